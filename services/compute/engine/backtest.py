@@ -1,0 +1,47 @@
+"""One backtest: one strategy on one crypto."""
+
+import numpy as np
+
+from services.compute.engine.coverage import coverage
+from services.compute.engine.metrics import compute_metrics
+from services.compute.engine.results import BacktestResult, Detail, EquityCurve, Execution, Window
+from services.compute.engine.simulation import simulate
+from services.compute.engine.strategies import Signals, Strategy
+from services.compute.engine.trades import trade_columns, trade_records
+from services.shared.candles import Candles
+from services.shared.errors import NotFound
+from services.shared.interval import Interval
+
+
+def run_backtest(
+    candles: Candles,
+    strategy: Strategy,
+    interval: Interval,
+    window: Window,
+    execution: Execution,
+    detail: Detail = Detail.METRICS,
+) -> BacktestResult:
+    """Backtest `strategy` in `window` on a crypto's history of candles of length `interval`.
+
+    Indicators are computed over the window and as many candles before it as the strategy asks for and
+    the history has; there is no trade in that warm-up, and equity starts at the window's first candle.
+    Raises NotFound where the window has no candle.
+    """
+    start, end = np.searchsorted(candles.open_time_s, (window.start_s, window.end_s)).tolist()
+    if start == end:
+        raise NotFound("there are no candles in the window")
+    warmup = min(strategy.warmup_candles, start)
+    seen = candles[start - warmup : end]
+    traded = candles[start:end]
+    signals = strategy.signals(seen)
+    simulation = simulate(traded, Signals(signals.buy[warmup:], signals.sell[warmup:]), execution)
+    trades = trade_columns(traded, simulation, execution)
+    return BacktestResult(
+        metrics=compute_metrics(traded, simulation.equity, trades, execution.initial_capital, interval),
+        coverage=coverage(traded.open_time_s, window, interval),
+        warmup_candles=warmup,
+        trades=trade_records(traded, trades) if detail >= Detail.TRADES else (),
+        equity_curve=(
+            EquityCurve(traded.open_time_s.copy(), simulation.equity) if detail >= Detail.EQUITY else None
+        ),
+    )

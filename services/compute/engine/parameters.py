@@ -1,0 +1,82 @@
+"""Parameters of strategies: declared once, beside the strategy; defaults, ranges and help derive from it."""
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from services.shared.errors import Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The values that a number may have, both ends included, and one line of help."""
+
+    minimum: float
+    maximum: float
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The values that a choice may have, and one line of help."""
+
+    options: type[StrEnum]
+    help: str
+
+
+_KEY = "parameter"
+
+
+def integer(default: int, minimum: int, maximum: int, help_text: str) -> Any:
+    """Declare a whole number, as a field of a strategy's dataclass."""
+    return field(default=default, metadata={_KEY: Range(minimum, maximum, help_text)})
+
+
+def number(default: float, minimum: float, maximum: float, help_text: str) -> Any:
+    """Declare a number, as a field of a strategy's dataclass."""
+    return field(default=default, metadata={_KEY: Range(minimum, maximum, help_text)})
+
+
+def choice(default: StrEnum, help_text: str) -> Any:
+    """Declare a choice among an enumeration's members, as a field of a strategy's dataclass."""
+    return field(default=default, metadata={_KEY: Choices(type(default), help_text)})
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter as it was declared; `type` is int, float or the StrEnum of its choices."""
+
+    name: str
+    type: type
+    default: Any
+    spec: Range | Choices
+
+
+def parameters_of(strategy: type) -> list[Parameter]:
+    """Return the parameters that a strategy's dataclass declares, in their order."""
+    return [
+        Parameter(
+            name=declared.name,
+            type=type(declared.default),
+            default=declared.default,
+            spec=declared.metadata[_KEY],
+        )
+        for declared in dataclasses.fields(strategy)
+    ]
+
+
+def range_violations(strategy: Any, prefix: str) -> list[Violation]:
+    """Return a violation for each parameter outside of its range; fields are named `prefix`.name."""
+    violations = []
+    for parameter in parameters_of(type(strategy)):
+        value, spec = getattr(strategy, parameter.name), parameter.spec
+        if isinstance(spec, Range) and not (math.isfinite(value) and spec.minimum <= value <= spec.maximum):
+            violations.append(
+                Violation(
+                    f"{prefix}.{parameter.name}",
+                    f"must be from {spec.minimum:.15g} to {spec.maximum:.15g}, not {value:.15g}",
+                )
+            )
+    return violations

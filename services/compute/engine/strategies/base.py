@@ -1,0 +1,53 @@
+"""What every strategy is."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.compute.engine.parameters import range_violations
+from services.shared.candles import Candles
+from services.shared.errors import InvalidInput, Violation
+
+# A period of which no strategy makes sense any more: over a year of hourly candles.
+MAX_PERIOD = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What the strategy wants at each close: bool columns of shape (n,).
+
+    `buy` counts while flat, `sell` while long; both fill at the next candle's open.
+    """
+
+    buy: NDArray[np.bool_]
+    sell: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Strategy(ABC):
+    """A trading strategy; its dataclass fields are its parameters."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+
+    def validate(self) -> None:
+        """Raise InvalidInput, naming every parameter that is out of range."""
+        prefix = f"strategy.{self.name}"
+        if violations := range_violations(self, prefix) or self.conflicts(prefix):
+            raise InvalidInput(*violations)
+
+    def conflicts(self, prefix: str) -> list[Violation]:
+        """Return violations between parameters that are each within their range."""
+        return []
+
+    @property
+    @abstractmethod
+    def warmup_candles(self) -> int:
+        """How many candles before the window the indicators want to see."""
+
+    @abstractmethod
+    def signals(self, candles: Candles) -> Signals:
+        """Return the signals over warm-up and window; those at t depend on candles up to t only."""

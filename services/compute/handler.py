@@ -1,0 +1,70 @@
+"""backcast.compute.v1.ComputeService: parses, calls, answers."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from backcast.compute.v1 import compute_service_pb2 as pb
+from backcast.compute.v1 import compute_service_pb2_grpc
+from services.compute.backtests import Backtester, BacktestJob, CryptoData, Outcome
+from services.compute.engine import Window
+from services.compute.result_messages import result_message
+from services.shared.backtest_messages import detail_from, execution_from, strategy_from
+from services.shared.candle_messages import interval_from
+from services.shared.errors import BackcastError, InvalidInput
+from services.shared.paging import MAX_SYMBOLS
+from services.shared.rpc_status import status_of
+from services.shared.symbols import canonical_symbol
+
+
+class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
+    """Runs backtests."""
+
+    def __init__(self, backtester: Backtester) -> None:
+        self._backtester = backtester
+
+    async def ComputeBacktests(  # noqa: N802  # the RPC's name
+        self, request: pb.ComputeBacktestsRequest, context: object
+    ) -> AsyncGenerator[pb.ComputeBacktestsResponse]:
+        """Stream each crypto's outcome as it completes."""
+        async with aclosing(self._backtester.run(_job(request))) as outcomes:
+            async for outcome in outcomes:
+                yield _response(outcome)
+
+
+def _job(request: pb.ComputeBacktestsRequest) -> BacktestJob:
+    if not 0 < len(request.cryptos) <= MAX_SYMBOLS:
+        raise InvalidInput.of("cryptos", f"from 1 to {MAX_SYMBOLS} are needed, not {len(request.cryptos)}")
+    window = Window(request.start_time.seconds, request.end_time.seconds)
+    if window.start_s >= window.end_s:
+        raise InvalidInput.of("start_time", "must be before end_time")
+    strategy, execution = strategy_from(request.strategy), execution_from(request.execution)
+    strategy.validate()
+    execution.validate()
+    return BacktestJob(
+        cryptos=_cryptos(request),
+        strategy=strategy,
+        interval=interval_from(request.interval),
+        window=window,
+        execution=execution,
+        detail=detail_from(request.detail),
+    )
+
+
+def _cryptos(request: pb.ComputeBacktestsRequest) -> list[CryptoData]:
+    cryptos: dict[str, CryptoData] = {}
+    for index, crypto in enumerate(request.cryptos):
+        field = f"cryptos[{index}].symbol"
+        symbol = canonical_symbol(crypto.symbol, field)
+        if symbol in cryptos:
+            raise InvalidInput.of(field, f"{symbol} is there twice")
+        cryptos[symbol] = CryptoData(symbol, crypto.fingerprint)
+    return list(cryptos.values())
+
+
+def _response(outcome: Outcome) -> pb.ComputeBacktestsResponse:
+    symbol, fingerprint = outcome.data.symbol, outcome.data.fingerprint
+    if isinstance(outcome.result, BackcastError):
+        return pb.ComputeBacktestsResponse(
+            failure=pb.ComputeFailure(symbol=symbol, status=status_of(outcome.result))
+        )
+    return pb.ComputeBacktestsResponse(result=result_message(symbol, fingerprint, outcome.result))

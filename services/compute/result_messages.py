@@ -1,0 +1,51 @@
+"""Results of the engine as messages."""
+
+from dataclasses import asdict
+
+from backcast.backtest.v1 import result_pb2 as pb
+from services.compute.engine import ENGINE_VERSION, BacktestResult, Coverage, EquityCurve, Trade
+from services.shared.candle_messages import timestamp_to
+
+
+def result_message(symbol: str, fingerprint: str, result: BacktestResult) -> pb.BacktestResult:
+    """Return the message of one crypto's result."""
+    return pb.BacktestResult(
+        symbol=symbol,
+        # None leaves a field absent, as a figure that is undefined has to be.
+        metrics=pb.Metrics(**asdict(result.metrics)),
+        coverage=_coverage_message(result.coverage),
+        warmup_candles=result.warmup_candles,
+        trades=map(_trade_message, result.trades),
+        equity_curve=_equity_message(result.equity_curve) if result.equity_curve else None,
+        data_fingerprint=fingerprint,
+        engine_version=ENGINE_VERSION,
+    )
+
+
+def _coverage_message(coverage: Coverage) -> pb.Coverage:
+    return pb.Coverage(
+        expected_candles=coverage.expected_candles,
+        missing_candles=coverage.missing_candles,
+        longest_gap_candles=coverage.longest_gap_candles,
+        first_candle_time=timestamp_to(coverage.first_candle_s),
+        last_candle_time=timestamp_to(coverage.last_candle_s),
+    )
+
+
+def _trade_message(trade: Trade) -> pb.Trade:
+    return pb.Trade(
+        entry_time=timestamp_to(trade.entry_time_s),
+        entry_price=trade.entry_price,
+        units=trade.units,
+        exit_time=None if trade.exit_time_s is None else timestamp_to(trade.exit_time_s),
+        exit_price=trade.exit_price,
+        fees_paid=trade.fees_paid,
+        profit=trade.profit,
+        return_fraction=trade.return_fraction,
+        held_candles=trade.held_candles,
+        open=trade.open,
+    )
+
+
+def _equity_message(curve: EquityCurve) -> pb.EquityCurve:
+    return pb.EquityCurve(open_time_s=curve.open_time_s.tolist(), equity=curve.equity.tolist())

@@ -1,0 +1,27 @@
+"""The data service: serves candles and aggregates from the database."""
+
+from backcast.marketdata.v1 import market_data_service_pb2, market_data_service_pb2_grpc
+from services.data.candle_store import CandleStore
+from services.data.cryptos import CryptoStore
+from services.data.database import Database
+from services.data.handler import MarketDataHandler
+from services.data.migrate import migrate
+from services.shared.rpc_server import serve
+from services.shared.settings import Settings
+
+SERVICE_NAME = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"].full_name
+
+
+async def run(settings: Settings) -> None:
+    """Migrate the database and serve until told to stop."""
+    async with Database.connect(settings.required("database_url"), settings.database_pool_size) as database:
+        await migrate(database)
+        handler = MarketDataHandler(CryptoStore(database), CandleStore(database))
+        await serve(
+            f"{settings.host}:{settings.data_port}",
+            SERVICE_NAME,
+            lambda server: market_data_service_pb2_grpc.add_MarketDataServiceServicer_to_server(
+                handler, server
+            ),
+            settings.shutdown_grace_s,
+        )

@@ -1,0 +1,63 @@
+"""Which cryptos there are."""
+
+from dataclasses import dataclass
+
+from services.data.database import Database
+from services.shared.errors import InvalidInput, Violation
+
+# Enough to be sure which symbols are wrong, few enough to read.
+_VIOLATIONS_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Crypto:
+    """A crypto that has candles; times are the opening times of hourly candles in Unix seconds."""
+
+    symbol: str
+    synthetic: bool
+    candle_count: int
+    first_candle_s: int
+    last_candle_s: int
+    fingerprint: str
+
+
+class CryptoStore:
+    """Reads the table of cryptos, which the import keeps up to date: no candle is read for it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(self, symbols: list[str], after: str, size: int) -> list[Crypto]:
+        """Return up to `size` cryptos after the symbol `after`, of `symbols` only unless that is empty."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                """
+                SELECT symbol, synthetic, candle_count, fingerprint::text,
+                       extract(epoch FROM first_ts)::bigint AS first_candle_s,
+                       extract(epoch FROM last_ts)::bigint AS last_candle_s
+                FROM cryptos
+                WHERE candle_count > 0 AND symbol > $1 AND (cardinality($2::text[]) = 0 OR symbol = ANY ($2))
+                ORDER BY symbol
+                LIMIT $3
+                """,
+                after,
+                symbols,
+                size,
+            )
+        return [Crypto(**row) for row in rows]
+
+    async def ids(self, symbols: list[str]) -> dict[str, int]:
+        """Return the id of each symbol, in the given order; raise InvalidInput, naming the unknown ones."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                "SELECT symbol, crypto_id FROM cryptos WHERE symbol = ANY ($1::text[])", symbols
+            )
+        known = {row["symbol"]: row["crypto_id"] for row in rows}
+        unknown = [
+            Violation(f"symbols[{index}]", f"there is no crypto {symbol!r}")
+            for index, symbol in enumerate(symbols)
+            if symbol not in known
+        ]
+        if unknown:
+            raise InvalidInput(*unknown[:_VIOLATIONS_SHOWN])
+        return {symbol: known[symbol] for symbol in symbols}

@@ -1,0 +1,74 @@
+"""The database's edge: a pool of connections, and errors in the domain's words."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from services.shared.errors import InvalidInput, Unavailable
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = PoolConnectionProxy[asyncpg.Record]
+
+_CONNECT_TIMEOUT_S = 5
+# Nothing that a service asks takes nearly as long; what does is a mistake, and would hold its connection.
+_STATEMENT_TIMEOUT = "60s"
+
+
+class Database:
+    """A pool of connections to PostgreSQL or TimescaleDB."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, url: str, pool_size: int) -> AsyncIterator["Database"]:
+        """Open the pool for as long as the context lasts; raise Unavailable where nobody answers."""
+        try:
+            pool = asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=pool_size,
+                timeout=_CONNECT_TIMEOUT_S,
+                server_settings={
+                    "application_name": "backcast-data",
+                    "statement_timeout": _STATEMENT_TIMEOUT,
+                    "timezone": "UTC",
+                    # A generic plan cannot exclude chunks by the times of the query.
+                    "plan_cache_mode": "force_custom_plan",
+                },
+            )
+        except ValueError as error:
+            raise InvalidInput.of("BACKCAST_DATABASE_URL", str(error)) from None
+        with _named_errors():
+            await pool
+        try:
+            yield cls(pool)
+        finally:
+            await pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator["Connection"]:
+        """Lend a connection; raise Unavailable where the database does not answer."""
+        with _named_errors():
+            async with self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection:
+                yield connection
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """Turn the driver's errors about the connection into Unavailable."""
+    try:
+        yield
+    except (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        raise Unavailable(f"the database refuses the connection: {error}") from error
+    except (asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError) as error:
+        raise Unavailable("the database is starting or stopping") from error
+    except asyncpg.QueryCanceledError as error:
+        raise Unavailable("the database took too long") from error
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+        raise Unavailable("the database does not answer") from error

@@ -1,0 +1,32 @@
+"""The key of a cached result: a hash over everything that the result depends on."""
+
+import hashlib
+import json
+from dataclasses import asdict
+
+from services.compute.engine import ENGINE_VERSION
+from services.gateway.plan import BacktestPlan
+
+_PREFIX = "backcast:result:"
+
+
+class CacheKeys:
+    """Keys of the results of one plan."""
+
+    def __init__(self, plan: BacktestPlan) -> None:
+        # JSON writes a float so that it reads back as the same float, and sorted keys in one way only.
+        parts = {
+            "engine": ENGINE_VERSION,
+            "strategy": [plan.strategy.name, asdict(plan.strategy)],
+            "interval": plan.interval.value,
+            "window": asdict(plan.window),
+            "execution": asdict(plan.execution),
+            "detail": plan.detail,
+        }
+        self._hash = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
+
+    def key(self, symbol: str, fingerprint: str) -> str:
+        """Return the key of the result for one crypto, computed from the data of `fingerprint`."""
+        digest = self._hash.copy()
+        digest.update(json.dumps([symbol, fingerprint]).encode())
+        return _PREFIX + digest.hexdigest()

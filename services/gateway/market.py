@@ -1,0 +1,41 @@
+"""The gateway's view of the data service."""
+
+from typing import TYPE_CHECKING
+
+import grpc
+
+from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from services.gateway.plan import CryptoData
+from services.shared.paging import MAX_SYMBOLS
+from services.shared.rpc_status import error_of
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+
+class Market:
+    """Asks the data service which cryptos there are."""
+
+    def __init__(self, stub: "MarketDataServiceAsyncStub") -> None:
+        self._stub = stub
+
+    async def page(self, request: pb.ListCryptosRequest) -> pb.ListCryptosResponse:
+        """Return one page of cryptos; raise Unavailable where the service is away."""
+        try:
+            return await self._stub.ListCryptos(request)
+        except grpc.aio.AioRpcError as error:
+            raise error_of(error, "data") from error
+
+    async def cryptos(self, symbols: list[str]) -> list[CryptoData]:
+        """Return the cryptos of `symbols` that exist, or all where that is empty, in order of symbols."""
+        request = pb.ListCryptosRequest(symbols=symbols, page_size=MAX_SYMBOLS)
+        found: list[CryptoData] = []
+        while True:
+            page = await self.page(request)
+            found += [
+                CryptoData(crypto.symbol, crypto.fingerprint, crypto.last_candle_time.seconds)
+                for crypto in page.cryptos
+            ]
+            if not page.next_page_token:
+                return found
+            request.page_token = page.next_page_token

@@ -1,0 +1,111 @@
+"""Requests to the domain's words, and back with every default filled in."""
+
+from collections.abc import Iterable
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from services.compute.engine import Window
+from services.gateway.plan import CacheMode, RunPlan, RunRequest
+from services.shared.backtest_messages import (
+    detail_from,
+    detail_to,
+    execution_from,
+    execution_to,
+    strategy_from,
+    strategy_to,
+)
+from services.shared.candle_messages import interval_from, interval_to, timestamp_to
+from services.shared.errors import InvalidInput
+from services.shared.paging import MAX_SYMBOLS
+from services.shared.symbols import canonical_symbol
+
+_CACHE_MODES = {
+    pb.CACHE_MODE_UNSPECIFIED: CacheMode.DEFAULT,
+    pb.CACHE_MODE_DEFAULT: CacheMode.DEFAULT,
+    pb.CACHE_MODE_BYPASS: CacheMode.BYPASS,
+}
+_CACHE_MODE_VALUES = {CacheMode.DEFAULT: pb.CACHE_MODE_DEFAULT, CacheMode.BYPASS: pb.CACHE_MODE_BYPASS}
+
+# 0001-01-01 to 9999-12-31, the range of Timestamp.
+_EARLIEST_S, _LATEST_S = -62_135_596_800, 253_402_300_799
+
+
+def run_request_from(request: pb.RunBacktestsRequest) -> RunRequest:
+    """Return what a client asks to run; raise InvalidInput, naming the field, for what makes no sense."""
+    if len(request.symbols) > MAX_SYMBOLS:
+        raise InvalidInput.of("symbols", f"at most {MAX_SYMBOLS} are allowed, not {len(request.symbols)}")
+    return _request(request, ((f"symbols[{index}]", symbol) for index, symbol in enumerate(request.symbols)))
+
+
+def get_request_from(request: pb.GetBacktestRequest) -> RunRequest:
+    """Return what a client asks to get, as a run of one crypto."""
+    return _request(request, [("symbol", request.symbol)])
+
+
+def _request(
+    request: pb.RunBacktestsRequest | pb.GetBacktestRequest, symbols: Iterable[tuple[str, str]]
+) -> RunRequest:
+    by_symbol: dict[str, str] = {}
+    for field, text in symbols:
+        by_symbol.setdefault(canonical_symbol(text, field), field)
+    if request.cache_mode not in _CACHE_MODES:
+        raise InvalidInput.of("cache_mode", f"there is no cache mode {request.cache_mode}")
+    return RunRequest(
+        symbols=by_symbol,
+        strategy=strategy_from(request.strategy),
+        interval=interval_from(request.interval),
+        start_s=_time_s(request, "start_time"),
+        end_s=_time_s(request, "end_time"),
+        execution=execution_from(request.execution),
+        detail=detail_from(request.detail),
+        cache_mode=_CACHE_MODES[request.cache_mode],
+    )
+
+
+def _time_s(request: pb.RunBacktestsRequest | pb.GetBacktestRequest, field: str) -> int | None:
+    """Return a time in Unix seconds, None where it was left out.
+
+    Candles open at full seconds, so a fraction is rounded up: the same candles are before and after it.
+    """
+    if not request.HasField(field):  # type: ignore[arg-type]  # one of two names
+        return None
+    time: Timestamp = getattr(request, field)
+    if not (_EARLIEST_S <= time.seconds <= _LATEST_S and 0 <= time.nanos < 1_000_000_000):
+        raise InvalidInput.of(field, "is not a time between the years 1 and 9999")
+    return time.seconds + (time.nanos > 0)
+
+
+def timestamps(window: Window) -> tuple[Timestamp, Timestamp]:
+    """Return a window's start and end."""
+    return timestamp_to(window.start_s), timestamp_to(window.end_s)
+
+
+def run_request_to(plan: RunPlan) -> pb.RunBacktestsRequest:
+    """Return the request that a plan fulfils, every default filled in."""
+    start_time, end_time = timestamps(plan.backtest.window)
+    return pb.RunBacktestsRequest(
+        symbols=[crypto.symbol for crypto in plan.cryptos],
+        strategy=strategy_to(plan.backtest.strategy),
+        interval=interval_to(plan.backtest.interval),
+        start_time=start_time,
+        end_time=end_time,
+        execution=execution_to(plan.backtest.execution),
+        detail=detail_to(plan.backtest.detail),
+        cache_mode=_CACHE_MODE_VALUES[plan.cache_mode],
+    )
+
+
+def get_request_to(plan: RunPlan) -> pb.GetBacktestRequest:
+    """Return the request that a plan of one crypto fulfils, every default filled in."""
+    run = run_request_to(plan)
+    return pb.GetBacktestRequest(
+        symbol=run.symbols[0],
+        strategy=run.strategy,
+        interval=run.interval,
+        start_time=run.start_time,
+        end_time=run.end_time,
+        execution=run.execution,
+        detail=run.detail,
+        cache_mode=run.cache_mode,
+    )

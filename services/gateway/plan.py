@@ -1,0 +1,100 @@
+"""A run as it was asked for, and as it will be done: defaults filled in, everything checked."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from services.compute.engine import Detail, Execution, Strategy, Window
+from services.shared.errors import InvalidInput, Refused, Violation
+from services.shared.interval import Interval
+
+_DEFAULT_WINDOW_S = 365 * 86_400
+# Enough to be sure which symbols are wrong, few enough to read.
+_VIOLATIONS_SHOWN = 10
+
+
+class CacheMode(Enum):
+    """Whether results may come from the cache."""
+
+    DEFAULT = auto()
+    BYPASS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class CryptoData:
+    """A crypto that has candles: the last one's opening time in Unix seconds, and the data's fingerprint."""
+
+    symbol: str
+    fingerprint: str
+    last_candle_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What a client asked for.
+
+    `symbols` maps each symbol to the request's field that named it; empty means all. A start or end
+    (Unix seconds) that was left out is None.
+    """
+
+    symbols: dict[str, str]
+    strategy: Strategy
+    interval: Interval
+    start_s: int | None
+    end_s: int | None
+    execution: Execution
+    detail: Detail
+    cache_mode: CacheMode
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestPlan:
+    """One backtest in every respect but the crypto."""
+
+    strategy: Strategy
+    interval: Interval
+    window: Window
+    execution: Execution
+    detail: Detail
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A run: one backtest on many cryptos."""
+
+    cryptos: list[CryptoData]
+    backtest: BacktestPlan
+    cache_mode: CacheMode
+
+
+def make_plan(request: RunRequest, known: list[CryptoData]) -> RunPlan:
+    """Return the plan for `request`; `known` are the cryptos of its symbols, or all of them.
+
+    Raises InvalidInput, naming the fields, for what cannot be done; Refused where there is no data at all.
+    """
+    request.strategy.validate()
+    request.execution.validate()
+    by_symbol = {crypto.symbol: crypto for crypto in known}
+    unknown = [
+        Violation(field, f"there is no crypto {symbol!r}")
+        for symbol, field in request.symbols.items()
+        if symbol not in by_symbol
+    ]
+    if unknown:
+        raise InvalidInput(*unknown[:_VIOLATIONS_SHOWN])
+    if not known:
+        raise Refused("there are no candles yet: import some first")
+    cryptos = [by_symbol[symbol] for symbol in request.symbols] or known
+    window = _window(request, max(crypto.last_candle_s for crypto in cryptos))
+    plan = BacktestPlan(request.strategy, request.interval, window, request.execution, request.detail)
+    return RunPlan(cryptos, plan, request.cache_mode)
+
+
+def _window(request: RunRequest, last_candle_s: int) -> Window:
+    """Return the window asked for; by default the last 365 days up to the end of the last candle."""
+    data_end_s = request.interval.opening(last_candle_s) + request.interval.seconds
+    end_s = data_end_s if request.end_s is None else request.end_s
+    start_s = end_s - _DEFAULT_WINDOW_S if request.start_s is None else request.start_s
+    if start_s >= end_s:
+        end = "the end of the data" if request.end_s is None else "end_time"
+        raise InvalidInput.of("start_time", f"must be before {end}")
+    return Window(start_s, end_s)

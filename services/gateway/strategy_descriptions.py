@@ -1,0 +1,39 @@
+"""Descriptions of the strategies, derived from their declarations."""
+
+from google.protobuf.struct_pb2 import Value
+
+from backcast.gateway.v1 import strategy_description_pb2 as pb
+from services.compute.engine import STRATEGIES
+from services.compute.engine.parameters import Choices, Parameter, parameters_of
+
+_TYPES = {int: pb.PARAMETER_TYPE_INTEGER, float: pb.PARAMETER_TYPE_NUMBER}
+
+
+def describe_strategies() -> list[pb.StrategyDescription]:
+    """Return the description of every strategy, in order of names."""
+    return [
+        pb.StrategyDescription(
+            name=name, summary=strategy.summary, parameters=map(_describe, parameters_of(strategy))
+        )
+        for name, strategy in sorted(STRATEGIES.items())
+    ]
+
+
+def _describe(parameter: Parameter) -> pb.StrategyParameter:
+    spec = parameter.spec
+    if isinstance(spec, Choices):
+        return pb.StrategyParameter(
+            name=parameter.name,
+            type=pb.PARAMETER_TYPE_CHOICE,
+            default_value=Value(string_value=parameter.default),
+            choices=list(spec.options),
+            help=spec.help,
+        )
+    return pb.StrategyParameter(
+        name=parameter.name,
+        type=_TYPES[parameter.type],
+        default_value=Value(number_value=parameter.default),
+        minimum=spec.minimum,
+        maximum=spec.maximum,
+        help=spec.help,
+    )

@@ -1,0 +1,28 @@
+"""Finds the line of a log that says why a process ended."""
+
+import json
+import re
+from pathlib import Path
+
+_TAIL_BYTES = 64 * 1024
+# PostgreSQL says "FATAL: …" and then, every time, that it is shut down.
+_REASON = re.compile(r"\b(FATAL|PANIC|error):")
+
+
+def last_words(log: Path) -> str:
+    """Return the telling line of the log's end: the last error where one is marked, else the last line."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        return telling_line(file.read().decode(errors="replace"))
+
+
+def telling_line(text: str) -> str:
+    """Return the telling line of `text`; of a structured line, its event only."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        return "it said nothing"
+    line = next((line for line in reversed(lines) if _REASON.search(line)), lines[-1])
+    try:
+        return str(json.loads(line)["event"])
+    except (ValueError, KeyError, TypeError):
+        return line

@@ -1,0 +1,47 @@
+"""Ports of this machine."""
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from contextlib import ExitStack
+
+HOST = "127.0.0.1"
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on."""
+    with ExitStack() as sockets:
+        # All are held until the last one is found, or the same port might be found twice.
+        held = [sockets.enter_context(socket.socket()) for _ in range(count)]
+        for each in held:
+            each.bind((HOST, 0))
+        return [each.getsockname()[1] for each in held]
+
+
+def choose_ports(wanted: Iterable[int]) -> list[int]:
+    """Return `wanted` with a free port for every 0."""
+    wanted = list(wanted)
+    free = iter(free_ports(wanted.count(0)))
+    return [port or next(free) for port in wanted]
+
+
+async def becomes_free(port: int, patience_s: float) -> bool:
+    """Return whether nobody listens on the port, or stops to within `patience_s`."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience_s
+    while not _is_free(port):
+        if loop.time() >= deadline:
+            return False
+        await asyncio.sleep(0.1)
+    return True
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As gRPC does: connections of a former server that are not forgotten yet do not matter.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

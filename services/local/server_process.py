@@ -1,0 +1,115 @@
+"""One process of the stack: an embedded server or one of the services."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from services.local.last_words import last_words
+from services.local.system_account import Account
+from services.local.watchdog import Watchdog
+from services.shared.errors import Unavailable
+
+_POLL_S = 0.02
+
+
+class ServerProcess:
+    """Runs a command from now on until it is stopped, its output in a log file of its own.
+
+    It leads a session: Ctrl-C in the terminal reaches the supervisor only, and its children go with it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        *,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        account: Account | None = None,
+        watchdog: Watchdog | None = None,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._stop_signal = stop_signal
+        self._stopped = False
+        log.parent.mkdir(exist_ok=True)
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=environment,
+                start_new_session=True,
+                user=account.user_id if account else None,
+                group=account.group_id if account else None,
+                extra_groups=[] if account else None,
+            )
+        if watchdog:
+            watchdog.watch(self.pid, stop_signal)
+
+    @property
+    def pid(self) -> int:
+        """The process's id, which is its group's too."""
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raise Unavailable, with the log's last words, where the process has ended."""
+        code = self._process.poll()
+        if code is not None:
+            raise Unavailable(
+                f"{self.name} ended (exit code {code}): {last_words(self.log)} [the whole log: {self.log}]"
+            )
+
+    def wait_until(self, is_ready: Callable[[], bool], limit_s: float) -> None:
+        """Wait until `is_ready`; raise Unavailable where the process ends before, or takes too long."""
+        deadline = time.monotonic() + limit_s
+        while not is_ready():
+            self.check()
+            if time.monotonic() > deadline:
+                raise Unavailable(f"{self.name} is not ready after {limit_s:.0f} s [its log: {self.log}]")
+            time.sleep(_POLL_S)
+
+    def stop(self, grace_s: float) -> None:
+        """Ask the process to end, end it after `grace_s`, and end what it leaves behind."""
+        if self._stopped:
+            return
+        self._stopped = True
+        if self._process.poll() is None:
+            self._process.send_signal(self._stop_signal)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(grace_s)
+        # The group still has the process if it did not listen, and its workers if it died without ending them.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def end_leftovers(folder: Path, name: str, stop_signal: signal.Signals, grace_s: float) -> None:
+    """End the servers called `name` that a killed supervisor left running in `folder`.
+
+    They are found by their working folder, as a file with a process id is stale as soon as ids start anew.
+    """
+    found = {
+        process.pid: process
+        for process in psutil.process_iter(["name", "cwd", "ppid"])
+        if process.info["name"] == name and process.info["cwd"] == str(folder)
+    }
+    for process in found.values():
+        if process.info["ppid"] not in found:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(stop_signal)
+    _, deaf = psutil.wait_procs(list(found.values()), timeout=grace_s)
+    for process in deaf:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(deaf, timeout=grace_s)

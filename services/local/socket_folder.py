@@ -1,0 +1,24 @@
+"""A place for a server's unix socket."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# sun_path holds 104 bytes on macOS and 108 on Linux, with the zero at the end.
+_MAX_PATH_BYTES = 103
+
+
+@contextmanager
+def socket_folder(preferred: Path, socket_name: str) -> Iterator[Path]:
+    """Lend `preferred` where the socket's path is short enough there, else a private folder with a short path."""
+    if len(os.fsencode(preferred / socket_name)) <= _MAX_PATH_BYTES:
+        yield preferred
+        return
+    folder = Path(tempfile.mkdtemp(prefix="backcast-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

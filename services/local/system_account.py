@@ -1,0 +1,58 @@
+"""The account of the embedded PostgreSQL, which refuses to run as root."""
+
+import contextlib
+import os
+import pwd
+import stat
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.shared.errors import Unavailable
+
+_NAME = "backcast-postgres"
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user of the system and its group."""
+
+    user_id: int
+    group_id: int
+
+    def own(self, folder: Path) -> None:
+        """Make the folder and all that is in it this account's."""
+        # Accounts made in a container have new ids in the next one, while the data stays.
+        if folder.stat().st_uid == self.user_id:
+            return
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, self.user_id, self.group_id, follow_symlinks=False)
+
+
+def server_account() -> Account | None:
+    """Return the account to run PostgreSQL with, made where it is missing; None where we are not root."""
+    if os.geteuid() != 0:
+        return None
+    if not _exists():
+        with contextlib.suppress(FileNotFoundError):
+            command = ["useradd", "--system", "--user-group", "--no-create-home", _NAME]
+            subprocess.run(command, check=False, capture_output=True)
+    if not _exists():
+        raise Unavailable(
+            f"PostgreSQL does not run as root, and the user {_NAME} could not be made: "
+            "run backcast as another user or set BACKCAST_DATABASE_URL"
+        )
+    entry = pwd.getpwnam(_NAME)
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def _exists() -> bool:
+    return any(entry.pw_name == _NAME for entry in pwd.getpwall())
+
+
+def let_pass(path: Path) -> None:
+    """Let every account pass through the folders above `path`, without seeing what is in them."""
+    for folder in path.parents:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        if not mode & stat.S_IXOTH:
+            folder.chmod(mode | stat.S_IXOTH)

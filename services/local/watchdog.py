@@ -1,0 +1,71 @@
+"""Ends the processes of a supervisor that was killed.
+
+The supervisor imports `Watchdog`; its process runs this same file, which therefore imports nothing of ours.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+_GRACE_S = 10.0
+
+
+class Watchdog:
+    """A tiny process that outlives its supervisor just long enough to end what the supervisor started.
+
+    It reads from a pipe that only the supervisor can write to, so the pipe's end is the supervisor's death.
+    The kernel's own PR_SET_PDEATHSIG is of no use: it is Linux only, and fires when the starting *thread* ends.
+    """
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(Path(__file__).resolve())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,
+        )
+
+    def watch(self, pid: int, stop_signal: signal.Signals) -> None:
+        """Have the leader of the process group `pid` ended with `stop_signal` if this process is killed."""
+        assert self._process.stdin is not None
+        # A watchdog that somebody has killed is no reason to fail: it is needed only if we are killed too.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{pid} {int(stop_signal)}\n".encode())
+
+    def dismiss(self) -> None:
+        """End the watchdog without it ending anything."""
+        assert self._process.stdin is not None
+        self._process.kill()
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _main() -> None:
+    watched = [(int(pid), int(number)) for pid, number in map(str.split, sys.stdin)]
+    for pid, number in watched:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+    deadline = time.monotonic() + _GRACE_S
+    while time.monotonic() < deadline and any(_is_alive(pid) for pid, _ in watched):
+        time.sleep(0.05)
+    for pid, _ in watched:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,69 @@
+"""Protobuf to domain and back, for candles."""
+
+import numpy as np
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from backcast.marketdata.v1 import interval_pb2
+from backcast.marketdata.v1.candle_columns_pb2 import CandleColumns
+from services.shared.candles import Candles
+from services.shared.errors import InvalidInput
+from services.shared.interval import Interval
+
+_INTERVALS = {
+    interval_pb2.INTERVAL_1H: Interval.HOUR_1,
+    interval_pb2.INTERVAL_4H: Interval.HOUR_4,
+    interval_pb2.INTERVAL_1D: Interval.DAY_1,
+    interval_pb2.INTERVAL_1W: Interval.WEEK_1,
+}
+_INTERVAL_VALUES = {interval: value for value, interval in _INTERVALS.items()}
+
+# Six columns of 8 bytes: 960 kB, so that a message stays below 1 MiB.
+BLOCK_CANDLES = 20_000
+
+
+def interval_from(value: int) -> Interval:
+    """Return the interval of an enum value, one hour where it is unspecified."""
+    if value == interval_pb2.INTERVAL_UNSPECIFIED:
+        return Interval.HOUR_1
+    if value not in _INTERVALS:
+        raise InvalidInput.of("interval", f"there is no interval {value}")
+    return _INTERVALS[interval_pb2.Interval.ValueType(value)]
+
+
+def interval_to(interval: Interval) -> interval_pb2.Interval.ValueType:
+    """Return the enum value of an interval."""
+    return _INTERVAL_VALUES[interval]
+
+
+def timestamp_to(time_s: int) -> Timestamp:
+    """Return Unix seconds as a Timestamp."""
+    return Timestamp(seconds=time_s)
+
+
+def candles_from(columns: CandleColumns, field: str = "columns") -> Candles:
+    """Return a block's candles, without copying; raise InvalidInput where the columns are no columns."""
+    try:
+        candles = Candles(
+            np.frombuffer(columns.open_time_s, "<i8"),
+            *(
+                np.frombuffer(column, "<f8")
+                for column in (columns.open, columns.high, columns.low, columns.close, columns.volume)
+            ),
+        )
+    except ValueError:
+        raise InvalidInput.of(field, "a column's size is not a multiple of 8 bytes") from None
+    if len({len(column) for column in candles.columns()}) != 1:
+        raise InvalidInput.of(field, "the columns have different lengths")
+    return candles
+
+
+def candles_to(candles: Candles) -> CandleColumns:
+    """Return a block of candles as packed columns."""
+    return CandleColumns(
+        open_time_s=candles.open_time_s.astype("<i8").tobytes(),
+        open=candles.open.astype("<f8").tobytes(),
+        high=candles.high.astype("<f8").tobytes(),
+        low=candles.low.astype("<f8").tobytes(),
+        close=candles.close.astype("<f8").tobytes(),
+        volume=candles.volume.astype("<f8").tobytes(),
+    )

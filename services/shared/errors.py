@@ -1,0 +1,46 @@
+"""What can go wrong, in the domain's words. The edge of each service turns these into gRPC statuses."""
+
+from dataclasses import dataclass
+
+
+class BackcastError(Exception):
+    """Base of all errors whose message is meant for the user: one sentence, no secrets."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One bad field of a request: its path (`execution.fee_rate`) and what is wrong with it."""
+
+    field: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.reason}"
+
+
+class InvalidInput(BackcastError):
+    """The request cannot be served as it is, whatever the state of the system."""
+
+    def __init__(self, *violations: Violation) -> None:
+        super().__init__(*violations)
+        self.violations = violations
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.violations))
+
+    @classmethod
+    def of(cls, field: str, reason: str) -> "InvalidInput":
+        """Make the error for a single bad field."""
+        return cls(Violation(field, reason))
+
+
+class NotFound(BackcastError):
+    """What the request names does not exist."""
+
+
+class Refused(BackcastError):
+    """The request is well formed, but the data's state forbids it."""
+
+
+class Unavailable(BackcastError):
+    """A part of the system that is needed does not answer; trying again later may help."""

@@ -1,0 +1,52 @@
+"""A gRPC server's life: health, reflection, signals, and an orderly end."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from services.shared.errors import Unavailable
+from services.shared.rpc_status import StatusInterceptor
+
+_log = structlog.get_logger()
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def serve(
+    address: str, service_name: str, add_servicer: Callable[[grpc.aio.Server], Any], grace_s: float
+) -> None:
+    """Serve at `address` (host:port) until SIGINT or SIGTERM, then let streams in flight finish.
+
+    Raises Unavailable where the port is taken.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+    # Without so_reuseport two servers on one port would share its calls instead of the second failing.
+    server = grpc.aio.server(interceptors=[StatusInterceptor()], options=[("grpc.so_reuseport", 0)])
+    add_servicer(server)
+    health_servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    reflection.enable_server_reflection((service_name, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError:
+        raise Unavailable(f"cannot listen on {address}: is the port taken?") from None
+    await server.start()
+    for name in (service_name, ""):
+        await health_servicer.set(name, SERVING)
+    _log.info("serving", address=address, port=port)
+
+    await stop.wait()
+    _log.info("stopping", grace_s=grace_s)
+    await health_servicer.enter_graceful_shutdown()
+    await server.stop(grace_s)

@@ -1,0 +1,139 @@
+"""Errors on the wire: the domain's errors become statuses on the server, and sentences on the client."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import structlog
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from services.shared.errors import BackcastError, InvalidInput, NotFound, Refused, Unavailable, Violation
+
+if TYPE_CHECKING:
+    # Generic in their stubs only.
+    _Handler = grpc.RpcMethodHandler[Any, Any]
+    _Context = grpc.aio.ServicerContext[Any, Any]
+
+_log = structlog.get_logger()
+
+_CODES: dict[type[BackcastError], int] = {
+    InvalidInput: code_pb2.INVALID_ARGUMENT,
+    NotFound: code_pb2.NOT_FOUND,
+    Refused: code_pb2.FAILED_PRECONDITION,
+    Unavailable: code_pb2.UNAVAILABLE,
+}
+
+
+def status_of(error: BackcastError) -> status_pb2.Status:
+    """Return the status that says `error`; InvalidInput carries a google.rpc.BadRequest."""
+    status = status_pb2.Status(code=_CODES.get(type(error), code_pb2.UNKNOWN), message=str(error))
+    if isinstance(error, InvalidInput):
+        bad_request = error_details_pb2.BadRequest(
+            field_violations=[
+                error_details_pb2.BadRequest.FieldViolation(
+                    field=violation.field, description=violation.reason
+                )
+                for violation in error.violations
+            ]
+        )
+        detail = any_pb2.Any()
+        detail.Pack(bad_request)
+        status.details.append(detail)
+    return status
+
+
+def error_of(error: grpc.aio.AioRpcError, service: str) -> BackcastError:
+    """Return the domain's error for a failed call to `service`: its own, or Unavailable."""
+    details = error.details() or error.code().name
+    match error.code():
+        case grpc.StatusCode.INVALID_ARGUMENT:
+            return InvalidInput(*violations_of(error)) if violations_of(error) else Refused(details)
+        case grpc.StatusCode.NOT_FOUND:
+            return NotFound(details)
+        case grpc.StatusCode.UNAVAILABLE:
+            return Unavailable(f"the {service} service does not answer")
+        case grpc.StatusCode.FAILED_PRECONDITION:
+            return Refused(details)
+        case _:
+            return Unavailable(f"the {service} service failed: {details}")
+
+
+def violations_of(error: grpc.RpcError) -> tuple[Violation, ...]:
+    """Return the bad fields that a failed call names."""
+    status = rpc_status.from_call(error)
+    bad_request = error_details_pb2.BadRequest()
+    for detail in status.details if status else ():
+        if detail.Unpack(bad_request):
+            return tuple(Violation(bad.field, bad.description) for bad in bad_request.field_violations)
+    return ()
+
+
+class StatusInterceptor(grpc.aio.ServerInterceptor):
+    """Ends a call whose handler raised with a status: the domain's own, or INTERNAL without a traceback.
+
+    It wraps the iteration of streams too, where most of the work happens.
+    """
+
+    async def intercept_service(
+        self,
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]]",
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "_Handler | None":
+        """Wrap the method's handler."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return handler
+        if handler.response_streaming:
+            kind = "stream_stream" if handler.request_streaming else "unary_stream"
+            guarded: Any = _guard_stream(getattr(handler, kind))
+        else:
+            kind = "stream_unary" if handler.request_streaming else "unary_unary"
+            guarded = _guard_unary(getattr(handler, kind))
+        make_handler = getattr(grpc, f"{kind}_rpc_method_handler")
+        wrapped: _Handler = make_handler(guarded, handler.request_deserializer, handler.response_serializer)
+        return wrapped
+
+
+def _guard_unary(method: Callable[..., Any]) -> Callable[..., Any]:
+    async def guarded(request: Any, context: "_Context") -> Any:
+        try:
+            answer = method(request, context)
+            return await answer if inspect.isawaitable(answer) else answer
+        except Exception as error:
+            await _end(context, error)
+
+    return guarded
+
+
+def _guard_stream(method: Callable[..., Any]) -> Callable[..., Any]:
+    async def guarded(request: Any, context: "_Context") -> AsyncIterator[Any]:
+        try:
+            # Closed explicitly: a stream that ends while its message is on the way out must not go on
+            # until the garbage collector finds it.
+            async with aclosing(method(request, context)) as messages:
+                async for message in messages:
+                    yield message
+        except Exception as error:
+            await _end(context, error)
+
+    return guarded
+
+
+async def _end(context: "_Context", error: Exception) -> None:
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    if isinstance(error, BackcastError):
+        status = status_of(error)
+    elif isinstance(error, asyncio.TimeoutError):
+        status = status_pb2.Status(code=code_pb2.UNAVAILABLE, message="a part of the service took too long")
+    else:
+        _log.error("call failed", exc_info=error)
+        status = status_pb2.Status(
+            code=code_pb2.INTERNAL, message="internal error; the service's log has more"
+        )
+    await context.abort_with_status(rpc_status.to_status(status))

@@ -1,0 +1,78 @@
+"""Settings of the services, from the environment: BACKCAST_GATEWAY_PORT, BACKCAST_DATABASE_URL, …"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.shared.errors import InvalidInput, Violation
+
+_PREFIX = "BACKCAST_"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; each field is read from BACKCAST_ and its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address that the services listen on.")
+    gateway_port: int = Field(50051, ge=0, le=65535)
+    compute_port: int = Field(50052, ge=0, le=65535)
+    data_port: int = Field(50053, ge=0, le=65535)
+
+    gateway_address: str | None = Field(None, description="Where clients find the gateway: host:port.")
+    compute_address: str | None = Field(None, description="Where the gateway finds compute: host:port.")
+    data_address: str | None = Field(None, description="Where the others find the data service: host:port.")
+
+    database_url: str | None = Field(None, description="PostgreSQL or TimescaleDB: postgresql://…")
+    redis_url: str | None = Field(None, description="Redis or Valkey: redis://…")
+    database_pool_size: int = Field(8, ge=1, le=100)
+
+    compute_workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
+    column_dir: Path = Field(
+        default_factory=lambda: Path(tempfile.gettempdir()) / f"backcast-columns-{os.getuid()}",
+        description="Folder of compute's candle columns; can be deleted at any time.",
+    )
+    data_dir: Path = Field(
+        default_factory=lambda: user_data_path("backcast"),
+        description="Folder of the embedded servers of `backcast up`.",
+    )
+    shutdown_grace_s: float = Field(5.0, ge=0, description="Seconds that streams in flight get to finish.")
+
+    @property
+    def gateway(self) -> str:
+        """Where clients find the gateway."""
+        return self.gateway_address or f"127.0.0.1:{self.gateway_port}"
+
+    @property
+    def compute(self) -> str:
+        """Where the gateway finds compute."""
+        return self.compute_address or f"127.0.0.1:{self.compute_port}"
+
+    @property
+    def data(self) -> str:
+        """Where the others find the data service."""
+        return self.data_address or f"127.0.0.1:{self.data_port}"
+
+    def required(self, name: str) -> str:
+        """Return the setting `name`; raise InvalidInput, naming its variable, where it is not set."""
+        value: str | None = getattr(self, name)
+        if value is None:
+            raise InvalidInput.of(f"{_PREFIX}{name.upper()}", "must be set")
+        return value
+
+
+def load_settings() -> Settings:
+    """Read the settings; raise InvalidInput, naming the variables, where some are wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise InvalidInput(
+            *(
+                Violation(_PREFIX + "_".join(map(str, wrong["loc"])).upper(), wrong["msg"].lower())
+                for wrong in error.errors()
+            )
+        ) from None
