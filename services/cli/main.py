@@ -1,12 +1,18 @@
-"""The `backcast` command.
+"""The `backcast` command: what it can do, and how a failure ends.
 
-Nothing that the services need is imported here: workers of the compute service import this module too
-(as their main module), and they must never import grpc.
+Commands import what they need when they run: so `--help` is instant, and the compute service's workers,
+which import this module too (as their main module), never import grpc.
 """
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import typer
 
-from services.cli.serve_command import serve
+from services.shared.errors import BackcastError
 
 app = typer.Typer(
     help="Tells how a trading strategy would have done on hundreds of cryptos.",
@@ -14,17 +20,181 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(serve)
 
 
-@app.callback()
-def _backcast() -> None:
-    pass
+class Service(StrEnum):
+    """The three services."""
+
+    DATA = "data"
+    COMPUTE = "compute"
+    GATEWAY = "gateway"
 
 
-def main() -> None:
-    """Run the command line."""
-    app()
+class Detail(StrEnum):
+    """How much of each result to get."""
+
+    METRICS = "metrics"
+    TRADES = "trades"
+    EQUITY = "equity"
+
+
+class Format(StrEnum):
+    """How to print results."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+
+
+@app.command()
+def run(
+    strategy: Annotated[str, typer.Argument(help="Which strategy; `backcast strategies` lists them.")],
+    param: Annotated[
+        list[str] | None, typer.Option(help="A parameter of the strategy: period=7. Can be repeated.")
+    ] = None,
+    symbols: Annotated[str, typer.Option(help="Cryptos, separated by commas, or all.")] = "all",
+    interval: Annotated[str, typer.Option(help="Length of the candles: 1h, 4h, 1d or 1w.")] = "1h",
+    start: Annotated[
+        str | None, typer.Option(help="First time of the window, UTC; by default a year before the end.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option(help="End of the window, UTC, excluded; by default the end of the data.")
+    ] = None,
+    fee: Annotated[
+        float | None, typer.Option(help="Fee of each side as a fraction; by default 0.001.")
+    ] = None,
+    slippage_bps: Annotated[
+        float | None, typer.Option(help="Slippage in basis points; by default 0.")
+    ] = None,
+    initial_capital: Annotated[float | None, typer.Option(help="Capital; by default 10,000.")] = None,
+    detail: Annotated[Detail, typer.Option(help="How much of each result to get.")] = Detail.METRICS,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything anew.")] = False,
+    format_: Annotated[
+        Format, typer.Option("--format", help="A table, or a line of JSON for every event.")
+    ] = Format.TABLE,
+) -> None:
+    """Backtest a strategy. Exit status 0 only where every crypto succeeded."""
+    from services.cli import run_command
+    from services.cli.run_request import RunOptions, run_request
+    from services.shared.settings import load_settings
+
+    options = RunOptions(
+        strategy=strategy,
+        parameters=param or [],
+        symbols=symbols,
+        interval=interval,
+        start=start,
+        end=end,
+        fee=fee,
+        slippage_bps=slippage_bps,
+        initial_capital=initial_capital,
+        detail=detail.value,
+        no_cache=no_cache,
+    )
+    jsonl = format_ is Format.JSONL
+    if not run_command.run(run_request(options), load_settings().gateway, jsonl):
+        raise typer.Exit(1)
+
+
+@app.command("import")
+def import_(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders; .gz too.", metavar="PATH…")],
+    symbol: Annotated[
+        str | None, typer.Option(help="The crypto, where the files' names do not tell it.")
+    ] = None,
+    interval: Annotated[str, typer.Option(help="Length of the files' candles.")] = "1h",
+) -> None:
+    """Import candles from files: plain CSV, Binance's monthly CSV, freqtrade's JSON."""
+    from services.cli.import_command import import_files
+    from services.cli.run_request import parse_interval
+    from services.shared.settings import load_settings
+
+    if not import_files(paths, symbol, parse_interval(interval), load_settings().data):
+        raise typer.Exit(1)
+
+
+@app.command()
+def cryptos() -> None:
+    """List the cryptos that have candles."""
+    from services.cli.list_commands import list_cryptos
+    from services.shared.settings import load_settings
+
+    list_cryptos(load_settings().gateway)
+
+
+@app.command()
+def strategies() -> None:
+    """List the strategies and their parameters."""
+    from services.cli.list_commands import list_strategies
+    from services.shared.settings import load_settings
+
+    list_strategies(load_settings().gateway)
+
+
+@app.command()
+def up(
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the embedded servers; what is in it survives a restart.")
+    ] = None,
+) -> None:
+    """Run everything on this machine: embedded servers and the three services, until Ctrl-C."""
+    from services.cli.up_command import up as run_up
+    from services.shared.settings import load_settings
+
+    run_up(load_settings(), data_dir)
+
+
+@app.command()
+def sample() -> None:
+    """Write a made-up market to try things on: 211 cryptos, one year of hourly candles."""
+    from services.cli.sample_command import sample as write_sample
+    from services.shared.settings import load_settings
+
+    write_sample(load_settings().data)
+
+
+@app.command()
+def demo() -> None:
+    """Show everything once, on a made-up market; leaves nothing behind."""
+    from services.cli.demo_command import demo as run_demo
+
+    run_demo()
+
+
+@app.command()
+def serve(service: Annotated[Service, typer.Argument(help="Which service.")]) -> None:
+    """Run one service, configured by environment (BACKCAST_…), until SIGINT or SIGTERM."""
+    import asyncio
+
+    from services.shared.logs import configure_logs
+    from services.shared.settings import load_settings
+
+    configure_logs(service.value)
+    match service:
+        case Service.DATA:
+            from services.data.app import run as run_service
+        case Service.COMPUTE:
+            from services.compute.app import run as run_service
+        case Service.GATEWAY:
+            from services.gateway.app import run as run_service
+    asyncio.run(run_service(load_settings()))
+
+
+def main() -> NoReturn:
+    """Run the command line; whatever fails ends in one line on standard error, never in a traceback."""
+    try:
+        sys.exit(app())
+    except BackcastError as error:
+        sys.exit(f"backcast: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has gone, and with it whoever would read a message.
+        sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:
+        if "BACKCAST_DEBUG" in os.environ:
+            raise
+        sys.exit(f"backcast: this should not happen: {error!r} (BACKCAST_DEBUG=1 shows where)")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ class FolderLock:
         except BlockingIOError:
             owner = self._read()
             self._file.close()
-            raise Refused(f"the data folder {folder} is in use by another backcast (process {owner})") from None
+            raise Refused(
+                f"the data folder {folder} is in use by another backcast (process {owner})"
+            ) from None
         self.after_kill = bool(self._read())
         """Whether the owner before did not come to an orderly end."""
         self._write(str(os.getpid()))

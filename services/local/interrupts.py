@@ -9,7 +9,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """While this context lasts, the first SIGINT or SIGTERM cancels the task that is in it; the context then ends.
+    """While this context lasts, the first SIGINT or SIGTERM cancels the task in it, which ends the context.
 
     Further ones do nothing: cleaning up is bounded in time, and breaking it off would leave servers behind.
     """
@@ -34,7 +34,9 @@ class Interrupts:
             loop.remove_signal_handler(number)
         task = asyncio.current_task()
         assert task is not None
-        return self.received is not None and task.uncancel() == 0 and isinstance(error, asyncio.CancelledError)
+        return (
+            self.received is not None and task.uncancel() == 0 and isinstance(error, asyncio.CancelledError)
+        )
 
     def _receive(self, number: signal.Signals, task: "asyncio.Task[object]") -> None:
         if self.received is None:

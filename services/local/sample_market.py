@@ -26,7 +26,9 @@ def sample_market() -> Iterator[tuple[str, Candles]]:
 
 
 def _candles(random: np.random.Generator, market: PriceColumn, open_time_s: np.ndarray) -> Candles:
-    waves = np.exp(0.5 * np.sin(np.arange(HOURS) * 2 * np.pi / random.uniform(200, 900) + random.uniform(0, 6)))
+    waves = np.exp(
+        0.5 * np.sin(np.arange(HOURS) * 2 * np.pi / random.uniform(200, 900) + random.uniform(0, 6))
+    )
     own = random.standard_t(4, HOURS) * random.uniform(0.002, 0.006) * waves
     change = random.uniform(0.4, 1.6) * market + own + random.normal(0, 0.00003)
     change += change.var() / 2  # or nearly all would fall: a loss takes more than its gain to make good
@@ -39,7 +41,7 @@ def _candles(random: np.random.Generator, market: PriceColumn, open_time_s: np.n
     tick = 10.0**-decimals
 
     def on_tick(price: PriceColumn) -> PriceColumn:
-        return np.round(np.maximum(price, tick), decimals)
+        return np.asarray(np.round(np.maximum(price, tick), decimals), np.float64)
 
     open_, close = on_tick(open_), on_tick(close)
     return Candles(

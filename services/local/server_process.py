@@ -5,13 +5,12 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
 from services.local.last_words import last_words
-from services.local.system_account import Account
 from services.local.watchdog import Watchdog
 from services.shared.errors import Unavailable
 
@@ -33,7 +32,6 @@ class ServerProcess:
         stop_signal: signal.Signals = signal.SIGTERM,
         folder: Path | None = None,
         environment: Mapping[str, str] | None = None,
-        account: Account | None = None,
         watchdog: Watchdog | None = None,
     ) -> None:
         self.name = name
@@ -50,9 +48,6 @@ class ServerProcess:
                 cwd=folder,
                 env=environment,
                 start_new_session=True,
-                user=account.user_id if account else None,
-                group=account.group_id if account else None,
-                extra_groups=[] if account else None,
             )
         if watchdog:
             watchdog.watch(self.pid, stop_signal)
@@ -88,7 +83,7 @@ class ServerProcess:
             self._process.send_signal(self._stop_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(grace_s)
-        # The group still has the process if it did not listen, and its workers if it died without ending them.
+        # What is left in the group: the process if it did not listen, or workers that it did not end.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
@@ -108,8 +103,22 @@ def end_leftovers(folder: Path, name: str, stop_signal: signal.Signals, grace_s:
         if process.info["ppid"] not in found:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(stop_signal)
-    _, deaf = psutil.wait_procs(list(found.values()), timeout=grace_s)
-    for process in deaf:
+    _wait_for_end(found.values(), grace_s)
+    for process in found.values():
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(deaf, timeout=grace_s)
+    _wait_for_end(found.values(), grace_s)
+
+
+def _wait_for_end(processes: Collection[psutil.Process], limit_s: float) -> None:
+    deadline = time.monotonic() + limit_s
+    while any(map(_is_alive, processes)) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        # A dead one that its new parent takes no notice of, as in many containers, stays in the list forever.
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -13,8 +13,9 @@ _MAX_PATH_BYTES = 103
 
 @contextmanager
 def socket_folder(preferred: Path, socket_name: str) -> Iterator[Path]:
-    """Lend `preferred` where the socket's path is short enough there, else a private folder with a short path."""
-    if len(os.fsencode(preferred / socket_name)) <= _MAX_PATH_BYTES:
+    """Lend `preferred` if a socket can be there, else a private folder with a short path."""
+    # A comma separates folders for PostgreSQL, and hosts for its clients.
+    if len(os.fsencode(preferred / socket_name)) <= _MAX_PATH_BYTES and "," not in str(preferred):
         yield preferred
         return
     folder = Path(tempfile.mkdtemp(prefix="backcast-"))

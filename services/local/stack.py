@@ -4,32 +4,33 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 
 from services.local.folder_lock import FolderLock
 from services.local.health import is_serving
 from services.local.ports import HOST, becomes_free, choose_ports
 from services.local.postgres import EmbeddedPostgres
 from services.local.server_process import ServerProcess
-from services.local.uninterrupted import in_thread, uninterrupted
+from services.local.uninterrupted import in_thread
 from services.local.valkey import EmbeddedValkey
 from services.local.watchdog import Watchdog
 from services.shared.errors import InvalidInput, Unavailable
 
 _START_LIMIT_S = 60.0
 _STOP_GRACE_S = 10.0
-_FIRST_PAUSE_S = 0.02
-_LONGEST_PAUSE_S = 0.2
 # Services of a killed `backcast up` finish their streams before they let go of their ports.
 _PORT_PATIENCE_S = 10.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.2
+_WATCH_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True)
 class StackSettings:
-    """What to run and where; a port 0 stands for a free one, a URL for a server that is not embedded."""
+    """What to run and where; a port 0 stands for a free one, a URL for a server that need not be embedded."""
 
     data_dir: Path
     gateway_port: int
@@ -42,29 +43,33 @@ class StackSettings:
 
 def serve_command(service: str) -> Sequence[str]:
     """Return the command that runs a service."""
-    # -P: a folder `services` where the user happens to be is not ours.
+    # -P: a folder called `services` where the user happens to be is not ours.
     return [sys.executable, "-P", "-m", "services.cli.main", "serve", service]
 
 
 class LocalStack:
     """Runs all of Backcast while its context lasts; entering it returns when every service is SERVING.
 
-    Entering raises BackcastError where something does not start, after what did start has been stopped.
+    Where something does not start, what did start is stopped again and BackcastError is raised. The same goes
+    for a cancellation at any time; see Interrupts for signals.
     """
 
     def __init__(
         self, settings: StackSettings, service_command: Callable[[str], Sequence[str]] = serve_command
     ) -> None:
-        self.settings = settings
+        self.database_url = settings.database_url or ""
+        """The database in use, once the context is entered."""
+        self.redis_url = settings.redis_url or ""
+        """The cache in use, once the context is entered."""
+        self._settings = settings
         self._service_command = service_command
         self._data_dir = settings.data_dir.expanduser().resolve()
         self._ports: dict[str, int] = {}
-        self._began = 0.0
-        self._lock: FolderLock | None = None
+        self._port_patience_s = 0.0
         self._watchdog: Watchdog | None = None
-        self._postgres: EmbeddedPostgres | None = None
-        self._valkey: EmbeddedValkey | None = None
-        self._services: dict[str, ServerProcess] = {}
+        self._processes: dict[str, ServerProcess] = {}
+        self._to_stop = ExitStack()
+        self._began = 0.0
 
     @property
     def gateway_address(self) -> str:
@@ -72,9 +77,141 @@ class LocalStack:
         return self._address("gateway")
 
     @property
-    def database_url(self) -> str:
-        """The database: the given one, or the embedded one."""
-        if self._postgres is not None:
-            return self._postgres.url
-        assert self.settings.database_url is not None
-        return self.settings.database_url
+    def compute_address(self) -> str:
+        """Where clients find the compute service."""
+        return self._address("compute")
+
+    @property
+    def data_address(self) -> str:
+        """Where clients find the data service."""
+        return self._address("data")
+
+    async def wait(self) -> NoReturn:
+        """Wait for one of the processes to end, and raise Unavailable with its name and last words."""
+        while True:
+            for process in self._processes.values():
+                process.check()
+            await asyncio.sleep(_WATCH_PAUSE_S)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException as error:
+            await in_thread(self._to_stop.close)
+            if isinstance(error, OSError):
+                raise Unavailable(f"cannot start in the data folder {self._data_dir}: {error}") from error
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await in_thread(self._to_stop.close)
+
+    async def _start(self) -> None:
+        self._began = time.monotonic()
+        self._ports = self._choose_ports()
+        self._data_dir.mkdir(parents=True, exist_ok=True)
+        lock = FolderLock(self._data_dir)
+        self._port_patience_s = _PORT_PATIENCE_S if lock.after_kill else 0.0
+        self._watchdog = Watchdog(self._data_dir)
+        postgres = EmbeddedPostgres(self._data_dir, self._watchdog)
+        valkey = EmbeddedValkey(self._data_dir, self._watchdog)
+
+        # What is called first here stops last, whatever the order in which they start.
+        for stop in (lock.release, self._watchdog.dismiss, postgres.stop, valkey.stop):
+            self._to_stop.callback(stop)
+        for service in ("data", "compute", "gateway"):
+            self._to_stop.callback(self._stop_service, service)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                database = group.create_task(self._start_database(postgres))
+                cache = group.create_task(self._start_cache(valkey))
+                group.create_task(self._start_service("data", after=database))
+                group.create_task(self._start_service("compute"))
+                group.create_task(self._start_service("gateway", after=cache))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    def _choose_ports(self) -> dict[str, int]:
+        settings = self._settings
+        wanted = {
+            "gateway": settings.gateway_port,
+            "compute": settings.compute_port,
+            "data": settings.data_port,
+        }
+        given = [port for port in wanted.values() if port]
+        if len(set(given)) < len(given):
+            raise InvalidInput.of("ports", "every service needs a port of its own")
+        return dict(zip(wanted, choose_ports(wanted.values()), strict=True))
+
+    def _address(self, service: str) -> str:
+        return f"{HOST}:{self._ports[service]}"
+
+    async def _start_database(self, postgres: EmbeddedPostgres) -> None:
+        if self.database_url:
+            return
+        await in_thread(postgres.start)
+        self.database_url = postgres.url
+        self._processes["postgres"] = postgres.process
+        self._say("PostgreSQL is ready")
+
+    async def _start_cache(self, valkey: EmbeddedValkey) -> None:
+        if self.redis_url:
+            return
+        await in_thread(valkey.start)
+        self.redis_url = valkey.url
+        self._processes["valkey"] = valkey.process
+        self._say("Valkey is ready")
+
+    async def _start_service(self, name: str, after: "asyncio.Task[None] | None" = None) -> None:
+        if after:
+            await after
+        port = self._ports[name]
+        if not await becomes_free(port, self._port_patience_s):
+            raise Unavailable(
+                f"port {port} for the {name} service is taken: "
+                f"stop what listens on it, or set BACKCAST_{name.upper()}_PORT"
+            )
+        process = self._processes[name] = ServerProcess(
+            f"the {name} service",
+            self._service_command(name),
+            self._data_dir / "logs" / f"{name}.log",
+            environment=self._environment(),
+            watchdog=self._watchdog,
+        )
+        try:
+            async with asyncio.timeout(_START_LIMIT_S):
+                await self._until_serving(process, self._address(name))
+        except TimeoutError:
+            raise Unavailable(
+                f"the {name} service is not ready after {_START_LIMIT_S:.0f} s [its log: {process.log}]"
+            ) from None
+        self._say(f"{process.name} is ready on {self._address(name)}")
+
+    async def _until_serving(self, process: ServerProcess, address: str) -> None:
+        pause = _FIRST_PAUSE_S
+        while not await is_serving(address):
+            process.check()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+    def _environment(self) -> dict[str, str]:
+        """Return the environment of a service that is started now: only what it needs is there already."""
+        return {
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "BACKCAST_HOST": HOST,
+            **{f"BACKCAST_{name.upper()}_PORT": str(port) for name, port in self._ports.items()},
+            **{f"BACKCAST_{name.upper()}_ADDRESS": self._address(name) for name in self._ports},
+            **({"BACKCAST_DATABASE_URL": self.database_url} if self.database_url else {}),
+            **({"BACKCAST_REDIS_URL": self.redis_url} if self.redis_url else {}),
+            "BACKCAST_COLUMN_DIR": str(self._data_dir / "columns"),
+        }
+
+    def _stop_service(self, name: str) -> None:
+        if process := self._processes.pop(name, None):
+            process.stop(_STOP_GRACE_S)
+
+    def _say(self, message: str) -> None:
+        if not self._settings.quiet:
+            print(f"{time.monotonic() - self._began:5.1f} s  {message}", file=sys.stderr)

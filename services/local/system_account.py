@@ -5,12 +5,22 @@ import os
 import pwd
 import stat
 import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.shared.errors import Unavailable
 
 _NAME = "backcast-postgres"
+_BECOME = """
+import os, sys
+user, group, *command = sys.argv[1:]
+os.setgroups([])
+os.setgid(int(group))
+os.setuid(int(user))
+os.execv(command[0], command)
+"""
 
 
 @dataclass(frozen=True)
@@ -19,6 +29,15 @@ class Account:
 
     user_id: int
     group_id: int
+
+    def command(self, command: Sequence[str]) -> list[str]:
+        """Return the command that runs `command` as this account.
+
+        subprocess could change the account itself, but only with a fork(), which crashes in its child now and
+        then where gRPC has threads in this process; without it uses vfork(), which gRPC does not notice.
+        """
+        become = [sys.executable, "-I", "-S", "-c", _BECOME, str(self.user_id), str(self.group_id)]
+        return [*become, *command]
 
     def own(self, folder: Path) -> None:
         """Make the folder and all that is in it this account's."""

@@ -25,7 +25,7 @@ _STOP_GRACE_S = 5.0
 class EmbeddedValkey:
     """A Valkey server on a unix socket: a cache, so it keeps nothing on disk.
 
-    Who starts it must hold the data folder's FolderLock: a server that is found there is taken for a leftover.
+    Who starts it holds the data folder's FolderLock: a server that is found there is taken for a leftover.
     """
 
     def __init__(self, data_dir: Path, watchdog: Watchdog | None = None) -> None:

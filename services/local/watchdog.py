@@ -18,12 +18,13 @@ class Watchdog:
     """A tiny process that outlives its supervisor just long enough to end what the supervisor started.
 
     It reads from a pipe that only the supervisor can write to, so the pipe's end is the supervisor's death.
-    The kernel's own PR_SET_PDEATHSIG is of no use: it is Linux only, and fires when the starting *thread* ends.
+    PR_SET_PDEATHSIG is no substitute: it is Linux only, and fires when the *thread* that forked ends.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, data_dir: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(Path(__file__).resolve())],
+            # The folder is there for who reads the list of processes.
+            [sys.executable, "-I", "-S", str(Path(__file__).resolve()), str(data_dir)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -46,10 +47,10 @@ class Watchdog:
         self._process.wait()
 
 
-def _is_alive(pid: int) -> bool:
+def _is_there(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except OSError:
         return False
     return True
 
@@ -57,13 +58,13 @@ def _is_alive(pid: int) -> bool:
 def _main() -> None:
     watched = [(int(pid), int(number)) for pid, number in map(str.split, sys.stdin)]
     for pid, number in watched:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(OSError):
             os.kill(pid, number)
     deadline = time.monotonic() + _GRACE_S
-    while time.monotonic() < deadline and any(_is_alive(pid) for pid, _ in watched):
+    while time.monotonic() < deadline and any(_is_there(pid) for pid, _ in watched):
         time.sleep(0.05)
     for pid, _ in watched:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+        with contextlib.suppress(OSError):
             os.killpg(pid, signal.SIGKILL)
 
 

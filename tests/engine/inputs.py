@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from services.compute.engine import Execution, Strategy, Window
@@ -21,7 +22,6 @@ from services.shared.candles import Candles
 from services.shared.interval import Interval
 
 MONDAY_S = 1_704_067_200  # 2024-01-01 00:00 UTC, on every interval's grid
-EVER = Window(0, 2**40)
 FREE = Execution(fee_rate=0.0, slippage_bps=0.0, initial_capital=1_000.0)
 
 REAL_CANDLES = Path(__file__).parents[3] / "shared" / "market-data" / "csv-1h"
@@ -40,6 +40,11 @@ def make_candles(opens, closes=None, interval=Interval.HOUR_1, at=None) -> Candl
         close=closes,
         volume=np.ones(len(opens)),
     )
+
+
+def all_of(candles: Candles, interval: Interval = Interval.HOUR_1) -> Window:
+    """Return the window from the first candle to the last one."""
+    return Window(int(candles.open_time_s[0]), int(candles.open_time_s[-1]) + interval.seconds)
 
 
 @dataclass(frozen=True)
@@ -85,10 +90,10 @@ def histories(draw, interval: Interval) -> Candles:
     parts = draw(
         st.lists(
             st.tuples(
-                st.sampled_from(["walk", "swing", "wild", "flat", "rise", "fall", "gap"]), st.integers(1, 60)
+                st.sampled_from(["swing", "walk", "wild", "flat", "rise", "fall", "gap"]), st.integers(1, 60)
             ),
             min_size=1,
-            max_size=6,
+            max_size=8,
         )
     )
     position, at, opens, closes = 0, [], [], []
@@ -118,8 +123,8 @@ def histories(draw, interval: Interval) -> Candles:
 def windows(draw, candles: Candles, interval: Interval) -> Window:
     """Draw a window: within, around, before or after the history, on the grid or off it, long or tiny."""
     span = int(candles.open_time_s[-1] - candles.open_time_s[0]) // interval.seconds + 1
-    first = draw(st.one_of(st.just(0), st.integers(-10, span + 10)))
-    length = draw(st.one_of(st.just(span), st.sampled_from([1, 2]), st.integers(0, span + 20)))
+    first = draw(st.one_of(st.just(0), st.integers(0, span // 2), st.integers(-10, span + 10)))
+    length = draw(st.one_of(st.just(span), st.sampled_from([span, 1, 2]), st.integers(0, span + 20)))
     offset = draw(st.one_of(st.just(0), st.integers(0, interval.seconds - 1)))
     start_s = int(candles.open_time_s[0]) + first * interval.seconds + offset
     return Window(start_s, start_s + length * interval.seconds)
@@ -128,21 +133,27 @@ def windows(draw, candles: Candles, interval: Interval) -> Window:
 @st.composite
 def _rsi(draw) -> Rsi:
     oversold = draw(st.one_of(st.sampled_from([30.0, 45.0]), st.floats(0, 99)))
-    overbought = draw(st.one_of(st.just(100.0), st.floats(oversold, 100, exclude_min=True)))
-    return Rsi(draw(st.integers(2, 30)), oversold, overbought)
+    overbought = draw(st.one_of(st.sampled_from([100.0, 100.0, 55.0]), st.floats(0, 100)))
+    assume(oversold < overbought)
+    return Rsi(draw(periods(2)), oversold, overbought)
 
 
 @st.composite
 def _ma_cross(draw) -> MaCross:
-    fast = draw(st.integers(1, 15))
-    return MaCross(fast, draw(st.integers(max(2, fast + 1), 40)), draw(st.sampled_from(MovingAverageKind)))
+    fast, slow = draw(periods(1)), draw(periods(2))
+    assume(fast < slow)
+    return MaCross(fast, slow, draw(st.sampled_from(MovingAverageKind)))
+
+
+def periods(minimum: int) -> st.SearchStrategy[int]:
+    """Draw a period, mostly a short one: there are to be trades within a short history."""
+    return st.one_of(st.integers(minimum, 8), st.integers(minimum, 8), st.integers(minimum, 50))
 
 
 def trading_strategies() -> st.SearchStrategy[Strategy]:
     """Draw one of the four strategies with valid parameters."""
-    bollinger = st.builds(
-        Bollinger, st.integers(2, 40), st.floats(0.01, 4.0), exit_band=st.sampled_from(ExitBand)
-    )
+    widths = st.one_of(st.floats(0.1, 2.0), st.floats(0.01, 100.0))
+    bollinger = st.builds(Bollinger, periods(2), widths, exit_band=st.sampled_from(ExitBand))
     return st.one_of(_rsi(), _ma_cross(), bollinger, st.builds(BuyAndHold))
 
 

@@ -324,8 +324,8 @@ def _coverage(times, window, interval_s):
     present = set(times)
     expected = missing = gap = longest_gap = 0
     opening = window.start_s
-    while (opening - MONDAY_S) % interval_s != 0:
-        opening += 1
+    if (opening - MONDAY_S) % interval_s != 0:
+        opening += interval_s - (opening - MONDAY_S) % interval_s
     while opening < window.end_s:
         expected += 1
         if opening in present:

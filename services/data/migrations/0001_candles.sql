@@ -15,7 +15,9 @@ CREATE TABLE cryptos (
 COMMENT ON COLUMN cryptos.synthetic IS 'the candles were generated and are not a market''s';
 
 CREATE TABLE candles_1h (
-    crypto_id  integer NOT NULL REFERENCES cryptos,
+    -- No foreign key: only the import writes here, holding the crypto's row, and a check of every candle
+    -- would take longer than writing it.
+    crypto_id  integer NOT NULL,
     ts         timestamptz NOT NULL,
     open       double precision NOT NULL,
     high       double precision NOT NULL,

@@ -1,0 +1,47 @@
+# Everything happens in .venv; nothing else on the machine is touched.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test bench lint format protos clean
+
+demo: .venv/installed
+	@$(BIN)/backcast demo
+
+test: .venv/installed
+	$(BIN)/pytest
+
+bench: .venv/installed
+	$(BIN)/python -m tests.bench
+
+lint: .venv/installed build/googleapis/google/rpc/status.proto
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy services
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code protos
+	$(BIN)/python protos/generate.py --check
+
+format: .venv/installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/buf format --write protos
+
+protos: .venv/installed
+	$(BIN)/python protos/generate.py
+
+# The package build makes the stubs too, so an installation is stale when a proto is newer.
+.venv/installed: pyproject.toml constraints.txt $(wildcard protos/*.py) $(wildcard protos/backcast/*/v1/*.proto)
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip==26.3
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# buf reads it from here: it is in no commit, as it is not ours.
+build/googleapis/google/rpc/status.proto: .venv/installed
+	mkdir -p $(@D)
+	cp "$$($(BIN)/python -c 'from google.rpc import status_pb2; print(status_pb2.__file__)' | sed s/_pb2.py/.proto/)" $@
+
+clean:
+	rm -rf .venv build services/stubs

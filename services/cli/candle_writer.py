@@ -1,0 +1,26 @@
+"""Candles to the data service."""
+
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+
+from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from services.shared.candle_messages import BLOCK_CANDLES, candles_to, interval_to
+from services.shared.candles import Candles
+from services.shared.interval import Interval
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+
+async def write_candles(
+    stub: "MarketDataServiceAsyncStub", symbol: str, candles: Candles, synthetic: bool = False
+) -> pb.ImportCandlesResponse:
+    """Write one crypto's hourly candles in one transaction."""
+
+    async def parts() -> AsyncGenerator[pb.ImportCandlesRequest]:
+        header = pb.ImportHeader(symbol=symbol, interval=interval_to(Interval.HOUR_1), synthetic=synthetic)
+        yield pb.ImportCandlesRequest(header=header)
+        for start in range(0, len(candles), BLOCK_CANDLES):
+            yield pb.ImportCandlesRequest(columns=candles_to(candles[start : start + BLOCK_CANDLES]))
+
+    return await stub.ImportCandles(parts())

@@ -1,0 +1,84 @@
+"""`backcast cryptos` and `backcast strategies`."""
+
+import asyncio
+
+from google.protobuf.struct_pb2 import Value
+from rich import box
+from rich.table import Table
+
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+from backcast.gateway.v1.strategy_description_pb2 import StrategyParameter
+from services.cli.console import make_console, say
+from services.cli.errors import readable_errors
+from services.shared.rpc_channel import open_channel
+
+
+def list_cryptos(gateway: str) -> None:
+    """Print all cryptos that have candles."""
+    asyncio.run(_list_cryptos(gateway))
+
+
+def list_strategies(gateway: str) -> None:
+    """Print all strategies and their parameters."""
+    asyncio.run(_list_strategies(gateway))
+
+
+async def _list_cryptos(gateway: str) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("crypto", "first candle", "last candle"):
+        table.add_column(heading)
+    table.add_column("candles", justify="right")
+    table.add_column("", style="dim")
+    with readable_errors("gateway", gateway):
+        async with open_channel(gateway) as channel:
+            stub = BacktestServiceStub(channel)
+            request = pb.ListCryptosRequest()
+            while True:
+                page = await stub.ListCryptos(request)
+                for crypto in page.cryptos:
+                    table.add_row(
+                        crypto.symbol,
+                        f"{crypto.first_candle_time.ToDatetime():%Y-%m-%d %H:%M}",
+                        f"{crypto.last_candle_time.ToDatetime():%Y-%m-%d %H:%M}",
+                        f"{crypto.candle_count:,}",
+                        "synthetic" if crypto.synthetic else "",
+                    )
+                if not page.next_page_token:
+                    break
+                request.page_token = page.next_page_token
+    console = make_console()
+    if table.row_count:
+        console.print(table)
+        say(console, f"{table.row_count} cryptos; times are UTC")
+    else:
+        say(console, "there are no candles yet: `backcast import PATH` brings some")
+
+
+async def _list_strategies(gateway: str) -> None:
+    with readable_errors("gateway", gateway):
+        async with open_channel(gateway) as channel:
+            answer = await BacktestServiceStub(channel).ListStrategies(pb.ListStrategiesRequest())
+    console = make_console()
+    for strategy in answer.strategies:
+        say(console, f"[bold]{strategy.name}[/bold]  {strategy.summary}")
+        grid = Table.grid(padding=(0, 2))
+        for parameter in strategy.parameters:
+            grid.add_row(
+                f"    {parameter.name}",
+                _default(parameter.default_value),
+                _allowed(parameter),
+                parameter.help,
+            )
+        if strategy.parameters:
+            console.print(grid)
+
+
+def _default(value: Value) -> str:
+    return value.string_value if value.HasField("string_value") else f"{value.number_value:g}"
+
+
+def _allowed(parameter: StrategyParameter) -> str:
+    if parameter.choices:
+        return " | ".join(parameter.choices)
+    return f"{parameter.minimum:g} to {parameter.maximum:g}"

@@ -1,0 +1,132 @@
+"""What `backcast run` shows: a table that fills while results arrive, and the summary."""
+
+from google.protobuf.descriptor import FieldDescriptor
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from backcast.backtest.v1.result_pb2 import BacktestResult
+from backcast.gateway.v1 import run_events_pb2
+from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse, RunStarted
+from services.cli.console import say
+from services.cli.result_tables import ranked, results_table, sparkline, summary_lines, trades_table
+from services.shared.interval import Interval
+
+# A table longer than this is cut to its best and worst when a person looks at it; a file gets all of it.
+_MOST_ROWS = 40
+_BEST_ROWS, _WORST_ROWS = 20, 10
+_MOST_FAILURES = 10
+# Trades and equity of more cryptos than this are for programs: --format jsonl.
+_MOST_DETAILED = 3
+_MOST_TRADES = 30
+
+
+class RunView:
+    """The state of the screen: feed it every event of a run, in a `with` block."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._results: list[BacktestResult] = []
+        self._failures: list[run_events_pb2.RunFailure] = []
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=40),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._task: TaskID = self._progress.add_task("backtesting", total=None, note="")
+        self._live = Live(console=console, get_renderable=self._screen, refresh_per_second=12, transient=True)
+
+    def __enter__(self) -> "RunView":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, event: RunBacktestsResponse) -> None:
+        """Take an event in; the last one, the summary, ends the live screen and prints everything."""
+        match event.WhichOneof("event"):
+            case "started":
+                self._show_started(event.started)
+            case "result":
+                self._results.append(event.result)
+            case "failure":
+                self._failures.append(event.failure)
+            case "summary":
+                self._live.stop()
+                self._show_end(event.summary)
+        progress = event.progress
+        notes = [f"{progress.from_cache} from the cache"] if progress.from_cache else []
+        notes += [f"[red]{progress.failed} failed[/red]"] if progress.failed else []
+        self._progress.update(
+            self._task,
+            total=progress.total,
+            completed=progress.completed + progress.failed,
+            note=", ".join(notes),
+        )
+
+    def _show_started(self, started: RunStarted) -> None:
+        request = started.request
+        name = request.strategy.WhichOneof("kind") or ""
+        parameters = ", ".join(_parameter(*pair) for pair in getattr(request.strategy, name).ListFields())
+        interval = tuple(Interval)[request.interval - 1].value
+        start, end = (
+            time.ToDatetime().strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
+            for time in (request.start_time, request.end_time)
+        )
+        execution = request.execution
+        cryptos = "crypto" if started.total == 1 else "cryptos"
+        say(
+            self._console,
+            f"[bold]{name}[/bold]({parameters}) on {started.total} {cryptos}, {interval} candles "
+            f"from {start} to {end} (UTC)\n"
+            f"fee {execution.fee_rate:.3%}, slippage {execution.slippage_bps:g} bps, "
+            f"capital {execution.initial_capital:,.0f}; fills at the next open",
+        )
+
+    def _screen(self) -> RenderableType:
+        room = max(self._console.height - 8, 5)
+        return Group(results_table(self._console.width, ranked(self._results)[:room]), self._progress)
+
+    def _show_end(self, summary: run_events_pb2.RunSummary) -> None:
+        best_first = ranked(self._results)
+        if self._console.is_terminal and len(best_first) > _MOST_ROWS:
+            left_out = len(best_first) - _BEST_ROWS - _WORST_ROWS
+            self._console.print(
+                results_table(
+                    self._console.width,
+                    best_first[:_BEST_ROWS],
+                    f"… {left_out} more …",
+                    best_first[-_WORST_ROWS:],
+                )
+            )
+        elif best_first:
+            self._console.print(results_table(self._console.width, best_first))
+        if len(best_first) <= _MOST_DETAILED:
+            for result in best_first:
+                self._show_detail(result)
+        for failure in self._failures[:_MOST_FAILURES]:
+            say(self._console, f"[red]{failure.symbol}[/red]: {escape(failure.status.message)}")
+        if len(self._failures) > _MOST_FAILURES:
+            self._console.print(f"[red]… and {len(self._failures) - _MOST_FAILURES} more failed[/red]")
+        say(self._console, summary_lines(summary))
+
+    def _show_detail(self, result: BacktestResult) -> None:
+        if result.trades:
+            self._console.print(
+                trades_table(result.symbol, result.trades[-_MOST_TRADES:], len(result.trades))
+            )
+        if result.equity_curve.equity:
+            say(self._console, f"equity of {result.symbol}: {sparkline(list(result.equity_curve.equity))}")
+
+
+def _parameter(field: FieldDescriptor, value: float) -> str:
+    if field.enum_type:
+        name = field.enum_type.values_by_number[int(value)].name
+        return f"{field.name} {name.removeprefix(field.enum_type.values[0].name.removesuffix('UNSPECIFIED'))}"
+    return f"{field.name} {value:g}"

@@ -1,0 +1,24 @@
+"""Binance's monthly kline files: twelve columns, with a header in some years and without in others."""
+
+from services.data.readers.delimited import header_names, is_headerless, read_lines
+from services.data.readers.text_rows import TextRows
+
+NAME = "binance-csv"
+
+_HEADER_START = ["open_time", "open", "high", "low", "close", "volume", "close_time"]
+_WIDTH = 12
+
+
+def sniff(head: str) -> bool:
+    """Tell whether the header is Binance's, or lines without header are twelve fields."""
+    return _has_binance_header(head) or is_headerless(head, _WIDTH)
+
+
+def read(text: str) -> TextRows:
+    """Return the rows: the first six columns, whatever the others tell."""
+    return read_lines(text, int(_has_binance_header(text)), _WIDTH, range(6))
+
+
+def _has_binance_header(text: str) -> bool:
+    names = header_names(text)
+    return len(names) == _WIDTH and names[: len(_HEADER_START)] == _HEADER_START

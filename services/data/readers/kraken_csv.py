@@ -1,0 +1,18 @@
+"""Kraken's OHLCVT files: no header; seconds, open, high, low, close, volume, number of trades."""
+
+from services.data.readers.delimited import is_headerless, read_lines
+from services.data.readers.text_rows import TextRows
+
+NAME = "kraken-csv"
+
+_WIDTH = 7
+
+
+def sniff(head: str) -> bool:
+    """Tell whether lines without header are seven fields."""
+    return is_headerless(head, _WIDTH)
+
+
+def read(text: str) -> TextRows:
+    """Return the rows: the first six columns."""
+    return read_lines(text, 0, _WIDTH, range(6))

@@ -1,0 +1,59 @@
+"""A column of decimal numbers, from text."""
+
+import math
+
+import numpy as np
+
+from services.data.readers.text_rows import shown
+from services.shared.candles import PriceColumn
+
+
+def read_numbers(name: str, column: list[str]) -> tuple[PriceColumn, dict[int, str]]:
+    """Return the doubles nearest to the decimals, shape (n,), and why some are none, by position.
+
+    Where there is a reason, the value means nothing. Numbers are finite decimals, like `7195.24`,
+    `1e-05`; not `nan`, `inf`, `1_000`, `1,5`, `0x1p3`, nor digits of other scripts.
+    """
+    clean = _clean_numbers(column)
+    return (clean, {}) if clean is not None else _careful_numbers(name, column)
+
+
+def plain_float(text: str) -> float:
+    """Return the double nearest to a decimal; raises ValueError where `text` is none. `nan` and `inf` are."""
+    if not _is_plain(text):
+        raise ValueError(text)
+    return float(text)
+
+
+def _clean_numbers(column: list[str]) -> PriceColumn | None:
+    """Return the column where all of it is numbers, and quickly; or None."""
+    joined = "".join(column)
+    if not _is_plain(joined):
+        return None
+    try:
+        numbers = np.fromiter(map(float, column), np.float64, len(column))
+    except ValueError:
+        return None
+    return numbers if np.isfinite(numbers).all() else None
+
+
+def _careful_numbers(name: str, column: list[str]) -> tuple[PriceColumn, dict[int, str]]:
+    numbers = np.zeros(len(column))
+    reasons = {}
+    for position, text in enumerate(column):
+        try:
+            number = plain_float(text)
+        except ValueError:
+            number = math.nan
+        if math.isfinite(number):
+            numbers[position] = number
+        elif not text.strip():
+            reasons[position] = f"{name} is empty"
+        else:
+            reasons[position] = f"{name} is {shown(text)}, not a finite number"
+    return numbers, reasons
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether all that float() takes in `text` is what a file may write: it takes Python's `1_000`."""
+    return text.isascii() and "_" not in text

@@ -1,0 +1,43 @@
+"""Plain CSV: a header that names the columns, in any order, among any others."""
+
+from services.data.readers.delimited import has_header, header_names, read_lines
+from services.data.readers.text_rows import CANDLE_FIELDS, TextRows
+from services.shared.errors import InvalidInput
+
+NAME = "plain-csv"
+
+# Where a file tells the time twice, as an epoch and for people, the epoch is the safer one.
+_TIME_NAMES = ("open_time", "timestamp", "unix", "datetime", "date", "time")
+
+
+def sniff(head: str) -> bool:
+    """Tell whether the first line names columns of candles."""
+    return has_header(head)
+
+
+def read(text: str) -> TextRows:
+    """Return the rows below the header.
+
+    Raises InvalidInput, naming the column, where one is missing or there twice.
+    """
+    names = header_names(text)
+    wanted = (_time_name(names), *CANDLE_FIELDS[1:])
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise InvalidInput.of("file", f"its header does not name the column {', '.join(missing)}")
+    for name in wanted:
+        if names.count(name) > 1:
+            raise InvalidInput.of("file", f"its header names the column {name} twice")
+    return read_lines(text, 1, len(names), [names.index(name) for name in wanted])
+
+
+def _time_name(names: list[str]) -> str:
+    found = [name for name in _TIME_NAMES if name in names]
+    if not found:
+        raise InvalidInput.of(
+            "file", f"its header does not name the column of the time: one of {', '.join(_TIME_NAMES)}"
+        )
+    if found == ["date", "time"]:
+        # The date alone would be read as midnight, and the rows of a day as contradicting each other.
+        raise InvalidInput.of("file", "its times are split into the columns date and time: one is needed")
+    return found[0]

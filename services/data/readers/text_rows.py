@@ -1,0 +1,43 @@
+"""Rows of a file as text: what a text format makes of a file, before any value is looked at."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.data.readers.report import Rejection
+
+# What a row tells of a candle, in this order.
+CANDLE_FIELDS = ("time", "open", "high", "low", "close", "volume")
+
+_SHOWN_CHARACTERS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class TextRows:
+    """The rows of a file whose shape is right, and the others.
+
+    `columns` are time, open, high, low, close and volume as the file writes them, each n long, in the
+    file's order; `lines` are the n line numbers (from 1; in JSON the records' numbers).
+    """
+
+    lines: list[int]
+    columns: tuple[list[str], ...]
+    misshapen: tuple[Rejection, ...]
+
+
+class TextFormat(Protocol):
+    """A format of text files: the modules of this folder that `detect` lists."""
+
+    @property
+    def NAME(self) -> str:  # noqa: N802  # a module's constant
+        """The name in reports."""
+
+    def sniff(self, head: str) -> bool:
+        """Tell whether a file that begins with `head` is of this format."""
+
+    def read(self, text: str) -> TextRows:
+        """Return the rows of a whole file; raises InvalidInput where it has none that can be told apart."""
+
+
+def shown(text: str) -> str:
+    """Return a file's text as messages show it: quoted, harmless to terminals, and short."""
+    return repr(text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…")

@@ -1,0 +1,109 @@
+"""A column of times, from text: ISO 8601, or an epoch in seconds, milli-, micro- or nanoseconds."""
+
+from bisect import bisect_right
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from services.data.readers.number_column import plain_float
+from services.data.readers.text_rows import shown
+from services.shared.candles import TimeColumn
+
+# The last second that nanoseconds in 64 bits can tell, 2262-04-11T23:47:16Z: times beyond are mistakes,
+# and they fit neither numpy's nor others' columns of times.
+MAX_TIME_S = (2**63 - 1) // 10**9
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+# An epoch's unit is the coarsest that puts it before the year 5138, value by value: one file may hold
+# two units. So milliseconds are told from seconds from 1973 on, and finer units from 1973 too.
+_UNITS_PER_S = (1, 10**3, 10**6, 10**9)
+_UNIT_LIMITS = (10**11, 10**14, 10**17)
+
+
+def read_times(column: list[str]) -> tuple[TimeColumn, dict[int, str]]:
+    """Return Unix seconds, shape (n,), and why some are no times, by position.
+
+    Where there is a reason, the value means nothing. ISO times without offset are UTC. Times must be
+    whole seconds from 1970 to 2262.
+    """
+    clean = _clean_times(column)
+    return (clean, {}) if clean is not None else _careful_times(column)
+
+
+def _clean_times(column: list[str]) -> TimeColumn | None:
+    """Return the column where all of it is times, in one way of writing, and quickly; or None."""
+    try:
+        if _is_digits("".join(column)):
+            seconds, rest = _epoch_seconds(np.fromiter(map(int, column), np.int64, len(column)))
+        else:
+            seconds, rest = np.divmod(
+                np.fromiter(map(_iso_microseconds, column), np.int64, len(column)), 10**6
+            )
+    except (ValueError, OverflowError):
+        return None
+    if rest.any() or (seconds < 0).any() or (seconds > MAX_TIME_S).any():
+        return None
+    return seconds
+
+
+def _careful_times(column: list[str]) -> tuple[TimeColumn, dict[int, str]]:
+    times = np.zeros(len(column), np.int64)
+    reasons = {}
+    for position, text in enumerate(column):
+        seconds, rest = _time(text.strip())
+        if seconds is None:
+            reasons[position] = (
+                f"the time is {shown(text)}, not a time" if text.strip() else "the time is empty"
+            )
+        elif seconds < 0:
+            reasons[position] = f"the time {shown(text)} is before 1970"
+        elif seconds > MAX_TIME_S:
+            reasons[position] = f"the time {shown(text)} is after 2262"
+        elif rest:
+            reasons[position] = f"the time {shown(text)} is not a whole second"
+        else:
+            times[position] = seconds
+    return times, reasons
+
+
+def _time(text: str) -> tuple[int | None, float]:
+    """Return Unix seconds, None where `text` is no time, and the rest that is less than a second."""
+    try:
+        if _is_digits(text.removeprefix("-")):
+            return _epoch(int(text))
+        if text[4:5] == "-":
+            return divmod(_iso_microseconds(text), 10**6)
+        # 1601276400.0 and 1.6012764e9 are what spreadsheets and dataframes make of epochs.
+        return _epoch(plain_float(text))
+    except ValueError:  # also of int() for more digits than it takes, and for a nan or an infinity
+        return None, 0
+
+
+def _epoch(number: float) -> tuple[int, float]:
+    unit = _UNITS_PER_S[bisect_right(_UNIT_LIMITS, abs(number))]
+    seconds, rest = divmod(number, unit)
+    return int(seconds), rest
+
+
+def _epoch_seconds(epochs: TimeColumn) -> tuple[TimeColumn, TimeColumn]:
+    """Do what `_epoch` does to a column of numbers that are not negative."""
+    unit = np.searchsorted(np.array(_UNIT_LIMITS), epochs, side="right")
+    return np.divmod(epochs, np.array(_UNITS_PER_S)[unit])
+
+
+def _iso_microseconds(text: str) -> int:
+    """Return Unix microseconds; raises ValueError where `text` is not ISO's date, or date and time.
+
+    Python takes any character between them, and dates without dashes, which may be epochs.
+    """
+    if text[4:5] != "-" or text[10:11] not in ("", " ", "T"):
+        raise ValueError(text)
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()

@@ -1,0 +1,67 @@
+"""Real servers for all tests: started once, on free ports, in a folder of their own, ended by the tests."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.local.stack import LocalStack, StackSettings
+from services.shared.rpc_channel import open_channel
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+MARKET_DATA = Path(__file__).parents[2] / "shared" / "market-data"
+
+
+@pytest.fixture(scope="session")
+def market_data() -> Path:
+    """The folder of real candles, which is not part of the project."""
+    if not MARKET_DATA.is_dir():
+        pytest.skip(f"NO REAL CANDLES: {MARKET_DATA} is not there")
+    return MARKET_DATA
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    """Fail the session when a process that a test started is still there at its end."""
+    yield
+    left = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+    assert left == []
+
+
+@pytest.fixture(scope="session")
+def short_folder() -> Iterator[Path]:
+    """A folder whose path is short enough for unix sockets, and that other accounts may pass through."""
+    folder = Path(tempfile.mkdtemp(prefix="backcast-test-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+async def stack(short_folder: Path) -> AsyncIterator[LocalStack]:
+    """All of Backcast: embedded servers and the three services as processes."""
+    settings = StackSettings(short_folder / "stack", 0, 0, 0, database_url=None, redis_url=None, quiet=True)
+    async with LocalStack(settings) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+async def gateway(stack: LocalStack) -> "AsyncIterator[BacktestServiceAsyncStub]":
+    """A client of the gateway."""
+    async with open_channel(stack.gateway_address) as channel:
+        yield BacktestServiceStub(channel)
+
+
+@pytest.fixture(scope="session")
+async def data_service(stack: LocalStack) -> "AsyncIterator[MarketDataServiceAsyncStub]":
+    """A client of the data service."""
+    async with open_channel(stack.data_address) as channel:
+        yield MarketDataServiceStub(channel)

@@ -1,0 +1,78 @@
+"""Which candles of the window there were."""
+
+import pytest
+
+from services.compute.engine import Window, run_backtest
+from services.shared.candles import Candles
+from services.shared.errors import NotFound
+from services.shared.interval import Interval
+
+from .inputs import FREE, MONDAY_S, Scripted, make_candles
+
+DAY_S = 86_400
+
+
+def coverage(at, start, end, interval=Interval.HOUR_1):
+    """Return expected, missing and longest gap for candles at grid positions and a window between two."""
+    candles = make_candles([10.0] * len(at), interval=interval, at=at)
+    window = Window(
+        round(MONDAY_S + start * interval.seconds),
+        round(MONDAY_S + end * interval.seconds),
+    )
+    found = run_backtest(candles, Scripted(), interval, window, FREE).coverage
+    return found.expected_candles, found.missing_candles, found.longest_gap_candles
+
+
+@pytest.mark.parametrize("interval", Interval)
+@pytest.mark.parametrize(
+    ("at", "start", "end", "expected"),
+    [
+        ([0, 1, 2, 3], 0, 4, (4, 0, 0)),
+        ([0, 1, 3], 0, 4, (4, 1, 1)),
+        ([0, 4, 6], 0, 7, (7, 4, 3)),
+        # The edges count.
+        ([3, 4, 6], 0, 7, (7, 4, 3)),
+        ([0, 2, 3], 0, 9, (9, 6, 5)),
+        ([5], 0, 10, (10, 9, 5)),
+        ([0], 0, 1, (1, 0, 0)),
+        # Candles outside of the window do not.
+        ([0, 1, 2, 3, 9], 1, 4, (3, 0, 0)),
+        ([0, 1, 9], 1, 5, (4, 3, 3)),
+        # Off the grid: the first expected candle is the first that opens in the window.
+        ([0, 1, 2, 3], 0.5, 3, (2, 0, 0)),
+        ([0, 1, 2, 3], 1, 3.5, (3, 0, 0)),
+        ([0, 1, 2, 3], 0.25, 1.25, (1, 0, 0)),
+    ],
+)
+def test_expected_missing_and_longest_gap(interval, at, start, end, expected):
+    assert coverage(at, start, end, interval) == expected
+
+
+def test_first_and_last_candle():
+    candles = make_candles([10.0] * 4, at=[0, 2, 5, 9])
+    window = Window(MONDAY_S + 3_600, MONDAY_S + 9 * 3_600)
+    found = run_backtest(candles, Scripted(), Interval.HOUR_1, window, FREE).coverage
+    assert (found.first_candle_s, found.last_candle_s) == (MONDAY_S + 2 * 3_600, MONDAY_S + 5 * 3_600)
+
+
+def test_weeks_begin_on_mondays():
+    candles = make_candles([10.0] * 3, interval=Interval.WEEK_1)
+    # From Sunday to the Tuesday two weeks later: the Mondays at 0, 7 and 14 days.
+    window = Window(MONDAY_S - DAY_S, MONDAY_S + 15 * DAY_S)
+    found = run_backtest(candles, Scripted(), Interval.WEEK_1, window, FREE).coverage
+    assert (found.expected_candles, found.missing_candles) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [(-5, 0), (10, 20), (4, 6), (2, 2), (2.25, 2.75), (3, 1)],
+    ids=["before", "after", "in a gap", "empty", "between two", "backwards"],
+)
+def test_a_window_without_candles(start, end):
+    with pytest.raises(NotFound):
+        coverage([0, 1, 2, 3, 6], start, end)
+
+
+def test_no_candles_at_all():
+    with pytest.raises(NotFound):
+        run_backtest(Candles.empty(), Scripted(), Interval.HOUR_1, Window(0, 10 * DAY_S), FREE)

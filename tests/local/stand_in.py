@@ -1,0 +1,35 @@
+"""Stands in for a service: `stand_in.py data [deaf|dies|late]`."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from services.shared.rpc_server import serve
+
+
+def main(name: str, manner: str = "") -> None:
+    Path(os.environ["BACKCAST_COLUMN_DIR"]).mkdir(exist_ok=True)
+    Path(os.environ["BACKCAST_COLUMN_DIR"], name).write_text(
+        "\n".join(f"{key}={value}" for key, value in os.environ.items() if key.startswith("BACKCAST_"))
+    )
+    if manner == "dies":
+        sys.exit("what it died of")
+    port = os.environ[f"BACKCAST_{name.upper()}_PORT"]
+    service = serve(f"127.0.0.1:{port}", "stand.In", lambda server: None, 0)
+    if manner == "deaf":
+        asyncio.run(_deaf(service))
+    asyncio.run(service)
+
+
+async def _deaf(service) -> None:
+    loop = asyncio.get_running_loop()
+    task = asyncio.create_task(service)
+    await asyncio.sleep(0.1)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, lambda: None)
+    await task
+
+
+main(*sys.argv[1:])
