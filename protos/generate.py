@@ -26,7 +26,10 @@ def generate(target: Path) -> None:
     sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
     # protoc looks for its plugins on PATH; they stand beside this Python, activated or not.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        # A folder within it, as the temporary one can be read by its owner only, and copies would be too.
+        folder = Path(temporary) / "stubs"
+        folder.mkdir()
         arguments = [
             "protoc",
             f"-I{PROTOS}",

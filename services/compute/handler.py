@@ -38,8 +38,8 @@ def _job(request: pb.ComputeBacktestsRequest) -> BacktestJob:
     if window.start_s >= window.end_s:
         raise InvalidInput.of("start_time", "must be before end_time")
     strategy, execution = strategy_from(request.strategy), execution_from(request.execution)
-    strategy.validate()
-    execution.validate()
+    if violations := strategy.violations() + execution.violations():
+        raise InvalidInput(*violations)
     return BacktestJob(
         cryptos=_cryptos(request),
         strategy=strategy,

@@ -71,8 +71,8 @@ def make_plan(request: RunRequest, known: list[CryptoData]) -> RunPlan:
 
     Raises InvalidInput, naming the fields, for what cannot be done; Refused where there is no data at all.
     """
-    request.strategy.validate()
-    request.execution.validate()
+    if violations := request.strategy.violations() + request.execution.violations():
+        raise InvalidInput(*violations)
     by_symbol = {crypto.symbol: crypto for crypto in known}
     unknown = [
         Violation(field, f"there is no crypto {symbol!r}")

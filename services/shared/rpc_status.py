@@ -4,11 +4,13 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import structlog
 from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     # Generic in their stubs only.
     _Handler = grpc.RpcMethodHandler[Any, Any]
     _Context = grpc.aio.ServicerContext[Any, Any]
+
+_Parse = Callable[[Any], Any]
 
 _log = structlog.get_logger()
 
@@ -86,23 +90,37 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
     ) -> "_Handler | None":
         """Wrap the method's handler."""
         handler = await continuation(handler_call_details)
-        if handler is None:
+        if handler is None or handler.request_deserializer is None:
             return handler
-        if handler.response_streaming:
-            kind = "stream_stream" if handler.request_streaming else "unary_stream"
-            guarded: Any = _guard_stream(getattr(handler, kind))
-        else:
-            kind = "stream_unary" if handler.request_streaming else "unary_unary"
-            guarded = _guard_unary(getattr(handler, kind))
+        kind = (
+            f"{'stream' if handler.request_streaming else 'unary'}_"
+            f"{'stream' if handler.response_streaming else 'unary'}"
+        )
+        guard = _guard_stream if handler.response_streaming else _guard_unary
+        # Requests are parsed inside of the guard: grpc would answer junk with the parser's class name.
+        parse = _parse_each if handler.request_streaming else _parse
+        guarded = guard(getattr(handler, kind), partial(parse, handler.request_deserializer))
         make_handler = getattr(grpc, f"{kind}_rpc_method_handler")
-        wrapped: _Handler = make_handler(guarded, handler.request_deserializer, handler.response_serializer)
+        wrapped: _Handler = make_handler(guarded, None, handler.response_serializer)
         return wrapped
 
 
-def _guard_unary(method: Callable[..., Any]) -> Callable[..., Any]:
-    async def guarded(request: Any, context: "_Context") -> Any:
+def _parse(deserialize: _Parse, raw: bytes) -> Any:
+    try:
+        return deserialize(raw)
+    except DecodeError:
+        raise InvalidInput.of("request", "the bytes are not a message of this method") from None
+
+
+async def _parse_each(deserialize: _Parse, raw_messages: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+    async for raw in raw_messages:
+        yield _parse(deserialize, raw)
+
+
+def _guard_unary(method: Callable[..., Any], parse: _Parse) -> Callable[..., Any]:
+    async def guarded(raw: Any, context: "_Context") -> Any:
         try:
-            answer = method(request, context)
+            answer = method(parse(raw), context)
             return await answer if inspect.isawaitable(answer) else answer
         except Exception as error:
             await _end(context, error)
@@ -110,12 +128,12 @@ def _guard_unary(method: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def _guard_stream(method: Callable[..., Any]) -> Callable[..., Any]:
-    async def guarded(request: Any, context: "_Context") -> AsyncIterator[Any]:
+def _guard_stream(method: Callable[..., Any], parse: _Parse) -> Callable[..., Any]:
+    async def guarded(raw: Any, context: "_Context") -> AsyncIterator[Any]:
         try:
             # Closed explicitly: a stream that ends while its message is on the way out must not go on
             # until the garbage collector finds it.
-            async with aclosing(method(request, context)) as messages:
+            async with aclosing(method(parse(raw), context)) as messages:
                 async for message in messages:
                     yield message
         except Exception as error:

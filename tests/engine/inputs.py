@@ -11,7 +11,6 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import assume
 from hypothesis import strategies as st
 
 from services.compute.engine import Execution, Strategy, Window
@@ -87,15 +86,9 @@ def histories(draw, interval: Interval) -> Candles:
     """Draw 1 to some 300 candles: calm and wild walks, swings, rises, falls, flat stretches and gaps."""
     rng = random.Random(draw(st.integers(0, 2**32)))
     price = 10.0 ** draw(st.integers(-9, 12)) * rng.uniform(1, 10)
-    parts = draw(
-        st.lists(
-            st.tuples(
-                st.sampled_from(["swing", "walk", "wild", "flat", "rise", "fall", "gap"]), st.integers(1, 60)
-            ),
-            min_size=1,
-            max_size=8,
-        )
-    )
+    kinds = st.sampled_from(["swing", "walk", "wild", "flat", "rise", "fall", "gap"])
+    lengths = st.one_of(st.just(50), st.integers(1, 60))
+    parts = draw(st.lists(st.tuples(kinds, lengths), min_size=draw(st.sampled_from([4, 1])), max_size=8))
     position, at, opens, closes = 0, [], [], []
     for kind, length in [*parts, ("walk", 1)]:
         if kind == "gap":
@@ -130,31 +123,42 @@ def windows(draw, candles: Candles, interval: Interval) -> Window:
     return Window(start_s, start_s + length * interval.seconds)
 
 
-@st.composite
-def _rsi(draw) -> Rsi:
-    oversold = draw(st.one_of(st.sampled_from([30.0, 45.0]), st.floats(0, 99)))
-    overbought = draw(st.one_of(st.sampled_from([100.0, 100.0, 55.0]), st.floats(0, 100)))
-    assume(oversold < overbought)
-    return Rsi(draw(periods(2)), oversold, overbought)
-
-
-@st.composite
-def _ma_cross(draw) -> MaCross:
-    fast, slow = draw(periods(1)), draw(periods(2))
-    assume(fast < slow)
-    return MaCross(fast, slow, draw(st.sampled_from(MovingAverageKind)))
-
-
 def periods(minimum: int) -> st.SearchStrategy[int]:
     """Draw a period, mostly a short one: there are to be trades within a short history."""
     return st.one_of(st.integers(minimum, 8), st.integers(minimum, 8), st.integers(minimum, 50))
 
 
+@st.composite
+def _rsi(draw) -> Rsi:
+    oversold = draw(st.one_of(st.sampled_from([45.0, 30.0]), st.floats(0, 99)))
+    above = st.floats(oversold, 100, exclude_min=True)
+    overbought = draw(above if oversold >= 50 else st.one_of(st.sampled_from([55.0, 70.0, 100.0]), above))
+    return Rsi(draw(periods(2)), oversold, overbought)
+
+
+@st.composite
+def _ma_cross(draw) -> MaCross:
+    fast = draw(periods(1))
+    return MaCross(fast, fast + draw(periods(1)), draw(st.sampled_from(MovingAverageKind)))
+
+
+# By name, valid parameters of each.
+PARAMETERS = {
+    "rsi": _rsi(),
+    "ma_cross": _ma_cross(),
+    "bollinger": st.builds(
+        Bollinger,
+        periods(2),
+        st.one_of(st.sampled_from([0.5, 0.9, 1.5]), st.floats(0.01, 4.0), st.floats(0.01, 100.0)),
+        exit_band=st.sampled_from(ExitBand),
+    ),
+    "buy_and_hold": st.builds(BuyAndHold),
+}
+
+
 def trading_strategies() -> st.SearchStrategy[Strategy]:
     """Draw one of the four strategies with valid parameters."""
-    widths = st.one_of(st.floats(0.1, 2.0), st.floats(0.01, 100.0))
-    bollinger = st.builds(Bollinger, periods(2), widths, exit_band=st.sampled_from(ExitBand))
-    return st.one_of(_rsi(), _ma_cross(), bollinger, st.builds(BuyAndHold))
+    return st.one_of(*PARAMETERS.values())
 
 
 def executions() -> st.SearchStrategy[Execution]:

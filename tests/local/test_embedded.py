@@ -102,7 +102,7 @@ async def test_a_killed_owner_is_no_obstacle(data_dir: Path) -> None:
     with EmbeddedPostgres(data_dir) as postgres:
         await _make_row(postgres)
     command = [sys.executable, "-c", _HOLDER, str(data_dir)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:  # noqa: ASYNC220
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         leftovers = [int(pid) for pid in holder.stdout.readline().split()]
         with pytest.raises(Refused, match=rf"in use by another backcast \(process {holder.pid}\)"):

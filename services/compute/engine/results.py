@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 
 from services.shared.candles import PriceColumn, TimeColumn
-from services.shared.errors import InvalidInput, Violation
+from services.shared.errors import Violation
 
 
 class Detail(IntEnum):
@@ -36,8 +36,8 @@ class Execution:
     slippage_bps: float = 0.0
     initial_capital: float = 10_000.0
 
-    def validate(self) -> None:
-        """Raise InvalidInput, naming every field that is out of range."""
+    def violations(self) -> list[Violation]:
+        """Return a violation for each field that is out of range."""
         violations = []
         if not 0 <= self.fee_rate < 1:
             violations.append(
@@ -56,8 +56,7 @@ class Execution:
                     f"must be above 0 and at most {MAX_CAPITAL:g}, not {self.initial_capital:g}",
                 )
             )
-        if violations:
-            raise InvalidInput(*violations)
+        return violations
 
 
 # Above this, single cents are lost in a float64.

@@ -39,10 +39,10 @@ def simulate(window: Candles, signals: Signals, execution: Execution) -> Simulat
     """
     return Simulation(
         *_simulate(
-            window.open,
-            window.close,
-            signals.buy,
-            signals.sell,
+            np.ascontiguousarray(window.open),
+            np.ascontiguousarray(window.close),
+            np.ascontiguousarray(signals.buy),
+            np.ascontiguousarray(signals.sell),
             execution.fee_rate,
             execution.slippage_bps / 10_000,
             execution.initial_capital,

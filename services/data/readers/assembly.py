@@ -64,8 +64,10 @@ def _by_time(open_time_s: TimeColumn, positions: Positions) -> tuple[Positions, 
 
 def _equal(candles: Candles, some: Positions, others: Positions) -> NDArray[np.bool_]:
     """Tell, pair by pair, whether all values are equal."""
-    pairs = [column[some] == column[others] for column in candles.columns()]
-    return np.logical_and.reduce(pairs)
+    equal = np.ones(len(some), np.bool_)
+    for column in candles.columns():
+        equal &= column[some] == column[others]
+    return equal
 
 
 def _contradictions(
@@ -80,4 +82,5 @@ def _contradictions(
 
 
 def _taken(candles: Candles, positions: Positions) -> Candles:
-    return Candles(*(column[positions] for column in candles.columns()))
+    open_time_s, *values = candles.columns()
+    return Candles(open_time_s[positions], *(column[positions] for column in values))

@@ -22,7 +22,7 @@ def symbol_of(path: Path) -> str | None:
 
     `BTCUSDT.csv.gz`, `BTCUSDT-1h-2023-01.csv.gz` and `btc_usdt-1h.json` are BTCUSDT; `candles.csv` none.
     """
-    words = []
+    words: list[str] = []
     for word in _SEPARATORS.split(path.name.split(".", 1)[0]):
         if words and _INTERVAL_OR_DATE.fullmatch(word):
             break

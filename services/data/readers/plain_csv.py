@@ -1,13 +1,10 @@
 """Plain CSV: a header that names the columns, in any order, among any others."""
 
 from services.data.readers.delimited import has_header, header_names, read_lines
-from services.data.readers.text_rows import CANDLE_FIELDS, TextRows
+from services.data.readers.text_rows import CANDLE_FIELDS, TIME_NAMES, TextRows
 from services.shared.errors import InvalidInput
 
 NAME = "plain-csv"
-
-# Where a file tells the time twice, as an epoch and for people, the epoch is the safer one.
-_TIME_NAMES = ("open_time", "timestamp", "unix", "datetime", "date", "time")
 
 
 def sniff(head: str) -> bool:
@@ -32,10 +29,10 @@ def read(text: str) -> TextRows:
 
 
 def _time_name(names: list[str]) -> str:
-    found = [name for name in _TIME_NAMES if name in names]
+    found = [name for name in TIME_NAMES if name in names]
     if not found:
         raise InvalidInput.of(
-            "file", f"its header does not name the column of the time: one of {', '.join(_TIME_NAMES)}"
+            "file", f"its header does not name the column of the time: one of {', '.join(TIME_NAMES)}"
         )
     if found == ["date", "time"]:
         # The date alone would be read as midnight, and the rows of a day as contradicting each other.

@@ -1,5 +1,6 @@
 """Rows of a file as text: what a text format makes of a file, before any value is looked at."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -7,6 +8,9 @@ from services.data.readers.report import Rejection
 
 # What a row tells of a candle, in this order.
 CANDLE_FIELDS = ("time", "open", "high", "low", "close", "volume")
+
+# What headers call the time. Where a file tells it twice, as an epoch and for people, the first is taken.
+TIME_NAMES = ("open_time", "timestamp", "unix", "datetime", "date", "time")
 
 _SHOWN_CHARACTERS = 32
 
@@ -19,17 +23,15 @@ class TextRows:
     file's order; `lines` are the n line numbers (from 1; in JSON the records' numbers).
     """
 
-    lines: list[int]
+    lines: Sequence[int]
     columns: tuple[list[str], ...]
     misshapen: tuple[Rejection, ...]
 
 
 class TextFormat(Protocol):
-    """A format of text files: the modules of this folder that `detect` lists."""
+    """A format of text files: what the modules offer that `detect` lists. `NAME` is for reports."""
 
-    @property
-    def NAME(self) -> str:  # noqa: N802  # a module's constant
-        """The name in reports."""
+    NAME: str
 
     def sniff(self, head: str) -> bool:
         """Tell whether a file that begins with `head` is of this format."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from services.compute.engine.parameters import range_violations
 from services.shared.candles import Candles
-from services.shared.errors import InvalidInput, Violation
+from services.shared.errors import Violation
 
 # A period of which no strategy makes sense any more: over a year of hourly candles.
 MAX_PERIOD = 10_000
@@ -33,11 +33,10 @@ class Strategy(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
 
-    def validate(self) -> None:
-        """Raise InvalidInput, naming every parameter that is out of range."""
+    def violations(self) -> list[Violation]:
+        """Return a violation for each parameter that is out of range, or in conflict with another."""
         prefix = f"strategy.{self.name}"
-        if violations := range_violations(self, prefix) or self.conflicts(prefix):
-            raise InvalidInput(*violations)
+        return range_violations(self, prefix) or self.conflicts(prefix)
 
     def conflicts(self, prefix: str) -> list[Violation]:
         """Return violations between parameters that are each within their range."""

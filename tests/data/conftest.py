@@ -1,0 +1,56 @@
+"""What tests of readers share: a file of any content, read, and what came of it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from services.data.readers.detect import read_file
+from services.data.readers.report import FileReading
+from services.shared.errors import InvalidInput
+from services.shared.interval import Interval
+
+# A file of one candle, as its header and its line.
+HEADER = "datetime,open,high,low,close,volume\n"
+START_S = 1_577_836_800  # 2020-01-01T00:00:00Z
+OHLCV = "2,3,1,2.5,10"
+
+Read = Callable[[str | bytes], FileReading]
+Row = tuple[int, float, float, float, float, float]
+
+
+@pytest.fixture(scope="session")
+def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
+    """Read a file of the given content, whose name tells nothing."""
+    path = tmp_path_factory.mktemp("readers") / "file"
+
+    def read_content(content: str | bytes) -> FileReading:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return read_file(path, Interval.HOUR_1)
+
+    return read_content
+
+
+def rows_of(reading: FileReading) -> list[Row]:
+    return list(zip(*(column.tolist() for column in reading.candles.columns()), strict=True))
+
+
+def rejected(reading: FileReading) -> list[tuple[int, str]]:
+    return [(rejection.line, rejection.reason) for rejection in reading.rejections]
+
+
+def refusal(read: Read, content: str | bytes) -> str:
+    with pytest.raises(InvalidInput) as caught:
+        read(content)
+    (violation,) = caught.value.violations
+    assert violation.field == "file"
+    assert "\n" not in violation.reason
+    assert len(violation.reason) < 200
+    return violation.reason
+
+
+def iso(time_s: int) -> str:
+    return datetime.fromtimestamp(time_s, UTC).isoformat()
+
+
+GOOD = f"{iso(START_S)},{OHLCV}\n"

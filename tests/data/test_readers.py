@@ -1,0 +1,293 @@
+"""Files of candles are read to the last digit, and what is wrong with them is told by line."""
+
+import csv
+import gzip
+import io
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.data.readers.delimited import MAX_LINE_CHARACTERS
+from services.data.readers.detect import read_file
+from services.data.readers.file_symbol import symbol_of
+from services.shared.interval import Interval
+from tests.data.conftest import GOOD, HEADER, OHLCV, START_S, Read, iso, refusal, rejected, rows_of
+
+LONG = "1" * MAX_LINE_CHARACTERS
+
+# --- real files
+
+
+def exact(text: str) -> float:
+    """Return the nearest double by arithmetic of integers, not by the parser that is tested."""
+    fraction = Fraction(text)
+    return fraction.numerator / fraction.denominator
+
+
+@pytest.mark.parametrize(
+    ("folder", "file_format", "count"),
+    [
+        ("csv-1h", "plain-csv", 11),
+        ("binance-vision", "binance-csv", 19),
+        ("freqtrade-json-1h", "freqtrade-json", 47),
+        ("kraken-csv", "kraken-csv", 2),
+    ],
+)
+def test_real_files_are_read_whole_and_exactly(
+    market_data: Path, folder: str, file_format: str, count: int
+) -> None:
+    paths = sorted((market_data / folder).iterdir())
+    assert len(paths) == count
+    for path in paths:
+        reading = read_file(path, Interval.HOUR_1)
+        assert (reading.format, reading.rejections, reading.duplicates) == (file_format, (), 0), path
+        assert reading.symbol == path.name.split("-")[0].split(".")[0].removesuffix("_60").replace("_", "")
+        text = gzip.decompress(path.read_bytes()).decode()
+        if file_format == "freqtrade-json":
+            records: list[list[str]] = json.loads(text, parse_float=str, parse_int=str)
+        else:
+            records = [row for row in csv.reader(io.StringIO(text)) if row[1] != "open"]
+        assert len(reading.candles) == len(records)
+        step = max(1, len(records) // 1000)
+        for record, row in list(zip(records, rows_of(reading), strict=True))[::step]:
+            assert row[1:] == tuple(map(exact, record[1:6])), path
+            assert record[0].startswith((str(row[0]), iso(row[0]).replace("T", " "))), path
+
+
+def test_full_histories_have_the_hours_of_the_readme(market_data: Path) -> None:
+    candles = read_file(market_data / "csv-1h" / "BTCUSDT.csv.gz", Interval.HOUR_1).candles
+    assert len(candles) == 55_779
+    assert iso(int(candles.open_time_s[0])) == "2020-01-01T00:00:00+00:00"
+    assert iso(int(candles.open_time_s[-1])) == "2026-05-14T10:00:00+00:00"
+    assert (candles.open_time_s[-1] - candles.open_time_s[0]) // 3600 + 1 - len(candles) == 32
+    assert np.count_nonzero(candles.volume == 0) == 2
+    matic = read_file(market_data / "csv-1h" / "MATICUSDT.csv.gz", Interval.HOUR_1).candles
+    assert iso(int(matic.open_time_s[-1])).startswith("2024-09")
+    chz = read_file(market_data / "freqtrade-json-1h" / "CHZ_USDT-1h.json.gz", Interval.HOUR_1).candles
+    gaps = np.diff(chz.open_time_s) // 3600 - 1
+    assert (int(np.count_nonzero(gaps)), int(gaps.sum())) == (4, 7)
+
+
+def test_daily_files_are_the_days_of_hourly_ones(market_data: Path) -> None:
+    hours = read_file(market_data / "csv-1h" / "ETHUSDT.csv.gz", Interval.HOUR_1).candles
+    days = read_file(market_data / "csv-1d" / "ETHUSDT.csv.gz", Interval.DAY_1)
+    assert days.rejections == ()
+    starts = np.flatnonzero(np.diff(hours.open_time_s // 86_400, prepend=-1))
+    complete = slice(0, len(starts) - 1)
+    candles = days.candles
+    assert (candles.open_time_s == hours.open_time_s[starts] // 86_400 * 86_400).all()
+    assert (candles.open == hours.open[starts]).all()
+    assert (candles.high == np.maximum.reduceat(hours.high, starts))[complete].all()
+    assert (candles.low == np.minimum.reduceat(hours.low, starts))[complete].all()
+    assert (candles.close[:-1] == hours.close[starts[1:] - 1]).all()
+
+
+def test_microseconds_of_2025_and_headers_of_2023_give_the_months_of_the_names(market_data: Path) -> None:
+    for path in (market_data / "binance-vision").iterdir():
+        month = path.name.removesuffix(".csv.gz")[-7:]
+        times = read_file(path, Interval.HOUR_1).candles.open_time_s.tolist()
+        assert {iso(time_s)[:7] for time_s in times} == {month}
+        assert iso(times[0]).startswith(f"{month}-01T00:00:00")
+
+
+def test_files_of_formats_to_come_end_in_one_line(market_data: Path, read: Read) -> None:
+    for folder in ("cryptodatadownload-csv", "binance-rest-klines", "exchange-rest-payloads"):
+        for path in (market_data / folder).iterdir():
+            reason = refusal(read, path.read_bytes())
+            assert "no known format" in reason or "the column volume" in reason
+
+
+# --- rows that are rejected, by line
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("{t},abc,3,1,2.5,10", "open is 'abc', not a finite number"),
+        (f"{{t}},{'7x' * 40},3,1,2.5,10", f"open is '{'7x' * 16}…', not a finite number"),
+        ("{t},2,nan,1,2.5,10", "high is 'nan', not a finite number"),
+        ("{t},2,3,-inf,2.5,10", "low is '-inf', not a finite number"),
+        ("{t},2,1e400,1,2.5,10", "high is '1e400', not a finite number"),
+        ("{t},2,3,1,NULL,10", "close is 'NULL', not a finite number"),
+        ("{t},2,3,1,2.5,", "volume is empty"),
+        ("{t},2,3,1,2.5, ", "volume is empty"),
+        ("{t},2,3,1,2.5,1_0", "volume is '1_0', not a finite number"),
+        ("{t},٢,3,1,2.5,10", "open is '٢', not a finite number"),
+        ("{t},2,3,0,2.5,10", "low is not positive"),
+        ("{t},-2,3,1,2.5,10", "open is not positive"),
+        ("{t},2,3,1,2.5,-1e-9", "volume is negative"),
+        ("{t},2,1,3,2.5,10", "high is below low"),
+        ("{t},3.0000000000000004,3,1,2.5,10", "open is not between low and high"),
+        ("{t},2,3,1,0.9999999999999999,10", "close is not between low and high"),
+        ("2020-01-01T01:30:00Z,2,3,1,2.5,10", "the time is not on the 1h grid"),
+        ("2020-01-01T10:28:14Z,2,3,1,2.5,10", "the time is not on the 1h grid"),
+        ("1577840400001,2,3,1,2.5,10", "the time '1577840400001' is not a whole second"),
+        ("yesterday,2,3,1,2.5,10", "the time is 'yesterday', not a time"),
+        ("2019-10-17 09-AM,2,3,1,2.5,10", "the time is '2019-10-17 09-AM', not a time"),
+        ("2020-01-01x01:00,2,3,1,2.5,10", "the time is '2020-01-01x01:00', not a time"),
+        ("2020-02-30,2,3,1,2.5,10", "the time is '2020-02-30', not a time"),
+        ("inf,2,3,1,2.5,10", "the time is 'inf', not a time"),
+        (",2,3,1,2.5,10", "the time is empty"),
+        ("1969-12-31T23:00:00Z,2,3,1,2.5,10", "the time '1969-12-31T23:00:00Z' is before 1970"),
+        ("-3600,2,3,1,2.5,10", "the time '-3600' is before 1970"),
+        ("9999-12-31T23:00:00Z,2,3,1,2.5,10", "the time '9999-12-31T23:00:00Z' is after 2262"),
+        ("9223372800,2,3,1,2.5,10", "the time '9223372800' is after 2262"),
+        ("1e300,2,3,1,2.5,10", "the time '1e300' is after 2262"),
+        (f"{'9' * 60},2,3,1,2.5,10", f"the time '{'9' * 32}…' is after 2262"),
+        (f"{'9' * 6000},2,3,1,2.5,10", f"the time is '{'9' * 32}…', not a time"),
+        ("0001-01-01T00:00:00+23:00,2,3,1,2.5,10", "the time '0001-01-01T00:00:00+23:00' is before 1970"),
+        ("{t},2,3,1,2.5", "the number of fields is 5, not 6"),
+        ("{t},2,3,1,2.5,10,11", "the number of fields is 7, not 6"),
+        ('"{t},2,3,1,2.5,10', "the number of fields is 1, not 6"),
+        (f"{{t}},{LONG},3,1,2,1", f"the line is {MAX_LINE_CHARACTERS + 34} characters long"),
+        (f"{iso(START_S)},2,3,1,2.5,11", "line 2 has other values for 2020-01-01T00:00Z"),
+    ],
+)  # fmt: skip
+def test_a_bad_row_is_named_and_the_others_are_taken(read: Read, row: str, reason: str) -> None:
+    row = row.replace("{t}", iso(START_S + 3600))
+    after = f"{iso(START_S + 7200)},{OHLCV}\n"
+    reading = read(f"{HEADER}{GOOD}\n{row}\n{after}")  # a blank line counts
+    assert rejected(reading) == [(4, reason)]
+    assert rows_of(reading) == [(START_S, 2, 3, 1, 2.5, 10), (START_S + 7200, 2, 3, 1, 2.5, 10)]
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ('[1577840400000, "x", 3, 1, 2.5, 10]', "open is 'x', not a finite number"),
+        ("[1577840400000, 2, NaN, 1, 2.5, 10]", "high is 'NaN', not a finite number"),
+        ("[1577840400000, 2, 3, 1, null, 10]", "close is 'null', not a finite number"),
+        ("[1577840400000, true, 3, 1, 2.5, 10]", "open is 'true', not a finite number"),
+        ("[1577840400000, [[2]], 3, 1, 2.5, 10]", "open is '[…]', not a finite number"),
+        ("[1577840400000, 2, 3, 1, 2.5]", "the number of fields is 5, not 6"),
+        (f"[{'1' * 5000}, 2, 3, 1, 2.5, 10]", f"the time is '{'1' * 32}…', not a time"),
+        ('{"t": 1577840400000}', "the record is '{…}', not a list"),
+        ("[1577836800000, 2, 3, 1, 2.5, 11]", "line 1 has other values for 2020-01-01T00:00Z"),
+    ],
+)
+def test_a_bad_record_is_named_by_its_number(read: Read, record: str, reason: str) -> None:
+    reading = read(f"[[1577836800000, 2, 3, 1, 2.5, 10],\n\n{record}, [1577844000000, 2, 3, 1, 2.5, 0]]")
+    assert rejected(reading) == [(2, reason)]
+    assert rows_of(reading) == [(START_S, 2, 3, 1, 2.5, 10), (START_S + 7200, 2, 3, 1, 2.5, 0)]
+
+
+def test_headerless_files_are_found_although_their_first_line_is_bad(read: Read) -> None:
+    binance = f"{START_S}000,{OHLCV},{START_S + 3599}999,1,2,3,4,0\n"
+    kraken = f"{START_S},{OHLCV},7\n"
+    for content, name in ((binance, "binance-csv"), (kraken, "kraken-csv")):
+        reading = read(f"bad,{content}{content}")
+        assert (reading.format, [rejection.line for rejection in reading.rejections]) == (name, [1])
+        assert rows_of(reading) == [(START_S, 2, 3, 1, 2.5, 10)]
+    reading = read(f"[[1, 2],[{START_S}000,{OHLCV}]]")
+    assert (reading.format, rejected(reading)) == (
+        "freqtrade-json",
+        [(1, "the number of fields is 2, not 6")],
+    )
+
+
+def test_a_file_of_bad_rows_only_gives_no_candles(read: Read) -> None:
+    reading = read(f"{HEADER}x,{OHLCV}\n1,2\n")
+    assert len(reading.candles) == 0
+    assert [rejection.line for rejection in reading.rejections] == [2, 3]
+
+
+# --- order and duplicates
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["2", "2.0", "2.5", "bad"])), min_size=1))
+def test_any_order_becomes_ascending_and_the_first_of_an_hour_stays(
+    read: Read, rows: list[tuple[int, str]]
+) -> None:
+    reading = read(HEADER + "".join(f"{iso(START_S + 3600 * hour)},{p},3,1,2,0\n" for hour, p in rows))
+    firsts: dict[int, tuple[int, float]] = {}
+    bad, duplicates = [], 0
+    for line, (hour, price) in enumerate(rows, 2):
+        if price == "bad":
+            bad.append((line, "open is 'bad', not a finite number"))
+        elif hour not in firsts:
+            firsts[hour] = (line, float(price))
+        elif firsts[hour][1] == float(price):
+            duplicates += 1
+        else:
+            first = firsts[hour][0]
+            bad.append((line, f"line {first} has other values for 2020-01-01T0{hour}:00Z"))
+    assert rejected(reading) == bad
+    assert reading.duplicates == duplicates
+    assert rows_of(reading) == [(START_S + 3600 * h, firsts[h][1], 3, 1, 2, 0) for h in sorted(firsts)]
+
+
+# --- the plain CSV's header, and ways of writing times
+
+
+@pytest.mark.parametrize("name", ["timestamp", "Date", "DATETIME", "time", "open_time", "Open Time", "unix"])
+def test_columns_are_found_by_name_in_any_order_and_case(read: Read, name: str) -> None:
+    reading = read(
+        f"\ufeffvolume,trades,Low,{name},HIGH, close ,open,trades\r\n10,7,1,{START_S},3,2.5,2,x\r\n"
+    )
+    assert (reading.format, reading.rejections) == ("plain-csv", ())
+    assert rows_of(reading) == [(START_S, 2, 3, 1, 2.5, 10)]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("2020-06-01T05:00:00Z", "2020-06-01 05:00:00", "2020-06-01T05:00", "2020-06-01 05:00:00.000+00:00"),
+        *("2020-06-01T07:00:00+02:00", "2020-05-31T23:30:00-05:30", " 2020-06-01T05:00:00 "),
+        *("1590987600", "1590987600000", "1590987600000000", "1590987600000000000"),
+        *("1590987600.0", "1.5909876E12", "1590987600000.000"),
+    ],
+)
+def test_times_in_all_their_ways(read: Read, written: str) -> None:
+    # Row by row: the row before is written in another unit, or in another way.
+    reading = read(f"{HEADER}{START_S}000,{OHLCV}\n{written},{OHLCV}\n")
+    assert reading.rejections == ()
+    assert reading.candles.open_time_s.tolist() == [START_S, 1_590_987_600]
+
+
+def test_an_epoch_is_taken_where_there_is_a_date_too(read: Read) -> None:
+    reading = read(f"date,unix,open,high,low,close,volume\n17.10.2019,{START_S},{OHLCV}\n")
+    assert reading.candles.open_time_s.tolist() == [START_S]
+
+
+@pytest.mark.parametrize("missing", ["open", "high", "low", "close", "volume"])
+def test_a_missing_column_is_named(read: Read, missing: str) -> None:
+    header = HEADER.replace(missing, "x")
+    assert refusal(read, header + GOOD) == f"its header does not name the column {missing}"
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("when,open,high,low,close,volume", "its header does not name the column of the time: one of "),
+        ("time,open,high,low,close,volume,Open", "its header names the column open twice"),
+        ("time,open,high,low,close,volume,TIME", "its header names the column time twice"),
+        ("date,time,open,high,low,close,volume", "its times are split into the columns date and time"),
+        ("date,close", "its header does not name the column open, high, low, volume"),
+    ],
+)
+def test_a_header_that_cannot_be_told_is_refused(read: Read, header: str, reason: str) -> None:
+    assert refusal(read, f"{header}\n{GOOD}").startswith(reason)
+
+
+# --- what the name tells
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [
+        *(("BTCUSDT.csv.gz", "BTCUSDT"), ("BTCUSDT-1h-2023-01.csv.gz", "BTCUSDT")),
+        *(("BTC_USDT-1h.json.gz", "BTCUSDT"), ("1INCH_USDT-1h.json", "1INCHUSDT")),
+        *(("btcusdt.csv", "BTCUSDT"), ("ETHUSD_60.csv.gz", "ETHUSD"), ("eth-btc.csv", "ETHBTC")),
+        *(("BTCUSDT (1).csv", "BTCUSDT"), ("BTCUSDT", "BTCUSDT")),
+        *(("candles.csv", None), ("data.json.gz", None), ("2023-01.csv", None), ("data_BTC.csv", None)),
+        *(("USDT.csv", None), (".csv", None), ("é_USDT.csv", None), (f"{'A' * 40}USDT.csv", None)),
+        *(("my-own-usdt.csv", None), ("BTC.csv", None)),
+    ],
+)  # fmt: skip
+def test_the_symbol_is_the_one_of_the_name(name: str, symbol: str | None) -> None:
+    assert symbol_of(Path("BTCUSDT") / name) == symbol

@@ -1,0 +1,165 @@
+"""Asked again, results come from the cache; changed candles are never answered with old results."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from backcast.backtest.v1 import result_pb2
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1 import run_events_pb2
+from services.compute.engine.strategies import Rsi
+from services.shared.backtest_messages import strategy_to
+from services.shared.candles import Candles
+from tests.candle_making import START_S, events_of, import_candles, random_candles
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+SYMBOLS = [f"CACHE{number}USDT" for number in range(6)]
+
+
+@pytest.fixture
+async def cached_market(
+    data_service: "MarketDataServiceAsyncStub", gateway: "BacktestServiceAsyncStub"
+) -> dict[str, Candles]:
+    """Six cryptos whose results for `request()` are in the cache."""
+    market = {symbol: random_candles(number + 50, 1500) for number, symbol in enumerate(SYMBOLS)}
+    for symbol, candles in market.items():
+        await import_candles(data_service, symbol, candles)
+    _ = [event async for event in events_of(gateway, request())]
+    return market
+
+
+def request(**fields: object) -> pb.RunBacktestsRequest:
+    return pb.RunBacktestsRequest(
+        **{"symbols": SYMBOLS, "strategy": strategy_to(Rsi()), **fields}  # type: ignore[arg-type]
+    )
+
+
+async def run(
+    gateway: "BacktestServiceAsyncStub", wanted: pb.RunBacktestsRequest
+) -> list[pb.RunBacktestsResponse]:
+    return [event async for event in events_of(gateway, wanted)]
+
+
+def results_in(events: list[pb.RunBacktestsResponse]) -> dict[str, result_pb2.BacktestResult]:
+    return {event.result.symbol: event.result for event in events if event.HasField("result")}
+
+
+def missed(events: list[pb.RunBacktestsResponse]) -> set[str]:
+    return {symbol for symbol, result in results_in(events).items() if not result.from_cache}
+
+
+async def test_the_second_run_is_all_from_the_cache(
+    gateway: "BacktestServiceAsyncStub", cached_market: dict[str, Candles]
+) -> None:
+    events = await run(gateway, request())
+    assert missed(events) == set()
+    assert events[-1].progress == run_events_pb2.Progress(completed=6, from_cache=6, total=6)
+    assert events[-1].summary.cache_state == run_events_pb2.CACHE_STATE_USED
+
+
+async def test_cached_results_are_the_computed_ones(
+    gateway: "BacktestServiceAsyncStub", cached_market: dict[str, Candles]
+) -> None:
+    wanted = request(detail=result_pb2.DETAIL_EQUITY)
+    runs = []
+    for cache_mode in (pb.CACHE_MODE_DEFAULT, pb.CACHE_MODE_DEFAULT, pb.CACHE_MODE_BYPASS):
+        wanted.cache_mode = cache_mode
+        results = results_in(await run(gateway, wanted))
+        for result in results.values():
+            result.from_cache = False
+        runs.append(results)
+    assert runs[0] == runs[1] == runs[2]
+
+
+async def test_bypass_reads_nothing_and_writes_nothing(
+    gateway: "BacktestServiceAsyncStub", cached_market: dict[str, Candles]
+) -> None:
+    assert missed(await run(gateway, request(cache_mode=pb.CACHE_MODE_BYPASS))) == set(SYMBOLS)
+    other = strategy_to(Rsi(period=9))
+    await run(gateway, request(strategy=other, cache_mode=pb.CACHE_MODE_BYPASS))
+    assert missed(await run(gateway, request(strategy=other))) == set(SYMBOLS)
+
+
+async def test_a_corrected_candle_makes_exactly_that_crypto_miss(
+    gateway: "BacktestServiceAsyncStub",
+    data_service: "MarketDataServiceAsyncStub",
+    cached_market: dict[str, Candles],
+) -> None:
+    candle = cached_market["CACHE3USDT"][700:701]
+    corrected = replace(candle, high=candle.high * 1.5, close=candle.high * 1.5)
+    before = results_in(await run(gateway, request()))
+    counts = await import_candles(data_service, "CACHE3USDT", corrected)
+    assert (counts.inserted, counts.corrected, counts.unchanged) == (0, 1, 0)
+    events = await run(gateway, request())
+    assert missed(events) == {"CACHE3USDT"}
+    after = results_in(events)
+    assert after["CACHE3USDT"].metrics != before["CACHE3USDT"].metrics
+    assert missed(await run(gateway, request())) == set()
+
+
+async def test_a_new_candle_makes_exactly_that_crypto_miss(
+    gateway: "BacktestServiceAsyncStub",
+    data_service: "MarketDataServiceAsyncStub",
+    cached_market: dict[str, Candles],
+) -> None:
+    # The window is fixed, or it would move with the end of the data.
+    window = {"start_time": Timestamp(seconds=START_S), "end_time": Timestamp(seconds=START_S + 3600 * 1400)}
+    await run(gateway, request(**window))
+    await import_candles(data_service, "CACHE1USDT", random_candles(99, 1501)[1500:])
+    assert missed(await run(gateway, request(**window))) == {"CACHE1USDT"}
+
+
+async def test_importing_the_same_again_changes_nothing(
+    gateway: "BacktestServiceAsyncStub",
+    data_service: "MarketDataServiceAsyncStub",
+    cached_market: dict[str, Candles],
+) -> None:
+    counts = await import_candles(data_service, "CACHE5USDT", cached_market["CACHE5USDT"])
+    assert (counts.inserted, counts.corrected, counts.unchanged) == (0, 0, 1500)
+    assert missed(await run(gateway, request())) == set()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"strategy": strategy_to(Rsi(oversold=30.000000001))},
+        {"start_time": Timestamp(seconds=START_S + 3600)},
+        {"end_time": Timestamp(seconds=START_S + 3600 * 1400)},
+        {"interval": 2},
+        {"execution": {"fee_rate": 0.0}},
+        {"execution": {"slippage_bps": 1.0}},
+        {"execution": {"initial_capital": 9_999.0}},
+        {"detail": result_pb2.DETAIL_TRADES},
+    ],
+    ids=str,
+)
+async def test_whatever_changes_the_result_misses(
+    gateway: "BacktestServiceAsyncStub", cached_market: dict[str, Candles], change: dict[str, object]
+) -> None:
+    assert missed(await run(gateway, request(**change))) == set(SYMBOLS)
+
+
+async def test_a_part_of_a_run_serves_another_run(
+    gateway: "BacktestServiceAsyncStub", cached_market: dict[str, Candles]
+) -> None:
+    events = await run(gateway, request(symbols=SYMBOLS[2:4]))
+    assert missed(events) == set()
+    assert len(events) == 4
+
+
+async def test_cached_results_stream_first(
+    gateway: "BacktestServiceAsyncStub",
+    data_service: "MarketDataServiceAsyncStub",
+    cached_market: dict[str, Candles],
+) -> None:
+    await import_candles(data_service, "CACHE0USDT", random_candles(1234, 1500))
+    events = await run(gateway, request())
+    cached = [event.result.from_cache for event in events if event.HasField("result")]
+    assert cached == [True] * 5 + [False]
+    assert np.all(np.diff([event.progress.completed for event in events]) >= 0)

@@ -1,0 +1,141 @@
+"""The processes behind a run: what is in the workers, and what happens when one dies or a client leaves."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1 import run_events_pb2
+from services.compute.engine.strategies import Rsi
+from services.local.stack import LocalStack, StackSettings
+from services.shared.backtest_messages import strategy_to
+from services.shared.candles import Candles
+from tests.candle_making import events_of
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+
+BYPASS = pb.CACHE_MODE_BYPASS
+
+
+def request(**fields: object) -> pb.RunBacktestsRequest:
+    symbols = [f"RUN{number:02}USDT" for number in range(12)]
+    return pb.RunBacktestsRequest(
+        **{"symbols": symbols, "strategy": strategy_to(Rsi()), "cache_mode": BYPASS, **fields}  # type: ignore[arg-type]
+    )
+
+
+def compute_workers() -> list[psutil.Process]:
+    """Return the worker processes of the stack's compute service: the children of its fork server."""
+    (compute,) = (
+        child for child in psutil.Process().children() if child.cmdline()[-2:] == ["serve", "compute"]
+    )
+    return [worker for server in compute.children() for worker in server.children()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_workers_have_never_imported_grpc(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    _ = [event async for event in events_of(gateway, request())]
+    workers = compute_workers()
+    assert workers
+    for worker in workers:
+        maps = Path(f"/proc/{worker.pid}/maps").read_text()
+        assert "numpy" in maps
+        assert "cygrpc" not in maps
+
+
+async def test_a_killed_worker_is_replaced_and_the_run_is_complete(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    whole = [event async for event in events_of(gateway, request())]
+    killed = compute_workers()
+    for worker in killed:
+        worker.kill()
+    again = [event async for event in events_of(gateway, request())]
+    by_symbol = [
+        {event.result.symbol: event.result for event in events if event.HasField("result")}
+        for events in (whole, again)
+    ]
+    assert by_symbol[0] == by_symbol[1]
+    assert not {worker.pid for worker in compute_workers()} & {worker.pid for worker in killed}
+
+
+async def test_a_client_that_leaves_mid_stream_harms_nobody(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    call = gateway.RunBacktests(request())
+    assert (await anext(aiter(call))).HasField("started")
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await anext(aiter(call))
+    events = [event async for event in events_of(gateway, request())]
+    assert events[-1].progress.completed == 12
+
+
+async def test_a_deleted_column_folder_is_fetched_anew(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles], short_folder: Path
+) -> None:
+    _ = [event async for event in events_of(gateway, request())]
+    files = list((short_folder / "stack" / "columns").iterdir())
+    assert len(files) >= 12
+    for file in files:
+        file.unlink()
+    events = [event async for event in events_of(gateway, request())]
+    assert events[-1].progress.completed == 12
+
+
+async def test_without_the_cache_runs_still_work_and_say_so(
+    stack: LocalStack, market: dict[str, Candles], short_folder: Path
+) -> None:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+    from services.shared.rpc_channel import open_channel
+
+    settings = StackSettings(
+        short_folder / "uncached",
+        *(0, 0, 0),
+        database_url=stack.database_url,
+        redis_url="redis://127.0.0.1:1/0",
+        quiet=True,
+    )
+    async with LocalStack(settings) as uncached, open_channel(uncached.gateway_address) as channel:
+        for _ in range(2):
+            wanted = request(cache_mode=pb.CACHE_MODE_DEFAULT)
+            events = [event async for event in events_of(BacktestServiceStub(channel), wanted)]
+            assert events[-1].progress == run_events_pb2.Progress(completed=12, total=12)
+            assert events[-1].summary.cache_state == run_events_pb2.CACHE_STATE_UNAVAILABLE
+
+
+async def test_the_result_does_not_depend_on_the_number_of_workers(
+    stack: LocalStack,
+    gateway: "BacktestServiceAsyncStub",
+    market: dict[str, Candles],
+    short_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+    from services.shared.rpc_channel import open_channel
+
+    monkeypatch.setenv("BACKCAST_COMPUTE_WORKERS", "3")
+    settings = StackSettings(
+        short_folder / "three",
+        *(0, 0, 0),
+        database_url=stack.database_url,
+        redis_url=stack.redis_url,
+        quiet=True,
+    )
+    async with LocalStack(settings) as other, open_channel(other.gateway_address) as channel:
+        results = [
+            {
+                event.result.symbol: event.result.SerializeToString(deterministic=True)
+                async for event in events_of(client, request(detail=3))
+                if event.HasField("result")
+            }
+            for client in (gateway, BacktestServiceStub(channel))
+        ]
+    assert results[0] == results[1]
