@@ -62,7 +62,9 @@ async def _import_all(files: list[Path], symbol: str | None, interval: Interval,
                     raise
                 except BackcastError as error:
                     failures += 1
-                    say(console, f"[red]{escape(f'{file.name}: {error}')}[/red]")
+                    # A reader's only field is the file, which the line begins with already.
+                    reason = str(error).removeprefix("file: ")
+                    say(console, f"[red]{escape(f'{file.name}: {reason}')}[/red]")
     return not failures
 
 
