@@ -5,9 +5,9 @@ time (int64, Unix seconds), open, high, low, close, volume (float64). Its name t
 the data's fingerprint, so a file never changes; the folder can be deleted at any time.
 """
 
-import tempfile
 from pathlib import Path
 from urllib.parse import quote
+from uuid import uuid4
 
 import numpy as np
 
@@ -40,17 +40,19 @@ class ColumnFiles:
         Raises Unavailable where the folder cannot be written.
         """
         path = self.path(symbol, interval, fingerprint)
+        unfinished = path.with_name(f".{uuid4()}")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
+            with unfinished.open("wb") as file:
                 for column in candles.columns():
                     file.write(np.ascontiguousarray(column).data)
             # Whoever has an old file mapped keeps it; whoever comes too late for it fetches the new one.
-            Path(file.name).replace(path)
+            unfinished.replace(path)
             for other in self._folder.glob(f"{_stem(symbol, interval)}*{_SUFFIX}"):
                 if other != path:
                     other.unlink(missing_ok=True)
         except OSError as error:
+            unfinished.unlink(missing_ok=True)
             raise Unavailable(f"compute cannot keep candles in {self._folder}: {error.strerror}") from error
         return path
 

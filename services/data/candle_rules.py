@@ -9,6 +9,9 @@ from services.shared.candles import Candles
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 
+# Of the years 1 to 9999: what a protobuf Timestamp can say, and Python's datetime.
+_MIN_TIME_S, _MAX_TIME_S = -62_135_596_800, 253_402_300_799
+
 
 def broken_rules(candles: Candles, interval: Interval) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Yield each rule's reason with a bool column of shape (n,): the candles that break it.
@@ -24,6 +27,10 @@ def broken_rules(candles: Candles, interval: Interval) -> Iterator[tuple[str, ND
     yield "high is below low", candles.high < candles.low
     for name, column in (("open", candles.open), ("close", candles.close)):
         yield f"{name} is not between low and high", (column < candles.low) | (column > candles.high)
+    yield (
+        "the time is not in the years 1 to 9999",
+        (candles.open_time_s < _MIN_TIME_S) | (candles.open_time_s > _MAX_TIME_S),
+    )
     grid_offset = interval.opening(0)
     yield (
         f"the time is not on the {interval.value} grid",

@@ -27,25 +27,33 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def connect(cls, url: str, pool_size: int) -> AsyncIterator["Database"]:
-        """Open the pool for as long as the context lasts; raise Unavailable where nobody answers."""
+        """Open the pool for as long as the context lasts.
+
+        Raises InvalidInput where the URL is wrong, Unavailable where nobody answers.
+        """
+        pool = asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=pool_size,
+            timeout=_CONNECT_TIMEOUT_S,
+            server_settings={
+                "application_name": "backcast-data",
+                "statement_timeout": _STATEMENT_TIMEOUT,
+                "timezone": "UTC",
+                # A generic plan cannot exclude chunks by the times of the query.
+                "plan_cache_mode": "force_custom_plan",
+            },
+        )
         try:
-            pool = asyncpg.create_pool(
-                url,
-                min_size=1,
-                max_size=pool_size,
-                timeout=_CONNECT_TIMEOUT_S,
-                server_settings={
-                    "application_name": "backcast-data",
-                    "statement_timeout": _STATEMENT_TIMEOUT,
-                    "timezone": "UTC",
-                    # A generic plan cannot exclude chunks by the times of the query.
-                    "plan_cache_mode": "force_custom_plan",
-                },
-            )
-        except ValueError as error:
-            raise InvalidInput.of("BACKCAST_DATABASE_URL", str(error)) from None
-        with _named_errors():
-            await pool
+            with _named_errors():
+                await pool
+        except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError) as error:
+            raise InvalidInput.of("BACKCAST_DATABASE_URL", f"the database refuses it: {error}") from error
+        except (ValueError, IndexError):
+            # The driver's words quote what it did not understand, and that may be a part of the password.
+            raise InvalidInput.of(
+                "BACKCAST_DATABASE_URL", "this is no postgresql://user:password@host:port/database"
+            ) from None
         try:
             yield cls(pool)
         finally:
@@ -64,10 +72,14 @@ def _named_errors() -> Iterator[None]:
     """Turn the driver's errors about the connection into Unavailable."""
     try:
         yield
+    except asyncpg.ClientConfigurationError:
+        raise  # is about the URL, though it is an InterfaceError too
     except (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError) as error:
         raise Unavailable(f"the database refuses the connection: {error}") from error
     except (asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError) as error:
         raise Unavailable("the database is starting or stopping") from error
+    except asyncpg.TooManyConnectionsError as error:
+        raise Unavailable("the database has no connection left") from error
     except asyncpg.QueryCanceledError as error:
         raise Unavailable("the database took too long") from error
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:

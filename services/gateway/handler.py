@@ -1,5 +1,6 @@
 """backcast.gateway.v1.BacktestService: parses, calls, answers."""
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -32,8 +33,9 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         self, request: pb.RunBacktestsRequest, context: object
     ) -> AsyncGenerator[pb.RunBacktestsResponse]:
         """Stream the events of a run."""
+        arrived_at = time.monotonic()
         plan = await self._plan(run_request_from(request))
-        async with aclosing(Run(plan, self._cache, self._compute).events()) as events:
+        async with aclosing(Run(plan, self._cache, self._compute, arrived_at).events()) as events:
             async for event in events:
                 yield event
 
@@ -41,9 +43,10 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         self, request: pb.GetBacktestRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.GetBacktestResponse:
         """Run one backtest, and return its result or fail as it failed."""
+        arrived_at = time.monotonic()
         plan = await self._plan(get_request_from(request))
         answer = pb.GetBacktestResponse(request=get_request_to(plan))
-        async with aclosing(Run(plan, self._cache, self._compute).events()) as events:
+        async with aclosing(Run(plan, self._cache, self._compute, arrived_at).events()) as events:
             async for event in events:
                 if event.HasField("failure"):
                     await context.abort_with_status(rpc_status.to_status(event.failure.status))

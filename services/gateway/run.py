@@ -30,12 +30,13 @@ _WRITE_BATCH = 32
 class Run:
     """One run of one client."""
 
-    def __init__(self, plan: RunPlan, cache: ResultCache, compute: ComputeClient) -> None:
+    def __init__(self, plan: RunPlan, cache: ResultCache, compute: ComputeClient, arrived_at: float) -> None:
+        """`arrived_at` is when the request came, by time.monotonic()."""
         self._plan = plan
         self._cache = cache
         self._compute = compute
         self._keys = CacheKeys(plan.backtest)
-        self._started_at = time.monotonic()
+        self._arrived_at = arrived_at
         self._progress = pb.Progress(total=len(plan.cryptos))
         self._cache_state = (
             pb.CACHE_STATE_BYPASSED if plan.cache_mode is CacheMode.BYPASS else pb.CACHE_STATE_USED
@@ -119,16 +120,21 @@ class Run:
 
     def _summary(self) -> pb.RunSummary:
         elapsed = Duration()
-        elapsed.FromNanoseconds(int((time.monotonic() - self._started_at) * 1e9))
+        elapsed.FromNanoseconds(int((time.monotonic() - self._arrived_at) * 1e9))
         summary = pb.RunSummary(progress=self._progress, elapsed=elapsed, cache_state=self._cache_state)
         if self._metrics:
             values = np.array(self._metrics)
             for target, numbers in zip((summary.mean, summary.median), mean_and_median(values), strict=True):
                 target.CopyFrom(Metrics(**dict(zip(METRIC_NAMES, numbers, strict=True))))
-            returns = np.nan_to_num(values[:, METRIC_NAMES.index("total_return")])
-            for ranked, index in ((summary.best, returns.argmax()), (summary.worst, returns.argmin())):
-                ranked.symbol = self._symbols[index]
-                ranked.total_return = returns[index]
+            returns = values[:, METRIC_NAMES.index("total_return")]
+            # Undefined where prices are so extreme that it overflows.
+            if not np.isnan(returns).all():
+                for ranked, index in (
+                    (summary.best, np.nanargmax(returns)),
+                    (summary.worst, np.nanargmin(returns)),
+                ):
+                    ranked.symbol = self._symbols[index]
+                    ranked.total_return = returns[index]
         return summary
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from services.data.readers.delimited import MAX_LINE_CHARACTERS
 from services.data.readers.detect import read_file
 from services.data.readers.file_symbol import symbol_of
+from services.data.readers.time_column import MAX_TIME_S, read_times
 from services.shared.interval import Interval
 from tests.data.conftest import GOOD, HEADER, OHLCV, START_S, Read, iso, refusal, rejected, rows_of
 
@@ -110,6 +111,8 @@ def test_files_of_formats_to_come_end_in_one_line(market_data: Path, read: Read)
     [
         ("{t},abc,3,1,2.5,10", "open is 'abc', not a finite number"),
         (f"{{t}},{'7x' * 40},3,1,2.5,10", f"open is '{'7x' * 16}…', not a finite number"),
+        ("{t},x,y,1,-2.5,z", "open is 'x', not a finite number"),
+        ("x,y,3,1,2.5,10", "the time is 'x', not a time"),
         ("{t},2,nan,1,2.5,10", "high is 'nan', not a finite number"),
         ("{t},2,3,-inf,2.5,10", "low is '-inf', not a finite number"),
         ("{t},2,1e400,1,2.5,10", "high is '1e400', not a finite number"),
@@ -132,6 +135,7 @@ def test_files_of_formats_to_come_end_in_one_line(market_data: Path, read: Read)
         ("2020-01-01x01:00,2,3,1,2.5,10", "the time is '2020-01-01x01:00', not a time"),
         ("2020-02-30,2,3,1,2.5,10", "the time is '2020-02-30', not a time"),
         ("inf,2,3,1,2.5,10", "the time is 'inf', not a time"),
+        ("١٥٧٧٨٤٠٤٠٠,2,3,1,2.5,10", "the time is '١٥٧٧٨٤٠٤٠٠', not a time"),
         (",2,3,1,2.5,10", "the time is empty"),
         ("1969-12-31T23:00:00Z,2,3,1,2.5,10", "the time '1969-12-31T23:00:00Z' is before 1970"),
         ("-3600,2,3,1,2.5,10", "the time '-3600' is before 1970"),
@@ -143,6 +147,7 @@ def test_files_of_formats_to_come_end_in_one_line(market_data: Path, read: Read)
         ("0001-01-01T00:00:00+23:00,2,3,1,2.5,10", "the time '0001-01-01T00:00:00+23:00' is before 1970"),
         ("{t},2,3,1,2.5", "the number of fields is 5, not 6"),
         ("{t},2,3,1,2.5,10,11", "the number of fields is 7, not 6"),
+        (f"{{t}},{OHLCV},{{t}},{OHLCV}", "the number of fields is 12, not 6"),
         ('"{t},2,3,1,2.5,10', "the number of fields is 1, not 6"),
         (f"{{t}},{LONG},3,1,2,1", f"the line is {MAX_LINE_CHARACTERS + 34} characters long"),
         (f"{iso(START_S)},2,3,1,2.5,11", "line 2 has other values for 2020-01-01T00:00Z"),
@@ -151,9 +156,10 @@ def test_files_of_formats_to_come_end_in_one_line(market_data: Path, read: Read)
 def test_a_bad_row_is_named_and_the_others_are_taken(read: Read, row: str, reason: str) -> None:
     row = row.replace("{t}", iso(START_S + 3600))
     after = f"{iso(START_S + 7200)},{OHLCV}\n"
-    reading = read(f"{HEADER}{GOOD}\n{row}\n{after}")  # a blank line counts
-    assert rejected(reading) == [(4, reason)]
-    assert rows_of(reading) == [(START_S, 2, 3, 1, 2.5, 10), (START_S + 7200, 2, 3, 1, 2.5, 10)]
+    for blank in ("", "\n"):  # a blank line counts
+        reading = read(f"{HEADER}{GOOD}{blank}{row}\n{after}")
+        assert rejected(reading) == [(3 + len(blank), reason)]
+        assert rows_of(reading) == [(START_S, 2, 3, 1, 2.5, 10), (START_S + 7200, 2, 3, 1, 2.5, 10)]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +170,9 @@ def test_a_bad_row_is_named_and_the_others_are_taken(read: Read, row: str, reaso
         ("[1577840400000, 2, 3, 1, null, 10]", "close is 'null', not a finite number"),
         ("[1577840400000, true, 3, 1, 2.5, 10]", "open is 'true', not a finite number"),
         ("[1577840400000, [[2]], 3, 1, 2.5, 10]", "open is '[…]', not a finite number"),
+        ("[1577840400000, 2, 1E+400, 1, 2.5, 10]", "high is '1E+400', not a finite number"),
         ("[1577840400000, 2, 3, 1, 2.5]", "the number of fields is 5, not 6"),
+        ("[1577840400000, 2, 3, 1, 2.5, 10, 11]", "the number of fields is 7, not 6"),
         (f"[{'1' * 5000}, 2, 3, 1, 2.5, 10]", f"the time is '{'1' * 32}…', not a time"),
         ('{"t": 1577840400000}', "the record is '{…}', not a list"),
         ("[1577836800000, 2, 3, 1, 2.5, 11]", "line 1 has other values for 2020-01-01T00:00Z"),
@@ -177,7 +185,7 @@ def test_a_bad_record_is_named_by_its_number(read: Read, record: str, reason: st
 
 
 def test_headerless_files_are_found_although_their_first_line_is_bad(read: Read) -> None:
-    binance = f"{START_S}000,{OHLCV},{START_S + 3599}999,1,2,3,4,0\n"
+    binance = f"{START_S}000,{OHLCV},{START_S + 3599}999,1,2,3,4,ignored\n"
     kraken = f"{START_S},{OHLCV},7\n"
     for content, name in ((binance, "binance-csv"), (kraken, "kraken-csv")):
         reading = read(f"bad,{content}{content}")
@@ -249,9 +257,51 @@ def test_times_in_all_their_ways(read: Read, written: str) -> None:
     assert reading.candles.open_time_s.tolist() == [START_S, 1_590_987_600]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_of_all_systems_and_quotes_are_read(read: Read, end: str) -> None:
+    quoted = f'"{iso(START_S)}","2","3","1","2.5","10"'
+    reading = read(end.join([HEADER.strip(), quoted, "bad", f"{iso(START_S + 3600)},{OHLCV}"]))
+    assert rejected(reading) == [(3, "the number of fields is 1, not 6")]
+    assert reading.candles.open.tolist() == [2, 2]
+    quoted_header = ",".join(f'"{name}"' for name in HEADER.strip().split(","))
+    assert rows_of(read(f"{quoted_header}{end}{quoted}")) == rows_of(reading)[:1]
+
+
+@pytest.mark.parametrize(
+    ("text", "time_s"),
+    [
+        *((str(MAX_TIME_S), MAX_TIME_S), (str(MAX_TIME_S + 1), None), ("99999999999", None)),
+        *(("100000000000", 10**8), ("100000000000000", 10**8), ("100000000000000000", 10**8)),
+        *((f"{MAX_TIME_S}000000000", MAX_TIME_S), (f"{MAX_TIME_S + 1}000000000", None)),
+    ],
+)
+def test_the_unit_of_an_epoch_is_told_by_its_size(text: str, time_s: int | None) -> None:
+    for column in ([text], [text, "bad"]):
+        times, reasons = read_times(column)
+        assert (0 in reasons) == (time_s is None)
+        assert time_s is None or times[0] == time_s
+
+
 def test_an_epoch_is_taken_where_there_is_a_date_too(read: Read) -> None:
     reading = read(f"date,unix,open,high,low,close,volume\n17.10.2019,{START_S},{OHLCV}\n")
     assert reading.candles.open_time_s.tolist() == [START_S]
+
+
+@pytest.mark.parametrize("extra", ["trades", "a,b,c,d,e,f"])
+def test_a_header_decides_where_rows_look_like_those_of_other_formats(read: Read, extra: str) -> None:
+    # As many columns as Kraken's and Binance's, all numbers.
+    width = len(extra.split(","))
+    reading = read(f"{extra},close,open,low,high,volume,unix\n{'9,' * width}2.5,2,1,3,10,{START_S}\n")
+    assert (reading.format, rows_of(reading)) == ("plain-csv", [(START_S, 2, 3, 1, 2.5, 10)])
+
+
+def test_binance_files_have_a_header_or_none(read: Read) -> None:
+    header = "open_time,open,high,low,close,volume,close_time,quote_volume,count,base,quote,ignore\n"
+    row = f"{START_S}000000,{OHLCV},{START_S + 3599}999999,1,2,3,4,0\n"
+    for content in (row, header + row):
+        reading = read(content)
+        assert (reading.format, reading.rejections) == ("binance-csv", ())
+        assert rows_of(reading) == [(START_S, 2, 3, 1, 2.5, 10)]
 
 
 @pytest.mark.parametrize("missing", ["open", "high", "low", "close", "volume"])
@@ -283,9 +333,9 @@ def test_a_header_that_cannot_be_told_is_refused(read: Read, header: str, reason
         *(("BTCUSDT.csv.gz", "BTCUSDT"), ("BTCUSDT-1h-2023-01.csv.gz", "BTCUSDT")),
         *(("BTC_USDT-1h.json.gz", "BTCUSDT"), ("1INCH_USDT-1h.json", "1INCHUSDT")),
         *(("btcusdt.csv", "BTCUSDT"), ("ETHUSD_60.csv.gz", "ETHUSD"), ("eth-btc.csv", "ETHBTC")),
-        *(("BTCUSDT (1).csv", "BTCUSDT"), ("BTCUSDT", "BTCUSDT")),
+        *(("2Z_USDT-1h.json", "2ZUSDT"), ("BTCUSDT (1).csv", "BTCUSDT"), ("BTCUSDT", "BTCUSDT")),
         *(("candles.csv", None), ("data.json.gz", None), ("2023-01.csv", None), ("data_BTC.csv", None)),
-        *(("USDT.csv", None), (".csv", None), ("é_USDT.csv", None), (f"{'A' * 40}USDT.csv", None)),
+        *(("USDT.csv", None), (".csv", None), ("ÉUSDT.csv", None), (f"{'A' * 40}USDT.csv", None)),
         *(("my-own-usdt.csv", None), ("BTC.csv", None)),
     ],
 )  # fmt: skip

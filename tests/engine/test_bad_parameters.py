@@ -6,14 +6,12 @@ import pytest
 
 from services.compute.engine import Execution
 from services.compute.engine.strategies import Bollinger, MaCross, Rsi
-from services.shared.errors import InvalidInput
 
 
-def bad_fields(validated):
-    with pytest.raises(InvalidInput) as refused:
-        validated.validate()
-    assert all(violation.reason for violation in refused.value.violations)
-    return [violation.field for violation in refused.value.violations]
+def bad_fields(checked):
+    violations = checked.violations()
+    assert all(violation.reason for violation in violations)
+    return [violation.field for violation in violations]
 
 
 BAD_PERIODS = [0, -1, 10**9, math.nan, math.inf, -math.inf]
@@ -88,7 +86,7 @@ def test_all_of_them_are_named_at_once():
     ids=repr,
 )
 def test_the_ends_of_the_ranges_are_good(strategy):
-    strategy.validate()
+    assert bad_fields(strategy) == []
 
 
 @pytest.mark.parametrize("value", [-0.001, 1.0, 2.0, math.nan, math.inf, -math.inf])
@@ -115,5 +113,6 @@ def test_all_of_an_execution_is_named_at_once():
 
 
 def test_good_executions():
-    Execution().validate()
-    Execution(fee_rate=0.0, slippage_bps=0.0, initial_capital=1e15).validate()
+    assert bad_fields(Execution()) == []
+    assert bad_fields(Execution(fee_rate=0.0, slippage_bps=0.0, initial_capital=1e15)) == []
+    assert bad_fields(Execution(fee_rate=0.999, slippage_bps=9_999)) == []

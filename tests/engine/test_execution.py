@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from services.compute.engine import Detail, Execution, Window, run_backtest
-from services.compute.engine.strategies import Bollinger, BuyAndHold, MaCross
+from services.compute.engine.strategies import Bollinger, BuyAndHold, MaCross, Rsi
+from services.compute.engine.strategies.bollinger import ExitBand
 from services.compute.engine.strategies.ma_cross import MovingAverageKind
 from services.shared.interval import Interval
 
@@ -183,6 +184,31 @@ def test_averages_of_a_price_that_stands_still_do_not_cross(price, kind):
     assert run(make_candles([price] * 200), MaCross(kind=kind)).trades == ()
 
 
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        Rsi(oversold=50.0, overbought=60.0),  # the RSI of no movement is 50
+        Rsi(oversold=40.0, overbought=50.0),
+        MaCross(fast=2, slow=3),
+        Bollinger(period=2),
+        Bollinger(period=2, exit_band=ExitBand.MIDDLE),
+    ],
+    ids=repr,
+)
+def test_being_on_a_level_is_no_signal(strategy):
+    signals = strategy.signals(make_candles([10.0] * 30))
+    assert not signals.buy.any()
+    assert not signals.sell.any()
+
+
+def test_an_rsi_of_0_or_100_on_its_level_is_no_signal():
+    strategy = Rsi(period=2, oversold=0.0, overbought=100.0)
+    for prices in ([10, 11, 12, 13, 14], [14, 13, 12, 11, 10]):
+        signals = strategy.signals(make_candles(prices))
+        assert not signals.buy.any()
+        assert not signals.sell.any()
+
+
 # Detail
 
 
@@ -213,7 +239,7 @@ def test_costs_that_eat_everything_leave_finite_numbers():
     # Both costs are valid; after some 40 round trips nothing that a float can hold is left.
     every = tuple(range(400))
     execution = Execution(fee_rate=0.999, slippage_bps=9_999)
-    execution.validate()
+    assert execution.violations() == []
     candles = make_candles([10.0] * 400)
     result = run(candles, Scripted(buy_at=every, sell_at=every), execution)
     assert np.isfinite(result.equity_curve.equity).all()

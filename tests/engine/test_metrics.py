@@ -2,11 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from services.compute.engine import Detail, Execution, run_backtest
+from services.compute.engine.metrics import compute_metrics
 from services.compute.engine.results import METRIC_NAMES
 from services.compute.engine.strategies import BuyAndHold
+from services.compute.engine.trades import TradeColumns
 from services.shared.interval import Interval
 
 from .inputs import FREE, Scripted, all_of, make_candles
@@ -86,10 +89,15 @@ def test_growth_that_no_float_holds_is_absent():
     assert found.calmar_ratio is None
 
 
-def test_the_capital_is_the_first_peak():
-    # 1000 buy 80 units at 12.5 that never are worth more than 800.
-    found = metrics(make_candles(opens=[10, 12.5, 10], closes=[10, 10, 9]), BuyAndHold())
-    assert found.max_drawdown == pytest.approx(1 - 720 / 1_000)
+def test_the_capital_is_the_first_peak_and_what_the_first_return_is_from():
+    # No fill is early enough for equity to differ at the first close, so this asks the metrics directly.
+    equity = np.array([900.0, 950.0])
+    no_trades = TradeColumns(*(np.empty(0, kind) for kind in (np.int64, np.int64, *[np.float64] * 6)))
+    found = compute_metrics(make_candles([10, 10]), equity, no_trades, 1_000.0, Interval.HOUR_1)
+    assert found.max_drawdown == pytest.approx(0.1)
+    assert found.total_return == pytest.approx(-0.05)
+    # Returns of -1/10 and 1/18: their distance over the square root of two.
+    assert found.annual_volatility == pytest.approx((1 / 10 + 1 / 18) / math.sqrt(2) * math.sqrt(8_760))
 
 
 def test_the_fee_of_the_purchase_is_a_drawdown():

@@ -6,18 +6,27 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from services.compute.engine import Detail, Execution, run_backtest
+from services.compute.engine.indicators import bollinger_bands, ema, rsi, sma
 from services.compute.engine.strategies import Bollinger, MaCross, Rsi
 from services.compute.engine.strategies.ma_cross import MovingAverageKind
 from services.shared.candles import Candles
 from services.shared.interval import Interval
 
-from .inputs import executions, histories, real_candles, trading_strategies, windows
+from .inputs import executions, histories, periods, real_candles, trading_strategies, windows
 
 HOUR = Interval.HOUR_1
 
 
 def bits(column):
     return column.tobytes()
+
+
+def lower_band(close, period):
+    return bollinger_bands(close, period, 2.0)[0]
+
+
+def upper_band(close, period):
+    return bollinger_bands(close, period, 2.0)[2]
 
 
 def assert_signals_agree(strategy, candles, other, length):
@@ -56,6 +65,15 @@ def cut_histories(draw):
     first = int(np.searchsorted(candles.open_time_s, window.start_s))
     assume(first < len(candles) and candles.open_time_s[first] < window.end_s)
     return candles, window, draw(st.integers(first + 1, len(candles)))
+
+
+@settings(deadline=None, max_examples=200)
+@given(candles=histories(HOUR), period=periods(2), data=st.data())
+def test_indicators_of_the_beginning_alone(candles, period, data):
+    length = data.draw(st.integers(1, len(candles)))
+    for indicator in (rsi, sma, ema, lower_band, upper_band):
+        whole, beginning = indicator(candles.close, period), indicator(candles.close[:length], period)
+        assert bits(whole[:length]) == bits(beginning)
 
 
 @settings(deadline=None, max_examples=200)

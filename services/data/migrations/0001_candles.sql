@@ -30,9 +30,10 @@ CREATE TABLE candles_1h (
 COMMENT ON COLUMN candles_1h.ts IS 'opening time';
 
 -- Where the server is TimescaleDB, candles live in a hypertable; everything else is the same.
+-- Its settings tell that it is loaded; shared_preload_libraries would too, but superusers only may read it.
 DO $$
 BEGIN
-    IF current_setting('shared_preload_libraries') LIKE '%timescaledb%' THEN
+    IF EXISTS (SELECT FROM pg_settings WHERE name = 'timescaledb.max_background_workers') THEN
         CREATE EXTENSION IF NOT EXISTS timescaledb;
         PERFORM create_hypertable(
             'candles_1h', by_range('ts', INTERVAL '3 months'), create_default_indexes => false

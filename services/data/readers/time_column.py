@@ -70,7 +70,7 @@ def _careful_times(column: list[str]) -> tuple[TimeColumn, dict[int, str]]:
 def _time(text: str) -> tuple[int | None, float]:
     """Return Unix seconds, None where `text` is no time, and the rest that is less than a second."""
     try:
-        if _is_digits(text.removeprefix("-")):
+        if _is_digits(text):
             return _epoch(int(text))
         if text[4:5] == "-":
             return divmod(_iso_microseconds(text), 10**6)

@@ -1,0 +1,73 @@
+"""The rounds as a table, with each run next to its floor, and what came of the goals."""
+
+from rich import box
+from rich.table import Table
+
+from services.local.sample_market import CRYPTO_COUNT, HOURS
+from tests.bench.rounds import Round
+from tests.bench.timing import Spread, Timing
+
+# In seconds, on two cores.
+COMPUTED_GOAL_S, CACHED_GOAL_S = 0.5, 0.1
+
+
+def table_of(rounds: list[Round], workers: int) -> Table:
+    """Return a row for each thing that was measured; the ratios are of medians."""
+    ideal = [Timing(round.engine.total_s / workers) for round in rounds]
+    moved = [Timing(round.mget.total_s + round.stream.total_s) for round in rounds]
+    table = Table(
+        title=f"{CRYPTO_COUNT} cryptos × {HOURS:,} hourly candles, {len(rounds)} rounds; milliseconds",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("", no_wrap=True)
+    for heading in ("total: min", "median", "max", "to the first result: min", "median", "max", "× floor"):
+        table.add_column(heading, justify="right")
+
+    def add(name: str, timings: list[Timing], floor: list[Timing] | None = None) -> None:
+        ratio = f"{_total(timings).median / _total(floor).median:.2f}" if floor else ""
+        table.add_row(name, *_cells(_total(timings)), *_cells(_first(timings)), ratio)
+
+    add("(a) cold run: candles come from the database", [round.cold for round in rounds], ideal)
+    add("(b) first run, cache bypassed", [round.computed for round in rounds], ideal)
+    add("(b) first run, results saved in the cache", [round.computed_and_saved for round in rounds], ideal)
+    add("    the engine alone, one core", [round.engine for round in rounds])
+    add(f"    floor: that on {workers} cores at once", ideal)
+    add("(c) cached run", [round.cached for round in rounds], moved)
+    add("    a bare MGET of the same results", [round.mget for round in rounds])
+    add("    a bare stream of the same results", [round.stream for round in rounds])
+    add("    floor: one after the other", moved)
+    return table
+
+
+def goal_lines(rounds: list[Round]) -> list[str]:
+    """Return what came of each goal; the medians count."""
+    return [
+        _goal("(b)", [round.computed for round in rounds], COMPUTED_GOAL_S),
+        _goal("(b), saved", [round.computed_and_saved for round in rounds], COMPUTED_GOAL_S),
+        _goal("(c)", [round.cached for round in rounds], CACHED_GOAL_S),
+    ]
+
+
+def _goal(name: str, timings: list[Timing], goal_s: float) -> str:
+    took_s = _total(timings).median
+    return f"{name} under {goal_s:g} s on 2 cores: {'met' if took_s < goal_s else 'missed'}, {took_s:.3f} s"
+
+
+def _total(timings: list[Timing]) -> Spread:
+    return Spread.of([timing.total_s for timing in timings])
+
+
+def _first(timings: list[Timing]) -> Spread | None:
+    times = [timing.first_s for timing in timings if timing.first_s is not None]
+    return Spread.of(times) if times else None
+
+
+def _cells(spread: Spread | None) -> tuple[str, str, str]:
+    if spread is None:
+        return "", "", ""
+    least, median, greatest = (
+        f"{1000 * time_s:.1f}" for time_s in (spread.least, spread.median, spread.greatest)
+    )
+    return least, f"[bold]{median}[/bold]", greatest

@@ -1,0 +1,125 @@
+"""Real servers, of PostgreSQL and of TimescaleDB, and new databases on them."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+
+import asyncpg
+import numpy as np
+import pytest
+
+from services.data.candle_store import CandleStore
+from services.data.cryptos import Crypto, CryptoStore
+from services.data.database import Database
+from services.data.migrate import migrate
+from services.local.postgres import EmbeddedPostgres
+from services.shared.candles import Candles
+
+from .timescale_server import TimescaleServer, timescale_programs
+
+Server = EmbeddedPostgres | TimescaleServer
+
+_numbers = count()
+
+
+# Decided before the tests are collected: without TimescaleDB one test says so, not every test twice.
+KINDS = ["postgres"] if timescale_programs() is None else ["postgres", "timescaledb"]
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def server(request: pytest.FixtureRequest, short_folder: Path) -> Iterator[Server]:
+    """A server of each kind that this machine has."""
+    folder = short_folder / request.param
+    folder.mkdir()
+    server: Server = EmbeddedPostgres(folder) if request.param == "postgres" else _timescale(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def _timescale(folder: Path) -> TimescaleServer:
+    programs = timescale_programs()
+    assert programs
+    return TimescaleServer(folder, programs)
+
+
+def url_of(server: Server, database: str, user: str = "postgres") -> str:
+    return server.url.replace("postgres@/postgres?", f"{user}@/{database}?")
+
+
+@asynccontextmanager
+async def new_database(server: Server) -> AsyncIterator[str]:
+    """Lend an empty database; give its URL."""
+    name = f"test_{next(_numbers)}"
+    await execute(server.url, f"CREATE DATABASE {name}")
+    try:
+        yield url_of(server, name)
+    finally:
+        await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def empty_url(server: Server) -> AsyncIterator[str]:
+    """The URL of a database with nothing in it."""
+    async with new_database(server) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def module_database(server: Server) -> AsyncIterator[Database]:
+    """A database that a module's tests share, each with cryptos of its own."""
+    async with new_database(server) as url, Database.connect(url, 5) as database:
+        await migrate(database)
+        yield database
+
+
+@pytest.fixture
+async def database(module_database: Database) -> Database:
+    """A database without candles."""
+    async with module_database.connection() as connection:
+        await connection.execute("TRUNCATE cryptos, candles_1h")
+    return module_database
+
+
+@pytest.fixture
+def store(database: Database) -> CandleStore:
+    return CandleStore(database)
+
+
+@pytest.fixture
+def cryptos(database: Database) -> CryptoStore:
+    return CryptoStore(database)
+
+
+async def listed(cryptos: CryptoStore) -> dict[str, Crypto]:
+    return {crypto.symbol: crypto for crypto in await cryptos.page([], "", 1000)}
+
+
+async def blocks_of(*parts: Candles) -> AsyncIterator[Candles]:
+    for part in parts:
+        yield part
+
+
+def bits(candles: Candles) -> list[bytes]:
+    """What equals only if every bit does, of zeros and of what is no number too."""
+    return [column.tobytes() for column in candles.columns()]
+
+
+def rows(candles: Candles) -> list[tuple[int, float, float, float, float, float]]:
+    return list(zip(*(column.tolist() for column in candles.columns()), strict=True))
+
+
+def candles_of(rows_: list[tuple[int, float, float, float, float, float]]) -> Candles:
+    times, *prices = zip(*rows_, strict=True)
+    return Candles(np.array(times, np.int64), *(np.array(column, np.float64) for column in prices))
