@@ -18,16 +18,12 @@ SERVICE_NAME = compute_service_pb2.DESCRIPTOR.services_by_name["ComputeService"]
 
 async def run(settings: Settings) -> None:
     """Start the workers, then serve until told to stop."""
-    pool = WorkerPool(settings.compute_workers)
-    try:
-        async with open_channel(settings.data) as channel:
-            source = CandleSource(MarketDataServiceStub(channel))
-            handler = ComputeHandler(Backtester(pool, ColumnFiles(settings.column_dir), source))
-            await serve(
-                f"{settings.host}:{settings.compute_port}",
-                SERVICE_NAME,
-                partial(compute_service_pb2_grpc.add_ComputeServiceServicer_to_server, handler),
-                settings.shutdown_grace_s,
-            )
-    finally:
-        pool.close()
+    async with WorkerPool(settings.compute_workers) as pool, open_channel(settings.data) as channel:
+        source = CandleSource(MarketDataServiceStub(channel))
+        handler = ComputeHandler(Backtester(pool, ColumnFiles(settings.column_dir), source))
+        await serve(
+            f"{settings.host}:{settings.compute_port}",
+            SERVICE_NAME,
+            partial(compute_service_pb2_grpc.add_ComputeServiceServicer_to_server, handler),
+            settings.shutdown_grace_s,
+        )

@@ -1,60 +1,57 @@
 """The pool of worker processes."""
 
 import asyncio
-import multiprocessing
-import time
-from concurrent.futures import ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from typing import Self
 
-import structlog
-
-from services.compute import worker
 from services.compute.engine import BacktestResult
-from services.shared.errors import Unavailable
-
-_log = structlog.get_logger()
+from services.compute.worker import BacktestTask
+from services.compute.worker_process import WorkerProcess
 
 
 class WorkerPool:
-    """Processes that run backtests. To be made before the first gRPC server or channel of its process.
+    """Processes that run backtests while its context lasts.
 
-    Workers come from a fork server, a process of its own that has imported the engine but never grpc:
-    forking from this process would copy gRPC's threads and locks in whatever state they are.
+    To be entered before the first gRPC server or channel of its process.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([worker.__name__])
-        self._executor = self._make_executor()
-        # A process starts when a task finds none idle: as many tasks as processes start them all.
-        wait([self._executor.submit(time.sleep, 0.01) for _ in range(size)])
+        self._waiting: asyncio.Queue[tuple[BacktestTask, asyncio.Future[BacktestResult]]] = asyncio.Queue()
+        self._workers = [WorkerProcess() for _ in range(size)]
+        self._feeders: list[asyncio.Task[None]] = []
 
-    def _make_executor(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.size, mp_context=self._context, initializer=worker.prepare)
+    async def __aenter__(self) -> Self:
+        for worker in self._workers:
+            await worker.start()
+            self._feeders.append(asyncio.create_task(self._feed(worker)))
+        return self
 
-    async def run(self, task: worker.BacktestTask) -> BacktestResult:
-        """Run one backtest in a worker; where a worker died, make a new pool and try once more.
+    async def __aexit__(self, *_: object) -> None:
+        for feeder in self._feeders:
+            feeder.cancel()
+        await asyncio.gather(*self._feeders, return_exceptions=True)
+        await asyncio.gather(*(worker.close() for worker in self._workers))
+
+    async def run(self, task: BacktestTask) -> BacktestResult:
+        """Run one backtest in a worker; where that died, once more in a new one.
 
         Cancelling this takes a task back that has not begun; one that has is left to end.
         """
-        executor = self._executor
-        try:
-            return await self._submit(executor, task)
-        except BrokenProcessPool:
-            # One dead worker ends all tasks of its pool; the first of them to get here replaces it.
-            if executor is self._executor:
-                _log.warning("a worker died: starting new ones")
-                self._executor = self._make_executor()
-                executor.shutdown(wait=False)
-        try:
-            return await self._submit(self._executor, task)
-        except BrokenProcessPool:
-            raise Unavailable("the worker died twice in this backtest") from None
+        result: asyncio.Future[BacktestResult] = asyncio.get_running_loop().create_future()
+        self._waiting.put_nowait((task, result))
+        return await result
 
-    async def _submit(self, executor: ProcessPoolExecutor, task: worker.BacktestTask) -> BacktestResult:
-        return await asyncio.wrap_future(executor.submit(worker.run_task, task))
-
-    def close(self) -> None:
-        """End the workers; tasks that have not begun never will."""
-        self._executor.shutdown(cancel_futures=True)
+    async def _feed(self, worker: WorkerProcess) -> None:
+        """Give `worker` one task after the other."""
+        while True:
+            task, result = await self._waiting.get()
+            if result.cancelled():
+                continue
+            try:
+                answer = await worker.run(task)
+            except Exception as error:
+                if not result.cancelled():
+                    result.set_exception(error)
+            else:
+                if not result.cancelled():
+                    result.set_result(answer)

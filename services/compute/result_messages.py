@@ -1,9 +1,8 @@
 """Results of the engine as messages."""
 
-from dataclasses import asdict
-
 from backcast.backtest.v1 import result_pb2 as pb
 from services.compute.engine import ENGINE_VERSION, BacktestResult, Coverage, EquityCurve, Trade
+from services.compute.engine.results import METRIC_NAMES
 from services.shared.candle_messages import timestamp_to
 
 
@@ -12,7 +11,7 @@ def result_message(symbol: str, fingerprint: str, result: BacktestResult) -> pb.
     return pb.BacktestResult(
         symbol=symbol,
         # None leaves a field absent, as a figure that is undefined has to be.
-        metrics=pb.Metrics(**asdict(result.metrics)),
+        metrics=pb.Metrics(**{name: getattr(result.metrics, name) for name in METRIC_NAMES}),
         coverage=_coverage_message(result.coverage),
         warmup_candles=result.warmup_candles,
         trades=map(_trade_message, result.trades),

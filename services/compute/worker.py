@@ -1,16 +1,19 @@
 """What runs in the worker processes: one backtest per task. Nothing here may import grpc."""
 
-import os
+import pickle
 import signal
-import threading
+import traceback
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import parent_process
-from multiprocessing.connection import wait
 from pathlib import Path
+from socket import socket
 
 from services.compute.column_files import read_columns
 from services.compute.engine import BacktestResult, Detail, Execution, Strategy, Window, run_backtest
 from services.shared.interval import Interval
+
+# An answer is its length as so many bytes, little-endian, and a pickle; a task is a pickle alone.
+LENGTH_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +28,28 @@ class BacktestTask:
     detail: Detail
 
 
+def work(service: socket) -> None:
+    """Answer one task after the other until the service closes the connection, or dies."""
+    # Ctrl-C is the service's business.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with service, service.makefile("rwb") as stream, suppress(EOFError, ConnectionError):
+        while True:
+            answer = pickle.dumps(_answer(pickle.load(stream)))
+            stream.write(len(answer).to_bytes(LENGTH_BYTES, "little"))
+            stream.write(answer)
+            stream.flush()
+
+
+def _answer(task: BacktestTask) -> BacktestResult | Exception:
+    try:
+        return run_task(task)
+    except Exception as error:
+        # A pickled error has lost its traceback, which the service's log needs.
+        error.add_note(traceback.format_exc())
+        return error
+
+
 def run_task(task: BacktestTask) -> BacktestResult:
     """Run one backtest. Raises FileNotFoundError where the columns were deleted, NotFound without candles."""
     candles = read_columns(task.columns)
     return run_backtest(candles, task.strategy, task.interval, task.window, task.execution, task.detail)
-
-
-def prepare() -> None:
-    """Make the process a worker: Ctrl-C is the service's business, and no worker outlives it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
-
-
-def _exit_with_parent() -> None:
-    """End the process when the service has died, even by SIGKILL: nobody would ever stop it."""
-    parent = parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os._exit(1)

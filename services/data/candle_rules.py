@@ -33,9 +33,14 @@ def broken_rules(candles: Candles, interval: Interval) -> Iterator[tuple[str, ND
     )
     grid_offset = interval.opening(0)
     yield (
-        f"the time is not on the {interval.value} grid",
+        off_grid_reason(interval),
         (candles.open_time_s - grid_offset) % interval.seconds != 0,
     )
+
+
+def off_grid_reason(interval: Interval) -> str:
+    """Return what is said of a candle whose time is not on the grid."""
+    return f"the time is not on the {interval.value} grid"
 
 
 async def checked_blocks(blocks: AsyncIterator[Candles], interval: Interval) -> AsyncIterator[Candles]:

@@ -7,6 +7,7 @@ from services.data.readers.assembly import assemble
 from services.data.readers.file_symbol import symbol_of
 from services.data.readers.file_text import read_text
 from services.data.readers.report import FileReading
+from services.data.readers.spacing import refuse_other_lengths
 from services.data.readers.text_rows import TextFormat, shown
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
@@ -21,7 +22,8 @@ def read_file(path: Path, interval: Interval) -> FileReading:
     """Return the candles of `interval` that a file holds, and the rows of it that were rejected.
 
     Nothing is filled in. Where all rows were rejected, there are no candles. Raises InvalidInput, of the
-    field `file`, where the file cannot be read, is of no known format, or has no rows at all.
+    field `file`, where the file cannot be read, is of no known format, has no rows at all, or
+    holds candles of another interval.
     """
     text = read_text(path)
     text_format = _detected(text)
@@ -29,6 +31,7 @@ def read_file(path: Path, interval: Interval) -> FileReading:
     if not rows.lines and not rows.misshapen:
         raise InvalidInput.of("file", "it holds no candles")
     candles, rejections, duplicates = assemble(rows, interval)
+    refuse_other_lengths(candles, rejections, interval)
     return FileReading(text_format.NAME, symbol_of(path), candles, rejections, duplicates)
 
 
