@@ -23,7 +23,7 @@ def machine_lines() -> list[str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return [
         f"{_processor()}, {cores} cores, load {os.getloadavg()[0]:.1f} in the last minute",
-        f"{platform.system()} {platform.release()}, {platform.python_implementation()} {platform.python_version()}",
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         ", ".join(f"{name} {version(name)}" for name in _PACKAGES),
     ]
 
