@@ -26,7 +26,7 @@ class WorkerProcess:
         """Start the process."""
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = _CONTEXT.Process(target=worker.work, args=(theirs,))
+            self._process = _CONTEXT.Process(target=worker.work, args=(theirs,), daemon=True)
             self._process.start()
         self._reader, self._writer = await asyncio.open_connection(sock=ours)
 

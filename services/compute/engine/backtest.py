@@ -28,7 +28,7 @@ def run_backtest(
     Raises NotFound where the window has no candle.
     """
     start, end = np.searchsorted(candles.open_time_s, (window.start_s, window.end_s)).tolist()
-    if start == end:
+    if start >= end:
         raise NotFound("there are no candles in the window")
     warmup = min(strategy.warmup_candles, start)
     seen = candles[start - warmup : end]

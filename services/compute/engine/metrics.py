@@ -15,6 +15,9 @@ from services.shared.candles import Candles, PriceColumn
 from services.shared.interval import Interval
 
 DAY_S = 86_400
+# What is smaller, relative to the money at stake, is what rounding left of nothing: units × price need not
+# give back the very cash that they were bought with.
+_ROUNDING = 1e-14
 # A week's return says nothing about a year's.
 SHORTEST_CAGR_S = 7 * DAY_S
 
@@ -26,13 +29,17 @@ def compute_metrics(
     total_return = float(equity[-1]) / capital - 1
     max_drawdown = _max_drawdown(equity, capital)
     cagr = _cagr(float(equity[-1]) / capital, len(equity) * interval.seconds)
-    returns = np.diff(equity, prepend=capital) / np.concatenate(([capital], equity[:-1]))
+    before = np.concatenate(([capital], equity[:-1]))
+    change = equity - before
+    # Where nothing is left, nothing can change any more.
+    returns = _without_noise(np.divide(change, before, out=np.zeros(len(equity)), where=before > 0))
     periods_per_year = 365 * DAY_S / interval.seconds
     mean = float(returns.mean())
     std = float(returns.std(ddof=1)) if len(returns) > 1 else None
     downside = math.sqrt(float(np.mean(np.minimum(returns, 0.0) ** 2)))
     closed = trades.is_closed
-    profit, trade_return = trades.profit[closed], trades.return_fraction[closed]
+    trade_return = _without_noise(trades.return_fraction[closed])
+    profit = np.where(trade_return == 0, 0.0, trades.profit[closed])
     any_closed = len(profit) > 0
     return Metrics(
         total_return=total_return,
@@ -59,7 +66,11 @@ def compute_metrics(
 def _max_drawdown(equity: PriceColumn, capital: float) -> float:
     """Return the greatest fall from a peak, the capital being the first peak, as a fraction of the peak."""
     peak = np.maximum(np.maximum.accumulate(equity), capital)
-    return float(np.max((peak - equity) / peak))
+    return float(np.max(_without_noise((peak - equity) / peak)))
+
+
+def _without_noise(fractions: PriceColumn) -> PriceColumn:
+    return np.where(np.abs(fractions) < _ROUNDING, 0.0, fractions)
 
 
 def _cagr(growth: float, elapsed_s: int) -> float | None:

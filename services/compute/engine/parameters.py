@@ -68,15 +68,23 @@ def parameters_of(strategy: type) -> list[Parameter]:
 
 
 def range_violations(strategy: Any, prefix: str) -> list[Violation]:
-    """Return a violation for each parameter outside of its range; fields are named `prefix`.name."""
+    """Return a violation for each parameter that cannot be; fields are named `prefix`.name."""
     violations = []
     for parameter in parameters_of(type(strategy)):
-        value, spec = getattr(strategy, parameter.name), parameter.spec
-        if isinstance(spec, Range) and not (math.isfinite(value) and spec.minimum <= value <= spec.maximum):
-            violations.append(
-                Violation(
-                    f"{prefix}.{parameter.name}",
-                    f"must be from {spec.minimum:.15g} to {spec.maximum:.15g}, not {value:.15g}",
-                )
-            )
+        value = getattr(strategy, parameter.name)
+        if reason := _fault(parameter, value):
+            violations.append(Violation(f"{prefix}.{parameter.name}", reason))
     return violations
+
+
+def _fault(parameter: Parameter, value: Any) -> str | None:
+    """Return what is wrong with a parameter's value."""
+    spec = parameter.spec
+    if isinstance(spec, Choices):
+        known = isinstance(value, spec.options)
+        return None if known else f"must be one of {', '.join(spec.options)}, not {value!r}"
+    if parameter.type is int and not isinstance(value, int):
+        return f"must be a whole number, not {value!r}"
+    if math.isfinite(value) and spec.minimum <= value <= spec.maximum:
+        return None
+    return f"must be from {spec.minimum:.15g} to {spec.maximum:.15g}, not {value:.15g}"

@@ -77,7 +77,8 @@ def _simulate(open_, close, buy, sell, fee, slippage, capital):  # type: ignore[
             trades += 1
             units, long = 0.0, False
         equity[t] = cash + units * close[t]
-        want_buy, want_sell = not long and buy[t], long and sell[t]
+        # Costs can eat everything: then there is nothing left to buy with.
+        want_buy, want_sell = not long and buy[t] and cash > 0, long and sell[t]
     if long:
         trades += 1
     return equity, entry[:trades], exit_[:trades], units_bought[:trades], cost[:trades], proceeds[:trades]

@@ -21,14 +21,21 @@ def ema(values: PriceColumn, period: int) -> PriceColumn:
 
 
 def smooth(values: PriceColumn, period: int, weight: float) -> PriceColumn:
-    """Return y[t] = weight * values[t] + (1 - weight) * y[t - 1], seeded at period - 1 by the simple mean."""
+    """Return y[t] = y[t - 1] + weight * (values[t] - y[t - 1]), seeded at period - 1 by the simple mean.
+
+    What is filtered is the distance d[t] = values[t] - y[t] = (1 - weight) * (d[t - 1] + change[t]). It
+    is exactly 0 where nothing has moved, and dies out where nothing moves any more: two averages of a
+    price that stands still are both that price, and never cross on what rounding makes of it.
+    """
     smoothed = np.full(len(values), np.nan)
     if len(values) < period:
         return smoothed
-    seed = values[:period].mean()
+    seed = values[0] + (values[:period] - values[0]).mean()
     smoothed[period - 1] = seed
     if len(values) > period:
-        smoothed[period:], _ = lfilter(
-            [weight], [1.0, weight - 1.0], values[period:], zi=[(1.0 - weight) * seed]
+        keep = 1.0 - weight
+        distance, _ = lfilter(
+            [keep], [1.0, -keep], np.diff(values[period - 1 :]), zi=[keep * (values[period - 1] - seed)]
         )
+        smoothed[period:] = values[period:] - distance
     return smoothed

@@ -30,12 +30,11 @@ def rolling_mean_std(values: PriceColumn, period: int) -> tuple[PriceColumn, Pri
     pivot = blocks[:-1, -1:]
     first, second = blocks[:-1] - pivot, blocks[1:] - pivot
     window_count = len(values) - period + 1
-    offset_sum = _window_sums(first, second)[:window_count]
-    square_sum = _window_sums(first**2, second**2)[:window_count]
-    offset_mean = offset_sum / period
+    offset_mean = _window_sums(first, second)[:window_count] / period
     mean[period - 1 :] = np.repeat(pivot, period)[:window_count] + offset_mean
-    variance = square_sum / period - offset_mean**2
-    std[period - 1 :] = np.sqrt(np.maximum(variance, 0.0))
+    with np.errstate(over="ignore", invalid="ignore"):  # the squares of prices above 1e154 have no room
+        variance = _window_sums(first**2, second**2)[:window_count] / period - offset_mean**2
+        std[period - 1 :] = np.sqrt(np.maximum(variance, 0.0))
     return mean, std
 
 

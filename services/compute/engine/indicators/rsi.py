@@ -23,5 +23,5 @@ def rsi(close: PriceColumn, period: int) -> PriceColumn:
     movement = gain + loss
     moved = movement > 0
     values[1:] = np.where(np.isnan(movement), np.nan, 50.0)
-    values[1:][moved] = 100.0 * gain[moved] / movement[moved]
+    values[1:][moved] = 100.0 * (gain[moved] / movement[moved])
     return values
