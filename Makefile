@@ -1,4 +1,4 @@
-# Everything happens in .venv; nothing else on the machine is touched.
+# Everything is installed into .venv, and nothing outside of this folder.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -33,9 +33,10 @@ protos: .venv/installed
 
 # The package build makes the stubs too, so an installation is stale when a proto is newer.
 .venv/installed: pyproject.toml constraints.txt $(wildcard protos/*.py) $(wildcard protos/backcast/*/v1/*.proto)
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --upgrade pip==26.3
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@echo "installing into .venv: a minute or two, once"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --upgrade pip==26.3
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 # buf reads it from here: it is in no commit, as it is not ours.
@@ -44,4 +45,4 @@ build/googleapis/google/rpc/status.proto: .venv/installed
 	cp "$$($(BIN)/python -c 'from google.rpc import status_pb2; print(status_pb2.__file__)' | sed s/_pb2.py/.proto/)" $@
 
 clean:
-	rm -rf .venv build services/stubs
+	rm -rf .venv build services/stubs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -18,7 +18,7 @@ _NEXT = """\
 [bold]What to type next[/bold]
   [green].venv/bin/backcast up[/green]            in a terminal of its own: the same, to keep
   [green].venv/bin/backcast sample[/green]        this market, into your own database
-  [green].venv/bin/backcast import PATH…[/green]  or real candles: CSV, Binance, freqtrade
+  [green].venv/bin/backcast import PATH…[/green]  or real candles: CSV, Binance, Kraken, freqtrade
   [green].venv/bin/backcast strategies[/green]    what there is to play with
   [green].venv/bin/backcast run ma_cross --param fast=10 --symbols SYN001USDT --detail trades[/green]"""
 
@@ -26,6 +26,10 @@ _NEXT = """\
 def demo() -> None:
     """Show everything once."""
     asyncio.run(_demo(make_console()))
+
+
+# So that all runs fit on one screen.
+_ROWS = 10
 
 
 async def _demo(console: Console) -> None:
@@ -37,14 +41,15 @@ async def _demo(console: Console) -> None:
         async with LocalStack(settings) as stack:
             await write_sample_market(stack.data_address, console)
             console.rule("the first run: candles travel to compute, every backtest is computed")
-            await show_run(request, stack.gateway_address, console)
+            await show_run(request, stack.gateway_address, console, _ROWS)
             console.rule("the same again: from the cache")
-            await show_run(request, stack.gateway_address, console)
+            await show_run(request, stack.gateway_address, console, _ROWS)
             console.rule("another one, on candles that compute already has")
             await show_run(
                 pb.RunBacktestsRequest(strategy=strategy_message("rsi", ["period=7"])),
                 stack.gateway_address,
                 console,
+                _ROWS,
             )
             console.rule("stopping")
         say(console, _NEXT)

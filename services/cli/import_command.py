@@ -64,7 +64,7 @@ async def _import_all(files: list[Path], symbol: str | None, interval: Interval,
                     failures += 1
                     # A reader's only field is the file, which the line begins with already.
                     reason = str(error).removeprefix("file: ")
-                    say(console, f"[red]{escape(f'{file.name}: {reason}')}[/red]")
+                    say(console, f"[red]{escape(f'{file}: {reason}')}[/red]")
     return not failures
 
 

@@ -52,7 +52,10 @@ async def _list_cryptos(gateway: str) -> None:
         console.print(table)
         say(console, f"{table.row_count} cryptos; times are UTC")
     else:
-        say(console, "there are no candles yet: `backcast import PATH` brings some")
+        say(
+            console,
+            "there are no candles yet: `backcast import PATH` brings some, `backcast sample` makes some up",
+        )
 
 
 async def _list_strategies(gateway: str) -> None:

@@ -101,9 +101,9 @@ def import_(
     symbol: Annotated[
         str | None, typer.Option(help="The crypto, where the files' names do not tell it.")
     ] = None,
-    interval: Annotated[str, typer.Option(help="Length of the files' candles.")] = "1h",
+    interval: Annotated[str, typer.Option(help="Length of the files' candles; only 1h is stored.")] = "1h",
 ) -> None:
-    """Import candles from files: plain CSV, Binance's monthly CSV, freqtrade's JSON."""
+    """Import candles from files: plain CSV, Binance's and Kraken's CSV, freqtrade's JSON."""
     from services.cli.import_command import import_files
     from services.cli.run_request import parse_interval
     from services.shared.settings import load_settings

@@ -38,10 +38,10 @@ def results_table(
     table.add_column("", style="dim", no_wrap=True)
     for result in best:
         table.add_row(*_row(result, wide))
-    if worst:
+    if between:
         table.add_row(f"[dim]{between}[/dim]")
-        for result in worst:
-            table.add_row(*_row(result, wide))
+    for result in worst:
+        table.add_row(*_row(result, wide))
     return table
 
 

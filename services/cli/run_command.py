@@ -12,7 +12,7 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.cli.console import make_console
 from services.cli.errors import readable_errors
-from services.cli.run_view import RunView
+from services.cli.run_view import MOST_ROWS, RunView
 from services.shared.rpc_channel import open_channel
 
 
@@ -48,10 +48,12 @@ async def _print_json(request: pb.RunBacktestsRequest, gateway: str) -> bool:
     return not failed
 
 
-async def show_run(request: pb.RunBacktestsRequest, gateway: str, console: Console) -> bool:
+async def show_run(
+    request: pb.RunBacktestsRequest, gateway: str, console: Console, most_rows: int = MOST_ROWS
+) -> bool:
     """Run `request` and show it while it goes; return whether every crypto succeeded."""
     failed = 0
-    with RunView(console) as view:
+    with RunView(console, most_rows) as view:
         async with aclosing(run_events(request, gateway)) as events:
             async for event in events:
                 view.show(event)

@@ -1,32 +1,40 @@
 """What `backcast run` shows: a table that fills while results arrive, and the summary."""
 
+from typing import Self
+
 from google.protobuf.descriptor import FieldDescriptor
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from backcast.backtest.v1.result_pb2 import BacktestResult
+from backcast.backtest.v1.result_pb2 import BacktestResult, Coverage
 from backcast.gateway.v1 import run_events_pb2
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse, RunStarted
 from services.cli.console import say
 from services.cli.result_tables import ranked, results_table, sparkline, summary_lines, trades_table
 from services.shared.interval import Interval
 
-# A table longer than this is cut to its best and worst when a person looks at it; a file gets all of it.
-_MOST_ROWS = 40
-_BEST_ROWS, _WORST_ROWS = 20, 10
+# When a person looks at it, a table of more rows is cut to its best and worst; a file gets all of it.
+MOST_ROWS = 30
 _MOST_FAILURES = 10
 # Trades and equity of more cryptos than this are for programs: --format jsonl.
 _MOST_DETAILED = 3
 _MOST_TRADES = 30
+# Less of the window covered than this is not exchanges' maintenance any more.
+_ALL_BUT_GAPS = 0.98
 
 
 class RunView:
-    """The state of the screen: feed it every event of a run, in a `with` block."""
+    """The state of the screen: feed it every event of a run, in a `with` block.
 
-    def __init__(self, console: Console) -> None:
+    A block that ends before the summary came, by Ctrl-C or an error, still prints what there is.
+    """
+
+    def __init__(self, console: Console, most_rows: int = MOST_ROWS) -> None:
         self._console = console
+        self._most_rows = most_rows
+        self._ended = False
         self._results: list[BacktestResult] = []
         self._failures: list[run_events_pb2.RunFailure] = []
         self._progress = Progress(
@@ -40,26 +48,32 @@ class RunView:
         self._task: TaskID = self._progress.add_task("backtesting", total=None, note="")
         self._live = Live(console=console, get_renderable=self._screen, refresh_per_second=12, transient=True)
 
-    def __enter__(self) -> "RunView":
-        if self._console.is_terminal:
-            self._live.start()
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+        if self._results and not self._ended:
+            self._show_results()
+            done, total = len(self._results) + len(self._failures), self._progress.tasks[0].total or 0
+            say(self._console, f"[yellow]stopped: {done} of {total:.0f} done[/yellow]")
 
     def show(self, event: RunBacktestsResponse) -> None:
         """Take an event in; the last one, the summary, ends the live screen and prints everything."""
         match event.WhichOneof("event"):
             case "started":
                 self._show_started(event.started)
+                if self._console.is_terminal:
+                    self._live.start(refresh=True)
             case "result":
                 self._results.append(event.result)
             case "failure":
                 self._failures.append(event.failure)
             case "summary":
                 self._live.stop()
-                self._show_end(event.summary)
+                self._ended = True
+                self._show_results()
+                say(self._console, summary_lines(event.summary))
         progress = event.progress
         notes = [f"{progress.from_cache} from the cache"] if progress.from_cache else []
         notes += [f"[red]{progress.failed} failed[/red]"] if progress.failed else []
@@ -83,38 +97,42 @@ class RunView:
         cryptos = "crypto" if started.total == 1 else "cryptos"
         say(
             self._console,
-            f"[bold]{name}[/bold]({parameters}) on {started.total} {cryptos}, {interval} candles "
-            f"from {start} to {end} (UTC)\n"
+            f"[bold]{name}[/bold] {parameters}\n"
+            f"{started.total} {cryptos}, {interval} candles from {start} to {end} (UTC)\n"
             f"fee {execution.fee_rate:.3%}, slippage {execution.slippage_bps:g} bps, "
             f"capital {execution.initial_capital:,.0f}; fills at the next open",
         )
 
     def _screen(self) -> RenderableType:
-        room = max(self._console.height - 8, 5)
-        return Group(results_table(self._console.width, ranked(self._results)[:room]), self._progress)
-
-    def _show_end(self, summary: run_events_pb2.RunSummary) -> None:
+        room = max(self._console.height - 10, 5)
         best_first = ranked(self._results)
-        if self._console.is_terminal and len(best_first) > _MOST_ROWS:
-            left_out = len(best_first) - _BEST_ROWS - _WORST_ROWS
-            self._console.print(
-                results_table(
-                    self._console.width,
-                    best_first[:_BEST_ROWS],
-                    f"… {left_out} more …",
-                    best_first[-_WORST_ROWS:],
-                )
-            )
+        left_out = f"… {len(best_first) - room} more …" if len(best_first) > room else ""
+        table = results_table(self._console.width, best_first[:room], left_out)
+        return Group(table, self._progress)
+
+    def _show_results(self) -> None:
+        best_first = ranked(self._results)
+        width = self._console.width
+        if self._console.is_terminal and len(best_first) > self._most_rows:
+            half = self._most_rows // 2
+            left_out = f"… {len(best_first) - 2 * half} more …"
+            self._console.print(results_table(width, best_first[:half], left_out, best_first[-half:]))
         elif best_first:
-            self._console.print(results_table(self._console.width, best_first))
+            self._console.print(results_table(width, best_first))
         if len(best_first) <= _MOST_DETAILED:
             for result in best_first:
                 self._show_detail(result)
+        if partly := [result.coverage for result in best_first if _covered(result.coverage) < _ALL_BUT_GAPS]:
+            least = min(map(_covered, partly))
+            say(
+                self._console,
+                f"[yellow]{len(partly)} of {len(best_first)} have candles for a part of the window only "
+                f"(the least: {least:.0%})[/yellow]",
+            )
         for failure in self._failures[:_MOST_FAILURES]:
             say(self._console, f"[red]{failure.symbol}[/red]: {escape(failure.status.message)}")
         if len(self._failures) > _MOST_FAILURES:
             self._console.print(f"[red]… and {len(self._failures) - _MOST_FAILURES} more failed[/red]")
-        say(self._console, summary_lines(summary))
 
     def _show_detail(self, result: BacktestResult) -> None:
         if result.trades:
@@ -123,6 +141,10 @@ class RunView:
             )
         if result.equity_curve.equity:
             say(self._console, f"equity of {result.symbol}: {sparkline(list(result.equity_curve.equity))}")
+
+
+def _covered(coverage: Coverage) -> float:
+    return 1 - coverage.missing_candles / coverage.expected_candles
 
 
 def _parameter(field: FieldDescriptor, value: float) -> str:

@@ -1,6 +1,7 @@
 """`backcast up`: everything on this machine, until it is told to stop."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 from services.local.interrupts import Interrupts
@@ -24,5 +25,9 @@ async def _up(settings: Settings, data_dir: Path) -> None:
     )
     with Interrupts():
         async with LocalStack(stack_settings) as stack:
+            print("Ctrl-C stops everything; what is stored stays in", data_dir, file=sys.stderr)
             print(f"ready: gateway {stack.gateway_address}", flush=True)
-            await stack.wait()
+            try:
+                await stack.wait()
+            finally:
+                print("stopping…", file=sys.stderr, flush=True)

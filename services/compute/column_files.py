@@ -5,6 +5,7 @@ time (int64, Unix seconds), open, high, low, close, volume (float64). Its name t
 the data's fingerprint, so a file never changes; the folder can be deleted at any time.
 """
 
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -20,7 +21,10 @@ _SUFFIX = ".columns"
 
 def read_columns(path: Path) -> Candles:
     """Map a file's columns; they are read-only. Raises FileNotFoundError where there is no such file."""
-    columns = np.asarray(np.memmap(path, "<i8", mode="r")).reshape(6, -1)
+    # Not numpy.memmap: finding out what it maps takes it as long as a tenth of a backtest.
+    with path.open("rb") as file:
+        mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
+    columns = np.frombuffer(mapped, "<i8").reshape(6, -1)
     return Candles(columns[0], *columns[1:].view("<f8"))
 
 

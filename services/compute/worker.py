@@ -12,6 +12,8 @@ from services.compute.column_files import read_columns
 from services.compute.engine import BacktestResult, Detail, Execution, Strategy, Window, run_backtest
 from services.shared.interval import Interval
 
+# What a worker says first: it has imported and compiled everything.
+READY = b"ready"
 # An answer is its length as so many bytes, little-endian, and a pickle; a task is a pickle alone.
 LENGTH_BYTES = 8
 
@@ -33,6 +35,8 @@ def work(service: socket) -> None:
     # Ctrl-C is the service's business.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with service, service.makefile("rwb") as stream, suppress(EOFError, ConnectionError):
+        stream.write(READY)
+        stream.flush()
         while True:
             answer = pickle.dumps(_answer(pickle.load(stream)))
             stream.write(len(answer).to_bytes(LENGTH_BYTES, "little"))

@@ -23,12 +23,13 @@ class WorkerProcess:
     """A process that runs one backtest at a time; a new one takes its place where it dies."""
 
     async def start(self) -> None:
-        """Start the process."""
+        """Start the process, and wait until it is ready for its first task."""
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = _CONTEXT.Process(target=worker.work, args=(theirs,), daemon=True)
             self._process.start()
         self._reader, self._writer = await asyncio.open_connection(sock=ours)
+        await self._reader.readexactly(len(worker.READY))
 
     async def run(self, task: worker.BacktestTask) -> BacktestResult:
         """Run one backtest, once more where the process died meanwhile; raise what the backtest raised."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from services.compute.engine import Detail, Execution, Strategy, Window
+from services.shared.clock import utc
 from services.shared.errors import InvalidInput, Refused, Violation
 from services.shared.interval import Interval
 
@@ -82,7 +83,7 @@ def make_plan(request: RunRequest, known: list[CryptoData]) -> RunPlan:
     if unknown:
         raise InvalidInput(*unknown[:_VIOLATIONS_SHOWN])
     if not known:
-        raise Refused("there are no candles yet: import some first")
+        raise Refused("there are no candles yet: import some first, or write the sample market")
     cryptos = [by_symbol[symbol] for symbol in request.symbols] or known
     window = _window(request, max(crypto.last_candle_s for crypto in cryptos))
     plan = BacktestPlan(request.strategy, request.interval, window, request.execution, request.detail)
@@ -95,6 +96,6 @@ def _window(request: RunRequest, last_candle_s: int) -> Window:
     end_s = data_end_s if request.end_s is None else request.end_s
     start_s = end_s - _DEFAULT_WINDOW_S if request.start_s is None else request.start_s
     if start_s >= end_s:
-        end = "the end of the data" if request.end_s is None else "end_time"
+        end = f"the end of the data, {utc(end_s)}" if request.end_s is None else "end_time"
         raise InvalidInput.of("start_time", f"must be before {end}")
     return Window(start_s, end_s)

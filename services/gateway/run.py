@@ -101,12 +101,14 @@ class Run:
 
     async def _save(self, result: BacktestResult) -> None:
         """Keep a new result, under the key of the data that it was really computed from."""
+        if self._cache_state != pb.CACHE_STATE_USED:
+            return
         self._unsaved[self._keys.key(result.symbol, result.data_fingerprint)] = result.SerializeToString()
         if len(self._unsaved) >= _WRITE_BATCH:
             await self._flush()
 
     async def _flush(self) -> None:
-        if self._unsaved and self._cache_state == pb.CACHE_STATE_USED:
+        if self._unsaved:
             try:
                 await self._cache.put(self._unsaved)
             except Unavailable as error:

@@ -12,7 +12,7 @@ COMPUTED_GOAL_S, CACHED_GOAL_S = 0.5, 0.1
 
 
 def table_of(rounds: list[Round], workers: int) -> Table:
-    """Return a row for each thing that was measured; the ratios are of medians."""
+    """Return a row for each thing that was measured; ratios are of minima and of medians."""
     ideal = [Timing(round.engine.total_s / workers) for round in rounds]
     moved = [Timing(round.mget.total_s + round.stream.total_s) for round in rounds]
     table = Table(
@@ -22,12 +22,22 @@ def table_of(rounds: list[Round], workers: int) -> Table:
         pad_edge=False,
     )
     table.add_column("", no_wrap=True)
-    for heading in ("total: min", "median", "max", "to the first result: min", "median", "max", "× floor"):
+    for heading in (
+        "total: min",
+        "median",
+        "max",
+        "to the first result: min",
+        "median",
+        "max",
+        "× floor: min",
+        "median",
+    ):
         table.add_column(heading, justify="right")
 
     def add(name: str, timings: list[Timing], floor: list[Timing] | None = None) -> None:
-        ratio = f"{_total(timings).median / _total(floor).median:.2f}" if floor else ""
-        table.add_row(name, *_cells(_total(timings)), *_cells(_first(timings)), ratio)
+        total = _total(timings)
+        ratios = _ratios(total, _total(floor)) if floor else ()
+        table.add_row(name, *_cells(total), *_cells(_first(timings)), *ratios)
 
     add("(a) cold run: candles come from the database", [round.cold for round in rounds], ideal)
     add("(b) first run, cache bypassed", [round.computed for round in rounds], ideal)
@@ -62,6 +72,10 @@ def _total(timings: list[Timing]) -> Spread:
 def _first(timings: list[Timing]) -> Spread | None:
     times = [timing.first_s for timing in timings if timing.first_s is not None]
     return Spread.of(times) if times else None
+
+
+def _ratios(spread: Spread, floor: Spread) -> tuple[str, str]:
+    return f"{spread.least / floor.least:.1f}", f"[bold]{spread.median / floor.median:.1f}[/bold]"
 
 
 def _cells(spread: Spread | None) -> tuple[str, str, str]:

@@ -110,9 +110,9 @@ async def test_bad_rows_are_told_and_the_good_ones_written(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "empty"),
-        ("timestamp,open,high,low,price,volume\n1704067200,1,1,1,1,1\n", "close"),
-        ("hello\nworld\n", "file"),
+        ("", "is empty"),
+        ("timestamp,open,high,low,price,volume\n1704067200,1,1,1,1,1\n", "column close"),
+        ("hello\nworld\n", "no known format"),
     ],
     ids=["empty", "wrong column", "no candles"],
 )
@@ -124,7 +124,7 @@ async def test_a_file_that_cannot_be_read_is_told_and_the_others_imported(
     finished = await cli("import", tmp_path)
     assert finished.status == 1
     first, second = finished.out.splitlines()
-    assert first.startswith("AAAUSDT.csv: ")
+    assert first.startswith(f"{tmp_path / 'AAAUSDT.csv'}: ")
     assert reason in first
     assert second.startswith("CLICUSDT: ")
 

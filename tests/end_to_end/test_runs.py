@@ -221,7 +221,11 @@ async def test_a_crypto_without_candles_in_the_window_fails_alone(
     events = [event async for event in events_of(gateway, request)]
     (failure,) = [event.failure for event in events if event.HasField("failure")]
     assert failure.symbol == "RUN11USDT"
-    assert (failure.status.code, failure.status.message) == (5, "there are no candles in the window")
+    assert failure.status.code == 5
+    assert failure.status.message == (
+        "there are no candles in the window: "
+        "the first one opens at 2024-03-31 00:00 UTC, the last at 2024-04-09 23:00 UTC"
+    )
     assert (events[-1].progress.completed, events[-1].progress.failed) == (11, 1)
 
 

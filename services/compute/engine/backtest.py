@@ -9,6 +9,7 @@ from services.compute.engine.simulation import simulate
 from services.compute.engine.strategies import Signals, Strategy
 from services.compute.engine.trades import trade_columns, trade_records
 from services.shared.candles import Candles
+from services.shared.clock import utc
 from services.shared.errors import NotFound
 from services.shared.interval import Interval
 
@@ -29,7 +30,7 @@ def run_backtest(
     """
     start, end = np.searchsorted(candles.open_time_s, (window.start_s, window.end_s)).tolist()
     if start >= end:
-        raise NotFound("there are no candles in the window")
+        raise NotFound(f"there are no candles in the window{_where_they_are(candles)}")
     warmup = min(strategy.warmup_candles, start)
     seen = candles[start - warmup : end]
     traded = candles[start:end]
@@ -45,3 +46,10 @@ def run_backtest(
             EquityCurve(traded.open_time_s.copy(), simulation.equity) if detail >= Detail.EQUITY else None
         ),
     )
+
+
+def _where_they_are(candles: Candles) -> str:
+    if not len(candles):
+        return ""
+    first_s, last_s = candles.open_time_s[[0, -1]].tolist()
+    return f": the first one opens at {utc(first_s)}, the last at {utc(last_s)}"
