@@ -8,9 +8,9 @@ from services.compute.engine.results import BacktestResult, Detail, EquityCurve,
 from services.compute.engine.simulation import simulate
 from services.compute.engine.strategies import Signals, Strategy
 from services.compute.engine.trades import trade_columns, trade_records
-from services.shared.candles import Candles
+from services.shared.candles import Candles, PriceColumn
 from services.shared.clock import utc
-from services.shared.errors import NotFound
+from services.shared.errors import NotFound, Refused
 from services.shared.interval import Interval
 
 
@@ -26,7 +26,8 @@ def run_backtest(
 
     Indicators are computed over the window and as many candles before it as the strategy asks for and
     the history has; there is no trade in that warm-up, and equity starts at the window's first candle.
-    Raises NotFound where the window has no candle.
+    Raises NotFound where the window has no candle, Refused where prices are so extreme that the equity
+    or a trade is beyond the numbers of a float64.
     """
     start, end = np.searchsorted(candles.open_time_s, (window.start_s, window.end_s)).tolist()
     if start >= end:
@@ -34,11 +35,15 @@ def run_backtest(
     warmup = min(strategy.warmup_candles, start)
     seen = candles[start - warmup : end]
     traded = candles[start:end]
-    signals = strategy.signals(seen)
-    simulation = simulate(traded, Signals(signals.buy[warmup:], signals.sell[warmup:]), execution)
-    trades = trade_columns(traded, simulation, execution)
+    # Prices of 1e300 overflow: what becomes of that is looked at below, and in Metrics.
+    with np.errstate(all="ignore"):
+        signals = strategy.signals(seen)
+        simulation = simulate(traded, Signals(signals.buy[warmup:], signals.sell[warmup:]), execution)
+        trades = trade_columns(traded, simulation, execution)
+        metrics = compute_metrics(traded, simulation.equity, trades, execution.initial_capital, interval)
+    _require_finite(simulation.equity, trades.units, trades.entry_price, trades.fees, trades.return_fraction)
     return BacktestResult(
-        metrics=compute_metrics(traded, simulation.equity, trades, execution.initial_capital, interval),
+        metrics=metrics,
         coverage=coverage(traded.open_time_s, window, interval),
         warmup_candles=warmup,
         trades=trade_records(traded, trades) if detail >= Detail.TRADES else (),
@@ -46,6 +51,11 @@ def run_backtest(
             EquityCurve(traded.open_time_s.copy(), simulation.equity) if detail >= Detail.EQUITY else None
         ),
     )
+
+
+def _require_finite(*columns: PriceColumn) -> None:
+    if not all(np.isfinite(column).all() for column in columns):
+        raise Refused("its prices are too small or too great to be computed with")
 
 
 def _where_they_are(candles: Candles) -> str:

@@ -32,9 +32,8 @@ def rolling_mean_std(values: PriceColumn, period: int) -> tuple[PriceColumn, Pri
     window_count = len(values) - period + 1
     offset_mean = _window_sums(first, second)[:window_count] / period
     mean[period - 1 :] = np.repeat(pivot, period)[:window_count] + offset_mean
-    with np.errstate(over="ignore", invalid="ignore"):  # the squares of prices above 1e154 have no room
-        variance = _window_sums(first**2, second**2)[:window_count] / period - offset_mean**2
-        std[period - 1 :] = np.sqrt(np.maximum(variance, 0.0))
+    variance = _window_sums(first**2, second**2)[:window_count] / period - offset_mean**2
+    std[period - 1 :] = np.sqrt(np.maximum(variance, 0.0))
     return mean, std
 
 
