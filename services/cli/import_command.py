@@ -22,7 +22,8 @@ from services.shared.symbols import canonical_symbol
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
-_REJECTIONS_SHOWN = 5
+# On a terminal; a file gets all of them.
+_REJECTIONS_SHOWN = 10
 
 
 def import_files(paths: list[Path], symbol: str | None, interval: Interval, address: str) -> bool:
@@ -57,7 +58,8 @@ async def _import_all(files: list[Path], symbol: str | None, interval: Interval,
                 try:
                     reading = await asyncio.to_thread(read_file, file, interval)
                     with readable_errors("data", address):
-                        say(console, await _import(stub, file, reading, symbol))
+                        say(console, await _import(stub, file, reading, symbol, console.is_terminal))
+                    failures += not len(reading.candles)
                 except Unavailable:
                     raise
                 except BackcastError as error:
@@ -69,7 +71,7 @@ async def _import_all(files: list[Path], symbol: str | None, interval: Interval,
 
 
 async def _import(
-    stub: "MarketDataServiceAsyncStub", file: Path, reading: FileReading, symbol: str | None
+    stub: "MarketDataServiceAsyncStub", file: Path, reading: FileReading, symbol: str | None, brief: bool
 ) -> str:
     """Import what was read; return what to tell about it."""
     symbol = symbol or reading.symbol
@@ -85,8 +87,9 @@ async def _import(
     if reading.duplicates:
         told += f", {reading.duplicates:,} repeated"
     told += f" [dim]({reading.format}, {escape(file.name)})[/dim]"
-    for rejection in reading.rejections[:_REJECTIONS_SHOWN]:
+    shown = _REJECTIONS_SHOWN if brief else len(reading.rejections)
+    for rejection in reading.rejections[:shown]:
         told += f"\n  [yellow]line {rejection.line}: {escape(rejection.reason)}[/yellow]"
-    if len(reading.rejections) > _REJECTIONS_SHOWN:
-        told += f"\n  [yellow]… and {len(reading.rejections) - _REJECTIONS_SHOWN:,} more[/yellow]"
+    if len(reading.rejections) > shown:
+        told += f"\n  [yellow]… and {len(reading.rejections) - shown:,} more[/yellow]"
     return told

@@ -39,7 +39,11 @@ def run_request(options: RunOptions) -> pb.RunBacktestsRequest:
     )
     for field, text in (("start", options.start), ("end", options.end)):
         if text is not None:
-            getattr(request, f"{field}_time").FromDatetime(_time(text, f"--{field}"))
+            time = _time(text, f"--{field}")
+            try:
+                getattr(request, f"{field}_time").FromDatetime(time)
+            except (OverflowError, ValueError):
+                raise InvalidInput.of(f"--{field}", "is not in the years 1 to 9999, UTC") from None
     for field, value in (
         ("fee_rate", options.fee),
         ("slippage_bps", options.slippage_bps),

@@ -22,9 +22,14 @@ _SUFFIX = ".columns"
 def read_columns(path: Path) -> Candles:
     """Map a file's columns; they are read-only. Raises FileNotFoundError where there is no such file."""
     # Not numpy.memmap: finding out what it maps takes it as long as a tenth of a backtest.
-    with path.open("rb") as file:
-        mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
-    columns = np.frombuffer(mapped, "<i8").reshape(6, -1)
+    try:
+        with path.open("rb") as file:
+            mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
+        columns = np.frombuffer(mapped, "<i8").reshape(6, -1)
+    except ValueError:
+        # A power cut can leave a file short: it is as good as none, and will be fetched anew.
+        path.unlink(missing_ok=True)
+        raise FileNotFoundError(path) from None
     return Candles(columns[0], *columns[1:].view("<f8"))
 
 

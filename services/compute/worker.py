@@ -34,7 +34,7 @@ def work(service: socket) -> None:
     """Answer one task after the other until the service closes the connection, or dies."""
     # Ctrl-C is the service's business.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with service, service.makefile("rwb") as stream, suppress(EOFError, ConnectionError):
+    with suppress(EOFError, ConnectionError), service, service.makefile("rwb") as stream:
         stream.write(READY)
         stream.flush()
         while True:

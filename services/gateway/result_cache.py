@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from services.shared.errors import InvalidInput, Unavailable
@@ -11,6 +11,7 @@ from services.shared.errors import InvalidInput, Unavailable
 TTL_S = 24 * 3600
 # A cache that takes longer than this costs more than it saves.
 _TIMEOUT_S = 1.0
+_WAIT_S = 10.0
 
 
 class ResultCache:
@@ -18,9 +19,15 @@ class ResultCache:
 
     def __init__(self, url: str) -> None:
         try:
-            self._redis: Redis = Redis.from_url(
-                url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S, max_connections=32
+            # Blocking: where all connections are in use, a run waits for one, and the cache is not down.
+            pool = BlockingConnectionPool.from_url(
+                url,
+                socket_timeout=_TIMEOUT_S,
+                socket_connect_timeout=_TIMEOUT_S,
+                max_connections=32,
+                timeout=_WAIT_S,
             )
+            self._redis: Redis = Redis.from_pool(pool)
         except ValueError as error:
             raise InvalidInput.of("BACKCAST_REDIS_URL", str(error)) from None
 

@@ -78,14 +78,16 @@ async def test_a_client_that_leaves_mid_stream_harms_nobody(
     assert events[-1].progress.completed == 12
 
 
-async def test_a_deleted_column_folder_is_fetched_anew(
+async def test_deleted_and_damaged_columns_are_fetched_anew(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles], short_folder: Path
 ) -> None:
     _ = [event async for event in events_of(gateway, request())]
     files = list((short_folder / "stack" / "columns").iterdir())
     assert len(files) >= 12
+    damaged = next(file for file in files if file.name.startswith("RUN00USDT-1h-"))
     for file in files:
         file.unlink()
+    damaged.write_bytes(b"cut short")
     events = [event async for event in events_of(gateway, request())]
     assert events[-1].progress.completed == 12
 
