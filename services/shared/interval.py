@@ -1,6 +1,5 @@
 """The length of a candle."""
 
-from datetime import timedelta
 from enum import Enum
 
 # Grids are counted from a Monday at 00:00 UTC, so that weeks start on Mondays: 1969-12-29.
@@ -19,11 +18,6 @@ class Interval(Enum):
     def seconds(self) -> int:
         """The length in seconds."""
         return _SECONDS[self]
-
-    @property
-    def timedelta(self) -> timedelta:
-        """The length."""
-        return timedelta(seconds=self.seconds)
 
     def opening(self, time_s: int) -> int:
         """Return the opening time of the candle that holds `time_s` (both Unix seconds)."""
