@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 TimeColumn = NDArray[np.int64]
 PriceColumn = NDArray[np.float64]
 
+# The columns of Candles besides the time, in their order.
+VALUE_COLUMNS = ("open", "high", "low", "close", "volume")
+
 
 @dataclass(frozen=True, slots=True)
 class Candles:
@@ -41,6 +44,11 @@ class Candles:
     def columns(self) -> tuple[TimeColumn, PriceColumn, PriceColumn, PriceColumn, PriceColumn, PriceColumn]:
         """Return time, open, high, low, close and volume, in this order."""
         return self.open_time_s, self.open, self.high, self.low, self.close, self.volume
+
+    def at(self, positions: NDArray[np.intp] | NDArray[np.bool_]) -> Self:
+        """Return the candles at ascending positions, or those where a bool column of shape (n,) is true."""
+        open_time_s, *values = self.columns()
+        return type(self)(open_time_s[positions], *(column[positions] for column in values))
 
     @classmethod
     def empty(cls) -> Self:
