@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.data.copy_format import HEADER, TRAILER, decode_column, encode_rows
+from services.data.database import ended_with
 from services.data.ticks import TickColumn, from_ticks, to_ticks
 from services.shared.candles import VALUE_COLUMNS, Candles, PriceColumn, TimeColumn
 from services.shared.interval import Interval
@@ -122,12 +123,13 @@ class CandleTable:
             yield TRAILER
 
         counts = () if candle_counts is None else ("candle_count",)
-        await self.connection.copy_to_table(
-            self.name,
-            source=copied(),
-            columns=["crypto_id", *counts, "ts", *VALUE_COLUMNS],
-            format="binary",
-        )
+        async with ended_with(self.connection):
+            await self.connection.copy_to_table(
+                self.name,
+                source=copied(),
+                columns=["crypto_id", *counts, "ts", *VALUE_COLUMNS],
+                format="binary",
+            )
 
     async def delete(self, open_time_s: TimeColumn) -> None:
         """Delete the candles of these times."""

@@ -1,5 +1,6 @@
 """The database's edge: a pool of connections, and errors in the domain's words."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
@@ -75,6 +76,33 @@ class Database:
                 yield connection
             finally:
                 await self._pool.release(connection)
+
+
+@asynccontextmanager
+async def ended_with(connection: "Connection") -> AsyncIterator[None]:
+    """End what is done here when the connection ends.
+
+    asyncpg does not: a COPY into a server that dies while it does not take what we send waits for ever.
+    """
+    task, is_lost = asyncio.current_task(), False
+    assert task is not None
+
+    def end(_: object) -> None:
+        nonlocal is_lost
+        is_lost = True
+        task.cancel()
+
+    connection.add_termination_listener(end)
+    try:
+        yield
+    except asyncio.CancelledError:
+        # Cancelled by somebody else as well: that is for them to see.
+        if not is_lost or task.uncancel():
+            raise
+        raise Unavailable("the database does not answer") from None
+    finally:
+        if not connection.is_closed():
+            connection.remove_termination_listener(end)
 
 
 @contextmanager
