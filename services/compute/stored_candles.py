@@ -100,7 +100,7 @@ def _mapped(path: Path) -> np.ndarray:
     # Not numpy.memmap: finding out what it maps takes it as long as a tenth of a backtest.
     with path.open("rb") as file:
         mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
-    count, *_ = values = np.frombuffer(mapped, "<i8")
-    if count != len(values) - 1:
+    values = np.frombuffer(mapped, "<i8")
+    if values[0] != len(values) - 1:
         raise ValueError
     return values[1:]
