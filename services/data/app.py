@@ -5,7 +5,9 @@ from services.data.candle_store import CandleStore
 from services.data.cryptos import CryptoStore
 from services.data.database import Database
 from services.data.handler import MarketDataHandler
+from services.data.histories import Histories
 from services.data.migrate import migrate
+from services.data.upkeep import upkeep
 from services.shared.rpc_server import serve
 from services.shared.settings import Settings
 
@@ -16,12 +18,14 @@ async def run(settings: Settings) -> None:
     """Migrate the database and serve until told to stop."""
     async with Database.connect(settings.required("database_url"), settings.database_pool_size) as database:
         await migrate(database)
-        handler = MarketDataHandler(CryptoStore(database), CandleStore(database))
-        await serve(
-            f"{settings.host}:{settings.data_port}",
-            SERVICE_NAME,
-            lambda server: market_data_service_pb2_grpc.add_MarketDataServiceServicer_to_server(
-                handler, server
-            ),
-            settings.shutdown_grace_s,
-        )
+        cryptos = CryptoStore(database)
+        handler = MarketDataHandler(cryptos, Histories(database, cryptos), CandleStore(database))
+        async with upkeep(database, settings.columnstore_after_days, settings.retention_days):
+            await serve(
+                f"{settings.host}:{settings.data_port}",
+                SERVICE_NAME,
+                lambda server: market_data_service_pb2_grpc.add_MarketDataServiceServicer_to_server(
+                    handler, server
+                ),
+                settings.shutdown_grace_s,
+            )

@@ -1,15 +1,21 @@
-"""Reads candles from the database, and writes them."""
+"""Writes candles: the hourly ones of an import, and the longer ones that they make, in one transaction."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, Self
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.data.copy_format import HEADER, TRAILER, decode_candles, encode_rows
+from services.data.aggregation import AGGREGATED, aggregate
+from services.data.candle_tables import CANDLE_TABLES, CandleTable, Scales
 from services.data.database import Database
+from services.data.ticks import scale_for
 from services.shared.candles import Candles
+from services.shared.clock import utc
 from services.shared.errors import InvalidInput, Refused
 from services.shared.interval import Interval
 
@@ -18,29 +24,27 @@ if TYPE_CHECKING:
 
 BoolColumn = NDArray[np.bool_]
 
-_TABLES = {
-    Interval.HOUR_1: "candles_1h",
-    Interval.HOUR_4: "candles_4h",
-    Interval.DAY_1: "candles_1d",
-    Interval.WEEK_1: "candles_1w",
-}
 
+class ConflictRule(Enum):
+    """What becomes of a candle that is stored with other values than an import brings."""
 
-@dataclass(frozen=True, slots=True)
-class History:
-    """All candles of a crypto, and the fingerprint of the very data that they are."""
-
-    fingerprint: str
-    candles: Candles
+    REPLACE = "replace"
+    KEEP = "keep"
+    FAIL = "fail"
 
 
 @dataclass(frozen=True, slots=True)
 class ImportCounts:
-    """What an import did: candles that are new, that have other values now, that were there already."""
+    """What an import did with its candles.
+
+    `inserted` are new, `corrected` have other values now, `unchanged` were there with equal values, and
+    `kept` are there with others.
+    """
 
     inserted: int
     corrected: int
     unchanged: int
+    kept: int = 0
 
 
 class CandleStore:
@@ -48,116 +52,169 @@ class CandleStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def history(self, crypto_id: int, interval: Interval) -> History:
-        """Return all candles of a crypto, of one moment together with their fingerprint."""
-        async with (
-            self._database.connection() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            fingerprint = await connection.fetchval(
-                "SELECT fingerprint::text FROM cryptos WHERE crypto_id = $1", crypto_id
-            )
-            candles = await _read(
-                connection,
-                f"SELECT ts, open, high, low, close, volume FROM {_TABLES[interval]} "
-                "WHERE crypto_id = $1 ORDER BY ts",
-                crypto_id,
-            )
-        return History(fingerprint, candles)
-
-    async def write(self, symbol: str, synthetic: bool, blocks: AsyncIterator[Candles]) -> ImportCounts:
+    async def write(
+        self,
+        symbol: str,
+        synthetic: bool,
+        blocks: AsyncIterator[Candles],
+        on_conflict: ConflictRule = ConflictRule.REPLACE,
+    ) -> ImportCounts:
         """Write hourly candles of one crypto in one transaction: all blocks, or nothing.
 
-        The blocks follow each other in time. Candles that differ from stored ones replace them.
-        Raises Refused where market candles would be mixed with synthetic ones.
+        The blocks follow each other in time. Raises Refused where market candles would be mixed with
+        synthetic ones, and where the rule is to fail and a candle is stored with other values.
         """
-        # Before the transaction: a slow sender holds neither a connection nor a lock.
+        # Before the transaction: a slow sender holds neither a connection nor a lock. There are not more
+        # candles than hours since 1970, so memory is bounded.
         candles = Candles.concatenate([block async for block in blocks])
         if not len(candles):
             raise InvalidInput.of("columns", "an import needs at least one candle")
+        return await self.write_candles(symbol, synthetic, candles, on_conflict)
+
+    async def write_candles(
+        self,
+        symbol: str,
+        synthetic: bool,
+        candles: Candles,
+        on_conflict: ConflictRule = ConflictRule.REPLACE,
+    ) -> ImportCounts:
+        """Do what `write` does, of candles that are here: one at least."""
+        # The crypto's row is locked too, for other processes; here whoever waits holds no connection.
+        lock = self._locks.setdefault(symbol, asyncio.Lock())
+        async with lock, self._database.connection() as connection, connection.transaction():
+            crypto = await _LockedCrypto.take(connection, symbol, synthetic)
+            return await crypto.write(candles, on_conflict)
+
+
+@dataclass(frozen=True, slots=True)
+class _LockedCrypto:
+    """A crypto whose row is locked: nobody else writes its candles."""
+
+    connection: "Connection"
+    crypto_id: int
+    symbol: str
+    scales: Scales
+
+    @classmethod
+    async def take(cls, connection: "Connection", symbol: str, synthetic: bool) -> Self:
+        """Lock the crypto's row, which is made where it is new."""
+        await connection.execute(
+            "INSERT INTO cryptos (symbol, synthetic) VALUES ($1, $2) ON CONFLICT (symbol) DO NOTHING",
+            symbol,
+            synthetic,
+        )
+        crypto_id, is_synthetic, price_scale, volume_scale = await connection.fetchrow(
+            "SELECT crypto_id, synthetic, price_scale, volume_scale FROM cryptos "
+            "WHERE symbol = $1 FOR UPDATE",
+            symbol,
+        )  # type: ignore[misc]  # it was inserted a line above
+        if is_synthetic != synthetic:
+            kinds = ("market", "synthetic")
+            raise Refused(
+                f"{symbol} has {kinds[is_synthetic]} candles: {kinds[synthetic]} ones cannot be mixed in"
+            )
+        return cls(connection, crypto_id, symbol, Scales(price_scale, volume_scale))
+
+    async def write(self, candles: Candles, on_conflict: ConflictRule) -> ImportCounts:
+        hourly = self._table(Interval.HOUR_1)
+        # Whole weeks, because the longer candles are made anew from all of their hours.
         first_s, last_s = candles.open_time_s[[0, -1]].tolist()
-        async with self._database.connection() as connection, connection.transaction():
-            crypto_id = await _lock_crypto(connection, symbol, synthetic)
-            stored = await _read(
-                connection,
-                "SELECT ts, open, high, low, close, volume FROM candles_1h "
-                "WHERE crypto_id = $1 AND ts BETWEEN to_timestamp($2) AND to_timestamp($3) ORDER BY ts",
-                crypto_id,
-                first_s,
-                last_s,
-            )
-            is_new, is_corrected = _changes(stored, candles)
-            counts = ImportCounts(
-                inserted=int(is_new.sum()),
-                corrected=int(is_corrected.sum()),
-                unchanged=int((~is_new & ~is_corrected).sum()),
-            )
-            # A COPY only adds rows, and is far faster than anything that also replaces them.
-            if counts.corrected:
-                await connection.execute(
-                    "DELETE FROM candles_1h WHERE crypto_id = $1 "
-                    "AND ts = ANY (ARRAY(SELECT to_timestamp(time_s) FROM unnest($2::bigint[]) AS time_s))",
-                    crypto_id,
-                    candles.open_time_s[is_corrected].tolist(),
-                )
-            if counts.inserted or counts.corrected:
-                await _insert(connection, crypto_id, candles, is_new | is_corrected)
-                await connection.execute(
-                    """
-                    UPDATE cryptos
-                    SET candle_count = candle_count + $2,
-                        first_ts = least(first_ts, to_timestamp($3)),
-                        last_ts = greatest(last_ts, to_timestamp($4)),
-                        fingerprint = gen_random_uuid()
-                    WHERE crypto_id = $1
-                    """,
-                    crypto_id,
-                    counts.inserted,
-                    first_s,
-                    last_s,
-                )
+        week_s = Interval.WEEK_1.seconds
+        start_s, end_s = Interval.WEEK_1.opening(first_s), Interval.WEEK_1.opening(last_s) + week_s
+        stored = await hourly.candles(self.scales, start_s, end_s)
+
+        is_new, is_different = _changes(stored, candles)
+        if on_conflict is ConflictRule.FAIL and is_different.any():
+            raise Refused(_conflict(self.symbol, stored, candles, is_different))
+        is_corrected = is_different & (on_conflict is ConflictRule.REPLACE)
+        counts = ImportCounts(
+            inserted=int(is_new.sum()),
+            corrected=int(is_corrected.sum()),
+            unchanged=int((~is_new & ~is_different).sum()),
+            kept=int((is_different & ~is_corrected).sum()),
+        )
+        changed = candles.at(is_new | is_corrected)
+        if not len(changed):
+            return counts
+
+        scales = await self._widened(changed)
+        # A COPY only adds rows, and is far faster than anything that also replaces them.
+        if counts.corrected:
+            await hourly.delete(candles.open_time_s[is_corrected])
+        await hourly.insert(changed, scales)
+        merged = _merged(stored, changed)
+        for interval in AGGREGATED:
+            await self._aggregate(merged, changed, interval, scales)
+        await self._note(changed, counts.inserted, scales)
         return counts
 
-
-async def _lock_crypto(connection: "Connection", symbol: str, synthetic: bool) -> int:
-    """Return the crypto's id, made where it is new, and let no other import of it in."""
-    await connection.execute(
-        "INSERT INTO cryptos (symbol, synthetic) VALUES ($1, $2) ON CONFLICT (symbol) DO NOTHING",
-        symbol,
-        synthetic,
-    )
-    crypto_id, is_synthetic = await connection.fetchrow(
-        "SELECT crypto_id, synthetic FROM cryptos WHERE symbol = $1 FOR UPDATE", symbol
-    )  # type: ignore[misc]  # it was inserted a line above
-    if is_synthetic != synthetic:
-        kinds = ("market", "synthetic")
-        raise Refused(
-            f"{symbol} has {kinds[is_synthetic]} candles: {kinds[synthetic]} ones cannot be mixed in"
+    async def _widened(self, changed: Candles) -> Scales:
+        """Return scales that fit the changed candles too; what is stored is brought to them."""
+        prices = np.concatenate((changed.open, changed.high, changed.low, changed.close))
+        scales = Scales(scale_for(prices, self.scales.price), scale_for(changed.volume, self.scales.volume))
+        if scales == self.scales:
+            return scales
+        tables = [self._table(interval) for interval in CANDLE_TABLES]
+        largest = [await table.largest_ticks() for table in tables]
+        scales = Scales(
+            scale_for(prices, self.scales.price, max(price for price, _ in largest)),
+            scale_for(changed.volume, self.scales.volume, max(volume for _, volume in largest)),
         )
-    return int(crypto_id)
+        # Nothing is there to be widened where the crypto is new.
+        if scales != self.scales and any(map(any, largest)):
+            for table in tables:
+                await table.widen(
+                    10 ** (scales.price - self.scales.price), 10 ** (scales.volume - self.scales.volume)
+                )
+        return scales
 
+    async def _aggregate(self, merged: Candles, changed: Candles, interval: Interval, scales: Scales) -> None:
+        """Make the longer candles that hold a changed one anew, of all hours that they hold.
 
-async def _read(connection: "Connection", query: str, *arguments: object) -> Candles:
-    copied = bytearray()
+        One that was made of more hours than are there stays: retention has dropped them, it has not.
+        """
+        table = self._table(interval)
+        longer, candle_counts = aggregate(merged, interval)
+        touched = np.isin(longer.open_time_s, interval.openings(changed.open_time_s))
+        times_s, (stored_counts,) = await table.ticks(
+            ("candle_count",), int(longer.open_time_s[0]), int(longer.open_time_s[-1]) + 1
+        )
+        _, there, place = np.intersect1d(longer.open_time_s, times_s, assume_unique=True, return_indices=True)
+        touched[there] &= candle_counts[there] >= stored_counts[place]
+        replaced = there[touched[there]]
+        if len(replaced):
+            await table.delete(longer.open_time_s[replaced])
+        await table.insert(longer.at(touched), scales, candle_counts[touched])
 
-    async def collect(chunk: bytes) -> None:
-        copied.extend(chunk)
+    async def _note(self, changed: Candles, inserted: int, scales: Scales) -> None:
+        await self.connection.execute(
+            """
+            WITH noted AS (
+                UPDATE cryptos
+                SET candle_count = candle_count + $2,
+                    first_ts = least(first_ts, to_timestamp($3)),
+                    last_ts = greatest(last_ts, to_timestamp($4)),
+                    price_scale = $5,
+                    volume_scale = $6,
+                    fingerprint = gen_random_uuid()
+                WHERE crypto_id = $1
+                RETURNING fingerprint
+            )
+            INSERT INTO candle_changes (crypto_id, fingerprint, changed_from)
+            SELECT $1, fingerprint, to_timestamp($3) FROM noted
+            """,
+            self.crypto_id,
+            inserted,
+            int(changed.open_time_s[0]),
+            int(changed.open_time_s[-1]),
+            scales.price,
+            scales.volume,
+        )
 
-    await connection.copy_from_query(query, *arguments, output=collect, format="binary")
-    return decode_candles(copied)
-
-
-async def _insert(connection: "Connection", crypto_id: int, candles: Candles, is_changed: BoolColumn) -> None:
-    open_time_s, *prices = candles.columns()
-    changed = Candles(open_time_s[is_changed], *(column[is_changed] for column in prices))
-
-    async def copied() -> AsyncIterator[bytes]:
-        yield HEADER
-        yield encode_rows(crypto_id, changed)
-        yield TRAILER
-
-    await connection.copy_to_table("candles_1h", source=copied(), format="binary")
+    def _table(self, interval: Interval) -> CandleTable:
+        return CandleTable(self.connection, self.crypto_id, interval)
 
 
 def _changes(stored: Candles, candles: Candles) -> tuple[BoolColumn, BoolColumn]:
@@ -167,7 +224,24 @@ def _changes(stored: Candles, candles: Candles) -> tuple[BoolColumn, BoolColumn]
     )
     is_new = np.ones(len(candles), np.bool_)
     is_new[there] = False
-    is_corrected = np.zeros(len(candles), np.bool_)
+    is_different = np.zeros(len(candles), np.bool_)
     for column, stored_column in zip(candles.columns(), stored.columns(), strict=True):
-        is_corrected[there] |= column[there] != stored_column[place]
-    return is_new, is_corrected
+        is_different[there] |= column[there] != stored_column[place]
+    return is_new, is_different
+
+
+def _merged(stored: Candles, changed: Candles) -> Candles:
+    """Return all candles in order of time, the changed ones where both have one."""
+    kept = stored.at(~np.isin(stored.open_time_s, changed.open_time_s))
+    both = Candles.concatenate([kept, changed])
+    return both.at(np.argsort(both.open_time_s, kind="stable"))
+
+
+def _conflict(symbol: str, stored: Candles, candles: Candles, is_different: BoolColumn) -> str:
+    """Return a sentence about the candles that are stored with other values."""
+    first = candles.at(is_different)[:1]
+    there = stored.at(np.isin(stored.open_time_s, first.open_time_s))
+    return (
+        f"{int(is_different.sum()):,} candles of {symbol} are stored with other values, the first at "
+        f"{utc(int(first.open_time_s[0]))}: close {there.close[0]} is stored, {first.close[0]} is imported"
+    )

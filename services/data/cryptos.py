@@ -46,18 +46,34 @@ class CryptoStore:
             )
         return [Crypto(**row) for row in rows]
 
+    async def id(self, symbol: str) -> int:
+        """Return the id of a symbol; raise InvalidInput where there is no such crypto."""
+        known = await self._known([symbol])
+        if symbol not in known:
+            raise InvalidInput.of("symbol", f"there is no crypto {symbol!r}")
+        return known[symbol]
+
     async def ids(self, symbols: list[str]) -> dict[str, int]:
-        """Return the id of each symbol, in the given order; raise InvalidInput, naming the unknown ones."""
+        """Return the id of each symbol, in the given order; raise InvalidInput, naming the wrong ones."""
+        known = await self._known(symbols)
+        first_positions = {symbol: index for index, symbol in reversed(list(enumerate(symbols)))}
+        wrong = [
+            Violation(
+                f"symbols[{index}]",
+                f"there is no crypto {symbol!r}" if symbol not in known else f"{symbol!r} is there twice",
+            )
+            for index, symbol in enumerate(symbols)
+            if symbol not in known or first_positions[symbol] != index
+        ]
+        if wrong:
+            raise InvalidInput(*wrong[:_VIOLATIONS_SHOWN])
+        return {symbol: known[symbol] for symbol in symbols}
+
+    async def _known(self, symbols: list[str]) -> dict[str, int]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                "SELECT symbol, crypto_id FROM cryptos WHERE symbol = ANY ($1::text[])", symbols
+                "SELECT symbol, crypto_id FROM cryptos WHERE symbol = ANY ($1::text[])",
+                # PostgreSQL has no text with a NUL in it: no symbol has one either.
+                [symbol for symbol in symbols if "\0" not in symbol],
             )
-        known = {row["symbol"]: row["crypto_id"] for row in rows}
-        unknown = [
-            Violation(f"symbols[{index}]", f"there is no crypto {symbol!r}")
-            for index, symbol in enumerate(symbols)
-            if symbol not in known
-        ]
-        if unknown:
-            raise InvalidInput(*unknown[:_VIOLATIONS_SHOWN])
-        return {symbol: known[symbol] for symbol in symbols}
+        return {row["symbol"]: row["crypto_id"] for row in rows}

@@ -1,31 +1,34 @@
 """backcast.marketdata.v1.MarketDataService: parses, calls, answers."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 
-from backcast.marketdata.v1 import crypto_pb2, interval_pb2, market_data_service_pb2_grpc
+from backcast.marketdata.v1 import candle_pb2, crypto_pb2, interval_pb2, market_data_service_pb2_grpc
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from backcast.marketdata.v1.candle_columns_pb2 import CandleColumns
+from services.data.candle_requests import columns_from, conflict_rule_from, window_from
 from services.data.candle_rules import checked_blocks
 from services.data.candle_store import CandleStore
+from services.data.candle_tables import EARLIEST_S, LATEST_S
 from services.data.cryptos import Crypto, CryptoStore
-from services.shared.candle_messages import (
-    BLOCK_CANDLES,
-    candles_from,
-    candles_to,
-    interval_from,
-    timestamp_to,
-)
+from services.data.histories import Histories, History, HistoryQuery
+from services.shared.candle_messages import candles_from, interval_from, timestamp_to
 from services.shared.candles import Candles
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 from services.shared.paging import MAX_SYMBOLS, page_size
 from services.shared.symbols import canonical_symbol
 
+# Of columns in a message, so that it stays below 1 MiB.
+BLOCK_BYTES = 960_000
+
 
 class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
     """Serves candles, and takes them in."""
 
-    def __init__(self, cryptos: CryptoStore, candles: CandleStore) -> None:
+    def __init__(self, cryptos: CryptoStore, histories: Histories, candles: CandleStore) -> None:
         self._cryptos = cryptos
+        self._histories = histories
         self._candles = candles
 
     async def ListCryptos(  # noqa: N802  # the RPC's name
@@ -39,25 +42,53 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
             next_page_token=cryptos[-1].symbol if len(cryptos) == size else "",
         )
 
+    async def GetCandles(  # noqa: N802  # the RPC's name
+        self, request: pb.GetCandlesRequest, context: object
+    ) -> pb.GetCandlesResponse:
+        """Return one page of candles in a form for people."""
+        size = page_size(request.page_size)
+        symbol = canonical_symbol(request.symbol, "symbol")
+        start_s, end_s = window_from(request)
+        if request.page_token:
+            start_s = max(start_s, _page_start(request.page_token))
+        query = HistoryQuery(interval_from(request.interval), start_s=start_s, end_s=end_s, limit=size + 1)
+        history = await self._histories.one(symbol, query)
+        values = (column.tolist() for column in history.columns.values())
+        candles = [
+            candle_pb2.Candle(
+                open_time=timestamp_to(time_s), open=open_, high=high, low=low, close=close, volume=volume
+            )
+            for time_s, open_, high, low, close, volume in zip(
+                history.open_time_s.tolist(), *values, strict=True
+            )
+        ]
+        return pb.GetCandlesResponse(
+            candles=candles[:size],
+            next_page_token=str(candles[size].open_time.seconds) if len(candles) > size else "",
+        )
+
     async def StreamCandles(  # noqa: N802  # the RPC's name
         self, request: pb.StreamCandlesRequest, context: object
     ) -> AsyncIterator[pb.StreamCandlesResponse]:
-        """Stream whole histories in blocks."""
-        interval = interval_from(request.interval)
+        """Stream histories in blocks of columns."""
         if not 0 < len(request.symbols) <= MAX_SYMBOLS:
             raise InvalidInput.of(
                 "symbols", f"from 1 to {MAX_SYMBOLS} are needed, not {len(request.symbols)}"
             )
-        for symbol, crypto_id in (await self._cryptos.ids(list(request.symbols))).items():
-            history = await self._candles.history(crypto_id, interval)
-            count = len(history.candles)
-            for start in range(0, max(count, 1), BLOCK_CANDLES):
-                yield pb.StreamCandlesResponse(
-                    symbol=symbol,
-                    fingerprint=history.fingerprint,
-                    columns=candles_to(history.candles[start : start + BLOCK_CANDLES]),
-                    last_block=start + BLOCK_CANDLES >= count,
-                )
+        known = list(request.known_fingerprints) or [""] * len(request.symbols)
+        if len(known) != len(request.symbols):
+            raise InvalidInput.of(
+                "known_fingerprints",
+                f"one for each symbol is needed, {len(request.symbols)}, not {len(known)}",
+            )
+        start_s, end_s = window_from(request)
+        query = HistoryQuery(
+            interval_from(request.interval), columns_from(request.columns), start_s=start_s, end_s=end_s
+        )
+        async with aclosing(self._histories.read(list(request.symbols), query, known)) as histories:
+            async for history in histories:
+                for response in _blocks(history):
+                    yield response
 
     async def ImportCandles(  # noqa: N802  # the RPC's name
         self, requests: AsyncIterator[pb.ImportCandlesRequest], context: object
@@ -66,9 +97,14 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
         header = await _read_header(requests)
         symbol = canonical_symbol(header.symbol, "header.symbol")
         blocks = checked_blocks(_read_blocks(requests), Interval.HOUR_1)
-        counts = await self._candles.write(symbol, header.synthetic, blocks)
+        counts = await self._candles.write(
+            symbol, header.synthetic, blocks, conflict_rule_from(header.on_conflict)
+        )
         return pb.ImportCandlesResponse(
-            inserted=counts.inserted, corrected=counts.corrected, unchanged=counts.unchanged
+            inserted=counts.inserted,
+            corrected=counts.corrected,
+            unchanged=counts.unchanged,
+            kept=counts.kept,
         )
 
 
@@ -100,3 +136,38 @@ def _crypto_message(crypto: Crypto) -> crypto_pb2.Crypto:
         fingerprint=crypto.fingerprint,
         synthetic=crypto.synthetic,
     )
+
+
+def _blocks(history: History) -> Iterator[pb.StreamCandlesResponse]:
+    """Cut a history into messages below 1 MiB; one without candles is one empty block."""
+    count = len(history.open_time_s)
+    block = BLOCK_BYTES // (history.open_time_s.itemsize * (1 + len(history.columns)))
+    unchanged_before = (
+        None if history.unchanged_before_s is None else timestamp_to(history.unchanged_before_s)
+    )
+    for start in range(0, max(count, 1), block):
+        part = slice(start, start + block)
+        yield pb.StreamCandlesResponse(
+            symbol=history.symbol,
+            fingerprint=history.fingerprint,
+            columns=CandleColumns(
+                open_time_s=history.open_time_s[part].astype("<i8", copy=False).tobytes(),
+                **{
+                    name: column[part].astype("<f8", copy=False).tobytes()
+                    for name, column in history.columns.items()
+                },
+            ),
+            last_block=start + block >= count,
+            unchanged_before=unchanged_before,
+        )
+
+
+def _page_start(page_token: str) -> int:
+    """Return the opening time of a page's first candle, which its token is."""
+    try:
+        start_s = int(page_token)
+    except ValueError:
+        start_s = LATEST_S + 1
+    if not EARLIEST_S <= start_s <= LATEST_S:
+        raise InvalidInput.of("page_token", "is not the next_page_token of a page")
+    return start_s

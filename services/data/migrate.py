@@ -5,6 +5,7 @@ from importlib.resources import files
 import structlog
 
 from services.data.database import Database
+from services.data.move_doubles import move_doubles
 from services.shared.errors import Refused
 
 _log = structlog.get_logger()
@@ -24,6 +25,7 @@ async def migrate(database: Database) -> None:
         if file.name.endswith(".sql")
     }
     async with database.connection() as connection:
+        await connection.execute("SET statement_timeout = 0")
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         try:
             await connection.execute(
@@ -45,5 +47,6 @@ async def migrate(database: Database) -> None:
                         migrations[version].name,
                     )
                 _log.info("migrated", migration=migrations[version].name)
+            await move_doubles(database)
         finally:
             await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)

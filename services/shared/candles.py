@@ -46,6 +46,11 @@ class Candles:
         """Return time, open, high, low, close and volume, in this order."""
         return self.open_time_s, self.open, self.high, self.low, self.close, self.volume
 
+    def at(self, positions: NDArray[np.intp] | NDArray[np.bool_]) -> Self:
+        """Return the candles at ascending positions, or those where a bool column of shape (n,) is true."""
+        open_time_s, *values = self.columns()
+        return type(self)(open_time_s[positions], *(column[positions] for column in values))
+
     @classmethod
     def empty(cls) -> Self:
         """Return no candles."""

@@ -2,6 +2,8 @@
 
 from enum import Enum
 
+from services.shared.candles import TimeColumn
+
 # Grids are counted from a Monday at 00:00 UTC, so that weeks start on Mondays: 1969-12-29.
 _MONDAY_S = -3 * 86_400
 
@@ -22,6 +24,10 @@ class Interval(Enum):
     def opening(self, time_s: int) -> int:
         """Return the opening time of the candle that holds `time_s` (both Unix seconds)."""
         return time_s - (time_s - _MONDAY_S) % self.seconds
+
+    def openings(self, times_s: TimeColumn) -> TimeColumn:
+        """Return the opening times of the candles that hold `times_s`, int64 of the same shape."""
+        return times_s - (times_s - _MONDAY_S) % self.seconds
 
     def next_opening(self, time_s: int) -> int:
         """Return the first opening time at or after `time_s` (both Unix seconds)."""

@@ -29,7 +29,13 @@ class Settings(BaseSettings):
 
     database_url: str | None = Field(None, description="PostgreSQL or TimescaleDB: postgresql://…")
     redis_url: str | None = Field(None, description="Redis or Valkey: redis://…")
-    database_pool_size: int = Field(8, ge=1, le=100)
+    database_pool_size: int = Field(8, ge=2, le=100)
+    columnstore_after_days: int = Field(
+        7, ge=1, description="Chunks that ended so many days ago are compressed (TimescaleDB only)."
+    )
+    retention_days: int = Field(
+        3650, ge=0, description="Hourly candles older than this are dropped, longer ones stay; 0: never."
+    )
 
     compute_workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     column_dir: Path = Field(

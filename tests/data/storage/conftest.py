@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import numpy as np
 import pytest
 
 from services.data.candle_store import CandleStore
+from services.data.candle_tables import EARLIEST_S, LATEST_S
 from services.data.cryptos import Crypto, CryptoStore
 from services.data.database import Database
+from services.data.histories import Histories, HistoryQuery
 from services.data.migrate import migrate
 from services.local.postgres import EmbeddedPostgres
 from services.shared.candles import Candles
+from services.shared.interval import Interval
 
 from .timescale_server import TimescaleServer, timescale_programs
 
@@ -88,7 +92,7 @@ async def module_database(server: Server) -> AsyncIterator[Database]:
 async def database(module_database: Database) -> Database:
     """A database without candles."""
     async with module_database.connection() as connection:
-        await connection.execute("TRUNCATE cryptos, candles_1h")
+        await connection.execute("TRUNCATE cryptos, candle_changes, candles_1h, candles_4h, candles_1d, candles_1w")
     return module_database
 
 
@@ -100,6 +104,26 @@ def store(database: Database) -> CandleStore:
 @pytest.fixture
 def cryptos(database: Database) -> CryptoStore:
     return CryptoStore(database)
+
+
+@dataclass(frozen=True)
+class StoredHistory:
+    """What readers get: all of a crypto's candles, and their fingerprint."""
+
+    fingerprint: str
+    candles: Candles
+
+
+async def history_of(
+    database: Database,
+    symbol: str,
+    interval: Interval = Interval.HOUR_1,
+    start_s: int = EARLIEST_S,
+    end_s: int = LATEST_S,
+) -> StoredHistory:
+    query = HistoryQuery(interval, start_s=start_s, end_s=end_s)
+    history = await Histories(database, CryptoStore(database)).one(symbol, query)
+    return StoredHistory(history.fingerprint, Candles(history.open_time_s, **history.columns))
 
 
 async def listed(cryptos: CryptoStore) -> dict[str, Crypto]:

@@ -1,6 +1,7 @@
 """Longer candles are what a plain loop over the hourly ones makes."""
 
 from datetime import UTC, datetime
+from fractions import Fraction
 from itertools import count
 from pathlib import Path
 
@@ -9,14 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.data.candle_store import CandleStore
-from services.data.cryptos import CryptoStore
 from services.data.database import Database
 from services.data.readers.detect import read_file
 from services.shared.candles import Candles
 from services.shared.interval import Interval
 from tests.candle_making import START_S, random_candles
 
-from .conftest import blocks_of, candles_of, rows
+from .conftest import blocks_of, candles_of, history_of, rows
 
 HOUR_S, DAY_S = 3600, 86_400
 LONGER = [Interval.HOUR_4, Interval.DAY_1, Interval.WEEK_1]
@@ -31,22 +31,21 @@ def _aggregated(candles: Candles, interval: Interval) -> list[tuple[object, ...]
     for time_s, open_, high, low, close, volume in rows(candles):
         opening = interval.opening(time_s)
         if opening not in longer:
-            longer[opening] = [opening, open_, high, low, close, volume]
+            longer[opening] = [opening, open_, high, low, close, Fraction(repr(volume))]
             continue
         candle = longer[opening]
         candle[2] = max(candle[2], high)
         candle[3] = min(candle[3], low)
         candle[4] = close
-        candle[5] += volume
-    return [tuple(candle) for candle in longer.values()]
+        candle[5] += Fraction(repr(volume))
+    return [(*values, float(volume)) for *values, volume in longer.values()]
 
 
 async def _stored(database: Database, candles: Candles) -> dict[Interval, Candles]:
     """Write the candles as those of a new crypto, and read what the database makes of them."""
     store, symbol = CandleStore(database), f"C{next(_numbers)}USDT"
     await store.write(symbol, False, blocks_of(candles))
-    crypto_id = (await CryptoStore(database).ids([symbol]))[symbol]
-    return {interval: (await store.history(crypto_id, interval)).candles for interval in LONGER}
+    return {interval: (await history_of(database, symbol, interval)).candles for interval in LONGER}
 
 
 _prices = st.floats(1e-12, 1e12)

@@ -8,23 +8,19 @@ import numpy as np
 import pytest
 
 from services.data.candle_rules import checked_blocks
-from services.data.candle_store import CandleStore, History, ImportCounts
+from services.data.candle_store import CandleStore, ImportCounts
 from services.data.cryptos import CryptoStore
 from services.shared.candles import Candles
 from services.shared.errors import InvalidInput, Refused
 from services.shared.interval import Interval
 from tests.candle_making import START_S, random_candles
 
-from .conftest import bits, blocks_of, candles_of, listed, rows
+from .conftest import StoredHistory, bits, blocks_of, candles_of, history_of, listed, rows
 
 HOUR_S = 3600
 MAX_S = (2**63 - 1) // HOUR_S * HOUR_S
 COUNT = 500
 CANDLES = random_candles(1, COUNT)
-
-
-async def _history(store: CandleStore, cryptos: CryptoStore, symbol: str) -> History:
-    return await store.history((await cryptos.ids([symbol]))[symbol], Interval.HOUR_1)
 
 
 def _corrected(candles: Candles, place: int) -> Candles:
@@ -34,41 +30,41 @@ def _corrected(candles: Candles, place: int) -> Candles:
 
 
 @pytest.mark.parametrize("cuts", [[], [1], [100, 100, 499]])
-async def test_a_history_is_what_was_written(store, cryptos, cuts):
+async def test_a_history_is_what_was_written(store, cryptos, database, cuts):
     parts = [CANDLES[start:end] for start, end in zip([0, *cuts], [*cuts, COUNT], strict=True)]
     assert await store.write("AUSDT", False, blocks_of(*parts)) == ImportCounts(COUNT, 0, 0)
-    history = await _history(store, cryptos, "AUSDT")
+    history = await history_of(database, "AUSDT")
     assert bits(history.candles) == bits(CANDLES)
     assert history.fingerprint == (await listed(cryptos))["AUSDT"].fingerprint
 
 
-async def test_a_history_with_gaps_stays_one(store, cryptos):
+async def test_a_history_with_gaps_stays_one(store, cryptos, database):
     there = np.random.default_rng(2).random(COUNT) < 0.7
     gappy = candles_of([row for row, is_there in zip(rows(CANDLES), there, strict=True) if is_there])
     await store.write("AUSDT", False, blocks_of(gappy))
-    assert bits((await _history(store, cryptos, "AUSDT")).candles) == bits(gappy)
+    assert bits((await history_of(database, "AUSDT")).candles) == bits(gappy)
 
 
-async def test_cryptos_do_not_touch_each_other(store, cryptos):
+async def test_cryptos_do_not_touch_each_other(store, cryptos, database):
     other = random_candles(2, COUNT)
     await store.write("AUSDT", False, blocks_of(CANDLES))
     await store.write("BUSDT", True, blocks_of(other))
-    assert bits((await _history(store, cryptos, "AUSDT")).candles) == bits(CANDLES)
-    assert bits((await _history(store, cryptos, "BUSDT")).candles) == bits(other)
+    assert bits((await history_of(database, "AUSDT")).candles) == bits(CANDLES)
+    assert bits((await history_of(database, "BUSDT")).candles) == bits(other)
     assert [crypto.synthetic for crypto in (await listed(cryptos)).values()] == [False, True]
 
 
-async def test_the_same_again_changes_nothing(store, cryptos):
+async def test_the_same_again_changes_nothing(store, cryptos, database):
     await store.write("AUSDT", False, blocks_of(CANDLES))
     before = await listed(cryptos)
     assert await store.write("AUSDT", False, blocks_of(CANDLES)) == ImportCounts(0, 0, COUNT)
     assert await store.write("AUSDT", False, blocks_of(CANDLES[7:9])) == ImportCounts(0, 0, 2)
     assert await listed(cryptos) == before
-    assert bits((await _history(store, cryptos, "AUSDT")).candles) == bits(CANDLES)
+    assert bits((await history_of(database, "AUSDT")).candles) == bits(CANDLES)
 
 
 @pytest.mark.parametrize("column", ["open", "high", "low", "close", "volume"])
-async def test_a_candle_with_another_value_is_corrected(store, cryptos, column):
+async def test_a_candle_with_another_value_is_corrected(store, cryptos, database, column):
     await store.write("AUSDT", False, blocks_of(CANDLES))
     await store.write("BUSDT", False, blocks_of(CANDLES))
     before = await listed(cryptos)
@@ -79,14 +75,14 @@ async def test_a_candle_with_another_value_is_corrected(store, cryptos, column):
     assert await store.write("AUSDT", False, blocks_of(corrected)) == ImportCounts(0, 2, COUNT - 2)
 
     after = await listed(cryptos)
-    assert bits((await _history(store, cryptos, "AUSDT")).candles) == bits(corrected)
-    assert bits((await _history(store, cryptos, "BUSDT")).candles) == bits(CANDLES)
+    assert bits((await history_of(database, "AUSDT")).candles) == bits(corrected)
+    assert bits((await history_of(database, "BUSDT")).candles) == bits(CANDLES)
     assert after["AUSDT"].fingerprint != before["AUSDT"].fingerprint
     assert after["AUSDT"].candle_count == COUNT
     assert after["BUSDT"] == before["BUSDT"]
 
 
-async def test_a_fingerprint_never_comes_back(store, cryptos):
+async def test_a_fingerprint_never_comes_back(store, cryptos, database):
     seen = []
     for candles in (CANDLES, _corrected(CANDLES, 5), CANDLES):
         await store.write("AUSDT", False, blocks_of(candles))
@@ -94,14 +90,14 @@ async def test_a_fingerprint_never_comes_back(store, cryptos):
     assert len({uuid.UUID(fingerprint) for fingerprint in seen}) == 3
 
 
-async def test_new_and_corrected_and_unchanged_candles_in_one_import(store, cryptos):
+async def test_new_and_corrected_and_unchanged_candles_in_one_import(store, cryptos, database):
     await store.write("AUSDT", False, blocks_of(CANDLES[:200], CANDLES[300:400]))
     last = _corrected(CANDLES, 399)
     assert await store.write("AUSDT", False, blocks_of(last[100:])) == ImportCounts(200, 1, 199)
-    assert bits((await _history(store, cryptos, "AUSDT")).candles) == bits(last)
+    assert bits((await history_of(database, "AUSDT")).candles) == bits(last)
 
 
-async def test_the_list_keeps_up_with_candles_before_after_and_amid(store, cryptos):
+async def test_the_list_keeps_up_with_candles_before_after_and_amid(store, cryptos, database):
     expected = 0
     first, last = COUNT, -1
     for start, end in ((200, 300), (100, 120), (400, 401), (150, 160), (90, 310), (0, COUNT)):
@@ -109,7 +105,7 @@ async def test_the_list_keeps_up_with_candles_before_after_and_amid(store, crypt
         expected += counts.inserted
         first, last = min(first, start), max(last, end - 1)
         crypto = (await listed(cryptos))["AUSDT"]
-        stored = (await _history(store, cryptos, "AUSDT")).candles
+        stored = (await history_of(database, "AUSDT")).candles
         assert crypto.candle_count == expected == len(stored)
         assert crypto.first_candle_s == START_S + HOUR_S * first == stored.open_time_s[0]
         assert crypto.last_candle_s == START_S + HOUR_S * last == stored.open_time_s[-1]
@@ -119,13 +115,13 @@ async def test_the_list_keeps_up_with_candles_before_after_and_amid(store, crypt
 @pytest.mark.parametrize(
     "start_s", [-62_135_596_800, -HOUR_S, 946_684_800 - HOUR_S, 253_402_300_800 - 2 * HOUR_S]
 )
-async def test_of_any_time_that_the_rules_allow(store, cryptos, start_s):
+async def test_of_any_time_that_the_rules_allow(store, cryptos, database, start_s):
     candles = random_candles(1, 2, start_s)
     blocks = checked_blocks(blocks_of(candles), Interval.HOUR_1)
     assert await store.write("AUSDT", False, blocks) == ImportCounts(2, 0, 0)
     corrected = _corrected(candles, 0)
     assert await store.write("AUSDT", False, blocks_of(corrected)) == ImportCounts(0, 1, 1)
-    assert bits((await _history(store, cryptos, "AUSDT")).candles) == bits(corrected)
+    assert bits((await history_of(database, "AUSDT")).candles) == bits(corrected)
     crypto = (await listed(cryptos))["AUSDT"]
     assert (crypto.first_candle_s, crypto.last_candle_s) == (start_s, start_s + HOUR_S)
 
@@ -187,7 +183,7 @@ async def test_of_a_bad_import_nothing_is_left(store, cryptos, database, blocks,
     with pytest.raises(error):
         await store.write("AUSDT", False, blocks())
     assert await listed(cryptos) == before
-    history = await _history(store, cryptos, "AUSDT")
+    history = await history_of(database, "AUSDT")
     assert bits(history.candles) == bits(_corrected(CANDLES, 5)[:100])
 
 
@@ -204,7 +200,7 @@ async def test_an_import_that_is_cancelled_leaves_nothing(store, cryptos, databa
 
 
 @pytest.mark.parametrize("is_new", [True, False])
-async def test_imports_of_one_crypto_at_a_time_are_like_one_after_the_other(store, cryptos, is_new):
+async def test_imports_of_one_crypto_at_a_time_are_like_one_after_the_other(store, cryptos, database, is_new):
     if not is_new:
         await store.write("AUSDT", False, blocks_of(CANDLES[:10]))
     versions = [random_candles(seed, COUNT) for seed in (1, 2, 3, 4)]
@@ -216,7 +212,7 @@ async def test_imports_of_one_crypto_at_a_time_are_like_one_after_the_other(stor
             for version, (start, end) in zip(versions, ranges, strict=True)
         )
     )
-    stored = rows((await _history(store, cryptos, "AUSDT")).candles)
+    stored = rows((await history_of(database, "AUSDT")).candles)
     crypto = (await listed(cryptos))["AUSDT"]
     assert len(stored) == crypto.candle_count == COUNT
     assert sum(each.inserted for each in counts) == COUNT - (0 if is_new else 10)
@@ -227,17 +223,17 @@ async def test_imports_of_one_crypto_at_a_time_are_like_one_after_the_other(stor
     assert middle in [rows(version[200:300]) for version in versions]
 
 
-async def test_imports_of_different_cryptos_at_a_time(store, cryptos):
+async def test_imports_of_different_cryptos_at_a_time(store, cryptos, database):
     versions = {f"C{seed}USDT": random_candles(seed, COUNT) for seed in range(8)}
     await asyncio.gather(
         *(store.write(symbol, False, blocks_of(candles)) for symbol, candles in versions.items())
     )
     for symbol, candles in versions.items():
-        assert bits((await _history(store, cryptos, symbol)).candles) == bits(candles)
+        assert bits((await history_of(database, symbol)).candles) == bits(candles)
 
 
 @pytest.mark.parametrize("synthetic", [True, False])
-async def test_synthetic_and_market_candles_do_not_mix(store, cryptos, synthetic):
+async def test_synthetic_and_market_candles_do_not_mix(store, cryptos, database, synthetic):
     await store.write("AUSDT", synthetic, blocks_of(CANDLES[:100]))
     before = await listed(cryptos)
     told = "has synthetic candles: market ones" if synthetic else "has market candles: synthetic ones"
@@ -245,21 +241,20 @@ async def test_synthetic_and_market_candles_do_not_mix(store, cryptos, synthetic
         await store.write("AUSDT", not synthetic, blocks_of(CANDLES))
     assert await listed(cryptos) == before
     assert before["AUSDT"].synthetic is synthetic
-    assert len((await _history(store, cryptos, "AUSDT")).candles) == 100
+    assert len((await history_of(database, "AUSDT")).candles) == 100
 
 
 @pytest.mark.parametrize("interval", [Interval.HOUR_1, Interval.DAY_1])
-async def test_a_fingerprint_is_of_the_candles_that_come_with_it(store, cryptos, interval):
+async def test_a_fingerprint_is_of_the_candles_that_come_with_it(store, cryptos, database, interval):
     # Each version differs from each other in every candle, so that half of one would show.
     versions = [random_candles(seed, COUNT) for seed in range(30)]
     await store.write("AUSDT", False, blocks_of(versions[0]))
-    crypto_id = (await cryptos.ids(["AUSDT"]))["AUSDT"]
-    histories: list[History] = []
+    histories: list[StoredHistory] = []
     done = asyncio.Event()
 
     async def read() -> None:
         while not done.is_set():
-            histories.append(await store.history(crypto_id, interval))
+            histories.append(await history_of(database, "AUSDT", interval))
 
     readers = [asyncio.create_task(read()) for _ in range(3)]
     written: dict[str, Candles] = {}

@@ -15,7 +15,7 @@ from services.shared.errors import InvalidInput, Unavailable
 from services.shared.interval import Interval
 from tests.candle_making import random_candles
 
-from .conftest import Server, bits, blocks_of, execute, listed, url_of
+from .conftest import Server, bits, blocks_of, execute, history_of, listed, url_of
 
 CANDLES = random_candles(1, 100)
 
@@ -129,7 +129,6 @@ async def test_the_server_goes_and_comes_back(server, database, stop):
     store, cryptos = CandleStore(database), CryptoStore(database)
     await store.write("AUSDT", False, blocks_of(CANDLES))
     before = await listed(cryptos)
-    crypto_id = (await cryptos.ids(["AUSDT"]))["AUSDT"]
 
     started = [asyncio.Event(), asyncio.Event()]
     amid = [
@@ -141,7 +140,7 @@ async def test_the_server_goes_and_comes_back(server, database, stop):
         stop(server)
         for unanswered in (
             *amid,
-            store.history(crypto_id, Interval.HOUR_1),
+            history_of(database, "AUSDT"),
             store.write("AUSDT", False, blocks_of(CANDLES)),
             cryptos.page([], "", 10),
         ):
@@ -153,7 +152,7 @@ async def test_the_server_goes_and_comes_back(server, database, stop):
         server.start()
 
     assert await listed(cryptos) == before
-    assert bits((await store.history(crypto_id, Interval.HOUR_1)).candles) == bits(CANDLES)
+    assert bits((await history_of(database, "AUSDT")).candles) == bits(CANDLES)
     assert await store.write("AUSDT", False, blocks_of(CANDLES)) == ImportCounts(0, 0, 100)
 
 

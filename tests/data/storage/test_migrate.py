@@ -11,7 +11,7 @@ from services.shared.errors import Refused
 from services.shared.interval import Interval
 from tests.candle_making import random_candles
 
-from .conftest import KINDS, Server, blocks_of, execute, listed, new_database, url_of
+from .conftest import KINDS, Server, blocks_of, execute, history_of, listed, new_database, url_of
 from .timescale_server import TimescaleServer
 
 
@@ -34,8 +34,7 @@ async def test_it_makes_a_schema_that_takes_and_gives_candles(empty_url):
         await migrate(database)
         assert await listed(CryptoStore(database)) == {}
         await CandleStore(database).write("NEWUSDT", False, blocks_of(random_candles(1, 48)))
-        crypto_id = (await CryptoStore(database).ids(["NEWUSDT"]))["NEWUSDT"]
-        lengths = [len((await CandleStore(database).history(crypto_id, each)).candles) for each in Interval]
+        lengths = [len((await history_of(database, "NEWUSDT", each)).candles) for each in Interval]
     assert lengths == [48, 12, 2, 1]
 
 
@@ -50,12 +49,12 @@ async def test_a_second_time_changes_nothing(empty_url):
 
 async def test_services_that_start_together_migrate_once(empty_url):
     async def start() -> None:
-        async with Database.connect(empty_url, 1) as database:
+        async with Database.connect(empty_url, 2) as database:
             await migrate(database)
 
     await asyncio.gather(*(start() for _ in range(4)))
-    notes = [row for row in await _schema(empty_url) if row[0] in (1, 2)]
-    assert [version for version, *_ in notes] == [1, 2]
+    notes = [row for row in await _schema(empty_url) if row[0] in (1, 2, 3)]
+    assert [version for version, *_ in notes] == [1, 2, 3]
 
 
 async def test_a_newer_database_is_refused_and_stays_as_it_is(empty_url):
@@ -69,16 +68,16 @@ async def test_a_newer_database_is_refused_and_stays_as_it_is(empty_url):
 
 
 async def test_candles_live_in_a_hypertable_exactly_where_the_server_is_timescaledb(server, empty_url):
-    async with Database.connect(empty_url, 1) as database:
+    async with Database.connect(empty_url, 2) as database:
         await migrate(database)
         async with database.connection() as connection:
             extensions = {row[0] for row in await connection.fetch("SELECT extname FROM pg_extension")}
             hypertables = (
-                await connection.fetch("SELECT hypertable_name FROM timescaledb_information.hypertables")
+                await connection.fetch("SELECT hypertable_name FROM timescaledb_information.hypertables ORDER BY 1")
                 if "timescaledb" in extensions
                 else []
             )
-    assert [row[0] for row in hypertables] == (["candles_1h"] if isinstance(server, TimescaleServer) else [])
+    assert [row[0] for row in hypertables] == (["candles_1d", "candles_1h", "candles_4h"] if isinstance(server, TimescaleServer) else [])
 
 
 def test_timescaledb_is_tested_too():
@@ -92,7 +91,7 @@ async def test_an_account_that_only_owns_the_database_can_migrate(server: Server
         async with new_database(server) as url:
             name = url.split("@/")[1].split("?")[0]
             await execute(server.url, f"ALTER DATABASE {name} OWNER TO tenant")
-            async with Database.connect(url_of(server, name, "tenant"), 1) as database:
+            async with Database.connect(url_of(server, name, "tenant"), 2) as database:
                 await migrate(database)
                 counts = await CandleStore(database).write("OWNUSDT", False, blocks_of(random_candles(1, 24)))
         assert counts.inserted == 24

@@ -1,0 +1,57 @@
+"""Protobuf to domain, for requests about candles."""
+
+from collections.abc import Iterable
+
+from backcast.marketdata.v1 import candle_columns_pb2
+from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from services.data.candle_store import ConflictRule
+from services.data.candle_tables import EARLIEST_S, LATEST_S
+from services.shared.candles import VALUE_COLUMNS
+from services.shared.errors import InvalidInput
+
+_COLUMNS = {
+    candle_columns_pb2.CANDLE_COLUMN_OPEN: "open",
+    candle_columns_pb2.CANDLE_COLUMN_HIGH: "high",
+    candle_columns_pb2.CANDLE_COLUMN_LOW: "low",
+    candle_columns_pb2.CANDLE_COLUMN_CLOSE: "close",
+    candle_columns_pb2.CANDLE_COLUMN_VOLUME: "volume",
+}
+_CONFLICT_RULES = {
+    pb.CONFLICT_RULE_UNSPECIFIED: ConflictRule.REPLACE,
+    pb.CONFLICT_RULE_REPLACE: ConflictRule.REPLACE,
+    pb.CONFLICT_RULE_KEEP: ConflictRule.KEEP,
+    pb.CONFLICT_RULE_FAIL: ConflictRule.FAIL,
+}
+
+
+def window_from(request: pb.GetCandlesRequest | pb.StreamCandlesRequest) -> tuple[int, int]:
+    """Return the window's first second and its end, itself excluded; a side that is not given is open."""
+    start_s, end_s = EARLIEST_S, LATEST_S
+    if request.HasField("start_time"):
+        # A candle that opens within a started second opens after the time: whole seconds are all there are.
+        start_s = request.start_time.seconds + (request.start_time.nanos > 0)
+    if request.HasField("end_time"):
+        end_s = request.end_time.seconds + (request.end_time.nanos > 0)
+    for field, time_s in (("start_time", start_s), ("end_time", end_s)):
+        if not EARLIEST_S <= time_s <= LATEST_S:
+            raise InvalidInput.of(field, "is not in the years 1 to 9999")
+    if request.HasField("start_time") and request.HasField("end_time") and start_s >= end_s:
+        raise InvalidInput.of("start_time", "must be before end_time")
+    return start_s, end_s
+
+
+def columns_from(values: Iterable[int]) -> tuple[str, ...]:
+    """Return the names of the columns asked for in the candles' order; all where none is asked for."""
+    wanted = set()
+    for position, value in enumerate(values):
+        if value not in _COLUMNS:
+            raise InvalidInput.of(f"columns[{position}]", f"there is no column {value}")
+        wanted.add(_COLUMNS[candle_columns_pb2.CandleColumn.ValueType(value)])
+    return tuple(name for name in VALUE_COLUMNS if not wanted or name in wanted)
+
+
+def conflict_rule_from(value: int) -> ConflictRule:
+    """Return the rule of an enum value."""
+    if value not in _CONFLICT_RULES:
+        raise InvalidInput.of("header.on_conflict", f"there is no rule {value}")
+    return _CONFLICT_RULES[pb.ConflictRule.ValueType(value)]

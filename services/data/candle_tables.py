@@ -1,0 +1,149 @@
+"""The tables of candles: which there are, and how they are read and written."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.data.copy_format import HEADER, TRAILER, decode_rows, encode_rows
+from services.data.ticks import TickColumn, from_ticks, to_ticks
+from services.shared.candles import VALUE_COLUMNS, Candles, PriceColumn, TimeColumn
+from services.shared.interval import Interval
+
+if TYPE_CHECKING:
+    from services.data.database import Connection
+
+CANDLE_TABLES = {
+    Interval.HOUR_1: "candles_1h",
+    Interval.HOUR_4: "candles_4h",
+    Interval.DAY_1: "candles_1d",
+    Interval.WEEK_1: "candles_1w",
+}
+# Unix seconds: the years 1 and 9999, which every clock and message here can tell.
+EARLIEST_S, LATEST_S = -62_135_596_800, 253_402_300_799
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """How many decimals a crypto's ticks have."""
+
+    price: int
+    volume: int
+
+    def of(self, column: str) -> int:
+        """Return the scale of a column."""
+        return self.volume if column == "volume" else self.price
+
+
+@dataclass(frozen=True, slots=True)
+class CandleTable:
+    """One crypto's candles of one interval, on a connection."""
+
+    connection: "Connection"
+    crypto_id: int
+    interval: Interval
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return CANDLE_TABLES[self.interval]
+
+    async def ticks(
+        self,
+        columns: Sequence[str],
+        start_s: int = EARLIEST_S,
+        end_s: int = LATEST_S,
+        limit: int | None = None,
+    ) -> tuple[TimeColumn, list[TickColumn]]:
+        """Return times and columns of the first `limit` candles that open from `start_s` to before `end_s`.
+
+        They ascend.
+        """
+        copied = bytearray()
+
+        async def collect(chunk: bytes) -> None:
+            copied.extend(chunk)
+
+        # Not as arguments: asyncpg would ask the server twice how to write them into the statement.
+        await self.connection.copy_from_query(
+            f"SELECT {', '.join(('ts', *columns))} FROM {self.name} "
+            f"WHERE crypto_id = {self.crypto_id:d} "
+            f"AND ts >= to_timestamp({start_s:d}) AND ts < to_timestamp({end_s:d}) ORDER BY ts "
+            f"LIMIT {'ALL' if limit is None else int(limit)}",
+            output=collect,
+            format="binary",
+        )
+        return decode_rows(copied, ("ts", *columns))
+
+    async def values(
+        self,
+        columns: Sequence[str],
+        scales: Scales,
+        start_s: int = EARLIEST_S,
+        end_s: int = LATEST_S,
+        limit: int | None = None,
+    ) -> tuple[TimeColumn, list[PriceColumn]]:
+        """Do what `ticks` does, with float64 columns."""
+        open_time_s, ticks = await self.ticks(columns, start_s, end_s, limit)
+        return open_time_s, [
+            from_ticks(column, scales.of(name)) for name, column in zip(columns, ticks, strict=True)
+        ]
+
+    async def candles(self, scales: Scales, start_s: int = EARLIEST_S, end_s: int = LATEST_S) -> Candles:
+        """Return the candles that open from `start_s` to before `end_s`."""
+        open_time_s, values = await self.values(VALUE_COLUMNS, scales, start_s, end_s)
+        return Candles(open_time_s, *values)
+
+    async def insert(
+        self, candles: Candles, scales: Scales, candle_counts: NDArray[np.int64] | None = None
+    ) -> None:
+        """Add candles whose times are not there; longer ones with the number of their hourly candles."""
+        columns: dict[str, int | NDArray[np.int64]] = {"crypto_id": self.crypto_id}
+        if candle_counts is not None:
+            columns["candle_count"] = candle_counts
+        columns["ts"] = candles.open_time_s
+        for name in VALUE_COLUMNS:
+            columns[name] = to_ticks(getattr(candles, name), scales.of(name))
+
+        async def copied() -> AsyncIterator[bytes]:
+            yield HEADER
+            yield encode_rows(columns)
+            yield TRAILER
+
+        await self.connection.copy_to_table(
+            self.name, source=copied(), columns=list(columns), format="binary"
+        )
+
+    async def delete(self, open_time_s: TimeColumn) -> None:
+        """Delete the candles of these times."""
+        await self.connection.execute(
+            f"DELETE FROM {self.name} WHERE crypto_id = $1 "
+            "AND ts BETWEEN to_timestamp($2) AND to_timestamp($3) "
+            "AND ts = ANY (ARRAY(SELECT to_timestamp(time_s) FROM unnest($4::bigint[]) AS time_s))",
+            self.crypto_id,
+            int(open_time_s[0]),
+            int(open_time_s[-1]),
+            open_time_s.tolist(),
+        )
+
+    async def widen(self, price_factor: int, volume_factor: int) -> None:
+        """Multiply all ticks; what is kept as a double's bits stays."""
+        widened = ", ".join(
+            f"{name} = CASE WHEN {name} < 0 THEN {name} "
+            f"ELSE {name} * {volume_factor if name == 'volume' else price_factor} END"
+            for name in VALUE_COLUMNS
+        )
+        await self.connection.execute(
+            f"UPDATE {self.name} SET {widened} WHERE crypto_id = $1", self.crypto_id
+        )
+
+    async def largest_ticks(self) -> tuple[int, int]:
+        """Return the largest counts of ticks of prices and of volumes, 0 where there are none."""
+        prices, volumes = await self.connection.fetchrow(
+            f"SELECT coalesce(greatest(max(open), max(high), max(low), max(close), 0), 0), "
+            f"coalesce(greatest(max(volume), 0), 0) FROM {self.name} WHERE crypto_id = $1",
+            self.crypto_id,
+        )  # type: ignore[misc]  # an aggregate always has a row
+        return prices, volumes
