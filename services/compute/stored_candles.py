@@ -72,9 +72,12 @@ class StoredCandles:
     def write(self, parts: Sequence[Candles]) -> None:
         """Write parts that follow each other in time, each file in one step for all readers.
 
-        Raises OSError where that cannot be done.
+        Raises FileNotFoundError where the folder was deleted meanwhile, other OSErrors where it cannot be
+        written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        # Not exist_ok=True, which fails where the folder is deleted while it looks.
+        with suppress(FileExistsError):
+            self.folder.mkdir(parents=True)
         count = sum(map(len, parts)).to_bytes(_COUNT_BYTES, "little")
         unfinished = self.folder / f".{uuid4()}{UNFINISHED}"
         try:
