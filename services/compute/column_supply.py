@@ -30,8 +30,8 @@ class ColumnSupply:
         self._files = files
         self._source = source
         self._under_way: dict[_Key, _Fetched] = {}
-        # The names of the files that each run uses, so that they are not deleted for want of space.
-        self._in_use: list[set[str]] = []
+        # The names of the files that each run uses, by the set's id: they are not deleted for want of space.
+        self._in_use: dict[int, set[str]] = {}
 
     async def columns(
         self, cryptos: list[CryptoData], interval: Interval, columns: tuple[str, ...]
@@ -42,7 +42,7 @@ class ColumnSupply:
         iterator is open, but where it changes again: then its files are gone when they are mapped.
         """
         in_use: set[str] = set()
-        self._in_use.append(in_use)
+        self._in_use[id(in_use)] = in_use
         wanted, fetches = cryptos, 0
         try:
             while wanted:
@@ -70,7 +70,7 @@ class ColumnSupply:
                             else:
                                 wanted.append(data)
         finally:
-            self._in_use.remove(in_use)
+            del self._in_use[id(in_use)]
 
     def _look(
         self, cryptos: list[CryptoData], interval: Interval, columns: tuple[str, ...]
@@ -148,7 +148,7 @@ class ColumnSupply:
             for _, future in ours.values():
                 future.cancel()
         if ours:
-            await asyncio.to_thread(self._files.tidy, set().union(*self._in_use))
+            await asyncio.to_thread(self._files.tidy, set().union(*self._in_use.values()))
 
     async def _write(
         self, item: MissingColumns, interval: Interval, history: FetchedHistory

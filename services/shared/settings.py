@@ -43,7 +43,10 @@ class Settings(BaseSettings):
         description="Folder of compute's candle columns; can be deleted at any time.",
     )
     column_dir_max_gb: float = Field(
-        4.0, gt=0, description="Above this, the least recently used are deleted."
+        4.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Above this (10^9 bytes), the least recently used columns are deleted.",
     )
     data_dir: Path = Field(
         default_factory=lambda: user_data_path("backcast"),

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 HOUR = Interval.HOUR_1
 CLOSE = ("close",)
-HOURS = 5_000
+HOURS = 3_000
 CRYPTOS = 6
 # What a connection, headers and frames take beside the candles.
 OVERHEAD = 10_000
@@ -284,19 +284,34 @@ async def test_a_run_larger_than_the_folder_may_be_is_complete(
     data_service: "MarketDataServiceAsyncStub",
     market: dict[str, Candles],
 ) -> None:
-    supply = ColumnSupply(ColumnFiles(tmp_path, size("close") / 3 / GB), source)
+    limit = size("close") // 3
+    files = ColumnFiles(tmp_path, limit / GB)
+    supply = ColumnSupply(files, source)
     cryptos = await known(data_service, market)
     async with aclosing(supply.columns(cryptos[:4], HOUR, CLOSE)) as run:
-        found = {(await anext(run))[0].symbol for _ in range(4)}
-        assert_same(await brought(supply, cryptos[4:]), dict(list(market.items())[4:]))
-        assert found == set(list(market)[:4])
-        for data in cryptos[:4]:
-            assert supply._files.stored(data, HOUR, CLOSE).map().close.tobytes() == (
-                market[data.symbol].close.tobytes()
-            )
-    assert_same(await brought(supply, cryptos[:1]), dict(list(market.items())[:1]))
-    await brought(supply, cryptos[5:], ("volume",))
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= size("close") / 3
+        for _ in cryptos[:4]:
+            await anext(run)
+        other = await brought(supply, cryptos[4:])
+        assert_same(other, {symbol: market[symbol] for symbol in other})
+        assert all(files.stored(data, HOUR, CLOSE).use() for data in cryptos[:4])
+    await brought(supply, cryptos[:1], ("volume",))
+    assert size("close") // 4 < sum(path.stat().st_size for path in tmp_path.iterdir()) <= limit
+
+
+async def test_two_compute_services_share_a_folder(
+    files: ColumnFiles,
+    source: CandleSource,
+    tmp_path: Path,
+    data_service: "MarketDataServiceAsyncStub",
+    market: dict[str, Candles],
+) -> None:
+    supplies = [ColumnSupply(files, source), ColumnSupply(ColumnFiles(tmp_path / "columns", 1.0), source)]
+    for _ in range(2):
+        cryptos = await known(data_service, market)
+        for found in await asyncio.gather(*(brought(supply, cryptos) for supply in supplies)):
+            assert_same(found, market)
+        for symbol in market:
+            await append(data_service, market, symbol)
 
 
 async def test_a_folder_that_cannot_be_written_is_told_for_each_crypto(
