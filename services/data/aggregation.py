@@ -10,11 +10,13 @@ from services.shared.interval import Interval
 AGGREGATED = (Interval.HOUR_4, Interval.DAY_1, Interval.WEEK_1)
 
 
-def aggregate(candles: Candles, interval: Interval) -> tuple[Candles, NDArray[np.int64]]:
+def aggregate(
+    candles: Candles, interval: Interval, volume_scale: int = 0
+) -> tuple[Candles, NDArray[np.int64]]:
     """Return the candles of `interval` that shorter ones make, and of how many each is made.
 
     Both are of shape (m,), m being the number of intervals that hold any candle; hours that are missing
-    stay missing. Volumes are sums of decimals, rounded once.
+    stay missing. Volumes are sums of decimals, rounded once; `volume_scale` is a guess at how many they have.
     """
     if not len(candles):
         return candles, np.empty(0, np.int64)
@@ -27,6 +29,6 @@ def aggregate(candles: Candles, interval: Interval) -> tuple[Candles, NDArray[np
         high=np.maximum.reduceat(candles.high, starts),
         low=np.minimum.reduceat(candles.low, starts),
         close=candles.close[ends - 1],
-        volume=exact_sums(candles.volume, starts),
+        volume=exact_sums(candles.volume, starts, volume_scale),
     )
     return longer, ends - starts

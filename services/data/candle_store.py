@@ -143,10 +143,14 @@ class _LockedCrypto:
         # A COPY only adds rows, and is far faster than anything that also replaces them.
         if counts.corrected:
             await hourly.delete(candles.open_time_s[is_corrected])
-        await hourly.insert(changed, scales)
-        merged = _merged(stored, changed)
-        for interval in AGGREGATED:
-            await self._aggregate(merged, changed, interval, scales)
+        # In a thread, while the hourly candles travel.
+        longer = asyncio.create_task(asyncio.to_thread(_longer, stored, changed, scales))
+        try:
+            await hourly.insert(changed, scales)
+        finally:
+            all_longer = await longer
+        for interval, candles_and_counts in all_longer.items():
+            await self._replace(interval, *candles_and_counts, scales)
         await self._note(changed, counts.inserted, scales)
         return counts
 
@@ -170,23 +174,24 @@ class _LockedCrypto:
                 )
         return scales
 
-    async def _aggregate(self, merged: Candles, changed: Candles, interval: Interval, scales: Scales) -> None:
-        """Make the longer candles that hold a changed one anew, of all hours that they hold.
+    async def _replace(
+        self, interval: Interval, longer: Candles, candle_counts: NDArray[np.int64], scales: Scales
+    ) -> None:
+        """Write longer candles in the place of those that are stored.
 
-        One that was made of more hours than are there stays: retention has dropped them, it has not.
+        One that was made of more hours stays: retention has dropped some of them, it has them still.
         """
         table = self._table(interval)
-        longer, candle_counts = aggregate(merged, interval)
-        touched = np.isin(longer.open_time_s, interval.openings(changed.open_time_s))
         times_s, (stored_counts,) = await table.ticks(
             ("candle_count",), int(longer.open_time_s[0]), int(longer.open_time_s[-1]) + 1
         )
         _, there, place = np.intersect1d(longer.open_time_s, times_s, assume_unique=True, return_indices=True)
-        touched[there] &= candle_counts[there] >= stored_counts[place]
-        replaced = there[touched[there]]
+        is_complete = np.ones(len(longer), np.bool_)
+        is_complete[there] = candle_counts[there] >= stored_counts[place]
+        replaced = there[is_complete[there]]
         if len(replaced):
             await table.delete(longer.open_time_s[replaced])
-        await table.insert(longer.at(touched), scales, candle_counts[touched])
+        await table.insert(longer.at(is_complete), scales, candle_counts[is_complete])
 
     async def _note(self, changed: Candles, inserted: int, scales: Scales) -> None:
         await self.connection.execute(
@@ -230,8 +235,24 @@ def _changes(stored: Candles, candles: Candles) -> tuple[BoolColumn, BoolColumn]
     return is_new, is_different
 
 
+def _longer(
+    stored: Candles, changed: Candles, scales: Scales
+) -> dict[Interval, tuple[Candles, NDArray[np.int64]]]:
+    """Return the longer candles that hold a changed one, and of how many hours each is made."""
+    merged = _merged(stored, changed)
+    result = {}
+    for interval in AGGREGATED:
+        longer, candle_counts = aggregate(merged, interval, scales.volume)
+        touched = np.zeros(len(longer), np.bool_)
+        touched[np.searchsorted(longer.open_time_s, interval.openings(changed.open_time_s))] = True
+        result[interval] = longer.at(touched), candle_counts[touched]
+    return result
+
+
 def _merged(stored: Candles, changed: Candles) -> Candles:
     """Return all candles in order of time, the changed ones where both have one."""
+    if not len(stored):
+        return changed
     kept = stored.at(~np.isin(stored.open_time_s, changed.open_time_s))
     both = Candles.concatenate([kept, changed])
     return both.at(np.argsort(both.open_time_s, kind="stable"))

@@ -1,5 +1,6 @@
 """The tables of candles: which there are, and how they are read and written."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -100,20 +101,28 @@ class CandleTable:
         self, candles: Candles, scales: Scales, candle_counts: NDArray[np.int64] | None = None
     ) -> None:
         """Add candles whose times are not there; longer ones with the number of their hourly candles."""
-        columns: dict[str, int | NDArray[np.int64]] = {"crypto_id": self.crypto_id}
-        if candle_counts is not None:
-            columns["candle_count"] = candle_counts
-        columns["ts"] = candles.open_time_s
-        for name in VALUE_COLUMNS:
-            columns[name] = to_ticks(getattr(candles, name), scales.of(name))
+
+        def rows() -> bytes:
+            columns: dict[str, int | NDArray[np.int64]] = {"crypto_id": self.crypto_id}
+            if candle_counts is not None:
+                columns["candle_count"] = candle_counts
+            columns["ts"] = candles.open_time_s
+            for name in VALUE_COLUMNS:
+                columns[name] = to_ticks(getattr(candles, name), scales.of(name))
+            return encode_rows(columns)
 
         async def copied() -> AsyncIterator[bytes]:
             yield HEADER
-            yield encode_rows(columns)
+            # In a thread: a long history takes longer than the event loop may be held.
+            yield await asyncio.to_thread(rows)
             yield TRAILER
 
+        counts = () if candle_counts is None else ("candle_count",)
         await self.connection.copy_to_table(
-            self.name, source=copied(), columns=list(columns), format="binary"
+            self.name,
+            source=copied(),
+            columns=["crypto_id", *counts, "ts", *VALUE_COLUMNS],
+            format="binary",
         )
 
     async def delete(self, open_time_s: TimeColumn) -> None:

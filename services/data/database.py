@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     Connection = PoolConnectionProxy[asyncpg.Record]
 
 _CONNECT_TIMEOUT_S = 5
+# Others give theirs back within the time of a statement.
+_LEND_TIMEOUT_S = 30
 # Nothing that a service asks takes nearly as long; what does is a mistake, and would hold its connection.
 _STATEMENT_TIMEOUT = "60s"
 
@@ -61,10 +63,18 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator["Connection"]:
-        """Lend a connection; raise Unavailable where the database does not answer."""
+        """Lend a connection; raise Unavailable where the database does not answer, or all stay lent."""
         with _named_errors():
-            async with self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection:
+            try:
+                connection = await self._pool.acquire(timeout=_LEND_TIMEOUT_S)
+            except TimeoutError as error:
+                if self._pool.get_size() < self._pool.get_max_size():
+                    raise
+                raise Unavailable("all connections to the database are in use: try again") from error
+            try:
                 yield connection
+            finally:
+                await self._pool.release(connection)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ TickColumn = NDArray[np.int64]
 MAX_TICKS = 2**53
 # Real quotes have up to 18 decimals; 10^22 is the last power of ten that a double holds exactly.
 MAX_SCALE = 18
+_SAMPLE = 256
 
 
 def to_ticks(values: PriceColumn, scale: int) -> TickColumn:
@@ -49,24 +50,21 @@ def scale_for(values: PriceColumn, scale: int = 0, largest_ticks: int = 0) -> in
     _, exact = _ticks(values, scale)
     if exact.all():
         return scale
+    left = values[~exact]
     largest = max(Fraction(largest_ticks, 10**scale), Fraction(_largest_plain(values)))
-    finest, left = scale, values[~exact]
-    for candidate in range(scale + 1, MAX_SCALE + 1):
-        if not len(left) or largest * 10**candidate > MAX_TICKS:
-            break
-        _, exact = _ticks(left, candidate)
-        if exact.any():
-            finest, left = candidate, left[~exact]
-    return finest
+    # Most values of a column need about as many decimals: a few of them save most of the tries.
+    scale = _finest(left[:_SAMPLE], scale, largest)
+    return _finest(left, scale, largest)
 
 
-def exact_sums(values: PriceColumn, starts: NDArray[np.intp]) -> PriceColumn:
+def exact_sums(values: PriceColumn, starts: NDArray[np.intp], scale: int = 0) -> PriceColumn:
     """Return the sums of the groups of `values` that begin at `starts`, each rounded once.
 
     `values` are float64 of shape (n,), finite and not negative, `starts` ascending positions of shape (m,)
     that begin with 0; the result has the shape (m,). Decimals sum as decimals: 0.1 and 0.2 make 0.3.
+    `scale` is where to begin to look for one that fits.
     """
-    scale = scale_for(values)
+    scale = scale_for(values, scale)
     ticks = to_ticks(values, scale)
     noisy = np.logical_or.reduceat(ticks < 0, starts)
     sums = np.add.reduceat(np.where(ticks < 0, 0, ticks), starts)
@@ -76,6 +74,18 @@ def exact_sums(values: PriceColumn, starts: NDArray[np.intp]) -> PriceColumn:
         exact = (_decimal(value) for value in values[starts[group] : ends[group]].tolist())
         result[group] = float(sum(exact, Fraction()))
     return result
+
+
+def _finest(values: PriceColumn, scale: int, largest: Fraction) -> int:
+    """Return the finest scale above `scale` that a value needs, and `largest` can follow; or `scale`."""
+    finest, left = scale, values
+    for candidate in range(scale, MAX_SCALE + 1):
+        if not len(left) or largest * 10**candidate > MAX_TICKS:
+            break
+        _, exact = _ticks(left, candidate)
+        if exact.any():
+            finest, left = candidate, left[~exact]
+    return finest
 
 
 def _ticks(values: PriceColumn, scale: int) -> tuple[TickColumn, NDArray[np.bool_]]:

@@ -12,24 +12,25 @@ HOURS = 365 * 24
 _SEED = 211
 
 
-def sample_market() -> Iterator[tuple[str, Candles]]:
-    """Yield symbol and candles of each crypto: SYN001USDT to SYN211USDT.
+def sample_market(hours: int = HOURS, start_s: int = START_S) -> Iterator[tuple[str, Candles]]:
+    """Yield symbol and hourly candles of each crypto: SYN001USDT to SYN211USDT.
 
     Each follows the market's moves by its own beta, and moves of its own with fat tails and a
     volatility that comes in waves, as cryptos do. Prices are rounded to five significant digits of the
     first price, as an exchange's tick would.
     """
-    market = np.random.default_rng(_SEED).standard_t(4, HOURS) * 0.003
-    open_time_s = START_S + 3600 * np.arange(HOURS, dtype=np.int64)
+    market = np.random.default_rng(_SEED).standard_t(4, hours) * 0.003
+    open_time_s = start_s + 3600 * np.arange(hours, dtype=np.int64)
     for number in range(1, CRYPTO_COUNT + 1):
         yield f"SYN{number:03}USDT", _candles(np.random.default_rng([_SEED, number]), market, open_time_s)
 
 
 def _candles(random: np.random.Generator, market: PriceColumn, open_time_s: np.ndarray) -> Candles:
+    hours = len(open_time_s)
     waves = np.exp(
-        0.5 * np.sin(np.arange(HOURS) * 2 * np.pi / random.uniform(200, 900) + random.uniform(0, 6))
+        0.5 * np.sin(np.arange(hours) * 2 * np.pi / random.uniform(200, 900) + random.uniform(0, 6))
     )
-    own = random.standard_t(4, HOURS) * random.uniform(0.002, 0.006) * waves
+    own = random.standard_t(4, hours) * random.uniform(0.002, 0.006) * waves
     change = random.uniform(0.4, 1.6) * market + own + random.normal(0, 0.00003)
     change += change.var() / 2  # or nearly all would fall: a loss takes more than its gain to make good
     first_price = 10 ** random.uniform(-4, 4.5)
@@ -37,7 +38,7 @@ def _candles(random: np.random.Generator, market: PriceColumn, open_time_s: np.n
     close = first_price * np.exp(np.cumsum(change))
     # Each candle opens where the last one closed; its wicks reach beyond both.
     open_ = np.concatenate(([first_price], close[:-1]))
-    reach = np.abs(random.normal(0, 0.003, (2, HOURS)))
+    reach = np.abs(random.normal(0, 0.003, (2, hours)))
     tick = 10.0**-decimals
 
     def on_tick(price: PriceColumn) -> PriceColumn:
@@ -50,5 +51,5 @@ def _candles(random: np.random.Generator, market: PriceColumn, open_time_s: np.n
         high=np.maximum.reduce((on_tick(np.maximum(open_, close) * (1 + reach[0])), open_, close)),
         low=np.minimum.reduce((on_tick(np.minimum(open_, close) * (1 - reach[1])), open_, close)),
         close=close,
-        volume=np.round(random.lognormal(10, 1, HOURS) / first_price, 2),
+        volume=np.round(random.lognormal(10, 1, hours) / first_price, 2),
     )

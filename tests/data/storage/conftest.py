@@ -92,7 +92,9 @@ async def module_database(server: Server) -> AsyncIterator[Database]:
 async def database(module_database: Database) -> Database:
     """A database without candles."""
     async with module_database.connection() as connection:
-        await connection.execute("TRUNCATE cryptos, candle_changes, candles_1h, candles_4h, candles_1d, candles_1w")
+        await connection.execute(
+            "TRUNCATE cryptos, candle_changes, candles_1h, candles_4h, candles_1d, candles_1w"
+        )
     return module_database
 
 

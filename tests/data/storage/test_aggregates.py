@@ -26,7 +26,7 @@ STARTS_S = [-5 * DAY_S, 946_684_800 - 3 * DAY_S, 978_307_200 - DAY_S, 1_709_164_
 _numbers = count()
 
 
-def _aggregated(candles: Candles, interval: Interval) -> list[tuple[object, ...]]:
+def aggregated(candles: Candles, interval: Interval) -> list[tuple[object, ...]]:
     longer: dict[int, list] = {}
     for time_s, open_, high, low, close, volume in rows(candles):
         opening = interval.opening(time_s)
@@ -78,7 +78,7 @@ def _gappy(draw: st.DrawFn) -> Candles:
 @example(candles=random_candles(4, 24 * 9, -4 * DAY_S))
 async def test_of_any_candles_with_any_gaps(module_database, candles):
     for interval, longer in (await _stored(module_database, candles)).items():
-        assert rows(longer) == _aggregated(candles, interval)
+        assert rows(longer) == aggregated(candles, interval)
 
 
 async def test_longer_candles_open_on_their_grid(module_database):
@@ -102,7 +102,7 @@ async def test_candles_of_other_cryptos_are_none_of_theirs(module_database):
     first, second = random_candles(6, 100), random_candles(7, 100)
     stored = [await _stored(module_database, candles) for candles in (first, second)]
     for candles, longer in zip((first, second), stored, strict=True):
-        assert rows(longer[Interval.WEEK_1]) == _aggregated(candles, Interval.WEEK_1)
+        assert rows(longer[Interval.WEEK_1]) == aggregated(candles, Interval.WEEK_1)
 
 
 @pytest.mark.parametrize("symbol", ["BTCUSDT", "MATICUSDT", "XRPUSDT"])

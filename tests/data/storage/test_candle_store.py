@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from services.data.candle_rules import checked_blocks
-from services.data.candle_store import CandleStore, ImportCounts
-from services.data.cryptos import CryptoStore
+from services.data.candle_store import ImportCounts
 from services.shared.candles import Candles
 from services.shared.errors import InvalidInput, Refused
 from services.shared.interval import Interval

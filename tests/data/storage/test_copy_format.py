@@ -17,9 +17,9 @@ _times = st.one_of(
     *(st.integers(around - 2, around + 2) for around in (YEAR_1970_S, YEAR_2000_S)),
 )
 _ticks = st.integers(-(2**63), 2**63 - 1)
-_rows = st.lists(
-    st.tuples(_times, *[_ticks] * 5), min_size=1, max_size=20, unique_by=lambda row: row[0]
-).map(lambda rows: sorted(rows, key=lambda row: row[0]))
+_rows = st.lists(st.tuples(_times, *[_ticks] * 5), min_size=1, max_size=20, unique_by=lambda row: row[0]).map(
+    lambda rows: sorted(rows, key=lambda row: row[0])
+)
 
 
 async def _there_and_back(database: Database, crypto_id: int, columns: list[np.ndarray]) -> tuple[list, list]:

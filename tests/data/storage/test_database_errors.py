@@ -12,7 +12,6 @@ from services.data.candle_store import CandleStore, ImportCounts
 from services.data.cryptos import CryptoStore
 from services.data.database import Database
 from services.shared.errors import InvalidInput, Unavailable
-from services.shared.interval import Interval
 from tests.candle_making import random_candles
 
 from .conftest import Server, bits, blocks_of, execute, history_of, listed, url_of

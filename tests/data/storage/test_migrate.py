@@ -73,11 +73,15 @@ async def test_candles_live_in_a_hypertable_exactly_where_the_server_is_timescal
         async with database.connection() as connection:
             extensions = {row[0] for row in await connection.fetch("SELECT extname FROM pg_extension")}
             hypertables = (
-                await connection.fetch("SELECT hypertable_name FROM timescaledb_information.hypertables ORDER BY 1")
+                await connection.fetch(
+                    "SELECT hypertable_name FROM timescaledb_information.hypertables ORDER BY 1"
+                )
                 if "timescaledb" in extensions
                 else []
             )
-    assert [row[0] for row in hypertables] == (["candles_1d", "candles_1h", "candles_4h"] if isinstance(server, TimescaleServer) else [])
+    assert [row[0] for row in hypertables] == (
+        ["candles_1d", "candles_1h", "candles_4h"] if isinstance(server, TimescaleServer) else []
+    )
 
 
 def test_timescaledb_is_tested_too():
