@@ -104,6 +104,8 @@ class ColumnSupply:
             future.add_done_callback(partial(_put, ended, item.data))
         # In a task of its own: others wait for it too, and must not wait for the reader of this run.
         fetch = asyncio.create_task(self._fetch(ours, interval, in_use))
+        # However it ends, and should it be cancelled before it begins: nobody waits for what will not come.
+        fetch.add_done_callback(lambda _: [future.cancel() for _, future in ours.values()])
         try:
             for _ in missing:
                 data, future = await ended.get()
@@ -144,9 +146,6 @@ class ColumnSupply:
             for _, future in ours.values():
                 if not future.done():
                     future.set_result(error)
-        finally:
-            for _, future in ours.values():
-                future.cancel()
         if ours:
             await asyncio.to_thread(self._files.tidy, set().union(*self._in_use.values()))
 
