@@ -182,8 +182,8 @@ class _LockedCrypto:
         One that was made of more hours stays: retention has dropped some of them, it has them still.
         """
         table = self._table(interval)
-        times_s, (stored_counts,) = await table.ticks(
-            ("candle_count",), int(longer.open_time_s[0]), int(longer.open_time_s[-1]) + 1
+        times_s, stored_counts = await table.ticks(
+            ("ts", "candle_count"), int(longer.open_time_s[0]), int(longer.open_time_s[-1]) + 1
         )
         _, there, place = np.intersect1d(longer.open_time_s, times_s, assume_unique=True, return_indices=True)
         is_complete = np.ones(len(longer), np.bool_)

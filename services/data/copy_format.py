@@ -1,4 +1,4 @@
-"""PostgreSQL's binary COPY format, to and from columns, without a Python object per row.
+"""PostgreSQL's binary formats, to and from columns, without a Python object per row.
 
 A candle's row has a fixed size, because no column is null: a field count, then for each field its size
 and its value, all big-endian. https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
@@ -27,17 +27,19 @@ _OTHERS_TYPE = ">i8"
 def decode_rows(copied: bytes | bytearray, columns: Sequence[str]) -> tuple[TimeColumn, list[TickColumn]]:
     """Return Unix seconds and the other columns, each int64 of shape (n,), of a whole COPY of `columns`.
 
-    The first column is `ts`, the others are bigint, or smallint where it is candle_count.
+    The first column is `ts`, the others are of eight bytes each.
     """
     row = _row(columns)
     count = (len(copied) - len(HEADER)) // row.itemsize
     rows = np.frombuffer(copied, row, offset=len(HEADER), count=count)
     first, *others = columns
-    open_time_s: TimeColumn = rows[first].astype(np.int64)
-    # In place: the times are a third of what is to be read at best.
-    open_time_s //= _MICROSECONDS
-    open_time_s += _POSTGRES_EPOCH_S
-    return open_time_s, [rows[name].astype(np.int64) for name in others]
+    return _unix_seconds(rows[first]), [rows[name].astype(np.int64) for name in others]
+
+
+def decode_column(name: str, sent: bytes) -> NDArray[np.int64]:
+    """Return one column, int64 of shape (n,), of its values as they are sent; `ts` in Unix seconds."""
+    column = np.frombuffer(sent, _OTHERS_TYPE)
+    return _unix_seconds(column) if name == "ts" else column.astype(np.int64)
 
 
 def encode_rows(columns: dict[str, int | NDArray[np.int64]]) -> bytes:
@@ -51,6 +53,13 @@ def encode_rows(columns: dict[str, int | NDArray[np.int64]]) -> bytes:
         rows[f"{name}_size"] = rows.dtype[name].itemsize
         rows[name] = (column - _POSTGRES_EPOCH_S) * _MICROSECONDS if name == "ts" else column
     return rows.tobytes()
+
+
+def _unix_seconds(times: NDArray[np.int64]) -> TimeColumn:
+    seconds = times.astype(np.int64)
+    seconds //= _MICROSECONDS
+    seconds += _POSTGRES_EPOCH_S
+    return seconds
 
 
 def _row(columns: Sequence[str]) -> np.dtype[np.void]:

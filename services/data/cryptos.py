@@ -21,6 +21,15 @@ class Crypto:
     fingerprint: str
 
 
+@dataclass(frozen=True, slots=True)
+class StoredCrypto:
+    """The key of a crypto's candles, and how many hourly ones there are."""
+
+    symbol: str
+    crypto_id: int
+    candle_count: int
+
+
 class CryptoStore:
     """Reads the table of cryptos, which the import keeps up to date: no candle is read for it."""
 
@@ -48,32 +57,32 @@ class CryptoStore:
 
     async def id(self, symbol: str) -> int:
         """Return the id of a symbol; raise InvalidInput where there is no such crypto."""
-        known = await self._known([symbol])
-        if symbol not in known:
+        stored = await self._stored([symbol])
+        if symbol not in stored:
             raise InvalidInput.of("symbol", f"there is no crypto {symbol!r}")
-        return known[symbol]
+        return stored[symbol].crypto_id
 
-    async def ids(self, symbols: list[str]) -> dict[str, int]:
-        """Return the id of each symbol, in the given order; raise InvalidInput, naming the wrong ones."""
-        known = await self._known(symbols)
+    async def stored(self, symbols: list[str]) -> list[StoredCrypto]:
+        """Return the keys of the symbols' candles, in this order; raise InvalidInput, naming wrong ones."""
+        stored = await self._stored(symbols)
         first_positions = {symbol: index for index, symbol in reversed(list(enumerate(symbols)))}
         wrong = [
             Violation(
                 f"symbols[{index}]",
-                f"there is no crypto {symbol!r}" if symbol not in known else f"{symbol!r} is there twice",
+                f"there is no crypto {symbol!r}" if symbol not in stored else f"{symbol!r} is there twice",
             )
             for index, symbol in enumerate(symbols)
-            if symbol not in known or first_positions[symbol] != index
+            if symbol not in stored or first_positions[symbol] != index
         ]
         if wrong:
             raise InvalidInput(*wrong[:_VIOLATIONS_SHOWN])
-        return {symbol: known[symbol] for symbol in symbols}
+        return [stored[symbol] for symbol in symbols]
 
-    async def _known(self, symbols: list[str]) -> dict[str, int]:
+    async def _stored(self, symbols: list[str]) -> dict[str, StoredCrypto]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                "SELECT symbol, crypto_id FROM cryptos WHERE symbol = ANY ($1::text[])",
+                "SELECT symbol, crypto_id, candle_count FROM cryptos WHERE symbol = ANY ($1::text[])",
                 # PostgreSQL has no text with a NUL in it: no symbol has one either.
                 [symbol for symbol in symbols if "\0" not in symbol],
             )
-        return {row["symbol"]: row["crypto_id"] for row in rows}
+        return {row["symbol"]: StoredCrypto(**row) for row in rows}

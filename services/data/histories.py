@@ -2,17 +2,24 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 
-from services.data.candle_tables import EARLIEST_S, LATEST_S, CandleTable, Scales
+import numpy as np
+
+from services.data.candle_tables import EARLIEST_S, LATEST_S, CandleTable, Scales, numbers
 from services.data.cryptos import CryptoStore
 from services.data.database import Database
+from services.data.ticks import TickColumn
 from services.shared.candles import VALUE_COLUMNS, PriceColumn, TimeColumn
 from services.shared.interval import Interval
 
-# While one crypto's candles travel, the next ones are read: two cores have a database and a reader at work.
+# While the candles of some cryptos travel, the next ones are read: two cores have a database and a reader
+# at work.
 _READ_AHEAD = 3
+# Cryptos share a transaction while their candles are not more than this; the first ones come alone, so that
+# whoever waits for them need not wait for others.
+_GROUP_VALUES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,16 @@ class History:
     columns: dict[str, PriceColumn]
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A crypto to read, the fingerprint that its reader knows, and about how many candles it has."""
+
+    symbol: str
+    crypto_id: int
+    known_fingerprint: str
+    candle_count: int
+
+
 class Histories:
     """The candles in the database, for readers."""
 
@@ -56,15 +73,19 @@ class Histories:
         `known_fingerprints` are of the data that the reader has, one for each symbol, "" for none. Raises
         InvalidInput, naming the symbols that do not exist.
         """
-        ids = await self._cryptos.ids(symbols)
-        waiting = deque(zip(symbols, known_fingerprints, strict=True))
-        reading: deque[asyncio.Task[History]] = deque()
+        stored = await self._cryptos.stored(symbols)
+        requests = [
+            _Request(each.symbol, each.crypto_id, known, each.candle_count * 3600 // query.interval.seconds)
+            for each, known in zip(stored, known_fingerprints, strict=True)
+        ]
+        waiting = deque(_grouped(requests, 1 + len(query.columns)))
+        reading: deque[asyncio.Task[list[History]]] = deque()
         try:
             while waiting or reading:
                 while waiting and len(reading) < _READ_AHEAD:
-                    symbol, known = waiting.popleft()
-                    reading.append(asyncio.create_task(self._one(symbol, ids[symbol], query, known)))
-                yield await reading[0]
+                    reading.append(asyncio.create_task(self._group(waiting.popleft(), query)))
+                for history in await reading[0]:
+                    yield history
                 reading.popleft()
         finally:
             for task in reading:
@@ -74,47 +95,110 @@ class Histories:
     async def one(self, symbol: str, query: HistoryQuery) -> History:
         """Return one crypto's history; raise InvalidInput where there is no such crypto."""
         crypto_id = await self._cryptos.id(symbol)
-        return await self._one(symbol, crypto_id, query, "")
+        (history,) = await self._group([_Request(symbol, crypto_id, "", 0)], query)
+        return history
 
-    async def _one(self, symbol: str, crypto_id: int, query: HistoryQuery, known: str) -> History:
+    async def _group(self, requests: list[_Request], query: HistoryQuery) -> list[History]:
         # One moment for all of it: an import in between must not give its fingerprint to older candles.
         async with (
             self._database.connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            fingerprint, price_scale, volume_scale, changed_from_s = await connection.fetchrow(
-                """
-                SELECT fingerprint::text, price_scale, volume_scale,
-                    CASE
-                        WHEN fingerprint::text = $2 THEN $3::bigint
-                        ELSE (
-                            SELECT CASE WHEN min(later.changed_from) = '-infinity' THEN $4
-                                ELSE extract(epoch FROM min(later.changed_from))::bigint END
-                            FROM candle_changes AS known JOIN candle_changes AS later USING (crypto_id)
-                            WHERE crypto_id = $1 AND known.fingerprint::text = $2
-                                AND later.change_id > known.change_id
-                        )
-                    END
-                FROM cryptos WHERE crypto_id = $1
-                """,
-                crypto_id,
-                known,
-                LATEST_S,
-                EARLIEST_S,
-            )  # type: ignore[misc]  # cryptos are never deleted
-            start_s, unchanged_before_s = query.start_s, None
-            if changed_from_s is not None:
-                unchanged_before_s = query.interval.opening(changed_from_s)
-                start_s = max(start_s, unchanged_before_s)
-            table = CandleTable(connection, crypto_id, query.interval)
-            scales = Scales(price_scale, volume_scale)
-            open_time_s, columns = await table.values(
-                query.columns, scales, start_s, query.end_s, query.limit
-            )
+            ids = [request.crypto_id for request in requests]
+            known = [request.known_fingerprint for request in requests]
+            rows = await connection.fetch(_STATES, ids, known, LATEST_S, EARLIEST_S)
+            states = [_State(**row) for row in rows]
+            read = [
+                await state.read(CandleTable(connection, request.crypto_id, query.interval), query)
+                for request, state in zip(requests, states, strict=True)
+            ]
+        # In a thread, while others are read.
+        return await asyncio.to_thread(
+            lambda: [
+                state.history(request.symbol, query, *ticks)
+                for request, state, ticks in zip(requests, states, read, strict=True)
+            ]
+        )
+
+
+def _grouped(requests: list[_Request], columns: int) -> Iterator[list[_Request]]:
+    """Cut the requests into groups of about as many values, the first ones smaller."""
+    limit, group, values = 1, list[_Request](), 0
+    for request in requests:
+        group.append(request)
+        values += request.candle_count * columns
+        if values >= limit:
+            yield group
+            limit, group, values = min(4 * max(limit, values), _GROUP_VALUES), [], 0
+    if group:
+        yield group
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is known of a crypto's candles without reading one; times are of hourly candles."""
+
+    fingerprint: str
+    price_scale: int
+    volume_scale: int
+    is_gapless: bool | None
+    first_s: int | None
+    last_s: int | None
+    changed_from_s: int | None
+
+    def unchanged_before_s(self, interval: Interval) -> int | None:
+        """Return the time before which a reader has the candles; None where it has none."""
+        return None if self.changed_from_s is None else interval.opening(self.changed_from_s)
+
+    async def read(self, table: CandleTable, query: HistoryQuery) -> tuple[TimeColumn, list[TickColumn]]:
+        """Read the times and the ticks that are asked for and not known."""
+        start_s = max(query.start_s, self.unchanged_before_s(query.interval) or query.start_s)
+        if query.interval is Interval.HOUR_1 and self.is_gapless and query.limit is None:
+            # To read the times would take a third of the time.
+            ticks = await table.ticks(query.columns, start_s, query.end_s)
+            return self._hours(start_s, query.end_s), ticks
+        open_time_s, *ticks = await table.ticks(("ts", *query.columns), start_s, query.end_s, query.limit)
+        return open_time_s, ticks
+
+    def _hours(self, start_s: int, end_s: int) -> TimeColumn:
+        """Return the opening times from `start_s` to before `end_s` of a history that has all hours."""
+        assert self.first_s is not None
+        assert self.last_s is not None
+        begin_s = max(self.first_s, Interval.HOUR_1.next_opening(start_s))
+        return np.arange(begin_s, min(self.last_s + 1, end_s), Interval.HOUR_1.seconds, dtype=np.int64)
+
+    def history(
+        self, symbol: str, query: HistoryQuery, open_time_s: TimeColumn, ticks: list[TickColumn]
+    ) -> History:
+        """Return what was read as numbers."""
+        columns = numbers(query.columns, ticks, Scales(self.price_scale, self.volume_scale))
         return History(
             symbol,
-            fingerprint,
-            unchanged_before_s,
+            self.fingerprint,
+            self.unchanged_before_s(query.interval),
             open_time_s,
             dict(zip(query.columns, columns, strict=True)),
         )
+
+
+# Of the cryptos $1, whose readers know the fingerprints $2: among others the time from which on the data has
+# changed since, $3 where none has, $4 where all has, NULL where it never had that fingerprint.
+_STATES = """
+SELECT fingerprint::text, price_scale, volume_scale,
+    last_ts - first_ts = (candle_count - 1) * INTERVAL '1 hour' AS is_gapless,
+    extract(epoch FROM first_ts)::bigint AS first_s,
+    extract(epoch FROM last_ts)::bigint AS last_s,
+    CASE
+        WHEN fingerprint::text = known_fingerprint THEN $3::bigint
+        WHEN known_fingerprint <> '' THEN (
+            SELECT CASE WHEN min(later.changed_from) = '-infinity' THEN $4
+                ELSE extract(epoch FROM min(later.changed_from))::bigint END
+            FROM candle_changes AS known JOIN candle_changes AS later USING (crypto_id)
+            WHERE crypto_id = cryptos.crypto_id AND known.fingerprint::text = known_fingerprint
+                AND later.change_id > known.change_id
+        )
+    END AS changed_from_s
+FROM unnest($1::integer[], $2::text[]) WITH ORDINALITY AS asked (crypto_id, known_fingerprint, place)
+JOIN cryptos USING (crypto_id)
+ORDER BY place
+"""
