@@ -257,15 +257,19 @@ async def test_the_folder_can_be_deleted_at_any_time(
 
 
 async def test_a_run_that_asks_for_data_of_the_past_gets_the_present(
-    supply: ColumnSupply, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
+    supply: ColumnSupply,
+    tmp_path: Path,
+    data_service: "MarketDataServiceAsyncStub",
+    market: dict[str, Candles],
 ) -> None:
     past = await known(data_service, market)
     for symbol in market:
         await append(data_service, market, symbol)
     present = await known(data_service, market)
-    for _ in range(2):
-        assert_same(await brought(supply, past), market)
-        assert [data async for data, _ in supply.columns(past, HOUR, CLOSE)] == present
+    assert_same(await brought(supply, past), market)
+    files = {path.name: path.stat().st_ino for path in (tmp_path / "columns").iterdir()}
+    assert [data async for data, _ in supply.columns(past, HOUR, CLOSE)] == present
+    assert files == {path.name: path.stat().st_ino for path in (tmp_path / "columns").iterdir()}
 
 
 async def test_columns_of_different_moments_are_never_mixed(
