@@ -1,5 +1,6 @@
 """The compute service: runs backtests in a pool of processes."""
 
+import asyncio
 from functools import partial
 
 from backcast.compute.v1 import compute_service_pb2, compute_service_pb2_grpc
@@ -7,6 +8,7 @@ from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServic
 from services.compute.backtests import Backtester
 from services.compute.candle_source import CandleSource
 from services.compute.column_files import ColumnFiles
+from services.compute.column_supply import ColumnSupply
 from services.compute.handler import ComputeHandler
 from services.compute.pool import WorkerPool
 from services.shared.rpc_channel import open_channel
@@ -19,8 +21,10 @@ SERVICE_NAME = compute_service_pb2.DESCRIPTOR.services_by_name["ComputeService"]
 async def run(settings: Settings) -> None:
     """Start the workers, then serve until told to stop."""
     async with WorkerPool(settings.compute_workers) as pool, open_channel(settings.data) as channel:
-        source = CandleSource(MarketDataServiceStub(channel))
-        handler = ComputeHandler(Backtester(pool, ColumnFiles(settings.column_dir), source))
+        files = ColumnFiles(settings.column_dir, settings.column_dir_max_gb)
+        await asyncio.to_thread(files.tidy)
+        supply = ColumnSupply(files, CandleSource(MarketDataServiceStub(channel)))
+        handler = ComputeHandler(Backtester(pool, supply))
         await serve(
             f"{settings.host}:{settings.compute_port}",
             SERVICE_NAME,

@@ -4,23 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from pathlib import Path
 
-from services.compute.candle_source import CandleSource
-from services.compute.column_files import ColumnFiles
-from services.compute.engine import BacktestResult, Detail, Execution, Strategy, Window
+from services.compute.column_files import CryptoData
+from services.compute.column_supply import Columns, ColumnSupply
+from services.compute.engine import BacktestResult, Detail, Execution, Strategy, Window, columns_of
 from services.compute.pool import WorkerPool
 from services.compute.worker import BacktestTask
-from services.shared.errors import BackcastError, NotFound, Unavailable
+from services.shared.errors import BackcastError, Unavailable
 from services.shared.interval import Interval
-
-
-@dataclass(frozen=True, slots=True)
-class CryptoData:
-    """A crypto, and the fingerprint of its data."""
-
-    symbol: str
-    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +34,12 @@ class Outcome:
     result: BacktestResult | BackcastError
 
 
-# The file of a crypto's columns, or why there is none.
-Columns = Path | BackcastError
-
-
 class Backtester:
     """Runs jobs on the pool."""
 
-    def __init__(self, pool: WorkerPool, files: ColumnFiles, source: CandleSource) -> None:
+    def __init__(self, pool: WorkerPool, supply: ColumnSupply) -> None:
         self._pool = pool
-        self._files = files
-        self._source = source
+        self._supply = supply
 
     async def run(self, job: BacktestJob) -> AsyncGenerator[Outcome]:
         """Yield each crypto's outcome as it completes; closing the iterator gives the workers back."""
@@ -62,15 +48,17 @@ class Backtester:
         # is slow, has no more than these in the workers' queue and in ours.
         places = asyncio.Semaphore(4 * self._pool.size)
         tasks: set[asyncio.Task[None]] = set()
+        supplied = self._supply.columns(job.cryptos, job.interval, columns_of(job.strategy))
 
         async def feed() -> None:
             try:
-                async with aclosing(self._with_columns(job)) as ready:
-                    async for data, columns in ready:
-                        await places.acquire()
-                        task = asyncio.create_task(backtest(data, columns))
-                        tasks.add(task)
-                        task.add_done_callback(tasks.discard)
+                # Not to its end: as long as it is open, its columns stay.
+                for _ in job.cryptos:
+                    data, columns = await anext(supplied)
+                    await places.acquire()
+                    task = asyncio.create_task(backtest(data, columns))
+                    tasks.add(task)
+                    task.add_done_callback(tasks.discard)
             except Exception as error:
                 outcomes.put_nowait(error)
 
@@ -92,43 +80,7 @@ class Backtester:
             for task in (feeder, *tasks):
                 task.cancel()
             await asyncio.gather(feeder, *tasks, return_exceptions=True)
-
-    async def _with_columns(self, job: BacktestJob) -> AsyncGenerator[tuple[CryptoData, Columns]]:
-        """Yield every crypto with its columns: first those that are here, then the others as they come."""
-        missing = []
-        for data in job.cryptos:
-            path = self._files.path(data.symbol, job.interval, data.fingerprint)
-            if path.exists():
-                yield data, path
-            else:
-                missing.append(data)
-        if not missing:
-            return
-        async with aclosing(self._fetch(missing, job.interval)) as fetched:
-            async for item in fetched:
-                yield item
-
-    async def _fetch(
-        self, missing: list[CryptoData], interval: Interval
-    ) -> AsyncGenerator[tuple[CryptoData, Columns]]:
-        """Fetch columns; where that fails, every crypto that is still missing gets the error."""
-        waiting = {data.symbol: data for data in missing}
-        try:
-            async with aclosing(self._source.histories(list(waiting), interval)) as histories:
-                async for history in histories:
-                    # It may have changed since the job was made: what was fetched is what counts.
-                    data = CryptoData(history.symbol, history.fingerprint)
-                    if len(history.candles):
-                        path = await asyncio.to_thread(
-                            self._files.write, data.symbol, interval, data.fingerprint, history.candles
-                        )
-                        yield data, path
-                    else:
-                        yield data, NotFound("there are no candles")
-                    del waiting[history.symbol]
-        except BackcastError as error:
-            for data in waiting.values():
-                yield data, error
+            await supplied.aclose()
 
     async def _outcome(self, job: BacktestJob, data: CryptoData, columns: Columns) -> Outcome:
         """Run one backtest; columns that another job superseded in the meantime are fetched anew, once."""
@@ -136,10 +88,10 @@ class Backtester:
             try:
                 return Outcome(data, await self._backtest(job, columns))
             except FileNotFoundError:
-                async with aclosing(self._fetch([data], job.interval)) as fetched:
-                    async for fresh, path in fetched:
-                        return Outcome(fresh, await self._backtest(job, path))
-                raise
+                supplied = self._supply.columns([data], job.interval, columns_of(job.strategy))
+                async with aclosing(supplied):
+                    fresh, columns = await anext(supplied)
+                    return Outcome(fresh, await self._backtest(job, columns))
         except BackcastError as error:
             return Outcome(data, error)
         except FileNotFoundError:

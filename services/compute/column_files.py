@@ -1,70 +1,176 @@
-"""Candles as memory-mapped files: fetched once, read by every worker without a copy.
+"""The folder of column files: what is there, what of it helps, and how large it grows.
 
-A file holds the six columns one after the other, each of n values of 8 bytes, little-endian: opening
-time (int64, Unix seconds), open, high, low, close, volume (float64). Its name tells crypto, interval and
-the data's fingerprint, so a file never changes; the folder can be deleted at any time.
+A file's name tells crypto, interval, the data's fingerprint and the column: `BTCUSDT-1h-4f1c….close`. Any
+number of processes can share the folder, without locks: files appear in one step and never change. It can be
+deleted at any time; what is not there is fetched anew.
 """
 
-from mmap import ACCESS_READ, mmap
+import os
+import re
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
-from uuid import uuid4
+from urllib.parse import quote, unquote
 
 import numpy as np
 
-from services.shared.candles import Candles
-from services.shared.errors import Unavailable
+from services.compute.stored_candles import TIME_COLUMN, UNFINISHED, StoredCandles
+from services.shared.candles import VALUE_COLUMNS, Candles
+from services.shared.errors import NotFound, Unavailable
 from services.shared.interval import Interval
 
-_SUFFIX = ".columns"
+_GB = 10**9
+# Nobody writes a file for that long: its writer was killed.
+_ABANDONED_S = 3_600
+
+_INTERVALS = "|".join(interval.value for interval in Interval)
+# What stands before the first dash is a symbol: letters and digits.
+_NAME = re.compile(
+    rf"(?P<series>[^-]+-(?:{_INTERVALS})-)(?P<fingerprint>.+)\.(?P<column>{TIME_COLUMN}|{'|'.join(VALUE_COLUMNS)})"
+)
+# Files of earlier versions, with all columns in one, and what their killed writers left.
+_OUTDATED = re.compile(
+    rf"[^-]+-(?:{_INTERVALS})-.+\.columns|\.[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}"
+)
 
 
-def read_columns(path: Path) -> Candles:
-    """Map a file's columns; they are read-only. Raises FileNotFoundError where there is no such file."""
-    # Not numpy.memmap: finding out what it maps takes it as long as a tenth of a backtest.
-    try:
-        with path.open("rb") as file:
-            mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
-        columns = np.frombuffer(mapped, "<i8").reshape(6, -1)
-    except ValueError:
-        # A power cut can leave a file short: it is as good as none, and will be fetched anew.
-        path.unlink(missing_ok=True)
-        raise FileNotFoundError(path) from None
-    return Candles(columns[0], *columns[1:].view("<f8"))
+@dataclass(frozen=True, slots=True)
+class CryptoData:
+    """A crypto, and the fingerprint of its data."""
+
+    symbol: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class MissingColumns:
+    """Columns besides the time that are not here of a crypto's data.
+
+    `there` are the columns that are, the time among them, by fingerprint. `older_fingerprint` is that of
+    other data which has the missing ones, or "".
+    """
+
+    data: CryptoData
+    columns: tuple[str, ...]
+    there: dict[str, set[str]]
+    older_fingerprint: str
 
 
 class ColumnFiles:
-    """The folder of column files."""
+    """The folder of column files, which is kept below `max_gb` (10^9 bytes) as far as runs allow it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, max_gb: float) -> None:
         self._folder = folder
+        self._max_bytes = int(max_gb * _GB)
 
-    def path(self, symbol: str, interval: Interval, fingerprint: str) -> Path:
+    def stored(self, data: CryptoData, interval: Interval, columns: tuple[str, ...]) -> StoredCandles:
         """Return where the columns of this very data are, or would be."""
-        return self._folder / f"{_stem(symbol, interval)}{quote(fingerprint, safe='')}{_SUFFIX}"
+        return StoredCandles(
+            self._folder, f"{_series(data.symbol, interval)}{quote(data.fingerprint, safe='')}", columns
+        )
 
-    def write(self, symbol: str, interval: Interval, fingerprint: str, candles: Candles) -> Path:
-        """Write the columns, in one step for all readers, and delete what they supersede.
+    def missing(
+        self, cryptos: Iterable[CryptoData], interval: Interval, columns: tuple[str, ...]
+    ) -> list[MissingColumns]:
+        """Return what has to be fetched for `columns` of cryptos that do not have them all."""
+        there = self._there()
+        return [_missing(data, columns, there[_series(data.symbol, interval)]) for data in cryptos]
 
-        Raises Unavailable where the folder cannot be written.
+    def write(
+        self,
+        missing: MissingColumns,
+        interval: Interval,
+        fingerprint: str,
+        unchanged_before_s: int | None,
+        blocks: list[Candles],
+    ) -> CryptoData:
+        """Write columns that were fetched, delete what they supersede, and return whose they are.
+
+        `fingerprint` is that of the fetched data; before `unchanged_before_s` it is as the older data is.
+        Raises NotFound where it has no candle, FileNotFoundError where the older data or the folder went
+        away meanwhile, Unavailable where the folder cannot be written.
         """
-        path = self.path(symbol, interval, fingerprint)
-        unfinished = path.with_name(f".{uuid4()}")
+        data = CryptoData(missing.data.symbol, fingerprint)
+        if fingerprint == missing.older_fingerprint:
+            return data
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with unfinished.open("wb") as file:
-                for column in candles.columns():
-                    file.write(np.ascontiguousarray(column).data)
-            # Whoever has an old file mapped keeps it; whoever comes too late for it fetches the new one.
-            unfinished.replace(path)
-            for other in self._folder.glob(f"{_stem(symbol, interval)}*{_SUFFIX}"):
-                if other != path:
-                    other.unlink(missing_ok=True)
+            if unchanged_before_s is not None:
+                known = CryptoData(missing.data.symbol, missing.older_fingerprint)
+                older = self.stored(known, interval, missing.columns).map()
+                blocks = [older[: int(np.searchsorted(older.open_time_s, unchanged_before_s))], *blocks]
+            if not any(map(len, blocks)):
+                raise NotFound("there are no candles")
+            self.stored(data, interval, missing.columns).write(blocks)
+            self._delete_superseded(missing, interval, data)
+        except FileNotFoundError:
+            raise
         except OSError as error:
-            unfinished.unlink(missing_ok=True)
             raise Unavailable(f"compute cannot keep candles in {self._folder}: {error.strerror}") from error
-        return path
+        return data
+
+    def _delete_superseded(self, missing: MissingColumns, interval: Interval, data: CryptoData) -> None:
+        """Delete the columns of other data that there are of `data` now.
+
+        Whoever has an old file mapped keeps it; whoever comes too late for it fetches the new one. Columns
+        that there are of the old data only stay, with its time: for the next run they are the older data.
+        """
+        now = {TIME_COLUMN, *missing.columns}.union(missing.there.get(data.fingerprint, ()))
+        for fingerprint, columns in missing.there.items():
+            if fingerprint != data.fingerprint:
+                old = self.stored(CryptoData(data.symbol, fingerprint), interval, ())
+                for column in columns & now - {TIME_COLUMN} if columns - now else columns:
+                    old.path(column).unlink(missing_ok=True)
+
+    def tidy(self, in_use: Collection[str] = ()) -> None:
+        """Delete what killed writers and earlier versions left, and the least recently used files if need be.
+
+        Files of the names `in_use` (see StoredCandles) stay.
+        """
+        abandoned_before = time.time() - _ABANDONED_S
+        total = 0
+        deletable = []
+        with suppress(OSError), os.scandir(self._folder) as entries:
+            for entry in entries:
+                # Another process may have deleted it since.
+                with suppress(OSError):
+                    if _NAME.fullmatch(entry.name):
+                        found = entry.stat()
+                        total += found.st_size
+                        if entry.name.rpartition(".")[0] not in in_use:
+                            deletable.append((found.st_mtime_ns, found.st_size, Path(entry)))
+                    elif _OUTDATED.fullmatch(entry.name) or (
+                        entry.name.endswith(UNFINISHED) and entry.stat().st_mtime < abandoned_before
+                    ):
+                        Path(entry).unlink()
+        for _, size, path in sorted(deletable):
+            if total <= self._max_bytes:
+                break
+            with suppress(OSError):
+                path.unlink()
+            total -= size
+
+    def _there(self) -> dict[str, dict[str, set[str]]]:
+        """Return the columns that are there, by `_series` and fingerprint."""
+        there: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        with suppress(OSError), os.scandir(self._folder) as entries:
+            for entry in entries:
+                if name := _NAME.fullmatch(entry.name):
+                    there[name["series"]][unquote(name["fingerprint"])].add(name["column"])
+        return there
 
 
-def _stem(symbol: str, interval: Interval) -> str:
+def _series(symbol: str, interval: Interval) -> str:
     return f"{quote(symbol, safe='')}-{interval.value}-"
+
+
+def _missing(data: CryptoData, columns: tuple[str, ...], there: dict[str, set[str]]) -> MissingColumns:
+    here = there.get(data.fingerprint, set())
+    absent = tuple(column for column in columns if column not in here)
+    if TIME_COLUMN not in here or not absent:
+        absent = columns
+    needed = {TIME_COLUMN, *absent}
+    older = (other for other, have in there.items() if other != data.fingerprint and needed <= have)
+    return MissingColumns(data, absent, there, next(older, ""))

@@ -5,7 +5,8 @@ from contextlib import aclosing
 
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1 import compute_service_pb2_grpc
-from services.compute.backtests import Backtester, BacktestJob, CryptoData, Outcome
+from services.compute.backtests import Backtester, BacktestJob, Outcome
+from services.compute.column_files import CryptoData
 from services.compute.engine import Window
 from services.compute.result_messages import result_message
 from services.shared.backtest_messages import detail_from, execution_from, strategy_from

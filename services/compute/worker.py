@@ -5,11 +5,10 @@ import signal
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from socket import socket
 
-from services.compute.column_files import read_columns
 from services.compute.engine import BacktestResult, Detail, Execution, Strategy, Window, run_backtest
+from services.compute.stored_candles import StoredCandles
 from services.shared.interval import Interval
 
 # What a worker says first: it has imported and compiled everything.
@@ -20,9 +19,9 @@ LENGTH_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class BacktestTask:
-    """One backtest; the candles are named, not carried: the worker maps their file."""
+    """One backtest; the candles are named, not carried: the worker maps their files."""
 
-    columns: Path
+    candles: StoredCandles
     strategy: Strategy
     interval: Interval
     window: Window
@@ -55,5 +54,5 @@ def _answer(task: BacktestTask) -> BacktestResult | Exception:
 
 def run_task(task: BacktestTask) -> BacktestResult:
     """Run one backtest. Raises FileNotFoundError where the columns were deleted, NotFound without candles."""
-    candles = read_columns(task.columns)
+    candles = task.candles.map()
     return run_backtest(candles, task.strategy, task.interval, task.window, task.execution, task.detail)

@@ -1,11 +1,13 @@
 """Protobuf to domain and back, for candles."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.marketdata.v1 import interval_pb2
-from backcast.marketdata.v1.candle_columns_pb2 import CandleColumns
-from services.shared.candles import Candles
+from backcast.marketdata.v1.candle_columns_pb2 import CandleColumn, CandleColumns
+from services.shared.candles import VALUE_COLUMNS, Candles
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 
@@ -40,21 +42,29 @@ def timestamp_to(time_s: int) -> Timestamp:
     return Timestamp(seconds=time_s)
 
 
-def candles_from(columns: CandleColumns, field: str = "columns") -> Candles:
-    """Return a block's candles, without copying; raise InvalidInput where the columns are no columns."""
+def columns_to(names: Iterable[str]) -> list[CandleColumn.ValueType]:
+    """Return the enum values of columns."""
+    return [CandleColumn.Value(f"CANDLE_COLUMN_{name.upper()}") for name in names]
+
+
+def candles_from(
+    columns: CandleColumns, field: str = "columns", wanted: tuple[str, ...] = VALUE_COLUMNS
+) -> Candles:
+    """Return a block's candles, without copying; columns besides the time and `wanted` are left empty.
+
+    Raises InvalidInput where the columns are no columns.
+    """
     try:
-        candles = Candles(
-            np.frombuffer(columns.open_time_s, "<i8"),
-            *(
-                np.frombuffer(column, "<f8")
-                for column in (columns.open, columns.high, columns.low, columns.close, columns.volume)
-            ),
-        )
+        open_time_s = np.frombuffer(columns.open_time_s, "<i8")
+        values = {
+            name: np.frombuffer(getattr(columns, name) if name in wanted else b"", "<f8")
+            for name in VALUE_COLUMNS
+        }
     except ValueError:
         raise InvalidInput.of(field, "a column's size is not a multiple of 8 bytes") from None
-    if len({len(column) for column in candles.columns()}) != 1:
+    if any(len(values[name]) != len(open_time_s) for name in wanted):
         raise InvalidInput.of(field, "the columns have different lengths")
-    return candles
+    return Candles(open_time_s, **values)
 
 
 def candles_to(candles: Candles) -> CandleColumns:

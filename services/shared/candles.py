@@ -18,7 +18,8 @@ class Candles:
     """Candles of one crypto in strictly ascending order of time; all columns have the shape (n,).
 
     `open_time_s` is int64, the opening time in Unix seconds; the prices are float64 in the quote
-    currency; `volume` is float64 in the base currency. Missing candles are absent.
+    currency; `volume` is float64 in the base currency. Missing candles are absent. A column that nobody
+    asked for is empty: its shape is (0,).
     """
 
     open_time_s: TimeColumn

@@ -42,6 +42,12 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(tempfile.gettempdir()) / f"backcast-columns-{os.getuid()}",
         description="Folder of compute's candle columns; can be deleted at any time.",
     )
+    column_dir_max_gb: float = Field(
+        4.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Above this (10^9 bytes), the least recently used columns are deleted.",
+    )
     data_dir: Path = Field(
         default_factory=lambda: user_data_path("backcast"),
         description="Folder of the embedded servers of `backcast up`.",

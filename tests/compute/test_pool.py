@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import ClassVar
@@ -12,10 +12,10 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from services.compute.column_files import ColumnFiles
-from services.compute.engine import Detail, Execution, Strategy, Window, run_backtest
+from services.compute.engine import Detail, Execution, Strategy, Window, columns_of, run_backtest
 from services.compute.engine.strategies import Rsi, Signals
 from services.compute.pool import WorkerPool
+from services.compute.stored_candles import StoredCandles
 from services.compute.worker import BacktestTask
 from services.shared.candles import Candles
 from services.shared.errors import NotFound, Unavailable
@@ -54,8 +54,10 @@ class Acting(Strategy):
 
 
 @pytest.fixture(scope="module")
-def columns(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return ColumnFiles(tmp_path_factory.mktemp("columns")).write("A", Interval.HOUR_1, "1", CANDLES)
+def stored(tmp_path_factory: pytest.TempPathFactory) -> StoredCandles:
+    stored = StoredCandles(tmp_path_factory.mktemp("columns"), "A-1h-1", columns_of(Rsi()))
+    stored.write([CANDLES])
+    return stored
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +69,12 @@ async def pool() -> AsyncIterator[WorkerPool]:
     resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
 
 
-def task(columns: Path, strategy: Strategy, window: Window = WINDOW) -> BacktestTask:
-    return BacktestTask(columns, strategy, Interval.HOUR_1, window, Execution(), Detail.EQUITY)
+def task(stored: StoredCandles, strategy: Strategy, window: Window = WINDOW) -> BacktestTask:
+    return BacktestTask(stored, strategy, Interval.HOUR_1, window, Execution(), Detail.EQUITY)
 
 
-async def test_a_result_is_the_engines(pool: WorkerPool, columns: Path) -> None:
-    result = await pool.run(task(columns, Rsi()))
+async def test_a_result_is_the_engines(pool: WorkerPool, stored: StoredCandles) -> None:
+    result = await pool.run(task(stored, Rsi()))
     here = run_backtest(CANDLES, Rsi(), Interval.HOUR_1, WINDOW, Execution(), Detail.EQUITY)
     assert (result.metrics, result.coverage, result.trades) == (here.metrics, here.coverage, here.trades)
     assert result.equity_curve is not None
@@ -81,45 +83,45 @@ async def test_a_result_is_the_engines(pool: WorkerPool, columns: Path) -> None:
 
 
 async def test_errors_are_raised_here_and_tell_where_they_come_from(
-    pool: WorkerPool, columns: Path, tmp_path: Path
+    pool: WorkerPool, stored: StoredCandles, tmp_path: Path
 ) -> None:
     with pytest.raises(NotFound, match="no candles in the window"):
-        await pool.run(task(columns, Rsi(), Window(0, 1)))
+        await pool.run(task(stored, Rsi(), Window(0, 1)))
     with pytest.raises(FileNotFoundError):
-        await pool.run(task(columns.with_name("gone"), Rsi()))
+        await pool.run(task(replace(stored, name="gone"), Rsi()))
     with pytest.raises(ZeroDivisionError, match="as it was told to") as failure:
-        await pool.run(task(columns, Acting(str(tmp_path), "fail")))
+        await pool.run(task(stored, Acting(str(tmp_path), "fail")))
     assert "in signals" in "".join(failure.value.__notes__)
 
 
 async def test_a_backtest_whose_worker_dies_is_tried_once_more(
-    pool: WorkerPool, columns: Path, tmp_path: Path
+    pool: WorkerPool, stored: StoredCandles, tmp_path: Path
 ) -> None:
-    result = await pool.run(task(columns, Acting(str(tmp_path), "die once")))
+    result = await pool.run(task(stored, Acting(str(tmp_path), "die once")))
     assert result.metrics.total_return == 0
     assert len(list(tmp_path.iterdir())) == 2
 
 
 async def test_a_deadly_backtest_fails_and_harms_no_other(
-    pool: WorkerPool, columns: Path, tmp_path: Path
+    pool: WorkerPool, stored: StoredCandles, tmp_path: Path
 ) -> None:
-    deadly = pool.run(task(columns, Acting(str(tmp_path), "die")))
-    died, other = await asyncio.gather(deadly, pool.run(task(columns, Rsi())), return_exceptions=True)
+    deadly = pool.run(task(stored, Acting(str(tmp_path), "die")))
+    died, other = await asyncio.gather(deadly, pool.run(task(stored, Rsi())), return_exceptions=True)
     assert isinstance(died, Unavailable)
     assert not isinstance(other, BaseException)
     assert len(list(tmp_path.iterdir())) == 2
 
 
 async def test_a_cancellation_takes_back_what_has_not_begun(
-    pool: WorkerPool, columns: Path, tmp_path: Path
+    pool: WorkerPool, stored: StoredCandles, tmp_path: Path
 ) -> None:
-    waiting = task(columns, Acting(str(tmp_path), "wait"))
+    waiting = task(stored, Acting(str(tmp_path), "wait"))
     begun, queued = (asyncio.create_task(pool.run(waiting)) for _ in range(2))
     while not list(tmp_path.iterdir()):
         await asyncio.sleep(0.01)
     begun.cancel()
     queued.cancel()
-    result = await pool.run(task(columns, Rsi()))
+    result = await pool.run(task(stored, Rsi()))
     assert result.metrics.trade_count
     assert begun.cancelled()
     assert queued.cancelled()

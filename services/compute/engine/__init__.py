@@ -4,7 +4,7 @@
 `metrics` (figures) and `strategies` (signals).
 """
 
-from services.compute.engine.backtest import run_backtest
+from services.compute.engine.backtest import columns_of, run_backtest
 from services.compute.engine.results import (
     BacktestResult,
     Coverage,
@@ -32,5 +32,6 @@ __all__ = [
     "Strategy",
     "Trade",
     "Window",
+    "columns_of",
     "run_backtest",
 ]

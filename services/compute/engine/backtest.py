@@ -8,10 +8,18 @@ from services.compute.engine.results import BacktestResult, Detail, EquityCurve,
 from services.compute.engine.simulation import simulate
 from services.compute.engine.strategies import Signals, Strategy
 from services.compute.engine.trades import trade_columns, trade_records
-from services.shared.candles import Candles, PriceColumn
+from services.shared.candles import VALUE_COLUMNS, Candles, PriceColumn
 from services.shared.clock import utc
 from services.shared.errors import NotFound, Refused
 from services.shared.interval import Interval
+
+# What fills, equity and metrics read, whatever the strategy.
+_EXECUTION_COLUMNS = ("open", "close")
+
+
+def columns_of(strategy: Strategy) -> tuple[str, ...]:
+    """Return the columns besides the time that a backtest of `strategy` reads, in the candles' order."""
+    return tuple(name for name in VALUE_COLUMNS if name in (*_EXECUTION_COLUMNS, *strategy.columns))
 
 
 def run_backtest(
@@ -26,6 +34,7 @@ def run_backtest(
 
     Indicators are computed over the window and as many candles before it as the strategy asks for and
     the history has; there is no trade in that warm-up, and equity starts at the window's first candle.
+    Columns that are not in `columns_of(strategy)` may be empty.
     Raises NotFound where the window has no candle, Refused where prices are so extreme that the equity
     or a trade is beyond the numbers of a float64.
     """

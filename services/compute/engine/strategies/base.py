@@ -32,6 +32,8 @@ class Strategy(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    columns: ClassVar[tuple[str, ...]] = ("close",)
+    """The columns of the candles that `signals` reads; the time is always there, others may be empty."""
 
     def violations(self) -> list[Violation]:
         """Return a violation for each parameter that is out of range, or in conflict with another."""

@@ -1,0 +1,254 @@
+"""The folder of column files: whole files or none, never more than there may be, shared and deletable."""
+
+import os
+import resource
+import shutil
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from threading import Event
+from uuid import uuid4
+
+import numpy as np
+import pytest
+
+from services.compute.column_files import ColumnFiles, CryptoData
+from services.compute.stored_candles import UNFINISHED, StoredCandles
+from services.shared.candles import VALUE_COLUMNS, Candles
+from services.shared.errors import NotFound, Unavailable
+from services.shared.interval import Interval
+from tests.candle_making import random_candles
+
+HOUR = Interval.HOUR_1
+CANDLES = random_candles(1, 1000)
+LATER_S = int(CANDLES.open_time_s[700])
+CLOSE = ("close",)
+# Of one column of CANDLES, in bytes.
+SIZE = 8 + 8 * 1000
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> ColumnFiles:
+    return ColumnFiles(tmp_path / "columns", 1.0)
+
+
+def put(
+    files: ColumnFiles,
+    symbol: str,
+    fingerprint: str,
+    columns: tuple[str, ...] = CLOSE,
+    candles: Candles = CANDLES,
+    unchanged_before_s: int | None = None,
+) -> StoredCandles:
+    """Write what a run that misses these columns would have fetched."""
+    data = CryptoData(symbol, fingerprint)
+    (missing,) = files.missing([data], HOUR, columns)
+    files.write(missing, HOUR, fingerprint, unchanged_before_s, [candles[:600], candles[600:]])
+    return files.stored(data, HOUR, columns)
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def age(stored: StoredCandles, seconds: int) -> None:
+    for path in stored.paths():
+        os.utime(path, (time.time() - seconds,) * 2)
+
+
+def test_what_is_written_is_mapped_bit_by_bit_and_read_only(files: ColumnFiles) -> None:
+    mapped = put(files, "AUSDT", "1", ("open", "close")).map()
+    np.testing.assert_array_equal(mapped.open_time_s, CANDLES.open_time_s)
+    assert (mapped.open.tobytes(), mapped.close.tobytes()) == (
+        CANDLES.open.tobytes(),
+        CANDLES.close.tobytes(),
+    )
+    assert [len(getattr(mapped, name)) for name in ("high", "low", "volume")] == [0, 0, 0]
+    assert not mapped.close.flags.writeable
+
+
+def test_only_what_is_missing_is_asked_for(files: ColumnFiles) -> None:
+    data = CryptoData("AUSDT", "1")
+    put(files, "AUSDT", "1", ("open", "close"))
+    (missing,) = files.missing([data], HOUR, ("high", "close"))
+    assert (missing.columns, missing.older_fingerprint) == (("high",), "")
+    (missing,) = files.missing([CryptoData("AUSDT", "2")], HOUR, ("close",))
+    assert (missing.columns, missing.older_fingerprint) == (("close",), "1")
+    for other in (CryptoData("AUSDT2", "1"), CryptoData("A", "1")):
+        (missing,) = files.missing([other], HOUR, ("close",))
+        assert missing.older_fingerprint == ""
+    (missing,) = files.missing([CryptoData("AUSDT", "2")], Interval.DAY_1, ("close",))
+    assert missing.older_fingerprint == ""
+
+
+def test_new_columns_are_the_older_ones_as_far_as_they_stay_and_what_came(files: ColumnFiles) -> None:
+    old = put(files, "AUSDT", "1")
+    new = random_candles(2, 1200)[700:]
+    mapped = put(files, "AUSDT", "2", CLOSE, new, LATER_S).map()
+    assert mapped.close.tolist() == [*CANDLES.close[:700].tolist(), *new.close.tolist()]
+    assert mapped.open_time_s.tolist() == random_candles(2, 1200).open_time_s.tolist()
+    assert not old.use()
+
+
+def test_whoever_has_superseded_columns_mapped_keeps_them(files: ColumnFiles) -> None:
+    mapped = put(files, "AUSDT", "1").map()
+    new = put(files, "AUSDT", "2", CLOSE, random_candles(2, 1000))
+    np.testing.assert_array_equal(mapped.close, CANDLES.close)
+    assert names(new.folder) == {"AUSDT-1h-2.open_time_s", "AUSDT-1h-2.close"}
+
+
+def test_other_cryptos_and_intervals_are_not_superseded(files: ColumnFiles) -> None:
+    others = [put(files, symbol, "1") for symbol in ("BUSDT", "AUSDT2", "A")]
+    put(files, "AUSDT", "1")
+    put(files, "AUSDT", "2")
+    assert all(other.use() for other in others)
+
+
+def test_columns_that_only_older_data_has_stay_for_the_next_run(files: ColumnFiles) -> None:
+    put(files, "AUSDT", "1", ("high", "close"))
+    put(files, "AUSDT", "2", CLOSE)
+    (missing,) = files.missing([CryptoData("AUSDT", "2")], HOUR, ("high", "close"))
+    assert (missing.columns, missing.older_fingerprint) == (("high",), "1")
+    new = random_candles(2, 1000)
+    high = put(files, "AUSDT", "2", ("high",), new[700:], LATER_S).map().high
+    assert high.tolist() == [*CANDLES.high[:700].tolist(), *new.high[700:].tolist()]
+    assert names(files.stored(missing.data, HOUR, ()).folder) == {
+        f"AUSDT-1h-2.{column}" for column in ("open_time_s", "high", "close")
+    }
+
+
+def test_data_without_a_candle_is_not_found(files: ColumnFiles) -> None:
+    with pytest.raises(NotFound, match="there are no candles"):
+        put(files, "AUSDT", "1", CLOSE, Candles.empty())
+
+
+@pytest.mark.parametrize("column", ["open_time_s", "close"])
+@pytest.mark.parametrize("length", [0, 5, 8, SIZE // 2 // 8 * 8, SIZE - 8, SIZE - 1, SIZE + 8])
+def test_a_file_that_is_not_whole_is_as_good_as_none(files: ColumnFiles, column: str, length: int) -> None:
+    stored = put(files, "AUSDT", "1")
+    os.truncate(stored.path(column), length)
+    with pytest.raises(FileNotFoundError):
+        stored.map()
+    assert names(stored.folder) == set()
+    assert put(files, "AUSDT", "1").map().close.tolist() == CANDLES.close.tolist()
+
+
+def test_files_of_different_lengths_are_as_good_as_none(files: ColumnFiles) -> None:
+    stored, other = put(files, "AUSDT", "1"), put(files, "BUSDT", "1", CLOSE, CANDLES[:900])
+    shutil.copy(other.path("close"), stored.path("close"))
+    with pytest.raises(FileNotFoundError):
+        stored.map()
+
+
+def test_damaged_older_data_is_not_built_upon(files: ColumnFiles) -> None:
+    old = put(files, "AUSDT", "1")
+    os.truncate(old.path("close"), SIZE // 2 // 8 * 8)
+    with pytest.raises(FileNotFoundError):
+        put(files, "AUSDT", "2", CLOSE, CANDLES[700:], LATER_S)
+    (missing,) = files.missing([CryptoData("AUSDT", "2")], HOUR, CLOSE)
+    assert missing.older_fingerprint == ""
+
+
+def test_two_processes_share_a_folder_that_is_deleted_now_and_then(tmp_path: Path) -> None:
+    """Readers see whole columns or none, whatever two writers and a deleter do."""
+    folder = tmp_path / "columns"
+    versions = {"1": CANDLES, "2": random_candles(2, 1000)}
+
+    def write(seed: int) -> None:
+        files = ColumnFiles(folder, 1.0)
+        for turn in range(seed, seed + 150):
+            fingerprint = str(turn % 2 + 1)
+            with suppress(FileNotFoundError):
+                put(files, "AUSDT", fingerprint, CLOSE, versions[fingerprint])
+
+    def read() -> None:
+        files = ColumnFiles(folder, 1.0)
+        while not written.is_set():
+            for fingerprint, candles in versions.items():
+                with suppress(FileNotFoundError):
+                    mapped = files.stored(CryptoData("AUSDT", fingerprint), HOUR, CLOSE).map()
+                    assert mapped.close.tobytes() == candles.close.tobytes()
+
+    def delete() -> None:
+        while not written.is_set():
+            shutil.rmtree(folder, ignore_errors=True)
+
+    written = Event()
+    with ThreadPoolExecutor(5) as threads:
+        others = [threads.submit(read), threads.submit(read), threads.submit(delete)]
+        try:
+            for writer in [threads.submit(write, seed) for seed in (0, 1)]:
+                writer.result()
+        finally:
+            written.set()
+        for other in others:
+            other.result()
+    stored = put(ColumnFiles(folder, 1.0), "AUSDT", "3")
+    assert stored.map().close.tobytes() == CANDLES.close.tobytes()
+
+
+def test_above_the_limit_the_least_recently_used_are_deleted(tmp_path: Path) -> None:
+    files = ColumnFiles(tmp_path, 6 * SIZE / 1e9)
+    stored = [put(files, f"{letter}USDT", "1") for letter in "ABCD"]
+    for position, one in enumerate(stored):
+        age(one, 100 - position)
+    assert stored[0].use()
+    files.tidy()
+    assert [one.use() for one in stored] == [True, False, True, True]
+
+
+def test_what_a_run_uses_is_not_deleted_for_want_of_space(tmp_path: Path) -> None:
+    files = ColumnFiles(tmp_path, 2 * SIZE / 1e9)
+    stored = [put(files, f"{letter}USDT", "1") for letter in "ABCD"]
+    for position, one in enumerate(stored):
+        age(one, 100 - position)
+    files.tidy({one.name for one in stored[:2]})
+    assert [one.use() for one in stored] == [True, True, False, False]
+
+
+def test_a_folder_within_its_limit_keeps_everything(tmp_path: Path) -> None:
+    files = ColumnFiles(tmp_path, 8 * SIZE / 1e9)
+    stored = [put(files, f"{letter}USDT", "1") for letter in "ABCD"]
+    files.tidy()
+    assert all(one.use() for one in stored)
+
+
+def test_leftovers_and_files_of_earlier_versions_are_swept_and_nothing_else(tmp_path: Path) -> None:
+    files = ColumnFiles(tmp_path, 1.0)
+    stored = put(files, "AUSDT", "1")
+    abandoned, fresh, foreign = f".{uuid4()}{UNFINISHED}", f".{uuid4()}{UNFINISHED}", "notes.columns.txt"
+    outdated = [f"AUSDT-1h-{uuid4()}.columns", f".{uuid4()}"]
+    for name in (abandoned, fresh, foreign, *outdated):
+        (tmp_path / name).write_bytes(b"what was written so far")
+    os.utime(tmp_path / abandoned, (time.time() - 3_700,) * 2)
+    files.tidy()
+    assert names(tmp_path) == {fresh, foreign, *(path.name for path in stored.paths())}
+
+
+def test_there_need_not_be_a_folder(tmp_path: Path) -> None:
+    files = ColumnFiles(tmp_path / "nowhere", 1.0)
+    files.tidy()
+    assert files.missing([CryptoData("AUSDT", "1")], HOUR, VALUE_COLUMNS)[0].columns == VALUE_COLUMNS
+
+
+def test_a_folder_that_cannot_be_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    files = ColumnFiles(tmp_path / "file" / "columns", 1.0)
+    with pytest.raises(Unavailable, match=r"compute cannot keep candles in .*: Not a directory"):
+        put(files, "AUSDT", "1")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a limit on the size of files stands for a full disk")
+def test_a_disk_that_is_full_is_one_clear_error_and_leaves_nothing(
+    files: ColumnFiles, tmp_path: Path
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SIZE // 2, limits[1]))
+    try:
+        with pytest.raises(Unavailable, match=r"compute cannot keep candles in .*: File too large"):
+            put(files, "AUSDT", "1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert names(tmp_path / "columns") == set()

@@ -1,0 +1,30 @@
+"""What a strategy declares to read is all that its backtest reads."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from services.compute.engine import STRATEGIES, Detail, Execution, Window, columns_of, run_backtest
+from services.shared.candles import VALUE_COLUMNS
+from services.shared.interval import Interval
+from tests.candle_making import START_S, random_candles
+
+CANDLES = random_candles(5, 2000)
+WINDOW = Window(START_S + 3600 * 500, START_S + 3600 * 1900)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_backtest_needs_no_other_columns(name: str) -> None:
+    strategy = STRATEGIES[name]()
+    read = columns_of(strategy)
+    assert read == tuple(column for column in VALUE_COLUMNS if column in read)
+    only = replace(CANDLES, **{column: np.empty(0) for column in VALUE_COLUMNS if column not in read})
+    whole, lean = (
+        run_backtest(candles, strategy, Interval.HOUR_1, WINDOW, Execution(), Detail.EQUITY)
+        for candles in (CANDLES, only)
+    )
+    assert (lean.metrics, lean.coverage, lean.trades) == (whole.metrics, whole.coverage, whole.trades)
+    assert whole.equity_curve is not None
+    assert lean.equity_curve is not None
+    np.testing.assert_array_equal(lean.equity_curve.equity, whole.equity_curve.equity)

@@ -1,0 +1,407 @@
+"""Columns on their way from the data service: what is new, once, and nothing else."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.marketdata.v1 import market_data_service_pb2
+from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.compute.candle_source import CandleSource
+from services.compute.column_files import ColumnFiles, CryptoData
+from services.compute.column_supply import ColumnSupply
+from services.compute.engine.strategies import Rsi
+from services.local.stack import LocalStack
+from services.shared.backtest_messages import strategy_to
+from services.shared.candles import VALUE_COLUMNS, Candles
+from services.shared.errors import Unavailable
+from services.shared.interval import Interval
+from services.shared.rpc_channel import open_channel
+from tests.candle_making import events_of, import_candles, random_candles
+from tests.end_to_end.line import Line
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+HOUR = Interval.HOUR_1
+CLOSE = ("close",)
+HOURS = 3_000
+CRYPTOS = 6
+# What a connection, headers and frames take beside the candles.
+OVERHEAD = 10_000
+GB = 10**9
+
+
+_numbers = count()
+
+
+@pytest.fixture
+async def market(data_service: "MarketDataServiceAsyncStub") -> dict[str, Candles]:
+    """Six cryptos of this test alone, as they are stored."""
+    market = {f"COL{next(_numbers)}USDT": random_candles(number + 300, HOURS) for number in range(CRYPTOS)}
+    for symbol, candles in market.items():
+        await import_candles(data_service, symbol, candles)
+    return market
+
+
+@pytest.fixture
+async def line(stack: LocalStack) -> AsyncIterator[Line]:
+    async with Line(stack.data_address) as line:
+        yield line
+
+
+@pytest.fixture
+async def source(line: Line) -> AsyncIterator[CandleSource]:
+    async with open_channel(line.address) as channel:
+        yield CandleSource(MarketDataServiceStub(channel))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> ColumnFiles:
+    return ColumnFiles(tmp_path / "columns", 1.0)
+
+
+@pytest.fixture
+def supply(files: ColumnFiles, source: CandleSource) -> ColumnSupply:
+    return ColumnSupply(files, source)
+
+
+async def known(data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]) -> list[CryptoData]:
+    """Return what the gateway would tell compute of the cryptos now."""
+    request = market_data_service_pb2.ListCryptosRequest(symbols=market)
+    cryptos = (await data_service.ListCryptos(request)).cryptos
+    return [CryptoData(crypto.symbol, crypto.fingerprint) for crypto in cryptos]
+
+
+async def brought(
+    supply: ColumnSupply,
+    cryptos: list[CryptoData],
+    columns: tuple[str, ...] = CLOSE,
+    interval: Interval = HOUR,
+) -> dict[str, Candles | Exception]:
+    """Return each crypto's columns as a worker would map them, or why there are none."""
+    return {
+        data.symbol: stored if isinstance(stored, Exception) else stored.map()
+        async for data, stored in supply.columns(cryptos, interval, columns)
+    }
+
+
+def assert_same(
+    found: dict[str, Candles | Exception], market: dict[str, Candles], columns: tuple[str, ...] = CLOSE
+) -> None:
+    assert sorted(found) == sorted(market)
+    for symbol, candles in found.items():
+        for column in ("open_time_s", *columns):
+            assert getattr(candles, column).tobytes() == getattr(market[symbol], column).tobytes()
+
+
+async def append(
+    data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles], symbol: str, hours: int = 1
+) -> None:
+    """Store candles after a crypto's last one."""
+    start_s = int(market[symbol].open_time_s[-1]) + 3600
+    candles = random_candles(len(market[symbol]), hours, start_s)
+    await import_candles(data_service, symbol, candles)
+    market[symbol] = Candles.concatenate([market[symbol], candles])
+
+
+async def correct(
+    data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles], symbol: str, position: int
+) -> None:
+    """Store another close at a position."""
+    candles = market[symbol]
+    close = candles.close.copy()
+    close[position] = (
+        candles.low[position] if close[position] != candles.low[position] else candles.high[position]
+    )
+    market[symbol] = replace(candles, close=close)
+    await import_candles(data_service, symbol, market[symbol][position : position + 1])
+
+
+def size(*columns: str) -> int:
+    """Return the bytes of some columns and the time of the market at first."""
+    return CRYPTOS * HOURS * 8 * (1 + len(columns))
+
+
+async def test_only_the_columns_asked_for_are_fetched_and_only_once(
+    supply: ColumnSupply, line: Line, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    cryptos = await known(data_service, market)
+    assert_same(await brought(supply, cryptos), market)
+    assert 0 < line.received - size("close") < OVERHEAD
+    before = line.received
+    assert_same(await brought(supply, cryptos), market)
+    assert line.received == before
+    assert_same(await brought(supply, cryptos, ("high", "close")), market, ("high", "close"))
+    assert 0 < line.received - before - size("high") < OVERHEAD
+
+
+async def test_after_an_appended_candle_only_that_is_fetched(
+    supply: ColumnSupply, line: Line, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    await brought(supply, await known(data_service, market))
+    before = line.received
+    for symbol in market:
+        await append(data_service, market, symbol)
+    assert_same(await brought(supply, await known(data_service, market)), market)
+    assert 0 < line.received - before < OVERHEAD
+
+
+async def test_a_correction_replaces_just_that_crypto(
+    supply: ColumnSupply,
+    line: Line,
+    files: ColumnFiles,
+    data_service: "MarketDataServiceAsyncStub",
+    market: dict[str, Candles],
+) -> None:
+    cryptos = await known(data_service, market)
+    await brought(supply, cryptos)
+    corrected, *others = cryptos
+    inodes = [path.stat().st_ino for data in others for path in files.stored(data, HOUR, CLOSE).paths()]
+    before = line.received
+    await correct(data_service, market, corrected.symbol, HOURS - 100)
+    assert_same(await brought(supply, await known(data_service, market)), market)
+    assert 100 * 2 * 8 < line.received - before < 100 * 2 * 8 + OVERHEAD
+    assert inodes == [
+        path.stat().st_ino for data in others for path in files.stored(data, HOUR, CLOSE).paths()
+    ]
+    assert not files.stored(corrected, HOUR, CLOSE).path("close").exists()
+
+
+async def test_what_came_before_a_stream_broke_is_kept(
+    supply: ColumnSupply, line: Line, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    cryptos = await known(data_service, market)
+    line.hold(after=size("close") // 2)
+    found: dict[str, Candles | Exception] = {}
+    async for data, stored in supply.columns(cryptos, HOUR, CLOSE):
+        found[data.symbol] = stored if isinstance(stored, Exception) else stored.map()
+        if len(found) == 1:
+            line.cut()
+    errors = [error for error in found.values() if isinstance(error, Exception)]
+    assert len(found) == CRYPTOS
+    assert 3 <= len(errors) < CRYPTOS
+    assert {str(error) for error in errors} == {"the data service does not answer"}
+    assert {type(error) for error in errors} == {Unavailable}
+    before = line.received
+    assert_same(await brought(supply, cryptos), market)
+    assert 0 < line.received - before - size("close") * len(errors) / CRYPTOS < OVERHEAD
+
+
+async def test_runs_that_need_the_same_fetch_it_once(
+    supply: ColumnSupply, line: Line, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    cryptos = await known(data_service, market)
+    runs = await asyncio.gather(*(brought(supply, part) for part in (cryptos, cryptos[2:], cryptos[::-1])))
+    for run in runs:
+        assert_same(run, {symbol: market[symbol] for symbol in run})
+    assert [len(run) for run in runs] == [6, 4, 6]
+    assert line.received - size("close") < OVERHEAD
+
+
+async def test_a_run_whose_reader_is_slow_holds_nobody_up(
+    supply: ColumnSupply, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    cryptos = await known(data_service, market)
+    async with aclosing(supply.columns(cryptos, HOUR, CLOSE)) as slow:
+        await anext(slow)
+        assert_same(await brought(supply, cryptos), market)
+
+
+@pytest.mark.parametrize("left", ["the one that fetches", "the one that waits"])
+async def test_a_run_that_is_left_breaks_no_other(
+    supply: ColumnSupply,
+    line: Line,
+    data_service: "MarketDataServiceAsyncStub",
+    market: dict[str, Candles],
+    left: str,
+) -> None:
+    cryptos = await known(data_service, market)
+    line.hold(after=size("close") // 2)
+    first, second = (supply.columns(cryptos, HOUR, CLOSE) for _ in range(2))
+    await anext(first)
+    await anext(second)
+    leaving, staying = (first, second) if left == "the one that fetches" else (second, first)
+    await leaving.aclose()
+    line.open()
+    rest = {data.symbol: stored async for data, stored in staying}
+    assert len(rest) == CRYPTOS - 1
+    assert not any(isinstance(stored, Exception) for stored in rest.values())
+    assert_same(await brought(supply, cryptos), market)
+
+
+async def test_the_folder_can_be_deleted_at_any_time(
+    supply: ColumnSupply,
+    tmp_path: Path,
+    data_service: "MarketDataServiceAsyncStub",
+    market: dict[str, Candles],
+) -> None:
+    cryptos = await known(data_service, market)
+    found = set()
+    async for data, stored in supply.columns(cryptos, HOUR, CLOSE):
+        assert not isinstance(stored, Exception)
+        found.add(data.symbol)
+        shutil.rmtree(tmp_path / "columns", ignore_errors=True)
+    assert found == set(market)
+    assert_same(await brought(supply, cryptos), market)
+
+
+async def test_a_run_that_asks_for_data_of_the_past_gets_the_present(
+    supply: ColumnSupply,
+    tmp_path: Path,
+    data_service: "MarketDataServiceAsyncStub",
+    market: dict[str, Candles],
+) -> None:
+    past = await known(data_service, market)
+    for symbol in market:
+        await append(data_service, market, symbol)
+    present = await known(data_service, market)
+    assert_same(await brought(supply, past), market)
+    files = {path.name: path.stat().st_ino for path in (tmp_path / "columns").iterdir()}
+    assert [data async for data, _ in supply.columns(past, HOUR, CLOSE)] == present
+    assert files == {path.name: path.stat().st_ino for path in (tmp_path / "columns").iterdir()}
+
+
+async def test_columns_of_different_moments_are_never_mixed(
+    supply: ColumnSupply, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    past = await known(data_service, market)
+    await brought(supply, past, ("close",))
+    for symbol in market:
+        await correct(data_service, market, symbol, 10)
+    assert_same(await brought(supply, past, ("high", "close")), market, ("high", "close"))
+
+
+async def test_a_run_larger_than_the_folder_may_be_is_complete(
+    source: CandleSource,
+    tmp_path: Path,
+    data_service: "MarketDataServiceAsyncStub",
+    market: dict[str, Candles],
+) -> None:
+    limit = size("close") // 3
+    files = ColumnFiles(tmp_path, limit / GB)
+    supply = ColumnSupply(files, source)
+    cryptos = await known(data_service, market)
+    async with aclosing(supply.columns(cryptos[:4], HOUR, CLOSE)) as run:
+        for _ in cryptos[:4]:
+            await anext(run)
+        other = await brought(supply, cryptos[4:])
+        assert_same(other, {symbol: market[symbol] for symbol in other})
+        assert all(files.stored(data, HOUR, CLOSE).use() for data in cryptos[:4])
+    await brought(supply, cryptos[:1], ("volume",))
+    assert size("close") // 4 < sum(path.stat().st_size for path in tmp_path.iterdir()) <= limit
+
+
+async def test_two_compute_services_share_a_folder(
+    files: ColumnFiles,
+    source: CandleSource,
+    tmp_path: Path,
+    data_service: "MarketDataServiceAsyncStub",
+    market: dict[str, Candles],
+) -> None:
+    supplies = [ColumnSupply(files, source), ColumnSupply(ColumnFiles(tmp_path / "columns", 1.0), source)]
+    for _ in range(2):
+        cryptos = await known(data_service, market)
+        for found in await asyncio.gather(*(brought(supply, cryptos) for supply in supplies)):
+            assert_same(found, market)
+        for symbol in market:
+            await append(data_service, market, symbol)
+
+
+async def test_a_folder_that_cannot_be_written_is_told_for_each_crypto(
+    source: CandleSource,
+    tmp_path: Path,
+    data_service: "MarketDataServiceAsyncStub",
+    market: dict[str, Candles],
+) -> None:
+    (tmp_path / "file").touch()
+    supply = ColumnSupply(ColumnFiles(tmp_path / "file", 1.0), source)
+    found = await brought(supply, await known(data_service, market))
+    assert len(found) == CRYPTOS
+    assert {type(error) for error in found.values()} == {Unavailable}
+    assert {str(error) for error in found.values()} == {
+        f"compute cannot keep candles in {tmp_path / 'file'}: Not a directory"
+    }
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), st.integers(1, 200)),
+        st.tuples(st.just("correct"), st.integers(0, 10_000)),
+        st.tuples(st.just("delete"), st.just(0)),
+        st.tuples(st.just("run"), st.integers(0, 4)),
+        st.tuples(st.just("run daily"), st.integers(0, 4)),
+    ),
+    min_size=2,
+    max_size=12,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+async def test_whatever_happens_columns_are_the_truth(
+    supply: ColumnSupply,
+    source: CandleSource,
+    tmp_path: Path,
+    data_service: "MarketDataServiceAsyncStub",
+    steps: list[tuple[str, int]],
+) -> None:
+    symbol = f"TRUTH{next(_numbers)}USDT"
+    market = {symbol: random_candles(5, 100)}
+    await import_candles(data_service, symbol, market[symbol])
+    for step, number in [*steps, ("run", 3), ("run daily", 3)]:
+        if step == "append":
+            await append(data_service, market, symbol, number)
+        elif step == "correct":
+            await correct(data_service, market, symbol, number % len(market[symbol]))
+        elif step == "delete":
+            shutil.rmtree(tmp_path / "columns", ignore_errors=True)
+        else:
+            columns = tuple(VALUE_COLUMNS[position] for position in sorted({number, 3}))
+            cryptos = await known(data_service, market)
+            if step == "run":
+                assert_same(await brought(supply, cryptos, columns), market, columns)
+            else:
+                async with aclosing(
+                    source.histories({symbol: ""}, Interval.DAY_1, VALUE_COLUMNS)
+                ) as histories:
+                    (daily,) = (await anext(histories)).blocks
+                found = await brought(supply, cryptos, columns, Interval.DAY_1)
+                assert_same(found, {symbol: daily}, columns)
+
+
+async def test_results_are_those_of_a_run_with_an_empty_folder(
+    gateway: "BacktestServiceAsyncStub",
+    data_service: "MarketDataServiceAsyncStub",
+    short_folder: Path,
+    market: dict[str, Candles],
+) -> None:
+    async def results() -> dict[str, bytes]:
+        request = pb.RunBacktestsRequest(
+            symbols=market, strategy=strategy_to(Rsi()), cache_mode=pb.CACHE_MODE_BYPASS, detail=3
+        )
+        return {
+            event.result.symbol: event.result.SerializeToString(deterministic=True)
+            async for event in events_of(gateway, request)
+            if event.HasField("result")
+        }
+
+    before = await results()
+    for symbol in market:
+        await append(data_service, market, symbol, 30)
+        await correct(data_service, market, symbol, HOURS - 10)
+    built_upon = await results()
+    shutil.rmtree(short_folder / "stack" / "columns")
+    assert await results() == built_upon
+    assert len(built_upon) == CRYPTOS
+    assert not set(built_upon.values()) & set(before.values())
