@@ -13,6 +13,7 @@ test: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.candles
 
 lint: .venv/installed build/googleapis/google/rpc/status.proto
 	$(BIN)/ruff format --check .

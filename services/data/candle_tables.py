@@ -72,7 +72,7 @@ class CandleTable:
             return []
         # A column comes as one value: to send it row by row takes the database as long, and us five times as
         # long. Rows that come from a subquery are aggregated in its order.
-        joined = ", ".join(f"string_agg({_sent(name)}, ''::bytea)" for name in columns)
+        joined = ", ".join(f"string_agg({_sent(name)}, NULL)" for name in columns)
         row = await self.connection.fetchrow(
             f"SELECT {joined} FROM (SELECT {', '.join(columns)} FROM {self.name} "
             "WHERE crypto_id = $1 AND ts >= to_timestamp($2) AND ts < to_timestamp($3) "

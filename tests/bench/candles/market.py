@@ -1,0 +1,173 @@
+"""The big market: a database of 211 cryptos × five years of hourly candles, and the data service on it."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import structlog
+
+from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.data.candle_store import CandleStore
+from services.data.columnstore import compress
+from services.data.copy_format import HEADER, TRAILER, encode_rows
+from services.data.database import Database
+from services.data.migrate import migrate
+from services.local.ports import HOST, choose_ports
+from services.local.postgres import EmbeddedPostgres
+from services.local.sample_market import sample_market
+from services.local.stack import serve_command
+from services.shared.candles import VALUE_COLUMNS, Candles
+from services.shared.rpc_channel import open_channel
+from tests.data.storage.timescale_server import TimescaleServer, timescale_programs
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+HOURS = 43_800
+START_S = 1_600_000_000 // 3600 * 3600
+END_S = START_S + HOURS * 3600
+_IMPORTS_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What is measured: the database, and a client of the data service that serves it."""
+
+    database: Database
+    kind: str
+    address: str
+    data: "MarketDataServiceAsyncStub"
+    symbols: list[str]
+    crypto_ids: dict[str, int]
+    imported_per_s: float
+    copied_per_s: float
+
+
+def big_market() -> Iterator[tuple[str, Candles]]:
+    """Yield symbol and candles of each crypto, the same every time."""
+    return sample_market(HOURS, START_S)
+
+
+@asynccontextmanager
+async def open_market(folder: Path) -> AsyncGenerator[Market]:
+    """Start a TimescaleDB where there is one, PostgreSQL otherwise; fill it; start the data service."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    programs = timescale_programs()
+    server = TimescaleServer(folder, programs) if programs else EmbeddedPostgres(folder)
+    try:
+        server.start()
+        async with Database.connect(server.url, 8) as database:
+            await migrate(database)
+            symbols, seconds = await _fill(database)
+            if programs:
+                await _compress(database)
+            async with _data_service(server.url) as address, open_channel(address) as channel:
+                yield Market(
+                    database,
+                    await _kind(database),
+                    address,
+                    MarketDataServiceStub(channel),
+                    symbols,
+                    await _crypto_ids(database),
+                    len(symbols) * HOURS / seconds,
+                    await _copied_per_s(database),
+                )
+    finally:
+        server.stop()
+
+
+async def _fill(database: Database) -> tuple[list[str], float]:
+    """Import all candles, a few cryptos at once; return the symbols, and how many seconds imports took."""
+    store, symbols, seconds = CandleStore(database), [], 0.0
+    made: list[tuple[str, Candles]] = []
+    loop = asyncio.get_running_loop()
+    for number, (symbol, candles) in enumerate(big_market()):
+        symbols.append(symbol)
+        made.append((symbol, candles))
+        # Making them takes time too, which is none of the import's.
+        if len(made) == 8 * _IMPORTS_AT_ONCE or number == 210:
+            places = asyncio.Semaphore(_IMPORTS_AT_ONCE)
+
+            async def write(symbol: str, candles: Candles, places: asyncio.Semaphore = places) -> None:
+                async with places:
+                    await store.write_candles(symbol, True, candles)
+
+            began = loop.time()
+            await asyncio.gather(*(write(*each) for each in made))
+            seconds += loop.time() - began
+            made = []
+    return symbols, seconds
+
+
+async def _copied_per_s(database: Database) -> float:
+    """Return how many rows a second bare COPYs add, a few at once, to a table like that of the candles."""
+    cryptos = [candles for _, candles in islice(big_market(), 8 * _IMPORTS_AT_ONCE)]
+    async with database.connection() as connection:
+        await connection.execute("CREATE TABLE copied (LIKE candles_1h INCLUDING ALL)")
+    places = asyncio.Semaphore(_IMPORTS_AT_ONCE)
+
+    async def copy(number: int, candles: Candles) -> None:
+        columns = {name: np.rint(getattr(candles, name)).astype(np.int64) for name in VALUE_COLUMNS}
+        rows = encode_rows({"crypto_id": number, "ts": candles.open_time_s, **columns})
+        async with places, database.connection() as connection:
+            await connection.copy_to_table("copied", source=_parts(rows), format="binary")
+
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await asyncio.gather(*(copy(number, candles) for number, candles in enumerate(cryptos)))
+    rate = len(cryptos) * HOURS / (loop.time() - began)
+    async with database.connection() as connection:
+        await connection.execute("DROP TABLE copied")
+    return rate
+
+
+async def _parts(rows: bytes) -> AsyncGenerator[bytes]:
+    for part in (HEADER, rows, TRAILER):
+        yield part
+
+
+async def _crypto_ids(database: Database) -> dict[str, int]:
+    async with database.connection() as connection:
+        return dict(await connection.fetch("SELECT symbol, crypto_id FROM cryptos"))
+
+
+async def _compress(database: Database) -> None:
+    async for _ in compress(database, 1):
+        pass
+    async with database.connection() as connection:
+        await connection.execute("VACUUM ANALYZE")
+
+
+async def _kind(database: Database) -> str:
+    async with database.connection() as connection:
+        version = await connection.fetchval("SHOW server_version")
+        timescale = await connection.fetchval(
+            "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"
+        )
+    return f"TimescaleDB {timescale} on PostgreSQL {version}" if timescale else f"PostgreSQL {version}"
+
+
+@asynccontextmanager
+async def _data_service(url: str) -> AsyncGenerator[str]:
+    (port,) = choose_ports([0])
+    service = subprocess.Popen(
+        serve_command("data"),
+        env={**os.environ, "BACKCAST_DATABASE_URL": url, "BACKCAST_DATA_PORT": str(port)},
+        stdout=subprocess.DEVNULL,
+        stderr=sys.stderr if "BACKCAST_DEBUG" in os.environ else subprocess.DEVNULL,
+    )
+    try:
+        async with open_channel(f"{HOST}:{port}") as channel:
+            await asyncio.wait_for(channel.channel_ready(), 60)
+        yield f"{HOST}:{port}"
+    finally:
+        service.terminate()
+        service.wait()
