@@ -1,0 +1,174 @@
+"""Candles over the wire: pages for people, columns for programs, and what is wrong with a request."""
+
+from typing import TYPE_CHECKING
+
+import grpc
+import numpy as np
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from backcast.marketdata.v1 import candle_columns_pb2, interval_pb2
+from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from services.cli.candle_writer import write_candles
+from services.data.aggregation import aggregate
+from services.shared.candle_messages import candles_to
+from services.shared.candles import VALUE_COLUMNS, Candles
+from services.shared.interval import Interval
+from services.shared.rpc_status import violations_of
+from tests.candle_making import START_S, random_candles
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+HOUR_S = 3600
+SYMBOL = "WIREUSDT"
+CANDLES = random_candles(77, 24 * 60)
+INTERVALS = {
+    interval_pb2.INTERVAL_UNSPECIFIED: Interval.HOUR_1,
+    interval_pb2.INTERVAL_4H: Interval.HOUR_4,
+    interval_pb2.INTERVAL_1D: Interval.DAY_1,
+    interval_pb2.INTERVAL_1W: Interval.WEEK_1,
+}
+
+
+@pytest.fixture(scope="module")
+async def data(data_service: "MarketDataServiceAsyncStub") -> "MarketDataServiceAsyncStub":
+    """The data service, with a crypto to ask for."""
+    await write_candles(data_service, SYMBOL, CANDLES)
+    return data_service
+
+
+def _expected(interval: Interval) -> Candles:
+    return CANDLES if interval is Interval.HOUR_1 else aggregate(CANDLES, interval)[0]
+
+
+@pytest.mark.parametrize("value", INTERVALS)
+@pytest.mark.parametrize("page_size", [0, 7, 60])
+async def test_pages_hold_every_candle_once(data, value, page_size):
+    request = pb.GetCandlesRequest(symbol="wire-usdt", interval=value, page_size=page_size)
+    rows = []
+    while True:
+        page = await data.GetCandles(request)
+        assert len(page.candles) <= (page_size or 1000)
+        rows += [
+            (each.open_time.seconds, each.open, each.high, each.low, each.close, each.volume)
+            for each in page.candles
+        ]
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    expected = _expected(INTERVALS[value])
+    assert rows == list(zip(*(column.tolist() for column in expected.columns()), strict=True))
+
+
+async def test_a_page_is_of_the_window(data):
+    start, end = START_S + 5 * HOUR_S + 1, START_S + 9 * HOUR_S
+    page = await data.GetCandles(
+        pb.GetCandlesRequest(
+            symbol=SYMBOL, start_time=Timestamp(seconds=start), end_time=Timestamp(seconds=end)
+        )
+    )
+    assert [candle.open_time.seconds - START_S for candle in page.candles] == [
+        hour * HOUR_S for hour in (6, 7, 8)
+    ]
+
+
+@pytest.mark.parametrize("value", INTERVALS)
+async def test_a_stream_that_broke_is_taken_up_with_a_time(data, value):
+    expected = _expected(INTERVALS[value])
+    cut = len(expected) // 2
+    request = pb.StreamCandlesRequest(
+        symbols=[SYMBOL],
+        interval=value,
+        columns=[candle_columns_pb2.CANDLE_COLUMN_CLOSE],
+        start_time=Timestamp(seconds=int(expected.open_time_s[cut])),
+    )
+    (block,) = [response async for response in data.StreamCandles(request)]
+    assert np.frombuffer(block.columns.open_time_s, "<i8").tolist() == expected.open_time_s[cut:].tolist()
+    assert np.frombuffer(block.columns.close, "<f8").tolist() == expected.close[cut:].tolist()
+    assert block.last_block
+    assert {name for name in VALUE_COLUMNS if getattr(block.columns, name)} == {"close"}
+
+
+async def test_messages_stay_below_a_mebibyte(data):
+    whole = random_candles(78, 150_000, START_S - 150_000 * HOUR_S)
+    await write_candles(data, "LONGUSDT", whole)
+    for columns in ([], [candle_columns_pb2.CANDLE_COLUMN_CLOSE]):
+        request = pb.StreamCandlesRequest(symbols=["LONGUSDT"], columns=columns)
+        blocks = [response async for response in data.StreamCandles(request)]
+        assert max(block.ByteSize() for block in blocks) < 2**20
+        assert [block.last_block for block in blocks] == [False] * (len(blocks) - 1) + [True]
+        close = b"".join(block.columns.close for block in blocks)
+        assert close == whole.close.astype("<f8").tobytes()
+
+
+def _time(seconds: int) -> Timestamp:
+    return Timestamp(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (pb.GetCandlesRequest(symbol="NOSUCHUSDT"), "symbol"),
+        (pb.GetCandlesRequest(), "symbol"),
+        (pb.GetCandlesRequest(symbol="A\0USDT"), "symbol"),
+        (pb.GetCandlesRequest(symbol=SYMBOL, interval=99), "interval"),
+        (pb.GetCandlesRequest(symbol=SYMBOL, page_size=-1), "page_size"),
+        (pb.GetCandlesRequest(symbol=SYMBOL, page_token="next"), "page_token"),
+        (pb.GetCandlesRequest(symbol=SYMBOL, start_time=_time(9), end_time=_time(9)), "start_time"),
+        (pb.GetCandlesRequest(symbol=SYMBOL, end_time=_time(2**60)), "end_time"),
+        (pb.StreamCandlesRequest(), "symbols"),
+        (pb.StreamCandlesRequest(symbols=[SYMBOL, "NOSUCHUSDT"]), "symbols[1]"),
+        (pb.StreamCandlesRequest(symbols=[SYMBOL, SYMBOL]), "symbols[1]"),
+        (pb.StreamCandlesRequest(symbols=["A"] * 100_000), "symbols"),
+        (pb.StreamCandlesRequest(symbols=[SYMBOL], columns=[4, 0]), "columns[1]"),
+        (pb.StreamCandlesRequest(symbols=[SYMBOL], interval=99), "interval"),
+        (pb.StreamCandlesRequest(symbols=[SYMBOL], known_fingerprints=["a", "b"]), "known_fingerprints"),
+        (pb.StreamCandlesRequest(symbols=[SYMBOL], start_time=_time(-(2**50))), "start_time"),
+    ],
+)
+async def test_a_wrong_request_names_its_field(data, request_, field):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        if isinstance(request_, pb.GetCandlesRequest):
+            await data.GetCandles(request_)
+        else:
+            _ = [response async for response in data.StreamCandles(request_)]
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert [violation.field for violation in violations_of(caught.value)] == [field]
+
+
+@pytest.mark.parametrize(
+    ("rule", "counts", "close"),
+    [
+        (pb.CONFLICT_RULE_UNSPECIFIED, {"corrected": 1, "unchanged": 1}, 101.0),
+        (pb.CONFLICT_RULE_REPLACE, {"corrected": 1, "unchanged": 1}, 101.0),
+        (pb.CONFLICT_RULE_KEEP, {"kept": 1, "unchanged": 1}, 100.0),
+        (pb.CONFLICT_RULE_FAIL, None, 100.0),
+    ],
+)
+async def test_a_rule_decides_about_conflicts(data, rule, counts, close):
+    symbol = f"RULE{rule}USDT"
+
+    def candles(last_close: float) -> Candles:
+        flat = np.full(2, 100.0)
+        return Candles(
+            START_S + HOUR_S * np.arange(2), flat, flat + 5, flat - 5, np.array([100.0, last_close]), flat
+        )
+
+    async def imported(last_close: float) -> pb.ImportCandlesResponse:
+        header = pb.ImportHeader(symbol=symbol, on_conflict=rule)
+        parts = (
+            pb.ImportCandlesRequest(header=header),
+            pb.ImportCandlesRequest(columns=candles_to(candles(last_close))),
+        )
+        return await data.ImportCandles(iter(parts))
+
+    assert (await imported(100.0)).inserted == 2
+    if counts is None:
+        with pytest.raises(grpc.aio.AioRpcError, match="are stored with other values") as caught:
+            await imported(101.0)
+        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    else:
+        assert await imported(101.0) == pb.ImportCandlesResponse(**counts)
+    page = await data.GetCandles(pb.GetCandlesRequest(symbol=symbol))
+    assert page.candles[-1].close == close
