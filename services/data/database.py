@@ -21,6 +21,10 @@ _LEND_TIMEOUT_S = 30
 _STATEMENT_TIMEOUT = "60s"
 
 
+class Contended(Unavailable):
+    """Two transactions waited for each other, and this one was broken off: it can be tried again."""
+
+
 class Database:
     """A pool of connections to PostgreSQL or TimescaleDB."""
 
@@ -118,6 +122,8 @@ def _named_errors() -> Iterator[None]:
         raise Unavailable("the database is starting or stopping") from error
     except asyncpg.TooManyConnectionsError as error:
         raise Unavailable("the database has no connection left") from error
+    except asyncpg.DeadlockDetectedError as error:
+        raise Contended("the database is busy with the same candles: try again") from error
     except asyncpg.QueryCanceledError as error:
         raise Unavailable("the database took too long") from error
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:

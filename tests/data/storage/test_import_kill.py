@@ -67,7 +67,9 @@ async def test_what_was_reported_is_there_and_nothing_else_is_broken(
             stderr=asyncio.subprocess.DEVNULL,
         )
         assert importer.stdout
-        reported = [(await importer.stdout.readline()).decode().strip() for _ in range(reported_before)]
+        reported = (
+            (b"".join([await importer.stdout.readline() for _ in range(reported_before)])).decode().split()
+        )
         if victim == "importer":
             importer.kill()
         elif victim == "data service":
