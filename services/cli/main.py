@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from services.cli import db_commands
 from services.shared.errors import BackcastError
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(db_commands.app, name="db")
 
 
 class Service(StrEnum):

@@ -1,0 +1,63 @@
+"""`backcast db …`: what the database holds, and its upkeep at once rather than by itself."""
+
+import asyncio
+import time
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Look at the database, and do its upkeep at once.", no_args_is_help=True)
+
+
+@app.command()
+def stats(
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+) -> None:
+    """Show tables, compression, aggregates and policies of the database."""
+    from services.cli.db_target import open_database
+    from services.cli.db_view import print_stats
+    from services.data.stats import read_stats
+    from services.shared.settings import load_settings
+
+    async def read_and_print() -> None:
+        async with open_database(load_settings()) as database:
+            print_stats(await read_stats(database), json)
+
+    asyncio.run(read_and_print())
+
+
+@app.command()
+def compress() -> None:
+    """Compress the chunks that are old enough and not compressed, or got candles since (TimescaleDB only)."""
+    from services.cli.db_target import open_database
+    from services.cli.db_view import compress_with_bar
+    from services.shared.settings import load_settings
+
+    async def run() -> None:
+        settings = load_settings()
+        async with open_database(settings) as database:
+            await compress_with_bar(database, settings.columnstore_after_days)
+
+    asyncio.run(run())
+
+
+@app.command()
+def retention(
+    days: Annotated[
+        int | None, typer.Option(min=0, help="Instead of BACKCAST_RETENTION_DAYS; 0 drops nothing.")
+    ] = None,
+) -> None:
+    """Drop hourly candles that are older than the setting, by whole years of 365 days; longer ones stay."""
+    from services.cli.console import make_console, say
+    from services.cli.db_target import open_database
+    from services.data.retention import apply_retention
+    from services.shared.settings import load_settings
+
+    async def run() -> int:
+        settings = load_settings()
+        async with open_database(settings) as database:
+            return await apply_retention(
+                database, settings.retention_days if days is None else days, int(time.time())
+            )
+
+    say(make_console(), f"dropped {asyncio.run(run()):,} hourly candles")
