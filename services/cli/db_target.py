@@ -34,7 +34,8 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 def _embedded_url(data_dir: Path) -> str:
     """Return the URL of the embedded server that has its data in the folder."""
     nobody = Unavailable(
-        f"no database: BACKCAST_DATABASE_URL is not set, and no `backcast up` runs with its data in {data_dir}"
+        "there is no database: BACKCAST_DATABASE_URL is not set, "
+        f"and no `backcast up` runs with its data in {data_dir}"
     )
     try:
         # The server tells its clients here where its socket is, which is not always in the folder.

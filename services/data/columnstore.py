@@ -67,11 +67,14 @@ async def compress(database: Database, after_days: int) -> AsyncGenerator[Compre
 
 
 async def _waiting_chunks(connection: "Connection", table: str, after_days: int) -> list[str]:
+    # A chunk that got rows, or lost some, since it was compressed is partly compressed: bit 8 of its status.
     rows = await connection.fetch(
         """
-        SELECT format('%I.%I', chunk_schema, chunk_name) AS chunk
-        FROM timescaledb_information.chunks
+        SELECT chunk
+        FROM timescaledb_information.chunks,
+            format('%I.%I', chunk_schema, chunk_name) AS chunk
         WHERE hypertable_name = $1 AND range_end < now() - make_interval(days => $2)
+            AND (NOT is_compressed OR _timescaledb_functions.chunk_status(chunk::regclass) & 8 <> 0)
         ORDER BY range_start
         """,
         table,
