@@ -55,22 +55,26 @@ async def compress(database: Database, after_days: int) -> AsyncGenerator[Compre
             raise Refused("the database is plain PostgreSQL: only TimescaleDB compresses candles")
         await connection.execute("SET statement_timeout = 0")
         chunks = [
-            (table, chunk)
+            (table, chunk, is_partial)
             for table in HYPERTABLES
-            for chunk in await _waiting_chunks(connection, table, after_days)
+            for chunk, is_partial in await _waiting_chunks(connection, table, after_days)
         ]
-        for number, (table, chunk) in enumerate(chunks, 1):
+        for number, (table, chunk, is_partial) in enumerate(chunks, 1):
             # One by one, each in a transaction of its own: readers and imports go on in between.
             await connection.execute(f"CALL convert_to_columnstore('{chunk}', if_not_columnstore => true)")
+            if is_partial:
+                # The rows that moved leave their space behind. Few or none are left: this locks it shortly.
+                await connection.execute(f"VACUUM FULL {chunk}")
             yield CompressedChunk(table, number, len(chunks))
         await noted(connection, TASK, f"compressed {len(chunks):,} chunks")
 
 
-async def _waiting_chunks(connection: "Connection", table: str, after_days: int) -> list[str]:
-    # A chunk that got rows, or lost some, since it was compressed is partly compressed: bit 8 of its status.
+async def _waiting_chunks(connection: "Connection", table: str, after_days: int) -> list[tuple[str, bool]]:
+    """Return the chunks to compress, and whether each is compressed but for what it got since."""
+    # Bit 8 of a chunk's status: it got rows, or lost some, since it was compressed.
     rows = await connection.fetch(
         """
-        SELECT chunk
+        SELECT chunk, is_compressed
         FROM timescaledb_information.chunks,
             format('%I.%I', chunk_schema, chunk_name) AS chunk
         WHERE hypertable_name = $1 AND range_end < now() - make_interval(days => $2)
@@ -80,4 +84,4 @@ async def _waiting_chunks(connection: "Connection", table: str, after_days: int)
         table,
         after_days,
     )
-    return [row["chunk"] for row in rows]
+    return [(row["chunk"], row["is_compressed"]) for row in rows]

@@ -4,15 +4,19 @@ PostgreSQL counts what each table's scans have read, so the very statements of C
 they ran: a sequential scan, or an index scan that does not stop at the crypto's candles, shows.
 """
 
+import re
 from dataclasses import dataclass
 
+import asyncpg
 import numpy as np
 import pytest
 
 from services.data.candle_store import CandleStore, ImportCounts
-from services.data.candle_tables import CANDLE_TABLES
+from services.data.candle_tables import CANDLE_TABLES, CandleTable
+from services.data.columnstore import compress
 from services.data.cryptos import CryptoStore
 from services.data.database import Database
+from services.data.maintenance import has_timescale
 from services.data.migrate import migrate
 from services.shared.candles import Candles
 from services.shared.interval import Interval
@@ -113,3 +117,56 @@ async def test_a_list_reads_no_candle(crowded):
     cryptos = await CryptoStore(crowded).page([], "", 1000)
     assert "LISTUSDT" in [crypto.symbol for crypto in cryptos]
     assert await _scans(crowded) == before
+
+
+# Of so many cryptos a candle every 30 days, for three years: their chunks have many batches, and few rows.
+_FILL_SPARSELY = """
+INSERT INTO candles_1h (crypto_id, ts, open, high, low, close, volume)
+SELECT crypto_id, TIMESTAMPTZ '2020-01-01 00:00+00' + number * INTERVAL '30 days', 100, 101, 99, 100, 1
+FROM generate_series(1, 2000) AS crypto_id, generate_series(0, 35) AS number
+"""
+_CHUNKS_OF_WINDOW = """
+SELECT chunk_name FROM timescaledb_information.chunks
+WHERE hypertable_name = 'candles_1h' AND range_start < to_timestamp($2) AND range_end > to_timestamp($1)
+"""
+# Within 2021; the chunks change on 19 December 2020 and 2021.
+WINDOW_S = (1_612_137_600, 1_625_097_600)
+
+
+async def _explained_window(connection) -> str:
+    """Return the plan of the very statement that reads a window."""
+    statements: list[asyncpg.connection.LoggedQuery] = []
+    with connection.query_logger(statements.append):
+        times, _ = await CandleTable(connection, 1000, Interval.HOUR_1).ticks(("ts", "open"), *WINDOW_S)
+        # It is told of a statement some time before the answer of the next.
+        await connection.execute("SELECT")
+    assert len(times) == 5
+    plan = await connection.fetch(f"EXPLAIN {statements[0].query}", *statements[0].args)
+    return "\n".join(line for (line,) in plan)
+
+
+async def test_a_window_reads_the_chunks_of_its_window_only(server):
+    async with new_database(server) as url, Database.connect(url, 2) as database:
+        await migrate(database)
+        async with database.connection() as connection:
+            await connection.execute(_FILL_SPARSELY)
+            await connection.execute("ANALYZE")
+            plan = await _explained_window(connection)
+            if not await has_timescale(connection):
+                _assert_only_by_index(plan, {"candles_1h"})
+                return
+            (chunk,) = [row["chunk_name"] for row in await connection.fetch(_CHUNKS_OF_WINDOW, *WINDOW_S)]
+        _assert_only_by_index(plan, {chunk})
+
+        assert len([chunk async for chunk in compress(database, 1)]) == 3
+        async with database.connection() as connection:
+            await connection.execute("ANALYZE")
+            plan = await _explained_window(connection)
+        _assert_only_by_index(plan, {chunk, f"{chunk}_compressed"})
+
+
+def _assert_only_by_index(plan: str, tables: set[str]) -> None:
+    scanned = set(re.findall(r" on (\w+)", plan))
+    assert {name for name in scanned if not name.endswith("_pkey")} == tables, plan
+    assert "Seq Scan" not in plan, plan
+    assert re.search(r"Index Cond: .*crypto_id = 1000", plan), plan
