@@ -53,11 +53,15 @@ def retention(
     from services.data.retention import apply_retention
     from services.shared.settings import load_settings
 
-    async def run() -> int:
+    async def run() -> str:
         settings = load_settings()
+        kept_days = settings.retention_days if days is None else days
+        if not kept_days:
+            return "nothing is dropped: retention is off"
         async with open_database(settings) as database:
-            return await apply_retention(
-                database, settings.retention_days if days is None else days, int(time.time())
-            )
+            dropped = await apply_retention(database, kept_days, int(time.time()))
+        if not dropped:
+            return "no hourly candle is old enough to be dropped"
+        return f"dropped {dropped:,} hourly candles; the longer ones stay"
 
-    say(make_console(), f"dropped {asyncio.run(run()):,} hourly candles")
+    say(make_console(), asyncio.run(run()))
