@@ -44,7 +44,8 @@ def compress() -> None:
 @app.command()
 def retention(
     days: Annotated[
-        int | None, typer.Option(min=0, help="Instead of BACKCAST_RETENTION_DAYS; 0 drops nothing.")
+        int | None,
+        typer.Option(min=0, max=1_000_000, help="Instead of BACKCAST_RETENTION_DAYS; 0 drops nothing."),
     ] = None,
 ) -> None:
     """Drop hourly candles that are older than the setting, by whole years of 365 days; longer ones stay."""
