@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("open", "close", "volume")
 _NONE = "[dim]–[/dim]"
+# With times a table is wider than most terminals.
+_ROOM_FOR_MORE = 120
 
 
 def check_histories(symbols: list[str], address: str, jsonl: bool) -> None:
@@ -73,7 +75,7 @@ async def _print_table(symbols: list[str], address: str, console: Console) -> No
     if not found:
         say(console, "there are no candles yet: `backcast import PATH` brings some")
         return
-    console.print(_table(found))
+    console.print(_table(console.width, found))
     for symbol, check in found.items():
         for each in check.breaks:
             say(console, f"[yellow]{symbol}: {break_line(each)}[/yellow]")
@@ -114,28 +116,43 @@ async def _checks(
             call.cancel()
 
 
-def _table(found: dict[str, HistoryCheck]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+def _table(width: int, found: dict[str, HistoryCheck]) -> Table:
+    """Return a row for each crypto; `width` is the console's, in characters: it decides how much is told."""
+    wide = width >= _ROOM_FOR_MORE
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=not wide)
     table.add_column("crypto", no_wrap=True)
     table.add_column("candles", justify="right", no_wrap=True)
     for heading in ("first", "last"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("gaps", "missing", "longest gap", "no volume", "breaks"):
-        table.add_column(heading, justify="right")
+    for heading in ("gaps", "missing", "longest", "no volume", "breaks"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for symbol, check in found.items():
         table.add_row(
             symbol,
             f"{check.candles:,}",
-            utc(check.first_s).removesuffix(" UTC"),
-            utc(check.last_s).removesuffix(" UTC"),
+            *(_time(time_s, wide) for time_s in (check.first_s, check.last_s)),
             *(f"{count:,}" if count else _NONE for count in (check.gaps, check.missing)),
-            _longest_gap(check),
-            f"{check.zero_volume_share:.2%}" if check.zero_volume else _NONE,
+            _longest_gap(check, wide),
+            _share(check.zero_volume_share),
             f"[yellow]{len(check.breaks)}[/yellow]" if check.breaks else _NONE,
         )
     return table
 
 
-def _longest_gap(check: HistoryCheck) -> str:
-    gap = check.longest_gap
-    return f"{gap.missing:,} h from {utc(gap.start_s).removesuffix(' UTC')}" if gap else _NONE
+def _time(time_s: int, wide: bool) -> str:
+    day_and_hour = utc(time_s).removesuffix(" UTC")
+    return day_and_hour if wide else day_and_hour.split()[0]
+
+
+def _longest_gap(check: HistoryCheck, wide: bool) -> str:
+    if check.longest_gap is None:
+        return _NONE
+    since = f" from {_time(check.longest_gap.start_s, False)}" if wide else ""
+    return f"{check.longest_gap.missing:,} h{since}"
+
+
+def _share(share: float) -> str:
+    if not share:
+        return _NONE
+    # Two candles of years are not none.
+    return f"{share:.2%}" if share >= 0.0001 else "<0.01%"

@@ -43,7 +43,7 @@ def import_report(
 
 def break_line(each: Break) -> str:
     """Return a sentence about a break."""
-    return f"break: {each.close:g} until {utc(each.before_s)}, {each.open:g} from {utc(each.after_s)}"
+    return f"break: {each.close:,.8g} until {utc(each.before_s)}, {each.open:,.8g} from {utc(each.after_s)}"
 
 
 def readable_path(path: Path | str) -> str:
