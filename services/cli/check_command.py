@@ -119,12 +119,13 @@ async def _checks(
 def _table(width: int, found: dict[str, HistoryCheck]) -> Table:
     """Return a row for each crypto; `width` is the console's, in characters: it decides how much is told."""
     wide = width >= _ROOM_FOR_MORE
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=not wide)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("crypto", no_wrap=True)
     table.add_column("candles", justify="right", no_wrap=True)
     for heading in ("first", "last"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("gaps", "missing", "longest", "no volume", "breaks"):
+    longest = ("longest gap",) if wide else ()
+    for heading in ("gaps", "missing", *longest, "no volume", "breaks"):
         table.add_column(heading, justify="right", no_wrap=True)
     for symbol, check in found.items():
         table.add_row(
@@ -132,7 +133,7 @@ def _table(width: int, found: dict[str, HistoryCheck]) -> Table:
             f"{check.candles:,}",
             *(_time(time_s, wide) for time_s in (check.first_s, check.last_s)),
             *(f"{count:,}" if count else _NONE for count in (check.gaps, check.missing)),
-            _longest_gap(check, wide),
+            *((_longest_gap(check),) if wide else ()),
             _share(check.zero_volume_share),
             f"[yellow]{len(check.breaks)}[/yellow]" if check.breaks else _NONE,
         )
@@ -144,11 +145,9 @@ def _time(time_s: int, wide: bool) -> str:
     return day_and_hour if wide else day_and_hour.split()[0]
 
 
-def _longest_gap(check: HistoryCheck, wide: bool) -> str:
-    if check.longest_gap is None:
-        return _NONE
-    since = f" from {_time(check.longest_gap.start_s, False)}" if wide else ""
-    return f"{check.longest_gap.missing:,} h{since}"
+def _longest_gap(check: HistoryCheck) -> str:
+    gap = check.longest_gap
+    return f"{gap.missing:,} h from {_time(gap.start_s, wide=False)}" if gap else _NONE
 
 
 def _share(share: float) -> str:
