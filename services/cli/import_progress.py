@@ -33,7 +33,7 @@ class ImportProgress:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._bar = self._progress.add_task("", total=None, number="", step="")
+        self._bar = self._progress.add_task("", visible=False, number="", step="")
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -52,6 +52,7 @@ class ImportProgress:
             description=name,
             number=f"{number} of {self._files}",
             step="reading",
+            visible=True,
             completed=0,
             total=1,
         )
