@@ -1,9 +1,10 @@
 """Candles to the data service."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from services.data.conflict_rule import ConflictRule
 from services.shared.candle_messages import BLOCK_CANDLES, candles_to, interval_to
 from services.shared.candles import Candles
 from services.shared.interval import Interval
@@ -13,14 +14,29 @@ if TYPE_CHECKING:
 
 
 async def write_candles(
-    stub: "MarketDataServiceAsyncStub", symbol: str, candles: Candles, synthetic: bool = False
+    stub: "MarketDataServiceAsyncStub",
+    symbol: str,
+    candles: Candles,
+    synthetic: bool = False,
+    on_conflict: ConflictRule = ConflictRule.REPLACE,
+    progress: Callable[[int, int], None] | None = None,
 ) -> pb.ImportCandlesResponse:
-    """Write one crypto's hourly candles in one transaction."""
+    """Write one crypto's hourly candles in one transaction.
+
+    `progress` is called with the numbers of candles that were sent, and that there are.
+    """
+    header = pb.ImportHeader(
+        symbol=symbol,
+        interval=interval_to(Interval.HOUR_1),
+        synthetic=synthetic,
+        on_conflict=pb.ConflictRule.Value(f"CONFLICT_RULE_{on_conflict.name}"),
+    )
 
     async def parts() -> AsyncGenerator[pb.ImportCandlesRequest]:
-        header = pb.ImportHeader(symbol=symbol, interval=interval_to(Interval.HOUR_1), synthetic=synthetic)
         yield pb.ImportCandlesRequest(header=header)
         for start in range(0, len(candles), BLOCK_CANDLES):
             yield pb.ImportCandlesRequest(columns=candles_to(candles[start : start + BLOCK_CANDLES]))
+            if progress:
+                progress(min(start + BLOCK_CANDLES, len(candles)), len(candles))
 
     return await stub.ImportCandles(parts())

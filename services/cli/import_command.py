@@ -1,17 +1,25 @@
 """`backcast import`: candles from files into the data service."""
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.cli.candle_writer import write_candles
 from services.cli.console import make_console, say
+from services.cli.daemon_thread import in_daemon_thread
 from services.cli.errors import readable_errors
+from services.cli.import_progress import ImportProgress
+from services.cli.import_report import import_report, readable_path
+from services.data.conflict_rule import ConflictRule
 from services.data.readers.detect import read_file
 from services.data.readers.report import FileReading
 from services.shared.errors import BackcastError, InvalidInput, Unavailable
@@ -22,74 +30,111 @@ from services.shared.symbols import canonical_symbol
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
-# On a terminal; a file gets all of them.
-_REJECTIONS_SHOWN = 10
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What is the same for all files; the symbol is None where each file tells its own."""
+
+    symbol: str | None
+    on_conflict: ConflictRule
 
 
-def import_files(paths: list[Path], symbol: str | None, interval: Interval, address: str) -> bool:
+def import_files(
+    paths: list[Path], symbol: str | None, interval: Interval, on_conflict: ConflictRule, address: str
+) -> bool:
     """Import files and folders, with a line for each file; return whether every file could be imported."""
     if interval is not Interval.HOUR_1:
         raise InvalidInput.of("--interval", "only 1h candles can be imported: longer ones derive from them")
     if symbol is not None:
         symbol = canonical_symbol(symbol, "--symbol")
-    return asyncio.run(_import_all(list(_files(paths)), symbol, interval, address))
-
-
-def _files(paths: list[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(
-                file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")
-            )
-        else:
-            yield path
-
-
-async def _import_all(files: list[Path], symbol: str | None, interval: Interval, address: str) -> bool:
-    console = make_console()
+    files = [file for path in paths for file in _files(path)]
     if not files:
-        raise InvalidInput.of("PATH", "there is no file to import")
+        raise InvalidInput.of("PATH", f"there is no file to import in {', '.join(map(readable_path, paths))}")
+    return asyncio.run(_import_all(files, ImportOptions(symbol, on_conflict), address))
+
+
+def _files(path: Path) -> Iterator[Path]:
+    try:
+        is_folder = path.is_dir()
+    except OSError:
+        is_folder = False  # reading it will tell what is wrong
+    if is_folder:
+        yield from sorted(
+            file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")
+        )
+    else:
+        yield path
+
+
+async def _import_all(files: list[Path], options: ImportOptions, address: str) -> bool:
+    console = make_console()
     failures = 0
     async with open_channel(address) as channel:
         stub = MarketDataServiceStub(channel)
-        with console.status("") as status:
-            for number, file in enumerate(files, 1):
-                status.update(f"{number} of {len(files)}: {file.name}")
-                try:
-                    reading = await asyncio.to_thread(read_file, file, interval)
-                    with readable_errors("data", address):
-                        say(console, await _import(stub, file, reading, symbol, console.is_terminal))
+        with ImportProgress(console, len(files)) as progress:
+            async with aclosing(_readings(files, options, progress)) as readings:
+                async for file, reading_to_come in readings:
+                    try:
+                        reading = await reading_to_come
+                        with readable_errors("data", address):
+                            symbol, counts = await _write(stub, reading, options, progress)
+                    except Unavailable:
+                        raise
+                    except BackcastError as error:
+                        failures += 1
+                        # A reader's only field is the file, which the line begins with already.
+                        reason = str(error).removeprefix("file: ")
+                        say(console, f"[red]{escape(f'{readable_path(file)}: {reason}')}[/red]")
+                        continue
                     failures += not len(reading.candles)
-                except Unavailable:
-                    raise
-                except BackcastError as error:
-                    failures += 1
-                    # A reader's only field is the file, which the line begins with already.
-                    reason = str(error).removeprefix("file: ")
-                    say(console, f"[red]{escape(f'{file}: {reason}')}[/red]")
+                    brief = console.is_terminal
+                    say(console, import_report(file, symbol, reading, counts, options.on_conflict, brief))
     return not failures
 
 
-async def _import(
-    stub: "MarketDataServiceAsyncStub", file: Path, reading: FileReading, symbol: str | None, brief: bool
-) -> str:
-    """Import what was read; return what to tell about it."""
-    symbol = symbol or reading.symbol
+async def _readings(
+    files: list[Path], options: ImportOptions, progress: ImportProgress
+) -> "AsyncGenerator[tuple[Path, asyncio.Future[FileReading]]]":
+    """Yield each file with its future reading; the next file is read while one is written."""
+
+    def read(number: int, file: Path) -> "asyncio.Future[FileReading]":
+        return in_daemon_thread(
+            partial(
+                read_file,
+                file,
+                Interval.HOUR_1,
+                now_s=int(time.time()),
+                on_conflict=options.on_conflict,
+                progress=partial(progress.read, number),
+            )
+        )
+
+    ahead = read(1, files[0])
+    try:
+        for number, file in enumerate(files, 1):
+            present = ahead
+            progress.begin(number, readable_path(file.name))
+            await asyncio.wait([present])
+            # No more than one ahead: a reading takes as much memory as its file.
+            if number < len(files):
+                ahead = read(number + 1, files[number])
+            yield file, present
+    finally:
+        # What came of it is taken in any case: asyncio complains of an error that nobody has seen.
+        if not ahead.cancel():
+            ahead.exception()
+
+
+async def _write(
+    stub: "MarketDataServiceAsyncStub", reading: FileReading, options: ImportOptions, progress: ImportProgress
+) -> tuple[str, ImportCandlesResponse]:
+    """Write what was read; return whose candles they are, and what was done with them."""
+    symbol = options.symbol or reading.symbol
     if symbol is None:
-        raise InvalidInput.of("symbol", "the file's name does not tell it: give --symbol")
-    counts = pb.ImportCandlesResponse()
-    if len(reading.candles):
-        counts = await write_candles(stub, symbol, reading.candles)
-    told = f"{symbol}: {counts.inserted + counts.corrected:,} written"
-    if counts.corrected:
-        told += f" ({counts.corrected:,} of them corrected)"
-    told += f", {counts.unchanged:,} unchanged, {len(reading.rejections):,} rejected"
-    if reading.duplicates:
-        told += f", {reading.duplicates:,} repeated"
-    told += f" [dim]({reading.format}, {escape(file.name)})[/dim]"
-    shown = _REJECTIONS_SHOWN if brief else len(reading.rejections)
-    for rejection in reading.rejections[:shown]:
-        told += f"\n  [yellow]line {rejection.line}: {escape(rejection.reason)}[/yellow]"
-    if len(reading.rejections) > shown:
-        told += f"\n  [yellow]… and {len(reading.rejections) - shown:,} more[/yellow]"
-    return told
+        raise InvalidInput.of("symbol", "neither the file nor its name tells it: give --symbol")
+    if not len(reading.candles):
+        return symbol, ImportCandlesResponse()
+    counts = await write_candles(
+        stub, symbol, reading.candles, on_conflict=options.on_conflict, progress=progress.written
+    )
+    return symbol, counts

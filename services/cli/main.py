@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from services.cli import db_commands
+from services.data.conflict_rule import ConflictRule
 from services.shared.errors import BackcastError
 
 app = typer.Typer(
@@ -22,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(db_commands.app, name="db")
+data_app = typer.Typer(help="What is stored.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
 
 
 class Service(StrEnum):
@@ -103,15 +106,35 @@ def import_(
     symbol: Annotated[
         str | None, typer.Option(help="The crypto, where the files' names do not tell it.")
     ] = None,
-    interval: Annotated[str, typer.Option(help="Length of the files' candles; only 1h is stored.")] = "1h",
+    interval: Annotated[str, typer.Option(help="Length of the candles; only 1h is stored.")] = "1h",
+    on_conflict: Annotated[
+        ConflictRule,
+        typer.Option(help="Of candles of the same time with other values: the later, the earlier, or none."),
+    ] = ConflictRule.REPLACE,
 ) -> None:
-    """Import candles from files: plain CSV, Binance's and Kraken's CSV, freqtrade's JSON."""
+    """Import candles from files; their formats are told by their content."""
     from services.cli.import_command import import_files
     from services.cli.run_request import parse_interval
     from services.shared.settings import load_settings
 
-    if not import_files(paths, symbol, parse_interval(interval), load_settings().data):
+    if not import_files(paths, symbol, parse_interval(interval), on_conflict, load_settings().data):
         raise typer.Exit(1)
+
+
+@data_app.command()
+def check(
+    symbols: Annotated[
+        list[str] | None, typer.Argument(help="Cryptos; by default all.", metavar="[SYMBOL…]")
+    ] = None,
+    format_: Annotated[
+        Format, typer.Option("--format", help="A table, or a line of JSON for every crypto.")
+    ] = Format.TABLE,
+) -> None:
+    """Show gaps, breaks, candles without volume, first and last of what is stored."""
+    from services.cli.check_command import check_histories
+    from services.shared.settings import load_settings
+
+    check_histories(symbols or [], load_settings().data, format_ is Format.JSONL)
 
 
 @app.command()

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from backcast.marketdata.v1 import candle_columns_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
-from services.data.candle_store import ConflictRule
 from services.data.candle_tables import EARLIEST_S, LATEST_S
+from services.data.conflict_rule import ConflictRule
 from services.shared.candles import VALUE_COLUMNS
 from services.shared.errors import InvalidInput
 

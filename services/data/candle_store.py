@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Self
 from weakref import WeakValueDictionary
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from services.data.aggregation import AGGREGATED, aggregate
 from services.data.candle_tables import CANDLE_TABLES, CandleTable, Scales
+from services.data.conflict_rule import ConflictRule
 from services.data.database import Contended, Database
 from services.data.ticks import scale_for
 from services.shared.candles import Candles
@@ -27,14 +27,6 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5
 
 BoolColumn = NDArray[np.bool_]
-
-
-class ConflictRule(Enum):
-    """What becomes of a candle that is stored with other values than an import brings."""
-
-    REPLACE = "replace"
-    KEEP = "keep"
-    FAIL = "fail"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """backcast.marketdata.v1.MarketDataService: parses, calls, answers."""
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 
@@ -96,7 +97,7 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
         """Write one crypto's candles, all or none."""
         header = await _read_header(requests)
         symbol = canonical_symbol(header.symbol, "header.symbol")
-        blocks = checked_blocks(_read_blocks(requests), Interval.HOUR_1)
+        blocks = checked_blocks(_read_blocks(requests), Interval.HOUR_1, int(time.time()))
         counts = await self._candles.write(
             symbol, header.synthetic, blocks, conflict_rule_from(header.on_conflict)
         )

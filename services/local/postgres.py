@@ -117,6 +117,10 @@ class EmbeddedPostgres:
             *("-c", "listen_addresses="),
             # Whoever can open the socket is the database's superuser.
             *("-c", "unix_socket_permissions=0700"),
+            # PostgreSQL's defaults are for tiny machines: with them, imports take a third longer.
+            *("-c", "shared_buffers=512MB"),
+            *("-c", "wal_buffers=16MB"),
+            *("-c", "max_wal_size=4GB"),
         ]
 
     def _is_ready(self) -> bool:

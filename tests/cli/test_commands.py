@@ -1,14 +1,10 @@
 """The `backcast` command against real services, as a user runs it: in a process of its own."""
 
 import asyncio
-import gzip
 import json
 import os
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,56 +12,8 @@ from google.protobuf.json_format import Parse
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.local.stack import LocalStack
-from tests.candle_making import START_S, random_candles
-
-BACKCAST = [sys.executable, "-m", "services.cli.main"]
-
-
-@dataclass
-class Finished:
-    status: int
-    out: str
-    err: str
-
-
-class Cli:
-    """Runs the command with the stack's addresses in its environment."""
-
-    def __init__(self, stack: LocalStack) -> None:
-        self.environment = {
-            **os.environ,
-            "BACKCAST_GATEWAY_ADDRESS": stack.gateway_address,
-            "BACKCAST_DATA_ADDRESS": stack.data_address,
-        }
-
-    async def start(self, *arguments: object, **environment: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            *BACKCAST,
-            *map(str, arguments),
-            env={**self.environment, **environment},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-
-    async def __call__(self, *arguments: object, **environment: str) -> Finished:
-        process = await self.start(*arguments, **environment)
-        out, err = await process.communicate()
-        finished = Finished(process.returncode or 0, out.decode(), err.decode())
-        assert "Traceback" not in finished.out + finished.err
-        return finished
-
-
-@pytest.fixture(scope="session")
-async def cli(stack: LocalStack) -> AsyncIterator[Cli]:
-    yield Cli(stack)
-
-
-def write_csv(path: Path, seed: int, hours: int = 500) -> Path:
-    candles = random_candles(seed, hours)
-    lines = ["timestamp,open,high,low,close,volume"]
-    lines += [",".join(map(repr, map(float, row))) for row in zip(*candles.columns(), strict=True)]
-    path.write_text("\n".join(lines) + "\n")
-    return path
+from tests.candle_making import START_S
+from tests.cli.conftest import BACKCAST, Cli, write_csv
 
 
 @pytest.fixture(scope="session")
@@ -78,79 +26,9 @@ async def imported(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> list[s
     finished = await cli("import", folder)
     assert finished.status == 0
     assert [line.split(" (")[0] for line in finished.out.splitlines()] == [
-        f"{symbol}: 500 written, 0 unchanged, 0 rejected" for symbol in symbols
+        f"{symbol}: 500 written" for symbol in symbols
     ]
     return symbols
-
-
-async def test_importing_again_changes_nothing(cli: Cli, imported: list[str], tmp_path: Path) -> None:
-    file = write_csv(tmp_path / "CLIAUSDT.csv", 0)
-    finished = await cli("import", file)
-    assert "CLIAUSDT: 0 written, 500 unchanged, 0 rejected" in finished.out
-    assert finished.status == 0
-
-
-async def test_bad_rows_are_told_and_the_good_ones_written(
-    cli: Cli, stack: LocalStack, tmp_path: Path
-) -> None:
-    lines = write_csv(tmp_path / "whole.csv", 3, hours=20).read_text().splitlines()
-    lines[5] = lines[5].replace(",", ",oops", 1)
-    lines[9] = ",".join([*lines[9].split(",")[:2], "0.5", *lines[9].split(",")[3:]])
-    lines.append(lines[1])
-    lines.append(",".join([lines[2].split(",")[0], "1,1,1,1,1"]))
-    file = tmp_path / "CLIBADUSDT.csv.gz"
-    file.write_bytes(gzip.compress("\n".join(lines).encode()))
-    finished = await cli("import", file)
-    assert finished.status == 0
-    assert "CLIBADUSDT: 18 written, 0 unchanged, 3 rejected, 1 repeated" in finished.out
-    for line in ("line 6: ", "line 10: ", "line 23: "):
-        assert line in finished.out
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        ("", "is empty"),
-        ("timestamp,open,high,low,price,volume\n1704067200,1,1,1,1,1\n", "column close"),
-        ("hello\nworld\n", "no known format"),
-    ],
-    ids=["empty", "wrong column", "no candles"],
-)
-async def test_a_file_that_cannot_be_read_is_told_and_the_others_imported(
-    cli: Cli, stack: LocalStack, tmp_path: Path, content: str, reason: str
-) -> None:
-    (tmp_path / "AAAUSDT.csv").write_text(content)
-    write_csv(tmp_path / "CLICUSDT.csv", 4, hours=10)
-    finished = await cli("import", tmp_path)
-    assert finished.status == 1
-    first, second = finished.out.splitlines()
-    assert first.startswith(f"{tmp_path / 'AAAUSDT.csv'}: ")
-    assert reason in first
-    assert second.startswith("CLICUSDT: ")
-
-
-async def test_a_symbol_can_be_given(cli: Cli, stack: LocalStack, tmp_path: Path) -> None:
-    file = write_csv(tmp_path / "my own prices.csv", 6, hours=10)
-    finished = await cli("import", file, "--symbol", "own/usdt")
-    assert finished.out.startswith("OWNUSDT: 10 written")
-
-
-async def test_real_files_of_three_formats(cli: Cli, stack: LocalStack, market_data: Path) -> None:
-    files = {
-        "csv-1h/MATICUSDT.csv.gz": "MATICUSDT",
-        "binance-vision/BTCUSDT-1h-2024-12.csv.gz": "BTCUSDT",
-        "binance-vision/BTCUSDT-1h-2025-01.csv.gz": "BTCUSDT",
-        "binance-vision/BTCUSDT-1h-2023-01.csv.gz": "BTCUSDT",
-        "freqtrade-json-1h/ADA_USDT-1h.json.gz": "ADAUSDT",
-    }
-    finished = await cli("import", *(market_data / file for file in files))
-    assert finished.status == 0
-    lines = finished.out.splitlines()
-    assert [line.split(":")[0] for line in lines] == list(files.values())
-    assert all(" 0 rejected" in line for line in lines)
-    assert [line.split()[1] for line in lines[1:4]] == ["744"] * 3
-    again = await cli("import", *(market_data / file for file in files))
-    assert all(": 0 written" in line for line in again.out.splitlines())
 
 
 async def test_jsonl_is_a_message_a_line(cli: Cli, imported: list[str]) -> None:

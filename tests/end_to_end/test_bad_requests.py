@@ -159,9 +159,11 @@ GOOD = random_candles(5, 100)
         (with_value(GOOD, "low", 3, 0), "columns[3]", "low is not positive"),
         (with_value(GOOD, "open_time_s", 4, GOOD.open_time_s[3]), "columns[4]", "not after"),
         (with_value(GOOD, "open_time_s", 99, GOOD.open_time_s[99] + 61), "columns[99]", "1h grid"),
+        (with_value(GOOD, "open_time_s", 99, 4_102_444_800), "columns[99]", "not closed yet"),
+        (with_value(GOOD, "high", 6, 1.1e300), "columns[6]", "too large"),
         (Candles.empty(), "columns", "at least one candle"),
     ],
-    ids=["high", "nan", "inf", "volume", "low", "duplicate", "grid", "empty"],
+    ids=["high", "nan", "inf", "volume", "low", "duplicate", "grid", "open", "large", "empty"],
 )
 async def test_an_import_of_bad_candles_writes_nothing(
     data_service: "MarketDataServiceAsyncStub", candles: Candles, field: str, reason: str

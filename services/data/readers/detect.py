@@ -1,7 +1,9 @@
 """Reads a file of candles of any known format, told by its content: names of files often mislead."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+from services.data.conflict_rule import ConflictRule
 from services.data.readers import binance_csv, freqtrade_json, kraken_csv, plain_csv
 from services.data.readers.assembly import assemble
 from services.data.readers.file_symbol import symbol_of
@@ -18,7 +20,14 @@ TEXT_FORMATS: tuple[TextFormat, ...] = (binance_csv, plain_csv, kraken_csv, freq
 _SNIFFED_CHARACTERS = 65_536
 
 
-def read_file(path: Path, interval: Interval) -> FileReading:
+def read_file(
+    path: Path,
+    interval: Interval,
+    *,
+    now_s: int = 2**62,
+    on_conflict: ConflictRule = ConflictRule.REPLACE,
+    progress: Callable[[int, int], None] | None = None,
+) -> FileReading:
     """Return the candles of `interval` that a file holds, and the rows of it that were rejected.
 
     Nothing is filled in. Where all rows were rejected, there are no candles. Raises InvalidInput, of the
@@ -32,7 +41,17 @@ def read_file(path: Path, interval: Interval) -> FileReading:
         raise InvalidInput.of("file", "it holds no candles")
     candles, rejections, duplicates = assemble(rows, interval)
     refuse_other_lengths(candles, rejections, interval)
-    return FileReading(text_format.NAME, symbol_of(path), candles, rejections, duplicates)
+    closed = candles.at(candles.open_time_s <= now_s - interval.seconds)
+    return FileReading(
+        text_format.NAME,
+        symbol_of(path),
+        closed,
+        rejections,
+        duplicates,
+        rejected=len(rejections),
+        still_open=len(candles) - len(closed),
+        zero_volume=int((closed.volume == 0).sum()),
+    )
 
 
 def _detected(text: str) -> TextFormat:

@@ -26,3 +26,9 @@ class FileReading:
     candles: Candles
     rejections: tuple[Rejection, ...]
     duplicates: int = 0
+    rejected: int = 0
+    conflicts: int = 0
+    still_open: int = 0
+    incomplete_hours: int = 0
+    candle_length_s: int = 3600
+    zero_volume: int = 0

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.data.candle_store import CandleStore, ConflictRule, ImportCounts
+from services.data.candle_store import CandleStore, ImportCounts
+from services.data.conflict_rule import ConflictRule
 from services.shared.candles import VALUE_COLUMNS, Candles
 from services.shared.errors import Refused
 from services.shared.interval import Interval

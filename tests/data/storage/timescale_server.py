@@ -73,6 +73,10 @@ class TimescaleServer:
             "listen_addresses": "",
             "unix_socket_directories": self._data,
             "shared_preload_libraries": "timescaledb",
+            # As Timescale's image sets itself up, at least: PostgreSQL's defaults are for tiny machines.
+            "shared_buffers": "512MB",
+            "wal_buffers": "16MB",
+            "max_wal_size": "4GB",
             # It would tell its makers about every test.
             "timescaledb.telemetry_level": "off",
         }

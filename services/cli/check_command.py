@@ -1,0 +1,157 @@
+"""`backcast data check`: what the stored histories are like."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.cli.console import make_console, say
+from services.cli.errors import readable_errors
+from services.cli.import_report import break_line
+from services.data.check import HistoryCheck, check_history
+from services.shared.candle_messages import candles_from, columns_to
+from services.shared.candles import Candles
+from services.shared.clock import utc
+from services.shared.interval import Interval
+from services.shared.paging import MAX_SYMBOLS
+from services.shared.rpc_channel import open_channel
+from services.shared.symbols import canonical_symbol
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+_COLUMNS = ("open", "close", "volume")
+_NONE = "[dim]–[/dim]"
+# With times a table is wider than most terminals.
+_ROOM_FOR_MORE = 120
+
+
+def check_histories(symbols: list[str], address: str, jsonl: bool) -> None:
+    """Print what was found in the histories of `symbols`, of all cryptos where none is given."""
+    wanted = list(dict.fromkeys(canonical_symbol(symbol, "SYMBOL") for symbol in symbols))
+    asyncio.run(_print_json(wanted, address) if jsonl else _print_table(wanted, address, make_console()))
+
+
+async def _print_json(symbols: list[str], address: str) -> None:
+    async with open_channel(address) as channel:
+        stub = MarketDataServiceStub(channel)
+        with readable_errors("data", address):
+            async with aclosing(_checks(stub, symbols or await _all_symbols(stub))) as checks:
+                async for symbol, check in checks:
+                    sys.stdout.write(f"{json.dumps({'symbol': symbol, **asdict(check)})}\n")
+                    sys.stdout.flush()
+
+
+async def _print_table(symbols: list[str], address: str, console: Console) -> None:
+    found: dict[str, HistoryCheck] = {}
+    progress = Progress(
+        TextColumn("checking"),
+        BarColumn(bar_width=40),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    async with open_channel(address) as channel:
+        stub = MarketDataServiceStub(channel)
+        with progress, readable_errors("data", address):
+            symbols = symbols or await _all_symbols(stub)
+            bar = progress.add_task("", total=len(symbols))
+            async with aclosing(_checks(stub, symbols)) as checks:
+                async for symbol, check in checks:
+                    found[symbol] = check
+                    progress.advance(bar)
+    if not found:
+        say(console, "there are no candles yet: `backcast import PATH` brings some")
+        return
+    console.print(_table(console.width, found))
+    for symbol, check in found.items():
+        for each in check.breaks:
+            say(console, f"[yellow]{symbol}: {break_line(each)}[/yellow]")
+    cryptos = "crypto" if len(found) == 1 else "cryptos"
+    candles = sum(check.candles for check in found.values())
+    say(console, f"{len(found):,} {cryptos}, {candles:,} hourly candles; times are UTC")
+
+
+async def _all_symbols(stub: "MarketDataServiceAsyncStub") -> list[str]:
+    symbols = []
+    request = pb.ListCryptosRequest()
+    while True:
+        page = await stub.ListCryptos(request)
+        symbols += [crypto.symbol for crypto in page.cryptos]
+        if not page.next_page_token:
+            return symbols
+        request.page_token = page.next_page_token
+
+
+async def _checks(
+    stub: "MarketDataServiceAsyncStub", symbols: list[str]
+) -> AsyncGenerator[tuple[str, HistoryCheck]]:
+    """Yield what was found in each history, which is in memory one at a time; one without candles is not."""
+    for start in range(0, len(symbols), MAX_SYMBOLS):
+        request = pb.StreamCandlesRequest(
+            symbols=symbols[start : start + MAX_SYMBOLS], columns=columns_to(_COLUMNS)
+        )
+        call = stub.StreamCandles(request)
+        blocks: list[Candles] = []
+        try:
+            async for response in call:
+                blocks.append(candles_from(response.columns, wanted=_COLUMNS))
+                if response.last_block:
+                    candles, blocks = Candles.concatenate(blocks), []
+                    if len(candles):
+                        yield response.symbol, check_history(candles, Interval.HOUR_1)
+        finally:
+            call.cancel()
+
+
+def _table(width: int, found: dict[str, HistoryCheck]) -> Table:
+    """Return a row for each crypto; `width` is the console's, in characters: it decides how much is told."""
+    wide = width >= _ROOM_FOR_MORE
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("crypto", no_wrap=True)
+    table.add_column("candles", justify="right", no_wrap=True)
+    for heading in ("first", "last"):
+        table.add_column(heading, no_wrap=True)
+    longest = ("longest gap",) if wide else ()
+    for heading in ("gaps", "missing", *longest, "no volume", "breaks"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for symbol, check in found.items():
+        table.add_row(
+            symbol,
+            f"{check.candles:,}",
+            *(_time(time_s, wide) for time_s in (check.first_s, check.last_s)),
+            *(f"{count:,}" if count else _NONE for count in (check.gaps, check.missing)),
+            *((_longest_gap(check),) if wide else ()),
+            _share(check.zero_volume_share),
+            f"[yellow]{len(check.breaks)}[/yellow]" if check.breaks else _NONE,
+        )
+    return table
+
+
+def _time(time_s: int, wide: bool) -> str:
+    day_and_hour = utc(time_s).removesuffix(" UTC")
+    return day_and_hour if wide else day_and_hour.split()[0]
+
+
+def _longest_gap(check: HistoryCheck) -> str:
+    gap = check.longest_gap
+    return f"{gap.missing:,} h from {_time(gap.start_s, wide=False)}" if gap else _NONE
+
+
+def _share(share: float) -> str:
+    if not share:
+        return _NONE
+    # Two candles of years are not none.
+    return f"{share:.2%}" if share >= 0.0001 else "<0.01%"

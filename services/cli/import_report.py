@@ -1,0 +1,90 @@
+"""What is told about an imported file: one line, and a line for each break and rejected row."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.markup import escape
+
+from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
+from services.data.breaks import Break, find_breaks
+from services.data.conflict_rule import ConflictRule
+from services.data.readers.report import FileReading
+from services.shared.clock import utc
+from services.shared.interval import Interval
+
+# On a terminal; a file gets all that were kept.
+_REJECTIONS_SHOWN = 10
+
+
+def import_report(
+    file: Path,
+    symbol: str,
+    reading: FileReading,
+    counts: ImportCandlesResponse,
+    on_conflict: ConflictRule,
+    brief: bool,
+) -> str:
+    """Return what a file held and what was done with it; only what there is of it is named."""
+    breaks = find_breaks(reading.candles, Interval.HOUR_1)
+    parts = [
+        *_written(counts),
+        *_left_out(reading, on_conflict),
+        *([f"{reading.zero_volume:,} without volume"] if reading.zero_volume else []),
+        *([_counted(len(breaks), "break")] if breaks else []),
+    ]
+    line = f"{symbol}: {', '.join(parts)} [dim]({reading.format}, {escape(readable_path(file.name))})[/dim]"
+    return "\n  ".join(
+        [
+            line,
+            *(f"[yellow]{text}[/yellow]" for text in (*map(break_line, breaks), *_rejected(reading, brief))),
+        ]
+    )
+
+
+def break_line(each: Break) -> str:
+    """Return a sentence about a break."""
+    return f"break: {each.close:,.8g} until {utc(each.before_s)}, {each.open:,.8g} from {utc(each.after_s)}"
+
+
+def readable_path(path: Path | str) -> str:
+    """Return a path that can be printed: names of files are bytes, and some are no text."""
+    return str(path).encode(errors="replace").decode()
+
+
+def _written(counts: ImportCandlesResponse) -> Iterator[str]:
+    if not counts.inserted and not counts.corrected:
+        yield "nothing written"
+    if counts.inserted:
+        yield f"{counts.inserted:,} written"
+    if counts.corrected:
+        yield f"{counts.corrected:,} corrected"
+    if counts.unchanged:
+        yield f"{counts.unchanged:,} unchanged"
+    if counts.kept:
+        yield f"{counts.kept:,} kept as stored with other values"
+
+
+def _left_out(reading: FileReading, on_conflict: ConflictRule) -> Iterator[str]:
+    if reading.rejected:
+        yield f"{reading.rejected:,} rejected"
+    if reading.duplicates:
+        yield f"{reading.duplicates:,} repeated"
+    if reading.conflicts:
+        taken = "first" if on_conflict is ConflictRule.KEEP else "last"
+        yield f"{_counted(reading.conflicts, 'row')} in conflict with another (the {taken} one was taken)"
+    if reading.still_open:
+        yield "the last candle left out as it is still open"
+    if reading.incomplete_hours:
+        yield f"{_counted(reading.incomplete_hours, 'hour')} left out as incomplete"
+
+
+def _rejected(reading: FileReading, brief: bool) -> Iterator[str]:
+    shown = reading.rejections[:_REJECTIONS_SHOWN] if brief else reading.rejections
+    for rejection in shown:
+        yield f"line {rejection.line}: {escape(rejection.reason)}"
+    if reading.rejected > len(shown):
+        yield f"… and {reading.rejected - len(shown):,} more"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,62 @@
+"""The `backcast` command as a user runs it: in a process of its own, against real services."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from services.local.stack import LocalStack
+from tests.candle_making import random_candles
+
+BACKCAST = [sys.executable, "-m", "services.cli.main"]
+
+
+@dataclass
+class Finished:
+    status: int
+    out: str
+    err: str
+
+
+class Cli:
+    """Runs the command with the stack's addresses in its environment."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self.environment = {
+            **os.environ,
+            "BACKCAST_GATEWAY_ADDRESS": stack.gateway_address,
+            "BACKCAST_DATA_ADDRESS": stack.data_address,
+        }
+
+    async def start(self, *arguments: object, **environment: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *BACKCAST,
+            *map(str, arguments),
+            env={**self.environment, **environment},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def __call__(self, *arguments: object, **environment: str) -> Finished:
+        process = await self.start(*arguments, **environment)
+        out, err = await process.communicate()
+        finished = Finished(process.returncode or 0, out.decode(), err.decode())
+        assert "Traceback" not in finished.out + finished.err
+        return finished
+
+
+@pytest.fixture(scope="session")
+async def cli(stack: LocalStack) -> AsyncIterator[Cli]:
+    yield Cli(stack)
+
+
+def write_csv(path: Path, seed: int, hours: int = 500) -> Path:
+    candles = random_candles(seed, hours)
+    lines = ["timestamp,open,high,low,close,volume"]
+    lines += [",".join(map(repr, map(float, row))) for row in zip(*candles.columns(), strict=True)]
+    path.write_text("\n".join(lines) + "\n")
+    return path

@@ -1,0 +1,43 @@
+"""`backcast data check`: what is told of what is stored."""
+
+import json
+from pathlib import Path
+
+from tests.candle_making import START_S
+from tests.cli.conftest import Cli
+
+
+async def _imported(cli: Cli, folder: Path) -> None:
+    later_s = START_S + 30 * 86_400
+    rows = [f"{START_S},2,2,2,2,0", f"{START_S + 7200},2,2,2,2,1", f"{later_s},90,90,90,90,1"]
+    (folder / "CHECKUSDT.csv").write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]))
+    assert (await cli("import", folder)).status == 0
+
+
+async def test_gaps_and_breaks_are_shown(cli: Cli, tmp_path: Path) -> None:
+    await _imported(cli, tmp_path)
+    finished = await cli("data", "check", "check/usdt", "CHECKUSDT")
+    assert finished.status == 0
+    (row,) = (line.split() for line in finished.out.splitlines() if line.strip().startswith("CHECKUSDT "))
+    assert " ".join(row) == (
+        "CHECKUSDT 3 2024-01-01 00:00 2024-01-31 00:00 2 718 717 h from 2024-01-01 33.33% 1"
+    )
+    assert "CHECKUSDT: break: 2 until 2024-01-01 02:00 UTC, 90 from 2024-01-31 00:00 UTC" in finished.out
+    assert "1 crypto, 3 hourly candles" in finished.out
+
+
+async def test_all_cryptos_as_json(cli: Cli, tmp_path: Path) -> None:
+    await _imported(cli, tmp_path)
+    finished = await cli("data", "check", "--format", "jsonl")
+    checks = {check["symbol"]: check for check in map(json.loads, finished.out.splitlines())}
+    assert checks["CHECKUSDT"]["longest_gap"] == {"start_s": START_S + 10_800, "missing": 717}
+    assert checks["CHECKUSDT"]["breaks"][0]["open"] == 90
+
+
+async def test_an_unknown_symbol_is_named_in_one_line(cli: Cli, tmp_path: Path) -> None:
+    await _imported(cli, tmp_path)
+    for symbol, reason in (("NOSUCH", "there is no crypto 'NOSUCH'"), ("a b", "SYMBOL: 'a b' is not a")):
+        finished = await cli("data", "check", "CHECKUSDT", symbol)
+        assert (finished.status, finished.out) == (1, "")
+        assert reason in finished.err
+        assert len(finished.err.splitlines()) == 1

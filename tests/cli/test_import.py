@@ -1,0 +1,199 @@
+"""`backcast import`: what is told of each file, and what is stored of it."""
+
+import asyncio
+import fcntl
+import gzip
+import os
+import pty
+import signal
+import socket
+import struct
+import termios
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from services.local.stack import LocalStack
+from tests.candle_making import START_S
+from tests.cli.conftest import BACKCAST, Cli, write_csv
+
+
+async def test_importing_again_changes_nothing(cli: Cli, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "CLIAGAINUSDT.csv", 0)
+    assert (await cli("import", file)).out.startswith("CLIAGAINUSDT: 500 written (")
+    finished = await cli("import", file)
+    assert finished.out.startswith("CLIAGAINUSDT: nothing written, 500 unchanged (")
+    assert finished.status == 0
+
+
+async def test_bad_rows_are_told_and_the_good_ones_written(
+    cli: Cli, stack: LocalStack, tmp_path: Path
+) -> None:
+    lines = write_csv(tmp_path / "whole.csv", 3, hours=20).read_text().splitlines()
+    lines[5] = lines[5].replace(",", ",oops", 1)
+    lines[9] = ",".join([*lines[9].split(",")[:2], "0.5", *lines[9].split(",")[3:]])
+    lines.append(lines[1])
+    lines.append(",".join([lines[2].split(",")[0], "1,1,1,1,1"]))
+    file = tmp_path / "CLIBADUSDT.csv.gz"
+    file.write_bytes(gzip.compress("\n".join(lines).encode()))
+    finished = await cli("import", file)
+    assert finished.status == 0
+    assert "CLIBADUSDT: 18 written, 3 rejected, 1 repeated" in finished.out
+    for line in ("line 6: ", "line 10: ", "line 23: "):
+        assert line in finished.out
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "is empty"),
+        ("timestamp,open,high,low,price,volume\n1704067200,1,1,1,1,1\n", "column close"),
+        ("hello\nworld\n", "no known format"),
+    ],
+    ids=["empty", "wrong column", "no candles"],
+)
+async def test_a_file_that_cannot_be_read_is_told_and_the_others_imported(
+    cli: Cli, stack: LocalStack, tmp_path: Path, content: str, reason: str
+) -> None:
+    (tmp_path / "AAAUSDT.csv").write_text(content)
+    write_csv(tmp_path / "CLICUSDT.csv", 4, hours=10)
+    finished = await cli("import", tmp_path)
+    assert finished.status == 1
+    first, second = finished.out.splitlines()
+    assert first.startswith(f"{tmp_path / 'AAAUSDT.csv'}: ")
+    assert reason in first
+    assert second.startswith("CLICUSDT: ")
+
+
+async def test_a_symbol_can_be_given(cli: Cli, stack: LocalStack, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "my own prices.csv", 6, hours=10)
+    finished = await cli("import", file, "--symbol", "own/usdt")
+    assert finished.out.startswith("OWNUSDT: 10 written")
+
+
+async def test_real_files_of_three_formats(cli: Cli, stack: LocalStack, market_data: Path) -> None:
+    files = {
+        "csv-1h/MATICUSDT.csv.gz": "MATICUSDT",
+        "binance-vision/BTCUSDT-1h-2024-12.csv.gz": "BTCUSDT",
+        "binance-vision/BTCUSDT-1h-2025-01.csv.gz": "BTCUSDT",
+        "binance-vision/BTCUSDT-1h-2023-01.csv.gz": "BTCUSDT",
+        "freqtrade-json-1h/ADA_USDT-1h.json.gz": "ADAUSDT",
+    }
+    finished = await cli("import", *(market_data / file for file in files))
+    assert finished.status == 0
+    lines = finished.out.splitlines()
+    assert [line.split(":")[0] for line in lines] == list(files.values())
+    assert not any("rejected" in line for line in lines)
+    assert [line.split()[1] for line in lines[1:4]] == ["744"] * 3
+    again = await cli("import", *(market_data / file for file in files))
+    assert all(": nothing written" in line for line in again.out.splitlines())
+
+
+HEADER = "timestamp,open,high,low,close,volume"
+
+
+def write_rows(path: Path, *rows: str) -> Path:
+    path.write_text("\n".join((HEADER, *rows)) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("rule", "told", "status"),
+    [
+        ("replace", "1 corrected, 1 unchanged", 0),
+        ("keep", "nothing written, 1 unchanged, 1 kept as stored with other values", 0),
+        ("fail", "the first at 2024-01-01 01:00 UTC: close 100.0 is stored, 101.0 is imported", 1),
+    ],
+)
+async def test_a_rule_decides_about_what_is_stored(
+    cli: Cli, tmp_path: Path, rule: str, told: str, status: int
+) -> None:
+    file = tmp_path / f"CLI{rule.upper()}USDT.csv"
+    first = f"{START_S},100,110,90,100,1"
+    await cli("import", write_rows(file, first, f"{START_S + 3600},100,110,90,100,1"))
+    write_rows(file, first, f"{START_S + 3600},100,110,90,101,1")
+    finished = await cli("import", file, "--on-conflict", rule)
+    assert told in finished.out
+    assert (finished.status, len(finished.out.splitlines())) == (status, 1)
+    assert ("nothing written" in (await cli("import", file)).out) == (rule == "replace")
+
+
+async def test_what_is_odd_but_true_is_told(cli: Cli, tmp_path: Path) -> None:
+    later_s = START_S + 30 * 86_400
+    file = write_rows(
+        tmp_path / "CLIODDUSDT.csv",
+        f"{START_S},2,2,2,2,0",
+        f"{START_S + 3600},2,2.5,2,2.5,1",
+        f"{later_s},200000,200000,200000,200000,1",
+    )
+    line, told = (await cli("import", file)).out.splitlines()
+    assert line.startswith("CLIODDUSDT: 3 written, 1 without volume, 1 break (")
+    assert told == "  break: 2.5 until 2024-01-01 01:00 UTC, 200,000 from 2024-01-31 00:00 UTC"
+
+
+async def test_a_candle_that_is_not_closed_is_left_out(cli: Cli, tmp_path: Path) -> None:
+    now_s = int(time.time()) // 3600 * 3600
+    file = write_rows(tmp_path / "CLIOPENUSDT.csv", f"{now_s - 3600},1,1,1,1,1", f"{now_s},1,1,1,1,1")
+    finished = await cli("import", file)
+    assert finished.out.startswith("CLIOPENUSDT: 1 written, the last candle left out as it is still open (")
+
+
+async def test_an_unreachable_service_ends_it_in_one_line(cli: Cli, tmp_path: Path) -> None:
+    for number in range(3):
+        write_csv(tmp_path / f"CLIAWAY{number}USDT.csv", number, hours=5)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        finished = await cli("import", tmp_path, BACKCAST_DATA_ADDRESS=address)
+    assert (finished.status, finished.out) == (1, "")
+    assert finished.err.splitlines() == [
+        f"backcast: the data service does not answer at {address}: is it running there (`backcast up`)?"
+    ]
+
+
+async def test_a_name_that_is_no_text_is_told(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.csv")).write_text("hello")
+    finished = await cli("import", tmp_path)
+    assert finished.status == 1
+    assert "caf?.csv: " in finished.out
+
+
+async def test_ctrl_c_ends_an_import_at_once(cli: Cli, tmp_path: Path) -> None:
+    """What it talks to takes the connection and never answers: it is being written when the signal comes."""
+    file = write_csv(tmp_path / "CLISTOPUSDT.csv", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        process = await cli.start("import", file, BACKCAST_DATA_ADDRESS=address)
+        connection, _ = await asyncio.to_thread(silent.accept)
+        with connection:
+            process.send_signal(signal.SIGINT)
+            out, errors = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, out, errors) == (130, b"", b"")
+
+
+async def test_a_terminal_shows_progress_and_ten_rejections(cli: Cli, tmp_path: Path) -> None:
+    bad = [f"{START_S + 3600 * hour},1,1,2,1,1" for hour in range(12)]
+    file = write_rows(tmp_path / "CLITTYUSDT.csv", *bad, f"{START_S - 3600},1,1,1,1,1")
+    reading, writing = pty.openpty()
+    fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = await asyncio.create_subprocess_exec(
+        *BACKCAST, "import", file, env={**cli.environment, "TERM": "xterm"}, stdout=writing
+    )
+    os.close(writing)
+    shown = await asyncio.to_thread(_all_of, reading)
+    assert await process.wait() == 0
+    assert "1 of 1" in shown
+    assert shown.count("high is below low") == 10
+    assert "… and 2 more" in shown
+
+
+def _all_of(reading: int) -> str:
+    parts = []
+    # A terminal whose other side is closed is an error to read from.
+    with suppress(OSError):
+        while part := os.read(reading, 65_536):
+            parts.append(part)
+    os.close(reading)
+    return b"".join(parts).decode()
