@@ -1,10 +1,13 @@
 """Rows of a file as text: what a text format makes of a file, before any value is looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import pyarrow as pa
+
 from services.data.readers.report import Rejection
+from services.data.readers.text_file import TextFile
 
 # What a row tells of a candle, in this order.
 CANDLE_FIELDS = ("time", "open", "high", "low", "close", "volume")
@@ -12,20 +15,26 @@ CANDLE_FIELDS = ("time", "open", "high", "low", "close", "volume")
 # What headers call the time. Where a file tells it twice, as an epoch and for people, the first is taken.
 TIME_NAMES = ("open_time", "timestamp", "unix", "datetime", "date", "time")
 
+# Arrow's columns are read without an object for each text.
+TextColumn = list[str] | pa.StringArray
+
 _SHOWN_CHARACTERS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class TextRows:
-    """The rows of a file whose shape is right, and the others.
+    """Rows of a file whose shape is right, and the others.
 
     `columns` are time, open, high, low, close and volume as the file writes them, each n long, in the
-    file's order; `lines` are the n line numbers (from 1; in JSON the records' numbers).
+    file's order; `lines` are the n line numbers (from 1; in JSON the records' numbers). `symbol` and
+    `length_s`, the candles' length in seconds, are what the content itself tells, None where it does not.
     """
 
     lines: Sequence[int]
-    columns: tuple[list[str], ...]
-    misshapen: tuple[Rejection, ...]
+    columns: tuple[TextColumn, ...]
+    misshapen: tuple[Rejection, ...] = ()
+    symbol: str | None = None
+    length_s: int | None = None
 
 
 class TextFormat(Protocol):
@@ -36,8 +45,8 @@ class TextFormat(Protocol):
     def sniff(self, head: str) -> bool:
         """Tell whether a file that begins with `head` is of this format."""
 
-    def read(self, text: str) -> TextRows:
-        """Return the rows of a whole file; raises InvalidInput where it has none that can be told apart."""
+    def read(self, file: TextFile) -> Iterator[TextRows]:
+        """Yield the rows, some at once; raises InvalidInput where they cannot be told apart."""
 
 
 def shown(text: str) -> str:

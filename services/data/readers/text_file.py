@@ -1,0 +1,139 @@
+"""A file, unpacked where it is gzip: its text in blocks of whole lines, or all of it at once."""
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from services.shared.errors import InvalidInput
+
+Progress = Callable[[int, int], None]
+
+# What must be in memory whole, like JSON. Nine years of minutes are 320 MB; more than this is no file of
+# candles, but a mistake, or an archive that is made to unpack without end.
+MAX_WHOLE_BYTES = 512 * 2**20
+
+_BLOCK_BYTES = 4 * 2**20
+_HEAD_BYTES = 65_536
+_GZIP_MAGIC = b"\x1f\x8b"
+_ZIP_MAGIC = b"PK\x03\x04"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class LineBlock:
+    """Lines of a file, each with `\\n` at its end, and the number of the first one, from 1."""
+
+    first_line: int
+    text: str
+
+
+class TextFile:
+    """A file that is open, and is read once."""
+
+    def __init__(self, path: Path, content: IO[bytes], tell: Callable[[], None], block_bytes: int) -> None:
+        self.path = path
+        self._content = content
+        self._tell = tell
+        self._block_bytes = block_bytes
+        self._head = content.read(_HEAD_BYTES)
+        self._is_all = len(self._head) < _HEAD_BYTES
+
+    @property
+    def magic(self) -> bytes:
+        """The first bytes, which tell what kinds of files that are no text."""
+        return self._head[:8]
+
+    def head(self) -> str:
+        """Return the text that the file begins with; raise InvalidInput where it is no text, or none."""
+        if self._head.startswith(_ZIP_MAGIC):
+            raise InvalidInput.of("file", "it is a zip archive: unpack it, and read the files that are in it")
+        # The last character may be cut in two.
+        head = self._head if self._is_all else self._head.rsplit(b"\n", 1)[0]
+        text = _decoded(head.removeprefix(_BYTE_ORDER_MARK), 0)
+        if self._is_all and not text.strip():
+            raise InvalidInput.of("file", "it is empty")
+        return _with_plain_ends(text)
+
+    def blocks(self) -> Iterator[LineBlock]:
+        """Yield all lines, some MB of them at once."""
+        line, begin, waiting = 1, 0, self._head
+        is_end = self._is_all
+        while waiting or not is_end:
+            if not is_end:
+                read = self._content.read(self._block_bytes)
+                self._tell()
+                waiting, is_end = waiting + read, not read
+            cut = len(waiting) if is_end else _last_line_end(waiting)
+            if cut:
+                block, waiting = waiting[:cut], waiting[cut:]
+                text = _with_plain_ends(_decoded(_without_mark(block, begin), begin))
+                text = text if text.endswith("\n") else f"{text}\n"
+                yield LineBlock(line, text)
+                line += text.count("\n")
+                begin += cut
+            elif len(waiting) > MAX_WHOLE_BYTES:
+                raise InvalidInput.of("file", f"line {line} is longer than {MAX_WHOLE_BYTES // 2**20} MB")
+
+    def whole(self) -> str:
+        """Return all of the text, with `\\n` at the end of lines; raise InvalidInput where it is too much."""
+        content = self._head + self._content.read(MAX_WHOLE_BYTES + 1 - len(self._head))
+        self._tell()
+        if len(content) > MAX_WHOLE_BYTES:
+            raise InvalidInput.of("file", f"it is larger than {MAX_WHOLE_BYTES // 2**20} MB")
+        return _with_plain_ends(_decoded(content.removeprefix(_BYTE_ORDER_MARK), 0))
+
+
+@contextmanager
+def open_file(
+    path: Path, progress: Progress | None = None, block_bytes: int = _BLOCK_BYTES
+) -> Iterator[TextFile]:
+    """Open a file for as long as the context lasts; raise InvalidInput where it cannot be read.
+
+    `progress` is told how many bytes of the file were read, and how many there are.
+    """
+    try:
+        # Neither exists() nor open() will do: a folder exists, and opening a pipe waits for its writer.
+        if not path.is_file():
+            raise InvalidInput.of("file", "it is not a file" if path.exists() else "it does not exist")
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            is_packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+            file.seek(0)
+            content = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if is_packed else file
+
+            def tell() -> None:
+                if progress:
+                    progress(file.tell(), size)
+
+            yield TextFile(path, content, tell, block_bytes)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InvalidInput.of("file", f"its gzip compression is broken: {error}") from error
+    except OSError as error:
+        raise InvalidInput.of("file", f"it cannot be read: {error.strerror or error}") from error
+
+
+def _last_line_end(content: bytes) -> int:
+    """Return the position behind the last line's end, 0 where there is none."""
+    # The last \r may be half of an end.
+    return 1 + max(content.rfind(b"\n"), -1) or 1 + content.rfind(b"\r", 0, -1)
+
+
+def _without_mark(block: bytes, begin: int) -> bytes:
+    return block if begin else block.removeprefix(_BYTE_ORDER_MARK)
+
+
+def _decoded(content: bytes, begin: int) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput.of(
+            "file", f"it is not text: byte {begin + error.start + 1} is not UTF-8"
+        ) from error
+
+
+def _with_plain_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
