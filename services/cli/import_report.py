@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 from rich.markup import escape
 
 from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
@@ -26,10 +27,11 @@ def import_report(
 ) -> str:
     """Return what a file held and what was done with it; only what there is of it is named."""
     breaks = find_breaks(reading.candles, Interval.HOUR_1)
+    without_volume = int(np.count_nonzero(reading.candles.volume == 0))
     parts = [
         *_written(counts),
         *_left_out(reading, on_conflict),
-        *([f"{reading.zero_volume:,} without volume"] if reading.zero_volume else []),
+        *([f"{without_volume:,} without volume"] if without_volume else []),
         *([_counted(len(breaks), "break")] if breaks else []),
     ]
     line = f"{symbol}: {', '.join(parts)} [dim]({reading.format}, {escape(readable_path(file.name))})[/dim]"
@@ -65,8 +67,8 @@ def _written(counts: ImportCandlesResponse) -> Iterator[str]:
 
 
 def _left_out(reading: FileReading, on_conflict: ConflictRule) -> Iterator[str]:
-    if reading.rejected:
-        yield f"{reading.rejected:,} rejected"
+    if reading.rejected > reading.conflicts:
+        yield f"{reading.rejected - reading.conflicts:,} rejected"
     if reading.duplicates:
         yield f"{reading.duplicates:,} repeated"
     if reading.conflicts:
@@ -74,8 +76,8 @@ def _left_out(reading: FileReading, on_conflict: ConflictRule) -> Iterator[str]:
         yield f"{_counted(reading.conflicts, 'row')} in conflict with another (the {taken} one was taken)"
     if reading.still_open:
         yield "the last candle left out as it is still open"
-    if reading.incomplete_hours:
-        yield f"{_counted(reading.incomplete_hours, 'hour')} left out as incomplete"
+    if reading.incomplete:
+        yield f"{_counted(reading.incomplete, 'hour')} left out as incomplete"
 
 
 def _rejected(reading: FileReading, brief: bool) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from services.shared.candles import Candles
+from services.shared.candles import Candles, TimeColumn
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 
@@ -19,6 +19,12 @@ def broken_rules(candles: Candles, interval: Interval) -> Iterator[tuple[str, ND
     The candles may be in any order. These rules hold at any time: that times ascend, and that a candle
     is closed, are not among them.
     """
+    yield from broken_values(candles)
+    yield off_grid_reason(interval), off_grid(candles.open_time_s, interval)
+
+
+def broken_values(candles: Candles) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yield the rules that hold for candles of any length, otherwise as `broken_rules` does."""
     prices = (("open", candles.open), ("high", candles.high), ("low", candles.low), ("close", candles.close))
     values = (*prices, ("volume", candles.volume))
     for name, column in values:
@@ -32,11 +38,12 @@ def broken_rules(candles: Candles, interval: Interval) -> Iterator[tuple[str, ND
     for name, column in (("open", candles.open), ("close", candles.close)):
         yield f"{name} is not between low and high", (column < candles.low) | (column > candles.high)
     yield "the time is before 1970", candles.open_time_s < 0
-    grid_offset = interval.opening(0)
-    yield (
-        off_grid_reason(interval),
-        (candles.open_time_s - grid_offset) % interval.seconds != 0,
-    )
+
+
+def off_grid(open_time_s: TimeColumn, interval: Interval) -> NDArray[np.bool_]:
+    """Return which times, shape (n,), are not where candles of the interval open."""
+    is_off: NDArray[np.bool_] = interval.openings(open_time_s) != open_time_s
+    return is_off
 
 
 def off_grid_reason(interval: Interval) -> str:

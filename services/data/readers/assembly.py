@@ -1,86 +1,162 @@
-"""Candles from rows of text: values read, rules applied, duplicates told from contradictions, sorted."""
+"""A file's candles from its rows: rules applied, duplicates told from contradictions, sorted.
 
-from datetime import UTC, datetime
+Rows come in blocks and are brought together as they come: what is held is bounded by how many candles one
+crypto can have, and not by the size of the file.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.data.candle_rules import broken_rules
-from services.data.readers.number_column import read_numbers
-from services.data.readers.report import Rejection
-from services.data.readers.text_rows import CANDLE_FIELDS, TextRows
-from services.data.readers.time_column import read_times
-from services.shared.candles import Candles, TimeColumn
+from services.data.aggregation import aggregate
+from services.data.candle_rules import broken_values, off_grid, off_grid_reason
+from services.data.conflict_rule import ConflictRule
+from services.data.readers.candle_rows import CandleRows
+from services.data.readers.file_symbol import symbol_from
+from services.data.readers.lengths import length_of, refuse_longer, refuse_off_grid, said
+from services.data.readers.report import FileReading, Rejection
+from services.data.readers.repeats import settled
+from services.data.readers.text_rows import shown
+from services.data.ticks import scale_for
+from services.shared.candles import Candles
+from services.shared.clock import utc
+from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 
-Positions = NDArray[np.intp]
+# Of those that are rejected, so many can be told.
+MAX_REJECTIONS = 10_000
+# So many rows tell how long a file's candles are; and rows that are held are brought together whenever they
+# are this many and twice as many as the time before.
+_ROWS_TOGETHER = 100_000
 
 
-def assemble(rows: TextRows, interval: Interval) -> tuple[Candles, tuple[Rejection, ...], int]:
-    """Return the good candles in ascending order, the rejected rows by line, and the number of duplicates.
+class Assembly:
+    """The candles of a file that is being read."""
 
-    A row is rejected for the first thing that is wrong with it. Of rows of the same time the first good
-    one of the file is taken; others are duplicates where their values are equal, and rejected where not.
-    """
-    candles, reasons = _values(rows)
-    good = np.ones(len(candles), np.bool_)
-    good[list(reasons)] = False
-    for reason, broken in broken_rules(candles, interval):
-        reasons.update(dict.fromkeys(np.flatnonzero(broken & good).tolist(), reason))
-        good &= ~broken
+    def __init__(self, interval: Interval, now_s: int, on_conflict: ConflictRule) -> None:
+        self._interval = interval
+        self._now_s = now_s
+        self._on_conflict = on_conflict
+        self._symbols: set[str] = set()
+        self._length_s: int | None = None
+        self._held: list[tuple[Candles, NDArray[np.int64]]] = []
+        self._held_rows = 0
+        self._together_at = _ROWS_TOGETHER
+        self._rejections: list[Rejection] = []
+        self._rejected = self._off_grid = self._duplicates = self._conflicts = 0
 
-    kept, others, firsts = _by_time(candles.open_time_s, np.flatnonzero(good))
-    equal = _equal(candles, others, firsts)
-    reasons.update(_contradictions(rows, candles, others[~equal], firsts[~equal]))
+    def add(self, rows: CandleRows) -> None:
+        """Take in the next rows of the file."""
+        if rows.symbol is not None:
+            self._symbols.add(rows.symbol)
+            if len(self._symbols) > 1:
+                one, other = sorted(self._symbols)[:2]
+                raise InvalidInput.of(
+                    "file", f"its rows are of several cryptos: {shown(one)} and {shown(other)}"
+                )
+        if self._length_s is None:
+            self._length_s = rows.length_s
+        for rejection in rows.misshapen:
+            self._reject(rejection.line, rejection.reason)
+        good = np.ones(len(rows.candles), np.bool_)
+        for position, reason in rows.reasons.items():
+            good[position] = False
+            self._reject(int(rows.lines[position]), reason)
+        for reason, broken in broken_values(rows.candles):
+            for position in np.flatnonzero(broken & good).tolist():
+                self._reject(int(rows.lines[position]), reason)
+            good &= ~broken
+        self._hold(rows.candles.at(good), rows.lines[good])
 
-    rejections = [Rejection(rows.lines[position], reason) for position, reason in reasons.items()]
-    rejections.extend(rows.misshapen)
-    rejections.sort(key=lambda rejection: rejection.line)
-    return _taken(candles, kept), tuple(rejections), int(equal.sum())
+    def reading(self, file_format: str, symbol_of_name: str | None) -> FileReading:
+        """Return what was made of the file, when all of it was added.
 
+        Raises InvalidInput, of the field `file`, where it has no rows at all, or its candles are longer than
+        the interval, or so short or so few that they make none.
+        """
+        candles, lines = self._brought_together()
+        if not len(candles) and not self._rejected:
+            raise InvalidInput.of("file", "it holds no candles")
+        length_s = self._length_s or self._interval.seconds
+        refuse_off_grid(self._off_grid, len(candles), self._interval)
+        refuse_longer(candles.open_time_s, length_s, self._interval)
+        in_future = candles.open_time_s > self._now_s
+        for position in np.flatnonzero(in_future).tolist():
+            self._reject(
+                int(lines[position]), f"the time {utc(int(candles.open_time_s[position]))} is in the future"
+            )
+        still_open = ~in_future & (candles.open_time_s > self._now_s - length_s)
+        candles, incomplete = self._complete(candles.at(~in_future & ~still_open), length_s)
+        return FileReading(
+            format=file_format,
+            symbol=next(map(symbol_from, self._symbols), None) or symbol_of_name,
+            candles=candles,
+            rejections=tuple(sorted(self._rejections, key=lambda rejection: rejection.line)),
+            rejected=self._rejected,
+            duplicates=self._duplicates,
+            conflicts=self._conflicts,
+            still_open=int(still_open.sum()),
+            incomplete=incomplete,
+            length_s=length_s,
+        )
 
-def _values(rows: TextRows) -> tuple[Candles, dict[int, str]]:
-    """Return the rows as candles in the file's order, and why some are none, by position."""
-    times, reasons = read_times(rows.columns[0])
-    columns = []
-    for name, texts in zip(CANDLE_FIELDS[1:], rows.columns[1:], strict=True):
-        numbers, number_reasons = read_numbers(name, texts)
-        columns.append(numbers)
-        reasons = number_reasons | reasons  # the reason of the leftmost field stays
-    return Candles(times, *columns), reasons
+    def _complete(self, candles: Candles, length_s: int) -> tuple[Candles, int]:
+        """Return the candles of the interval, and how many of them lack some of the file's candles."""
+        if length_s == self._interval.seconds or not len(candles):
+            return candles, 0
+        longer, counts = aggregate(candles, self._interval, scale_for(candles.volume))
+        is_complete = counts == self._interval.seconds // length_s
+        if not is_complete.any():
+            raise InvalidInput.of(
+                "file",
+                f"its {len(candles):,} candles are {said(length_s)} long: they make no whole {self._interval.value}",
+            )
+        return longer.at(is_complete), int((~is_complete).sum())
 
+    def _hold(self, candles: Candles, lines: NDArray[np.int64]) -> None:
+        self._held.append((candles, lines))
+        self._held_rows += len(lines)
+        if self._held_rows >= self._together_at:
+            candles, lines = self._brought_together()
+            self._together_at = max(_ROWS_TOGETHER, 2 * len(lines))
 
-def _by_time(open_time_s: TimeColumn, positions: Positions) -> tuple[Positions, Positions, Positions]:
-    """Return the first position of each time, in ascending order; the others; and the first of each other.
+    def _brought_together(self) -> tuple[Candles, NDArray[np.int64]]:
+        """Bring what is held together: one row for each time, in ascending order, on the grid."""
+        candles = (
+            Candles.concatenate([candles for candles, _ in self._held]) if self._held else Candles.empty()
+        )
+        lines = np.concatenate([np.empty(0, np.int64), *(lines for _, lines in self._held)])
+        order = np.argsort(candles.open_time_s, kind="stable")
+        candles, lines = candles.at(order), lines[order]
+        if self._length_s is None and len(candles):
+            self._length_s = length_of(candles.open_time_s, self._interval)
+        is_off, reason = self._off_grid_rows(candles)
+        for position in np.flatnonzero(is_off).tolist():
+            self._reject(int(lines[position]), reason)
+        self._off_grid += int(is_off.sum())
+        candles, lines = candles.at(~is_off), lines[~is_off]
 
-    The sort is stable: of the same time, the first position is the first row of the file.
-    """
-    order = positions[np.argsort(open_time_s[positions], kind="stable")]
-    repeats = np.zeros(len(order), np.bool_)
-    repeats[1:] = np.diff(open_time_s[order]) == 0
-    firsts = order[~repeats]
-    return firsts, order[repeats], firsts[np.cumsum(~repeats)[repeats] - 1]
+        taken, duplicates, conflicts = settled(candles, self._on_conflict)
+        self._duplicates += duplicates
+        self._conflicts += len(conflicts)
+        for position, other in conflicts:
+            time, line, other_line = utc(int(candles.open_time_s[position])), lines[position], lines[other]
+            if self._on_conflict is ConflictRule.FAIL:
+                raise InvalidInput.of(
+                    "file", f"lines {line} and {other_line} have different values for {time}"
+                )
+            self._reject(int(line), f"line {other_line} has other values for {time} and was taken")
+        candles, lines = candles.at(taken), lines[taken]
+        self._held, self._held_rows = [(candles, lines)], len(lines)
+        return candles, lines
 
+    def _off_grid_rows(self, candles: Candles) -> tuple[NDArray[np.bool_], str]:
+        """Return which candles are not on the grid of their length, and what is said of them."""
+        if self._length_s is not None and self._length_s < self._interval.seconds:
+            reason = f"the time is not on the grid of candles {said(self._length_s)} long"
+            return candles.open_time_s % self._length_s != 0, reason
+        return off_grid(candles.open_time_s, self._interval), off_grid_reason(self._interval)
 
-def _equal(candles: Candles, some: Positions, others: Positions) -> NDArray[np.bool_]:
-    """Tell, pair by pair, whether all values are equal."""
-    equal = np.ones(len(some), np.bool_)
-    for column in candles.columns():
-        equal &= column[some] == column[others]
-    return equal
-
-
-def _contradictions(
-    rows: TextRows, candles: Candles, positions: Positions, firsts: Positions
-) -> dict[int, str]:
-    """Return the reasons of rows that differ from the first one of their time, by position."""
-    reasons = {}
-    for position, first in zip(positions.tolist(), firsts.tolist(), strict=True):
-        time = datetime.fromtimestamp(int(candles.open_time_s[first]), UTC)
-        reasons[position] = f"line {rows.lines[first]} has other values for {time:%Y-%m-%dT%H:%MZ}"
-    return reasons
-
-
-def _taken(candles: Candles, positions: Positions) -> Candles:
-    open_time_s, *values = candles.columns()
-    return Candles(open_time_s[positions], *(column[positions] for column in values))
+    def _reject(self, line: int, reason: str) -> None:
+        self._rejected += 1
+        if len(self._rejections) < MAX_REJECTIONS:
+            self._rejections.append(Rejection(line, reason))

@@ -1,6 +1,9 @@
 """Binance's monthly kline files: twelve columns, with a header in some years and without in others."""
 
+from collections.abc import Iterator
+
 from services.data.readers.delimited import header_names, is_headerless, read_lines
+from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import TextRows
 
 NAME = "binance-csv"
@@ -14,9 +17,9 @@ def sniff(head: str) -> bool:
     return _has_binance_header(head) or is_headerless(head, _WIDTH)
 
 
-def read(text: str) -> TextRows:
-    """Return the rows: the first six columns, whatever the others tell."""
-    return read_lines(text, int(_has_binance_header(text)), _WIDTH, range(6))
+def read(file: TextFile) -> Iterator[TextRows]:
+    """Yield the rows: the first six columns, whatever the others tell."""
+    return read_lines(file, int(_has_binance_header(file.head())), _WIDTH, range(6))
 
 
 def _has_binance_header(text: str) -> bool:

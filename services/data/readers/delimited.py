@@ -1,11 +1,14 @@
 """Lines of fields between commas."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
 
 from services.data.readers.report import Rejection
+from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import CANDLE_FIELDS, TIME_NAMES, TextRows
 
 # A candle's line is some hundred characters. A longer one than this is not split: a line that is a file
@@ -16,21 +19,19 @@ MAX_LINE_CHARACTERS = 65_536
 _SNIFFED_LINES = 20
 
 
-def read_lines(text: str, header_lines: int, width: int, picked: Sequence[int]) -> TextRows:
-    """Return the rows below the header; `picked` are the positions of CANDLE_FIELDS among `width` fields.
+def read_lines(file: TextFile, header_lines: int, width: int, picked: Sequence[int]) -> Iterator[TextRows]:
+    """Yield the rows below the header; `picked` are the positions of the columns among `width` fields.
 
     Blank lines are passed over; lines with other than `width` fields are misshapen.
     """
-    header_and_rows = text.split("\n", header_lines)
-    if len(header_and_rows) <= header_lines:
-        return TextRows([], tuple([] for _ in picked), ())
-    body = header_and_rows[-1].rstrip("\n")
-    if _is_clean(body, width):
-        # No list for each line: that is what most of the time would go to.
-        fields = body.replace("\n", ",").split(",")
-        columns = tuple(fields[position::width] for position in picked)
-        return TextRows(range(header_lines + 1, header_lines + 1 + len(columns[0])), columns, ())
-    return _careful_rows(body, header_lines + 1, width, picked)
+    for block in file.blocks():
+        text, first_line = block.text, block.first_line
+        if first_line <= header_lines:
+            text, first_line = text.split("\n", header_lines)[-1], 1 + header_lines
+        if text:
+            yield _clean_rows(text, first_line, width, picked) or _careful_rows(
+                text, first_line, width, picked
+            )
 
 
 def split_line(line: str) -> list[str]:
@@ -64,27 +65,37 @@ def is_headerless(head: str, width: int) -> bool:
     )
 
 
-def _is_clean(body: str, width: int) -> bool:
-    """Tell whether all lines are `width` fields, not quoted, and not too long."""
-    if '"' in body:
-        return False
-    # In UTF-8, the bytes of commas and line ends are nothing else.
-    content = np.frombuffer(f"{body}\n".encode(), np.uint8)
-    ends = np.flatnonzero((content == ord(",")) | (content == ord("\n")))
-    if len(ends) % width:
-        return False
-    marks = content[ends].reshape(-1, width)
-    line_lengths = np.diff(ends[width - 1 :: width], prepend=-1) - 1
-    return bool(
-        (marks[:, :-1] == ord(",")).all()
-        and (marks[:, -1] == ord("\n")).all()
-        and line_lengths.max() <= MAX_LINE_CHARACTERS
-    )
+def _clean_rows(text: str, first_line: int, width: int, picked: Sequence[int]) -> TextRows | None:
+    """Return the rows where all lines are `width` fields, not quoted, and not too long; otherwise None."""
+    content = text.encode()
+    line_ends = np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n"))
+    if '"' in text or np.diff(line_ends, prepend=-1).max() - 1 > MAX_LINE_CHARACTERS:
+        return None
+    names = [str(position) for position in range(width)]
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(content),
+            read_options=pyarrow.csv.ReadOptions(
+                use_threads=False, block_size=len(content) + 1, column_names=names
+            ),
+            parse_options=pyarrow.csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
+            convert_options=pyarrow.csv.ConvertOptions(
+                check_utf8=False,
+                column_types=dict.fromkeys(names, pa.string()),
+                include_columns=[names[position] for position in picked],
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    if len(table) != len(line_ends):
+        return None
+    columns = tuple(table.column(names[position]).combine_chunks() for position in picked)
+    return TextRows(range(first_line, first_line + len(table)), columns)
 
 
-def _careful_rows(body: str, first_line: int, width: int, picked: Sequence[int]) -> TextRows:
+def _careful_rows(text: str, first_line: int, width: int, picked: Sequence[int]) -> TextRows:
     lines, rows, misshapen = [], [], []
-    for number, line in enumerate(body.split("\n"), first_line):
+    for number, line in enumerate(text.split("\n"), first_line):
         if len(line) > MAX_LINE_CHARACTERS:
             misshapen.append(Rejection(number, f"the line is {len(line)} characters long"))
         elif line and not line.isspace():

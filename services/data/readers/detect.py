@@ -1,65 +1,62 @@
 """Reads a file of candles of any known format, told by its content: names of files often mislead."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 from services.data.conflict_rule import ConflictRule
-from services.data.readers import binance_csv, freqtrade_json, kraken_csv, plain_csv
-from services.data.readers.assembly import assemble
+from services.data.readers import binance_csv, cryptodatadownload, freqtrade_json, kraken_csv, plain_csv
+from services.data.readers.assembly import Assembly
+from services.data.readers.candle_rows import CandleRows, TableFormat, from_text
 from services.data.readers.file_symbol import symbol_of
-from services.data.readers.file_text import read_text
 from services.data.readers.report import FileReading
-from services.data.readers.spacing import refuse_other_lengths
+from services.data.readers.text_file import Progress, TextFile, open_file
 from services.data.readers.text_rows import TextFormat, shown
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 
-# The first that fits is taken: Binance's header is one of plain CSV too.
-TEXT_FORMATS: tuple[TextFormat, ...] = (binance_csv, plain_csv, kraken_csv, freqtrade_json)
-
-_SNIFFED_CHARACTERS = 65_536
+TABLE_FORMATS: tuple[TableFormat, ...] = ()
+# The first that fits is taken: headers of Binance and CryptoDataDownload are ones of plain CSV too.
+TEXT_FORMATS: tuple[TextFormat, ...] = (
+    *(cryptodatadownload, binance_csv, plain_csv, kraken_csv),
+    *(freqtrade_json,),
+)
 
 
 def read_file(
     path: Path,
     interval: Interval,
     *,
-    now_s: int = 2**62,
+    now_s: int,
     on_conflict: ConflictRule = ConflictRule.REPLACE,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> FileReading:
-    """Return the candles of `interval` that a file holds, and the rows of it that were rejected.
+    """Return the candles of `interval` that a file holds, and what became of its other rows.
 
-    Nothing is filled in. Where all rows were rejected, there are no candles. Raises InvalidInput, of the
-    field `file`, where the file cannot be read, is of no known format, has no rows at all, or
-    holds candles of another interval.
+    Candles that are not closed at `now_s` (Unix seconds) are left out; those of shorter intervals are
+    aggregated, and nothing is filled in. Where all rows were rejected, there are no candles. `progress` is
+    told how many bytes were read, and how many there are. Raises InvalidInput, of the field `file`, where
+    the file cannot be read, is of no known format, has no rows at all, is of several cryptos, or its
+    candles are longer than the interval or make none.
     """
-    text = read_text(path)
-    text_format = _detected(text)
-    rows = text_format.read(text)
-    if not rows.lines and not rows.misshapen:
-        raise InvalidInput.of("file", "it holds no candles")
-    candles, rejections, duplicates = assemble(rows, interval)
-    refuse_other_lengths(candles, rejections, interval)
-    closed = candles.at(candles.open_time_s <= now_s - interval.seconds)
-    return FileReading(
-        text_format.NAME,
-        symbol_of(path),
-        closed,
-        rejections,
-        duplicates,
-        rejected=len(rejections),
-        still_open=len(candles) - len(closed),
-        zero_volume=int((closed.volume == 0).sum()),
-    )
+    assembly = Assembly(interval, now_s, on_conflict)
+    with open_file(path, progress) as file:
+        name, blocks = _rows(file)
+        for rows in blocks:
+            assembly.add(rows)
+    return assembly.reading(name, symbol_of(path))
 
 
-def _detected(text: str) -> TextFormat:
-    head = text[:_SNIFFED_CHARACTERS]
+def _rows(file: TextFile) -> tuple[str, Iterator[CandleRows]]:
+    """Return the name of the file's format, and its rows."""
+    for table_format in TABLE_FORMATS:
+        if table_format.sniff(file.magic):
+            return table_format.NAME, table_format.read(file.path)
+    head = file.head()
     for text_format in TEXT_FORMATS:
         if text_format.sniff(head):
-            return text_format
-    known = ", ".join(text_format.NAME for text_format in TEXT_FORMATS)
+            return text_format.NAME, map(from_text, text_format.read(file))
+    names = [text_format.NAME for text_format in TEXT_FORMATS]
+    known = ", ".join([*names, *(table_format.NAME for table_format in TABLE_FORMATS)])
     raise InvalidInput.of(
         "file", f"it begins with {shown(head.lstrip().split(chr(10), 1)[0])}: no known format ({known})"
     )

@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Iterator
 
 from services.data.readers.report import Rejection
+from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import CANDLE_FIELDS, TextRows, shown
 from services.shared.errors import InvalidInput
 
@@ -24,12 +26,12 @@ def sniff(head: str) -> bool:
     )
 
 
-def read(text: str) -> TextRows:
-    """Return the records; raises InvalidInput where the file is not JSON, naming the place."""
+def read(file: TextFile) -> Iterator[TextRows]:
+    """Yield the records, all at once; raises InvalidInput where the file is not JSON, naming the place."""
     try:
         # Numbers stay as they are written: they are read exactly as those of CSV files are, and a number
         # of a million digits costs nothing here.
-        records = json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
+        records = json.loads(file.whole(), parse_int=str, parse_float=str, parse_constant=str)
     except json.JSONDecodeError as error:
         raise InvalidInput.of(
             "file", f"its JSON is broken in line {error.lineno}, column {error.colno}: {error.msg}"
@@ -46,7 +48,7 @@ def read(text: str) -> TextRows:
             numbers.append(number)
             rows.append(record)
     columns = tuple([_text(row[position]) for row in rows] for position in range(_WIDTH))
-    return TextRows(numbers, columns, tuple(misshapen))
+    yield TextRows(numbers, columns, tuple(misshapen))
 
 
 def _text(value: object) -> str:

@@ -1,6 +1,9 @@
 """Kraken's OHLCVT files: no header; seconds, open, high, low, close, volume, number of trades."""
 
+from collections.abc import Iterator
+
 from services.data.readers.delimited import is_headerless, read_lines
+from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import TextRows
 
 NAME = "kraken-csv"
@@ -13,6 +16,6 @@ def sniff(head: str) -> bool:
     return is_headerless(head, _WIDTH)
 
 
-def read(text: str) -> TextRows:
-    """Return the rows: the first six columns."""
-    return read_lines(text, 0, _WIDTH, range(6))
+def read(file: TextFile) -> Iterator[TextRows]:
+    """Yield the rows: the first six columns."""
+    return read_lines(file, 0, _WIDTH, range(6))

@@ -3,19 +3,23 @@
 import math
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from services.data.readers.text_rows import shown
+from services.data.readers.text_rows import TextColumn, shown
 from services.shared.candles import PriceColumn
 
 
-def read_numbers(name: str, column: list[str]) -> tuple[PriceColumn, dict[int, str]]:
+def read_numbers(name: str, column: TextColumn) -> tuple[PriceColumn, dict[int, str]]:
     """Return the doubles nearest to the decimals, shape (n,), and why some are none, by position.
 
     Where there is a reason, the value means nothing. Numbers are finite decimals, like `7195.24`,
     `1e-05`; not `nan`, `inf`, `1_000`, `1,5`, `0x1p3`, nor digits of other scripts.
     """
     clean = _clean_numbers(column)
-    return (clean, {}) if clean is not None else _careful_numbers(name, column)
+    if clean is not None:
+        return clean, {}
+    return _careful_numbers(name, column if isinstance(column, list) else column.to_pylist())
 
 
 def plain_float(text: str) -> float:
@@ -25,14 +29,11 @@ def plain_float(text: str) -> float:
     return float(text)
 
 
-def _clean_numbers(column: list[str]) -> PriceColumn | None:
+def _clean_numbers(column: TextColumn) -> PriceColumn | None:
     """Return the column where all of it is numbers, and quickly; or None."""
-    joined = "".join(column)
-    if not _is_plain(joined):
-        return None
     try:
-        numbers = np.fromiter(map(float, column), np.float64, len(column))
-    except ValueError:
+        numbers: PriceColumn = pc.cast(pa.array(column, pa.string()), pa.float64()).to_numpy()
+    except (pa.ArrowInvalid, UnicodeEncodeError):
         return None
     return numbers if np.isfinite(numbers).all() else None
 

@@ -7,7 +7,7 @@ from services.shared.candles import Candles
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A row that was not taken: its line number (from 1; in JSON the record's number) and why."""
+    """A row that was not taken: its line number (from 1; in JSON and tables the record's) and why."""
 
     line: int
     reason: str
@@ -15,20 +15,22 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class FileReading:
-    """The good candles of one file, in ascending order, and the rows that were rejected.
+    """The good candles of one file, in ascending order, and what became of the other rows.
 
-    `symbol` is the one that the file itself or its name tells; None where neither does.
-    `duplicates` counts rows that repeat an earlier one with equal values.
+    `symbol` is the one that the file itself or its name tells; None where neither does. `rejections` are
+    those of the first rows that were `rejected`. `duplicates` counts rows that repeat another with equal
+    values, `conflicts` those of the rejected ones that contradict the row that was taken. `still_open`
+    counts rows whose candles had not ended, `incomplete` candles that were left out because some of the
+    shorter ones that make them are missing; `length_s` is how long the file's candles are, in seconds.
     """
 
     format: str
     symbol: str | None
     candles: Candles
     rejections: tuple[Rejection, ...]
-    duplicates: int = 0
-    rejected: int = 0
-    conflicts: int = 0
-    still_open: int = 0
-    incomplete_hours: int = 0
-    candle_length_s: int = 3600
-    zero_volume: int = 0
+    rejected: int
+    duplicates: int
+    conflicts: int
+    still_open: int
+    incomplete: int
+    length_s: int

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import pyarrow as pa
 
@@ -13,10 +13,10 @@ from services.data.readers.text_file import TextFile
 CANDLE_FIELDS = ("time", "open", "high", "low", "close", "volume")
 
 # What headers call the time. Where a file tells it twice, as an epoch and for people, the first is taken.
-TIME_NAMES = ("open_time", "timestamp", "unix", "datetime", "date", "time")
+TIME_NAMES = ("open_time", "timestamp", "unix", "unix_timestamp", "datetime", "date", "time")
 
 # Arrow's columns are read without an object for each text.
-TextColumn = list[str] | pa.StringArray
+TextColumn: TypeAlias = "list[str] | pa.StringArray"
 
 _SHOWN_CHARACTERS = 32
 

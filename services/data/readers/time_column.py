@@ -4,9 +4,12 @@ from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from services.data.readers.number_column import plain_float
-from services.data.readers.text_rows import shown
+from services.data.readers.text_rows import TextColumn, shown
 from services.shared.candles import TimeColumn
 
 # The last second that nanoseconds in 64 bits can tell, 2262-04-11T23:47:16Z: times beyond are mistakes,
@@ -19,32 +22,57 @@ _MICROSECOND = timedelta(microseconds=1)
 # two units. So milliseconds are told from seconds from 1973 on, and finer units from 1973 too.
 _UNITS_PER_S = (1, 10**3, 10**6, 10**9)
 _UNIT_LIMITS = (10**11, 10**14, 10**17)
+# Below this, a double is the very integer that was written.
+_MAX_EXACT = 2.0**53
 
 
-def read_times(column: list[str]) -> tuple[TimeColumn, dict[int, str]]:
+def read_times(column: TextColumn) -> tuple[TimeColumn, dict[int, str]]:
     """Return Unix seconds, shape (n,), and why some are no times, by position.
 
     Where there is a reason, the value means nothing. ISO times without offset are UTC. Times must be
     whole seconds from 1970 to 2262.
     """
     clean = _clean_times(column)
-    return (clean, {}) if clean is not None else _careful_times(column)
+    if clean is not None:
+        return clean, {}
+    return _careful_times(column if isinstance(column, list) else column.to_pylist())
 
 
-def _clean_times(column: list[str]) -> TimeColumn | None:
+def _clean_times(column: TextColumn) -> TimeColumn | None:
     """Return the column where all of it is times, in one way of writing, and quickly; or None."""
     try:
-        if _is_digits("".join(column)):
-            seconds, rest = _epoch_seconds(np.fromiter(map(int, column), np.int64, len(column)))
+        texts = pa.array(column, pa.string())
+        if pc.all(pc.utf8_is_digit(texts)).as_py():
+            seconds, rest = _epoch_seconds(pc.cast(texts, pa.int64()).to_numpy())
         else:
-            seconds, rest = np.divmod(
-                np.fromiter(map(_iso_microseconds, column), np.int64, len(column)), 10**6
-            )
-    except (ValueError, OverflowError):
+            seconds, rest = _iso_seconds(texts) if _is_iso(texts) else _decimal_seconds(texts)
+    except (pa.ArrowInvalid, UnicodeEncodeError):
         return None
     if rest.any() or (seconds < 0).any() or (seconds > MAX_TIME_S).any():
         return None
     return seconds
+
+
+def _is_iso(texts: pa.StringArray) -> bool:
+    """Tell whether the first text begins as ISO's dates do."""
+    return len(texts) > 0 and texts[0].as_py()[4:5] == "-"
+
+
+def _iso_seconds(texts: pa.StringArray) -> tuple[TimeColumn, TimeColumn]:
+    try:
+        times = pc.cast(texts, pa.timestamp("us", "UTC"))
+    except pa.ArrowInvalid:  # says so where there are no offsets
+        times = pc.cast(texts, pa.timestamp("us"))
+    seconds, rest = np.divmod(times.cast(pa.int64()).to_numpy(), 10**6)
+    return seconds, rest
+
+
+def _decimal_seconds(texts: pa.StringArray) -> tuple[TimeColumn, TimeColumn]:
+    """Read 1601276400.0 and 1.6012764e9: what spreadsheets and dataframes make of epochs."""
+    numbers = pc.cast(texts, pa.float64()).to_numpy()
+    if not (np.abs(numbers) < _MAX_EXACT).all() or (numbers < 0).any():
+        raise pa.ArrowInvalid("a number that is no epoch, or not exactly")
+    return _epoch_seconds(numbers)
 
 
 def _careful_times(column: list[str]) -> tuple[TimeColumn, dict[int, str]]:
@@ -74,7 +102,6 @@ def _time(text: str) -> tuple[int | None, float]:
             return _epoch(int(text))
         if text[4:5] == "-":
             return divmod(_iso_microseconds(text), 10**6)
-        # 1601276400.0 and 1.6012764e9 are what spreadsheets and dataframes make of epochs.
         return _epoch(plain_float(text))
     except ValueError:  # also of int() for more digits than it takes, and for a nan or an infinity
         return None, 0
@@ -86,10 +113,11 @@ def _epoch(number: float) -> tuple[int, float]:
     return int(seconds), rest
 
 
-def _epoch_seconds(epochs: TimeColumn) -> tuple[TimeColumn, TimeColumn]:
+def _epoch_seconds(epochs: NDArray[np.int64] | NDArray[np.float64]) -> tuple[TimeColumn, TimeColumn]:
     """Do what `_epoch` does to a column of numbers that are not negative."""
     unit = np.searchsorted(np.array(_UNIT_LIMITS), epochs, side="right")
-    return np.divmod(epochs, np.array(_UNITS_PER_S)[unit])
+    seconds, rest = np.divmod(epochs, np.array(_UNITS_PER_S)[unit])
+    return seconds.astype(np.int64, copy=False), rest
 
 
 def _iso_microseconds(text: str) -> int:
@@ -99,7 +127,11 @@ def _iso_microseconds(text: str) -> int:
     """
     if text[4:5] != "-" or text[10:11] not in ("", " ", "T"):
         raise ValueError(text)
-    time = datetime.fromisoformat(text)
+    if text.endswith(("AM", "PM")):
+        # CryptoDataDownload's hours: 12-AM is midnight, 12-PM noon.
+        time = datetime.strptime(text, "%Y-%m-%d %I-%p")
+    else:
+        time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         time = time.replace(tzinfo=UTC)
     return (time - _EPOCH) // _MICROSECOND
