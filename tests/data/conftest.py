@@ -1,21 +1,33 @@
 """What tests of readers share: a file of any content, read, and what came of it."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Protocol
 
 import pytest
 
+from services.data.conflict_rule import ConflictRule
 from services.data.readers.detect import read_file
 from services.data.readers.report import FileReading
+from services.data.readers.time_column import MAX_TIME_S
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 
 # A file of one candle, as its header and its line.
 HEADER = "datetime,open,high,low,close,volume\n"
 START_S = 1_577_836_800  # 2020-01-01T00:00:00Z
+# Later than all that a file can tell.
+NOW_S = MAX_TIME_S
 OHLCV = "2,3,1,2.5,10"
 
-Read = Callable[[str | bytes], FileReading]
+
+class Read(Protocol):
+    """Reads a file of some content."""
+
+    def __call__(
+        self, content: str | bytes, on_conflict: ConflictRule = ConflictRule.REPLACE, now_s: int = NOW_S
+    ) -> FileReading: ...
+
+
 Row = tuple[int, float, float, float, float, float]
 
 
@@ -24,9 +36,11 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
     """Read a file of the given content, whose name tells nothing."""
     path = tmp_path_factory.mktemp("readers") / "file"
 
-    def read_content(content: str | bytes) -> FileReading:
+    def read_content(
+        content: str | bytes, on_conflict: ConflictRule = ConflictRule.REPLACE, now_s: int = NOW_S
+    ) -> FileReading:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return read_file(path, Interval.HOUR_1)
+        return read_file(path, Interval.HOUR_1, now_s=now_s, on_conflict=on_conflict)
 
     return read_content
 

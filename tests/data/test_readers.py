@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.data.conflict_rule import ConflictRule
 from services.data.readers.delimited import MAX_LINE_CHARACTERS
 from services.data.readers.detect import read_file
 from services.data.readers.file_symbol import symbol_of
 from services.data.readers.time_column import MAX_TIME_S, read_times
+from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
-from tests.data.conftest import GOOD, HEADER, OHLCV, START_S, Read, iso, refusal, rejected, rows_of
+from tests.data.conftest import GOOD, HEADER, NOW_S, OHLCV, START_S, Read, iso, refusal, rejected, rows_of
 
 LONG = "1" * MAX_LINE_CHARACTERS
 
@@ -45,7 +47,7 @@ def test_real_files_are_read_whole_and_exactly(
     paths = sorted((market_data / folder).iterdir())
     assert len(paths) == count
     for path in paths:
-        reading = read_file(path, Interval.HOUR_1)
+        reading = read_file(path, Interval.HOUR_1, now_s=NOW_S)
         assert (reading.format, reading.rejections, reading.duplicates) == (file_format, (), 0), path
         assert reading.symbol == path.name.split("-")[0].split(".")[0].removesuffix("_60").replace("_", "")
         text = gzip.decompress(path.read_bytes()).decode()
@@ -61,22 +63,24 @@ def test_real_files_are_read_whole_and_exactly(
 
 
 def test_full_histories_have_the_hours_of_the_readme(market_data: Path) -> None:
-    candles = read_file(market_data / "csv-1h" / "BTCUSDT.csv.gz", Interval.HOUR_1).candles
+    candles = read_file(market_data / "csv-1h" / "BTCUSDT.csv.gz", Interval.HOUR_1, now_s=NOW_S).candles
     assert len(candles) == 55_779
     assert iso(int(candles.open_time_s[0])) == "2020-01-01T00:00:00+00:00"
     assert iso(int(candles.open_time_s[-1])) == "2026-05-14T10:00:00+00:00"
     assert (candles.open_time_s[-1] - candles.open_time_s[0]) // 3600 + 1 - len(candles) == 32
     assert np.count_nonzero(candles.volume == 0) == 2
-    matic = read_file(market_data / "csv-1h" / "MATICUSDT.csv.gz", Interval.HOUR_1).candles
+    matic = read_file(market_data / "csv-1h" / "MATICUSDT.csv.gz", Interval.HOUR_1, now_s=NOW_S).candles
     assert iso(int(matic.open_time_s[-1])).startswith("2024-09")
-    chz = read_file(market_data / "freqtrade-json-1h" / "CHZ_USDT-1h.json.gz", Interval.HOUR_1).candles
+    chz = read_file(
+        market_data / "freqtrade-json-1h" / "CHZ_USDT-1h.json.gz", Interval.HOUR_1, now_s=NOW_S
+    ).candles
     gaps = np.diff(chz.open_time_s) // 3600 - 1
     assert (int(np.count_nonzero(gaps)), int(gaps.sum())) == (4, 7)
 
 
 def test_daily_files_are_the_days_of_hourly_ones(market_data: Path) -> None:
-    hours = read_file(market_data / "csv-1h" / "ETHUSDT.csv.gz", Interval.HOUR_1).candles
-    days = read_file(market_data / "csv-1d" / "ETHUSDT.csv.gz", Interval.DAY_1)
+    hours = read_file(market_data / "csv-1h" / "ETHUSDT.csv.gz", Interval.HOUR_1, now_s=NOW_S).candles
+    days = read_file(market_data / "csv-1d" / "ETHUSDT.csv.gz", Interval.DAY_1, now_s=NOW_S)
     assert days.rejections == ()
     starts = np.flatnonzero(np.diff(hours.open_time_s // 86_400, prepend=-1))
     complete = slice(0, len(starts) - 1)
@@ -91,16 +95,9 @@ def test_daily_files_are_the_days_of_hourly_ones(market_data: Path) -> None:
 def test_microseconds_of_2025_and_headers_of_2023_give_the_months_of_the_names(market_data: Path) -> None:
     for path in (market_data / "binance-vision").iterdir():
         month = path.name.removesuffix(".csv.gz")[-7:]
-        times = read_file(path, Interval.HOUR_1).candles.open_time_s.tolist()
+        times = read_file(path, Interval.HOUR_1, now_s=NOW_S).candles.open_time_s.tolist()
         assert {iso(time_s)[:7] for time_s in times} == {month}
         assert iso(times[0]).startswith(f"{month}-01T00:00:00")
-
-
-def test_files_of_formats_to_come_end_in_one_line(market_data: Path, read: Read) -> None:
-    for folder in ("cryptodatadownload-csv", "binance-rest-klines", "exchange-rest-payloads"):
-        for path in (market_data / folder).iterdir():
-            reason = refusal(read, path.read_bytes())
-            assert "no known format" in reason or "the column volume" in reason
 
 
 # --- rows that are rejected, by line
@@ -131,7 +128,7 @@ def test_files_of_formats_to_come_end_in_one_line(market_data: Path, read: Read)
         ("2020-01-01T10:28:14Z,2,3,1,2.5,10", "the time is not on the 1h grid"),
         ("1577840400001,2,3,1,2.5,10", "the time '1577840400001' is not a whole second"),
         ("yesterday,2,3,1,2.5,10", "the time is 'yesterday', not a time"),
-        ("2019-10-17 09-AM,2,3,1,2.5,10", "the time is '2019-10-17 09-AM', not a time"),
+        ("2019-10-17 13-AM,2,3,1,2.5,10", "the time is '2019-10-17 13-AM', not a time"),
         ("2020-01-01x01:00,2,3,1,2.5,10", "the time is '2020-01-01x01:00', not a time"),
         ("2020-02-30,2,3,1,2.5,10", "the time is '2020-02-30', not a time"),
         ("inf,2,3,1,2.5,10", "the time is 'inf', not a time"),
@@ -150,7 +147,6 @@ def test_files_of_formats_to_come_end_in_one_line(market_data: Path, read: Read)
         (f"{{t}},{OHLCV},{{t}},{OHLCV}", "the number of fields is 12, not 6"),
         ('"{t},2,3,1,2.5,10', "the number of fields is 1, not 6"),
         (f"{{t}},{LONG},3,1,2,1", f"the line is {MAX_LINE_CHARACTERS + 34} characters long"),
-        (f"{iso(START_S)},2,3,1,2.5,11", "line 2 has other values for 2020-01-01T00:00Z"),
     ],
 )  # fmt: skip
 def test_a_bad_row_is_named_and_the_others_are_taken(read: Read, row: str, reason: str) -> None:
@@ -175,7 +171,6 @@ def test_a_bad_row_is_named_and_the_others_are_taken(read: Read, row: str, reaso
         ("[1577840400000, 2, 3, 1, 2.5, 10, 11]", "the number of fields is 7, not 6"),
         (f"[{'1' * 5000}, 2, 3, 1, 2.5, 10]", f"the time is '{'1' * 32}…', not a time"),
         ('{"t": 1577840400000}', "the record is '{…}', not a list"),
-        ("[1577836800000, 2, 3, 1, 2.5, 11]", "line 1 has other values for 2020-01-01T00:00Z"),
     ],
 )
 def test_a_bad_record_is_named_by_its_number(read: Read, record: str, reason: str) -> None:
@@ -207,26 +202,39 @@ def test_a_file_of_bad_rows_only_gives_no_candles(read: Read) -> None:
 # --- order and duplicates
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["2", "2.0", "2.5", "bad"])), min_size=1))
-def test_any_order_becomes_ascending_and_the_first_of_an_hour_stays(
-    read: Read, rows: list[tuple[int, str]]
+@pytest.mark.parametrize("rule", [ConflictRule.REPLACE, ConflictRule.KEEP])
+@given(rows=st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["2", "2.0", "2.5", "bad"])), min_size=1))
+def test_any_order_becomes_ascending_and_the_last_or_the_first_of_an_hour_stays(
+    read: Read, rows: list[tuple[int, str]], rule: ConflictRule
 ) -> None:
-    reading = read(HEADER + "".join(f"{iso(START_S + 3600 * hour)},{p},3,1,2,0\n" for hour, p in rows))
-    firsts: dict[int, tuple[int, float]] = {}
-    bad, duplicates = [], 0
-    for line, (hour, price) in enumerate(rows, 2):
-        if price == "bad":
-            bad.append((line, "open is 'bad', not a finite number"))
-        elif hour not in firsts:
-            firsts[hour] = (line, float(price))
-        elif firsts[hour][1] == float(price):
-            duplicates += 1
-        else:
-            first = firsts[hour][0]
-            bad.append((line, f"line {first} has other values for 2020-01-01T0{hour}:00Z"))
-    assert rejected(reading) == bad
-    assert reading.duplicates == duplicates
-    assert rows_of(reading) == [(START_S + 3600 * h, firsts[h][1], 3, 1, 2, 0) for h in sorted(firsts)]
+    content = HEADER + "".join(f"{iso(START_S + 3600 * hour)},{p},3,1,2,0\n" for hour, p in rows)
+    reading = read(content, rule)
+    good = [(line, hour, float(price)) for line, (hour, price) in enumerate(rows, 2) if price != "bad"]
+    # Of pairs with the same key, a dict keeps the last one.
+    taken = {
+        hour: (line, price) for line, hour, price in (good if rule is ConflictRule.REPLACE else good[::-1])
+    }
+    expected = {
+        line: "open is 'bad', not a finite number"
+        for line, (_, price) in enumerate(rows, 2)
+        if price == "bad"
+    }
+    for line, hour, price in good:
+        if price != taken[hour][1]:
+            time = f"2020-01-01 0{hour}:00 UTC"
+            expected[line] = f"line {taken[hour][0]} has other values for {time} and was taken"
+    assert rejected(reading) == sorted(expected.items())
+    assert reading.rejected == len(expected)
+    assert reading.conflicts == sum("taken" in reason for reason in expected.values())
+    assert reading.duplicates == len(rows) - len(expected) - len(taken)
+    assert rows_of(reading) == [(START_S + 3600 * h, taken[h][1], 3, 1, 2, 0) for h in sorted(taken)]
+
+
+def test_with_fail_a_conflict_refuses_the_file_and_names_both_lines(read: Read) -> None:
+    again, other = f"{HEADER}{GOOD}{GOOD}", f"{HEADER}{GOOD}\n{GOOD.replace('2.5', '2.6')}"
+    assert read(again, ConflictRule.FAIL).duplicates == 1
+    with pytest.raises(InvalidInput, match="lines 2 and 4 have different values for 2020-01-01 00:00 UTC"):
+        read(other, ConflictRule.FAIL)
 
 
 # --- the plain CSV's header, and ways of writing times
@@ -282,6 +290,14 @@ def test_the_unit_of_an_epoch_is_told_by_its_size(text: str, time_s: int | None)
         assert time_s is None or times[0] == time_s
 
 
+@pytest.mark.parametrize(
+    ("written", "hour"), [("12-AM", 0), ("01-AM", 1), ("11-AM", 11), ("12-PM", 12), ("11-PM", 23)]
+)
+def test_hours_of_half_a_day(read: Read, written: str, hour: int) -> None:
+    reading = read(f"{HEADER}2020-01-01 {written},{OHLCV}\n")
+    assert reading.candles.open_time_s.tolist() == [START_S + 3600 * hour]
+
+
 def test_an_epoch_is_taken_where_there_is_a_date_too(read: Read) -> None:
     reading = read(f"date,unix,open,high,low,close,volume\n17.10.2019,{START_S},{OHLCV}\n")
     assert reading.candles.open_time_s.tolist() == [START_S]
@@ -335,6 +351,7 @@ def test_a_header_that_cannot_be_told_is_refused(read: Read, header: str, reason
         *(("btcusdt.csv", "BTCUSDT"), ("ETHUSD_60.csv.gz", "ETHUSD"), ("eth-btc.csv", "ETHBTC")),
         *(("2Z_USDT-1h.json", "2ZUSDT"), ("BTCUSDT (1).csv", "BTCUSDT"), ("BTCUSDT", "BTCUSDT")),
         *(("candles.csv", None), ("data.json.gz", None), ("2023-01.csv", None), ("data_BTC.csv", None)),
+        *(("Binance_BTCUSDT_1h.csv", "BTCUSDT"), ("ETH_USDT_USDT-1m-futures.feather", "ETHUSDT")),
         *(("USDT.csv", None), (".csv", None), ("ÉUSDT.csv", None), (f"{'A' * 40}USDT.csv", None)),
         *(("my-own-usdt.csv", None), ("BTC.csv", None)),
     ],

@@ -15,14 +15,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.data.readers import file_text
+from services.data.readers import text_file
 from services.data.readers.delimited import read_lines
 from services.data.readers.detect import read_file
 from services.data.readers.number_column import read_numbers
+from services.data.readers.text_file import open_file
+from services.data.readers.text_rows import TextRows
 from services.data.readers.time_column import MAX_TIME_S, read_times
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
-from tests.data.conftest import GOOD, HEADER, OHLCV, START_S, Read, iso, refusal, rows_of
+from tests.data.conftest import GOOD, HEADER, NOW_S, OHLCV, START_S, Read, iso, refusal, rows_of
 
 # --- files that are no candles at all
 
@@ -56,7 +58,7 @@ def test_what_is_no_file_of_candles_is_refused_in_one_line(read: Read, content: 
 def test_what_cannot_be_opened_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def reason(path: Path) -> str:
         with pytest.raises(InvalidInput) as caught:
-            read_file(path, Interval.HOUR_1)
+            read_file(path, Interval.HOUR_1, now_s=NOW_S)
         return str(caught.value)
 
     os.mkfifo(tmp_path / "pipe")  # opening it would wait for a writer
@@ -72,9 +74,11 @@ def test_what_cannot_be_opened_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     with monkeypatch.context() as patched:
         patched.setattr(Path, "open", denied)
         assert reason(unreadable) == "file: it cannot be read: Permission denied"
-    monkeypatch.setattr(file_text, "MAX_BYTES", 2**20)
-    (tmp_path / "bomb").write_bytes(gzip.compress(bytes(2**20 + 1)))
+    monkeypatch.setattr(text_file, "MAX_WHOLE_BYTES", 2**20)
+    (tmp_path / "bomb").write_bytes(gzip.compress(b"[[" + bytes(2**20)))
     assert reason(tmp_path / "bomb") == "file: it is larger than 1 MB"
+    (tmp_path / "line").write_bytes(gzip.compress(HEADER.encode() + bytes(6 * 2**20)))
+    assert reason(tmp_path / "line") == "file: line 2 is longer than 1 MB"
 
 
 @pytest.mark.parametrize(
@@ -169,13 +173,25 @@ def test_both_ways_read_the_same_numbers_and_times(column: list[str]) -> None:
                 assert reasons[position] == careful_reasons[position]
 
 
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lines") / "file"
+
+
 @given(st.lists(st.lists(st.text("01.x "), min_size=3, max_size=3), min_size=1), st.booleans())
-def test_both_ways_find_the_same_fields(rows: list[list[str]], header: bool) -> None:
+def test_both_ways_find_the_same_fields(file: Path, rows: list[list[str]], header: bool) -> None:
+    def read_rows(text: str) -> TextRows:
+        file.write_text(text)
+        with open_file(file) as opened:
+            (found,) = read_lines(opened, int(header), 3, [2, 0])
+        return found
+
     text = "head\n" * header + "".join(f"{','.join(row)}\n" for row in rows)
-    fast = read_lines(text, int(header), 3, [2, 0])
-    careful = read_lines(f'{text}"', int(header), 3, [2, 0])
+    fast, careful = read_rows(text), read_rows(f'{text}"')
     assert fast.misshapen == ()
-    assert fast.columns == careful.columns == ([row[2] for row in rows], [row[0] for row in rows])
+    assert not any(isinstance(column, list) for column in fast.columns)
+    assert [list(map(str, column)) for column in fast.columns] == [*careful.columns]
+    assert [*careful.columns] == [[row[2] for row in rows], [row[0] for row in rows]]
     assert [*fast.lines] == careful.lines == list(range(1 + header, 1 + header + len(rows)))
     assert [rejection.line for rejection in careful.misshapen] == [1 + header + len(rows)]
 

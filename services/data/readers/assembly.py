@@ -13,8 +13,8 @@ from services.data.conflict_rule import ConflictRule
 from services.data.readers.candle_rows import CandleRows
 from services.data.readers.file_symbol import symbol_from
 from services.data.readers.lengths import length_of, refuse_longer, refuse_off_grid, said
-from services.data.readers.report import FileReading, Rejection
 from services.data.readers.repeats import settled
+from services.data.readers.report import FileReading, Rejection
 from services.data.readers.text_rows import shown
 from services.data.ticks import scale_for
 from services.shared.candles import Candles
@@ -106,10 +106,8 @@ class Assembly:
         longer, counts = aggregate(candles, self._interval, scale_for(candles.volume))
         is_complete = counts == self._interval.seconds // length_s
         if not is_complete.any():
-            raise InvalidInput.of(
-                "file",
-                f"its {len(candles):,} candles are {said(length_s)} long: they make no whole {self._interval.value}",
-            )
+            short = f"its {len(candles):,} candles are {said(length_s)} long"
+            raise InvalidInput.of("file", f"{short}: they make no whole one of {self._interval.value}")
         return longer.at(is_complete), int((~is_complete).sum())
 
     def _hold(self, candles: Candles, lines: NDArray[np.int64]) -> None:

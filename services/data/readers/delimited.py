@@ -78,7 +78,7 @@ def _clean_rows(text: str, first_line: int, width: int, picked: Sequence[int]) -
             read_options=pyarrow.csv.ReadOptions(
                 use_threads=False, block_size=len(content) + 1, column_names=names
             ),
-            parse_options=pyarrow.csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
+            parse_options=pyarrow.csv.ParseOptions(quote_char=False),
             convert_options=pyarrow.csv.ConvertOptions(
                 check_utf8=False,
                 column_types=dict.fromkeys(names, pa.string()),

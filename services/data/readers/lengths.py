@@ -6,6 +6,7 @@ right, and whole histories of them would be stored as something that they are no
 
 import numpy as np
 
+from services.data.candle_rules import off_grid
 from services.shared.candles import TimeColumn
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
@@ -17,13 +18,18 @@ _TELLING_CANDLES = 10
 def length_of(open_time_s: TimeColumn, interval: Interval) -> int:
     """Return how many seconds long the candles are: the interval's, or one of which it is a multiple.
 
-    `open_time_s` ascend, of shape (n,); times may be there twice.
+    `open_time_s` ascend, of shape (n,); times may be there twice. It is the usual distance, where most
+    distances are like that, or most of many candles could not be the interval's; a few times may be wrong.
     """
     distances, counts = np.unique(np.diff(np.unique(open_time_s)), return_counts=True)
     if not len(distances):
         return interval.seconds
     usual_s = int(distances[np.argmax(counts)])
-    is_shorter = usual_s % 60 == 0 and usual_s < interval.seconds and interval.seconds % usual_s == 0
+    if usual_s % 60 or usual_s >= interval.seconds or interval.seconds % usual_s:
+        return interval.seconds
+    is_most = 2 * counts.max() > counts.sum()
+    off = int(off_grid(open_time_s, interval).sum())
+    is_shorter = is_most or (off >= _TELLING_CANDLES and 2 * off > len(open_time_s))
     return usual_s if is_shorter else interval.seconds
 
 

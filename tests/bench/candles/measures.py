@@ -175,7 +175,7 @@ async def _imported(market: Market, csv: Path) -> float:
     """Read and write a file as `backcast import` does, as a crypto that is new each time."""
     symbol = f"CSV{time.monotonic_ns()}USDT"
     began = time.perf_counter()
-    reading = read_file(csv, Interval.HOUR_1)
+    reading = read_file(csv, Interval.HOUR_1, now_s=END_S)
     answer = await write_candles(market.data, symbol, reading.candles)
     took_s = time.perf_counter() - began
     if answer.inserted != HOURS:
