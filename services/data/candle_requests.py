@@ -1,21 +1,14 @@
 """Protobuf to domain, for requests about candles."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from backcast.marketdata.v1 import candle_columns_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.data.candle_tables import EARLIEST_S, LATEST_S
 from services.data.conflict_rule import ConflictRule
+from services.shared.candle_messages import COLUMN_VALUES
 from services.shared.candles import VALUE_COLUMNS
 from services.shared.errors import InvalidInput
 
-_COLUMNS = {
-    candle_columns_pb2.CANDLE_COLUMN_OPEN: "open",
-    candle_columns_pb2.CANDLE_COLUMN_HIGH: "high",
-    candle_columns_pb2.CANDLE_COLUMN_LOW: "low",
-    candle_columns_pb2.CANDLE_COLUMN_CLOSE: "close",
-    candle_columns_pb2.CANDLE_COLUMN_VOLUME: "volume",
-}
 _CONFLICT_RULES = {
     pb.CONFLICT_RULE_UNSPECIFIED: ConflictRule.REPLACE,
     pb.CONFLICT_RULE_REPLACE: ConflictRule.REPLACE,
@@ -40,14 +33,13 @@ def window_from(request: pb.GetCandlesRequest | pb.StreamCandlesRequest) -> tupl
     return start_s, end_s
 
 
-def columns_from(values: Iterable[int]) -> tuple[str, ...]:
+def columns_from(values: Sequence[int]) -> tuple[str, ...]:
     """Return the names of the columns asked for in the candles' order; all where none is asked for."""
-    wanted = set()
+    wanted = set(values)
     for position, value in enumerate(values):
-        if value not in _COLUMNS:
+        if value not in COLUMN_VALUES.values():
             raise InvalidInput.of(f"columns[{position}]", f"there is no column {value}")
-        wanted.add(_COLUMNS[candle_columns_pb2.CandleColumn.ValueType(value)])
-    return tuple(name for name in VALUE_COLUMNS if not wanted or name in wanted)
+    return tuple(name for name in VALUE_COLUMNS if not wanted or COLUMN_VALUES[name] in wanted)
 
 
 def conflict_rule_from(value: int) -> ConflictRule:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from services.data.aggregation import AGGREGATED, aggregate
 from services.data.candle_tables import CANDLE_TABLES, CandleTable, Scales
 from services.data.conflict_rule import ConflictRule
-from services.data.database import Contended, Database
+from services.data.database import ATTEMPTS, Contended, Database
 from services.data.ticks import scale_for
 from services.shared.candles import Candles
 from services.shared.clock import utc
@@ -22,9 +22,6 @@ from services.shared.interval import Interval
 
 if TYPE_CHECKING:
     from services.data.database import Connection
-
-# Of an import that is broken off, again and again, because others wait for what it has locked.
-_ATTEMPTS = 5
 
 BoolColumn = NDArray[np.bool_]
 
@@ -79,13 +76,16 @@ class CandleStore:
         """Do what `write` does, of candles that are here: one at least."""
         # The crypto's row is locked too, for other processes; here whoever waits holds no connection.
         async with self._locks.setdefault(symbol, asyncio.Lock()):
-            # TimescaleDB locks the chunks that it compresses, in an order of its own.
-            async for attempt in stamina.retry_context(on=Contended, attempts=_ATTEMPTS):
-                with attempt:
-                    async with self._database.connection() as connection, connection.transaction():
-                        crypto = await _LockedCrypto.take(connection, symbol, synthetic)
-                        return await crypto.write(candles, on_conflict)
-        raise AssertionError("the last attempt returns or raises")
+            return await self._write(symbol, synthetic, candles, on_conflict)
+
+    # TimescaleDB locks the chunks that it compresses, in an order of its own.
+    @stamina.retry(on=Contended, attempts=ATTEMPTS)
+    async def _write(
+        self, symbol: str, synthetic: bool, candles: Candles, on_conflict: ConflictRule
+    ) -> ImportCounts:
+        async with self._database.connection() as connection, connection.transaction():
+            crypto = await _LockedCrypto.take(connection, symbol, synthetic)
+            return await crypto.write(candles, on_conflict)
 
 
 @dataclass(frozen=True, slots=True)

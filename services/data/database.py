@@ -20,6 +20,9 @@ _LEND_TIMEOUT_S = 30
 # Nothing that a service asks takes nearly as long; what does is a mistake, and would hold its connection.
 _STATEMENT_TIMEOUT = "60s"
 
+# Of a transaction that is broken off, again and again, because others wait for what it has locked.
+ATTEMPTS = 5
+
 
 class Contended(Unavailable):
     """Two transactions waited for each other, and this one was broken off: it can be tried again."""

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from services.data.database import Database
+import stamina
+
+from services.data.database import ATTEMPTS, Contended, Database
 from services.data.maintenance import has_timescale, noted
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ _CHUNK_S = 365 * 86_400
 _CHANGES_KEPT = "90 days"
 
 
+@stamina.retry(on=Contended, attempts=ATTEMPTS)
 async def apply_retention(database: Database, retention_days: int, now_s: int) -> int:
     """Drop hourly candles that are older than `retention_days` by whole chunks; return how many.
 

@@ -19,6 +19,9 @@ _INTERVALS = {
 }
 _INTERVAL_VALUES = {interval: value for value, interval in _INTERVALS.items()}
 
+# By the names of Candles' columns.
+COLUMN_VALUES = {name: CandleColumn.Value(f"CANDLE_COLUMN_{name.upper()}") for name in VALUE_COLUMNS}
+
 # Six columns of 8 bytes: 960 kB, so that a message stays below 1 MiB.
 BLOCK_CANDLES = 20_000
 
@@ -44,7 +47,7 @@ def timestamp_to(time_s: int) -> Timestamp:
 
 def columns_to(names: Iterable[str]) -> list[CandleColumn.ValueType]:
     """Return the enum values of columns."""
-    return [CandleColumn.Value(f"CANDLE_COLUMN_{name.upper()}") for name in names]
+    return [COLUMN_VALUES[name] for name in names]
 
 
 def candles_from(

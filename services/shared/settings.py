@@ -31,10 +31,16 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(None, description="Redis or Valkey: redis://…")
     database_pool_size: int = Field(8, ge=2, le=100)
     columnstore_after_days: int = Field(
-        7, ge=1, description="Chunks that ended so many days ago are compressed (TimescaleDB only)."
+        7,
+        ge=1,
+        le=1_000_000,
+        description="Chunks that ended so many days ago are compressed (TimescaleDB only).",
     )
     retention_days: int = Field(
-        3650, ge=0, description="Hourly candles older than this are dropped, longer ones stay; 0: never."
+        3650,
+        ge=0,
+        le=1_000_000,
+        description="Hourly candles older than this are dropped, longer ones stay; 0: never.",
     )
 
     compute_workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)

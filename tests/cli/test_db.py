@@ -12,8 +12,7 @@ from services.data.database import Database
 from services.data.migrate import migrate
 from services.local.postgres import EmbeddedPostgres
 from tests.candle_making import random_candles
-
-from .test_commands import BACKCAST, Finished
+from tests.cli.conftest import BACKCAST, Finished
 
 HOURS = 24 * 400
 OLD_S = 1_300_000_000 // 3600 * 3600
