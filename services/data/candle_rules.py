@@ -42,7 +42,7 @@ def broken_values(candles: Candles) -> Iterator[tuple[str, NDArray[np.bool_]]]:
 
 def off_grid(open_time_s: TimeColumn, interval: Interval) -> NDArray[np.bool_]:
     """Return which times, shape (n,), are not where candles of the interval open."""
-    is_off: NDArray[np.bool_] = interval.openings(open_time_s) != open_time_s
+    is_off: NDArray[np.bool_] = (open_time_s - interval.opening(0)) % interval.seconds != 0
     return is_off
 
 
