@@ -62,10 +62,10 @@ def test_each_header(read: Read, header: str, row: str, banner: str) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (f"{BANNER}date,open,high,low,close,volume\n", "its header does not name the column symbol"),
+        (f"{BANNER}date,open,high,low,close,volume\n", "it has no column symbol"),
         (
             f"{BANNER}symbol,open,high,low,close,volumefrom\n",
-            "its header does not name the column of the time",
+            "it has no column of the time",
         ),
         (
             f"{BANNER}date,symbol,open,high,low,close,volume_eth,volume\n2020-01-01,BTCUSD,2,3,1,2.5,1,2\n",
@@ -76,7 +76,7 @@ def test_each_header(read: Read, header: str, row: str, banner: str) -> None:
             "2020-01-01,ETHUSD,2,3,1,2.5,1\n",
             "its rows are of several cryptos: 'BTCUSD' and 'ETHUSD'",
         ),
-        (BANNER, "its header does not name the column open"),
+        (BANNER, "it has no column open"),
     ],
 )
 def test_what_cannot_be_told_is_refused(read: Read, content: str, reason: str) -> None:

@@ -323,17 +323,17 @@ def test_binance_files_have_a_header_or_none(read: Read) -> None:
 @pytest.mark.parametrize("missing", ["open", "high", "low", "close", "volume"])
 def test_a_missing_column_is_named(read: Read, missing: str) -> None:
     header = HEADER.replace(missing, "x")
-    assert refusal(read, header + GOOD) == f"its header does not name the column {missing}"
+    assert refusal(read, header + GOOD) == f"it has no column {missing}"
 
 
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        ("when,open,high,low,close,volume", "its header does not name the column of the time: one of "),
-        ("time,open,high,low,close,volume,Open", "its header names the column open twice"),
-        ("time,open,high,low,close,volume,TIME", "its header names the column time twice"),
+        ("when,open,high,low,close,volume", "it has no column of the time, named one of "),
+        ("time,open,high,low,close,volume,Open", "it has the column open twice"),
+        ("time,open,high,low,close,volume,TIME", "it has the column time twice"),
         ("date,time,open,high,low,close,volume", "its times are split into the columns date and time"),
-        ("date,close", "its header does not name the column open, high, low, volume"),
+        ("date,close", "it has no column open, high, low, volume"),
     ],
 )
 def test_a_header_that_cannot_be_told_is_refused(read: Read, header: str, reason: str) -> None:

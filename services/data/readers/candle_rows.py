@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +38,7 @@ class TableFormat(Protocol):
     def sniff(self, magic: bytes) -> bool:
         """Tell whether a file that begins with these bytes is of this format."""
 
-    def read(self, path: Path) -> Iterator[CandleRows]:
+    def read(self, content: IO[bytes]) -> Iterator[CandleRows]:
         """Yield the rows, some at once; raises InvalidInput where the file is not what it seems."""
 
 

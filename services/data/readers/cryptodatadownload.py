@@ -28,7 +28,7 @@ def read(file: TextFile) -> Iterator[TextRows]:
     names = header_names(first)
     missing = [name for name in (*_PRICES, "symbol") if name not in names]
     if missing:
-        raise InvalidInput.of("file", f"its header does not name the column {', '.join(missing)}")
+        raise InvalidInput.of("file", f"it has no column {', '.join(missing)}")
     symbol = next(
         (row.split(",")[names.index("symbol")] for row in rows if row.count(",") + 1 == len(names)), ""
     )

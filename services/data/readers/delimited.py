@@ -45,7 +45,12 @@ def split_line(line: str) -> list[str]:
 def header_names(text: str) -> list[str]:
     """Return the names in a file's first line, in lower case, `_` for spaces: what a header would tell."""
     line = text[: MAX_LINE_CHARACTERS + 1].split("\n", 1)[0]
-    return [name.strip().lower().replace(" ", "_") for name in split_line(line) if line]
+    return [column_name(name) for name in split_line(line) if line]
+
+
+def column_name(text: str) -> str:
+    """Return what a column is called, however a header writes it."""
+    return text.strip().lower().replace(" ", "_")
 
 
 def has_header(head: str) -> bool:

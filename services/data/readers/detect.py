@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from services.data.conflict_rule import ConflictRule
-from services.data.readers import binance_csv, cryptodatadownload, freqtrade_json, kraken_csv, plain_csv
+from services.data.readers import (
+    arrow,
+    binance_csv,
+    cryptodatadownload,
+    freqtrade_json,
+    kraken_csv,
+    parquet,
+    plain_csv,
+)
 from services.data.readers.assembly import Assembly
 from services.data.readers.candle_rows import CandleRows, TableFormat, from_text
 from services.data.readers.file_symbol import symbol_of
@@ -14,7 +22,7 @@ from services.data.readers.text_rows import TextFormat, shown
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 
-TABLE_FORMATS: tuple[TableFormat, ...] = ()
+TABLE_FORMATS: tuple[TableFormat, ...] = (arrow, parquet)
 # The first that fits is taken: headers of Binance and CryptoDataDownload are ones of plain CSV too.
 TEXT_FORMATS: tuple[TextFormat, ...] = (
     *(cryptodatadownload, binance_csv, plain_csv, kraken_csv),
@@ -50,7 +58,7 @@ def _rows(file: TextFile) -> tuple[str, Iterator[CandleRows]]:
     """Return the name of the file's format, and its rows."""
     for table_format in TABLE_FORMATS:
         if table_format.sniff(file.magic):
-            return table_format.NAME, table_format.read(file.path)
+            return table_format.NAME, table_format.read(file.content())
     head = file.head()
     for text_format in TEXT_FORMATS:
         if text_format.sniff(head):

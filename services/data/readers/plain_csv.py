@@ -36,10 +36,10 @@ def wanted_columns(names: list[str]) -> tuple[str, ...]:
     wanted = (time_name(names), *CANDLE_FIELDS[1:])
     missing = [name for name in wanted if name not in names]
     if missing:
-        raise InvalidInput.of("file", f"its header does not name the column {', '.join(missing)}")
+        raise InvalidInput.of("file", f"it has no column {', '.join(missing)}")
     for name in wanted:
         if names.count(name) > 1:
-            raise InvalidInput.of("file", f"its header names the column {name} twice")
+            raise InvalidInput.of("file", f"it has the column {name} twice")
     return wanted
 
 
@@ -47,9 +47,7 @@ def time_name(names: list[str]) -> str:
     """Return what the time is called; raises InvalidInput where it is not named, or in two parts."""
     found = [name for name in TIME_NAMES if name in names]
     if not found:
-        raise InvalidInput.of(
-            "file", f"its header does not name the column of the time: one of {', '.join(TIME_NAMES)}"
-        )
+        raise InvalidInput.of("file", f"it has no column of the time, named one of {', '.join(TIME_NAMES)}")
     if found == ["date", "time"]:
         # The date alone would be read as midnight, and the rows of a day as contradicting each other.
         raise InvalidInput.of("file", "its times are split into the columns date and time: one is needed")

@@ -47,6 +47,11 @@ class TextFile:
         """The first bytes, which tell what kinds of files that are no text."""
         return self._head[:8]
 
+    def content(self) -> IO[bytes]:
+        """Return the file from its beginning, for formats that are no text."""
+        self._content.seek(0)
+        return self._content
+
     def head(self) -> str:
         """Return the text that the file begins with; raise InvalidInput where it is no text, or none."""
         if self._head.startswith(_ZIP_MAGIC):

@@ -21,6 +21,7 @@ _MICROSECOND = timedelta(microseconds=1)
 # An epoch's unit is the coarsest that puts it before the year 5138, value by value: one file may hold
 # two units. So milliseconds are told from seconds from 1973 on, and finer units from 1973 too.
 _UNITS_PER_S = (1, 10**3, 10**6, 10**9)
+_TICK_UNITS = ("s", "ms", "us", "ns")
 _UNIT_LIMITS = (10**11, 10**14, 10**17)
 # Below this, a double is the very integer that was written.
 _MAX_EXACT = 2.0**53
@@ -36,6 +37,18 @@ def read_times(column: TextColumn) -> tuple[TimeColumn, dict[int, str]]:
     if clean is not None:
         return clean, {}
     return _careful_times(column if isinstance(column, list) else column.to_pylist())
+
+
+def times_of_ticks(ticks: NDArray[np.int64], unit: str) -> tuple[TimeColumn, dict[int, str]]:
+    """Return Unix seconds, of ticks of the unit `s`, `ms`, `us` or `ns`, and why some are no times."""
+    times, rests = np.divmod(ticks, _UNITS_PER_S[_TICK_UNITS.index(unit)])
+    moments = ticks.view(f"datetime64[{unit}]")
+    is_wrong = (times < 0) | (times > MAX_TIME_S) | (rests != 0)
+    reasons = {}
+    for position in np.flatnonzero(is_wrong).tolist():
+        wrong = _wrong(int(times[position]), int(rests[position]))
+        reasons[position] = f"the time {moments[position]} {wrong}"
+    return times, reasons
 
 
 def _clean_times(column: TextColumn) -> TimeColumn | None:
@@ -84,15 +97,20 @@ def _careful_times(column: list[str]) -> tuple[TimeColumn, dict[int, str]]:
             reasons[position] = (
                 f"the time is {shown(text)}, not a time" if text.strip() else "the time is empty"
             )
-        elif seconds < 0:
-            reasons[position] = f"the time {shown(text)} is before 1970"
-        elif seconds > MAX_TIME_S:
-            reasons[position] = f"the time {shown(text)} is after 2262"
-        elif rest:
-            reasons[position] = f"the time {shown(text)} is not a whole second"
+        elif wrong := _wrong(seconds, rest):
+            reasons[position] = f"the time {shown(text)} {wrong}"
         else:
             times[position] = seconds
     return times, reasons
+
+
+def _wrong(seconds: int, rest: float) -> str | None:
+    """Return why a time is not one of a candle; None where it may be."""
+    if seconds < 0:
+        return "is before 1970"
+    if seconds > MAX_TIME_S:
+        return "is after 2262"
+    return "is not a whole second" if rest else None
 
 
 def _time(text: str) -> tuple[int | None, float]:

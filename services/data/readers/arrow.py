@@ -1,0 +1,36 @@
+"""Arrow's own files, which are called feather too: columns named as in CSV's headers, of any types."""
+
+from collections.abc import Iterator, Sequence
+from typing import IO
+
+import pyarrow as pa
+
+from services.data.readers.candle_rows import CandleRows
+from services.data.readers.table_columns import read_batches, readable_breakage, wanted_fields
+
+NAME = "arrow"
+
+_MAGIC = b"ARROW1"
+
+
+def sniff(magic: bytes) -> bool:
+    """Tell whether these first bytes are those of Arrow's file format."""
+    return magic.startswith(_MAGIC)
+
+
+def read(content: IO[bytes]) -> Iterator[CandleRows]:
+    """Yield the rows; raises InvalidInput where the file is broken, or a column missing or of no use."""
+    with readable_breakage("Arrow"), pa.PythonFile(content, "r") as file:
+        wanted = wanted_fields(pa.ipc.open_file(file).schema)
+        options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=wanted)
+        yield from read_batches(_batches(pa.ipc.open_file(file, options=options), wanted))
+
+
+def _batches(reader: pa.ipc.RecordBatchFileReader, wanted: list[int]) -> Iterator[Sequence[pa.Array]]:
+    # What is included comes in the order of the file.
+    order = [sorted(wanted).index(position) for position in wanted]
+    for number in range(reader.num_record_batches):
+        batch = reader.get_batch(number)
+        # Arrow trusts what it reads: a damaged text column could point anywhere.
+        batch.validate(full=True)
+        yield [batch.column(position) for position in order]
