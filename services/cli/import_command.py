@@ -39,12 +39,8 @@ class ImportOptions:
     on_conflict: ConflictRule
 
 
-def import_files(
-    paths: list[Path], symbol: str | None, interval: Interval, on_conflict: ConflictRule, address: str
-) -> bool:
+def import_files(paths: list[Path], symbol: str | None, on_conflict: ConflictRule, address: str) -> bool:
     """Import files and folders, with a line for each file; return whether every file could be imported."""
-    if interval is not Interval.HOUR_1:
-        raise InvalidInput.of("--interval", "only 1h candles can be imported: longer ones derive from them")
     if symbol is not None:
         symbol = canonical_symbol(symbol, "--symbol")
     files = [file for path in paths for file in _files(path)]

@@ -106,7 +106,6 @@ def import_(
     symbol: Annotated[
         str | None, typer.Option(help="The crypto, where the files' names do not tell it.")
     ] = None,
-    interval: Annotated[str, typer.Option(help="Length of the candles; only 1h is stored.")] = "1h",
     on_conflict: Annotated[
         ConflictRule,
         typer.Option(help="Of candles of the same time with other values: the later, the earlier, or none."),
@@ -114,10 +113,9 @@ def import_(
 ) -> None:
     """Import candles from files; their formats are told by their content."""
     from services.cli.import_command import import_files
-    from services.cli.run_request import parse_interval
     from services.shared.settings import load_settings
 
-    if not import_files(paths, symbol, parse_interval(interval), on_conflict, load_settings().data):
+    if not import_files(paths, symbol, on_conflict, load_settings().data):
         raise typer.Exit(1)
 
 

@@ -262,7 +262,9 @@ def _conflict(symbol: str, stored: Candles, candles: Candles, is_different: Bool
     """Return a sentence about the candles that are stored with other values."""
     first = candles.at(is_different)[:1]
     there = stored.at(np.isin(stored.open_time_s, first.open_time_s))
+    count = int(is_different.sum())
+    what = "1 candle" if count == 1 else f"{count:,} candles"
     return (
-        f"{int(is_different.sum()):,} candles of {symbol} are stored with other values, the first at "
-        f"{utc(int(first.open_time_s[0]))}: close {there.close[0]} is stored, {first.close[0]} is imported"
+        f"{symbol} has other values stored for {what}, the first at {utc(int(first.open_time_s[0]))}: "
+        f"close {there.close[0]} is stored, {first.close[0]} is imported"
     )

@@ -35,7 +35,8 @@ _CODES: dict[type[BackcastError], int] = {
 
 def status_of(error: BackcastError) -> status_pb2.Status:
     """Return the status that says `error`; InvalidInput carries a google.rpc.BadRequest."""
-    status = status_pb2.Status(code=_CODES.get(type(error), code_pb2.UNKNOWN), message=str(error))
+    code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), code_pb2.UNKNOWN)
+    status = status_pb2.Status(code=code, message=str(error))
     if isinstance(error, InvalidInput):
         bad_request = error_details_pb2.BadRequest(
             field_violations=[
@@ -146,6 +147,9 @@ async def _end(context: "_Context", error: Exception) -> None:
     if isinstance(error, grpc.aio.AbortError):
         raise error
     if isinstance(error, BackcastError):
+        if isinstance(error, Unavailable):
+            # No fault of the caller's: whoever runs the service should see it too.
+            _log.warning("call not served", reason=str(error), cause=str(error.__cause__ or ""))
         status = status_of(error)
     elif isinstance(error, asyncio.TimeoutError):
         status = status_pb2.Status(code=code_pb2.UNAVAILABLE, message="a part of the service took too long")

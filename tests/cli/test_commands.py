@@ -86,7 +86,6 @@ async def test_the_exit_status_tells_of_a_crypto_that_failed(cli: Cli, imported:
         (["run", "rsi", "--fee", "1"], "execution.fee_rate: must be at least 0 and below 1"),
         (["import", "."], "there is no file to import"),
         (["import", "nowhere.csv"], "nowhere.csv"),
-        (["import", ".", "--interval", "1d"], "only 1h candles can be imported"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -165,7 +165,9 @@ async def test_a_rule_decides_about_conflicts(data, rule, counts, close):
 
     assert (await imported(100.0)).inserted == 2
     if counts is None:
-        with pytest.raises(grpc.aio.AioRpcError, match="are stored with other values") as caught:
+        with pytest.raises(
+            grpc.aio.AioRpcError, match="other values stored for 1 candle, the first"
+        ) as caught:
             await imported(101.0)
         assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
     else:
