@@ -96,26 +96,31 @@ class _LockedCrypto:
     crypto_id: int
     symbol: str
     scales: Scales
+    # Made by this transaction: there are no candles to be compared with, nor to be replaced.
+    is_new: bool
 
     @classmethod
     async def take(cls, connection: "Connection", symbol: str, synthetic: bool) -> Self:
         """Lock the crypto's row, which is made where it is new."""
-        await connection.execute(
-            "INSERT INTO cryptos (symbol, synthetic) VALUES ($1, $2) ON CONFLICT (symbol) DO NOTHING",
+        made_id = await connection.fetchval(
+            "INSERT INTO cryptos (symbol, synthetic) VALUES ($1, $2) ON CONFLICT (symbol) DO NOTHING "
+            "RETURNING crypto_id",
             symbol,
             synthetic,
         )
+        if made_id is not None:
+            return cls(connection, made_id, symbol, Scales(0, 0), is_new=True)
         crypto_id, is_synthetic, price_scale, volume_scale = await connection.fetchrow(
             "SELECT crypto_id, synthetic, price_scale, volume_scale FROM cryptos "
             "WHERE symbol = $1 FOR UPDATE",
             symbol,
-        )  # type: ignore[misc]  # it was inserted a line above
+        )  # type: ignore[misc]  # its row is there: no other could be inserted
         if is_synthetic != synthetic:
             kinds = ("market", "synthetic")
             raise Refused(
                 f"{symbol} has {kinds[is_synthetic]} candles: {kinds[synthetic]} ones cannot be mixed in"
             )
-        return cls(connection, crypto_id, symbol, Scales(price_scale, volume_scale))
+        return cls(connection, crypto_id, symbol, Scales(price_scale, volume_scale), is_new=False)
 
     async def write(self, candles: Candles, on_conflict: ConflictRule) -> ImportCounts:
         hourly = self._table(Interval.HOUR_1)
@@ -123,7 +128,7 @@ class _LockedCrypto:
         first_s, last_s = candles.open_time_s[[0, -1]].tolist()
         week_s = Interval.WEEK_1.seconds
         start_s, end_s = Interval.WEEK_1.opening(first_s), Interval.WEEK_1.opening(last_s) + week_s
-        stored = await hourly.candles(self.scales, start_s, end_s)
+        stored = Candles.empty() if self.is_new else await hourly.candles(self.scales, start_s, end_s)
 
         is_new, is_different = _changes(stored, candles)
         if on_conflict is ConflictRule.FAIL and is_different.any():
@@ -158,7 +163,7 @@ class _LockedCrypto:
         """Return scales that fit the changed candles too; what is stored is brought to them."""
         prices = np.concatenate((changed.open, changed.high, changed.low, changed.close))
         scales = Scales(scale_for(prices, self.scales.price), scale_for(changed.volume, self.scales.volume))
-        if scales == self.scales:
+        if scales == self.scales or self.is_new:
             return scales
         tables = [self._table(interval) for interval in CANDLE_TABLES]
         largest = [await table.largest_ticks() for table in tables]
@@ -166,7 +171,6 @@ class _LockedCrypto:
             scale_for(prices, self.scales.price, max(price for price, _ in largest)),
             scale_for(changed.volume, self.scales.volume, max(volume for _, volume in largest)),
         )
-        # Nothing is there to be widened where the crypto is new.
         if scales != self.scales and any(map(any, largest)):
             for table in tables:
                 await table.widen(
@@ -182,6 +186,9 @@ class _LockedCrypto:
         One that was made of more hours stays: retention has dropped some of them, it has them still.
         """
         table = self._table(interval)
+        if self.is_new:
+            await table.insert(longer, scales, candle_counts)
+            return
         times_s, stored_counts = await table.ticks(
             ("ts", "candle_count"), int(longer.open_time_s[0]), int(longer.open_time_s[-1]) + 1
         )

@@ -75,7 +75,10 @@ async def test_a_conflict_can_fail_the_import(store, cryptos, database):
     await store.write("AUSDT", False, blocks_of(candles))
     before = await listed(cryptos)
     other = random_candles(2, 72)
-    with pytest.raises(Refused, match=r"47 candles of AUSDT .* the first at 2024-01-01 01:00 UTC: close"):
+    with pytest.raises(
+        Refused,
+        match=r"AUSDT has other values stored for 47 candles, the first at 2024-01-01 01:00 UTC: close",
+    ):
         await store.write(
             "AUSDT",
             False,
