@@ -17,16 +17,28 @@ from services.data.readers.assembly import Assembly
 from services.data.readers.candle_rows import CandleRows, TableFormat, from_text
 from services.data.readers.file_symbol import symbol_of
 from services.data.readers.report import FileReading
+from services.data.readers.rest_answers import (
+    binance,
+    bybit,
+    coinbase,
+    deribit,
+    dydx,
+    kraken,
+    kraken_futures,
+    lighter,
+    okx,
+)
 from services.data.readers.text_file import Progress, TextFile, open_file
 from services.data.readers.text_rows import TextFormat, shown
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 
 TABLE_FORMATS: tuple[TableFormat, ...] = (arrow, parquet)
-# The first that fits is taken: headers of Binance and CryptoDataDownload are ones of plain CSV too.
+# The first that fits is taken: headers of Binance and CryptoDataDownload are ones of plain CSV too, and
+# several exchanges speak of `candles`.
 TEXT_FORMATS: tuple[TextFormat, ...] = (
     *(cryptodatadownload, binance_csv, plain_csv, kraken_csv),
-    *(freqtrade_json,),
+    *(freqtrade_json, binance, bybit, okx, kraken, deribit, lighter, dydx, kraken_futures, coinbase),
 )
 
 
@@ -63,8 +75,5 @@ def _rows(file: TextFile) -> tuple[str, Iterator[CandleRows]]:
     for text_format in TEXT_FORMATS:
         if text_format.sniff(head):
             return text_format.NAME, map(from_text, text_format.read(file))
-    names = [text_format.NAME for text_format in TEXT_FORMATS]
-    known = ", ".join([*names, *(table_format.NAME for table_format in TABLE_FORMATS)])
-    raise InvalidInput.of(
-        "file", f"it begins with {shown(head.lstrip().split(chr(10), 1)[0])}: no known format ({known})"
-    )
+    beginning = shown(head.lstrip().split("\n", 1)[0])
+    raise InvalidInput.of("file", f"it begins with {beginning}: no known format of candles")

@@ -1,0 +1,1 @@
+"""What exchanges answer when they are asked for candles, saved as JSON: one module for each."""

@@ -1,0 +1,22 @@
+"""Kraken Futures: `candles` of time (ms), open, high, low, close, volume.
+
+https://docs.kraken.com/api/docs/futures-api/charts/candles
+"""
+
+from collections.abc import Iterator
+
+from services.data.readers.json_text import members, parse, records_at, rows_of_objects
+from services.data.readers.text_file import TextFile
+from services.data.readers.text_rows import CANDLE_FIELDS, TextRows
+
+NAME = "kraken-futures-json"
+
+
+def sniff(head: str) -> bool:
+    """Tell whether it is an object with `candles` whose `time` is called so."""
+    return {"candles", "time"} <= members(head)
+
+
+def read(file: TextFile) -> Iterator[TextRows]:
+    """Yield the candles, all at once; raises InvalidInput where there are none."""
+    yield rows_of_objects(records_at(parse(file), "candles"), CANDLE_FIELDS)

@@ -1,0 +1,29 @@
+"""OKX: `data`, the newest first, each the start in ms, open, high, low, close, volume, and more.
+
+https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks. Of nine values the last tells
+whether the candle was closed. The volume is in the base currency, but of derivatives, whose volume is in
+contracts.
+"""
+
+from collections.abc import Iterator
+
+from services.data.readers.json_text import members, parse, records_at, rows_of_lists, without_open
+from services.data.readers.text_file import TextFile
+from services.data.readers.text_rows import CANDLE_FIELDS, TextRows
+
+NAME = "okx-json"
+
+_WIDTHS = (7, 9)
+
+
+def sniff(head: str) -> bool:
+    """Tell whether it is an answer of OKX's, good or bad."""
+    return {"code", "msg", "data"} <= members(head)
+
+
+def read(file: TextFile) -> Iterator[TextRows]:
+    """Yield the candles, all at once; raises InvalidInput where there are none, with OKX's reason."""
+    records = records_at(parse(file), "data")
+    rows = rows_of_lists(records, range(len(CANDLE_FIELDS)), _WIDTHS)
+    taken = [records[number - 1] for number in rows.lines]
+    yield without_open(rows, [len(record) == max(_WIDTHS) and record[-1] == "0" for record in taken])
