@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Look at the database, and do its upkeep at once.", no_args_is_help=True)
+from services.cli import db_move_commands
+
+app = typer.Typer(help="Look at the database, do its upkeep at once, fill and save it.", no_args_is_help=True)
+app.command()(db_move_commands.migrate_from)
 
 
 @app.command()
