@@ -64,10 +64,9 @@ async def move_and_verify(source: Source, database: Database, now_s: int) -> boo
         console.print(_differences(differences))
         for difference in differences:
             say(console, f"[red]{_difference(difference)}[/red]")
-        say(
-            console,
-            f"[red]{len(differences):,} of {_counted(len(rows), 'crypto')} differ from the source[/red]",
-        )
+        verb = "differs" if len(differences) == 1 else "differ"
+        all_ = _counted(len(rows), "crypto")
+        say(console, f"[red]{len(differences):,} of {all_} {verb} from the source[/red]")
     else:
         say(
             console,
