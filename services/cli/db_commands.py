@@ -9,7 +9,8 @@ import typer
 from services.cli import db_move_commands
 
 app = typer.Typer(help="Look at the database, do its upkeep at once, fill and save it.", no_args_is_help=True)
-app.command()(db_move_commands.migrate_from)
+for command in (db_move_commands.migrate_from, db_move_commands.dump, db_move_commands.restore):
+    app.command()(command)
 
 
 @app.command()

@@ -5,9 +5,12 @@ import sys
 import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+_Folder = Annotated[Path, typer.Argument(help="The dump's folder.", metavar="FOLDER")]
 
 
 def migrate_from(
@@ -46,6 +49,38 @@ def migrate_from(
             return await move_and_verify(source, database, int(time.time()))
 
     _run(run(), "what is moved stays, and to run it again goes on")
+
+
+def dump(folder: _Folder) -> None:
+    """Save all candles to a new folder of Parquet files, as they are at one moment."""
+    from services.cli.db_dump_view import dump_with_bar
+    from services.cli.db_target import open_database
+    from services.shared.settings import load_settings
+
+    async def run() -> bool:
+        async with open_database(load_settings()) as database:
+            return await dump_with_bar(database, folder)
+
+    _run(run(), f"{folder} is no whole dump")
+
+
+def restore(folder: _Folder) -> None:
+    """Write the candles of a dump; a crypto that has other candles here is left as it is.
+
+    Broken off, it goes on when it is run again. Exit status 0 only where all candles are here afterwards.
+    """
+    from services.cli.db_dump_view import restore_with_bar
+    from services.cli.db_target import open_database
+    from services.data.move.manifest import read_manifest
+    from services.shared.settings import load_settings
+
+    manifest = read_manifest(folder)
+
+    async def run() -> bool:
+        async with open_database(load_settings()) as database:
+            return await restore_with_bar(database, folder, manifest)
+
+    _run(run(), "what is restored stays, and to run it again goes on")
 
 
 def _run(work: Coroutine[Any, Any, bool], interrupted: str) -> None:

@@ -65,12 +65,12 @@ async def move_and_verify(source: Source, database: Database, now_s: int) -> boo
         for difference in differences:
             say(console, f"[red]{_difference(difference)}[/red]")
         verb = "differs" if len(differences) == 1 else "differ"
-        all_ = _counted(len(rows), "crypto")
+        all_ = counted(len(rows), "crypto")
         say(console, f"[red]{len(differences):,} of {all_} {verb} from the source[/red]")
     else:
         say(
             console,
-            f"verified: {_counted(candles, 'candle')} of {_counted(len(rows), 'crypto')} "
+            f"verified: {counted(candles, 'candle')} of {counted(len(rows), 'crypto')} "
             "are equal in number, first, last and checksum",
         )
     return succeeded and not differences and not market.left_out
@@ -126,5 +126,6 @@ def _difference(difference: Difference) -> str:
     return f"{difference.symbol}: {', '.join(parts)}, the first at {utc(difference.first_s)}"
 
 
-def _counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where that is right."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -79,7 +79,7 @@ async def _types(connection: "Connection", table: str, name: str, option: str) -
     )
     if not rows:
         raise InvalidInput.of(option, f"the source has no table {name!r}")
-    return dict(rows)
+    return dict(row.values() for row in rows)
 
 
 def _column(names: SourceNames, name: str, types: dict[str, str], table: str) -> str:
