@@ -26,6 +26,8 @@ from tests.bench.candles.market import END_S, HOURS, Market, big_market
 
 _ONE = 100
 _YEAR_S = 365 * 86_400
+# Before the market begins, where chunks are not compressed yet.
+_EARLIER_S = 10 * _YEAR_S
 _ALL_COLUMNS = ", ".join(("ts", *VALUE_COLUMNS))
 
 
@@ -44,8 +46,9 @@ class Measure:
 def measures(market: Market, folder: Path) -> list[Measure]:
     """Return everything that is measured; `folder` is for column files and for a CSV file."""
     crypto_id = market.crypto_ids[market.symbols[_ONE]]
-    columns, csv = folder / "columns", folder / "SYN101USDT.csv"
-    _write_csv(csv)
+    columns, fresh, late = folder / "columns", folder / "fresh.csv", folder / "late.csv"
+    _write_csv(fresh, -_EARLIER_S)
+    _write_csv(late, 0)
     supply = ColumnSupply(ColumnFiles(columns, 10), CandleSource(market.data))
     year = Timestamp(seconds=END_S - _YEAR_S)
 
@@ -97,11 +100,18 @@ def measures(market: Market, folder: Path) -> list[Measure]:
         ),
         Measure(
             "one history from CSV text, written",
-            lambda: _imported(market, csv),
+            lambda: _imported(market, fresh),
             "pyarrow reads it",
-            lambda: _parsed(csv),
+            lambda: _parsed(fresh),
             HOURS / 150_000,
             HOURS,
+        ),
+        Measure(
+            "the same, of a time whose chunks are compressed",
+            lambda: _imported(market, late),
+            "pyarrow reads it",
+            lambda: _parsed(late),
+            candles=HOURS,
         ),
     ]
 
@@ -162,11 +172,12 @@ async def _summed(columns: Path) -> float:
     return time.perf_counter() - began
 
 
-def _write_csv(path: Path) -> None:
+def _write_csv(path: Path, shift_s: int) -> None:
+    """Write a history whose times are shifted."""
     candles = next(candles for number, (_, candles) in enumerate(big_market()) if number == _ONE)
     lines = zip(*(column.tolist() for column in candles.columns()), strict=True)
     text = "".join(
-        f"{utc(time_s)[:16]}:00+00:00,{','.join(map(repr, values))}\n" for time_s, *values in lines
+        f"{utc(time_s + shift_s)[:16]}:00+00:00,{','.join(map(repr, values))}\n" for time_s, *values in lines
     )
     path.write_text(f"datetime,{','.join(VALUE_COLUMNS)}\n{text}")
 
