@@ -6,7 +6,11 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Look at the database, and do its upkeep at once.", no_args_is_help=True)
+from services.cli import db_move_commands
+
+app = typer.Typer(help="Look at the database, do its upkeep at once, fill and save it.", no_args_is_help=True)
+for command in (db_move_commands.migrate_from, db_move_commands.dump, db_move_commands.restore):
+    app.command()(command)
 
 
 @app.command()

@@ -107,28 +107,25 @@ class CandleTable:
     ) -> None:
         """Add candles whose times are not there; longer ones with the number of their hourly candles."""
 
-        def rows() -> bytes:
-            columns: dict[str, int | NDArray[np.int64]] = {"crypto_id": self.crypto_id}
-            if candle_counts is not None:
-                columns["candle_count"] = candle_counts
-            columns["ts"] = candles.open_time_s
-            for name in VALUE_COLUMNS:
-                columns[name] = to_ticks(getattr(candles, name), scales.of(name))
-            return encode_rows(columns)
+        def columns() -> dict[str, TickColumn]:
+            counts = {} if candle_counts is None else {"candle_count": candle_counts}
+            values = {name: to_ticks(getattr(candles, name), scales.of(name)) for name in VALUE_COLUMNS}
+            return {**counts, "ts": candles.open_time_s, **values}
+
+        # In a thread: a long history takes longer than the event loop may be held.
+        await self.insert_ticks(await asyncio.to_thread(columns))
+
+    async def insert_ticks(self, columns: dict[str, TickColumn]) -> None:
+        """Add candles whose times are not there, of columns as `ticks` returns them."""
 
         async def copied() -> AsyncIterator[bytes]:
             yield HEADER
-            # In a thread: a long history takes longer than the event loop may be held.
-            yield await asyncio.to_thread(rows)
+            yield await asyncio.to_thread(encode_rows, {"crypto_id": self.crypto_id, **columns})
             yield TRAILER
 
-        counts = () if candle_counts is None else ("candle_count",)
         async with ended_with(self.connection):
             await self.connection.copy_to_table(
-                self.name,
-                source=copied(),
-                columns=["crypto_id", *counts, "ts", *VALUE_COLUMNS],
-                format="binary",
+                self.name, source=copied(), columns=["crypto_id", *columns], format="binary"
             )
 
     async def delete(self, open_time_s: TimeColumn) -> None:

@@ -1,0 +1,1 @@
+"""Candles from and to other places: another table, and dumps."""

@@ -1,0 +1,29 @@
+"""Several works at once, in order and in bounded memory."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def overlapping(works: AsyncIterator[Coroutine[Any, Any, T]], at_once: int) -> AsyncGenerator[T]:
+    """Yield the results of `works` in their order, with `at_once` of them under way.
+
+    The next one is asked for when one of these is done, so that what they work on is not in memory at once.
+    """
+    working: deque[asyncio.Task[T]] = deque()
+    try:
+        async for work in works:
+            working.append(asyncio.create_task(work))
+            if len(working) >= at_once:
+                yield await working[0]
+                working.popleft()
+        while working:
+            yield await working[0]
+            working.popleft()
+    finally:
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
