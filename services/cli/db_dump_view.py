@@ -54,10 +54,11 @@ async def restore_with_bar(database: Database, folder: Path, manifest: Manifest)
                     there += candles
                 else:
                     written += candles
+    all_ = len(manifest.cryptos)
     already = f", {there:,} were already there" if there else ""
     say(
         console,
         f"restored {counted(written, 'candle')}{already}: "
-        f"{counted(len(manifest.cryptos) - refused, 'crypto')} of {len(manifest.cryptos):,} are equal to the dump",
+        f"{all_ - refused:,} of {counted(all_, 'crypto')} are as in the dump",
     )
     return not refused

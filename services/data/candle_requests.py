@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
-from services.data.candle_tables import EARLIEST_S, LATEST_S
 from services.data.conflict_rule import ConflictRule
 from services.shared.candle_messages import COLUMN_VALUES
 from services.shared.candles import VALUE_COLUMNS
+from services.shared.clock import EARLIEST_S, LATEST_S
 from services.shared.errors import InvalidInput
 
 _CONFLICT_RULES = {

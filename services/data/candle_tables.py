@@ -12,6 +12,7 @@ from services.data.copy_format import HEADER, TRAILER, decode_column, encode_row
 from services.data.database import ended_with
 from services.data.ticks import TickColumn, from_ticks, to_ticks
 from services.shared.candles import VALUE_COLUMNS, Candles, PriceColumn, TimeColumn
+from services.shared.clock import EARLIEST_S, LATEST_S
 from services.shared.interval import Interval
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ CANDLE_TABLES = {
     Interval.DAY_1: "candles_1d",
     Interval.WEEK_1: "candles_1w",
 }
-# Unix seconds: the years 1 and 9999, which every clock and message here can tell.
-EARLIEST_S, LATEST_S = -62_135_596_800, 253_402_300_799
 
 
 @dataclass(frozen=True, slots=True)

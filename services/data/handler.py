@@ -10,11 +10,11 @@ from backcast.marketdata.v1.candle_columns_pb2 import CandleColumns
 from services.data.candle_requests import columns_from, conflict_rule_from, window_from
 from services.data.candle_rules import checked_blocks
 from services.data.candle_store import CandleStore
-from services.data.candle_tables import EARLIEST_S, LATEST_S
 from services.data.cryptos import Crypto, CryptoStore
 from services.data.histories import Histories, History, HistoryQuery
 from services.shared.candle_messages import candles_from, interval_from, timestamp_to
 from services.shared.candles import Candles
+from services.shared.clock import EARLIEST_S, LATEST_S
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 from services.shared.paging import MAX_SYMBOLS, page_size

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.data.candle_tables import EARLIEST_S, LATEST_S, CandleTable, Scales, numbers
+from services.data.candle_tables import CandleTable, Scales, numbers
 from services.data.cryptos import CryptoStore
 from services.data.database import Database
 from services.data.ticks import TickColumn
 from services.shared.candles import VALUE_COLUMNS, PriceColumn, TimeColumn
+from services.shared.clock import EARLIEST_S, LATEST_S
 from services.shared.interval import Interval
 
 # While the candles of some cryptos travel, the next ones are read: two cores have a database and a reader

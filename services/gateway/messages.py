@@ -16,6 +16,7 @@ from services.shared.backtest_messages import (
     strategy_to,
 )
 from services.shared.candle_messages import interval_from, interval_to, timestamp_to
+from services.shared.clock import EARLIEST_S, LATEST_S
 from services.shared.errors import InvalidInput
 from services.shared.paging import MAX_SYMBOLS
 from services.shared.symbols import canonical_symbol
@@ -26,9 +27,6 @@ _CACHE_MODES = {
     pb.CACHE_MODE_BYPASS: CacheMode.BYPASS,
 }
 _CACHE_MODE_VALUES = {CacheMode.DEFAULT: pb.CACHE_MODE_DEFAULT, CacheMode.BYPASS: pb.CACHE_MODE_BYPASS}
-
-# 0001-01-01 to 9999-12-31, the range of Timestamp.
-_EARLIEST_S, _LATEST_S = -62_135_596_800, 253_402_300_799
 
 
 def run_request_from(request: pb.RunBacktestsRequest) -> RunRequest:
@@ -71,7 +69,7 @@ def _time_s(request: pb.RunBacktestsRequest | pb.GetBacktestRequest, field: str)
     if not request.HasField(field):  # type: ignore[arg-type]  # one of two names
         return None
     time: Timestamp = getattr(request, field)
-    if not (_EARLIEST_S <= time.seconds <= _LATEST_S and 0 <= time.nanos < 1_000_000_000):
+    if not (EARLIEST_S <= time.seconds <= LATEST_S and 0 <= time.nanos < 1_000_000_000):
         raise InvalidInput.of(field, "is not a time between the years 1 and 9999")
     return time.seconds + (time.nanos > 0)
 

@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime
 
+# Unix seconds: the years 1 and 9999, which every clock and message here can tell.
+EARLIEST_S, LATEST_S = -62_135_596_800, 253_402_300_799
+
 
 def utc(time_s: int) -> str:
     """Return Unix seconds of the years 1 to 9999 as 2025-01-31 12:00 UTC."""

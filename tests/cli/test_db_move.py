@@ -7,7 +7,9 @@ from itertools import count
 
 import pytest
 
+from services.data.candle_store import CandleStore
 from services.data.database import Database
+from services.data.migrate import migrate
 from services.local.postgres import EmbeddedPostgres
 from tests.candle_making import random_candles
 from tests.cli.conftest import BACKCAST
@@ -123,6 +125,62 @@ async def test_a_wrong_option_is_one_clear_line(source, url, arguments, message)
     assert (finished.status, finished.out) == (1, "")
     assert finished.err.startswith(message)
     assert finished.err.count("\n") == 1
+
+
+async def test_dump_and_restore(source, url, postgres, tmp_path):
+    await backcast_db("migrate-from", source, BACKCAST_DATABASE_URL=url)
+    folder = str(tmp_path / "dump")
+    dumped = await backcast_db("dump", folder, BACKCAST_DATABASE_URL=url)
+    assert (dumped.status, dumped.err) == (0, "")
+    # 5,000 hours from a Monday on make 1,250 candles of four hours, 209 days and 30 weeks.
+    assert dumped.out.replace("\n", " ").startswith("dumped 51,912 candles of 8 cryptos to ")
+
+    other = await new_url(postgres)
+    restored = await backcast_db("restore", folder, BACKCAST_DATABASE_URL=other)
+    assert (restored.status, restored.err) == (0, "")
+    assert restored.out == "restored 51,912 candles: 8 of 8 cryptos are as in the dump\n"
+    await assert_moved(other)
+    again = await backcast_db("restore", folder, BACKCAST_DATABASE_URL=other)
+    assert again.out == "restored 0 candles, 51,912 were already there: 8 of 8 cryptos are as in the dump\n"
+
+
+async def test_a_crypto_that_cannot_be_restored_ends_with_status_1(source, url, postgres, tmp_path):
+    await backcast_db("migrate-from", source, BACKCAST_DATABASE_URL=url)
+    folder = str(tmp_path / "dump")
+    await backcast_db("dump", folder, BACKCAST_DATABASE_URL=url)
+    other = await new_url(postgres)
+    async with Database.connect(other, 2) as database:
+        await migrate(database)
+        await CandleStore(database).write_candles(SYMBOLS[2], False, CANDLES[SYMBOLS[2]][:100])
+    restored = await backcast_db("restore", folder, BACKCAST_DATABASE_URL=other)
+    assert (restored.status, restored.err) == (1, "")
+    assert restored.out.splitlines() == [
+        "MOVE02USDT: it has other 1h candles here: 100 here, 5,000 in the dump",
+        "restored 45,423 candles: 7 of 8 cryptos are as in the dump",
+    ]
+
+
+async def test_a_dump_that_is_broken_off_is_told_and_cannot_be_restored(source, url, tmp_path):
+    await backcast_db("migrate-from", source, BACKCAST_DATABASE_URL=url)
+    folder = tmp_path / "dump"
+    async with (
+        asyncio.timeout(60),
+        Database.connect(url, 1) as database,
+        database.connection() as connection,
+        connection.transaction(),
+    ):
+        # It comes as far as the days of the first crypto.
+        await connection.execute("LOCK TABLE candles_1d")
+        process = await start("dump", str(folder), url=url)
+        while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            pass
+        process.send_signal(signal.SIGINT)
+        out, err = await process.communicate()
+    assert (process.returncode, out) == (130, b"")
+    assert err.decode() == f"backcast: interrupted: {folder} is no whole dump\n"
+    restored = await backcast_db("restore", str(folder), BACKCAST_DATABASE_URL=url)
+    assert (restored.status, restored.out) == (1, "")
+    assert restored.err.startswith(f"backcast: FOLDER: {folder} is no dump, or one that was not finished")
 
 
 async def test_a_password_is_not_shown(url):

@@ -66,13 +66,14 @@ async def _works(
 ) -> AsyncIterator[Coroutine[Any, Any, DumpedCrypto]]:
     """Read crypto by crypto; what is still to be done is to write its files."""
     for row in rows:
-        crypto_id, *crypto = row.items()
+        crypto = dict(row)
+        crypto_id = crypto.pop("crypto_id")
         candles = {}
         for interval in CANDLE_TABLES:
             names = column_names(interval)
-            ticks = await CandleTable(connection, crypto_id[1], interval).ticks(names)
+            ticks = await CandleTable(connection, crypto_id, interval).ticks(names)
             candles[interval] = dict(zip(names, ticks, strict=True))
-        yield asyncio.to_thread(_write, folder, dict(crypto), candles)
+        yield asyncio.to_thread(_write, folder, crypto, candles)
 
 
 def _write(folder: Path, crypto: dict[str, Any], candles: dict[Interval, Columns]) -> DumpedCrypto:

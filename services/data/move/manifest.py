@@ -2,15 +2,34 @@
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from services.data.ticks import MAX_SCALE
+from services.shared.clock import EARLIEST_S, LATEST_S
 from services.shared.errors import InvalidInput
+from services.shared.symbols import canonical_symbol
 
 MANIFEST = "manifest.json"
 VERSION = 1
 _FORMAT = "backcast dump"
+
+
+def _checked_symbol(symbol: str) -> str:
+    try:
+        is_one = canonical_symbol(symbol) == symbol
+    except InvalidInput:
+        is_one = False
+    if not is_one:
+        raise ValueError("it is no symbol")
+    return symbol
+
+
+# What is in a manifest comes from outside, and goes into the database.
+_Symbol = Annotated[str, AfterValidator(_checked_symbol)]
+_Time = Annotated[int, Field(ge=EARLIEST_S, le=LATEST_S)]
+_Scale = Annotated[int, Field(ge=0, le=MAX_SCALE)]
 
 
 class DumpedFile(BaseModel):
@@ -27,13 +46,13 @@ class DumpedCrypto(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    symbol: str = Field(min_length=1)
+    symbol: _Symbol
     synthetic: bool
-    candle_count: int
-    first_s: int | None
-    last_s: int | None
-    price_scale: int = Field(ge=0)
-    volume_scale: int = Field(ge=0)
+    candle_count: int = Field(ge=0)
+    first_s: _Time | None
+    last_s: _Time | None
+    price_scale: _Scale
+    volume_scale: _Scale
     files: dict[Literal["1h", "4h", "1d", "1w"], DumpedFile]
 
     @property

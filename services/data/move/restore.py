@@ -10,7 +10,7 @@ import numpy as np
 import stamina
 
 from services.data.candle_tables import CANDLE_TABLES, CandleTable, Scales
-from services.data.database import Contended, Database
+from services.data.database import ATTEMPTS, Contended, Database
 from services.data.move.dump_files import Columns, check_file, column_names, read_file
 from services.data.move.manifest import DumpedCrypto, Manifest
 from services.data.move.overlapping import overlapping
@@ -21,8 +21,8 @@ from services.shared.interval import Interval
 if TYPE_CHECKING:
     from services.data.database import Connection
 
+# While the candles of some are written, those of the next are read.
 _AT_ONCE = 3
-_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +63,13 @@ def _read(folder: Path, crypto: DumpedCrypto) -> dict[Interval, Columns]:
     return {interval: read_file(folder, crypto, interval) for interval in CANDLE_TABLES}
 
 
+# TimescaleDB locks the chunks that it compresses, in an order of its own.
+@stamina.retry(on=Contended, attempts=ATTEMPTS)
 async def _restore(
     database: Database, crypto: DumpedCrypto, candles: dict[Interval, Columns]
 ) -> RestoredCrypto:
-    # TimescaleDB locks the chunks that it compresses, in an order of its own.
-    async for attempt in stamina.retry_context(on=Contended, attempts=_ATTEMPTS):
-        with attempt:
-            async with database.connection() as connection, connection.transaction():
-                return await _restore_locked(connection, crypto, candles)
-    raise AssertionError("the last attempt returns or raises")
+    async with database.connection() as connection, connection.transaction():
+        return await _restore_locked(connection, crypto, candles)
 
 
 async def _restore_locked(

@@ -7,14 +7,12 @@ from numpy.typing import NDArray
 
 from services.data.candle_rules import broken_rules, off_grid_reason
 from services.shared.candles import Candles
-from services.shared.clock import utc
+from services.shared.clock import EARLIEST_S, LATEST_S, utc
 from services.shared.interval import Interval
 
 # Of each crypto, enough to see what is wrong.
 _REJECTIONS_KEPT = 10
 _HOUR_S = Interval.HOUR_1.seconds
-# Until 9999, as every clock here tells; from the year 1 on, lest times overflow.
-_EARLIEST_S, _LATEST_S = -62_135_596_800, 253_402_300_799
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ def sift(rows: SourceRows, now_s: int) -> SiftedRows:
     """Keep the rows that are hourly candles, closed at `now_s` (Unix seconds), one for each hour."""
     order = np.argsort(rows.candles.open_time_s, kind="stable")
     candles, has_time = rows.candles.at(order), rows.has_time[order]
-    has_time &= (candles.open_time_s >= _EARLIEST_S) & (candles.open_time_s <= _LATEST_S)
+    has_time &= (candles.open_time_s >= EARLIEST_S) & (candles.open_time_s <= LATEST_S)
     rejected = np.zeros(len(candles), np.bool_)
     first: list[tuple[int, str]] = []
 

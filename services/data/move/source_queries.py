@@ -72,14 +72,14 @@ async def read_queries(connection: "Connection", names: SourceNames) -> SourceQu
 async def _types(connection: "Connection", table: str, name: str, option: str) -> dict[str, str]:
     """Return the type of each column; that of a domain is the one it is made of."""
     rows = await connection.fetch(
-        "SELECT attname, format_type(coalesce(nullif(typbasetype, 0), atttypid), NULL) "
+        "SELECT attname, format_type(coalesce(nullif(typbasetype, 0), atttypid), NULL) AS type "
         "FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid "
         "WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
         table,
     )
     if not rows:
         raise InvalidInput.of(option, f"the source has no table {name!r}")
-    return dict(row.values() for row in rows)
+    return {row["attname"]: row["type"] for row in rows}
 
 
 def _column(names: SourceNames, name: str, types: dict[str, str], table: str) -> str:

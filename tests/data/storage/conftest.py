@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from services.data.candle_store import CandleStore
-from services.data.candle_tables import EARLIEST_S, LATEST_S
 from services.data.cryptos import Crypto, CryptoStore
 from services.data.database import Database
 from services.data.histories import Histories, HistoryQuery
 from services.data.migrate import migrate
 from services.local.postgres import EmbeddedPostgres
 from services.shared.candles import Candles
+from services.shared.clock import EARLIEST_S, LATEST_S
 from services.shared.interval import Interval
 
 from .timescale_server import TimescaleServer, timescale_programs

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.data.candle_tables import EARLIEST_S, LATEST_S
 from services.data.copy_format import HEADER, TRAILER, decode_rows, encode_rows
 from services.data.database import Database
+from services.shared.clock import EARLIEST_S, LATEST_S
 
 COLUMNS = ("ts", "open", "high", "low", "close", "volume")
 YEAR_1970_S, YEAR_2000_S = 0, 946_684_800

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.data.candle_store import CandleStore
-from services.data.candle_tables import EARLIEST_S
 from services.data.cryptos import CryptoStore
 from services.data.histories import Histories, History, HistoryQuery
 from services.shared.candles import VALUE_COLUMNS, Candles
+from services.shared.clock import EARLIEST_S
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 from tests.candle_making import START_S, random_candles
