@@ -47,14 +47,10 @@ def scale_for(values: PriceColumn, scale: int = 0, largest_ticks: int = 0) -> in
     `largest_ticks` is the largest count at `scale` that others than `values` have. The scale does not grow
     beyond what the largest of all can follow: a single noisy value must not take the ticks from the rest.
     """
-    _, exact = _ticks(values, scale)
-    if exact.all():
-        return scale
-    left = values[~exact]
     largest = max(Fraction(largest_ticks, 10**scale), Fraction(_largest_plain(values)))
     # Most values of a column need about as many decimals: a few of them save most of the tries.
-    scale = _finest(left[:_SAMPLE], scale, largest)
-    return _finest(left, scale, largest)
+    scale = _finest(values[:_SAMPLE], scale, largest)
+    return _finest(values, scale, largest)
 
 
 def exact_sums(values: PriceColumn, starts: NDArray[np.intp], scale: int = 0) -> PriceColumn:
