@@ -47,6 +47,6 @@ async def migrate(database: Database) -> None:
                         migrations[version].name,
                     )
                 _log.info("migrated", migration=migrations[version].name)
-            await move_doubles(database)
+            await move_doubles(connection, database)
         finally:
             await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)

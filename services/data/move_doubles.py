@@ -18,26 +18,28 @@ _log = structlog.get_logger()
 _OLD_TABLE = "candles_1h_doubles"
 
 
-async def move_doubles(database: Database) -> None:
-    """Move crypto by crypto, each in one step that can be repeated, and drop the old table at the end."""
-    async with database.connection() as connection:
-        if not await connection.fetchval(f"SELECT to_regclass('{_OLD_TABLE}') IS NOT NULL"):
-            return
-        store = CandleStore(database)
-        cryptos = await connection.fetch("SELECT crypto_id, symbol, synthetic FROM cryptos ORDER BY symbol")
-        for crypto_id, symbol, synthetic in cryptos:
-            candles = await _read(connection, crypto_id)
-            if not len(candles):
-                continue
-            # Counted anew by what writes them.
-            await connection.execute(
-                "UPDATE cryptos SET candle_count = "
-                "(SELECT count(*) FROM candles_1h AS moved WHERE moved.crypto_id = $1) WHERE crypto_id = $1",
-                crypto_id,
-            )
-            await store.write_candles(symbol, synthetic, candles)
-            _log.info("moved candles", symbol=symbol, candles=len(candles))
-        await connection.execute(f"DROP TABLE {_OLD_TABLE}")
+async def move_doubles(connection: "Connection", database: Database) -> None:
+    """Move crypto by crypto, each in one step that can be repeated, and drop the old table at the end.
+
+    `connection` reads, one of `database` writes.
+    """
+    if not await connection.fetchval(f"SELECT to_regclass('{_OLD_TABLE}') IS NOT NULL"):
+        return
+    store = CandleStore(database)
+    cryptos = await connection.fetch("SELECT crypto_id, symbol, synthetic FROM cryptos ORDER BY symbol")
+    for crypto_id, symbol, synthetic in cryptos:
+        candles = await _read(connection, crypto_id)
+        if not len(candles):
+            continue
+        # Counted anew by what writes them.
+        await connection.execute(
+            "UPDATE cryptos SET candle_count = "
+            "(SELECT count(*) FROM candles_1h AS moved WHERE moved.crypto_id = $1) WHERE crypto_id = $1",
+            crypto_id,
+        )
+        await store.write_candles(symbol, synthetic, candles)
+        _log.info("moved candles", symbol=symbol, candles=len(candles))
+    await connection.execute(f"DROP TABLE {_OLD_TABLE}")
 
 
 async def _read(connection: "Connection", crypto_id: int) -> Candles:
