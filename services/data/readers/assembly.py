@@ -79,13 +79,12 @@ class Assembly:
         length_s = self._length_s or self._interval.seconds
         refuse_off_grid(self._off_grid, len(candles), self._interval)
         refuse_longer(candles.open_time_s, length_s, self._interval)
-        in_future = candles.open_time_s > self._now_s
-        for position in np.flatnonzero(in_future).tolist():
-            self._reject(
-                int(lines[position]), f"the time {utc(int(candles.open_time_s[position]))} is in the future"
-            )
-        still_open = ~in_future & (candles.open_time_s > self._now_s - length_s)
-        candles, incomplete = self._complete(candles.at(~in_future & ~still_open), length_s)
+        closed, begun = np.searchsorted(
+            candles.open_time_s, (self._now_s - length_s, self._now_s), side="right"
+        ).tolist()
+        for line, time_s in zip(lines[begun:].tolist(), candles.open_time_s[begun:].tolist(), strict=True):
+            self._reject(line, f"the time {utc(time_s)} is in the future")
+        candles, incomplete = self._complete(candles[:closed], length_s)
         return FileReading(
             format=file_format,
             symbol=next(map(symbol_from, self._symbols), None) or symbol_of_name,
@@ -94,7 +93,7 @@ class Assembly:
             rejected=self._rejected,
             duplicates=self._duplicates,
             conflicts=self._conflicts,
-            still_open=int(still_open.sum()),
+            still_open=begun - closed,
             incomplete=incomplete,
             length_s=length_s,
         )
@@ -123,15 +122,19 @@ class Assembly:
             Candles.concatenate([candles for candles, _ in self._held]) if self._held else Candles.empty()
         )
         lines = np.concatenate([np.empty(0, np.int64), *(lines for _, lines in self._held)])
-        order = np.argsort(candles.open_time_s, kind="stable")
-        candles, lines = candles.at(order), lines[order]
+        self._held.clear()
+        # Each copy takes as much memory as all candles: most files need none of these.
+        if (np.diff(candles.open_time_s) < 0).any():
+            order = np.argsort(candles.open_time_s, kind="stable")
+            candles, lines = candles.at(order), lines[order]
         if self._length_s is None and len(candles):
             self._length_s = length_of(candles.open_time_s, self._interval)
         is_off, reason = self._off_grid_rows(candles)
-        for position in np.flatnonzero(is_off).tolist():
-            self._reject(int(lines[position]), reason)
-        self._off_grid += int(is_off.sum())
-        candles, lines = candles.at(~is_off), lines[~is_off]
+        if is_off.any():
+            for position in np.flatnonzero(is_off).tolist():
+                self._reject(int(lines[position]), reason)
+            self._off_grid += int(is_off.sum())
+            candles, lines = candles.at(~is_off), lines[~is_off]
 
         taken, duplicates, conflicts = settled(candles, self._on_conflict)
         self._duplicates += duplicates
@@ -143,7 +146,8 @@ class Assembly:
                     "file", f"lines {line} and {other_line} have different values for {time}"
                 )
             self._reject(int(line), f"line {other_line} has other values for {time} and was taken")
-        candles, lines = candles.at(taken), lines[taken]
+        if len(taken) < len(lines):
+            candles, lines = candles.at(taken), lines[taken]
         self._held, self._held_rows = [(candles, lines)], len(lines)
         return candles, lines
 
