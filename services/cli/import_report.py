@@ -83,7 +83,7 @@ def _left_out(reading: FileReading, on_conflict: ConflictRule) -> Iterator[str]:
 def _rejected(reading: FileReading, brief: bool) -> Iterator[str]:
     shown = reading.rejections[:_REJECTIONS_SHOWN] if brief else reading.rejections
     for rejection in shown:
-        yield f"line {rejection.line}: {escape(rejection.reason)}"
+        yield f"{reading.row_name} {rejection.line}: {escape(rejection.reason)}"
     if reading.rejected > len(shown):
         yield f"… and {reading.rejected - len(shown):,} more"
 

@@ -237,6 +237,15 @@ def test_with_fail_a_conflict_refuses_the_file_and_names_both_lines(read: Read) 
         read(other, ConflictRule.FAIL)
 
 
+def test_json_has_records_and_no_lines(read: Read) -> None:
+    content = "[[1577836800000,2,3,1,2.5,10],\n\n[1577836800000,2,3,1,2.6,10]]"
+    assert rejected(read(content)) == [
+        (1, "record 2 has other values for 2020-01-01 00:00 UTC and was taken")
+    ]
+    with pytest.raises(InvalidInput, match="records 1 and 2 have different values"):
+        read(content, ConflictRule.FAIL)
+
+
 # --- the plain CSV's header, and ways of writing times
 
 

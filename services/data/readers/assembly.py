@@ -30,12 +30,13 @@ _ROWS_TOGETHER = 100_000
 
 
 class Assembly:
-    """The candles of a file that is being read."""
+    """The candles of a file that is being read; `row_name` is what its rows are called: line, record."""
 
-    def __init__(self, interval: Interval, now_s: int, on_conflict: ConflictRule) -> None:
+    def __init__(self, interval: Interval, now_s: int, on_conflict: ConflictRule, row_name: str) -> None:
         self._interval = interval
         self._now_s = now_s
         self._on_conflict = on_conflict
+        self._row_name = row_name
         self._symbols: set[str] = set()
         self._length_s: int | None = None
         self._held: list[tuple[Candles, NDArray[np.int64]]] = []
@@ -87,6 +88,7 @@ class Assembly:
         candles, incomplete = self._complete(candles[:closed], length_s)
         return FileReading(
             format=file_format,
+            row_name=self._row_name,
             symbol=next(map(symbol_from, self._symbols), None) or symbol_of_name,
             candles=candles,
             rejections=tuple(sorted(self._rejections, key=lambda rejection: rejection.line)),
@@ -142,10 +144,11 @@ class Assembly:
         for position, other in conflicts:
             time, line, other_line = utc(int(candles.open_time_s[position])), lines[position], lines[other]
             if self._on_conflict is ConflictRule.FAIL:
-                raise InvalidInput.of(
-                    "file", f"lines {line} and {other_line} have different values for {time}"
-                )
-            self._reject(int(line), f"line {other_line} has other values for {time} and was taken")
+                rows = f"{self._row_name}s {line} and {other_line}"
+                raise InvalidInput.of("file", f"{rows} have different values for {time}")
+            self._reject(
+                int(line), f"{self._row_name} {other_line} has other values for {time} and was taken"
+            )
         if len(taken) < len(lines):
             candles, lines = candles.at(taken), lines[taken]
         self._held, self._held_rows = [(candles, lines)], len(lines)

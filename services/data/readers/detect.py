@@ -36,8 +36,8 @@ from services.shared.interval import Interval
 TABLE_FORMATS: tuple[TableFormat, ...] = (arrow, parquet)
 # The first that fits is taken: headers of Binance and CryptoDataDownload are ones of plain CSV too, and
 # several exchanges speak of `candles`.
-TEXT_FORMATS: tuple[TextFormat, ...] = (
-    *(cryptodatadownload, binance_csv, plain_csv, kraken_csv),
+LINE_FORMATS: tuple[TextFormat, ...] = (cryptodatadownload, binance_csv, plain_csv, kraken_csv)
+JSON_FORMATS: tuple[TextFormat, ...] = (
     *(freqtrade_json, binance, bybit, okx, kraken, deribit, lighter, dydx, kraken_futures, coinbase),
 )
 
@@ -58,22 +58,23 @@ def read_file(
     the file cannot be read, is of no known format, has no rows at all, is of several cryptos, or its
     candles are longer than the interval or make none.
     """
-    assembly = Assembly(interval, now_s, on_conflict)
     with open_file(path, progress) as file:
-        name, blocks = _rows(file)
+        name, row_name, blocks = _rows(file)
+        assembly = Assembly(interval, now_s, on_conflict, row_name)
         for rows in blocks:
             assembly.add(rows)
     return assembly.reading(name, symbol_of(path))
 
 
-def _rows(file: TextFile) -> tuple[str, Iterator[CandleRows]]:
-    """Return the name of the file's format, and its rows."""
+def _rows(file: TextFile) -> tuple[str, str, Iterator[CandleRows]]:
+    """Return the name of the file's format, what its rows are called, and the rows."""
     for table_format in TABLE_FORMATS:
         if table_format.sniff(file.magic):
-            return table_format.NAME, table_format.read(file.content())
+            return table_format.NAME, "record", table_format.read(file.content())
     head = file.head()
-    for text_format in TEXT_FORMATS:
+    for text_format in LINE_FORMATS + JSON_FORMATS:
         if text_format.sniff(head):
-            return text_format.NAME, map(from_text, text_format.read(file))
+            row_name = "line" if text_format in LINE_FORMATS else "record"
+            return text_format.NAME, row_name, map(from_text, text_format.read(file))
     beginning = shown(head.lstrip().split("\n", 1)[0])
     raise InvalidInput.of("file", f"it begins with {beginning}: no known format of candles")

@@ -7,7 +7,7 @@ from services.shared.candles import Candles
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A row that was not taken: its line number (from 1; in JSON and tables the record's) and why."""
+    """A row that was not taken: its number, from 1 (of the line; in JSON and tables of the record), and why."""
 
     line: int
     reason: str
@@ -17,14 +17,16 @@ class Rejection:
 class FileReading:
     """The good candles of one file, in ascending order, and what became of the other rows.
 
-    `symbol` is the one that the file itself or its name tells; None where neither does. `rejections` are
-    those of the first rows that were `rejected`. `duplicates` counts rows that repeat another with equal
-    values, `conflicts` those of the rejected ones that contradict the row that was taken. `still_open`
-    counts rows whose candles had not ended, `incomplete` candles that were left out because some of the
-    shorter ones that make them are missing; `length_s` is how long the file's candles are, in seconds.
+    `row_name` is what the file's rows are called: line or record. `symbol` is the one that the file itself or
+    its name tells; None where neither does. `rejections` are those of the first rows that were `rejected`.
+    `duplicates` counts rows that repeat another with equal values, `conflicts` those of the rejected ones
+    that contradict the row that was taken. `still_open` counts rows whose candles had not ended,
+    `incomplete` candles that were left out because some of the shorter ones that make them are missing;
+    `length_s` is how long the file's candles are, in seconds.
     """
 
     format: str
+    row_name: str
     symbol: str | None
     candles: Candles
     rejections: tuple[Rejection, ...]
