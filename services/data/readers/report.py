@@ -7,7 +7,7 @@ from services.shared.candles import Candles
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A row that was not taken: its number, from 1 (of the line; in JSON and tables of the record), and why."""
+    """A row that was not taken: the number of its line, or record in JSON and tables, from 1, and why."""
 
     line: int
     reason: str

@@ -21,7 +21,7 @@ SYNTHETIC = random_candles(2, 100)
 
 @pytest.fixture
 async def old_url(empty_url: str) -> str:
-    """The URL of a database as that version left it: a crypto of the market, a synthetic one, an empty one."""
+    """The URL of a database as that version left it: a market crypto, a synthetic one, an empty one."""
     connection = await asyncpg.connect(empty_url)
     try:
         await connection.execute(
@@ -41,8 +41,8 @@ async def old_url(empty_url: str) -> str:
                 rows(candles),
             )
             await connection.execute(
-                "UPDATE cryptos SET candle_count = $2, first_ts = to_timestamp($3), last_ts = to_timestamp($4) "
-                "WHERE crypto_id = $1",
+                "UPDATE cryptos SET candle_count = $2, first_ts = to_timestamp($3), "
+                "last_ts = to_timestamp($4) WHERE crypto_id = $1",
                 crypto_id,
                 len(candles),
                 *candles.open_time_s[[0, -1]].tolist(),
