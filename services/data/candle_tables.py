@@ -117,14 +117,17 @@ class CandleTable:
     async def insert_ticks(self, columns: dict[str, TickColumn]) -> None:
         """Add candles whose times are not there, of columns as `ticks` returns them."""
 
-        async def copied() -> AsyncIterator[bytes]:
+        async def copied() -> AsyncIterator[bytes | bytearray]:
             yield HEADER
             yield await asyncio.to_thread(encode_rows, {"crypto_id": self.crypto_id, **columns})
             yield TRAILER
 
         async with ended_with(self.connection):
             await self.connection.copy_to_table(
-                self.name, source=copied(), columns=["crypto_id", *columns], format="binary"
+                self.name,
+                source=copied(),  # type: ignore[arg-type]  # any buffer will do; a copy takes a while
+                columns=["crypto_id", *columns],
+                format="binary",
             )
 
     async def delete(self, open_time_s: TimeColumn) -> None:
