@@ -54,10 +54,13 @@ async def dump(database: Database, folder: Path) -> AsyncGenerator[tuple[DumpedC
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        is_empty = not any(folder.iterdir())
+        is_new = not any(folder.iterdir())
+        for interval in CANDLE_TABLES if is_new else ():
+            # Fails where another dump to this folder began at the same moment.
+            (folder / interval.value).mkdir()
     except OSError as error:
         raise InvalidInput.of("FOLDER", f"{folder} cannot be made: {error.strerror}") from None
-    if not is_empty:
+    if not is_new:
         raise InvalidInput.of("FOLDER", f"{folder} is not empty: a dump needs a new folder")
 
 

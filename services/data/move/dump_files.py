@@ -46,7 +46,6 @@ def write_file(folder: Path, symbol: str, interval: Interval, columns: Columns) 
     content = sink.getvalue()
     path = _path(folder, symbol, interval)
     try:
-        path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
     except OSError as error:
         raise InvalidInput.of("FOLDER", f"{path} cannot be written: {error.strerror}") from None
