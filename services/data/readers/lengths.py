@@ -21,7 +21,8 @@ def length_of(open_time_s: TimeColumn, interval: Interval) -> int:
     `open_time_s` ascend, of shape (n,); times may be there twice. It is the usual distance, where most
     distances are like that, or most of many candles could not be the interval's; a few times may be wrong.
     """
-    distances, counts = np.unique(np.diff(np.unique(open_time_s)), return_counts=True)
+    distances = np.diff(open_time_s)
+    distances, counts = np.unique(distances[distances > 0], return_counts=True)
     if not len(distances):
         return interval.seconds
     usual_s = int(distances[np.argmax(counts)])

@@ -65,6 +65,22 @@ async def test_late_and_corrected_candles_in_compressed_chunks(database, store):
 
 
 @timescale_only
+async def test_a_whole_history_is_corrected_and_its_scale_widened(database, store):
+    """More rows than TimescaleDB unpacks in a transaction, unless it is told to."""
+    hours = 120_000
+    candles = _market_like(random_candles(2, hours, 1_300_000_000 // 86_400 * 86_400))
+    await store.write_candles("AUSDT", False, candles)
+    await _compressed(database)
+    corrected = Candles(*candles.columns()[:-1], candles.volume + 1)
+    assert (await store.write_candles("AUSDT", False, corrected)).corrected == hours
+    await _compressed(database)
+    finer = corrected[-1:]
+    finer = Candles(*finer.columns()[:-1], np.round(finer.volume + 0.001, 3))
+    assert (await store.write_candles("AUSDT", False, finer)).corrected == 1
+    await _holds(database, Candles(*corrected.columns()[:-1], np.append(corrected.volume[:-1], finer.volume)))
+
+
+@timescale_only
 async def test_sizes_are_of_what_is_there_now(database, store):
     """TimescaleDB's own statistics stay as they were when a chunk was compressed first."""
     await store.write_candles("AUSDT", False, CANDLES)
