@@ -135,7 +135,7 @@ class CandleTable:
         await self.connection.execute(
             f"DELETE FROM {self.name} WHERE crypto_id = $1 "
             "AND ts BETWEEN to_timestamp($2) AND to_timestamp($3) "
-            "AND ts = ANY (ARRAY(SELECT to_timestamp(time_s) FROM unnest($4::bigint[]) AS time_s))",
+            "AND ts IN (SELECT to_timestamp(time_s) FROM unnest($4::bigint[]) AS time_s)",
             self.crypto_id,
             int(open_time_s[0]),
             int(open_time_s[-1]),
