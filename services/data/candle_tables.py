@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from services.data.copy_format import HEADER, TRAILER, decode_column, encode_rows
+from services.data.copy_format import HEADER, TRAILER, encode_rows
 from services.data.database import ended_with
+from services.data.sent_columns import SentColumns
 from services.data.ticks import TickColumn, from_ticks, to_ticks
 from services.shared.candles import VALUE_COLUMNS, Candles, PriceColumn, TimeColumn
 from services.shared.clock import EARLIEST_S, LATEST_S
 from services.shared.interval import Interval
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from services.data.database import Connection
 
 CANDLE_TABLES = {
@@ -69,11 +72,20 @@ class CandleTable:
         """
         if not columns:
             return []
-        # A column comes as one value: to send it row by row takes the database as long, and us five times as
-        # long. Rows that come from a subquery are aggregated in its order.
-        joined = ", ".join(f"string_agg({_sent(name)}, NULL)" for name in columns)
+        sent = SentColumns.paired(columns)
+        row = await self._row(sent, columns, start_s, end_s, limit)
+        if not sent.hold(row):
+            sent = SentColumns.single(columns)
+            row = await self._row(sent, columns, start_s, end_s, limit)
+        decoded = sent.decode(row)
+        return [decoded[name] for name in columns]
+
+    async def _row(
+        self, sent: SentColumns, columns: Sequence[str], start_s: int, end_s: int, limit: int | None
+    ) -> "asyncpg.Record":
+        # Rows that come from a subquery are aggregated in its order.
         row = await self.connection.fetchrow(
-            f"SELECT {joined} FROM (SELECT {', '.join(columns)} FROM {self.name} "
+            f"SELECT {sent.expressions} FROM (SELECT {', '.join(columns)} FROM {self.name} "
             "WHERE crypto_id = $1 AND ts >= to_timestamp($2) AND ts < to_timestamp($3) "
             "ORDER BY ts LIMIT $4) AS ascending",
             self.crypto_id,
@@ -82,7 +94,7 @@ class CandleTable:
             limit,
         )
         assert row is not None  # an aggregate always has a row
-        return [decode_column(name, sent or b"") for name, sent in zip(columns, row, strict=True)]
+        return row
 
     async def values(
         self,
@@ -161,8 +173,3 @@ class CandleTable:
             self.crypto_id,
         )  # type: ignore[misc]  # an aggregate always has a row
         return prices, volumes
-
-
-def _sent(column: str) -> str:
-    """Return the expression of a column's values as eight bytes each."""
-    return "timestamptz_send(ts)" if column == "ts" else f"int8send({column})"

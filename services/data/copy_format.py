@@ -33,13 +33,15 @@ def decode_rows(copied: bytes | bytearray, columns: Sequence[str]) -> tuple[Time
     count = (len(copied) - len(HEADER)) // row.itemsize
     rows = np.frombuffer(copied, row, offset=len(HEADER), count=count)
     first, *others = columns
-    return _unix_seconds(rows[first]), [rows[name].astype(np.int64) for name in others]
+    return unix_seconds(rows[first]), [rows[name].astype(np.int64) for name in others]
 
 
-def decode_column(name: str, sent: bytes) -> NDArray[np.int64]:
-    """Return one column, int64 of shape (n,), of its values as they are sent; `ts` in Unix seconds."""
-    column = np.frombuffer(sent, _OTHERS_TYPE)
-    return _unix_seconds(column) if name == "ts" else column.astype(np.int64)
+def unix_seconds(times: NDArray[np.int64]) -> TimeColumn:
+    """Return times as they are sent, in microseconds of PostgreSQL's, in Unix seconds."""
+    seconds = times.astype(np.int64)
+    seconds //= _MICROSECONDS
+    seconds += _POSTGRES_EPOCH_S
+    return seconds
 
 
 def encode_rows(columns: dict[str, int | NDArray[np.int64]]) -> bytearray:
@@ -61,13 +63,6 @@ def encode_rows(columns: dict[str, int | NDArray[np.int64]]) -> bytearray:
         if not isinstance(column, int):
             rows[name] = (column - _POSTGRES_EPOCH_S) * _MICROSECONDS if name == "ts" else column
     return copied
-
-
-def _unix_seconds(times: NDArray[np.int64]) -> TimeColumn:
-    seconds = times.astype(np.int64)
-    seconds //= _MICROSECONDS
-    seconds += _POSTGRES_EPOCH_S
-    return seconds
 
 
 def _row(columns: Sequence[str]) -> np.dtype[np.void]:
