@@ -47,8 +47,7 @@ async def test_ticks_are_read_as_they_were_written(module_database, rows, names,
     written = {
         "ts": START_S + 3600 * np.arange(len(rows)),
         **{
-            name: np.array([row[place] for row in rows], np.int64)
-            for place, name in enumerate(VALUE_COLUMNS)
+            name: np.array([row[place] for row in rows], np.int64) for place, name in enumerate(VALUE_COLUMNS)
         },
     }
     asked = names[:count]
