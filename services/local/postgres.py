@@ -121,6 +121,8 @@ class EmbeddedPostgres:
             *("-c", "shared_buffers=512MB"),
             *("-c", "wal_buffers=16MB"),
             *("-c", "max_wal_size=4GB"),
+            # A new server would write its log twice, first as zeros: a sixth of its first imports' time.
+            *("-c", "wal_init_zero=off"),
         ]
 
     def _is_ready(self) -> bool:

@@ -92,7 +92,7 @@ def _table(market: Market, found: list[Measure], samples: Samples, rounds: int) 
 
 async def _disk_lines(market: Market) -> list[str]:
     lines = [
-        f"import from NumPy blocks, four at once, longer candles included: "
+        f"import from NumPy blocks, three at once, longer candles included: "
         f"{market.imported_per_s:,.0f} candles/s (goal {_IMPORT_GOAL_PER_S:,}); "
         f"bare COPYs of the hourly rows alone: {market.copied_per_s:,.0f}/s"
     ]

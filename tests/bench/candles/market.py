@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 HOURS = 43_800
 START_S = 1_600_000_000 // 3600 * 3600
 END_S = START_S + HOURS * 3600
-_IMPORTS_AT_ONCE = 4
+_IMPORTS_AT_ONCE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,30 +86,23 @@ async def open_market(folder: Path) -> AsyncGenerator[Market]:
 
 async def _fill(database: Database) -> tuple[list[str], float]:
     """Import all candles, a few cryptos at once; return the symbols, and how many seconds imports took."""
-    store, symbols, seconds = CandleStore(database), [], 0.0
-    made: list[tuple[str, Candles]] = []
+    store, places = CandleStore(database), asyncio.Semaphore(_IMPORTS_AT_ONCE)
+    # Made beforehand: making them takes time too, which is none of the import's.
+    market = list(big_market())
+
+    async def write(symbol: str, candles: Candles) -> None:
+        async with places:
+            await store.write_candles(symbol, True, candles)
+
     loop = asyncio.get_running_loop()
-    for number, (symbol, candles) in enumerate(big_market()):
-        symbols.append(symbol)
-        made.append((symbol, candles))
-        # Making them takes time too, which is none of the import's.
-        if len(made) == 8 * _IMPORTS_AT_ONCE or number == 210:
-            places = asyncio.Semaphore(_IMPORTS_AT_ONCE)
-
-            async def write(symbol: str, candles: Candles, places: asyncio.Semaphore = places) -> None:
-                async with places:
-                    await store.write_candles(symbol, True, candles)
-
-            began = loop.time()
-            await asyncio.gather(*(write(*each) for each in made))
-            seconds += loop.time() - began
-            made = []
-    return symbols, seconds
+    began = loop.time()
+    await asyncio.gather(*(write(*each) for each in market))
+    return [symbol for symbol, _ in market], loop.time() - began
 
 
 async def _copied_per_s(database: Database) -> float:
     """Return how many rows a second bare COPYs add, a few at once, to a table like that of the candles."""
-    cryptos = [candles for _, candles in islice(big_market(), 8 * _IMPORTS_AT_ONCE)]
+    cryptos = [candles for _, candles in islice(big_market(), 32)]
     async with database.connection() as connection:
         await connection.execute("CREATE TABLE copied (LIKE candles_1h INCLUDING ALL)")
     places = asyncio.Semaphore(_IMPORTS_AT_ONCE)

@@ -77,6 +77,8 @@ class TimescaleServer:
             "shared_buffers": "512MB",
             "wal_buffers": "16MB",
             "max_wal_size": "4GB",
+            # A server that has been at work for a while uses the files of its log again.
+            "wal_init_zero": "off",
             # It would tell its makers about every test.
             "timescaledb.telemetry_level": "off",
         }
