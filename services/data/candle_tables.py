@@ -17,8 +17,6 @@ from services.shared.clock import EARLIEST_S, LATEST_S
 from services.shared.interval import Interval
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from services.data.database import Connection
 
 CANDLE_TABLES = {
@@ -72,29 +70,21 @@ class CandleTable:
         """
         if not columns:
             return []
-        sent = SentColumns.paired(columns)
-        row = await self._row(sent, columns, start_s, end_s, limit)
-        if not sent.hold(row):
-            sent = SentColumns.single(columns)
-            row = await self._row(sent, columns, start_s, end_s, limit)
+        for sent in (SentColumns.paired(columns), SentColumns.single(columns)):
+            # Rows that come from a subquery are aggregated in its order.
+            (row,) = await self.connection.fetch(
+                f"SELECT {sent.expressions} FROM (SELECT {', '.join(columns)} FROM {self.name} "
+                "WHERE crypto_id = $1 AND ts >= to_timestamp($2) AND ts < to_timestamp($3) "
+                "ORDER BY ts LIMIT $4) AS ascending",
+                self.crypto_id,
+                start_s,
+                end_s,
+                limit,
+            )
+            if sent.hold(row):
+                break
         decoded = sent.decode(row)
         return [decoded[name] for name in columns]
-
-    async def _row(
-        self, sent: SentColumns, columns: Sequence[str], start_s: int, end_s: int, limit: int | None
-    ) -> "asyncpg.Record":
-        # Rows that come from a subquery are aggregated in its order.
-        row = await self.connection.fetchrow(
-            f"SELECT {sent.expressions} FROM (SELECT {', '.join(columns)} FROM {self.name} "
-            "WHERE crypto_id = $1 AND ts >= to_timestamp($2) AND ts < to_timestamp($3) "
-            "ORDER BY ts LIMIT $4) AS ascending",
-            self.crypto_id,
-            start_s,
-            end_s,
-            limit,
-        )
-        assert row is not None  # an aggregate always has a row
-        return row
 
     async def values(
         self,

@@ -35,6 +35,7 @@ HOURS = 43_800
 START_S = 1_600_000_000 // 3600 * 3600
 END_S = START_S + HOURS * 3600
 _IMPORTS_AT_ONCE = 3
+_COPIED_CRYPTOS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ async def _fill(database: Database) -> tuple[list[str], float]:
 
 async def _copied_per_s(database: Database) -> float:
     """Return how many rows a second bare COPYs add, a few at once, to a table like that of the candles."""
-    cryptos = [candles for _, candles in islice(big_market(), 32)]
+    cryptos = [candles for _, candles in islice(big_market(), _COPIED_CRYPTOS)]
     async with database.connection() as connection:
         await connection.execute("CREATE TABLE copied (LIKE candles_1h INCLUDING ALL)")
     places = asyncio.Semaphore(_IMPORTS_AT_ONCE)
