@@ -161,7 +161,7 @@ class TradedWindow:
 
 def _power_of_two(wanted: int) -> int:
     """Return the smallest power of two that is not below `wanted`, 0 for 0."""
-    return 2 ** (wanted - 1).bit_length() if wanted else 0
+    return int(1 << (wanted - 1).bit_length()) if wanted else 0
 
 
 def metrics_of(figures: NDArray[np.float64]) -> Metrics:
