@@ -1,4 +1,4 @@
-"""The proof that a run never looked ahead: a shorter history gives the beginning of what the whole one gives."""
+"""The proof that a run never looked ahead: a shorter history gives the beginning of what the whole gives."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

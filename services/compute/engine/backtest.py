@@ -75,7 +75,7 @@ class TradedWindow:
     """
 
     def __init__(self, candles: Candles, interval: Interval, window: Window, execution: Execution) -> None:
-        start, end = np.searchsorted(candles.open_time_s, (window.start_s, window.end_s)).tolist()
+        start, end = map(int, np.searchsorted(candles.open_time_s, (window.start_s, window.end_s)))
         if start >= end:
             raise NotFound(f"there are no candles in the window{_where_they_are(candles)}")
         self._candles, self._start, self._end = candles, start, end
@@ -161,7 +161,7 @@ class TradedWindow:
 
 def _power_of_two(wanted: int) -> int:
     """Return the smallest power of two that is not below `wanted`, 0 for 0."""
-    return int(1 << (wanted - 1).bit_length()) if wanted else 0
+    return 1 << (wanted - 1).bit_length() if wanted else 0
 
 
 def metrics_of(figures: NDArray[np.float64]) -> Metrics:
