@@ -55,28 +55,27 @@ def _without_noise(fraction):  # type: ignore[no-untyped-def]  # compiled
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _write_returns(equity, start, returns):  # type: ignore[no-untyped-def]  # compiled
-    """Write the returns of the candles from `start` >= 1 on; where nothing is left, nothing can change."""
+def _write_returns(before, after, returns):  # type: ignore[no-untyped-def]  # compiled
+    """Write the returns from one equity to the next; where nothing is left, nothing can change any more."""
     for i in range(len(returns)):
-        before = equity[start + i - 1]
-        change = (equity[start + i] - before) / before
-        returns[i] = change if (before > 0) & (abs(change) >= _ROUNDING) else 0.0
+        change = (after[i] - before[i]) / before[i]
+        returns[i] = change if (before[i] > 0) & (abs(change) >= _ROUNDING) else 0.0
 
 
 @njit(cache=True, nogil=True)
 def _sums(values, around):  # type: ignore[no-untyped-def]  # compiled
     """Return the sums of the distances from `around`, of their squares, and of the negative values' squares."""
     total, squares, below = np.zeros(_LANES), np.zeros(_LANES), np.zeros(_LANES)
-    whole = len(values) - len(values) % _LANES
-    for start in range(0, whole, _LANES):
+    rows = values[: len(values) - len(values) % _LANES].reshape(-1, _LANES)
+    for i in range(len(rows)):
         for lane in range(_LANES):
-            value = values[start + lane]
+            value = rows[i, lane]
             distance, negative = value - around, min(value, 0.0)
             total[lane] += distance
             squares[lane] += distance * distance
             below[lane] += negative * negative
-    for t in range(whole, len(values)):
-        distance, negative = values[t] - around, min(values[t], 0.0)
+    for value in values[rows.size :]:
+        distance, negative = value - around, min(value, 0.0)
         total[0] += distance
         squares[0] += distance * distance
         below[0] += negative * negative
@@ -95,9 +94,9 @@ def _moments(equity, capital):  # type: ignore[no-untyped-def]  # compiled
     squares, below, count = 0.0, min(mean, 0.0) ** 2, 1
     returns = np.empty(_BLOCK)
     while count < len(equity):
-        block = returns[: min(_BLOCK, len(equity) - count)]
-        _write_returns(equity, count, block)
-        size = len(block)
+        size = min(_BLOCK, len(equity) - count)
+        block = returns[:size]
+        _write_returns(equity[count - 1 : count - 1 + size], equity[count : count + size], block)
         total, block_squares, block_below = _sums(block, mean)
         distance = total / size
         squares += block_squares - total * distance + distance * distance * count * size / (count + size)
