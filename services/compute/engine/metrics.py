@@ -11,8 +11,8 @@ import numpy as np
 from numba import njit, types
 from numpy.typing import NDArray
 
-from services.compute.engine.position import BORROW, EXIT, FEES, PROFIT, TRADE_COST, TRADE_UNITS
 from services.compute.engine.simulation import Simulation
+from services.compute.engine.terms import TRADES
 from services.shared.candles import Candles
 from services.shared.errors import Refused
 from services.shared.interval import Interval
@@ -126,11 +126,10 @@ def _max_drawdown(equity, capital):  # type: ignore[no-untyped-def]  # compiled
 
 
 _PRICES = types.Array(types.float64, 1, "C", readonly=True)
-_TRADES = types.Array(types.float64, 2, "C", readonly=True)
 
 
 @njit(
-    (_PRICES, _TRADES, types.int64, types.float64, types.float64, types.float64, types.int64),
+    (_PRICES, TRADES, types.int64, types.float64, types.float64, types.float64, types.int64),
     cache=True,
     nogil=True,
     error_model="numpy",
@@ -150,19 +149,19 @@ def _measure(equity, trades, held, capital, first_open, last_close, interval_s):
     closed, winners, fees, borrowed = 0, 0, 0.0, 0.0
     gains, losses, total, best, worst = 0.0, 0.0, 0.0, -np.inf, np.inf
     for trade in trades:
-        finite &= np.isfinite(trade[TRADE_UNITS]) and np.isfinite(trade[PROFIT])
-        fees += trade[FEES]
-        borrowed += trade[BORROW]
-        if trade[EXIT] < n:
+        finite &= np.isfinite(trade.units) and np.isfinite(trade.profit)
+        fees += trade.fees
+        borrowed += trade.borrow
+        if trade.exit < n:
             closed += 1
-            fraction = _without_noise(trade[PROFIT] / trade[TRADE_COST])
+            fraction = _without_noise(trade.profit / trade.cost)
             total += fraction
             best, worst = max(best, fraction), min(worst, fraction)
             if fraction > 0:
                 winners += 1
-                gains += trade[PROFIT]
+                gains += trade.profit
             elif fraction < 0:
-                losses -= trade[PROFIT]
+                losses -= trade.profit
     figures = np.array(
         [
             growth - 1,

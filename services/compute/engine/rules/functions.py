@@ -311,7 +311,7 @@ _FUNCTIONS = (
         (*_HIGH_LOW_CLOSE, *_STOCHASTIC),
         Kind.SERIES,
         "Slow stochastic %K, 0 to 100.",
-        lambda *arguments: indicators.stochastic(*arguments, 1)[0],
+        lambda high, low, close, *periods: indicators.stochastic(high, low, close, *periods, 1)[0],
         _stochastic_lookback,
     ),
     Function(
