@@ -1,4 +1,4 @@
-"""What is compiled is cached by its own file's date: it must not depend on another file's code or constants."""
+"""What is compiled is cached by its file's date: it must not depend on another file's code or constants."""
 
 import ast
 import importlib

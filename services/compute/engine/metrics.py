@@ -64,7 +64,7 @@ def _write_returns(before, after, returns):  # type: ignore[no-untyped-def]  # c
 
 @njit(cache=True, nogil=True)
 def _sums(values, around):  # type: ignore[no-untyped-def]  # compiled
-    """Return the sums of the distances from `around`, of their squares, and of the negative values' squares."""
+    """Return the sums of distances from `around`, of their squares, and of the negative values' squares."""
     total, squares, below = np.zeros(_LANES), np.zeros(_LANES), np.zeros(_LANES)
     rows = values[: len(values) - len(values) % _LANES].reshape(-1, _LANES)
     for i in range(len(rows)):
