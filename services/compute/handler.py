@@ -5,10 +5,12 @@ from contextlib import aclosing
 
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1 import compute_service_pb2_grpc
-from services.compute.backtests import Backtester, BacktestJob, Outcome
-from services.compute.column_files import CryptoData
+from services.compute.backtest_task import Backtest
+from services.compute.backtests import Backtester, BacktestJob
+from services.compute.candle_place import CryptoData
 from services.compute.engine import Window
 from services.compute.result_messages import result_message
+from services.compute.task_runner import Outcome
 from services.shared.backtest_messages import detail_from, execution_from, strategy_from
 from services.shared.candle_messages import interval_from
 from services.shared.errors import BackcastError, InvalidInput
@@ -41,14 +43,8 @@ def _job(request: pb.ComputeBacktestsRequest) -> BacktestJob:
     strategy, execution = strategy_from(request.strategy), execution_from(request.execution)
     if violations := strategy.violations() + execution.violations():
         raise InvalidInput(*violations)
-    return BacktestJob(
-        cryptos=_cryptos(request),
-        strategy=strategy,
-        interval=interval_from(request.interval),
-        window=window,
-        execution=execution,
-        detail=detail_from(request.detail),
-    )
+    interval, detail = interval_from(request.interval), detail_from(request.detail)
+    return BacktestJob(_cryptos(request), Backtest(strategy, interval, window, execution, detail))
 
 
 def _cryptos(request: pb.ComputeBacktestsRequest) -> list[CryptoData]:
