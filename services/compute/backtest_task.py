@@ -7,7 +7,7 @@ from services.shared.candles import Candles
 from services.shared.interval import Interval
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Backtest:
     """One strategy in one window: what a backtest is besides the crypto."""
 
@@ -20,6 +20,4 @@ class Backtest:
 
 def backtest(candles: Candles, asked: Backtest) -> BacktestResult:
     """Run one backtest; raise NotFound where the window has no candle."""
-    return run_backtest(
-        candles, asked.strategy, asked.interval, asked.window, asked.execution, asked.detail
-    )
+    return run_backtest(candles, asked.strategy, asked.interval, asked.window, asked.execution, asked.detail)

@@ -6,7 +6,7 @@ from typing import Protocol
 from services.shared.candles import Candles
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CryptoData:
     """A crypto, and the fingerprint of its data."""
 

@@ -10,7 +10,7 @@ from services.compute.worker import portable
 from services.shared.candles import Candles
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Task:
     """`work(candles, argument)` is to be called with one crypto's candles.
 
@@ -22,7 +22,7 @@ class Task:
     argument: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PlacedTask:
     """A task, where its candles are, and whether it is not to be tried again where they are gone."""
 
@@ -31,7 +31,7 @@ class PlacedTask:
     last_try: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskResult:
     """What a task returned or raised; `data` is what it was computed from, None where nothing was read."""
 
@@ -39,14 +39,14 @@ class TaskResult:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Batch:
     """Tasks that travel together."""
 
     tasks: Sequence[PlacedTask]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BatchResult:
     """The results of a batch, in its order, and how long it took to compute them."""
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from multiprocessing import connection
+from selectors import EVENT_READ, DefaultSelector
 from typing import ParamSpec, Self, TypeVar
 
 import structlog
@@ -31,7 +31,7 @@ class WorkerPool(Executor):
     time, and one dead worker breaks all of it.
     """
 
-    batch_s = 0.005
+    batch_s = 0.01
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -71,10 +71,10 @@ class WorkerPool(Executor):
 
         The future raises what `fn` raised, an unexpected error with the worker's traceback as a note, and
         WorkerDied where two workers died. Cancelling it takes a call back that has not begun; one that has
-        is left to end. What cannot be pickled is an error here and now.
+        is left to end. What cannot be pickled is an error here and now; after a shutdown everything is Unavailable.
         """
         if self._closed:
-            raise RuntimeError("the pool is shut down")
+            raise Unavailable("compute is stopping")
         call = Call(call_message(fn, args, kwargs))
         self._waiting.append(call)
         self._distribute()
@@ -91,8 +91,14 @@ class WorkerPool(Executor):
         if wait:
             # The event loop stands still meanwhile.
             while self._workers:
-                for worker in connection.wait(self._workers):
-                    worker.receive()
+                with DefaultSelector() as selector:
+                    for worker in self._workers:
+                        worker.flush()
+                        selector.register(worker, EVENT_READ, worker)
+                    for ready, _ in selector.select():
+                        ready.data.receive()
+            for call in self._waiting:
+                call.future.cancel()
             _join(ending)
 
     def _is_idle(self, worker: WorkerProcess) -> None:

@@ -27,7 +27,7 @@ _MOST_FETCHES = 3
 _FETCH_LIMIT_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ServedCandles:
     """One crypto's candles as the data service at `data_address` (host:port, as the worker sees it) has them.
 

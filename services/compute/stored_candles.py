@@ -27,7 +27,7 @@ _COUNT_BYTES = 8
 _EMPTY = np.empty(0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StoredCandles:
     """One crypto's candles in files of one folder: the time, and some of the other columns."""
 

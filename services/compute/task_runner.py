@@ -136,7 +136,7 @@ class _Run:
 
     async def close(self) -> None:
         """Take back what has not begun."""
-        ending = (*self._bringing, *self._running)
+        ending: list[asyncio.Future[Any]] = [*self._bringing, *self._running]
         for each in ending:
             each.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
@@ -148,9 +148,7 @@ class _Run:
         self._bringing.add(bringing)
         bringing.add_done_callback(self._events.put_nowait)
 
-    async def _tasks_as_they_come(
-        self, cryptos: list[CryptoData], tasks_of: TasksOf, last_try: bool
-    ) -> None:
+    async def _tasks_as_they_come(self, cryptos: list[CryptoData], tasks_of: TasksOf, last_try: bool) -> None:
         places = await self._open_places.enter_async_context(aclosing(self._places_of(cryptos)))
         # Not to its end: as long as it is open, its candles stay.
         for _ in cryptos:
@@ -204,7 +202,7 @@ class _Run:
                 yield outcome
 
     def _resize_batches(self, count: int, seconds: float) -> None:
-        """Approach the batch that takes as long as it should, from single tasks: the first results are early."""
+        """Approach the batch that takes as long as it should, from below: the first results are early."""
         fitting = int(count * self._workers.batch_s / seconds)
         self._batch_size = max(1, min(fitting, 2 * self._batch_size, _MOST_IN_BATCH))
 

@@ -56,7 +56,7 @@ def _answer(message: bytes) -> bytes:
 
 
 def portable(error: Exception) -> Exception:
-    """Return an error that can be pickled; an unexpected one with its traceback, which pickling would lose."""
+    """Return an error that can be pickled; an unexpected one takes its traceback with it, as a note."""
     if isinstance(error, BackcastError):
         return error
     trace = traceback.format_exc()

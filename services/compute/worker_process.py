@@ -6,6 +6,7 @@ import pickle
 import socket
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from services.compute import backtest_task, candle_tasks, worker
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([module.__name__ for module in (worker, candle_tasks, backtest_task)])
 
-_READ_BYTES = 1 << 20
+_READ_BYTES = 1 << 16
 # A process whose connection has ended ends too, or is ended.
 _END_LIMIT_S = 1.0
 
@@ -56,6 +57,7 @@ class WorkerProcess:
         self.ready = False
         self._call: Call | None = None
         self._received = bytearray()
+        self._unsent = memoryview(b"")
         self._socket, theirs = socket.socketpair()
         self._socket.setblocking(False)
         with theirs:
@@ -70,8 +72,17 @@ class WorkerProcess:
     def send(self, call: Call) -> None:
         """Have the process, which must be idle, do a call."""
         self._call = call
-        length = len(call.message).to_bytes(worker.LENGTH_BYTES, "little")
-        self._write(memoryview(length + call.message))
+        self._unsent = memoryview(len(call.message).to_bytes(worker.LENGTH_BYTES, "little") + call.message)
+        self._write()
+
+    def flush(self) -> None:
+        """Send all that is to be sent, while the event loop waits."""
+        self._socket.setblocking(True)
+        # Where it died, `receive` will find it.
+        with suppress(OSError):
+            self._socket.sendall(self._unsent)
+        self._unsent = memoryview(b"")
+        self._socket.setblocking(False)
 
     def close(self) -> None:
         """End the process, after the call that it is at; `join` waits for that."""
@@ -109,16 +120,16 @@ class WorkerProcess:
             if call:
                 _settle(call.future, memoryview(answer)[worker.LENGTH_BYTES :])
 
-    def _write(self, message: memoryview) -> None:
+    def _write(self) -> None:
         try:
-            sent = self._socket.send(message)
+            self._unsent = self._unsent[self._socket.send(self._unsent) :]
         except BlockingIOError:
-            sent = 0
+            pass
         except OSError:
             # It died, which `receive` will find.
             return
-        if sent < len(message):
-            self._loop.add_writer(self._socket, self._write, message[sent:])
+        if self._unsent:
+            self._loop.add_writer(self._socket, self._write)
         else:
             self._loop.remove_writer(self._socket)
 
