@@ -71,7 +71,7 @@ class WorkerPool(Executor):
 
         The future raises what `fn` raised, an unexpected error with the worker's traceback as a note, and
         WorkerDied where two workers died. Cancelling it takes a call back that has not begun; one that has
-        is left to end. What cannot be pickled is an error here and now; after a shutdown everything is Unavailable.
+        is left to end. What cannot be pickled is an error here and now. Raises Unavailable after a shutdown.
         """
         if self._closed:
             raise Unavailable("compute is stopping")
