@@ -8,7 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from services.compute.dask_cluster import DaskCluster
 from services.local.ports import free_ports
+from services.shared.errors import Unavailable
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,6 +59,14 @@ class DaskProcesses:
                     BACKCAST_COLUMN_DIR=str(folder / "columns"),
                 )
             )
+
+    async def joined(self, cluster: DaskCluster) -> None:
+        """Wait until all workers have joined."""
+        while True:
+            with suppress(Unavailable):
+                if await cluster.capacity() == self._count:
+                    return
+            await asyncio.sleep(0.05)
 
     async def _listens(self) -> bool:
         host, _, port = self.address.rpartition(":")

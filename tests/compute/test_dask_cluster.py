@@ -28,18 +28,8 @@ async def processes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[D
 async def cluster(processes: DaskProcesses) -> AsyncIterator[DaskCluster]:
     await processes.start_workers()
     async with DaskCluster(processes.address) as cluster:
-        await until_there_are_workers(cluster, 2)
+        await processes.joined(cluster)
         yield cluster
-
-
-async def until_there_are_workers(cluster: DaskCluster, count: int) -> None:
-    while True:
-        try:
-            if await cluster.capacity() == count:
-                return
-        except Unavailable:
-            pass
-        await asyncio.sleep(0.05)
 
 
 async def test_what_a_function_returns_comes_back_whatever_its_size(cluster: DaskCluster) -> None:
@@ -106,21 +96,22 @@ async def test_without_a_scheduler_it_does_not_start(monkeypatch: pytest.MonkeyP
 
 
 async def test_a_scheduler_that_comes_back_is_used_again(
-    cluster: DaskCluster, processes: DaskProcesses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    processes: DaskProcesses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dask_cluster, "_PATIENCE_S", 0.5)
-    calls = [wrap_future(cluster.submit(act, str(tmp_path), "wait")) for _ in range(10)]
-    while not marks_in(tmp_path):
-        await asyncio.sleep(0.01)
-    await kill(processes.scheduler)
-    for outcome in await asyncio.gather(*calls, return_exceptions=True):
-        assert isinstance(outcome, Unavailable), outcome
-    with pytest.raises(Unavailable, match=f"the Dask scheduler at {processes.address} does not answer"):
-        await cluster.capacity()
-    # Dask's workers end when their scheduler does.
-    for worker in processes.workers:
-        await worker.wait()
-    await processes.start_scheduler()
-    await processes.start_workers()
-    await until_there_are_workers(cluster, 2)
-    assert await wrap_future(cluster.submit(divmod, 17, 5)) == (3, 2)
+    async with DaskCluster(processes.address) as cluster:
+        await processes.start_workers()
+        calls = [wrap_future(cluster.submit(act, str(tmp_path), "wait")) for _ in range(10)]
+        while not marks_in(tmp_path):
+            await asyncio.sleep(0.01)
+        await kill(processes.scheduler)
+        for outcome in (await asyncio.gather(*calls, return_exceptions=True))[2:]:
+            assert isinstance(outcome, Unavailable), outcome
+        with pytest.raises(Unavailable, match=f"the Dask scheduler at {processes.address} does not answer"):
+            await cluster.capacity()
+        for worker in processes.workers:
+            await kill(worker)
+        await processes.start_scheduler()
+        await processes.start_workers()
+        await processes.joined(cluster)
+        assert await wrap_future(cluster.submit(divmod, 17, 5)) == (3, 2)
