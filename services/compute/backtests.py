@@ -48,7 +48,9 @@ class Backtester:
         # is slow, has no more than these in the workers' queue and in ours.
         places = asyncio.Semaphore(4 * self._pool.size)
         tasks: set[asyncio.Task[None]] = set()
-        supplied = self._supply.columns(job.cryptos, job.interval, columns_of(job.strategy))
+        supplied = self._supply.columns(
+            job.cryptos, job.interval, columns_of(job.strategy, job.execution, job.detail)
+        )
 
         async def feed() -> None:
             try:
@@ -88,7 +90,9 @@ class Backtester:
             try:
                 return Outcome(data, await self._backtest(job, columns))
             except FileNotFoundError:
-                supplied = self._supply.columns([data], job.interval, columns_of(job.strategy))
+                supplied = self._supply.columns(
+                    [data], job.interval, columns_of(job.strategy, job.execution, job.detail)
+                )
                 async with aclosing(supplied):
                     fresh, columns = await anext(supplied)
                     return Outcome(fresh, await self._backtest(job, columns))

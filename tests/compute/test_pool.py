@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from services.compute.engine import Detail, Execution, Strategy, Window, columns_of, run_backtest
-from services.compute.engine.strategies import Rsi, Signals
+from services.compute.engine.strategies import Signals
+from services.compute.engine.strategies.rsi import Rsi
 from services.compute.pool import WorkerPool
 from services.compute.stored_candles import StoredCandles
 from services.compute.worker import BacktestTask

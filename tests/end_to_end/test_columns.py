@@ -19,7 +19,7 @@ from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServic
 from services.compute.candle_source import CandleSource
 from services.compute.column_files import ColumnFiles, CryptoData
 from services.compute.column_supply import ColumnSupply
-from services.compute.engine.strategies import Rsi
+from services.compute.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import VALUE_COLUMNS, Candles

@@ -13,9 +13,10 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
 from backcast.marketdata.v1 import interval_pb2
 from services.compute.engine import Detail, Execution, Strategy, Window, run_backtest
-from services.compute.engine.strategies import Bollinger, BuyAndHold, MaCross, Rsi
-from services.compute.engine.strategies.bollinger import ExitBand
-from services.compute.engine.strategies.ma_cross import MovingAverageKind
+from services.compute.engine.strategies.bollinger import Bollinger, ExitBand
+from services.compute.engine.strategies.buy_and_hold import BuyAndHold
+from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
+from services.compute.engine.strategies.rsi import Rsi
 from services.compute.result_messages import result_message
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import Candles

@@ -21,8 +21,18 @@ Flags = NDArray[np.bool_]
 # More than one strategy ever has; a sweep over many periods gives up those that it used least recently.
 _MOST_BYTES = 128 * 1024 * 1024
 
-_COMPARISONS = {"less": np.less, "less_equal": np.less_equal, "greater": np.greater, "greater_equal": np.greater_equal}
-_OPPOSITES = {"less": "greater_equal", "less_equal": "greater", "greater": "less_equal", "greater_equal": "less"}
+_COMPARISONS = {
+    "less": np.less,
+    "less_equal": np.less_equal,
+    "greater": np.greater,
+    "greater_equal": np.greater_equal,
+}
+_OPPOSITES = {
+    "less": "greater_equal",
+    "less_equal": "greater",
+    "greater": "less_equal",
+    "greater_equal": "less",
+}
 _CROSSES = {"crosses_above": ("greater", "less_equal"), "crosses_below": ("less", "greater_equal")}
 
 
@@ -57,13 +67,15 @@ class Evaluation:
         inputs = [of(child) for child in node.arguments[: len(function.inputs)]]
         assert function.compute is not None
         value = function.compute(*inputs, *constants_of(function, node))
-        return self._keep(node, value) if isinstance(value, np.ndarray) else value
+        if isinstance(value, np.ndarray):
+            self._keep(node, value)
+        return value
 
     def _truth(self, node: Expression, *, holds: bool) -> Flags:
-        """Return where a condition is true (`holds`), or where it is false; where it is undefined, neither."""
+        """Return where a condition is true (`holds`), or where it is false; the undefined is neither."""
         assert isinstance(node, Call)
         key = (node, holds)
-        kept = self._find(key)
+        kept: Flags | None = self._find(key)
         if kept is not None:
             return kept
         name, arguments = node.function, node.arguments
@@ -84,7 +96,8 @@ class Evaluation:
             else:
                 truth = self._compare(_OPPOSITES[now], arguments)
                 truth[1:] |= self._compare(_OPPOSITES[before], arguments)[:-1]
-        return self._keep(key, truth)
+        self._keep(key, truth)
+        return truth
 
     def _compare(self, name: str, arguments: tuple[Expression, ...]) -> Flags:
         left, right = (self._value(child) for child in arguments)
@@ -97,10 +110,9 @@ class Evaluation:
             self._kept.move_to_end(key)
         return kept
 
-    def _keep(self, key: object, value: NDArray[Any]) -> Any:
+    def _keep(self, key: object, value: NDArray[Any]) -> None:
         value.setflags(write=False)
         self._kept[key] = value
         self._bytes += value.nbytes
         while self._bytes > _MOST_BYTES and len(self._kept) > 1:
             self._bytes -= self._kept.popitem(last=False)[1].nbytes
-        return value

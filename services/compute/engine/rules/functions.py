@@ -97,9 +97,7 @@ def _arithmetic(name: str, of: Callable[..., Any], count: int, help_text: str) -
 
 def _condition(name: str, kind: Kind, count: int, help_text: str, *, lookback: int = 0) -> Function:
     inputs = tuple(Input(name, kind) for name in ("left", "right")[:count])
-    return Function(
-        name, inputs, Kind.CONDITION, help_text, lookback=lambda: lookback, is_indicator=False
-    )
+    return Function(name, inputs, Kind.CONDITION, help_text, lookback=lambda: lookback, is_indicator=False)
 
 
 _SERIES = Input("series", Kind.SERIES, "close")

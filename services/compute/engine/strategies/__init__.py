@@ -11,7 +11,11 @@ def _find() -> dict[str, type[Strategy]]:
     found = {}
     for module in pkgutil.iter_modules(__path__, f"{__name__}."):
         for _, strategy in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
-            if issubclass(strategy, Strategy) and strategy.__module__ == module.name and strategy is not Strategy:
+            if (
+                issubclass(strategy, Strategy)
+                and strategy.__module__ == module.name
+                and strategy is not Strategy
+            ):
                 found[strategy.name] = strategy
     return dict(sorted(found.items()))
 
