@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from services.compute.engine import Detail, Window
+from services.compute.engine import Detail, Strategy, Window
 from services.compute.engine.execution import Direction, Distance, Execution, FillTime, VolatilityTarget
 from services.compute.engine.rules.nodes import CLOSE, HIGH, call
 from services.compute.engine.strategies.custom_rules import CustomRules
@@ -51,20 +51,24 @@ EXECUTIONS = [
 ]
 
 
+def plan_of(strategy: Strategy, execution: Execution) -> BacktestPlan:
+    return BacktestPlan(
+        strategy, Interval.HOUR_1, Window(0, 3_600), execution, Detail.METRICS, curve_points=0
+    )
+
+
 def key_of(plan: BacktestPlan) -> str:
     return CacheKeys(plan).key("BTCUSDT", "fingerprint")
 
 
 def test_all_strategies_and_executions_are_told_apart():
-    plan = BacktestPlan(Rsi(), Interval.HOUR_1, Window(0, 3_600), Execution(), Detail.METRICS)
+    plan = plan_of(Rsi(), Execution())
     keys = [key_of(replace(plan, strategy=strategy)) for strategy in STRATEGIES]
     keys += [key_of(replace(plan, execution=execution)) for execution in EXECUTIONS[1:]]
     assert len(set(keys)) == len(keys)
 
 
 def test_the_same_plan_has_the_same_key():
-    plan = BacktestPlan(
-        CustomRules(ABOVE, BELOW), Interval.HOUR_1, Window(0, 3_600), EXECUTIONS[-1], Detail.METRICS
-    )
+    plan = plan_of(CustomRules(ABOVE, BELOW), EXECUTIONS[-1])
     same = replace(plan, strategy=CustomRules(call("greater", CLOSE, 1), call("less", CLOSE, 1)))
     assert key_of(plan) == key_of(same)
