@@ -11,8 +11,8 @@ import numpy as np
 from numba import njit, types
 from numpy.typing import NDArray
 
-from services.compute.engine.position import BORROW, EXIT, FEES, PROFIT, TRADE_COST, TRADE_UNITS
 from services.compute.engine.simulation import Simulation
+from services.compute.engine.terms import TRADES
 from services.shared.candles import Candles
 from services.shared.errors import Refused
 from services.shared.interval import Interval
@@ -55,28 +55,27 @@ def _without_noise(fraction):  # type: ignore[no-untyped-def]  # compiled
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _write_returns(equity, start, returns):  # type: ignore[no-untyped-def]  # compiled
-    """Write the returns of the candles from `start` >= 1 on; where nothing is left, nothing can change."""
+def _write_returns(before, after, returns):  # type: ignore[no-untyped-def]  # compiled
+    """Write the returns from one equity to the next; where nothing is left, nothing can change any more."""
     for i in range(len(returns)):
-        before = equity[start + i - 1]
-        change = (equity[start + i] - before) / before
-        returns[i] = change if (before > 0) & (abs(change) >= _ROUNDING) else 0.0
+        change = (after[i] - before[i]) / before[i]
+        returns[i] = change if (before[i] > 0) & (abs(change) >= _ROUNDING) else 0.0
 
 
 @njit(cache=True, nogil=True)
 def _sums(values, around):  # type: ignore[no-untyped-def]  # compiled
-    """Return the sums of the distances from `around`, of their squares, and of the negative values' squares."""
+    """Return the sums of distances from `around`, of their squares, and of the negative values' squares."""
     total, squares, below = np.zeros(_LANES), np.zeros(_LANES), np.zeros(_LANES)
-    whole = len(values) - len(values) % _LANES
-    for start in range(0, whole, _LANES):
+    rows = values[: len(values) - len(values) % _LANES].reshape(-1, _LANES)
+    for i in range(len(rows)):
         for lane in range(_LANES):
-            value = values[start + lane]
+            value = rows[i, lane]
             distance, negative = value - around, min(value, 0.0)
             total[lane] += distance
             squares[lane] += distance * distance
             below[lane] += negative * negative
-    for t in range(whole, len(values)):
-        distance, negative = values[t] - around, min(values[t], 0.0)
+    for value in values[rows.size :]:
+        distance, negative = value - around, min(value, 0.0)
         total[0] += distance
         squares[0] += distance * distance
         below[0] += negative * negative
@@ -95,9 +94,9 @@ def _moments(equity, capital):  # type: ignore[no-untyped-def]  # compiled
     squares, below, count = 0.0, min(mean, 0.0) ** 2, 1
     returns = np.empty(_BLOCK)
     while count < len(equity):
-        block = returns[: min(_BLOCK, len(equity) - count)]
-        _write_returns(equity, count, block)
-        size = len(block)
+        size = min(_BLOCK, len(equity) - count)
+        block = returns[:size]
+        _write_returns(equity[count - 1 : count - 1 + size], equity[count : count + size], block)
         total, block_squares, block_below = _sums(block, mean)
         distance = total / size
         squares += block_squares - total * distance + distance * distance * count * size / (count + size)
@@ -127,11 +126,10 @@ def _max_drawdown(equity, capital):  # type: ignore[no-untyped-def]  # compiled
 
 
 _PRICES = types.Array(types.float64, 1, "C", readonly=True)
-_TRADES = types.Array(types.float64, 2, "C", readonly=True)
 
 
 @njit(
-    (_PRICES, _TRADES, types.int64, types.float64, types.float64, types.float64, types.int64),
+    (_PRICES, TRADES, types.int64, types.float64, types.float64, types.float64, types.int64),
     cache=True,
     nogil=True,
     error_model="numpy",
@@ -151,19 +149,19 @@ def _measure(equity, trades, held, capital, first_open, last_close, interval_s):
     closed, winners, fees, borrowed = 0, 0, 0.0, 0.0
     gains, losses, total, best, worst = 0.0, 0.0, 0.0, -np.inf, np.inf
     for trade in trades:
-        finite &= np.isfinite(trade[TRADE_UNITS]) and np.isfinite(trade[PROFIT])
-        fees += trade[FEES]
-        borrowed += trade[BORROW]
-        if trade[EXIT] < n:
+        finite &= np.isfinite(trade.units) and np.isfinite(trade.profit)
+        fees += trade.fees
+        borrowed += trade.borrow
+        if trade.exit < n:
             closed += 1
-            fraction = _without_noise(trade[PROFIT] / trade[TRADE_COST])
+            fraction = _without_noise(trade.profit / trade.cost)
             total += fraction
             best, worst = max(best, fraction), min(worst, fraction)
             if fraction > 0:
                 winners += 1
-                gains += trade[PROFIT]
+                gains += trade.profit
             elif fraction < 0:
-                losses -= trade[PROFIT]
+                losses -= trade.profit
     figures = np.array(
         [
             growth - 1,

@@ -136,6 +136,12 @@ def _macd(part: int) -> Callable[..., PriceColumn]:
     return lambda *arguments: indicators.macd(*arguments)[part]
 
 
+def _stochastic_k(
+    high: PriceColumn, low: PriceColumn, close: PriceColumn, period: int, smoothing: int
+) -> PriceColumn:
+    return indicators.stochastic(high, low, close, period, smoothing, 1)[0]
+
+
 def _stochastic_lookback(period: int, smoothing: int, signal: int = 1) -> int:
     return period + smoothing + signal - 3
 
@@ -311,7 +317,7 @@ _FUNCTIONS = (
         (*_HIGH_LOW_CLOSE, *_STOCHASTIC),
         Kind.SERIES,
         "Slow stochastic %K, 0 to 100.",
-        lambda *arguments: indicators.stochastic(*arguments, 1)[0],
+        _stochastic_k,
         _stochastic_lookback,
     ),
     Function(
