@@ -43,8 +43,8 @@ def _depth(expression: Expression) -> int:
 def _violations(node: Expression, wanted: Kind, field: str) -> list[Violation]:
     if isinstance(node, Number):
         gives = Kind.SERIES
-        if not abs(node.value) <= _MAX_NUMBER:
-            return [Violation(field, f"must be a number up to {_MAX_NUMBER:g}, not {node.value:g}")]
+        if fault := number_fault(node.value):
+            return [Violation(field, fault)]
     elif isinstance(node, Column):
         gives = Kind.SERIES
         if node.name not in VALUE_COLUMNS:
@@ -76,6 +76,11 @@ def _argument_violations(function: Function, call: Call, field: str) -> list[Vio
         elif fault := constant_fault(argument, node):
             violations.append(Violation(place, f"{argument.name} of {function.name} {fault}"))
     return violations
+
+
+def number_fault(value: float) -> str | None:
+    """Return what is wrong with a number in a place of a series."""
+    return None if abs(value) <= _MAX_NUMBER else f"must be a number up to {_MAX_NUMBER:g}, not {value:g}"
 
 
 def constant_fault(constant: Constant, node: Expression) -> str | None:
