@@ -53,7 +53,7 @@ def run_by_run(
     columns = tuple(np.ascontiguousarray(column, np.float64) for column in columns)
     length = len(columns[0])
     if shortest < 1:
-        raise ValueError(f"the period is too short: a run would need {shortest} values")
+        raise ValueError(f"the period is too short: it would need {shortest} values")
     if any(len(column) != length for column in columns):
         raise ValueError(f"the columns have different lengths: {[len(column) for column in columns]}")
     result = np.empty(length)
