@@ -77,12 +77,13 @@ def terms_of(execution: Execution, interval_s: int) -> Terms:
         execution.borrow_rate,
         interval_s,
     )
-    return Terms(
-        *map(float, numbers),
+    flags = (
         execution.fill_time is FillTime.SAME_CLOSE,
         execution.direction is not Direction.SHORT_ONLY,
         execution.direction is not Direction.LONG_ONLY,
     )
+    # Compiled code knows no mixture of int and float.
+    return Terms._make((*map(float, numbers), *flags))
 
 
 def _distance(distance: Distance | None) -> tuple[float, float]:
