@@ -1,5 +1,6 @@
 """Rounds: everything is measured once in each, so that what a busy machine does to one it does to all."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from statistics import median
 
@@ -18,6 +19,8 @@ async def sampled(measures: dict[str, Measure], rounds: int, doing: str, console
     samples: Samples = {name: [] for name in measures}
     numbers = [(number, name) for number in range(rounds + 1) for name in measures]
     for number, name in track(numbers, doing, console=console, transient=True):
+        # Most measures keep the loop to themselves: this lets Ctrl-C in.
+        await asyncio.sleep(0)
         timing = await measures[name](number)
         if number:
             samples[name].append(timing)

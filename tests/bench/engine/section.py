@@ -10,6 +10,12 @@ from services.cli.console import say
 from tests.bench.engine.sampling import ratio
 from tests.bench.timing import Spread
 
+_VERDICTS = {
+    True: "[green]met[/green]",
+    False: "[red]missed[/red]",
+    None: "[bold red]NOT MEASURED[/bold red]",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -23,10 +29,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What should be, and what is."""
+    """What should be, and what is; `met` is None where it could not be measured."""
 
     name: str
-    met: bool
+    met: bool | None
     measured: str
 
 
@@ -69,8 +75,7 @@ class Section:
 
 
 def _goal_line(goal: Goal) -> str:
-    verdict = "[green]met[/green]" if goal.met else "[red]missed[/red]"
-    return f"goal: {goal.name}: {verdict}, {goal.measured}"
+    return f"goal: {goal.name}: {_VERDICTS[goal.met]}, {goal.measured}"
 
 
 def _milliseconds(seconds: float) -> str:

@@ -48,18 +48,6 @@ async def sweep(rounds: int, peers: Peers, console: Console) -> Section:
         samples = await sampled(measures, rounds, "sweep", console)
     rows = {name: totals(each) for name, each in samples.items()}
     (name, engine_s), (floor_name, floor_s), *peer = rows.items()
-    gib = memory.peak_bytes / 2**30
-    goals = [Goal(f"ours under {_MOST_GIB} GiB of resident memory in all", gib < _MOST_GIB, f"{gib:.2f} GiB")]
-    for _, peer_s in peer:
-        times = ratio(peer_s, engine_s)
-        goals.insert(
-            0,
-            Goal(
-                f"ours at least {_TIMES_FASTER} × as fast as vectorbt",
-                times >= _TIMES_FASTER,
-                f"{times:.1f} ×",
-            ),
-        )
     return Section(
         f"sweep: RSI, {len(GRID)} combinations × {CRYPTO_COUNT} cryptos × {len(market[0]):,} candles",
         [
@@ -67,9 +55,24 @@ async def sweep(rounds: int, peers: Peers, console: Console) -> Section:
             Row(floor_name, floor_s),
             *(Row(peer_name, peer_s, floor_s, engine_s) for peer_name, peer_s in peer),
         ],
-        goals,
+        goals=[
+            _speed_goal(engine_s, peer[0][1] if peer else None),
+            _memory_goal(memory.peak_bytes / 2**30),
+        ],
         notes=agreement_lines(market[0], GRID, YEAR_WINDOW, peers),
     )
+
+
+def _speed_goal(ours: list[float], theirs: list[float] | None) -> Goal:
+    name = f"ours at least {_TIMES_FASTER} × as fast as vectorbt"
+    if theirs is None:
+        return Goal(name, None, "it is not installed")
+    times = ratio(theirs, ours)
+    return Goal(name, times >= _TIMES_FASTER, f"{times:.1f} ×")
+
+
+def _memory_goal(gib: float) -> Goal:
+    return Goal(f"ours under {_MOST_GIB} GiB of resident memory in all", gib < _MOST_GIB, f"{gib:.2f} GiB")
 
 
 def _bare(market: list[Candles]) -> Measure:
