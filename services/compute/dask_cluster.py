@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent import futures
 from concurrent.futures import CancelledError, Executor, Future
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
@@ -37,6 +38,7 @@ class DaskCluster(Executor):
     def __init__(self, address: str) -> None:
         self._address = address
         self._client: Client | None = None
+        self._closed = False
         self._connecting = asyncio.Lock()
         # By the future that we gave away: the cluster's, and the connection that it depends on.
         self._under_way: dict[Future[Any], tuple[Future[Any], object]] = {}
@@ -48,9 +50,8 @@ class DaskCluster(Executor):
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.shutdown(wait=False, cancel_futures=True)
         self._watcher.cancel()
-        for future in list(self._under_way):
-            future.cancel()
         await asyncio.gather(self._watcher, return_exceptions=True)
         if self._client:
             await asyncio.to_thread(self._client.close)
@@ -75,6 +76,8 @@ class DaskCluster(Executor):
         allows, and Unavailable where the connection to the scheduler is lost. Cancelling it takes the call
         back if it has not begun. Raises Unavailable where there is no connection.
         """
+        if self._closed:
+            raise Unavailable("compute is stopping")
         if not self._client or self._client.status != "running":
             raise self._away()
         # As bytes: Dask looks into arguments, and its scheduler would import what they need.
@@ -86,9 +89,15 @@ class DaskCluster(Executor):
         return ours
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Cancel what is under way; leaving the context closes the connection."""
-        for future in list(self._under_way):
-            future.cancel()
+        """Take no more calls; leaving the context closes the connection."""
+        self._closed = True
+        for ours, (theirs, _) in list(self._under_way.items()):
+            if cancel_futures:
+                ours.cancel()
+            elif wait:
+                # The event loop stands still meanwhile.
+                futures.wait([theirs])
+                self._settle(ours)
 
     def _settle(self, ours: Future[Any]) -> None:
         """Pass on what the cluster's future has."""
@@ -105,7 +114,8 @@ class DaskCluster(Executor):
 
     def _forget(self, ours: Future[Any]) -> None:
         theirs, _ = self._under_way.pop(ours)
-        if ours.cancelled() and self._client and self._client.status == "running":
+        # What is closed takes back everything by itself.
+        if ours.cancelled() and not self._closed:
             # It waits for the thread of Dask's client.
             self._loop.run_in_executor(None, theirs.cancel)
 

@@ -87,6 +87,15 @@ async def test_a_cancellation_takes_back_what_has_not_begun(cluster: DaskCluster
     assert marks_in(tmp_path) <= 4
 
 
+async def test_a_shutdown_waits_for_what_was_submitted(processes: DaskProcesses, tmp_path: Path) -> None:
+    async with DaskCluster(processes.address) as cluster:
+        calls = [cluster.submit(act, str(tmp_path), "wait") for _ in range(3)]
+        cluster.shutdown()
+        assert all(isinstance(call.result(timeout=0), int) for call in calls)
+        with pytest.raises(Unavailable, match="stopping"):
+            cluster.submit(divmod, 17, 5)
+
+
 async def test_without_a_scheduler_it_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask_cluster, "_PATIENCE_S", 0.5)
     address = f"127.0.0.1:{free_ports(1)[0]}"
