@@ -51,7 +51,8 @@ class CandleSupply(Protocol):
 class Outcome:
     """What became of a task: its result, or why there is none.
 
-    `data` is what it was computed from. A crypto without candles has one outcome, and that without a task.
+    `data` is what it was computed from. A crypto that has no candles to begin with has one outcome, and that
+    without a task.
     """
 
     data: CryptoData
@@ -155,7 +156,8 @@ class _Run:
             data, place = await anext(places)
             self._cryptos_to_come -= 1
             if isinstance(place, BackcastError):
-                self._events.put_nowait(Outcome(data, None, place))
+                for task in tasks_of(data) if last_try else (None,):
+                    self._events.put_nowait(Outcome(data, task, place))
                 continue
             self._ready.extend(PlacedTask(place, task, last_try) for task in tasks_of(data))
             self._give_out()

@@ -37,6 +37,15 @@ class Supply:
         self.errors: dict[CryptoData, BackcastError] = {}
         self.gone: dict[CryptoData, int] = {}
 
+    def failing(self, reason: BackcastError, tasks: list[Task]) -> Callable[[CryptoData], list[Task]]:
+        """From the first crypto's tasks on, nothing more can be brought."""
+
+        def tasks_of(data: CryptoData) -> list[Task]:
+            self.errors[data] = reason
+            return tasks
+
+        return tasks_of
+
     async def columns(
         self, cryptos: list[CryptoData], interval: Interval, columns: tuple[str, ...]
     ) -> AsyncGenerator[tuple[CryptoData, CandlePlace | BackcastError]]:
@@ -155,6 +164,19 @@ async def test_candles_that_went_away_are_brought_anew_once(
     assert isinstance(outcomes["C1USDT"][0].result, int)
     assert isinstance(outcomes["C2USDT"][0].result, Unavailable)
     assert marks_in(marks) == 2
+
+
+async def test_candles_that_went_away_and_cannot_be_brought_fail_their_tasks(
+    pool: WorkerPool, supply: Supply, marks: Path
+) -> None:
+    (crypto,) = cryptos(1)
+    supply.gone = {crypto: 1}
+    tasks = acts_of(marks)(crypto) * 2
+    reason = NotFound("there are no candles")
+    outcomes = []
+    async for outcome in TaskRunner(pool, supply).run([crypto], HOUR, COLUMNS, supply.failing(reason, tasks)):
+        outcomes.append(outcome)
+    assert outcomes == [Outcome(crypto, task, reason) for task in tasks]
 
 
 async def test_batches_grow_from_single_tasks_and_shrink_at_the_end(
