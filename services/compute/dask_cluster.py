@@ -138,7 +138,7 @@ class DaskCluster(Executor):
         return self._client
 
     async def _knock(self) -> None:
-        """Raise Unavailable where nobody listens: Dask's client, which finds out too, would leave a thread."""
+        """Raise Unavailable where nobody listens: Dask's client would say so too, but leave a thread."""
         place = urlsplit(f"//{self._address}")
         try:
             async with asyncio.timeout(_PATIENCE_S):
