@@ -16,8 +16,17 @@ class Backtest:
     window: Window
     execution: Execution
     detail: Detail
+    curve_points: int = 0
 
 
 def backtest(candles: Candles, asked: Backtest) -> BacktestResult:
-    """Run one backtest; raise NotFound where the window has no candle."""
-    return run_backtest(candles, asked.strategy, asked.interval, asked.window, asked.execution, asked.detail)
+    """Run one backtest; it raises what `run_backtest` does."""
+    return run_backtest(
+        candles,
+        asked.strategy,
+        asked.interval,
+        asked.window,
+        asked.execution,
+        asked.detail,
+        asked.curve_points,
+    )

@@ -27,9 +27,10 @@ class Backtester:
 
     async def run(self, job: BacktestJob) -> AsyncGenerator[Outcome]:
         """Yield each crypto's outcome as it completes; closing the iterator gives the workers back."""
-        task = Task(backtest, job.backtest)
-        columns = columns_of(job.backtest.strategy)
-        outcomes = self._runner.run(job.cryptos, job.backtest.interval, columns, lambda _: [task])
+        asked = job.backtest
+        task = Task(backtest, asked)
+        columns = columns_of(asked.strategy, asked.execution, asked.detail)
+        outcomes = self._runner.run(job.cryptos, asked.interval, columns, lambda _: [task])
         async with aclosing(outcomes):
             async for outcome in outcomes:
                 yield outcome

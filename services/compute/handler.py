@@ -43,8 +43,17 @@ def _job(request: pb.ComputeBacktestsRequest) -> BacktestJob:
     strategy, execution = strategy_from(request.strategy), execution_from(request.execution)
     if violations := strategy.violations() + execution.violations():
         raise InvalidInput(*violations)
-    interval, detail = interval_from(request.interval), detail_from(request.detail)
-    return BacktestJob(_cryptos(request), Backtest(strategy, interval, window, execution, detail))
+    return BacktestJob(
+        cryptos=_cryptos(request),
+        backtest=Backtest(
+            strategy=strategy,
+            interval=interval_from(request.interval),
+            window=window,
+            execution=execution,
+            detail=detail_from(request.detail),
+            curve_points=request.curve_points,
+        ),
+    )
 
 
 def _cryptos(request: pb.ComputeBacktestsRequest) -> list[CryptoData]:

@@ -14,7 +14,7 @@ from services.compute.backtests import Backtester, BacktestJob
 from services.compute.candle_place import CandlePlace, CryptoData
 from services.compute.candle_tasks import Batch, BatchResult, Task, run_batch
 from services.compute.engine import Detail, Execution, Window, run_backtest
-from services.compute.engine.strategies import Rsi
+from services.compute.engine.strategies.rsi import Rsi
 from services.compute.pool import WorkerPool
 from services.compute.stored_candles import StoredCandles
 from services.compute.task_runner import Outcome, TaskRunner

@@ -20,7 +20,7 @@ from services.compute.candle_place import CryptoData
 from services.compute.candle_source import CandleSource
 from services.compute.column_files import ColumnFiles
 from services.compute.column_supply import ColumnSupply
-from services.compute.engine.strategies import Rsi
+from services.compute.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import VALUE_COLUMNS, Candles

@@ -19,7 +19,7 @@ from services.compute.column_files import ColumnFiles
 from services.compute.column_supply import ColumnSupply
 from services.compute.dask_cluster import DaskCluster
 from services.compute.engine import BacktestResult, Detail, Execution, Window
-from services.compute.engine.strategies import Rsi
+from services.compute.engine.strategies.rsi import Rsi
 from services.compute.served_candles import ServedSupply
 from services.compute.task_runner import Outcome, TaskRunner
 from services.local.ports import free_ports

@@ -14,9 +14,11 @@ import pytest
 from hypothesis import strategies as st
 
 from services.compute.engine import Execution, Strategy, Window
-from services.compute.engine.strategies import Bollinger, BuyAndHold, MaCross, Rsi, Signals
-from services.compute.engine.strategies.bollinger import ExitBand
-from services.compute.engine.strategies.ma_cross import MovingAverageKind
+from services.compute.engine.strategies import Signals
+from services.compute.engine.strategies.bollinger import Bollinger, ExitBand
+from services.compute.engine.strategies.buy_and_hold import BuyAndHold
+from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
+from services.compute.engine.strategies.rsi import Rsi
 from services.shared.candles import Candles
 from services.shared.interval import Interval
 

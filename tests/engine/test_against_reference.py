@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from services.compute.engine import Detail, Execution, Window, run_backtest
 from services.compute.engine.results import METRIC_NAMES
-from services.compute.engine.strategies import Bollinger, BuyAndHold, MaCross, Rsi
-from services.compute.engine.strategies.bollinger import ExitBand
-from services.compute.engine.strategies.ma_cross import MovingAverageKind
+from services.compute.engine.strategies.bollinger import Bollinger, ExitBand
+from services.compute.engine.strategies.buy_and_hold import BuyAndHold
+from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
+from services.compute.engine.strategies.rsi import Rsi
 from services.shared.errors import NotFound
 from services.shared.interval import Interval
 

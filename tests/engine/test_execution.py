@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from services.compute.engine import Detail, Execution, Window, run_backtest
-from services.compute.engine.strategies import Bollinger, BuyAndHold, MaCross, Rsi
-from services.compute.engine.strategies.bollinger import ExitBand
-from services.compute.engine.strategies.ma_cross import MovingAverageKind
+from services.compute.engine.strategies.bollinger import Bollinger, ExitBand
+from services.compute.engine.strategies.buy_and_hold import BuyAndHold
+from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
+from services.compute.engine.strategies.rsi import Rsi
 from services.shared.interval import Interval
 
 from .inputs import FREE, MONDAY_S, Scripted, all_of, make_candles

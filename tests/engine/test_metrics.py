@@ -8,7 +8,7 @@ import pytest
 from services.compute.engine import Detail, Execution, run_backtest
 from services.compute.engine.metrics import compute_metrics
 from services.compute.engine.results import METRIC_NAMES
-from services.compute.engine.strategies import BuyAndHold
+from services.compute.engine.strategies.buy_and_hold import BuyAndHold
 from services.compute.engine.trades import TradeColumns
 from services.shared.interval import Interval
 
