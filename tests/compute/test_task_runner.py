@@ -52,7 +52,7 @@ class Supply:
         for data in cryptos:
             stored = StoredCandles(self.folder, data, interval, columns)
             self.gone[data] = self.gone.get(data, 0) - 1
-            if self.gone[data] < 0:
+            if self.gone[data] < 0 and data not in self.errors:
                 stored.write([self.candles[data]])
             yield data, self.errors.get(data, stored)
 
