@@ -9,8 +9,7 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine.indicators import bollinger_bands, ema, rsi, sma
-from services.compute.engine.indicators.rolling import rolling_mean_std
+from services.compute.engine.indicators import bollinger_bands, ema, rsi, sma, stddev
 
 from .inputs import real_candles
 
@@ -138,7 +137,7 @@ HOSTILE = {
 
 def assert_exact(values, period, ends):
     """Compare with exact sums; `statistics` computes with fractions."""
-    mean, std = rolling_mean_std(values, period)
+    mean, std = sma(values, period), stddev(values, period)
     for end in ends:
         window = values[end - period + 1 : end + 1].tolist()
         assert mean[end] == pytest.approx(statistics.mean(window), rel=1e-12, abs=0), end
