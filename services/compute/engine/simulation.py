@@ -143,7 +143,7 @@ def _with_room(trades, count):  # type: ignore[no-untyped-def]  # compiled
     if count + 2 <= len(trades):
         return trades
     larger = np.empty((2 * len(trades), TRADE_COLUMNS))
-    larger[:count] = trades
+    larger[:count] = trades[:count]
     return larger
 
 
