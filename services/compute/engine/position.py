@@ -67,7 +67,7 @@ TERMS = types.NamedTuple(  # type: ignore[no-untyped-call]
 def terms_of(execution: Execution, interval_s: int) -> Terms:
     """Return the terms of an execution; `interval_s` is the candles' length in seconds."""
     target = execution.volatility_target
-    return Terms(
+    numbers = (
         execution.fee_rate,
         execution.slippage_bps / 10_000,
         execution.initial_capital,
@@ -78,10 +78,14 @@ def terms_of(execution: Execution, interval_s: int) -> Terms:
         *_distance(execution.take_profit),
         *_distance(execution.trailing_stop),
         execution.borrow_rate,
-        float(interval_s),
-        execution.fill_time is FillTime.SAME_CLOSE,
-        execution.direction is not Direction.SHORT_ONLY,
-        execution.direction is not Direction.LONG_ONLY,
+        interval_s,
+    )
+    # Compiled code takes no whole number for a float64.
+    return Terms(
+        *map(float, numbers),
+        same_close=execution.fill_time is FillTime.SAME_CLOSE,
+        may_long=execution.direction is not Direction.SHORT_ONLY,
+        may_short=execution.direction is not Direction.LONG_ONLY,
     )
 
 
