@@ -1,8 +1,15 @@
 """Results of the engine as messages."""
 
 from backcast.backtest.v1 import result_pb2 as pb
-from services.compute.engine import ENGINE_VERSION, BacktestResult, Coverage, EquityCurve, Trade
-from services.compute.engine.results import METRIC_NAMES
+from services.compute.engine import (
+    ENGINE_VERSION,
+    METRIC_NAMES,
+    BacktestResult,
+    Coverage,
+    EquityCurve,
+    MonthlyReturn,
+    Trade,
+)
 from services.shared.candle_messages import timestamp_to
 
 
@@ -18,6 +25,7 @@ def result_message(symbol: str, fingerprint: str, result: BacktestResult) -> pb.
         equity_curve=_equity_message(result.equity_curve) if result.equity_curve else None,
         data_fingerprint=fingerprint,
         engine_version=ENGINE_VERSION,
+        monthly_returns=map(_monthly_return_message, result.monthly_returns),
     )
 
 
@@ -43,8 +51,21 @@ def _trade_message(trade: Trade) -> pb.Trade:
         return_fraction=trade.return_fraction,
         held_candles=trade.held_candles,
         open=trade.open,
+        # The engine's reasons have the numbers of the API's.
+        exit_reason=pb.ExitReason.ValueType(trade.exit_reason),
+        worst_excursion=trade.worst_excursion,
+        best_excursion=trade.best_excursion,
+        borrow_paid=trade.borrow_paid,
     )
 
 
 def _equity_message(curve: EquityCurve) -> pb.EquityCurve:
-    return pb.EquityCurve(open_time_s=curve.open_time_s.tolist(), equity=curve.equity.tolist())
+    return pb.EquityCurve(
+        open_time_s=curve.open_time_s.tolist(),
+        equity=curve.equity.tolist(),
+        drawdown=curve.drawdown.tolist(),
+    )
+
+
+def _monthly_return_message(month: MonthlyReturn) -> pb.MonthlyReturn:
+    return pb.MonthlyReturn(year=month.year, month=month.month, return_fraction=month.return_fraction)

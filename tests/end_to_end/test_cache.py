@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from backcast.backtest.v1 import result_pb2
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
-from services.compute.engine.strategies import Rsi
+from services.compute.engine.strategies.rsi import Rsi
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import Candles
 from tests.candle_making import START_S, events_of, import_candles, random_candles

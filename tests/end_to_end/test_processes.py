@@ -10,7 +10,7 @@ import pytest
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
-from services.compute.engine.strategies import Rsi
+from services.compute.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack, StackSettings
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import Candles

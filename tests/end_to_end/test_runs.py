@@ -13,9 +13,10 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
 from backcast.marketdata.v1 import interval_pb2
 from services.compute.engine import Detail, Execution, Strategy, Window, run_backtest
-from services.compute.engine.strategies import Bollinger, BuyAndHold, MaCross, Rsi
-from services.compute.engine.strategies.bollinger import ExitBand
-from services.compute.engine.strategies.ma_cross import MovingAverageKind
+from services.compute.engine.strategies.bollinger import Bollinger, ExitBand
+from services.compute.engine.strategies.buy_and_hold import BuyAndHold
+from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
+from services.compute.engine.strategies.rsi import Rsi
 from services.compute.result_messages import result_message
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import Candles
@@ -133,7 +134,16 @@ async def test_defaults_are_filled_in_and_told(
         "interval": "INTERVAL_1H",
         "startTime": "2023-04-11T00:00:00Z",
         "endTime": "2024-04-10T00:00:00Z",
-        "execution": {"feeRate": 0.001, "slippageBps": 0.0, "initialCapital": 10000.0},
+        "execution": {
+            "feeRate": 0.001,
+            "slippageBps": 0.0,
+            "initialCapital": 10000.0,
+            "fillTime": "FILL_TIME_NEXT_OPEN",
+            "direction": "DIRECTION_LONG_ONLY",
+            "equityFraction": 1.0,
+            "atrPeriod": 14,
+            "borrowRate": 0.0,
+        },
         "detail": "DETAIL_METRICS",
         "cacheMode": "CACHE_MODE_DEFAULT",
     }

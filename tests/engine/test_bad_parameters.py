@@ -5,7 +5,9 @@ import math
 import pytest
 
 from services.compute.engine import Execution
-from services.compute.engine.strategies import Bollinger, MaCross, Rsi
+from services.compute.engine.strategies.bollinger import Bollinger
+from services.compute.engine.strategies.ma_cross import MaCross
+from services.compute.engine.strategies.rsi import Rsi
 
 
 def bad_fields(checked):

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from services.compute.engine import Detail, Execution, run_backtest
 from services.compute.engine.indicators import bollinger_bands, ema, rsi, sma
-from services.compute.engine.strategies import Bollinger, MaCross, Rsi
-from services.compute.engine.strategies.ma_cross import MovingAverageKind
+from services.compute.engine.strategies.bollinger import Bollinger
+from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
+from services.compute.engine.strategies.rsi import Rsi
 from services.shared.candles import Candles
 from services.shared.interval import Interval
 

@@ -6,7 +6,9 @@ import pytest
 
 from services.compute.engine import STRATEGIES
 from services.compute.engine.parameters import Choices, Range, parameters_of
-from services.compute.engine.strategies import Bollinger, MaCross, Rsi
+from services.compute.engine.strategies.bollinger import Bollinger
+from services.compute.engine.strategies.ma_cross import MaCross
+from services.compute.engine.strategies.rsi import Rsi
 
 
 def test_the_four_strategies():

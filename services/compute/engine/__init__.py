@@ -1,37 +1,55 @@
 """Vectorized backtests: arrays in, results out. A library of its own: no wire, no storage.
 
-`run_backtest` is the whole of it; what a backtest means is written in `simulation` (fills),
-`metrics` (figures) and `strategies` (signals).
+`run_backtest` does one, `TradedWindow` many of one crypto. What a backtest means is written in `rules` and
+`strategies` (signals), `execution` and `simulation` (fills), and `metrics` (figures).
 """
 
-from services.compute.engine.backtest import columns_of, run_backtest
+from services.compute.engine.backtest import TradedWindow, columns_of, metrics_of, run_backtest
+from services.compute.engine.execution import (
+    Direction,
+    Distance,
+    Execution,
+    FillTime,
+    VolatilityTarget,
+)
 from services.compute.engine.results import (
+    METRIC_NAMES,
     BacktestResult,
     Coverage,
     Detail,
     EquityCurve,
-    Execution,
+    ExitReason,
     Metrics,
+    MonthlyReturn,
     Trade,
     Window,
 )
 from services.compute.engine.strategies import STRATEGIES, Strategy
 
 # Part of every cached result's key: raise it whenever any number that a backtest gives can change.
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
 
 __all__ = [
     "ENGINE_VERSION",
+    "METRIC_NAMES",
     "STRATEGIES",
     "BacktestResult",
     "Coverage",
     "Detail",
+    "Direction",
+    "Distance",
     "EquityCurve",
     "Execution",
+    "ExitReason",
+    "FillTime",
     "Metrics",
+    "MonthlyReturn",
     "Strategy",
     "Trade",
+    "TradedWindow",
+    "VolatilityTarget",
     "Window",
     "columns_of",
+    "metrics_of",
     "run_backtest",
 ]

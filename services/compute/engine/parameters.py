@@ -64,6 +64,7 @@ def parameters_of(strategy: type) -> list[Parameter]:
             spec=declared.metadata[_KEY],
         )
         for declared in dataclasses.fields(strategy)
+        if _KEY in declared.metadata
     ]
 
 
@@ -75,6 +76,14 @@ def range_violations(strategy: Any, prefix: str) -> list[Violation]:
         if reason := _fault(parameter, value):
             violations.append(Violation(f"{prefix}.{parameter.name}", reason))
     return violations
+
+
+def order_violation(strategy: Any, prefix: str, lower: str, upper: str) -> list[Violation]:
+    """Return a violation where the parameter `lower` is not below the parameter `upper`."""
+    below, above = getattr(strategy, lower), getattr(strategy, upper)
+    if below < above:
+        return []
+    return [Violation(f"{prefix}.{lower}", f"must be below {upper} ({above:g}), not {below:g}")]
 
 
 def _fault(parameter: Parameter, value: Any) -> str | None:

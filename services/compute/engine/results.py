@@ -1,11 +1,9 @@
-"""What goes into a backtest beside the candles, and what comes out."""
+"""What a backtest is asked for, and what comes out."""
 
-import math
 from dataclasses import dataclass, fields
 from enum import IntEnum
 
 from services.shared.candles import PriceColumn, TimeColumn
-from services.shared.errors import Violation
 
 
 class Detail(IntEnum):
@@ -25,49 +23,10 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Execution:
-    """How signals become fills.
-
-    `fee_rate` is the fee of each side as a fraction of the traded value, `slippage_bps` how much worse
-    than the open a fill is in basis points, `initial_capital` is in the quote currency.
-    """
-
-    fee_rate: float = 0.001
-    slippage_bps: float = 0.0
-    initial_capital: float = 10_000.0
-
-    def violations(self) -> list[Violation]:
-        """Return a violation for each field that is out of range."""
-        violations = []
-        if not 0 <= self.fee_rate < 1:
-            violations.append(
-                Violation("execution.fee_rate", f"must be at least 0 and below 1, not {self.fee_rate:g}")
-            )
-        if not 0 <= self.slippage_bps < 10_000:
-            violations.append(
-                Violation(
-                    "execution.slippage_bps", f"must be at least 0 and below 10000, not {self.slippage_bps:g}"
-                )
-            )
-        if not 0 < self.initial_capital <= MAX_CAPITAL:
-            violations.append(
-                Violation(
-                    "execution.initial_capital",
-                    f"must be above 0 and at most {MAX_CAPITAL:g}, not {self.initial_capital:g}",
-                )
-            )
-        return violations
-
-
-# Above this, single cents are lost in a float64.
-MAX_CAPITAL = 1e15
-
-
-@dataclass(frozen=True, slots=True)
 class Metrics:
     """The figures of one backtest; None where one is undefined, never NaN or inf.
 
-    Fractions, not percent; money in the quote currency; `metrics` has the formulas.
+    Fractions, not percent; money in the quote currency; `metrics` has the formulas, in this order.
     """
 
     total_return: float | None
@@ -88,13 +47,7 @@ class Metrics:
     expectancy: float | None
     best_trade: float | None
     worst_trade: float | None
-
-    def __post_init__(self) -> None:
-        """Hold the promise that what is undefined is absent: extreme prices can overflow a ratio."""
-        for name in METRIC_NAMES:
-            value = getattr(self, name)
-            if value is not None and not math.isfinite(value):
-                object.__setattr__(self, name, None)
+    borrow_paid: float | None
 
 
 METRIC_NAMES = tuple(field.name for field in fields(Metrics))
@@ -111,13 +64,26 @@ class Coverage:
     last_candle_s: int
 
 
+class ExitReason(IntEnum):
+    """What closed a position."""
+
+    NOT_CLOSED = 0
+    SIGNAL = 1
+    STOP_LOSS = 2
+    TRAILING_STOP = 3
+    TAKE_PROFIT = 4
+    LIQUIDATION = 5
+
+
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """A position from its purchase to its sale; the exit is None while it is open.
+    """A position from its opening to its closing; the exit is None while it is open.
 
-    Times are opening times in Unix seconds of the candles at whose open it was bought and sold; prices
-    include slippage; `profit` (in the quote currency) and `return_fraction` (of what the purchase cost)
-    are net of fees, and marked at the last close while the trade is open.
+    Times are opening times in Unix seconds of the candles in which it was opened and closed; prices include
+    slippage; `units` are negative where it is short; `profit` (in the quote currency) and `return_fraction`
+    (of what it cost) are net of fees and borrowing, and marked at the last close while it is open.
+    Excursions are how far the price went against it (0 or below) and in its favour (0 or above), as
+    fractions of the entry price.
     """
 
     entry_time_s: int
@@ -129,19 +95,37 @@ class Trade:
     profit: float
     return_fraction: float
     held_candles: int
+    exit_reason: ExitReason
+    worst_excursion: float
+    best_excursion: float
+    borrow_paid: float
 
     @property
     def open(self) -> bool:
-        """Whether it was not sold by the end of the window."""
+        """Whether it was not closed by the end of the window."""
         return self.exit_time_s is None
 
 
 @dataclass(frozen=True, slots=True)
 class EquityCurve:
-    """Equity at each close of the window: int64 opening times and float64 equity, both of shape (n,)."""
+    """Equity at closes of the window; columns of one shape (m,).
+
+    int64 opening times in Unix seconds, float64 equity in the quote currency, and float64 drawdown: how far
+    it is below the highest equity until then (at first the capital), as a positive fraction of it.
+    """
 
     open_time_s: TimeColumn
     equity: PriceColumn
+    drawdown: PriceColumn
+
+
+@dataclass(frozen=True, slots=True)
+class MonthlyReturn:
+    """The return of a month (UTC); None where there was nothing left to gain on."""
+
+    year: int
+    month: int
+    return_fraction: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +137,4 @@ class BacktestResult:
     warmup_candles: int
     trades: tuple[Trade, ...] = ()
     equity_curve: EquityCurve | None = None
+    monthly_returns: tuple[MonthlyReturn, ...] = ()

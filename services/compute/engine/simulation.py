@@ -1,84 +1,326 @@
-"""The order simulation: signals to fills and equity, candle by candle, compiled."""
+"""The order simulation: signals to fills, trades and equity, candle by candle, compiled.
+
+There is one position at a time. Prices that fills are made of are called raw; a buyer pays
+raw * (1 + slippage) and a seller gets raw * (1 - slippage), whatever the order was.
+
+Signals. Flat: `buy` opens a long position, or else `sell` a short one, as far as the direction allows them.
+Long: `sell` closes it, and opens a short one in its place where both are allowed. Short: the other way round.
+A signal on close t fills at open t + 1, and one on the last close does not fill; with FillTime.SAME_CLOSE it
+fills at close t.
+
+Size. A position costs `budget`: a fraction of the equity, an amount, or equity * target / volatility at the
+signal's close, never more than the equity. At a fill price p, long or short, it has
+budget / (p * (1 + fee)) units; a short one brings units * p * (1 - fee) when it is opened and costs
+units * p' * (1 + fee) when it is closed, and what it is worth per second costs borrow_rate / a year.
+
+Inside a candle. A stop is at the distance from the entry's fill price, a trailing one from the best price
+since: the fill, and the highs (short: lows) of the candles before this one, for which comes first within a
+candle nobody knows. ATRs are those of the signal's close; where one is undefined nothing is opened. A short
+position is liquidated where closing it would take all of the equity. The candle's open comes first: beyond
+a stop or a profit, it is the fill. Then the stop that is nearest to the price, then the profit: a candle
+that touches both is a loss. A position opened at an open can be stopped in that very candle; one opened at
+a close from the next on.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numba import njit, types
-from numpy.typing import NDArray
 
-from services.compute.engine.results import Execution
+from services.compute.engine.execution import Execution
 from services.compute.engine.strategies import Signals
+from services.compute.engine.terms import TERMS, TRADE, TRADES, TradeColumns, terms_of
 from services.shared.candles import Candles, PriceColumn
+from services.shared.interval import Interval
 
-IndexColumn = NDArray[np.int64]
+NO_COLUMN = np.empty(0)
+
+_YEAR_S = 365 * 86_400
+_FIRST_CAPACITY = 256
+# The numbers of ExitReason.
+_NOT_CLOSED, _SIGNAL, _STOP_LOSS, _TRAILING_STOP, _TAKE_PROFIT, _LIQUIDATION = range(6)
 
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """What happened in a window of n candles, k of them with a purchase.
+    """What happened in a window of n candles, with k trades.
 
-    `equity` is float64 of shape (n,): cash + units * close. The others have shape (k,): indices of the
-    candles at whose open was bought and sold (n: not sold), the units bought, and the cash that each
-    purchase took and each sale brought, fees included (NaN: not sold).
+    `equity` is float64 of shape (n,): cash + units * close, in the quote currency. `trades` are records of
+    dtype TRADE, shape (k,). `held` is the number of closes at which there was a position.
     """
 
     equity: PriceColumn
-    entry: IndexColumn
-    exit: IndexColumn
-    units: PriceColumn
-    cost: PriceColumn
-    proceeds: PriceColumn
+    trades: TradeColumns
+    held: int
 
 
-def simulate(window: Candles, signals: Signals, execution: Execution) -> Simulation:
-    """Trade `signals` on `window`, both of n candles: long only, all in, filled at the next open.
+def simulate(
+    window: Candles,
+    signals: Signals,
+    execution: Execution,
+    interval: Interval,
+    atr: PriceColumn = NO_COLUMN,
+    volatility: PriceColumn = NO_COLUMN,
+) -> Simulation:
+    """Trade `signals` on `window`, both of n candles.
 
-    A signal on close t fills at open t + 1; one on the last close does not fill. A purchase at
-    price = open * (1 + slippage) gets cash / (price * (1 + fee)) units; a sale brings
-    units * open * (1 - slippage) * (1 - fee).
+    `atr` and `volatility` (per year) are float64 of shape (n,), or empty where the execution needs none;
+    high and low may be empty where it does not need the range.
     """
+    high, low = (window.high, window.low) if execution.needs_range else (NO_COLUMN, NO_COLUMN)
     return Simulation(
         *_simulate(
-            np.ascontiguousarray(window.open),
-            np.ascontiguousarray(window.close),
-            np.ascontiguousarray(signals.buy),
-            np.ascontiguousarray(signals.sell),
-            execution.fee_rate,
-            execution.slippage_bps / 10_000,
-            execution.initial_capital,
+            window.open_time_s,
+            window.open,
+            high,
+            low,
+            window.close,
+            signals.buy,
+            signals.sell,
+            atr,
+            volatility,
+            terms_of(execution, interval.seconds),
         )
     )
 
 
-# A signature makes this compile at import, once for all processes: the machine code is cached on disk.
+# The position that there is, and the cash: a record, so that the functions below can change it. `side` is 1
+# long, -1 short, 0 flat; `stop`, `profit` and `trail` are prices, NaN where there is no such stop;
+# `charged_s` is when borrowing was last paid for, `best` the best price since the entry, `atr` the one that
+# the stops were set by.
+_POSITION = np.dtype(
+    [
+        (name, np.float64)
+        for name in (
+            *("cash", "side", "units", "cost", "price", "fee_paid", "borrowed", "charged_s"),
+            *("stop", "profit", "trail", "best", "atr"),
+        )
+    ]
+    + [("since", np.int64)]
+)
+
+
+@njit(cache=True, nogil=True)
+def _wanted(side, buy, sell, may_long, may_short):  # type: ignore[no-untyped-def]  # compiled
+    """Return the side that the signals of a close ask for."""
+    if side <= 0 and buy and (may_long or side < 0):
+        return 1 if may_long else 0
+    if side >= 0 and sell and (may_short or side > 0):
+        return -1 if may_short else 0
+    return side
+
+
+@njit(cache=True, nogil=True)
+def _budget(cash, terms, volatility):  # type: ignore[no-untyped-def]  # compiled
+    """Return what a new position may cost, fee included; 0 where there is to be none."""
+    if np.isnan(terms.target):
+        return min(cash * terms.fraction, terms.amount)
+    if not volatility > 0:
+        return 0.0
+    return cash * min(1.0, terms.target / volatility)
+
+
+@njit(cache=True, nogil=True)
+def _level(price, sign, fraction, multiple, atr):  # type: ignore[no-untyped-def]  # compiled
+    """Return the price at a distance from `price`; NaN, which nothing ever touches, where there is none."""
+    if not np.isnan(fraction):
+        return price * (1 + sign * fraction)
+    return price + sign * multiple * atr
+
+
+@njit(cache=True, nogil=True)
+def _enter(now, side, raw, index, time_s, budget, atr, terms):  # type: ignore[no-untyped-def]  # compiled
+    price = raw * (1 + side * terms.slippage)
+    now.side, now.price, now.since, now.cost = side, price, index, budget
+    now.units = budget / (price * (1 + terms.fee))
+    now.fee_paid, now.borrowed, now.charged_s = now.units * price * terms.fee, 0.0, time_s
+    now.best, now.atr = price, atr
+    now.stop = _level(price, -side, terms.stop_fraction, terms.stop_atr, atr)
+    now.profit = _level(price, side, terms.profit_fraction, terms.profit_atr, atr)
+    now.trail = _level(price, -side, terms.trail_fraction, terms.trail_atr, atr)
+    if side > 0:
+        now.cash -= budget
+    else:
+        now.cash += now.units * price * (1 - terms.fee)
+
+
+@njit(cache=True, nogil=True)
+def _closing_worth(now, raw, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Return what closing the position adds to the cash: less than nothing where it is short."""
+    side = now.side
+    return side * (now.units * raw * (1 - side * terms.slippage) * (1 - side * terms.fee))
+
+
+@njit(cache=True, nogil=True)
+def _record(now, trade, index, reason, exit_price, worth, exit_fee):  # type: ignore[no-untyped-def]  # compiled
+    """Write the position into the record `trade`, as one whose closing adds `worth` to the cash."""
+    trade.entry, trade.exit, trade.reason = now.since, index, reason
+    trade.units, trade.cost = now.side * now.units, now.cost
+    trade.entry_price, trade.exit_price = now.price, exit_price
+    paid = now.cost if now.side > 0 else now.fee_paid - now.units * now.price
+    trade.profit = worth - paid - now.borrowed
+    trade.fees, trade.borrow = now.fee_paid + exit_fee, now.borrowed
+
+
+@njit(cache=True, nogil=True)
+def _leave(now, trade, raw, index, reason, terms):  # type: ignore[no-untyped-def]  # compiled
+    worth = _closing_worth(now, raw, terms)
+    if reason == _LIQUIDATION or now.cash + worth < 0:
+        # A price that opened beyond the liquidation too: no more than everything can be lost.
+        reason, worth = _LIQUIDATION, -now.cash
+    exit_price = raw * (1 - now.side * terms.slippage)
+    _record(now, trade, index, reason, exit_price, worth, now.units * exit_price * terms.fee)
+    now.cash += worth
+    now.side, now.units = 0.0, 0.0
+
+
+@njit(cache=True, nogil=True)
+def _charge(now, raw, time_s, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Take from the cash what a short position has cost to borrow since it was last charged."""
+    cost = now.units * raw * terms.borrow_rate * ((time_s - now.charged_s) / _YEAR_S)
+    now.cash -= cost
+    now.borrowed += cost
+    now.charged_s = time_s
+
+
+@njit(cache=True, nogil=True)
+def _touched(now, open_, high, low, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Return why the position is closed within a candle (_NOT_CLOSED: it is not), and at which raw price."""
+    side, stop, profit = now.side, now.stop, now.profit
+    reason = _STOP_LOSS
+    # Of several stops the one that is nearest to the price; what is NaN is not there.
+    if not np.isnan(now.trail) and not side * now.trail <= side * stop:
+        reason, stop = _TRAILING_STOP, now.trail
+    if side < 0:
+        ruin = now.cash / (now.units * (1 + terms.slippage) * (1 + terms.fee))
+        if not ruin >= stop:
+            reason, stop = _LIQUIDATION, ruin
+    worst, best = (low, high) if side > 0 else (high, low)
+    opens_beyond_profit = side * open_ >= side * profit
+    if side * worst <= side * stop and not opens_beyond_profit:
+        return reason, (min(stop, open_) if side > 0 else max(stop, open_))
+    if side * best >= side * profit:
+        return _TAKE_PROFIT, (max(profit, open_) if side > 0 else min(profit, open_))
+    return _NOT_CLOSED, np.nan
+
+
+@njit(cache=True, nogil=True)
+def _fill(now, trades, count, wanted, raw, index, time_s, signal, atr, volatility, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Close what is open, and open what is wanted instead; return how many trades are closed now."""
+    if now.side != 0:
+        if now.side < 0:
+            _charge(now, raw, time_s, terms)
+        _leave(now, trades[count], raw, index, _SIGNAL, terms)
+        count += 1
+    # Costs can eat everything: then there is nothing left to trade with.
+    if wanted != 0 and now.cash > 0:
+        budget = _budget(now.cash, terms, volatility[signal] if len(volatility) else np.nan)
+        atr_then = atr[signal] if len(atr) else np.nan
+        if budget > 0 and not (len(atr) and np.isnan(atr_then)):
+            _enter(now, wanted, raw, index, time_s, budget, atr_then, terms)
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _live_through(now, trades, count, t, time_s, open_, high, low, close, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Take the open position through candle t; return how many trades are closed now."""
+    short = now.side < 0
+    if short and now.charged_s < time_s[t]:
+        _charge(now, open_[t], time_s[t], terms)
+    reason, raw = _touched(now, open_[t], high[t], low[t], terms)
+    if reason == _NOT_CLOSED:
+        if not np.isnan(now.trail):
+            now.best = max(now.best, high[t]) if not short else min(now.best, low[t])
+            now.trail = _level(now.best, -now.side, terms.trail_fraction, terms.trail_atr, now.atr)
+        if not short:
+            return count
+        _charge(now, close[t], time_s[t] + terms.interval_s, terms)
+        if now.cash + _closing_worth(now, close[t], terms) > 0:
+            return count
+        reason, raw = _LIQUIDATION, close[t]
+    _leave(now, trades[count], raw, t, reason, terms)
+    return count + 1
+
+
+@njit(cache=True, nogil=True)
+def _equity(now, close):  # type: ignore[no-untyped-def]  # compiled
+    return now.cash + now.side * now.units * close
+
+
+@njit(cache=True, nogil=True)
+def _coast(equity, close, buy, sell, t, now, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Write the equity from candle t on while no signal asks for another side; return where one does, or n.
+
+    Nothing else can happen: without stops, most candles of a backtest are passed here.
+    """
+    side, cash, units = now.side, now.cash, now.side * now.units
+    by_buy = side < 0 or (side == 0 and terms.may_long)
+    by_sell = side > 0 or (side == 0 and terms.may_short)
+    while t < len(close):
+        equity[t] = cash + units * close[t]
+        if (by_buy and buy[t]) or (by_sell and sell[t]):
+            return t
+        t += 1
+    return t
+
+
+@njit(cache=True, nogil=True)
+def _with_room(trades, count):  # type: ignore[no-untyped-def]  # compiled
+    # A candle closes two at most: one at its open, and one within it.
+    if count + 2 <= len(trades):
+        return trades
+    larger = np.empty(2 * len(trades), TRADE)
+    larger[:count] = trades[:count]
+    return larger
+
+
 # Columns may be read-only, as memory-mapped ones are.
 _PRICES = types.Array(types.float64, 1, "C", readonly=True)
 _FLAGS = types.Array(types.boolean, 1, "C", readonly=True)
+_TIMES = types.Array(types.int64, 1, "C", readonly=True)
 
 
-@njit((_PRICES, _PRICES, _FLAGS, _FLAGS, types.float64, types.float64, types.float64), cache=True, nogil=True)
-def _simulate(open_, close, buy, sell, fee, slippage, capital):  # type: ignore[no-untyped-def]  # compiled
+# A signature makes this compile at import, once for all processes: the machine code is cached on disk.
+@njit(
+    types.Tuple(  # type: ignore[no-untyped-call]
+        (types.Array(types.float64, 1, "C"), TRADES, types.int64)
+    )(_TIMES, *(_PRICES,) * 4, *(_FLAGS,) * 2, *(_PRICES,) * 2, TERMS),
+    cache=True,
+    nogil=True,
+)
+def _simulate(time_s, open_, high, low, close, buy, sell, atr, volatility, terms):  # type: ignore[no-untyped-def]  # compiled
     n = len(close)
     equity = np.empty(n)
-    # Buying takes a flat candle and selling a long one: at most every second candle has a purchase.
-    most = n // 2 + 1
-    entry, exit_ = np.empty(most, np.int64), np.full(most, n, np.int64)
-    units_bought, cost, proceeds = np.empty(most), np.empty(most), np.full(most, np.nan)
-    trades, cash, units = 0, capital, 0.0
-    long, want_buy, want_sell = False, False, False
-    for t in range(n):
-        if want_buy:
-            units = cash / (open_[t] * (1 + slippage) * (1 + fee))
-            entry[trades], units_bought[trades], cost[trades] = t, units, cash
-            cash, long = 0.0, True
-        elif want_sell:
-            cash = units * open_[t] * (1 - slippage) * (1 - fee)
-            exit_[trades], proceeds[trades] = t, cash
-            trades += 1
-            units, long = 0.0, False
-        equity[t] = cash + units * close[t]
-        # Costs can eat everything: then there is nothing left to buy with.
-        want_buy, want_sell = not long and buy[t] and cash > 0, long and sell[t]
-    if long:
-        trades += 1
-    return equity, entry[:trades], exit_[:trades], units_bought[:trades], cost[:trades], proceeds[:trades]
+    trades = np.empty(_FIRST_CAPACITY, TRADE)
+    count = held = wanted = side = t = 0
+    has_range = len(high) > 0
+    now = np.zeros(1, _POSITION)[0]
+    now.cash = terms.capital
+    while t < n:
+        trades = _with_room(trades, count)
+        # Orders of the last close fill at this open; those at a close have filled there.
+        if wanted != side:
+            count = _fill(now, trades, count, wanted, open_[t], t, time_s[t], t - 1, atr, volatility, terms)
+        if has_range and now.side != 0:
+            count = _live_through(now, trades, count, t, time_s, open_, high, low, close, terms)
+            equity[t] = _equity(now, close[t])
+        else:
+            began = t
+            t = _coast(equity, close, buy, sell, t, now, terms)
+            held += (t - began) * (now.side != 0)
+            if t == n:
+                break
+        side = int(now.side)
+        wanted = _wanted(side, buy[t], sell[t], terms.may_long, terms.may_short)
+        if wanted != side and terms.same_close:
+            close_s = time_s[t] + terms.interval_s
+            count = _fill(now, trades, count, wanted, close[t], t, close_s, t, atr, volatility, terms)
+            equity[t] = _equity(now, close[t])
+            wanted = side = int(now.side)
+        held += side != 0
+        t += 1
+    if now.side != 0:
+        trades = _with_room(trades, count)
+        _record(now, trades[count], n, _NOT_CLOSED, np.nan, now.side * now.units * close[n - 1], 0.0)
+        count += 1
+    return equity, trades[:count], held

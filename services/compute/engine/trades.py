@@ -1,76 +1,54 @@
-"""Trades of a simulation, as columns for the metrics and as records for people."""
+"""Trades as records for people."""
 
-from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from services.compute.engine.results import Execution, Trade
-from services.compute.engine.simulation import IndexColumn, Simulation
-from services.shared.candles import Candles, PriceColumn
+from services.compute.engine.execution import Execution, FillTime
+from services.compute.engine.results import ExitReason, Trade
+from services.compute.engine.terms import TradeColumns
+from services.shared.candles import Candles
 
 
-@dataclass(frozen=True, slots=True)
-class TradeColumns:
-    """The k trades of a simulation as columns of shape (k,), in order; only the last can be open.
-
-    `entry` and `exit` are indices into the window (`exit` is n while open); prices include slippage
-    (`exit_price` is NaN while open); `profit` and `return_fraction` are net of fees and marked at the
-    last close while open.
-    """
-
-    entry: IndexColumn
-    exit: IndexColumn
-    units: PriceColumn
-    entry_price: PriceColumn
-    exit_price: PriceColumn
-    fees: PriceColumn
-    profit: PriceColumn
-    return_fraction: PriceColumn
-
-    @property
-    def is_closed(self) -> NDArray[np.bool_]:
-        """Which of them were sold."""
-        return ~np.isnan(self.exit_price)
+def trade_records(window: Candles, trades: TradeColumns, execution: Execution) -> tuple[Trade, ...]:
+    """Return the trades of a simulation (see Simulation.trades) as records; the window needs high and low."""
+    return tuple(_record(window, trade, execution) for trade in trades)
 
 
-def trade_columns(window: Candles, simulation: Simulation, execution: Execution) -> TradeColumns:
-    """Derive the trades from what the simulation recorded."""
-    slippage = execution.slippage_bps / 10_000
-    closed = simulation.exit < len(window)
-    entry_price = window.open[simulation.entry] * (1 + slippage)
-    exit_price = np.full(len(closed), np.nan)
-    exit_price[closed] = window.open[simulation.exit[closed]] * (1 - slippage)
-    value = np.where(closed, simulation.proceeds, simulation.units * window.close[-1])
-    entry_fee = simulation.units * entry_price * execution.fee_rate
-    exit_fee = np.where(closed, simulation.units * exit_price * execution.fee_rate, 0.0)
-    profit = value - simulation.cost
-    return TradeColumns(
-        entry=simulation.entry,
-        exit=simulation.exit,
-        units=simulation.units,
+def _record(window: Candles, trade: Any, execution: Execution) -> Trade:
+    entry, exit_ = int(trade["entry"]), int(trade["exit"])
+    entry_price, exit_price = float(trade["entry_price"]), float(trade["exit_price"])
+    units = float(trade["units"])
+    is_open = exit_ == len(window)
+    at_close = execution.fill_time is FillTime.SAME_CLOSE
+    reason = ExitReason(int(trade["reason"]))
+    # A signal that fills at a close has seen that candle to its end.
+    end = exit_ + 1 if at_close and reason is ExitReason.SIGNAL else exit_
+    prices = [entry_price] if is_open else [entry_price, exit_price]
+    worst, best = _excursions(window, entry + at_close, end, prices, units > 0)
+    return Trade(
+        entry_time_s=int(window.open_time_s[entry]),
         entry_price=entry_price,
-        exit_price=exit_price,
-        fees=entry_fee + exit_fee,
-        profit=profit,
-        return_fraction=profit / simulation.cost,
+        units=units,
+        exit_time_s=None if is_open else int(window.open_time_s[exit_]),
+        exit_price=None if is_open else exit_price,
+        fees_paid=float(trade["fees"]),
+        profit=float(trade["profit"]),
+        return_fraction=float(trade["profit"] / trade["cost"]),
+        held_candles=exit_ - entry,
+        exit_reason=reason,
+        worst_excursion=worst,
+        best_excursion=best,
+        borrow_paid=float(trade["borrow"]),
     )
 
 
-def trade_records(window: Candles, columns: TradeColumns) -> tuple[Trade, ...]:
-    """Return the trades as records."""
-    closed = columns.is_closed
-    return tuple(
-        Trade(
-            entry_time_s=int(window.open_time_s[columns.entry[i]]),
-            entry_price=float(columns.entry_price[i]),
-            units=float(columns.units[i]),
-            exit_time_s=int(window.open_time_s[columns.exit[i]]) if closed[i] else None,
-            exit_price=float(columns.exit_price[i]) if closed[i] else None,
-            fees_paid=float(columns.fees[i]),
-            profit=float(columns.profit[i]),
-            return_fraction=float(columns.return_fraction[i]),
-            held_candles=int(columns.exit[i] - columns.entry[i]),
-        )
-        for i in range(len(closed))
-    )
+def _excursions(
+    window: Candles, first: int, end: int, fills: list[float], is_long: bool
+) -> tuple[float, float]:
+    """Return how far the price went against and for a position, as fractions of the price of its first fill.
+
+    Of a candle within which it was closed only the exit counts: what came after it in that candle does not.
+    """
+    low = min(fills + window.low[first:end].tolist())
+    high = max(fills + window.high[first:end].tolist())
+    down, up = low / fills[0] - 1, high / fills[0] - 1
+    return (down, up) if is_long else (-up, -down)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.compute.engine import Window
-from services.compute.engine.strategies import Rsi
+from services.compute.engine.strategies.rsi import Rsi
 from services.shared.candles import Candles
 from tests.bench.engine.bare_loop import bare_figures
 from tests.bench.engine.figures import Figures, difference

@@ -13,7 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from services.compute.engine import Execution
-from services.compute.engine.strategies import Rsi
+from services.compute.engine.strategies.rsi import Rsi
 from services.shared.candles import Candles
 from tests.bench.timing import Timing
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from services.compute.engine.strategies import Rsi
+from services.compute.engine.strategies.rsi import Rsi
 from tests.bench.engine.agreement import agreement_lines
 from tests.bench.engine.bare_loop import timed_bare
 from tests.bench.engine.markets import BIG_WINDOW, CRYPTO_COUNT, big_market
@@ -45,7 +45,7 @@ async def kernel(rounds: int, peers: Peers, console: Console) -> Section:
         measures: dict[str, Measure] = {
             "the engine: run_backtest, all metrics": engine,
             "floor: a bare loop of RSI, position, equity, Sharpe ratio and drawdown": bare,
-            "a fresh worker: run_task, files mapped": worker.measure,
+            "a fresh worker: its tasks, files mapped": worker.measure,
         }
         if peers.vectorbt:
             measures[f"{peers.vectorbt.NAME}, warm, three metrics"] = vectorbt

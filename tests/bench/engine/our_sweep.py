@@ -7,7 +7,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import repeat
 
-from services.compute.engine.strategies import Rsi
+from services.compute.engine.strategies.rsi import Rsi
 from services.compute.stored_candles import StoredCandles
 from tests.bench.engine.markets import YEAR_WINDOW
 from tests.bench.engine.ours import backtest

@@ -4,18 +4,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from services.compute.backtest_task import Backtest, backtest
+from services.compute.candle_tasks import Batch, PlacedTask, Task, run_batch
 from services.compute.engine import Detail, Execution, Window
-from services.compute.engine.strategies import Rsi
+from services.compute.engine.strategies.rsi import Rsi
 from services.compute.stored_candles import StoredCandles
-from services.compute.worker import BacktestTask, run_task
 from services.shared.interval import Interval
 from tests.bench.runs import oversold
 from tests.bench.timing import Timing
 
 
-def task(stored: StoredCandles, strategy: Rsi, window: Window) -> BacktestTask:
-    """Return the task of one backtest, all metrics."""
-    return BacktestTask(stored, strategy, Interval.HOUR_1, window, Execution(), Detail.METRICS)
+def task(stored: StoredCandles, strategy: Rsi, window: Window) -> Batch:
+    """Return the task of one backtest, all metrics, in a batch of its own."""
+    asked = Backtest(strategy, Interval.HOUR_1, window, Execution(), Detail.METRICS)
+    return Batch([PlacedTask(stored, Task(backtest, asked))])
 
 
 @contextmanager
@@ -26,7 +28,7 @@ def worker_measure(market: list[StoredCandles], window: Window) -> Iterator[Call
         strategy = Rsi(oversold=oversold(number))
         began = time.perf_counter()
         for stored in market:
-            run_task(task(stored, strategy, window))
+            run_batch(task(stored, strategy, window))
         return Timing(time.perf_counter() - began)
 
     yield measure

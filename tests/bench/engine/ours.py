@@ -3,7 +3,7 @@
 import time
 
 from services.compute.engine import BacktestResult, Execution, Window, run_backtest
-from services.compute.engine.strategies import Rsi
+from services.compute.engine.strategies.rsi import Rsi
 from services.shared.candles import Candles
 from services.shared.interval import Interval
 from tests.bench.timing import Timing

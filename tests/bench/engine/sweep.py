@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from services.compute.engine.strategies import Rsi
+from services.compute.engine.strategies.rsi import Rsi
 from services.shared.candles import Candles
 from tests.bench.engine.agreement import agreement_lines
 from tests.bench.engine.bare_loop import timed_bare

@@ -1,6 +1,8 @@
 """Bollinger bands."""
 
-from services.compute.engine.indicators.rolling import rolling_mean_std
+from services.compute.engine.indicators.moving_average import sma
+from services.compute.engine.indicators.offset import offset
+from services.compute.engine.indicators.rolling import stddev
 from services.shared.candles import PriceColumn
 
 
@@ -12,5 +14,5 @@ def bollinger_bands(
     The bands are `width` population standard deviations from the middle.
     Source: John Bollinger, Bollinger on Bollinger Bands, 2001.
     """
-    middle, std = rolling_mean_std(close, period)
-    return middle - width * std, middle, middle + width * std
+    middle, deviation = sma(close, period), stddev(close, period)
+    return offset(middle, -width, deviation), middle, offset(middle, width, deviation)

@@ -1,15 +1,23 @@
-"""Simple and exponential moving averages."""
+"""Simple, weighted and exponential moving averages."""
 
 import numpy as np
-from scipy.signal import lfilter
+from numba import types
 
-from services.compute.engine.indicators.rolling import rolling_mean_std
+from services.compute.engine.indicators.runs import Runs, kernel, run_by_run
 from services.shared.candles import PriceColumn
 
 
 def sma(values: PriceColumn, period: int) -> PriceColumn:
     """Return the mean of the last `period` values; the first period - 1 are NaN."""
-    return rolling_mean_std(values, period)[0]
+    return run_by_run(_sma, (values,), period, period)
+
+
+def wma(values: PriceColumn, period: int) -> PriceColumn:
+    """Return the linearly weighted mean of the last `period` values; the first period - 1 are NaN.
+
+    The oldest value in the window weighs 1, the newest `period`, in units of period * (period + 1) / 2.
+    """
+    return run_by_run(_wma, (values,), period, period)
 
 
 def ema(values: PriceColumn, period: int) -> PriceColumn:
@@ -17,25 +25,68 @@ def ema(values: PriceColumn, period: int) -> PriceColumn:
 
     Seeded by the simple mean of the first `period` values, as in TA-Lib; before that NaN.
     """
-    return smooth(values, period, 2.0 / (period + 1))
+    return run_by_run(_ema, (values,), period, period)
 
 
-def smooth(values: PriceColumn, period: int, weight: float) -> PriceColumn:
-    """Return y[t] = y[t - 1] + weight * (values[t] - y[t - 1]), seeded at period - 1 by the simple mean.
+# How the windows are summed, and why of distances to a pivot: see rolling.py.
 
-    What is filtered is the distance d[t] = values[t] - y[t] = (1 - weight) * (d[t - 1] + change[t]). It
-    is exactly 0 where nothing has moved, and dies out where nothing moves any more: two averages of a
-    price that stands still are both that price, and never cross on what rounding makes of it.
-    """
-    smoothed = np.full(len(values), np.nan)
-    if len(values) < period:
-        return smoothed
-    seed = values[0] + (values[:period] - values[0]).mean()
-    smoothed[period - 1] = seed
-    if len(values) > period:
-        keep = 1.0 - weight
-        distance, _ = lfilter(
-            [keep], [1.0, -keep], np.diff(values[period - 1 :]), zi=[keep * (values[period - 1] - seed)]
-        )
-        smoothed[period:] = values[period:] - distance
-    return smoothed
+
+@kernel(1, types.int64)
+def _sma(values: PriceColumn, runs: Runs, period: int, result: PriceColumn) -> None:
+    tail = np.empty(period)
+    for r in range(len(runs)):
+        start, end = runs[r, 0], runs[r, 1]
+        for block in range(start, end - period + 1, period):
+            last = block + period - 1
+            pivot, total = values[last], 0.0
+            for i in range(period - 1, -1, -1):
+                total += values[block + i] - pivot
+                tail[i] = total
+            result[last] = pivot + tail[0] / period
+            total = 0.0
+            for i in range(1, min(period, end - last)):
+                total += values[last + i] - pivot
+                result[last + i] = pivot + (tail[i] + total) / period
+
+
+@kernel(1, types.int64)
+def _wma(values: PriceColumn, runs: Runs, period: int, result: PriceColumn) -> None:
+    weighted_tail = np.empty(period)
+    weights = 0.5 * period * (period + 1)
+    for r in range(len(runs)):
+        start, end = runs[r, 0], runs[r, 1]
+        for block in range(start, end - period + 1, period):
+            last = block + period - 1
+            pivot, total, weighted = values[last], 0.0, 0.0
+            for i in range(period - 1, -1, -1):
+                # One step further back, every value behind weighs one more.
+                total += values[block + i] - pivot
+                weighted += total
+                weighted_tail[i] = weighted
+            result[last] = pivot + weighted_tail[0] / weights
+            total = weighted = 0.0
+            for i in range(1, min(period, end - last)):
+                distance = values[last + i] - pivot
+                # The first value behind the block weighs 1 more than the block's last, the i-th i more.
+                before = period - i
+                total += distance
+                weighted += i * distance
+                result[last + i] = pivot + (weighted_tail[i] + (before * total + weighted)) / weights
+
+
+@kernel(1, types.int64)
+def _ema(values: PriceColumn, runs: Runs, period: int, result: PriceColumn) -> None:
+    # What is smoothed is the distance of the newest value from the average. It is exactly 0 where nothing has
+    # moved, and dies out where nothing moves any more: two averages of a price that stands still are both
+    # that price, and never cross on what rounding makes of it.
+    keep = 1.0 - 2.0 / (period + 1)
+    for r in range(len(runs)):
+        start, end = runs[r, 0], runs[r, 1]
+        seeded, distance = start + period - 1, 0.0
+        for t in range(start, seeded):
+            distance += values[seeded] - values[t]
+        distance /= period
+        result[seeded] = values[seeded] - distance
+        for t in range(seeded + 1, end):
+            distance = keep * (distance + (values[t] - values[t - 1]))
+            result[t] = values[t] - distance

@@ -1,47 +1,87 @@
-"""Rolling mean and standard deviation in O(n), without the drift of a running sum.
+"""Windows over the last `period` values in O(n): standard deviation, highest and lowest.
 
-The column is cut into blocks as long as the window. Every window is the end of one block followed by
-the beginning of the next, so its sum is a suffix sum plus a prefix sum of at most `period` terms each:
-nothing is ever subtracted again, and an error cannot outlive its two blocks.
+A running sum would drift: what is added and later subtracted leaves its rounding error behind for good.
+Instead, the column is cut into blocks as long as the window. Every window is the end of one block followed
+by the beginning of the next, so its sum is a sum over a tail plus a sum over a head, of at most `period`
+terms each: nothing is ever subtracted again, and an error cannot outlive its two blocks. The same goes for
+the highest value, which needs no second look at a window either (van Herk 1992, Gil and Werman 1993).
+
+Sums are taken of the distances to a pivot, the last value of the first block. Each window holds that value,
+so distances are no larger than the window's range, squares lose no digits to the price level, and nothing
+outside of the window has a say in it.
 """
 
 import numpy as np
+from numba import types
 
+from services.compute.engine.indicators.runs import Runs, kernel, run_by_run
 from services.shared.candles import PriceColumn
 
 
-def rolling_mean_std(values: PriceColumn, period: int) -> tuple[PriceColumn, PriceColumn]:
-    """Return mean and population standard deviation of the last `period` values at each index.
-
-    Both have the shape (n,), NaN at the first period - 1 indices.
-    """
-    mean = np.full(len(values), np.nan)
-    std = np.full(len(values), np.nan)
-    if len(values) < period:
-        return mean, std
-    block_count = len(values) // period + 1
-    # The zeros behind the end reach prefix sums that no window reads.
-    padded = np.zeros((block_count + 1) * period)
-    padded[: len(values)] = values
-    blocks = padded.reshape(block_count + 1, period)
-    # Sums are taken of the distance to the last value of the window's first block. Each window holds that
-    # value, so distances are no larger than the window's range, squares lose no digits to the price
-    # level, and nothing outside of the window has a say in it.
-    pivot = blocks[:-1, -1:]
-    first, second = blocks[:-1] - pivot, blocks[1:] - pivot
-    window_count = len(values) - period + 1
-    offset_mean = _window_sums(first, second)[:window_count] / period
-    mean[period - 1 :] = np.repeat(pivot, period)[:window_count] + offset_mean
-    variance = _window_sums(first**2, second**2)[:window_count] / period - offset_mean**2
-    std[period - 1 :] = np.sqrt(np.maximum(variance, 0.0))
-    return mean, std
+def stddev(values: PriceColumn, period: int) -> PriceColumn:
+    """Return the population standard deviation of the last `period` values; the first period - 1 are NaN."""
+    return run_by_run(_stddev, (values,), period, period)
 
 
-def _window_sums(first: PriceColumn, second: PriceColumn) -> PriceColumn:
-    """Return the sums of all windows that start in the rows of `first` and end in those of `second`.
+def highest(values: PriceColumn, period: int) -> PriceColumn:
+    """Return the highest of the last `period` values; the first period - 1 are NaN."""
+    return run_by_run(_extreme, (values,), period, period, 1.0)
 
-    Both have the shape (blocks, period); the result has (blocks * period,).
-    """
-    sums = np.cumsum(first[:, ::-1], axis=1)[:, ::-1].copy()
-    sums[:, 1:] += np.cumsum(second, axis=1)[:, :-1]
-    return sums.reshape(-1)
+
+def lowest(values: PriceColumn, period: int) -> PriceColumn:
+    """Return the lowest of the last `period` values; the first period - 1 are NaN."""
+    return run_by_run(_extreme, (values,), period, period, -1.0)
+
+
+# The squares of distances below 1e-125 would lose digits, or be 0: they are also summed scaled up.
+_SCALE = 2.0**600
+_TINY = 1e-250
+
+
+@kernel(1, types.int64)
+def _stddev(values: PriceColumn, runs: Runs, period: int, result: PriceColumn) -> None:
+    tail, square_tail, scaled_tail = np.empty(period), np.empty(period), np.empty(period)
+    weight = 1.0 / period
+    for r in range(len(runs)):
+        start, end = runs[r, 0], runs[r, 1]
+        for block in range(start, end - period + 1, period):
+            last = block + period - 1
+            pivot = values[last]
+            total = squares = scaled = 0.0
+            for i in range(period - 1, -1, -1):
+                distance = values[block + i] - pivot
+                total += distance
+                squares += distance * distance
+                scaled += (distance * _SCALE) * (distance * _SCALE)
+                tail[i], square_tail[i], scaled_tail[i] = total, squares, scaled
+            total = squares = scaled = 0.0
+            for i in range(min(period, end - last)):
+                distance = values[last + i] - pivot
+                total += distance
+                squares += distance * distance
+                scaled += (distance * _SCALE) * (distance * _SCALE)
+                window_total, window_squares, unit = tail[i] + total, square_tail[i] + squares, 1.0
+                if window_squares < _TINY:
+                    window_squares, unit = scaled_tail[i] + scaled, 1.0 / _SCALE
+                    window_total *= _SCALE
+                # Without a division, which would take longer than all the rest.
+                variance = weight * (window_squares - weight * (window_total * window_total))
+                result[last + i] = np.sqrt(max(variance, 0.0)) * unit
+
+
+@kernel(1, types.int64, types.float64)
+def _extreme(values: PriceColumn, runs: Runs, period: int, sign: float, result: PriceColumn) -> None:
+    # The lowest value is the highest of the negated ones, negated.
+    tail = np.empty(period)
+    for r in range(len(runs)):
+        start, end = runs[r, 0], runs[r, 1]
+        for block in range(start, end - period + 1, period):
+            last = block + period - 1
+            extreme = sign * values[last]
+            for i in range(period - 1, -1, -1):
+                extreme = max(extreme, sign * values[block + i])
+                tail[i] = extreme
+            extreme = sign * values[last]
+            for i in range(min(period, end - last)):
+                extreme = max(extreme, sign * values[last + i])
+                result[last + i] = sign * max(tail[i], extreme)

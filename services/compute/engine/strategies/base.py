@@ -2,24 +2,24 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.compute.engine.parameters import range_violations
-from services.shared.candles import Candles
+from services.compute.engine.rules import Evaluation, Expression, Rules
+from services.compute.engine.rules.check import columns_of_expression, lookback, warmup
 from services.shared.errors import Violation
-
-# A period of which no strategy makes sense any more: over a year of hourly candles.
-MAX_PERIOD = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Signals:
     """What the strategy wants at each close: bool columns of shape (n,).
 
-    `buy` counts while flat, `sell` while long; both fill at the next candle's open.
+    `buy` opens a long position and closes a short one, `sell` the other way round: which of them there are
+    is the execution's business.
     """
 
     buy: NDArray[np.bool_]
@@ -28,12 +28,14 @@ class Signals:
 
 @dataclass(frozen=True)
 class Strategy(ABC):
-    """A trading strategy; its dataclass fields are its parameters."""
+    """A trading strategy; its dataclass fields are its parameters, and its rules are all that it does."""
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    columns: ClassVar[tuple[str, ...]] = ("close",)
-    """The columns of the candles that `signals` reads; the time is always there, others may be empty."""
+
+    @abstractmethod
+    def rules(self) -> Rules:
+        """Return when it buys and sells, for parameters without violations."""
 
     def violations(self) -> list[Violation]:
         """Return a violation for each parameter that is out of range, or in conflict with another."""
@@ -44,11 +46,26 @@ class Strategy(ABC):
         """Return violations between parameters that are each within their range."""
         return []
 
-    @property
-    @abstractmethod
+    @cached_property
+    def _conditions(self) -> tuple[Expression, ...]:
+        return self.rules().conditions()
+
+    @cached_property
+    def columns(self) -> frozenset[str]:
+        """The columns of the candles that the signals read; others may be empty."""
+        return frozenset().union(*map(columns_of_expression, self._conditions))
+
+    @cached_property
+    def lookback_candles(self) -> int:
+        """How many candles have to come before the first that can have a signal of every kind."""
+        return max(map(lookback, self._conditions))
+
+    @cached_property
     def warmup_candles(self) -> int:
         """How many candles before the window the indicators want to see."""
+        return max(map(warmup, self._conditions))
 
-    @abstractmethod
-    def signals(self, candles: Candles) -> Signals:
-        """Return the signals over warm-up and window; those at t depend on candles up to t only."""
+    def signals(self, evaluation: Evaluation) -> Signals:
+        """Return the signals over the candles of `evaluation`; those at t depend on candles up to t only."""
+        buy, *exits = map(evaluation.condition, self._conditions)
+        return Signals(buy, exits[0] if exits else np.zeros(len(buy), np.bool_))

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from services.compute.engine.indicators import bollinger_bands
 from services.compute.engine.parameters import choice, integer, number
-from services.compute.engine.strategies.base import MAX_PERIOD, Signals, Strategy
-from services.shared.candles import Candles
+from services.compute.engine.rules import Rules
+from services.compute.engine.rules.functions import MAX_PERIOD
+from services.compute.engine.rules.nodes import CLOSE, call
+from services.compute.engine.strategies.base import Strategy
 
 
 class ExitBand(StrEnum):
@@ -28,13 +29,11 @@ class Bollinger(Strategy):
     width: float = number(2.0, 0.01, 100.0, "Distance of the bands from the mean, in standard deviations.")
     exit_band: ExitBand = choice(ExitBand.UPPER, "Where to sell.")
 
-    @property
-    def warmup_candles(self) -> int:
-        """With one period less a candle, the window's first candle has its bands."""
-        return self.period - 1
-
-    def signals(self, candles: Candles) -> Signals:
+    def rules(self) -> Rules:
         """Compare the closes with the bands."""
-        lower, middle, upper = bollinger_bands(candles.close, self.period, self.width)
-        exit_level = upper if self.exit_band is ExitBand.UPPER else middle
-        return Signals(buy=candles.close < lower, sell=candles.close > exit_level)
+        lower = call("bollinger_lower", CLOSE, self.period, self.width)
+        if self.exit_band is ExitBand.UPPER:
+            exit_level = call("bollinger_upper", CLOSE, self.period, self.width)
+        else:
+            exit_level = call("sma", CLOSE, self.period)
+        return Rules(entry=CLOSE < lower, exit=CLOSE > exit_level)

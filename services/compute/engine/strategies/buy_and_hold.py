@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from services.compute.engine.strategies.base import Signals, Strategy
-from services.shared.candles import Candles
+from services.compute.engine.rules import Rules
+from services.compute.engine.rules.nodes import CLOSE
+from services.compute.engine.strategies.base import Strategy
 
 
 @dataclass(frozen=True)
@@ -16,11 +15,6 @@ class BuyAndHold(Strategy):
     name: ClassVar[str] = "buy_and_hold"
     summary: ClassVar[str] = "Buys at the second candle's open and holds to the end."
 
-    @property
-    def warmup_candles(self) -> int:
-        """None: there is no indicator."""
-        return 0
-
-    def signals(self, candles: Candles) -> Signals:
-        """Want to be long at every close."""
-        return Signals(buy=np.ones(len(candles), np.bool_), sell=np.zeros(len(candles), np.bool_))
+    def rules(self) -> Rules:
+        """Want to be long at every close: prices are above zero."""
+        return Rules(entry=CLOSE > 0)

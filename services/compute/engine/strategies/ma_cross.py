@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from services.compute.engine.indicators import ema, sma
-from services.compute.engine.parameters import choice, integer
-from services.compute.engine.strategies.base import MAX_PERIOD, Signals, Strategy
-from services.shared.candles import Candles
+from services.compute.engine.parameters import choice, integer, order_violation
+from services.compute.engine.rules import Rules
+from services.compute.engine.rules.functions import MAX_PERIOD
+from services.compute.engine.rules.nodes import CLOSE, call
+from services.compute.engine.strategies.base import Strategy
 from services.shared.errors import Violation
 
 
@@ -31,17 +32,10 @@ class MaCross(Strategy):
 
     def conflicts(self, prefix: str) -> list[Violation]:
         """The fast average must look back less than the slow one."""
-        if self.fast >= self.slow:
-            return [Violation(f"{prefix}.fast", f"must be below slow ({self.slow}), not {self.fast}")]
-        return []
+        return order_violation(self, prefix, "fast", "slow")
 
-    @property
-    def warmup_candles(self) -> int:
-        """A simple mean needs its period; an exponential one forgets all but e^-20 in ten of them."""
-        return self.slow - 1 if self.kind is MovingAverageKind.SMA else 10 * self.slow
-
-    def signals(self, candles: Candles) -> Signals:
+    def rules(self) -> Rules:
         """Compare the two averages of the closes."""
-        average = sma if self.kind is MovingAverageKind.SMA else ema
-        fast, slow = average(candles.close, self.fast), average(candles.close, self.slow)
-        return Signals(buy=fast > slow, sell=fast < slow)
+        average = self.kind.lower()
+        fast, slow = call(average, CLOSE, self.fast), call(average, CLOSE, self.slow)
+        return Rules(entry=fast > slow, exit=fast < slow)

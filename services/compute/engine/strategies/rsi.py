@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from services.compute.engine.indicators import rsi
-from services.compute.engine.parameters import integer, number
-from services.compute.engine.strategies.base import MAX_PERIOD, Signals, Strategy
-from services.shared.candles import Candles
+from services.compute.engine.parameters import integer, number, order_violation
+from services.compute.engine.rules import Rules
+from services.compute.engine.rules.functions import MAX_PERIOD
+from services.compute.engine.rules.nodes import CLOSE, call
+from services.compute.engine.strategies.base import Strategy
 from services.shared.errors import Violation
 
 
 @dataclass(frozen=True)
 class Rsi(Strategy):
-    """Buy when flat and RSI < oversold, sell when long and RSI > overbought."""
+    """Buy when RSI < oversold, sell when RSI > overbought."""
 
     name: ClassVar[str] = "rsi"
     summary: ClassVar[str] = "Buys when the RSI is below oversold, sells when it is above overbought."
@@ -23,21 +24,9 @@ class Rsi(Strategy):
 
     def conflicts(self, prefix: str) -> list[Violation]:
         """Oversold must be below overbought."""
-        if self.oversold >= self.overbought:
-            return [
-                Violation(
-                    f"{prefix}.oversold",
-                    f"must be below overbought ({self.overbought:g}), not {self.oversold:g}",
-                )
-            ]
-        return []
+        return order_violation(self, prefix, "oversold", "overbought")
 
-    @property
-    def warmup_candles(self) -> int:
-        """Wilder's smoothing never forgets; after 20 periods e^-20 (2e-9) of what came before is left."""
-        return 20 * self.period
-
-    def signals(self, candles: Candles) -> Signals:
+    def rules(self) -> Rules:
         """Compare the RSI of the closes with the two levels."""
-        values = rsi(candles.close, self.period)
-        return Signals(buy=values < self.oversold, sell=values > self.overbought)
+        rsi = call("rsi", CLOSE, self.period)
+        return Rules(entry=rsi < self.oversold, exit=rsi > self.overbought)

@@ -11,7 +11,7 @@ import pandas
 import talib
 
 from services.compute.engine import Execution
-from services.compute.engine.strategies import Rsi
+from services.compute.engine.strategies.rsi import Rsi
 from services.shared.candles import Candles
 from tests.bench.engine.figures import Figures
 from tests.bench.timing import Timing

@@ -17,7 +17,7 @@ import vectorbt
 from numpy.typing import NDArray
 
 from services.compute.engine import Execution
-from services.compute.engine.strategies import Rsi
+from services.compute.engine.strategies.rsi import Rsi
 from services.shared.candles import Candles, PriceColumn
 from tests.bench.engine.figures import Figures
 from tests.bench.timing import Timing

@@ -1,0 +1,118 @@
+"""The value of expressions at every candle: vectorized, and what they have in common once.
+
+What is undefined (an indicator that has not seen enough, a division by zero) is NaN in a series. A
+condition that depends on it is neither true nor false, and no signal: logic has three values
+(S. C. Kleene, Introduction to Metamathematics, 1952), so `not` of the undefined is undefined as well.
+"""
+
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.compute.engine.rules.check import constants_of
+from services.compute.engine.rules.functions import FUNCTIONS
+from services.compute.engine.rules.nodes import Call, Column, Expression, Number
+from services.shared.candles import Candles, PriceColumn
+
+Flags = NDArray[np.bool_]
+
+# More than one strategy ever has; a sweep over many periods gives up those that it used least recently.
+_MOST_BYTES = 128 * 1024 * 1024
+
+_COMPARISONS = {
+    "less": np.less,
+    "less_equal": np.less_equal,
+    "greater": np.greater,
+    "greater_equal": np.greater_equal,
+}
+_OPPOSITES = {
+    "less": "greater_equal",
+    "less_equal": "greater",
+    "greater": "less_equal",
+    "greater_equal": "less",
+}
+_CROSSES = {"crosses_above": ("greater", "less_equal"), "crosses_below": ("less", "greater_equal")}
+
+
+class Evaluation:
+    """Values of checked expressions over `candles`; every part is computed once, and kept."""
+
+    def __init__(self, candles: Candles) -> None:
+        self.candles = candles
+        self._kept: OrderedDict[object, NDArray[Any]] = OrderedDict()
+        self._bytes = 0
+
+    def condition(self, expression: Expression) -> Flags:
+        """Return where a condition holds: bool of shape (n,), read-only."""
+        return self._truth(expression, holds=True)
+
+    def series(self, expression: Expression) -> PriceColumn:
+        """Return the values of a series: float64 of shape (n,), NaN where it is undefined; read-only."""
+        value = self._value(expression)
+        return value if isinstance(value, np.ndarray) else np.full(len(self.candles), value)
+
+    def _value(self, node: Expression) -> Any:
+        """Return a series as a column, or as a float where it is the same at every candle."""
+        if isinstance(node, Number):
+            return node.value
+        if isinstance(node, Column):
+            return getattr(self.candles, node.name)
+        kept = self._find(node)
+        if kept is not None:
+            return kept
+        function = FUNCTIONS[node.function]
+        of = self.series if function.is_indicator else self._value
+        inputs = [of(child) for child in node.arguments[: len(function.inputs)]]
+        assert function.compute is not None
+        value = function.compute(*inputs, *constants_of(function, node))
+        if isinstance(value, np.ndarray):
+            self._keep(node, value)
+        return value
+
+    def _truth(self, node: Expression, *, holds: bool) -> Flags:
+        """Return where a condition is true (`holds`), or where it is false; the undefined is neither."""
+        assert isinstance(node, Call)
+        key = (node, holds)
+        kept: Flags | None = self._find(key)
+        if kept is not None:
+            return kept
+        name, arguments = node.function, node.arguments
+        if name == "not":
+            return self._truth(arguments[0], holds=not holds)
+        if name in ("and", "or"):
+            left, right = (self._truth(child, holds=holds) for child in arguments)
+            # What makes an `and` false makes one of its sides false.
+            truth = left & right if (name == "and") is holds else left | right
+        elif name in _COMPARISONS:
+            truth = self._compare(name if holds else _OPPOSITES[name], arguments)
+        else:
+            now, before = _CROSSES[name]
+            if holds:
+                truth = self._compare(now, arguments)
+                truth[1:] &= self._compare(before, arguments)[:-1]
+                truth[:1] = False
+            else:
+                truth = self._compare(_OPPOSITES[now], arguments)
+                truth[1:] |= self._compare(_OPPOSITES[before], arguments)[:-1]
+        self._keep(key, truth)
+        return truth
+
+    def _compare(self, name: str, arguments: tuple[Expression, ...]) -> Flags:
+        left, right = (self._value(child) for child in arguments)
+        truth = _COMPARISONS[name](left, right)
+        return truth if isinstance(truth, np.ndarray) else np.full(len(self.candles), truth)
+
+    def _find(self, key: object) -> Any:
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._kept.move_to_end(key)
+        return kept
+
+    def _keep(self, key: object, value: NDArray[Any]) -> None:
+        value.setflags(write=False)
+        self._kept[key] = value
+        self._bytes += value.nbytes
+        while self._bytes > _MOST_BYTES and len(self._kept) > 1:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
