@@ -80,6 +80,24 @@ def run(
 
 
 @app.command()
+@takes_groups
+def verify(
+    strategy: StrategyOptions,
+    candles: CandleOptions,
+    execution: ExecutionOptions,
+    cuts: Annotated[int, typer.Option(help="How many shorter histories.", min=1, max=1000)] = 8,
+) -> None:
+    """Prove that a run never looked ahead: repeat it on shorter histories, and compare."""
+    from services.cli import verify_command
+    from services.cli.run_request import run_request
+    from services.shared.settings import load_settings
+
+    request = run_request(strategy, candles, execution)
+    if not verify_command.verify(request, load_settings().gateway, cuts):
+        raise typer.Exit(1)
+
+
+@app.command()
 def rules(
     strategy: Annotated[
         str | None, typer.Argument(help="Which strategy; without one, what rules are written with.")

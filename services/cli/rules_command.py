@@ -34,7 +34,7 @@ def print_language() -> None:
         "  [bold]rsi(14) < 30 and close > sma(200)[/bold]\n"
         "  [bold]crosses_below(ema(12), ema(26)) or not volume > 2 * sma(volume, 20)[/bold]\n\n"
         f"columns    {', '.join(VALUE_COLUMNS)}\n"
-        "operators  or, and, not, < <= > >=, + -, * /, - and parentheses; the last bind most\n"
+        "operators  or · and · not · < <= > >= · + - · * / · unary -, the weakest first; parentheses\n"
         "functions  what has a default can be left out: series all together, numbers from the end on",
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

@@ -3,7 +3,8 @@
 import numpy as np
 from numba import types
 
-from services.compute.engine.indicators.runs import Runs, compiled, kernel, run_by_run
+from services.compute.engine.indicators.fused import multiply_add
+from services.compute.engine.indicators.runs import RESULT, Runs, compiled, kernel, run_by_run
 from services.shared.candles import PriceColumn
 
 
@@ -21,17 +22,24 @@ def rsi(close: PriceColumn, period: int) -> PriceColumn:
     return run_by_run(_rsi, (close,), period + 1, period)
 
 
-@compiled(types.float64, types.float64)
-def _index(gain: float, loss: float) -> float:
-    movement = gain + loss
-    index = 100.0 * (gain / movement) if movement < np.inf else np.nan
-    return 50.0 if movement == 0.0 else index
+# So many values are divided at once.
+_BLOCK = 1024
+
+
+@compiled(RESULT, RESULT)
+def _divide(gains: PriceColumn, movements: PriceColumn) -> None:
+    """Make indices of gains; in a loop of its own, as processors divide several at a time."""
+    for i in range(len(gains)):
+        index = 100.0 * (gains[i] / movements[i])
+        index = 50.0 if movements[i] == 0.0 else index
+        gains[i] = index if movements[i] < np.inf else np.nan
 
 
 @kernel(1, types.int64)
 def _rsi(close: PriceColumn, runs: Runs, period: int, result: PriceColumn) -> None:
     # Gain and loss are `period` times their averages: the ratio is the same, and needs no weight.
     keep = 1.0 - 1.0 / period
+    movement = np.empty(_BLOCK)
     for r in range(len(runs)):
         start, end = runs[r, 0], runs[r, 1]
         seeded = start + period
@@ -40,14 +48,18 @@ def _rsi(close: PriceColumn, runs: Runs, period: int, result: PriceColumn) -> No
             change = close[t] - close[t - 1]
             gain += max(change, 0.0)
             loss += max(-change, 0.0)
-        result[seeded] = _index(gain, loss)
+        movement[0], result[seeded] = gain + loss, gain
+        _divide(result[seeded : seeded + 1], movement[:1])
         # Candles without movement scale both averages alike. That waits for the next movement: done at
         # once, thousands of them would scale both to 0, and the ratio would be lost.
         decay = keep
-        for t in range(seeded + 1, end):
-            change = close[t] - close[t - 1]
-            scale = 1.0 if change == 0.0 else decay
-            decay = keep * decay if change == 0.0 else keep
-            gain = scale * gain + max(change, 0.0)
-            loss = scale * loss + max(-change, 0.0)
-            result[t] = _index(gain, loss)
+        for first in range(seeded + 1, end, _BLOCK):
+            gains = result[first : min(first + _BLOCK, end)]
+            for i in range(len(gains)):
+                change = close[first + i] - close[first + i - 1]
+                scale = 1.0 if change == 0.0 else decay
+                decay = keep * decay if change == 0.0 else keep
+                gain = multiply_add(scale, gain, max(change, 0.0))
+                loss = multiply_add(scale, loss, max(-change, 0.0))
+                gains[i], movement[i] = gain, gain + loss
+            _divide(gains, movement[: len(gains)])
