@@ -1,6 +1,8 @@
-"""The compute service: runs backtests in a pool of processes."""
+"""The compute service: runs backtests in a pool of processes, or on a Dask cluster."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 from backcast.compute.v1 import compute_service_pb2, compute_service_pb2_grpc
@@ -9,8 +11,11 @@ from services.compute.backtests import Backtester
 from services.compute.candle_source import CandleSource
 from services.compute.column_files import ColumnFiles
 from services.compute.column_supply import ColumnSupply
+from services.compute.dask_cluster import DaskCluster
 from services.compute.handler import ComputeHandler
 from services.compute.pool import WorkerPool
+from services.compute.served_candles import ServedSupply
+from services.compute.task_runner import TaskRunner
 from services.shared.rpc_channel import open_channel
 from services.shared.rpc_server import serve
 from services.shared.settings import Settings
@@ -20,14 +25,23 @@ SERVICE_NAME = compute_service_pb2.DESCRIPTOR.services_by_name["ComputeService"]
 
 async def run(settings: Settings) -> None:
     """Start the workers, then serve until told to stop."""
-    async with WorkerPool(settings.compute_workers) as pool, open_channel(settings.data) as channel:
-        files = ColumnFiles(settings.column_dir, settings.column_dir_max_gb)
-        await asyncio.to_thread(files.tidy)
-        supply = ColumnSupply(files, CandleSource(MarketDataServiceStub(channel)))
-        handler = ComputeHandler(Backtester(pool, supply))
+    async with _task_runner(settings) as runner:
+        handler = ComputeHandler(Backtester(runner))
         await serve(
             f"{settings.host}:{settings.compute_port}",
             SERVICE_NAME,
             partial(compute_service_pb2_grpc.add_ComputeServiceServicer_to_server, handler),
             settings.shutdown_grace_s,
         )
+
+
+@asynccontextmanager
+async def _task_runner(settings: Settings) -> AsyncIterator[TaskRunner]:
+    if settings.dask_scheduler:
+        async with DaskCluster(settings.dask_scheduler) as cluster:
+            yield TaskRunner(cluster, ServedSupply(settings.data))
+    else:
+        async with WorkerPool(settings.compute_workers) as pool, open_channel(settings.data) as channel:
+            files = ColumnFiles(settings.column_dir, settings.column_dir_max_gb)
+            await asyncio.to_thread(files.tidy)
+            yield TaskRunner(pool, ColumnSupply(files, CandleSource(MarketDataServiceStub(channel))))

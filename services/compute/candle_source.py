@@ -29,6 +29,43 @@ class FetchedHistory:
     blocks: list[Candles]
 
 
+class HistoryBlocks:
+    """Puts the blocks of a stream together."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._wanted = tuple(columns)
+        self._blocks: list[Candles] = []
+
+    def add(self, response: pb.StreamCandlesResponse) -> FetchedHistory | None:
+        """Take the next block; return the history whose last one it is."""
+        self._blocks.append(candles_from(response.columns, wanted=self._wanted))
+        if not response.last_block:
+            return None
+        blocks, self._blocks = self._blocks, []
+        return FetchedHistory(
+            response.symbol,
+            response.fingerprint,
+            response.unchanged_before.seconds if response.HasField("unchanged_before") else None,
+            blocks,
+        )
+
+
+def candles_request(
+    known_fingerprints: dict[str, str], interval: Interval, columns: Sequence[str]
+) -> pb.StreamCandlesRequest:
+    """Return the request for what is new of each symbol that `known_fingerprints` has, in its order.
+
+    A fingerprint is that of data that is here already; where it is "", the whole history is fetched.
+    Of the candles there are the time and `columns`, at least one.
+    """
+    return pb.StreamCandlesRequest(
+        symbols=known_fingerprints,
+        interval=interval_to(interval),
+        columns=columns_to(columns),
+        known_fingerprints=known_fingerprints.values(),
+    )
+
+
 class CandleSource:
     """Fetches candles with one call for many cryptos."""
 
@@ -38,33 +75,16 @@ class CandleSource:
     async def histories(
         self, known_fingerprints: dict[str, str], interval: Interval, columns: Sequence[str]
     ) -> AsyncGenerator[FetchedHistory]:
-        """Yield what is new of each symbol that `known_fingerprints` has, in its order.
+        """Yield each history that `candles_request` asks for, in its order.
 
-        A fingerprint is that of data that is here already; where it is "", the whole history is fetched.
-        Of the candles there are the time and `columns`, at least one. Raises Unavailable where the service
-        is away.
+        Raises Unavailable where the service is away.
         """
-        call = self._stub.StreamCandles(
-            pb.StreamCandlesRequest(
-                symbols=known_fingerprints,
-                interval=interval_to(interval),
-                columns=columns_to(columns),
-                known_fingerprints=known_fingerprints.values(),
-            )
-        )
-        wanted = tuple(columns)
-        blocks: list[Candles] = []
+        call = self._stub.StreamCandles(candles_request(known_fingerprints, interval, columns))
+        blocks = HistoryBlocks(columns)
         try:
             async for response in call:
-                blocks.append(candles_from(response.columns, wanted=wanted))
-                if response.last_block:
-                    yield FetchedHistory(
-                        response.symbol,
-                        response.fingerprint,
-                        response.unchanged_before.seconds if response.HasField("unchanged_before") else None,
-                        blocks,
-                    )
-                    blocks = []
+                if history := blocks.add(response):
+                    yield history
         except grpc.aio.AioRpcError as error:
             raise error_of(error, "data") from error
         finally:

@@ -13,11 +13,12 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import numpy as np
 
-from services.compute.stored_candles import TIME_COLUMN, UNFINISHED, StoredCandles
+from services.compute.candle_place import CryptoData
+from services.compute.stored_candles import TIME_COLUMN, UNFINISHED, StoredCandles, series
 from services.shared.candles import VALUE_COLUMNS, Candles
 from services.shared.errors import NotFound, Unavailable
 from services.shared.interval import Interval
@@ -35,14 +36,6 @@ _NAME = re.compile(
 _OUTDATED = re.compile(
     rf"[^-]+-(?:{_INTERVALS})-.+\.columns|\.[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class CryptoData:
-    """A crypto, and the fingerprint of its data."""
-
-    symbol: str
-    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +61,14 @@ class ColumnFiles:
 
     def stored(self, data: CryptoData, interval: Interval, columns: tuple[str, ...]) -> StoredCandles:
         """Return where the columns of this very data are, or would be."""
-        return StoredCandles(
-            self._folder, f"{_series(data.symbol, interval)}{quote(data.fingerprint, safe='')}", columns
-        )
+        return StoredCandles(self._folder, data, interval, columns)
 
     def missing(
         self, cryptos: Iterable[CryptoData], interval: Interval, columns: tuple[str, ...]
     ) -> list[MissingColumns]:
         """Return what has to be fetched for `columns` of cryptos that do not have them all."""
         there = self._there()
-        return [_missing(data, columns, there[_series(data.symbol, interval)]) for data in cryptos]
+        return [_missing(data, columns, there[series(data.symbol, interval)]) for data in cryptos]
 
     def write(
         self,
@@ -153,17 +144,13 @@ class ColumnFiles:
             total -= size
 
     def _there(self) -> dict[str, dict[str, set[str]]]:
-        """Return the columns that are there, by `_series` and fingerprint."""
+        """Return the columns that are there, by `series` and fingerprint."""
         there: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         with suppress(OSError), os.scandir(self._folder) as entries:
             for entry in entries:
                 if name := _NAME.fullmatch(entry.name):
                     there[name["series"]][unquote(name["fingerprint"])].add(name["column"])
         return there
-
-
-def _series(symbol: str, interval: Interval) -> str:
-    return f"{quote(symbol, safe='')}-{interval.value}-"
 
 
 def _missing(data: CryptoData, columns: tuple[str, ...], there: dict[str, set[str]]) -> MissingColumns:

@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
 
+from services.compute.candle_place import CryptoData
 from services.compute.candle_source import CandleSource, FetchedHistory
-from services.compute.column_files import ColumnFiles, CryptoData, MissingColumns
+from services.compute.column_files import ColumnFiles, MissingColumns
 from services.compute.stored_candles import StoredCandles
 from services.shared.errors import BackcastError, Unavailable
 from services.shared.interval import Interval

@@ -5,10 +5,12 @@ from contextlib import aclosing
 
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1 import compute_service_pb2_grpc
-from services.compute.backtests import Backtester, BacktestJob, Outcome
-from services.compute.column_files import CryptoData
+from services.compute.backtest_task import Backtest
+from services.compute.backtests import Backtester, BacktestJob
+from services.compute.candle_place import CryptoData
 from services.compute.engine import Window
 from services.compute.result_messages import result_message
+from services.compute.task_runner import Outcome
 from services.shared.backtest_messages import detail_from, execution_from, strategy_from
 from services.shared.candle_messages import interval_from
 from services.shared.errors import BackcastError, InvalidInput
@@ -43,11 +45,14 @@ def _job(request: pb.ComputeBacktestsRequest) -> BacktestJob:
         raise InvalidInput(*violations)
     return BacktestJob(
         cryptos=_cryptos(request),
-        strategy=strategy,
-        interval=interval_from(request.interval),
-        window=window,
-        execution=execution,
-        detail=detail_from(request.detail),
+        backtest=Backtest(
+            strategy=strategy,
+            interval=interval_from(request.interval),
+            window=window,
+            execution=execution,
+            detail=detail_from(request.detail),
+            curve_points=request.curve_points,
+        ),
     )
 
 

@@ -1,57 +1,163 @@
 """The pool of worker processes."""
 
 import asyncio
-from typing import Self
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from selectors import EVENT_READ, DefaultSelector
+from typing import ParamSpec, Self, TypeVar
 
-from services.compute.engine import BacktestResult
-from services.compute.worker import BacktestTask
-from services.compute.worker_process import WorkerProcess
+import structlog
+
+from services.compute.worker import WorkerDied, call_message
+from services.compute.worker_process import Call, WorkerProcess
+from services.shared.errors import Unavailable
+
+_Parameters = ParamSpec("_Parameters")
+_Value = TypeVar("_Value")
+
+_log = structlog.get_logger()
+
+# A worker that dies before it is ready would die again at once.
+_RESTART_PAUSE_S = 1.0
 
 
-class WorkerPool:
-    """Processes that run backtests while its context lasts; entering it returns when all are warm.
+class WorkerPool(Executor):
+    """Processes that call functions while its context lasts; entering it returns when all are warm.
 
-    To be entered before the first gRPC server or channel of its process. Not a ProcessPoolExecutor: its
-    threads took a third of the service's time, and one dead worker breaks all of it.
+    It has no threads: everything is done by the event loop that it is entered in, its methods are called
+    there, and its futures are waited for with asyncio.wrap_future. To be entered before the first gRPC
+    server or channel of its process. Not a ProcessPoolExecutor: its threads took a third of the service's
+    time, and one dead worker breaks all of it.
     """
 
+    batch_s = 0.01
+
     def __init__(self, size: int) -> None:
-        self.size = size
-        self._waiting: asyncio.Queue[tuple[BacktestTask, asyncio.Future[BacktestResult]]] = asyncio.Queue()
-        self._workers = [WorkerProcess() for _ in range(size)]
-        self._feeders: list[asyncio.Task[None]] = []
+        self._size = size
+        self._waiting: deque[Call] = deque()
+        self._workers: list[WorkerProcess] = []
+        self._idle: list[WorkerProcess] = []
+        self._closed = False
+        # Set whenever one is ready, dies or ends.
+        self._changed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        await asyncio.gather(*(worker.start() for worker in self._workers))
-        self._feeders = [asyncio.create_task(self._feed(worker)) for worker in self._workers]
+        self._workers = [WorkerProcess(self._is_idle, self._has_died) for _ in range(self._size)]
+        for worker in self._workers.copy():
+            self._start(worker)
+        await self._until(
+            lambda: len(self._workers) < self._size or all(worker.ready for worker in self._workers)
+        )
+        if len(self._workers) < self._size:
+            await self.__aexit__()
+            raise Unavailable("the worker processes do not start: the log says why")
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for feeder in self._feeders:
-            feeder.cancel()
-        await asyncio.gather(*self._feeders, return_exceptions=True)
-        await asyncio.gather(*(worker.close() for worker in self._workers))
+        ending = self._workers.copy()
+        self.shutdown(wait=False, cancel_futures=True)
+        await self._until(lambda: not self._workers)
+        await asyncio.to_thread(_join, ending)
 
-    async def run(self, task: BacktestTask) -> BacktestResult:
-        """Run one backtest in a worker; where that died, once more in a new one.
+    async def capacity(self) -> int:
+        """Return how many calls it does at once."""
+        return self._size
 
-        Cancelling this takes a task back that has not begun; one that has is left to end.
+    def submit(
+        self, fn: Callable[_Parameters, _Value], /, *args: _Parameters.args, **kwargs: _Parameters.kwargs
+    ) -> "Future[_Value]":
+        """Have a worker call `fn`, a module's function; where that died, once more in a new one.
+
+        The future raises what `fn` raised, an unexpected error with the worker's traceback as a note, and
+        WorkerDied where two workers died. Cancelling it takes a call back that has not begun; one that has
+        is left to end. What cannot be pickled is an error here and now. Raises Unavailable after a shutdown.
         """
-        result: asyncio.Future[BacktestResult] = asyncio.get_running_loop().create_future()
-        self._waiting.put_nowait((task, result))
-        return await result
+        if self._closed:
+            raise Unavailable("compute is stopping")
+        call = Call(call_message(fn, args, kwargs))
+        self._waiting.append(call)
+        self._distribute()
+        return call.future
 
-    async def _feed(self, worker: WorkerProcess) -> None:
-        """Give `worker` one task after the other."""
-        while True:
-            task, result = await self._waiting.get()
-            if result.cancelled():
-                continue
-            try:
-                answer = await worker.run(task)
-            except Exception as error:
-                if not result.cancelled():
-                    result.set_exception(error)
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more calls, and end the workers when those that were submitted are done."""
+        self._closed = True
+        if cancel_futures:
+            for call in self._waiting:
+                call.future.cancel()
+        ending = self._workers.copy()
+        self._distribute()
+        if wait:
+            # The event loop stands still meanwhile.
+            while self._workers:
+                with DefaultSelector() as selector:
+                    for worker in self._workers:
+                        worker.flush()
+                        selector.register(worker, EVENT_READ, worker)
+                    for ready, _ in selector.select():
+                        ready.data.receive()
+            for call in self._waiting:
+                call.future.cancel()
+            _join(ending)
+
+    def _is_idle(self, worker: WorkerProcess) -> None:
+        self._idle.append(worker)
+        self._distribute()
+        self._changed.set()
+
+    def _distribute(self) -> None:
+        while self._idle and self._waiting:
+            call = self._waiting.popleft()
+            if call.deaths or call.future.set_running_or_notify_cancel():
+                self._idle.pop().send(call)
+        if self._closed and not self._waiting:
+            for worker in self._idle:
+                worker.close()
+                self._workers.remove(worker)
+            self._idle.clear()
+            self._changed.set()
+
+    def _has_died(self, worker: WorkerProcess, call: Call | None) -> None:
+        _log.warning("a worker died", exit_code=worker.exit_code)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        if call:
+            call.deaths += 1
+            if call.deaths < 2:
+                self._waiting.appendleft(call)
             else:
-                if not result.cancelled():
-                    result.set_result(answer)
+                call.future.set_exception(WorkerDied("the worker died twice in this task"))
+        self._workers.remove(worker)
+        if worker.ready:
+            self._restart(worker)
+        else:
+            self._restart_later(worker)
+        self._changed.set()
+
+    def _restart(self, worker: WorkerProcess) -> None:
+        if not self._closed or self._waiting:
+            self._workers.append(worker)
+            self._start(worker)
+
+    def _restart_later(self, worker: WorkerProcess) -> None:
+        asyncio.get_running_loop().call_later(_RESTART_PAUSE_S, self._restart, worker)
+
+    def _start(self, worker: WorkerProcess) -> None:
+        try:
+            worker.start()
+        except (OSError, EOFError) as error:
+            _log.error("a worker does not start", reason=str(error))
+            self._workers.remove(worker)
+            self._restart_later(worker)
+            self._changed.set()
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            self._changed.clear()
+            await self._changed.wait()
+
+
+def _join(workers: list[WorkerProcess]) -> None:
+    for worker in workers:
+        worker.join()

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from os import utime
 from pathlib import Path
+from urllib.parse import quote
 from uuid import uuid4
 
 import numpy as np
 
+from services.compute.candle_place import CryptoData
 from services.shared.candles import VALUE_COLUMNS, Candles
+from services.shared.interval import Interval
 
 TIME_COLUMN = "open_time_s"
 # Of a file that is being written: its name is a dot, something unique, and this.
@@ -24,16 +27,19 @@ _COUNT_BYTES = 8
 _EMPTY = np.empty(0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StoredCandles:
-    """One crypto's candles in files of one folder: the time, and some of the other columns.
-
-    `name` is what the files' names have before the column's.
-    """
+    """One crypto's candles in files of one folder: the time, and some of the other columns."""
 
     folder: Path
-    name: str
+    data: CryptoData
+    interval: Interval
     columns: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What the files' names have before the column's."""
+        return f"{series(self.data.symbol, self.interval)}{quote(self.data.fingerprint, safe='')}"
 
     def path(self, column: str) -> Path:
         """Return where a column is, or would be."""
@@ -41,7 +47,8 @@ class StoredCandles:
 
     def paths(self) -> list[Path]:
         """Return where all of them are: the time, then the other columns."""
-        return [self.path(column) for column in (TIME_COLUMN, *self.columns)]
+        name = self.name
+        return [self.folder / f"{name}.{column}" for column in (TIME_COLUMN, *self.columns)]
 
     def use(self) -> bool:
         """Return whether all columns are there, and mark them as used now."""
@@ -52,6 +59,10 @@ class StoredCandles:
         except OSError:
             return False
         return True
+
+    def load(self) -> tuple[CryptoData, Candles]:
+        """Map the columns as `map` does; see CandlePlace."""
+        return self.data, self.map()
 
     def map(self) -> Candles:
         """Map the columns; they are read-only, and the columns that are not among them are empty.
@@ -96,6 +107,11 @@ class StoredCandles:
         """Delete the files; whoever has them mapped keeps them."""
         for path in self.paths():
             path.unlink(missing_ok=True)
+
+
+def series(symbol: str, interval: Interval) -> str:
+    """Return what the names of a crypto's files have before the fingerprint."""
+    return f"{quote(symbol, safe='')}-{interval.value}-"
 
 
 def _mapped(path: Path) -> np.ndarray:

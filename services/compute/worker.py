@@ -1,58 +1,68 @@
-"""What runs in the worker processes: one backtest per task. Nothing here may import grpc."""
+"""What runs in the worker processes: any function of a module, by name. Nothing here may import grpc."""
 
 import pickle
 import signal
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from io import BufferedRWPair
 from socket import socket
+from typing import Any
 
-from services.compute.engine import BacktestResult, Detail, Execution, Strategy, Window, run_backtest
-from services.compute.stored_candles import StoredCandles
-from services.shared.interval import Interval
+from services.shared.errors import BackcastError, Unavailable
 
-# What a worker says first: it has imported and compiled everything.
-READY = b"ready"
-# An answer is its length as so many bytes, little-endian, and a pickle; a task is a pickle alone.
+# In both directions a message is its length as so many bytes, little-endian, and then as many bytes. The
+# worker's first one is empty: it has imported and compiled everything.
 LENGTH_BYTES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class BacktestTask:
-    """One backtest; the candles are named, not carried: the worker maps their files."""
+class WorkerDied(Unavailable):
+    """The workers' processes died, again and again, while they did this."""
 
-    candles: StoredCandles
-    strategy: Strategy
-    interval: Interval
-    window: Window
-    execution: Execution
-    detail: Detail
+
+def call_message(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+    """Return the message that has `fn` called; it and the arguments must be picklable."""
+    return pickle.dumps((fn, args, kwargs))
+
+
+def call(message: bytes) -> Any:
+    """Do what a message of `call_message` says."""
+    fn, args, kwargs = pickle.loads(message)
+    return fn(*args, **kwargs)
 
 
 def work(service: socket) -> None:
-    """Answer one task after the other until the service closes the connection, or dies."""
+    """Answer one message after the other until the service closes the connection, or dies."""
     # Ctrl-C is the service's business.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with suppress(EOFError, ConnectionError), service, service.makefile("rwb") as stream:
-        stream.write(READY)
-        stream.flush()
-        while True:
-            answer = pickle.dumps(_answer(pickle.load(stream)))
-            stream.write(len(answer).to_bytes(LENGTH_BYTES, "little"))
-            stream.write(answer)
-            stream.flush()
+    with suppress(ConnectionError), service, service.makefile("rwb") as stream:
+        _send(stream, b"")
+        while length := stream.read(LENGTH_BYTES):
+            _send(stream, _answer(stream.read(int.from_bytes(length, "little"))))
 
 
-def _answer(task: BacktestTask) -> BacktestResult | Exception:
+def _send(stream: BufferedRWPair, message: bytes) -> None:
+    stream.write(len(message).to_bytes(LENGTH_BYTES, "little"))
+    stream.write(message)
+    stream.flush()
+
+
+def _answer(message: bytes) -> bytes:
+    """Return whether the call succeeded, and what it returned or raised."""
     try:
-        return run_task(task)
+        return pickle.dumps((True, call(message)))
     except Exception as error:
-        # A pickled error has lost its traceback, which the service's log needs.
-        error.add_note(traceback.format_exc())
+        return pickle.dumps((False, portable(error)))
+
+
+def portable(error: Exception) -> Exception:
+    """Return an error that can be pickled; an unexpected one takes its traceback with it, as a note."""
+    if isinstance(error, BackcastError):
         return error
-
-
-def run_task(task: BacktestTask) -> BacktestResult:
-    """Run one backtest. Raises FileNotFoundError where the columns were deleted, NotFound without candles."""
-    candles = task.candles.map()
-    return run_backtest(candles, task.strategy, task.interval, task.window, task.execution, task.detail)
+    trace = traceback.format_exc()
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    error.add_note(trace)
+    return error

@@ -4,60 +4,152 @@ import asyncio
 import multiprocessing
 import pickle
 import socket
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
 
-import structlog
-
-from services.compute import worker
-from services.compute.engine import BacktestResult
-from services.shared.errors import Unavailable
-
-_log = structlog.get_logger()
+from services.compute import backtest_task, candle_tasks, worker
 
 # Workers come from a fork server, a process of its own that has imported the engine but never grpc:
 # forking from this process would copy gRPC's threads and locks in whatever state they are.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload([worker.__name__])
+_CONTEXT.set_forkserver_preload([module.__name__ for module in (worker, candle_tasks, backtest_task)])
+
+_READ_BYTES = 1 << 16
+# A process whose connection has ended ends too, or is ended.
+_END_LIMIT_S = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A function to be called in a worker: the message that says so, and the future of what it returns."""
+
+    message: bytes
+    future: "Future[Any]" = field(default_factory=Future)
+    deaths: int = 0
 
 
 class WorkerProcess:
-    """A process that runs one backtest at a time; a new one takes its place where it dies."""
+    """A process that does one call at a time, and its connection, read by the running event loop.
 
-    async def start(self) -> None:
-        """Start the process, and wait until it is ready for its first task."""
-        ours, theirs = socket.socketpair()
+    `idle` is called whenever it waits for a call: when it has started, and after each call. `died` is called
+    with the call that it was at, or None, when its connection ends without `close`.
+    """
+
+    def __init__(
+        self, idle: "Callable[[WorkerProcess], None]", died: "Callable[[WorkerProcess, Call | None], None]"
+    ) -> None:
+        self._idle = idle
+        self._died = died
+        self._loop = asyncio.get_running_loop()
+        self.ready = False
+        """Whether the process has become ready."""
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit status of a process that died; a signal's number is negative."""
+        return self._process.exitcode
+
+    def start(self) -> None:
+        """Start the process; `idle` tells when it is ready. Raises OSError or EOFError where it does not."""
+        self.ready = False
+        self._call: Call | None = None
+        self._received = bytearray()
+        self._unsent = memoryview(b"")
+        self._socket, theirs = socket.socketpair()
+        self._socket.setblocking(False)
         with theirs:
             self._process = _CONTEXT.Process(target=worker.work, args=(theirs,), daemon=True)
-            self._process.start()
-        self._reader, self._writer = await asyncio.open_connection(sock=ours)
-        await self._reader.readexactly(len(worker.READY))
-
-    async def run(self, task: worker.BacktestTask) -> BacktestResult:
-        """Run one backtest, once more where the process died meanwhile; raise what the backtest raised."""
-        try:
-            answer = await self._answer(task)
-        except (EOFError, ConnectionError):
-            await self._replace()
             try:
-                answer = await self._answer(task)
-            except (EOFError, ConnectionError):
-                await self._replace()
-                raise Unavailable("the worker died twice in this backtest") from None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+                self._process.start()
+            except BaseException:
+                self._socket.close()
+                raise
+        self._loop.add_reader(self._socket, self.receive)
 
-    async def close(self) -> None:
-        """End the process, after the backtest that it is at."""
-        self._writer.close()
-        await asyncio.to_thread(self._process.join)
+    def send(self, call: Call) -> None:
+        """Have the process, which must be idle, do a call."""
+        self._call = call
+        self._unsent = memoryview(len(call.message).to_bytes(worker.LENGTH_BYTES, "little") + call.message)
+        self._write()
 
-    async def _answer(self, task: worker.BacktestTask) -> BacktestResult | Exception:
-        self._writer.write(pickle.dumps(task))
-        length = int.from_bytes(await self._reader.readexactly(worker.LENGTH_BYTES), "little")
-        answer: BacktestResult | Exception = pickle.loads(await self._reader.readexactly(length))
-        return answer
+    def flush(self) -> None:
+        """Send all that is to be sent, while the event loop waits."""
+        self._socket.setblocking(True)
+        # Where it died, `receive` will find it.
+        with suppress(OSError):
+            self._socket.sendall(self._unsent)
+        self._unsent = memoryview(b"")
+        self._socket.setblocking(False)
 
-    async def _replace(self) -> None:
-        _log.warning("a worker died: starting a new one")
-        await self.close()
-        await self.start()
+    def close(self) -> None:
+        """End the process, after the call that it is at; `join` waits for that."""
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._socket.close()
+
+    def join(self) -> None:
+        """Wait for the end of a process that was closed."""
+        self._process.join()
+
+    def fileno(self) -> int:
+        """Return what becomes readable when there is something to `receive`."""
+        return self._socket.fileno()
+
+    def receive(self) -> None:
+        """Take what the process has sent so far."""
+        try:
+            part = self._socket.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            part = b""
+        if not part:
+            self._end()
+            return
+        self._received += part
+        have = len(self._received) - worker.LENGTH_BYTES
+        if have >= 0 and have == int.from_bytes(self._received[: worker.LENGTH_BYTES], "little"):
+            answer, self._received = self._received, bytearray()
+            call, self._call = self._call, None
+            self.ready = True
+            # First of all it gets something to do.
+            self._idle(self)
+            if call:
+                _settle(call.future, memoryview(answer)[worker.LENGTH_BYTES :])
+
+    def _write(self) -> None:
+        try:
+            self._unsent = self._unsent[self._socket.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            # It died, which `receive` will find.
+            return
+        if self._unsent:
+            self._loop.add_writer(self._socket, self._write)
+        else:
+            self._loop.remove_writer(self._socket)
+
+    def _end(self) -> None:
+        self.close()
+        self._process.join(_END_LIMIT_S)
+        if self._process.exitcode is None:
+            self._process.kill()
+            self._process.join()
+        call, self._call = self._call, None
+        self._died(self, call)
+
+
+def _settle(future: "Future[Any]", answer: memoryview) -> None:
+    try:
+        succeeded, value = pickle.loads(answer)
+    except Exception as error:
+        future.set_exception(error)
+    else:
+        if succeeded:
+            future.set_result(value)
+        else:
+            future.set_exception(value)

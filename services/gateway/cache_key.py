@@ -22,6 +22,7 @@ class CacheKeys:
             "window": asdict(plan.window),
             "execution": asdict(plan.execution),
             "detail": plan.detail,
+            "curve_points": plan.curve_points,
         }
         self._hash = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
 

@@ -38,6 +38,7 @@ class ComputeClient:
                 end_time=end_time,
                 execution=execution_to(plan.execution),
                 detail=detail_to(plan.detail),
+                curve_points=plan.curve_points,
             )
         )
         try:

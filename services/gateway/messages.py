@@ -57,6 +57,7 @@ def _request(
         end_s=_time_s(request, "end_time"),
         execution=execution_from(request.execution),
         detail=detail_from(request.detail),
+        curve_points=request.curve_points,
         cache_mode=_CACHE_MODES[request.cache_mode],
     )
 
@@ -90,6 +91,7 @@ def run_request_to(plan: RunPlan) -> pb.RunBacktestsRequest:
         end_time=end_time,
         execution=execution_to(plan.backtest.execution),
         detail=detail_to(plan.backtest.detail),
+        curve_points=plan.backtest.curve_points,
         cache_mode=_CACHE_MODE_VALUES[plan.cache_mode],
     )
 
@@ -105,5 +107,6 @@ def get_request_to(plan: RunPlan) -> pb.GetBacktestRequest:
         end_time=run.end_time,
         execution=run.execution,
         detail=run.detail,
+        curve_points=run.curve_points,
         cache_mode=run.cache_mode,
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from services.compute.engine import Detail, Execution, Strategy, Window
+from services.compute.engine.curves import FEWEST_POINTS
 from services.shared.clock import utc
 from services.shared.errors import InvalidInput, Refused, Violation
 from services.shared.interval import Interval
@@ -44,6 +45,7 @@ class RunRequest:
     end_s: int | None
     execution: Execution
     detail: Detail
+    curve_points: int
     cache_mode: CacheMode
 
 
@@ -56,6 +58,7 @@ class BacktestPlan:
     window: Window
     execution: Execution
     detail: Detail
+    curve_points: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def make_plan(request: RunRequest, known: list[CryptoData]) -> RunPlan:
 
     Raises InvalidInput, naming the fields, for what cannot be done; Refused where there is no data at all.
     """
-    if violations := request.strategy.violations() + request.execution.violations():
+    if violations := _violations(request):
         raise InvalidInput(*violations)
     by_symbol = {crypto.symbol: crypto for crypto in known}
     unknown = [
@@ -86,8 +89,24 @@ def make_plan(request: RunRequest, known: list[CryptoData]) -> RunPlan:
         raise Refused("there are no candles yet: import some first, or write the sample market")
     cryptos = [by_symbol[symbol] for symbol in request.symbols] or known
     window = _window(request, max(crypto.last_candle_s for crypto in cryptos))
-    plan = BacktestPlan(request.strategy, request.interval, window, request.execution, request.detail)
+    plan = BacktestPlan(
+        strategy=request.strategy,
+        interval=request.interval,
+        window=window,
+        execution=request.execution,
+        detail=request.detail,
+        # What nobody sees makes no difference: the same result is cached once.
+        curve_points=request.curve_points if request.detail >= Detail.EQUITY else 0,
+    )
     return RunPlan(cryptos, plan, request.cache_mode)
+
+
+def _violations(request: RunRequest) -> list[Violation]:
+    violations = request.strategy.violations() + request.execution.violations()
+    if request.curve_points and request.curve_points < FEWEST_POINTS:
+        reason = f"must be 0 for all, or at least {FEWEST_POINTS}, not {request.curve_points}"
+        violations.append(Violation("curve_points", reason))
+    return violations
 
 
 def _window(request: RunRequest, last_candle_s: int) -> Window:

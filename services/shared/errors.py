@@ -44,3 +44,7 @@ class Refused(BackcastError):
 
 class Unavailable(BackcastError):
     """A part of the system that is needed does not answer; trying again later may help."""
+
+
+class Internal(BackcastError):
+    """A part of a request failed of a bug, of which the service's log has more; the others go on."""

@@ -10,3 +10,8 @@ _OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", 6
 def open_channel(address: str) -> grpc.aio.Channel:
     """Open a channel to `address` (host:port); it connects on the first call."""
     return grpc.aio.insecure_channel(address, options=_OPTIONS)
+
+
+def open_blocking_channel(address: str) -> grpc.Channel:
+    """Open a channel to `address` (host:port) for code without an event loop."""
+    return grpc.insecure_channel(address, options=_OPTIONS)

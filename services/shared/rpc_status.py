@@ -14,7 +14,15 @@ from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from services.shared.errors import BackcastError, InvalidInput, NotFound, Refused, Unavailable, Violation
+from services.shared.errors import (
+    BackcastError,
+    Internal,
+    InvalidInput,
+    NotFound,
+    Refused,
+    Unavailable,
+    Violation,
+)
 
 if TYPE_CHECKING:
     # Generic in their stubs only.
@@ -30,6 +38,7 @@ _CODES: dict[type[BackcastError], int] = {
     NotFound: code_pb2.NOT_FOUND,
     Refused: code_pb2.FAILED_PRECONDITION,
     Unavailable: code_pb2.UNAVAILABLE,
+    Internal: code_pb2.INTERNAL,
 }
 
 
@@ -52,7 +61,7 @@ def status_of(error: BackcastError) -> status_pb2.Status:
     return status
 
 
-def error_of(error: grpc.aio.AioRpcError, service: str) -> BackcastError:
+def error_of(error: grpc.aio.AioRpcError | grpc.RpcError, service: str) -> BackcastError:
     """Return the domain's error for a failed call to `service`: its own, or Unavailable."""
     details = error.details() or error.code().name
     match error.code():
@@ -110,7 +119,9 @@ def _parse(deserialize: _Parse, raw: bytes) -> Any:
     try:
         return deserialize(raw)
     except DecodeError:
-        raise InvalidInput.of("request", "the bytes are not a message of this method") from None
+        raise InvalidInput.of(
+            "request", "the bytes are not a message of this method, or nested too deeply"
+        ) from None
 
 
 async def _parse_each(deserialize: _Parse, raw_messages: AsyncIterator[bytes]) -> AsyncIterator[Any]:

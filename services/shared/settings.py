@@ -3,9 +3,11 @@
 import os
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.shared.errors import InvalidInput, Violation
@@ -44,6 +46,11 @@ class Settings(BaseSettings):
     )
 
     compute_workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
+    compute_executor: str | None = Field(
+        None,
+        description="Where compute's tasks run: dask://host:port of a Dask scheduler; processes of its own "
+        "where it is not set.",
+    )
     column_dir: Path = Field(
         default_factory=lambda: Path(tempfile.gettempdir()) / f"backcast-columns-{os.getuid()}",
         description="Folder of compute's candle columns; can be deleted at any time.",
@@ -75,12 +82,32 @@ class Settings(BaseSettings):
         """Where the others find the data service."""
         return self.data_address or f"127.0.0.1:{self.data_port}"
 
+    @property
+    def dask_scheduler(self) -> str | None:
+        """The host:port of the Dask scheduler, where compute's tasks run on a Dask cluster."""
+        return self.compute_executor and urlsplit(self.compute_executor).netloc
+
+    @field_validator("compute_executor")
+    @classmethod
+    def _names_a_scheduler(cls, value: str | None) -> str | None:
+        if value is not None and not _is_scheduler(value):
+            raise PydanticCustomError("executor", "must be dask://host:port")
+        return value
+
     def required(self, name: str) -> str:
         """Return the setting `name`; raise InvalidInput, naming its variable, where it is not set."""
         value: str | None = getattr(self, name)
         if value is None:
             raise InvalidInput.of(f"{_PREFIX}{name.upper()}", "must be set")
         return value
+
+
+def _is_scheduler(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname and parts.port) and url == f"dask://{parts.netloc}" and "@" not in url
+    except ValueError:
+        return False
 
 
 def load_settings() -> Settings:

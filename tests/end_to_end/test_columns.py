@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.compute.candle_place import CryptoData
 from services.compute.candle_source import CandleSource
-from services.compute.column_files import ColumnFiles, CryptoData
+from services.compute.column_files import ColumnFiles
 from services.compute.column_supply import ColumnSupply
 from services.compute.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack

@@ -7,7 +7,6 @@ from services.compute.engine.coverage import coverage
 from services.compute.engine.curves import equity_curve, monthly_returns
 from services.compute.engine.execution import Execution
 from services.compute.engine.metrics import measure
-from services.compute.engine.position import TRADE_COST, TRADE_UNITS
 from services.compute.engine.results import METRIC_NAMES, BacktestResult, Detail, Metrics, Window
 from services.compute.engine.rules import Evaluation, Expression
 from services.compute.engine.rules.check import columns_of_expression, warmup
@@ -75,11 +74,15 @@ class TradedWindow:
     """
 
     def __init__(self, candles: Candles, interval: Interval, window: Window, execution: Execution) -> None:
-        start, end = np.searchsorted(candles.open_time_s, (window.start_s, window.end_s)).tolist()
+        start, end = map(int, np.searchsorted(candles.open_time_s, (window.start_s, window.end_s)))
         if start >= end:
             raise NotFound(f"there are no candles in the window{_where_they_are(candles)}")
         self._candles, self._start, self._end = candles, start, end
-        self._traded = candles[start:end]
+        # Compiled code takes columns without gaps between their values; those that are so are not copied.
+        time, *values = candles[start:end].columns()
+        self._traded = Candles(
+            np.ascontiguousarray(time), *(np.ascontiguousarray(column) for column in values)
+        )
         self._interval, self._window, self._execution = interval, window, execution
         self._measures = _measures(execution)
         self._measures_warmup = max(map(warmup, self._measures.values()), default=0)
@@ -132,7 +135,7 @@ class TradedWindow:
         if evaluation is None:
             evaluation = Evaluation(self._candles[self._start - before : self._end])
             self._evaluations[before] = evaluation
-        # Prices of 1e300 overflow: what becomes of that is looked at below, and in `measure`.
+        # Prices of 1e300 overflow: what becomes of that is looked at in `measure`.
         with np.errstate(all="ignore"):
             signals = strategy.signals(evaluation)
             simulation = simulate(
@@ -143,7 +146,6 @@ class TradedWindow:
                 **self._measured_columns(evaluation, before),
             )
             figures = measure(self._traded, simulation, self._execution.initial_capital, self._interval)
-        _require_finite(simulation)
         return simulation, figures
 
     def _measured_columns(self, evaluation: Evaluation, before: int) -> dict[str, PriceColumn]:
@@ -161,7 +163,7 @@ class TradedWindow:
 
 def _power_of_two(wanted: int) -> int:
     """Return the smallest power of two that is not below `wanted`, 0 for 0."""
-    return 2 ** (wanted - 1).bit_length() if wanted else 0
+    return 1 << (wanted - 1).bit_length() if wanted else 0
 
 
 def metrics_of(figures: NDArray[np.float64]) -> Metrics:
@@ -173,13 +175,6 @@ def metrics_of(figures: NDArray[np.float64]) -> Metrics:
             for name, value in zip(METRIC_NAMES, figures.tolist(), strict=True)
         }
     )
-
-
-def _require_finite(simulation: Simulation) -> None:
-    trades = simulation.trades
-    # The exit price of what is still open is NaN; everything else follows from these.
-    if not (np.isfinite(simulation.equity).all() and np.isfinite(trades[:, [TRADE_UNITS, TRADE_COST]]).all()):
-        raise Refused("its prices are too small or too great to be computed with")
 
 
 def _where_they_are(candles: Candles) -> str:

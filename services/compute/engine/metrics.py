@@ -11,9 +11,10 @@ import numpy as np
 from numba import njit, types
 from numpy.typing import NDArray
 
-from services.compute.engine.position import BORROW, EXIT, FEES, PROFIT, TRADE_COST
 from services.compute.engine.simulation import Simulation
+from services.compute.engine.terms import TRADES
 from services.shared.candles import Candles
+from services.shared.errors import Refused
 from services.shared.interval import Interval
 
 DAY_S = 86_400
@@ -24,13 +25,17 @@ _ROUNDING = 1e-14
 SHORTEST_CAGR_S = 7 * DAY_S
 # Sums are made of so many parts, each of every so manieth number: processors add them at once.
 _LANES = 8
+_BLOCK = 1024
 
 
 def measure(
     window: Candles, simulation: Simulation, capital: float, interval: Interval
 ) -> NDArray[np.float64]:
-    """Return the figures of a window of n >= 1 candles: float64, in the order of METRIC_NAMES."""
-    return _measure(  # type: ignore[no-any-return]  # compiled
+    """Return the figures of a window of n >= 1 candles: float64, in the order of METRIC_NAMES.
+
+    Raises Refused where the equity or a trade is beyond the numbers of a float64.
+    """
+    figures, finite = _measure(
         simulation.equity,
         simulation.trades,
         simulation.held,
@@ -39,6 +44,9 @@ def measure(
         window.close[-1],
         interval.seconds,
     )
+    if not finite:
+        raise Refused("its prices are too small or too great to be computed with")
+    return figures  # type: ignore[no-any-return]  # compiled
 
 
 @njit(cache=True, nogil=True)
@@ -46,58 +54,82 @@ def _without_noise(fraction):  # type: ignore[no-untyped-def]  # compiled
     return 0.0 if abs(fraction) < _ROUNDING else fraction
 
 
-@njit(cache=True, nogil=True)
-def _returns(equity, capital):  # type: ignore[no-untyped-def]  # compiled
-    """Return the candles' returns; where nothing is left, nothing can change any more."""
-    returns = np.empty(len(equity))
-    returns[0] = _without_noise((equity[0] - capital) / capital)
-    for t in range(1, len(equity)):
-        before = equity[t - 1]
-        change = (equity[t] - before) / before
-        returns[t] = change if before > 0 and abs(change) >= _ROUNDING else 0.0
-    return returns
+@njit(cache=True, nogil=True, error_model="numpy")
+def _write_returns(before, after, returns):  # type: ignore[no-untyped-def]  # compiled
+    """Write the returns from one equity to the next; where nothing is left, nothing can change any more."""
+    for i in range(len(returns)):
+        change = (after[i] - before[i]) / before[i]
+        returns[i] = change if (before[i] > 0) & (abs(change) >= _ROUNDING) else 0.0
 
 
 @njit(cache=True, nogil=True)
 def _sums(values, around):  # type: ignore[no-untyped-def]  # compiled
-    """Return the sums of values, of their squares around `around`, and of the negative ones' squares."""
+    """Return the sums of distances from `around`, of their squares, and of the negative values' squares."""
     total, squares, below = np.zeros(_LANES), np.zeros(_LANES), np.zeros(_LANES)
-    whole = len(values) - len(values) % _LANES
-    for start in range(0, whole, _LANES):
+    rows = values[: len(values) - len(values) % _LANES].reshape(-1, _LANES)
+    for i in range(len(rows)):
         for lane in range(_LANES):
-            value = values[start + lane]
+            value = rows[i, lane]
             distance, negative = value - around, min(value, 0.0)
-            total[lane] += value
+            total[lane] += distance
             squares[lane] += distance * distance
             below[lane] += negative * negative
-    for t in range(whole, len(values)):
-        distance, negative = values[t] - around, min(values[t], 0.0)
-        total[0] += values[t]
+    for value in values[rows.size :]:
+        distance, negative = value - around, min(value, 0.0)
+        total[0] += distance
         squares[0] += distance * distance
         below[0] += negative * negative
     return total.sum(), squares.sum(), below.sum()
 
 
 @njit(cache=True, nogil=True)
+def _moments(equity, capital):  # type: ignore[no-untyped-def]  # compiled
+    """Return of the candles' returns the mean, the squares around it, and those of the negative ones.
+
+    Block by block around the mean so far, and the blocks put together: one pass, without the digits that a
+    sum of squares loses. Source: T. F. Chan, G. H. Golub, R. J. LeVeque, Updating Formulae and a Pairwise
+    Algorithm for Computing Sample Variances, 1979.
+    """
+    mean = _without_noise((equity[0] - capital) / capital)
+    squares, below, count = 0.0, min(mean, 0.0) ** 2, 1
+    returns = np.empty(_BLOCK)
+    while count < len(equity):
+        size = min(_BLOCK, len(equity) - count)
+        block = returns[:size]
+        _write_returns(equity[count - 1 : count - 1 + size], equity[count : count + size], block)
+        total, block_squares, block_below = _sums(block, mean)
+        distance = total / size
+        squares += block_squares - total * distance + distance * distance * count * size / (count + size)
+        mean += total / (count + size)
+        below += block_below
+        count += size
+    return mean, max(squares, 0.0), below
+
+
+@njit(cache=True, nogil=True)
 def _max_drawdown(equity, capital):  # type: ignore[no-untyped-def]  # compiled
-    """Return the greatest fall from a peak, the capital being the first peak, as a fraction of the peak."""
+    """Return the greatest fall from a peak, the capital being the first peak, as a fraction of the peak.
+
+    And whether all of the equity is finite.
+    """
     deepest, peak, trough = 0.0, capital, capital
+    finite = True
     for value in equity:
+        finite &= value - value == 0
         if value > peak:
             # Only the lowest point below a peak decides: one division for all of them.
             deepest = max(deepest, _without_noise((peak - trough) / peak))
             peak, trough = value, value
         elif value < trough:
             trough = value
-    return max(deepest, _without_noise((peak - trough) / peak))
+    return max(deepest, _without_noise((peak - trough) / peak)), finite
 
 
 _PRICES = types.Array(types.float64, 1, "C", readonly=True)
-_TRADES = types.Array(types.float64, 2, "C", readonly=True)
 
 
 @njit(
-    (_PRICES, _TRADES, types.int64, types.float64, types.float64, types.float64, types.int64),
+    (_PRICES, TRADES, types.int64, types.float64, types.float64, types.float64, types.int64),
     cache=True,
     nogil=True,
     error_model="numpy",
@@ -105,32 +137,31 @@ _TRADES = types.Array(types.float64, 2, "C", readonly=True)
 def _measure(equity, trades, held, capital, first_open, last_close, interval_s):  # type: ignore[no-untyped-def]  # compiled
     n = len(equity)
     growth = equity[n - 1] / capital
-    deepest = _max_drawdown(equity, capital)
+    deepest, finite = _max_drawdown(equity, capital)
     cagr = np.nan
     if n * interval_s >= SHORTEST_CAGR_S:
         cagr = growth ** (365.25 * DAY_S / (n * interval_s)) - 1
-    returns = _returns(equity, capital)
     root = math.sqrt(365 * DAY_S / interval_s)
-    mean = _sums(returns, 0.0)[0] / n
-    _, squares, below = _sums(returns, mean)
+    mean, squares, below = _moments(equity, capital)
     std = math.sqrt(squares / (n - 1)) if n > 1 else np.nan
     downside = math.sqrt(below / n)
 
     closed, winners, fees, borrowed = 0, 0, 0.0, 0.0
     gains, losses, total, best, worst = 0.0, 0.0, 0.0, -np.inf, np.inf
     for trade in trades:
-        fees += trade[FEES]
-        borrowed += trade[BORROW]
-        if trade[EXIT] < n:
+        finite &= np.isfinite(trade.units) and np.isfinite(trade.profit)
+        fees += trade.fees
+        borrowed += trade.borrow
+        if trade.exit < n:
             closed += 1
-            fraction = _without_noise(trade[PROFIT] / trade[TRADE_COST])
+            fraction = _without_noise(trade.profit / trade.cost)
             total += fraction
             best, worst = max(best, fraction), min(worst, fraction)
             if fraction > 0:
                 winners += 1
-                gains += trade[PROFIT]
+                gains += trade.profit
             elif fraction < 0:
-                losses -= trade[PROFIT]
+                losses -= trade.profit
     figures = np.array(
         [
             growth - 1,
@@ -158,4 +189,4 @@ def _measure(equity, trades, held, capital, first_open, last_close, interval_s):
     for i in range(len(figures)):
         if not np.isfinite(figures[i]):
             figures[i] = np.nan
-    return figures
+    return figures, finite

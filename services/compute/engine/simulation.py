@@ -26,52 +26,31 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit, types
-from numpy.typing import NDArray
 
 from services.compute.engine.execution import Execution
-from services.compute.engine.position import (
-    CASH,
-    CHARGED_S,
-    LIQUIDATION,
-    NOT_CLOSED,
-    SIDE,
-    SIGNAL,
-    STATE_SIZE,
-    TERMS,
-    TRADE_COLUMNS,
-    TRAIL,
-    UNITS,
-    budget_of,
-    charge,
-    closing_worth,
-    enter,
-    leave,
-    pull_trail,
-    record,
-    terms_of,
-    touched,
-)
 from services.compute.engine.strategies import Signals
+from services.compute.engine.terms import TERMS, TRADE, TRADES, TradeColumns, terms_of
 from services.shared.candles import Candles, PriceColumn
 from services.shared.interval import Interval
 
-_FIRST_CAPACITY = 256
 NO_COLUMN = np.empty(0)
+
+_YEAR_S = 365 * 86_400
+_FIRST_CAPACITY = 256
+# The numbers of ExitReason.
+_NOT_CLOSED, _SIGNAL, _STOP_LOSS, _TRAILING_STOP, _TAKE_PROFIT, _LIQUIDATION = range(6)
 
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
     """What happened in a window of n candles, with k trades.
 
-    `equity` is float64 of shape (n,): cash + units * close, in the quote currency. `trades` is float64 of
-    shape (k, TRADE_COLUMNS), see `position`: indices of the candles of entry and exit (n: still open), the
-    reason of the exit, units (negative: short), fill prices of both (NaN: still open), what it cost, what
-    it gained net of everything (marked at the last close while open), the fees of its fills, and what
-    borrowing cost. `held` is the number of closes at which there was a position.
+    `equity` is float64 of shape (n,): cash + units * close, in the quote currency. `trades` are records of
+    dtype TRADE, shape (k,). `held` is the number of closes at which there was a position.
     """
 
     equity: PriceColumn
-    trades: NDArray[np.float64]
+    trades: TradeColumns
     held: int
 
 
@@ -105,6 +84,22 @@ def simulate(
     )
 
 
+# The position that there is, and the cash: a record, so that the functions below can change it. `side` is 1
+# long, -1 short, 0 flat; `stop`, `profit` and `trail` are prices, NaN where there is no such stop;
+# `charged_s` is when borrowing was last paid for, `best` the best price since the entry, `atr` the one that
+# the stops were set by.
+_POSITION = np.dtype(
+    [
+        (name, np.float64)
+        for name in (
+            *("cash", "side", "units", "cost", "price", "fee_paid", "borrowed", "charged_s"),
+            *("stop", "profit", "trail", "best", "atr"),
+        )
+    ]
+    + [("since", np.int64)]
+)
+
+
 @njit(cache=True, nogil=True)
 def _wanted(side, buy, sell, may_long, may_short):  # type: ignore[no-untyped-def]  # compiled
     """Return the side that the signals of a close ask for."""
@@ -116,8 +111,140 @@ def _wanted(side, buy, sell, may_long, may_short):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
+def _budget(cash, terms, volatility):  # type: ignore[no-untyped-def]  # compiled
+    """Return what a new position may cost, fee included; 0 where there is to be none."""
+    if np.isnan(terms.target):
+        return min(cash * terms.fraction, terms.amount)
+    if not volatility > 0:
+        return 0.0
+    return cash * min(1.0, terms.target / volatility)
+
+
+@njit(cache=True, nogil=True)
+def _level(price, sign, fraction, multiple, atr):  # type: ignore[no-untyped-def]  # compiled
+    """Return the price at a distance from `price`; NaN, which nothing ever touches, where there is none."""
+    if not np.isnan(fraction):
+        return price * (1 + sign * fraction)
+    return price + sign * multiple * atr
+
+
+@njit(cache=True, nogil=True)
+def _enter(now, side, raw, index, time_s, budget, atr, terms):  # type: ignore[no-untyped-def]  # compiled
+    price = raw * (1 + side * terms.slippage)
+    now.side, now.price, now.since, now.cost = side, price, index, budget
+    now.units = budget / (price * (1 + terms.fee))
+    now.fee_paid, now.borrowed, now.charged_s = now.units * price * terms.fee, 0.0, time_s
+    now.best, now.atr = price, atr
+    now.stop = _level(price, -side, terms.stop_fraction, terms.stop_atr, atr)
+    now.profit = _level(price, side, terms.profit_fraction, terms.profit_atr, atr)
+    now.trail = _level(price, -side, terms.trail_fraction, terms.trail_atr, atr)
+    if side > 0:
+        now.cash -= budget
+    else:
+        now.cash += now.units * price * (1 - terms.fee)
+
+
+@njit(cache=True, nogil=True)
+def _closing_worth(now, raw, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Return what closing the position adds to the cash: less than nothing where it is short."""
+    side = now.side
+    return side * (now.units * raw * (1 - side * terms.slippage) * (1 - side * terms.fee))
+
+
+@njit(cache=True, nogil=True)
+def _record(now, trade, index, reason, exit_price, worth, exit_fee):  # type: ignore[no-untyped-def]  # compiled
+    """Write the position into the record `trade`, as one whose closing adds `worth` to the cash."""
+    trade.entry, trade.exit, trade.reason = now.since, index, reason
+    trade.units, trade.cost = now.side * now.units, now.cost
+    trade.entry_price, trade.exit_price = now.price, exit_price
+    paid = now.cost if now.side > 0 else now.fee_paid - now.units * now.price
+    trade.profit = worth - paid - now.borrowed
+    trade.fees, trade.borrow = now.fee_paid + exit_fee, now.borrowed
+
+
+@njit(cache=True, nogil=True)
+def _leave(now, trade, raw, index, reason, terms):  # type: ignore[no-untyped-def]  # compiled
+    worth = _closing_worth(now, raw, terms)
+    if reason == _LIQUIDATION or now.cash + worth < 0:
+        # A price that opened beyond the liquidation too: no more than everything can be lost.
+        reason, worth = _LIQUIDATION, -now.cash
+    exit_price = raw * (1 - now.side * terms.slippage)
+    _record(now, trade, index, reason, exit_price, worth, now.units * exit_price * terms.fee)
+    now.cash += worth
+    now.side, now.units = 0.0, 0.0
+
+
+@njit(cache=True, nogil=True)
+def _charge(now, raw, time_s, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Take from the cash what a short position has cost to borrow since it was last charged."""
+    cost = now.units * raw * terms.borrow_rate * ((time_s - now.charged_s) / _YEAR_S)
+    now.cash -= cost
+    now.borrowed += cost
+    now.charged_s = time_s
+
+
+@njit(cache=True, nogil=True)
+def _touched(now, open_, high, low, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Return why the position is closed within a candle (_NOT_CLOSED: it is not), and at which raw price."""
+    side, stop, profit = now.side, now.stop, now.profit
+    reason = _STOP_LOSS
+    # Of several stops the one that is nearest to the price; what is NaN is not there.
+    if not np.isnan(now.trail) and not side * now.trail <= side * stop:
+        reason, stop = _TRAILING_STOP, now.trail
+    if side < 0:
+        ruin = now.cash / (now.units * (1 + terms.slippage) * (1 + terms.fee))
+        if not ruin >= stop:
+            reason, stop = _LIQUIDATION, ruin
+    worst, best = (low, high) if side > 0 else (high, low)
+    opens_beyond_profit = side * open_ >= side * profit
+    if side * worst <= side * stop and not opens_beyond_profit:
+        return reason, (min(stop, open_) if side > 0 else max(stop, open_))
+    if side * best >= side * profit:
+        return _TAKE_PROFIT, (max(profit, open_) if side > 0 else min(profit, open_))
+    return _NOT_CLOSED, np.nan
+
+
+@njit(cache=True, nogil=True)
+def _fill(now, trades, count, wanted, raw, index, time_s, signal, atr, volatility, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Close what is open, and open what is wanted instead; return how many trades are closed now."""
+    if now.side != 0:
+        if now.side < 0:
+            _charge(now, raw, time_s, terms)
+        _leave(now, trades[count], raw, index, _SIGNAL, terms)
+        count += 1
+    # Costs can eat everything: then there is nothing left to trade with.
+    if wanted != 0 and now.cash > 0:
+        budget = _budget(now.cash, terms, volatility[signal] if len(volatility) else np.nan)
+        atr_then = atr[signal] if len(atr) else np.nan
+        if budget > 0 and not (len(atr) and np.isnan(atr_then)):
+            _enter(now, wanted, raw, index, time_s, budget, atr_then, terms)
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _live_through(now, trades, count, t, time_s, open_, high, low, close, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Take the open position through candle t; return how many trades are closed now."""
+    short = now.side < 0
+    if short and now.charged_s < time_s[t]:
+        _charge(now, open_[t], time_s[t], terms)
+    reason, raw = _touched(now, open_[t], high[t], low[t], terms)
+    if reason == _NOT_CLOSED:
+        if not np.isnan(now.trail):
+            now.best = max(now.best, high[t]) if not short else min(now.best, low[t])
+            now.trail = _level(now.best, -now.side, terms.trail_fraction, terms.trail_atr, now.atr)
+        if not short:
+            return count
+        _charge(now, close[t], time_s[t] + terms.interval_s, terms)
+        if now.cash + _closing_worth(now, close[t], terms) > 0:
+            return count
+        reason, raw = _LIQUIDATION, close[t]
+    _leave(now, trades[count], raw, t, reason, terms)
+    return count + 1
+
+
+@njit(cache=True, nogil=True)
 def _equity(now, close):  # type: ignore[no-untyped-def]  # compiled
-    return now[CASH] + now[SIDE] * now[UNITS] * close
+    return now.cash + now.side * now.units * close
 
 
 @njit(cache=True, nogil=True)
@@ -126,7 +253,7 @@ def _coast(equity, close, buy, sell, t, now, terms):  # type: ignore[no-untyped-
 
     Nothing else can happen: without stops, most candles of a backtest are passed here.
     """
-    side, cash, units = now[SIDE], now[CASH], now[SIDE] * now[UNITS]
+    side, cash, units = now.side, now.cash, now.side * now.units
     by_buy = side < 0 or (side == 0 and terms.may_long)
     by_sell = side > 0 or (side == 0 and terms.may_short)
     while t < len(close):
@@ -142,91 +269,58 @@ def _with_room(trades, count):  # type: ignore[no-untyped-def]  # compiled
     # A candle closes two at most: one at its open, and one within it.
     if count + 2 <= len(trades):
         return trades
-    larger = np.empty((2 * len(trades), TRADE_COLUMNS))
+    larger = np.empty(2 * len(trades), TRADE)
     larger[:count] = trades[:count]
     return larger
-
-
-@njit(cache=True, nogil=True)
-def _trade(now, trades, count, wanted, raw, index, time_s, signal, atr, volatility, terms):  # type: ignore[no-untyped-def]  # compiled
-    """Close what is open, and open what is wanted instead; return how many trades are closed now."""
-    if now[SIDE] != 0:
-        if now[SIDE] < 0:
-            charge(now, raw, time_s, terms)
-        leave(now, trades[count], raw, index, SIGNAL, terms)
-        count += 1
-    # Costs can eat everything: then there is nothing left to trade with.
-    if wanted != 0 and now[CASH] > 0:
-        budget = budget_of(now[CASH], terms, volatility[signal] if len(volatility) else np.nan)
-        if budget > 0:
-            atr_then = atr[signal] if len(atr) else np.nan
-            enter(now, wanted, raw, index, time_s, budget, atr_then, terms)
-    return count
-
-
-@njit(cache=True, nogil=True)
-def _live_through(now, trades, count, t, time_s, open_, high, low, close, terms):  # type: ignore[no-untyped-def]  # compiled
-    """Take the open position through candle t; return how many trades are closed now."""
-    short = now[SIDE] < 0
-    if short and now[CHARGED_S] < time_s[t]:
-        charge(now, open_[t], time_s[t], terms)
-    reason, raw = touched(now, open_[t], high[t], low[t], terms)
-    if reason != NOT_CLOSED:
-        leave(now, trades[count], raw, t, reason, terms)
-        return count + 1
-    if not np.isnan(now[TRAIL]):
-        pull_trail(now, high[t], low[t], terms)
-    if short:
-        charge(now, close[t], time_s[t] + terms.interval_s, terms)
-        if now[CASH] + closing_worth(now, close[t], terms) <= 0:
-            leave(now, trades[count], close[t], t, LIQUIDATION, terms)
-            return count + 1
-    return count
 
 
 # Columns may be read-only, as memory-mapped ones are.
 _PRICES = types.Array(types.float64, 1, "C", readonly=True)
 _FLAGS = types.Array(types.boolean, 1, "C", readonly=True)
 _TIMES = types.Array(types.int64, 1, "C", readonly=True)
+
+
 # A signature makes this compile at import, once for all processes: the machine code is cached on disk.
-_SIGNATURE = (_TIMES, *(_PRICES,) * 4, *(_FLAGS,) * 2, *(_PRICES,) * 2, TERMS)
-
-
-@njit(_SIGNATURE, cache=True, nogil=True)
+@njit(
+    types.Tuple(  # type: ignore[no-untyped-call]
+        (types.Array(types.float64, 1, "C"), TRADES, types.int64)
+    )(_TIMES, *(_PRICES,) * 4, *(_FLAGS,) * 2, *(_PRICES,) * 2, TERMS),
+    cache=True,
+    nogil=True,
+)
 def _simulate(time_s, open_, high, low, close, buy, sell, atr, volatility, terms):  # type: ignore[no-untyped-def]  # compiled
     n = len(close)
     equity = np.empty(n)
-    trades = np.empty((_FIRST_CAPACITY, TRADE_COLUMNS))
-    count, held = 0, 0
+    trades = np.empty(_FIRST_CAPACITY, TRADE)
+    count = held = wanted = side = t = 0
     has_range = len(high) > 0
-    now = np.zeros(STATE_SIZE)
-    now[CASH] = terms.capital
-    side, wanted, t = 0, 0, 0
+    now = np.zeros(1, _POSITION)[0]
+    now.cash = terms.capital
     while t < n:
         trades = _with_room(trades, count)
         # Orders of the last close fill at this open; those at a close have filled there.
         if wanted != side:
-            count = _trade(now, trades, count, wanted, open_[t], t, time_s[t], t - 1, atr, volatility, terms)
-        if has_range and now[SIDE] != 0:
+            count = _fill(now, trades, count, wanted, open_[t], t, time_s[t], t - 1, atr, volatility, terms)
+        if has_range and now.side != 0:
             count = _live_through(now, trades, count, t, time_s, open_, high, low, close, terms)
             equity[t] = _equity(now, close[t])
         else:
             began = t
             t = _coast(equity, close, buy, sell, t, now, terms)
-            held += (t - began) * (now[SIDE] != 0)
+            held += (t - began) * (now.side != 0)
             if t == n:
                 break
-        side = int(now[SIDE])
+        side = int(now.side)
         wanted = _wanted(side, buy[t], sell[t], terms.may_long, terms.may_short)
         if wanted != side and terms.same_close:
             close_s = time_s[t] + terms.interval_s
-            count = _trade(now, trades, count, wanted, close[t], t, close_s, t, atr, volatility, terms)
+            count = _fill(now, trades, count, wanted, close[t], t, close_s, t, atr, volatility, terms)
             equity[t] = _equity(now, close[t])
-            wanted = side = int(now[SIDE])
+            wanted = side = int(now.side)
         held += side != 0
         t += 1
-    if now[SIDE] != 0:
+    if now.side != 0:
         trades = _with_room(trades, count)
-        record(now, trades[count], n, NOT_CLOSED, np.nan, now[SIDE] * now[UNITS] * close[n - 1], 0.0)
+        _record(now, trades[count], n, _NOT_CLOSED, np.nan, now.side * now.units * close[n - 1], 0.0)
         count += 1
     return equity, trades[:count], held

@@ -1,26 +1,25 @@
 """Trades as records for people."""
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
-from services.compute.engine import position
 from services.compute.engine.execution import Execution, FillTime
 from services.compute.engine.results import ExitReason, Trade
+from services.compute.engine.terms import TradeColumns
 from services.shared.candles import Candles
 
 
-def trade_records(window: Candles, trades: NDArray[np.float64], execution: Execution) -> tuple[Trade, ...]:
+def trade_records(window: Candles, trades: TradeColumns, execution: Execution) -> tuple[Trade, ...]:
     """Return the trades of a simulation (see Simulation.trades) as records; the window needs high and low."""
     return tuple(_record(window, trade, execution) for trade in trades)
 
 
-def _record(window: Candles, trade: NDArray[np.float64], execution: Execution) -> Trade:
-    entry, exit_ = int(trade[position.ENTRY]), int(trade[position.EXIT])
-    entry_price, exit_price = float(trade[position.ENTRY_PRICE]), float(trade[position.EXIT_PRICE])
-    units = float(trade[position.TRADE_UNITS])
+def _record(window: Candles, trade: Any, execution: Execution) -> Trade:
+    entry, exit_ = int(trade["entry"]), int(trade["exit"])
+    entry_price, exit_price = float(trade["entry_price"]), float(trade["exit_price"])
+    units = float(trade["units"])
     is_open = exit_ == len(window)
     at_close = execution.fill_time is FillTime.SAME_CLOSE
-    reason = ExitReason(int(trade[position.REASON]))
+    reason = ExitReason(int(trade["reason"]))
     # A signal that fills at a close has seen that candle to its end.
     end = exit_ + 1 if at_close and reason is ExitReason.SIGNAL else exit_
     prices = [entry_price] if is_open else [entry_price, exit_price]
@@ -31,14 +30,14 @@ def _record(window: Candles, trade: NDArray[np.float64], execution: Execution) -
         units=units,
         exit_time_s=None if is_open else int(window.open_time_s[exit_]),
         exit_price=None if is_open else exit_price,
-        fees_paid=float(trade[position.FEES]),
-        profit=float(trade[position.PROFIT]),
-        return_fraction=float(trade[position.PROFIT] / trade[position.TRADE_COST]),
+        fees_paid=float(trade["fees"]),
+        profit=float(trade["profit"]),
+        return_fraction=float(trade["profit"] / trade["cost"]),
         held_candles=exit_ - entry,
         exit_reason=reason,
         worst_excursion=worst,
         best_excursion=best,
-        borrow_paid=float(trade[position.BORROW]),
+        borrow_paid=float(trade["borrow"]),
     )
 
 

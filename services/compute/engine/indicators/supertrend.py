@@ -1,5 +1,6 @@
 """Supertrend."""
 
+import numpy as np
 from numba import types
 
 from services.compute.engine.indicators.atr import atr
@@ -16,7 +17,7 @@ def supertrend(
     candle, (high + low) / 2. The final lower band only rises, until a close is below it; the final upper
     one only falls, until a close is above it. A close above the final upper band turns the trend up, one
     below the final lower band turns it down. The line is the final lower band while up, the upper while
-    down; the trend is up where close >= line, except that a line equal to the close keeps the trend.
+    down: a close above it is in an up trend, one below it in a down trend, one on it in that before.
     It begins with the ATR, at index `period`, before which all is NaN, and in a down trend: an up trend is
     one that has been seen to begin.
     Source: Olivier Seban's Supertrend, 2009.
@@ -45,5 +46,7 @@ def _supertrend(
             if t == start or middle + reach < upper or before > upper:
                 upper = middle + reach
             up = close[t] >= lower if up else close[t] > upper
-            result[t] = lower if up else upper
+            line = lower if up else upper
+            # However large the multiple is.
+            result[t] = line if abs(line) < np.inf else np.nan
             before = close[t]

@@ -4,6 +4,7 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class Constant:
 Argument = Input | Constant
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Function:
     """A function of expressions.
 
@@ -67,12 +68,12 @@ class Function:
     warmup: Callable[..., int] | None = None
     is_indicator: bool = True
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Input, ...]:
         """The arguments that are expressions; they come first."""
         return tuple(argument for argument in self.arguments if isinstance(argument, Input))
 
-    @property
+    @cached_property
     def constants(self) -> tuple[Constant, ...]:
         """The arguments that are numbers; they come last."""
         return tuple(argument for argument in self.arguments if isinstance(argument, Constant))
@@ -131,6 +132,12 @@ _KELTNER = (_period(20), _period(10, "atr_period"), _factor("multiple", 2.0))
 
 def _macd(part: int) -> Callable[..., PriceColumn]:
     return lambda *arguments: indicators.macd(*arguments)[part]
+
+
+def _stochastic_k(
+    high: PriceColumn, low: PriceColumn, close: PriceColumn, period: int, smoothing: int
+) -> PriceColumn:
+    return indicators.stochastic(high, low, close, period, smoothing, 1)[0]
 
 
 def _stochastic_lookback(period: int, smoothing: int, signal: int = 1) -> int:
@@ -308,7 +315,7 @@ _FUNCTIONS = (
         (*_HIGH_LOW_CLOSE, *_STOCHASTIC),
         Kind.SERIES,
         "Slow stochastic %K, 0 to 100.",
-        lambda *arguments: indicators.stochastic(*arguments, 1)[0],
+        _stochastic_k,
         _stochastic_lookback,
     ),
     Function(

@@ -1,0 +1,174 @@
+"""A Dask cluster as the workers: its scheduler says which machine does what."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent import futures
+from concurrent.futures import Executor, Future
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from urllib.parse import urlsplit
+
+from services.compute.worker import WorkerDied, call, call_message
+from services.shared.errors import InvalidInput, Unavailable
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_Parameters = ParamSpec("_Parameters")
+_Value = TypeVar("_Value")
+
+# How long the scheduler may take to answer.
+_PATIENCE_S = 5.0
+# How often it is seen whether the connection still is what it was.
+_WATCH_PAUSE_S = 0.5
+
+
+class DaskCluster(Executor):
+    """Calls functions on the cluster of the scheduler at `address` (host:port) while its context lasts.
+
+    Scheduler and workers run in an environment with this version of Backcast. It belongs to the event loop
+    that enters it, as WorkerPool does. Where the scheduler is away, what it was doing fails with Unavailable,
+    as does everything until it is back.
+    """
+
+    batch_s = 0.1
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._client: Client | None = None
+        self._closed = False
+        self._connecting = asyncio.Lock()
+        # By the future that we gave away: the cluster's, and the connection that it depends on.
+        self._under_way: dict[Future[Any], tuple[Future[Any], object]] = {}
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        await self._connected()
+        self._watcher = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.shutdown(wait=False, cancel_futures=True)
+        self._watcher.cancel()
+        await asyncio.gather(self._watcher, return_exceptions=True)
+        if self._client:
+            await asyncio.to_thread(self._client.close)
+
+    async def capacity(self) -> int:
+        """Return how many threads the cluster has. Raises Unavailable where there is none to be found."""
+        client = await self._connected()
+        try:
+            threads: int = sum((await asyncio.to_thread(client.nthreads)).values())
+        except Exception as error:
+            # OSError mostly, but a client that is closed meanwhile raises whatever it comes to.
+            raise self._away() from error
+        if client.status != "running":
+            raise self._away()
+        if not threads:
+            raise Unavailable(f"the Dask scheduler at {self._address} has no workers")
+        return threads
+
+    def submit(
+        self, fn: Callable[_Parameters, _Value], /, *args: _Parameters.args, **kwargs: _Parameters.kwargs
+    ) -> Future[_Value]:
+        """Have a worker call `fn`, a module's function.
+
+        The future raises what `fn` raised, WorkerDied where as many workers died of it as the scheduler
+        allows, and Unavailable where the connection to the scheduler is lost. Cancelling it takes the call
+        back if it has not begun. Raises Unavailable where there is no connection.
+        """
+        if self._closed:
+            raise Unavailable("compute is stopping")
+        if not self._client or self._client.status != "running":
+            raise self._away()
+        # As bytes: Dask looks into arguments, and its scheduler would import what they need.
+        theirs = self._executor.submit(call, call_message(fn, args, kwargs))
+        ours: Future[_Value] = Future()
+        self._under_way[ours] = theirs, self._client.scheduler_comm
+        theirs.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._settle, ours))
+        ours.add_done_callback(self._forget)
+        return ours
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more calls; leaving the context closes the connection."""
+        self._closed = True
+        for ours, (theirs, _) in list(self._under_way.items()):
+            if cancel_futures:
+                ours.cancel()
+            elif wait:
+                # The event loop stands still meanwhile.
+                futures.wait([theirs])
+                self._settle(ours)
+
+    def _settle(self, ours: Future[Any]) -> None:
+        """Pass on what the cluster's future has."""
+        if ours not in self._under_way:
+            return
+        theirs, _ = self._under_way[ours]
+        if theirs.cancelled():
+            # Not by us, or it would not be under way.
+            ours.set_exception(self._away())
+        elif error := theirs.exception():
+            ours.set_exception(_domain_error(error))
+        else:
+            ours.set_result(theirs.result())
+
+    def _forget(self, ours: Future[Any]) -> None:
+        theirs, _ = self._under_way.pop(ours)
+        # What is closed takes back everything by itself.
+        if ours.cancelled() and not self._closed:
+            # It waits for the thread of Dask's client.
+            self._loop.run_in_executor(None, theirs.cancel)
+
+    async def _watch(self) -> None:
+        """Fail what was under way when the connection was lost: Dask's client can forget to."""
+        while True:
+            await asyncio.sleep(_WATCH_PAUSE_S)
+            connection = self._client.scheduler_comm if self._client else None
+            for future, (_, its_connection) in list(self._under_way.items()):
+                if its_connection is not connection:
+                    future.set_exception(self._away())
+
+    async def _connected(self) -> "Client":
+        """Return the client; a new one where the last one has given up reconnecting."""
+        async with self._connecting:
+            if self._client is None or self._client.status not in ("running", "connecting"):
+                await self._knock()
+                self._client = await asyncio.to_thread(self._connect)
+                self._executor = self._client.get_executor(pure=False)
+        return self._client
+
+    async def _knock(self) -> None:
+        """Raise Unavailable where nobody listens: Dask's client would say so too, but leave a thread."""
+        place = urlsplit(f"//{self._address}")
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                _, writer = await asyncio.open_connection(place.hostname, place.port)
+        except OSError as error:
+            raise self._away() from error
+        writer.close()
+
+    def _connect(self) -> "Client":
+        try:
+            from distributed import Client  # noqa: PLC0415  # optional, and a second of imports
+        except ImportError:
+            raise InvalidInput.of(
+                "BACKCAST_COMPUTE_EXECUTOR", "needs Dask: pip install 'backcast[dask]'"
+            ) from None
+        try:
+            return Client(f"tcp://{self._address}", timeout=_PATIENCE_S, set_as_default=False)
+        except (OSError, TimeoutError) as error:
+            raise self._away() from error
+
+    def _away(self) -> Unavailable:
+        return Unavailable(f"the Dask scheduler at {self._address} does not answer")
+
+
+def _domain_error(error: BaseException) -> Exception:
+    from distributed import KilledWorker  # noqa: PLC0415  # see _connect
+
+    if isinstance(error, KilledWorker):
+        return WorkerDied("workers died again and again in this task")
+    # The scheduler's complaint has it as its cause.
+    if isinstance(missing := error.__cause__ or error, ImportError):
+        return Unavailable(f"the Dask cluster has another version of Backcast, or none: {missing}")
+    return error if isinstance(error, Exception) else RuntimeError(repr(error))

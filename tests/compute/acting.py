@@ -1,0 +1,68 @@
+"""What tests have workers do; they import it by name."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from socket import socket
+from typing import Any, Never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.shared.candles import Candles
+from services.shared.errors import NotFound
+
+
+def act(folder: str, what: str = "") -> int:
+    """Leave a mark in `folder`, then do what functions do not do; return how many marks there were."""
+    marks = marks_in(folder)
+    (Path(folder) / f"{marks}-{os.getpid()}").touch()
+    if what == "die" or (what == "die once" and marks == 0):
+        os._exit(1)
+    if what == "fail":
+        raise ZeroDivisionError("as it was told to")
+    if what == "wait":
+        time.sleep(0.3)
+    return marks
+
+
+def marks_in(folder: str | Path) -> int:
+    return len(list(Path(folder).iterdir()))
+
+
+def act_on_candles(candles: Candles, argument: tuple[str, str]) -> int:
+    """Act as a task on candles does."""
+    return act(*argument)
+
+
+def candle_count(candles: Candles, times: int) -> int:
+    return len(candles) * times
+
+
+def negative(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return -values
+
+
+def not_found() -> Never:
+    raise NotFound("there is none")
+
+
+class TwoPartError(Exception):
+    """Pickling forgets what it was made of."""
+
+    def __init__(self, part: str, other: str) -> None:
+        super().__init__(part + other)
+
+
+def raise_two_parts() -> Never:
+    raise TwoPartError("in two", " parts")
+
+
+def unpicklable() -> Callable[[], Any]:
+    return lambda: None
+
+
+def end_at_once(service: socket) -> None:
+    """Stand in for a worker that cannot start."""
+    service.close()

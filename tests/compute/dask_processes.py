@@ -1,0 +1,95 @@
+"""A Dask scheduler and workers as processes of this machine, which tests may kill."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from services.compute.dask_cluster import DaskCluster
+from services.local.ports import free_ports
+from services.shared.errors import Unavailable
+
+ROOT = Path(__file__).parents[2]
+
+
+class DaskProcesses:
+    """A scheduler, at `address` (host:port), and one-threaded workers, while its context lasts."""
+
+    def __init__(self, folder: Path, workers: int = 2) -> None:
+        self._folder = folder
+        self._count = workers
+        self.address = f"127.0.0.1:{free_ports(1)[0]}"
+        self.workers: list[Process] = []
+        self._started = 0
+
+    async def __aenter__(self) -> Self:
+        await self.start_scheduler()
+        await self.start_workers()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for process in (*self.workers, self.scheduler):
+            await kill(process)
+
+    async def start_scheduler(self) -> None:
+        self.scheduler = await self._start(
+            "scheduler",
+            *("--host", "127.0.0.1", "--port", self.address.rpartition(":")[2]),
+            # A call that two workers have died of is given up.
+            DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="1",
+            # Should the tests be killed, it ends.
+            DASK_DISTRIBUTED__SCHEDULER__IDLE_TIMEOUT="5 minutes",
+        )
+        while not await self._listens():
+            await asyncio.sleep(0.05)
+
+    async def start_workers(self) -> None:
+        """Start workers in place of those that have ended, each with a folder of its own for everything."""
+        self.workers = [worker for worker in self.workers if worker.returncode is None]
+        while len(self.workers) < self._count:
+            self._started += 1
+            folder = self._folder / f"worker-{self._started}"
+            self.workers.append(
+                await self._start(
+                    "worker",
+                    f"tcp://{self.address}",
+                    *("--host", "127.0.0.1", "--nthreads", "1", "--no-nanny"),
+                    *("--name", folder.name, "--local-directory", str(folder)),
+                    BACKCAST_COLUMN_DIR=str(folder / "columns"),
+                )
+            )
+
+    async def joined(self, cluster: DaskCluster) -> None:
+        """Wait until all workers have joined."""
+        while True:
+            with suppress(Unavailable):
+                if await cluster.capacity() == self._count:
+                    return
+            await asyncio.sleep(0.05)
+
+    async def _listens(self) -> bool:
+        host, _, port = self.address.rpartition(":")
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    async def _start(self, what: str, *arguments: str, **environment: str) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", f"distributed.cli.dask_{what}", *arguments, "--no-dashboard"),
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=DEVNULL,
+            stderr=DEVNULL,
+        )
+
+
+async def kill(process: Process) -> None:
+    with suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()

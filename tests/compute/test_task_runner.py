@@ -1,0 +1,233 @@
+"""Tasks on the candles of many cryptos: every one has its outcome, whatever happens to the others."""
+
+from asyncio import wrap_future
+from collections.abc import AsyncGenerator, Callable, Iterable
+from concurrent.futures import Future
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+import structlog
+
+from services.compute.backtest_task import Backtest
+from services.compute.backtests import Backtester, BacktestJob
+from services.compute.candle_place import CandlePlace, CryptoData
+from services.compute.candle_tasks import Batch, BatchResult, Task, run_batch
+from services.compute.engine import Detail, Execution, Window, run_backtest
+from services.compute.engine.strategies.rsi import Rsi
+from services.compute.pool import WorkerPool
+from services.compute.stored_candles import StoredCandles
+from services.compute.task_runner import Outcome, TaskRunner
+from services.compute.worker import WorkerDied
+from services.shared.errors import BackcastError, Internal, NotFound, Unavailable
+from services.shared.interval import Interval
+from tests.candle_making import START_S, random_candles
+from tests.compute.acting import act_on_candles, candle_count, marks_in
+
+HOUR = Interval.HOUR_1
+COLUMNS = ("open", "close")
+
+
+class Supply:
+    """Has candles of every crypto but of those in `errors`; those in `gone` are there at the n-th asking."""
+
+    def __init__(self, folder: Path, cryptos: Iterable[CryptoData]) -> None:
+        self.folder = folder
+        self.candles = {data: random_candles(seed, 1000 + seed) for seed, data in enumerate(cryptos)}
+        self.errors: dict[CryptoData, BackcastError] = {}
+        self.gone: dict[CryptoData, int] = {}
+
+    def failing(self, reason: BackcastError, tasks: list[Task]) -> Callable[[CryptoData], list[Task]]:
+        """From the first crypto's tasks on, nothing more can be brought."""
+
+        def tasks_of(data: CryptoData) -> list[Task]:
+            self.errors[data] = reason
+            return tasks
+
+        return tasks_of
+
+    async def columns(
+        self, cryptos: list[CryptoData], interval: Interval, columns: tuple[str, ...]
+    ) -> AsyncGenerator[tuple[CryptoData, CandlePlace | BackcastError]]:
+        for data in cryptos:
+            stored = StoredCandles(self.folder, data, interval, columns)
+            self.gone[data] = self.gone.get(data, 0) - 1
+            if self.gone[data] < 0 and data not in self.errors:
+                stored.write([self.candles[data]])
+            yield data, self.errors.get(data, stored)
+
+
+class CountingWorkers:
+    """A pool, and the size of every batch that it was given."""
+
+    def __init__(self, pool: WorkerPool, batch_s: float) -> None:
+        self._pool = pool
+        self.batch_s = batch_s
+        self.sizes: list[int] = []
+
+    async def capacity(self) -> int:
+        return await self._pool.capacity()
+
+    def submit(self, fn: Callable[[Batch], BatchResult], batch: Batch, /) -> Future[BatchResult]:
+        self.sizes.append(len(batch.tasks))
+        return self._pool.submit(fn, batch)
+
+
+def cryptos(count: int) -> list[CryptoData]:
+    return [CryptoData(f"C{number}USDT", str(number)) for number in range(count)]
+
+
+@pytest.fixture
+def supply(tmp_path: Path) -> Supply:
+    return Supply(tmp_path / "columns", cryptos(200))
+
+
+@pytest.fixture
+def marks(tmp_path: Path) -> Path:
+    folder = tmp_path / "marks"
+    folder.mkdir()
+    return folder
+
+
+def acts_of(marks: Path, **acts: str) -> Callable[[CryptoData], list[Task]]:
+    """One task for each crypto, which acts as it says for its symbol."""
+    return lambda data: [Task(act_on_candles, (str(marks), acts.get(data.symbol, "")))]
+
+
+async def outcomes_of(
+    runner: TaskRunner, count: int, tasks_of: Callable[[CryptoData], list[Task]]
+) -> dict[str, list[Outcome]]:
+    outcomes: dict[str, list[Outcome]] = {}
+    async for outcome in runner.run(cryptos(count), HOUR, COLUMNS, tasks_of):
+        outcomes.setdefault(outcome.data.symbol, []).append(outcome)
+    return outcomes
+
+
+async def test_every_backtest_is_the_engines(pool: WorkerPool, supply: Supply) -> None:
+    window = Window(START_S + 3600 * 300, START_S + 3600 * 1200)
+    job = BacktestJob(cryptos(40), Backtest(Rsi(), HOUR, window, Execution(), Detail.TRADES))
+    results = {
+        outcome.data: outcome.result async for outcome in Backtester(TaskRunner(pool, supply)).run(job)
+    }
+    assert results == {
+        data: run_backtest(supply.candles[data], Rsi(), HOUR, window, Execution(), Detail.TRADES)
+        for data in job.cryptos
+    }
+
+
+async def test_a_crypto_can_have_any_number_of_tasks(pool: WorkerPool, supply: Supply) -> None:
+    outcomes = await outcomes_of(
+        TaskRunner(pool, supply),
+        10,
+        lambda data: [Task(candle_count, times) for times in range(int(data.fingerprint) * 20)],
+    )
+    assert {symbol: sorted(outcome.result for outcome in mine) for symbol, mine in outcomes.items()} == {
+        f"C{number}USDT": [(1000 + number) * times for times in range(number * 20)] for number in range(1, 10)
+    }
+
+
+async def test_an_unexpected_error_fails_its_crypto_only_and_is_logged(
+    pool: WorkerPool, supply: Supply, marks: Path
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        outcomes = await outcomes_of(TaskRunner(pool, supply), 60, acts_of(marks, C50USDT="fail"))
+    failed = {symbol for symbol, (outcome,) in outcomes.items() if isinstance(outcome.result, Exception)}
+    assert (len(outcomes), failed) == (60, {"C50USDT"})
+    assert isinstance(outcomes["C50USDT"][0].result, Internal)
+    assert str(outcomes["C50USDT"][0].result) == "internal error; the service's log has more"
+    (logged,) = logs
+    assert logged["symbol"] == "C50USDT"
+    assert "in act_on_candles\n" in "".join(logged["exc_info"].__notes__)
+
+
+async def test_a_deadly_task_fails_its_crypto_only(pool: WorkerPool, supply: Supply, marks: Path) -> None:
+    workers = CountingWorkers(pool, batch_s=60)
+    outcomes = await outcomes_of(TaskRunner(workers, supply), 60, acts_of(marks, C50USDT="die"))
+    failed = {symbol for symbol, (outcome,) in outcomes.items() if isinstance(outcome.result, Exception)}
+    assert (len(outcomes), failed) == (60, {"C50USDT"})
+    assert isinstance(outcomes["C50USDT"][0].result, WorkerDied)
+    assert max(workers.sizes) > 1
+
+
+async def test_a_crypto_without_candles_has_its_reason(pool: WorkerPool, supply: Supply, marks: Path) -> None:
+    reason = supply.errors[cryptos(3)[1]] = NotFound("there are no candles")
+    outcomes = await outcomes_of(TaskRunner(pool, supply), 3, acts_of(marks))
+    assert outcomes["C1USDT"] == [Outcome(cryptos(3)[1], None, reason)]
+    assert marks_in(marks) == 2
+
+
+async def test_candles_that_went_away_are_brought_anew_once(
+    pool: WorkerPool, supply: Supply, marks: Path
+) -> None:
+    supply.gone = {cryptos(3)[1]: 1, cryptos(3)[2]: 2}
+    outcomes = await outcomes_of(TaskRunner(pool, supply), 3, acts_of(marks))
+    assert isinstance(outcomes["C1USDT"][0].result, int)
+    assert isinstance(outcomes["C2USDT"][0].result, Unavailable)
+    assert marks_in(marks) == 2
+
+
+async def test_candles_that_went_away_and_cannot_be_brought_fail_their_tasks(
+    pool: WorkerPool, supply: Supply, marks: Path
+) -> None:
+    (crypto,) = cryptos(1)
+    supply.gone = {crypto: 1}
+    tasks = acts_of(marks)(crypto) * 2
+    reason = NotFound("there are no candles")
+    outcomes = []
+    async for outcome in TaskRunner(pool, supply).run([crypto], HOUR, COLUMNS, supply.failing(reason, tasks)):
+        outcomes.append(outcome)
+    assert outcomes == [Outcome(crypto, task, reason) for task in tasks]
+
+
+async def test_batches_grow_from_single_tasks_and_shrink_at_the_end(
+    pool: WorkerPool, supply: Supply, marks: Path
+) -> None:
+    many, single = CountingWorkers(pool, batch_s=60), CountingWorkers(pool, batch_s=1e-9)
+    for workers in (many, single):
+        assert len(await outcomes_of(TaskRunner(workers, supply), 200, acts_of(marks))) == 200
+    assert many.sizes[:2] == [1, 1]
+    assert len(many.sizes) < 40
+    assert max(many.sizes) > 16 > many.sizes[-1]
+    assert single.sizes == [1] * 200
+
+
+async def test_a_reader_that_leaves_gives_the_workers_back(
+    pool: WorkerPool, supply: Supply, marks: Path
+) -> None:
+    runner = TaskRunner(CountingWorkers(pool, batch_s=1e-9), supply)
+    async with aclosing(runner.run(cryptos(200), HOUR, COLUMNS, acts_of(marks))) as outcomes:
+        await anext(outcomes)
+    # It comes after all that was not taken back.
+    await wrap_future(pool.submit(divmod, 17, 5))
+    assert marks_in(marks) <= 2
+
+
+async def test_a_slow_reader_holds_the_workers_up(pool: WorkerPool, supply: Supply, marks: Path) -> None:
+    runner = TaskRunner(CountingWorkers(pool, batch_s=1e-9), supply)
+    async with aclosing(runner.run(cryptos(200), HOUR, COLUMNS, acts_of(marks))) as outcomes:
+        await anext(outcomes)
+        for _ in range(20):
+            await wrap_future(pool.submit(divmod, 17, 5))
+        assert marks_in(marks) == 2
+        assert len([outcome async for outcome in outcomes]) == 199
+
+
+async def test_an_error_of_the_supply_ends_the_run(pool: WorkerPool, supply: Supply, marks: Path) -> None:
+    del supply.candles[cryptos(3)[2]]
+    with pytest.raises(KeyError):
+        await outcomes_of(TaskRunner(pool, supply), 3, acts_of(marks))
+
+
+async def test_a_pool_that_stops_ends_the_run(supply: Supply, marks: Path) -> None:
+    async with WorkerPool(1) as stopping:
+        runner = TaskRunner(stopping, supply)
+        outcomes = runner.run(cryptos(200), HOUR, COLUMNS, acts_of(marks))
+        await anext(outcomes)
+        stopping.shutdown(wait=False, cancel_futures=True)
+        with pytest.raises(Unavailable, match="compute is stopping"):
+            _ = [outcome async for outcome in outcomes]
+
+
+async def test_a_worker_with_another_engine_is_refused(pool: WorkerPool) -> None:
+    with pytest.raises(Unavailable, match=r"a worker has version .* of the engine, and compute 0"):
+        await wrap_future(pool.submit(run_batch, Batch([], engine_version="0")))

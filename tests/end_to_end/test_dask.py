@@ -1,0 +1,168 @@
+"""Compute on a Dask cluster: its workers fetch the candles, and the results are those of the local pool."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+from backcast.marketdata.v1 import market_data_service_pb2
+from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.compute.backtest_task import Backtest, backtest
+from services.compute.candle_place import CryptoData
+from services.compute.candle_source import CandleSource
+from services.compute.candle_tasks import Task
+from services.compute.column_files import ColumnFiles
+from services.compute.column_supply import ColumnSupply
+from services.compute.dask_cluster import DaskCluster
+from services.compute.engine import BacktestResult, Detail, Execution, Window
+from services.compute.engine.strategies.rsi import Rsi
+from services.compute.served_candles import ServedSupply
+from services.compute.task_runner import Outcome, TaskRunner
+from services.local.ports import free_ports
+from services.local.stack import LocalStack, StackSettings
+from services.shared.backtest_messages import strategy_to
+from services.shared.candles import Candles
+from services.shared.errors import InvalidInput, Unavailable
+from services.shared.interval import Interval
+from services.shared.rpc_channel import open_channel
+from tests.candle_making import START_S, events_of
+from tests.compute.dask_processes import DaskProcesses, kill
+from tests.compute.one_worker import one_worker
+from tests.end_to_end.conftest import HOURS
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+HOUR = Interval.HOUR_1
+COLUMNS = ("open", "close")
+WINDOW = Window(START_S, START_S + 3600 * HOURS)
+TASKS = [
+    Task(backtest, Backtest(Rsi(period=period), HOUR, WINDOW, Execution(), Detail.TRADES))
+    for period in range(2, 62)
+]
+
+
+@pytest.fixture(scope="module")
+async def processes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DaskProcesses]:
+    async with DaskProcesses(tmp_path_factory.mktemp("dask")) as processes:
+        yield processes
+
+
+@pytest.fixture
+async def cluster(processes: DaskProcesses) -> AsyncIterator[DaskCluster]:
+    await processes.start_workers()
+    async with DaskCluster(processes.address) as cluster:
+        await processes.joined(cluster)
+        yield cluster
+
+
+@pytest.fixture
+async def cryptos(data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]) -> list[CryptoData]:
+    """What the gateway would tell compute of the cryptos now."""
+    request = market_data_service_pb2.ListCryptosRequest(symbols=market)
+    return [
+        CryptoData(crypto.symbol, crypto.fingerprint)
+        for crypto in (await data_service.ListCryptos(request)).cryptos
+    ]
+
+
+def results_by_task(outcomes: list[Outcome]) -> dict[tuple[CryptoData, Backtest], object]:
+    results = {(outcome.data, outcome.task.argument): outcome.result for outcome in outcomes if outcome.task}
+    assert len(results) == len(outcomes)
+    return results
+
+
+async def test_a_worker_is_killed_and_the_results_are_equal_and_complete(
+    cluster: DaskCluster,
+    processes: DaskProcesses,
+    stack: LocalStack,
+    cryptos: list[CryptoData],
+    tmp_path: Path,
+) -> None:
+    far: list[Outcome] = []
+    runner = TaskRunner(cluster, ServedSupply(stack.data_address))
+    async with aclosing(runner.run(cryptos, HOUR, COLUMNS, lambda _: TASKS)) as outcomes:
+        async for outcome in outcomes:
+            far.append(outcome)
+            if len(far) == 20:
+                await kill(processes.workers[0])
+    async with one_worker() as pool, open_channel(stack.data_address) as channel:
+        supply = ColumnSupply(ColumnFiles(tmp_path, 1.0), CandleSource(MarketDataServiceStub(channel)))
+        near = [o async for o in TaskRunner(pool, supply).run(cryptos, HOUR, COLUMNS, lambda _: TASKS)]
+    assert len(far) == len(cryptos) * len(TASKS)
+    assert results_by_task(far) == results_by_task(near)
+
+
+async def test_a_result_tells_the_data_that_it_was_computed_from(
+    cluster: DaskCluster, stack: LocalStack, cryptos: list[CryptoData]
+) -> None:
+    runner = TaskRunner(cluster, ServedSupply(stack.data_address))
+    asked = [CryptoData(data.symbol, "of long ago") for data in cryptos]
+    outcomes = [outcome async for outcome in runner.run(asked, HOUR, COLUMNS, lambda _: TASKS[:1])]
+    assert sorted(outcome.data.symbol for outcome in outcomes) == sorted(data.symbol for data in asked)
+    assert {outcome.data for outcome in outcomes} == set(cryptos)
+
+
+async def test_candles_that_cannot_be_had_fail_their_crypto_only(
+    cluster: DaskCluster, stack: LocalStack, cryptos: list[CryptoData]
+) -> None:
+    asked = [cryptos[0], CryptoData("NOBODYUSDT", "1")]
+    runner = TaskRunner(cluster, ServedSupply(stack.data_address))
+    results = {
+        outcome.data.symbol: outcome.result
+        async for outcome in runner.run(asked, HOUR, COLUMNS, lambda _: TASKS[:1])
+    }
+    assert isinstance(results[cryptos[0].symbol], BacktestResult)
+    assert isinstance(results["NOBODYUSDT"], InvalidInput)
+    assert "there is no crypto 'NOBODYUSDT'" in str(results["NOBODYUSDT"])
+
+
+async def test_a_data_service_that_is_away_is_one_clear_error(
+    cluster: DaskCluster, cryptos: list[CryptoData]
+) -> None:
+    runner = TaskRunner(cluster, ServedSupply(f"127.0.0.1:{free_ports(1)[0]}"))
+    unknown = [CryptoData(data.symbol, "not here yet") for data in cryptos]
+    outcomes = [outcome async for outcome in runner.run(unknown, HOUR, COLUMNS, lambda _: TASKS[:1])]
+    assert len(outcomes) == 12
+    for outcome in outcomes:
+        assert isinstance(outcome.result, Unavailable)
+        assert str(outcome.result) == "the data service does not answer"
+
+
+async def test_the_service_computes_on_the_cluster(
+    cluster: DaskCluster,
+    processes: DaskProcesses,
+    stack: LocalStack,
+    gateway: "BacktestServiceAsyncStub",
+    market: dict[str, Candles],
+    short_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BACKCAST_COMPUTE_EXECUTOR", f"dask://{processes.address}")
+    settings = StackSettings(
+        short_folder / "dask",
+        *(0, 0, 0),
+        database_url=stack.database_url,
+        redis_url=stack.redis_url,
+        quiet=True,
+    )
+    request = pb.RunBacktestsRequest(
+        symbols=market, strategy=strategy_to(Rsi()), cache_mode=pb.CACHE_MODE_BYPASS, detail=3
+    )
+    async with LocalStack(settings) as other, open_channel(other.gateway_address) as channel:
+        far, near = [
+            {
+                event.result.symbol: event.result.SerializeToString(deterministic=True)
+                async for event in events_of(client, request)
+                if event.HasField("result")
+            }
+            for client in (BacktestServiceStub(channel), gateway)
+        ]
+        assert not (short_folder / "dask" / "columns").exists()
+    assert len(far) == 12
+    assert far == near
