@@ -1,5 +1,7 @@
 """Expressions against a naive recursive evaluator, and three-valued logic by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import event, given, settings
@@ -183,10 +185,7 @@ def test_common_parts_are_not_computed_again(monkeypatch):
         calls.append(arguments)
         return function.compute(*arguments)
 
-    counting = type(function)(
-        **{**{name: getattr(function, name) for name in function.__slots__}, "compute": counted}
-    )
-    monkeypatch.setitem(module.FUNCTIONS, "sma", counting)
+    monkeypatch.setitem(module.FUNCTIONS, "sma", replace(function, compute=counted))
     average = call("sma", CLOSE, 2)
     evaluation = Evaluation(CLOSES)
     evaluation.condition(
