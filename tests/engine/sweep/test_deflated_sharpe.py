@@ -13,7 +13,7 @@ from services.compute.engine.sweep.deflated_sharpe import (
     shape_of,
 )
 
-# The paper's example: five years of 250 days, a Sharpe ratio of 2.5 a year, among trials of a variance of 1/2.
+# The paper's example: five years of 250 days, a Sharpe ratio of 2.5 a year, among trials of variance 1/2.
 RATIO = 2.5 / math.sqrt(250)
 VARIANCE = 0.5 / 250
 FAT_TAILED = ReturnShape(count=1250, sharpe_ratio=RATIO, skewness=-3.0, kurtosis=10.0)

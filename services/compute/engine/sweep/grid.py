@@ -44,13 +44,17 @@ class Grid:
         """How many positions there are."""
         return math.prod(map(len, self.values))
 
-    def strategy(self, position: int) -> Strategy:
-        """Return the strategy at a position; none but those up to it are looked at."""
+    def combination(self, position: int) -> tuple[Any, ...]:
+        """Return the values at a position, in the order of `names`."""
         chosen = []
         for values in reversed(self.values):
             position, index = divmod(position, len(values))
             chosen.append(values[index])
-        return replace(self.base, **dict(zip(self.names, reversed(chosen), strict=True)))
+        return tuple(reversed(chosen))
+
+    def strategy(self, position: int) -> Strategy:
+        """Return the strategy at a position."""
+        return replace(self.base, **dict(zip(self.names, self.combination(position), strict=True)))
 
     def possible(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
         """Return the positions from `start` to before `stop` whose parameters do not conflict, ascending."""
