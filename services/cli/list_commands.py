@@ -4,6 +4,7 @@ import asyncio
 
 from google.protobuf.struct_pb2 import Value
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
@@ -75,6 +76,9 @@ async def _list_strategies(gateway: str) -> None:
             )
         if strategy.parameters:
             console.print(grid)
+        for name, line in (("entry", strategy.entry), ("exit", strategy.exit)):
+            if line:
+                say(console, f"    [dim]{name}: {escape(line)}[/dim]")
 
 
 def _default(value: Value) -> str:

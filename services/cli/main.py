@@ -13,6 +13,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from services.cli import db_commands
+from services.cli.option_groups import takes_groups
+from services.cli.run_options import CandleOptions, ExecutionOptions, StrategyOptions
 from services.data.conflict_rule import ConflictRule
 from services.shared.errors import BackcastError
 
@@ -51,27 +53,15 @@ class Format(StrEnum):
 
 
 @app.command()
+@takes_groups
 def run(
-    strategy: Annotated[str, typer.Argument(help="Which strategy; `backcast strategies` lists them.")],
-    param: Annotated[
-        list[str] | None, typer.Option(help="A parameter of the strategy: period=7. Can be repeated.")
-    ] = None,
-    symbols: Annotated[str, typer.Option(help="Cryptos, separated by commas, or all.")] = "all",
-    interval: Annotated[str, typer.Option(help="Length of the candles: 1h, 4h, 1d or 1w.")] = "1h",
-    start: Annotated[
-        str | None, typer.Option(help="First time of the window, UTC; by default a year before the end.")
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option(help="End of the window, UTC, excluded; by default the end of the data.")
-    ] = None,
-    fee: Annotated[
-        float | None, typer.Option(help="Fee of each side as a fraction; by default 0.001.")
-    ] = None,
-    slippage_bps: Annotated[
-        float | None, typer.Option(help="Slippage in basis points; by default 0.")
-    ] = None,
-    initial_capital: Annotated[float | None, typer.Option(help="Capital; by default 10,000.")] = None,
+    strategy: StrategyOptions,
+    candles: CandleOptions,
+    execution: ExecutionOptions,
     detail: Annotated[Detail, typer.Option(help="How much of each result to get.")] = Detail.METRICS,
+    curve_points: Annotated[
+        int, typer.Option(help="With --detail equity: points of each curve at most, 0 for all.")
+    ] = 0,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything anew.")] = False,
     format_: Annotated[
         Format, typer.Option("--format", help="A table, or a line of JSON for every event.")
@@ -79,25 +69,50 @@ def run(
 ) -> None:
     """Backtest a strategy. Exit status 0 only where every crypto succeeded."""
     from services.cli import run_command
-    from services.cli.run_request import RunOptions, run_request
+    from services.cli.run_request import run_request
     from services.shared.settings import load_settings
 
-    options = RunOptions(
-        strategy=strategy,
-        parameters=param or [],
-        symbols=symbols,
-        interval=interval,
-        start=start,
-        end=end,
-        fee=fee,
-        slippage_bps=slippage_bps,
-        initial_capital=initial_capital,
-        detail=detail.value,
-        no_cache=no_cache,
+    request = run_request(
+        strategy, candles, execution, detail=detail, curve_points=curve_points, no_cache=no_cache
     )
-    jsonl = format_ is Format.JSONL
-    if not run_command.run(run_request(options), load_settings().gateway, jsonl):
+    if not run_command.run(request, load_settings().gateway, format_ is Format.JSONL):
         raise typer.Exit(1)
+
+
+@app.command()
+@takes_groups
+def verify(
+    strategy: StrategyOptions,
+    candles: CandleOptions,
+    execution: ExecutionOptions,
+    cuts: Annotated[int, typer.Option(help="How many shorter histories.", min=1, max=1000)] = 8,
+) -> None:
+    """Prove that a run never looked ahead: repeat it on shorter histories, and compare."""
+    from services.cli import verify_command
+    from services.cli.run_request import run_request
+    from services.shared.settings import load_settings
+
+    request = run_request(strategy, candles, execution)
+    if not verify_command.verify(request, load_settings().gateway, cuts):
+        raise typer.Exit(1)
+
+
+@app.command()
+def rules(
+    strategy: Annotated[
+        str | None, typer.Argument(help="Which strategy; without one, what rules are written with.")
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option(help="A parameter of the strategy: period=7. Can be repeated.")
+    ] = None,
+) -> None:
+    """Show a strategy as rules, to be changed and run: `backcast run rules --entry … --exit …`."""
+    from services.cli.rules_command import print_language, print_rules
+
+    if strategy is None:
+        print_language()
+    else:
+        print_rules(strategy, param or [])
 
 
 @app.command("import")

@@ -1,19 +1,22 @@
 """Results as people read them."""
 
+import calendar
+import math
 from collections.abc import Sequence
 
 from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 
-from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics, Trade
+from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics, MonthlyReturn
 from backcast.gateway.v1 import run_events_pb2
 
 _HEADINGS = ("return", "hold", "Sharpe", "drawdown", "wins", "trades", "fees")
 _MORE_HEADINGS = ("CAGR", "Sortino", "exposure", "best", "worst")
 # With all columns a table is wider than most terminals.
 _ROOM_FOR_MORE = 120
-_ABSENT = "[dim]–[/dim]"
+_ROOM_FOR_TENTHS = 100
+ABSENT = "[dim]–[/dim]"
 _SPARKS = "▁▂▃▄▅▆▇█"
 _SPARKLINE_WIDTH = 60
 
@@ -68,26 +71,37 @@ def _row(result: BacktestResult, wide: bool) -> list[RenderableType]:
     return [*row, "cached" if result.from_cache else ""]
 
 
-def trades_table(symbol: str, trades: Sequence[Trade], total: int) -> Table:
-    """Return a table of trades; `total` is how many there were before it was cut to the last ones."""
-    title = f"trades of {symbol}" + (f" (the last {len(trades)} of {total})" if len(trades) < total else "")
+def months_table(width: int, symbol: str, months: Sequence[MonthlyReturn]) -> Table:
+    """Return a table of a row for each year: its months' returns in percent, and what they make of it."""
+    form = "{:+.1f}" if width >= _ROOM_FOR_TENTHS else "{:+.0f}"
     table = Table(
-        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+        title=f"monthly returns of {symbol}, percent",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
     )
-    for heading in ("bought", "at", "sold", "at", "return", "profit", "fees", "candles"):
-        table.add_column(heading, justify="left" if heading in ("bought", "sold") else "right", no_wrap=True)
-    for trade in trades:
-        table.add_row(
-            f"{trade.entry_time.ToDatetime():%Y-%m-%d %H:%M}",
-            f"{trade.entry_price:.6g}",
-            "[dim]open[/dim]" if trade.open else f"{trade.exit_time.ToDatetime():%Y-%m-%d %H:%M}",
-            _ABSENT if trade.open else f"{trade.exit_price:.6g}",
-            _colored(trade.return_fraction, f"{trade.return_fraction:+.2%}"),
-            f"{trade.profit:+,.2f}",
-            f"{trade.fees_paid:,.2f}",
-            str(trade.held_candles),
+    for heading in ("", *calendar.month_abbr[1:], "year"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    returns = {
+        (one.year, one.month): one.return_fraction if one.HasField("return_fraction") else None
+        for one in months
+    }
+    for year in sorted({one.year for one in months}):
+        of_year = [returns[year, month] for month in range(1, 13) if (year, month) in returns]
+        total = (
+            None if None in of_year else math.prod(1 + value for value in of_year if value is not None) - 1
         )
+        cells = [
+            _percent_cell(returns[year, month], form) if (year, month) in returns else ""
+            for month in range(1, 13)
+        ]
+        table.add_row(str(year), *cells, _percent_cell(total, form))
     return table
+
+
+def _percent_cell(value: float | None, form: str) -> str:
+    return ABSENT if value is None else colored(value, form.format(100 * value))
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -116,8 +130,8 @@ def summary_lines(summary: run_events_pb2.RunSummary) -> str:
             )
     if progress.completed > 1:
         lines.append(
-            f"  best: {summary.best.symbol} {_colored(summary.best.total_return)}, "
-            f"worst: {summary.worst.symbol} {_colored(summary.worst.total_return)}"
+            f"  best: {summary.best.symbol} {colored(summary.best.total_return)}, "
+            f"worst: {summary.worst.symbol} {colored(summary.worst.total_return)}"
         )
     failed = f", [red]{progress.failed} failed[/red]" if progress.failed else ""
     lines.append(
@@ -130,12 +144,13 @@ def summary_lines(summary: run_events_pb2.RunSummary) -> str:
 
 
 def _number(metrics: Metrics, name: str, form: str) -> str:
-    return form.format(getattr(metrics, name)) if metrics.HasField(name) else _ABSENT  # type: ignore[arg-type]  # names of its fields
+    return form.format(getattr(metrics, name)) if metrics.HasField(name) else ABSENT  # type: ignore[arg-type]  # names of its fields
 
 
 def _signed_percent(metrics: Metrics, name: str) -> str:
-    return _colored(getattr(metrics, name)) if metrics.HasField(name) else _ABSENT  # type: ignore[arg-type]  # names of its fields
+    return colored(getattr(metrics, name)) if metrics.HasField(name) else ABSENT  # type: ignore[arg-type]  # names of its fields
 
 
-def _colored(value: float, text: str | None = None) -> str:
+def colored(value: float, text: str | None = None) -> str:
+    """Return a number as text, in percent where none is given: green from 0 on, red below."""
     return f"[{'green' if value >= 0 else 'red'}]{text or f'{value:+.1%}'}[/]"

@@ -2,7 +2,6 @@
 
 from typing import Self
 
-from google.protobuf.descriptor import FieldDescriptor
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
@@ -12,7 +11,9 @@ from backcast.backtest.v1.result_pb2 import BacktestResult, Coverage
 from backcast.gateway.v1 import run_events_pb2
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse, RunStarted
 from services.cli.console import say
-from services.cli.result_tables import ranked, results_table, sparkline, summary_lines, trades_table
+from services.cli.request_view import execution_words, strategy_words
+from services.cli.result_tables import months_table, ranked, results_table, sparkline, summary_lines
+from services.cli.trades_table import trades_table
 from services.shared.interval import Interval
 
 # When a person looks at it, a table of more rows is cut to its best and worst; a file gets all of it.
@@ -86,21 +87,17 @@ class RunView:
 
     def _show_started(self, started: RunStarted) -> None:
         request = started.request
-        name = request.strategy.WhichOneof("kind") or ""
-        parameters = ", ".join(_parameter(*pair) for pair in getattr(request.strategy, name).ListFields())
         interval = tuple(Interval)[request.interval - 1].value
         start, end = (
             time.ToDatetime().strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
             for time in (request.start_time, request.end_time)
         )
-        execution = request.execution
         cryptos = "crypto" if started.total == 1 else "cryptos"
         say(
             self._console,
-            f"[bold]{name}[/bold] {parameters}\n"
+            f"{strategy_words(request.strategy)}\n"
             f"{started.total} {cryptos}, {interval} candles from {start} to {end} (UTC)\n"
-            f"fee {execution.fee_rate:.3%}, slippage {execution.slippage_bps:g} bps, "
-            f"capital {execution.initial_capital:,.0f}; fills at the next open",
+            f"{execution_words(request.execution)}",
         )
 
     def _screen(self) -> RenderableType:
@@ -135,20 +132,15 @@ class RunView:
             self._console.print(f"[red]… and {len(self._failures) - _MOST_FAILURES} more failed[/red]")
 
     def _show_detail(self, result: BacktestResult) -> None:
+        width = self._console.width
         if result.trades:
-            self._console.print(
-                trades_table(result.symbol, result.trades[-_MOST_TRADES:], len(result.trades))
-            )
+            last = result.trades[-_MOST_TRADES:]
+            self._console.print(trades_table(width, result.symbol, last, len(result.trades)))
+        if result.monthly_returns:
+            self._console.print(months_table(width, result.symbol, result.monthly_returns))
         if result.equity_curve.equity:
             say(self._console, f"equity of {result.symbol}: {sparkline(list(result.equity_curve.equity))}")
 
 
 def _covered(coverage: Coverage) -> float:
     return 1 - coverage.missing_candles / coverage.expected_candles
-
-
-def _parameter(field: FieldDescriptor, value: float) -> str:
-    if field.enum_type:
-        name = field.enum_type.values_by_number[int(value)].name
-        return f"{field.name} {name.removeprefix(field.enum_type.values[0].name.removesuffix('UNSPECIFIED'))}"
-    return f"{field.name} {value:g}"

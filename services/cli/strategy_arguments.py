@@ -1,14 +1,18 @@
-"""`rsi --param period=7` to a strategy's message, guided by the message's own fields."""
+"""`rsi --param period=7` and `rules --entry 'rsi(14) < 30'` to a strategy's message, guided by its fields."""
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from backcast.backtest.v1.strategy_pb2 import Strategy
+from backcast.backtest.v1.strategy_pb2 import Rules, Strategy
+from services.shared.enum_names import numbers_of
 from services.shared.errors import InvalidInput
 
 
-def strategy_message(name: str, parameters: list[str]) -> Strategy:
+def strategy_message(
+    name: str, parameters: list[str], entry: str | None = None, exit_: str | None = None
+) -> Strategy:
     """Return the message of the strategy `name` with parameters given as `key=value`.
 
+    `entry` and `exit_` are the lines of text that the strategy `rules` is made of, and no other.
     Raises InvalidInput where there is no such strategy or parameter, or a value is of the wrong type;
     ranges are the gateway's business.
     """
@@ -18,7 +22,7 @@ def strategy_message(name: str, parameters: list[str]) -> Strategy:
     strategy = Strategy()
     kind = getattr(strategy, name)
     kind.SetInParent()
-    fields = kind.DESCRIPTOR.fields_by_name
+    fields = {key: field for key, field in kind.DESCRIPTOR.fields_by_name.items() if not field.message_type}
     for parameter in parameters:
         key, separator, text = parameter.partition("=")
         if not separator:
@@ -30,13 +34,27 @@ def strategy_message(name: str, parameters: list[str]) -> Strategy:
             setattr(kind, key, _value(fields[key], key, text))
         except ValueError:
             raise InvalidInput.of(f"--param {key}", f"{text} is out of range") from None
+    lines = {key: line for key, line in (("entry", entry), ("exit", exit_)) if line is not None}
+    if isinstance(kind, Rules):
+        _set_rules(kind, lines)
+    elif lines:
+        raise InvalidInput.of(f"--{next(iter(lines))}", f"is for the strategy rules only, not for {name}")
     return strategy
+
+
+def _set_rules(rules: Rules, lines: dict[str, str]) -> None:
+    from services.compute.engine.rules.parse import parse
+    from services.shared.expression_messages import expression_to
+
+    if "entry" not in lines:
+        raise InvalidInput.of("--entry", "is required for rules, as in --entry 'rsi(14) < 30'")
+    for key, line in lines.items():
+        getattr(rules, key).CopyFrom(expression_to(parse(line, f"--{key}")))
 
 
 def _value(field: FieldDescriptor, key: str, text: str) -> int | float:
     if field.enum_type:
-        prefix = field.enum_type.values_by_number[0].name.removesuffix("UNSPECIFIED")
-        choices = {value.name.removeprefix(prefix): value.number for value in field.enum_type.values[1:]}
+        choices = numbers_of(field.enum_type)
         if text.upper() not in choices:
             raise InvalidInput.of(f"--param {key}", f"{text!r} is not {_either(list(choices))}")
         return choices[text.upper()]

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.compute.candle_place import CandlePlace, CryptoData
+from services.compute.engine import ENGINE_VERSION
 from services.compute.worker import portable
 from services.shared.candles import Candles
+from services.shared.errors import Unavailable
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,10 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class Batch:
-    """Tasks that travel together."""
+    """Tasks that travel together, and the engine that is expected to do them."""
 
     tasks: Sequence[PlacedTask]
+    engine_version: str = ENGINE_VERSION
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,14 @@ class BatchResult:
 
 
 def run_batch(batch: Batch) -> BatchResult:
-    """Do one task after the other; what one of them raises is its result."""
+    """Do one task after the other; what one of them raises is its result.
+
+    Raises Unavailable where this worker has another engine: its results would be kept as the expected one's.
+    """
+    if batch.engine_version != ENGINE_VERSION:
+        raise Unavailable(
+            f"a worker has version {ENGINE_VERSION} of the engine, and compute {batch.engine_version}"
+        )
     began = time.perf_counter()
     results = [_run(placed) for placed in batch.tasks]
     return BatchResult(results, time.perf_counter() - began)

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Executor, Future
+from concurrent import futures
+from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
-
-import structlog
+from urllib.parse import urlsplit
 
 from services.compute.worker import WorkerDied, call, call_message
 from services.shared.errors import InvalidInput, Unavailable
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 _Parameters = ParamSpec("_Parameters")
 _Value = TypeVar("_Value")
-
-_log = structlog.get_logger()
 
 # How long the scheduler may take to answer.
 _PATIENCE_S = 5.0
@@ -37,6 +35,7 @@ class DaskCluster(Executor):
     def __init__(self, address: str) -> None:
         self._address = address
         self._client: Client | None = None
+        self._closed = False
         self._connecting = asyncio.Lock()
         # By the future that we gave away: the cluster's, and the connection that it depends on.
         self._under_way: dict[Future[Any], tuple[Future[Any], object]] = {}
@@ -48,9 +47,8 @@ class DaskCluster(Executor):
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.shutdown(wait=False, cancel_futures=True)
         self._watcher.cancel()
-        for future in list(self._under_way):
-            future.cancel()
         await asyncio.gather(self._watcher, return_exceptions=True)
         if self._client:
             await asyncio.to_thread(self._client.close)
@@ -60,8 +58,11 @@ class DaskCluster(Executor):
         client = await self._connected()
         try:
             threads: int = sum((await asyncio.to_thread(client.nthreads)).values())
-        except (OSError, CancelledError, TimeoutError) as error:
+        except Exception as error:
+            # OSError mostly, but a client that is closed meanwhile raises whatever it comes to.
             raise self._away() from error
+        if client.status != "running":
+            raise self._away()
         if not threads:
             raise Unavailable(f"the Dask scheduler at {self._address} has no workers")
         return threads
@@ -75,6 +76,8 @@ class DaskCluster(Executor):
         allows, and Unavailable where the connection to the scheduler is lost. Cancelling it takes the call
         back if it has not begun. Raises Unavailable where there is no connection.
         """
+        if self._closed:
+            raise Unavailable("compute is stopping")
         if not self._client or self._client.status != "running":
             raise self._away()
         # As bytes: Dask looks into arguments, and its scheduler would import what they need.
@@ -86,26 +89,33 @@ class DaskCluster(Executor):
         return ours
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Cancel what is under way; leaving the context closes the connection."""
-        for future in list(self._under_way):
-            future.cancel()
+        """Take no more calls; leaving the context closes the connection."""
+        self._closed = True
+        for ours, (theirs, _) in list(self._under_way.items()):
+            if cancel_futures:
+                ours.cancel()
+            elif wait:
+                # The event loop stands still meanwhile.
+                futures.wait([theirs])
+                self._settle(ours)
 
     def _settle(self, ours: Future[Any]) -> None:
         """Pass on what the cluster's future has."""
         if ours not in self._under_way:
             return
         theirs, _ = self._under_way[ours]
-        try:
-            ours.set_result(theirs.result())
-        except CancelledError:
-            # Not by us: then it would not be under way.
+        if theirs.cancelled():
+            # Not by us, or it would not be under way.
             ours.set_exception(self._away())
-        except Exception as error:
+        elif error := theirs.exception():
             ours.set_exception(_domain_error(error))
+        else:
+            ours.set_result(theirs.result())
 
     def _forget(self, ours: Future[Any]) -> None:
         theirs, _ = self._under_way.pop(ours)
-        if ours.cancelled() and self._client and self._client.status == "running":
+        # What is closed takes back everything by itself.
+        if ours.cancelled() and not self._closed:
             # It waits for the thread of Dask's client.
             self._loop.run_in_executor(None, theirs.cancel)
 
@@ -122,9 +132,20 @@ class DaskCluster(Executor):
         """Return the client; a new one where the last one has given up reconnecting."""
         async with self._connecting:
             if self._client is None or self._client.status not in ("running", "connecting"):
+                await self._knock()
                 self._client = await asyncio.to_thread(self._connect)
                 self._executor = self._client.get_executor(pure=False)
         return self._client
+
+    async def _knock(self) -> None:
+        """Raise Unavailable where nobody listens: Dask's client would say so too, but leave a thread."""
+        place = urlsplit(f"//{self._address}")
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                _, writer = await asyncio.open_connection(place.hostname, place.port)
+        except OSError as error:
+            raise self._away() from error
+        writer.close()
 
     def _connect(self) -> "Client":
         try:
@@ -142,9 +163,12 @@ class DaskCluster(Executor):
         return Unavailable(f"the Dask scheduler at {self._address} does not answer")
 
 
-def _domain_error(error: Exception) -> Exception:
+def _domain_error(error: BaseException) -> Exception:
     from distributed import KilledWorker  # noqa: PLC0415  # see _connect
 
-    return (
-        WorkerDied("workers died again and again in this task") if isinstance(error, KilledWorker) else error
-    )
+    if isinstance(error, KilledWorker):
+        return WorkerDied("workers died again and again in this task")
+    # The scheduler's complaint has it as its cause.
+    if isinstance(missing := error.__cause__ or error, ImportError):
+        return Unavailable(f"the Dask cluster has another version of Backcast, or none: {missing}")
+    return error if isinstance(error, Exception) else RuntimeError(repr(error))

@@ -19,9 +19,9 @@ from services.shared.interval import Interval
 
 _log = structlog.get_logger()
 
-# Of each of the workers' places: one batch that it is at, one that waits for it, one that is being read. A
-# run that is cancelled, or whose reader is slow, has no more than these in the workers' queue and in ours.
-_BATCHES_AT_ONCE = 3
+# For each that the workers can do at once: one that they are at, and one that waits for them or is being
+# read. A run that is cancelled, or whose reader is slow, has no more than these in any queue.
+_BATCHES_AT_ONCE = 2
 _MOST_IN_BATCH = 64
 
 
@@ -51,7 +51,8 @@ class CandleSupply(Protocol):
 class Outcome:
     """What became of a task: its result, or why there is none.
 
-    `data` is what it was computed from. A crypto without candles has one outcome, and that without a task.
+    `data` is what it was computed from. A crypto that has no candles to begin with has one outcome, and that
+    without a task.
     """
 
     data: CryptoData
@@ -155,7 +156,8 @@ class _Run:
             data, place = await anext(places)
             self._cryptos_to_come -= 1
             if isinstance(place, BackcastError):
-                self._events.put_nowait(Outcome(data, None, place))
+                for task in tasks_of(data) if last_try else (None,):
+                    self._events.put_nowait(Outcome(data, task, place))
                 continue
             self._ready.extend(PlacedTask(place, task, last_try) for task in tasks_of(data))
             self._give_out()
@@ -203,7 +205,7 @@ class _Run:
 
     def _resize_batches(self, count: int, seconds: float) -> None:
         """Approach the batch that takes as long as it should, from below: the first results are early."""
-        fitting = int(count * self._workers.batch_s / seconds)
+        fitting = int(count * self._workers.batch_s / max(seconds, 1e-9))
         self._batch_size = max(1, min(fitting, 2 * self._batch_size, _MOST_IN_BATCH))
 
     def _outcome(self, placed: PlacedTask, result: TaskResult) -> Outcome | None:

@@ -3,20 +3,28 @@
 from google.protobuf.struct_pb2 import Value
 
 from backcast.gateway.v1 import strategy_description_pb2 as pb
-from services.compute.engine import STRATEGIES
+from services.compute.engine import STRATEGIES, Strategy
 from services.compute.engine.parameters import Choices, Parameter, parameters_of
+from services.compute.engine.rules.text import text
+from services.compute.engine.strategies.custom_rules import CustomRules
 
 _TYPES = {int: pb.PARAMETER_TYPE_INTEGER, float: pb.PARAMETER_TYPE_NUMBER}
 
 
 def describe_strategies() -> list[pb.StrategyDescription]:
     """Return the description of every strategy, in order of names."""
-    return [
-        pb.StrategyDescription(
-            name=name, summary=strategy.summary, parameters=map(_describe, parameters_of(strategy))
-        )
-        for name, strategy in sorted(STRATEGIES.items())
-    ]
+    return [_describe_strategy(name, strategy) for name, strategy in sorted(STRATEGIES.items())]
+
+
+def _describe_strategy(name: str, strategy: type[Strategy]) -> pb.StrategyDescription:
+    description = pb.StrategyDescription(
+        name=name, summary=strategy.summary, parameters=map(_describe, parameters_of(strategy))
+    )
+    if strategy is not CustomRules:
+        rules = strategy().rules()
+        description.entry = text(rules.entry)
+        description.exit = text(rules.exit) if rules.exit else ""
+    return description
 
 
 def _describe(parameter: Parameter) -> pb.StrategyParameter:

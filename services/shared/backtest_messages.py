@@ -1,19 +1,24 @@
 """Protobuf to domain and back, for what a backtest is asked with.
 
-A strategy's message and its dataclass have the same field names, so one function serves them all.
+A message and its dataclass have the same field names, so one function serves all strategies.
 """
 
-from enum import StrEnum
+from dataclasses import MISSING, fields
+from enum import IntEnum, StrEnum
 from typing import Any
 
-from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
-from backcast.backtest.v1 import result_pb2
-from backcast.backtest.v1.execution_pb2 import Execution as ExecutionMessage
+from backcast.backtest.v1 import execution_pb2, result_pb2
+from backcast.backtest.v1.expression_pb2 import Expression as ExpressionMessage
 from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
-from services.compute.engine import STRATEGIES, Detail, Execution, Strategy
-from services.compute.engine.parameters import Choices, Parameter, parameters_of
+from services.compute.engine import STRATEGIES, Detail, Strategy
+from services.compute.engine.execution import Direction, Distance, Execution, FillTime, VolatilityTarget
+from services.compute.engine.parameters import parameters_of
+from services.compute.engine.rules import Expression
+from services.shared.enum_names import names_of, numbers_of
 from services.shared.errors import InvalidInput
+from services.shared.expression_messages import expression_from, expression_to
 
 
 def detail_from(value: int) -> Detail:
@@ -30,18 +35,53 @@ def detail_to(detail: Detail) -> result_pb2.Detail.ValueType:
     return result_pb2.Detail.ValueType(detail.value)
 
 
-def execution_from(message: ExecutionMessage) -> Execution:
-    """Return the execution, with the defaults where the message has no value."""
-    return Execution(**{field.name: value for field, value in message.ListFields()})
+# Enums of the same numbers.
+_EXECUTION_CHOICES: dict[str, type[IntEnum]] = {"fill_time": FillTime, "direction": Direction}
 
 
-def execution_to(execution: Execution) -> ExecutionMessage:
+def execution_from(message: execution_pb2.Execution) -> Execution:
+    """Return the execution, with the defaults where the message has no value. Ranges are not checked."""
+    return Execution(**{field.name: _execution_value(field, value) for field, value in message.ListFields()})
+
+
+def _execution_value(field: FieldDescriptor, value: Any) -> Any:
+    path = f"execution.{field.name}"
+    if field.enum_type:
+        return _EXECUTION_CHOICES[field.name](_known(field.enum_type, value, path))
+    if isinstance(value, execution_pb2.Distance):
+        kind = value.WhichOneof("kind")
+        if kind is None:
+            raise InvalidInput.of(path, "needs a fraction or an atr_multiple")
+        return Distance(**{kind: getattr(value, kind)})
+    if isinstance(value, execution_pb2.VolatilityTarget):
+        given = {part.name: part_value for part, part_value in value.ListFields()}
+        return VolatilityTarget(**{"annual_volatility": 0.0, **given})
+    return value
+
+
+def execution_to(execution: Execution) -> execution_pb2.Execution:
     """Return the message of an execution, every field set."""
-    return ExecutionMessage(
+    message = execution_pb2.Execution(
         fee_rate=execution.fee_rate,
         slippage_bps=execution.slippage_bps,
         initial_capital=execution.initial_capital,
+        fill_time=execution_pb2.FillTime.ValueType(execution.fill_time),
+        direction=execution_pb2.Direction.ValueType(execution.direction),
+        atr_period=execution.atr_period,
+        borrow_rate=execution.borrow_rate,
     )
+    if execution.quote_amount is not None:
+        message.quote_amount = execution.quote_amount
+    elif target := execution.volatility_target:
+        message.volatility_target.annual_volatility = target.annual_volatility
+        message.volatility_target.period = target.period
+    else:
+        message.equity_fraction = execution.equity_fraction
+    for name, distance in execution.distances:
+        getattr(message, name).CopyFrom(
+            execution_pb2.Distance(fraction=distance.fraction, atr_multiple=distance.atr_multiple)  # type: ignore[arg-type]  # one is None, which sets nothing
+        )
+    return message
 
 
 def strategy_from(message: StrategyMessage) -> Strategy:
@@ -49,17 +89,24 @@ def strategy_from(message: StrategyMessage) -> Strategy:
     name = message.WhichOneof("kind")
     if name is None:
         raise InvalidInput.of("strategy", f"is required: one of {', '.join(STRATEGIES)}")
-    kind = getattr(message, name)
-    declared = {parameter.name: parameter for parameter in parameters_of(STRATEGIES[name])}
+    strategy = STRATEGIES[name]
     given = {
-        field.name: _choice_from(
-            value, field.enum_type, declared[field.name], f"strategy.{name}.{field.name}"
-        )
-        if field.enum_type
-        else value
-        for field, value in kind.ListFields()
+        field.name: _strategy_value(strategy, field, value, f"strategy.{name}.{field.name}")
+        for field, value in getattr(message, name).ListFields()
     }
-    return STRATEGIES[name](**given)
+    for field in fields(strategy):
+        if field.default is MISSING and field.name not in given:
+            raise InvalidInput.of(f"strategy.{name}.{field.name}", "is required")
+    return strategy(**given)
+
+
+def _strategy_value(strategy: type[Strategy], field: FieldDescriptor, value: Any, path: str) -> Any:
+    if isinstance(value, ExpressionMessage):
+        return expression_from(value, path)
+    if field.enum_type:
+        declared = {parameter.name: parameter for parameter in parameters_of(strategy)}
+        return declared[field.name].type(names_of(field.enum_type)[_known(field.enum_type, value, path)])
+    return value
 
 
 def strategy_to(strategy: Strategy) -> StrategyMessage:
@@ -67,24 +114,20 @@ def strategy_to(strategy: Strategy) -> StrategyMessage:
     message = StrategyMessage()
     kind = getattr(message, strategy.name)
     kind.SetInParent()
-    for parameter in parameters_of(type(strategy)):
-        value = getattr(strategy, parameter.name)
-        if isinstance(value, StrEnum):
-            enum = kind.DESCRIPTOR.fields_by_name[parameter.name].enum_type
-            value = enum.values_by_name[_enum_prefix(enum) + value].number
-        setattr(kind, parameter.name, value)
+    for field in fields(strategy):
+        value = getattr(strategy, field.name)
+        if isinstance(value, Expression):
+            getattr(kind, field.name).CopyFrom(expression_to(value))
+        elif isinstance(value, StrEnum):
+            setattr(kind, field.name, numbers_of(kind.DESCRIPTOR.fields_by_name[field.name].enum_type)[value])
+        elif value is not None:
+            setattr(kind, field.name, value)
     return message
 
 
-def _choice_from(number: int, enum: EnumDescriptor, parameter: Parameter, field: str) -> Any:
-    """Return the domain's choice for an enum value; UNSPECIFIED never gets here, for it is the default."""
-    assert isinstance(parameter.spec, Choices)
-    value = enum.values_by_number.get(number)
-    if value is None:
-        raise InvalidInput.of(field, f"must be one of {', '.join(parameter.spec.options)}, not {number}")
-    return parameter.spec.options(value.name.removeprefix(_enum_prefix(enum)))
-
-
-def _enum_prefix(enum: EnumDescriptor) -> str:
-    """Return what all names of an enum start with: EXIT_BAND_, as its UNSPECIFIED = 0 has it."""
-    return enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+def _known(enum: EnumDescriptor, number: int, path: str) -> int:
+    """Return the number of an enum's value; UNSPECIFIED never gets here, for it is the default."""
+    names = names_of(enum)
+    if number not in names:
+        raise InvalidInput.of(path, f"must be one of {', '.join(names.values())}, not {number}")
+    return number

@@ -119,7 +119,9 @@ def _parse(deserialize: _Parse, raw: bytes) -> Any:
     try:
         return deserialize(raw)
     except DecodeError:
-        raise InvalidInput.of("request", "the bytes are not a message of this method") from None
+        raise InvalidInput.of(
+            "request", "the bytes are not a message of this method, or nested too deeply"
+        ) from None
 
 
 async def _parse_each(deserialize: _Parse, raw_messages: AsyncIterator[bytes]) -> AsyncIterator[Any]:

@@ -59,6 +59,63 @@ async def test_the_table_shows_every_crypto_and_the_summary(cli: Cli, imported: 
         assert text in finished.out
 
 
+async def test_rules_and_every_option_of_an_execution(cli: Cli, imported: list[str]) -> None:
+    arguments = (
+        *("run", "rules", "--entry", "rsi(5) < 40 and close > 0", "--exit", "close < sma(20)"),
+        *("--symbols", ",".join(imported), "--fill", "same-close", "--direction", "long-short"),
+        *("--size-volatility", 0.4, "--volatility-period", 20, "--stop-loss", "2atr", "--take-profit", "10%"),
+        *("--trailing-stop", 0.08, "--atr-period", 7, "--borrow-rate", 0.1),
+        *("--detail", "equity", "--curve-points", 40),
+    )
+    shown = await cli(*arguments)
+    assert shown.status == 0
+    for text in (
+        "entry: rsi(5) < 40 and close > 0",
+        "exit: close < sma(20)",
+        "fills at the signal's own close",
+        "long and short, positions of 40% volatility a year (measured over 20 closes), stop loss 2 × ATR(7)",
+        "take profit 10%, trailing stop 8%, borrowing at 10% a year",
+        "trades of CLIAUSDT",
+        "monthly returns of CLIAUSDT, percent",
+        "short",
+    ):
+        assert text in shown.out
+    lines = (await cli(*arguments, "--format", "jsonl")).out.splitlines()
+    started, first, *_ = [Parse(line, pb.RunBacktestsResponse()) for line in lines]
+    execution = started.started.request.execution
+    assert (execution.stop_loss.atr_multiple, execution.atr_period) == (2, 7)
+    assert execution.volatility_target.period == 20
+    assert 2 < len(first.result.equity_curve.equity) <= 40
+
+
+@pytest.mark.parametrize("strategy", ["rsi", "donchian", "stochastic"])
+async def test_a_strategy_does_what_its_rules_do(cli: Cli, imported: list[str], strategy: str) -> None:
+    rules = dict(line.split(": ", 1) for line in (await cli("rules", strategy)).out.splitlines())
+    common = ("--symbols", "CLIAUSDT", "--detail", "equity", "--format", "jsonl", "--no-cache")
+    results = []
+    for chosen in ((strategy,), ("rules", "--entry", rules["entry"], "--exit", rules["exit"])):
+        lines = (await cli("run", *chosen, *common)).out.splitlines()
+        results.append(Parse(lines[1], pb.RunBacktestsResponse()).result)
+    assert results[0].trades
+    assert results[0] == results[1]
+
+
+async def test_a_run_is_verified(cli: Cli, imported: list[str]) -> None:
+    finished = await cli("verify", "rsi", "--symbols", ",".join(imported), "--stop-loss", "3%", "--cuts", 4)
+    assert finished.status == 0
+    assert "no look-ahead: of 2 cryptos, " in finished.out
+
+
+async def test_an_error_in_rules_is_pointed_at(cli: Cli) -> None:
+    finished = await cli("run", "rules", "--entry", "rsi(14) < 30 and clsoe > 1")
+    assert (finished.status, finished.out) == (1, "")
+    assert finished.err == (
+        "backcast: --entry: at character 18: there is no clsoe: did you mean close?\n"
+        "  rsi(14) < 30 and clsoe > 1\n"
+        "                   ^^^^^\n"
+    )
+
+
 async def test_the_exit_status_tells_of_a_crypto_that_failed(cli: Cli, imported: list[str]) -> None:
     symbols = ("--symbols", ",".join(imported))
     for options in (("--format", "jsonl"), ("--format", "table")):
@@ -83,6 +140,18 @@ async def test_the_exit_status_tells_of_a_crypto_that_failed(cli: Cli, imported:
         (["run", "rsi", "--interval", "2h"], "--interval: '2h' is not one of 1h, 4h, 1d, 1w"),
         (["run", "rsi", "--start", "soon"], "--start: 'soon' is not a time"),
         (["run", "rsi", "--symbols", "NOSUCH"], "symbols[0]: there is no crypto 'NOSUCH'"),
+        (["run", "rsi", "--entry", "close > 1"], "--entry: is for the strategy rules only, not for rsi"),
+        (["run", "rules"], "--entry: is required for rules"),
+        (["run", "rsi", "--stop-loss", "2x"], "--stop-loss: '2x' is not a distance like 5%, 0.05 or 2atr"),
+        (["run", "rsi", "--stop-loss", "0%"], "execution.stop_loss.fraction: must be above 0"),
+        (
+            ["run", "rsi", "--size-amount", "5", "--size-fraction", "1"],
+            "--size-amount: there is one size only",
+        ),
+        (["run", "rsi", "--borrow-rate", "nan"], "execution.borrow_rate: must be from -100 to 100, not nan"),
+        (["run", "rsi", "--curve-points", "3"], "curve_points: must be 0 for all, or at least 8, not 3"),
+        (["rules", "rules"], "strategy: rules are your own"),
+        (["rules", "rsi", "--param", "period=1"], "strategy.rsi.period: must be from 2 to 10000, not 1"),
         (["run", "rsi", "--fee", "1"], "execution.fee_rate: must be at least 0 and below 1"),
         (["import", "."], "there is no file to import"),
         (["import", "nowhere.csv"], "nowhere.csv"),
@@ -119,7 +188,7 @@ async def test_lists(cli: Cli, imported: list[str]) -> None:
     assert "CLIAUSDT" in cryptos.out
     assert "2024-01-01 00:00" in cryptos.out
     strategies = await cli("strategies")
-    for text in ("rsi", "oversold", "bollinger", "UPPER | MIDDLE", "buy_and_hold"):
+    for text in ("rsi", "oversold", "bollinger", "UPPER | MIDDLE", "entry: rsi(14) < 30", "buy_and_hold"):
         assert text in strategies.out
 
 

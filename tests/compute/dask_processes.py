@@ -40,6 +40,8 @@ class DaskProcesses:
             *("--host", "127.0.0.1", "--port", self.address.rpartition(":")[2]),
             # A call that two workers have died of is given up.
             DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="1",
+            # Should the tests be killed, it ends.
+            DASK_DISTRIBUTED__SCHEDULER__IDLE_TIMEOUT="5 minutes",
         )
         while not await self._listens():
             await asyncio.sleep(0.05)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from services.compute.engine import STRATEGIES, Detail, Execution, Window, columns_of, run_backtest
+from services.compute.engine.rules.nodes import VOLUME, call
+from services.compute.engine.strategies.custom_rules import CustomRules
 from services.shared.candles import VALUE_COLUMNS
 from services.shared.interval import Interval
 from tests.candle_making import START_S, random_candles
@@ -14,10 +16,16 @@ CANDLES = random_candles(5, 2000)
 WINDOW = Window(START_S + 3600 * 500, START_S + 3600 * 1900)
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+EXAMPLES = {
+    **{name: kind() for name, kind in STRATEGIES.items() if kind is not CustomRules},
+    "rules": CustomRules(call("greater", call("sma", VOLUME, 5), call("sma", VOLUME, 20)), None),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_a_backtest_needs_no_other_columns(name: str) -> None:
-    strategy = STRATEGIES[name]()
-    read = columns_of(strategy)
+    strategy = EXAMPLES[name]
+    read = columns_of(strategy, Execution(), Detail.EQUITY)
     assert read == tuple(column for column in VALUE_COLUMNS if column in read)
     only = replace(CANDLES, **{column: np.empty(0) for column in VALUE_COLUMNS if column not in read})
     whole, lean = (

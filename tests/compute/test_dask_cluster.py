@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from asyncio import wrap_future
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from services.compute import dask_cluster
 from services.compute.dask_cluster import DaskCluster
 from services.compute.worker import WorkerDied
 from services.local.ports import free_ports
-from services.shared.errors import NotFound, Unavailable
+from services.shared.errors import InvalidInput, NotFound, Unavailable
 from tests.compute.acting import act, marks_in, negative, not_found
 from tests.compute.dask_processes import DaskProcesses, kill
 
@@ -87,11 +88,28 @@ async def test_a_cancellation_takes_back_what_has_not_begun(cluster: DaskCluster
     assert marks_in(tmp_path) <= 4
 
 
-async def test_without_a_scheduler_it_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_cluster, "_PATIENCE_S", 0.5)
+async def test_a_shutdown_waits_for_what_was_submitted(processes: DaskProcesses, tmp_path: Path) -> None:
+    async with DaskCluster(processes.address) as cluster:
+        calls = [cluster.submit(act, str(tmp_path), "wait") for _ in range(3)]
+        cluster.shutdown()
+        assert all(isinstance(call.result(timeout=0), int) for call in calls)
+        with pytest.raises(Unavailable, match="stopping"):
+            cluster.submit(divmod, 17, 5)
+
+
+async def test_without_a_scheduler_it_does_not_start() -> None:
     address = f"127.0.0.1:{free_ports(1)[0]}"
     with pytest.raises(Unavailable, match=f"the Dask scheduler at {address} does not answer"):
         async with DaskCluster(address):
+            pass
+
+
+async def test_without_the_package_the_setting_is_named(
+    processes: DaskProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InvalidInput, match=r"^BACKCAST_COMPUTE_EXECUTOR: needs Dask"):
+        async with DaskCluster(processes.address):
             pass
 
 

@@ -12,7 +12,7 @@ import structlog
 from services.compute.backtest_task import Backtest
 from services.compute.backtests import Backtester, BacktestJob
 from services.compute.candle_place import CandlePlace, CryptoData
-from services.compute.candle_tasks import Batch, BatchResult, Task
+from services.compute.candle_tasks import Batch, BatchResult, Task, run_batch
 from services.compute.engine import Detail, Execution, Window, run_backtest
 from services.compute.engine.strategies.rsi import Rsi
 from services.compute.pool import WorkerPool
@@ -37,13 +37,22 @@ class Supply:
         self.errors: dict[CryptoData, BackcastError] = {}
         self.gone: dict[CryptoData, int] = {}
 
+    def failing(self, reason: BackcastError, tasks: list[Task]) -> Callable[[CryptoData], list[Task]]:
+        """From the first crypto's tasks on, nothing more can be brought."""
+
+        def tasks_of(data: CryptoData) -> list[Task]:
+            self.errors[data] = reason
+            return tasks
+
+        return tasks_of
+
     async def columns(
         self, cryptos: list[CryptoData], interval: Interval, columns: tuple[str, ...]
     ) -> AsyncGenerator[tuple[CryptoData, CandlePlace | BackcastError]]:
         for data in cryptos:
             stored = StoredCandles(self.folder, data, interval, columns)
             self.gone[data] = self.gone.get(data, 0) - 1
-            if self.gone[data] < 0:
+            if self.gone[data] < 0 and data not in self.errors:
                 stored.write([self.candles[data]])
             yield data, self.errors.get(data, stored)
 
@@ -157,13 +166,26 @@ async def test_candles_that_went_away_are_brought_anew_once(
     assert marks_in(marks) == 2
 
 
+async def test_candles_that_went_away_and_cannot_be_brought_fail_their_tasks(
+    pool: WorkerPool, supply: Supply, marks: Path
+) -> None:
+    (crypto,) = cryptos(1)
+    supply.gone = {crypto: 1}
+    tasks = acts_of(marks)(crypto) * 2
+    reason = NotFound("there are no candles")
+    outcomes = []
+    async for outcome in TaskRunner(pool, supply).run([crypto], HOUR, COLUMNS, supply.failing(reason, tasks)):
+        outcomes.append(outcome)
+    assert outcomes == [Outcome(crypto, task, reason) for task in tasks]
+
+
 async def test_batches_grow_from_single_tasks_and_shrink_at_the_end(
     pool: WorkerPool, supply: Supply, marks: Path
 ) -> None:
     many, single = CountingWorkers(pool, batch_s=60), CountingWorkers(pool, batch_s=1e-9)
     for workers in (many, single):
         assert len(await outcomes_of(TaskRunner(workers, supply), 200, acts_of(marks))) == 200
-    assert many.sizes[:3] == [1, 1, 1]
+    assert many.sizes[:2] == [1, 1]
     assert len(many.sizes) < 40
     assert max(many.sizes) > 16 > many.sizes[-1]
     assert single.sizes == [1] * 200
@@ -177,7 +199,7 @@ async def test_a_reader_that_leaves_gives_the_workers_back(
         await anext(outcomes)
     # It comes after all that was not taken back.
     await wrap_future(pool.submit(divmod, 17, 5))
-    assert marks_in(marks) <= 3
+    assert marks_in(marks) <= 2
 
 
 async def test_a_slow_reader_holds_the_workers_up(pool: WorkerPool, supply: Supply, marks: Path) -> None:
@@ -186,7 +208,7 @@ async def test_a_slow_reader_holds_the_workers_up(pool: WorkerPool, supply: Supp
         await anext(outcomes)
         for _ in range(20):
             await wrap_future(pool.submit(divmod, 17, 5))
-        assert marks_in(marks) == 3
+        assert marks_in(marks) == 2
         assert len([outcome async for outcome in outcomes]) == 199
 
 
@@ -204,3 +226,8 @@ async def test_a_pool_that_stops_ends_the_run(supply: Supply, marks: Path) -> No
         stopping.shutdown(wait=False, cancel_futures=True)
         with pytest.raises(Unavailable, match="compute is stopping"):
             _ = [outcome async for outcome in outcomes]
+
+
+async def test_a_worker_with_another_engine_is_refused(pool: WorkerPool) -> None:
+    with pytest.raises(Unavailable, match=r"a worker has version .* of the engine, and compute 0"):
+        await wrap_future(pool.submit(run_batch, Batch([], engine_version="0")))

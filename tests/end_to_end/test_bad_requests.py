@@ -49,6 +49,26 @@ async def failure_of(
         ({"strategy": {"maCross": {"kind": 7}}}, "strategy.ma_cross.kind", "SMA, EMA"),
         ({"strategy": {"bollinger": {"width": 0.0}}}, "strategy.bollinger.width", "not 0"),
         ({"strategy": {"bollinger": {"exitBand": 9}}}, "strategy.bollinger.exit_band", "UPPER, MIDDLE"),
+        ({"strategy": {"rules": {}}}, "strategy.rules.entry", "required"),
+        ({"strategy": {"rules": {"entry": {}}}}, "strategy.rules.entry", "needs a number, a column or"),
+        ({"strategy": {"rules": {"entry": {"column": 77}}}}, "strategy.rules.entry", "no column 77"),
+        ({"strategy": {"rules": {"entry": {"number": 1.0}}}}, "strategy.rules.entry", "must be a condition"),
+        (
+            {"strategy": {"rules": {"entry": {"function": 6, "arguments": [{"column": 4}, {}]}}}},
+            "strategy.rules.entry.arguments[1]",
+            "needs a number, a column or a function",
+        ),
+        (
+            {"strategy": {"rules": {"entry": {"function": 6, "arguments": [{"column": 4}]}}}},
+            "strategy.rules.entry",
+            "less takes 2 arguments, not 1",
+        ),
+        ({"execution": {"fillTime": 9}}, "execution.fill_time", "NEXT_OPEN, SAME_CLOSE, not 9"),
+        ({"execution": {"direction": 9}}, "execution.direction", "LONG_SHORT, not 9"),
+        ({"execution": {"stopLoss": {}}}, "execution.stop_loss", "needs a fraction or an atr_multiple"),
+        ({"execution": {"stopLoss": {"fraction": 2.0}}}, "execution.stop_loss.fraction", "at most 1, not 2"),
+        ({"execution": {"equityFraction": 0.0}}, "execution.equity_fraction", "above 0"),
+        ({"execution": {"volatilityTarget": {}}}, "execution.volatility_target.annual_volatility", "above 0"),
         ({"interval": 77}, "interval", "77"),
         ({"detail": 77}, "detail", "77"),
         ({"cacheMode": 77}, "cache_mode", "77"),
@@ -138,6 +158,26 @@ async def test_random_bytes_are_no_request(stack: LocalStack, market: dict[str, 
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 _ = [event async for event in call(junk)]
             assert [violation.field for violation in violations_of(caught.value)] == ["request"]
+
+
+async def test_an_expression_beyond_what_protobuf_reads_is_refused(
+    stack: LocalStack, market: dict[str, Candles]
+) -> None:
+    def field(number: int, content: bytes) -> bytes:
+        size = len(content)
+        return bytes([number * 8 + 2, size % 128 + 128, size // 128]) + content
+
+    arguments = b""
+    for _ in range(150):
+        arguments = field(4, arguments)
+    strategy = pb.RunBacktestsRequest.DESCRIPTOR.fields_by_name["strategy"].number
+    async with grpc.aio.insecure_channel(stack.gateway_address) as channel:
+        call = channel.unary_stream("/backcast.gateway.v1.BacktestService/RunBacktests")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            _ = [event async for event in call(field(strategy, field(12, field(1, arguments))))]
+    (violation,) = violations_of(caught.value)
+    assert violation.field == "request"
+    assert "nested too deeply" in violation.reason
 
 
 def with_value(candles: Candles, column: str, index: int, value: float) -> Candles:

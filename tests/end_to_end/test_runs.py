@@ -134,7 +134,16 @@ async def test_defaults_are_filled_in_and_told(
         "interval": "INTERVAL_1H",
         "startTime": "2023-04-11T00:00:00Z",
         "endTime": "2024-04-10T00:00:00Z",
-        "execution": {"feeRate": 0.001, "slippageBps": 0.0, "initialCapital": 10000.0},
+        "execution": {
+            "feeRate": 0.001,
+            "slippageBps": 0.0,
+            "initialCapital": 10000.0,
+            "fillTime": "FILL_TIME_NEXT_OPEN",
+            "direction": "DIRECTION_LONG_ONLY",
+            "equityFraction": 1.0,
+            "atrPeriod": 14,
+            "borrowRate": 0.0,
+        },
         "detail": "DETAIL_METRICS",
         "cacheMode": "CACHE_MODE_DEFAULT",
     }

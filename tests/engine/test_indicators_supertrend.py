@@ -52,11 +52,12 @@ def test_supertrend_of_real_candles():
 
 
 def test_supertrend_by_hand():
-    close = np.array([10.0, 10, 10, 9, 11, 13, 12, 8])
+    close = np.array([10.0, 10, 10, 9, 11, 13, 10, 8])
     line = indicators.supertrend(close + 1, close - 1, close, 1, 1.0)
-    # The true ranges from index 1 on are 2, 2, 2, 3, 3, 2, 5: so the upper bands 12, 12, 11, 14, 16, 14, 13,
-    # the lower ones 8, 8, 7, 8, 10, 10, 3. Down until 13 is above 11; up until 8 is below 10.
-    assert line[1:].tolist() == [12, 12, 11, 11, 10, 10, 13]
+    # The true ranges from index 1 on are 2, 2, 2, 3, 3, 4, 3: so the upper bands 12, 12, 11, 14, 16, 14, 11,
+    # the lower ones 8, 8, 7, 8, 10, 6, 5. Down, also with a close on 11, until 13 is above 11; up, also with
+    # a close on 10, until 8 is below 10.
+    assert line[1:].tolist() == [12, 12, 11, 11, 10, 10, 11]
 
 
 def test_without_movement_it_keeps_the_trend():

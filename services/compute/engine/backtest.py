@@ -78,7 +78,11 @@ class TradedWindow:
         if start >= end:
             raise NotFound(f"there are no candles in the window{_where_they_are(candles)}")
         self._candles, self._start, self._end = candles, start, end
-        self._traded = candles[start:end]
+        # Compiled code takes columns without gaps between their values; those that are so are not copied.
+        time, *values = candles[start:end].columns()
+        self._traded = Candles(
+            np.ascontiguousarray(time), *(np.ascontiguousarray(column) for column in values)
+        )
         self._interval, self._window, self._execution = interval, window, execution
         self._measures = _measures(execution)
         self._measures_warmup = max(map(warmup, self._measures.values()), default=0)

@@ -64,7 +64,7 @@ TERMS = types.NamedTuple(  # type: ignore[no-untyped-call]
 def terms_of(execution: Execution, interval_s: int) -> Terms:
     """Return the terms of an execution; `interval_s` is the candles' length in seconds."""
     target = execution.volatility_target
-    return Terms(
+    numbers = (
         execution.fee_rate,
         execution.slippage_bps / 10_000,
         execution.initial_capital,
@@ -75,11 +75,15 @@ def terms_of(execution: Execution, interval_s: int) -> Terms:
         *_distance(execution.take_profit),
         *_distance(execution.trailing_stop),
         execution.borrow_rate,
-        float(interval_s),
+        interval_s,
+    )
+    flags = (
         execution.fill_time is FillTime.SAME_CLOSE,
         execution.direction is not Direction.SHORT_ONLY,
         execution.direction is not Direction.LONG_ONLY,
     )
+    # Compiled code knows no mixture of int and float.
+    return Terms._make((*map(float, numbers), *flags))
 
 
 def _distance(distance: Distance | None) -> tuple[float, float]:

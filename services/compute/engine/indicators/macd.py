@@ -19,6 +19,8 @@ def macd(
     (TA-Lib hides the line until the signal begins.)
     Source: Gerald Appel, Technical Analysis: Power Tools for Active Investors, 2005.
     """
+    if min(fast, slow) < 1:
+        raise ValueError(f"the periods must be at least 1, not {fast} and {slow}")
     line = run_by_run(_line, (values,), max(fast, slow), fast, slow)
     average = ema(line, signal)
     return line, average, offset(line, -1.0, average)

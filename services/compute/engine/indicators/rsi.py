@@ -16,6 +16,8 @@ def rsi(close: PriceColumn, period: int) -> PriceColumn:
     A candle without movement leaves the index as it is, to the bit, however many there are.
     Source: J. Welles Wilder, New Concepts in Technical Trading Systems, 1978.
     """
+    if period < 1:
+        raise ValueError(f"the period must be at least 1, not {period}")
     return run_by_run(_rsi, (close,), period + 1, period)
 
 

@@ -43,17 +43,19 @@ def kernel(columns: int, *parameters: Any) -> Callable[[F], F]:
 
 
 def run_by_run(
-    kernel: Callable[..., None], columns: tuple[PriceColumn, ...], shortest: int, *parameters: float
+    fill: Callable[..., None], columns: tuple[PriceColumn, ...], shortest: int, *parameters: float
 ) -> PriceColumn:
-    """Return what the kernel makes of the runs with at least `shortest` values; all else is NaN.
+    """Return what the kernel `fill` makes of the runs of at least `shortest` values; all else is NaN.
 
     Columns and result have the shape (n,). A value that would be infinite is NaN.
-    Raises ValueError if the columns differ in length, or if `shortest`, and with it the period, is below 1.
+    Raises ValueError if `shortest`, and with it the period, is below 1, or if the columns differ in length.
     """
     columns = tuple(np.ascontiguousarray(column, np.float64) for column in columns)
     length = len(columns[0])
-    if shortest < 1 or any(len(column) != length for column in columns):
-        raise ValueError(f"a period below 1, or columns of different lengths: {[len(c) for c in columns]}")
+    if shortest < 1:
+        raise ValueError(f"the period is too short: it would need {shortest} values")
+    if any(len(column) != length for column in columns):
+        raise ValueError(f"the columns have different lengths: {[len(column) for column in columns]}")
     result = np.empty(length)
     result.fill(np.nan)
     largest = max([_largest(column) for column in columns])
@@ -61,7 +63,7 @@ def run_by_run(
         runs = np.array([[0, length]] if length >= shortest else np.empty((0, 2)), np.int64)
     else:
         runs = _runs(_defined(columns), shortest)
-    kernel(*columns, runs, *parameters, result)
+    fill(*columns, runs, *parameters, result)
     if largest >= _HUGE:
         result[np.isinf(result)] = np.nan
     return result

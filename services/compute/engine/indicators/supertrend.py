@@ -1,5 +1,6 @@
 """Supertrend."""
 
+import numpy as np
 from numba import types
 
 from services.compute.engine.indicators.atr import atr
@@ -45,5 +46,7 @@ def _supertrend(
             if t == start or middle + reach < upper or before > upper:
                 upper = middle + reach
             up = close[t] >= lower if up else close[t] > upper
-            result[t] = lower if up else upper
+            line = lower if up else upper
+            # However large the multiple is.
+            result[t] = line if abs(line) < np.inf else np.nan
             before = close[t]

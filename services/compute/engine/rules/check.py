@@ -1,5 +1,7 @@
 """What is wrong with an expression, and what it needs: columns, and candles before it has a value."""
 
+from functools import lru_cache
+
 from services.compute.engine.rules.functions import FUNCTIONS, Constant, Function, Input, Kind
 from services.compute.engine.rules.nodes import Call, Column, Expression, Number, Rules, walk
 from services.shared.candles import VALUE_COLUMNS
@@ -43,8 +45,8 @@ def _depth(expression: Expression) -> int:
 def _violations(node: Expression, wanted: Kind, field: str) -> list[Violation]:
     if isinstance(node, Number):
         gives = Kind.SERIES
-        if not abs(node.value) <= _MAX_NUMBER:
-            return [Violation(field, f"must be a number up to {_MAX_NUMBER:g}, not {node.value:g}")]
+        if fault := number_fault(node.value):
+            return [Violation(field, fault)]
     elif isinstance(node, Column):
         gives = Kind.SERIES
         if node.name not in VALUE_COLUMNS:
@@ -78,6 +80,11 @@ def _argument_violations(function: Function, call: Call, field: str) -> list[Vio
     return violations
 
 
+def number_fault(value: float) -> str | None:
+    """Return what is wrong with a number in a place of a series."""
+    return None if abs(value) <= _MAX_NUMBER else f"must be a number up to {_MAX_NUMBER:g}, not {value:g}"
+
+
 def constant_fault(constant: Constant, node: Expression) -> str | None:
     """Return what is wrong with `node` as a constant of a function."""
     if not isinstance(node, Number):
@@ -96,21 +103,23 @@ def columns_of_expression(expression: Expression) -> set[str]:
 
 def lookback(expression: Expression) -> int:
     """Return how many candles have to come before the first at which the expression can have a value."""
-    return _candles_before(expression, warmup=False)
+    return _candles_before(expression, False)
 
 
 def warmup(expression: Expression) -> int:
     """Return how many candles have to come before a window so that the earlier ones have no say in it."""
-    return _candles_before(expression, warmup=True)
+    return _candles_before(expression, True)
 
 
-def _candles_before(node: Expression, *, warmup: bool) -> int:
+# The many strategies of a sweep are made of the same few parts.
+@lru_cache(maxsize=4096)
+def _candles_before(node: Expression, warmup: bool) -> int:
     if not isinstance(node, Call):
         return 0
     function = FUNCTIONS[node.function]
     inputs = len(function.inputs)
     own = (function.warmup if warmup else None) or function.lookback
-    before = max((_candles_before(child, warmup=warmup) for child in node.arguments[:inputs]), default=0)
+    before = max((_candles_before(child, warmup) for child in node.arguments[:inputs]), default=0)
     return before + own(*constants_of(function, node))
 
 

@@ -4,6 +4,7 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class Constant:
 Argument = Input | Constant
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Function:
     """A function of expressions.
 
@@ -67,12 +68,12 @@ class Function:
     warmup: Callable[..., int] | None = None
     is_indicator: bool = True
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Input, ...]:
         """The arguments that are expressions; they come first."""
         return tuple(argument for argument in self.arguments if isinstance(argument, Input))
 
-    @property
+    @cached_property
     def constants(self) -> tuple[Constant, ...]:
         """The arguments that are numbers; they come last."""
         return tuple(argument for argument in self.arguments if isinstance(argument, Constant))

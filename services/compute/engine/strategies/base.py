@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.compute.engine.parameters import range_violations
-from services.compute.engine.rules import Evaluation, Rules
+from services.compute.engine.rules import Evaluation, Expression, Rules
 from services.compute.engine.rules.check import columns_of_expression, lookback, warmup
 from services.shared.errors import Violation
 
@@ -47,23 +47,25 @@ class Strategy(ABC):
         return []
 
     @cached_property
+    def _conditions(self) -> tuple[Expression, ...]:
+        return self.rules().conditions()
+
+    @cached_property
     def columns(self) -> frozenset[str]:
         """The columns of the candles that the signals read; others may be empty."""
-        return frozenset().union(*map(columns_of_expression, self.rules().conditions()))
+        return frozenset().union(*map(columns_of_expression, self._conditions))
 
     @cached_property
     def lookback_candles(self) -> int:
         """How many candles have to come before the first that can have a signal of every kind."""
-        return max(map(lookback, self.rules().conditions()))
+        return max(map(lookback, self._conditions))
 
     @cached_property
     def warmup_candles(self) -> int:
         """How many candles before the window the indicators want to see."""
-        return max(map(warmup, self.rules().conditions()))
+        return max(map(warmup, self._conditions))
 
     def signals(self, evaluation: Evaluation) -> Signals:
         """Return the signals over the candles of `evaluation`; those at t depend on candles up to t only."""
-        rules = self.rules()
-        buy = evaluation.condition(rules.entry)
-        sell = np.zeros(len(buy), np.bool_) if rules.exit is None else evaluation.condition(rules.exit)
-        return Signals(buy, sell)
+        buy, *exits = map(evaluation.condition, self._conditions)
+        return Signals(buy, exits[0] if exits else np.zeros(len(buy), np.bool_))

@@ -36,4 +36,4 @@ class Bollinger(Strategy):
             exit_level = call("bollinger_upper", CLOSE, self.period, self.width)
         else:
             exit_level = call("sma", CLOSE, self.period)
-        return Rules(entry=lower > CLOSE, exit=exit_level < CLOSE)
+        return Rules(entry=CLOSE < lower, exit=CLOSE > exit_level)

@@ -24,4 +24,4 @@ class Donchian(Strategy):
         """Compare the closes with the channel of the candles before: a close is never above its own high."""
         upper = call("shift", call("highest", HIGH, self.entry), 1)
         lower = call("shift", call("lowest", LOW, self.exit), 1)
-        return Rules(entry=upper < CLOSE, exit=lower > CLOSE)
+        return Rules(entry=CLOSE > upper, exit=CLOSE < lower)

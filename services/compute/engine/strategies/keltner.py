@@ -26,4 +26,4 @@ class Keltner(Strategy):
     def rules(self) -> Rules:
         """Compare the closes with the channel and its middle."""
         upper = call("keltner_upper", HIGH, LOW, CLOSE, self.period, self.atr_period, self.multiple)
-        return Rules(entry=upper < CLOSE, exit=call("ema", CLOSE, self.period) > CLOSE)
+        return Rules(entry=CLOSE > upper, exit=CLOSE < call("ema", CLOSE, self.period))

@@ -30,5 +30,5 @@ class RsiTrend(Strategy):
     def rules(self) -> Rules:
         """Compare the RSI of the closes with the two levels, and the closes with their average."""
         rsi = call("rsi", CLOSE, self.period)
-        rising = call("sma", CLOSE, self.trend) < CLOSE
+        rising = CLOSE > call("sma", CLOSE, self.trend)
         return Rules(entry=(rsi < self.oversold) & rising, exit=rsi > self.overbought)

@@ -25,4 +25,4 @@ class Supertrend(Strategy):
     def rules(self) -> Rules:
         """Compare the closes with the line."""
         line = call("supertrend", HIGH, LOW, CLOSE, self.period, self.multiple)
-        return Rules(entry=line < CLOSE, exit=line > CLOSE)
+        return Rules(entry=CLOSE > line, exit=CLOSE < line)

@@ -1,0 +1,91 @@
+"""What a run is asked with on the command line; None is left to the gateway."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyOptions:
+    """Which strategy."""
+
+    strategy: Annotated[str, typer.Argument(help="Which strategy; `backcast strategies` lists them.")]
+    param: Annotated[
+        list[str] | None, typer.Option(help="A parameter of the strategy: period=7. Can be repeated.")
+    ] = None
+    entry: Annotated[
+        str | None,
+        typer.Option(help="For rules: when to buy, as in 'rsi(14) < 30'; `backcast rules` tells the words."),
+    ] = None
+    exit: Annotated[
+        str | None, typer.Option(help="For rules: when to sell; without it no signal ever sells.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class CandleOptions:
+    """On which candles."""
+
+    symbols: Annotated[str, typer.Option(help="Cryptos, separated by commas, or all.")] = "all"
+    interval: Annotated[str, typer.Option(help="Length of the candles: 1h, 4h, 1d or 1w.")] = "1h"
+    start: Annotated[
+        str | None, typer.Option(help="First time of the window, UTC; by default a year before the end.")
+    ] = None
+    end: Annotated[
+        str | None, typer.Option(help="End of the window, UTC, excluded; by default the end of the data.")
+    ] = None
+
+
+class Fill(StrEnum):
+    """When a signal fills; the names are those of the API."""
+
+    NEXT_OPEN = "next-open"
+    SAME_CLOSE = "same-close"
+
+
+class Direction(StrEnum):
+    """Which positions there are; the names are those of the API."""
+
+    LONG_ONLY = "long"
+    SHORT_ONLY = "short"
+    LONG_SHORT = "long-short"
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionOptions:
+    """How signals become fills."""
+
+    fee: Annotated[float | None, typer.Option(help="Fee of each side as a fraction; by default 0.001.")] = (
+        None
+    )
+    slippage_bps: Annotated[float | None, typer.Option(help="Slippage in basis points; by default 0.")] = None
+    initial_capital: Annotated[float | None, typer.Option(help="Capital; by default 10,000.")] = None
+    fill: Annotated[Fill | None, typer.Option(help="Where a signal fills; by default at the next open.")] = (
+        None
+    )
+    direction: Annotated[Direction | None, typer.Option(help="Which positions; by default long.")] = None
+    size_fraction: Annotated[
+        float | None, typer.Option(help="Size of a position as a fraction of the equity; by default 1.")
+    ] = None
+    size_amount: Annotated[
+        float | None, typer.Option(help="Or: its size as an amount of the quote currency.")
+    ] = None
+    size_volatility: Annotated[
+        float | None, typer.Option(help="Or: its volatility per year, as a fraction of the equity: 0.4.")
+    ] = None
+    volatility_period: Annotated[
+        int | None, typer.Option(help="Closes that volatility is measured over; by default 30.")
+    ] = None
+    stop_loss: Annotated[str | None, typer.Option(help="Close at a loss of 5% (or 0.05) or 2atr.")] = None
+    take_profit: Annotated[str | None, typer.Option(help="Close at a gain of 5% (or 0.05) or 2atr.")] = None
+    trailing_stop: Annotated[
+        str | None, typer.Option(help="Close when it falls by 5% (or 0.05) or 2atr from its best price.")
+    ] = None
+    atr_period: Annotated[
+        int | None, typer.Option(help="Candles of the average true range of stops; by default 14.")
+    ] = None
+    borrow_rate: Annotated[
+        float | None, typer.Option(help="Cost of a short position per year, as a fraction; by default 0.")
+    ] = None

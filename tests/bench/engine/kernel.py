@@ -1,0 +1,57 @@
+"""The kernel: one strategy on the whole big market, all metrics, on one core."""
+
+from rich.console import Console
+
+from services.compute.engine.strategies.rsi import Rsi
+from tests.bench.engine.agreement import agreement_lines
+from tests.bench.engine.bare_loop import timed_bare
+from tests.bench.engine.markets import BIG_WINDOW, CRYPTO_COUNT, big_market
+from tests.bench.engine.ours import timed_market
+from tests.bench.engine.peers import Peers
+from tests.bench.engine.sampling import Measure, ratio, sampled, totals
+from tests.bench.engine.section import Goal, Row, Section
+from tests.bench.runs import oversold
+from tests.bench.timing import Timing
+
+_MOST_FLOORS = 1.5
+
+
+async def kernel(rounds: int, peers: Peers, console: Console) -> Section:
+    """Measure the engine, the bare loop, and the peers that there are."""
+    market = big_market(console)
+
+    async def engine(number: int) -> Timing:
+        return timed_market(market, Rsi(oversold=oversold(number)), BIG_WINDOW)
+
+    async def bare(number: int) -> Timing:
+        return timed_bare(market, [Rsi(oversold=oversold(number))], cores=1)
+
+    async def vectorbt(number: int) -> Timing:
+        return peers.vectorbt.timed(market, [Rsi(oversold=oversold(number))])
+
+    async def backtesting(number: int) -> Timing:
+        return peers.backtesting.timed(market, Rsi(oversold=oversold(number)))
+
+    measures: dict[str, Measure] = {"the engine: run_backtest, all metrics": engine, "floor": bare}
+    if peers.vectorbt:
+        measures[f"{peers.vectorbt.NAME}, warm, three metrics"] = vectorbt
+    if peers.backtesting:
+        count = peers.backtesting.MEASURED_CRYPTOS
+        measures[f"{peers.backtesting.NAME}, {count} cryptos, scaled to all"] = backtesting
+    samples = {
+        name: totals(each) for name, each in (await sampled(measures, rounds, "kernel", console)).items()
+    }
+    (name, ours), (_, floor), *others = samples.items()
+    floors = ratio(ours, floor)
+    return Section(
+        f"kernel: RSI, {CRYPTO_COUNT} cryptos × {len(market[0]):,} hourly candles on one core",
+        [
+            Row(name, ours, floor),
+            Row("floor: a bare loop of RSI, position, equity, Sharpe ratio and drawdown", floor),
+            *(Row(peer, each, floor, ours) for peer, each in others),
+        ],
+        goals=[
+            Goal(f"the engine at most {_MOST_FLOORS} × the floor", floors <= _MOST_FLOORS, f"{floors:.2f} ×")
+        ],
+        notes=agreement_lines(market[0], [Rsi()], BIG_WINDOW, peers),
+    )

@@ -1,0 +1,21 @@
+"""The market in column files, as compute keeps it and its workers map it."""
+
+from pathlib import Path
+
+from services.compute.candle_place import CryptoData
+from services.compute.stored_candles import StoredCandles
+from services.shared.candles import Candles
+from services.shared.interval import Interval
+
+_COLUMNS = ("open", "close")
+
+
+def store_market(market: list[Candles], folder: Path) -> list[StoredCandles]:
+    """Write each crypto's candles, and return where they are."""
+    stored = [
+        StoredCandles(folder, CryptoData(f"CRYPTO{number}", "1"), Interval.HOUR_1, _COLUMNS)
+        for number in range(len(market))
+    ]
+    for each, candles in zip(stored, market, strict=True):
+        each.write([candles])
+    return stored

@@ -1,0 +1,49 @@
+"""Random expressions without violations, over all columns and functions."""
+
+from hypothesis import strategies as st
+
+from services.compute.engine.rules.functions import FUNCTIONS, Constant, Input, Kind
+from services.compute.engine.rules.nodes import Call, Column, Expression, Number
+from services.shared.candles import VALUE_COLUMNS
+
+NUMBERS = st.one_of(
+    st.sampled_from([0.0, -0.0, 1.0, -5.0, 0.5, 1e-3, 1e16, -1e-300, 5e-324, 1e300]),
+    st.integers(-1000, 1000).map(float),
+    st.floats(-1e300, 1e300),
+).map(Number)
+COLUMNS = st.sampled_from(VALUE_COLUMNS).map(Column)
+
+
+def constants(constant: Constant) -> st.SearchStrategy[Number]:
+    """Draw a value in a constant's range."""
+    if constant.whole:
+        return st.integers(int(constant.minimum), int(constant.maximum)).map(
+            lambda value: Number(float(value))
+        )
+    return st.floats(constant.minimum, constant.maximum).map(Number)
+
+
+@st.composite
+def _calls(draw, kind: Kind, parts: int) -> Expression:
+    function = draw(st.sampled_from([function for function in FUNCTIONS.values() if function.gives is kind]))
+    shares = max((parts - 1) // max(len(function.inputs), 1), 0)
+    usual = draw(st.booleans()) and all(argument.default for argument in function.inputs)
+    return Call(function.name, tuple(_argument(draw, one, shares, usual) for one in function.arguments))
+
+
+def _argument(draw, argument, parts: int, usual: bool) -> Expression:
+    if isinstance(argument, Constant):
+        return draw(constants(argument))
+    assert isinstance(argument, Input)
+    return Column(argument.default) if usual else draw(expressions(argument.kind, parts))
+
+
+def expressions(kind: Kind = Kind.CONDITION, parts: int = 40) -> st.SearchStrategy[Expression]:
+    """Draw a series or a condition of some `parts` at most."""
+    leaves = NUMBERS | COLUMNS
+    if kind is Kind.SERIES:
+        return leaves if parts < 4 else st.one_of(leaves, _calls(kind, parts))
+    if parts < 4:
+        comparisons = st.sampled_from(["less", "less_equal", "greater", "greater_equal", "crosses_above"])
+        return st.builds(lambda name, *sides: Call(name, sides), comparisons, leaves, leaves)
+    return _calls(kind, parts)

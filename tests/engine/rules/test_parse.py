@@ -1,0 +1,239 @@
+"""Lines of text become the expressions that they say, or an error that points at what is wrong."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.compute.engine.rules.check import MAX_DEPTH, MAX_NODES
+from services.compute.engine.rules.functions import FUNCTIONS, Kind
+from services.compute.engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, call
+from services.compute.engine.rules.parse import MAX_LENGTH, parse
+from services.shared.errors import InvalidInput
+
+
+@pytest.mark.parametrize(
+    ("line", "expression"),
+    [
+        (
+            "rsi(14) < 30 and close > sma(200)",
+            call(
+                "and",
+                call("less", call("rsi", CLOSE, 14), 30),
+                call("greater", CLOSE, call("sma", CLOSE, 200)),
+            ),
+        ),
+        (
+            "crosses_below(ema(12), ema(26))",
+            call("crosses_below", call("ema", CLOSE, 12), call("ema", CLOSE, 26)),
+        ),
+        (
+            "close > shift(highest(high, 20), 1)",
+            call("greater", CLOSE, call("shift", call("highest", HIGH, 20), 1)),
+        ),
+        (
+            "not (rsi(close, 14) >= 70) or volume / sma(volume, 20) > 2",
+            call(
+                "or",
+                call("not", call("greater_equal", call("rsi", CLOSE, 14), 70)),
+                call("greater", call("divide", VOLUME, call("sma", VOLUME, 20)), 2),
+            ),
+        ),
+        ("not close > open", call("not", call("greater", CLOSE, OPEN))),
+        ("\tNOT\n(Close>OPEN)  ", call("not", call("greater", CLOSE, OPEN))),
+        ("(((close))) <= .5e-3", call("less_equal", CLOSE, 0.0005)),
+        ("close > 1.", call("greater", CLOSE, 1)),
+    ],
+)
+def test_conditions(line, expression):
+    assert parse(line, "it") == expression
+
+
+@pytest.mark.parametrize(
+    ("line", "expression"),
+    [
+        ("1 + 2 * 3 - 4", call("subtract", call("add", 1, call("multiply", 2, 3)), 4)),
+        ("8 / 4 / 2", call("divide", call("divide", 8, 4), 2)),
+        ("-close * 2", call("multiply", call("negate", CLOSE), 2)),
+        ("-2 * close", call("multiply", -2, CLOSE)),
+        ("close -2", call("subtract", CLOSE, 2)),
+        ("close - -2", call("subtract", CLOSE, -2)),
+        ("-(2)", call("negate", 2)),
+        ("--2", call("negate", -2)),
+        ("sma(-close, 3)", call("sma", call("negate", CLOSE), 3)),
+        ("rsi()", call("rsi", CLOSE, 14)),
+        ("rsi(7)", call("rsi", CLOSE, 7)),
+        ("rsi(close)", call("rsi", CLOSE, 14)),
+        ("rsi(volume, 7)", call("rsi", VOLUME, 7)),
+        ("rsi(50, 7)", call("rsi", 50, 7)),
+        ("macd()", call("macd", CLOSE, 12, 26, 9)),
+        ("macd(5, 35)", call("macd", CLOSE, 5, 35, 9)),
+        ("macd(open, 5, 35)", call("macd", OPEN, 5, 35, 9)),
+        ("atr()", call("atr", HIGH, LOW, CLOSE, 14)),
+        ("atr(high, low, open)", call("atr", HIGH, LOW, OPEN, 14)),
+        ("atr(1, 2, 3)", call("atr", 1, 2, 3, 14)),
+        ("bollinger_upper(10)", call("bollinger_upper", CLOSE, 10, 2)),
+        ("true_range()", call("true_range", HIGH, LOW, CLOSE)),
+    ],
+)
+def test_series(line, expression):
+    assert parse(line, "it", Kind.SERIES) == expression
+
+
+@pytest.mark.parametrize(
+    ("line", "mark", "reason"),
+    [
+        # The mark is what the line has under it, from the first character that is wrong.
+        ("close > $", "        ^", "at character 9: '$' means nothing here"),
+        ("close == 3", "      ^", "at character 7: '=' means nothing here: compare with <, <=, > or >="),
+        ("close > 1 && open > 1", "          ^", "'&' means nothing here: write and"),
+        ("close\x1b", "     ^", "'\\x1b' means nothing here"),
+        ("close > ", "       ^", "expected a number, a column, a function or a parenthesis, not the end"),
+        ("rsi(14", "      ^", "expected an operator or ',' or ')', not the end"),
+        ("close > 1)", "         ^", "expected an operator or the end, not ')'"),
+        ("close 5", "      ^", "expected an operator or the end, not '5'"),
+        ("close > and", "        ^^^", "expected a number, a column, a function or a parenthesis, not 'and'"),
+        ("rsi(,) > 1", "    ^", "expected a number, a column, a function or a parenthesis or ')', not ','"),
+        ("clsoe > 1", "^^^^^", "there is no clsoe: did you mean close?"),
+        ("1 < bolinger_uper(3)", "    ^^^^^^^^^^^^^", "did you mean bollinger_upper"),
+        ("xyz > 1", "^^^", "there is no xyz: there are open, high, low, close, volume, crosses_above"),
+        ("add(close, 1) > 1", "^^^", "there is no add"),
+        ("1 < rsi", "    ^^^", "rsi is a function: write rsi(series = close, period = 14)"),
+        ("1 < close(3)", "    ^^^^^", "close is a column, not a function"),
+        (
+            "rsi(close, 14, 3) > 1",
+            "^^^",
+            "rsi(series = close, period = 14) cannot be called with 3 arguments",
+        ),
+        ("crosses_above(close)", "^" * 13, "crosses_above(left, right) cannot be called with 1 argument"),
+        ("atr(high, low) > 1", "^^^", "2 arguments; high, low, close can only be left out together"),
+        ("rsi(1) > 2", "    ^", "period of rsi must be from 2 to 10000, not 1"),
+        ("rsi(-14) > 2", "    ^^^", "period of rsi must be from 2 to 10000, not -14"),
+        ("rsi(14.5) > 2", "    ^^^^", "period of rsi must be a whole number, not 14.5"),
+        ("rsi(close, open) > 2", "           ^^^^", "period of rsi must be a number"),
+        (
+            "bollinger_lower(20, 0) > 2",
+            " " * 20 + "^",
+            "width of bollinger_lower must be from 0.01 to 100, not 0",
+        ),
+        ("close > 1e999", "        ^^^^^", "must be a number up to 1e+300, not inf"),
+        ("close + 1", "^^^^^^^^^", "expected a condition, not a number"),
+        ("open > 1 and (close)", " " * 13 + "^^^^^^^", "expected a condition, not a number"),
+        ("not close", "    ^^^^^", "expected a condition, not a number"),
+        ("close > (open > 1)", "        ^^^^^^^^^^", "expected a number, not a condition"),
+        ("sma(close > 1, 3) > 2", "    ^^^^^^^^^", "expected a number, not a condition"),
+        ("1 < close <= 2", "          ^^", "comparisons cannot be chained: write a < b and b < c instead"),
+        ("close > 1 > 2", "          ^", "comparisons cannot be chained"),
+    ],
+)
+def test_errors_point_at_what_is_wrong(line, mark, reason):
+    with pytest.raises(InvalidInput) as caught:
+        parse(line, "--entry")
+    (violation,) = caught.value.violations
+    assert violation.field == "--entry"
+    first, shown, marks = violation.reason.split("\n")
+    assert reason in first
+    assert first.startswith(f"at character {len(mark) - len(mark.lstrip()) + 1}: ")
+    assert (shown, marks) == ("  " + line.replace("\x1b", " "), "  " + mark)
+
+
+def test_a_number_may_be_what_is_needed():
+    with pytest.raises(InvalidInput, match="expected a number, not a condition"):
+        parse("close > 1", "it", Kind.SERIES)
+
+
+@pytest.mark.parametrize("line", ["", " \t\n"])
+def test_an_empty_line(line):
+    with pytest.raises(InvalidInput, match=r"^--entry: is empty: expected a condition$"):
+        parse(line, "--entry")
+
+
+def test_a_long_line_is_shown_in_part():
+    line = "close > 1 and " * 20 + "close > zzz" + " and close > 1" * 20
+    with pytest.raises(InvalidInput) as caught:
+        parse(line, "it")
+    _, shown, marks = str(caught.value).split("\n")
+    assert len(shown) < 130
+    assert shown.startswith("  …")
+    assert shown.endswith("…")
+    assert shown[marks.index("^") :].startswith("zzz")
+
+
+HOSTILE = {
+    "parentheses": "(" * (MAX_LENGTH - 10) + "close > 1",
+    "too long": "(" * 100_000,
+    "not": "not " * 900 + "close > 1",
+    "minus": "-" * 3_900 + "close > 1",
+    "calls": "sma(" * 900 + "close" + ")" * 300,
+    "sums": "1 < close" + "+1" * 1_900,
+    "comparisons": "1" + "<1" * 1_900,
+    "arguments": "sma(" + "1," * 1_900 + "1) > 1",
+    "digits": "close > " + "9" * 3_900,
+    "name": "x" * 3_900,
+}
+
+
+@pytest.mark.parametrize("line", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_lines_are_refused_shortly(line):
+    with pytest.raises(InvalidInput) as caught:
+        parse(line, "it")
+    assert len(str(caught.value)) < 800
+
+
+def test_parentheses_alone_are_no_depth():
+    assert parse("close > " + "(" * 1_900 + "1" + ")" * 1_900, "it") == call("greater", CLOSE, 1)
+
+
+def test_the_limits_are_those_of_a_check():
+    deepest = "not " * (MAX_DEPTH - 2) + "close > 1"
+    assert parse(deepest, "it")
+    with pytest.raises(InvalidInput, match=f"nested deeper than the {MAX_DEPTH} levels"):
+        parse("not " + deepest, "it")
+
+    def tree(leaves: int) -> str:
+        half = leaves // 2
+        return "close > 1" if leaves == 1 else f"({tree(half)} and {tree(leaves - half)})"
+
+    # Of three parts each, with one less `and` between them.
+    most = (MAX_NODES + 1) // 4
+    assert parse(tree(most), "it")
+    with pytest.raises(InvalidInput, match=f"more than the {MAX_NODES} parts"):
+        parse(tree(most + 1), "it")
+
+
+def test_a_line_may_be_as_long_as_the_limit():
+    assert parse("close > 1".ljust(MAX_LENGTH), "it")
+    with pytest.raises(InvalidInput, match=r"is 4,001 characters long, at most 4,000 are allowed"):
+        parse("close > 1".ljust(MAX_LENGTH + 1), "it")
+
+
+WORDS = st.sampled_from(
+    [
+        *FUNCTIONS,
+        "close",
+        "high",
+        "(",
+        ")",
+        "(",
+        ")",
+        ",",
+        "<",
+        ">=",
+        "+",
+        "-",
+        "*",
+        "/",
+        "1",
+        "0.5",
+        "1e3",
+        " ",
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(WORDS | st.characters(), max_size=40).map(" ".join))
+def test_whatever_it_says_it_is_an_expression_or_refused(line):
+    try:
+        parse(line, "it")
+    except InvalidInput as error:
+        assert [violation.field for violation in error.violations] == ["it"]

@@ -1,0 +1,74 @@
+"""The key of a result tells apart everything that a result depends on."""
+
+from dataclasses import replace
+
+from services.compute.engine import Detail, Strategy, Window
+from services.compute.engine.execution import Direction, Distance, Execution, FillTime, VolatilityTarget
+from services.compute.engine.rules.nodes import CLOSE, HIGH, call
+from services.compute.engine.strategies.custom_rules import CustomRules
+from services.compute.engine.strategies.macd import Macd
+from services.compute.engine.strategies.rsi import Rsi
+from services.gateway.cache_key import CacheKeys
+from services.gateway.plan import BacktestPlan
+from services.shared.interval import Interval
+
+ABOVE, BELOW = call("greater", CLOSE, 1), call("less", CLOSE, 1)
+
+STRATEGIES = [
+    Rsi(),
+    Rsi(period=7),
+    Macd(),
+    CustomRules(ABOVE),
+    CustomRules(BELOW),
+    CustomRules(ABOVE, BELOW),
+    CustomRules(ABOVE, ABOVE),
+    CustomRules(call("greater", HIGH, 1)),
+    CustomRules(call("greater", 1, CLOSE)),
+    CustomRules(call("greater", CLOSE, 2)),
+    CustomRules(call("greater", call("sma", CLOSE, 1), 1)),
+    CustomRules(call("greater", call("ema", CLOSE, 1), 1)),
+    CustomRules(call("and", call("and", ABOVE, BELOW), ABOVE)),
+    CustomRules(call("and", ABOVE, call("and", BELOW, ABOVE))),
+]
+EXECUTIONS = [
+    Execution(),
+    Execution(fee_rate=0.0),
+    Execution(slippage_bps=1.0),
+    Execution(initial_capital=1.0),
+    Execution(fill_time=FillTime.SAME_CLOSE),
+    *(Execution(direction=direction) for direction in (Direction.SHORT_ONLY, Direction.LONG_SHORT)),
+    Execution(equity_fraction=0.5),
+    Execution(quote_amount=0.5),
+    Execution(volatility_target=VolatilityTarget(0.5)),
+    Execution(volatility_target=VolatilityTarget(0.5, 20)),
+    *(
+        Execution(**{name: distance})
+        for name in ("stop_loss", "take_profit", "trailing_stop")
+        for distance in (Distance(fraction=0.5), Distance(atr_multiple=0.5), Distance(fraction=0.25))
+    ),
+    Execution(atr_period=7),
+    Execution(borrow_rate=0.1),
+]
+
+
+def plan_of(strategy: Strategy, execution: Execution) -> BacktestPlan:
+    return BacktestPlan(
+        strategy, Interval.HOUR_1, Window(0, 3_600), execution, Detail.METRICS, curve_points=0
+    )
+
+
+def key_of(plan: BacktestPlan) -> str:
+    return CacheKeys(plan).key("BTCUSDT", "fingerprint")
+
+
+def test_all_strategies_and_executions_are_told_apart():
+    plan = plan_of(Rsi(), Execution())
+    keys = [key_of(replace(plan, strategy=strategy)) for strategy in STRATEGIES]
+    keys += [key_of(replace(plan, execution=execution)) for execution in EXECUTIONS[1:]]
+    assert len(set(keys)) == len(keys)
+
+
+def test_the_same_plan_has_the_same_key():
+    plan = plan_of(CustomRules(ABOVE, BELOW), EXECUTIONS[-1])
+    same = replace(plan, strategy=CustomRules(call("greater", CLOSE, 1), call("less", CLOSE, 1)))
+    assert key_of(plan) == key_of(same)
