@@ -1,5 +1,7 @@
 """All cryptos of a run or a sweep together."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,13 +19,17 @@ def mean_and_median(values: NDArray[np.float64]) -> tuple[list[float | None], li
     )
 
 
-def median_and_mean_of_rows(
-    values: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Return median, mean and count of what is defined (not NaN) along the last axis of `values`.
+@dataclass(frozen=True, slots=True)
+class Summarized:
+    """Median, mean and count of what is defined in each of many rows; NaN, NaN and 0 where nothing is."""
 
-    Median and mean are NaN where nothing is. For many rows at once, which a loop would take minutes for.
-    """
+    median: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    count: NDArray[np.int64]
+
+
+def summarize_rows(values: NDArray[np.float64]) -> Summarized:
+    """Return what is defined (not NaN) along the last axis of `values`, summarized."""
     defined = ~np.isnan(values)
     count = defined.sum(axis=-1)
     # Sorted, what is NaN comes last.
@@ -32,4 +38,4 @@ def median_and_mean_of_rows(
     with np.errstate(all="ignore"):
         median = np.take_along_axis(ordered, middle, axis=-1).mean(axis=-1)
         mean = np.where(defined, values, 0.0).sum(axis=-1) / count
-    return median, mean, count
+    return Summarized(median, mean, count)

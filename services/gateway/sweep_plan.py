@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from services.compute.engine import METRIC_NAMES, Window
+from services.compute.engine import METRIC_NAMES, Strategy, Window
 from services.compute.engine.sweep import Fold, Grid, Sweep, chunk_size, split_window, walk_forward
 from services.gateway.plan import CryptoData, RunPlan, RunRequest, make_plan
 from services.shared.errors import InvalidInput
@@ -53,14 +53,21 @@ class SweepPlan:
     @property
     def sweep(self) -> Sweep:
         """What compute is asked for."""
-        return Sweep(
-            self.request.grid, self.run.backtest.interval, self.windows, self.run.backtest.execution
-        )
+        return Sweep(self.request.grid, self.run.backtest.interval, self.windows, self.run.backtest.execution)
 
     @property
     def windows(self) -> tuple[Window, ...]:
         """The windows, fold by fold: train, then test where there is one."""
         return tuple(window for fold in self.folds for window in fold.windows())
+
+    @property
+    def has_test(self) -> bool:
+        """Whether the window is cut."""
+        return self.folds[0].test is not None
+
+    def strategy(self, combination: int) -> Strategy:
+        """Return the strategy of a combination's number."""
+        return self.request.grid.strategy(int(self.possible[combination]))
 
     @property
     def chunk_size(self) -> int:
@@ -83,9 +90,7 @@ class SweepPlan:
         return self.trials * len(self.windows)
 
 
-def make_sweep_plan(
-    request: SweepRequest, possible: NDArray[np.int64], known: list[CryptoData]
-) -> SweepPlan:
+def make_sweep_plan(request: SweepRequest, possible: NDArray[np.int64], known: list[CryptoData]) -> SweepPlan:
     """Return the plan for `request`, of which the combinations at the positions `possible` are possible.
 
     `known` are the cryptos of its symbols, or all of them. Raises InvalidInput, naming the fields, for what

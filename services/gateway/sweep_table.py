@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.compute.engine import METRIC_NAMES
-from services.gateway.statistics import median_and_mean_of_rows
+from services.gateway.statistics import Summarized, summarize_rows
 
 Figures = NDArray[np.float64]
 
@@ -47,17 +47,14 @@ class SweepTable:
         figures = self._figures[combination : combination + 1, :, :, crypto]
         return self.over_folds(figures, part)[0]  # type: ignore[no-any-return]  # NumPy's stubs
 
-    def across_cryptos(self, start: int, stop: int, part: Part) -> tuple[Figures, Figures, NDArray[np.int64]]:
-        """Return median, mean and count of each metric over the cryptos for which it is defined.
-
-        All are of shape (combinations, metrics), for combinations from `start` to before `stop`.
-        """
-        return median_and_mean_of_rows(self.over_folds(self._figures[start:stop], part))
+    def across_cryptos(self, start: int, stop: int, part: Part) -> Summarized:
+        """Return the combinations from `start` to before `stop` over the cryptos: (combinations, metrics)."""
+        return summarize_rows(self.over_folds(self._figures[start:stop], part))
 
     def in_window(self, metric: str, window: int) -> Figures:
         """Return a metric of all trials in one window, shape (combinations, cryptos)."""
         return self._figures[:, window, METRIC_NAMES.index(metric)]
 
     def medians_in_window(self, combination: int, window: int) -> Figures:
-        """Return the medians over the cryptos of one combination's figures in one window, shape (metrics,)."""
-        return median_and_mean_of_rows(self._figures[combination, window])[0]
+        """Return one combination's medians over the cryptos in one window, shape (metrics,)."""
+        return summarize_rows(self._figures[combination, window]).median
