@@ -1,54 +1,63 @@
 """The engine and the naive reference agree on everything, whatever the input."""
 
 import math
+import random
 
+import numpy as np
 import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine import Detail, Execution, Window, run_backtest
+from services.compute.engine import STRATEGIES, Detail, Direction, Execution, Window, run_backtest
 from services.compute.engine.results import METRIC_NAMES
+from services.compute.engine.rules import Evaluation
 from services.compute.engine.strategies.bollinger import Bollinger, ExitBand
-from services.compute.engine.strategies.buy_and_hold import BuyAndHold
 from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
-from services.compute.engine.strategies.rsi import Rsi
-from services.shared.errors import NotFound
+from services.shared.errors import NotFound, Refused
 from services.shared.interval import Interval
 
 from . import reference
-from .inputs import (
-    PARAMETERS,
-    all_of,
-    executions,
-    histories,
-    make_candles,
-    real_candles,
-    trading_strategies,
-    windows,
-)
+from .inputs import HOUR_S, Scripted, all_of, make_candles, real_candles
+from .random_inputs import PARAMETERS, costs, executions, histories, trading_strategies, windows
 
 EVERY_STRATEGY = [
-    Rsi(),
-    MaCross(),
+    *(strategy() for name, strategy in STRATEGIES.items() if name != "rules"),
     MaCross(kind=MovingAverageKind.EMA),
-    Bollinger(),
     Bollinger(exit_band=ExitBand.MIDDLE),
-    BuyAndHold(),
 ]
+
+
+def expect(candles, strategy, interval, window, execution):
+    """Return what the reference says; where rounding decides over a signal, it is told the engine's."""
+
+    def known_signals(start, end):
+        signals = strategy.signals(Evaluation(candles[start:end]))
+        return signals.buy.tolist(), signals.sell.tolist()
+
+    return reference.backtest(candles, strategy, interval.seconds, window, execution, known_signals)
 
 
 def assert_same(candles, strategy, interval, window, execution):
     """Compare engine and reference; within hypothesis only."""
-    expected = reference.backtest(candles, strategy, interval.seconds, window, execution)
+    expected = expect(candles, strategy, interval, window, execution)
     if expected is None:
         with pytest.raises(NotFound):
             run_backtest(candles, strategy, interval, window, execution)
-        return 0
-    # Leave out what rounding decides: indicators on their threshold, gains and losses of 1e-16.
+        return
+    if isinstance(expected, reference.Refusal):
+        with pytest.raises(Refused, match=rf"need {expected.needed} candles, and there are {expected.seen} "):
+            run_backtest(candles, strategy, interval, window, execution)
+        return
+    # Leave out what rounding decides: prices on a stop, gains and losses of 1e-14.
     assume(expected.clearance > 1e-9)
-    assume(not expected.rounding_noise)
+    assume(not expected.doubtful)
+    # And shorts that have lost nearly, but not quite, everything: no digits are left of that.
+    assume(all(not 0 < now < 1e-4 * most for now, most in zip(expected.equity, expected.gross, strict=True)))
+    event(f"{min(len(expected.positions), 3)} trades (3: or more)")
+    for reason in {position.reason for position in expected.positions}:
+        event(f"closed by {reason.name}")
+    event("rounding decides over a signal" if expected.close_calls else "all signals are clear")
     assert_result(expected, candles, strategy, interval, window, execution)
-    return len(expected.positions)
 
 
 def assert_result(expected, candles, strategy, interval, window, execution):
@@ -61,8 +70,7 @@ def assert_result(expected, candles, strategy, interval, window, execution):
     assert result.coverage.first_candle_s == expected.open_times[0]
     assert result.coverage.last_candle_s == expected.open_times[-1]
 
-    assert result.equity_curve.open_time_s.tolist() == expected.open_times
-    assert result.equity_curve.equity.tolist() == pytest.approx(expected.equity, rel=1e-12, abs=0)
+    assert_same_curve(result, expected, execution)
 
     assert len(result.trades) == len(expected.positions)
     for trade, position in zip(result.trades, expected.positions, strict=True):
@@ -70,7 +78,22 @@ def assert_result(expected, candles, strategy, interval, window, execution):
 
     assert set(METRIC_NAMES) == set(expected.metrics)
     for name, value in expected.metrics.items():
-        assert_same_metric(name, getattr(result.metrics, name), value)
+        assert_same_metric(name, getattr(result.metrics, name), value, max(expected.gross))
+
+
+def assert_same_curve(result, expected, execution):
+    curve = result.equity_curve
+    assert curve.open_time_s.tolist() == expected.open_times
+    # What is borrowed is part of the cash: the digits of a short's equity are those of a larger number.
+    borrowed = execution.direction is not Direction.LONG_ONLY
+    rounding = 1e-14 * np.array(expected.gross) if borrowed else 0.0
+    error = np.abs(curve.equity - expected.equity)
+    assert (error <= 1e-12 * np.abs(expected.equity) + rounding).all()
+    assert curve.drawdown.tolist() == pytest.approx(expected.drawdown, rel=1e-9, abs=1e-12)
+    months = [(month.year, month.month) for month in result.monthly_returns]
+    assert months == [(year, month) for year, month, _ in expected.months]
+    for month, (_, _, value) in zip(result.monthly_returns, expected.months, strict=True):
+        assert month.return_fraction == (None if value is None else pytest.approx(value, rel=1e-9, abs=1e-12))
 
 
 def assert_same_trade(trade, position, open_times):
@@ -79,43 +102,57 @@ def assert_same_trade(trade, position, open_times):
     assert trade.entry_time_s == open_times[position.entry]
     assert trade.exit_time_s == (None if position.exit is None else open_times[position.exit])
     assert trade.open == (position.exit is None)
+    assert trade.exit_reason == position.reason
     assert trade.held_candles == exit_ - position.entry
     assert trade.entry_price == pytest.approx(position.entry_price, rel=1e-12, abs=0)
     assert (trade.exit_price is None) == (position.exit_price is None)
     if position.exit_price is not None:
         assert trade.exit_price == pytest.approx(position.exit_price, rel=1e-12, abs=0)
-    assert trade.units == pytest.approx(position.units, rel=1e-12, abs=0)
+    assert trade.units == pytest.approx(position.side * position.units, rel=1e-11, abs=0)
     assert trade.fees_paid == pytest.approx(position.entry_fee + position.exit_fee, rel=1e-9, abs=0)
     assert trade.profit == pytest.approx(position.profit, rel=1e-9, abs=1e-12 * position.cost)
     assert trade.return_fraction == pytest.approx(position.return_fraction, rel=1e-9, abs=1e-12)
+    worst, best = position.excursions
+    assert trade.worst_excursion == pytest.approx(worst, rel=1e-9, abs=1e-12)
+    assert trade.best_excursion == pytest.approx(best, rel=1e-9, abs=1e-12)
+    assert trade.borrow_paid == pytest.approx(position.borrowed, rel=1e-9, abs=0)
 
 
-def assert_same_metric(name, ours, expected):
+def assert_same_metric(name, ours, expected, money):
     if expected is None or not math.isfinite(expected):
         assert ours is None, name
     else:
         assert ours is not None, name
-        # The absolute part is for sums that cancel to nearly nothing.
-        assert ours == pytest.approx(expected, rel=1e-9, abs=1e-12), name
+        # The absolute part is for sums that cancel to nearly nothing: of returns, or of money.
+        nothing = 1e-14 * money if name in ("final_equity", "fees_paid", "borrow_paid") else 1e-12
+        assert ours == pytest.approx(expected, rel=1e-9, abs=nothing), name
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-@settings(deadline=None, max_examples=200)
-@given(data=st.data(), interval=st.sampled_from(Interval))
-def test_random_histories(name, data, interval):
+@settings(deadline=None, max_examples=100)
+@given(data=st.data(), interval=st.sampled_from(Interval), execution=st.one_of(costs(), executions()))
+def test_random_histories(name, data, interval, execution):
     strategy = data.draw(PARAMETERS[name])
     candles = data.draw(histories(interval))
-    window = data.draw(windows(candles, interval))
-    trades = assert_same(candles, strategy, interval, window, data.draw(executions()))
-    event(f"{min(trades, 3)} trades (3: or more)")
+    assert_same(candles, strategy, interval, data.draw(windows(candles, interval)), execution)
 
 
 @settings(deadline=None, max_examples=300)
+@given(candles=histories(Interval.HOUR_1), execution=executions(), seed=st.integers(0, 2**32), data=st.data())
+def test_random_signals(candles, execution, seed, data):
+    hours = ((candles.open_time_s - candles.open_time_s[0]) // HOUR_S).tolist()
+    rng, often = random.Random(seed), data.draw(st.sampled_from([0.05, 0.2, 0.9]))
+    buy_at, sell_at = (tuple(hour for hour in hours if rng.random() < often) for _ in range(2))
+    strategy = Scripted(buy_at, sell_at, warmup=data.draw(st.integers(0, 50)))
+    assert_same(candles, strategy, Interval.HOUR_1, data.draw(windows(candles, Interval.HOUR_1)), execution)
+
+
+@settings(deadline=None, max_examples=150)
 @given(
     price=st.floats(1e-9, 1e12),
     length=st.one_of(st.just(100), st.integers(1, 120)),
     strategy=trading_strategies(),
-    execution=executions(),
+    execution=costs(),
 )
 def test_constant_prices(price, length, strategy, execution):
     candles = make_candles([price] * length)
@@ -128,6 +165,7 @@ def test_real_candles_with_default_parameters(symbol, strategy):
     candles = real_candles(symbol)
     window = Window(int(candles.open_time_s[5_000]), int(candles.open_time_s[9_000]))
     execution = Execution(slippage_bps=5.0)
-    expected = reference.backtest(candles, strategy, 3_600, window, execution)
-    assert expected.clearance > 1e-12  # no decision is left to rounding
+    expected = expect(candles, strategy, Interval.HOUR_1, window, execution)
+    # No decision is left to rounding, but where prices of few digits make %K and %D the very same number.
+    assert expected.close_calls <= (2 if strategy.name == "stochastic" else 0)
     assert_result(expected, candles, strategy, Interval.HOUR_1, window, execution)

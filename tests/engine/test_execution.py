@@ -1,27 +1,20 @@
 """Fills by hand: when, at which price, and what it costs."""
 
 import math
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
 
-from services.compute.engine import Detail, Execution, Window, run_backtest
+from services.compute.engine import Detail, Direction, Execution, FillTime, Window, run_backtest
+from services.compute.engine.rules import Evaluation
 from services.compute.engine.strategies.bollinger import Bollinger, ExitBand
 from services.compute.engine.strategies.buy_and_hold import BuyAndHold
 from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
 from services.compute.engine.strategies.rsi import Rsi
 from services.shared.interval import Interval
 
-from .inputs import FREE, MONDAY_S, Scripted, all_of, make_candles
-
-HOUR_S = 3_600
-
-
-def run(candles, strategy, execution=FREE, window=None):
-    return run_backtest(
-        candles, strategy, Interval.HOUR_1, window or all_of(candles), execution, Detail.EQUITY
-    )
+from .inputs import FREE, HOUR_S, MONDAY_S, Scripted, all_of, make_candles, run
 
 
 def test_a_signal_fills_at_the_next_open():
@@ -52,6 +45,12 @@ def test_fee_and_slippage_of_both_sides():
     assert trade.return_fraction == pytest.approx(250 / 1_100)
     assert result.equity_curve.equity.tolist() == pytest.approx([1_100, 1_600, 1_350, 1_350])
     assert result.metrics.fees_paid == pytest.approx(670)
+
+
+def test_whole_numbers_are_numbers():
+    execution = Execution(fee_rate=0, slippage_bps=0, initial_capital=1_000)
+    candles = make_candles([10, 11, 12])
+    assert run(candles, BuyAndHold(), execution).metrics == run(candles, BuyAndHold(), FREE).metrics
 
 
 def test_all_of_the_proceeds_go_into_the_next_purchase():
@@ -109,6 +108,15 @@ def test_as_many_trades_as_candles_allow():
     assert [(trade.exit_time_s - MONDAY_S) // HOUR_S for trade in result.trades] == [2, 4, 6, 8]
 
 
+def test_thousands_of_trades():
+    n = 5_000
+    every = tuple(range(n))
+    candles = make_candles([10.0] * n)
+    assert len(run(candles, Scripted(buy_at=every, sell_at=every)).trades) == n // 2
+    both_ways = replace(FREE, direction=Direction.LONG_SHORT, fill_time=FillTime.SAME_CLOSE)
+    assert len(run(candles, Scripted(buy_at=every, sell_at=every), both_ways).trades) == n
+
+
 def test_the_fill_after_a_gap_is_at_the_next_candle_there_is():
     candles = make_candles(opens=[10, 20, 40], at=[0, 1, 50])
     (trade,) = run(candles, Scripted(buy_at=(1,))).trades
@@ -140,6 +148,13 @@ def test_the_first_signal_that_counts_is_on_the_first_candle_of_the_window():
 def test_the_warmup_is_what_the_strategy_asks_for_and_the_data_has(wanted, used):
     candles = make_candles([10.0] * 6)
     window = Window(MONDAY_S + 3 * HOUR_S, MONDAY_S + 6 * HOUR_S)
+    assert run(candles, Scripted(warmup=wanted), window=window).warmup_candles == used
+
+
+@pytest.mark.parametrize(("wanted", "used"), [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (33, 64), (65, 100)])
+def test_the_warmup_is_rounded_up_to_a_power_of_two(wanted, used):
+    candles = make_candles([10.0] * 103)
+    window = Window(MONDAY_S + 100 * HOUR_S, MONDAY_S + 103 * HOUR_S)
     assert run(candles, Scripted(warmup=wanted), window=window).warmup_candles == used
 
 
@@ -197,7 +212,7 @@ def test_averages_of_a_price_that_stands_still_do_not_cross(price, kind):
     ids=repr,
 )
 def test_being_on_a_level_is_no_signal(strategy):
-    signals = strategy.signals(make_candles([10.0] * 30))
+    signals = strategy.signals(Evaluation(make_candles([10.0] * 30)))
     assert not signals.buy.any()
     assert not signals.sell.any()
 
@@ -205,7 +220,7 @@ def test_being_on_a_level_is_no_signal(strategy):
 def test_an_rsi_of_0_or_100_on_its_level_is_no_signal():
     strategy = Rsi(period=2, oversold=0.0, overbought=100.0)
     for prices in ([10, 11, 12, 13, 14], [14, 13, 12, 11, 10]):
-        signals = strategy.signals(make_candles(prices))
+        signals = strategy.signals(Evaluation(make_candles(prices)))
         assert not signals.buy.any()
         assert not signals.sell.any()
 

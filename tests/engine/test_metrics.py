@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from services.compute.engine import Detail, Execution, run_backtest
-from services.compute.engine.metrics import compute_metrics
+from services.compute.engine import Detail, Execution, metrics_of, run_backtest
+from services.compute.engine.metrics import measure
+from services.compute.engine.terms import TRADE
 from services.compute.engine.results import METRIC_NAMES
+from services.compute.engine.simulation import Simulation
 from services.compute.engine.strategies.buy_and_hold import BuyAndHold
-from services.compute.engine.trades import TradeColumns
 from services.shared.interval import Interval
 
 from .inputs import FREE, Scripted, all_of, make_candles
@@ -92,8 +93,8 @@ def test_growth_that_no_float_holds_is_absent():
 def test_the_capital_is_the_first_peak_and_what_the_first_return_is_from():
     # No fill is early enough for equity to differ at the first close, so this asks the metrics directly.
     equity = np.array([900.0, 950.0])
-    no_trades = TradeColumns(*(np.empty(0, kind) for kind in (np.int64, np.int64, *[np.float64] * 6)))
-    found = compute_metrics(make_candles([10, 10]), equity, no_trades, 1_000.0, Interval.HOUR_1)
+    idle = Simulation(equity, trades=np.empty(0, TRADE), held=0)
+    found = metrics_of(measure(make_candles([10, 10]), idle, 1_000.0, Interval.HOUR_1))
     assert found.max_drawdown == pytest.approx(0.1)
     assert found.total_return == pytest.approx(-0.05)
     # Returns of -1/10 and 1/18: their distance over the square root of two.

@@ -20,7 +20,10 @@ def _record(window: Candles, trade: Any, execution: Execution) -> Trade:
     is_open = exit_ == len(window)
     at_close = execution.fill_time is FillTime.SAME_CLOSE
     reason = ExitReason(int(trade["reason"]))
-    worst, best = _excursions(window, entry + at_close, exit_, entry_price, exit_price, units > 0)
+    # A signal that fills at a close has seen that candle to its end.
+    end = exit_ + 1 if at_close and reason is ExitReason.SIGNAL else exit_
+    prices = [entry_price] if is_open else [entry_price, exit_price]
+    worst, best = _excursions(window, entry + at_close, end, prices, units > 0)
     return Trade(
         entry_time_s=int(window.open_time_s[entry]),
         entry_price=entry_price,
@@ -39,14 +42,13 @@ def _record(window: Candles, trade: Any, execution: Execution) -> Trade:
 
 
 def _excursions(
-    window: Candles, first: int, end: int, entry_price: float, exit_price: float, is_long: bool
+    window: Candles, first: int, end: int, fills: list[float], is_long: bool
 ) -> tuple[float, float]:
-    """Return how far the price went against and for a position, as fractions of the entry price.
+    """Return how far the price went against and for a position, as fractions of the price of its first fill.
 
-    Of the candle in which it was closed only the exit counts: what came after it in that candle does not.
+    Of a candle within which it was closed only the exit counts: what came after it in that candle does not.
     """
-    prices = [entry_price] if end == len(window) else [entry_price, exit_price]
-    low = min(prices + window.low[first:end].tolist())
-    high = max(prices + window.high[first:end].tolist())
-    down, up = low / entry_price - 1, high / entry_price - 1
+    low = min(fills + window.low[first:end].tolist())
+    high = max(fills + window.high[first:end].tolist())
+    down, up = low / fills[0] - 1, high / fills[0] - 1
     return (down, up) if is_long else (-up, -down)

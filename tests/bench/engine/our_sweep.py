@@ -1,14 +1,11 @@
-"""Our side of the sweep, in processes of its own: their memory is what a sweep takes."""
+"""Our side of the sweep."""
 
 import multiprocessing
-import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import repeat
-from multiprocessing.connection import Connection
 
 from services.compute.engine.strategies.rsi import Rsi
 from services.compute.stored_candles import StoredCandles
@@ -22,13 +19,20 @@ WORKERS = 2
 # levels occur.
 MEASURED_EVERY = 9
 
-WHAT = f"run_backtest, one combination at a time (1 of {MEASURED_EVERY}, scaled)"
+WHAT = f"ours: run_backtest, one combination at a time (1 of {MEASURED_EVERY}, scaled), {WORKERS} processes"
 
 
-# ---------------------------------------------------------------------------------------------------------
-# TO BE REPLACED when the sweep engine is there: by its call, with MEASURED_EVERY gone and WHAT in its words.
+@contextmanager
+def sweep_measure(market: list[StoredCandles], grid: list[Rsi]) -> Iterator[Callable[[int], Timing]]:
+    """Yield what sweeps once, on workers that are there for all rounds."""
+    with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")) as workers:
+        yield lambda _number: timed_sweep(workers, market, grid)
+
+
+# TO BE REPLACED when the sweep engine is there: by a call of it that computes the whole grid. MEASURED_EVERY
+# and _backtest_all go with it, and WHAT says what it is.
 def timed_sweep(workers: Executor, market: list[StoredCandles], grid: list[Rsi]) -> Timing:
-    """Backtest all combinations on all cryptos in two worker processes."""
+    """Backtest a part of the combinations on all cryptos, and scale that to all of them."""
     part = grid[::MEASURED_EVERY]
     began = time.perf_counter()
     for _ in workers.map(_backtest_all, market, repeat(part)):
@@ -40,49 +44,3 @@ def _backtest_all(stored: StoredCandles, grid: list[Rsi]) -> list[tuple[float | 
     candles = stored.map()
     found = [backtest(candles, strategy, YEAR_WINDOW).metrics for strategy in grid]
     return [(each.total_return, each.sharpe_ratio, each.max_drawdown) for each in found]
-
-
-# ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SweepProcess:
-    """The process that sweeps, with its workers."""
-
-    process_id: int
-    pipe: Connection
-
-    def timed(self) -> Timing:
-        """Sweep once."""
-        self.pipe.send(None)
-        timing: Timing = self.pipe.recv()
-        return timing
-
-
-@contextmanager
-def sweep_process(market: list[StoredCandles], grid: list[Rsi]) -> Iterator[SweepProcess]:
-    """Start the process; it sweeps when it is asked to."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_sweep_when_asked, args=(there, market, grid))
-    process.start()
-    # Closed here, so that the pipe ends when the process does.
-    there.close()
-    try:
-        assert process.pid is not None
-        yield SweepProcess(process.pid, here)
-    finally:
-        here.close()
-        process.join()
-
-
-def _sweep_when_asked(pipe: Connection, market: list[StoredCandles], grid: list[Rsi]) -> None:
-    # Ctrl-C is the benchmark's business; the workers inherit that.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")) as workers:
-        while True:
-            try:
-                pipe.recv()
-            except EOFError:
-                return
-            pipe.send(timed_sweep(workers, market, grid))

@@ -6,16 +6,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from services.compute.backtest_task import Backtest
-from services.compute.backtest_task import backtest as backtest_task
-from services.compute.candle_tasks import Batch, PlacedTask, Task, run_batch
-from services.compute.engine import Detail, Execution
+from services.compute.candle_tasks import run_batch
 from services.compute.engine.strategies.rsi import Rsi
-from services.shared.interval import Interval
 from tests.bench.engine.bare_loop import bare_figures
 from tests.bench.engine.markets import YEAR_WINDOW, year_market
+from tests.bench.engine.our_worker import task
 from tests.bench.engine.ours import backtest
-from tests.bench.engine.sampling import sampled, totals
+from tests.bench.engine.sampling import Measure, sampled, totals
 from tests.bench.engine.section import Goal, Row, Section
 from tests.bench.engine.stored_market import store_market
 from tests.bench.timing import Spread, Timing
@@ -28,13 +25,11 @@ async def single(rounds: int, console: Console) -> Section:
     market = year_market(console)
     with tempfile.TemporaryDirectory(prefix="backcast-bench-") as folder:
         stored = store_market(market, Path(folder))
-        asked = Backtest(Rsi(), Interval.HOUR_1, YEAR_WINDOW, Execution(), Detail.METRICS)
 
-        async def task(number: int) -> Timing:
-            place = stored[number % len(stored)]
-            batch = Batch([PlacedTask(place, Task(backtest_task, asked))])
+        async def from_files(number: int) -> Timing:
+            named = task(stored[number % len(stored)], Rsi(), YEAR_WINDOW)
             began = time.perf_counter()
-            run_batch(batch)
+            run_batch(named)
             return Timing(time.perf_counter() - began)
 
         async def in_memory(number: int) -> Timing:
@@ -47,7 +42,7 @@ async def single(rounds: int, console: Console) -> Section:
             bare_figures(market[number % len(market)], [Rsi()])
             return Timing(time.perf_counter() - began)
 
-        measures = {"task": task, "in memory": in_memory, "floor": bare}
+        measures: dict[str, Measure] = {"from files": from_files, "in memory": in_memory, "floor": bare}
         # They take so little that there can be many.
         samples = await sampled(measures, rounds * len(market), "one backtest", console)
     ran, computed, floor = (totals(samples[name]) for name in measures)

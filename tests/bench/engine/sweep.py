@@ -11,7 +11,8 @@ from tests.bench.engine.agreement import agreement_lines
 from tests.bench.engine.bare_loop import timed_bare
 from tests.bench.engine.markets import CRYPTO_COUNT, YEAR_WINDOW, year_market
 from tests.bench.engine.memory import PeakMemory
-from tests.bench.engine.our_sweep import WHAT, WORKERS, sweep_process
+from tests.bench.engine.our_sweep import WHAT, WORKERS, sweep_measure
+from tests.bench.engine.own_process import own_process
 from tests.bench.engine.peers import Peers
 from tests.bench.engine.sampling import Measure, ratio, sampled, totals
 from tests.bench.engine.section import Goal, Row, Section
@@ -31,15 +32,11 @@ async def sweep(rounds: int, peers: Peers, console: Console) -> Section:
     market = year_market(console)
     with (
         tempfile.TemporaryDirectory(prefix="backcast-bench-") as folder,
-        sweep_process(store_market(market, Path(folder)), GRID) as ours,
+        own_process(sweep_measure, store_market(market, Path(folder)), GRID) as ours,
         PeakMemory(ours.process_id) as memory,
     ):
-
-        async def engine(_number: int) -> Timing:
-            return ours.timed()
-
         measures: dict[str, Measure] = {
-            f"{WHAT}, {WORKERS} processes": engine,
+            WHAT: ours.measure,
             f"floor: the bare loop in {WORKERS} threads": _bare(market),
         }
         if peers.vectorbt:

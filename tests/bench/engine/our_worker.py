@@ -1,0 +1,34 @@
+"""Our side as a worker of compute has it: tasks that name files, which are mapped."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from services.compute.backtest_task import Backtest, backtest
+from services.compute.candle_tasks import Batch, PlacedTask, Task, run_batch
+from services.compute.engine import Detail, Execution, Window
+from services.compute.engine.strategies.rsi import Rsi
+from services.compute.stored_candles import StoredCandles
+from services.shared.interval import Interval
+from tests.bench.runs import oversold
+from tests.bench.timing import Timing
+
+
+def task(stored: StoredCandles, strategy: Rsi, window: Window) -> Batch:
+    """Return the task of one backtest, all metrics, in a batch of its own."""
+    asked = Backtest(strategy, Interval.HOUR_1, window, Execution(), Detail.METRICS)
+    return Batch([PlacedTask(stored, Task(backtest, asked))])
+
+
+@contextmanager
+def worker_measure(market: list[StoredCandles], window: Window) -> Iterator[Callable[[int], Timing]]:
+    """Yield what runs the tasks of the whole market, one after the other."""
+
+    def measure(number: int) -> Timing:
+        strategy = Rsi(oversold=oversold(number))
+        began = time.perf_counter()
+        for stored in market:
+            run_batch(task(stored, strategy, window))
+        return Timing(time.perf_counter() - began)
+
+    yield measure

@@ -1,0 +1,57 @@
+"""Random expressions, drawn by hypothesis: valid ones, with every function, and divisions by zero."""
+
+from hypothesis import strategies as st
+
+from services.compute.engine.rules import Call, Expression
+from services.compute.engine.rules.check import condition_violations
+from services.compute.engine.rules.functions import FUNCTIONS, Constant, Function, Kind
+from services.compute.engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, Number
+from services.compute.engine.strategies.custom_rules import CustomRules
+
+_LEAVES = st.one_of(
+    st.sampled_from([OPEN, HIGH, LOW, CLOSE, CLOSE, VOLUME]),
+    st.sampled_from([0.0, 1.0, -2.0, 30.0, 50.0]).map(Number),
+)
+
+
+def _constant(constant: Constant) -> st.SearchStrategy[Number]:
+    if constant.whole:
+        return st.integers(int(constant.minimum), int(constant.minimum) + 6).map(lambda n: Number(float(n)))
+    return st.sampled_from([0.5, 1.0, 2.0]).map(Number)
+
+
+def _call(function: Function, depth: int) -> st.SearchStrategy[Expression]:
+    of_kind = {Kind.SERIES: series, Kind.CONDITION: conditions}
+    arguments = [of_kind[argument.kind](depth - 1) for argument in function.inputs]
+    arguments += [_constant(constant) for constant in function.constants]
+    return st.tuples(*arguments).map(lambda drawn: Call(function.name, drawn))
+
+
+def _giving(kind: Kind, depth: int) -> st.SearchStrategy[Expression]:
+    functions = [function for function in FUNCTIONS.values() if function.gives is kind]
+    if depth == 1:
+        functions = [
+            function for function in functions if all(i.kind is Kind.SERIES for i in function.inputs)
+        ]
+    return st.sampled_from(functions).flatmap(lambda function: _call(function, depth))
+
+
+def series(depth: int) -> st.SearchStrategy[Expression]:
+    """Draw an expression that gives a number at every candle, at most `depth` calls deep."""
+    return _LEAVES if depth == 0 else st.one_of(_LEAVES, _giving(Kind.SERIES, depth))
+
+
+def conditions(depth: int) -> st.SearchStrategy[Expression]:
+    """Draw a condition, at most `depth` >= 1 calls deep."""
+    return _giving(Kind.CONDITION, max(depth, 1))
+
+
+def _valid(condition: Expression) -> bool:
+    return not condition_violations(condition, "entry")
+
+
+@st.composite
+def custom_rules(draw) -> CustomRules:
+    """Draw rules of a user's own, with an exit or without."""
+    checked = conditions(3).filter(_valid)
+    return CustomRules(draw(checked), draw(st.one_of(checked, checked, st.none())))

@@ -1,0 +1,35 @@
+"""What docs/rules.md says can be written can be, and its error is the one that comes."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from services.compute.engine.rules.functions import Kind
+from services.compute.engine.rules.parse import parse
+from services.shared.errors import InvalidInput
+
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "rules.md").read_text()
+
+
+def test_its_rules_are_read():
+    lines = re.findall(r"(?:--entry|--exit) '(.*?)'", DOCUMENT) + re.findall(
+        r"^(?:entry|exit): (.*)$", DOCUMENT, re.M
+    )
+    assert len(lines) == 4
+    for line in lines:
+        parse(line, "it")
+
+
+def test_its_equalities_hold():
+    pairs = re.findall(r"`(\w+\([^`]*\))`\s+is\s+`(\w+\([^`]*\))`", DOCUMENT)
+    assert len(pairs) == 4
+    for short, long in pairs:
+        assert parse(short, "it", Kind.SERIES) == parse(long, "it", Kind.SERIES)
+
+
+def test_its_error_is_the_one_that_comes():
+    (shown,) = re.findall(r"^backcast: (.*\n  (.*)\n.*\^)$", DOCUMENT, re.M)
+    with pytest.raises(InvalidInput) as caught:
+        parse(shown[1], "--entry")
+    assert str(caught.value) == shown[0]
