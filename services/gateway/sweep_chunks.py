@@ -47,7 +47,7 @@ class Chunk:
     def backtests(self) -> int:
         """How many backtests it has."""
         combinations, windows, _ = self.figures.shape
-        return combinations * windows
+        return int(combinations * windows)
 
 
 class SweepChunks:
