@@ -2,17 +2,30 @@
 
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine import STRATEGIES, Detail, Direction, Execution, Window, run_backtest
+from services.compute.engine import (
+    STRATEGIES,
+    Detail,
+    Direction,
+    Distance,
+    Execution,
+    FillTime,
+    VolatilityTarget,
+    Window,
+    run_backtest,
+)
 from services.compute.engine.results import METRIC_NAMES
 from services.compute.engine.rules import Evaluation
 from services.compute.engine.strategies.bollinger import Bollinger, ExitBand
 from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
+from services.compute.engine.strategies.rsi import Rsi
+from services.compute.engine.strategies.supertrend import Supertrend
 from services.shared.errors import NotFound, Refused
 from services.shared.interval import Interval
 
@@ -170,4 +183,31 @@ def test_real_candles_with_default_parameters(symbol, strategy):
     expected = expect(candles, strategy, Interval.HOUR_1, window, execution)
     # No decision is left to rounding, but where prices of few digits make %K and %D the very same number.
     assert expected.close_calls <= (2 if strategy.name == "stochastic" else 0)
+    assert_result(expected, candles, strategy, Interval.HOUR_1, window, execution)
+
+
+RISKY = Execution(
+    slippage_bps=5.0,
+    direction=Direction.LONG_SHORT,
+    volatility_target=VolatilityTarget(0.8),
+    stop_loss=Distance(fraction=0.05),
+    take_profit=Distance(atr_multiple=20.0),
+    trailing_stop=Distance(atr_multiple=6.0),
+    borrow_rate=0.1,
+)
+
+
+@pytest.mark.parametrize(
+    "execution",
+    [RISKY, replace(RISKY, fill_time=FillTime.SAME_CLOSE), replace(RISKY, volatility_target=None)],
+    ids=["next open", "same close", "all of the equity"],
+)
+@pytest.mark.parametrize("strategy", [Rsi(), Supertrend()], ids=repr)
+def test_real_candles_with_every_option(strategy, execution):
+    candles = real_candles("ETHUSDT")
+    window = Window(int(candles.open_time_s[5_000]), int(candles.open_time_s[9_000]))
+    expected = reference.backtest(candles, strategy, 3_600, window, execution)
+    assert expected.close_calls == 0
+    assert expected.clearance > 1e-12  # no fill is left to rounding
+    assert len({position.reason for position in expected.positions}) >= 4
     assert_result(expected, candles, strategy, Interval.HOUR_1, window, execution)
