@@ -98,6 +98,49 @@ def verify(
 
 
 @app.command()
+@takes_groups
+def sweep(
+    strategy: Annotated[str, typer.Argument(help="Which strategy; `backcast strategies` lists them.")],
+    candles: CandleOptions,
+    execution: ExecutionOptions,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A parameter and its values: period=5..30, oversold=20..40:5 (by 5), kind=sma,ema; or "
+            "one that it keeps: overbought=75. Can be repeated."
+        ),
+    ] = None,
+    metric: Annotated[str, typer.Option(help="What to rank by, a field of the results.")] = "sharpe_ratio",
+    top: Annotated[int, typer.Option(help="How many of the best to show.")] = 20,
+    split: Annotated[
+        float | None, typer.Option(help="Rank by the first 0.7 of the window, and show the rest beside it.")
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Or: choose on the past, test on what follows, so many times.")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything anew.")] = False,
+    format_: Annotated[
+        Format, typer.Option("--format", help="Tables, or a line of JSON for every event.")
+    ] = Format.TABLE,
+) -> None:
+    """Backtest every combination of parameters. Exit status 0 only where every backtest succeeded."""
+    from services.cli import sweep_command
+    from services.cli.sweep_request import sweep_request
+    from services.shared.settings import load_settings
+
+    request = sweep_request(
+        *(strategy, param or [], candles, execution),
+        metric=metric,
+        top=top,
+        split=split,
+        folds=folds,
+        no_cache=no_cache,
+    )
+    if not sweep_command.sweep(request, load_settings().gateway, format_ is Format.JSONL):
+        raise typer.Exit(1)
+
+
+@app.command()
 def rules(
     strategy: Annotated[
         str | None, typer.Argument(help="Which strategy; without one, what rules are written with.")

@@ -15,6 +15,7 @@ from services.compute.dask_cluster import DaskCluster
 from services.compute.handler import ComputeHandler
 from services.compute.pool import WorkerPool
 from services.compute.served_candles import ServedSupply
+from services.compute.sweeps import Sweeper
 from services.compute.task_runner import TaskRunner
 from services.shared.rpc_channel import open_channel
 from services.shared.rpc_server import serve
@@ -26,7 +27,7 @@ SERVICE_NAME = compute_service_pb2.DESCRIPTOR.services_by_name["ComputeService"]
 async def run(settings: Settings) -> None:
     """Start the workers, then serve until told to stop."""
     async with _task_runner(settings) as runner:
-        handler = ComputeHandler(Backtester(runner))
+        handler = ComputeHandler(Backtester(runner), Sweeper(runner))
         await serve(
             f"{settings.host}:{settings.compute_port}",
             SERVICE_NAME,

@@ -10,6 +10,8 @@ from services.compute.backtests import Backtester, BacktestJob
 from services.compute.candle_place import CryptoData
 from services.compute.engine import Window
 from services.compute.result_messages import result_message
+from services.compute.sweep_messages import sweep_job, sweep_response
+from services.compute.sweeps import Sweeper
 from services.compute.task_runner import Outcome
 from services.shared.backtest_messages import detail_from, execution_from, strategy_from
 from services.shared.candle_messages import interval_from
@@ -22,8 +24,9 @@ from services.shared.symbols import canonical_symbol
 class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
     """Runs backtests."""
 
-    def __init__(self, backtester: Backtester) -> None:
+    def __init__(self, backtester: Backtester, sweeper: Sweeper) -> None:
         self._backtester = backtester
+        self._sweeper = sweeper
 
     async def ComputeBacktests(  # noqa: N802  # the RPC's name
         self, request: pb.ComputeBacktestsRequest, context: object
@@ -32,6 +35,14 @@ class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
         async with aclosing(self._backtester.run(_job(request))) as outcomes:
             async for outcome in outcomes:
                 yield _response(outcome)
+
+    async def ComputeSweep(  # noqa: N802  # the RPC's name
+        self, request: pb.ComputeSweepRequest, context: object
+    ) -> AsyncGenerator[pb.ComputeSweepResponse]:
+        """Stream each chunk's figures as they complete."""
+        async with aclosing(self._sweeper.run(sweep_job(request))) as outcomes:
+            async for outcome in outcomes:
+                yield sweep_response(outcome)
 
 
 def _job(request: pb.ComputeBacktestsRequest) -> BacktestJob:

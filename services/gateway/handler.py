@@ -18,7 +18,11 @@ from services.gateway.plan import RunPlan, RunRequest, make_plan
 from services.gateway.result_cache import ResultCache
 from services.gateway.run import Run
 from services.gateway.strategy_descriptions import describe_strategies
+from services.gateway.sweep import SweepRun
+from services.gateway.sweep_messages import sweep_request_from
+from services.gateway.sweep_plan import make_sweep_plan
 from services.shared.paging import page_size
+from services.shared.possible_combinations import possible_positions
 
 
 class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
@@ -53,6 +57,18 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
                 if event.HasField("result"):
                     answer.result.CopyFrom(event.result)
         return answer
+
+    async def SweepBacktests(  # noqa: N802  # the RPC's name
+        self, request: pb.SweepBacktestsRequest, context: object
+    ) -> AsyncGenerator[pb.SweepBacktestsResponse]:
+        """Stream the events of a sweep."""
+        arrived_at = time.monotonic()
+        asked = sweep_request_from(request)
+        known = await self._market.cryptos(list(asked.run.symbols))
+        plan = make_sweep_plan(asked, await possible_positions(asked.grid), known)
+        async with aclosing(SweepRun(plan, self._cache, self._compute, arrived_at).events()) as events:
+            async for event in events:
+                yield event
 
     async def ListStrategies(  # noqa: N802  # the RPC's name
         self, request: pb.ListStrategiesRequest, context: object

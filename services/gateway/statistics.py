@@ -1,4 +1,6 @@
-"""All cryptos of a run together."""
+"""All cryptos of a run or a sweep together."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,3 +17,25 @@ def mean_and_median(values: NDArray[np.float64]) -> tuple[list[float | None], li
         [float(np.mean(column)) if len(column) else None for column in defined],
         [float(np.median(column)) if len(column) else None for column in defined],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Summarized:
+    """Median, mean and count of what is defined in each of many rows; NaN, NaN and 0 where nothing is."""
+
+    median: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    count: NDArray[np.int64]
+
+
+def summarize_rows(values: NDArray[np.float64]) -> Summarized:
+    """Return what is defined (not NaN) along the last axis of `values`, summarized."""
+    defined = ~np.isnan(values)
+    count = defined.sum(axis=-1)
+    # Sorted, what is NaN comes last.
+    ordered = np.sort(values, axis=-1)
+    middle = np.stack((np.maximum(count - 1, 0) // 2, np.minimum(count // 2, values.shape[-1] - 1)), axis=-1)
+    with np.errstate(all="ignore"):
+        median = np.take_along_axis(ordered, middle, axis=-1).mean(axis=-1)
+        mean = np.where(defined, values, 0.0).sum(axis=-1) / count
+    return Summarized(median, mean, count)

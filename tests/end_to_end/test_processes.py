@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
@@ -15,6 +14,7 @@ from services.local.stack import LocalStack, StackSettings
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import Candles
 from tests.candle_making import events_of
+from tests.end_to_end.processes import compute_workers
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -27,14 +27,6 @@ def request(**fields: object) -> pb.RunBacktestsRequest:
     return pb.RunBacktestsRequest(
         **{"symbols": symbols, "strategy": strategy_to(Rsi()), "cache_mode": BYPASS, **fields}  # type: ignore[arg-type]
     )
-
-
-def compute_workers() -> list[psutil.Process]:
-    """Return the worker processes of the stack's compute service: the children of its fork server."""
-    (compute,) = (
-        child for child in psutil.Process().children() if child.cmdline()[-2:] == ["serve", "compute"]
-    )
-    return [worker for server in compute.children() for worker in server.children()]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

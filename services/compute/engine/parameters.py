@@ -73,7 +73,7 @@ def range_violations(strategy: Any, prefix: str) -> list[Violation]:
     violations = []
     for parameter in parameters_of(type(strategy)):
         value = getattr(strategy, parameter.name)
-        if reason := _fault(parameter, value):
+        if reason := fault_of(parameter, value):
             violations.append(Violation(f"{prefix}.{parameter.name}", reason))
     return violations
 
@@ -86,7 +86,7 @@ def order_violation(strategy: Any, prefix: str, lower: str, upper: str) -> list[
     return [Violation(f"{prefix}.{lower}", f"must be below {upper} ({above:g}), not {below:g}")]
 
 
-def _fault(parameter: Parameter, value: Any) -> str | None:
+def fault_of(parameter: Parameter, value: Any) -> str | None:
     """Return what is wrong with a parameter's value."""
     spec = parameter.spec
     if isinstance(spec, Choices):
@@ -94,6 +94,8 @@ def _fault(parameter: Parameter, value: Any) -> str | None:
         return None if known else f"must be one of {', '.join(spec.options)}, not {value!r}"
     if parameter.type is int and not isinstance(value, int):
         return f"must be a whole number, not {value!r}"
+    if isinstance(value, str):
+        return f"must be a number, not {value!r}"
     if math.isfinite(value) and spec.minimum <= value <= spec.maximum:
         return None
     return f"must be from {spec.minimum:.15g} to {spec.maximum:.15g}, not {value:.15g}"

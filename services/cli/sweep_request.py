@@ -1,0 +1,49 @@
+"""The options of a sweep as a request."""
+
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from services.cli.parameter_ranges import is_range, parameter_range
+from services.cli.run_options import CandleOptions, ExecutionOptions, StrategyOptions
+from services.cli.run_request import run_request
+from services.shared.errors import InvalidInput
+
+
+def sweep_request(
+    strategy: str,
+    parameters: list[str],
+    candles: CandleOptions,
+    execution: ExecutionOptions,
+    *,
+    metric: str,
+    top: int,
+    split: float | None,
+    folds: int | None,
+    no_cache: bool,
+) -> pb.SweepBacktestsRequest:
+    """Return the request; raise InvalidInput, naming the option, where something cannot be read."""
+    if strategy == "rules":
+        raise InvalidInput.of("strategy", "rules have no parameters that can be swept")
+    fixed = StrategyOptions(strategy, [one for one in parameters if not is_range(one)])
+    run = run_request(fixed, candles, execution, no_cache=no_cache)
+    if split is not None and folds is not None:
+        raise InvalidInput.of("--folds", "and --split cut the window in two ways: choose one of them")
+    request = pb.SweepBacktestsRequest(
+        symbols=run.symbols,
+        strategy=run.strategy,
+        ranges=[parameter_range(one, run.strategy) for one in parameters if is_range(one)],
+        interval=run.interval,
+        execution=run.execution,
+        cache_mode=run.cache_mode,
+        metric=metric,
+    )
+    for field in ("start_time", "end_time"):
+        if run.HasField(field):
+            getattr(request, field).CopyFrom(getattr(run, field))
+    try:
+        request.top = top
+        if folds is not None:
+            request.folds = folds
+    except ValueError:
+        raise InvalidInput.of("--top" if folds is None else "--folds", "is out of range") from None
+    if split is not None:
+        request.split = split
+    return request

@@ -1,0 +1,31 @@
+"""Sweeps: many combinations of a strategy's parameters, in the windows that a period is cut into.
+
+`grid` has the combinations, `periods` the windows, `chunk` computes, and `deflated_sharpe` tells what the
+best of them is worth.
+"""
+
+from services.compute.engine.sweep.chunk import (
+    ChunkFigures,
+    Sweep,
+    SweepChunk,
+    chunk_size,
+    columns_of_sweep,
+    compute_chunk,
+)
+from services.compute.engine.sweep.grid import Grid, ParameterValues, make_grid
+from services.compute.engine.sweep.periods import Fold, split_window, walk_forward
+
+__all__ = [
+    "ChunkFigures",
+    "Fold",
+    "Grid",
+    "ParameterValues",
+    "Sweep",
+    "SweepChunk",
+    "chunk_size",
+    "columns_of_sweep",
+    "compute_chunk",
+    "make_grid",
+    "split_window",
+    "walk_forward",
+]

@@ -1,0 +1,94 @@
+"""The unit of work of a sweep, and of caching it: some combinations, on one crypto, in every window."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.compute.engine.backtest import TradedWindow, columns_of
+from services.compute.engine.execution import Execution
+from services.compute.engine.results import METRIC_NAMES, Window
+from services.compute.engine.sweep.grid import Grid
+from services.shared.candles import VALUE_COLUMNS, Candles
+from services.shared.errors import BackcastError, NotFound, Refused
+from services.shared.interval import Interval
+
+# Some 0.05 s of work for a year of hours: what indicators cost is shared by many, and a sweep that is
+# cancelled has stopped soon.
+_BACKTESTS = 256
+
+
+def chunk_size(windows: int) -> int:
+    """Return how many combinations a chunk has where each is backtested in so many windows."""
+    return max(1, _BACKTESTS // windows)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What all chunks of a sweep have in common."""
+
+    grid: Grid
+    interval: Interval
+    windows: tuple[Window, ...]
+    execution: Execution
+
+
+@dataclass(frozen=True, slots=True)
+class SweepChunk:
+    """Combinations to compute: their positions in the grid, int64, and the number of the first of them."""
+
+    sweep: Sweep
+    first: int
+    positions: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkFigures:
+    """The figures of a chunk: float64 of shape (combinations, windows, len(METRIC_NAMES)).
+
+    A backtest that could not be computed has NaN in all of them; `failed` is how many these are, and
+    `first_failure` why the first could not, in the order of combinations, then of windows.
+    """
+
+    figures: NDArray[np.float64]
+    failed: int
+    first_failure: BackcastError | None
+
+
+def compute_chunk(candles: Candles, chunk: SweepChunk) -> ChunkFigures:
+    """Backtest every combination of `chunk` in every window, as TradedWindow.metrics does.
+
+    Indicators that combinations have in common are computed once. Columns that are not in
+    `columns_of_sweep` may be empty.
+    """
+    sweep = chunk.sweep
+    strategies = [sweep.grid.strategy(position) for position in chunk.positions.tolist()]
+    figures = np.full((len(strategies), len(sweep.windows), len(METRIC_NAMES)), np.nan)
+    failures: dict[tuple[int, int], BackcastError] = {}
+    for w, window in enumerate(sweep.windows):
+        try:
+            traded = TradedWindow(candles, sweep.interval, window, sweep.execution)
+        except NotFound as error:
+            failures |= {(s, w): error for s in range(len(strategies))}
+            continue
+        for s, strategy in enumerate(strategies):
+            try:
+                figures[s, w] = traded.metrics(strategy)
+            except Refused as error:
+                failures[s, w] = error
+    return ChunkFigures(figures, len(failures), failures[min(failures)] if failures else None)
+
+
+def columns_of_sweep(sweep: Sweep) -> tuple[str, ...]:
+    """Return the columns besides the time that a sweep's backtests read, in the candles' order.
+
+    Choices may decide over columns (they decide over functions), numbers do not.
+    """
+    grid = sweep.grid
+    deciding = [values if isinstance(values[0], str) else values[:1] for values in grid.values]
+    read: set[str] = set()
+    for chosen in product(*deciding):
+        strategy = Grid(grid.base, grid.names, tuple((value,) for value in chosen)).strategy(0)
+        read.update(columns_of(strategy, sweep.execution))
+    return tuple(name for name in VALUE_COLUMNS if name in read)

@@ -1,0 +1,74 @@
+"""backcast.compute.v1 to sweeps and back."""
+
+from backcast.compute.v1 import compute_service_pb2 as pb
+from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
+from services.compute.candle_place import CryptoData
+from services.compute.engine.sweep import Sweep, make_grid
+from services.compute.sweeps import ChunkOutcome, SweepJob
+from services.shared.backtest_messages import execution_from, strategy_from
+from services.shared.candle_messages import interval_from
+from services.shared.errors import BackcastError, InvalidInput
+from services.shared.paging import MAX_SYMBOLS
+from services.shared.rpc_status import status_of
+from services.shared.sweep_messages import ranges_from, window_from
+from services.shared.symbols import canonical_symbol
+
+# More make no chunk of a sweep that the gateway asks for.
+_MAX_CHUNK_SIZE = 1_000
+
+
+def sweep_job(request: pb.ComputeSweepRequest) -> SweepJob:
+    """Return what is to be computed; raise InvalidInput, naming the field, for what cannot be."""
+    if not 0 < len(request.cryptos) <= MAX_SYMBOLS:
+        raise InvalidInput.of("cryptos", f"from 1 to {MAX_SYMBOLS} are needed, not {len(request.cryptos)}")
+    if not 0 < request.chunk_size <= _MAX_CHUNK_SIZE:
+        raise InvalidInput.of("chunk_size", f"must be from 1 to {_MAX_CHUNK_SIZE}, not {request.chunk_size}")
+    windows = tuple(map(window_from, request.windows))
+    if not windows or any(window.start_s >= window.end_s for window in windows):
+        raise InvalidInput.of("windows", "at least one is needed, and each must start before it ends")
+    execution = execution_from(request.execution)
+    if violations := execution.violations():
+        raise InvalidInput(*violations)
+    grid = make_grid(strategy_from(request.strategy), ranges_from(request.ranges))
+    return SweepJob(
+        sweep=Sweep(grid, interval_from(request.interval), windows, execution),
+        chunk_size=request.chunk_size,
+        chunks=_chunks(request, grid.size),
+    )
+
+
+def _chunks(request: pb.ComputeSweepRequest, combinations: int) -> dict[CryptoData, list[int]]:
+    wanted = {}
+    symbols = set()
+    for index, item in enumerate(request.cryptos):
+        field = f"cryptos[{index}]"
+        symbol = canonical_symbol(item.crypto.symbol, f"{field}.crypto.symbol")
+        if symbol in symbols:
+            raise InvalidInput.of(f"{field}.crypto.symbol", f"{symbol} is there twice")
+        if any(not 0 <= chunk * request.chunk_size < combinations for chunk in item.chunks):
+            raise InvalidInput.of(f"{field}.chunks", f"there are {combinations} combinations at most")
+        symbols.add(symbol)
+        wanted[CryptoData(symbol, item.crypto.fingerprint)] = list(item.chunks)
+    return wanted
+
+
+def sweep_response(outcome: ChunkOutcome) -> pb.ComputeSweepResponse:
+    """Return the message of what came of a chunk."""
+    symbol, result = outcome.data.symbol, outcome.result
+    if isinstance(result, BackcastError):
+        return pb.ComputeSweepResponse(
+            failure=pb.SweepChunkFailure(
+                symbol=symbol, first_combination=outcome.first, status=status_of(result)
+            )
+        )
+    assert outcome.first is not None
+    return pb.ComputeSweepResponse(
+        chunk=SweepChunk(
+            symbol=symbol,
+            fingerprint=outcome.data.fingerprint,
+            first_combination=outcome.first,
+            metrics=result.figures.astype("<f8").tobytes(),
+            failed=result.failed,
+            first_failure=status_of(result.first_failure) if result.first_failure else None,
+        )
+    )

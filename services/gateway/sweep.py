@@ -1,0 +1,132 @@
+"""A sweep: chunks as they are done, the best so far, and in the end the table and what the best is worth."""
+
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import replace
+
+import numpy as np
+
+from backcast.gateway.v1 import sweep_pb2 as pb
+from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsResponse
+from services.compute.engine import METRIC_NAMES, Detail
+from services.compute.engine.sweep.deflated_sharpe import ReturnShape, shape_of
+from services.gateway.compute_client import ComputeClient
+from services.gateway.ranking import Ranking
+from services.gateway.result_cache import ResultCache
+from services.gateway.sweep_choice import luck_message, walk_forward_message
+from services.gateway.sweep_chunks import Chunk, SweepChunks
+from services.gateway.sweep_messages import ROWS_IN_MESSAGE, rows_message, sweep_started, trial_message
+from services.gateway.sweep_plan import SMALLEST_IS_BEST, SweepPlan
+from services.gateway.sweep_table import Part, SweepTable
+
+# More often nobody can read them.
+_PROGRESS_S = 0.1
+_BEST_S = 0.25
+
+
+class SweepRun:
+    """One sweep of one client."""
+
+    def __init__(
+        self, plan: SweepPlan, cache: ResultCache, compute: ComputeClient, arrived_at: float
+    ) -> None:
+        """`arrived_at` is when the request came, by time.monotonic()."""
+        self._plan = plan
+        self._compute = compute
+        self._arrived_at = arrived_at
+        self._chunks = SweepChunks(plan, cache, compute)
+        self._table = SweepTable(
+            len(plan.possible), len(plan.windows), len(plan.cryptos), parts=2 if plan.has_test else 1
+        )
+        self._ranking = Ranking(plan.top, smallest_is_best=plan.metric in SMALLEST_IS_BEST)
+        self._ranking_changed = False
+        self._progress = pb.SweepProgress(total=plan.backtests)
+        # Of each crypto: how many failed, and the chunk with the first of them.
+        self._failures: dict[int, tuple[int, Chunk]] = {}
+
+    async def events(self) -> AsyncGenerator[SweepBacktestsResponse]:
+        """Yield the sweep's events; closing the iterator cancels what is still being computed."""
+        yield SweepBacktestsResponse(started=sweep_started(self._plan))
+        progress_at = best_at = time.monotonic()
+        async with aclosing(self._chunks.chunks()) as chunks:
+            async for chunk in chunks:
+                self._take(chunk)
+                now = time.monotonic()
+                if now - progress_at >= _PROGRESS_S:
+                    progress_at = now
+                    yield SweepBacktestsResponse(progress=self._progress)
+                if self._ranking_changed and now - best_at >= _BEST_S:
+                    best_at = now
+                    yield self._best()
+        yield SweepBacktestsResponse(progress=self._progress)
+        for failure in self._failure_messages():
+            yield SweepBacktestsResponse(failure=failure)
+        if self._ranking_changed:
+            yield self._best()
+        combinations = len(self._plan.possible)
+        for start in range(0, combinations, ROWS_IN_MESSAGE):
+            stop = min(start + ROWS_IN_MESSAGE, combinations)
+            yield SweepBacktestsResponse(rows=rows_message(self._plan, self._table, start, stop))
+        yield SweepBacktestsResponse(summary=await self._summary())
+
+    def _take(self, chunk: Chunk) -> None:
+        self._table.put(chunk.first, chunk.crypto, chunk.figures)
+        ranked_by = self._table.over_folds(chunk.figures, Part.TRAIN)[
+            :, METRIC_NAMES.index(self._plan.metric)
+        ]
+        combinations = np.arange(chunk.first, chunk.first + len(chunk.figures))
+        trials = combinations * len(self._plan.cryptos) + chunk.crypto
+        self._ranking_changed |= self._ranking.add(ranked_by, trials)
+        self._progress.completed += chunk.backtests - chunk.failed
+        self._progress.failed += chunk.failed
+        self._progress.from_cache += chunk.backtests if chunk.from_cache else 0
+        if chunk.failed:
+            failed, first = self._failures.get(chunk.crypto, (0, chunk))
+            if chunk.first < first.first:
+                first = chunk
+            self._failures[chunk.crypto] = failed + chunk.failed, first
+
+    def _best(self) -> SweepBacktestsResponse:
+        self._ranking_changed = False
+        trials = [self._trial(trial) for trial in self._ranking.trials.tolist()]
+        return SweepBacktestsResponse(best=pb.SweepBest(trials=trials))
+
+    def _trial(self, trial: int) -> pb.SweepTrial:
+        return trial_message(self._plan, self._table, trial)
+
+    def _failure_messages(self) -> Iterator[pb.SweepFailure]:
+        for crypto, (failed, first) in sorted(self._failures.items()):
+            yield pb.SweepFailure(
+                symbol=self._plan.cryptos[crypto].symbol, backtests=failed, status=first.first_failure
+            )
+
+    async def _summary(self) -> pb.SweepSummary:
+        summary = pb.SweepSummary(progress=self._progress, cache_state=self._chunks.cache_state)
+        winners = self._ranking.trials.tolist()
+        if winners:
+            summary.winner.CopyFrom(self._trial(winners[0]))
+        if self._plan.request.folds is None:
+            shape = await self._returns_of(winners[0]) if winners else None
+            summary.luck.CopyFrom(luck_message(self._plan, self._table, shape))
+        else:
+            summary.walk_forward.CopyFrom(walk_forward_message(self._plan, self._table))
+        summary.elapsed.FromNanoseconds(int((time.monotonic() - self._arrived_at) * 1e9))
+        return summary
+
+    async def _returns_of(self, trial: int) -> ReturnShape | None:
+        """Return the shape of a trial's returns in the train part; None where there is none any more."""
+        combination, crypto = divmod(trial, len(self._plan.cryptos))
+        backtest = replace(
+            self._plan.run.backtest,
+            strategy=self._plan.strategy(combination),
+            window=self._plan.folds[0].train,
+            detail=Detail.EQUITY,
+            curve_points=0,
+        )
+        async with aclosing(self._compute.outcomes(backtest, [self._plan.cryptos[crypto]])) as outcomes:
+            async for outcome in outcomes:
+                if outcome.HasField("result"):
+                    equity = np.array(outcome.result.equity_curve.equity)
+                    return shape_of(equity, backtest.execution.initial_capital)
+        return None

@@ -1,0 +1,136 @@
+"""A sweep as it was asked for, and as it will be done: defaults filled in, everything checked."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.compute.engine import METRIC_NAMES, Strategy, Window
+from services.compute.engine.sweep import Fold, Grid, Sweep, chunk_size, split_window, walk_forward
+from services.gateway.plan import CryptoData, RunPlan, RunRequest, make_plan
+from services.shared.errors import InvalidInput
+from services.shared.interval import Interval
+
+MAX_BACKTESTS = 1_000_000
+MAX_TOP = 1_000
+DEFAULT_METRIC = "sharpe_ratio"
+DEFAULT_TOP = 20
+# Of the other metrics, the greatest is.
+SMALLEST_IS_BEST = frozenset(("max_drawdown", "annual_volatility", "fees_paid", "borrow_paid"))
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRequest:
+    """What a client asked for.
+
+    `run` is all that a sweep has in common with a run. At most one of `split` (a fraction) and `folds` (how
+    many) is not None. `metric` may be empty and `top` 0 for their defaults.
+    """
+
+    run: RunRequest
+    grid: Grid
+    split: float | None
+    folds: int | None
+    metric: str
+    top: int
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPlan:
+    """A sweep: the possible combinations (int64 positions in the grid) in every window on many cryptos.
+
+    `cryptos` are in order of symbols. `run` is the run of one of the combinations.
+    """
+
+    request: SweepRequest
+    run: RunPlan
+    cryptos: list[CryptoData]
+    possible: NDArray[np.int64]
+    folds: list[Fold]
+    metric: str
+    top: int
+
+    @property
+    def sweep(self) -> Sweep:
+        """What compute is asked for."""
+        return Sweep(self.request.grid, self.run.backtest.interval, self.windows, self.run.backtest.execution)
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The windows, fold by fold: train, then test where there is one."""
+        return tuple(window for fold in self.folds for window in fold.windows())
+
+    @property
+    def has_test(self) -> bool:
+        """Whether the window is cut."""
+        return self.folds[0].test is not None
+
+    def strategy(self, combination: int) -> Strategy:
+        """Return the strategy of a combination's number."""
+        return self.request.grid.strategy(int(self.possible[combination]))
+
+    @property
+    def chunk_size(self) -> int:
+        """How many combinations a chunk has."""
+        return chunk_size(len(self.windows))
+
+    @property
+    def chunk_count(self) -> int:
+        """How many chunks each crypto has."""
+        return -(-len(self.possible) // self.chunk_size)
+
+    @property
+    def trials(self) -> int:
+        """Combinations on cryptos."""
+        return len(self.possible) * len(self.cryptos)
+
+    @property
+    def backtests(self) -> int:
+        """Trials in windows."""
+        return self.trials * len(self.windows)
+
+
+def make_sweep_plan(request: SweepRequest, possible: NDArray[np.int64], known: list[CryptoData]) -> SweepPlan:
+    """Return the plan for `request`, of which the combinations at the positions `possible` are possible.
+
+    `known` are the cryptos of its symbols, or all of them. Raises InvalidInput, naming the fields, for what
+    cannot be done; Refused where there is no data at all.
+    """
+    metric = request.metric or DEFAULT_METRIC
+    if metric not in METRIC_NAMES:
+        raise InvalidInput.of(
+            "metric", f"there is no metric {metric[:40]!r}: it is one of {', '.join(METRIC_NAMES)}"
+        )
+    if not 0 <= request.top <= MAX_TOP:
+        raise InvalidInput.of("top", f"must be from 1 to {MAX_TOP:,}, or 0 for {DEFAULT_TOP}")
+    if not len(possible):
+        (conflict, *_) = request.grid.strategy(0).violations()
+        raise InvalidInput.of("ranges", f"no combination is possible; of the first one, {conflict}")
+    run = make_plan(replace(request.run, strategy=request.grid.strategy(int(possible[0]))), known)
+    plan = SweepPlan(
+        request=request,
+        run=run,
+        cryptos=sorted(run.cryptos, key=lambda crypto: crypto.symbol),
+        possible=possible,
+        folds=_folds(request, run.backtest.window, run.backtest.interval),
+        metric=metric,
+        top=request.top or DEFAULT_TOP,
+    )
+    if plan.backtests > MAX_BACKTESTS:
+        raise InvalidInput.of("ranges", _too_many(plan))
+    return plan
+
+
+def _folds(request: SweepRequest, window: Window, interval: Interval) -> list[Fold]:
+    if request.split is not None:
+        return [split_window(window, interval, request.split)]
+    if request.folds is not None:
+        return walk_forward(window, interval, request.folds)
+    return [Fold(window, None)]
+
+
+def _too_many(plan: SweepPlan) -> str:
+    factors = f"{len(plan.possible):,} combinations × {len(plan.cryptos):,} cryptos"
+    if len(plan.windows) > 1:
+        factors += f" × {len(plan.windows)} windows"
+    return f"{factors} are {plan.backtests:,} backtests, and at most {MAX_BACKTESTS:,} are allowed"

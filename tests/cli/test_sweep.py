@@ -1,0 +1,136 @@
+"""`backcast sweep`, as a user runs it, and how it reads values."""
+
+import pytest
+from google.protobuf.json_format import Parse
+
+from backcast.backtest.v1.strategy_pb2 import MaCross, Rsi, Strategy
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from services.cli.parameter_ranges import parameter_range
+from services.shared.errors import InvalidInput
+from tests.cli.conftest import Cli, write_csv
+
+RSI, MA_CROSS = Strategy(rsi=Rsi()), Strategy(ma_cross=MaCross())
+
+
+@pytest.fixture(scope="session")
+async def swept_symbols(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("swept")
+    symbols = ["SWEEPAUSDT", "SWEEPBUSDT"]
+    for seed, symbol in enumerate(symbols):
+        write_csv(folder / f"{symbol}.csv", seed + 70)
+    assert (await cli("import", folder)).status == 0
+    return ",".join(symbols)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("5..8", [5, 6, 7, 8]),
+        ("20..40:5", [20, 25, 30, 35, 40]),
+        ("20..41:5", [20, 25, 30, 35, 40]),
+        ("0..1:0.1", [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]),
+        ("-2.5..-1:0.75", [-2.5, -1.75, -1]),
+        ("5..5", [5]),
+        ("5,9,14.5", [5, 9, 14.5]),
+    ],
+)
+def test_values_are_lists_or_steps(text: str, values: list[float]) -> None:
+    read = parameter_range(f"period={text}", RSI)
+    assert (read.name, [value.number_value for value in read.values]) == ("period", values)
+
+
+def test_choices_are_listed_by_their_names() -> None:
+    read = parameter_range("kind=sma, EMA", MA_CROSS)
+    assert [value.string_value for value in read.values] == ["SMA", "EMA"]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "reason"),
+    [
+        ("oversold=0.5..2", "--param oversold: 0.5..2 needs a step, as in 0.5..2:0.5"),
+        ("period=9..5", "--param period: 9..5 goes from the greater to the smaller"),
+        ("period=5..9:0", "the step must be above 0, not 0"),
+        ("period=5..9:-1", "the step must be above 0, not -1"),
+        ("period=5..x", "'x' is not a number"),
+        ("period=5,,7", "'' is not a number"),
+        ("period=..", "'' is not a number"),
+        ("period=1..2..3", "'2..3' is not a number"),
+        ("period=0..nan", "nan is out of range"),
+        ("oversold=0..1:0.00001", "has 100,001 values, and at most 10,000"),
+        ("period=0..1e300", "1e300 is out of range"),
+        ("kind=sma,wma", "--param kind: 'wma' is not one of SMA, EMA"),
+    ],
+)
+def test_what_cannot_be_read_names_its_option(parameter: str, reason: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parameter_range(parameter, MA_CROSS if parameter.startswith("kind") else RSI)
+    assert reason in str(caught.value)
+
+
+async def test_the_tables_show_the_best_and_what_luck_makes_of_it(cli: Cli, swept_symbols: str) -> None:
+    finished = await cli(
+        *(
+            "sweep",
+            "rsi",
+            "--param",
+            "period=3..6",
+            "--param",
+            "oversold=30..45:5",
+            "--param",
+            "overbought=65",
+        ),
+        *("--symbols", swept_symbols, "--start", "2024-01-02", "--split", 0.6, "--top", 3),
+    )
+    assert finished.status == 0
+    for text in (
+        "rsi overbought 65, sweeping period 3, 4, 5, 6; oversold 30, 35, 40, 45",
+        "16 combinations × 2 cryptos",
+        "the first 60% to rank by, the rest to test",
+        "test Sharpe",
+        "combinations, medians over the cryptos",
+        "the winner was chosen from 32 trials",
+        "deflated Sharpe ratio",
+        "64 of 64 backtests in",
+    ):
+        assert text in finished.out
+
+
+async def test_jsonl_has_every_combination(cli: Cli, swept_symbols: str) -> None:
+    finished = await cli(
+        *(
+            "sweep",
+            "ma_cross",
+            "--param",
+            "fast=2..30",
+            "--param",
+            "kind=sma,ema",
+            "--metric",
+            "total_return",
+        ),
+        *("--symbols", swept_symbols, "--start", "2024-01-02", "--folds", 2, "--format", "jsonl", "--fee", 0),
+    )
+    events = [Parse(line, pb.SweepBacktestsResponse()) for line in finished.out.splitlines()]
+    assert finished.status == 0
+    request = events[0].started.request
+    assert (request.folds, request.metric, request.execution.fee_rate) == (2, "total_return", 0)
+    assert sum(len(event.rows.rows) for event in events) == 58
+    assert len(events[-1].summary.walk_forward.folds) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["rsi"], "ranges: at least one parameter"),
+        (["rsi", "--param", "peroid=5,7"], "ranges[0].name: rsi has no parameter 'peroid'"),
+        (["rules", "--param", "period=5,7"], "strategy: rules have no parameters that can be swept"),
+        (["rsi", "--param", "period=5,7", "--split", "0.5", "--folds", "2"], "--folds: and --split cut"),
+        (["rsi", "--param", "period=5,7", "--metric", "luck"], "metric: there is no metric 'luck'"),
+        (["rsi", "--param", "period=5,7", "--top", "99999999999"], "--top: is out of range"),
+        (["nope", "--param", "period=5,7"], "strategy: there is no strategy 'nope'"),
+    ],
+)
+async def test_an_error_is_one_line(cli: Cli, swept_symbols: str, arguments: list[str], error: str) -> None:
+    finished = await cli("sweep", *arguments, "--symbols", swept_symbols)
+    assert (finished.status, finished.out) == (1, "")
+    assert finished.err.startswith(f"backcast: {error}")
+    assert finished.err.count("\n") == 1

@@ -1,0 +1,74 @@
+"""Sweeps as tests ask for them, and what came of them."""
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.json_format import ParseDict
+
+from backcast.backtest.v1.result_pb2 import Metrics
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1 import sweep_pb2
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+
+
+def sweep_request(**fields: Any) -> pb.SweepBacktestsRequest:
+    """Return a request; fields are as in its JSON."""
+    return ParseDict(fields, pb.SweepBacktestsRequest())
+
+
+class Swept:
+    """The events of one sweep, which came in the order that the API says."""
+
+    def __init__(self, events: list[pb.SweepBacktestsResponse]) -> None:
+        self.kinds = [event.WhichOneof("event") for event in events]
+        assert self.kinds[0] == "started"
+        assert self.kinds[-1] == "summary"
+        self.started = events[0].started
+        self.progress = [event.progress for event in events if event.HasField("progress")]
+        self.bests = [list(event.best.trials) for event in events if event.HasField("best")]
+        self.best = self.bests[-1] if self.bests else []
+        self.failures = {event.failure.symbol: event.failure for event in events if event.HasField("failure")}
+        self.rows = [row for event in events if event.HasField("rows") for row in event.rows.rows]
+        self.summary = events[-1].summary
+
+    @property
+    def outcome(self) -> list[bytes]:
+        """All that must not depend on time, workers or cache, bit by bit."""
+        messages: list[Any] = [*self.best, *self.rows, self.summary.winner, self.summary.luck]
+        messages += [self.summary.walk_forward, *(self.failures[symbol] for symbol in sorted(self.failures))]
+        return [message.SerializeToString(deterministic=True) for message in messages]
+
+
+async def swept(gateway: "BacktestServiceAsyncStub", request: pb.SweepBacktestsRequest) -> Swept:
+    """Sweep to the end."""
+    return Swept([event async for event in sweep_events(gateway, request)])
+
+
+async def sweep_events(
+    gateway: "BacktestServiceAsyncStub", request: pb.SweepBacktestsRequest
+) -> AsyncIterator[pb.SweepBacktestsResponse]:
+    async for event in gateway.SweepBacktests(request):
+        yield event
+
+
+async def single_metrics(
+    gateway: "BacktestServiceAsyncStub",
+    trial: sweep_pb2.SweepTrial,
+    request: pb.SweepBacktestsRequest,
+    window: tuple[Any, Any],
+) -> Metrics:
+    """Return what GetBacktest says of a trial in a window."""
+    answer = await gateway.GetBacktest(
+        pb.GetBacktestRequest(
+            symbol=trial.symbol,
+            strategy=trial.strategy,
+            interval=request.interval,
+            start_time=window[0],
+            end_time=window[1],
+            execution=request.execution,
+            cache_mode=pb.CACHE_MODE_BYPASS,
+        )
+    )
+    return answer.result.metrics

@@ -1,0 +1,102 @@
+"""The processes behind a sweep: it stops when its client leaves, and does not depend on who computes it."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from services.local.stack import LocalStack, StackSettings
+from services.shared.candles import Candles
+from tests.end_to_end.processes import compute_workers
+from tests.end_to_end.sweeping import Swept, sweep_events, sweep_request, swept
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+
+
+def asked(periods: range, **fields: Any) -> pb.SweepBacktestsRequest:
+    """A hundred backtests of a period on ten cryptos."""
+    ranges = [
+        {"name": "period", "values": list(periods)},
+        {"name": "oversold", "values": [20 + 2 * number for number in range(10)]},
+    ]
+    symbols = [f"RUN{number:02}USDT" for number in range(10)]
+    common = {"symbols": symbols, "strategy": {"rsi": {}}, "startTime": "2024-01-01T00:00:00Z"}
+    return sweep_request(**common, ranges=ranges, **fields)
+
+
+def cpu_seconds() -> float:
+    return sum(sum(worker.cpu_times()[:2]) for worker in compute_workers())
+
+
+async def progress_until(
+    gateway: "BacktestServiceAsyncStub", request: pb.SweepBacktestsRequest, *, computed: int
+) -> Any:
+    """Return the first progress that has so many backtests which are not from the cache, then leave."""
+    call = gateway.SweepBacktests(request)
+    async for event in call:
+        if event.HasField("progress") and event.progress.completed - event.progress.from_cache >= computed:
+            call.cancel()
+            return event.progress
+    raise AssertionError("the sweep came to its end")
+
+
+async def test_a_client_that_leaves_stops_the_work_within_a_second_and_keeps_what_was_done(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    # Half a minute's work, if it were done.
+    request = asked(range(2, 2002), execution={"slippageBps": 1.125})
+    left = await progress_until(gateway, request, computed=2_000)
+    assert left.total == 200_000
+    # This is what is promised, and no event tells when nothing happens any more.
+    await asyncio.sleep(1)
+    before = cpu_seconds()
+    await asyncio.sleep(0.5)
+    assert cpu_seconds() - before < 0.05
+    again = await progress_until(gateway, request, computed=1)
+    assert again.from_cache >= left.completed
+
+
+async def test_a_worker_that_dies_in_a_sweep_changes_nothing(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    request = asked(range(2, 102), cacheMode="CACHE_MODE_BYPASS", split=0.5)
+    whole = await swept(gateway, request)
+    events = []
+    killed: list[int] = []
+    async for event in sweep_events(gateway, request):
+        events.append(event)
+        if event.HasField("progress") and not killed:
+            worker = compute_workers()[0]
+            killed.append(worker.pid)
+            worker.kill()
+    assert killed
+    assert Swept(events).outcome == whole.outcome
+    assert whole.summary.progress.completed == 20_000
+
+
+async def test_the_outcome_does_not_depend_on_the_number_of_workers(
+    stack: LocalStack,
+    gateway: "BacktestServiceAsyncStub",
+    market: dict[str, Candles],
+    short_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+    from services.shared.rpc_channel import open_channel
+
+    monkeypatch.setenv("BACKCAST_COMPUTE_WORKERS", "1")
+    settings = StackSettings(
+        short_folder / "one",
+        *(0, 0, 0),
+        database_url=stack.database_url,
+        redis_url=stack.redis_url,
+        quiet=True,
+    )
+    requests = [asked(range(2, 30), cacheMode="CACHE_MODE_BYPASS", **cut) for cut in ({}, {"folds": 2})]
+    async with LocalStack(settings) as other, open_channel(other.gateway_address) as channel:
+        for request in requests:
+            ours, theirs = [await swept(each, request) for each in (gateway, BacktestServiceStub(channel))]
+            assert ours.outcome == theirs.outcome

@@ -1,0 +1,135 @@
+"""Chunks: bit by bit what single backtests give, whatever they are cut into."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.compute.engine import (
+    METRIC_NAMES,
+    Distance,
+    Execution,
+    Strategy,
+    VolatilityTarget,
+    Window,
+    columns_of,
+    run_backtest,
+)
+from services.compute.engine.strategies.ma_cross import MaCross
+from services.compute.engine.strategies.rsi import Rsi
+from services.compute.engine.strategies.supertrend import Supertrend
+from services.compute.engine.sweep import (
+    ChunkFigures,
+    Grid,
+    ParameterValues,
+    Sweep,
+    SweepChunk,
+    chunk_size,
+    columns_of_sweep,
+    compute_chunk,
+    make_grid,
+)
+from services.shared.candles import Candles
+from services.shared.errors import NotFound, Refused
+from services.shared.interval import Interval
+from tests.candle_making import START_S, random_candles
+
+HOUR = Interval.HOUR_1
+HOURS = 600
+CANDLES = random_candles(7, HOURS)
+WINDOWS = (
+    Window(START_S + 3600 * 200, START_S + 3600 * 400),
+    Window(START_S + 3600 * 400, START_S + 3600 * 600),
+)
+EXECUTIONS = [
+    Execution(),
+    Execution(stop_loss=Distance(atr_multiple=2.0), slippage_bps=3.0),
+    Execution(volatility_target=VolatilityTarget(0.4)),
+]
+GRIDS = [
+    make_grid(Rsi(), [ParameterValues("period", [3, 9, 14]), ParameterValues("oversold", [30, 45, 80])]),
+    make_grid(
+        MaCross(),
+        [
+            ParameterValues("fast", [2, 5, 20]),
+            ParameterValues("kind", ["EMA", "SMA"]),
+            ParameterValues("slow", [4, 9, 90]),
+        ],
+    ),
+    make_grid(Supertrend(), [ParameterValues("period", [3, 7]), ParameterValues("multiple", [1.0, 2.5])]),
+]
+
+
+def chunk_of(grid: Grid, execution: Execution, windows: tuple[Window, ...], part: slice) -> SweepChunk:
+    positions = grid.possible()[part]
+    return SweepChunk(Sweep(grid, HOUR, windows, execution), part.start or 0, positions)
+
+
+def single(candles: Candles, strategy: Strategy, window: Window, execution: Execution) -> list[float]:
+    metrics = run_backtest(candles, strategy, HOUR, window, execution).metrics
+    values = [getattr(metrics, name) for name in METRIC_NAMES]
+    return [np.nan if value is None else value for value in values]
+
+
+@pytest.mark.parametrize("execution", EXECUTIONS, ids=["plain", "stop", "target"])
+@pytest.mark.parametrize("grid", GRIDS, ids=lambda grid: grid.base.name)
+def test_a_chunk_is_its_single_backtests_bit_by_bit(grid: Grid, execution: Execution) -> None:
+    computed = compute_chunk(CANDLES, chunk_of(grid, execution, WINDOWS, slice(None)))
+    expected = np.array(
+        [
+            [single(CANDLES, grid.strategy(position), window, execution) for window in WINDOWS]
+            for position in grid.possible().tolist()
+        ]
+    )
+    assert computed.figures.tobytes() == expected.tobytes()
+    assert (computed.failed, computed.first_failure) == (0, None)
+
+
+@given(cut=st.integers(0, 20), grid=st.sampled_from(GRIDS))
+@settings(max_examples=20, deadline=None)
+def test_where_a_sweep_is_cut_into_chunks_changes_nothing(cut: int, grid: Grid) -> None:
+    parts = [slice(0, cut), slice(cut, None)]
+    whole, *halves = (
+        compute_chunk(CANDLES, chunk_of(grid, Execution(), WINDOWS, part)).figures
+        for part in (slice(None), *parts)
+    )
+    assert np.concatenate(halves).tobytes() == whole.tobytes()
+
+
+def test_columns_that_are_not_read_may_be_empty() -> None:
+    for grid in GRIDS:
+        for execution in EXECUTIONS:
+            chunk = chunk_of(grid, execution, WINDOWS, slice(None))
+            read = columns_of_sweep(chunk.sweep)
+            assert read == columns_of(grid.strategy(0), execution)
+            columns = {name: getattr(CANDLES, name) for name in read}
+            empty = {name: np.empty(0) for name in ("open", "high", "low", "close", "volume")}
+            some = Candles(CANDLES.open_time_s, **{**empty, **columns})
+            assert (
+                compute_chunk(some, chunk).figures.tobytes()
+                == compute_chunk(CANDLES, chunk).figures.tobytes()
+            )
+
+
+def test_combinations_that_need_more_candles_are_undefined_and_counted() -> None:
+    grid = make_grid(MaCross(fast=2), [ParameterValues("slow", [5, 700, 9, 500])])
+    computed = compute_chunk(CANDLES, chunk_of(grid, Execution(), WINDOWS, slice(None)))
+    undefined = np.isnan(computed.figures).all(axis=2)
+    assert undefined.tolist() == [[False, False], [True, True], [False, False], [True, False]]
+    assert computed.failed == 3
+    assert isinstance(computed.first_failure, Refused)
+    assert "need 700 candles, and there are 400" in str(computed.first_failure)
+
+
+def test_a_window_without_candles_fails_for_all_combinations() -> None:
+    after = Window(WINDOWS[-1].end_s, WINDOWS[-1].end_s + 3600)
+    chunk = chunk_of(GRIDS[0], Execution(), (after, WINDOWS[0]), slice(None))
+    computed: ChunkFigures = compute_chunk(CANDLES, chunk)
+    assert np.isnan(computed.figures[:, 0]).all()
+    assert not np.isnan(computed.figures[:, 1, 0]).any()
+    assert computed.failed == len(chunk.positions)
+    assert isinstance(computed.first_failure, NotFound)
+
+
+def test_chunks_have_256_backtests_or_one_combination() -> None:
+    assert [chunk_size(windows) for windows in (1, 2, 10, 200, 1000)] == [256, 128, 25, 1, 1]
