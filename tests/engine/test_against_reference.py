@@ -2,17 +2,30 @@
 
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine import STRATEGIES, Detail, Direction, Execution, Window, run_backtest
+from services.compute.engine import (
+    STRATEGIES,
+    Detail,
+    Direction,
+    Distance,
+    Execution,
+    FillTime,
+    VolatilityTarget,
+    Window,
+    run_backtest,
+)
 from services.compute.engine.results import METRIC_NAMES
 from services.compute.engine.rules import Evaluation
 from services.compute.engine.strategies.bollinger import Bollinger, ExitBand
 from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
+from services.compute.engine.strategies.rsi import Rsi
+from services.compute.engine.strategies.supertrend import Supertrend
 from services.shared.errors import NotFound, Refused
 from services.shared.interval import Interval
 
@@ -52,7 +65,7 @@ def assert_same(candles, strategy, interval, window, execution):
     assume(expected.clearance > 1e-9)
     assume(not expected.doubtful)
     # And shorts that have lost nearly, but not quite, everything: no digits are left of that.
-    assume(all(not 0 < now < 1e-4 * most for now, most in zip(expected.equity, expected.gross, strict=True)))
+    assume(expected.own[-1] > 1e-4)
     event(f"{min(len(expected.positions), 3)} trades (3: or more)")
     for reason in {position.reason for position in expected.positions}:
         event(f"closed by {reason.name}")
@@ -70,7 +83,7 @@ def assert_result(expected, candles, strategy, interval, window, execution):
     assert result.coverage.first_candle_s == expected.open_times[0]
     assert result.coverage.last_candle_s == expected.open_times[-1]
 
-    assert_same_curve(result, expected, execution)
+    assert_same_curve(result, expected)
 
     assert len(result.trades) == len(expected.positions)
     for trade, position in zip(result.trades, expected.positions, strict=True):
@@ -78,17 +91,15 @@ def assert_result(expected, candles, strategy, interval, window, execution):
 
     assert set(METRIC_NAMES) == set(expected.metrics)
     for name, value in expected.metrics.items():
-        assert_same_metric(name, getattr(result.metrics, name), value, max(expected.gross))
+        assert_same_metric(name, getattr(result.metrics, name), value)
 
 
-def assert_same_curve(result, expected, execution):
+def assert_same_curve(result, expected):
     curve = result.equity_curve
     assert curve.open_time_s.tolist() == expected.open_times
-    # What is borrowed is part of the cash: the digits of a short's equity are those of a larger number.
-    borrowed = execution.direction is not Direction.LONG_ONLY
-    rounding = 1e-14 * np.array(expected.gross) if borrowed else 0.0
-    error = np.abs(curve.equity - expected.equity)
-    assert (error <= 1e-12 * np.abs(expected.equity) + rounding).all()
+    # The equity of a short is a difference: it has the rounding of all the money that is there.
+    rounding = np.maximum(1e-12, 1e-14 / np.array(expected.own))
+    assert (np.abs(curve.equity - expected.equity) <= rounding * np.abs(expected.equity)).all()
     assert curve.drawdown.tolist() == pytest.approx(expected.drawdown, rel=1e-9, abs=1e-12)
     months = [(month.year, month.month) for month in result.monthly_returns]
     assert months == [(year, month) for year, month, _ in expected.months]
@@ -118,14 +129,13 @@ def assert_same_trade(trade, position, open_times):
     assert trade.borrow_paid == pytest.approx(position.borrowed, rel=1e-9, abs=0)
 
 
-def assert_same_metric(name, ours, expected, money):
+def assert_same_metric(name, ours, expected):
     if expected is None or not math.isfinite(expected):
         assert ours is None, name
     else:
         assert ours is not None, name
-        # The absolute part is for sums that cancel to nearly nothing: of returns, or of money.
-        nothing = 1e-14 * money if name in ("final_equity", "fees_paid", "borrow_paid") else 1e-12
-        assert ours == pytest.approx(expected, rel=1e-9, abs=nothing), name
+        # The absolute part is for sums that cancel to nearly nothing.
+        assert ours == pytest.approx(expected, rel=1e-9, abs=1e-12), name
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -170,4 +180,31 @@ def test_real_candles_with_default_parameters(symbol, strategy):
     expected = expect(candles, strategy, Interval.HOUR_1, window, execution)
     # No decision is left to rounding, but where prices of few digits make %K and %D the very same number.
     assert expected.close_calls <= (2 if strategy.name == "stochastic" else 0)
+    assert_result(expected, candles, strategy, Interval.HOUR_1, window, execution)
+
+
+RISKY = Execution(
+    slippage_bps=5.0,
+    direction=Direction.LONG_SHORT,
+    volatility_target=VolatilityTarget(0.8),
+    stop_loss=Distance(fraction=0.05),
+    take_profit=Distance(atr_multiple=20.0),
+    trailing_stop=Distance(atr_multiple=6.0),
+    borrow_rate=0.1,
+)
+
+
+@pytest.mark.parametrize(
+    "execution",
+    [RISKY, replace(RISKY, fill_time=FillTime.SAME_CLOSE), replace(RISKY, volatility_target=None)],
+    ids=["next open", "same close", "all of the equity"],
+)
+@pytest.mark.parametrize("strategy", [Rsi(), Supertrend()], ids=repr)
+def test_real_candles_with_every_option(strategy, execution):
+    candles = real_candles("ETHUSDT")
+    window = Window(int(candles.open_time_s[5_000]), int(candles.open_time_s[9_000]))
+    expected = reference.backtest(candles, strategy, 3_600, window, execution)
+    assert expected.close_calls == 0
+    assert expected.clearance > 1e-12  # no fill is left to rounding
+    assert len({position.reason for position in expected.positions}) >= 4
     assert_result(expected, candles, strategy, Interval.HOUR_1, window, execution)

@@ -11,7 +11,8 @@ fills at close t.
 Size. A position costs `budget`: a fraction of the equity, an amount, or equity * target / volatility at the
 signal's close, never more than the equity. At a fill price p, long or short, it has
 budget / (p * (1 + fee)) units; a short one brings units * p * (1 - fee) when it is opened and costs
-units * p' * (1 + fee) when it is closed, and what it is worth per second costs borrow_rate / a year.
+units * p' * (1 + fee) when it is closed, and what it is worth per second costs borrow_rate / a year: charged
+for each candle at its close, and for a gap at the open after it; a candle within which it is stopped is free.
 
 Inside a candle. A stop is at the distance from the entry's fill price, a trailing one from the best price
 since: the fill, and the highs (short: lows) of the candles before this one, for which comes first within a

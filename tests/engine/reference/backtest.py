@@ -51,8 +51,8 @@ class Outcome:
     clearance: float
     # Whether there is a gain or a loss of which rounding decides whether it is one.
     doubtful: bool
-    # The most money that there has been at once until each close, that of open shorts included.
-    gross: list[float]
+    # The smallest share until each close that the equity had in the money that was there.
+    own: list[float]
     # Closes at which rounding decides what the strategy wants.
     close_calls: int
 
@@ -104,7 +104,7 @@ def backtest(candles, strategy, interval_s, window, execution, known_signals=Non
         ),
         clearance=happened.clearance,
         doubtful=figures.is_doubtful(equity, capital, happened.positions),
-        gross=happened.gross,
+        own=happened.own,
         close_calls=len(close_calls),
     )
 

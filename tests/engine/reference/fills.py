@@ -58,11 +58,12 @@ class Position:
 class Fills:
     """What happened; `clearance` is how far prices stayed off the levels that decide, relatively.
 
-    `gross` is the most money that there has been at once until each close, that of open shorts included.
+    `own` is the smallest share until each close that the equity had in the money that was there, a short's
+    proceeds included: rounding of all of it is in what is left.
     """
 
     equity: list[float]
-    gross: list[float]
+    own: list[float]
     positions: list[Position]
     clearance: float
 
@@ -84,7 +85,7 @@ class _Account:
 
     def run(self, candles, buy, sell):
         at_close = self.terms.fill_time is FillTime.SAME_CLOSE
-        equity, gross, most = [], [], 0.0
+        equity, own, share = [], [], 1.0
         for t in range(len(candles.close)):
             time_s, open_, close = candles.time_s[t], candles.open[t], candles.close[t]
             self.borrow(open_, time_s)
@@ -96,11 +97,12 @@ class _Account:
                 self.obey(buy[t], sell[t], t, t, close, time_s + self.interval_s)
             value = 0.0 if self.held is None else self.held.side * self.held.units * close
             equity.append(self.cash + value)
-            most = max(most, self.cash + abs(value))
-            gross.append(most)
+            if equity[-1] > 0:
+                share = min(share, equity[-1] / (self.cash + abs(value)))
+            own.append(share)
         if self.held is not None:
             self.held.worth = self.held.side * self.held.units * candles.close[-1]
-        return Fills(equity, gross, self.positions, self.clearance)
+        return Fills(equity, own, self.positions, self.clearance)
 
     def obey(self, buy, sell, signal, t, price, time_s):
         side = 0 if self.held is None else self.held.side
@@ -167,7 +169,7 @@ class _Account:
         held.exit_price = raw * (1 - held.side * self.slippage)
         held.exit_fee = held.units * held.exit_price * self.fee
         held.worth = held.side * held.units * held.exit_price - held.exit_fee
-        if held.side < 0:
+        if held.side < 0 and reason is not ExitReason.LIQUIDATION:
             self.watch(self.cash, -held.worth)
         if self.cash + held.worth < 0 or reason is ExitReason.LIQUIDATION:
             # No more than everything can be lost.

@@ -1,7 +1,6 @@
 """What each strategy wants at each close, from its description alone."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 from . import indicators as ind
 
@@ -98,12 +97,13 @@ def _against(line, closes, scales):
 
 
 def _rsi(strategy, candles):
-    signals = []
-    for t, value in enumerate(ind.rsi(candles.close, strategy.period)):
-        seen = candles.close[: t + 1]
-        changes = [b - a for a, b in pairwise(seen)]
+    signals, rises, falls = [], False, False
+    closes = candles.close
+    for t, value in enumerate(ind.rsi(closes, strategy.period)):
+        rises = rises or (t > 0 and closes[t] > closes[t - 1])
+        falls = falls or (t > 0 and closes[t] < closes[t - 1])
         # 0, 50 and 100 are exact when there was nothing to round.
-        exact = all(change >= 0 for change in changes) or all(change <= 0 for change in changes)
+        exact = not (rises and falls)
         signals.append(
             (above(strategy.oversold, value, 100, exact), above(value, strategy.overbought, 100, exact))
         )

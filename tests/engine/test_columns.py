@@ -1,0 +1,75 @@
+"""Columns that a backtest says it does not read may be empty."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.compute.engine import (
+    Detail,
+    Direction,
+    Distance,
+    Execution,
+    Strategy,
+    VolatilityTarget,
+    columns_of,
+    run_backtest,
+)
+from services.compute.engine.rules.nodes import VOLUME
+from services.compute.engine.strategies.buy_and_hold import BuyAndHold
+from services.compute.engine.strategies.custom_rules import CustomRules
+from services.compute.engine.strategies.rsi import Rsi
+from services.compute.engine.strategies.supertrend import Supertrend
+from services.shared.candles import VALUE_COLUMNS
+from services.shared.errors import Refused
+from services.shared.interval import Interval
+
+from .inputs import all_of
+from .random_inputs import executions, histories, trading_strategies
+
+CLOSES = ("open", "close")
+RANGES = ("open", "high", "low", "close")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "execution", "detail", "expected"),
+    [
+        (BuyAndHold(), Execution(), Detail.METRICS, CLOSES),
+        (Rsi(), Execution(), Detail.METRICS, CLOSES),
+        (Supertrend(), Execution(), Detail.METRICS, RANGES),
+        (CustomRules(VOLUME > 1), Execution(), Detail.METRICS, ("open", "close", "volume")),
+        (Rsi(), Execution(stop_loss=Distance(0.1)), Detail.METRICS, RANGES),
+        (Rsi(), Execution(take_profit=Distance(0.1)), Detail.METRICS, RANGES),
+        (Rsi(), Execution(trailing_stop=Distance(0.1)), Detail.METRICS, RANGES),
+        # A short can be liquidated within a candle.
+        (Rsi(), Execution(direction=Direction.SHORT_ONLY), Detail.METRICS, RANGES),
+        (Rsi(), Execution(volatility_target=VolatilityTarget(0.2)), Detail.METRICS, CLOSES),
+        # Excursions.
+        (Rsi(), Execution(), Detail.TRADES, RANGES),
+        (Rsi(), Execution(), Detail.EQUITY, RANGES),
+    ],
+)
+def test_what_is_read(strategy: Strategy, execution: Execution, detail: Detail, expected):
+    assert columns_of(strategy, execution, detail) == expected
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    candles=histories(Interval.HOUR_1),
+    strategy=trading_strategies(),
+    execution=executions(),
+    detail=st.sampled_from(Detail),
+)
+def test_the_others_may_be_empty(candles, strategy, execution, detail):
+    read = columns_of(strategy, execution, detail)
+    unread = {name: np.empty(0) for name in VALUE_COLUMNS if name not in read}
+    arguments = strategy, Interval.HOUR_1, all_of(candles), execution, detail
+    try:
+        whole = run_backtest(candles, *arguments)
+    except Refused:
+        return
+    few = run_backtest(replace(candles, **unread), *arguments)
+    assert (few.metrics, few.trades) == (whole.metrics, whole.trades)
+    assert few.monthly_returns == whole.monthly_returns
