@@ -9,6 +9,7 @@ from io import BufferedRWPair
 from socket import socket
 from typing import Any
 
+from services.compute.memory import keep_freed_memory
 from services.shared.errors import BackcastError, Unavailable
 
 # In both directions a message is its length as so many bytes, little-endian, and then as many bytes. The
@@ -35,6 +36,7 @@ def work(service: socket) -> None:
     """Answer one message after the other until the service closes the connection, or dies."""
     # Ctrl-C is the service's business.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
     with suppress(ConnectionError), service, service.makefile("rwb") as stream:
         _send(stream, b"")
         while length := stream.read(LENGTH_BYTES):

@@ -5,18 +5,23 @@ import os
 import sys
 from asyncio import wrap_future
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from services.compute import dask_cluster
+from services.compute.candle_tasks import Task
 from services.compute.dask_cluster import DaskCluster
+from services.compute.task_runner import TaskRunner
 from services.compute.worker import WorkerDied
 from services.local.ports import free_ports
 from services.shared.errors import InvalidInput, NotFound, Unavailable
-from tests.compute.acting import act, marks_in, negative, not_found
+from services.shared.interval import Interval
+from tests.compute.acting import act, act_on_candles, marks_in, negative, not_found
 from tests.compute.dask_processes import DaskProcesses, kill
+from tests.compute.supply import Supply, cryptos
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +91,18 @@ async def test_a_cancellation_takes_back_what_has_not_begun(cluster: DaskCluster
         call.cancel()
     assert await asyncio.gather(*(wrap_future(cluster.submit(divmod, 17, 5)) for _ in range(4)))
     assert marks_in(tmp_path) <= 4
+
+
+async def test_a_reader_that_leaves_gives_the_cluster_back(cluster: DaskCluster, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    task = Task(act_on_candles, (str(marks), "wait"))
+    runner = TaskRunner(cluster, Supply(tmp_path / "columns", cryptos(50)))
+    async with aclosing(runner.run(cryptos(50), Interval.HOUR_1, ("close",), lambda _: [task])) as outcomes:
+        await anext(outcomes)
+    assert await asyncio.gather(*(wrap_future(cluster.submit(divmod, 17, 5)) for _ in range(4)))
+    # Two workers, each with the batch that it was at and one that waited, and the one that was read.
+    assert marks_in(marks) <= 5
 
 
 async def test_a_shutdown_waits_for_what_was_submitted(processes: DaskProcesses, tmp_path: Path) -> None:

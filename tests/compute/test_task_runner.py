@@ -1,7 +1,7 @@
 """Tasks on the candles of many cryptos: every one has its outcome, whatever happens to the others."""
 
 from asyncio import wrap_future
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import aclosing
 from pathlib import Path
@@ -11,50 +11,21 @@ import structlog
 
 from services.compute.backtest_task import Backtest
 from services.compute.backtests import Backtester, BacktestJob
-from services.compute.candle_place import CandlePlace, CryptoData
+from services.compute.candle_place import CryptoData
 from services.compute.candle_tasks import Batch, BatchResult, Task, run_batch
 from services.compute.engine import Detail, Execution, Window, run_backtest
 from services.compute.engine.strategies.rsi import Rsi
 from services.compute.pool import WorkerPool
-from services.compute.stored_candles import StoredCandles
 from services.compute.task_runner import Outcome, TaskRunner
 from services.compute.worker import WorkerDied
-from services.shared.errors import BackcastError, Internal, NotFound, Unavailable
+from services.shared.errors import Internal, NotFound, Unavailable
 from services.shared.interval import Interval
-from tests.candle_making import START_S, random_candles
+from tests.candle_making import START_S
 from tests.compute.acting import act_on_candles, candle_count, marks_in
+from tests.compute.supply import Supply, cryptos
 
 HOUR = Interval.HOUR_1
 COLUMNS = ("open", "close")
-
-
-class Supply:
-    """Has candles of every crypto but of those in `errors`; those in `gone` are there at the n-th asking."""
-
-    def __init__(self, folder: Path, cryptos: Iterable[CryptoData]) -> None:
-        self.folder = folder
-        self.candles = {data: random_candles(seed, 1000 + seed) for seed, data in enumerate(cryptos)}
-        self.errors: dict[CryptoData, BackcastError] = {}
-        self.gone: dict[CryptoData, int] = {}
-
-    def failing(self, reason: BackcastError, tasks: list[Task]) -> Callable[[CryptoData], list[Task]]:
-        """From the first crypto's tasks on, nothing more can be brought."""
-
-        def tasks_of(data: CryptoData) -> list[Task]:
-            self.errors[data] = reason
-            return tasks
-
-        return tasks_of
-
-    async def columns(
-        self, cryptos: list[CryptoData], interval: Interval, columns: tuple[str, ...]
-    ) -> AsyncGenerator[tuple[CryptoData, CandlePlace | BackcastError]]:
-        for data in cryptos:
-            stored = StoredCandles(self.folder, data, interval, columns)
-            self.gone[data] = self.gone.get(data, 0) - 1
-            if self.gone[data] < 0 and data not in self.errors:
-                stored.write([self.candles[data]])
-            yield data, self.errors.get(data, stored)
 
 
 class CountingWorkers:
@@ -71,10 +42,6 @@ class CountingWorkers:
     def submit(self, fn: Callable[[Batch], BatchResult], batch: Batch, /) -> Future[BatchResult]:
         self.sizes.append(len(batch.tasks))
         return self._pool.submit(fn, batch)
-
-
-def cryptos(count: int) -> list[CryptoData]:
-    return [CryptoData(f"C{number}USDT", str(number)) for number in range(count)]
 
 
 @pytest.fixture
@@ -185,9 +152,12 @@ async def test_batches_grow_from_single_tasks_and_shrink_at_the_end(
     many, single = CountingWorkers(pool, batch_s=60), CountingWorkers(pool, batch_s=1e-9)
     for workers in (many, single):
         assert len(await outcomes_of(TaskRunner(workers, supply), 200, acts_of(marks))) == 200
-    assert many.sizes[:2] == [1, 1]
-    assert len(many.sizes) < 40
-    assert max(many.sizes) > 16 > many.sizes[-1]
+    given, largest = 0, 1
+    for size in many.sizes:
+        assert size <= min(2 * largest, max((200 - given) // 2, 1))
+        given, largest = given + size, max(largest, size)
+    assert many.sizes[0] == many.sizes[-1] == 1
+    assert largest > 16
     assert single.sizes == [1] * 200
 
 

@@ -164,6 +164,12 @@ def _distances() -> st.SearchStrategy[Distance | None]:
     )
 
 
+def _stops() -> st.SearchStrategy[dict[str, Distance | None]]:
+    return st.fixed_dictionaries(
+        {"stop_loss": _distances(), "take_profit": _distances(), "trailing_stop": _distances()}
+    )
+
+
 @st.composite
 def executions(draw) -> Execution:
     """Draw everything that an execution can be: fill time, direction, size, stops, costs and borrowing."""
@@ -184,9 +190,7 @@ def executions(draw) -> Execution:
         **draw(st.sampled_from(sizes)),
         fill_time=draw(st.sampled_from(FillTime)),
         direction=draw(st.sampled_from(Direction)),
-        stop_loss=draw(_distances()),
-        take_profit=draw(_distances()),
-        trailing_stop=draw(_distances()),
+        **draw(st.one_of(st.just({}), _stops())),
         atr_period=draw(periods(1)),
         borrow_rate=draw(
             st.one_of(st.just(0.0), st.floats(0.01, 1.0), st.floats(-100, -0.01), st.floats(1, 100))

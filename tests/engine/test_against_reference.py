@@ -141,8 +141,10 @@ def test_random_histories(name, data, interval, execution):
 @given(candles=histories(Interval.HOUR_1), execution=executions(), seed=st.integers(0, 2**32), data=st.data())
 def test_random_signals(candles, execution, seed, data):
     hours = ((candles.open_time_s - candles.open_time_s[0]) // HOUR_S).tolist()
-    rng, often = random.Random(seed), data.draw(st.sampled_from([0.05, 0.2, 0.9]))
-    buy_at, sell_at = (tuple(hour for hour in hours if rng.random() < often) for _ in range(2))
+    rng, shares = random.Random(seed), st.sampled_from([0.2, 0.01, 0.05, 0.9])
+    buy_at, sell_at = (
+        tuple(h for h in hours if rng.random() < share) for share in data.draw(st.tuples(shares, shares))
+    )
     strategy = Scripted(buy_at, sell_at, warmup=data.draw(st.integers(0, 50)))
     assert_same(candles, strategy, Interval.HOUR_1, data.draw(windows(candles, Interval.HOUR_1)), execution)
 

@@ -1,19 +1,70 @@
 """Every bad parameter is refused by its name."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from services.compute.engine import Execution
+from services.compute.engine import STRATEGIES
+from services.compute.engine.parameters import Choices, parameters_of
 from services.compute.engine.strategies.bollinger import Bollinger
+from services.compute.engine.strategies.donchian import Donchian
+from services.compute.engine.strategies.keltner import Keltner
 from services.compute.engine.strategies.ma_cross import MaCross
+from services.compute.engine.strategies.macd import Macd
+from services.compute.engine.strategies.roc_momentum import RocMomentum
 from services.compute.engine.strategies.rsi import Rsi
+from services.compute.engine.strategies.rsi_trend import RsiTrend
+from services.compute.engine.strategies.stochastic import Stochastic
+from services.compute.engine.strategies.supertrend import Supertrend
 
 
 def bad_fields(checked):
     violations = checked.violations()
     assert all(violation.reason for violation in violations)
     return [violation.field for violation in violations]
+
+
+NUMBERS = [
+    pytest.param(name, parameter, id=f"{name}.{parameter.name}")
+    for name in STRATEGIES
+    for parameter in parameters_of(STRATEGIES[name])
+    if not isinstance(parameter.spec, Choices)
+]
+
+
+@pytest.mark.parametrize(("name", "parameter"), NUMBERS)
+def test_every_number_has_two_ends(name, parameter):
+    below, above = parameter.spec.minimum - 1, parameter.spec.maximum + 1
+    for value in (below, above, -1e9, 1e9, math.nan, math.inf, -math.inf):
+        bad = replace(
+            STRATEGIES[name](), **{parameter.name: parameter.type(value) if math.isfinite(value) else value}
+        )
+        assert bad_fields(bad) == [f"strategy.{name}.{parameter.name}"]
+
+
+@pytest.mark.parametrize(("name", "parameter"), NUMBERS)
+def test_whole_numbers_are_whole(name, parameter):
+    if parameter.type is int:
+        assert bad_fields(replace(STRATEGIES[name](), **{parameter.name: 9.5})) == [
+            f"strategy.{name}.{parameter.name}"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "field"),
+    [
+        (Macd(26, 12), "macd.fast"),
+        (Macd(26, 26), "macd.fast"),
+        (Stochastic(oversold=80.0, overbought=20.0), "stochastic.oversold"),
+        (Stochastic(oversold=50.0, overbought=50.0), "stochastic.oversold"),
+        (RsiTrend(14, 70.0, 30.0), "rsi_trend.oversold"),
+        (RocMomentum(20, -1.0, 1.0), "roc_momentum.sell_below"),
+    ],
+    ids=repr,
+)
+def test_what_is_in_the_wrong_order(strategy, field):
+    assert bad_fields(strategy) == [f"strategy.{field}"]
 
 
 BAD_PERIODS = [0, -1, 10**9, math.nan, math.inf, -math.inf]
@@ -63,10 +114,6 @@ def test_choices(value):
     assert bad_fields(MaCross(kind=value)) == ["strategy.ma_cross.kind"]
 
 
-def test_periods_are_whole():
-    assert bad_fields(Rsi(period=14.5)) == ["strategy.rsi.period"]
-
-
 def test_all_of_them_are_named_at_once():
     assert bad_fields(Rsi(0, math.nan, 1e9)) == [
         "strategy.rsi.period",
@@ -84,37 +131,20 @@ def test_all_of_them_are_named_at_once():
         MaCross(9_999, 10_000),
         Bollinger(2, 0.01),
         Bollinger(10_000, 100.0),
+        Macd(1, 2, 1),
+        Macd(9_999, 10_000, 10_000),
+        Stochastic(1, 1, 1, 0.0, 100.0),
+        Stochastic(10_000, 10_000, 10_000),
+        Donchian(1, 10_000),
+        RocMomentum(1, -100.0, -100.0),
+        RocMomentum(10_000, 1e6, 1e6),
+        Supertrend(1, 0.01),
+        Supertrend(10_000, 100.0),
+        Keltner(1, 10_000, 0.01),
+        Keltner(10_000, 1, 100.0),
+        RsiTrend(2, 0.0, 100.0, 2),
     ],
     ids=repr,
 )
 def test_the_ends_of_the_ranges_are_good(strategy):
     assert bad_fields(strategy) == []
-
-
-@pytest.mark.parametrize("value", [-0.001, 1.0, 2.0, math.nan, math.inf, -math.inf])
-def test_fee(value):
-    assert bad_fields(Execution(fee_rate=value)) == ["execution.fee_rate"]
-
-
-@pytest.mark.parametrize("value", [-0.1, 10_000.0, math.nan, math.inf, -math.inf])
-def test_slippage(value):
-    assert bad_fields(Execution(slippage_bps=value)) == ["execution.slippage_bps"]
-
-
-@pytest.mark.parametrize("value", [0.0, -1.0, 1e16, math.nan, math.inf, -math.inf])
-def test_capital(value):
-    assert bad_fields(Execution(initial_capital=value)) == ["execution.initial_capital"]
-
-
-def test_all_of_an_execution_is_named_at_once():
-    assert bad_fields(Execution(-1.0, math.nan, 0.0)) == [
-        "execution.fee_rate",
-        "execution.slippage_bps",
-        "execution.initial_capital",
-    ]
-
-
-def test_good_executions():
-    assert bad_fields(Execution()) == []
-    assert bad_fields(Execution(fee_rate=0.0, slippage_bps=0.0, initial_capital=1e15)) == []
-    assert bad_fields(Execution(fee_rate=0.999, slippage_bps=9_999)) == []

@@ -5,39 +5,70 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 
-from services.compute.engine import STRATEGIES, Detail, Execution, Window, run_backtest
+from services.compute.engine import (
+    STRATEGIES,
+    Detail,
+    Direction,
+    Distance,
+    Execution,
+    FillTime,
+    VolatilityTarget,
+    Window,
+    run_backtest,
+)
+from services.compute.engine.rules.nodes import CLOSE, HIGH, VOLUME, call
+from services.compute.engine.strategies.custom_rules import CustomRules
 from services.shared.candles import Candles
 from services.shared.errors import Refused
 from services.shared.interval import Interval
 
 HOURS = 400
+RANGES = [(1e-320, 1e-310), (1e-300, 1e-200), (1e300, 1e308), (1e-308, 1e308), (1e-9, 1e15)]
+EVERY_STRATEGY = [
+    *(strategy() for name, strategy in STRATEGIES.items() if name != "rules"),
+    CustomRules(
+        call("multiply", CLOSE, CLOSE) > call("stddev", call("divide", VOLUME, CLOSE), 5),
+        call("crosses_below", call("roc", HIGH, 2), call("negate", call("wma", CLOSE, 3))),
+    ),
+]
+RISKY = {"stop_loss": Distance(atr_multiple=2.0), "trailing_stop": Distance(fraction=0.5)}
+EXECUTIONS = [
+    Execution(),
+    Execution(direction=Direction.LONG_SHORT, fill_time=FillTime.SAME_CLOSE, borrow_rate=100.0),
+    Execution(direction=Direction.SHORT_ONLY, borrow_rate=-100.0, **RISKY),
+    Execution(direction=Direction.LONG_SHORT, volatility_target=VolatilityTarget(0.5), **RISKY),
+    Execution(quote_amount=1e15, take_profit=Distance(atr_multiple=1_000.0), initial_capital=1e15),
+    Execution(equity_fraction=1e-300, initial_capital=1e-300, fee_rate=0.999, slippage_bps=9_999),
+]
 
 
 def candles_between(low: float, high: float) -> Candles:
-    close = np.exp(np.random.default_rng(1).uniform(np.log(low), np.log(high), HOURS))
+    rng = np.random.default_rng(1)
+    close = np.exp(rng.uniform(np.log(low), np.log(high), HOURS))
     open_ = np.concatenate((close[:1], close[:-1]))
     highs, lows = np.maximum(open_, close), np.minimum(open_, close)
     return Candles(3600 * np.arange(HOURS), open_, highs, lows, close, np.ones(HOURS))
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
-@pytest.mark.parametrize(
-    ("low", "high"),
-    [(1e-320, 1e-310), (1e-300, 1e-200), (1e300, 1e308), (1e-308, 1e308), (1e-9, 1e15)],
-)
-def test_numbers_are_finite_or_refused(name: str, low: float, high: float) -> None:
+@pytest.mark.parametrize("execution", EXECUTIONS, ids=range(len(EXECUTIONS)))
+@pytest.mark.parametrize("strategy", EVERY_STRATEGY, ids=lambda strategy: strategy.name)
+@pytest.mark.parametrize(("low", "high"), RANGES)
+def test_numbers_are_finite_or_refused(low, high, strategy, execution) -> None:
+    assert not execution.violations()
     candles, window = candles_between(low, high), Window(0, 3600 * HOURS)
     try:
-        result = run_backtest(
-            candles, STRATEGIES[name](), Interval.HOUR_1, window, Execution(), Detail.EQUITY
-        )
+        result = run_backtest(candles, strategy, Interval.HOUR_1, window, execution, Detail.EQUITY)
     except Refused as error:
         assert "too small or too great" in str(error)  # either end is right
         return
     assert result.equity_curve is not None
     assert np.isfinite(result.equity_curve.equity).all()
+    assert np.isfinite(result.equity_curve.drawdown).all()
+    assert (result.equity_curve.equity >= 0).all()
     for trade in result.trades:
         assert np.isfinite([value for value in astuple(trade) if value is not None]).all()
+    for month in result.monthly_returns:
+        assert month.return_fraction is None or np.isfinite(month.return_fraction)
 
 
 def test_what_cannot_be_computed_is_refused() -> None:

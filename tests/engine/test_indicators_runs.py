@@ -9,7 +9,8 @@ from services.compute.engine import indicators
 from services.shared.interval import Interval
 
 from .indicator_cases import CASES, HOSTILE, walk
-from .inputs import histories, make_candles, periods
+from .inputs import make_candles
+from .random_inputs import histories, periods
 
 HOUR = Interval.HOUR_1
 LENGTH = 120

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from services.compute.engine import indicators
 from services.shared.interval import Interval
 
-from .inputs import histories, periods, real_candles
+from .inputs import real_candles
+from .random_inputs import histories, periods
 
 HOUR = Interval.HOUR_1
 

@@ -7,10 +7,10 @@ import pytest
 
 from services.compute.engine import Detail, Execution, metrics_of, run_backtest
 from services.compute.engine.metrics import measure
-from services.compute.engine.terms import TRADE
 from services.compute.engine.results import METRIC_NAMES
 from services.compute.engine.simulation import Simulation
 from services.compute.engine.strategies.buy_and_hold import BuyAndHold
+from services.compute.engine.terms import TRADE
 from services.shared.interval import Interval
 
 from .inputs import FREE, Scripted, all_of, make_candles

@@ -1,19 +1,34 @@
 """The future changes nothing: not the signals, not the trades, not the equity, not by one bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine import Detail, Execution, run_backtest
-from services.compute.engine.indicators import bollinger_bands, ema, rsi, sma
+from services.compute.engine import (
+    STRATEGIES,
+    Detail,
+    Direction,
+    Distance,
+    Execution,
+    FillTime,
+    VolatilityTarget,
+    run_backtest,
+)
+from services.compute.engine.rules import Evaluation
+from services.compute.engine.rules.nodes import CLOSE, HIGH, call
 from services.compute.engine.strategies.bollinger import Bollinger
+from services.compute.engine.strategies.custom_rules import CustomRules
 from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
-from services.compute.engine.strategies.rsi import Rsi
 from services.shared.candles import Candles
+from services.shared.errors import Refused
 from services.shared.interval import Interval
 
-from .inputs import executions, histories, periods, real_candles, trading_strategies, windows
+from .inputs import all_of, real_candles
+from .random_inputs import PARAMETERS, executions, histories, windows
+from .rules.random_rules import series
 
 HOUR = Interval.HOUR_1
 
@@ -22,17 +37,9 @@ def bits(column):
     return column.tobytes()
 
 
-def lower_band(close, period):
-    return bollinger_bands(close, period, 2.0)[0]
-
-
-def upper_band(close, period):
-    return bollinger_bands(close, period, 2.0)[2]
-
-
 def assert_signals_agree(strategy, candles, other, length):
     """Compare the signals of two histories whose first `length` candles are the same."""
-    ours, theirs = strategy.signals(candles), strategy.signals(other)
+    ours, theirs = strategy.signals(Evaluation(candles)), strategy.signals(Evaluation(other))
     assert bits(ours.buy[:length]) == bits(theirs.buy[:length])
     assert bits(ours.sell[:length]) == bits(theirs.sell[:length])
 
@@ -40,6 +47,7 @@ def assert_signals_agree(strategy, candles, other, length):
 def known_at(result, time_s):
     """Return the equity and the trades as far as they were known at the candle that opened at `time_s`."""
     curve = result.equity_curve
+    seen = curve.open_time_s <= time_s
     trades = []
     for trade in result.trades:
         if trade.entry_time_s > time_s:
@@ -48,14 +56,31 @@ def known_at(result, time_s):
             trades.append((trade.entry_time_s, trade.entry_price, trade.units))
         else:
             trades.append(trade)
-    return bits(curve.equity[curve.open_time_s <= time_s]), trades
+    return bits(curve.equity[seen]), bits(curve.drawdown[seen]), trades
 
 
 def assert_backtests_agree(strategy, candles, other, window, execution, last_s):
     ours = run_backtest(candles, strategy, HOUR, window, execution, Detail.EQUITY)
-    theirs = run_backtest(other, strategy, HOUR, window, execution, Detail.EQUITY)
+    try:
+        theirs = run_backtest(other, strategy, HOUR, window, execution, Detail.EQUITY)
+    except Refused:
+        # A beginning that is shorter than an indicator: there was nothing to know yet.
+        assert len(other) < 1 + strategy.lookback_candles
+        return
     assert ours.warmup_candles == theirs.warmup_candles
     assert known_at(ours, last_s) == known_at(theirs, last_s)
+
+
+def another_future(candles, length, seed):
+    """Return the candles with other ones from index `length` on."""
+    rng = np.random.default_rng(seed)
+    factor = rng.uniform(0.01, 100, len(candles) - length)
+    other = Candles(*(column.copy() for column in candles.columns()))
+    for column in (other.open, other.high, other.low, other.close):
+        column[length:] *= factor
+    other.high[length:] *= rng.uniform(1, 2, len(factor))
+    other.volume[length:] *= rng.uniform(0, 100, len(factor))
+    return other
 
 
 @st.composite
@@ -68,55 +93,79 @@ def cut_histories(draw):
     return candles, window, draw(st.integers(first + 1, len(candles)))
 
 
-@settings(deadline=None, max_examples=200)
-@given(candles=histories(HOUR), period=periods(2), data=st.data())
-def test_indicators_of_the_beginning_alone(candles, period, data):
+@settings(deadline=None, max_examples=150)
+@given(candles=histories(HOUR), expression=series(2), data=st.data())
+def test_series_of_the_beginning_alone(candles, expression, data):
     length = data.draw(st.integers(1, len(candles)))
-    for indicator in (rsi, sma, ema, lower_band, upper_band):
-        whole, beginning = indicator(candles.close, period), indicator(candles.close[:length], period)
-        assert bits(whole[:length]) == bits(beginning)
+    whole, beginning = (Evaluation(part).series(expression) for part in (candles, candles[:length]))
+    assert bits(whole[:length]) == bits(beginning)
 
 
-@settings(deadline=None, max_examples=200)
-@given(cut=cut_histories(), strategy=trading_strategies(), execution=executions())
-def test_the_beginning_alone_gives_the_beginning(cut, strategy, execution):
+@pytest.mark.parametrize("name", PARAMETERS)
+@settings(deadline=None, max_examples=60)
+@given(cut=cut_histories(), execution=executions(), data=st.data(), seed=st.integers(0, 2**32))
+def test_the_beginning_alone_and_with_another_future(name, cut, execution, data, seed):
+    strategy = data.draw(PARAMETERS[name])
     candles, window, length = cut
-    beginning = candles[:length]
-    assert_signals_agree(strategy, candles, beginning, length)
+    assume(len(candles) > strategy.lookback_candles)
     last_s = int(candles.open_time_s[length - 1])
-    assert_backtests_agree(strategy, candles, beginning, window, execution, last_s)
+    for other in (candles[:length], another_future(candles, length, seed)):
+        assert_signals_agree(strategy, candles, other, length)
+        try:
+            assert_backtests_agree(strategy, candles, other, window, execution, last_s)
+        except Refused:
+            # The whole history is too short for the indicators; then every part of it is.
+            with pytest.raises(Refused):
+                run_backtest(other, strategy, HOUR, window, execution)
 
 
-@settings(deadline=None, max_examples=200)
-@given(cut=cut_histories(), strategy=trading_strategies(), execution=executions(), seed=st.integers(0, 2**32))
-def test_another_future_leaves_the_past_alone(cut, strategy, execution, seed):
-    candles, window, length = cut
-    other = Candles(*(column.copy() for column in candles.columns()))
-    rng = np.random.default_rng(seed)
-    for column in (other.open, other.high, other.low, other.close, other.volume):
-        column[length:] *= rng.uniform(0.01, 100, len(candles) - length)
-    assert_signals_agree(strategy, candles, other, length)
-    last_s = int(candles.open_time_s[length - 1])
-    assert_backtests_agree(strategy, candles, other, window, execution, last_s)
-
-
-@pytest.mark.parametrize(
-    "strategy", [Rsi(), MaCross(), MaCross(kind=MovingAverageKind.EMA), Bollinger()], ids=repr
+MIXED = Execution(
+    slippage_bps=5.0,
+    fill_time=FillTime.SAME_CLOSE,
+    direction=Direction.LONG_SHORT,
+    volatility_target=VolatilityTarget(0.8),
+    stop_loss=Distance(fraction=0.05),
+    take_profit=Distance(fraction=0.2),
+    trailing_stop=Distance(atr_multiple=6.0),
+    borrow_rate=0.1,
 )
-def test_real_candles(strategy):
+
+
+@pytest.mark.parametrize("execution", [Execution(), MIXED, replace(MIXED, fill_time=FillTime.NEXT_OPEN)])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        *(strategy() for name, strategy in STRATEGIES.items() if name != "rules"),
+        MaCross(kind=MovingAverageKind.EMA),
+        CustomRules(
+            call("crosses_above", CLOSE, call("shift", call("highest", HIGH, 30), 1)),
+            call("stddev", call("roc", CLOSE, 3), 40) > 2,
+        ),
+    ],
+    ids=lambda strategy: strategy.name,
+)
+def test_real_candles(strategy, execution):
     candles = real_candles("BTCUSDT")[:6_000]
-    for length in (1, 21, 4_999, 5_000, 5_019, 5_999):
-        assert_signals_agree(strategy, candles, candles[:length], length)
+    window = all_of(candles)
+    for length in (201, 4_999, 5_000, 5_019, 5_999):
+        last_s = int(candles.open_time_s[length - 1])
+        for other in (candles[:length], another_future(candles, length, length)):
+            assert_signals_agree(strategy, candles, other, length)
+            assert_backtests_agree(strategy, candles, other, window, execution, last_s)
 
 
 @settings(deadline=None, max_examples=50)
-@given(candles=histories(HOUR), data=st.data())
-def test_the_history_before_the_warmup_has_no_say(candles, data):
+@given(candles=histories(HOUR), execution=executions(), data=st.data())
+def test_the_history_before_the_warmup_has_no_say(candles, execution, data):
     strategy = Bollinger(period=5)
+    # Stops in average true ranges and volatilities have a warm-up of their own.
+    execution = replace(
+        execution, stop_loss=None, take_profit=None, trailing_stop=None, volatility_target=None
+    )
     window = data.draw(windows(candles, HOUR))
     first = int(np.searchsorted(candles.open_time_s, window.start_s))
     assume(4 < first < len(candles) and candles.open_time_s[first] < window.end_s)
-    whole = run_backtest(candles, strategy, HOUR, window, Execution(), Detail.EQUITY)
-    from_warmup = run_backtest(candles[first - 4 :], strategy, HOUR, window, Execution(), Detail.EQUITY)
+    whole = run_backtest(candles, strategy, HOUR, window, execution, Detail.EQUITY)
+    from_warmup = run_backtest(candles[first - 4 :], strategy, HOUR, window, execution, Detail.EQUITY)
     assert bits(whole.equity_curve.equity) == bits(from_warmup.equity_curve.equity)
     assert whole.warmup_candles == from_warmup.warmup_candles == 4

@@ -1,27 +1,58 @@
 """What the strategies say about themselves: forms, help and documentation are made of it."""
 
+import dataclasses
+import sys
 from enum import StrEnum
+from pathlib import Path
 
+import numpy as np
 import pytest
+from google.protobuf.descriptor import FieldDescriptor
 
-from services.compute.engine import STRATEGIES
+from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
+from services.compute.engine import STRATEGIES, strategies
+from services.compute.engine.backtest import TradedWindow
 from services.compute.engine.parameters import Choices, Range, parameters_of
+from services.compute.engine.rules.check import rules_violations
 from services.compute.engine.strategies.bollinger import Bollinger
+from services.compute.engine.strategies.custom_rules import CustomRules
+from services.compute.engine.strategies.donchian import Donchian
+from services.compute.engine.strategies.keltner import Keltner
 from services.compute.engine.strategies.ma_cross import MaCross
+from services.compute.engine.strategies.macd import Macd
+from services.compute.engine.strategies.roc_momentum import RocMomentum
 from services.compute.engine.strategies.rsi import Rsi
+from services.compute.engine.strategies.rsi_trend import RsiTrend
+from services.compute.engine.strategies.stochastic import Stochastic
+from services.compute.engine.strategies.supertrend import Supertrend
+from services.shared.interval import Interval
+
+from .inputs import FREE, all_of, make_candles
+
+BUILT_IN = sorted(STRATEGIES.keys() - {"rules"})
 
 
-def test_the_four_strategies():
-    assert sorted(STRATEGIES) == ["bollinger", "buy_and_hold", "ma_cross", "rsi"]
+def test_there_is_one_for_every_message():
+    assert set(STRATEGIES) == {field.name for field in StrategyMessage.DESCRIPTOR.fields}
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_metadata(name):
+def test_names(name):
     strategy = STRATEGIES[name]
     assert strategy.name == name
     assert strategy.summary.endswith(".")
+    assert strategy.__doc__.endswith(".")
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_metadata(name):
+    strategy = STRATEGIES[name]
     assert strategy().violations() == []
-    for parameter in parameters_of(strategy):
+    parameters = parameters_of(strategy)
+    assert [parameter.name for parameter in parameters] == [
+        field.name for field in dataclasses.fields(strategy)
+    ]
+    for parameter in parameters:
         assert parameter.spec.help.endswith(".")
         assert getattr(strategy(), parameter.name) == parameter.default
         if isinstance(parameter.spec, Range):
@@ -33,7 +64,93 @@ def test_metadata(name):
             assert parameter.default in parameter.spec.options
 
 
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_its_message_has_its_fields_in_its_order_and_types(name):
+    message = StrategyMessage.DESCRIPTOR.fields_by_name[name].message_type
+    declared = [field.name for field in dataclasses.fields(STRATEGIES[name])]
+    assert [field.name for field in message.fields] == declared
+    types = {
+        int: FieldDescriptor.TYPE_INT32,
+        float: FieldDescriptor.TYPE_DOUBLE,
+    }
+    for parameter in parameters_of(STRATEGIES[name]):
+        field = message.fields_by_name[parameter.name]
+        assert field.type == types.get(parameter.type, FieldDescriptor.TYPE_ENUM)
+        if isinstance(parameter.spec, Choices):
+            names = [value.name for value in field.enum_type.values][1:]
+            assert [name.rsplit("_", 1)[1] for name in names] == [*parameter.spec.options]
+        else:
+            # Left out is not 0.
+            assert field.has_presence
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_strategy_is_its_rules(name):
+    strategy = STRATEGIES[name]()
+    rules = strategy.rules()
+    assert rules_violations(rules, "rules") == []
+    custom = CustomRules(rules.entry, rules.exit)
+    assert custom.columns == strategy.columns
+    assert (custom.lookback_candles, custom.warmup_candles) == (
+        strategy.lookback_candles,
+        strategy.warmup_candles,
+    )
+    closes = 100 * np.exp(np.cumsum(np.random.default_rng(5).normal(0, 0.02, 2_000)))
+    candles = make_candles(closes)
+    ours, theirs = (
+        TradedWindow(candles, Interval.HOUR_1, all_of(candles[500:]), FREE).metrics(either)
+        for either in (strategy, custom)
+    )
+    assert ours.tobytes() == theirs.tobytes()
+
+
 def test_defaults():
-    assert (Rsi().period, Rsi().oversold, Rsi().overbought) == (14, 30.0, 70.0)
-    assert (MaCross().fast, MaCross().slow, MaCross().kind) == (20, 50, "SMA")
-    assert (Bollinger().period, Bollinger().width, Bollinger().exit_band) == (20, 2.0, "UPPER")
+    """Those that people know them by."""
+    assert Rsi() == Rsi(14, 30.0, 70.0)
+    assert MaCross() == MaCross(20, 50, "SMA")
+    assert Bollinger() == Bollinger(20, 2.0, "UPPER")
+    assert Macd() == Macd(12, 26, 9)
+    assert Stochastic() == Stochastic(14, 3, 3, 20.0, 80.0)
+    assert Donchian() == Donchian(20, 10)
+    assert RocMomentum() == RocMomentum(20, 0.0, 0.0)
+    assert Supertrend() == Supertrend(10, 3.0)
+    assert Keltner() == Keltner(20, 10, 2.0)
+    assert RsiTrend() == RsiTrend(14, 30.0, 70.0, 200)
+
+
+ANOTHER = '''
+from dataclasses import dataclass
+from typing import ClassVar
+
+from services.compute.engine.parameters import integer
+from services.compute.engine.rules import Rules
+from services.compute.engine.rules.nodes import CLOSE, OPEN
+from services.compute.engine.strategies.base import Strategy
+
+
+@dataclass(frozen=True)
+class Candle(Strategy):
+    """Buy after a rise."""
+
+    name: ClassVar[str] = "candle"
+    summary: ClassVar[str] = "Buys after a rise."
+
+    length: int = integer(3, 1, 5, "Candles.")
+
+    def rules(self):
+        return Rules(entry=OPEN < CLOSE)
+'''
+
+
+def test_another_one_needs_no_more_than_a_file(tmp_path: Path, monkeypatch):
+    (tmp_path / "candle.py").write_text(ANOTHER)
+    monkeypatch.setattr(strategies, "__path__", [*strategies.__path__, str(tmp_path)])
+    try:
+        found = strategies._find()
+    finally:
+        sys.modules.pop("services.compute.engine.strategies.candle", None)
+    assert found.keys() - STRATEGIES.keys() == {"candle"}
+    assert list(found) == sorted(found)
+    candle = found["candle"](length=9)
+    assert [violation.field for violation in candle.violations()] == ["strategy.candle.length"]
+    assert candle.columns == {"open", "close"}

@@ -1,5 +1,7 @@
 """Backtests of one crypto: one of them, or many that share what they have in common."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +9,7 @@ from services.compute.engine.coverage import coverage
 from services.compute.engine.curves import equity_curve, monthly_returns
 from services.compute.engine.execution import Execution
 from services.compute.engine.metrics import measure
-from services.compute.engine.results import METRIC_NAMES, BacktestResult, Detail, Metrics, Window
+from services.compute.engine.results import BacktestResult, Detail, Metrics, Window
 from services.compute.engine.rules import Evaluation, Expression
 from services.compute.engine.rules.check import columns_of_expression, warmup
 from services.compute.engine.rules.nodes import CLOSE, HIGH, LOW, call
@@ -168,13 +170,7 @@ def _power_of_two(wanted: int) -> int:
 
 def metrics_of(figures: NDArray[np.float64]) -> Metrics:
     """Return figures as TradedWindow.metrics gives them by their names, None where undefined."""
-    # NaN is the one number that is not itself.
-    return Metrics(
-        **{
-            name: value if value == value else None  # noqa: PLR0124
-            for name, value in zip(METRIC_NAMES, figures.tolist(), strict=True)
-        }
-    )
+    return Metrics(*(None if math.isnan(figure) else figure for figure in figures.tolist()))
 
 
 def _where_they_are(candles: Candles) -> str:

@@ -15,23 +15,26 @@ def coverage(open_time_s: TimeColumn, window: Window, interval: Interval) -> Cov
     grid_start = interval.next_opening(window.start_s)
     grid_end = interval.next_opening(window.end_s)
     expected = (grid_end - grid_start) // interval.seconds
-    longest_s = _longest_distance(open_time_s, grid_start - interval.seconds, grid_end)
+    first_s, last_s = int(open_time_s[0]), int(open_time_s[-1])
+    longest_s = max(first_s - (grid_start - interval.seconds), grid_end - last_s)
+    # Candles that are as many as their time holds have no gap between them: most often, and seen at once.
+    if (len(open_time_s) - 1) * interval.seconds < last_s - first_s:
+        longest_s = max(longest_s, int(_longest_step(open_time_s)))
     return Coverage(
         expected_candles=expected,
         missing_candles=expected - len(open_time_s),
         longest_gap_candles=longest_s // interval.seconds - 1,
-        first_candle_s=int(open_time_s[0]),
-        last_candle_s=int(open_time_s[-1]),
+        first_candle_s=first_s,
+        last_candle_s=last_s,
     )
 
 
 _TIMES = types.Array(types.int64, 1, "C", readonly=True)
 
 
-@njit((_TIMES, types.int64, types.int64), cache=True, nogil=True)
-def _longest_distance(times, before, after):  # type: ignore[no-untyped-def]  # compiled
-    """Return the longest distance between neighbours among `before`, ascending times, and `after`."""
-    longest = max(times[0] - before, after - times[-1])
+@njit((_TIMES,), cache=True, nogil=True)
+def _longest_step(times):  # type: ignore[no-untyped-def]  # compiled
+    longest = 0
     for i in range(1, len(times)):
         longest = max(longest, times[i] - times[i - 1])
     return longest

@@ -113,6 +113,8 @@ class Execution:
 
 
 def _distance_faults(name: str, distance: Distance) -> dict[str, str | None]:
+    if distance.fraction is not None and distance.atr_multiple is not None:
+        return {name: "takes a fraction or an atr_multiple, not both"}
     if distance.fraction is not None:
         # A price can fall by all of itself at most; it can rise by more.
         limit = _MAX_RATE if name == "take_profit" else 1
@@ -136,5 +138,5 @@ def _within(value: float, limit: float) -> str | None:
 
 
 def _period(value: int, minimum: int) -> str | None:
-    good = minimum <= value <= MAX_PERIOD
-    return None if good else f"must be from {minimum} to {MAX_PERIOD}, not {value}"
+    good = isinstance(value, int) and minimum <= value <= MAX_PERIOD
+    return None if good else f"must be a whole number from {minimum} to {MAX_PERIOD}, not {value}"

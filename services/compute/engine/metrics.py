@@ -23,9 +23,9 @@ DAY_S = 86_400
 _ROUNDING = 1e-14
 # A week's return says nothing about a year's.
 SHORTEST_CAGR_S = 7 * DAY_S
-# Sums are made of so many parts, each of every so manieth number: processors add them at once.
-_LANES = 8
+# Returns are summed up so many at a time, and peaks looked for; powers of two.
 _BLOCK = 1024
+_STRETCH = 32
 
 
 def measure(
@@ -59,27 +59,23 @@ def _write_returns(before, after, returns):  # type: ignore[no-untyped-def]  # c
     """Write the returns from one equity to the next; where nothing is left, nothing can change any more."""
     for i in range(len(returns)):
         change = (after[i] - before[i]) / before[i]
-        returns[i] = change if (before[i] > 0) & (abs(change) >= _ROUNDING) else 0.0
+        # Written so that what is NaN stays NaN.
+        returns[i] = 0.0 if (before[i] <= 0) | (abs(change) < _ROUNDING) else change
 
 
 @njit(cache=True, nogil=True)
-def _sums(values, around):  # type: ignore[no-untyped-def]  # compiled
-    """Return the sums of distances from `around`, of their squares, and of the negative values' squares."""
-    total, squares, below = np.zeros(_LANES), np.zeros(_LANES), np.zeros(_LANES)
-    rows = values[: len(values) - len(values) % _LANES].reshape(-1, _LANES)
-    for i in range(len(rows)):
-        for lane in range(_LANES):
-            value = rows[i, lane]
-            distance, negative = value - around, min(value, 0.0)
-            total[lane] += distance
-            squares[lane] += distance * distance
-            below[lane] += negative * negative
-    for value in values[rows.size :]:
-        distance, negative = value - around, min(value, 0.0)
-        total[0] += distance
-        squares[0] += distance * distance
-        below[0] += negative * negative
-    return total.sum(), squares.sum(), below.sum()
+def _sum(values):  # type: ignore[no-untyped-def]  # compiled
+    """Return the sum of a power of two of values, which it overwrites: the upper half is added to the lower.
+
+    So many are added at once, and the error grows with the logarithm of their number only.
+    """
+    half = len(values) // 2
+    while half:
+        lower, upper = values[:half], values[half : 2 * half]
+        for i in range(half):
+            lower[i] += upper[i]
+        half //= 2
+    return values[0]
 
 
 @njit(cache=True, nogil=True)
@@ -92,37 +88,61 @@ def _moments(equity, capital):  # type: ignore[no-untyped-def]  # compiled
     """
     mean = _without_noise((equity[0] - capital) / capital)
     squares, below, count = 0.0, min(mean, 0.0) ** 2, 1
-    returns = np.empty(_BLOCK)
+    returns, distances = np.empty(_BLOCK), np.empty(_BLOCK)
+    square_distances, square_losses = np.empty(_BLOCK), np.empty(_BLOCK)
     while count < len(equity):
         size = min(_BLOCK, len(equity) - count)
-        block = returns[:size]
-        _write_returns(equity[count - 1 : count - 1 + size], equity[count : count + size], block)
-        total, block_squares, block_below = _sums(block, mean)
+        _write_returns(equity[count - 1 : count - 1 + size], equity[count : count + size], returns[:size])
+        # What the last block lacks is nothing to any sum.
+        returns[size:] = 0.0
+        distances[size:] = 0.0
+        for i in range(size):
+            distances[i] = returns[i] - mean
+        for i in range(_BLOCK):
+            loss = returns[i] if returns[i] < 0.0 else 0.0
+            square_distances[i], square_losses[i] = distances[i] * distances[i], loss * loss
+        total = _sum(distances)
         distance = total / size
-        squares += block_squares - total * distance + distance * distance * count * size / (count + size)
+        squares += _sum(square_distances) - total * distance
+        squares += distance * distance * count * size / (count + size)
         mean += total / (count + size)
-        below += block_below
+        below += _sum(square_losses)
         count += size
-    return mean, max(squares, 0.0), below
+    return mean, squares, below
+
+
+@njit(cache=True, nogil=True)
+def _climb(equity, deepest, peak, trough):  # type: ignore[no-untyped-def]  # compiled
+    for value in equity:
+        if value > peak:
+            deepest = max(deepest, _without_noise((peak - trough) / peak))
+            peak, trough = value, value
+        elif value < trough:
+            trough = value
+    return deepest, peak, trough
 
 
 @njit(cache=True, nogil=True)
 def _max_drawdown(equity, capital):  # type: ignore[no-untyped-def]  # compiled
     """Return the greatest fall from a peak, the capital being the first peak, as a fraction of the peak.
 
-    And whether all of the equity is finite.
+    Only the lowest point below a peak decides, so there is one division for each peak. And most stretches
+    have no new peak: of those it takes the lowest point, which is found in many values at once.
     """
     deepest, peak, trough = 0.0, capital, capital
-    finite = True
-    for value in equity:
-        finite &= value - value == 0
-        if value > peak:
-            # Only the lowest point below a peak decides: one division for all of them.
-            deepest = max(deepest, _without_noise((peak - trough) / peak))
-            peak, trough = value, value
-        elif value < trough:
-            trough = value
-    return max(deepest, _without_noise((peak - trough) / peak)), finite
+    stretches = equity[: len(equity) - len(equity) % _STRETCH].reshape(-1, _STRETCH)
+    for r in range(len(stretches)):
+        stretch = stretches[r]
+        highest = lowest = stretch[0]
+        for i in range(_STRETCH):
+            highest = stretch[i] if stretch[i] > highest else highest
+            lowest = stretch[i] if stretch[i] < lowest else lowest
+        if highest <= peak:
+            trough = min(trough, lowest)
+        else:
+            deepest, peak, trough = _climb(stretch, deepest, peak, trough)
+    deepest, peak, trough = _climb(equity[stretches.size :], deepest, peak, trough)
+    return max(deepest, _without_noise((peak - trough) / peak))
 
 
 _PRICES = types.Array(types.float64, 1, "C", readonly=True)
@@ -137,13 +157,15 @@ _PRICES = types.Array(types.float64, 1, "C", readonly=True)
 def _measure(equity, trades, held, capital, first_open, last_close, interval_s):  # type: ignore[no-untyped-def]  # compiled
     n = len(equity)
     growth = equity[n - 1] / capital
-    deepest, finite = _max_drawdown(equity, capital)
+    deepest = _max_drawdown(equity, capital)
     cagr = np.nan
     if n * interval_s >= SHORTEST_CAGR_S:
         cagr = growth ** (365.25 * DAY_S / (n * interval_s)) - 1
     root = math.sqrt(365 * DAY_S / interval_s)
     mean, squares, below = _moments(equity, capital)
-    std = math.sqrt(squares / (n - 1)) if n > 1 else np.nan
+    # Where something is not finite, neither is a return; but a return of finite numbers can be infinite.
+    finite = np.isfinite(mean) or np.isfinite(equity).all()
+    std = math.sqrt(max(squares, 0.0) / (n - 1)) if n > 1 else np.nan
     downside = math.sqrt(below / n)
 
     closed, winners, fees, borrowed = 0, 0, 0.0, 0.0

@@ -51,4 +51,5 @@ def _excursions(
     low = min(fills + window.low[first:end].tolist())
     high = max(fills + window.high[first:end].tolist())
     down, up = low / fills[0] - 1, high / fills[0] - 1
-    return (down, up) if is_long else (-up, -down)
+    # Not -up: that would make -0 of 0.
+    return (down, up) if is_long else (0.0 - up, 0.0 - down)

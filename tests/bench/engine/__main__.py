@@ -9,6 +9,7 @@ import asyncio
 from rich.console import Console
 
 from services.cli.console import make_console, say
+from services.compute.memory import keep_freed_memory
 from services.local.interrupts import Interrupts
 from tests.bench.engine.gateway import gateway
 from tests.bench.engine.kernel import kernel
@@ -23,6 +24,8 @@ _SECTIONS = ("kernel", "single", "sweep", "gateway")
 
 async def bench(sections: list[str], rounds: int, console: Console) -> None:
     """Measure `rounds` rounds of each section, after one that warms everything up, and print them."""
+    # As a worker does.
+    keep_freed_memory()
     with Interrupts():
         peers = load_peers(console)
         if "kernel" in sections:

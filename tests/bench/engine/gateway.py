@@ -25,7 +25,8 @@ from tests.bench.candles.market import big_market as whole_market
 from tests.bench.engine.bare_loop import timed_bare
 from tests.bench.engine.markets import BIG_WINDOW, CRYPTO_COUNT, big_market
 from tests.bench.engine.ours import timed_market
-from tests.bench.engine.sampling import Measure, firsts, ratio, sampled, totals
+from tests.bench.engine.processor_time import ProcessorTime
+from tests.bench.engine.sampling import Measure, Samples, firsts, ratio, sampled, totals
 from tests.bench.engine.section import Goal, Row, Section
 from tests.bench.runs import oversold, request, timed_run
 from tests.bench.timing import Spread, Timing
@@ -58,18 +59,19 @@ async def gateway(rounds: int, console: Console) -> Section:
                 open_channel(two.gateway_address) as by_two,
                 open_channel(one.gateway_address) as by_one,
             ):
+                spent = ProcessorTime(_run_at(by_two))
                 measures: dict[str, Measure] = {
-                    "two": _run_at(by_two),
+                    "two": spent.measure,
                     "one": _run_at(by_one),
                     "engine": engine,
                     "bare on one": bare_on_one,
                     "bare on two": bare_on_two,
                 }
                 samples = await sampled(measures, rounds, "through the gateway", console)
-    return _section(samples)
+    return _section(samples, spent)
 
 
-def _section(samples: dict[str, list[Timing]]) -> Section:
+def _section(samples: Samples, spent: ProcessorTime) -> Section:
     two, one, engine = (totals(samples[name]) for name in ("two", "one", "engine"))
     first = firsts(samples["two"])
     halved = [took_s / 2 for took_s in engine]
@@ -94,7 +96,10 @@ def _section(samples: dict[str, list[Timing]]) -> Section:
                 f"two workers at least {_LEAST_SPEEDUP} × one", speedup >= _LEAST_SPEEDUP, f"{speedup:.2f} ×"
             ),
         ],
-        notes=[f"what the machine gives: the bare loop on two cores is {bare:.2f} × as fast as on one"],
+        notes=[
+            f"what the machine gives: the bare loop on two cores is {bare:.2f} × as fast as on one",
+            f"processor time of a run by two workers: {spent.line()}",
+        ],
     )
 
 

@@ -7,19 +7,19 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import repeat
 
+import numpy as np
+from numpy.typing import NDArray
+
+from services.compute.engine import Execution, TradedWindow
 from services.compute.engine.strategies.rsi import Rsi
 from services.compute.stored_candles import StoredCandles
+from services.shared.interval import Interval
 from tests.bench.engine.markets import YEAR_WINDOW
-from tests.bench.engine.ours import backtest
 from tests.bench.timing import Timing
 
 WORKERS = 2
 
-# Every how many combinations one is computed; the time is scaled. No divisor of the grid, so that all of its
-# levels occur.
-MEASURED_EVERY = 9
-
-WHAT = f"ours: run_backtest, one combination at a time (1 of {MEASURED_EVERY}, scaled), {WORKERS} processes"
+WHAT = f"ours: all combinations on one TradedWindow, all metrics, {WORKERS} processes"
 
 
 @contextmanager
@@ -29,18 +29,17 @@ def sweep_measure(market: list[StoredCandles], grid: list[Rsi]) -> Iterator[Call
         yield lambda _number: timed_sweep(workers, market, grid)
 
 
-# TO BE REPLACED when the sweep engine is there: by a call of it that computes the whole grid. MEASURED_EVERY
-# and _backtest_all go with it, and WHAT says what it is.
+# TO BE REPLACED when sweeps are streamed: by a call of what computes a whole sweep, ranking and table
+# included. _backtest_all goes with it, and WHAT says what it is.
 def timed_sweep(workers: Executor, market: list[StoredCandles], grid: list[Rsi]) -> Timing:
-    """Backtest a part of the combinations on all cryptos, and scale that to all of them."""
-    part = grid[::MEASURED_EVERY]
+    """Backtest all combinations on all cryptos; a task is a crypto, so that combinations share indicators."""
     began = time.perf_counter()
-    for _ in workers.map(_backtest_all, market, repeat(part)):
+    for _ in workers.map(_backtest_all, market, repeat(grid)):
         pass
-    return Timing((time.perf_counter() - began) * len(grid) / len(part))
+    return Timing(time.perf_counter() - began)
 
 
-def _backtest_all(stored: StoredCandles, grid: list[Rsi]) -> list[tuple[float | None, ...]]:
-    candles = stored.map()
-    found = [backtest(candles, strategy, YEAR_WINDOW).metrics for strategy in grid]
-    return [(each.total_return, each.sharpe_ratio, each.max_drawdown) for each in found]
+def _backtest_all(stored: StoredCandles, grid: list[Rsi]) -> NDArray[np.float64]:
+    """Return the figures of each combination, a row for each."""
+    traded = TradedWindow(stored.map(), Interval.HOUR_1, YEAR_WINDOW, Execution())
+    return np.array([traded.metrics(strategy) for strategy in grid])

@@ -4,6 +4,7 @@ Loops over Python floats, written from the descriptions alone. The only things t
 its input dataclasses (a strategy's parameters, an execution's options) and enumerations, read by attribute.
 """
 
-from .backtest import Outcome, Refusal, backtest
+from .backtest import Columns, Outcome, Refusal, backtest
+from .rules import series, truth
 
-__all__ = ["Outcome", "Refusal", "backtest"]
+__all__ = ["Columns", "Outcome", "Refusal", "backtest", "series", "truth"]

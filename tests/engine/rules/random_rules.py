@@ -5,12 +5,14 @@ from hypothesis import strategies as st
 from services.compute.engine.rules import Call, Expression
 from services.compute.engine.rules.check import condition_violations
 from services.compute.engine.rules.functions import FUNCTIONS, Constant, Function, Kind
-from services.compute.engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, Number
+from services.compute.engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, Number, call
 from services.compute.engine.strategies.custom_rules import CustomRules
 
 _LEAVES = st.one_of(
     st.sampled_from([OPEN, HIGH, LOW, CLOSE, CLOSE, VOLUME]),
     st.sampled_from([0.0, 1.0, -2.0, 30.0, 50.0]).map(Number),
+    # Zero where the price stands still, and at every candle.
+    st.sampled_from([call("subtract", CLOSE, OPEN), call("subtract", CLOSE, CLOSE)]),
 )
 
 

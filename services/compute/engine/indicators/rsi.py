@@ -40,14 +40,18 @@ def _rsi(close: PriceColumn, runs: Runs, period: int, result: PriceColumn) -> No
             change = close[t] - close[t - 1]
             gain += max(change, 0.0)
             loss += max(-change, 0.0)
-        result[seeded] = _index(gain, loss)
+        index = _index(gain, loss)
+        result[seeded] = index
         # Candles without movement scale both averages alike. That waits for the next movement: done at
         # once, thousands of them would scale both to 0, and the ratio would be lost.
         decay = keep
         for t in range(seeded + 1, end):
             change = close[t] - close[t - 1]
-            scale = 1.0 if change == 0.0 else decay
-            decay = keep * decay if change == 0.0 else keep
-            gain = scale * gain + max(change, 0.0)
-            loss = scale * loss + max(-change, 0.0)
-            result[t] = _index(gain, loss)
+            if change == 0.0:
+                decay *= keep
+            else:
+                gain = decay * gain + max(change, 0.0)
+                loss = decay * loss + max(-change, 0.0)
+                decay = keep
+                index = _index(gain, loss)
+            result[t] = index

@@ -1,6 +1,7 @@
 """What is wrong with an expression, and what it needs: columns, and candles before it has a value."""
 
 from functools import lru_cache
+from itertools import islice
 
 from services.compute.engine.rules.functions import FUNCTIONS, Constant, Function, Input, Kind
 from services.compute.engine.rules.nodes import Call, Column, Expression, Number, Rules, walk
@@ -26,7 +27,8 @@ def condition_violations(expression: Expression, field: str) -> list[Violation]:
     depth = _depth(expression)
     if depth > MAX_DEPTH:
         return [Violation(field, f"is nested {depth} deep, at most {MAX_DEPTH} are allowed")]
-    size = sum(1 for _ in walk(expression))
+    # Counted no further than to say how far off it is: one node may be an argument many times over.
+    size = sum(1 for _ in islice(walk(expression), 100 * MAX_NODES))
     if size > MAX_NODES:
         return [Violation(field, f"has {size} parts, at most {MAX_NODES} are allowed")]
     return _violations(expression, Kind.CONDITION, field)
@@ -37,7 +39,7 @@ def _depth(expression: Expression) -> int:
     while level:
         deepest += 1
         level = [child for node in level if isinstance(node, Call) for child in node.arguments]
-        if deepest > 10 * MAX_DEPTH:
+        if deepest > 10 * MAX_DEPTH or len(level) > MAX_NODES:
             break
     return deepest
 

@@ -79,21 +79,18 @@ class Function:
         return tuple(argument for argument in self.arguments if isinstance(argument, Constant))
 
 
-def _finite(values: Any) -> Any:
-    """Return `values` with NaN for what is infinite: what is beyond a float64 is undefined."""
-    return values if np.isfinite(values).all() else np.where(np.isfinite(values), values, np.nan)
-
-
 def _arithmetic(name: str, of: Callable[..., Any], count: int, help_text: str) -> Function:
+    def compute(*values: Any) -> Any:
+        # What is beyond a float64 is undefined, and no more worth a warning than what was never defined.
+        with np.errstate(all="ignore"):
+            result = of(*values)
+        if isinstance(result, np.ndarray):
+            finite = np.isfinite(result)
+            return result if finite.all() else np.where(finite, result, np.nan)
+        return float(result) if np.isfinite(result) else np.nan
+
     inputs = tuple(Input(name, Kind.SERIES) for name in ("left", "right")[:count])
-    return Function(
-        name,
-        inputs,
-        Kind.SERIES,
-        help_text,
-        compute=lambda *values: _finite(of(*values)),
-        is_indicator=False,
-    )
+    return Function(name, inputs, Kind.SERIES, help_text, compute, is_indicator=False)
 
 
 def _condition(name: str, kind: Kind, count: int, help_text: str, *, lookback: int = 0) -> Function:

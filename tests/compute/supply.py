@@ -1,0 +1,44 @@
+"""Candles for tests of tasks on candles, without a data service."""
+
+from collections.abc import AsyncGenerator, Callable, Iterable
+from pathlib import Path
+
+from services.compute.candle_place import CandlePlace, CryptoData
+from services.compute.candle_tasks import Task
+from services.compute.stored_candles import StoredCandles
+from services.shared.errors import BackcastError
+from services.shared.interval import Interval
+from tests.candle_making import random_candles
+
+
+def cryptos(count: int) -> list[CryptoData]:
+    return [CryptoData(f"C{number}USDT", str(number)) for number in range(count)]
+
+
+class Supply:
+    """Has candles of every crypto but of those in `errors`; those in `gone` are there at the n-th asking."""
+
+    def __init__(self, folder: Path, cryptos: Iterable[CryptoData]) -> None:
+        self.folder = folder
+        self.candles = {data: random_candles(seed, 1000 + seed) for seed, data in enumerate(cryptos)}
+        self.errors: dict[CryptoData, BackcastError] = {}
+        self.gone: dict[CryptoData, int] = {}
+
+    def failing(self, reason: BackcastError, tasks: list[Task]) -> Callable[[CryptoData], list[Task]]:
+        """From the first crypto's tasks on, nothing more can be brought."""
+
+        def tasks_of(data: CryptoData) -> list[Task]:
+            self.errors[data] = reason
+            return tasks
+
+        return tasks_of
+
+    async def columns(
+        self, cryptos: list[CryptoData], interval: Interval, columns: tuple[str, ...]
+    ) -> AsyncGenerator[tuple[CryptoData, CandlePlace | BackcastError]]:
+        for data in cryptos:
+            stored = StoredCandles(self.folder, data, interval, columns)
+            self.gone[data] = self.gone.get(data, 0) - 1
+            if self.gone[data] < 0 and data not in self.errors:
+                stored.write([self.candles[data]])
+            yield data, self.errors.get(data, stored)
