@@ -20,7 +20,16 @@ from services.compute.column_supply import ColumnSupply
 from services.compute.dask_cluster import DaskCluster
 from services.compute.engine import BacktestResult, Detail, Execution, Window
 from services.compute.engine.strategies.rsi import Rsi
+from services.compute.engine.sweep import (
+    ChunkFigures,
+    ParameterValues,
+    Sweep,
+    SweepChunk,
+    compute_chunk,
+    make_grid,
+)
 from services.compute.served_candles import ServedSupply
+from services.compute.sweeps import Sweeper, SweepJob
 from services.compute.task_runner import Outcome, TaskRunner
 from services.local.ports import free_ports
 from services.local.stack import LocalStack, StackSettings
@@ -96,6 +105,33 @@ async def test_a_worker_is_killed_and_the_results_are_equal_and_complete(
         near = [o async for o in TaskRunner(pool, supply).run(cryptos, HOUR, COLUMNS, lambda _: TASKS)]
     assert len(far) == len(cryptos) * len(TASKS)
     assert results_by_task(far) == results_by_task(near)
+
+
+async def test_a_worker_is_killed_in_a_sweep_and_the_figures_are_equal_and_complete(
+    cluster: DaskCluster,
+    processes: DaskProcesses,
+    stack: LocalStack,
+    market: dict[str, Candles],
+    cryptos: list[CryptoData],
+) -> None:
+    grid = make_grid(Rsi(), [ParameterValues("period", range(2, 42)), ParameterValues("oversold", [30, 40])])
+    sweep = Sweep(grid, HOUR, (WINDOW,), Execution())
+    job = SweepJob(sweep, 10, {data: list(range(8)) for data in cryptos})
+    figures: dict[tuple[str, int | None], bytes] = {}
+    runner = TaskRunner(cluster, ServedSupply(stack.data_address))
+    async with aclosing(Sweeper(runner).run(job)) as outcomes:
+        async for outcome in outcomes:
+            assert isinstance(outcome.result, ChunkFigures)
+            figures[outcome.data.symbol, outcome.first] = outcome.result.figures.tobytes()
+            if len(figures) == 10:
+                await kill(processes.workers[0])
+    assert figures == {
+        (data.symbol, first): compute_chunk(
+            market[data.symbol], SweepChunk(sweep, first, grid.possible()[first : first + 10])
+        ).figures.tobytes()
+        for data in cryptos
+        for first in range(0, 80, 10)
+    }
 
 
 async def test_a_result_tells_the_data_that_it_was_computed_from(

@@ -62,7 +62,7 @@ async def test_a_client_that_leaves_stops_the_work_within_a_second_and_keeps_wha
 async def test_a_worker_that_dies_in_a_sweep_changes_nothing(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
-    request = asked(range(2, 102), cacheMode="CACHE_MODE_BYPASS", split=0.5)
+    request = asked(range(2, 62), cacheMode="CACHE_MODE_BYPASS", split=0.5)
     whole = await swept(gateway, request)
     events = []
     killed: list[int] = []
@@ -74,7 +74,7 @@ async def test_a_worker_that_dies_in_a_sweep_changes_nothing(
             worker.kill()
     assert killed
     assert Swept(events).outcome == whole.outcome
-    assert whole.summary.progress.completed == 20_000
+    assert whole.summary.progress.completed == 12_000
 
 
 async def test_the_outcome_does_not_depend_on_the_number_of_workers(
@@ -95,7 +95,7 @@ async def test_the_outcome_does_not_depend_on_the_number_of_workers(
         redis_url=stack.redis_url,
         quiet=True,
     )
-    requests = [asked(range(2, 30), cacheMode="CACHE_MODE_BYPASS", **cut) for cut in ({}, {"folds": 2})]
+    requests = [asked(range(2, 14), cacheMode="CACHE_MODE_BYPASS", **cut) for cut in ({}, {"folds": 2})]
     async with LocalStack(settings) as other, open_channel(other.gateway_address) as channel:
         for request in requests:
             ours, theirs = [await swept(each, request) for each in (gateway, BacktestServiceStub(channel))]

@@ -1,0 +1,73 @@
+"""Sweeps on the workers: every wanted chunk once, and each is what the engine computes."""
+
+from contextlib import aclosing
+from pathlib import Path
+
+import numpy as np
+
+from services.compute.engine import Execution, Window
+from services.compute.engine.strategies.ma_cross import MaCross
+from services.compute.engine.sweep import (
+    ChunkFigures,
+    ParameterValues,
+    Sweep,
+    SweepChunk,
+    compute_chunk,
+    make_grid,
+)
+from services.compute.pool import WorkerPool
+from services.compute.sweeps import ChunkOutcome, Sweeper, SweepJob
+from services.compute.task_runner import TaskRunner
+from services.shared.errors import NotFound
+from services.shared.interval import Interval
+from tests.candle_making import START_S
+from tests.compute.supply import Supply, cryptos
+
+# 4 × 5 combinations without the conflicting ones are 14: in chunks of 4, the fourth has two.
+GRID = make_grid(
+    MaCross(), [ParameterValues("fast", [2, 4, 6, 8]), ParameterValues("slow", [3, 5, 7, 9, 11])]
+)
+SWEEP = Sweep(
+    GRID,
+    Interval.HOUR_1,
+    (Window(START_S, START_S + 3600 * 500), Window(START_S + 3600 * 500, START_S + 3600 * 1000)),
+    Execution(),
+)
+
+
+async def outcomes_of(sweeper: Sweeper, job: SweepJob) -> list[ChunkOutcome]:
+    async with aclosing(sweeper.run(job)) as outcomes:
+        return [outcome async for outcome in outcomes]
+
+
+async def test_each_wanted_chunk_is_computed_once(pool: WorkerPool, tmp_path: Path) -> None:
+    first, second, third = cryptos(3)
+    supply = Supply(tmp_path, cryptos(3))
+    job = SweepJob(SWEEP, 4, {first: [0, 1, 2, 3], second: [3], third: [1, 2]})
+    outcomes = await outcomes_of(Sweeper(TaskRunner(pool, supply)), job)
+    assert sorted((outcome.data.symbol, outcome.first) for outcome in outcomes) == [
+        *(("C0USDT", start) for start in (0, 4, 8, 12)),
+        ("C1USDT", 12),
+        *(("C2USDT", start) for start in (4, 8)),
+    ]
+    for outcome in outcomes:
+        assert isinstance(outcome.result, ChunkFigures)
+        assert outcome.first is not None
+        positions = GRID.possible()[outcome.first : outcome.first + 4]
+        assert outcome.result.figures.shape[:2] == (2 if outcome.first == 12 else 4, 2)
+        expected = compute_chunk(supply.candles[outcome.data], SweepChunk(SWEEP, outcome.first, positions))
+        assert outcome.result.figures.tobytes() == expected.figures.tobytes()
+        assert not np.isnan(outcome.result.figures[:, :, 0]).any()
+
+
+async def test_a_crypto_without_candles_fails_once(pool: WorkerPool, tmp_path: Path) -> None:
+    first, second = cryptos(2)
+    supply = Supply(tmp_path, cryptos(2))
+    supply.errors[first] = NotFound("there are no candles")
+    job = SweepJob(SWEEP, 4, {first: [0, 1, 2], second: [0]})
+    outcomes = await outcomes_of(Sweeper(TaskRunner(pool, supply)), job)
+    by_symbol = {outcome.data.symbol: outcome for outcome in outcomes}
+    assert len(outcomes) == len(by_symbol) == 2
+    assert by_symbol["C0USDT"].first is None
+    assert isinstance(by_symbol["C0USDT"].result, NotFound)
+    assert isinstance(by_symbol["C1USDT"].result, ChunkFigures)
