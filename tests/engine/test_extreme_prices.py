@@ -23,7 +23,7 @@ from services.shared.errors import Refused
 from services.shared.interval import Interval
 
 HOURS = 400
-RANGES = [(1e-320, 1e-310), (1e-300, 1e-200), (1e300, 1e308), (1e-308, 1e308), (1e-9, 1e15)]
+RANGES = [(1e-320, 1e-310), (1e-200, 1e200), (1e-300, 1e-200), (1e300, 1e308), (1e-308, 1e308), (1e-9, 1e15)]
 EVERY_STRATEGY = [
     *(strategy() for name, strategy in STRATEGIES.items() if name != "rules"),
     CustomRules(
@@ -38,6 +38,7 @@ EXECUTIONS = [
     Execution(direction=Direction.SHORT_ONLY, borrow_rate=-100.0, **RISKY),
     Execution(direction=Direction.LONG_SHORT, volatility_target=VolatilityTarget(0.5), **RISKY),
     Execution(quote_amount=1e15, take_profit=Distance(atr_multiple=1_000.0), initial_capital=1e15),
+    Execution(equity_fraction=1e-300, direction=Direction.LONG_SHORT),
     Execution(equity_fraction=1e-300, initial_capital=1e-300, fee_rate=0.999, slippage_bps=9_999),
 ]
 
@@ -77,3 +78,12 @@ def test_what_cannot_be_computed_is_refused() -> None:
         run_backtest(
             candles, STRATEGIES["buy_and_hold"](), Interval.HOUR_1, window, Execution(), Detail.METRICS
         )
+
+
+@pytest.mark.parametrize("direction", Direction)
+def test_an_amount_that_buys_less_than_the_smallest_number(direction) -> None:
+    candles, window = candles_between(10_000, 100_000), Window(0, 3600 * HOURS)
+    execution = Execution(quote_amount=1e-323, direction=direction, stop_loss=Distance(0.1))
+    result = run_backtest(candles, STRATEGIES["rsi"](2), Interval.HOUR_1, window, execution, Detail.EQUITY)
+    assert result.metrics.total_return == 0
+    assert {trade.units for trade in result.trades} == {0}

@@ -1,15 +1,20 @@
 """Trades as records for people."""
 
+import math
 from typing import Any
 
 from services.compute.engine.execution import Execution, FillTime
 from services.compute.engine.results import ExitReason, Trade
 from services.compute.engine.terms import TradeColumns
 from services.shared.candles import Candles
+from services.shared.errors import Refused
 
 
 def trade_records(window: Candles, trades: TradeColumns, execution: Execution) -> tuple[Trade, ...]:
-    """Return the trades of a simulation (see Simulation.trades) as records; the window needs high and low."""
+    """Return the trades of a simulation (see Simulation.trades) as records; the window needs high and low.
+
+    Raises Refused where the price went further from one than a float64 can tell.
+    """
     return tuple(_record(window, trade, execution) for trade in trades)
 
 
@@ -51,5 +56,7 @@ def _excursions(
     low = min(fills + window.low[first:end].tolist())
     high = max(fills + window.high[first:end].tolist())
     down, up = low / fills[0] - 1, high / fills[0] - 1
+    if up == math.inf:
+        raise Refused("its prices are too small or too great to be computed with")
     # Not -up: that would make -0 of 0.
     return (down, up) if is_long else (0.0 - up, 0.0 - down)
