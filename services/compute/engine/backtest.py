@@ -15,6 +15,7 @@ from services.compute.engine.rules.check import columns_of_expression, warmup
 from services.compute.engine.rules.nodes import CLOSE, HIGH, LOW, call
 from services.compute.engine.simulation import Simulation, simulate
 from services.compute.engine.strategies import Signals, Strategy
+from services.compute.engine.terms import terms_of
 from services.compute.engine.trades import trade_records
 from services.shared.candles import VALUE_COLUMNS, Candles, PriceColumn
 from services.shared.clock import utc
@@ -86,6 +87,7 @@ class TradedWindow:
             np.ascontiguousarray(time), *(np.ascontiguousarray(column) for column in values)
         )
         self._interval, self._window, self._execution = interval, window, execution
+        self._terms = terms_of(execution, interval.seconds)
         self._measures = _measures(execution)
         self._measures_warmup = max(map(warmup, self._measures.values()), default=0)
         # Strategies that need equally much warm-up see the same candles, so their indicators are the same.
@@ -143,8 +145,7 @@ class TradedWindow:
             simulation = simulate(
                 self._traded,
                 Signals(signals.buy[before:], signals.sell[before:]),
-                self._execution,
-                self._interval,
+                self._terms,
                 **self._measured_columns(evaluation, before),
             )
             figures = measure(self._traded, simulation, self._execution.initial_capital, self._interval)

@@ -27,11 +27,9 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit, types
 
-from services.compute.engine.execution import Execution
 from services.compute.engine.strategies import Signals
-from services.compute.engine.terms import TERMS, TRADE, TRADES, TradeColumns, terms_of
+from services.compute.engine.terms import TERMS, TRADE, TRADES, Terms, TradeColumns
 from services.shared.candles import Candles, PriceColumn
-from services.shared.interval import Interval
 
 NO_COLUMN = np.empty(0)
 
@@ -57,17 +55,16 @@ class Simulation:
 def simulate(
     window: Candles,
     signals: Signals,
-    execution: Execution,
-    interval: Interval,
+    terms: Terms,
     atr: PriceColumn = NO_COLUMN,
     volatility: PriceColumn = NO_COLUMN,
 ) -> Simulation:
     """Trade `signals` on `window`, both of n candles.
 
-    `atr` and `volatility` (per year) are float64 of shape (n,), or empty where the execution needs none;
-    high and low may be empty where it does not need the range.
+    `atr` and `volatility` (per year) are float64 of shape (n,), or empty where the terms need none; high and
+    low may be empty where they do not need the range.
     """
-    high, low = (window.high, window.low) if execution.needs_range else (NO_COLUMN, NO_COLUMN)
+    high, low = (window.high, window.low) if terms.needs_range else (NO_COLUMN, NO_COLUMN)
     return Simulation(
         *_simulate(
             window.open_time_s,
@@ -79,7 +76,7 @@ def simulate(
             signals.sell,
             atr,
             volatility,
-            terms_of(execution, interval.seconds),
+            terms,
         )
     )
 
@@ -309,7 +306,6 @@ def _simulate(time_s, open_, high, low, close, buy, sell, atr, volatility, terms
     equity = np.empty(n)
     trades = np.empty(_FIRST_CAPACITY, TRADE)
     count = held = wanted = side = t = 0
-    has_range = len(high) > 0
     now = np.zeros(1, _POSITION)[0]
     now.cash = terms.capital
     while t < n:
@@ -317,7 +313,7 @@ def _simulate(time_s, open_, high, low, close, buy, sell, atr, volatility, terms
         # Orders of the last close fill at this open; those at a close have filled there.
         if wanted != side:
             count = _fill(now, trades, count, wanted, open_[t], t, time_s[t], t - 1, atr, volatility, terms)
-        if has_range and now.side != 0:
+        if terms.needs_range and now.side != 0:
             count = _live_through(now, trades, count, t, time_s, open_, high, low, close, terms)
             equity[t] = _equity(now, close[t])
         else:

@@ -54,10 +54,11 @@ class Terms(NamedTuple):
     same_close: bool
     may_long: bool
     may_short: bool
+    needs_range: bool
 
 
 TERMS = types.NamedTuple(  # type: ignore[no-untyped-call]
-    (*(types.float64,) * 14, *(types.boolean,) * 3), Terms
+    (*(types.float64,) * 14, *(types.boolean,) * 4), Terms
 )
 
 
@@ -81,6 +82,7 @@ def terms_of(execution: Execution, interval_s: int) -> Terms:
         execution.fill_time is FillTime.SAME_CLOSE,
         execution.direction is not Direction.SHORT_ONLY,
         execution.direction is not Direction.LONG_ONLY,
+        execution.needs_range,
     )
     # Compiled code knows no mixture of int and float.
     return Terms._make((*map(float, numbers), *flags))

@@ -10,15 +10,15 @@ _PAUSE_S = 0.01
 
 
 class PeakMemory:
-    """Watches a process and all of its descendants while its context lasts.
+    """Watches processes and all of their descendants while its context lasts.
 
     What is counted is their resident memory, summed: pages that several of them share count for each.
     """
 
-    def __init__(self, process_id: int) -> None:
+    def __init__(self, process_ids: list[int]) -> None:
         self.peak_bytes = 0
         """The most that there was at once."""
-        self._root = psutil.Process(process_id)
+        self._roots = list(map(psutil.Process, process_ids))
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch)
 
@@ -38,7 +38,8 @@ class PeakMemory:
 
     def _bytes(self) -> int:
         total = 0
-        for process in (self._root, *self._root.children(recursive=True)):
+        descendants = (child for root in self._roots for child in root.children(recursive=True))
+        for process in (*self._roots, *descendants):
             try:
                 total += process.memory_info().rss
             except psutil.NoSuchProcess:

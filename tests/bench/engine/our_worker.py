@@ -8,6 +8,7 @@ from services.compute.backtest_task import Backtest, backtest
 from services.compute.candle_tasks import Batch, PlacedTask, Task, run_batch
 from services.compute.engine import Detail, Execution, Window
 from services.compute.engine.strategies.rsi import Rsi
+from services.compute.memory import keep_freed_memory
 from services.compute.stored_candles import StoredCandles
 from services.shared.interval import Interval
 from tests.bench.runs import oversold
@@ -23,6 +24,8 @@ def task(stored: StoredCandles, strategy: Rsi, window: Window) -> Batch:
 @contextmanager
 def worker_measure(market: list[StoredCandles], window: Window) -> Iterator[Callable[[int], Timing]]:
     """Yield what runs the tasks of the whole market, one after the other."""
+
+    keep_freed_memory()
 
     def measure(number: int) -> Timing:
         strategy = Rsi(oversold=oversold(number))

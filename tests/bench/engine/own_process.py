@@ -1,6 +1,6 @@
 """A measure in a fresh process, as a worker of compute is one.
 
-Its memory can be told from the benchmark's, and its allocator has not yet learned to keep what is freed.
+Its memory is its own, and it has nothing in its caches.
 """
 
 import multiprocessing

@@ -1,26 +1,19 @@
 """The sweep: many combinations of parameters on the whole market of one year, on two cores."""
 
-import tempfile
-from pathlib import Path
-
 from rich.console import Console
 
-from services.compute.engine.strategies.rsi import Rsi
 from services.shared.candles import Candles
 from tests.bench.engine.agreement import agreement_lines
 from tests.bench.engine.bare_loop import timed_bare
 from tests.bench.engine.markets import CRYPTO_COUNT, YEAR_WINDOW, year_market
 from tests.bench.engine.memory import PeakMemory
-from tests.bench.engine.our_sweep import WHAT, WORKERS, sweep_measure
-from tests.bench.engine.own_process import own_process
+from tests.bench.engine.our_sweep import GRID, our_sweep
 from tests.bench.engine.peers import Peers
 from tests.bench.engine.sampling import Measure, ratio, sampled, totals
 from tests.bench.engine.section import Goal, Row, Section
-from tests.bench.engine.stored_market import store_market
 from tests.bench.timing import Timing
 
-GRID = [Rsi(period, oversold) for period in range(5, 25) for oversold in range(20, 40, 2)]
-
+_CORES = 2
 _TIMES_FASTER = 20
 _MOST_GIB = 1.5
 # Of how many cryptos vectorbt's sweep is measured: each is some chunks of columns, and none knows of another.
@@ -30,19 +23,16 @@ _PEER_CRYPTOS = 5
 async def sweep(rounds: int, peers: Peers, console: Console) -> Section:
     """Measure our sweep and its memory, the bare loop, and vectorbt."""
     market = year_market(console)
-    with (
-        tempfile.TemporaryDirectory(prefix="backcast-bench-") as folder,
-        own_process(sweep_measure, store_market(market, Path(folder)), GRID) as ours,
-        PeakMemory(ours.process_id) as memory,
-    ):
+    async with our_sweep(console) as ours:
         measures: dict[str, Measure] = {
-            WHAT: ours.measure,
-            f"floor: the bare loop in {WORKERS} threads": _bare(market),
+            "SweepBacktests through the gateway, all metrics, not cached": ours.measure,
+            f"floor: the bare loop in {_CORES} threads": _bare(market),
         }
         if peers.vectorbt:
             name = f"{peers.vectorbt.NAME} in chunks, three metrics ({_PEER_CRYPTOS} cryptos, scaled)"
             measures[name] = _vectorbt(market, peers)
-        samples = await sampled(measures, rounds, "sweep", console)
+        with PeakMemory(ours.process_ids) as memory:
+            samples = await sampled(measures, rounds, "sweep", console)
     rows = {name: totals(each) for name, each in samples.items()}
     (name, engine_s), (floor_name, floor_s), *peer = rows.items()
     return Section(
@@ -69,12 +59,12 @@ def _speed_goal(ours: list[float], theirs: list[float] | None) -> Goal:
 
 
 def _memory_goal(gib: float) -> Goal:
-    return Goal(f"ours under {_MOST_GIB} GiB of resident memory in all", gib < _MOST_GIB, f"{gib:.2f} GiB")
+    return Goal(f"gateway, compute and workers under {_MOST_GIB} GiB", gib < _MOST_GIB, f"{gib:.2f} GiB")
 
 
 def _bare(market: list[Candles]) -> Measure:
     async def bare(_number: int) -> Timing:
-        return timed_bare(market, GRID, WORKERS)
+        return timed_bare(market, GRID, _CORES)
 
     return bare
 

@@ -1,6 +1,7 @@
 """The unit of work of a sweep, and of caching it: some combinations, on one crypto, in every window."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from services.compute.engine.backtest import TradedWindow, columns_of
 from services.compute.engine.execution import Execution
 from services.compute.engine.results import METRIC_NAMES, Window
+from services.compute.engine.strategies import Strategy
 from services.compute.engine.sweep.grid import Grid
 from services.shared.candles import VALUE_COLUMNS, Candles
 from services.shared.errors import BackcastError, NotFound, Refused
@@ -63,7 +65,7 @@ def compute_chunk(candles: Candles, chunk: SweepChunk) -> ChunkFigures:
     `columns_of_sweep` may be empty.
     """
     sweep = chunk.sweep
-    strategies = [sweep.grid.strategy(position) for position in chunk.positions.tolist()]
+    strategies = _strategies(sweep.grid, chunk.positions.tobytes())
     figures = np.full((len(strategies), len(sweep.windows), len(METRIC_NAMES)), np.nan)
     failures: dict[tuple[int, int], BackcastError] = {}
     for w, window in enumerate(sweep.windows):
@@ -78,6 +80,12 @@ def compute_chunk(candles: Candles, chunk: SweepChunk) -> ChunkFigures:
             except Refused as error:
                 failures[s, w] = error
     return ChunkFigures(figures, len(failures), failures[min(failures)] if failures else None)
+
+
+# The same chunk comes for one crypto after the other, and a strategy finds out what it needs once.
+@lru_cache(maxsize=16)
+def _strategies(grid: Grid, positions: bytes) -> list[Strategy]:
+    return [grid.strategy(position) for position in np.frombuffer(positions, np.int64).tolist()]
 
 
 def columns_of_sweep(sweep: Sweep) -> tuple[str, ...]:
