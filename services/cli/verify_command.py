@@ -14,8 +14,8 @@ from backcast.backtest.v1 import result_pb2
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.console import make_console, say
+from services.cli.event_stream import events_of
 from services.cli.look_ahead import Difference, first_difference
-from services.cli.run_command import run_events
 from services.shared.interval import Interval
 
 _MOST_DIFFERENCES = 20
@@ -69,7 +69,7 @@ async def _results(
     """Return results and failures by symbol, and the request with its defaults filled in."""
     results, failures = {}, {}
     understood = request
-    async with aclosing(run_events(request, gateway)) as events:
+    async with aclosing(events_of(gateway, lambda stub: stub.RunBacktests(request))) as events:
         async for event in events:
             match event.WhichOneof("event"):
                 case "started":
