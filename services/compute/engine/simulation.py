@@ -98,7 +98,7 @@ _POSITION = np.dtype(
 )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True)
 def _wanted(side, buy, sell, may_long, may_short):  # type: ignore[no-untyped-def]  # compiled
     """Return the side that the signals of a close ask for."""
     if side <= 0 and buy and (may_long or side < 0):
@@ -108,7 +108,7 @@ def _wanted(side, buy, sell, may_long, may_short):  # type: ignore[no-untyped-de
     return side
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True)
 def _budget(cash, terms, volatility):  # type: ignore[no-untyped-def]  # compiled
     """Return what a new position may cost, fee included; 0 where there is to be none."""
     if np.isnan(terms.target):
@@ -118,7 +118,7 @@ def _budget(cash, terms, volatility):  # type: ignore[no-untyped-def]  # compile
     return cash * min(1.0, terms.target / volatility)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True)
 def _level(price, sign, fraction, multiple, atr):  # type: ignore[no-untyped-def]  # compiled
     """Return the price at a distance from `price`; NaN, which nothing ever touches, where there is none."""
     if not np.isnan(fraction):
@@ -126,7 +126,7 @@ def _level(price, sign, fraction, multiple, atr):  # type: ignore[no-untyped-def
     return price + sign * multiple * atr
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True)
 def _enter(now, side, raw, index, time_s, budget, atr, terms):  # type: ignore[no-untyped-def]  # compiled
     price = raw * (1 + side * terms.slippage)
     now.side, now.price, now.since, now.cost = side, price, index, budget
@@ -142,14 +142,14 @@ def _enter(now, side, raw, index, time_s, budget, atr, terms):  # type: ignore[n
         now.cash += now.units * price * (1 - terms.fee)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True)
 def _closing_worth(now, raw, terms):  # type: ignore[no-untyped-def]  # compiled
     """Return what closing the position adds to the cash: less than nothing where it is short."""
     side = now.side
     return side * (now.units * raw * (1 - side * terms.slippage) * (1 - side * terms.fee))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True)
 def _record(now, trade, index, reason, exit_price, worth, exit_fee):  # type: ignore[no-untyped-def]  # compiled
     """Write the position into the record `trade`, as one whose closing adds `worth` to the cash."""
     trade.entry, trade.exit, trade.reason = now.since, index, reason
@@ -160,7 +160,7 @@ def _record(now, trade, index, reason, exit_price, worth, exit_fee):  # type: ig
     trade.fees, trade.borrow = now.fee_paid + exit_fee, now.borrowed
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True)
 def _leave(now, trade, raw, index, reason, terms):  # type: ignore[no-untyped-def]  # compiled
     worth = _closing_worth(now, raw, terms)
     if reason == _LIQUIDATION or now.cash + worth < 0:
@@ -172,7 +172,7 @@ def _leave(now, trade, raw, index, reason, terms):  # type: ignore[no-untyped-de
     now.side, now.units = 0.0, 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True)
 def _charge(now, raw, time_s, terms):  # type: ignore[no-untyped-def]  # compiled
     """Take from the cash what a short position has cost to borrow since it was last charged."""
     cost = now.units * raw * terms.borrow_rate * ((time_s - now.charged_s) / _YEAR_S)
@@ -181,7 +181,7 @@ def _charge(now, raw, time_s, terms):  # type: ignore[no-untyped-def]  # compile
     now.charged_s = time_s
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True)
 def _touched(now, open_, high, low, terms):  # type: ignore[no-untyped-def]  # compiled
     """Return why the position is closed within a candle (_NOT_CLOSED: it is not), and at which raw price."""
     side, stop, profit = now.side, now.stop, now.profit
@@ -202,7 +202,7 @@ def _touched(now, open_, high, low, terms):  # type: ignore[no-untyped-def]  # c
     return _NOT_CLOSED, np.nan
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True)
 def _fill(now, trades, count, wanted, raw, index, time_s, signal, atr, volatility, terms):  # type: ignore[no-untyped-def]  # compiled
     """Close what is open, and open what is wanted instead; return how many trades are closed now."""
     if now.side != 0:
@@ -219,7 +219,7 @@ def _fill(now, trades, count, wanted, raw, index, time_s, signal, atr, volatilit
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True)
 def _live_through(now, trades, count, t, time_s, open_, high, low, close, terms):  # type: ignore[no-untyped-def]  # compiled
     """Take the open position through candle t; return how many trades are closed now."""
     short = now.side < 0
@@ -240,12 +240,12 @@ def _live_through(now, trades, count, t, time_s, open_, high, low, close, terms)
     return count + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True)
 def _equity(now, close):  # type: ignore[no-untyped-def]  # compiled
     return now.cash + now.side * now.units * close
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True)
 def _next(flags, t):  # type: ignore[no-untyped-def]  # compiled
     """Return the index of the first flag that is set from t on, or n."""
     # Most are not: it is faster to ask eight at once.
@@ -260,7 +260,7 @@ def _next(flags, t):  # type: ignore[no-untyped-def]  # compiled
     return t
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True)
 def _coast(equity, close, buy, sell, t, now, terms):  # type: ignore[no-untyped-def]  # compiled
     """Write the equity from candle t on while no signal asks for another side; return where one does, or n.
 
@@ -278,7 +278,7 @@ def _coast(equity, close, buy, sell, t, now, terms):  # type: ignore[no-untyped-
     return end
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True)
 def _with_room(trades, count):  # type: ignore[no-untyped-def]  # compiled
     # A candle closes two at most: one at its open, and one within it.
     if count + 2 <= len(trades):
@@ -301,6 +301,7 @@ _TIMES = types.Array(types.int64, 1, "C", readonly=True)
     )(_TIMES, *(_PRICES,) * 4, *(_FLAGS,) * 2, *(_PRICES,) * 2, TERMS),
     cache=True,
     nogil=True,
+    # Here and in all that it calls: units that underflow to zero divide to infinity, and raise nothing.
     error_model="numpy",
 )
 def _simulate(time_s, open_, high, low, close, buy, sell, atr, volatility, terms):  # type: ignore[no-untyped-def]  # compiled
