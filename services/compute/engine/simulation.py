@@ -295,7 +295,7 @@ _TIMES = types.Array(types.int64, 1, "C", readonly=True)
 
 
 # A signature makes this compile at import, once for all processes: the machine code is cached on disk.
-@njit(
+@njit(  # type: ignore[call-overload]  # a signature with a return type is one too
     types.Tuple(  # type: ignore[no-untyped-call]
         (types.Array(types.float64, 1, "C"), TRADES, types.int64)
     )(_TIMES, *(_PRICES,) * 4, *(_FLAGS,) * 2, *(_PRICES,) * 2, TERMS),
