@@ -64,12 +64,15 @@ def test_fewer_points_keep_the_ends_and_every_extreme(equity, most, capital):
     assert few.drawdown.max() == whole.drawdown.max()
 
 
-def test_each_stretch_keeps_its_own_extremes():
-    # Ten calm stretches with a spike up and one down in each: 32 points have room for all of them.
-    equity = np.full(1_000, 100.0)
-    equity[37::100], equity[61::100] = 110 + np.arange(10), 90 - np.arange(10)
-    found = equity_curve(hours(1_000), equity, 100.0, 32)
-    assert set(found.equity) >= set(equity) - {100.0}
+def test_each_stretch_keeps_its_lowest_its_highest_and_its_deepest():
+    # Ten stretches, each above the last, which dip to 1, rise to 80 and fall back to 40: the lowest equity
+    # is not where the drawdown is deepest. 32 points have room for all of them.
+    levels = 1_000.0 * np.arange(1, 11)
+    stretch = np.full(100, 50.0)
+    stretch[:10], stretch[10], stretch[20], stretch[30] = 5, 1, 80, 40
+    equity = (levels[:, None] + stretch).ravel()
+    found = equity_curve(hours(1_000), equity, 1_000.0, 32)
+    assert set(found.equity) >= {level + value for level in levels for value in (1, 80, 40)}
 
 
 def test_points_are_spread_over_the_whole_time():
