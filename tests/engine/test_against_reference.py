@@ -119,7 +119,7 @@ def assert_same_trade(trade, position, open_times):
     assert (trade.exit_price is None) == (position.exit_price is None)
     if position.exit_price is not None:
         assert trade.exit_price == pytest.approx(position.exit_price, rel=1e-12, abs=0)
-    assert trade.units == pytest.approx(position.side * position.units, rel=1e-11, abs=0)
+    assert trade.units == pytest.approx(position.side * position.units, rel=1e-12, abs=0)
     assert trade.fees_paid == pytest.approx(position.entry_fee + position.exit_fee, rel=1e-9, abs=0)
     assert trade.profit == pytest.approx(position.profit, rel=1e-9, abs=1e-12 * position.cost)
     assert trade.return_fraction == pytest.approx(position.return_fraction, rel=1e-9, abs=1e-12)
