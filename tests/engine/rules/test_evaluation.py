@@ -8,11 +8,13 @@ from hypothesis import event, given, settings
 
 from services.compute.engine.rules import Call, Evaluation
 from services.compute.engine.rules import evaluation as module
-from services.compute.engine.rules.nodes import CLOSE, HIGH, OPEN, call
+from services.compute.engine.rules.functions import FUNCTIONS, Input
+from services.compute.engine.rules.nodes import CLOSE, HIGH, OPEN, Column, Number, call
 from services.compute.engine.strategies.custom_rules import CustomRules
+from services.shared.candles import VALUE_COLUMNS
 from services.shared.interval import Interval
 from tests.engine import reference
-from tests.engine.inputs import make_candles, run
+from tests.engine.inputs import make_candles, real_candles, run
 from tests.engine.random_inputs import histories
 
 from .random_rules import conditions, series
@@ -214,3 +216,25 @@ def test_a_full_memory_gives_up_the_oldest_and_stays_right(monkeypatch):
         average = call("sma", CLOSE, period)
         assert np.array_equal(evaluation.series(average), Evaluation(CLOSES).series(average), equal_nan=True)
         assert np.array_equal(evaluation.condition(average > 2), Evaluation(CLOSES).condition(average > 2))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("macd", "macd_signal"), ("bollinger_lower", "bollinger_upper"), ("keltner_upper", "keltner_lower")],
+)
+def test_what_is_computed_together_is_computed_once(first, second):
+    candles = real_candles("BTCUSDT")[:500]
+    one, other = (Call(name, usual_arguments(name)) for name in (first, second))
+    evaluation = Evaluation(candles)
+    evaluation.series(one)
+    # What it is made of is not looked at again.
+    lost = replace(evaluation.candles, **{column: np.zeros(500) for column in VALUE_COLUMNS})
+    evaluation.candles = lost
+    assert evaluation.series(other).tobytes() == Evaluation(candles).series(other).tobytes()
+
+
+def usual_arguments(name):
+    return tuple(
+        Column(argument.default) if isinstance(argument, Input) else Number(argument.default)
+        for argument in FUNCTIONS[name].arguments
+    )

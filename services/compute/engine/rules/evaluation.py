@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.compute.engine.rules.check import constants_of
-from services.compute.engine.rules.functions import FUNCTIONS
+from services.compute.engine.rules.functions import FUNCTIONS, parts_of
 from services.compute.engine.rules.nodes import Call, Column, Expression, Number
 from services.shared.candles import Candles, PriceColumn
 
@@ -67,6 +67,11 @@ class Evaluation:
         inputs = [of(child) for child in node.arguments[: len(function.inputs)]]
         assert function.compute is not None
         value = function.compute(*inputs, *constants_of(function, node))
+        if function.part is not None:
+            # Both bands, or a line and its signal: what wants one of them mostly wants the other.
+            for name, part in parts_of(function.compute).items():
+                self._keep(Call(name, node.arguments), value[part])
+            return value[function.part]
         if isinstance(value, np.ndarray):
             self._keep(node, value)
         return value

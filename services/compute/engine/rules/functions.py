@@ -54,9 +54,10 @@ class Function:
 
     `compute` gets its inputs as float64 columns of shape (n,), or as floats where they are the same at
     every candle and it is no indicator, then its constants; it returns a float64 column, NaN where it
-    is undefined. Conditions have none: see `evaluation`. `lookback` is how many candles before a first
-    value it needs to have seen, `warmup` how many until what came before has no say any more; both are
-    functions of the constants, and both count from where its inputs are defined.
+    is undefined. Where it returns several, `part` is which of them this function gives. Conditions have
+    none: see `evaluation`. `lookback` is how many candles before a first value it needs to have seen,
+    `warmup` how many until what came before has no say any more; both are functions of the constants, and
+    both count from where its inputs are defined.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Function:
     compute: Callable[..., Any] | None = None
     lookback: Callable[..., int] = lambda *_: 0
     warmup: Callable[..., int] | None = None
+    part: int | None = None
     is_indicator: bool = True
 
     @cached_property
@@ -128,10 +130,6 @@ _MACD = (_period(12, "fast"), _period(26, "slow", 2), _period(9, "signal"))
 _STOCHASTIC = (_period(14), _period(3, "smoothing"))
 _BOLLINGER = (_period(20), _factor("width", 2.0))
 _KELTNER = (_period(20), _period(10, "atr_period"), _factor("multiple", 2.0))
-
-
-def _macd(part: int) -> Callable[..., PriceColumn]:
-    return lambda *arguments: indicators.macd(*arguments)[part]
 
 
 def _stochastic_k(
@@ -263,34 +261,38 @@ _FUNCTIONS = (
         (_SERIES, *_BOLLINGER),
         Kind.SERIES,
         "Lower Bollinger band.",
-        lambda *arguments: indicators.bollinger_bands(*arguments)[0],
+        indicators.bollinger_bands,
         _window,
+        part=0,
     ),
     Function(
         "bollinger_upper",
         (_SERIES, *_BOLLINGER),
         Kind.SERIES,
         "Upper Bollinger band.",
-        lambda *arguments: indicators.bollinger_bands(*arguments)[2],
+        indicators.bollinger_bands,
         _window,
+        part=2,
     ),
     Function(
         "keltner_lower",
         (*_HIGH_LOW_CLOSE, *_KELTNER),
         Kind.SERIES,
         "Lower Keltner channel: EMA less a multiple of the ATR.",
-        lambda *arguments: indicators.keltner_channel(*arguments)[0],
+        indicators.keltner_channel,
         _keltner_lookback,
         _keltner_warmup,
+        part=0,
     ),
     Function(
         "keltner_upper",
         (*_HIGH_LOW_CLOSE, *_KELTNER),
         Kind.SERIES,
         "Upper Keltner channel: EMA plus a multiple of the ATR.",
-        lambda *arguments: indicators.keltner_channel(*arguments)[2],
+        indicators.keltner_channel,
         _keltner_lookback,
         _keltner_warmup,
+        part=2,
     ),
     *(
         Function(
@@ -298,9 +300,10 @@ _FUNCTIONS = (
             (_SERIES, *_MACD),
             Kind.SERIES,
             help_text,
-            _macd(part),
+            indicators.macd,
             lookback=lambda fast, slow, signal: max(fast, slow) + signal - 2,
             warmup=lambda fast, slow, signal: _exponential(max(fast, slow)) + _exponential(signal),
+            part=part,
         )
         for part, (name, help_text) in enumerate(
             (
@@ -323,8 +326,9 @@ _FUNCTIONS = (
         (*_HIGH_LOW_CLOSE, *_STOCHASTIC, _period(3, "signal")),
         Kind.SERIES,
         "Slow stochastic %D, the average of %K.",
-        lambda *arguments: indicators.stochastic(*arguments)[1],
+        indicators.stochastic,
         _stochastic_lookback,
+        part=1,
     ),
     Function(
         "supertrend",
@@ -339,3 +343,12 @@ _FUNCTIONS = (
 
 # By name, which is also the name in texts and, in capitals, of the API's enum value.
 FUNCTIONS: dict[str, Function] = {function.name: function for function in _FUNCTIONS}
+
+
+def parts_of(compute: Callable[..., Any]) -> dict[str, int]:
+    """Return the names of the functions that are parts of what `compute` returns, and which parts."""
+    return {
+        function.name: function.part
+        for function in _FUNCTIONS
+        if function.compute is compute and function.part is not None
+    }
