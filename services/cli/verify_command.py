@@ -1,7 +1,9 @@
 """`backcast verify`: repeats a run on shorter histories, and looks for what the future had a say in."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rich import box
@@ -10,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from backcast.backtest.v1 import result_pb2
+from backcast.backtest.v1 import execution_pb2, result_pb2
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.console import make_console, say
@@ -22,45 +24,72 @@ _MOST_DIFFERENCES = 20
 
 
 def verify(request: pb.RunBacktestsRequest, gateway: str, cuts: int) -> bool:
-    """Run `request`, then `cuts` times on a history that ends earlier; return whether nothing differs."""
+    """Run `request`, then `cuts` times on a history that ends earlier; return whether nothing differs.
+
+    All of it twice: as it was asked for, and with fills at the signals' own closes. A fill at the next open
+    comes with the very candle that a strategy which knows one candle ahead would have known; at the close,
+    nothing has come yet.
+    """
     return asyncio.run(_verify(request, gateway, cuts, make_console()))
 
 
 async def _verify(request: pb.RunBacktestsRequest, gateway: str, cuts: int, console: Console) -> bool:
-    request.detail = result_pb2.DETAIL_EQUITY
-    request.curve_points = 0
+    asked = pb.RunBacktestsRequest()
+    asked.CopyFrom(request)
+    asked.detail, asked.curve_points = result_pb2.DETAIL_EQUITY, 0
     # What is compared is computed, not remembered.
-    request.cache_mode = pb.CACHE_MODE_BYPASS
-    differences: list[Difference] = []
-    compared = 0
+    asked.cache_mode = pb.CACHE_MODE_BYPASS
+    at_close = pb.RunBacktestsRequest()
+    at_close.CopyFrom(asked)
+    at_close.execution.fill_time = execution_pb2.FILL_TIME_SAME_CLOSE
+    variants = [asked] if asked == at_close else [asked, at_close]
     with _progress(console) as progress:
-        task = progress.add_task("the whole history", total=cuts + 1)
-        whole, failures, understood = await _results(request, gateway)
-        if not whole:
-            progress.stop()
-            for symbol, message in failures.items():
-                say(console, f"[red]{symbol}[/red]: {escape(message)}")
-            return False
-        progress.update(task, advance=1)
-        for end_s in _ends(understood, whole, cuts):
-            progress.update(task, description=f"up to {_time(end_s)}")
-            shorter_request = pb.RunBacktestsRequest()
-            shorter_request.CopyFrom(understood)
-            del shorter_request.symbols[:]
-            shorter_request.symbols.extend(
-                symbol for symbol, result in whole.items() if result.equity_curve.open_time_s[0] < end_s
-            )
-            shorter_request.end_time.FromSeconds(end_s)
-            if shorter_request.symbols:
-                shorter, _, _ = await _results(shorter_request, gateway)
-                compared += len(shorter)
-                found = (first_difference(whole[symbol], result) for symbol, result in shorter.items())
-                differences += filter(None, found)
-            progress.update(task, advance=1)
-    _show(console, differences, len(whole), compared)
+        task = progress.add_task("", total=len(variants) * (cuts + 1))
+
+        def tell(doing: str) -> None:
+            progress.update(task, description=doing, advance=1)
+
+        compared = [await _compare(variant, gateway, cuts, tell) for variant in variants]
+    differences = [difference for each in compared for difference in each.differences]
+    failures = compared[0].failures
+    _show(console, differences, compared[0].cryptos, sum(each.histories for each in compared))
     for symbol, message in failures.items():
         say(console, f"[yellow]not verified: {symbol}: {escape(message)}[/yellow]")
     return not differences and not failures
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """What came of comparing: how many cryptos and shorter histories, and what was otherwise."""
+
+    cryptos: int
+    histories: int
+    differences: list[Difference]
+    failures: dict[str, str]
+
+
+async def _compare(
+    request: pb.RunBacktestsRequest, gateway: str, cuts: int, tell: Callable[[str], None]
+) -> _Compared:
+    """Run `request` on the whole history, and compare shorter ones with that."""
+    whole, failures, understood = await _results(request, gateway)
+    tell("the whole history")
+    histories = 0
+    differences: list[Difference] = []
+    for end_s in _ends(understood, whole, cuts):
+        symbols = [symbol for symbol, result in whole.items() if result.equity_curve.open_time_s[0] < end_s]
+        if symbols:
+            shorter_request = pb.RunBacktestsRequest()
+            shorter_request.CopyFrom(understood)
+            del shorter_request.symbols[:]
+            shorter_request.symbols.extend(symbols)
+            shorter_request.end_time.FromSeconds(end_s)
+            shorter, _, _ = await _results(shorter_request, gateway)
+            histories += len(shorter)
+            found = (first_difference(whole[symbol], result) for symbol, result in shorter.items())
+            differences += filter(None, found)
+        tell(f"up to {_time(end_s)}")
+    return _Compared(len(whole), histories, differences, failures)
 
 
 async def _results(
@@ -114,13 +143,19 @@ def _progress(console: Console) -> Progress:
 
 
 def _show(console: Console, differences: list[Difference], cryptos: int, compared: int) -> None:
-    if not differences:
+    if not compared:
+        say(console, "[red]nothing could be compared[/red]")
+    elif not differences:
         say(
             console,
             f"[green]no look-ahead[/green]: of {cryptos} cryptos, {compared} shorter histories gave the same "
-            "equity and trades as the whole one, to the last bit",
+            "equity and trades as the whole one, to the last bit, filled as asked and at the signals' own closes",
         )
-        return
+    else:
+        _show_differences(console, differences, compared)
+
+
+def _show_differences(console: Console, differences: list[Difference], compared: int) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("crypto", "first difference", "in", "whole history", "shorter history"):
         table.add_column(heading)

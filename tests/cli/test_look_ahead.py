@@ -1,0 +1,108 @@
+"""What `backcast verify` finds: a strategy that knows the future, and nothing in one that does not."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from services.cli.look_ahead import first_difference
+from services.compute.engine import Detail, Direction, Execution, FillTime, Strategy, Window, run_backtest
+from services.compute.engine.rules import Evaluation, Rules
+from services.compute.engine.rules.nodes import CLOSE
+from services.compute.engine.strategies import Signals
+from services.compute.engine.strategies.ma_cross import MaCross
+from services.compute.result_messages import result_message
+from services.shared.interval import Interval
+from tests.candle_making import START_S, random_candles
+
+CANDLES = random_candles(3, 400)
+END_S = START_S + 400 * 3600
+CUTS = range(START_S + 100 * 3600, END_S, 7 * 3600)
+
+
+@dataclass(frozen=True)
+class Seer(Strategy):
+    """Buys before a rise and sells before a fall: it looks at the next close."""
+
+    name: ClassVar[str] = "seer"
+    summary: ClassVar[str] = "For tests."
+
+    def rules(self) -> Rules:
+        return Rules(CLOSE > 0)
+
+    def signals(self, evaluation: Evaluation) -> Signals:
+        close = evaluation.candles.close
+        rises = np.append(close[1:] > close[:-1], [False])
+        return Signals(buy=rises, sell=~rises)
+
+
+def result(strategy, end_s=END_S, execution=None):
+    window = Window(START_S, end_s)
+    found = run_backtest(CANDLES, strategy, Interval.HOUR_1, window, execution or Execution(), Detail.EQUITY)
+    return result_message("A", "1", found)
+
+
+@pytest.mark.parametrize("execution", [Execution(), Execution(direction=Direction.LONG_SHORT)])
+def test_an_honest_strategy_has_no_difference(execution):
+    strategy = MaCross(2, 5)
+    whole = result(strategy, execution=execution)
+    assert len(whole.trades) > 20
+    assert [first_difference(whole, result(strategy, cut, execution)) for cut in CUTS] == [None] * len(CUTS)
+
+
+def test_a_strategy_that_knows_the_next_close_is_found_out():
+    # Filled at the next open it trades with a candle that it knew before, and that has come by then.
+    assert first_difference(result(Seer()), result(Seer(), CUTS[3])) is None
+    at_close = Execution(fill_time=FillTime.SAME_CLOSE)
+    whole = result(Seer(), execution=at_close)
+    found = [
+        difference for cut in CUTS if (difference := first_difference(whole, result(Seer(), cut, at_close)))
+    ]
+    assert len(found) > len(CUTS) / 4
+    assert all(START_S <= difference.time_s < END_S for difference in found)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda shorter: shorter.equity_curve.equity.__setitem__(50, 1.0), "equity"),
+        (lambda shorter: setattr(shorter.trades[3], "entry_price", 1.0), "entry_price of a trade"),
+        (lambda shorter: setattr(shorter.trades[3], "profit", 1.0), "profit of a trade"),
+        (lambda shorter: setattr(shorter.trades[3], "exit_reason", 2), "exit_reason of a trade"),
+        (lambda shorter: shorter.trades.pop(2) and shorter.trades.pop(2), "number of trades"),
+    ],
+)
+def test_every_difference_is_named(change, what):
+    strategy = MaCross(2, 5)
+    shorter = result(strategy, START_S + 300 * 3600)
+    change(shorter)
+    difference = first_difference(result(strategy), shorter)
+    assert difference is not None
+    assert difference.what == what
+    assert difference.whole != difference.shorter
+
+
+def test_the_earliest_difference_is_told():
+    strategy = MaCross(2, 5)
+    shorter = result(strategy, START_S + 300 * 3600)
+    trade = shorter.trades[5]
+    trade.profit += 1
+    shorter.equity_curve.equity[10] += 1
+    difference = first_difference(result(strategy), shorter)
+    assert difference is not None
+    assert (difference.what, difference.time_s) == ("equity", START_S + 10 * 3600)
+
+
+def test_a_trade_that_closes_later_is_compared_as_far_as_it_is_known():
+    strategy = MaCross(2, 5)
+    whole = result(strategy)
+    trade = next(trade for trade in whole.trades if trade.held_candles > 3)
+    shorter = result(strategy, trade.exit_time.seconds - 3600)
+    assert shorter.trades[-1].open
+    assert first_difference(whole, shorter) is None
+    shorter.trades[-1].units *= 2
+    difference = first_difference(whole, shorter)
+    assert difference is not None
+    assert difference.what == "units of a trade"
+    assert replace(difference, symbol="A") == difference
