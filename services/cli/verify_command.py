@@ -149,7 +149,7 @@ def _show(console: Console, differences: list[Difference], cryptos: int, compare
         say(
             console,
             f"[green]no look-ahead[/green]: of {cryptos} cryptos, {compared} shorter histories gave the same "
-            "equity and trades as the whole one, to the last bit, filled as asked and at the signals' own closes",
+            "equity and trades as the whole one, to the last bit, filled as asked and at the signals' closes",
         )
     else:
         _show_differences(console, differences, compared)
