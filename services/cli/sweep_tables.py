@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from backcast.backtest.v1.result_pb2 import Metrics
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.backtest.v1.sweep_pb2 import Window
 from backcast.gateway.v1 import sweep_pb2
+from services.cli.fitted_table import Column, fitted_table
 from services.cli.result_tables import ABSENT, colored
 from services.shared.enum_names import names_of
 
@@ -31,10 +30,31 @@ _COUNTS = ("trade_count", "open_trade_count")
 # Beside the metric that is ranked by; of the parts of a cut window there are two of each.
 _WHOLE = ("total_return", "sharpe_ratio", "max_drawdown", "trade_count")
 _CUT = ("total_return", "max_drawdown")
+# What is left out first where there is no room. A test begins where the part ended that was chosen on.
+_LEFT_OUT = {
+    name: order
+    for order, name in enumerate(
+        (
+            "test max_drawdown",
+            "trade_count",
+            "max_drawdown",
+            "chosen on",
+            "sharpe_ratio",
+            "total_return",
+            "tested on",
+            "cryptos",
+            "test total_return",
+        ),
+        1,
+    )
+}
 
 
 class SweepTables:
-    """Tables of a sweep: the swept parameters, and the metric that is ranked by beside some others."""
+    """Tables of a sweep: the swept parameters, and the metric that is ranked by beside some others.
+
+    `width` is the console's, in characters: it decides how many columns there are.
+    """
 
     def __init__(self, names: Sequence[str], metric: str, *, cut: bool) -> None:
         self._names = names
@@ -42,66 +62,74 @@ class SweepTables:
         self._metrics = [metric, *(name for name in others if name != metric)]
         self._cut = cut
 
-    def best(self, trials: Sequence[sweep_pb2.SweepTrial]) -> Table:
+    def best(self, width: int, trials: Sequence[sweep_pb2.SweepTrial]) -> Table:
         """Return the best trials."""
-        table = self._table("the best", ("", "crypto"))
-        for rank, trial in enumerate(trials, 1):
-            table.add_row(
-                *(str(rank), trial.symbol, *self._parameters(trial.strategy)),
-                *self._cells(trial.train, trial.test),
-            )
-        return table
+        columns = [
+            _numbers("", len(trials)),
+            Column("crypto", [trial.symbol for trial in trials], left=True),
+            *self._parameters([trial.strategy for trial in trials]),
+            *self._figures([(trial.train, trial.test) for trial in trials]),
+        ]
+        return fitted_table(width, columns, "the best")
 
-    def combinations(self, rows: Sequence[sweep_pb2.SweepRow]) -> Table:
+    def combinations(self, width: int, rows: Sequence[sweep_pb2.SweepRow]) -> Table:
         """Return rows of the table of all combinations."""
-        table = self._table("combinations, medians over the cryptos", ("",), ("cryptos",))
-        for rank, row in enumerate(rows, 1):
-            table.add_row(
-                *(str(rank), *self._parameters(row.strategy), str(row.cryptos)),
-                *self._cells(row.train.median, row.test.median),
-            )
-        return table
+        columns = [
+            _numbers("", len(rows)),
+            *self._parameters([row.strategy for row in rows]),
+            Column("cryptos", [f"{row.cryptos:,}" for row in rows], _LEFT_OUT["cryptos"]),
+            *self._figures([(row.train.median, row.test.median) for row in rows]),
+        ]
+        return fitted_table(width, columns, "combinations, medians over the cryptos")
 
-    def folds(self, folds: Sequence[sweep_pb2.SweepFold]) -> Table:
+    def folds(self, width: int, folds: Sequence[sweep_pb2.SweepFold]) -> Table:
         """Return what was chosen in each fold, and what came of it."""
-        table = self._table("walk forward, medians over the cryptos", ("chosen on", "tested on"))
-        for fold in folds:
-            table.add_row(
-                *(_dates(fold.train_window), _dates(fold.test_window)),
-                *(self._parameters(fold.strategy) if fold.HasField("combination") else self._names),
-                *self._cells(fold.train, fold.test),
-            )
-        return table
+        chosen = [fold.strategy if fold.HasField("combination") else None for fold in folds]
+        columns = [
+            _numbers("fold", len(folds)),
+            Column(
+                "chosen on", [_dates(fold.train_window) for fold in folds], _LEFT_OUT["chosen on"], left=True
+            ),
+            Column(
+                "tested on", [_dates(fold.test_window) for fold in folds], _LEFT_OUT["tested on"], left=True
+            ),
+            *self._parameters(chosen),
+            *self._figures([(fold.train, fold.test) for fold in folds]),
+        ]
+        return fitted_table(width, columns, "walk forward, medians over the cryptos")
 
     def figures(self, metrics: Metrics) -> str:
         """Return figures in a line."""
         return ", ".join(f"{heading_of(name)} {cell(metrics, name)}" for name in self._metrics)
 
-    def _table(self, title: str, before: Sequence[str], after: Sequence[str] = ()) -> Table:
-        table = Table(
-            title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
-        )
-        for heading in before:
-            table.add_column(heading, no_wrap=True)
-        for heading in (*self._names, *after, *map(heading_of, self._metrics)):
-            table.add_column(escape(heading), justify="right", no_wrap=True)
-        if self._cut:
-            for name in self._metrics:
-                table.add_column(f"test {heading_of(name)}", justify="right", no_wrap=True)
-        return table
-
-    def _parameters(self, strategy: Strategy) -> list[str]:
-        kind = getattr(strategy, strategy.WhichOneof("kind") or "")
-        shown = []
-        for name in self._names:
-            value, enum = getattr(kind, name), kind.DESCRIPTOR.fields_by_name[name].enum_type
-            shown.append(names_of(enum)[value] if enum else f"{value:g}")
-        return shown
-
-    def _cells(self, train: Metrics, test: Metrics) -> list[str]:
+    def _parameters(self, strategies: Sequence[Strategy | None]) -> list[Column]:
         return [
-            cell(part, name) for part in ((train, test) if self._cut else (train,)) for name in self._metrics
+            Column(name, [ABSENT if one is None else _parameter(one, name) for one in strategies])
+            for name in self._names
         ]
+
+    def _figures(self, parts: Sequence[tuple[Metrics, Metrics]]) -> list[Column]:
+        """Return the metrics of train parts, and where the window is cut those of test parts beside them."""
+        return [
+            Column(
+                f"{prefix}{heading_of(name)}",
+                [cell(metrics[part], name) for metrics in parts],
+                # What is ranked by stays.
+                _LEFT_OUT[f"{prefix}{name}"] if name != self._metrics[0] else 0,
+            )
+            for part, prefix in enumerate(("", "test ") if self._cut else ("",))
+            for name in self._metrics
+        ]
+
+
+def _numbers(heading: str, count: int) -> Column:
+    return Column(heading, [str(number) for number in range(1, count + 1)], left=True)
+
+
+def _parameter(strategy: Strategy, name: str) -> str:
+    kind = getattr(strategy, strategy.WhichOneof("kind") or "")
+    value, enum = getattr(kind, name), kind.DESCRIPTOR.fields_by_name[name].enum_type
+    return names_of(enum)[value] if enum else f"{value:g}"
 
 
 def heading_of(metric: str) -> str:
@@ -118,7 +146,7 @@ def cell(metrics: Metrics, name: str) -> str:
         return colored(value)
     if name in _FRACTIONS:
         return f"{value:.1%}"
-    return f"{value:,.0f}" if name in _COUNTS else f"{value:,.2f}"
+    return f"{value:,.0f}" if name in _COUNTS else f"{value:z,.2f}"
 
 
 def _dates(window: Window) -> str:

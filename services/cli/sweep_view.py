@@ -56,7 +56,7 @@ class SweepView:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
         if self._best and not self._ended:
-            self._console.print(self._tables.best(self._best))
+            self._console.print(self._tables.best(self._console.width, self._best))
             task = self._progress.tasks[0]
             say(
                 self._console,
@@ -124,7 +124,11 @@ class SweepView:
             )
 
     def _screen(self) -> RenderableType:
-        best = [self._tables.best(self._best[: max(self._console.height - 10, 3)])] if self._best else []
+        best = (
+            [self._tables.best(self._console.width, self._best[: max(self._console.height - 10, 3)])]
+            if self._best
+            else []
+        )
         return Group(*best, self._progress)
 
     def _keep(self, rows: list[sweep_pb2.SweepRow]) -> None:
@@ -148,12 +152,12 @@ class SweepView:
         if self._failures_shown > _MOST_FAILURES:
             say(self._console, f"[red]… and of {self._failures_shown - _MOST_FAILURES} more cryptos[/red]")
         if self._best:
-            self._console.print(self._tables.best(self._best))
-        self._console.print(self._tables.combinations(self._rows))
+            self._console.print(self._tables.best(self._console.width, self._best))
+        self._console.print(self._tables.combinations(self._console.width, self._rows))
         if (more := self._started.combinations - len(self._rows)) > 0:
             say(self._console, f"[dim]… and {more:,} more combinations: --format jsonl prints all[/dim]\n")
         if summary.HasField("walk_forward"):
-            self._console.print(self._tables.folds(summary.walk_forward.folds))
+            self._console.print(self._tables.folds(self._console.width, summary.walk_forward.folds))
             say(
                 self._console,
                 f"mean of the tests: {self._tables.figures(summary.walk_forward.mean_test)}",

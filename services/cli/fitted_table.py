@@ -1,0 +1,68 @@
+"""Tables that fit their console: columns are left out, and figures are never cut."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+# Of a heading that has to be cut, so much stays.
+_SHORTEST_HEADING = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading, and a cell for each row, in rich's markup.
+
+    Where there is no room, columns are left out: that with `left_out` 1 first, those with 0 never.
+    """
+
+    heading: str
+    cells: Sequence[str]
+    left_out: int = 0
+    left: bool = False
+    style: str | None = None
+
+
+def fitted_table(width: int, columns: Sequence[Column], title: str | None = None) -> Table:
+    """Return a table of as many columns as there is room for in `width` characters.
+
+    Where those that are never left out have no room either, their headings are cut, never their cells.
+    """
+    kept = list(columns)
+    table = _table(kept, title)
+    while _width(table) > width and any(column.left_out for column in kept):
+        first = min((column for column in kept if column.left_out), key=lambda column: column.left_out)
+        kept.remove(first)
+        table = _table(kept, title)
+    longest = max((len(column.heading) for column in kept), default=0)
+    while _width(table) > width and longest > _SHORTEST_HEADING:
+        longest -= 1
+        table = _table(kept, title, longest)
+    return table
+
+
+def _table(columns: Sequence[Column], title: str | None, longest: int | None = None) -> Table:
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
+    for column in columns:
+        heading = column.heading
+        if longest is not None and len(heading) > longest:
+            heading = f"{heading[: longest - 1]}…"
+        table.add_column(
+            escape(heading),
+            justify="left" if column.left else "right",
+            style=column.style,
+            no_wrap=True,
+        )
+    for row in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _width(table: Table) -> int:
+    # Of a console without limits: what the table would like to have.
+    return Console(width=10_000).measure(table).maximum

@@ -1,0 +1,87 @@
+"""Tables of a sweep fit their console: columns go, figures are never cut."""
+
+import pytest
+from google.protobuf.json_format import ParseDict
+
+from backcast.backtest.v1.result_pb2 import Metrics
+from backcast.backtest.v1.strategy_pb2 import Rsi, Strategy
+from backcast.backtest.v1.sweep_pb2 import Window
+from backcast.gateway.v1 import sweep_pb2
+from services.cli.fitted_table import Column, fitted_table
+from services.cli.sweep_tables import SweepTables
+from tests.cli.printing import printed
+
+NAMES = ["period", "oversold", "overbought"]
+STRATEGY = Strategy(rsi=Rsi(period=10000, oversold=22.75, overbought=77.25))
+TRAIN = Metrics(sharpe_ratio=-12.34, total_return=12.345, max_drawdown=0.987, trade_count=1234)
+TEST = Metrics(sharpe_ratio=-43.21, total_return=-0.999, max_drawdown=0.876, trade_count=5)
+
+
+def window(start: str, end: str) -> Window:
+    return ParseDict({"startTime": f"{start}T00:00:00Z", "endTime": f"{end}T00:00:00Z"}, Window())
+
+
+TRIALS = [sweep_pb2.SweepTrial(symbol="SYN001USDT", strategy=STRATEGY, train=TRAIN, test=TEST)] * 20
+ROW = sweep_pb2.SweepRow(strategy=STRATEGY, cryptos=211)
+ROW.train.median.CopyFrom(TRAIN)
+ROW.test.median.CopyFrom(TEST)
+FOLDS = [
+    sweep_pb2.SweepFold(
+        train_window=window("2024-01-01", "2024-07-01"),
+        test_window=window("2024-07-01", "2025-01-01"),
+        combination=3,
+        strategy=STRATEGY,
+        train=TRAIN,
+        test=TEST,
+    ),
+    sweep_pb2.SweepFold(
+        train_window=window("2024-07-01", "2025-01-01"), test_window=window("2025-01-01", "2025-07-01")
+    ),
+]
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+@pytest.mark.parametrize("names", [NAMES[:1], NAMES[:2], NAMES])
+@pytest.mark.parametrize("cut", [False, True])
+def test_nothing_is_cut(width: int, names: list[str], cut: bool) -> None:
+    tables = SweepTables(names, "sharpe_ratio", cut=cut)
+    for table, first in (
+        (tables.best(width, TRIALS), ["1", "SYN001USDT"]),
+        (tables.combinations(width, [ROW] * 20), ["1"]),
+        (tables.folds(width, FOLDS), ["1"]),
+    ):
+        _, headings, _, row, *_ = lines = printed(table, width)
+        assert "…" not in "".join(lines)
+        assert max(map(len, lines)) <= width
+        assert row.split()[: len(first)] == first
+        for name, value in zip(names, ("10000", "22.75", "77.25"), strict=False):
+            assert name in headings
+            assert value in row
+        assert "-12.34" in row
+        assert ("-43.21" in row) is cut
+
+
+def test_where_there_is_room_everything_is_there() -> None:
+    tables = SweepTables(NAMES, "sharpe_ratio", cut=True)
+    _, headings, _, row, none = printed(tables.folds(160, FOLDS), 160)
+    assert headings.split("  ")[0].strip() == "fold"
+    for heading in ("chosen on", "tested on", *NAMES, "Sharpe", "return", "drawdown", "test drawdown"):
+        assert heading in headings
+    assert "2024-01-01 – 2024-07-01  2024-07-01 – 2025-01-01" in row
+    assert none.split()[-9:] == ["–"] * 9
+
+
+def test_the_drawdown_of_the_test_goes_first() -> None:
+    tables = SweepTables(NAMES[:2], "sharpe_ratio", cut=True)
+    widest = printed(tables.best(160, TRIALS), 160)
+    _, narrower, *_ = printed(tables.best(len(widest[1]) - 1, TRIALS), 160)
+    assert narrower.split("  ")[-2:] == ["test Sharpe", "test return"]
+    assert "drawdown" in narrower
+
+
+def test_headings_are_cut_where_columns_must_stay() -> None:
+    columns = [Column("a_long_parameter", ["12345"]), Column("another_parameter", ["67890"])]
+    lines = printed(fitted_table(20, columns), 20)
+    assert lines[-1].split() == ["12345", "67890"]
+    assert "a_lo" in lines[0]
+    assert "…" in lines[0]
