@@ -2,19 +2,15 @@
 
 import calendar
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich import box
-from rich.console import RenderableType
 from rich.table import Table
 
 from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics, MonthlyReturn
 from backcast.gateway.v1 import run_events_pb2
+from services.cli.fitted_table import Column, fitted_table
 
-_HEADINGS = ("return", "hold", "Sharpe", "drawdown", "wins", "trades", "fees")
-_MORE_HEADINGS = ("CAGR", "Sortino", "exposure", "best", "worst")
-# With all columns a table is wider than most terminals.
-_ROOM_FOR_MORE = 120
 _ROOM_FOR_TENTHS = 100
 ABSENT = "[dim]–[/dim]"
 _SPARKS = "▁▂▃▄▅▆▇█"
@@ -33,47 +29,23 @@ def results_table(
 
     `width` is the console's, in characters: it decides how many columns there are.
     """
-    wide = width >= _ROOM_FOR_MORE
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=not wide)
-    table.add_column("crypto", no_wrap=True)
-    for heading in _HEADINGS + (_MORE_HEADINGS if wide else ()):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("", style="dim", no_wrap=True)
-    for result in best:
-        table.add_row(*_row(result, wide))
-    if between:
-        table.add_row(f"[dim]{between}[/dim]")
-    for result in worst:
-        table.add_row(*_row(result, wide))
-    return table
-
-
-def _row(result: BacktestResult, wide: bool) -> list[RenderableType]:
-    metrics = result.metrics
-    row: list[RenderableType] = [
-        result.symbol,
-        _signed_percent(metrics, "total_return"),
-        _signed_percent(metrics, "buy_and_hold_return"),
-        _number(metrics, "sharpe_ratio", "{:.2f}"),
-        _number(metrics, "max_drawdown", "{:.1%}"),
-        _number(metrics, "win_rate", "{:.0%}"),
-        f"{metrics.trade_count:.0f}" + ("+1" if metrics.open_trade_count else ""),
-        _number(metrics, "fees_paid", "{:,.2f}"),
+    gap = [None] if between else []
+    rows: list[BacktestResult | None] = [*best, *gap, *worst]
+    columns = [
+        Column("crypto", [row.symbol if row else f"[dim]{between}[/dim]" for row in rows], left=True),
+        *(
+            Column(heading, [show(row.metrics) if row else "" for row in rows], _LEFT_OUT.get(heading, 0))
+            for heading, show in _COLUMNS.items()
+        ),
+        # How many they are is told by the summary too.
+        Column("", ["cached" if row and row.from_cache else "" for row in rows], 6, left=True, style="dim"),
     ]
-    if wide:
-        row += [
-            _signed_percent(metrics, "cagr"),
-            _number(metrics, "sortino_ratio", "{:.2f}"),
-            _number(metrics, "exposure", "{:.0%}"),
-            _signed_percent(metrics, "best_trade"),
-            _signed_percent(metrics, "worst_trade"),
-        ]
-    return [*row, "cached" if result.from_cache else ""]
+    return fitted_table(width, columns)
 
 
 def months_table(width: int, symbol: str, months: Sequence[MonthlyReturn]) -> Table:
     """Return a table of a row for each year: its months' returns in percent, and what they make of it."""
-    form = "{:+.1f}" if width >= _ROOM_FOR_TENTHS else "{:+.0f}"
+    form = "{:+z.1f}" if width >= _ROOM_FOR_TENTHS else "{:+z.0f}"
     table = Table(
         title=f"monthly returns of {symbol}, percent",
         title_justify="left",
@@ -104,14 +76,16 @@ def _percent_cell(value: float | None, form: str) -> str:
     return ABSENT if value is None else colored(value, form.format(100 * value))
 
 
-def sparkline(values: Sequence[float]) -> str:
-    """Return a curve in one line of text, from its lowest to its highest value."""
-    step = max(len(values) / _SPARKLINE_WIDTH, 1)
+def sparkline(width: int, title: str, values: Sequence[float]) -> str:
+    """Return a curve in one line of `width` characters at most, from its lowest to its highest value."""
+    low, high = min(values), max(values)
+    before, after = f"{title}: {low:,.0f} ", f" {high:,.0f}"
+    room = max(min(width - len(before) - len(after), _SPARKLINE_WIDTH), 1)
+    step = max(len(values) / room, 1)
     shown = [values[int(index * step)] for index in range(int(len(values) / step))]
-    low, high = min(shown), max(shown)
     height = (high - low) or 1
     line = "".join(_SPARKS[round((value - low) / height * (len(_SPARKS) - 1))] for value in shown)
-    return f"{low:,.0f} {line} {high:,.0f}"
+    return f"{before}{line}{after}"
 
 
 def summary_lines(summary: run_events_pb2.RunSummary) -> str:
@@ -124,7 +98,7 @@ def summary_lines(summary: run_events_pb2.RunSummary) -> str:
             lines.append(
                 f"{name:>6}: return {_signed_percent(metrics, 'total_return')}, "
                 f"hold {_signed_percent(metrics, 'buy_and_hold_return')}, "
-                f"Sharpe {_number(metrics, 'sharpe_ratio', '{:.2f}')}, "
+                f"Sharpe {_number(metrics, 'sharpe_ratio', '{:z.2f}')}, "
                 f"drawdown {_number(metrics, 'max_drawdown', '{:.1%}')}, "
                 f"trades {_number(metrics, 'trade_count', '{:.1f}')}"
             )
@@ -152,5 +126,25 @@ def _signed_percent(metrics: Metrics, name: str) -> str:
 
 
 def colored(value: float, text: str | None = None) -> str:
-    """Return a number as text, in percent where none is given: green from 0 on, red below."""
-    return f"[{'green' if value >= 0 else 'red'}]{text or f'{value:+.1%}'}[/]"
+    """Return a number as text, in percent where none is given: red where it shows a minus, else green."""
+    # z: never "-0.0%".
+    shown = text or f"{value:+z.1%}"
+    return f"[{'red' if shown.startswith('-') else 'green'}]{shown}[/]"
+
+
+_COLUMNS: dict[str, Callable[[Metrics], str]] = {
+    "return": lambda metrics: _signed_percent(metrics, "total_return"),
+    "hold": lambda metrics: _signed_percent(metrics, "buy_and_hold_return"),
+    "Sharpe": lambda metrics: _number(metrics, "sharpe_ratio", "{:z.2f}"),
+    "drawdown": lambda metrics: _number(metrics, "max_drawdown", "{:.1%}"),
+    "wins": lambda metrics: _number(metrics, "win_rate", "{:.0%}"),
+    "trades": lambda metrics: f"{metrics.trade_count:,.0f}" + ("+1" if metrics.open_trade_count else ""),
+    "fees": lambda metrics: _number(metrics, "fees_paid", "{:,.2f}"),
+    "CAGR": lambda metrics: _signed_percent(metrics, "cagr"),
+    "Sortino": lambda metrics: _number(metrics, "sortino_ratio", "{:z.2f}"),
+    "exposure": lambda metrics: _number(metrics, "exposure", "{:.0%}"),
+    "best": lambda metrics: _signed_percent(metrics, "best_trade"),
+    "worst": lambda metrics: _signed_percent(metrics, "worst_trade"),
+}
+# What is left out first where there is no room; 6 is whether a result was cached.
+_LEFT_OUT = {"worst": 1, "best": 2, "exposure": 3, "Sortino": 4, "CAGR": 5, "fees": 7, "wins": 8, "hold": 9}

@@ -139,7 +139,8 @@ class RunView:
         if result.monthly_returns:
             self._console.print(months_table(width, result.symbol, result.monthly_returns))
         if result.equity_curve.equity:
-            say(self._console, f"equity of {result.symbol}: {sparkline(list(result.equity_curve.equity))}")
+            equity = list(result.equity_curve.equity)
+            say(self._console, sparkline(width, f"equity of {result.symbol}", equity))
 
 
 def _covered(coverage: Coverage) -> float:

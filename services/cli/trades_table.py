@@ -44,8 +44,8 @@ def _cells(trade: Trade) -> list[str]:
         "[dim]open[/dim]" if trade.open else f"{trade.exit_time.ToDatetime():%Y-%m-%d %H:%M}",
         ABSENT if trade.open else f"{trade.exit_price:.6g}",
         _reason(trade),
-        colored(trade.return_fraction, f"{trade.return_fraction:+.2%}"),
-        f"{trade.profit:+,.2f}",
+        colored(trade.return_fraction, f"{trade.return_fraction:+z.2%}"),
+        f"{trade.profit:+z,.2f}",
         f"{trade.fees_paid:,.2f}",
         str(trade.held_candles),
         # z: never "-0.0%".

@@ -1,23 +1,12 @@
 """Tables of trades and months, as people read them."""
 
-import io
-
 import pytest
 from google.protobuf.json_format import ParseDict
-from rich.console import Console
-from rich.table import Table
 
-from backcast.backtest.v1.result_pb2 import MonthlyReturn, Trade
-from services.cli.result_tables import months_table
+from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics, MonthlyReturn, Trade
+from services.cli.result_tables import colored, months_table, results_table, sparkline
 from services.cli.trades_table import trades_table
-
-
-def printed(table: Table, width: int) -> list[str]:
-    console = Console(file=io.StringIO(), width=width)
-    console.print(table)
-    assert isinstance(console.file, io.StringIO)
-    return [line.rstrip() for line in console.file.getvalue().splitlines() if line.strip()]
-
+from tests.cli.printing import printed
 
 LONG = ParseDict(
     {
@@ -100,3 +89,58 @@ def test_months_fit_a_narrow_console():
     months = [MonthlyReturn(year=2024, month=month, return_fraction=-0.123) for month in range(1, 13)]
     *_, row = printed(months_table(80, "X", months), 80)
     assert row.split() == ["2024", *["-12"] * 12, "-79"]
+
+
+CACHED = BacktestResult(
+    symbol="SYN001USDT",
+    from_cache=True,
+    metrics=Metrics(
+        total_return=1.234,
+        buy_and_hold_return=-0.123,
+        sharpe_ratio=-1.23,
+        max_drawdown=0.456,
+        win_rate=0.55,
+        trade_count=1234,
+        open_trade_count=1,
+        fees_paid=12345.67,
+        cagr=1.2,
+        sortino_ratio=2.3,
+        exposure=0.5,
+        best_trade=0.1,
+        worst_trade=-0.1,
+    ),
+)
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+def test_results_fit_where_all_are_cached(width):
+    lines = printed(results_table(width, [CACHED], "… 181 more …", [CACHED]), width)
+    headings, _, row, between, last = lines
+    assert headings.split()[:8] == [
+        "crypto",
+        "return",
+        "hold",
+        "Sharpe",
+        "drawdown",
+        "wins",
+        "trades",
+        "fees",
+    ]
+    assert row.split()[:4] == ["SYN001USDT", "+123.4%", "-12.3%", "-1.23"]
+    assert row.split()[6:8] == ["1,234+1", "12,345.67"]
+    assert between.strip() == "… 181 more …"
+    assert (row, "…" in row) == (last, False)
+    assert ("cached" in row, "worst" in headings) == (width > 80, width >= 160)
+
+
+@pytest.mark.parametrize("width", [50, 80, 160])
+def test_a_curve_fits_its_line(width):
+    line = sparkline(width, "equity of SYN001USDT", [10_000 + (index - 4000) ** 2 for index in range(8760)])
+    assert len(line) <= width
+    assert line.startswith("equity of SYN001USDT: 10,000 ")
+    assert line.endswith(f" {10_000 + 4759**2:,}")
+
+
+def test_what_is_almost_nothing_has_no_sign():
+    assert colored(-0.0001) == "[green]+0.0%[/]"
+    assert colored(-0.001) == "[red]-0.1%[/]"
