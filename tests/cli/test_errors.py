@@ -1,0 +1,42 @@
+"""Failed calls as people read them."""
+
+import grpc
+import pytest
+from grpc.aio import AioRpcError, Metadata
+
+from services.cli.errors import readable_errors
+from services.shared.errors import BackcastError, Unavailable
+from services.shared.rpc_status import status_of
+
+
+def read(error: AioRpcError, address: str = "127.0.0.1:50051") -> str:
+    with pytest.raises(BackcastError) as caught, readable_errors("gateway", address):
+        raise error
+    return str(caught.value)
+
+
+def failed(details: str, code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) -> AioRpcError:
+    return AioRpcError(code, Metadata(), Metadata(), details)
+
+
+@pytest.mark.parametrize("details", ["Cancelling all calls", "Socket closed", "failed to connect to all", ""])
+def test_a_service_that_is_not_there(details: str) -> None:
+    assert read(failed(details)) == (
+        "the gateway service does not answer at 127.0.0.1:50051: is it running there (`backcast up`)?"
+    )
+
+
+def test_what_a_service_says_of_another_is_its_own() -> None:
+    reason = "the compute service does not answer"
+    status = status_of(Unavailable(reason)).SerializeToString()
+    trailing = Metadata(("grpc-status-details-bin", status))
+    assert read(AioRpcError(grpc.StatusCode.UNAVAILABLE, Metadata(), trailing, reason)) == reason
+
+
+def test_an_address_that_is_none() -> None:
+    assert read(failed("connection refused"), "nonsense") == (
+        "BACKCAST_GATEWAY_ADDRESS: 'nonsense' is not host:port"
+    )
+    assert read(failed("DNS resolution failed for nonsense:1"), "nonsense:1") == (
+        "BACKCAST_GATEWAY_ADDRESS: the host of 'nonsense:1' is not known here"
+    )
