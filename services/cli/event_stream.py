@@ -10,22 +10,30 @@ from google.protobuf.message import Message
 
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.cli.errors import readable_errors
+from services.cli.option_names import named_options
 from services.shared.rpc_channel import open_channel
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
 
 _Event = TypeVar("_Event")
+_Request = TypeVar("_Request", bound=Message)
 
 
 async def events_of(
-    gateway: str, call_of: "Callable[[BacktestServiceAsyncStub], AsyncIterable[_Event]]"
+    gateway: str,
+    method_of: "Callable[[BacktestServiceAsyncStub], Callable[[_Request], AsyncIterable[_Event]]]",
+    request: _Request,
 ) -> AsyncGenerator[_Event]:
-    """Yield the events of the call that `call_of` makes; closing the iterator cancels it on the server."""
+    """Yield the events of a call of the stub's method that `method_of` returns.
+
+    Closing the iterator cancels it on the server. Raises InvalidInput, naming the options, where the request
+    cannot be served, and other errors that can be shown as they are.
+    """
     async with open_channel(gateway) as channel:
-        call: Any = call_of(BacktestServiceStub(channel))
+        call: Any = method_of(BacktestServiceStub(channel))(request)
         try:
-            with readable_errors("gateway", gateway):
+            with named_options(request), readable_errors("gateway", gateway):
                 async for event in call:
                     yield event
         finally:

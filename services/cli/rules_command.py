@@ -4,6 +4,7 @@ from rich import box
 from rich.table import Table
 
 from services.cli.console import make_console, say
+from services.cli.option_names import named_options
 from services.cli.strategy_arguments import strategy_message
 from services.compute.engine.rules.text import CALLABLE, signature, text
 from services.compute.engine.strategies.custom_rules import CustomRules
@@ -16,9 +17,11 @@ def print_rules(name: str, parameters: list[str]) -> None:
     """Print what a strategy does as lines that `backcast run rules` takes."""
     if name == CustomRules.name:
         raise InvalidInput.of("strategy", "rules are your own: `backcast run rules --entry … --exit …`")
-    strategy = strategy_from(strategy_message(name, parameters))
+    message = strategy_message(name, parameters)
+    strategy = strategy_from(message)
     if violations := strategy.violations():
-        raise InvalidInput(*violations)
+        with named_options(message):
+            raise InvalidInput(*violations)
     rules = strategy.rules()
     print(f"entry: {text(rules.entry)}")
     if rules.exit is not None:

@@ -16,7 +16,7 @@ def run(request: pb.RunBacktestsRequest, gateway: str, jsonl: bool) -> bool:
 
 
 async def _print_run(request: pb.RunBacktestsRequest, gateway: str) -> bool:
-    return await follow(events_of(gateway, lambda stub: stub.RunBacktests(request)), print_json)
+    return await follow(events_of(gateway, lambda stub: stub.RunBacktests, request), print_json)
 
 
 async def show_run(
@@ -24,4 +24,4 @@ async def show_run(
 ) -> bool:
     """Run `request` and show it while it goes; return whether every crypto succeeded."""
     with RunView(console, most_rows) as view:
-        return await follow(events_of(gateway, lambda stub: stub.RunBacktests(request)), view.show)
+        return await follow(events_of(gateway, lambda stub: stub.RunBacktests, request), view.show)

@@ -14,7 +14,7 @@ def sweep(request: pb.SweepBacktestsRequest, gateway: str, jsonl: bool) -> bool:
 
 
 async def _sweep(request: pb.SweepBacktestsRequest, gateway: str, jsonl: bool) -> bool:
-    events = events_of(gateway, lambda stub: stub.SweepBacktests(request))
+    events = events_of(gateway, lambda stub: stub.SweepBacktests, request)
     if jsonl:
         return await follow(events, print_json)
     with SweepView(make_console()) as view:

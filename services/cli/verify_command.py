@@ -98,7 +98,7 @@ async def _results(
     """Return results and failures by symbol, and the request with its defaults filled in."""
     results, failures = {}, {}
     understood = request
-    async with aclosing(events_of(gateway, lambda stub: stub.RunBacktests(request))) as events:
+    async with aclosing(events_of(gateway, lambda stub: stub.RunBacktests, request)) as events:
         async for event in events:
             match event.WhichOneof("event"):
                 case "started":

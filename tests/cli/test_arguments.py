@@ -219,7 +219,7 @@ def test_a_strategy_that_cannot_be_is_not_printed():
     error = CliRunner().invoke(app, ["rules", "rules"]).exception
     assert str(error).startswith("strategy: rules are your own")
     error = CliRunner().invoke(app, ["rules", "rsi", "--param", "period=1"]).exception
-    assert str(error) == "strategy.rsi.period: must be from 2 to 10000, not 1"
+    assert str(error) == "--param period: must be from 2 to 10000, not 1"
 
 
 def test_the_words_of_rules_are_told():

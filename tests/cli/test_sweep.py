@@ -120,11 +120,11 @@ async def test_jsonl_has_every_combination(cli: Cli, swept_symbols: str) -> None
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["rsi"], "ranges: at least one parameter"),
-        (["rsi", "--param", "peroid=5,7"], "ranges[0].name: rsi has no parameter 'peroid'"),
+        (["rsi"], "--param: at least one parameter"),
+        (["rsi", "--param", "peroid=5,7"], "--param peroid: rsi has no parameter 'peroid'"),
         (["rules", "--param", "period=5,7"], "strategy: rules have no parameters that can be swept"),
         (["rsi", "--param", "period=5,7", "--split", "0.5", "--folds", "2"], "--folds: and --split cut"),
-        (["rsi", "--param", "period=5,7", "--metric", "luck"], "metric: there is no metric 'luck'"),
+        (["rsi", "--param", "period=5,7", "--metric", "luck"], "--metric: there is no metric 'luck'"),
         (["rsi", "--param", "period=5,7", "--top", "99999999999"], "--top: is out of range"),
         (["nope", "--param", "period=5,7"], "strategy: there is no strategy 'nope'"),
     ],

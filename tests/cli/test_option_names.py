@@ -1,0 +1,83 @@
+"""Errors name what was typed, not what the API calls it."""
+
+import pytest
+from google.protobuf.json_format import ParseDict
+
+from backcast.backtest.v1.strategy_pb2 import MaCross, Strategy
+from backcast.backtest.v1.sweep_pb2 import ParameterRange
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from services.cli.option_names import named_options, option_of
+from services.compute.engine import Execution
+from services.compute.engine.execution import VolatilityTarget
+from services.shared.backtest_messages import execution_from
+from services.shared.errors import InvalidInput, Violation
+
+SWEEP = pb.SweepBacktestsRequest(
+    strategy=Strategy(ma_cross=MaCross()), ranges=[ParameterRange(name="fast"), ParameterRange(name="slow")]
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "option"),
+    [
+        ("execution.stop_loss", "--stop-loss"),
+        ("execution.stop_loss.fraction", "--stop-loss"),
+        ("execution.take_profit.atr_multiple", "--take-profit"),
+        ("execution.volatility_target.annual_volatility", "--size-volatility"),
+        ("execution.volatility_target.period", "--volatility-period"),
+        ("execution.fee_rate", "--fee"),
+        ("symbols", "--symbols"),
+        ("symbols[12]", "--symbols"),
+        ("start_time", "--start"),
+        ("end_time", "--end"),
+        ("curve_points", "--curve-points"),
+        ("metric", "--metric"),
+        ("ranges", "--param"),
+        ("ranges[0].name", "--param fast"),
+        ("ranges[1].values[3]", "--param slow"),
+        ("strategy.rsi.period", "--param period"),
+        ("strategy.rules.entry", "--entry"),
+        ("strategy.rules.exit.call.arguments[0]", "--exit"),
+        ("cache_mode", "cache_mode"),
+    ],
+)
+def test_fields_are_options(field: str, option: str) -> None:
+    assert option_of(field, SWEEP) == option
+
+
+def test_every_field_of_an_execution_has_an_option() -> None:
+    wrong = Execution(
+        fee_rate=2,
+        slippage_bps=-1,
+        initial_capital=0,
+        equity_fraction=0,
+        quote_amount=0,
+        volatility_target=VolatilityTarget(0, 0),
+        atr_period=0,
+        borrow_rate=1000,
+    )
+    fields = [violation.field for violation in wrong.violations()]
+    assert len(fields) == 9
+    assert all(option_of(field, SWEEP).startswith("--") for field in fields)
+
+
+def fault(field: str, reason: str, request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest) -> str:
+    with pytest.raises(InvalidInput) as caught, named_options(request):
+        raise InvalidInput(Violation(field, reason))
+    return str(caught.value)
+
+
+def test_reasons_name_options_too() -> None:
+    assert fault("start_time", "must be before end_time", SWEEP) == "--start: must be before --end"
+    reason = "no combination is possible; of the first one, strategy.ma_cross.fast: must be below slow"
+    assert fault("ranges", reason, SWEEP).endswith("of the first one, --param fast: must be below slow")
+
+
+@pytest.mark.parametrize("stop", ["stop_loss", "trailing_stop"])
+def test_percents_without_their_sign(stop: str) -> None:
+    for fraction, hint in ((5, ": 5 percent are 5% or 0.05"), (-1, "")):
+        request = ParseDict({"execution": {stop: {"fraction": fraction}}}, pb.RunBacktestsRequest())
+        (violation,) = execution_from(request.execution).violations()
+        assert fault(violation.field, violation.reason, request) == (
+            f"--{stop.replace('_', '-')}: must be above 0 and at most 1, not {fraction}{hint}"
+        )
