@@ -8,6 +8,8 @@ from services.compute.engine.rules.check import MAX_DEPTH, MAX_NODES
 from services.compute.engine.rules.functions import FUNCTIONS, Kind
 from services.compute.engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, call
 from services.compute.engine.rules.parse import MAX_LENGTH, parse
+from services.compute.engine.rules.text import CALLABLE
+from services.shared.candles import VALUE_COLUMNS
 from services.shared.errors import InvalidInput
 
 
@@ -95,7 +97,11 @@ def test_series(line, expression):
         ("rsi(,) > 1", "    ^", "expected a number, a column, a function or a parenthesis or ')', not ','"),
         ("clsoe > 1", "^^^^^", "there is no clsoe: did you mean close?"),
         ("1 < bolinger_uper(3)", "    ^^^^^^^^^^^^^", "did you mean bollinger_upper"),
-        ("xyz > 1", "^^^", "there is no xyz: there are open, high, low, close, volume, crosses_above"),
+        (
+            "xyz > 1",
+            "^^^",
+            "there is no xyz: there are the columns open, high, low, close, volume and the functions",
+        ),
         ("add(close, 1) > 1", "^^^", "there is no add"),
         ("1 < rsi", "    ^^^", "rsi is a function: write rsi(series = close, period = 14)"),
         ("1 < close(3)", "    ^^^^^", "close is a column, not a function"),
@@ -147,15 +153,25 @@ def test_an_empty_line(line):
         parse(line, "--entry")
 
 
-def test_a_long_line_is_shown_in_part():
-    line = "close > 1 and " * 20 + "close > zzz" + " and close > 1" * 20
+@pytest.mark.parametrize("before", [0, 3, 20])
+@pytest.mark.parametrize("after", [0, 3, 20])
+def test_a_long_line_is_shown_in_part(before, after):
+    line = "close > 1 and " * before + "close > zzz" + " and close > 1" * after
     with pytest.raises(InvalidInput) as caught:
         parse(line, "it")
     _, shown, marks = str(caught.value).split("\n")
-    assert len(shown) < 130
-    assert shown.startswith("  …")
-    assert shown.endswith("…")
+    # Of a terminal: where the line breaks, the mark is not below what it marks.
+    assert len(shown) <= 80
+    assert shown.startswith("  …") is (len(line) > 76 and before > 0)
+    assert shown.endswith("…") is (len(line) > 76 and after > 0)
     assert shown[marks.index("^") :].startswith("zzz")
+
+
+def test_every_name_is_told():
+    with pytest.raises(InvalidInput) as caught:
+        parse("xyz > 1", "it")
+    for name in (*VALUE_COLUMNS, *CALLABLE):
+        assert name in str(caught.value)
 
 
 HOSTILE = {

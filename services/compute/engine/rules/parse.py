@@ -22,8 +22,9 @@ from services.shared.candles import VALUE_COLUMNS
 from services.shared.errors import InvalidInput
 
 MAX_LENGTH = 4_000
-# How much of a long line an error shows on each side of what is wrong.
-_SHOWN = 60
+# How much of a long line an error shows around what is wrong: with an indent and two ellipses it has to fit
+# into the 80 characters of a terminal, or the mark is not below it.
+_SHOWN = 76
 
 _GRAMMAR = r"""
 ?start: or
@@ -114,7 +115,8 @@ class _Fault(Exception):
 
     def shown_in(self, line: str) -> str:
         """Return the reason, and under it the line with a mark below what is wrong."""
-        first, last = max(self.start - _SHOWN, 0), min(self.start + _SHOWN, len(line))
+        first = max(min(self.start - _SHOWN // 2, len(line) - _SHOWN), 0)
+        last = min(first + _SHOWN, len(line))
         before, after = "…" if first else "", "…" if last < len(line) else ""
         shown = "".join(character if character.isprintable() else " " for character in line[first:last])
         indent = " " * (len(before) + self.start - first)
@@ -236,9 +238,12 @@ def _require_constant(function: Function, constant: Constant, part: _Part) -> No
 
 
 def _unknown(name: str) -> str:
-    known = [*VALUE_COLUMNS, *CALLABLE]
-    near = difflib.get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+    near = difflib.get_close_matches(name, [*VALUE_COLUMNS, *CALLABLE], n=3)
+    hint = (
+        f"did you mean {' or '.join(near)}?"
+        if near
+        else f"there are the columns {', '.join(VALUE_COLUMNS)} and the functions {', '.join(CALLABLE)}"
+    )
     return f"there is no {name[:40]}: {hint}"
 
 
