@@ -5,6 +5,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from backcast.backtest.v1.strategy_pb2 import Rules, Strategy
 from services.shared.enum_names import numbers_of
 from services.shared.errors import InvalidInput
+from services.shared.near_names import did_you_mean
 
 
 def strategy_message(
@@ -18,7 +19,8 @@ def strategy_message(
     """
     kinds = {field.name: field for field in Strategy.DESCRIPTOR.oneofs_by_name["kind"].fields}
     if name not in kinds:
-        raise InvalidInput.of("strategy", f"there is no strategy {name!r}: choose {_either(list(kinds))}")
+        hint = did_you_mean(name, kinds, f"choose {_either(list(kinds))}")
+        raise InvalidInput.of("strategy", f"there is no strategy {name!r}: {hint}")
     strategy = Strategy()
     kind = getattr(strategy, name)
     kind.SetInParent()
@@ -29,7 +31,8 @@ def strategy_message(
             raise InvalidInput.of("--param", f"{parameter!r} is not of the form name=value")
         if key not in fields:
             choices = _either(list(fields)) if fields else "none, it has no parameters"
-            raise InvalidInput.of(f"--param {key}", f"{name} has no such parameter: choose {choices}")
+            hint = did_you_mean(key, fields, f"choose {choices}")
+            raise InvalidInput.of(f"--param {key}", f"{name} has no such parameter: {hint}")
         try:
             setattr(kind, key, _value(fields[key], key, text))
         except ValueError:

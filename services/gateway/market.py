@@ -27,7 +27,11 @@ class Market:
             raise error_of(error, "data") from error
 
     async def cryptos(self, symbols: list[str]) -> list[CryptoData]:
-        """Return the cryptos of `symbols` that exist, or all where that is empty, in order of symbols."""
+        """Return the cryptos of `symbols` in order of symbols, or all where that is empty or some are not."""
+        found = await self._listed(symbols)
+        return found if len(found) == len(symbols) or not symbols else await self._listed([])
+
+    async def _listed(self, symbols: list[str]) -> list[CryptoData]:
         request = pb.ListCryptosRequest(symbols=symbols, page_size=MAX_SYMBOLS)
         found: list[CryptoData] = []
         while True:

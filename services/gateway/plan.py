@@ -1,5 +1,6 @@
 """A run as it was asked for, and as it will be done: defaults filled in, everything checked."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -8,10 +9,13 @@ from services.compute.engine.curves import FEWEST_POINTS
 from services.shared.clock import utc
 from services.shared.errors import InvalidInput, Refused, Violation
 from services.shared.interval import Interval
+from services.shared.near_names import did_you_mean
 
 _DEFAULT_WINDOW_S = 365 * 86_400
 # Enough to be sure which symbols are wrong, few enough to read.
 _VIOLATIONS_SHOWN = 10
+# All that is quoted in one currency ends alike.
+_LIKENESS = 0.8
 
 
 class CacheMode(Enum):
@@ -73,18 +77,21 @@ class RunPlan:
 def make_plan(request: RunRequest, known: list[CryptoData]) -> RunPlan:
     """Return the plan for `request`; `known` are the cryptos of its symbols, or all of them.
 
+    Where some of its symbols do not exist, they have to be all: one of them may have been meant.
+
     Raises InvalidInput, naming the fields, for what cannot be done; Refused where there is no data at all.
     """
     if violations := _violations(request):
         raise InvalidInput(*violations)
     by_symbol = {crypto.symbol: crypto for crypto in known}
-    unknown = [
-        Violation(field, f"there is no crypto {symbol!r}")
-        for symbol, field in request.symbols.items()
-        if symbol not in by_symbol
-    ]
+    unknown = [(field, symbol) for symbol, field in request.symbols.items() if symbol not in by_symbol]
     if unknown:
-        raise InvalidInput(*unknown[:_VIOLATIONS_SHOWN])
+        raise InvalidInput(
+            *(
+                Violation(field, _no_such_crypto(symbol, by_symbol))
+                for field, symbol in unknown[:_VIOLATIONS_SHOWN]
+            )
+        )
     if not known:
         raise Refused("there are no candles yet: import some first, or write the sample market")
     cryptos = [by_symbol[symbol] for symbol in request.symbols] or known
@@ -99,6 +106,11 @@ def make_plan(request: RunRequest, known: list[CryptoData]) -> RunPlan:
         curve_points=request.curve_points if request.detail >= Detail.EQUITY else 0,
     )
     return RunPlan(cryptos, plan, request.cache_mode)
+
+
+def _no_such_crypto(symbol: str, known: Collection[str]) -> str:
+    hint = did_you_mean(symbol, known, likeness=_LIKENESS)
+    return f"there is no crypto {symbol!r}{hint and f': {hint}'}"
 
 
 def _violations(request: RunRequest) -> list[Violation]:

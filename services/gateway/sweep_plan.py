@@ -10,6 +10,7 @@ from services.compute.engine.sweep import Fold, Grid, Sweep, chunk_size, split_w
 from services.gateway.plan import CryptoData, RunPlan, RunRequest, make_plan
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
+from services.shared.near_names import did_you_mean
 
 MAX_BACKTESTS = 1_000_000
 MAX_TOP = 1_000
@@ -98,9 +99,8 @@ def make_sweep_plan(request: SweepRequest, possible: NDArray[np.int64], known: l
     """
     metric = request.metric or DEFAULT_METRIC
     if metric not in METRIC_NAMES:
-        raise InvalidInput.of(
-            "metric", f"there is no metric {metric[:40]!r}: it is one of {', '.join(METRIC_NAMES)}"
-        )
+        hint = did_you_mean(metric[:40], METRIC_NAMES, f"it is one of {', '.join(METRIC_NAMES)}")
+        raise InvalidInput.of("metric", f"there is no metric {metric[:40]!r}: {hint}")
     if not 0 <= request.top <= MAX_TOP:
         raise InvalidInput.of("top", f"must be from 1 to {MAX_TOP:,}, or 0 for {DEFAULT_TOP}")
     if not len(possible):

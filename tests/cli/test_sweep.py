@@ -121,7 +121,10 @@ async def test_jsonl_has_every_combination(cli: Cli, swept_symbols: str) -> None
     ("arguments", "error"),
     [
         (["rsi"], "--param: at least one parameter"),
-        (["rsi", "--param", "peroid=5,7"], "--param peroid: rsi has no parameter 'peroid'"),
+        (
+            ["rsi", "--param", "peroid=5,7"],
+            "--param peroid: rsi has no parameter 'peroid': did you mean period?",
+        ),
         (["rules", "--param", "period=5,7"], "strategy: rules have no parameters that can be swept"),
         (["rsi", "--param", "period=5,7", "--split", "0.5", "--folds", "2"], "--folds: and --split cut"),
         (["rsi", "--param", "period=5,7", "--metric", "luck"], "--metric: there is no metric 'luck'"),

@@ -7,7 +7,6 @@ columns then, and its last numbers: `rsi(14)` is `rsi(close, 14)`, `atr()` is `a
 Where it could be read both ways, a call that starts with a number leaves out its series: `macd(5, 35)`.
 """
 
-import difflib
 from dataclasses import dataclass
 from functools import cache
 from typing import NoReturn
@@ -20,6 +19,7 @@ from services.compute.engine.rules.nodes import Call, Column, Expression, Number
 from services.compute.engine.rules.text import BINARY, CALLABLE, signature
 from services.shared.candles import VALUE_COLUMNS
 from services.shared.errors import InvalidInput
+from services.shared.near_names import did_you_mean
 
 MAX_LENGTH = 4_000
 # How much of a long line an error shows around what is wrong: with an indent and two ellipses it has to fit
@@ -238,12 +238,8 @@ def _require_constant(function: Function, constant: Constant, part: _Part) -> No
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, [*VALUE_COLUMNS, *CALLABLE], n=3)
-    hint = (
-        f"did you mean {' or '.join(near)}?"
-        if near
-        else f"there are the columns {', '.join(VALUE_COLUMNS)} and the functions {', '.join(CALLABLE)}"
-    )
+    every = f"there are the columns {', '.join(VALUE_COLUMNS)} and the functions {', '.join(CALLABLE)}"
+    hint = did_you_mean(name, [*VALUE_COLUMNS, *CALLABLE], every)
     return f"there is no {name[:40]}: {hint}"
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from services.compute.engine.parameters import Choices, Parameter, fault_of, parameters_of, range_violations
 from services.compute.engine.strategies import Strategy
 from services.shared.errors import InvalidInput, Violation
+from services.shared.near_names import did_you_mean
 
 MAX_VALUES = 10_000
 MAX_COMBINATIONS = 1_000_000
@@ -114,7 +115,8 @@ def make_grid(base: Strategy, ranges: Sequence[ParameterValues]) -> Grid:
 def _no_such_parameter(base: Strategy, name: str, declared: dict[str, Parameter]) -> str:
     if not declared:
         return f"{base.name} has no parameters that can be swept"
-    return f"{base.name} has no parameter {name[:40]!r}: it has {', '.join(declared)}"
+    hint = did_you_mean(name[:40], declared, f"it has {', '.join(declared)}")
+    return f"{base.name} has no parameter {name[:40]!r}: {hint}"
 
 
 def _converted(
