@@ -1,6 +1,7 @@
 """`--stop-loss 2atr --size-amount 1000` to an execution's message."""
 
 from backcast.backtest.v1 import execution_pb2 as pb
+from services.cli.fractions import fraction
 from services.cli.run_options import ExecutionOptions
 from services.shared.enum_names import numbers_of
 from services.shared.errors import InvalidInput
@@ -60,9 +61,7 @@ def _distance(text: str, option: str) -> pb.Distance:
     try:
         if written.endswith("atr"):
             return pb.Distance(atr_multiple=float(written.removesuffix("atr")))
-        if written.endswith("%"):
-            return pb.Distance(fraction=float(written.removesuffix("%")) / 100)
-        return pb.Distance(fraction=float(written))
+        return pb.Distance(fraction=fraction(written))
     except ValueError:
         raise InvalidInput.of(option, f"{text!r} is not a distance like 5%, 0.05 or 2atr") from None
 

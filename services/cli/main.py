@@ -113,7 +113,8 @@ def sweep(
     metric: Annotated[str, typer.Option(help="What to rank by, a field of the results.")] = "sharpe_ratio",
     top: Annotated[int, typer.Option(help="How many of the best to show.")] = 20,
     split: Annotated[
-        float | None, typer.Option(help="Rank by the first 0.7 of the window, and show the rest beside it.")
+        str | None,
+        typer.Option(help="Fraction of the window to rank by, 0.7 or 70%: the rest is reported beside it."),
     ] = None,
     folds: Annotated[
         int | None, typer.Option(help="Or: choose on the past, test on what follows, so many times.")

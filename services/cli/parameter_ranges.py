@@ -34,7 +34,10 @@ def parameter_range(parameter: str, strategy: Strategy) -> ParameterRange:
     if ".." in text:
         values = [Value(number_value=number) for number in _steps(text, option)]
     else:
-        values = [_value(item.strip(), field, option) for item in text.split(",")]
+        items = [item.strip() for item in text.split(",")]
+        if not all(items):
+            raise InvalidInput.of(option, f"a value is missing in {text!r}: commas stand between two of them")
+        values = [_value(item, field, option) for item in items]
     return ParameterRange(name=name, values=values)
 
 
@@ -48,8 +51,14 @@ def _value(text: str, field: FieldDescriptor | None, option: str) -> Value:
 
 
 def _steps(text: str, option: str) -> list[float]:
-    ends, _, step_text = text.partition(":")
-    first, last = (_number(end, option) for end in ends.split("..", 1))
+    ends, colon, step_text = text.partition(":")
+    written = dict(zip(("first", "last"), ends.split("..", 1), strict=True))
+    written |= {"step": step_text} if colon else {}
+    for part, number in written.items():
+        if not number.strip():
+            what = part if part == "step" else f"{part} value"
+            raise InvalidInput.of(option, f"{text!r} has no {what}, as 5..30:5 has")
+    first, last = (_number(written[part], option) for part in ("first", "last"))
     whole = first == first.to_integral_value() and last == last.to_integral_value()
     if not step_text and not whole:
         raise InvalidInput.of(option, f"{text} needs a step, as in {ends}:0.5")

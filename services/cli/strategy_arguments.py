@@ -25,6 +25,7 @@ def strategy_message(
     kind = getattr(strategy, name)
     kind.SetInParent()
     fields = {key: field for key, field in kind.DESCRIPTOR.fields_by_name.items() if not field.message_type}
+    taken: set[str] = set()
     for parameter in parameters:
         key, separator, text = parameter.partition("=")
         if not separator:
@@ -33,6 +34,9 @@ def strategy_message(
             choices = _either(list(fields)) if fields else "none, it has no parameters"
             hint = did_you_mean(key, fields, f"choose {choices}")
             raise InvalidInput.of(f"--param {key}", f"{name} has no such parameter: {hint}")
+        if key in taken:
+            raise InvalidInput.of(f"--param {key}", "is given twice")
+        taken.add(key)
         try:
             setattr(kind, key, _value(fields[key], key, text))
         except ValueError:

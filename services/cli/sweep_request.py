@@ -1,6 +1,7 @@
 """The options of a sweep as a request."""
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from services.cli.fractions import fraction
 from services.cli.parameter_ranges import is_range, parameter_range
 from services.cli.run_options import CandleOptions, ExecutionOptions, StrategyOptions
 from services.cli.run_request import run_request
@@ -15,21 +16,26 @@ def sweep_request(
     *,
     metric: str,
     top: int,
-    split: float | None,
+    split: str | None,
     folds: int | None,
     no_cache: bool,
 ) -> pb.SweepBacktestsRequest:
     """Return the request; raise InvalidInput, naming the option, where something cannot be read."""
     if strategy == "rules":
         raise InvalidInput.of("strategy", "rules have no parameters that can be swept")
-    fixed = StrategyOptions(strategy, [one for one in parameters if not is_range(one)])
-    run = run_request(fixed, candles, execution, no_cache=no_cache)
+    fixed = [one for one in parameters if not is_range(one)]
+    swept = [one for one in parameters if is_range(one)]
+    names = [one.partition("=")[0] for one in swept + fixed]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise InvalidInput.of(f"--param {name}", "is given twice")
+    run = run_request(StrategyOptions(strategy, fixed), candles, execution, no_cache=no_cache)
     if split is not None and folds is not None:
         raise InvalidInput.of("--folds", "and --split cut the window in two ways: choose one of them")
     request = pb.SweepBacktestsRequest(
         symbols=run.symbols,
         strategy=run.strategy,
-        ranges=[parameter_range(one, run.strategy) for one in parameters if is_range(one)],
+        ranges=[parameter_range(one, run.strategy) for one in swept],
         interval=run.interval,
         execution=run.execution,
         cache_mode=run.cache_mode,
@@ -45,5 +51,8 @@ def sweep_request(
     except ValueError:
         raise InvalidInput.of("--top" if folds is None else "--folds", "is out of range") from None
     if split is not None:
-        request.split = split
+        try:
+            request.split = fraction(split)
+        except ValueError:
+            raise InvalidInput.of("--split", f"{split!r} is not a fraction like 0.7 or 70%") from None
     return request

@@ -128,6 +128,9 @@ def test_rules_are_parsed():
     [
         (("rules", []), "--entry: is required for rules, as in --entry 'rsi(14) < 30'"),
         (("rules", [], None, "close > 1"), "--entry: is required for rules, as in --entry 'rsi(14) < 30'"),
+        (("rsi", ["period=7", "period=8"]), "--param period: is given twice"),
+        (("rsii", []), "strategy: there is no strategy 'rsii': did you mean rsi?"),
+        (("rsi", ["perod=7"]), "--param perod: rsi has no such parameter: did you mean period"),
         (("rsi", [], "close > 1"), "--entry: is for the strategy rules only, not for rsi"),
         (("donchian", [], None, "5"), "--exit: is for the strategy rules only, not for donchian"),
         (("rules", ["entry=1"], "close > 1"), "--param entry: rules has no such parameter: choose none"),

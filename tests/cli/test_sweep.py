@@ -6,6 +6,8 @@ from google.protobuf.json_format import Parse
 from backcast.backtest.v1.strategy_pb2 import MaCross, Rsi, Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.parameter_ranges import parameter_range
+from services.cli.run_options import CandleOptions, ExecutionOptions
+from services.cli.sweep_request import sweep_request
 from services.shared.errors import InvalidInput
 from tests.cli.conftest import Cli, write_csv
 
@@ -52,8 +54,13 @@ def test_choices_are_listed_by_their_names() -> None:
         ("period=5..9:0", "the step must be above 0, not 0"),
         ("period=5..9:-1", "the step must be above 0, not -1"),
         ("period=5..x", "'x' is not a number"),
-        ("period=5,,7", "'' is not a number"),
-        ("period=..", "'' is not a number"),
+        ("period=5,,7", "--param period: a value is missing in '5,,7'"),
+        ("period=14,", "a value is missing in '14,'"),
+        ("period=..", "'..' has no first value"),
+        ("period=..5", "--param period: '..5' has no first value"),
+        ("period=5..", "'5..' has no last value"),
+        ("period= ..5:2", "has no first value"),
+        ("period=5..9:", "'5..9:' has no step"),
         ("period=1..2..3", "'2..3' is not a number"),
         ("period=0..nan", "nan is out of range"),
         ("oversold=0..1:0.00001", "has 100,001 values, and at most 10,000"),
@@ -65,6 +72,36 @@ def test_what_cannot_be_read_names_its_option(parameter: str, reason: str) -> No
     with pytest.raises(InvalidInput) as caught:
         parameter_range(parameter, MA_CROSS if parameter.startswith("kind") else RSI)
     assert reason in str(caught.value)
+
+
+def request_of(*parameters: str, split: str | None = None) -> pb.SweepBacktestsRequest:
+    return sweep_request(
+        *("rsi", list(parameters), CandleOptions(), ExecutionOptions()),
+        metric="sharpe_ratio",
+        top=20,
+        split=split,
+        folds=None,
+        no_cache=False,
+    )
+
+
+@pytest.mark.parametrize("split", ["0.7", "70%", " 70 % "])
+def test_a_split_is_a_fraction(split: str) -> None:
+    assert request_of("period=5,7", split=split).split == 0.7
+
+
+@pytest.mark.parametrize(
+    ("parameters", "split", "fault"),
+    [
+        (["period=5..7"], "x%", "--split: 'x%' is not a fraction like 0.7 or 70%"),
+        (["period=5..7", "period=3"], None, "--param period: is given twice"),
+        (["period=5..7", "period=8..9"], None, "--param period: is given twice"),
+    ],
+)
+def test_sweeps_that_cannot_be_asked_for(parameters: list[str], split: str | None, fault: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        request_of(*parameters, split=split)
+    assert str(caught.value) == fault
 
 
 async def test_the_tables_show_the_best_and_what_luck_makes_of_it(cli: Cli, swept_symbols: str) -> None:
