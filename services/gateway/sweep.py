@@ -17,8 +17,9 @@ from services.gateway.result_cache import ResultCache
 from services.gateway.sweep_choice import luck_message, walk_forward_message
 from services.gateway.sweep_chunks import Chunk, SweepChunks
 from services.gateway.sweep_messages import ROWS_IN_MESSAGE, rows_message, sweep_started, trial_message
-from services.gateway.sweep_plan import SMALLEST_IS_BEST, SweepPlan
+from services.gateway.sweep_plan import SweepPlan
 from services.gateway.sweep_table import Part, SweepTable
+from services.shared.metric_order import SMALLEST_IS_BEST
 
 # More often nobody can read them.
 _PROGRESS_S = 0.1

@@ -9,9 +9,10 @@ from backcast.gateway.v1 import sweep_pb2 as pb
 from services.compute.engine.sweep.deflated_sharpe import ReturnShape, deflated_sharpe_ratio, expected_maximum
 from services.gateway.statistics import summarize_rows
 from services.gateway.sweep_messages import metrics_message
-from services.gateway.sweep_plan import SMALLEST_IS_BEST, SweepPlan
+from services.gateway.sweep_plan import SweepPlan
 from services.gateway.sweep_table import SweepTable
 from services.shared.backtest_messages import strategy_to
+from services.shared.metric_order import SMALLEST_IS_BEST
 from services.shared.sweep_messages import window_to
 
 _YEAR_S = 365 * 86_400

@@ -16,8 +16,6 @@ MAX_BACKTESTS = 1_000_000
 MAX_TOP = 1_000
 DEFAULT_METRIC = "sharpe_ratio"
 DEFAULT_TOP = 20
-# Of the other metrics, the greatest is.
-SMALLEST_IS_BEST = frozenset(("max_drawdown", "annual_volatility", "fees_paid", "borrow_paid"))
 
 
 @dataclass(frozen=True, slots=True)
