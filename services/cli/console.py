@@ -1,6 +1,8 @@
 """Standard output for people."""
 
 from rich.console import Console
+from rich.progress import ProgressColumn, Task
+from rich.text import Text
 
 # Wide enough for all columns of all tables, where nobody's terminal sets a limit.
 _FILE_WIDTH = 160
@@ -15,3 +17,17 @@ def make_console() -> Console:
 def say(console: Console, text: str) -> None:
     """Print prose: with colours where it marks them, and lines broken by the terminal only."""
     console.print(text, highlight=False, soft_wrap=True)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return so many of something: "1 crypto", "1,200 cryptos"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+class CountColumn(ProgressColumn):
+    """How much of a task is done: "1,200/4,000"."""
+
+    def render(self, task: Task) -> Text:
+        """Return the cell."""
+        total = "?" if task.total is None else f"{task.total:,.0f}"
+        return Text(f"{task.completed:,.0f}/{total}", style="progress.download")

@@ -37,7 +37,7 @@ def execution_words(execution: execution_pb2.Execution) -> str:
         for name in ("stop_loss", "take_profit", "trailing_stop")
         if execution.HasField(name)
     ]
-    words += [f"borrowing at {_percent(execution.borrow_rate)} a year"] if execution.borrow_rate else []
+    words += [f"borrowing at {percent(execution.borrow_rate)} a year"] if execution.borrow_rate else []
     usual = (
         f"fee {execution.fee_rate:.3%}, slippage {execution.slippage_bps:g} bps, "
         f"capital {execution.initial_capital:,.0f}; "
@@ -53,21 +53,22 @@ def _size(execution: execution_pb2.Execution) -> str | None:
         case "volatility_target":
             target = execution.volatility_target
             return (
-                f"positions of {_percent(target.annual_volatility)} volatility a year "
+                f"positions of {percent(target.annual_volatility)} volatility a year "
                 f"(measured over {target.period} closes)"
             )
         case "equity_fraction" if execution.equity_fraction != 1:
-            return f"positions of {_percent(execution.equity_fraction)} of the equity"
+            return f"positions of {percent(execution.equity_fraction)} of the equity"
     return None
 
 
 def _distance(distance: execution_pb2.Distance, atr_period: int) -> str:
     if distance.WhichOneof("kind") == "atr_multiple":
         return f"{distance.atr_multiple:g} × ATR({atr_period})"
-    return _percent(distance.fraction)
+    return percent(distance.fraction)
 
 
-def _percent(fraction: float) -> str:
+def percent(fraction: float) -> str:
+    """Return a fraction as people write it."""
     return f"{100 * fraction:g}%"
 
 

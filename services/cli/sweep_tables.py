@@ -8,6 +8,7 @@ from backcast.backtest.v1.result_pb2 import Metrics
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.backtest.v1.sweep_pb2 import Window
 from backcast.gateway.v1 import sweep_pb2
+from services.cli.console import counted
 from services.cli.fitted_table import Column, fitted_table
 from services.cli.result_tables import ABSENT, colored
 from services.shared.enum_names import names_of
@@ -56,11 +57,13 @@ class SweepTables:
     `width` is the console's, in characters: it decides how many columns there are.
     """
 
-    def __init__(self, names: Sequence[str], metric: str, *, cut: bool) -> None:
+    def __init__(self, names: Sequence[str], metric: str, *, cut: bool, folds: int = 0) -> None:
+        """With `folds`, the figures of trials and combinations are their means over so many."""
         self._names = names
         others = _CUT if cut else _WHOLE
         self._metrics = [metric, *(name for name in others if name != metric)]
         self._cut = cut
+        self._means = f"means over {counted(folds, 'fold')}" if folds > 1 else ""
 
     def best(self, width: int, trials: Sequence[sweep_pb2.SweepTrial]) -> Table:
         """Return the best trials."""
@@ -70,7 +73,7 @@ class SweepTables:
             *self._parameters([trial.strategy for trial in trials]),
             *self._figures([(trial.train, trial.test) for trial in trials]),
         ]
-        return fitted_table(width, columns, "the best")
+        return fitted_table(width, columns, f"the best{self._means and f', {self._means}'}")
 
     def combinations(self, width: int, rows: Sequence[sweep_pb2.SweepRow]) -> Table:
         """Return rows of the table of all combinations."""
@@ -80,7 +83,8 @@ class SweepTables:
             Column("cryptos", [f"{row.cryptos:,}" for row in rows], _LEFT_OUT["cryptos"]),
             *self._figures([(row.train.median, row.test.median) for row in rows]),
         ]
-        return fitted_table(width, columns, "combinations, medians over the cryptos")
+        of = self._means and f" of {self._means}"
+        return fitted_table(width, columns, f"combinations, medians over the cryptos{of}")
 
     def folds(self, width: int, folds: Sequence[sweep_pb2.SweepFold]) -> Table:
         """Return what was chosen in each fold, and what came of it."""

@@ -1,0 +1,130 @@
+"""What a sweep shows: which rows, and the words about them."""
+
+import io
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import ParseDict
+from rich.console import Console
+
+from backcast.backtest.v1.strategy_pb2 import Rsi, Strategy
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1 import sweep_pb2
+from services.cli.best_rows import BestRows
+from services.cli.failure_lines import failure_lines
+from services.cli.sweep_view import SweepView
+from services.cli.sweep_words import luck_words, started_words
+from services.gateway.sweep_messages import sweep_started
+from tests.gateway.test_sweep_plan import planned
+
+
+def row(combination: int, cryptos: int, sharpe: float | None) -> sweep_pb2.SweepRow:
+    made = sweep_pb2.SweepRow(combination=combination, cryptos=cryptos, strategy=Strategy(rsi=Rsi(period=3)))
+    if sharpe is not None:
+        made.train.median.sharpe_ratio = made.train.median.max_drawdown = sharpe
+    return made
+
+
+ROWS = [row(0, 4, 1.0), row(1, 1, 9.0), row(2, 2, 2.0), row(3, 4, 3.0), row(4, 0, None), row(5, 1, 8.0)]
+
+
+@pytest.mark.parametrize("metric", ["sharpe_ratio", "max_drawdown"])
+def test_rows_of_few_cryptos_come_last(metric: str) -> None:
+    # Four cryptos have the metric for some combination: two are half of them.
+    best = [3, 2, 0, 1, 5, 4] if metric == "sharpe_ratio" else [0, 2, 3, 5, 1, 4]
+    for size in (3, 4, 6):
+        # In whatever order they come, and though it is known late which are few.
+        for together in (ROWS, ROWS[::-1], ROWS[1:] + ROWS[:1]):
+            rows = BestRows(metric, size)
+            for one in together:
+                rows.add([one])
+            assert [one.combination for one in rows.best()] == best[:size]
+            assert [rows.says_little(one) for one in rows.best()] == [False, False, False, True, True, True][
+                :size
+            ]
+
+
+def test_where_nothing_is_defined_nothing_is_few() -> None:
+    rows = BestRows("sharpe_ratio", 3)
+    rows.add([row(0, 0, None), row(1, 0, None)])
+    assert [rows.says_little(one) for one in rows.best()] == [False, False]
+
+
+def shown(width: int = 160, terminal: bool = False, **request: Any) -> str:
+    """Return what is printed of a sweep of the six rows."""
+    console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
+    asked = {
+        **{"strategy": {"rsi": {}}, "ranges": [{"name": "period", "values": [3]}], "symbols": ["A"]},
+        **{"metric": "sharpe_ratio", "top": 20, "interval": 1, **request},
+    }
+    started = {"request": asked, "combinations": 6, "trials": 24, "backtests": 24}
+    best = [{"symbol": "A", "strategy": {"rsi": {"period": 3}}}]
+    with SweepView(console) as view:
+        for event in ({"started": started}, {"best": {"trials": best}}):
+            view.show(ParseDict(event, pb.SweepBacktestsResponse()))
+        view.show(pb.SweepBacktestsResponse(rows=sweep_pb2.SweepRows(rows=ROWS)))
+        for symbol in "ABC":
+            failure = {"symbol": symbol, "backtests": 1, "status": {"message": "no candles"}}
+            view.show(ParseDict({"failure": failure}, pb.SweepBacktestsResponse()))
+        view.show(ParseDict({"summary": {"progress": {"total": 24}}}, pb.SweepBacktestsResponse()))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_terminal_shows_as_many_combinations_as_it_was_asked_for() -> None:
+    assert "and 4 more combinations" in shown(terminal=True, top=2)
+    assert "and 1 more combination:" in shown(terminal=True, top=5)
+    assert "more combination" not in shown(top=2)
+
+
+def test_rows_that_say_little_are_explained() -> None:
+    line = "listed last: combinations whose Sharpe is defined on fewer than half of the cryptos"
+    assert line in shown()
+    assert line not in shown(terminal=True, top=3)
+
+
+def test_means_over_folds_are_called_so() -> None:
+    assert "the best, means over 3 folds" in shown(folds=3)
+    assert "combinations, medians over the cryptos of means over 3 folds" in shown(folds=3)
+    assert "means" not in shown(split=0.5) + shown(folds=1)
+
+
+def test_failures_of_one_reason_are_one_line() -> None:
+    assert "3 cryptos (A, B, C): failed in 1 backtest, first because no candles\n" in shown()
+    assert failure_lines([("A", "[x]"), ("B", "y"), ("C", "y")]) == [
+        "[red]A[/red]: \\[x]",
+        "[red]2 cryptos (B, C)[/red]: y",
+    ]
+    (line,) = failure_lines([(f"C{number}", "y") for number in range(1200)])
+    assert line == "[red]1,200 cryptos (C0, C1, C2, C3, C4, …)[/red]: y"
+    *lines, more = failure_lines([(f"C{number}", f"reason {number}") for number in range(13)])
+    assert (len(lines), more) == (10, "[red]… and 3 more failed[/red]")
+
+
+def test_the_winner_is_not_worth_more_than_the_formula_says() -> None:
+    summary = sweep_pb2.SweepSummary()
+    summary.luck.trials = 1200
+    assert luck_words(summary, "sharpe_ratio") == (
+        "the winner was chosen from 1,200 trials: too few to tell luck from skill"
+    )
+    summary.luck.expected_maximum_sharpe_ratio = 4.36
+    summary.luck.deflated_sharpe_ratio = 0.2
+    summary.winner.train.sharpe_ratio = -0.001
+    assert luck_words(summary, "total_return") == (
+        "the winner was chosen by return from 1,200 trials: "
+        "the best Sharpe ratio of so many without any skill is expected to be [bold]4.36[/bold], "
+        "the winner has [bold]0.00[/bold]\n"
+        "deflated Sharpe ratio [red]0.200[/red]: the probability that "
+        "the winner's true Sharpe ratio is above [bold]4.36[/bold]"
+    )
+
+
+@pytest.mark.parametrize(("split", "words"), [(0.7, "70%"), (0.0042, "0.42%"), (0.9988, "99.88%")])
+def test_a_split_is_told_as_it_is(split: float, words: str) -> None:
+    assert f", the first {words} to rank by" in started_words(sweep_started(planned(split=split)))
+
+
+def test_one_is_not_many() -> None:
+    assert "\n1 combination × 1 crypto, 1h" in started_words(
+        sweep_started(planned(cryptos=1, periods=1, oversold=(20.0,)))
+    )
