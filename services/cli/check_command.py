@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.cli.console import make_console, say
+from services.cli.console import CountColumn, counted, make_console, say
 from services.cli.errors import readable_errors
 from services.cli.import_report import break_line
 from services.data.check import HistoryCheck, check_history
@@ -57,7 +57,7 @@ async def _print_table(symbols: list[str], address: str, console: Console) -> No
     progress = Progress(
         TextColumn("checking"),
         BarColumn(bar_width=40),
-        MofNCompleteColumn(),
+        CountColumn(),
         TimeElapsedColumn(),
         console=console,
         transient=True,
@@ -79,9 +79,8 @@ async def _print_table(symbols: list[str], address: str, console: Console) -> No
     for symbol, check in found.items():
         for each in check.breaks:
             say(console, f"[yellow]{symbol}: {break_line(each)}[/yellow]")
-    cryptos = "crypto" if len(found) == 1 else "cryptos"
     candles = sum(check.candles for check in found.values())
-    say(console, f"{len(found):,} {cryptos}, {candles:,} hourly candles; times are UTC")
+    say(console, f"{counted(len(found), 'crypto')}, {counted(candles, 'hourly candle')}; times are UTC")
 
 
 async def _all_symbols(stub: "MarketDataServiceAsyncStub") -> list[str]:

@@ -20,8 +20,10 @@ def say(console: Console, text: str) -> None:
 
 
 def counted(count: int, noun: str) -> str:
-    """Return so many of something: "1 crypto", "1,200 cryptos"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    """Return so many of something: "1 crypto", "1,200 cryptos", "2 histories"."""
+    if count != 1:
+        noun = f"{noun.removesuffix('y')}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{count:,} {noun}"
 
 
 class CountColumn(ProgressColumn):

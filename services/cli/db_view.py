@@ -6,10 +6,10 @@ from contextlib import aclosing
 from datetime import datetime, timedelta
 
 from rich import box
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from services.cli.console import make_console, say
+from services.cli.console import CountColumn, make_console, say
 from services.data.columnstore import compress
 from services.data.database import Database
 from services.data.stats import DatabaseStats
@@ -44,7 +44,7 @@ async def compress_with_bar(database: Database, after_days: int) -> None:
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=40),
-        MofNCompleteColumn(),
+        CountColumn(),
         TimeElapsedColumn(),
         console=console,
         transient=True,

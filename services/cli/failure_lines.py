@@ -25,5 +25,6 @@ def failure_lines(failures: Iterable[tuple[str, str]]) -> list[str]:
 def _named(symbols: list[str]) -> str:
     if len(symbols) == 1:
         return symbols[0]
+    symbols = sorted(symbols)
     rest = ", …" if len(symbols) > _MOST_SYMBOLS else ""
     return f"{len(symbols):,} cryptos ({', '.join(symbols[:_MOST_SYMBOLS])}{rest})"

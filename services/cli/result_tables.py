@@ -107,10 +107,10 @@ def summary_lines(summary: run_events_pb2.RunSummary) -> str:
             f"  best: {summary.best.symbol} {colored(summary.best.total_return)}, "
             f"worst: {summary.worst.symbol} {colored(summary.worst.total_return)}"
         )
-    failed = f", [red]{progress.failed} failed[/red]" if progress.failed else ""
+    failed = f", [red]{progress.failed:,} failed[/red]" if progress.failed else ""
     lines.append(
-        f"[bold]{progress.completed} of {progress.total} in {elapsed:.3f} s[/bold], "
-        f"{progress.from_cache} from the cache{failed}"
+        f"[bold]{progress.completed:,} of {progress.total:,} in {elapsed:.3f} s[/bold], "
+        f"{progress.from_cache:,} from the cache{failed}"
     )
     if summary.cache_state == run_events_pb2.CACHE_STATE_UNAVAILABLE:
         lines.append("[yellow]the cache does not answer: results were computed and not kept[/yellow]")

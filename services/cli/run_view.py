@@ -4,13 +4,13 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from backcast.backtest.v1.result_pb2 import BacktestResult, Coverage
 from backcast.gateway.v1 import run_events_pb2
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse, RunStarted
-from services.cli.console import say
+from services.cli.console import CountColumn, counted, say
+from services.cli.failure_lines import failure_lines
 from services.cli.request_view import execution_words, strategy_words
 from services.cli.result_tables import months_table, ranked, results_table, sparkline, summary_lines
 from services.cli.trades_table import trades_table
@@ -18,7 +18,6 @@ from services.shared.interval import Interval
 
 # When a person looks at it, a table of more rows is cut to its best and worst; a file gets all of it.
 MOST_ROWS = 30
-_MOST_FAILURES = 10
 # Trades and equity of more cryptos than this are for programs: --format jsonl.
 _MOST_DETAILED = 3
 _MOST_TRADES = 30
@@ -41,7 +40,7 @@ class RunView:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=40),
-            MofNCompleteColumn(),
+            CountColumn(),
             TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
             console=console,
@@ -57,7 +56,7 @@ class RunView:
         if self._results and not self._ended:
             self._show_results()
             done, total = len(self._results) + len(self._failures), self._progress.tasks[0].total or 0
-            say(self._console, f"[yellow]stopped: {done} of {total:.0f} done[/yellow]")
+            say(self._console, f"[yellow]stopped: {done:,} of {total:,.0f} done[/yellow]")
 
     def show(self, event: RunBacktestsResponse) -> None:
         """Take an event in; the last one, the summary, ends the live screen and prints everything."""
@@ -76,8 +75,8 @@ class RunView:
                 self._show_results()
                 say(self._console, summary_lines(event.summary))
         progress = event.progress
-        notes = [f"{progress.from_cache} from the cache"] if progress.from_cache else []
-        notes += [f"[red]{progress.failed} failed[/red]"] if progress.failed else []
+        notes = [f"{progress.from_cache:,} from the cache"] if progress.from_cache else []
+        notes += [f"[red]{progress.failed:,} failed[/red]"] if progress.failed else []
         self._progress.update(
             self._task,
             total=progress.total,
@@ -92,18 +91,17 @@ class RunView:
             time.ToDatetime().strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
             for time in (request.start_time, request.end_time)
         )
-        cryptos = "crypto" if started.total == 1 else "cryptos"
         say(
             self._console,
             f"{strategy_words(request.strategy)}\n"
-            f"{started.total} {cryptos}, {interval} candles from {start} to {end} (UTC)\n"
+            f"{counted(started.total, 'crypto')}, {interval} candles from {start} to {end} (UTC)\n"
             f"{execution_words(request.execution)}",
         )
 
     def _screen(self) -> RenderableType:
         room = max(self._console.height - 10, 5)
         best_first = ranked(self._results)
-        left_out = f"… {len(best_first) - room} more …" if len(best_first) > room else ""
+        left_out = f"… {len(best_first) - room:,} more …" if len(best_first) > room else ""
         table = results_table(self._console.width, best_first[:room], left_out)
         return Group(table, self._progress)
 
@@ -112,7 +110,7 @@ class RunView:
         width = self._console.width
         if self._console.is_terminal and len(best_first) > self._most_rows:
             half = self._most_rows // 2
-            left_out = f"… {len(best_first) - 2 * half} more …"
+            left_out = f"… {len(best_first) - 2 * half:,} more …"
             self._console.print(results_table(width, best_first[:half], left_out, best_first[-half:]))
         elif best_first:
             self._console.print(results_table(width, best_first))
@@ -123,13 +121,11 @@ class RunView:
             least = min(map(_covered, partly))
             say(
                 self._console,
-                f"[yellow]{len(partly)} of {len(best_first)} have candles for a part of the window only "
+                f"[yellow]{len(partly):,} of {len(best_first):,} have candles for a part of the window only "
                 f"(the least: {least:.0%})[/yellow]",
             )
-        for failure in self._failures[:_MOST_FAILURES]:
-            say(self._console, f"[red]{failure.symbol}[/red]: {escape(failure.status.message)}")
-        if len(self._failures) > _MOST_FAILURES:
-            self._console.print(f"[red]… and {len(self._failures) - _MOST_FAILURES} more failed[/red]")
+        for line in failure_lines((failure.symbol, failure.status.message) for failure in self._failures):
+            say(self._console, line)
 
     def _show_detail(self, result: BacktestResult) -> None:
         width = self._console.width

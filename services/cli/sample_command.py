@@ -3,11 +3,11 @@
 import asyncio
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.cli.candle_writer import write_candles
-from services.cli.console import make_console
+from services.cli.console import CountColumn, make_console
 from services.cli.errors import readable_errors
 from services.local.sample_market import CRYPTO_COUNT, HOURS, sample_market
 from services.shared.candles import Candles
@@ -28,7 +28,7 @@ async def write_sample_market(address: str, console: Console) -> None:
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=40),
-        MofNCompleteColumn(),
+        CountColumn(),
         TimeElapsedColumn(),
         console=console,
         transient=True,

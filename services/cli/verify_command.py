@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from backcast.backtest.v1 import execution_pb2, result_pb2
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.cli.console import make_console, say
+from services.cli.console import CountColumn, counted, make_console, say
 from services.cli.event_stream import events_of
+from services.cli.failure_lines import failure_lines
 from services.cli.look_ahead import Difference, first_difference
 from services.shared.interval import Interval
 
@@ -30,10 +30,13 @@ def verify(request: pb.RunBacktestsRequest, gateway: str, cuts: int) -> bool:
     comes with the very candle that a strategy which knows one candle ahead would have known; at the close,
     nothing has come yet.
     """
-    return asyncio.run(_verify(request, gateway, cuts, make_console()))
+    return asyncio.run(show_verification(request, gateway, cuts, make_console()))
 
 
-async def _verify(request: pb.RunBacktestsRequest, gateway: str, cuts: int, console: Console) -> bool:
+async def show_verification(
+    request: pb.RunBacktestsRequest, gateway: str, cuts: int, console: Console
+) -> bool:
+    """Verify `request` and show what came of it; return whether nothing differs and nothing failed."""
     asked = pb.RunBacktestsRequest()
     asked.CopyFrom(request)
     asked.detail, asked.curve_points = result_pb2.DETAIL_EQUITY, 0
@@ -49,12 +52,19 @@ async def _verify(request: pb.RunBacktestsRequest, gateway: str, cuts: int, cons
         def tell(doing: str) -> None:
             progress.update(task, description=doing, advance=1)
 
-        compared = [await _compare(variant, gateway, cuts, tell) for variant in variants]
+        try:
+            compared = [await _compare(variant, gateway, cuts, tell) for variant in variants]
+        except asyncio.CancelledError:
+            # Ctrl-C.
+            progress.stop()
+            done = f"{progress.tasks[0].completed:,.0f} of {progress.tasks[0].total:,.0f}"
+            say(console, f"[yellow]stopped: {done} histories done[/yellow]")
+            raise
     differences = [difference for each in compared for difference in each.differences]
     failures = compared[0].failures
     _show(console, differences, compared[0].cryptos, sum(each.histories for each in compared))
-    for symbol, message in failures.items():
-        say(console, f"[yellow]not verified: {symbol}: {escape(message)}[/yellow]")
+    for line in failure_lines(failures.items()):
+        say(console, f"not verified: {line}")
     return not differences and not failures
 
 
@@ -135,10 +145,11 @@ def _progress(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=40),
-        MofNCompleteColumn(),
+        CountColumn(),
         TimeElapsedColumn(),
         console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
 
 
@@ -148,8 +159,9 @@ def _show(console: Console, differences: list[Difference], cryptos: int, compare
     elif not differences:
         say(
             console,
-            f"[green]no look-ahead[/green]: of {cryptos} cryptos, {compared} shorter histories gave the same "
-            "equity and trades as the whole one, to the last bit, filled as asked and at the signals' closes",
+            f"[green]no look-ahead[/green]: of {counted(cryptos, 'crypto')}, "
+            f"{counted(compared, 'shorter history')} gave the same equity and trades as the whole one, to "
+            "the last bit, filled as asked and at the signals' closes",
         )
     else:
         _show_differences(console, differences, compared)
@@ -168,7 +180,7 @@ def _show_differences(console: Console, differences: list[Difference], compared:
             difference.shorter,
         )
     console.print(table)
-    say(console, f"[red]{len(differences)} of {compared} shorter histories differ[/red]")
+    say(console, f"[red]{len(differences):,} of {counted(compared, 'shorter history')} differ[/red]")
 
 
 def _time(time_s: int) -> str:

@@ -95,8 +95,8 @@ def test_failures_of_one_reason_are_one_line() -> None:
         "[red]A[/red]: \\[x]",
         "[red]2 cryptos (B, C)[/red]: y",
     ]
-    (line,) = failure_lines([(f"C{number}", "y") for number in range(1200)])
-    assert line == "[red]1,200 cryptos (C0, C1, C2, C3, C4, …)[/red]: y"
+    (line,) = failure_lines([(f"C{number:04}", "y") for number in reversed(range(1200))])
+    assert line == "[red]1,200 cryptos (C0000, C0001, C0002, C0003, C0004, …)[/red]: y"
     *lines, more = failure_lines([(f"C{number}", f"reason {number}") for number in range(13)])
     assert (len(lines), more) == (10, "[red]… and 3 more failed[/red]")
 
