@@ -80,8 +80,13 @@ def test_the_drawdown_of_the_test_goes_first() -> None:
 
 
 def test_headings_are_cut_where_columns_must_stay() -> None:
-    columns = [Column("a_long_parameter", ["12345"]), Column("another_parameter", ["67890"])]
-    lines = printed(fitted_table(20, columns), 20)
-    assert lines[-1].split() == ["12345", "67890"]
-    assert "a_lo" in lines[0]
-    assert "…" in lines[0]
+    columns = [
+        Column("crypto", ["SYN001USDT"], left=True),
+        Column("a_long_parameter", ["12345"]),
+        Column("another_parameter", ["67890"]),
+    ]
+    for width in (28, 34, 40):
+        headings, _, row = printed(fitted_table(width, columns), width)
+        assert row.split() == ["SYN001USDT", "12345", "67890"]
+        assert "a_l" in headings
+        assert "…" in headings
