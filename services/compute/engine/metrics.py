@@ -1,8 +1,8 @@
 """The figures of a backtest, each from its definition, in one compiled pass; undefined ones are NaN.
 
 result.proto defines them one by one. Other backtesters differ in ways that this one avoids: years of crypto
-have 365 days of 24 hours (not 252), a Sharpe ratio of a flat equity is undefined (not inf or 0), and trades
-that are still open do not count among the winners and losers.
+have 365 days of 24 hours (not 252; in the CAGR 365.25), a Sharpe ratio of a flat equity is undefined (not
+inf or 0), and trades that are still open do not count among the winners and losers.
 """
 
 import math
