@@ -7,7 +7,7 @@ from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1 import compute_service_pb2_grpc
 from services.compute.backtest_task import Backtest
 from services.compute.backtests import Backtester, BacktestJob
-from services.compute.candle_place import CryptoData
+from services.compute.candles.place import CryptoData
 from services.compute.engine import Window
 from services.compute.result_messages import result_message
 from services.compute.sweep_messages import sweep_job, sweep_response

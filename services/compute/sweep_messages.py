@@ -2,7 +2,7 @@
 
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
-from services.compute.candle_place import CryptoData
+from services.compute.candles.place import CryptoData
 from services.compute.engine.sweep import Sweep, make_grid
 from services.compute.sweeps import ChunkOutcome, SweepJob
 from services.shared.backtest_messages import execution_from, strategy_from
