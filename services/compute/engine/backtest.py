@@ -26,6 +26,8 @@ from services.shared.interval import Interval
 _ALWAYS_READ = frozenset(("open", "close"))
 _RANGE = frozenset(("high", "low"))
 _YEAR_S = 365 * 86_400
+# A deviation of returns below this is what rounding leaves of nothing.
+_ROUNDING = 1e-14
 
 
 def run_backtest(
@@ -160,7 +162,8 @@ class TradedWindow:
             period = self._execution.volatility_target.period
             # Of a sample (ddof 1), as the metrics have it, and per year.
             factor = np.sqrt(period / (period - 1) * _YEAR_S / self._interval.seconds)
-            columns["volatility"] = evaluation.series(deviation)[before:] * factor
+            found = evaluation.series(deviation)[before:]
+            columns["volatility"] = np.where(found < _ROUNDING, 0.0, found * factor)
         return columns
 
 
