@@ -8,15 +8,15 @@ from functools import partial
 from backcast.compute.v1 import compute_service_pb2, compute_service_pb2_grpc
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.compute.backtests import Backtester
-from services.compute.candle_source import CandleSource
-from services.compute.column_files import ColumnFiles
-from services.compute.column_supply import ColumnSupply
-from services.compute.dask_cluster import DaskCluster
+from services.compute.candles.column_files import ColumnFiles
+from services.compute.candles.column_supply import ColumnSupply
+from services.compute.candles.served import ServedSupply
+from services.compute.candles.source import CandleSource
 from services.compute.handler import ComputeHandler
-from services.compute.pool import WorkerPool
-from services.compute.served_candles import ServedSupply
 from services.compute.sweeps import Sweeper
 from services.compute.task_runner import TaskRunner
+from services.compute.workers.dask_cluster import DaskCluster
+from services.compute.workers.pool import WorkerPool
 from services.shared.rpc_channel import open_channel
 from services.shared.rpc_server import serve
 from services.shared.settings import Settings

@@ -5,10 +5,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from services.compute.backtest_task import Backtest, backtest
-from services.compute.candle_place import CryptoData
-from services.compute.candle_tasks import Task
+from services.compute.candles.place import CryptoData
 from services.compute.engine import columns_of
 from services.compute.task_runner import Outcome, TaskRunner
+from services.compute.workers.candle_tasks import Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,16 @@ from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1 import compute_service_pb2_grpc
 from services.compute.backtest_task import Backtest
 from services.compute.backtests import Backtester, BacktestJob
-from services.compute.candle_place import CryptoData
+from services.compute.candles.place import CryptoData
 from services.compute.engine import Window
+from services.compute.engine.curves import FEWEST_POINTS
 from services.compute.result_messages import result_message
 from services.compute.sweep_messages import sweep_job, sweep_response
 from services.compute.sweeps import Sweeper
 from services.compute.task_runner import Outcome
 from services.shared.backtest_messages import detail_from, execution_from, strategy_from
 from services.shared.candle_messages import interval_from
+from services.shared.clock import EARLIEST_S, LATEST_S
 from services.shared.errors import BackcastError, InvalidInput
 from services.shared.paging import MAX_SYMBOLS
 from services.shared.rpc_status import status_of
@@ -49,8 +51,10 @@ def _job(request: pb.ComputeBacktestsRequest) -> BacktestJob:
     if not 0 < len(request.cryptos) <= MAX_SYMBOLS:
         raise InvalidInput.of("cryptos", f"from 1 to {MAX_SYMBOLS} are needed, not {len(request.cryptos)}")
     window = Window(request.start_time.seconds, request.end_time.seconds)
-    if window.start_s >= window.end_s:
-        raise InvalidInput.of("start_time", "must be before end_time")
+    if not EARLIEST_S <= window.start_s < window.end_s <= LATEST_S:
+        raise InvalidInput.of("start_time", "must be before end_time, both between the years 1 and 9999")
+    if request.curve_points and request.curve_points < FEWEST_POINTS:
+        raise InvalidInput.of("curve_points", f"must be 0 for all, or at least {FEWEST_POINTS}")
     strategy, execution = strategy_from(request.strategy), execution_from(request.execution)
     if violations := strategy.violations() + execution.violations():
         raise InvalidInput(*violations)

@@ -2,30 +2,33 @@
 
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
-from services.compute.candle_place import CryptoData
+from services.compute.candles.place import CryptoData
 from services.compute.engine.sweep import Sweep, make_grid
 from services.compute.sweeps import ChunkOutcome, SweepJob
 from services.shared.backtest_messages import execution_from, strategy_from
 from services.shared.candle_messages import interval_from
+from services.shared.clock import EARLIEST_S, LATEST_S
 from services.shared.errors import BackcastError, InvalidInput
 from services.shared.paging import MAX_SYMBOLS
 from services.shared.rpc_status import status_of
 from services.shared.sweep_messages import ranges_from, window_from
 from services.shared.symbols import canonical_symbol
 
-# More make no chunk of a sweep that the gateway asks for.
-_MAX_CHUNK_SIZE = 1_000
+# More backtests make no chunk of a sweep that the gateway asks for.
+_MAX_BACKTESTS = 1_000
 
 
 def sweep_job(request: pb.ComputeSweepRequest) -> SweepJob:
     """Return what is to be computed; raise InvalidInput, naming the field, for what cannot be."""
     if not 0 < len(request.cryptos) <= MAX_SYMBOLS:
         raise InvalidInput.of("cryptos", f"from 1 to {MAX_SYMBOLS} are needed, not {len(request.cryptos)}")
-    if not 0 < request.chunk_size <= _MAX_CHUNK_SIZE:
-        raise InvalidInput.of("chunk_size", f"must be from 1 to {_MAX_CHUNK_SIZE}, not {request.chunk_size}")
     windows = tuple(map(window_from, request.windows))
-    if not windows or any(window.start_s >= window.end_s for window in windows):
-        raise InvalidInput.of("windows", "at least one is needed, and each must start before it ends")
+    if not windows or any(not EARLIEST_S <= window.start_s < window.end_s <= LATEST_S for window in windows):
+        reason = "at least one is needed; each must start before it ends, between the years 1 and 9999"
+        raise InvalidInput.of("windows", reason)
+    if not 0 < request.chunk_size * len(windows) <= _MAX_BACKTESTS:
+        reason = f"must make from 1 to {_MAX_BACKTESTS} backtests of {len(windows)} windows"
+        raise InvalidInput.of("chunk_size", f"{reason}, not {request.chunk_size}")
     execution = execution_from(request.execution)
     if violations := execution.violations():
         raise InvalidInput(*violations)

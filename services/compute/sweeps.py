@@ -4,8 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from services.compute.candle_place import CryptoData
-from services.compute.candle_tasks import Task
+from services.compute.candles.place import CryptoData
 from services.compute.engine.sweep import (
     ChunkFigures,
     Sweep,
@@ -14,6 +13,7 @@ from services.compute.engine.sweep import (
     compute_chunk,
 )
 from services.compute.task_runner import TaskRunner
+from services.compute.workers.candle_tasks import Task
 from services.shared.errors import BackcastError
 from services.shared.possible_combinations import possible_positions
 

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import structlog
 
-from services.compute.candle_place import CandlePlace, CryptoData
-from services.compute.candle_tasks import Batch, BatchResult, PlacedTask, Task, TaskResult, run_batch
-from services.compute.worker import WorkerDied
+from services.compute.candles.place import CandlePlace, CryptoData
+from services.compute.workers.candle_tasks import Batch, BatchResult, PlacedTask, Task, TaskResult, run_batch
+from services.compute.workers.worker import WorkerDied
 from services.shared.errors import BackcastError, Internal, Unavailable
 from services.shared.interval import Interval
 

@@ -125,7 +125,10 @@ class Run:
         elapsed.FromNanoseconds(int((time.monotonic() - self._arrived_at) * 1e9))
         summary = pb.RunSummary(progress=self._progress, elapsed=elapsed, cache_state=self._cache_state)
         if self._metrics:
-            values = np.array(self._metrics)
+            # In the order of symbols, not of arrival: sums round, and of equals one is the best.
+            by_symbol = sorted(range(len(self._symbols)), key=self._symbols.__getitem__)
+            symbols = [self._symbols[index] for index in by_symbol]
+            values = np.array([self._metrics[index] for index in by_symbol])
             for target, numbers in zip((summary.mean, summary.median), mean_and_median(values), strict=True):
                 target.CopyFrom(Metrics(**dict(zip(METRIC_NAMES, numbers, strict=True))))
             returns = values[:, METRIC_NAMES.index("total_return")]
@@ -135,7 +138,7 @@ class Run:
                     (summary.best, np.nanargmax(returns)),
                     (summary.worst, np.nanargmin(returns)),
                 ):
-                    ranked.symbol = self._symbols[index]
+                    ranked.symbol = symbols[index]
                     ranked.total_return = returns[index]
         return summary
 

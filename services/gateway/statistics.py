@@ -1,5 +1,6 @@
 """All cryptos of a run or a sweep together."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +11,14 @@ def mean_and_median(values: NDArray[np.float64]) -> tuple[list[float | None], li
     """Return mean and median of each column of `values`, shape (cryptos, metrics).
 
     NaN marks a metric that is undefined for a crypto: it does not count. A metric that is undefined for
-    all is None.
+    all is None, and so is what is beyond a float64.
     """
-    defined = [column[~np.isnan(column)] for column in values.T]
-    return (
-        [float(np.mean(column)) if len(column) else None for column in defined],
-        [float(np.median(column)) if len(column) else None for column in defined],
+    summarized = summarize_rows(values.T)
+    mean, median = (
+        [value if math.isfinite(value) else None for value in column.tolist()]
+        for column in (summarized.mean, summarized.median)
     )
+    return mean, median
 
 
 @dataclass(frozen=True, slots=True)

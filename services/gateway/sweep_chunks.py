@@ -1,5 +1,6 @@
 """The chunks of a sweep: those that are cached first, the others as compute completes them."""
 
+import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -79,9 +80,11 @@ class SweepChunks:
         for start in range(0, len(wanted), _READ_BATCH):
             batch = wanted[start : start + _READ_BATCH]
             for (crypto, number), value in zip(batch, await self._read(batch), strict=True):
+                first = number * self._plan.chunk_size
                 kept = unpacked(value)
-                if kept:
-                    yield self._chunk(kept, from_cache=True)
+                # Where its first combination was in the sweep that kept it, it need not be in this one.
+                if kept and len(kept.metrics) == 8 * math.prod(self._shape(first)):
+                    yield self._chunk(kept, crypto, first, from_cache=True)
                 else:
                     self._missing[crypto].append(number)
         if any(self._missing):
@@ -104,16 +107,19 @@ class SweepChunks:
                         yield chunk
                 else:
                     await self._save(outcome.chunk)
-                    yield self._chunk(outcome.chunk, from_cache=False)
+                    crypto, first = self._index[outcome.chunk.symbol], outcome.chunk.first_combination
+                    yield self._chunk(outcome.chunk, crypto, first, from_cache=False)
 
-    def _chunk(self, message: SweepChunk, *, from_cache: bool) -> Chunk:
-        figures = np.frombuffer(message.metrics, "<f8").reshape(
-            -1, len(self._plan.windows), len(METRIC_NAMES)
-        )
+    def _shape(self, first: int) -> tuple[int, int, int]:
+        """Return the shape of the figures of the chunk whose first combination has this number."""
+        combinations = min(self._plan.chunk_size, len(self._plan.possible) - first)
+        return combinations, len(self._plan.windows), len(METRIC_NAMES)
+
+    def _chunk(self, message: SweepChunk, crypto: int, first: int, *, from_cache: bool) -> Chunk:
         return Chunk(
-            crypto=self._index[message.symbol],
-            first=message.first_combination,
-            figures=figures,
+            crypto=crypto,
+            first=first,
+            figures=np.frombuffer(message.metrics, "<f8").reshape(self._shape(first)),
             failed=message.failed,
             first_failure=message.first_failure if message.HasField("first_failure") else None,
             from_cache=from_cache,
@@ -121,14 +127,11 @@ class SweepChunks:
 
     def _failed(self, failure: SweepChunkFailure) -> list[Chunk]:
         """Return chunks without figures: one, or all that are missing of a crypto."""
-        size, combinations = self._plan.chunk_size, len(self._plan.possible)
         crypto = self._index[failure.symbol]
         firsts = [failure.first_combination]
         if not failure.HasField("first_combination"):
-            firsts = [chunk * size for chunk in self._missing[crypto]]
-        shapes = [
-            (min(size, combinations - first), len(self._plan.windows), len(METRIC_NAMES)) for first in firsts
-        ]
+            firsts = [chunk * self._plan.chunk_size for chunk in self._missing[crypto]]
+        shapes = list(map(self._shape, firsts))
         return [
             Chunk(crypto, first, np.full(shape, np.nan), shape[0] * shape[1], failure.status, False)
             for first, shape in zip(firsts, shapes, strict=True)

@@ -10,7 +10,7 @@ from services.compute.engine import METRIC_NAMES
 from services.compute.engine.sweep import make_grid
 from services.gateway.messages import run_request_from, run_request_to
 from services.gateway.statistics import Summarized
-from services.gateway.sweep_plan import SweepPlan, SweepRequest
+from services.gateway.sweep_plan import SweepPlan, SweepRequest, check_ranking
 from services.gateway.sweep_table import Figures, Part, SweepTable
 from services.shared.backtest_messages import strategy_to
 from services.shared.sweep_messages import ranges_from, ranges_to
@@ -24,6 +24,7 @@ ROWS_IN_MESSAGE = 500
 def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
     """Return what a client asks for; raise InvalidInput, naming the field, for what makes no sense."""
     run = run_request_from(pb.RunBacktestsRequest(**_common(request)))
+    check_ranking(request.metric, request.top)
     return SweepRequest(
         run=run,
         grid=make_grid(run.strategy, ranges_from(request.ranges)),

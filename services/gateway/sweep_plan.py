@@ -89,18 +89,21 @@ class SweepPlan:
         return self.trials * len(self.windows)
 
 
+def check_ranking(metric: str, top: int) -> None:
+    """Raise InvalidInput, naming the field, where a request asks to be ranked by what there is not."""
+    if metric and metric not in METRIC_NAMES:
+        hint = did_you_mean(metric[:40], METRIC_NAMES, f"it is one of {', '.join(METRIC_NAMES)}")
+        raise InvalidInput.of("metric", f"there is no metric {metric[:40]!r}: {hint}")
+    if not 0 <= top <= MAX_TOP:
+        raise InvalidInput.of("top", f"must be from 1 to {MAX_TOP:,}, or 0 for {DEFAULT_TOP}")
+
+
 def make_sweep_plan(request: SweepRequest, possible: NDArray[np.int64], known: list[CryptoData]) -> SweepPlan:
     """Return the plan for `request`, of which the combinations at the positions `possible` are possible.
 
     `known` are the cryptos of its symbols, or all of them. Raises InvalidInput, naming the fields, for what
     cannot be done; Refused where there is no data at all.
     """
-    metric = request.metric or DEFAULT_METRIC
-    if metric not in METRIC_NAMES:
-        hint = did_you_mean(metric[:40], METRIC_NAMES, f"it is one of {', '.join(METRIC_NAMES)}")
-        raise InvalidInput.of("metric", f"there is no metric {metric[:40]!r}: {hint}")
-    if not 0 <= request.top <= MAX_TOP:
-        raise InvalidInput.of("top", f"must be from 1 to {MAX_TOP:,}, or 0 for {DEFAULT_TOP}")
     if not len(possible):
         (conflict, *_) = request.grid.strategy(0).violations()
         raise InvalidInput.of("ranges", f"no combination is possible; of the first one, {conflict}")
@@ -111,7 +114,7 @@ def make_sweep_plan(request: SweepRequest, possible: NDArray[np.int64], known: l
         cryptos=sorted(run.cryptos, key=lambda crypto: crypto.symbol),
         possible=possible,
         folds=_folds(request, run.backtest.window, run.backtest.interval),
-        metric=metric,
+        metric=request.metric or DEFAULT_METRIC,
         top=request.top or DEFAULT_TOP,
     )
     if plan.backtests > MAX_BACKTESTS:

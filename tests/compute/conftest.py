@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.compute.pool import WorkerPool
+from services.compute.workers.pool import WorkerPool
 from tests.compute.one_worker import one_worker
 
 

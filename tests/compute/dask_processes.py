@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from services.compute.dask_cluster import DaskCluster
+from services.compute.workers.dask_cluster import DaskCluster
 from services.local.ports import free_ports
 from services.shared.errors import Unavailable
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from multiprocessing import forkserver, resource_tracker
 
-from services.compute.pool import WorkerPool
+from services.compute.workers.pool import WorkerPool
 
 
 @asynccontextmanager

@@ -14,9 +14,9 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from services.compute.candle_place import CryptoData
-from services.compute.column_files import ColumnFiles
-from services.compute.stored_candles import UNFINISHED, StoredCandles
+from services.compute.candles.column_files import ColumnFiles
+from services.compute.candles.place import CryptoData
+from services.compute.candles.stored import UNFINISHED, StoredCandles
 from services.shared.candles import VALUE_COLUMNS, Candles
 from services.shared.errors import NotFound, Unavailable
 from services.shared.interval import Interval

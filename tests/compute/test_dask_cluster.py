@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.compute import dask_cluster
-from services.compute.candle_tasks import Task
-from services.compute.dask_cluster import DaskCluster
 from services.compute.task_runner import TaskRunner
-from services.compute.worker import WorkerDied
+from services.compute.workers import dask_cluster
+from services.compute.workers.candle_tasks import Task
+from services.compute.workers.dask_cluster import DaskCluster
+from services.compute.workers.worker import WorkerDied
 from services.local.ports import free_ports
 from services.shared.errors import InvalidInput, NotFound, Unavailable
 from services.shared.interval import Interval

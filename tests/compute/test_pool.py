@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.compute import worker
-from services.compute.pool import WorkerPool
-from services.compute.worker import WorkerDied
+from services.compute.workers import worker
+from services.compute.workers.pool import WorkerPool
+from services.compute.workers.worker import WorkerDied
 from services.shared.errors import NotFound, Unavailable
 from tests.compute.acting import (
     act,

@@ -15,9 +15,9 @@ from services.compute.engine.sweep import (
     compute_chunk,
     make_grid,
 )
-from services.compute.pool import WorkerPool
 from services.compute.sweeps import ChunkOutcome, Sweeper, SweepJob
 from services.compute.task_runner import TaskRunner
+from services.compute.workers.pool import WorkerPool
 from services.shared.errors import NotFound
 from services.shared.interval import Interval
 from tests.candle_making import START_S

@@ -11,13 +11,13 @@ import structlog
 
 from services.compute.backtest_task import Backtest
 from services.compute.backtests import Backtester, BacktestJob
-from services.compute.candle_place import CryptoData
-from services.compute.candle_tasks import Batch, BatchResult, Task, run_batch
+from services.compute.candles.place import CryptoData
 from services.compute.engine import Detail, Execution, Window, run_backtest
 from services.compute.engine.strategies.rsi import Rsi
-from services.compute.pool import WorkerPool
 from services.compute.task_runner import Outcome, TaskRunner
-from services.compute.worker import WorkerDied
+from services.compute.workers.candle_tasks import Batch, BatchResult, Task, run_batch
+from services.compute.workers.pool import WorkerPool
+from services.compute.workers.worker import WorkerDied
 from services.shared.errors import Internal, NotFound, Unavailable
 from services.shared.interval import Interval
 from tests.candle_making import START_S

@@ -83,7 +83,7 @@ async def failure_of(
         ({"execution": {"feeRate": 1.0}}, "execution.fee_rate", "below 1"),
         ({"execution": {"feeRate": "NaN"}}, "execution.fee_rate", "not nan"),
         ({"execution": {"slippageBps": 10_000.0}}, "execution.slippage_bps", "below 10000"),
-        ({"execution": {"initialCapital": 0.0}}, "execution.initial_capital", "above 0"),
+        ({"execution": {"initialCapital": 0.0}}, "execution.initial_capital", "from 1e-09"),
         ({"execution": {"initialCapital": "Infinity"}}, "execution.initial_capital", "not inf"),
         (
             {"startTime": "2024-02-01T00:00:00Z", "endTime": "2024-02-01T00:00:00Z"},

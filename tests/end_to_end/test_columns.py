@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.compute.candle_place import CryptoData
-from services.compute.candle_source import CandleSource
-from services.compute.column_files import ColumnFiles
-from services.compute.column_supply import ColumnSupply
+from services.compute.candles.column_files import ColumnFiles
+from services.compute.candles.column_supply import ColumnSupply
+from services.compute.candles.place import CryptoData
+from services.compute.candles.source import CandleSource
 from services.compute.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.shared.backtest_messages import strategy_to

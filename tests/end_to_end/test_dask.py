@@ -12,12 +12,11 @@ from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.compute.backtest_task import Backtest, backtest
-from services.compute.candle_place import CryptoData
-from services.compute.candle_source import CandleSource
-from services.compute.candle_tasks import Task
-from services.compute.column_files import ColumnFiles
-from services.compute.column_supply import ColumnSupply
-from services.compute.dask_cluster import DaskCluster
+from services.compute.candles.column_files import ColumnFiles
+from services.compute.candles.column_supply import ColumnSupply
+from services.compute.candles.place import CryptoData
+from services.compute.candles.served import ServedSupply
+from services.compute.candles.source import CandleSource
 from services.compute.engine import BacktestResult, Detail, Execution, Window
 from services.compute.engine.strategies.rsi import Rsi
 from services.compute.engine.sweep import (
@@ -28,9 +27,10 @@ from services.compute.engine.sweep import (
     compute_chunk,
     make_grid,
 )
-from services.compute.served_candles import ServedSupply
 from services.compute.sweeps import Sweeper, SweepJob
 from services.compute.task_runner import Outcome, TaskRunner
+from services.compute.workers.candle_tasks import Task
+from services.compute.workers.dask_cluster import DaskCluster
 from services.local.ports import free_ports
 from services.local.stack import LocalStack, StackSettings
 from services.shared.backtest_messages import strategy_to

@@ -114,6 +114,24 @@ async def test_the_summary_is_made_of_the_results(
         assert getattr(summary.median, name) == pytest.approx((values[5] + values[6]) / 2, rel=1e-12)
 
 
+async def test_the_summary_is_the_same_whatever_came_first(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    # Nothing is ever bought, so all are equally good; hold has a mean that rounds.
+    request = pb.RunBacktestsRequest(strategy=StrategyMessage(), cache_mode=pb.CACHE_MODE_BYPASS)
+    request.strategy.rsi.oversold = 0
+    orders, summaries = set(), set()
+    for symbols in (sorted(market), sorted(market, reverse=True)):
+        request.symbols[:] = symbols
+        events = [event async for event in events_of(gateway, request)]
+        orders.add(tuple(event.result.symbol for event in events if event.HasField("result")))
+        summary = events[-1].summary
+        parts = (summary.mean, summary.median, summary.best, summary.worst)
+        summaries.add(tuple(part.SerializeToString(deterministic=True) for part in parts))
+    assert len(orders) == 2
+    assert len(summaries) == 1
+
+
 async def test_a_metric_that_is_undefined_for_all_is_absent_in_the_summary(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:

@@ -237,6 +237,22 @@ async def test_what_changes_the_figures_misses_the_cache(
         assert sweep.summary.progress.from_cache == sweep.started.backtests, change
 
 
+async def test_a_chunk_from_the_cache_stands_where_this_sweep_has_it(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    # Two chunks, then the same two the other way round, then the second alone.
+    levels = [10 + number / 16 for number in range(512)]
+    for values in (levels, levels[256:] + levels[:256], levels[256:]):
+        ranges = [{"name": "oversold", "values": values}]
+        request = asked(
+            ranges=ranges, symbols=SYMBOLS[:2], execution={"slippageBps": 8.5}, cacheMode="CACHE_MODE_DEFAULT"
+        )
+        cached = await swept(gateway, request)
+        request.cache_mode = pb.CACHE_MODE_BYPASS
+        assert cached.outcome == (await swept(gateway, request)).outcome
+    assert cached.summary.progress.from_cache == cached.summary.progress.total == 512
+
+
 async def test_a_choice_can_be_swept(gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]) -> None:
     ranges = [{"name": "kind", "values": ["SMA", "EMA"]}, {"name": "fast", "values": [5, 60]}]
     sweep = await swept(gateway, asked(strategy={"maCross": {}}, ranges=ranges))

@@ -65,6 +65,14 @@ def test_gaps_do_not_change_the_year():
     assert found == metrics(make_candles(opens, closes), BuyAndHold())
 
 
+def test_a_gap_is_time_in_which_equity_grew():
+    # 1 to 1.5 within 14 days, of which there are four: two at the beginning, two at the end.
+    candles = make_candles([10, 10, 10, 15], interval=Interval.DAY_1, at=[0, 1, 12, 13])
+    assert metrics(candles, BuyAndHold(), interval=Interval.DAY_1).cagr == pytest.approx(
+        1.5 ** (365.25 / 14) - 1
+    )
+
+
 def test_growth_of_a_year():
     # 10 weeks of candles, equity doubled on the way and then down by a quarter: 1.5 in 70 days.
     prices = [10, 10, 20, 20, 20, 20, 20, 20, 20, 15]

@@ -28,7 +28,8 @@ def figures_of(equity, capital, interval=Interval.HOUR_1):
 
 def assert_same(equity, capital, interval=Interval.HOUR_1):
     prices = [10.0] * len(equity)
-    expected = figures.metrics_of(prices, prices, equity, [], capital, interval.seconds)
+    times = [interval.seconds * i for i in range(len(equity))]
+    expected = figures.metrics_of(times, prices, prices, equity, [], capital, interval.seconds)
     found = figures_of(equity, capital, interval)
     for name, value in expected.items():
         if value is None:

@@ -89,3 +89,14 @@ def test_the_candle_of_an_exit_at_its_close_was_held_through():
     (trade,) = run(candles, Scripted(buy_at=(0,), sell_at=(2,)), SAME_CLOSE).trades
     assert trade.worst_excursion == pytest.approx(-0.2)
     assert trade.best_excursion == pytest.approx(0.3)
+
+
+def test_costs_that_take_everything_at_the_opening_liquidate_there():
+    # Sold at 40, bought back at 160: 25 units would cost 4000, and there are 2000.
+    execution = replace(SAME_CLOSE, direction=Direction.SHORT_ONLY, slippage_bps=6_000)
+    for length in (1, 3):
+        result = run(make_candles([100.0] * length), Scripted(sell_at=(0,)), execution)
+        (trade,) = result.trades
+        assert (trade.exit_reason, trade.profit, trade.held_candles) == (ExitReason.LIQUIDATION, -1_000, 0)
+        assert result.equity_curve.equity.tolist() == [0] * length
+        assert (result.metrics.max_drawdown, result.metrics.exposure) == (1, 0)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from services.compute.engine import Direction, Execution, VolatilityTarget, Window
@@ -84,6 +85,13 @@ def test_no_entry_while_the_volatility_is_undefined_or_zero():
     (trade,) = run(moving, Scripted(buy_at=(1, 2, 3)), execution).trades
     assert trade.entry_time_s == MONDAY_S + 4 * HOUR_S
     assert run(make_candles([100.0] * 7), Scripted(buy_at=(4, 5)), execution).trades == ()
+
+
+def test_a_volatility_that_is_rounding_is_none():
+    # 1 % at every close, to the last bit of it.
+    closes = (100 * 1.01 ** np.arange(40)).tolist()
+    execution = replace(FREE, volatility_target=VolatilityTarget(1e-6, period=10))
+    assert run(make_candles(closes), Scripted(buy_at=(20, 30)), execution).trades == ()
 
 
 def test_measures_see_the_warmup():

@@ -26,6 +26,8 @@ from services.shared.interval import Interval
 _ALWAYS_READ = frozenset(("open", "close"))
 _RANGE = frozenset(("high", "low"))
 _YEAR_S = 365 * 86_400
+# A deviation of returns below this is what rounding leaves of nothing.
+_ROUNDING = 1e-14
 
 
 def run_backtest(
@@ -54,20 +56,20 @@ def columns_of(strategy: Strategy, execution: Execution, detail: Detail = Detail
     read = _ALWAYS_READ | strategy.columns
     if execution.needs_range or detail >= Detail.TRADES:
         read |= _RANGE
-    for expression in _measures(execution).values():
+    for expression in _needed_series(execution).values():
         read |= columns_of_expression(expression)
     return tuple(name for name in VALUE_COLUMNS if name in read)
 
 
-def _measures(execution: Execution) -> dict[str, Expression]:
+def _needed_series(execution: Execution) -> dict[str, Expression]:
     """Return what an execution measures at each candle: stops the ATR, a size the deviation of returns."""
-    measures: dict[str, Expression] = {}
+    needed: dict[str, Expression] = {}
     if execution.needs_atr:
-        measures["atr"] = call("atr", HIGH, LOW, CLOSE, execution.atr_period)
+        needed["atr"] = call("atr", HIGH, LOW, CLOSE, execution.atr_period)
     if target := execution.volatility_target:
         returns = call("divide", call("momentum", CLOSE, 1), call("shift", CLOSE, 1))
-        measures["deviation"] = call("stddev", returns, target.period)
-    return measures
+        needed["deviation"] = call("stddev", returns, target.period)
+    return needed
 
 
 class TradedWindow:
@@ -88,8 +90,8 @@ class TradedWindow:
         )
         self._interval, self._window, self._execution = interval, window, execution
         self._terms = terms_of(execution, interval.seconds)
-        self._measures = _measures(execution)
-        self._measures_warmup = max(map(warmup, self._measures.values()), default=0)
+        self._needed = _needed_series(execution)
+        self._needed_warmup = max(map(warmup, self._needed.values()), default=0)
         # Strategies that need equally much warm-up see the same candles, so their indicators are the same.
         self._evaluations: dict[int, Evaluation] = {}
 
@@ -98,11 +100,11 @@ class TradedWindow:
 
         Raises Refused as `run_backtest` does.
         """
-        return self._measured(strategy)[1]
+        return self._simulated(strategy)[1]
 
     def result(self, strategy: Strategy, detail: Detail, curve_points: int = 0) -> BacktestResult:
         """Return what `run_backtest` does."""
-        simulation, figures = self._measured(strategy)
+        simulation, figures = self._simulated(strategy)
         open_time_s, capital = self._traded.open_time_s, self._execution.initial_capital
         wants_curve = detail >= Detail.EQUITY
         return BacktestResult(
@@ -125,10 +127,10 @@ class TradedWindow:
 
         What is asked for is rounded up to a power of two: so strategies that ask for nearly the same share.
         """
-        wanted = max(strategy.warmup_candles, self._measures_warmup)
+        wanted = max(strategy.warmup_candles, self._needed_warmup)
         return min(_power_of_two(wanted), self._start)
 
-    def _measured(self, strategy: Strategy) -> tuple[Simulation, NDArray[np.float64]]:
+    def _simulated(self, strategy: Strategy) -> tuple[Simulation, NDArray[np.float64]]:
         before = self._warmup(strategy)
         needed, seen = 1 + strategy.lookback_candles, before + len(self._traded)
         if seen < needed:
@@ -146,21 +148,22 @@ class TradedWindow:
                 self._traded,
                 Signals(signals.buy[before:], signals.sell[before:]),
                 self._terms,
-                **self._measured_columns(evaluation, before),
+                **self._needed_columns(evaluation, before),
             )
             figures = measure(self._traded, simulation, self._execution.initial_capital, self._interval)
         return simulation, figures
 
-    def _measured_columns(self, evaluation: Evaluation, before: int) -> dict[str, PriceColumn]:
+    def _needed_columns(self, evaluation: Evaluation, before: int) -> dict[str, PriceColumn]:
         columns = {}
-        if atr := self._measures.get("atr"):
+        if atr := self._needed.get("atr"):
             columns["atr"] = evaluation.series(atr)[before:]
-        if deviation := self._measures.get("deviation"):
+        if deviation := self._needed.get("deviation"):
             assert self._execution.volatility_target
             period = self._execution.volatility_target.period
             # Of a sample (ddof 1), as the metrics have it, and per year.
             factor = np.sqrt(period / (period - 1) * _YEAR_S / self._interval.seconds)
-            columns["volatility"] = evaluation.series(deviation)[before:] * factor
+            found = evaluation.series(deviation)[before:]
+            columns["volatility"] = np.where(found < _ROUNDING, 0.0, found * factor)
         return columns
 
 

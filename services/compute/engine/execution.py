@@ -7,8 +7,8 @@ from enum import IntEnum
 from services.compute.engine.rules.functions import MAX_PERIOD
 from services.shared.errors import Violation
 
-# Above this, single cents are lost in a float64.
-MAX_CAPITAL = 1e15
+# Below this, no currency has a unit; above, single cents are lost in a float64.
+MIN_CAPITAL, MAX_CAPITAL = 1e-9, 1e15
 # What no market was ever near: above it, a number was meant to be something else.
 _MAX_RATE = 100.0
 _MAX_ATR_MULTIPLE = 1_000.0
@@ -97,13 +97,13 @@ class Execution:
         faults = {
             "fee_rate": _below(self.fee_rate, 1),
             "slippage_bps": _below(self.slippage_bps, 10_000),
-            "initial_capital": _above_zero(self.initial_capital, MAX_CAPITAL),
+            "initial_capital": _money(self.initial_capital),
             "equity_fraction": _above_zero(self.equity_fraction, 1),
             "atr_period": _period(self.atr_period, 1),
             "borrow_rate": _within(self.borrow_rate, _MAX_RATE),
         }
         if self.quote_amount is not None:
-            faults["quote_amount"] = _above_zero(self.quote_amount, MAX_CAPITAL)
+            faults["quote_amount"] = _money(self.quote_amount)
         if target := self.volatility_target:
             faults["volatility_target.annual_volatility"] = _above_zero(target.annual_volatility, _MAX_RATE)
             faults["volatility_target.period"] = _period(target.period, 2)
@@ -126,6 +126,11 @@ def _distance_faults(name: str, distance: Distance) -> dict[str, str | None]:
 
 def _below(value: float, limit: float) -> str | None:
     return None if 0 <= value < limit else f"must be at least 0 and below {limit:g}, not {value:g}"
+
+
+def _money(value: float) -> str | None:
+    good = MIN_CAPITAL <= value <= MAX_CAPITAL
+    return None if good else f"must be from {MIN_CAPITAL:g} to {MAX_CAPITAL:g}, not {value:g}"
 
 
 def _above_zero(value: float, limit: float) -> str | None:

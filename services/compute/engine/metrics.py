@@ -1,8 +1,8 @@
 """The figures of a backtest, each from its definition, in one compiled pass; undefined ones are NaN.
 
 result.proto defines them one by one. Other backtesters differ in ways that this one avoids: years of crypto
-have 365 days of 24 hours (not 252), a Sharpe ratio of a flat equity is undefined (not inf or 0), and trades
-that are still open do not count among the winners and losers.
+have 365 days of 24 hours (not 252; in the CAGR 365.25), a Sharpe ratio of a flat equity is undefined (not
+inf or 0), and trades that are still open do not count among the winners and losers.
 """
 
 import math
@@ -42,6 +42,7 @@ def measure(
         capital,
         window.open[0],
         window.close[-1],
+        window.open_time_s[-1] - window.open_time_s[0] + interval.seconds,
         interval.seconds,
     )
     if not finite:
@@ -153,18 +154,19 @@ _PRICES = types.Array(types.float64, 1, "C", readonly=True)
 
 
 @njit(
-    (_PRICES, TRADES, types.int64, types.float64, types.float64, types.float64, types.int64),
+    (_PRICES, TRADES, types.int64, types.float64, types.float64, types.float64, types.int64, types.int64),
     cache=True,
     nogil=True,
     error_model="numpy",
 )
-def _measure(equity, trades, held, capital, first_open, last_close, interval_s):  # type: ignore[no-untyped-def]  # compiled
+def _measure(equity, trades, held, capital, first_open, last_close, elapsed_s, interval_s):  # type: ignore[no-untyped-def]  # compiled
     n = len(equity)
     growth = equity[n - 1] / capital
     deepest = _max_drawdown(equity, capital)
     cagr = np.nan
-    if n * interval_s >= SHORTEST_CAGR_S:
-        cagr = growth ** (365.25 * DAY_S / (n * interval_s)) - 1
+    # By the time that passed, and not by the number of candles: gaps are time too.
+    if elapsed_s >= SHORTEST_CAGR_S:
+        cagr = growth ** (365.25 * DAY_S / elapsed_s) - 1
     root = math.sqrt(365 * DAY_S / interval_s)
     mean, squares, below = _moments(equity, capital)
     # Where something is not finite, neither is a return; but a return of finite numbers can be infinite.
@@ -175,7 +177,7 @@ def _measure(equity, trades, held, capital, first_open, last_close, interval_s):
     closed, winners, fees, borrowed = 0, 0, 0.0, 0.0
     gains, losses, total, best, worst = 0.0, 0.0, 0.0, -np.inf, np.inf
     for trade in trades:
-        finite &= np.isfinite(trade.units) and np.isfinite(trade.profit)
+        finite &= np.isfinite(trade.entry_price) and np.isfinite(trade.units) and np.isfinite(trade.profit)
         fees += trade.fees
         borrowed += trade.borrow
         if trade.exit < n:

@@ -154,6 +154,12 @@ def _closing_worth(now, raw, terms):  # type: ignore[no-untyped-def]  # compiled
 
 
 @_compiled
+def _is_ruined(now, raw, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Return whether a short position takes all of the equity to be closed: costs can, as it is opened."""
+    return now.side < 0 and now.cash + _closing_worth(now, raw, terms) <= 0
+
+
+@_compiled
 def _record(now, trade, index, reason, exit_price, worth, exit_fee):  # type: ignore[no-untyped-def]  # compiled
     """Write the position into the record `trade`, as one whose closing adds `worth` to the cash."""
     trade.entry, trade.exit, trade.reason = now.since, index, reason
@@ -237,7 +243,7 @@ def _live_through(now, trades, count, t, time_s, open_, high, low, close, terms)
         if not short:
             return count
         _charge(now, close[t], time_s[t] + terms.interval_s, terms)
-        if now.cash + _closing_worth(now, close[t], terms) > 0:
+        if not _is_ruined(now, close[t], terms):
             return count
         reason, raw = _LIQUIDATION, close[t]
     _leave(now, trades[count], raw, t, reason, terms)
@@ -331,6 +337,9 @@ def _simulate(time_s, open_, high, low, close, buy, sell, atr, volatility, terms
         if wanted != side and terms.same_close:
             close_s = time_s[t] + terms.interval_s
             count = _fill(now, trades, count, wanted, close[t], t, close_s, t, atr, volatility, terms)
+            if _is_ruined(now, close[t], terms):
+                _leave(now, trades[count], close[t], t, _LIQUIDATION, terms)
+                count += 1
             equity[t] = _equity(now, close[t])
             wanted = side = int(now.side)
         held += side != 0

@@ -13,10 +13,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.cli.candle_writer import write_candles
-from services.compute.candle_source import CandleSource
-from services.compute.column_files import ColumnFiles, CryptoData
-from services.compute.column_supply import ColumnSupply
-from services.compute.stored_candles import StoredCandles
+from services.compute.candles.column_files import ColumnFiles, CryptoData
+from services.compute.candles.column_supply import ColumnSupply
+from services.compute.candles.source import CandleSource
+from services.compute.candles.stored import StoredCandles
 from services.data.readers.detect import read_file
 from services.shared.candle_messages import interval_to
 from services.shared.candles import VALUE_COLUMNS

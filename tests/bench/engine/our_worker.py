@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from services.compute.backtest_task import Backtest, backtest
-from services.compute.candle_tasks import Batch, PlacedTask, Task, run_batch
+from services.compute.candles.stored import StoredCandles
 from services.compute.engine import Detail, Execution, Window
 from services.compute.engine.strategies.rsi import Rsi
-from services.compute.memory import keep_freed_memory
-from services.compute.stored_candles import StoredCandles
+from services.compute.workers.candle_tasks import Batch, PlacedTask, Task, run_batch
+from services.compute.workers.memory import keep_freed_memory
 from services.shared.interval import Interval
 from tests.bench.runs import oversold
 from tests.bench.timing import Timing

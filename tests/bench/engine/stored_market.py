@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from services.compute.candle_place import CryptoData
-from services.compute.stored_candles import StoredCandles
+from services.compute.candles.place import CryptoData
+from services.compute.candles.stored import StoredCandles
 from services.shared.candles import Candles
 from services.shared.interval import Interval
 

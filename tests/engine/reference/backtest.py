@@ -100,7 +100,7 @@ def backtest(candles, strategy, interval_s, window, execution, known_signals=Non
         months=figures.months_of(traded.time_s, equity, capital),
         positions=happened.positions,
         metrics=figures.metrics_of(
-            traded.open, traded.close, equity, happened.positions, capital, interval_s
+            traded.time_s, traded.open, traded.close, equity, happened.positions, capital, interval_s
         ),
         clearance=happened.clearance,
         doubtful=figures.is_doubtful(equity, capital, happened.positions),
@@ -150,5 +150,7 @@ def _measures(seen, execution, interval_s):
                 continue
             recent = returns[t - period + 1 : t + 1]
             variance = ind.deviation(recent) ** 2 * period / (period - 1)
-            volatility.append(math.sqrt(variance * YEAR_S / interval_s))
+            deviation = math.sqrt(variance)
+            # What rounding leaves of nothing is nothing.
+            volatility.append(0.0 if deviation < 1e-14 else deviation * math.sqrt(YEAR_S / interval_s))
     return atr, volatility

@@ -40,7 +40,7 @@ def _rounded(fraction):
     return 0.0 if abs(fraction) < ROUNDING else fraction
 
 
-def metrics_of(opens, closes, equity, positions, capital, interval_s):
+def metrics_of(times, opens, closes, equity, positions, capital, interval_s):
     n = len(equity)
     returns = returns_of(equity, capital)
     root = math.sqrt(365 * DAY_S / interval_s)
@@ -52,9 +52,10 @@ def metrics_of(opens, closes, equity, positions, capital, interval_s):
     max_drawdown = _rounded(max(drawdowns_of(equity, capital)))
 
     cagr = None
-    if n * interval_s >= 7 * DAY_S:
+    elapsed_s = times[-1] - times[0] + interval_s
+    if elapsed_s >= 7 * DAY_S:
         try:
-            cagr = (equity[-1] / capital) ** (365.25 * DAY_S / (n * interval_s)) - 1
+            cagr = (equity[-1] / capital) ** (365.25 * DAY_S / elapsed_s) - 1
         except OverflowError:
             cagr = None
 

@@ -95,6 +95,8 @@ class _Account:
                 self.live_through(t, open_, candles.high[t], candles.low[t], close, time_s + self.interval_s)
             if at_close:
                 self.obey(buy[t], sell[t], t, t, close, time_s + self.interval_s)
+                if self.held is not None:
+                    self.liquidate_at(close, t)
             value = 0.0 if self.held is None else self.held.side * self.held.units * close
             equity.append(self.cash + value)
             if equity[-1] > 0:

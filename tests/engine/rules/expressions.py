@@ -2,6 +2,7 @@
 
 from hypothesis import strategies as st
 
+from services.compute.engine.rules.check import columns_of_expression
 from services.compute.engine.rules.functions import FUNCTIONS, Constant, Input, Kind
 from services.compute.engine.rules.nodes import Call, Column, Expression, Number
 from services.shared.candles import VALUE_COLUMNS
@@ -28,14 +29,21 @@ def _calls(draw, kind: Kind, parts: int) -> Expression:
     function = draw(st.sampled_from([function for function in FUNCTIONS.values() if function.gives is kind]))
     shares = max((parts - 1) // max(len(function.inputs), 1), 0)
     usual = draw(st.booleans()) and all(argument.default for argument in function.inputs)
-    return Call(function.name, tuple(_argument(draw, one, shares, usual) for one in function.arguments))
+    return Call(
+        function.name,
+        tuple(_argument(draw, one, shares, usual, function.is_indicator) for one in function.arguments),
+    )
 
 
-def _argument(draw, argument, parts: int, usual: bool) -> Expression:
+def _argument(draw, argument, parts: int, usual: bool, of_indicator: bool) -> Expression:
     if isinstance(argument, Constant):
         return draw(constants(argument))
     assert isinstance(argument, Input)
-    return Column(argument.default) if usual else draw(expressions(argument.kind, parts))
+    if usual:
+        return Column(argument.default)
+    drawn = expressions(argument.kind, parts)
+    # An indicator of what is the same at every candle is refused.
+    return draw(drawn.filter(columns_of_expression) if of_indicator else drawn)
 
 
 def expressions(kind: Kind = Kind.CONDITION, parts: int = 40) -> st.SearchStrategy[Expression]:

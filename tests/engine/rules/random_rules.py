@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from services.compute.engine.rules import Call, Expression
-from services.compute.engine.rules.check import condition_violations
+from services.compute.engine.rules.check import columns_of_expression, condition_violations
 from services.compute.engine.rules.functions import FUNCTIONS, Constant, Function, Kind
 from services.compute.engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, Number, call
 from services.compute.engine.strategies.custom_rules import CustomRules
@@ -25,6 +25,9 @@ def _constant(constant: Constant) -> st.SearchStrategy[Number]:
 def _call(function: Function, depth: int) -> st.SearchStrategy[Expression]:
     of_kind = {Kind.SERIES: series, Kind.CONDITION: conditions}
     arguments = [of_kind[argument.kind](depth - 1) for argument in function.inputs]
+    if function.is_indicator:
+        # An indicator of what is the same at every candle is refused.
+        arguments = [argument.filter(columns_of_expression) for argument in arguments]
     arguments += [_constant(constant) for constant in function.constants]
     return st.tuples(*arguments).map(lambda drawn: Call(function.name, drawn))
 

@@ -30,7 +30,6 @@ def test_every_condition_reads_back(expression):
 @example(call("negate", call("negate", 5)))
 @example(call("subtract", CLOSE, -5))
 @example(call("subtract", CLOSE, call("subtract", CLOSE, CLOSE)))
-@example(call("macd", Number(12.0), 26, 9, 3))
 def test_every_series_reads_back(expression):
     assert parse(text(expression), "it", Kind.SERIES) == expression
 

@@ -76,7 +76,10 @@ def _argument_violations(function: Function, call: Call, field: str) -> list[Vio
     for index, (argument, node) in enumerate(zip(function.arguments, call.arguments, strict=True)):
         place = f"{field}.arguments[{index}]"
         if isinstance(argument, Input):
-            violations += _violations(node, argument.kind, place)
+            wrong = _violations(node, argument.kind, place)
+            if not wrong and (fault := input_fault(function, argument, node)):
+                wrong = [Violation(place, fault)]
+            violations += wrong
         elif fault := constant_fault(argument, node):
             violations.append(Violation(place, f"{argument.name} of {function.name} {fault}"))
     return violations
@@ -85,6 +88,19 @@ def _argument_violations(function: Function, call: Call, field: str) -> list[Vio
 def number_fault(value: float) -> str | None:
     """Return what is wrong with a number in a place of a series."""
     return None if abs(value) <= _MAX_NUMBER else f"must be a number up to {_MAX_NUMBER:g}, not {value:g}"
+
+
+def input_fault(function: Function, given: Input, node: Expression) -> str | None:
+    """Return what is wrong with `node` as a series of a function: an indicator of a constant says nothing.
+
+    Mostly it was meant otherwise: `sma(10 + 10)` is no average of 20 candles.
+    """
+    if not function.is_indicator or columns_of_expression(node):
+        return None
+    return (
+        f"{given.name} of {function.name} must read a column, and this is the same at every candle "
+        "(a period is one written number)"
+    )
 
 
 def constant_fault(constant: Constant, node: Expression) -> str | None:

@@ -13,7 +13,13 @@ from typing import NoReturn
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken, v_args
 
-from services.compute.engine.rules.check import MAX_DEPTH, MAX_NODES, constant_fault, number_fault
+from services.compute.engine.rules.check import (
+    MAX_DEPTH,
+    MAX_NODES,
+    constant_fault,
+    input_fault,
+    number_fault,
+)
 from services.compute.engine.rules.functions import FUNCTIONS, Constant, Function, Input, Kind
 from services.compute.engine.rules.nodes import Call, Column, Expression, Number
 from services.compute.engine.rules.text import BINARY, CALLABLE, signature
@@ -216,6 +222,8 @@ def _call(name: str, parts: list[_Part], start: int, start_end: int, end: int) -
     for argument, part in zip(function.arguments, parts, strict=True):
         if isinstance(argument, Input):
             _require(part, argument.kind)
+            if fault := input_fault(function, argument, part.node):
+                raise _Fault(fault, part.start, part.end)
         else:
             _require_constant(function, argument, part)
     depth, size = 1 + max(part.depth for part in parts), 1 + sum(part.size for part in parts)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.compute.candle_place import CandlePlace, CryptoData
+from services.compute.candles.place import CandlePlace, CryptoData
 from services.compute.engine import ENGINE_VERSION
-from services.compute.worker import portable
+from services.compute.workers.worker import portable
 from services.shared.candles import Candles
 from services.shared.errors import Unavailable
 

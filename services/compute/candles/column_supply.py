@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
 
-from services.compute.candle_place import CryptoData
-from services.compute.candle_source import CandleSource, FetchedHistory
-from services.compute.column_files import ColumnFiles, MissingColumns
-from services.compute.stored_candles import StoredCandles
+from services.compute.candles.column_files import ColumnFiles, MissingColumns
+from services.compute.candles.place import CryptoData
+from services.compute.candles.source import CandleSource, FetchedHistory
+from services.compute.candles.stored import StoredCandles
 from services.shared.errors import BackcastError, Unavailable
 from services.shared.interval import Interval
 

@@ -11,9 +11,9 @@ from functools import cache
 import grpc
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.compute.candle_place import CryptoData
-from services.compute.candle_source import FetchedHistory, HistoryBlocks, candles_request
-from services.compute.column_files import ColumnFiles
+from services.compute.candles.column_files import ColumnFiles
+from services.compute.candles.place import CryptoData
+from services.compute.candles.source import FetchedHistory, HistoryBlocks, candles_request
 from services.shared.candles import Candles
 from services.shared.errors import Unavailable
 from services.shared.interval import Interval

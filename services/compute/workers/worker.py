@@ -9,7 +9,7 @@ from io import BufferedRWPair
 from socket import socket
 from typing import Any
 
-from services.compute.memory import keep_freed_memory
+from services.compute.workers.memory import keep_freed_memory
 from services.shared.errors import BackcastError, Unavailable
 
 # In both directions a message is its length as so many bytes, little-endian, and then as many bytes. The

@@ -17,8 +17,8 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from services.compute.candle_place import CryptoData
-from services.compute.stored_candles import TIME_COLUMN, UNFINISHED, StoredCandles, series
+from services.compute.candles.place import CryptoData
+from services.compute.candles.stored import TIME_COLUMN, UNFINISHED, StoredCandles, series
 from services.shared.candles import VALUE_COLUMNS, Candles
 from services.shared.errors import NotFound, Unavailable
 from services.shared.interval import Interval

@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.compute import backtest_task, candle_tasks, worker
+from services.compute import backtest_task
+from services.compute.workers import candle_tasks, worker
 
 # Workers come from a fork server, a process of its own that has imported the engine but never grpc:
 # forking from this process would copy gRPC's threads and locks in whatever state they are.

@@ -7,7 +7,7 @@ from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 from urllib.parse import urlsplit
 
-from services.compute.worker import WorkerDied, call, call_message
+from services.compute.workers.worker import WorkerDied, call, call_message
 from services.shared.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from services.compute.candle_place import CryptoData
+from services.compute.candles.place import CryptoData
 from services.shared.candles import VALUE_COLUMNS, Candles
 from services.shared.interval import Interval
 

@@ -9,8 +9,8 @@ from typing import ParamSpec, Self, TypeVar
 
 import structlog
 
-from services.compute.worker import WorkerDied, call_message
-from services.compute.worker_process import Call, WorkerProcess
+from services.compute.workers.process import Call, WorkerProcess
+from services.compute.workers.worker import WorkerDied, call_message
 from services.shared.errors import Unavailable
 
 _Parameters = ParamSpec("_Parameters")

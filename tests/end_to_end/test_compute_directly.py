@@ -1,0 +1,68 @@
+"""The compute service asked by somebody else than the gateway: what cannot be is refused by its field."""
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from google.protobuf.json_format import ParseDict
+
+from backcast.compute.v1 import compute_service_pb2 as pb
+from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
+from services.local.stack import LocalStack
+from services.shared.rpc_channel import open_channel
+from services.shared.rpc_status import violations_of
+
+if TYPE_CHECKING:
+    from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceAsyncStub
+
+DAY = {"startTime": "2024-01-01T00:00:00Z", "endTime": "2024-01-02T00:00:00Z"}
+# Seconds that no calendar has.
+BEYOND = 2**62
+
+
+@pytest.fixture
+async def compute(stack: LocalStack) -> "AsyncIterator[ComputeServiceAsyncStub]":
+    async with open_channel(stack.compute_address) as channel:
+        yield ComputeServiceStub(channel)
+
+
+async def refused(call: Any) -> list[str]:
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        _ = [message async for message in call]
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    return [violation.field for violation in violations_of(error.value)]
+
+
+def backtests(**fields: Any) -> pb.ComputeBacktestsRequest:
+    whole = {"cryptos": [{"symbol": "A"}], "strategy": {"rsi": {}}, "interval": "INTERVAL_1H", **DAY}
+    return ParseDict({**whole, **fields}, pb.ComputeBacktestsRequest())
+
+
+@pytest.mark.parametrize("points", [-1, 1, 7, -(2**31)])
+async def test_points_of_a_curve(compute: "ComputeServiceAsyncStub", points: int) -> None:
+    assert await refused(compute.ComputeBacktests(backtests(curvePoints=points))) == ["curve_points"]
+
+
+async def test_a_window_beyond_the_calendar(compute: "ComputeServiceAsyncStub") -> None:
+    request = backtests()
+    request.start_time.seconds, request.end_time.seconds = -BEYOND, BEYOND
+    assert await refused(compute.ComputeBacktests(request)) == ["start_time"]
+
+
+async def test_a_chunk_of_too_many_windows(compute: "ComputeServiceAsyncStub") -> None:
+    request = ParseDict(
+        {
+            "cryptos": [{"crypto": {"symbol": "A"}, "chunks": [0]}],
+            "strategy": {"rsi": {}},
+            "ranges": [{"name": "period", "values": [5, 6]}],
+            "interval": "INTERVAL_1H",
+            "windows": [DAY] * 200,
+            "chunkSize": 6,
+        },
+        pb.ComputeSweepRequest(),
+    )
+    assert await refused(compute.ComputeSweep(request)) == ["chunk_size"]
+    request.chunk_size = 1
+    request.windows[3].end_time.seconds = BEYOND
+    assert await refused(compute.ComputeSweep(request)) == ["windows"]
