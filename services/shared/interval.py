@@ -1,6 +1,7 @@
 """The length of a candle."""
 
 from enum import Enum
+from functools import cached_property
 
 from services.shared.candles import TimeColumn
 
@@ -16,7 +17,7 @@ class Interval(Enum):
     DAY_1 = "1d"
     WEEK_1 = "1w"
 
-    @property
+    @cached_property
     def seconds(self) -> int:
         """The length in seconds."""
         return _SECONDS[self]

@@ -174,7 +174,7 @@ def _power_of_two(wanted: int) -> int:
 
 def metrics_of(figures: NDArray[np.float64]) -> Metrics:
     """Return figures as TradedWindow.metrics gives them by their names, None where undefined."""
-    return Metrics(*(None if math.isnan(figure) else figure for figure in figures.tolist()))
+    return Metrics(*[None if math.isnan(figure) else figure for figure in figures.tolist()])
 
 
 def _where_they_are(candles: Candles) -> str:

@@ -37,7 +37,8 @@ def compiled(*signature: Any) -> Callable[[F], F]:
 def kernel(columns: int, *parameters: Any) -> Callable[[F], F]:
     """Compile kernel(*columns, runs, *parameters, result), which fills in the result in each run.
 
-    It may rely on every run being as long as `run_by_run` was told, and leaves NaN where it has no value.
+    It may rely on every run being as long as `run_by_run` was told, the shortest one; it has a value at each
+    index of a run from shortest - 1 on, and writes no other.
     """
     return compiled(*[COLUMN] * columns, _RUNS, *parameters, RESULT)
 
@@ -57,12 +58,13 @@ def run_by_run(
     if any(len(column) != length for column in columns):
         raise ValueError(f"the columns have different lengths: {[len(column) for column in columns]}")
     result = np.empty(length)
-    result.fill(np.nan)
     largest = max([_largest(column) for column in columns])
-    if largest < _INFINITY:
-        runs = np.array([[0, length]] if length >= shortest else np.empty((0, 2)), np.int64)
+    if largest < _INFINITY and length >= shortest:
+        runs = np.array([[0, length]])
+        result[: shortest - 1] = np.nan
     else:
         runs = _runs(_defined(columns), shortest)
+        result.fill(np.nan)
     fill(*columns, runs, *parameters, result)
     if largest >= _HUGE:
         result[np.isinf(result)] = np.nan
