@@ -4,7 +4,8 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import DEVNULL, Process
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -93,3 +94,12 @@ async def kill(process: Process) -> None:
     with suppress(ProcessLookupError):
         process.kill()
     await process.wait()
+
+
+@asynccontextmanager
+async def connected(processes: DaskProcesses) -> AsyncIterator[DaskCluster]:
+    """Connect to the cluster, when it has all of its workers."""
+    await processes.start_workers()
+    async with DaskCluster(processes.address) as cluster:
+        await processes.joined(cluster)
+        yield cluster

@@ -20,7 +20,7 @@ from services.local.ports import free_ports
 from services.shared.errors import InvalidInput, NotFound, Unavailable
 from services.shared.interval import Interval
 from tests.compute.acting import act, act_on_candles, marks_in, negative, not_found
-from tests.compute.dask_processes import DaskProcesses, kill
+from tests.compute.dask_processes import DaskProcesses, connected, kill
 from tests.compute.supply import Supply, cryptos
 
 
@@ -32,9 +32,7 @@ async def processes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[D
 
 @pytest.fixture
 async def cluster(processes: DaskProcesses) -> AsyncIterator[DaskCluster]:
-    await processes.start_workers()
-    async with DaskCluster(processes.address) as cluster:
-        await processes.joined(cluster)
+    async with connected(processes) as cluster:
         yield cluster
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.compute.backtest_task import Backtest, backtest
@@ -32,16 +31,17 @@ from services.compute.task_runner import Outcome, TaskRunner
 from services.compute.workers.candle_tasks import Task
 from services.compute.workers.dask_cluster import DaskCluster
 from services.local.ports import free_ports
-from services.local.stack import LocalStack, StackSettings
+from services.local.stack import LocalStack
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import Candles
 from services.shared.errors import InvalidInput, Unavailable
 from services.shared.interval import Interval
 from services.shared.rpc_channel import open_channel
 from tests.candle_making import START_S, events_of
-from tests.compute.dask_processes import DaskProcesses, kill
+from tests.compute.dask_processes import DaskProcesses, connected, kill
 from tests.compute.one_worker import one_worker
 from tests.end_to_end.conftest import HOURS
+from tests.end_to_end.processes import gateway_beside
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -64,9 +64,7 @@ async def processes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[D
 
 @pytest.fixture
 async def cluster(processes: DaskProcesses) -> AsyncIterator[DaskCluster]:
-    await processes.start_workers()
-    async with DaskCluster(processes.address) as cluster:
-        await processes.joined(cluster)
+    async with connected(processes) as cluster:
         yield cluster
 
 
@@ -180,24 +178,17 @@ async def test_the_service_computes_on_the_cluster(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("BACKCAST_COMPUTE_EXECUTOR", f"dask://{processes.address}")
-    settings = StackSettings(
-        short_folder / "dask",
-        *(0, 0, 0),
-        database_url=stack.database_url,
-        redis_url=stack.redis_url,
-        quiet=True,
-    )
     request = pb.RunBacktestsRequest(
         symbols=market, strategy=strategy_to(Rsi()), cache_mode=pb.CACHE_MODE_BYPASS, detail=3
     )
-    async with LocalStack(settings) as other, open_channel(other.gateway_address) as channel:
+    async with gateway_beside(stack, short_folder / "dask") as other:
         far, near = [
             {
                 event.result.symbol: event.result.SerializeToString(deterministic=True)
                 async for event in events_of(client, request)
                 if event.HasField("result")
             }
-            for client in (BacktestServiceStub(channel), gateway)
+            for client in (other, gateway)
         ]
         assert not (short_folder / "dask" / "columns").exists()
     assert len(far) == 12

@@ -10,11 +10,11 @@ import pytest
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
 from services.compute.engine.strategies.rsi import Rsi
-from services.local.stack import LocalStack, StackSettings
+from services.local.stack import LocalStack
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import Candles
 from tests.candle_making import events_of
-from tests.end_to_end.processes import compute_workers
+from tests.end_to_end.processes import compute_workers, gateway_beside
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -87,20 +87,11 @@ async def test_deleted_and_damaged_columns_are_fetched_anew(
 async def test_without_the_cache_runs_still_work_and_say_so(
     stack: LocalStack, market: dict[str, Candles], short_folder: Path
 ) -> None:
-    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
-    from services.shared.rpc_channel import open_channel
-
-    settings = StackSettings(
-        short_folder / "uncached",
-        *(0, 0, 0),
-        database_url=stack.database_url,
-        redis_url="redis://127.0.0.1:1/0",
-        quiet=True,
-    )
-    async with LocalStack(settings) as uncached, open_channel(uncached.gateway_address) as channel:
+    nowhere = "redis://127.0.0.1:1/0"
+    async with gateway_beside(stack, short_folder / "uncached", redis_url=nowhere) as uncached:
         for _ in range(2):
             wanted = request(cache_mode=pb.CACHE_MODE_DEFAULT)
-            events = [event async for event in events_of(BacktestServiceStub(channel), wanted)]
+            events = [event async for event in events_of(uncached, wanted)]
             assert events[-1].progress == run_events_pb2.Progress(completed=12, total=12)
             assert events[-1].summary.cache_state == run_events_pb2.CACHE_STATE_UNAVAILABLE
 
@@ -112,24 +103,14 @@ async def test_the_result_does_not_depend_on_the_number_of_workers(
     short_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
-    from services.shared.rpc_channel import open_channel
-
     monkeypatch.setenv("BACKCAST_COMPUTE_WORKERS", "3")
-    settings = StackSettings(
-        short_folder / "three",
-        *(0, 0, 0),
-        database_url=stack.database_url,
-        redis_url=stack.redis_url,
-        quiet=True,
-    )
-    async with LocalStack(settings) as other, open_channel(other.gateway_address) as channel:
+    async with gateway_beside(stack, short_folder / "three") as other:
         results = [
             {
                 event.result.symbol: event.result.SerializeToString(deterministic=True)
                 async for event in events_of(client, request(detail=3))
                 if event.HasField("result")
             }
-            for client in (gateway, BacktestServiceStub(channel))
+            for client in (gateway, other)
         ]
     assert results[0] == results[1]

@@ -257,6 +257,19 @@ async def test_a_crypto_without_candles_in_the_window_fails_alone(
     assert (events[-1].progress.completed, events[-1].progress.failed) == (11, 1)
 
 
+async def test_a_crypto_with_fewer_candles_than_its_indicators_need_fails_alone(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    # RUN11USDT has 240 candles in all.
+    events = [event async for event in events_of(gateway, request_for(Rsi(period=240)))]
+    (failure,) = [event.failure for event in events if event.HasField("failure")]
+    assert (failure.symbol, failure.status.code) == ("RUN11USDT", 9)
+    assert failure.status.message == (
+        "its indicators need 241 candles, and there are 240 in the window and before it"
+    )
+    assert (events[-1].progress.completed, events[-1].progress.failed) == (11, 1)
+
+
 async def test_one_crypto_is_got_without_a_stream(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:

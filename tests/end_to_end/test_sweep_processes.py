@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.local.stack import LocalStack, StackSettings
+from services.local.stack import LocalStack
 from services.shared.candles import Candles
-from tests.end_to_end.processes import compute_workers
+from tests.end_to_end.processes import compute_workers, gateway_beside
 from tests.end_to_end.sweeping import Swept, sweep_events, sweep_request, swept
 
 if TYPE_CHECKING:
@@ -84,19 +84,9 @@ async def test_the_outcome_does_not_depend_on_the_number_of_workers(
     short_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
-    from services.shared.rpc_channel import open_channel
-
     monkeypatch.setenv("BACKCAST_COMPUTE_WORKERS", "1")
-    settings = StackSettings(
-        short_folder / "one",
-        *(0, 0, 0),
-        database_url=stack.database_url,
-        redis_url=stack.redis_url,
-        quiet=True,
-    )
     requests = [asked(range(2, 14), cacheMode="CACHE_MODE_BYPASS", **cut) for cut in ({}, {"folds": 2})]
-    async with LocalStack(settings) as other, open_channel(other.gateway_address) as channel:
+    async with gateway_beside(stack, short_folder / "one") as other:
         for request in requests:
-            ours, theirs = [await swept(each, request) for each in (gateway, BacktestServiceStub(channel))]
+            ours, theirs = [await swept(each, request) for each in (gateway, other)]
             assert ours.outcome == theirs.outcome

@@ -50,7 +50,7 @@ def measure(
     return figures  # type: ignore[no-any-return]  # compiled
 
 
-# Compiled with the numbers of NumPy: a division by zero is no error.
+# As NumPy computes: a division by zero gives infinity or NaN, and raises nothing.
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 

@@ -98,7 +98,7 @@ _POSITION = np.dtype(
 )
 
 
-# Compiled with the numbers of NumPy: a division by zero is no error.
+# As NumPy computes: a division by zero gives infinity or NaN, and raises nothing.
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
