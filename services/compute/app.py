@@ -18,7 +18,7 @@ from services.compute.task_runner import TaskRunner
 from services.compute.workers.dask_cluster import DaskCluster
 from services.compute.workers.pool import WorkerPool
 from services.shared.rpc_channel import open_channel
-from services.shared.rpc_server import serve
+from services.shared.rpc_server import ServedService, serve
 from services.shared.settings import Settings
 
 SERVICE_NAME = compute_service_pb2.DESCRIPTOR.services_by_name["ComputeService"].full_name
@@ -29,10 +29,14 @@ async def run(settings: Settings) -> None:
     async with _task_runner(settings) as runner:
         handler = ComputeHandler(Backtester(runner), Sweeper(runner))
         await serve(
-            f"{settings.host}:{settings.compute_port}",
-            SERVICE_NAME,
-            partial(compute_service_pb2_grpc.add_ComputeServiceServicer_to_server, handler),
-            settings.shutdown_grace_s,
+            settings,
+            settings.compute_port,
+            [
+                ServedService(
+                    SERVICE_NAME,
+                    partial(compute_service_pb2_grpc.add_ComputeServiceServicer_to_server, handler),
+                )
+            ],
         )
 
 

@@ -1,5 +1,7 @@
 """The data service: serves candles and aggregates from the database."""
 
+from functools import partial
+
 from backcast.marketdata.v1 import market_data_service_pb2, market_data_service_pb2_grpc
 from services.data.candle_store import CandleStore
 from services.data.cryptos import CryptoStore
@@ -8,7 +10,7 @@ from services.data.handler import MarketDataHandler
 from services.data.histories import Histories
 from services.data.migrate import migrate
 from services.data.upkeep import upkeep
-from services.shared.rpc_server import serve
+from services.shared.rpc_server import ServedService, serve
 from services.shared.settings import Settings
 
 SERVICE_NAME = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"].full_name
@@ -22,10 +24,14 @@ async def run(settings: Settings) -> None:
         handler = MarketDataHandler(cryptos, Histories(database, cryptos), CandleStore(database))
         async with upkeep(database, settings.columnstore_after_days, settings.retention_days):
             await serve(
-                f"{settings.host}:{settings.data_port}",
-                SERVICE_NAME,
-                lambda server: market_data_service_pb2_grpc.add_MarketDataServiceServicer_to_server(
-                    handler, server
-                ),
-                settings.shutdown_grace_s,
+                settings,
+                settings.data_port,
+                [
+                    ServedService(
+                        SERVICE_NAME,
+                        partial(
+                            market_data_service_pb2_grpc.add_MarketDataServiceServicer_to_server, handler
+                        ),
+                    )
+                ],
             )

@@ -1,5 +1,7 @@
 """The gateway: caches results, and streams them to clients."""
 
+from functools import partial
+
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
 from backcast.gateway.v1 import backtest_service_pb2, backtest_service_pb2_grpc
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
@@ -8,7 +10,7 @@ from services.gateway.handler import BacktestHandler
 from services.gateway.market import Market
 from services.gateway.result_cache import ResultCache
 from services.shared.rpc_channel import open_channel
-from services.shared.rpc_server import serve
+from services.shared.rpc_server import ServedService, serve
 from services.shared.settings import Settings
 
 SERVICE_NAME = backtest_service_pb2.DESCRIPTOR.services_by_name["BacktestService"].full_name
@@ -23,12 +25,14 @@ async def run(settings: Settings) -> None:
                 Market(MarketDataServiceStub(data)), ComputeClient(ComputeServiceStub(compute)), cache
             )
             await serve(
-                f"{settings.host}:{settings.gateway_port}",
-                SERVICE_NAME,
-                lambda server: backtest_service_pb2_grpc.add_BacktestServiceServicer_to_server(
-                    handler, server
-                ),
-                settings.shutdown_grace_s,
+                settings,
+                settings.gateway_port,
+                [
+                    ServedService(
+                        SERVICE_NAME,
+                        partial(backtest_service_pb2_grpc.add_BacktestServiceServicer_to_server, handler),
+                    )
+                ],
             )
     finally:
         await cache.close()

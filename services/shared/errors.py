@@ -48,3 +48,31 @@ class Unavailable(BackcastError):
 
 class Internal(BackcastError):
     """A part of a request failed of a bug, of which the service's log has more; the others go on."""
+
+
+class AlreadyExists(BackcastError):
+    """What the request would make is there already."""
+
+
+class Exhausted(BackcastError):
+    """A limit does not allow it now; `retry_after_s` tells when trying again may help."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class TooLarge(InvalidInput):
+    """The request asks for more at once than a limit allows, so that trying again does not help."""
+
+
+class Cancelled(BackcastError):
+    """Somebody ended it."""
+
+
+class Unauthenticated(BackcastError):
+    """Nobody knows who asks."""
+
+
+class Denied(BackcastError):
+    """Who asks has no right to it."""

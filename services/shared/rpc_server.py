@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -12,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from services.shared.errors import Unavailable
 from services.shared.rpc_status import StatusInterceptor
+from services.shared.settings import Settings
 
 _log = structlog.get_logger()
 
@@ -19,10 +21,16 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-async def serve(
-    address: str, service_name: str, add_servicer: Callable[[grpc.aio.Server], Any], grace_s: float
-) -> None:
-    """Serve at `address` (host:port) until SIGINT or SIGTERM, then let streams in flight finish.
+@dataclass(frozen=True, slots=True)
+class ServedService:
+    """A gRPC service: its full name, and what adds its handler to a server."""
+
+    name: str
+    add_to: Callable[[grpc.aio.Server], Any]
+
+
+async def serve(settings: Settings, port: int, services: Sequence[ServedService]) -> None:
+    """Serve at `port` until SIGINT or SIGTERM, then let streams in flight finish.
 
     Raises Unavailable where the port is taken.
     """
@@ -33,20 +41,23 @@ async def serve(
 
     # Without so_reuseport two servers on one port would share its calls instead of the second failing.
     server = grpc.aio.server(interceptors=[StatusInterceptor()], options=[("grpc.so_reuseport", 0)])
-    add_servicer(server)
+    for service in services:
+        service.add_to(server)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    reflection.enable_server_reflection((service_name, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    names = [service.name for service in services]
+    reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    address = f"{settings.host}:{port}"
     try:
         port = server.add_insecure_port(address)
     except RuntimeError:
         raise Unavailable(f"cannot listen on {address}: is the port taken?") from None
     await server.start()
-    for name in (service_name, ""):
+    for name in (*names, ""):
         await health_servicer.set(name, SERVING)
     _log.info("serving", address=address, port=port)
 
     await stop.wait()
-    _log.info("stopping", grace_s=grace_s)
+    _log.info("stopping", grace_s=settings.shutdown_grace_s)
     await health_servicer.enter_graceful_shutdown()
-    await server.stop(grace_s)
+    await server.stop(settings.shutdown_grace_s)

@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import structlog
-from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from services.shared.errors import (
+    AlreadyExists,
     BackcastError,
+    Cancelled,
+    Denied,
+    Exhausted,
     Internal,
     InvalidInput,
     NotFound,
     Refused,
+    TooLarge,
+    Unauthenticated,
     Unavailable,
     Violation,
 )
@@ -33,17 +38,27 @@ _Parse = Callable[[Any], Any]
 
 _log = structlog.get_logger()
 
+# Of a class and one that it derives from, the first in this order is meant.
 _CODES: dict[type[BackcastError], int] = {
+    TooLarge: code_pb2.RESOURCE_EXHAUSTED,
     InvalidInput: code_pb2.INVALID_ARGUMENT,
     NotFound: code_pb2.NOT_FOUND,
     Refused: code_pb2.FAILED_PRECONDITION,
     Unavailable: code_pb2.UNAVAILABLE,
     Internal: code_pb2.INTERNAL,
+    AlreadyExists: code_pb2.ALREADY_EXISTS,
+    Exhausted: code_pb2.RESOURCE_EXHAUSTED,
+    Cancelled: code_pb2.CANCELLED,
+    Unauthenticated: code_pb2.UNAUTHENTICATED,
+    Denied: code_pb2.PERMISSION_DENIED,
 }
 
 
 def status_of(error: BackcastError) -> status_pb2.Status:
-    """Return the status that says `error`; InvalidInput carries a google.rpc.BadRequest."""
+    """Return the status that says `error`.
+
+    InvalidInput carries a google.rpc.BadRequest, Exhausted a google.rpc.RetryInfo.
+    """
     code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), code_pb2.UNKNOWN)
     status = status_pb2.Status(code=code, message=str(error))
     if isinstance(error, InvalidInput):
@@ -55,9 +70,11 @@ def status_of(error: BackcastError) -> status_pb2.Status:
                 for violation in error.violations
             ]
         )
-        detail = any_pb2.Any()
-        detail.Pack(bad_request)
-        status.details.append(detail)
+        status.details.add().Pack(bad_request)
+    if isinstance(error, Exhausted):
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromNanoseconds(int(error.retry_after_s * 1e9))
+        status.details.add().Pack(retry)
     return status
 
 

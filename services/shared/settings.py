@@ -65,6 +65,17 @@ class Settings(BaseSettings):
         default_factory=lambda: user_data_path("backcast"),
         description="Folder of the embedded servers of `backcast up`.",
     )
+    max_runs: int = Field(256, ge=1, description="Runs under way at once, of all clients; sweeps count too.")
+    max_runs_per_client: int = Field(128, ge=1)
+    max_backtests: int = Field(8_000_000, ge=1, description="Backtests under way at once, of all clients.")
+    max_backtests_per_client: int = Field(4_000_000, ge=1)
+    max_backtests_per_request: int = Field(1_000_000, ge=1)
+    max_symbols_per_request: int = Field(10_000, ge=1)
+    runs_kept_s: float = Field(
+        300.0,
+        ge=0,
+        description="Seconds that a run that nobody watches, or that ended, can be watched again.",
+    )
     shutdown_grace_s: float = Field(5.0, ge=0, description="Seconds that streams in flight get to finish.")
 
     @property

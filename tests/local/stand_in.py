@@ -6,7 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
-from services.shared.rpc_server import serve
+from services.shared.rpc_server import ServedService, serve
+from services.shared.settings import Settings
 
 
 def main(name: str, manner: str = "") -> None:
@@ -17,7 +18,7 @@ def main(name: str, manner: str = "") -> None:
     if manner == "dies":
         sys.exit("what it died of")
     port = os.environ[f"BACKCAST_{name.upper()}_PORT"]
-    service = serve(f"127.0.0.1:{port}", "stand.In", lambda server: None, 0)
+    service = serve(Settings(shutdown_grace_s=0), int(port), [ServedService("stand.In", lambda server: None)])
     if manner == "deaf":
         asyncio.run(_deaf(service))
     asyncio.run(service)

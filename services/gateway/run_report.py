@@ -1,0 +1,26 @@
+"""What is told of every run when it ends, or is left."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class RunReport:
+    """One run: for the log and the metrics.
+
+    `outcome` is `completed`, `cancelled`, `left` (nobody watches it any more) or the name of a status code.
+    `phases_s` are seconds by phase, in their order: `plan` (what is asked for, and which cryptos there are),
+    `cache` (reading it), `first_result` and `total`, both from the request's arrival.
+    """
+
+    run_id: str
+    method: str
+    client: str
+    strategy: str
+    outcome: str = ""
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+    from_cache: int = 0
+    shared: int = 0
+    """Those that another run, which wanted the same at the same time, had computed."""
+    phases_s: dict[str, float] = field(default_factory=dict)
