@@ -18,8 +18,8 @@ from services.gateway.cached_results import CachedResults
 from services.gateway.claims import LEASE_S
 from services.shared.errors import BackcastError
 
-# What was saved is read so much at once.
-_READ_BATCH = 64
+# What was saved is read so much at once: it may be curves.
+_READ_BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Results in the cache."""
 
+import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -19,6 +20,8 @@ _PACKED_FROM = 1_024
 _LEAST_SAVING = 0.1
 # Higher ones save hardly more of figures that are mostly noise.
 _LEVEL = 1
+# More of them would keep others waiting: they are unpacked in a thread.
+_UNPACKED_AT_ONCE = 2**20
 
 
 class ResultCache:
@@ -31,7 +34,9 @@ class ResultCache:
         """Return the values of all keys in one round trip, None where there is none."""
         with self._server.answering() as redis:
             kept = cast("list[bytes | None]", await redis.mget(keys))
-        return [None if value is None else unpacked(value) for value in kept]
+        if sum(len(value) for value in kept if value is not None) > _UNPACKED_AT_ONCE:
+            return await asyncio.to_thread(_all_unpacked, kept)
+        return _all_unpacked(kept)
 
     async def put(self, values: Mapping[str, bytes]) -> None:
         """Keep the values for about a day, in one round trip."""
@@ -41,6 +46,10 @@ class ResultCache:
                     ttl_s = TTL_S * random.uniform(1 - _JITTER, 1 + _JITTER)
                     pipeline.set(key, packed(value), px=int(ttl_s * 1000))
                 await pipeline.execute()
+
+
+def _all_unpacked(kept: list[bytes | None]) -> list[bytes | None]:
+    return [None if value is None else unpacked(value) for value in kept]
 
 
 def packed(value: bytes) -> bytes:

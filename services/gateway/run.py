@@ -13,6 +13,7 @@ from google.rpc.status_pb2 import Status
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import run_events_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse, RunStarted
+from services.compute.engine import Detail
 from services.gateway.cache_key import CacheKeys
 from services.gateway.cache_server import CacheUnavailable
 from services.gateway.compute_client import ComputeClient
@@ -27,8 +28,9 @@ from services.gateway.single_flight import Computed
 _log = structlog.get_logger()
 
 _READS = (CacheMode.DEFAULT, CacheMode.ONLY)
-# Results are read so many at once: between two reads others have their turn.
-_READ_BATCH = 512
+# Results are read so many at once: metrics of most runs in one round trip; of curves and trades, which are
+# a thousand times longer, no more than is sent soon.
+_READ_BATCH, _LONG_READ_BATCH = 1_024, 16
 
 
 class Run:
@@ -84,8 +86,9 @@ class Run:
             return
         began = time.monotonic()
         keys = list(self._pending)
-        for start in range(0, len(keys), _READ_BATCH):
-            batch = keys[start : start + _READ_BATCH]
+        size = _READ_BATCH if self._plan.backtest.detail is Detail.METRICS else _LONG_READ_BATCH
+        for start in range(0, len(keys), size):
+            batch = keys[start : start + size]
             if not self._uses_cache:
                 return
             try:

@@ -1,5 +1,6 @@
 """A sweep: chunks as they are done, the best so far, and in the end the table and what the best is worth."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
@@ -45,9 +46,6 @@ class SweepRun:
         self._compute = compute
         self._arrived_at = arrived_at
         self._chunks = SweepChunks(plan, cache, compute)
-        self._table = SweepTable(
-            len(plan.possible), len(plan.windows), len(plan.cryptos), parts=2 if plan.has_test else 1
-        )
         self._ranking = Ranking(plan.top, smallest_is_best=plan.metric in SMALLEST_IS_BEST)
         self._ranking_changed = False
         self._progress = pb.SweepProgress(total=plan.backtests)
@@ -58,6 +56,8 @@ class SweepRun:
     async def events(self) -> AsyncGenerator[SweepBacktestsResponse]:
         """Yield the sweep's events; closing the iterator cancels what is still being computed."""
         yield SweepBacktestsResponse(started=sweep_started(self._plan, self._report.run_id))
+        # What takes long is done in threads, here and below: other clients are served meanwhile.
+        self._table = await asyncio.to_thread(self._empty_table)
         progress_at = best_at = time.monotonic()
         async with aclosing(self._chunks.chunks()) as chunks:
             async for chunk in chunks:
@@ -68,17 +68,23 @@ class SweepRun:
                     yield SweepBacktestsResponse(progress=self._progress)
                 if self._ranking_changed and now - best_at >= _BEST_S:
                     best_at = now
-                    yield self._best()
+                    yield await asyncio.to_thread(self._best)
         yield SweepBacktestsResponse(progress=self._progress)
         for failure in self._failure_messages():
             yield SweepBacktestsResponse(failure=failure)
         if self._ranking_changed:
-            yield self._best()
+            yield await asyncio.to_thread(self._best)
         combinations = len(self._plan.possible)
         for start in range(0, combinations, ROWS_IN_MESSAGE):
             stop = min(start + ROWS_IN_MESSAGE, combinations)
-            yield SweepBacktestsResponse(rows=rows_message(self._plan, self._table, start, stop))
+            rows = await asyncio.to_thread(rows_message, self._plan, self._table, start, stop)
+            yield SweepBacktestsResponse(rows=rows)
         yield SweepBacktestsResponse(summary=await self._summary())
+
+    def _empty_table(self) -> SweepTable:
+        plan = self._plan
+        parts = 2 if plan.has_test else 1
+        return SweepTable(len(plan.possible), len(plan.windows), len(plan.cryptos), parts)
 
     def _take(self, chunk: Chunk) -> None:
         self._table.put(chunk.first, chunk.crypto, chunk.figures)
@@ -122,9 +128,11 @@ class SweepRun:
         if self._plan.request.folds is None:
             computes = self._plan.run.cache_mode is not CacheMode.ONLY
             shape = await self._returns_of(winners[0]) if winners and computes else None
-            summary.luck.CopyFrom(luck_message(self._plan, self._table, shape))
+            luck = await asyncio.to_thread(luck_message, self._plan, self._table, shape)
+            summary.luck.CopyFrom(luck)
         else:
-            summary.walk_forward.CopyFrom(walk_forward_message(self._plan, self._table))
+            walk = await asyncio.to_thread(walk_forward_message, self._plan, self._table)
+            summary.walk_forward.CopyFrom(walk)
         summary.elapsed.FromNanoseconds(int((time.monotonic() - self._arrived_at) * 1e9))
         return summary
 
