@@ -9,6 +9,7 @@ from services.gateway.compute_client import ComputeClient
 from services.gateway.handler import BacktestHandler
 from services.gateway.market import Market
 from services.gateway.result_cache import ResultCache
+from services.shared.observation import observed
 from services.shared.rpc_channel import open_channel
 from services.shared.rpc_server import ServedService, serve
 from services.shared.settings import Settings
@@ -20,7 +21,11 @@ async def run(settings: Settings) -> None:
     """Serve until told to stop."""
     cache = ResultCache(settings.required("redis_url"))
     try:
-        async with open_channel(settings.data) as data, open_channel(settings.compute) as compute:
+        async with (
+            observed("gateway", settings),
+            open_channel(settings.data) as data,
+            open_channel(settings.compute) as compute,
+        ):
             handler = BacktestHandler(
                 Market(MarketDataServiceStub(data)), ComputeClient(ComputeServiceStub(compute)), cache
             )

@@ -162,7 +162,12 @@ def _guard_stream(method: Callable[..., Any], parse: _Parse) -> Callable[..., An
         try:
             # Closed explicitly: a stream that ends while its message is on the way out must not go on
             # until the garbage collector finds it.
-            async with aclosing(method(parse(raw), context)) as messages:
+            messages = method(parse(raw), context)
+            if inspect.isawaitable(messages):
+                # As gRPC's own Health.Watch: it writes to the context, and yields nothing.
+                await messages
+                return
+            async with aclosing(messages):
                 async for message in messages:
                     yield message
         except Exception as error:
