@@ -48,7 +48,6 @@ def _configure_libraries(processors: list[Processor], rendering: list[Processor]
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=processors,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
-            keep_exc_info=True,
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 # Their calls come every few seconds, or last for days, and nobody looks for them in traces.
 _NOT_TRACED = "grpc."
 
-_CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
-
 
 class WatchInterceptor(grpc.aio.ServerInterceptor):
     """Counts and times calls, traces them, and knows for which run they are.
@@ -70,26 +68,23 @@ class _Call:
 
     def end(self, context: "_Context", error: BaseException | None) -> None:
         code = _final_code(context, error)
-        name = _CODE_NAMES.get(code, "UNKNOWN")
         RPCS_IN_PROGRESS.labels(self._method).dec()
-        RPC_DURATION.labels(self._method, name).observe(time.perf_counter() - self._arrived_at)
+        RPC_DURATION.labels(self._method, code.name).observe(time.perf_counter() - self._arrived_at)
         if self._span:
-            self._span.end(name, code)
+            self._span.end(code.name, code.value[0])
 
 
-def _final_code(context: "_Context", error: BaseException | None) -> int:
-    """Return the number of the status that a call ends with."""
-    code: int = context.code()  # type: ignore[assignment]  # a number, whatever the stubs say
-    if code or error is None:
-        return code
+def _final_code(context: "_Context", error: BaseException | None) -> grpc.StatusCode:
+    """Return the status that a call ends with, whose handler raised `error`."""
+    # None, whatever the stubs say, where the handler came to its end.
+    told: grpc.StatusCode | None = context.code()
+    if told or error is None:
+        return told or grpc.StatusCode.OK
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         remaining_s = context.time_remaining()
         is_late = remaining_s is not None and remaining_s <= 0
-        end = grpc.StatusCode.DEADLINE_EXCEEDED if is_late else grpc.StatusCode.CANCELLED
-    else:
-        end = grpc.StatusCode.UNKNOWN
-    number: int = end.value[0]
-    return number
+        return grpc.StatusCode.DEADLINE_EXCEEDED if is_late else grpc.StatusCode.CANCELLED
+    return grpc.StatusCode.UNKNOWN
 
 
 def _watch_unary(method: Callable[..., Any], details: grpc.HandlerCallDetails) -> Callable[..., Any]:

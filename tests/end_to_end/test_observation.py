@@ -1,0 +1,156 @@
+"""What is to be seen of services from outside: real ones, at a real run."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+from google.protobuf.struct_pb2 import Value
+from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from backcast.backtest.v1.sweep_pb2 import ParameterRange
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from services.compute.engine.strategies.rsi import Rsi
+from services.shared.backtest_messages import strategy_to
+from services.shared.candles import Candles
+from services.shared.rpc_channel import open_channel
+from services.shared.run_id import RUN_ID_KEY
+from tests.candle_making import events_of
+from tests.end_to_end.observed import SERVICES, Observed
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+
+METHODS = {
+    "backcast-gateway": "backcast.gateway.v1.BacktestService/RunBacktests",
+    "backcast-compute": "backcast.compute.v1.ComputeService/ComputeBacktests",
+    "backcast-data": "backcast.marketdata.v1.MarketDataService/StreamCandles",
+}
+
+
+def request(run_id: str, **fields: object) -> pb.RunBacktestsRequest:
+    symbols = [f"RUN{number:02}USDT" for number in range(12)]
+    return pb.RunBacktestsRequest(
+        **{  # type: ignore[arg-type]
+            "symbols": symbols,
+            "strategy": strategy_to(Rsi()),
+            "cache_mode": pb.CACHE_MODE_BYPASS,
+            "request_id": run_id,
+            **fields,
+        }
+    )
+
+
+async def test_one_run_is_one_trace_through_three_services(
+    observed: Observed, observed_gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    run_id = "traced-run"
+    call = observed_gateway.RunBacktests(request(run_id), metadata=((RUN_ID_KEY, run_id),))
+    assert [event async for event in call][-1].progress.completed == 12
+    spans = await asyncio.to_thread(observed.collector.wait_for, METHODS.values(), run_id)
+    served = {}
+    for service, method in METHODS.items():
+        (served[service],) = (span for name, span in spans if (name, span.name) == (service, method))
+    gateway, compute, data = served.values()
+    assert {span.trace_id for _, span in spans} == {gateway.trace_id}
+    assert not gateway.parent_span_id
+    assert compute.parent_span_id == gateway.span_id
+    assert data.parent_span_id == compute.span_id
+    assert all(span.kind == Span.SPAN_KIND_SERVER for span in served.values())
+    batches = [span for _, span in spans if span.name == "compute batch"]
+    assert batches
+    assert {span.parent_span_id for span in batches} == {compute.span_id}
+    # A call's span lasts until its stream has ended.
+    last = max(span.end_time_unix_nano for span in batches)
+    assert gateway.end_time_unix_nano >= compute.end_time_unix_nano >= last
+
+
+async def test_a_run_is_counted_by_all_services(
+    observed: Observed, observed_gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    async def counts() -> list[float]:
+        return [
+            await observed.value(
+                "gateway", "backcast_rpc_duration_seconds_count", method=METHODS["backcast-gateway"]
+            ),
+            await observed.value("compute", "backcast_backtests_total", method="ComputeBacktests", code="OK"),
+            await observed.value("data", "backcast_rpc_duration_seconds_count", code="OK"),
+        ]
+
+    before = await counts()
+    _ = [event async for event in events_of(observed_gateway, request("counted-run"))]
+    after = await counts()
+    assert after[0] == before[0] + 1
+    assert after[1] == before[1] + 12
+    assert after[2] >= before[2] + 1
+    assert await observed.value("data", "backcast_candles_read_total", interval="1h") > 0
+    assert await observed.value("data", "backcast_database_connections") >= 1
+    assert await observed.value("compute", "backcast_workers") >= 1
+    assert await observed.value("compute", "backcast_workers_busy") == 0
+
+
+async def test_calls_are_timed_by_how_they_end(
+    observed: Observed, observed_gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    service = "backcast.gateway.v1.BacktestService"
+    ends = [(f"{service}/RunBacktests", "INVALID_ARGUMENT"), (f"{service}/SweepBacktests", "CANCELLED")]
+
+    async def counts() -> list[float]:
+        name = "backcast_rpc_duration_seconds_count"
+        return [await observed.value("gateway", name, method=method, code=code) for method, code in ends]
+
+    before = await counts()
+    with pytest.raises(grpc.aio.AioRpcError):
+        _ = [event async for event in events_of(observed_gateway, pb.RunBacktestsRequest())]
+    values = [Value(number_value=value) for value in range(2, 500)]
+    call = observed_gateway.SweepBacktests(
+        pb.SweepBacktestsRequest(
+            strategy=strategy_to(Rsi()),
+            ranges=[ParameterRange(name="period", values=values)],
+            cache_mode=pb.CACHE_MODE_BYPASS,
+        )
+    )
+    await anext(aiter(call))
+    call.cancel()
+    # The server learns of it when it does.
+    async with asyncio.timeout(20):
+        while await counts() != [count + 1 for count in before]:
+            await asyncio.sleep(0.05)
+    for method, _ in ends:
+        assert await observed.value("gateway", "backcast_rpcs_in_progress", method=method) == 0
+
+
+async def test_methods_that_there_are_not_make_no_series_of_their_own(observed: Observed) -> None:
+    async def unknown() -> float:
+        return await observed.value("gateway", "backcast_rpc_duration_seconds_count", method="unknown")
+
+    before = await unknown()
+    async with open_channel(observed.stack.gateway_address) as channel:
+        for number in range(3):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await channel.unary_unary(f"/strange.Service/Method{number}")(b"")
+    assert await unknown() == before + 3
+    for metric in await observed.metrics("gateway"):
+        assert not any("strange" in sample.labels.get("method", "") for sample in metric.samples)
+
+
+async def test_every_line_of_a_log_is_json_and_names_its_service(observed: Observed) -> None:
+    for service in SERVICES:
+        lines = observed.lines(service)
+        assert lines
+        assert all(list(line)[:3] == ["timestamp", "level", "service"] for line in lines)
+        assert {line["service"] for line in lines} == {service}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_channelz_and_health_tell_of_every_server(observed: Observed, service: str) -> None:
+    async with open_channel(getattr(observed.stack, f"{service}_address")) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest())
+        assert (await anext(aiter(watch))).status == health_pb2.HealthCheckResponse.SERVING
+        watch.cancel()
+        channelz = channelz_pb2_grpc.ChannelzStub(channel)
+        servers = (await channelz.GetServers(channelz_pb2.GetServersRequest())).server
+        assert sum(server.data.calls_succeeded for server in servers) > 0
