@@ -4,14 +4,12 @@ import structlog
 
 from services.gateway.gateway_metrics import FAILURES, REFUSED, RESULTS, RUN_PHASE, RUNS
 from services.gateway.run_report import RunReport
-from services.shared.run_id import current_run_id
 
 _log = structlog.get_logger()
 
 
 def tell(report: RunReport) -> None:
     """Tell of the run that `report` is about, once, at its end."""
-    current_run_id.set(report.run_id)
     method = report.method
     RUNS.labels(method, report.outcome).inc()
     computed = report.completed - report.from_cache - report.shared
@@ -22,6 +20,7 @@ def tell(report: RunReport) -> None:
         RUN_PHASE.labels(method, phase).observe(seconds)
     _log.info(
         "run",
+        run_id=report.run_id,
         method=method,
         client=report.client,
         strategy=report.strategy,

@@ -26,12 +26,12 @@ def configure_logs(service: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _marked(service),
     ]
-    rendering: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-        if readable
-        # One field of text: a traceback with the values of variables would tell secrets.
-        else [structlog.processors.format_exc_info, _in_order, structlog.processors.JSONRenderer()]
+    # Tracebacks are text: with the values of variables, as both could show them, they would tell secrets.
+    plain = structlog.dev.ConsoleRenderer(sort_keys=False, exception_formatter=structlog.dev.plain_traceback)
+    as_text: list[Processor] = (
+        [plain] if readable else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
+    rendering: list[Processor] = [_in_order, *as_text]
     structlog.configure(
         processors=[*processors, *rendering],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -61,7 +61,7 @@ def _marked(service: str) -> Processor:
     def mark(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         event["service"] = service
         if run_id := current_run_id.get():
-            event["run_id"] = run_id
+            event.setdefault("run_id", run_id)
         return event
 
     return mark
