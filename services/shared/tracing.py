@@ -1,7 +1,9 @@
 """OpenTelemetry traces, switched on by its standard variables; without them nothing of it is imported."""
 
 import asyncio
+import logging
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -28,6 +30,8 @@ _SERVER_ERRORS = {
     "DATA_LOSS",
 }
 
+_LAST_SPANS_LIMIT_S = 2.0
+
 _tracer: "Tracer | None" = None
 
 
@@ -48,6 +52,8 @@ async def traces(service: str) -> AsyncIterator[None]:
 
     named = OTELResourceDetector().detect().attributes
     resource = Resource.create({} if SERVICE_NAME in named else {SERVICE_NAME: f"backcast-{service}"})
+    # Of a collector that is away, it would tell each attempt.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.ERROR)
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(_span_processor(exporter))
     _tracer = provider.get_tracer("backcast")
@@ -55,8 +61,10 @@ async def traces(service: str) -> AsyncIterator[None]:
         yield
     finally:
         _tracer = None
-        # Sends what is left, for which it may have to wait.
-        await asyncio.to_thread(provider.shutdown)
+        # It sends what is left. A collector that does not answer would hold the service's end up for long.
+        sending = threading.Thread(target=provider.shutdown, daemon=True)
+        sending.start()
+        await asyncio.to_thread(sending.join, _LAST_SPANS_LIMIT_S)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Metrics on a port of their own, how late the event loop is, and traces where variables ask for them."""
 
 import asyncio
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from structlog.testing import capture_logs
 from services.shared.errors import InvalidInput, Unavailable
 from services.shared.observation import observed
 from services.shared.settings import Settings
-from services.shared.tracing import traces
+from services.shared.tracing import span, traces
 
 PROJECT = Path(__file__).parents[2]
 
@@ -108,3 +109,16 @@ def test_traces_are_loaded_only_where_they_are_asked_for(
     assert ran.stdout.splitlines()[-1] == str(loaded)
     assert ran.stdout.count('"name": "work"') == spans
     assert ran.stdout.count('"service.name": "backcast-gateway"') == spans
+
+
+async def test_a_collector_that_does_not_answer_does_not_hold_the_end_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        # So long would the last spans be waited for.
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "300")
+        async with asyncio.timeout(20):
+            async with traces("gateway"):
+                with span("work"):
+                    pass
