@@ -1,6 +1,8 @@
 """What is to be seen of services from outside: real ones, at a real run."""
 
 import asyncio
+import json
+import os
 from typing import TYPE_CHECKING
 
 import grpc
@@ -13,10 +15,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.compute.engine.strategies.rsi import Rsi
+from services.local.stack import serve_command
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import Candles
 from services.shared.rpc_channel import open_channel
-from services.shared.run_id import RUN_ID_KEY
 from tests.candle_making import events_of
 from tests.end_to_end.observed import SERVICES, Observed
 
@@ -47,8 +49,8 @@ async def test_one_run_is_one_trace_through_three_services(
     observed: Observed, observed_gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     run_id = "traced-run"
-    call = observed_gateway.RunBacktests(request(run_id), metadata=((RUN_ID_KEY, run_id),))
-    assert [event async for event in call][-1].progress.completed == 12
+    events = [event async for event in events_of(observed_gateway, request(run_id))]
+    assert events[-1].progress.completed == 12
     spans = await asyncio.to_thread(observed.collector.wait_for, METHODS.values(), run_id)
     served = {}
     for service, method in METHODS.items():
@@ -136,12 +138,71 @@ async def test_methods_that_there_are_not_make_no_series_of_their_own(observed: 
         assert not any("strange" in sample.labels.get("method", "") for sample in metric.samples)
 
 
+async def test_a_run_ends_with_one_line_of_the_log_and_is_counted(
+    observed: Observed, observed_gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    labels = {"method": "RunBacktests"}
+
+    async def counts() -> list[float]:
+        return [
+            await observed.value("gateway", "backcast_runs_total", **labels, outcome="completed"),
+            await observed.value("gateway", "backcast_results_total", **labels, source="computed"),
+            await observed.value("gateway", "backcast_results_total", **labels, source="cache"),
+            await observed.value(
+                "gateway", "backcast_run_phase_seconds_count", **labels, phase="first_result"
+            ),
+        ]
+
+    before = await counts()
+    refresh = request("logged-run", cache_mode=pb.CACHE_MODE_REFRESH)
+    cached = request("cached-run", cache_mode=pb.CACHE_MODE_ONLY)
+    for asked in (refresh, cached):
+        _ = [event async for event in events_of(observed_gateway, asked)]
+    assert await counts() == [count + more for count, more in zip(before, (2, 12, 12, 2), strict=True)]
+    for run_id, from_cache in (("logged-run", 0), ("cached-run", 12)):
+        (line,) = (
+            each for each in observed.lines("gateway") if each["event"] == "run" and each["run_id"] == run_id
+        )
+        told = {
+            name: line[name] for name in ("client", "strategy", "outcome", "total", "completed", "failed")
+        }
+        assert told == {
+            "client": "anonymous",
+            "strategy": "rsi",
+            "outcome": "completed",
+            "total": 12,
+            "completed": 12,
+            "failed": 0,
+        }
+        assert line["from_cache"] == from_cache
+        assert 0 <= line["plan_s"] <= line["first_result_s"] <= line["total_s"]
+
+
 async def test_every_line_of_a_log_is_json_and_names_its_service(observed: Observed) -> None:
     for service in SERVICES:
         lines = observed.lines(service)
         assert lines
         assert all(list(line)[:3] == ["timestamp", "level", "service"] for line in lines)
         assert {line["service"] for line in lines} == {service}
+
+
+async def test_a_service_that_cannot_start_says_why_in_one_line(observed: Observed) -> None:
+    (port,) = (line["port"] for line in observed.lines("data") if line["event"] == "serving metrics")
+    process = await asyncio.create_subprocess_exec(
+        *serve_command("data"),
+        env={
+            **os.environ,
+            "BACKCAST_DATA_PORT": "0",
+            "BACKCAST_DATA_METRICS_PORT": str(port),
+            "BACKCAST_DATABASE_URL": observed.stack.database_url,
+        },
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 1
+    line = json.loads(said)
+    assert line["level"] == "error"
+    assert "BACKCAST_DATA_METRICS_PORT" in line["event"]
 
 
 @pytest.mark.parametrize("service", SERVICES)
