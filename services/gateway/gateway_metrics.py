@@ -5,11 +5,10 @@ from collections.abc import Callable
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.shared.metrics import SECONDS
-from services.shared.settings import Settings
 
 RUNS = Counter(
     "backcast_runs_total",
-    "Runs, sweeps and single backtests that ended: completed, cancelled, left, or the name of a status code.",
+    "Runs, sweeps and single backtests by their end: completed, cancelled, left, or what they failed of.",
     ["method", "outcome"],
 )
 RUN_PHASE = Histogram(
@@ -24,9 +23,6 @@ RESULTS = Counter(
     ["method", "source"],
 )
 FAILURES = Counter("backcast_result_failures_total", "Backtests of runs that have no result.", ["method"])
-REFUSED = Counter(
-    "backcast_refused_total", "Requests that a limit did not allow, by the setting of that limit.", ["limit"]
-)
 RUNS_IN_PROGRESS = Gauge("backcast_runs_in_progress", "Runs under way, sweeps included.")
 BACKTESTS_IN_PROGRESS = Gauge("backcast_backtests_in_progress", "Backtests that runs under way count for.")
 
@@ -39,9 +35,6 @@ for _method in ("RunBacktests", "GetBacktest", "SweepBacktests"):
         RESULTS.labels(_method, _source)
     for _phase in ("plan", "cache", "first_result", "total"):
         RUN_PHASE.labels(_method, _phase)
-for _limit in Settings.model_fields:
-    if _limit.startswith("max_"):
-        REFUSED.labels(_limit)
 
 
 def watch_runs(runs: Callable[[], int], backtests: Callable[[], int]) -> None:

@@ -1,22 +1,32 @@
 """Tells of a run that ended: one line of the log, and the metrics."""
 
+from collections import Counter
+
 import structlog
 
-from services.gateway.gateway_metrics import FAILURES, REFUSED, RESULTS, RUN_PHASE, RUNS
+from services.gateway.gateway_metrics import FAILURES, RESULTS, RUN_PHASE, RUNS
 from services.gateway.run_report import RunReport
 
 _log = structlog.get_logger()
 
 
 def tell(report: RunReport) -> None:
-    """Tell of the run that `report` is about, once, at its end."""
+    """Tell of a run that has ended, or was left; one that goes on after that is told again."""
     method = report.method
     RUNS.labels(method, report.outcome).inc()
-    computed = report.completed - report.from_cache - report.shared
-    for source, count in (("cache", report.from_cache), ("computed", computed), ("shared", report.shared)):
-        RESULTS.labels(method, source).inc(count)
-    FAILURES.labels(method).inc(report.failed)
-    for phase, seconds in report.phases_s.items():
+    counts = Counter(
+        cache=report.from_cache,
+        computed=report.completed - report.from_cache - report.shared,
+        shared=report.shared,
+        failed=report.failed,
+    )
+    for source, count in (counts - report.told).items():
+        if source == "failed":
+            FAILURES.labels(method).inc(count)
+        else:
+            RESULTS.labels(method, source).inc(count)
+    report.told = counts
+    for phase, seconds in report.phases_s.items() if report.outcome != "left" else ():
         RUN_PHASE.labels(method, phase).observe(seconds)
     _log.info(
         "run",
@@ -32,9 +42,3 @@ def tell(report: RunReport) -> None:
         shared=report.shared,
         **{f"{phase}_s": round(seconds, 4) for phase, seconds in report.phases_s.items()},
     )
-
-
-def tell_refused(limit: str) -> None:
-    """Tell of a request that was refused for the setting `limit` (max_runs, …)."""
-    REFUSED.labels(limit).inc()
-    _log.info("refused", limit=limit)

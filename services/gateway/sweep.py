@@ -12,8 +12,10 @@ from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsResponse
 from services.compute.engine import METRIC_NAMES, Detail
 from services.compute.engine.sweep.deflated_sharpe import ReturnShape, shape_of
 from services.gateway.compute_client import ComputeClient
+from services.gateway.plan import CacheMode
 from services.gateway.ranking import Ranking
 from services.gateway.result_cache import ResultCache
+from services.gateway.run_report import RunReport
 from services.gateway.sweep_choice import luck_message, walk_forward_message
 from services.gateway.sweep_chunks import Chunk, SweepChunks
 from services.gateway.sweep_messages import ROWS_IN_MESSAGE, rows_message, sweep_started, trial_message
@@ -30,10 +32,16 @@ class SweepRun:
     """One sweep of one client."""
 
     def __init__(
-        self, plan: SweepPlan, cache: ResultCache, compute: ComputeClient, arrived_at: float
+        self,
+        plan: SweepPlan,
+        cache: ResultCache,
+        compute: ComputeClient,
+        report: RunReport,
+        arrived_at: float,
     ) -> None:
-        """`arrived_at` is when the request came, by time.monotonic()."""
+        """`arrived_at` is when the request came, by time.monotonic(); `report` is kept up to date."""
         self._plan = plan
+        self._report = report
         self._compute = compute
         self._arrived_at = arrived_at
         self._chunks = SweepChunks(plan, cache, compute)
@@ -43,12 +51,13 @@ class SweepRun:
         self._ranking = Ranking(plan.top, smallest_is_best=plan.metric in SMALLEST_IS_BEST)
         self._ranking_changed = False
         self._progress = pb.SweepProgress(total=plan.backtests)
+        report.total = plan.backtests
         # Of each crypto: how many failed, and the chunk with the first of them.
         self._failures: dict[int, tuple[int, Chunk]] = {}
 
     async def events(self) -> AsyncGenerator[SweepBacktestsResponse]:
         """Yield the sweep's events; closing the iterator cancels what is still being computed."""
-        yield SweepBacktestsResponse(started=sweep_started(self._plan))
+        yield SweepBacktestsResponse(started=sweep_started(self._plan, self._report.run_id))
         progress_at = best_at = time.monotonic()
         async with aclosing(self._chunks.chunks()) as chunks:
             async for chunk in chunks:
@@ -82,6 +91,9 @@ class SweepRun:
         self._progress.completed += chunk.backtests - chunk.failed
         self._progress.failed += chunk.failed
         self._progress.from_cache += chunk.backtests if chunk.from_cache else 0
+        self._report.completed, self._report.failed = self._progress.completed, self._progress.failed
+        self._report.from_cache = self._progress.from_cache
+        self._report.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
         if chunk.failed:
             failed, first = self._failures.get(chunk.crypto, (0, chunk))
             if chunk.first < first.first:
@@ -108,7 +120,8 @@ class SweepRun:
         if winners:
             summary.winner.CopyFrom(self._trial(winners[0]))
         if self._plan.request.folds is None:
-            shape = await self._returns_of(winners[0]) if winners else None
+            computes = self._plan.run.cache_mode is not CacheMode.ONLY
+            shape = await self._returns_of(winners[0]) if winners and computes else None
             summary.luck.CopyFrom(luck_message(self._plan, self._table, shape))
         else:
             summary.walk_forward.CopyFrom(walk_forward_message(self._plan, self._table))

@@ -183,6 +183,8 @@ async def _end(context: "_Context", error: Exception) -> None:
         if isinstance(error, Unavailable):
             # No fault of the caller's: whoever runs the service should see it too.
             _log.warning("call not served", reason=str(error), cause=str(error.__cause__ or ""))
+        elif isinstance(error, Exhausted | TooLarge):
+            _log.info("refused", reason=str(error))
         status = status_of(error)
     elif isinstance(error, asyncio.TimeoutError):
         status = status_pb2.Status(code=code_pb2.UNAVAILABLE, message="a part of the service took too long")
