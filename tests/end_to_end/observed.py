@@ -5,7 +5,7 @@ import json
 import threading
 import urllib.request
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -123,10 +123,12 @@ async def observed_stack(stack: LocalStack, folder: Path) -> AsyncIterator[Obser
     settings = StackSettings(
         folder, 0, 0, 0, database_url=stack.database_url, redis_url=stack.redis_url, quiet=True
     )
-    with collector() as receiver, pytest.MonkeyPatch.context() as environment:
-        for service in SERVICES:
-            environment.setenv(f"BACKCAST_{service.upper()}_METRICS_PORT", "0")
-        environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.address)
-        environment.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
-        async with LocalStack(settings) as other:
+    with collector() as receiver:
+        async with AsyncExitStack() as started:
+            with pytest.MonkeyPatch.context() as environment:
+                for service in SERVICES:
+                    environment.setenv(f"BACKCAST_{service.upper()}_METRICS_PORT", "0")
+                environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.address)
+                environment.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
+                other = await started.enter_async_context(LocalStack(settings))
             yield Observed(other, folder / "logs", receiver)

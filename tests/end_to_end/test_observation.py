@@ -19,11 +19,12 @@ from services.local.stack import serve_command
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import Candles
 from services.shared.rpc_channel import open_channel
-from tests.candle_making import events_of
+from tests.candle_making import events_of, import_candles, random_candles
 from tests.end_to_end.observed import SERVICES, Observed
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 METHODS = {
     "backcast-gateway": "backcast.gateway.v1.BacktestService/RunBacktests",
@@ -46,12 +47,18 @@ def request(run_id: str, **fields: object) -> pb.RunBacktestsRequest:
 
 
 async def test_one_run_is_one_trace_through_three_services(
-    observed: Observed, observed_gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+    observed: Observed,
+    observed_gateway: "BacktestServiceAsyncStub",
+    data_service: "MarketDataServiceAsyncStub",
 ) -> None:
+    # Of which compute has no candles yet.
+    await import_candles(data_service, "TRACEDUSDT", random_candles(77, 24 * 50))
     run_id = "traced-run"
-    events = [event async for event in events_of(observed_gateway, request(run_id))]
-    assert events[-1].progress.completed == 12
-    spans = await asyncio.to_thread(observed.collector.wait_for, METHODS.values(), run_id)
+    asked = request(run_id, symbols=["TRACEDUSDT"], cache_mode=pb.CACHE_MODE_DEFAULT)
+    events = [event async for event in events_of(observed_gateway, asked)]
+    assert events[-1].progress.completed == 1
+    names = (*METHODS.values(), "cache read", "compute batch")
+    spans = await asyncio.to_thread(observed.collector.wait_for, names, run_id)
     served = {}
     for service, method in METHODS.items():
         (served[service],) = (span for name, span in spans if (name, span.name) == (service, method))
@@ -61,8 +68,10 @@ async def test_one_run_is_one_trace_through_three_services(
     assert compute.parent_span_id == gateway.span_id
     assert data.parent_span_id == compute.span_id
     assert all(span.kind == Span.SPAN_KIND_SERVER for span in served.values())
-    batches = [span for _, span in spans if span.name == "compute batch"]
-    assert batches
+    reads, batches = (
+        [span for _, span in spans if span.name == name] for name in ("cache read", "compute batch")
+    )
+    assert {span.parent_span_id for span in reads} == {gateway.span_id}
     assert {span.parent_span_id for span in batches} == {compute.span_id}
     # A call's span lasts until its stream has ended.
     last = max(span.end_time_unix_nano for span in batches)
