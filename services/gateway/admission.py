@@ -40,6 +40,16 @@ class Admission:
         self._runs: Counter[str] = Counter()
         self._backtests: Counter[str] = Counter()
 
+    @property
+    def runs(self) -> int:
+        """How many runs are under way."""
+        return self._runs.total()
+
+    @property
+    def backtests(self) -> int:
+        """How many backtests they have."""
+        return self._backtests.total()
+
     def enter(self, client: Client) -> "Place":
         """Let a run begin; raise Exhausted where there are too many."""
         limits, most = self._limits, self._limits.max_runs_per_client

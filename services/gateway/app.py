@@ -13,12 +13,14 @@ from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServic
 from services.gateway.admission import Admission, Limits
 from services.gateway.cache_server import CacheServer
 from services.gateway.compute_client import ComputeClient
+from services.gateway.gateway_metrics import watch_runs
 from services.gateway.handler import BacktestHandler
 from services.gateway.market import Market
 from services.gateway.result_store import ResultStore
 from services.gateway.run_handler import RunHandler
 from services.gateway.run_registry import RunRegistry
 from services.gateway.run_start import RunStarter
+from services.shared.observation import observed
 from services.shared.rpc_channel import open_channel
 from services.shared.rpc_server import ServedService, serve
 from services.shared.settings import Settings
@@ -31,9 +33,15 @@ async def run(settings: Settings) -> None:
     """Serve until told to stop."""
     cache = CacheServer(settings.required("redis_url"))
     registry = RunRegistry(settings.runs_kept_s)
-    starter = RunStarter(registry, Admission(_limits(settings)))
+    admission = Admission(_limits(settings))
+    watch_runs(lambda: admission.runs, lambda: admission.backtests)
+    starter = RunStarter(registry, admission)
     try:
-        async with open_channel(settings.data) as data, open_channel(settings.compute) as compute:
+        async with (
+            observed("gateway", settings),
+            open_channel(settings.data) as data,
+            open_channel(settings.compute) as compute,
+        ):
             backtests = BacktestHandler(
                 Market(MarketDataServiceStub(data)),
                 ComputeClient(ComputeServiceStub(compute)),

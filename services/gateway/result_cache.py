@@ -8,6 +8,7 @@ from typing import cast
 from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
 
 from services.gateway.cache_server import CacheServer
+from services.shared.tracing import span
 
 TTL_S = 24 * 3600
 # What was cached together does not have to be computed anew at one moment.
@@ -32,7 +33,7 @@ class ResultCache:
 
     async def get(self, keys: Sequence[str]) -> list[bytes | None]:
         """Return the values of all keys in one round trip, None where there is none."""
-        with self._server.answering() as redis:
+        with span("cache read", keys=len(keys)), self._server.answering() as redis:
             kept = cast("list[bytes | None]", await redis.mget(keys))
         if sum(len(value) for value in kept if value is not None) > _UNPACKED_AT_ONCE:
             return await asyncio.to_thread(_all_unpacked, kept)

@@ -13,6 +13,7 @@ from services.gateway.clients import current_client
 from services.gateway.live_run import LiveRun
 from services.gateway.run_registry import RunRegistry
 from services.shared.errors import InvalidInput, Refused
+from services.shared.run_id import current_run_id
 
 
 class RunHandler(run_service_pb2_grpc.RunServiceServicer):
@@ -52,7 +53,9 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
     def _run(self, run_id: str) -> LiveRun:
         if not run_id:
             raise InvalidInput.of("run_id", "is needed")
-        return self._registry.get(run_id, current_client.get())
+        run = self._registry.get(run_id, current_client.get())
+        current_run_id.set(run_id)
+        return run
 
 
 def _info(run: LiveRun) -> pb.RunInfo:

@@ -1,6 +1,5 @@
 """The runs that a gateway knows: those under way, and for a while those that ended or rest."""
 
-import re
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -9,8 +8,8 @@ from uuid import uuid4
 from services.gateway.clients import Client, Right
 from services.gateway.live_run import LiveRun
 from services.shared.errors import AlreadyExists, Denied, InvalidInput, NotFound
+from services.shared.run_id import is_run_id
 
-_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Of the events of runs that nobody watches.
 _MOST_KEPT_BYTES = 64 * 2**20
 
@@ -36,7 +35,7 @@ class RunRegistry:
         """
         if not request_id:
             return uuid4().hex
-        if not _ID.fullmatch(request_id):
+        if not is_run_id(request_id):
             raise InvalidInput.of("request_id", "must be 1 to 64 letters, digits, '-', '_' and '.'")
         self._forget()
         run = self._runs.get(request_id)

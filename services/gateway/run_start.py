@@ -13,13 +13,12 @@ from services.gateway.clients import current_client
 from services.gateway.live_run import LiveRun
 from services.gateway.run_registry import RunRegistry
 from services.gateway.run_report import RunReport
+from services.shared.run_id import RUN_ID_KEY, current_run_id
 
 if TYPE_CHECKING:
     import grpc
 
     _Context = grpc.aio.ServicerContext[Any, Any]
-
-RUN_ID_METADATA = "backcast-run-id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +67,9 @@ class RunStarter:
         arrived_at, started_s = time.monotonic(), time.time()
         client = current_client.get()
         run_id = self._registry.reserve(request_id, client)
+        current_run_id.set(run_id)
         try:
-            await context.send_initial_metadata(((RUN_ID_METADATA, run_id),))
+            await context.send_initial_metadata(((RUN_ID_KEY, run_id),))
             place = self._admission.enter(client)
             try:
                 report = RunReport(run_id, method, client.name, strategy="")
