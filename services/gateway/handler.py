@@ -64,7 +64,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         """Stream the events of a sweep."""
         arrived_at = time.monotonic()
         asked = sweep_request_from(request)
-        known = await self._market.cryptos(list(asked.run.symbols))
+        known = await self._market.cryptos(list(asked.run.symbols), asked.run.seen_before_s)
         plan = make_sweep_plan(asked, await possible_positions(asked.grid), known)
         async with aclosing(SweepRun(plan, self._cache, self._compute, arrived_at).events()) as events:
             async for event in events:
@@ -88,4 +88,5 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         return pb.ListCryptosResponse(cryptos=page.cryptos, next_page_token=page.next_page_token)
 
     async def _plan(self, request: RunRequest) -> RunPlan:
-        return make_plan(request, await self._market.cryptos(list(request.symbols)))
+        known = await self._market.cryptos(list(request.symbols), request.seen_before_s)
+        return make_plan(request, known)

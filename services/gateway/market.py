@@ -26,18 +26,28 @@ class Market:
         except grpc.aio.AioRpcError as error:
             raise error_of(error, "data") from error
 
-    async def cryptos(self, symbols: list[str]) -> list[CryptoData]:
-        """Return the cryptos of `symbols` in order of symbols, or all where that is empty or some are not."""
-        found = await self._listed(symbols)
-        return found if len(found) == len(symbols) or not symbols else await self._listed([])
+    async def cryptos(self, symbols: list[str], seen_before_s: int | None) -> list[CryptoData]:
+        """Return the cryptos of `symbols` in order of symbols, or all where that is empty or some are not.
 
-    async def _listed(self, symbols: list[str]) -> list[CryptoData]:
+        Candles that open before `seen_before_s` (Unix seconds) are seen, all of them where it is None.
+        """
+        found = await self._listed(symbols, seen_before_s)
+        return found if len(found) == len(symbols) or not symbols else await self._listed([], seen_before_s)
+
+    async def _listed(self, symbols: list[str], seen_before_s: int | None) -> list[CryptoData]:
         request = pb.ListCryptosRequest(symbols=symbols, page_size=MAX_SYMBOLS)
+        if seen_before_s is not None:
+            request.before_time.seconds = seen_before_s
         found: list[CryptoData] = []
         while True:
             page = await self.page(request)
             found += [
-                CryptoData(crypto.symbol, crypto.fingerprint, crypto.last_candle_time.seconds)
+                CryptoData(
+                    crypto.symbol,
+                    crypto.fingerprint,
+                    crypto.last_candle_time.seconds,
+                    crypto.fingerprint if seen_before_s is None else crypto.fingerprint_before,
+                )
                 for crypto in page.cryptos
             ]
             if not page.next_page_token:

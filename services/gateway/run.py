@@ -16,7 +16,7 @@ from services.compute.engine.results import METRIC_NAMES
 from services.gateway.cache_key import CacheKeys
 from services.gateway.compute_client import ComputeClient
 from services.gateway.messages import run_request_to
-from services.gateway.plan import CacheMode, RunPlan
+from services.gateway.plan import CacheMode, CryptoData, RunPlan
 from services.gateway.result_cache import ResultCache
 from services.gateway.statistics import mean_and_median
 from services.shared.errors import Unavailable
@@ -36,6 +36,7 @@ class Run:
         self._cache = cache
         self._compute = compute
         self._keys = CacheKeys(plan.backtest)
+        self._by_symbol = {crypto.symbol: crypto for crypto in plan.cryptos}
         self._arrived_at = arrived_at
         self._progress = pb.Progress(total=len(plan.cryptos))
         self._cache_state = (
@@ -92,18 +93,22 @@ class Run:
             return [None] * len(cryptos)
         try:
             values = await self._cache.get(
-                [self._keys.key(crypto.symbol, crypto.fingerprint) for crypto in cryptos]
+                [self._keys.key(crypto.symbol, crypto.seen_fingerprint) for crypto in cryptos]
             )
         except Unavailable as error:
             self._lost_cache(error)
             return [None] * len(cryptos)
-        return [None if value is None else _cached_result(value) for value in values]
+        return [
+            None if value is None else _cached_result(value, crypto)
+            for value, crypto in zip(values, cryptos, strict=True)
+        ]
 
     async def _save(self, result: BacktestResult) -> None:
         """Keep a new result, under the key of the data that it was really computed from."""
         if self._cache_state != pb.CACHE_STATE_USED:
             return
-        self._unsaved[self._keys.key(result.symbol, result.data_fingerprint)] = result.SerializeToString()
+        fingerprint = self._by_symbol[result.symbol].fingerprint_of_result(result.data_fingerprint)
+        self._unsaved[self._keys.key(result.symbol, fingerprint)] = result.SerializeToString()
         if len(self._unsaved) >= _WRITE_BATCH:
             await self._flush()
 
@@ -143,10 +148,12 @@ class Run:
         return summary
 
 
-def _cached_result(value: bytes) -> BacktestResult | None:
+def _cached_result(value: bytes, crypto: CryptoData) -> BacktestResult | None:
     try:
         result = BacktestResult.FromString(value)
     except DecodeError:
         return None
     result.from_cache = True
+    # It may have been computed before candles were added that it does not see.
+    result.data_fingerprint = crypto.fingerprint
     return result
