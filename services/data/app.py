@@ -18,7 +18,9 @@ SERVICE_NAME = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataSe
 
 async def run(settings: Settings) -> None:
     """Migrate the database and serve until told to stop."""
-    async with Database.connect(settings.required("database_url"), settings.database_pool_size) as database:
+    async with Database.connect(
+        settings.required("database_url"), settings.database_pool_size, settings.database_timeout_s
+    ) as database:
         await migrate(database)
         cryptos = CryptoStore(database)
         handler = MarketDataHandler(cryptos, Histories(database, cryptos), CandleStore(database))

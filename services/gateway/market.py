@@ -12,6 +12,9 @@ from services.shared.rpc_status import error_of
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
+# The data service gives up a database that says nothing before, and tells so.
+_LIST_LIMIT_S = 10.0
+
 
 class Market:
     """Asks the data service which cryptos there are."""
@@ -20,9 +23,9 @@ class Market:
         self._stub = stub
 
     async def page(self, request: pb.ListCryptosRequest) -> pb.ListCryptosResponse:
-        """Return one page of cryptos; raise Unavailable where the service is away."""
+        """Return one page of cryptos; raise Unavailable where the service is away or says nothing."""
         try:
-            return await self._stub.ListCryptos(request)
+            return await self._stub.ListCryptos(request, timeout=_LIST_LIMIT_S)
         except grpc.aio.AioRpcError as error:
             raise error_of(error, "data") from error
 
