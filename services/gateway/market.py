@@ -19,13 +19,14 @@ _LIST_LIMIT_S = 10.0
 class Market:
     """Asks the data service which cryptos there are."""
 
-    def __init__(self, stub: "MarketDataServiceAsyncStub") -> None:
+    def __init__(self, stub: "MarketDataServiceAsyncStub", limit_s: float = _LIST_LIMIT_S) -> None:
         self._stub = stub
+        self._limit_s = limit_s
 
     async def page(self, request: pb.ListCryptosRequest) -> pb.ListCryptosResponse:
         """Return one page of cryptos; raise Unavailable where the service is away or says nothing."""
         try:
-            return await self._stub.ListCryptos(request, timeout=_LIST_LIMIT_S)
+            return await self._stub.ListCryptos(request, timeout=self._limit_s)
         except grpc.aio.AioRpcError as error:
             raise error_of(error, "data") from error
 

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +18,20 @@ from google.rpc import code_pb2
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.compute.candles.source import CandleSource
 from services.compute.engine.strategies.rsi import Rsi
+from services.gateway.market import Market
 from services.local.postgres import EmbeddedPostgres
 from services.local.stack import LocalStack, StackSettings
 from services.shared.backtest_messages import strategy_to
+from services.shared.errors import Unavailable
+from services.shared.interval import Interval
 from services.shared.rpc_channel import open_channel
 from tests.candle_making import events_of, import_candles, random_candles
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 SYMBOLS = [f"FAULT{number}USDT" for number in range(6)]
 LIMIT_S = 20
@@ -75,6 +80,7 @@ class Beside:
 
     server: EmbeddedPostgres
     gateway: "BacktestServiceAsyncStub"
+    market_data: "MarketDataServiceAsyncStub"
     data: psutil.Process
     columns: Path
 
@@ -121,14 +127,16 @@ async def beside(stack: LocalStack, short_folder: Path) -> AsyncIterator[Beside]
                 open_channel(services.gateway_address) as gateway,
                 open_channel(services.data_address) as data,
             ):
+                market_data = MarketDataServiceStub(data)
                 for number, symbol in enumerate(SYMBOLS):
-                    await import_candles(MarketDataServiceStub(data), symbol, random_candles(number, 2000))
+                    await import_candles(market_data, symbol, random_candles(number, 2000))
                 (process,) = (
                     child
                     for child in psutil.Process().children()
                     if child.pid not in known and child.cmdline()[-2:] == ["serve", "data"]
                 )
-                yield Beside(server, BacktestServiceStub(gateway), process, folder / "services" / "columns")
+                columns = folder / "services" / "columns"
+                yield Beside(server, BacktestServiceStub(gateway), market_data, process, columns)
     finally:
         await asyncio.to_thread(server.stop)
 
@@ -162,7 +170,27 @@ async def test_a_run_of_what_compute_has_needs_the_list_only(beside: Beside) -> 
         assert (await beside.run())[-1].progress.completed == 6
 
 
-async def _ended(run: "asyncio.Future[list[pb.RunBacktestsResponse]]") -> list[tuple[int, str]]:
+async def test_a_data_service_that_stands_still_is_given_up_by_those_who_ask_it(beside: Beside) -> None:
+    market = Market(beside.market_data, limit_s=0.5)
+    source = CandleSource(beside.market_data, stall_limit_s=0.5)
+    known = dict.fromkeys(SYMBOLS, "")
+
+    async def fetched() -> list[str]:
+        histories = source.histories(known, Interval.HOUR_1, ("close",))
+        return [history.symbol async for history in histories]
+
+    beside.data.suspend()
+    try:
+        for asked in (market.cryptos(SYMBOLS, None), fetched()):
+            async with asyncio.timeout(LIMIT_S):
+                with pytest.raises(Unavailable, match=r"^the data service does not answer$"):
+                    await asked
+    finally:
+        beside.data.resume()
+    assert await fetched() == [crypto.symbol for crypto in await market.cryptos([], None)] == SYMBOLS
+
+
+async def _ended(run: Awaitable[list[pb.RunBacktestsResponse]]) -> list[tuple[int, str]]:
     """Return the codes and sentences of a run's failures, or of its own end."""
     try:
         events = await run
