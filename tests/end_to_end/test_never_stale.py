@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.backtest.v1 import result_pb2
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.marketdata.v1.market_data_service_pb2 import ListCryptosRequest
 from services.compute.engine import Detail, Execution, Window, run_backtest
 from services.compute.engine.strategies.rsi import Rsi
 from services.compute.result_messages import result_message
@@ -32,11 +33,11 @@ RUNNERS, RUNS = 3, 12
 
 @dataclass
 class Changing:
-    """A crypto that imports change: all states that it had, and how many of them it certainly has had."""
+    """A crypto that imports change: all states that it had, in order, and their fingerprints."""
 
     symbol: str
     states: list[Candles] = field(default_factory=list)
-    written: int = 0
+    fingerprints: list[str] = field(default_factory=list)
 
     async def write(self, data_service: "MarketDataServiceAsyncStub", change: Candles) -> None:
         """Import what makes the next state."""
@@ -45,7 +46,8 @@ class Changing:
         both = Candles.concatenate([kept, change])
         self.states.append(both.at(np.argsort(both.open_time_s)))
         await import_candles(data_service, self.symbol, change)
-        self.written = len(self.states)
+        listed = await data_service.ListCryptos(ListCryptosRequest(symbols=[self.symbol]))
+        self.fingerprints.append(listed.cryptos[0].fingerprint)
 
 
 async def keep_changing(
@@ -71,20 +73,14 @@ async def keep_changing(
             )
 
 
-def expected(crypto: Changing, state: int, interval: Interval, window: Window) -> bytes:
-    """Return what the engine makes of a state."""
-    candles, _ = aggregate(crypto.states[state], interval, 20)
-    if interval is Interval.HOUR_1:
-        candles = crypto.states[state]
-    result = run_backtest(candles, Rsi(), interval, window, Execution(), Detail.EQUITY, 0)
-    return compared(result_message(crypto.symbol, "", result))
-
-
-def compared(result: result_pb2.BacktestResult) -> bytes:
-    """Return all of a result but where it comes from."""
-    result.ClearField("from_cache")
-    result.ClearField("data_fingerprint")
-    return result.SerializeToString(deterministic=True)
+def is_of(result: result_pb2.BacktestResult, candles: Candles, interval: Interval, window: Window) -> bool:
+    """Tell whether a result is, bit by bit, what the engine makes of hourly candles."""
+    if interval is not Interval.HOUR_1:
+        candles, _ = aggregate(candles, interval)
+    computed = run_backtest(candles, Rsi(), interval, window, Execution(), Detail.EQUITY, 0)
+    message = result_message(result.symbol, result.data_fingerprint, computed)
+    message.from_cache = result.from_cache
+    return message.SerializeToString(deterministic=True) == result.SerializeToString(deterministic=True)
 
 
 @pytest.mark.parametrize("interval", [Interval.HOUR_1, Interval.HOUR_4])
@@ -107,36 +103,40 @@ async def test_no_result_is_older_than_its_run_or_of_no_state_at_all(
         detail=result_pb2.DETAIL_EQUITY,
     )
 
-    async def runs() -> int:
-        """Run, and check each result; return how many came from the cache."""
-        from_cache = 0
+    # With how many states each crypto had when the run began.
+    results: list[tuple[result_pb2.BacktestResult, int]] = []
+
+    async def runs() -> None:
         for _ in range(RUNS):
-            first = {symbol: crypto.written - 1 for symbol, crypto in cryptos.items()}
+            had = {symbol: len(crypto.fingerprints) for symbol, crypto in cryptos.items()}
             events = [event async for event in events_of(gateway, request)]
             assert events[-1].progress.completed == 3
-            for result in (event.result for event in events if event.HasField("result")):
-                from_cache += result.from_cache
-                crypto = cryptos[result.symbol]
-                possible = range(first[result.symbol], len(crypto.states))
-                assert compared(result) in {expected(crypto, state, interval, window) for state in possible}
-        return from_cache
+            found = [event.result for event in events if event.HasField("result")]
+            results.extend((result, had[result.symbol]) for result in found)
 
     done = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for seed, crypto in enumerate(cryptos.values()):
             group.create_task(keep_changing(crypto, data_service, seed, done))
-        from_cache = await asyncio.gather(*(runs() for _ in range(RUNNERS)))
+        await asyncio.gather(*(runs() for _ in range(RUNNERS)))
         done.set()
-    assert sum(from_cache) > 0
+
+    for result, had in results:
+        crypto = cryptos[result.symbol]
+        state = crypto.fingerprints.index(result.data_fingerprint)
+        assert state >= had - 1
+        assert is_of(result, crypto.states[state], interval, window)
+    assert len({result.from_cache for result, _ in results}) == 2
 
     # Now that nothing changes: what is cached is what would be computed.
     _ = [event async for event in events_of(gateway, request)]
-    kept, computed = [], []
-    for results, cache_mode in ((kept, pb.CACHE_MODE_DEFAULT), (computed, pb.CACHE_MODE_BYPASS)):
+    kept: list[bytes] = []
+    computed: list[bytes] = []
+    for outcomes, cache_mode in ((kept, pb.CACHE_MODE_DEFAULT), (computed, pb.CACHE_MODE_BYPASS)):
         request.cache_mode = cache_mode
         async for event in events_of(gateway, request):
             if event.HasField("result"):
-                assert event.result.from_cache == (results is kept)
+                assert event.result.from_cache == (outcomes is kept)
                 event.result.from_cache = False
-                results.append(event.result.SerializeToString(deterministic=True))
+                outcomes.append(event.result.SerializeToString(deterministic=True))
     assert sorted(kept) == sorted(computed)
