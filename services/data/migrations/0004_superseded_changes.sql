@@ -27,11 +27,10 @@ CREATE FUNCTION supersede_changes() RETURNS trigger
 BEGIN
     UPDATE candle_changes
     SET superseded = true
-    WHERE crypto_id = NEW.crypto_id AND NOT superseded
-        AND changed_from >= NEW.changed_from AND change_id < NEW.change_id;
-    RETURN NULL;
+    WHERE crypto_id = NEW.crypto_id AND changed_from >= NEW.changed_from AND NOT superseded;
+    RETURN NEW;
 END
 $$;
 
-CREATE TRIGGER supersede_changes AFTER INSERT ON candle_changes
+CREATE TRIGGER supersede_changes BEFORE INSERT ON candle_changes
     FOR EACH ROW EXECUTE FUNCTION supersede_changes();
