@@ -1,6 +1,7 @@
 """The database's edge: a pool of connections, and errors in the domain's words."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
     Connection = PoolConnectionProxy[asyncpg.Record]
+
+# Its pool prints a traceback whenever the database is away. Callers are told so, and so is our log.
+logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
 
 DEFAULT_PATIENCE_S = 5.0
 # Others give theirs back within the time of a statement.

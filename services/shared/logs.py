@@ -1,6 +1,5 @@
 """Structured logs: readable in a terminal, JSON elsewhere."""
 
-import logging
 import sys
 
 import structlog
@@ -22,5 +21,3 @@ def configure_logs(service: str) -> None:
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(service=service)
-    # asyncpg's pool prints a traceback whenever the database is away. Callers are told so, and so is our log.
-    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
