@@ -26,7 +26,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
     # What is logged goes where the command's answer goes.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     url = settings.database_url or _embedded_url(settings.data_dir)
-    async with Database.connect(url, settings.database_pool_size) as database:
+    async with Database.connect(url, settings.database_pool_size, settings.database_timeout_s) as database:
         await migrate(database)
         yield database
 

@@ -22,7 +22,9 @@ async def run(settings: Settings) -> None:
     """Migrate the database and serve until told to stop."""
     async with (
         observed("data", settings),
-        Database.connect(settings.required("database_url"), settings.database_pool_size) as database,
+        Database.connect(
+            settings.required("database_url"), settings.database_pool_size, settings.database_timeout_s
+        ) as database,
     ):
         watch_connections(lambda: database.connections, settings.database_pool_size)
         await migrate(database)

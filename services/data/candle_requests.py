@@ -17,6 +17,15 @@ _CONFLICT_RULES = {
 }
 
 
+def before_time_from(request: pb.ListCryptosRequest) -> int | None:
+    """Return the time before which candles are asked about, None where there is none."""
+    if not request.HasField("before_time"):
+        return None
+    before_s = request.before_time.seconds + (request.before_time.nanos > 0)
+    _check_time("before_time", before_s)
+    return before_s
+
+
 def window_from(request: pb.GetCandlesRequest | pb.StreamCandlesRequest) -> tuple[int, int]:
     """Return the window's first second and its end, itself excluded; a side that is not given is open."""
     start_s, end_s = EARLIEST_S, LATEST_S
@@ -26,11 +35,15 @@ def window_from(request: pb.GetCandlesRequest | pb.StreamCandlesRequest) -> tupl
     if request.HasField("end_time"):
         end_s = request.end_time.seconds + (request.end_time.nanos > 0)
     for field, time_s in (("start_time", start_s), ("end_time", end_s)):
-        if not EARLIEST_S <= time_s <= LATEST_S:
-            raise InvalidInput.of(field, "is not in the years 1 to 9999")
+        _check_time(field, time_s)
     if request.HasField("start_time") and request.HasField("end_time") and start_s >= end_s:
         raise InvalidInput.of("start_time", "must be before end_time")
     return start_s, end_s
+
+
+def _check_time(field: str, time_s: int) -> None:
+    if not EARLIEST_S <= time_s <= LATEST_S:
+        raise InvalidInput.of(field, "is not in the years 1 to 9999")
 
 
 def columns_from(values: Sequence[int]) -> tuple[str, ...]:

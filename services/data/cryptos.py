@@ -11,7 +11,10 @@ _VIOLATIONS_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Crypto:
-    """A crypto that has candles; times are the opening times of hourly candles in Unix seconds."""
+    """A crypto that has candles; times are the opening times of hourly candles in Unix seconds.
+
+    `fingerprint_before` is that of the candles before the time that was asked for, None where none was.
+    """
 
     symbol: str
     synthetic: bool
@@ -19,6 +22,7 @@ class Crypto:
     first_candle_s: int
     last_candle_s: int
     fingerprint: str
+    fingerprint_before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +40,17 @@ class CryptoStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, symbols: list[str], after: str, size: int) -> list[Crypto]:
-        """Return up to `size` cryptos after the symbol `after`, of `symbols` only unless that is empty."""
+    async def page(
+        self, symbols: list[str], after: str, size: int, before_s: int | None = None
+    ) -> list[Crypto]:
+        """Return up to `size` cryptos after the symbol `after`, of `symbols` only unless that is empty.
+
+        With `before_s` (Unix seconds), each tells the fingerprint of its candles that open before, too.
+        """
+        asked = (after, symbols, size) if before_s is None else (after, symbols, size, before_s)
+        query = _PAGE.format(fingerprint_before="NULL" if before_s is None else _FINGERPRINT_BEFORE)
         async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                """
-                SELECT symbol, synthetic, candle_count, fingerprint::text,
-                       extract(epoch FROM first_ts)::bigint AS first_candle_s,
-                       extract(epoch FROM last_ts)::bigint AS last_candle_s
-                FROM cryptos
-                WHERE candle_count > 0 AND symbol > $1 AND (cardinality($2::text[]) = 0 OR symbol = ANY ($2))
-                ORDER BY symbol
-                LIMIT $3
-                """,
-                after,
-                symbols,
-                size,
-            )
+            rows = await connection.fetch(query, *asked)
         return [Crypto(**row) for row in rows]
 
     async def id(self, symbol: str) -> int:
@@ -86,3 +84,35 @@ class CryptoStore:
                 [symbol for symbol in symbols if "\0" not in symbol],
             )
         return {row["symbol"]: StoredCrypto(**row) for row in rows}
+
+
+_PAGE = """
+SELECT symbol, synthetic, candle_count, fingerprint::text,
+    extract(epoch FROM first_ts)::bigint AS first_candle_s,
+    extract(epoch FROM last_ts)::bigint AS last_candle_s,
+    {fingerprint_before} AS fingerprint_before
+FROM cryptos
+WHERE candle_count > 0 AND symbol > $1 AND (cardinality($2::text[]) = 0 OR symbol = ANY ($2))
+ORDER BY symbol
+LIMIT $3
+"""
+
+# A fingerprint names the crypto's candles as they were from one change on to the next. It names those before
+# $4 as they are now if no change since then reaches back before $4. So does that of the last change which
+# reaches back so far; where none does, or none that is still noted, that of any change, and the first one
+# stays. What is noted of a crypto is forgotten from the beginning on (see retention.py), so whatever came
+# after a change that is noted is noted as well.
+_FINGERPRINT_BEFORE = """
+CASE WHEN last_ts < to_timestamp($4) THEN fingerprint ELSE coalesce(
+    (
+        SELECT change.fingerprint FROM candle_changes AS change
+        WHERE change.crypto_id = cryptos.crypto_id AND NOT superseded AND changed_from < to_timestamp($4)
+        ORDER BY changed_from DESC LIMIT 1
+    ),
+    (
+        SELECT change.fingerprint FROM candle_changes AS change
+        WHERE change.crypto_id = cryptos.crypto_id
+        ORDER BY change_id LIMIT 1
+    )
+) END::text
+"""

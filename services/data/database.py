@@ -1,12 +1,15 @@
 """The database's edge: a pool of connections, and errors in the domain's words."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import asyncpg
 
+from services.data.heartbeat import Heartbeat
 from services.shared.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
@@ -14,11 +17,23 @@ if TYPE_CHECKING:
 
     Connection = PoolConnectionProxy[asyncpg.Record]
 
-_CONNECT_TIMEOUT_S = 5
+# Its pool prints a traceback whenever the database is away. Callers are told so, and so is our log.
+logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
+
+DEFAULT_PATIENCE_S = 5.0
 # Others give theirs back within the time of a statement.
 _LEND_TIMEOUT_S = 30
-# Nothing that a service asks takes nearly as long; what does is a mistake, and would hold its connection.
-_STATEMENT_TIMEOUT = "60s"
+_SERVER_SETTINGS = {
+    "application_name": "backcast-data",
+    # Nothing that a service asks takes nearly as long; what does is a mistake, and would hold its connection.
+    "statement_timeout": "60s",
+    "timezone": "UTC",
+    # A generic plan cannot exclude chunks by the times of the query.
+    "plan_cache_mode": "force_custom_plan",
+    # A crypto's scale may be widened, or all of its candles corrected: eleven years of hours are more than
+    # TimescaleDB unpacks unless it is told to. PostgreSQL lets the name pass.
+    "timescaledb.max_tuples_decompressed_per_dml_transaction": "0",
+}
 
 # Of a transaction that is broken off, again and again, because others wait for what it has locked.
 ATTEMPTS = 5
@@ -31,31 +46,23 @@ class Contended(Unavailable):
 class Database:
     """A pool of connections to PostgreSQL or TimescaleDB."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", heartbeat: Heartbeat) -> None:
         self._pool = pool
+        self._heartbeat = heartbeat
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, url: str, pool_size: int) -> AsyncIterator["Database"]:
+    async def connect(
+        cls, url: str, pool_size: int, patience_s: float = DEFAULT_PATIENCE_S
+    ) -> AsyncIterator["Database"]:
         """Open the pool for as long as the context lasts.
 
+        A database that says nothing for `patience_s` is given up, and what waits for it ends: Unavailable.
         Raises InvalidInput where the URL is wrong, Unavailable where nobody answers.
         """
+        connect = partial(asyncpg.connect, url, timeout=patience_s, server_settings=_SERVER_SETTINGS)
         pool = asyncpg.create_pool(
-            url,
-            min_size=1,
-            max_size=pool_size,
-            timeout=_CONNECT_TIMEOUT_S,
-            server_settings={
-                "application_name": "backcast-data",
-                "statement_timeout": _STATEMENT_TIMEOUT,
-                "timezone": "UTC",
-                # A generic plan cannot exclude chunks by the times of the query.
-                "plan_cache_mode": "force_custom_plan",
-                # A crypto's scale may be widened, or all of its candles corrected: eleven years of hours
-                # are more than TimescaleDB unpacks unless it is told to. PostgreSQL lets the name pass.
-                "timescaledb.max_tuples_decompressed_per_dml_transaction": "0",
-            },
+            url, min_size=1, max_size=pool_size, timeout=patience_s, server_settings=_SERVER_SETTINGS
         )
         try:
             with _named_errors():
@@ -67,10 +74,16 @@ class Database:
             raise InvalidInput.of(
                 "BACKCAST_DATABASE_URL", "this is no postgresql://user:password@host:port/database"
             ) from None
+        heartbeat = Heartbeat(connect, patience_s)
         try:
-            yield cls(pool)
+            # Connections that nobody has at that moment may be dead as well: no call is to find out.
+            async with heartbeat.beating(on_silence=pool.expire_connections):
+                yield cls(pool, heartbeat)
         finally:
-            await pool.close()
+            # It waits for the server to say goodbye; past that time it goes without.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience_s):
+                    await pool.close()
 
     @property
     def connections(self) -> tuple[int, int]:
@@ -82,16 +95,27 @@ class Database:
     async def connection(self) -> AsyncIterator["Connection"]:
         """Lend a connection; raise Unavailable where the database does not answer, or all stay lent."""
         with _named_errors():
-            try:
-                connection = await self._pool.acquire(timeout=_LEND_TIMEOUT_S)
-            except TimeoutError as error:
-                if self._pool.get_size() < self._pool.get_max_size():
-                    raise
-                raise Unavailable("all connections to the database are in use: try again") from error
-            try:
-                yield connection
-            finally:
-                await self._pool.release(connection)
+            connection = await self._acquire()
+            with self._heartbeat.ending(connection.terminate):
+                try:
+                    yield connection
+                finally:
+                    await self._pool.release(connection)
+
+    async def _acquire(self) -> "Connection":
+        try:
+            async with asyncio.timeout(_LEND_TIMEOUT_S) as waiting:
+
+                def end() -> None:
+                    if not waiting.expired():
+                        waiting.reschedule(0)
+
+                with self._heartbeat.ending(end):
+                    return await self._pool.acquire()
+        except TimeoutError as error:
+            if self._pool.get_size() < self._pool.get_max_size():
+                raise
+            raise Unavailable("all connections to the database are in use: try again") from error
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from backcast.marketdata.v1 import candle_pb2, crypto_pb2, interval_pb2, market_data_service_pb2_grpc
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.candle_columns_pb2 import CandleColumns
-from services.data.candle_requests import columns_from, conflict_rule_from, window_from
+from services.data.candle_requests import before_time_from, columns_from, conflict_rule_from, window_from
 from services.data.candle_rules import checked_blocks
 from services.data.candle_store import CandleStore
 from services.data.cryptos import Crypto, CryptoStore
@@ -38,7 +38,9 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
     ) -> pb.ListCryptosResponse:
         """List cryptos in order of their symbols."""
         size = page_size(request.page_size)
-        cryptos = await self._cryptos.page(list(request.symbols), request.page_token, size)
+        cryptos = await self._cryptos.page(
+            list(request.symbols), request.page_token, size, before_time_from(request)
+        )
         return pb.ListCryptosResponse(
             cryptos=map(_crypto_message, cryptos),
             next_page_token=cryptos[-1].symbol if len(cryptos) == size else "",
@@ -141,6 +143,7 @@ def _crypto_message(crypto: Crypto) -> crypto_pb2.Crypto:
         candle_count=crypto.candle_count,
         fingerprint=crypto.fingerprint,
         synthetic=crypto.synthetic,
+        fingerprint_before=crypto.fingerprint_before or "",
     )
 
 

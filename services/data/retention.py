@@ -15,8 +15,19 @@ TASK = "retention"
 # Dropped are whole years of 365 days counted from 1970, which are the hypertable's chunks: so it costs
 # nothing there, and plain PostgreSQL keeps and drops the very same candles.
 _CHUNK_S = 365 * 86_400
-# What a reader may still have of an older state of the data. Later it fetches all of it.
-_CHANGES_KEPT = "90 days"
+# Changes stay noted while a reader may still have an older state of the data; later it fetches all of it.
+# They are forgotten from a crypto's first one on, never its last one, whatever the clock did meanwhile: all
+# that came after a change that is noted has to be noted as well.
+_FORGET_CHANGES = """
+DELETE FROM candle_changes AS change
+USING (
+    SELECT crypto_id, min(change_id) AS change_id
+    FROM candle_changes AS noted JOIN cryptos USING (crypto_id)
+    WHERE changed_at >= now() - INTERVAL '90 days' OR noted.fingerprint = cryptos.fingerprint
+    GROUP BY crypto_id
+) AS first_kept
+WHERE change.crypto_id = first_kept.crypto_id AND change.change_id < first_kept.change_id
+"""
 
 
 @stamina.retry(on=Contended, attempts=ATTEMPTS)
@@ -33,10 +44,7 @@ async def apply_retention(database: Database, retention_days: int, now_s: int) -
         # Imports wait until this is done: they count on the candles that they have read.
         await connection.execute("LOCK TABLE cryptos IN SHARE ROW EXCLUSIVE MODE")
         dropped = await _dropped(connection, horizon_s)
-        await connection.execute(
-            f"DELETE FROM candle_changes AS change WHERE changed_at < now() - INTERVAL '{_CHANGES_KEPT}' "
-            "AND NOT EXISTS (SELECT FROM cryptos WHERE cryptos.fingerprint = change.fingerprint)"
-        )
+        await connection.execute(_FORGET_CHANGES)
         await noted(connection, TASK, f"dropped {dropped:,} hourly candles")
     return dropped
 

@@ -27,7 +27,7 @@ class CacheKeys:
         self._hash = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
 
     def key(self, symbol: str, fingerprint: str) -> str:
-        """Return the key of the result for one crypto, computed from the data of `fingerprint`."""
+        """Return the key of the result for one crypto, on data whose part that is seen has `fingerprint`."""
         digest = self._hash.copy()
         digest.update(json.dumps([symbol, fingerprint]).encode())
         return _PREFIX + digest.hexdigest()

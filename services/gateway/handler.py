@@ -81,7 +81,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         """Stream the events of a sweep."""
         async with self._starter.start("SweepBacktests", request.request_id, context) as start:
             asked = sweep_request_from(request)
-            known = await self._market.cryptos(list(asked.run.symbols))
+            known = await self._market.cryptos(list(asked.run.symbols), asked.run.seen_before_s)
             plan = make_sweep_plan(asked, await possible_positions(asked.grid), known)
             size = RequestSize(len(plan.cryptos), plan.backtests, plan.factors, "ranges")
             start.planned(asked.grid.base.name, size)
@@ -109,7 +109,8 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         return pb.ListCryptosResponse(cryptos=page.cryptos, next_page_token=page.next_page_token)
 
     async def _plan(self, request: RunRequest) -> RunPlan:
-        return make_plan(request, await self._market.cryptos(list(request.symbols)))
+        known = await self._market.cryptos(list(request.symbols), request.seen_before_s)
+        return make_plan(request, known)
 
 
 def _size(plan: RunPlan) -> RequestSize:

@@ -13,32 +13,46 @@ from services.shared.rpc_status import error_of
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
+# The data service gives up a database that says nothing before, and tells so.
+_LIST_LIMIT_S = 10.0
+
 
 class Market:
     """Asks the data service which cryptos there are."""
 
-    def __init__(self, stub: "MarketDataServiceAsyncStub") -> None:
+    def __init__(self, stub: "MarketDataServiceAsyncStub", limit_s: float = _LIST_LIMIT_S) -> None:
         self._stub = stub
+        self._limit_s = limit_s
 
     async def page(self, request: pb.ListCryptosRequest) -> pb.ListCryptosResponse:
-        """Return one page of cryptos; raise Unavailable where the service is away."""
+        """Return one page of cryptos; raise Unavailable where the service is away or says nothing."""
         try:
-            return await self._stub.ListCryptos(request, metadata=outgoing_metadata())
+            return await self._stub.ListCryptos(request, timeout=self._limit_s, metadata=outgoing_metadata())
         except grpc.aio.AioRpcError as error:
             raise error_of(error, "data") from error
 
-    async def cryptos(self, symbols: list[str]) -> list[CryptoData]:
-        """Return the cryptos of `symbols` in order of symbols, or all where that is empty or some are not."""
-        found = await self._listed(symbols)
-        return found if len(found) == len(symbols) or not symbols else await self._listed([])
+    async def cryptos(self, symbols: list[str], seen_before_s: int | None) -> list[CryptoData]:
+        """Return the cryptos of `symbols` in order of symbols, or all where that is empty or some are not.
 
-    async def _listed(self, symbols: list[str]) -> list[CryptoData]:
+        Candles that open before `seen_before_s` (Unix seconds) are seen, all of them where it is None.
+        """
+        found = await self._listed(symbols, seen_before_s)
+        return found if len(found) == len(symbols) or not symbols else await self._listed([], seen_before_s)
+
+    async def _listed(self, symbols: list[str], seen_before_s: int | None) -> list[CryptoData]:
         request = pb.ListCryptosRequest(symbols=symbols, page_size=MAX_SYMBOLS)
+        if seen_before_s is not None:
+            request.before_time.seconds = seen_before_s
         found: list[CryptoData] = []
         while True:
             page = await self.page(request)
             found += [
-                CryptoData(crypto.symbol, crypto.fingerprint, crypto.last_candle_time.seconds)
+                CryptoData(
+                    crypto.symbol,
+                    crypto.fingerprint,
+                    crypto.last_candle_time.seconds,
+                    crypto.fingerprint if seen_before_s is None else crypto.fingerprint_before,
+                )
                 for crypto in page.cryptos
             ]
             if not page.next_page_token:

@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 from services.compute.engine import Detail, Execution, Strategy, Window
 from services.compute.engine.curves import FEWEST_POINTS
-from services.shared.clock import utc
+from services.shared.clock import LATEST_S, utc
 from services.shared.errors import InvalidInput, Refused, Violation
 from services.shared.interval import Interval
 from services.shared.near_names import did_you_mean
@@ -29,20 +29,24 @@ class CacheMode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CryptoData:
-    """A crypto that has candles: the last one's opening time in Unix seconds, and the data's fingerprint."""
+    """A crypto that has candles: the last one's opening time in Unix seconds, and the data's fingerprint.
+
+    `seen_fingerprint` is that of the part of the data which the window sees.
+    """
 
     symbol: str
     fingerprint: str
     last_candle_s: int
+    seen_fingerprint: str
 
-    @property
-    def seen_fingerprint(self) -> str:
-        """TODO."""
-        return self.fingerprint
+    def fingerprint_of_result(self, data_fingerprint: str) -> str:
+        """Return under which fingerprint a result is kept that was computed from `data_fingerprint`.
 
-    def fingerprint_of_result(self, fingerprint: str) -> str:
-        """TODO."""
-        return fingerprint
+        From the data that was listed: that of the part. From data that was imported since: that data's own,
+        as the part may have changed with it. That is always right: the data service names a part by the
+        whole data's fingerprint only if nothing in the part has changed since.
+        """
+        return self.seen_fingerprint if data_fingerprint == self.fingerprint else data_fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,14 @@ class RunRequest:
     detail: Detail
     curve_points: int
     cache_mode: CacheMode
+
+    @property
+    def seen_before_s(self) -> int | None:
+        """Before which opening time (Unix seconds) hourly candles are seen; None where all are.
+
+        The last candle of the window may be a longer one: it holds hours after the window's end.
+        """
+        return None if self.end_s is None else min(self.interval.next_opening(self.end_s), LATEST_S)
 
 
 @dataclass(frozen=True, slots=True)

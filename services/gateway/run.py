@@ -98,6 +98,8 @@ class Run:
                 return
             self._report.phases_s["cache"] = time.monotonic() - began
             for key, result in results.items():
+                # It may have been computed before candles were added that it does not see.
+                result.data_fingerprint = self._pending[key].fingerprint
                 yield self._completed(key, result)
 
     def _others(self) -> AsyncGenerator[RunBacktestsResponse]:

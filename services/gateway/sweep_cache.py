@@ -39,7 +39,7 @@ class ChunkKeys:
         self._by_chunk: dict[int, str] = {}
 
     def key(self, chunk: int, symbol: str, fingerprint: str) -> str:
-        """Return the key of a chunk on one crypto, computed from the data of `fingerprint`."""
+        """Return the key of a chunk on one crypto, on data whose part that is seen has `fingerprint`."""
         return _PREFIX + _digest([self._common, self._combinations(chunk), symbol, fingerprint])
 
     def _combinations(self, chunk: int) -> str:

@@ -160,7 +160,7 @@ class SweepChunks:
             return [None] * len(batch)
         cryptos = self._plan.cryptos
         keys = [
-            self._keys.key(chunk, cryptos[crypto].symbol, cryptos[crypto].fingerprint)
+            self._keys.key(chunk, cryptos[crypto].symbol, cryptos[crypto].seen_fingerprint)
             for crypto, chunk in batch
         ]
         try:
@@ -174,7 +174,9 @@ class SweepChunks:
         if self.cache_state != run_events_pb2.CACHE_STATE_USED:
             return
         number = chunk.first_combination // self._plan.chunk_size
-        self._unsaved[self._keys.key(number, chunk.symbol, chunk.fingerprint)] = chunk.SerializeToString()
+        crypto = self._plan.cryptos[self._index[chunk.symbol]]
+        fingerprint = crypto.fingerprint_of_result(chunk.fingerprint)
+        self._unsaved[self._keys.key(number, chunk.symbol, fingerprint)] = chunk.SerializeToString()
         if len(self._unsaved) >= _WRITE_BATCH:
             await self._flush()
 

@@ -53,8 +53,6 @@ def _configure_libraries(processors: list[Processor], rendering: list[Processor]
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(True)
     threading.excepthook = _log_thread_error
-    # asyncpg's pool prints a traceback whenever the database is away. Callers are told so, and so is our log.
-    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
 
 
 def _marked(service: str) -> Processor:

@@ -79,14 +79,19 @@ def status_of(error: BackcastError) -> status_pb2.Status:
 
 
 def error_of(error: grpc.aio.AioRpcError | grpc.RpcError, service: str) -> BackcastError:
-    """Return the domain's error for a failed call to `service`: its own, or Unavailable."""
+    """Return the domain's error for a failed call to `service`: its own, or Unavailable.
+
+    A service that answers that something is unavailable says what, as the database; its sentence is kept.
+    """
     details = error.details() or error.code().name
     match error.code():
         case grpc.StatusCode.INVALID_ARGUMENT:
             return InvalidInput(*violations_of(error)) if violations_of(error) else Refused(details)
         case grpc.StatusCode.NOT_FOUND:
             return NotFound(details)
-        case grpc.StatusCode.UNAVAILABLE:
+        case grpc.StatusCode.UNAVAILABLE if rpc_status.from_call(error):
+            return Unavailable(details)
+        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.DEADLINE_EXCEEDED:
             return Unavailable(f"the {service} service does not answer")
         case grpc.StatusCode.FAILED_PRECONDITION:
             return Refused(details)

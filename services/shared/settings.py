@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(None, description="PostgreSQL or TimescaleDB: postgresql://…")
     redis_url: str | None = Field(None, description="Redis or Valkey: redis://…")
     database_pool_size: int = Field(8, ge=2, le=100)
+    database_timeout_s: float = Field(
+        5.0, gt=0, allow_inf_nan=False, description="After so long a database that says nothing is given up."
+    )
     columnstore_after_days: int = Field(
         7,
         ge=1,

@@ -172,18 +172,6 @@ async def test_a_corrected_candle_makes_exactly_that_crypto_miss(
     assert missed(await run(gateway, request())) == set()
 
 
-async def test_a_new_candle_makes_exactly_that_crypto_miss(
-    gateway: "BacktestServiceAsyncStub",
-    data_service: "MarketDataServiceAsyncStub",
-    cached_market: dict[str, Candles],
-) -> None:
-    # The window is fixed, or it would move with the end of the data.
-    window = {"start_time": Timestamp(seconds=START_S), "end_time": Timestamp(seconds=START_S + 3600 * 1400)}
-    await run(gateway, request(**window))
-    await import_candles(data_service, "CACHE1USDT", random_candles(99, 1501)[1500:])
-    assert missed(await run(gateway, request(**window))) == {"CACHE1USDT"}
-
-
 async def test_importing_the_same_again_changes_nothing(
     gateway: "BacktestServiceAsyncStub",
     data_service: "MarketDataServiceAsyncStub",

@@ -117,6 +117,7 @@ def _time(seconds: int) -> Timestamp:
         (pb.GetCandlesRequest(symbol=SYMBOL, page_token="next"), "page_token"),
         (pb.GetCandlesRequest(symbol=SYMBOL, start_time=_time(9), end_time=_time(9)), "start_time"),
         (pb.GetCandlesRequest(symbol=SYMBOL, end_time=_time(2**60)), "end_time"),
+        (pb.ListCryptosRequest(before_time=_time(2**60)), "before_time"),
         (pb.StreamCandlesRequest(), "symbols"),
         (pb.StreamCandlesRequest(symbols=[SYMBOL, "NOSUCHUSDT"]), "symbols[1]"),
         (pb.StreamCandlesRequest(symbols=[SYMBOL, SYMBOL]), "symbols[1]"),
@@ -131,6 +132,8 @@ async def test_a_wrong_request_names_its_field(data, request_, field):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         if isinstance(request_, pb.GetCandlesRequest):
             await data.GetCandles(request_)
+        elif isinstance(request_, pb.ListCryptosRequest):
+            await data.ListCryptos(request_)
         else:
             _ = [response async for response in data.StreamCandles(request_)]
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -24,7 +24,7 @@ def test_a_symbol_that_is_none(symbol: str, reason: str) -> None:
         *({symbol: "symbols[3]"}, Rsi(), Interval.HOUR_1, None, None, Execution()),
         *(Detail.METRICS, 0, CacheMode.DEFAULT),
     )
-    known = [CryptoData(one, "f", START_S) for one in ("BTCUSDT", "ETHUSDT", "XRPEUR")]
+    known = [CryptoData(one, "f", START_S, "f") for one in ("BTCUSDT", "ETHUSDT", "XRPEUR")]
     with pytest.raises(InvalidInput) as caught:
         make_plan(request, known)
     assert str(caught.value) == f"symbols[3]: {reason}"

@@ -28,7 +28,7 @@ def planned(
     request = SweepRequest(
         **{"run": run, "grid": grid, "split": None, "folds": None, "metric": "", "top": 0, **fields}
     )
-    known = [CryptoData(f"C{number}", "f", START_S + 100 * DAY_S) for number in reversed(range(cryptos))]
+    known = [CryptoData(f"C{number}", "f", START_S + 100 * DAY_S, "f") for number in reversed(range(cryptos))]
     return make_sweep_plan(request, grid.possible(), known)
 
 

@@ -1,5 +1,6 @@
 """Candles from the data service."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,11 +11,16 @@ from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.shared.call_metadata import outgoing_metadata
 from services.shared.candle_messages import candles_from, columns_to, interval_to
 from services.shared.candles import Candles
+from services.shared.errors import Unavailable
 from services.shared.interval import Interval
 from services.shared.rpc_status import error_of
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+
+# The data service gives up a database that says nothing before, and tells so.
+_STALL_LIMIT_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +76,31 @@ def candles_request(
 class CandleSource:
     """Fetches candles with one call for many cryptos."""
 
-    def __init__(self, stub: "MarketDataServiceAsyncStub") -> None:
+    def __init__(self, stub: "MarketDataServiceAsyncStub", stall_limit_s: float = _STALL_LIMIT_S) -> None:
         self._stub = stub
+        self._stall_limit_s = stall_limit_s
 
     async def histories(
         self, known_fingerprints: dict[str, str], interval: Interval, columns: Sequence[str]
     ) -> AsyncGenerator[FetchedHistory]:
         """Yield each history that `candles_request` asks for, in its order.
 
-        Raises Unavailable where the service is away.
+        Raises Unavailable where the service is away or says nothing.
         """
         request = candles_request(known_fingerprints, interval, columns)
         call = self._stub.StreamCandles(request, metadata=outgoing_metadata())
         blocks = HistoryBlocks(columns)
         try:
-            async for response in call:
+            while True:
+                # Of each message and not of the call: a slow reader may take its time.
+                async with asyncio.timeout(self._stall_limit_s):
+                    response = await call.read()
+                if not isinstance(response, pb.StreamCandlesResponse):
+                    break  # the end
                 if history := blocks.add(response):
                     yield history
+        except TimeoutError:
+            raise Unavailable("the data service does not answer") from None
         except grpc.aio.AioRpcError as error:
             raise error_of(error, "data") from error
         finally:

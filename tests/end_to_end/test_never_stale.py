@@ -1,0 +1,142 @@
+"""Runs beside imports: each result is of one state of the data, and of none from before the run began."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from backcast.backtest.v1 import result_pb2
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.marketdata.v1.market_data_service_pb2 import ListCryptosRequest
+from services.compute.engine import Detail, Execution, Window, run_backtest
+from services.compute.engine.strategies.rsi import Rsi
+from services.compute.result_messages import result_message
+from services.data.aggregation import aggregate
+from services.shared.backtest_messages import strategy_to
+from services.shared.candle_messages import interval_to
+from services.shared.candles import Candles
+from services.shared.interval import Interval
+from tests.candle_making import START_S, events_of, import_candles, random_candles
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+HOURS = 600
+# Amid a candle of 4 hours: it is seen with its hours after the end.
+END_HOUR = 402
+RUNNERS, RUNS = 3, 12
+
+
+@dataclass
+class Changing:
+    """A crypto that imports change: all states that it had, in order, and their fingerprints."""
+
+    symbol: str
+    states: list[Candles] = field(default_factory=list)
+    fingerprints: list[str] = field(default_factory=list)
+
+    async def write(self, data_service: "MarketDataServiceAsyncStub", change: Candles) -> None:
+        """Import what makes the next state."""
+        last = self.states[-1] if self.states else Candles.empty()
+        kept = last.at(~np.isin(last.open_time_s, change.open_time_s))
+        both = Candles.concatenate([kept, change])
+        self.states.append(both.at(np.argsort(both.open_time_s)))
+        await import_candles(data_service, self.symbol, change)
+        listed = await data_service.ListCryptos(ListCryptosRequest(symbols=[self.symbol]))
+        self.fingerprints.append(listed.cryptos[0].fingerprint)
+
+
+async def keep_changing(
+    crypto: Changing, data_service: "MarketDataServiceAsyncStub", seed: int, until: asyncio.Event
+) -> None:
+    """Append a candle, correct one in the window, one after it, and so on."""
+    random = np.random.default_rng(seed)
+    more = random_candles(seed, 5000)[HOURS:]
+    while not until.is_set():
+        await crypto.write(data_service, more[:1])
+        more = more[1:]
+        for hours in ((0, END_HOUR + 2), (END_HOUR + 2, HOURS)):
+            candle = crypto.states[-1][int(random.integers(*hours)) :][:1]
+            close = candle.close * random.uniform(0.9, 1.1)
+            await crypto.write(
+                data_service,
+                replace(
+                    candle,
+                    close=close,
+                    high=np.maximum(candle.high, close),
+                    low=np.minimum(candle.low, close),
+                ),
+            )
+
+
+def is_of(result: result_pb2.BacktestResult, candles: Candles, interval: Interval, window: Window) -> bool:
+    """Tell whether a result is, bit by bit, what the engine makes of hourly candles."""
+    if interval is not Interval.HOUR_1:
+        candles, _ = aggregate(candles, interval)
+    computed = run_backtest(candles, Rsi(), interval, window, Execution(), Detail.EQUITY, 0)
+    message = result_message(result.symbol, result.data_fingerprint, computed)
+    message.from_cache = result.from_cache
+    return message.SerializeToString(deterministic=True) == result.SerializeToString(deterministic=True)
+
+
+@pytest.mark.parametrize("interval", [Interval.HOUR_1, Interval.HOUR_4])
+async def test_no_result_is_older_than_its_run_or_of_no_state_at_all(
+    gateway: "BacktestServiceAsyncStub", data_service: "MarketDataServiceAsyncStub", interval: Interval
+) -> None:
+    cryptos = {
+        symbol: Changing(symbol)
+        for symbol in (f"STALE{interval.value.upper()}{number}USDT" for number in range(3))
+    }
+    for seed, crypto in enumerate(cryptos.values()):
+        await crypto.write(data_service, random_candles(seed, HOURS))
+    window = Window(START_S, START_S + 3600 * END_HOUR)
+    request = pb.RunBacktestsRequest(
+        symbols=cryptos,
+        strategy=strategy_to(Rsi()),
+        interval=interval_to(interval),
+        start_time=Timestamp(seconds=window.start_s),
+        end_time=Timestamp(seconds=window.end_s),
+        detail=result_pb2.DETAIL_EQUITY,
+    )
+
+    # With how many states each crypto had when the run began.
+    results: list[tuple[result_pb2.BacktestResult, int]] = []
+
+    async def runs() -> None:
+        for _ in range(RUNS):
+            had = {symbol: len(crypto.fingerprints) for symbol, crypto in cryptos.items()}
+            events = [event async for event in events_of(gateway, request)]
+            assert events[-1].progress.completed == 3
+            found = [event.result for event in events if event.HasField("result")]
+            results.extend((result, had[result.symbol]) for result in found)
+
+    done = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for seed, crypto in enumerate(cryptos.values()):
+            group.create_task(keep_changing(crypto, data_service, seed, done))
+        await asyncio.gather(*(runs() for _ in range(RUNNERS)))
+        done.set()
+
+    for result, had in results:
+        crypto = cryptos[result.symbol]
+        state = crypto.fingerprints.index(result.data_fingerprint)
+        assert state >= had - 1
+        assert is_of(result, crypto.states[state], interval, window)
+    assert len({result.from_cache for result, _ in results}) == 2
+
+    # Now that nothing changes: what is cached is what would be computed.
+    _ = [event async for event in events_of(gateway, request)]
+    kept: list[bytes] = []
+    computed: list[bytes] = []
+    for outcomes, cache_mode in ((kept, pb.CACHE_MODE_DEFAULT), (computed, pb.CACHE_MODE_BYPASS)):
+        request.cache_mode = cache_mode
+        async for event in events_of(gateway, request):
+            if event.HasField("result"):
+                assert event.result.from_cache == (outcomes is kept)
+                event.result.from_cache = False
+                outcomes.append(event.result.SerializeToString(deterministic=True))
+    assert sorted(kept) == sorted(computed)
