@@ -103,8 +103,7 @@ class SweepChunks:
         async with aclosing(self._compute.sweep_outcomes(plan.sweep, plan.chunk_size, wanted)) as outcomes:
             async for outcome in outcomes:
                 if outcome.HasField("failure"):
-                    for chunk in self._failed(outcome.failure):
-                        yield chunk
+                    yield self._failed(outcome.failure)
                 else:
                     await self._save(outcome.chunk)
                     crypto, first = self._index[outcome.chunk.symbol], outcome.chunk.first_combination
@@ -125,17 +124,17 @@ class SweepChunks:
             from_cache=from_cache,
         )
 
-    def _failed(self, failure: SweepChunkFailure) -> list[Chunk]:
-        """Return chunks without figures: one, or all that are missing of a crypto."""
-        crypto = self._index[failure.symbol]
-        firsts = [failure.first_combination]
-        if not failure.HasField("first_combination"):
-            firsts = [chunk * self._plan.chunk_size for chunk in self._missing[crypto]]
-        shapes = list(map(self._shape, firsts))
-        return [
-            Chunk(crypto, first, np.full(shape, np.nan), shape[0] * shape[1], failure.status, False)
-            for first, shape in zip(firsts, shapes, strict=True)
-        ]
+    def _failed(self, failure: SweepChunkFailure) -> Chunk:
+        """Return a chunk without figures."""
+        shape = self._shape(failure.first_combination)
+        return Chunk(
+            crypto=self._index[failure.symbol],
+            first=failure.first_combination,
+            figures=np.full(shape, np.nan),
+            failed=shape[0] * shape[1],
+            first_failure=failure.status,
+            from_cache=False,
+        )
 
     async def _read(self, batch: list[tuple[int, int]]) -> list[bytes | None]:
         if self.cache_state != run_events_pb2.CACHE_STATE_USED:

@@ -76,6 +76,13 @@ class Settings(BaseSettings):
         ge=0,
         description="Seconds that a run that nobody watches, or that ended, can be watched again.",
     )
+    connection_max_age_s: float | None = Field(
+        None,
+        ge=0.1,
+        le=86_400,
+        description="Clients of a service connect anew after so long, and so find new addresses of its name; "
+        "never where it is not set.",
+    )
     shutdown_grace_s: float = Field(5.0, ge=0, description="Seconds that streams in flight get to finish.")
 
     @property
