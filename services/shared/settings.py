@@ -13,10 +13,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from services.shared.errors import InvalidInput, Violation
 
 _PREFIX = "BACKCAST_"
+# Where containers find their secrets: a file named like a variable holds what that is not set to.
+_SECRETS_DIR = Path("/run/secrets")
 
 
 class Settings(BaseSettings):
-    """Everything that can be set; each field is read from BACKCAST_ and its name in capitals."""
+    """Everything that can be set; each field is read from BACKCAST_ and its name in capitals.
+
+    What is not in the environment is read from a file of that name, in small letters, in /run/secrets.
+    """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
 
@@ -131,7 +136,7 @@ def _is_scheduler(url: str) -> bool:
 def load_settings() -> Settings:
     """Read the settings; raise InvalidInput, naming the variables, where some are wrong."""
     try:
-        return Settings()
+        return Settings(_secrets_dir=_SECRETS_DIR if _SECRETS_DIR.is_dir() else None)
     except ValidationError as error:
         raise InvalidInput(
             *(
