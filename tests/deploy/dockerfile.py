@@ -49,8 +49,7 @@ class ImageFolder:
     _MADE = re.compile(r"(?<![\w.])/(?=source|opt/backcast|var/lib/backcast)")
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._working = root
+        self._root = self._working = root
         # As in a container, there is nothing of ours in the environment.
         self.environment = {
             name: value
@@ -65,6 +64,7 @@ class ImageFolder:
 
     def build(self, stage: Stage) -> None:
         """Do what the stage says."""
+        self._working = self._root
         for keyword, rest in stage.instructions:
             match keyword:
                 case "WORKDIR":
