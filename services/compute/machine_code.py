@@ -1,5 +1,7 @@
 """Where Numba finds the engine's machine code in a container."""
 
+from pathlib import Path
+
 from numba.core.caching import UserProvidedCacheLocator
 
 
@@ -11,4 +13,6 @@ class GivenCacheLocator(UserProvidedCacheLocator):
     """
 
     def ensure_cache_path(self) -> None:
-        """Take the folder as it is."""
+        """Make the folder where it is missing."""
+        folder: str = self.get_cache_path()  # type: ignore[no-untyped-call]  # Numba has no types
+        Path(folder).mkdir(parents=True, exist_ok=True)
