@@ -18,13 +18,23 @@ from services.local.system_account import Account, let_pass
 from tests.deploy.dockerfile import FILE, ImageFolder, Stage, stages
 
 
-@pytest.fixture
-def open_home() -> Iterator[None]:
-    """The image's user may pass to the Python that the tests run with; it may be in the home of root."""
-    python = Path(sys.base_prefix, "bin", "python3")
-    modes = {folder: stat.S_IMODE(folder.stat().st_mode) for folder in python.parents}
-    let_pass(python)
-    yield
+@pytest.fixture(scope="module")
+def image(short_folder: Path) -> Iterator[ImageFolder]:
+    """Everything that the Dockerfile makes, which its user may reach."""
+    root = short_folder / "image"
+    root.mkdir()
+    build, final = stages()
+    # The Python that the tests run with may be in the home of root.
+    reached = [root / "opt", Path(sys.base_prefix, "bin", "python3")]
+    modes = {folder: stat.S_IMODE(folder.stat().st_mode) for path in reached for folder in path.parents}
+    for path in reached:
+        let_pass(path)
+    image = ImageFolder(root)
+    image.build(build)
+    # It is not in the last stage.
+    shutil.rmtree(root / "source")
+    image.build(final)
+    yield image
     for folder, mode in modes.items():
         folder.chmod(mode)
 
@@ -55,51 +65,42 @@ def test_only_what_is_copied_is_sent_to_docker() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to become the image's user")
-def test_services_run_as_the_images_user(short_folder: Path, open_home: None) -> None:
-    build, final = stages()
-    root = short_folder / "image"
-    root.mkdir()
-    let_pass(root / "opt")
-    image = ImageFolder(root)
-    image.build(build)
-    # They are not in the last stage.
-    shutil.rmtree(root / "source")
-    image.build(final)
+@pytest.mark.parametrize("service", ["compute", "gateway"])
+def test_a_service_runs_as_the_images_user(service: str, image: ImageFolder, short_folder: Path) -> None:
+    final = stages()[-1]
     account = user_of(final)
-    (redis, *ports) = free_ports(5)
-    for service in ("compute", "gateway"):
-        health, port = ports.pop(), ports.pop()
-        environment = {
-            **image.environment,
-            "BACKCAST_HEALTH_PORT": str(health),
-            f"BACKCAST_{service.upper()}_PORT": str(port),
-            "BACKCAST_REDIS_URL": f"redis://127.0.0.1:{redis}",
-        }
+    health, port, nobody = free_ports(3)
+    environment = {
+        **image.environment,
+        "BACKCAST_HEALTH_PORT": str(health),
+        f"BACKCAST_{service.upper()}_PORT": str(port),
+        "BACKCAST_REDIS_URL": f"redis://127.0.0.1:{nobody}",
+        "NUMBA_DEBUG_CACHE": "1",
+    }
 
-        def command(words: list[str], path: str = image.environment["PATH"]) -> list[str]:
-            program = shutil.which(words[0], path=path)
-            assert program
-            return account.command([program, *words[1:]])
+    def as_user(instruction: str, *more: str) -> list[str]:
+        words = [word.replace("50060", str(health)) for word in final.command(instruction)]
+        program = shutil.which(words[0], path=environment["PATH"])
+        assert program
+        return account.command([program, *words[1:], *more])
 
-        check = command([word.replace("50060", str(health)) for word in final.command("HEALTHCHECK")])
-        process = ServerProcess(
-            f"the {service} service",
-            command([*final.command("ENTRYPOINT"), service]),
-            short_folder / "image-logs" / service,
-            folder=Path("/"),
-            environment=environment,
-        )
-        try:
-            process.wait_until(
-                lambda check=check, environment=environment: (
-                    not subprocess.run(  # type: ignore[misc]
-                        check, env=environment, cwd="/", check=False, capture_output=True
-                    ).returncode
-                ),
-                60,
-            )
-            assert psutil.Process(process.pid).uids().effective == account.user_id
-            psutil.Process(process.pid).terminate()
-            assert psutil.Process(process.pid).wait(20) == 0
-        finally:
-            process.stop(0)
+    def is_healthy() -> bool:
+        check = as_user("HEALTHCHECK")
+        return not subprocess.run(
+            check, env=environment, cwd="/", check=False, capture_output=True
+        ).returncode
+
+    log = short_folder / "image-logs" / service
+    command = as_user("ENTRYPOINT", service)
+    process = ServerProcess(f"the {service} service", command, log, folder=Path("/"), environment=environment)
+    try:
+        process.wait_until(is_healthy, 60)
+        running = psutil.Process(process.pid)
+        assert running.uids().effective == account.user_id
+        running.terminate()
+        assert running.wait(20) == 0
+    finally:
+        process.stop(0)
+    # Numba tells so: the machine code is that of the image.
+    assert "[cache] data loaded" in log.read_text()
+    assert "[cache] data saved" not in log.read_text()
