@@ -259,7 +259,7 @@ def serve(service: Annotated[Service, typer.Argument(help="Which service.")]) ->
     """Run one service, configured by environment (BACKCAST_…), until SIGINT or SIGTERM."""
     import asyncio
 
-    from services.shared.logs import configure_logs
+    from services.shared.logs import configure_logs, failures_logged
     from services.shared.settings import load_settings
 
     configure_logs(service.value)
@@ -270,7 +270,8 @@ def serve(service: Annotated[Service, typer.Argument(help="Which service.")]) ->
             from services.compute.app import run as run_service
         case Service.GATEWAY:
             from services.gateway.app import run as run_service
-    asyncio.run(run_service(load_settings()))
+    with failures_logged():
+        asyncio.run(run_service(load_settings()))
 
 
 def main() -> NoReturn:

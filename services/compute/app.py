@@ -12,11 +12,13 @@ from services.compute.candles.column_files import ColumnFiles
 from services.compute.candles.column_supply import ColumnSupply
 from services.compute.candles.served import ServedSupply
 from services.compute.candles.source import CandleSource
+from services.compute.compute_metrics import watch_pool
 from services.compute.handler import ComputeHandler
 from services.compute.sweeps import Sweeper
 from services.compute.task_runner import TaskRunner
 from services.compute.workers.dask_cluster import DaskCluster
 from services.compute.workers.pool import WorkerPool
+from services.shared.observation import observed
 from services.shared.rpc_channel import open_channel
 from services.shared.rpc_server import ServedService, serve
 from services.shared.settings import Settings
@@ -26,7 +28,7 @@ SERVICE_NAME = compute_service_pb2.DESCRIPTOR.services_by_name["ComputeService"]
 
 async def run(settings: Settings) -> None:
     """Start the workers, then serve until told to stop."""
-    async with _task_runner(settings) as runner:
+    async with observed("compute", settings), _task_runner(settings) as runner:
         handler = ComputeHandler(Backtester(runner), Sweeper(runner))
         await serve(
             settings,
@@ -49,4 +51,5 @@ async def _task_runner(settings: Settings) -> AsyncIterator[TaskRunner]:
         async with WorkerPool(settings.compute_workers) as pool, open_channel(settings.data) as channel:
             files = ColumnFiles(settings.column_dir, settings.column_dir_max_gb)
             await asyncio.to_thread(files.tidy)
+            watch_pool(pool)
             yield TaskRunner(pool, ColumnSupply(files, CandleSource(MarketDataServiceStub(channel))))

@@ -8,6 +8,7 @@ from backcast.compute.v1 import compute_service_pb2_grpc
 from services.compute.backtest_task import Backtest
 from services.compute.backtests import Backtester, BacktestJob
 from services.compute.candles.place import CryptoData
+from services.compute.compute_metrics import count_backtest, count_chunk
 from services.compute.engine import Window
 from services.compute.engine.curves import FEWEST_POINTS
 from services.compute.result_messages import result_message
@@ -36,6 +37,7 @@ class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
         """Stream each crypto's outcome as it completes."""
         async with aclosing(self._backtester.run(_job(request))) as outcomes:
             async for outcome in outcomes:
+                count_backtest(outcome.result)
                 yield _response(outcome)
 
     async def ComputeSweep(  # noqa: N802  # the RPC's name
@@ -44,6 +46,7 @@ class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
         """Stream each chunk's figures as they complete."""
         async with aclosing(self._sweeper.run(sweep_job(request))) as outcomes:
             async for outcome in outcomes:
+                count_chunk(outcome.result)
                 yield sweep_response(outcome)
 
 

@@ -16,6 +16,7 @@ from services.compute.workers.candle_tasks import Batch, BatchResult, PlacedTask
 from services.compute.workers.worker import WorkerDied
 from services.shared.errors import BackcastError, Internal, Unavailable
 from services.shared.interval import Interval
+from services.shared.tracing import past_span
 
 _log = structlog.get_logger()
 
@@ -198,6 +199,7 @@ class _Run:
             else:
                 yield from (Outcome(placed.place.data, placed.task, death) for placed in batch.tasks)
             return
+        past_span("compute batch", done.seconds, tasks=len(batch.tasks))
         self._resize_batches(len(batch.tasks), done.seconds)
         for placed, result in zip(batch.tasks, done.results, strict=True):
             if outcome := self._outcome(placed, result):

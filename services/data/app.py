@@ -5,11 +5,13 @@ from functools import partial
 from backcast.marketdata.v1 import market_data_service_pb2, market_data_service_pb2_grpc
 from services.data.candle_store import CandleStore
 from services.data.cryptos import CryptoStore
+from services.data.data_metrics import watch_connections
 from services.data.database import Database
 from services.data.handler import MarketDataHandler
 from services.data.histories import Histories
 from services.data.migrate import migrate
 from services.data.upkeep import upkeep
+from services.shared.observation import observed
 from services.shared.rpc_server import ServedService, serve
 from services.shared.settings import Settings
 
@@ -18,7 +20,11 @@ SERVICE_NAME = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataSe
 
 async def run(settings: Settings) -> None:
     """Migrate the database and serve until told to stop."""
-    async with Database.connect(settings.required("database_url"), settings.database_pool_size) as database:
+    async with (
+        observed("data", settings),
+        Database.connect(settings.required("database_url"), settings.database_pool_size) as database,
+    ):
+        watch_connections(lambda: database.connections, settings.database_pool_size)
         await migrate(database)
         cryptos = CryptoStore(database)
         handler = MarketDataHandler(cryptos, Histories(database, cryptos), CandleStore(database))

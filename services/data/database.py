@@ -72,6 +72,12 @@ class Database:
         finally:
             await pool.close()
 
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many connections are lent, and how many wait to be."""
+        idle = self._pool.get_idle_size()
+        return self._pool.get_size() - idle, idle
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator["Connection"]:
         """Lend a connection; raise Unavailable where the database does not answer, or all stay lent."""

@@ -11,6 +11,7 @@ from services.data.candle_requests import columns_from, conflict_rule_from, wind
 from services.data.candle_rules import checked_blocks
 from services.data.candle_store import CandleStore
 from services.data.cryptos import Crypto, CryptoStore
+from services.data.data_metrics import CANDLES_READ, CANDLES_WRITTEN
 from services.data.histories import Histories, History, HistoryQuery
 from services.shared.candle_messages import candles_from, interval_from, timestamp_to
 from services.shared.candles import Candles
@@ -63,6 +64,7 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
                 history.open_time_s.tolist(), *values, strict=True
             )
         ]
+        CANDLES_READ.labels(query.interval.value).inc(len(candles[:size]))
         return pb.GetCandlesResponse(
             candles=candles[:size],
             next_page_token=str(candles[size].open_time.seconds) if len(candles) > size else "",
@@ -88,6 +90,7 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
         )
         async with aclosing(self._histories.read(list(request.symbols), query, known)) as histories:
             async for history in histories:
+                CANDLES_READ.labels(query.interval.value).inc(len(history.open_time_s))
                 for response in _blocks(history):
                     yield response
 
@@ -101,6 +104,8 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
         counts = await self._candles.write(
             symbol, header.synthetic, blocks, conflict_rule_from(header.on_conflict)
         )
+        CANDLES_WRITTEN.labels("inserted").inc(counts.inserted)
+        CANDLES_WRITTEN.labels("corrected").inc(counts.corrected)
         return pb.ImportCandlesResponse(
             inserted=counts.inserted,
             corrected=counts.corrected,

@@ -3,36 +3,68 @@
 from functools import partial
 
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
-from backcast.gateway.v1 import backtest_service_pb2, backtest_service_pb2_grpc
+from backcast.gateway.v1 import (
+    backtest_service_pb2,
+    backtest_service_pb2_grpc,
+    run_service_pb2,
+    run_service_pb2_grpc,
+)
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.gateway.admission import Admission, Limits
+from services.gateway.cache_server import CacheServer
 from services.gateway.compute_client import ComputeClient
+from services.gateway.gateway_metrics import watch_runs
 from services.gateway.handler import BacktestHandler
 from services.gateway.market import Market
-from services.gateway.result_cache import ResultCache
+from services.gateway.result_store import ResultStore
+from services.gateway.run_handler import RunHandler
+from services.gateway.run_registry import RunRegistry
+from services.gateway.run_start import RunStarter
+from services.shared.observation import observed
 from services.shared.rpc_channel import open_channel
 from services.shared.rpc_server import ServedService, serve
 from services.shared.settings import Settings
 
-SERVICE_NAME = backtest_service_pb2.DESCRIPTOR.services_by_name["BacktestService"].full_name
+_BACKTESTS = backtest_service_pb2.DESCRIPTOR.services_by_name["BacktestService"].full_name
+_RUNS = run_service_pb2.DESCRIPTOR.services_by_name["RunService"].full_name
 
 
 async def run(settings: Settings) -> None:
     """Serve until told to stop."""
-    cache = ResultCache(settings.required("redis_url"))
+    cache = CacheServer(settings.required("redis_url"))
+    registry = RunRegistry(settings.runs_kept_s)
+    admission = Admission(_limits(settings))
+    watch_runs(lambda: admission.runs, lambda: admission.backtests)
+    starter = RunStarter(registry, admission)
     try:
-        async with open_channel(settings.data) as data, open_channel(settings.compute) as compute:
-            handler = BacktestHandler(
-                Market(MarketDataServiceStub(data)), ComputeClient(ComputeServiceStub(compute)), cache
+        async with (
+            observed("gateway", settings),
+            open_channel(settings.data) as data,
+            open_channel(settings.compute) as compute,
+        ):
+            backtests = BacktestHandler(
+                Market(MarketDataServiceStub(data)),
+                ComputeClient(ComputeServiceStub(compute)),
+                ResultStore.on(cache),
+                starter,
             )
+            runs = RunHandler(registry)
             await serve(
                 settings,
                 settings.gateway_port,
                 [
                     ServedService(
-                        SERVICE_NAME,
-                        partial(backtest_service_pb2_grpc.add_BacktestServiceServicer_to_server, handler),
-                    )
+                        _BACKTESTS,
+                        partial(backtest_service_pb2_grpc.add_BacktestServiceServicer_to_server, backtests),
+                    ),
+                    ServedService(
+                        _RUNS, partial(run_service_pb2_grpc.add_RunServiceServicer_to_server, runs)
+                    ),
                 ],
             )
     finally:
         await cache.close()
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(**{name: getattr(settings, name) for name in Limits.__dataclass_fields__})

@@ -10,6 +10,7 @@ from services.gateway.messages import timestamps
 from services.gateway.plan import BacktestPlan, CryptoData
 from services.gateway.resumed_stream import resumed_stream
 from services.shared.backtest_messages import detail_to, execution_to, strategy_to
+from services.shared.call_metadata import outgoing_metadata
 from services.shared.candle_messages import interval_to
 from services.shared.sweep_messages import ranges_to, window_to
 
@@ -46,7 +47,8 @@ class ComputeClient:
                     execution=execution_to(plan.execution),
                     detail=detail_to(plan.detail),
                     curve_points=plan.curve_points,
-                )
+                ),
+                metadata=outgoing_metadata(),
             )
 
         async with aclosing(resumed_stream("compute", missing, call)) as responses:
@@ -74,7 +76,8 @@ class ComputeClient:
                     windows=map(window_to, sweep.windows),
                     execution=execution_to(sweep.execution),
                     chunk_size=chunk_size,
-                )
+                ),
+                metadata=outgoing_metadata(),
             )
 
         async with aclosing(resumed_stream("compute", missing, call)) as responses:

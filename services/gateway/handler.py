@@ -1,22 +1,22 @@
 """backcast.gateway.v1.BacktestService: parses, calls, answers."""
 
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import grpc
 from grpc_status import rpc_status
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import backtest_service_pb2_grpc
 from backcast.marketdata.v1 import market_data_service_pb2
+from services.gateway.admission import RequestSize
 from services.gateway.compute_client import ComputeClient
 from services.gateway.market import Market
 from services.gateway.messages import get_request_from, get_request_to, run_request_from
 from services.gateway.plan import RunPlan, RunRequest, make_plan
-from services.gateway.result_cache import ResultCache
+from services.gateway.result_store import ResultStore
 from services.gateway.run import Run
+from services.gateway.run_start import RunStarter
 from services.gateway.strategy_descriptions import describe_strategies
 from services.gateway.sweep import SweepRun
 from services.gateway.sweep_messages import sweep_request_from
@@ -24,51 +24,72 @@ from services.gateway.sweep_plan import make_sweep_plan
 from services.shared.paging import page_size
 from services.shared.possible_combinations import possible_positions
 
+if TYPE_CHECKING:
+    import grpc
+
+    _Context = grpc.aio.ServicerContext[Any, Any]
+
 
 class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
     """Answers clients."""
 
-    def __init__(self, market: Market, compute: ComputeClient, cache: ResultCache) -> None:
+    def __init__(
+        self, market: Market, compute: ComputeClient, store: ResultStore, starter: RunStarter
+    ) -> None:
         self._market = market
         self._compute = compute
-        self._cache = cache
+        self._store = store
+        self._starter = starter
 
     async def RunBacktests(  # noqa: N802  # the RPC's name
-        self, request: pb.RunBacktestsRequest, context: object
+        self, request: pb.RunBacktestsRequest, context: "_Context"
     ) -> AsyncGenerator[pb.RunBacktestsResponse]:
         """Stream the events of a run."""
-        arrived_at = time.monotonic()
-        plan = await self._plan(run_request_from(request))
-        async with aclosing(Run(plan, self._cache, self._compute, arrived_at).events()) as events:
+        async with self._starter.start("RunBacktests", request.request_id, context) as start:
+            plan = await self._plan(run_request_from(request))
+            start.planned(plan.backtest.strategy.name, _size(plan))
+            run = Run(plan, self._store, self._compute, start.report, start.arrived_at)
+            live = start.run(run.events, resumes=True)
+        async with aclosing(live.watch()) as events:
             async for event in events:
-                yield event
+                yield pb.RunBacktestsResponse.FromString(event)
 
     async def GetBacktest(  # noqa: N802  # the RPC's name
-        self, request: pb.GetBacktestRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+        self, request: pb.GetBacktestRequest, context: "_Context"
     ) -> pb.GetBacktestResponse:
         """Run one backtest, and return its result or fail as it failed."""
-        arrived_at = time.monotonic()
-        plan = await self._plan(get_request_from(request))
-        answer = pb.GetBacktestResponse(request=get_request_to(plan))
-        async with aclosing(Run(plan, self._cache, self._compute, arrived_at).events()) as events:
-            async for event in events:
+        async with self._starter.start("GetBacktest", request.request_id, context) as start:
+            plan = await self._plan(get_request_from(request))
+            start.planned(plan.backtest.strategy.name, _size(plan))
+            run = Run(plan, self._store, self._compute, start.report, start.arrived_at)
+            live = start.run(run.events)
+        answer = pb.GetBacktestResponse(request=get_request_to(plan, start.report.run_id))
+        async with aclosing(live.watch()) as events:
+            async for serialized in events:
+                event = pb.RunBacktestsResponse.FromString(serialized)
                 if event.HasField("failure"):
                     await context.abort_with_status(rpc_status.to_status(event.failure.status))
                 if event.HasField("result"):
                     answer.result.CopyFrom(event.result)
+                if event.HasField("summary"):
+                    answer.cache_state = event.summary.cache_state
         return answer
 
     async def SweepBacktests(  # noqa: N802  # the RPC's name
-        self, request: pb.SweepBacktestsRequest, context: object
+        self, request: pb.SweepBacktestsRequest, context: "_Context"
     ) -> AsyncGenerator[pb.SweepBacktestsResponse]:
         """Stream the events of a sweep."""
-        arrived_at = time.monotonic()
-        asked = sweep_request_from(request)
-        known = await self._market.cryptos(list(asked.run.symbols))
-        plan = make_sweep_plan(asked, await possible_positions(asked.grid), known)
-        async with aclosing(SweepRun(plan, self._cache, self._compute, arrived_at).events()) as events:
+        async with self._starter.start("SweepBacktests", request.request_id, context) as start:
+            asked = sweep_request_from(request)
+            known = await self._market.cryptos(list(asked.run.symbols))
+            plan = make_sweep_plan(asked, await possible_positions(asked.grid), known)
+            size = RequestSize(len(plan.cryptos), plan.backtests, plan.factors, "ranges")
+            start.planned(asked.grid.base.name, size)
+            sweep = SweepRun(plan, self._store.cache, self._compute, start.report, start.arrived_at)
+            live = start.run(sweep.events)
+        async with aclosing(live.watch()) as events:
             async for event in events:
-                yield event
+                yield pb.SweepBacktestsResponse.FromString(event)
 
     async def ListStrategies(  # noqa: N802  # the RPC's name
         self, request: pb.ListStrategiesRequest, context: object
@@ -89,3 +110,8 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
 
     async def _plan(self, request: RunRequest) -> RunPlan:
         return make_plan(request, await self._market.cryptos(list(request.symbols)))
+
+
+def _size(plan: RunPlan) -> RequestSize:
+    cryptos = len(plan.cryptos)
+    return RequestSize(cryptos, cryptos, f"{cryptos:,} cryptos", "symbols")

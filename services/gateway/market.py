@@ -6,6 +6,7 @@ import grpc
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.gateway.plan import CryptoData
+from services.shared.call_metadata import outgoing_metadata
 from services.shared.paging import MAX_SYMBOLS
 from services.shared.rpc_status import error_of
 
@@ -22,7 +23,7 @@ class Market:
     async def page(self, request: pb.ListCryptosRequest) -> pb.ListCryptosResponse:
         """Return one page of cryptos; raise Unavailable where the service is away."""
         try:
-            return await self._stub.ListCryptos(request)
+            return await self._stub.ListCryptos(request, metadata=outgoing_metadata())
         except grpc.aio.AioRpcError as error:
             raise error_of(error, "data") from error
 

@@ -23,10 +23,9 @@ from services.shared.symbols import canonical_symbol
 
 _CACHE_MODES = {
     pb.CACHE_MODE_UNSPECIFIED: CacheMode.DEFAULT,
-    pb.CACHE_MODE_DEFAULT: CacheMode.DEFAULT,
-    pb.CACHE_MODE_BYPASS: CacheMode.BYPASS,
+    **{pb.CacheMode.Value(f"CACHE_MODE_{mode.name}"): mode for mode in CacheMode},
 }
-_CACHE_MODE_VALUES = {CacheMode.DEFAULT: pb.CACHE_MODE_DEFAULT, CacheMode.BYPASS: pb.CACHE_MODE_BYPASS}
+_CACHE_MODE_VALUES = {mode: value for value, mode in _CACHE_MODES.items() if value}
 
 
 def run_request_from(request: pb.RunBacktestsRequest) -> RunRequest:
@@ -80,8 +79,8 @@ def timestamps(window: Window) -> tuple[Timestamp, Timestamp]:
     return timestamp_to(window.start_s), timestamp_to(window.end_s)
 
 
-def run_request_to(plan: RunPlan) -> pb.RunBacktestsRequest:
-    """Return the request that a plan fulfils, every default filled in."""
+def run_request_to(plan: RunPlan, run_id: str = "") -> pb.RunBacktestsRequest:
+    """Return the request that the run of a plan fulfils, every default filled in."""
     start_time, end_time = timestamps(plan.backtest.window)
     return pb.RunBacktestsRequest(
         symbols=[crypto.symbol for crypto in plan.cryptos],
@@ -93,12 +92,13 @@ def run_request_to(plan: RunPlan) -> pb.RunBacktestsRequest:
         detail=detail_to(plan.backtest.detail),
         curve_points=plan.backtest.curve_points,
         cache_mode=_CACHE_MODE_VALUES[plan.cache_mode],
+        request_id=run_id,
     )
 
 
-def get_request_to(plan: RunPlan) -> pb.GetBacktestRequest:
-    """Return the request that a plan of one crypto fulfils, every default filled in."""
-    run = run_request_to(plan)
+def get_request_to(plan: RunPlan, run_id: str) -> pb.GetBacktestRequest:
+    """Return the request that the run of a plan of one crypto fulfils, every default filled in."""
+    run = run_request_to(plan, run_id)
     return pb.GetBacktestRequest(
         symbol=run.symbols[0],
         strategy=run.strategy,
@@ -109,4 +109,5 @@ def get_request_to(plan: RunPlan) -> pb.GetBacktestRequest:
         detail=run.detail,
         curve_points=run.curve_points,
         cache_mode=run.cache_mode,
+        request_id=run.request_id,
     )

@@ -23,6 +23,8 @@ class CacheMode(Enum):
 
     DEFAULT = auto()
     BYPASS = auto()
+    REFRESH = auto()
+    ONLY = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,15 @@ class CryptoData:
     symbol: str
     fingerprint: str
     last_candle_s: int
+
+    @property
+    def seen_fingerprint(self) -> str:
+        """TODO."""
+        return self.fingerprint
+
+    def fingerprint_of_result(self, fingerprint: str) -> str:
+        """TODO."""
+        return fingerprint
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,150 +3,192 @@
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
-import numpy as np
 import structlog
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import DecodeError
+from google.rpc.code_pb2 import NOT_FOUND
+from google.rpc.status_pb2 import Status
 
-from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics
+from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import run_events_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse, RunStarted
-from services.compute.engine.results import METRIC_NAMES
+from services.compute.engine import Detail
 from services.gateway.cache_key import CacheKeys
+from services.gateway.cache_server import CacheUnavailable
 from services.gateway.compute_client import ComputeClient
 from services.gateway.messages import run_request_to
-from services.gateway.plan import CacheMode, RunPlan
-from services.gateway.result_cache import ResultCache
-from services.gateway.statistics import mean_and_median
-from services.shared.errors import Unavailable
+from services.gateway.plan import CacheMode, CryptoData, RunPlan
+from services.gateway.result_store import ResultStore
+from services.gateway.result_writer import ResultWriter
+from services.gateway.run_report import RunReport
+from services.gateway.run_totals import RunTotals
+from services.gateway.single_flight import Computed
 
 _log = structlog.get_logger()
 
-# New results are written to the cache in batches: a round trip for each would slow the stream down.
-_WRITE_BATCH = 32
+_READS = (CacheMode.DEFAULT, CacheMode.ONLY)
+# Results are read so many at once: metrics of most runs in one round trip; of curves and trades, which are
+# a thousand times longer, no more than is sent soon.
+_READ_BATCH, _LONG_READ_BATCH = 1_024, 16
 
 
 class Run:
     """One run of one client."""
 
-    def __init__(self, plan: RunPlan, cache: ResultCache, compute: ComputeClient, arrived_at: float) -> None:
-        """`arrived_at` is when the request came, by time.monotonic()."""
+    def __init__(
+        self, plan: RunPlan, store: ResultStore, compute: ComputeClient, report: RunReport, arrived_at: float
+    ) -> None:
+        """`arrived_at` is when the request came, by time.monotonic(); `report` is kept up to date."""
         self._plan = plan
-        self._cache = cache
+        self._store = store
         self._compute = compute
-        self._keys = CacheKeys(plan.backtest)
+        self._report = report
         self._arrived_at = arrived_at
+        self._keys = CacheKeys(plan.backtest)
         self._progress = pb.Progress(total=len(plan.cryptos))
         self._cache_state = (
             pb.CACHE_STATE_BYPASSED if plan.cache_mode is CacheMode.BYPASS else pb.CACHE_STATE_USED
         )
-        self._unsaved: dict[str, bytes] = {}
-        # Of all results: what the summary is made of.
-        self._symbols: list[str] = []
-        self._metrics: list[list[float]] = []
+        # The cryptos that have no event yet, by the key of the result.
+        self._pending: dict[str, CryptoData] = {}
+        self._events = 0
+        self._totals = RunTotals()
+        report.total = len(plan.cryptos)
 
     async def events(self) -> AsyncGenerator[RunBacktestsResponse]:
-        """Yield the run's events; closing the iterator cancels what is still being computed."""
-        yield RunBacktestsResponse(
-            started=RunStarted(request=run_request_to(self._plan), total=len(self._plan.cryptos)),
-            progress=self._progress,
-        )
-        missing = []
-        for crypto, cached in zip(self._plan.cryptos, await self._read_cache(), strict=True):
-            if cached is None:
-                missing.append(crypto)
-            else:
-                yield self._completed(cached)
-        if missing:
-            async with aclosing(self._compute.outcomes(self._plan.backtest, missing)) as outcomes:
-                async for outcome in outcomes:
-                    if outcome.HasField("failure"):
-                        yield self._failed(
-                            pb.RunFailure(symbol=outcome.failure.symbol, status=outcome.failure.status)
-                        )
-                    else:
-                        await self._save(outcome.result)
-                        yield self._completed(outcome.result)
-            await self._flush()
-        yield RunBacktestsResponse(summary=self._summary(), progress=self._progress)
+        """Yield the run's events; closing the iterator cancels what is still being computed.
 
-    def _completed(self, result: BacktestResult) -> RunBacktestsResponse:
+        Another iterator goes on where that one was.
+        """
+        if not self._events:
+            self._pending = {
+                self._keys.key(crypto.symbol, crypto.seen_fingerprint): crypto
+                for crypto in self._plan.cryptos
+            }
+            run_id = self._report.run_id
+            request = run_request_to(self._plan, run_id)
+            yield self._numbered(started=RunStarted(request=request, total=self._report.total, run_id=run_id))
+        async for event in self._cached():
+            yield event
+        if self._pending:
+            async with aclosing(self._others()) as events:
+                async for event in events:
+                    yield event
+        yield self._numbered(summary=self._summary())
+
+    @property
+    def _uses_cache(self) -> bool:
+        return self._cache_state == pb.CACHE_STATE_USED
+
+    async def _cached(self) -> AsyncGenerator[RunBacktestsResponse]:
+        if self._plan.cache_mode not in _READS:
+            return
+        began = time.monotonic()
+        keys = list(self._pending)
+        size = _READ_BATCH if self._plan.backtest.detail is Detail.METRICS else _LONG_READ_BATCH
+        for start in range(0, len(keys), size):
+            batch = keys[start : start + size]
+            if not self._uses_cache:
+                return
+            try:
+                results = await self._store.results.read(dict(zip(batch, batch, strict=True)))
+            except CacheUnavailable as error:
+                self._lost_cache(error)
+                return
+            self._report.phases_s["cache"] = time.monotonic() - began
+            for key, result in results.items():
+                yield self._completed(key, result)
+
+    def _others(self) -> AsyncGenerator[RunBacktestsResponse]:
+        """Yield the events of what is not in the cache."""
+        if self._plan.cache_mode is CacheMode.ONLY:
+            return self._absent()
+        if self._plan.cache_mode is CacheMode.DEFAULT and self._uses_cache:
+            return self._shared()
+        return self._computed()
+
+    async def _absent(self) -> AsyncGenerator[RunBacktestsResponse]:
+        why = "is not in the cache" if self._uses_cache else "is not to be had: the cache does not answer"
+        for key in list(self._pending):
+            yield self._failed(key, Status(code=NOT_FOUND, message=f"its result {why}"))
+
+    async def _shared(self) -> AsyncGenerator[RunBacktestsResponse]:
+        """Yield what is computed once, for whoever else wants it too; without the cache, for this run."""
+        try:
+            async with aclosing(
+                self._store.single_flight.arrivals(self._pending, self._outcomes)
+            ) as arrivals:
+                async for arrival in arrivals:
+                    self._report.shared += arrival.shared
+                    yield self._event(arrival.key, arrival.result, arrival.failure)
+        except CacheUnavailable as error:
+            self._lost_cache(error)
+            async with aclosing(self._computed()) as events:
+                async for event in events:
+                    yield event
+
+    async def _computed(self) -> AsyncGenerator[RunBacktestsResponse]:
+        """Yield what is computed for this run, and kept where the cache is to be refreshed."""
+        writer = ResultWriter(self._store.cache)
+        async with aclosing(self._outcomes(list(self._pending))) as outcomes:
+            async for outcome in outcomes:
+                if self._uses_cache and outcome.result is not None:
+                    try:
+                        await writer.add(outcome.saved_as, outcome.result.SerializeToString())
+                    except CacheUnavailable as error:
+                        self._lost_cache(error)
+                yield self._event(outcome.key, outcome.result, outcome.failure)
+        try:
+            await writer.flush()
+        except CacheUnavailable as error:
+            self._lost_cache(error)
+
+    async def _outcomes(self, keys: list[str]) -> AsyncGenerator[Computed]:
+        """Have results computed; each is to be kept under the key of the data that it is really made of."""
+        cryptos = {self._pending[key].symbol: (key, self._pending[key]) for key in keys}
+        wanted = [crypto for _, crypto in cryptos.values()]
+        async with aclosing(self._compute.outcomes(self._plan.backtest, wanted)) as outcomes:
+            async for outcome in outcomes:
+                if outcome.HasField("failure"):
+                    key, _ = cryptos[outcome.failure.symbol]
+                    yield Computed(key, failure=outcome.failure.status)
+                else:
+                    key, crypto = cryptos[outcome.result.symbol]
+                    fingerprint = crypto.fingerprint_of_result(outcome.result.data_fingerprint)
+                    yield Computed(key, self._keys.key(crypto.symbol, fingerprint), outcome.result)
+
+    def _event(self, key: str, result: BacktestResult | None, failure: Status | None) -> RunBacktestsResponse:
+        return self._failed(key, failure or Status()) if result is None else self._completed(key, result)
+
+    def _completed(self, key: str, result: BacktestResult) -> RunBacktestsResponse:
+        del self._pending[key]
         self._progress.completed += 1
         self._progress.from_cache += result.from_cache
-        self._symbols.append(result.symbol)
-        metrics = result.metrics
-        self._metrics.append(
-            [getattr(metrics, name) if metrics.HasField(name) else np.nan for name in METRIC_NAMES]  # type: ignore[arg-type]  # names of its fields
-        )
-        return RunBacktestsResponse(result=result, progress=self._progress)
+        self._report.completed, self._report.from_cache = self._progress.completed, self._progress.from_cache
+        self._report.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
+        self._totals.add(result)
+        return self._numbered(result=result)
 
-    def _failed(self, failure: pb.RunFailure) -> RunBacktestsResponse:
+    def _failed(self, key: str, status: Status) -> RunBacktestsResponse:
+        crypto = self._pending.pop(key)
         self._progress.failed += 1
-        return RunBacktestsResponse(failure=failure, progress=self._progress)
+        self._report.failed = self._progress.failed
+        return self._numbered(failure=pb.RunFailure(symbol=crypto.symbol, status=status))
 
-    async def _read_cache(self) -> list[BacktestResult | None]:
-        """Return the cached result of each crypto, None where there is none."""
-        cryptos = self._plan.cryptos
-        if self._cache_state != pb.CACHE_STATE_USED:
-            return [None] * len(cryptos)
-        try:
-            values = await self._cache.get(
-                [self._keys.key(crypto.symbol, crypto.fingerprint) for crypto in cryptos]
-            )
-        except Unavailable as error:
-            self._lost_cache(error)
-            return [None] * len(cryptos)
-        return [None if value is None else _cached_result(value) for value in values]
+    def _numbered(self, **event: Any) -> RunBacktestsResponse:
+        self._events += 1
+        return RunBacktestsResponse(**event, progress=self._progress, sequence=self._events)
 
-    async def _save(self, result: BacktestResult) -> None:
-        """Keep a new result, under the key of the data that it was really computed from."""
-        if self._cache_state != pb.CACHE_STATE_USED:
-            return
-        self._unsaved[self._keys.key(result.symbol, result.data_fingerprint)] = result.SerializeToString()
-        if len(self._unsaved) >= _WRITE_BATCH:
-            await self._flush()
-
-    async def _flush(self) -> None:
-        if self._unsaved:
-            try:
-                await self._cache.put(self._unsaved)
-            except Unavailable as error:
-                self._lost_cache(error)
-        self._unsaved.clear()
-
-    def _lost_cache(self, error: Unavailable) -> None:
+    def _lost_cache(self, error: CacheUnavailable) -> None:
         """Go on without the cache, and say so in the summary."""
-        _log.warning("running without the cache", reason=str(error))
+        if self._uses_cache:
+            _log.warning("running without the cache", reason=str(error))
         self._cache_state = pb.CACHE_STATE_UNAVAILABLE
 
     def _summary(self) -> pb.RunSummary:
         elapsed = Duration()
         elapsed.FromNanoseconds(int((time.monotonic() - self._arrived_at) * 1e9))
         summary = pb.RunSummary(progress=self._progress, elapsed=elapsed, cache_state=self._cache_state)
-        if self._metrics:
-            # In the order of symbols, not of arrival: sums round, and of equals one is the best.
-            by_symbol = sorted(range(len(self._symbols)), key=self._symbols.__getitem__)
-            symbols = [self._symbols[index] for index in by_symbol]
-            values = np.array([self._metrics[index] for index in by_symbol])
-            for target, numbers in zip((summary.mean, summary.median), mean_and_median(values), strict=True):
-                target.CopyFrom(Metrics(**dict(zip(METRIC_NAMES, numbers, strict=True))))
-            returns = values[:, METRIC_NAMES.index("total_return")]
-            # Undefined where prices are so extreme that it overflows.
-            if not np.isnan(returns).all():
-                for ranked, index in (
-                    (summary.best, np.nanargmax(returns)),
-                    (summary.worst, np.nanargmin(returns)),
-                ):
-                    ranked.symbol = symbols[index]
-                    ranked.total_return = returns[index]
+        self._totals.fill(summary)
         return summary
-
-
-def _cached_result(value: bytes) -> BacktestResult | None:
-    try:
-        result = BacktestResult.FromString(value)
-    except DecodeError:
-        return None
-    result.from_cache = True
-    return result

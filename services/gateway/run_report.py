@@ -1,5 +1,6 @@
 """What is told of every run when it ends, or is left."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 
@@ -24,3 +25,5 @@ class RunReport:
     shared: int = 0
     """Those that another run, which wanted the same at the same time, had computed."""
     phases_s: dict[str, float] = field(default_factory=dict)
+    told: Counter[str] = field(default_factory=Counter)
+    """What the metrics have of its backtests already: a run that was left and goes on is told twice."""

@@ -1,5 +1,6 @@
 """A sweep: chunks as they are done, the best so far, and in the end the table and what the best is worth."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
@@ -12,8 +13,10 @@ from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsResponse
 from services.compute.engine import METRIC_NAMES, Detail
 from services.compute.engine.sweep.deflated_sharpe import ReturnShape, shape_of
 from services.gateway.compute_client import ComputeClient
+from services.gateway.plan import CacheMode
 from services.gateway.ranking import Ranking
 from services.gateway.result_cache import ResultCache
+from services.gateway.run_report import RunReport
 from services.gateway.sweep_choice import luck_message, walk_forward_message
 from services.gateway.sweep_chunks import Chunk, SweepChunks
 from services.gateway.sweep_messages import ROWS_IN_MESSAGE, rows_message, sweep_started, trial_message
@@ -30,25 +33,31 @@ class SweepRun:
     """One sweep of one client."""
 
     def __init__(
-        self, plan: SweepPlan, cache: ResultCache, compute: ComputeClient, arrived_at: float
+        self,
+        plan: SweepPlan,
+        cache: ResultCache,
+        compute: ComputeClient,
+        report: RunReport,
+        arrived_at: float,
     ) -> None:
-        """`arrived_at` is when the request came, by time.monotonic()."""
+        """`arrived_at` is when the request came, by time.monotonic(); `report` is kept up to date."""
         self._plan = plan
+        self._report = report
         self._compute = compute
         self._arrived_at = arrived_at
         self._chunks = SweepChunks(plan, cache, compute)
-        self._table = SweepTable(
-            len(plan.possible), len(plan.windows), len(plan.cryptos), parts=2 if plan.has_test else 1
-        )
         self._ranking = Ranking(plan.top, smallest_is_best=plan.metric in SMALLEST_IS_BEST)
         self._ranking_changed = False
         self._progress = pb.SweepProgress(total=plan.backtests)
+        report.total = plan.backtests
         # Of each crypto: how many failed, and the chunk with the first of them.
         self._failures: dict[int, tuple[int, Chunk]] = {}
 
     async def events(self) -> AsyncGenerator[SweepBacktestsResponse]:
         """Yield the sweep's events; closing the iterator cancels what is still being computed."""
-        yield SweepBacktestsResponse(started=sweep_started(self._plan))
+        yield SweepBacktestsResponse(started=sweep_started(self._plan, self._report.run_id))
+        # What takes long is done in threads, here and below: other clients are served meanwhile.
+        self._table = await asyncio.to_thread(self._empty_table)
         progress_at = best_at = time.monotonic()
         async with aclosing(self._chunks.chunks()) as chunks:
             async for chunk in chunks:
@@ -59,17 +68,23 @@ class SweepRun:
                     yield SweepBacktestsResponse(progress=self._progress)
                 if self._ranking_changed and now - best_at >= _BEST_S:
                     best_at = now
-                    yield self._best()
+                    yield await asyncio.to_thread(self._best)
         yield SweepBacktestsResponse(progress=self._progress)
         for failure in self._failure_messages():
             yield SweepBacktestsResponse(failure=failure)
         if self._ranking_changed:
-            yield self._best()
+            yield await asyncio.to_thread(self._best)
         combinations = len(self._plan.possible)
         for start in range(0, combinations, ROWS_IN_MESSAGE):
             stop = min(start + ROWS_IN_MESSAGE, combinations)
-            yield SweepBacktestsResponse(rows=rows_message(self._plan, self._table, start, stop))
+            rows = await asyncio.to_thread(rows_message, self._plan, self._table, start, stop)
+            yield SweepBacktestsResponse(rows=rows)
         yield SweepBacktestsResponse(summary=await self._summary())
+
+    def _empty_table(self) -> SweepTable:
+        plan = self._plan
+        parts = 2 if plan.has_test else 1
+        return SweepTable(len(plan.possible), len(plan.windows), len(plan.cryptos), parts)
 
     def _take(self, chunk: Chunk) -> None:
         self._table.put(chunk.first, chunk.crypto, chunk.figures)
@@ -82,6 +97,9 @@ class SweepRun:
         self._progress.completed += chunk.backtests - chunk.failed
         self._progress.failed += chunk.failed
         self._progress.from_cache += chunk.backtests if chunk.from_cache else 0
+        self._report.completed, self._report.failed = self._progress.completed, self._progress.failed
+        self._report.from_cache = self._progress.from_cache
+        self._report.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
         if chunk.failed:
             failed, first = self._failures.get(chunk.crypto, (0, chunk))
             if chunk.first < first.first:
@@ -108,10 +126,13 @@ class SweepRun:
         if winners:
             summary.winner.CopyFrom(self._trial(winners[0]))
         if self._plan.request.folds is None:
-            shape = await self._returns_of(winners[0]) if winners else None
-            summary.luck.CopyFrom(luck_message(self._plan, self._table, shape))
+            computes = self._plan.run.cache_mode is not CacheMode.ONLY
+            shape = await self._returns_of(winners[0]) if winners and computes else None
+            luck = await asyncio.to_thread(luck_message, self._plan, self._table, shape)
+            summary.luck.CopyFrom(luck)
         else:
-            summary.walk_forward.CopyFrom(walk_forward_message(self._plan, self._table))
+            walk = await asyncio.to_thread(walk_forward_message, self._plan, self._table)
+            summary.walk_forward.CopyFrom(walk)
         summary.elapsed.FromNanoseconds(int((time.monotonic() - self._arrived_at) * 1e9))
         return summary
 

@@ -1,8 +1,7 @@
-"""Chunks of sweeps in the cache: their keys, and how they are kept."""
+"""Chunks of sweeps in the cache: their keys, and how they are read."""
 
 import hashlib
 import json
-import zlib
 from dataclasses import asdict
 
 from google.protobuf.message import DecodeError
@@ -12,8 +11,6 @@ from services.compute.engine import ENGINE_VERSION
 from services.gateway.sweep_plan import SweepPlan
 
 _PREFIX = "backcast:sweep:"
-# Takes a quarter off figures that are mostly noise; higher levels take no more.
-_COMPRESSION = 1
 
 
 class ChunkKeys:
@@ -58,14 +55,9 @@ def _digest(parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def packed(chunk: SweepChunk) -> bytes:
-    """Return what is kept of a chunk."""
-    return zlib.compress(chunk.SerializeToString(), _COMPRESSION)
-
-
-def unpacked(value: bytes | None) -> SweepChunk | None:
+def chunk_of(value: bytes | None) -> SweepChunk | None:
     """Return the chunk that was kept, None where there is none."""
     try:
-        return None if value is None else SweepChunk.FromString(zlib.decompress(value))
-    except (zlib.error, DecodeError):
+        return None if value is None else SweepChunk.FromString(value)
+    except DecodeError:
         return None

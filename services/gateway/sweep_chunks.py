@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import structlog
+from google.rpc import code_pb2
 from google.rpc.status_pb2 import Status
 from numpy.typing import NDArray
 
@@ -14,12 +15,12 @@ from backcast.compute.v1.compute_service_pb2 import SweepChunkFailure
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
 from backcast.gateway.v1 import run_events_pb2
 from services.compute.engine import METRIC_NAMES
+from services.gateway.cache_server import CacheUnavailable
 from services.gateway.compute_client import ComputeClient
 from services.gateway.plan import CacheMode
 from services.gateway.result_cache import ResultCache
-from services.gateway.sweep_cache import ChunkKeys, packed, unpacked
+from services.gateway.sweep_cache import ChunkKeys, chunk_of
 from services.gateway.sweep_plan import SweepPlan
-from services.shared.errors import Unavailable
 
 _log = structlog.get_logger()
 
@@ -60,9 +61,11 @@ class SweepChunks:
         self._compute = compute
         self._keys = ChunkKeys(plan)
         self._index = {crypto.symbol: index for index, crypto in enumerate(plan.cryptos)}
-        bypassed = plan.run.cache_mode is CacheMode.BYPASS
+        self._mode = plan.run.cache_mode
         self.cache_state = (
-            run_events_pb2.CACHE_STATE_BYPASSED if bypassed else run_events_pb2.CACHE_STATE_USED
+            run_events_pb2.CACHE_STATE_BYPASSED
+            if self._mode is CacheMode.BYPASS
+            else run_events_pb2.CACHE_STATE_USED
         )
         self._missing: list[list[int]] = [[] for _ in plan.cryptos]
         self._unsaved: dict[str, bytes] = {}
@@ -81,13 +84,16 @@ class SweepChunks:
             batch = wanted[start : start + _READ_BATCH]
             for (crypto, number), value in zip(batch, await self._read(batch), strict=True):
                 first = number * self._plan.chunk_size
-                kept = unpacked(value)
+                kept = chunk_of(value)
                 # Where its first combination was in the sweep that kept it, it need not be in this one.
                 if kept and len(kept.metrics) == 8 * math.prod(self._shape(first)):
                     yield self._chunk(kept, crypto, first, from_cache=True)
                 else:
                     self._missing[crypto].append(number)
-        if any(self._missing):
+        if self._mode is CacheMode.ONLY:
+            for chunk in self._absent():
+                yield chunk
+        elif any(self._missing):
             try:
                 async with aclosing(self._computed()) as computed:
                     async for chunk in computed:
@@ -103,7 +109,8 @@ class SweepChunks:
         async with aclosing(self._compute.sweep_outcomes(plan.sweep, plan.chunk_size, wanted)) as outcomes:
             async for outcome in outcomes:
                 if outcome.HasField("failure"):
-                    yield self._failed(outcome.failure)
+                    for chunk in self._failed(outcome.failure):
+                        yield chunk
                 else:
                     await self._save(outcome.chunk)
                     crypto, first = self._index[outcome.chunk.symbol], outcome.chunk.first_combination
@@ -124,20 +131,32 @@ class SweepChunks:
             from_cache=from_cache,
         )
 
-    def _failed(self, failure: SweepChunkFailure) -> Chunk:
-        """Return a chunk without figures."""
-        shape = self._shape(failure.first_combination)
-        return Chunk(
-            crypto=self._index[failure.symbol],
-            first=failure.first_combination,
-            figures=np.full(shape, np.nan),
-            failed=shape[0] * shape[1],
-            first_failure=failure.status,
-            from_cache=False,
-        )
+    def _absent(self) -> list[Chunk]:
+        """Return chunks without figures in the place of all that are not in the cache."""
+        there = self.cache_state == run_events_pb2.CACHE_STATE_USED
+        why = "are not in the cache" if there else "are not to be had: the cache does not answer"
+        status = Status(code=code_pb2.NOT_FOUND, message=f"its figures {why}")
+        return [
+            chunk
+            for crypto, missing in zip(self._plan.cryptos, self._missing, strict=True)
+            if missing
+            for chunk in self._failed(SweepChunkFailure(symbol=crypto.symbol, status=status))
+        ]
+
+    def _failed(self, failure: SweepChunkFailure) -> list[Chunk]:
+        """Return chunks without figures: one, or all that are missing of a crypto."""
+        crypto = self._index[failure.symbol]
+        firsts = [failure.first_combination]
+        if not failure.HasField("first_combination"):
+            firsts = [chunk * self._plan.chunk_size for chunk in self._missing[crypto]]
+        shapes = list(map(self._shape, firsts))
+        return [
+            Chunk(crypto, first, np.full(shape, np.nan), shape[0] * shape[1], failure.status, False)
+            for first, shape in zip(firsts, shapes, strict=True)
+        ]
 
     async def _read(self, batch: list[tuple[int, int]]) -> list[bytes | None]:
-        if self.cache_state != run_events_pb2.CACHE_STATE_USED:
+        if self.cache_state != run_events_pb2.CACHE_STATE_USED or self._mode is CacheMode.REFRESH:
             return [None] * len(batch)
         cryptos = self._plan.cryptos
         keys = [
@@ -146,7 +165,7 @@ class SweepChunks:
         ]
         try:
             return await self._cache.get(keys)
-        except Unavailable as error:
+        except CacheUnavailable as error:
             self._lost_cache(error)
             return [None] * len(batch)
 
@@ -155,7 +174,7 @@ class SweepChunks:
         if self.cache_state != run_events_pb2.CACHE_STATE_USED:
             return
         number = chunk.first_combination // self._plan.chunk_size
-        self._unsaved[self._keys.key(number, chunk.symbol, chunk.fingerprint)] = packed(chunk)
+        self._unsaved[self._keys.key(number, chunk.symbol, chunk.fingerprint)] = chunk.SerializeToString()
         if len(self._unsaved) >= _WRITE_BATCH:
             await self._flush()
 
@@ -164,10 +183,10 @@ class SweepChunks:
         if unsaved:
             try:
                 await self._cache.put(unsaved)
-            except Unavailable as error:
+            except CacheUnavailable as error:
                 self._lost_cache(error)
 
-    def _lost_cache(self, error: Unavailable) -> None:
+    def _lost_cache(self, error: CacheUnavailable) -> None:
         """Go on without the cache, and say so in the summary."""
         _log.warning("sweeping without the cache", reason=str(error))
         self.cache_state = run_events_pb2.CACHE_STATE_UNAVAILABLE

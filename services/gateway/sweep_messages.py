@@ -16,7 +16,16 @@ from services.shared.backtest_messages import strategy_to
 from services.shared.sweep_messages import ranges_from, ranges_to
 
 # What a sweep's request and a run's have in common, by the same names.
-_COMMON = ("symbols", "strategy", "interval", "start_time", "end_time", "execution", "cache_mode")
+_COMMON = (
+    "symbols",
+    "strategy",
+    "interval",
+    "start_time",
+    "end_time",
+    "execution",
+    "cache_mode",
+    "request_id",
+)
 # A row is below 2 kB: some hundred numbers.
 ROWS_IN_MESSAGE = 500
 
@@ -35,11 +44,11 @@ def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
     )
 
 
-def sweep_started(plan: SweepPlan) -> pb.SweepStarted:
+def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:
     """Return the sweep as it was understood, every default filled in."""
     asked = plan.request
     request = pb.SweepBacktestsRequest(
-        **_common(run_request_to(plan.run)),
+        **_common(run_request_to(plan.run, run_id)),
         ranges=ranges_to(asked.grid),
         metric=plan.metric,
         top=plan.top,
@@ -56,6 +65,7 @@ def sweep_started(plan: SweepPlan) -> pb.SweepStarted:
         skipped=asked.grid.size - len(plan.possible),
         trials=plan.trials,
         backtests=plan.backtests,
+        run_id=run_id,
     )
 
 

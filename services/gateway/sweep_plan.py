@@ -12,7 +12,6 @@ from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 from services.shared.near_names import did_you_mean
 
-MAX_BACKTESTS = 1_000_000
 MAX_TOP = 1_000
 DEFAULT_METRIC = "sharpe_ratio"
 DEFAULT_TOP = 20
@@ -88,6 +87,12 @@ class SweepPlan:
         """Trials in windows."""
         return self.trials * len(self.windows)
 
+    @property
+    def factors(self) -> str:
+        """What makes so many of them, in words."""
+        factors = f"{len(self.possible):,} combinations × {len(self.cryptos):,} cryptos"
+        return factors + (f" × {len(self.windows)} windows" if len(self.windows) > 1 else "")
+
 
 def check_ranking(metric: str, top: int) -> None:
     """Raise InvalidInput, naming the field, where a request asks to be ranked by what there is not."""
@@ -108,7 +113,7 @@ def make_sweep_plan(request: SweepRequest, possible: NDArray[np.int64], known: l
         (conflict, *_) = request.grid.strategy(0).violations()
         raise InvalidInput.of("ranges", f"no combination is possible; of the first one, {conflict}")
     run = make_plan(replace(request.run, strategy=request.grid.strategy(int(possible[0]))), known)
-    plan = SweepPlan(
+    return SweepPlan(
         request=request,
         run=run,
         cryptos=sorted(run.cryptos, key=lambda crypto: crypto.symbol),
@@ -117,9 +122,6 @@ def make_sweep_plan(request: SweepRequest, possible: NDArray[np.int64], known: l
         metric=request.metric or DEFAULT_METRIC,
         top=request.top or DEFAULT_TOP,
     )
-    if plan.backtests > MAX_BACKTESTS:
-        raise InvalidInput.of("ranges", _too_many(plan))
-    return plan
 
 
 def _folds(request: SweepRequest, window: Window, interval: Interval) -> list[Fold]:
@@ -128,10 +130,3 @@ def _folds(request: SweepRequest, window: Window, interval: Interval) -> list[Fo
     if request.folds is not None:
         return walk_forward(window, interval, request.folds)
     return [Fold(window, None)]
-
-
-def _too_many(plan: SweepPlan) -> str:
-    factors = f"{len(plan.possible):,} combinations × {len(plan.cryptos):,} cryptos"
-    if len(plan.windows) > 1:
-        factors += f" × {len(plan.windows)} windows"
-    return f"{factors} are {plan.backtests:,} backtests, and at most {MAX_BACKTESTS:,} are allowed"

@@ -8,16 +8,19 @@ from typing import Any
 
 import grpc
 import structlog
+from grpc_channelz.v1 import channelz, channelz_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.shared.errors import Unavailable
 from services.shared.rpc_status import StatusInterceptor
+from services.shared.rpc_watch import WatchInterceptor
 from services.shared.settings import Settings
 
 _log = structlog.get_logger()
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
+CHANNELZ_NAME = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
@@ -39,13 +42,17 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
 
-    server = grpc.aio.server(interceptors=[StatusInterceptor()], options=_options(settings))
+    server = grpc.aio.server(
+        interceptors=[WatchInterceptor(), StatusInterceptor()], options=_options(settings)
+    )
     for service in services:
         service.add_to(server)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     names = [service.name for service in services]
-    reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    channelz.add_channelz_servicer(server)
+    of_all_servers = (health.SERVICE_NAME, CHANNELZ_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection((*names, *of_all_servers), server)
     address = f"{settings.host}:{port}"
     try:
         port = server.add_insecure_port(address)
@@ -64,7 +71,7 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
     # Without so_reuseport two servers on one port would share its calls instead of the second failing.
-    options = [("grpc.so_reuseport", 0)]
+    options = [("grpc.so_reuseport", 0), ("grpc.enable_channelz", 1)]
     if settings.connection_max_age_s:
         # Streams on a connection that is too old go on for as long as they take; new calls get a new one.
         options.append(("grpc.max_connection_age_ms", int(settings.connection_max_age_s * 1000)))

@@ -162,7 +162,12 @@ def _guard_stream(method: Callable[..., Any], parse: _Parse) -> Callable[..., An
         try:
             # Closed explicitly: a stream that ends while its message is on the way out must not go on
             # until the garbage collector finds it.
-            async with aclosing(method(parse(raw), context)) as messages:
+            messages = method(parse(raw), context)
+            if inspect.isawaitable(messages):
+                # As gRPC's own Health.Watch: it writes to the context, and yields nothing.
+                await messages
+                return
+            async with aclosing(messages):
                 async for message in messages:
                     yield message
         except Exception as error:
@@ -178,6 +183,8 @@ async def _end(context: "_Context", error: Exception) -> None:
         if isinstance(error, Unavailable):
             # No fault of the caller's: whoever runs the service should see it too.
             _log.warning("call not served", reason=str(error), cause=str(error.__cause__ or ""))
+        elif isinstance(error, Exhausted | TooLarge):
+            _log.info("refused", reason=str(error))
         status = status_of(error)
     elif isinstance(error, asyncio.TimeoutError):
         status = status_pb2.Status(code=code_pb2.UNAVAILABLE, message="a part of the service took too long")

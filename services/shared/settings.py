@@ -88,6 +88,12 @@ class Settings(BaseSettings):
         description="Clients of a service connect anew after so long, and so find new addresses of its name; "
         "never where it is not set.",
     )
+    metrics_host: str = Field("127.0.0.1", description="Address that metrics are served on.")
+    gateway_metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="Where Prometheus finds the gateway's metrics; 0: a free port."
+    )
+    compute_metrics_port: int | None = Field(None, ge=0, le=65535)
+    data_metrics_port: int | None = Field(None, ge=0, le=65535)
     shutdown_grace_s: float = Field(5.0, ge=0, description="Seconds that streams in flight get to finish.")
 
     @property

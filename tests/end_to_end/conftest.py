@@ -1,12 +1,19 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+from services.local.stack import LocalStack
 from services.shared.candles import Candles
+from services.shared.rpc_channel import open_channel
 from tests.candle_making import START_S, import_candles, random_candles
+from tests.end_to_end.observed import Observed, observed_stack
 
 if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 HOURS = 24 * 100
@@ -24,3 +31,17 @@ async def market(data_service: "MarketDataServiceAsyncStub") -> dict[str, Candle
     for symbol, columns in candles.items():
         await import_candles(data_service, symbol, columns)
     return candles
+
+
+@pytest.fixture(scope="session")
+async def observed(stack: LocalStack, short_folder: Path) -> AsyncIterator[Observed]:
+    """Services that show all they can, beside the stack."""
+    async with observed_stack(stack, short_folder / "observed") as observed:
+        yield observed
+
+
+@pytest.fixture(scope="session")
+async def observed_gateway(observed: Observed) -> "AsyncIterator[BacktestServiceAsyncStub]":
+    """A client of their gateway."""
+    async with open_channel(observed.stack.gateway_address) as channel:
+        yield BacktestServiceStub(channel)

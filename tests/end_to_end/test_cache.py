@@ -3,14 +3,17 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import grpc
 import numpy as np
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from redis.asyncio import Redis
 
 from backcast.backtest.v1 import result_pb2
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
 from services.compute.engine.strategies.rsi import Rsi
+from services.local.stack import LocalStack
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import Candles
 from tests.candle_making import START_S, events_of, import_candles, random_candles
@@ -84,6 +87,72 @@ async def test_bypass_reads_nothing_and_writes_nothing(
     other = strategy_to(Rsi(period=9))
     await run(gateway, request(strategy=other, cache_mode=pb.CACHE_MODE_BYPASS))
     assert missed(await run(gateway, request(strategy=other))) == set(SYMBOLS)
+
+
+async def test_refresh_computes_and_writes(
+    gateway: "BacktestServiceAsyncStub", cached_market: dict[str, Candles], stack: LocalStack
+) -> None:
+    events = await run(gateway, request(cache_mode=pb.CACHE_MODE_REFRESH))
+    assert missed(events) == set(SYMBOLS)
+    assert events[-1].summary.cache_state == run_events_pb2.CACHE_STATE_USED
+    other = strategy_to(Rsi(period=8))
+    await run(gateway, request(strategy=other, cache_mode=pb.CACHE_MODE_REFRESH))
+    assert missed(await run(gateway, request(strategy=other))) == set()
+    # What is there is written over.
+    async with Redis.from_url(stack.redis_url) as redis:
+        keys = [key async for key in redis.scan_iter("backcast:result:*") if not key.endswith(b":claim")]
+        for key in keys:
+            await redis.set(key, b"damaged", keepttl=True)
+        await run(gateway, request(cache_mode=pb.CACHE_MODE_REFRESH))
+        assert sum([await redis.get(key) != b"damaged" for key in keys]) == len(SYMBOLS)
+    # And what is damaged is as good as not there.
+    assert missed(await run(gateway, request(strategy=other))) == set(SYMBOLS)
+    assert missed(await run(gateway, request(strategy=other))) == set()
+
+
+async def test_only_computes_nothing(
+    gateway: "BacktestServiceAsyncStub", cached_market: dict[str, Candles]
+) -> None:
+    only = pb.CACHE_MODE_ONLY
+    assert missed(await run(gateway, request(cache_mode=only))) == set()
+    other = strategy_to(Rsi(period=10))
+    await run(gateway, request(strategy=other, symbols=SYMBOLS[:2]))
+    events = await run(gateway, request(strategy=other, cache_mode=only))
+    assert set(results_in(events)) == set(SYMBOLS[:2])
+    failures = [event.failure for event in events if event.HasField("failure")]
+    assert {failure.symbol for failure in failures} == set(SYMBOLS[2:])
+    assert {(failure.status.code, failure.status.message) for failure in failures} == {
+        (grpc.StatusCode.NOT_FOUND.value[0], "its result is not in the cache")
+    }
+    assert events[-1].progress == run_events_pb2.Progress(completed=2, failed=4, from_cache=2, total=6)
+    wanted = pb.GetBacktestRequest(symbol=SYMBOLS[3], strategy=other, cache_mode=only)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await gateway.GetBacktest(wanted)
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_get_tells_what_the_cache_did(
+    gateway: "BacktestServiceAsyncStub", cached_market: dict[str, Candles]
+) -> None:
+    wanted = pb.GetBacktestRequest(symbol=SYMBOLS[0], strategy=strategy_to(Rsi()))
+    answer = await gateway.GetBacktest(wanted)
+    assert (answer.cache_state, answer.result.from_cache) == (run_events_pb2.CACHE_STATE_USED, True)
+    wanted.cache_mode = pb.CACHE_MODE_BYPASS
+    assert (await gateway.GetBacktest(wanted)).cache_state == run_events_pb2.CACHE_STATE_BYPASSED
+
+
+async def test_results_stay_about_a_day_and_are_packed_where_that_pays(
+    gateway: "BacktestServiceAsyncStub", cached_market: dict[str, Candles], stack: LocalStack
+) -> None:
+    results = results_in(await run(gateway, request(detail=result_pb2.DETAIL_EQUITY)))
+    async with Redis.from_url(stack.redis_url) as redis:
+        keys = [key async for key in redis.scan_iter("backcast:result:*") if not key.endswith(b":claim")]
+        lives_s = {await redis.ttl(key) for key in keys}
+        sizes = sorted([await redis.strlen(key) for key in keys])
+    assert 0.89 * 86_400 < min(lives_s) < max(lives_s) <= 1.1 * 86_400
+    assert len(lives_s) > 3
+    largest = max(result.ByteSize() for result in results.values())
+    assert largest > sizes[-1] > 1_024 > sizes[0]
 
 
 async def test_a_corrected_candle_makes_exactly_that_crypto_miss(

@@ -146,7 +146,9 @@ async def test_defaults_are_filled_in_and_told(
     request = pb.RunBacktestsRequest(symbols=["run00usdt", "RUN00/USDT"], strategy=StrategyMessage())
     request.strategy.rsi.SetInParent()
     started = (await anext(events_of(gateway, request))).started
+    assert len(started.run_id) == 32
     assert MessageToDict(started.request) == {
+        "requestId": started.run_id,
         "symbols": ["RUN00USDT"],
         "strategy": {"rsi": {"period": 14, "oversold": 30.0, "overbought": 70.0}},
         "interval": "INTERVAL_1H",

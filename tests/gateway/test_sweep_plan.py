@@ -49,12 +49,11 @@ def test_chunks_cover_every_combination(folds: int | None) -> None:
     assert (plan.chunk_count - 1) * plan.chunk_size < 700 <= plan.chunk_count * plan.chunk_size
 
 
-def test_a_million_backtests_are_allowed_and_no_more() -> None:
-    assert planned(cryptos=200, periods=5000).backtests == 1_000_000
-    with pytest.raises(
-        InvalidInput, match="ranges: 5,000 combinations × 201 cryptos are 1,005,000 backtests"
-    ):
-        planned(cryptos=201, periods=5000)
+def test_what_makes_so_many_backtests_is_told_in_words() -> None:
+    plan = planned(cryptos=201, periods=5000)
+    assert plan.backtests == 1_005_000
+    assert plan.factors == "5,000 combinations × 201 cryptos"
+    assert planned(cryptos=3, periods=20, folds=2).factors == "20 combinations × 3 cryptos × 4 windows"
 
 
 def test_where_no_combination_is_possible_the_first_conflict_is_told() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from services.shared.call_metadata import outgoing_metadata
 from services.shared.candle_messages import candles_from, columns_to, interval_to
 from services.shared.candles import Candles
 from services.shared.interval import Interval
@@ -79,7 +80,8 @@ class CandleSource:
 
         Raises Unavailable where the service is away.
         """
-        call = self._stub.StreamCandles(candles_request(known_fingerprints, interval, columns))
+        request = candles_request(known_fingerprints, interval, columns)
+        call = self._stub.StreamCandles(request, metadata=outgoing_metadata())
         blocks = HistoryBlocks(columns)
         try:
             async for response in call:

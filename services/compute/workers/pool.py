@@ -35,6 +35,7 @@ class WorkerPool(Executor):
 
     def __init__(self, size: int) -> None:
         self._size = size
+        self._deaths = 0
         self._waiting: deque[Call] = deque()
         self._workers: list[WorkerProcess] = []
         self._idle: list[WorkerProcess] = []
@@ -63,6 +64,26 @@ class WorkerPool(Executor):
     async def capacity(self) -> int:
         """Return how many calls it does at once."""
         return self._size
+
+    @property
+    def size(self) -> int:
+        """How many workers there are to be."""
+        return self._size
+
+    @property
+    def busy(self) -> int:
+        """How many workers are at a call."""
+        return sum(worker.busy for worker in self._workers)
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a worker."""
+        return sum(not call.future.cancelled() for call in tuple(self._waiting))
+
+    @property
+    def deaths(self) -> int:
+        """How many workers have died so far."""
+        return self._deaths
 
     def submit(
         self, fn: Callable[_Parameters, _Value], /, *args: _Parameters.args, **kwargs: _Parameters.kwargs
@@ -119,6 +140,7 @@ class WorkerPool(Executor):
             self._changed.set()
 
     def _has_died(self, worker: WorkerProcess, call: Call | None) -> None:
+        self._deaths += 1
         _log.warning("a worker died", exit_code=worker.exit_code)
         if worker in self._idle:
             self._idle.remove(worker)

@@ -47,16 +47,22 @@ class WorkerProcess:
         self._loop = asyncio.get_running_loop()
         self.ready = False
         """Whether the process has become ready."""
+        self._call: Call | None = None
 
     @property
     def exit_code(self) -> int | None:
         """The exit status of a process that died; a signal's number is negative."""
         return self._process.exitcode
 
+    @property
+    def busy(self) -> bool:
+        """Whether it is at a call."""
+        return self._call is not None
+
     def start(self) -> None:
         """Start the process; `idle` tells when it is ready. Raises OSError or EOFError where it does not."""
         self.ready = False
-        self._call: Call | None = None
+        self._call = None
         self._received = bytearray()
         self._unsent = memoryview(b"")
         self._socket, theirs = socket.socketpair()

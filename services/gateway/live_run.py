@@ -1,0 +1,165 @@
+"""A run under way: the task that makes its events, and those who watch them."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from enum import Enum
+
+import structlog
+
+from services.gateway.admission import Place
+from services.gateway.event_log import EventLog
+from services.gateway.run_report import RunReport
+from services.gateway.run_telling import tell
+from services.shared.errors import BackcastError, Cancelled, Internal
+
+_log = structlog.get_logger()
+
+# So many events are made before others on the event loop have their turn.
+_EVENTS_AT_ONCE = 8
+_BYTES_BESIDE_EVENTS = 4_096
+
+
+class RunState(Enum):
+    """What a run is doing."""
+
+    RUNNING = "running"
+    RESTING = "left"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class LiveRun:
+    """A run that is watched, or can be watched again.
+
+    It works while it is watched. When the last watcher leaves it rests: what computes is closed, and opened
+    again for the next watcher. A run that does not `resume` is cancelled then.
+    """
+
+    def __init__(
+        self,
+        report: RunReport,
+        make_events: Callable[[], AsyncGenerator[bytes]],
+        place: Place,
+        *,
+        resumes: bool,
+        started_s: float,
+        arrived_at: float,
+    ) -> None:
+        """`make_events` yields serialized events: those that it has not yielded when it was closed before.
+
+        `started_s` is in Unix seconds, `arrived_at` the same moment by time.monotonic().
+        """
+        self.report = report
+        self.state = RunState.RESTING
+        self.started_s = started_s
+        self.client = place.client
+        self.resumes = resumes
+        self.watchers = 0
+        self.ended_at: float | None = None
+        """When it came to rest or to its end, by time.monotonic(); None while it is running."""
+        self.on_end: Callable[[LiveRun], None] = lambda _: None
+        """Called when it came to rest or to its end."""
+        self._make_events: Callable[[], AsyncGenerator[bytes]] | None = make_events
+        self._place = place
+        self._arrived_at = arrived_at
+        self._log = EventLog()
+        self._task: asyncio.Task[None] | None = None
+        self._error: BackcastError | None = None
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds from the request's arrival until now, or until its end."""
+        return (self.ended_at or time.monotonic()) - self._arrived_at
+
+    @property
+    def last_sequence(self) -> int:
+        """The number of its last event."""
+        return self._log.last
+
+    @property
+    def kept_bytes(self) -> int:
+        """About what it takes in memory."""
+        return self._log.kept_bytes + _BYTES_BESIDE_EVENTS
+
+    async def watch(self, after: int = 0) -> AsyncGenerator[bytes]:
+        """Yield its events after the number `after`, and go on as they come.
+
+        Raises what the run ends with, and Exhausted where it rests and there is no place for it now.
+        """
+        if self.state is RunState.RESTING:
+            self._start()
+        self.watchers += 1
+        try:
+            async with aclosing(self._log.events(after)) as events:
+                async for event in events:
+                    yield event
+            if self._error:
+                raise self._error
+        finally:
+            self.watchers -= 1
+            if not self.watchers and self.state is RunState.RUNNING:
+                await self._stop(RunState.RESTING if self.resumes else RunState.CANCELLED)
+
+    async def cancel(self) -> None:
+        """End it, whoever watches."""
+        if self.state in (RunState.RUNNING, RunState.RESTING):
+            self._error = Cancelled("the run was cancelled")
+            await self._stop(RunState.CANCELLED)
+
+    def _start(self) -> None:
+        if self._place.left:
+            place = self._place.admission.enter(self.client)
+            try:
+                place.take_again(self._place.backtests)
+            except BackcastError:
+                place.leave()
+                raise
+            self._place = place
+        self.state, self.ended_at = RunState.RUNNING, None
+        self._task = asyncio.create_task(self._work())
+
+    async def _work(self) -> None:
+        assert self._make_events
+        try:
+            async with aclosing(self._make_events()) as events:
+                async for event in events:
+                    self._log.add(event)
+                    if self._log.last % _EVENTS_AT_ONCE == 0:
+                        await asyncio.sleep(0)
+                    await self._log.room()
+        except BackcastError as error:
+            self._error = error
+        except Exception as error:
+            _log.error("run failed", run_id=self.report.run_id, exc_info=error)
+            self._error = Internal("internal error; the service's log has more")
+        self._end(RunState.FAILED if self._error else RunState.COMPLETED)
+
+    async def _stop(self, state: RunState) -> None:
+        task, self._task = self._task, None
+        if task:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        # It may have come to its end before it could be cancelled.
+        if self.state in (RunState.RUNNING, RunState.RESTING):
+            self._end(state)
+        if self.state is RunState.RESTING and self.watchers:
+            # Somebody came while the last one left.
+            try:
+                self._start()
+            except BackcastError as error:
+                self._error = error
+                self._end(RunState.FAILED)
+
+    def _end(self, state: RunState) -> None:
+        self.state, self.ended_at = state, time.monotonic()
+        self._place.leave()
+        if state is not RunState.RESTING:
+            self._log.end()
+            self._make_events = None
+        self.report.outcome = type(self._error).__name__.lower() if state is RunState.FAILED else state.value
+        self.report.phases_s["total"] = self.elapsed_s
+        tell(self.report)
+        self.on_end(self)

@@ -1,0 +1,37 @@
+"""Writes new results to the cache, several in a round trip, while a run goes on."""
+
+import time
+from collections.abc import Callable, Collection
+
+from services.gateway.result_cache import ResultCache
+
+# A round trip for each result would slow the stream down; others may wait for what is not written yet.
+_BATCH = 32
+_BATCH_S = 0.1
+
+
+class ResultWriter:
+    """Keeps what one run computes. Its errors are CacheUnavailable; what was not written then is given up."""
+
+    def __init__(
+        self, cache: ResultCache, written: Callable[[Collection[str]], None] = lambda _: None
+    ) -> None:
+        """`written` is called with the keys of results that are in the cache now."""
+        self._cache = cache
+        self._written = written
+        self._unwritten: dict[str, bytes] = {}
+        self._written_at = time.monotonic()
+
+    async def add(self, key: str, value: bytes) -> None:
+        """Write a value soon."""
+        self._unwritten[key] = value
+        if len(self._unwritten) >= _BATCH or time.monotonic() - self._written_at > _BATCH_S:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what is left now."""
+        unwritten, self._unwritten = self._unwritten, {}
+        self._written_at = time.monotonic()
+        if unwritten:
+            await self._cache.put(unwritten)
+            self._written(unwritten)

@@ -1,0 +1,26 @@
+"""Prometheus metrics that every service has. What they count is counted also where nobody asks for it."""
+
+from prometheus_client import Gauge, Histogram, disable_created_metrics
+
+# A second series for each counter, which nothing here uses.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+# From a cached result to a sweep of minutes.
+SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+RPC_DURATION = Histogram(
+    "backcast_rpc_duration_seconds",
+    "Time from a call's arrival to its end, streams included, by its final status code.",
+    ["method", "code"],
+    buckets=SECONDS,
+)
+RPCS_IN_PROGRESS = Gauge("backcast_rpcs_in_progress", "Calls that are being served.", ["method"])
+
+EVENT_LOOP_LAG = Histogram(
+    "backcast_event_loop_lag_seconds",
+    "How much later than it should a timer of the event loop fired; measured every 20 ms.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0),
+)
+
+UNKNOWN_METHOD = "unknown"
+"""The method of calls to methods that there are not: strangers choose their names."""

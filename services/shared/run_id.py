@@ -1,0 +1,17 @@
+"""The id of the run that something is done for: in log lines and spans, and on its way between services."""
+
+import re
+from contextvars import ContextVar
+
+RUN_ID_KEY = "backcast-run-id"
+"""Key of the run's id in the metadata of calls."""
+
+_RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+current_run_id: ContextVar[str] = ContextVar("current_run_id", default="")
+"""The run that is being served; "" where it is none."""
+
+
+def is_run_id(text: str) -> bool:
+    """Return whether `text` is 1 to 64 letters, digits, '-', '_' and '.'."""
+    return bool(_RUN_ID.fullmatch(text))

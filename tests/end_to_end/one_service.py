@@ -1,0 +1,54 @@
+"""One service as a process of a test's own, beside the stack that all tests share."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from services.local.health import is_serving
+from services.local.ports import HOST, free_ports
+from services.local.server_process import ServerProcess
+from services.local.stack import LocalStack, serve_command
+
+_GRACE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class OneService:
+    """A service that runs: its process, its log, and where clients find it (host:port)."""
+
+    process: psutil.Process
+    log: Path
+    address: str
+
+
+@asynccontextmanager
+async def service_beside(
+    stack: LocalStack, service: str, folder: Path, port: int = 0, **settings: object
+) -> AsyncIterator[OneService]:
+    """Start a service on the other services and servers of `stack`, unless `settings` name others."""
+    port = port or free_ports(1)[0]
+    environment = {
+        **os.environ,
+        "BACKCAST_DATABASE_URL": stack.database_url,
+        "BACKCAST_REDIS_URL": stack.redis_url,
+        "BACKCAST_GATEWAY_ADDRESS": stack.gateway_address,
+        "BACKCAST_COMPUTE_ADDRESS": stack.compute_address,
+        "BACKCAST_DATA_ADDRESS": stack.data_address,
+        "BACKCAST_COLUMN_DIR": str(folder / "columns"),
+        f"BACKCAST_{service.upper()}_PORT": str(port),
+        **{f"BACKCAST_{name.upper()}": str(value) for name, value in settings.items()},
+    }
+    folder.mkdir(exist_ok=True)
+    log = folder / f"{service}-{port}.log"
+    server = ServerProcess(service, serve_command(service), log, environment=environment)
+    address = f"{HOST}:{port}"
+    try:
+        while not await is_serving(address):
+            server.check()
+        yield OneService(psutil.Process(server.pid), log, address)
+    finally:
+        server.stop(_GRACE_S)

@@ -1,0 +1,227 @@
+"""Runs by name: listed, cancelled, watched, and taken up where their stream broke."""
+
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from google.protobuf.struct_pb2 import Value
+
+from backcast.backtest.v1.sweep_pb2 import ParameterRange
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1 import run_service_pb2
+from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
+from services.compute.engine.strategies.rsi import Rsi
+from services.local.stack import LocalStack
+from services.shared.backtest_messages import strategy_to
+from services.shared.candles import Candles
+from services.shared.rpc_channel import open_channel
+from services.shared.rpc_status import violations_of
+from tests.candle_making import events_of
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+    from backcast.gateway.v1.run_service_pb2_grpc import RunServiceAsyncStub
+
+RESTING, COMPLETED, CANCELLED = (
+    run_service_pb2.RUN_STATE_RESTING,
+    run_service_pb2.RUN_STATE_COMPLETED,
+    run_service_pb2.RUN_STATE_CANCELLED,
+)
+
+
+@pytest.fixture
+async def runs(stack: LocalStack) -> "RunServiceAsyncStub":
+    """A second client of the gateway, on a connection of its own."""
+    async with open_channel(stack.gateway_address) as channel:
+        yield RunServiceStub(channel)
+
+
+def request(**fields: object) -> pb.RunBacktestsRequest:
+    symbols = [f"RUN{number:02}USDT" for number in range(12)]
+    return pb.RunBacktestsRequest(
+        **{"symbols": symbols, "strategy": strategy_to(Rsi()), "cache_mode": pb.CACHE_MODE_BYPASS, **fields}  # type: ignore[arg-type]
+    )
+
+
+async def run_info(runs: "RunServiceAsyncStub", run_id: str) -> run_service_pb2.RunInfo:
+    listed = await runs.ListRuns(run_service_pb2.ListRunsRequest())
+    (info,) = (info for info in listed.runs if info.run_id == run_id)
+    return info
+
+
+async def watched(runs: "RunServiceAsyncStub", run_id: str, after: int = 0) -> list[pb.RunBacktestsResponse]:
+    call = runs.WatchRun(run_service_pb2.WatchRunRequest(run_id=run_id, after_sequence=after))
+    return [answer.response async for answer in call]
+
+
+async def broken_off(gateway: "BacktestServiceAsyncStub", run_id: str, after: int) -> list[Any]:
+    """Return the first events of a run whose stream breaks then."""
+    call = gateway.RunBacktests(request(request_id=run_id))
+    events = []
+    async for event in call:
+        events.append(event)
+        if event.sequence == after:
+            break
+    call.cancel()
+    return events
+
+
+def without_time(events: list[pb.RunBacktestsResponse]) -> list[pb.RunBacktestsResponse]:
+    for event in events:
+        event.summary.ClearField("elapsed") if event.HasField("summary") else None
+    return events
+
+
+async def test_the_id_is_in_the_metadata_and_the_events_are_numbered(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    call = gateway.RunBacktests(request(request_id="my-run.1"))
+    assert dict(await call.initial_metadata())["backcast-run-id"] == "my-run.1"
+    events = [event async for event in call]
+    assert events[0].started.run_id == events[0].started.request.request_id == "my-run.1"
+    assert [event.sequence for event in events] == list(range(1, 15))
+
+
+async def test_every_method_tells_an_id(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    get = gateway.GetBacktest(pb.GetBacktestRequest(symbol="RUN00USDT", strategy=strategy_to(Rsi())))
+    sweep = gateway.SweepBacktests(
+        pb.SweepBacktestsRequest(
+            symbols=["RUN00USDT"],
+            strategy=strategy_to(Rsi()),
+            ranges=[ParameterRange(name="period", values=[Value(number_value=5)])],
+            request_id="sweep-it",
+        )
+    )
+    run_id = dict(await get.initial_metadata())["backcast-run-id"]
+    assert (await get).request.request_id == run_id
+    assert len(run_id) == 32
+    assert dict(await sweep.initial_metadata())["backcast-run-id"] == "sweep-it"
+    events = [event async for event in sweep]
+    assert events[0].started.run_id == "sweep-it"
+
+
+async def test_the_id_of_a_run_that_is_refused_is_free_again(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    call = gateway.RunBacktests(request(symbols=["NOPE"], request_id="refused"))
+    assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert len([event async for event in events_of(gateway, request(request_id="refused"))]) == 14
+
+
+async def test_a_broken_stream_is_taken_up_without_a_gap_or_a_double(
+    gateway: "BacktestServiceAsyncStub", runs: "RunServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    whole = {event.result.symbol: event.result async for event in events_of(gateway, request())}
+    for after in (1, 2, 7, 13):
+        run_id = f"broken-after-{after}"
+        before = await broken_off(gateway, run_id, after)
+        rest = await watched(runs, run_id, after)
+        assert [event.sequence for event in (*before, *rest)] == list(range(1, 15))
+        results = {event.result.symbol: event.result for event in (*before, *rest)}
+        assert results == whole
+        assert rest[-1].progress.completed == 12
+        # All of it once more, and on the connection of the first.
+        again = await watched(runs, run_id)
+        assert again == [*before, *rest]
+        assert (await run_info(runs, run_id)).state == COMPLETED
+
+
+async def test_a_run_is_watched_by_two_at_once(
+    gateway: "BacktestServiceAsyncStub", runs: "RunServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    call = gateway.RunBacktests(request(request_id="two-watch"))
+    first = [await anext(aiter(call))]
+    assert (await run_info(runs, "two-watch")).watchers == 1
+    second = await watched(runs, "two-watch")
+    first += [event async for event in call]
+    assert first == second
+    assert len(first) == 14
+
+
+async def test_a_left_run_is_listed_and_can_be_asked_for_anew(
+    gateway: "BacktestServiceAsyncStub", runs: "RunServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    slow = request(request_id="left", detail=3)
+    call = gateway.RunBacktests(slow)
+    await anext(aiter(call))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        _ = [event async for event in events_of(gateway, slow)]
+    assert caught.value.code() is grpc.StatusCode.ALREADY_EXISTS
+    call.cancel()
+    while (info := await run_info(runs, "left")).watchers:
+        pass
+    assert info.state in (RESTING, COMPLETED)
+    assert (info.method, info.client, info.strategy, info.total) == ("RunBacktests", "anonymous", "rsi", 12)
+    assert info.start_time.seconds > 1_700_000_000
+    assert len([event async for event in events_of(gateway, slow)]) == 14
+
+
+async def test_a_cancelled_run_ends_for_its_client(
+    gateway: "BacktestServiceAsyncStub", runs: "RunServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    # Nobody reads, and it is more than fits on the way: it is under way until it is cancelled.
+    sweep = pb.SweepBacktestsRequest(
+        strategy=strategy_to(Rsi()),
+        symbols=list(request().symbols),
+        ranges=[
+            ParameterRange(name="period", values=[Value(number_value=number) for number in range(2, 2002)])
+        ],
+        cache_mode=pb.CACHE_MODE_BYPASS,
+        request_id="cancel-me",
+    )
+    call = gateway.SweepBacktests(sweep)
+    assert (await anext(aiter(call))).started.backtests == 24_000
+    answer = await runs.CancelRun(run_service_pb2.CancelRunRequest(run_id="cancel-me"))
+    assert (answer.run.state, answer.run.run_id) == (CANCELLED, "cancel-me")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        _ = [event async for event in call]
+    assert (caught.value.code(), caught.value.details()) == (
+        grpc.StatusCode.CANCELLED,
+        "the run was cancelled",
+    )
+    assert "cancel-me" not in {
+        info.run_id for info in (await runs.ListRuns(run_service_pb2.ListRunsRequest())).runs
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"run_id": ""}, "run_id"),
+        ({"run_id": "watch-badly", "after_sequence": -1}, "after_sequence"),
+        ({"run_id": "watch-badly", "after_sequence": 15}, "after_sequence"),
+    ],
+)
+async def test_bad_fields_are_named(
+    gateway: "BacktestServiceAsyncStub",
+    runs: "RunServiceAsyncStub",
+    market: dict[str, Candles],
+    asked: dict[str, Any],
+    field: str,
+) -> None:
+    _ = [event async for event in events_of(gateway, request(request_id="watch-badly"))]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        _ = [answer async for answer in runs.WatchRun(run_service_pb2.WatchRunRequest(**asked))]
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert [violation.field for violation in violations_of(caught.value)] == [field]
+
+
+async def test_a_run_that_is_not_there_is_not_found(runs: "RunServiceAsyncStub") -> None:
+    for call in (
+        runs.CancelRun(run_service_pb2.CancelRunRequest(run_id="nobody")),
+        anext(aiter(runs.WatchRun(run_service_pb2.WatchRunRequest(run_id="nobody")))),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+        assert "there is no run 'nobody'" in (caught.value.details() or "")
+
+
+async def test_a_bad_request_id_is_named(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        _ = [event async for event in events_of(gateway, request(request_id="a b"))]
+    assert [violation.field for violation in violations_of(caught.value)] == ["request_id"]

@@ -1,0 +1,79 @@
+"""A slow reader makes the run wait, and no server's memory grow."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from backcast.backtest.v1 import result_pb2
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1 import run_service_pb2
+from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
+from services.compute.engine.strategies.rsi import Rsi
+from services.local.stack import LocalStack
+from services.shared.backtest_messages import strategy_to
+from services.shared.rpc_channel import open_channel
+from tests.candle_making import import_candles, random_candles
+from tests.end_to_end.one_service import service_beside
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+SYMBOLS = [f"SLOW{number}USDT" for number in range(60)]
+HOURS = 24 * 500
+
+
+@pytest.fixture(scope="module")
+async def long_market(data_service: "MarketDataServiceAsyncStub") -> None:
+    """Sixty cryptos whose equity curves are 11 MB together."""
+    for number, symbol in enumerate(SYMBOLS):
+        await import_candles(data_service, symbol, random_candles(number, HOURS))
+
+
+async def done_at_rest(stub: RunServiceStub, run_id: str, servers: list[psutil.Process]) -> int:
+    """Return how many results a run has when the servers do not work any more."""
+    used_s = -1.0
+    while (now_s := sum(sum(server.cpu_times()[:2]) for server in servers)) - used_s > 0.02:
+        used_s = now_s
+        await asyncio.sleep(0.3)
+    listed = await stub.ListRuns(run_service_pb2.ListRunsRequest())
+    return next(info.done for info in listed.runs if info.run_id == run_id)
+
+
+async def test_a_slow_reader_makes_the_run_wait(
+    stack: LocalStack, long_market: None, short_folder: Path
+) -> None:
+    async with (
+        service_beside(stack, "compute", short_folder / "slow") as compute,
+        service_beside(stack, "gateway", short_folder / "slow", compute_address=compute.address) as gateway,
+        open_channel(gateway.address) as channel,
+    ):
+        servers = [gateway.process, compute.process, *compute.process.children(recursive=True)]
+        stub, runs = BacktestServiceStub(channel), RunServiceStub(channel)
+        wanted = pb.RunBacktestsRequest(
+            symbols=SYMBOLS,
+            strategy=strategy_to(Rsi()),
+            detail=result_pb2.DETAIL_EQUITY,
+            cache_mode=pb.CACHE_MODE_BYPASS,
+        )
+        # Once at full speed: what is used from then on is the run's.
+        _ = [event async for event in stub.RunBacktests(wanted)]
+        memory_before = gateway.process.memory_info().rss + compute.process.memory_info().rss
+        calls = []
+        for number in range(4):
+            wanted.request_id = f"slow-{number}"
+            calls.append(stub.RunBacktests(wanted))
+            assert (await anext(aiter(calls[-1]))).HasField("started")
+        for number in range(4):
+            done = await done_at_rest(runs, f"slow-{number}", servers)
+            assert 0 < done < len(SYMBOLS)
+        memory_after = gateway.process.memory_info().rss + compute.process.memory_info().rss
+        # What is on its way of each run: 4 MiB of events, and what gRPC and the sockets hold.
+        assert memory_after - memory_before < 4 * 12 * 2**20
+        # And who reads at last gets all of it.
+        for call in calls:
+            events = [event async for event in call]
+            assert events[-1].summary.progress.completed == len(SYMBOLS)

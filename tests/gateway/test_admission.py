@@ -1,0 +1,96 @@
+"""Limits on what is under way."""
+
+import re
+
+import pytest
+
+from services.gateway.admission import Admission, Limits, Place, RequestSize
+from services.gateway.clients import ANONYMOUS, Client, Right
+from services.shared.errors import Exhausted, TooLarge
+
+LIMITS = Limits(
+    max_runs=4,
+    max_runs_per_client=3,
+    max_backtests=1_000,
+    max_backtests_per_client=800,
+    max_backtests_per_request=500,
+    max_symbols_per_request=20,
+)
+OTHER = Client("other", frozenset({Right.RUN}))
+
+
+def size(backtests: int, symbols: int = 1) -> RequestSize:
+    return RequestSize(symbols, backtests, f"{backtests} things", "ranges")
+
+
+def entered(admission: Admission, client: Client = ANONYMOUS, backtests: int = 1) -> Place:
+    place = admission.enter(client)
+    place.take(size(backtests))
+    return place
+
+
+def test_a_client_has_so_many_runs_and_finds_room_again() -> None:
+    admission = Admission(LIMITS)
+    places = [entered(admission) for _ in range(3)]
+    with pytest.raises(Exhausted, match="anonymous may have 3 runs under way at once") as caught:
+        admission.enter(ANONYMOUS)
+    assert caught.value.retry_after_s > 0
+    places[0].leave()
+    # Once more does nothing: nobody else's place is given away.
+    places[0].leave()
+    entered(admission)
+    with pytest.raises(Exhausted):
+        admission.enter(ANONYMOUS)
+
+
+def test_all_clients_together_have_so_many_runs() -> None:
+    admission = Admission(LIMITS)
+    for _ in range(3):
+        admission.enter(ANONYMOUS)
+    place = admission.enter(OTHER)
+    with pytest.raises(Exhausted, match="4 runs are under way"):
+        admission.enter(Client("third", frozenset()))
+    place.leave()
+    admission.enter(Client("third", frozenset()))
+
+
+def test_a_client_has_so_many_backtests() -> None:
+    admission = Admission(LIMITS)
+    place = entered(admission, backtests=500)
+    entered(admission, backtests=300)
+    with pytest.raises(Exhausted, match="anonymous has 800 backtests under way, and with 1 more"):
+        entered(admission)
+    place.leave()
+    entered(admission, backtests=500)
+
+
+def test_all_clients_together_have_so_many_backtests() -> None:
+    admission = Admission(LIMITS)
+    entered(admission, backtests=500)
+    entered(admission, OTHER, backtests=500)
+    with pytest.raises(Exhausted, match="1,000 backtests are under way, and with 1 more"):
+        entered(admission, OTHER)
+
+
+@pytest.mark.parametrize(
+    ("asked", "field", "reason"),
+    [
+        (size(501), "ranges", "501 things are 501 backtests, and at most 500 are allowed"),
+        (size(21, symbols=21), "symbols", "at most 20 are allowed, not 21"),
+    ],
+)
+def test_one_request_asks_for_so_much(asked: RequestSize, field: str, reason: str) -> None:
+    place = Admission(LIMITS).enter(ANONYMOUS)
+    with pytest.raises(TooLarge, match=re.escape(f"{field}: {reason}")):
+        place.take(asked)
+
+
+def test_limits_of_a_client_go_first() -> None:
+    admission = Admission(LIMITS)
+    client = Client("big", frozenset(), 4, 1_000, 1_000, 30)
+    place = admission.enter(client)
+    place.take(size(1_000, symbols=30))
+    with pytest.raises(TooLarge, match="at most 0 are allowed"):
+        admission.check(Client("none", frozenset(), max_symbols_per_request=0), size(1))
+    with pytest.raises(Exhausted, match="none may have 0 runs"):
+        admission.enter(Client("none", frozenset(), max_runs=0))

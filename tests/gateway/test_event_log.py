@@ -1,0 +1,73 @@
+"""The events of a run, for any number of watchers."""
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from services.gateway.event_log import EventLog
+from services.shared.errors import NotFound
+
+
+async def all_of(log: EventLog, after: int = 0) -> list[bytes]:
+    return [event async for event in log.events(after)]
+
+
+def event(number: int) -> bytes:
+    return number.to_bytes(10, "big")
+
+
+async def test_every_watcher_sees_every_event_once_and_in_order() -> None:
+    log = EventLog()
+    log.add(event(1))
+    early = asyncio.create_task(all_of(log))
+    await asyncio.sleep(0)
+    for number in range(2, 50):
+        log.add(event(number))
+        await asyncio.sleep(0)
+    late = asyncio.create_task(all_of(log, after=30))
+    await asyncio.sleep(0)
+    log.add(event(50))
+    log.end()
+    assert await early == [event(number) for number in range(1, 51)]
+    assert await late == [event(number) for number in range(31, 51)]
+    # After the end, too.
+    assert await all_of(log, after=48) == [event(49), event(50)]
+
+
+async def test_who_adds_waits_for_the_slowest_watcher() -> None:
+    log = EventLog(most_bytes=50)
+    async with aclosing(log.events(0)) as slow, aclosing(log.events(0)) as fast:
+        log.add(event(1))
+        assert [await anext(slow), await anext(fast)] == [event(1)] * 2
+        for number in range(2, 6):
+            log.add(event(number))
+        await asyncio.wait_for(log.room(), 1)
+        log.add(event(6))
+        assert [await anext(fast) for _ in range(5)] == [event(number) for number in range(2, 7)]
+        waiting = asyncio.create_task(log.room())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        # Whoever takes the next one has seen the first.
+        assert await anext(slow) == event(2)
+        await asyncio.wait_for(waiting, 1)
+    assert log.kept_bytes == 50
+
+
+async def test_a_watcher_that_leaves_makes_room() -> None:
+    log = EventLog(most_bytes=20)
+    watcher = log.events(0)
+    for number in range(1, 4):
+        log.add(event(number))
+    # Nobody watched yet, so what is too much is gone.
+    with pytest.raises(NotFound, match="up to 1 are not kept"):
+        await anext(watcher)
+    watcher = log.events(1)
+    assert await anext(watcher) == event(2)
+    log.add(event(4))
+    waiting = asyncio.create_task(log.room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await watcher.aclose()
+    await asyncio.wait_for(waiting, 1)
+    assert log.last == 4
