@@ -243,6 +243,18 @@ def demo() -> None:
 
 
 @app.command()
+def health(address: Annotated[str, typer.Argument(help="Where it listens, without TLS: host:port.")]) -> None:
+    """Exit with status 0 where the service at ADDRESS is ready: for the health checks of containers."""
+    import asyncio
+
+    from services.local.health import is_serving
+    from services.shared.errors import Unavailable
+
+    if not asyncio.run(is_serving(address)):
+        raise Unavailable(f"not ready: {address}")
+
+
+@app.command()
 def serve(service: Annotated[Service, typer.Argument(help="Which service.")]) -> None:
     """Run one service, configured by environment (BACKCAST_…), until SIGINT or SIGTERM."""
     import asyncio

@@ -42,10 +42,8 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
 
-    # Without so_reuseport two servers on one port would share its calls instead of the second failing.
     server = grpc.aio.server(
-        interceptors=[WatchInterceptor(), StatusInterceptor()],
-        options=[("grpc.so_reuseport", 0), ("grpc.enable_channelz", 1)],
+        interceptors=[WatchInterceptor(), StatusInterceptor()], options=_options(settings)
     )
     for service in services:
         service.add_to(server)
@@ -69,3 +67,12 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
     _log.info("stopping", grace_s=settings.shutdown_grace_s)
     await health_servicer.enter_graceful_shutdown()
     await server.stop(settings.shutdown_grace_s)
+
+
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    # Without so_reuseport two servers on one port would share its calls instead of the second failing.
+    options = [("grpc.so_reuseport", 0), ("grpc.enable_channelz", 1)]
+    if settings.connection_max_age_s:
+        # Streams on a connection that is too old go on for as long as they take; new calls get a new one.
+        options.append(("grpc.max_connection_age_ms", int(settings.connection_max_age_s * 1000)))
+    return options

@@ -13,10 +13,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from services.shared.errors import InvalidInput, Violation
 
 _PREFIX = "BACKCAST_"
+# Where containers find their secrets: a file named like a variable holds what that is not set to.
+_SECRETS_DIR = Path("/run/secrets")
 
 
 class Settings(BaseSettings):
-    """Everything that can be set; each field is read from BACKCAST_ and its name in capitals."""
+    """Everything that can be set; each field is read from BACKCAST_ and its name in capitals.
+
+    What is not in the environment is read from a file of that name, in small letters, in /run/secrets.
+    """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
 
@@ -79,6 +84,13 @@ class Settings(BaseSettings):
         ge=0,
         description="Seconds that a run that nobody watches, or that ended, can be watched again.",
     )
+    connection_max_age_s: float | None = Field(
+        None,
+        ge=0.1,
+        le=86_400,
+        description="Clients of a service connect anew after so long, and so find new addresses of its name; "
+        "never where it is not set.",
+    )
     metrics_host: str = Field("127.0.0.1", description="Address that metrics are served on.")
     gateway_metrics_port: int | None = Field(
         None, ge=0, le=65535, description="Where Prometheus finds the gateway's metrics; 0: a free port."
@@ -133,7 +145,7 @@ def _is_scheduler(url: str) -> bool:
 def load_settings() -> Settings:
     """Read the settings; raise InvalidInput, naming the variables, where some are wrong."""
     try:
-        return Settings()
+        return Settings(_secrets_dir=_SECRETS_DIR if _SECRETS_DIR.is_dir() else None)
     except ValidationError as error:
         raise InvalidInput(
             *(

@@ -1,7 +1,10 @@
 """Settings from the environment: what is wrong is named by its variable."""
 
+from pathlib import Path
+
 import pytest
 
+from services.shared import settings
 from services.shared.errors import InvalidInput
 from services.shared.settings import load_settings
 
@@ -27,3 +30,21 @@ def test_nonsense_for_an_executor_is_refused(monkeypatch: pytest.MonkeyPatch, no
     monkeypatch.setenv(EXECUTOR, nonsense)
     with pytest.raises(InvalidInput, match=f"^{EXECUTOR}: must be dask://host:port$"):
         load_settings()
+
+
+def test_what_is_not_in_the_environment_is_in_a_file_of_the_container(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("BACKCAST_DATABASE_URL", raising=False)
+    monkeypatch.setattr(settings, "_SECRETS_DIR", tmp_path)
+    assert load_settings().database_url is None
+    (tmp_path / "backcast_database_url").write_text("postgresql://secret\n")
+    (tmp_path / "database_password").write_text("of another")
+    assert load_settings().database_url == "postgresql://secret"
+    monkeypatch.setenv("BACKCAST_DATABASE_URL", "postgresql://environment")
+    assert load_settings().database_url == "postgresql://environment"
+
+
+def test_a_container_may_have_no_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(settings, "_SECRETS_DIR", tmp_path / "none")
+    assert load_settings()

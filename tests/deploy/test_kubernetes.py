@@ -1,0 +1,191 @@
+"""deploy/kubernetes: valid, shut but for what is needed, and its parts agree."""
+
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from services.shared.settings import Settings
+from tests.deploy.dockerfile import stages
+from tests.deploy.yaml_files import KUBERNETES, documents, kustomization, resource, resources
+
+OURS = ("data", "compute", "gateway")
+PODS = pytest.mark.parametrize("name", [*OURS, "cache"])
+# The oldest that lets pods sleep before they stop, and the newest.
+VERSIONS = ("1.30", kubernetes_validate.__version__)
+
+
+def pod(name: str) -> dict[str, Any]:
+    spec: dict[str, Any] = resource("Deployment", name)["spec"]["template"]["spec"]
+    return spec
+
+
+def container(name: str) -> dict[str, Any]:
+    (container,) = pod(name)["containers"]
+    return container
+
+
+def port(name: str, called: str) -> int:
+    (number,) = (each["containerPort"] for each in container(name)["ports"] if each["name"] == called)
+    return number
+
+
+def variables(name: str) -> dict[str, str]:
+    common: dict[str, str] = resource("ConfigMap", "settings")["data"]
+    return common | {each["name"]: each["value"] for each in container(name)["env"]}
+
+
+@pytest.mark.parametrize("name", resources())
+def test_it_is_valid(name: str) -> None:
+    for version in VERSIONS:
+        kubernetes_validate.validate(resources()[name], version, strict=True)
+
+
+def test_the_kustomization_names_every_file() -> None:
+    files = {path.name for path in KUBERNETES.iterdir()} - {"kustomization.yaml"}
+    assert sorted(kustomization()["resources"]) == sorted(files)
+    assert all(documents(KUBERNETES / file) for file in files)
+
+
+def test_images_are_pinned_by_version() -> None:
+    pinned = {image["name"]: image["newTag"] for image in kustomization()["images"]}
+    for name in (*OURS, "cache"):
+        image, _, version = container(name)["image"].partition(":")
+        assert (version or pinned[image]).split("-")[0].count(".") == 2
+
+
+@PODS
+def test_pods_are_shut(name: str) -> None:
+    assert pod(name)["automountServiceAccountToken"] is False
+    assert pod(name)["securityContext"]["runAsNonRoot"] is True
+    assert pod(name)["securityContext"]["runAsUser"] > 0
+    assert pod(name)["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container(name)["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert set(container(name)["resources"]["requests"]) == {"cpu", "memory"}
+    assert "memory" in container(name)["resources"]["limits"]
+    mounted = {mount["name"] for mount in container(name)["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in pod(name)["volumes"]}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_pods_run_as_the_images_user_and_stop_in_time(name: str) -> None:
+    context = pod(name)["securityContext"]
+    assert f"{context['runAsUser']}:{context['runAsGroup']}" == stages()[-1].last("USER")
+    assert container(name)["args"] == [name]
+    rest = (
+        pod(name)["terminationGracePeriodSeconds"]
+        - container(name)["lifecycle"]["preStop"]["sleep"]["seconds"]
+    )
+    assert rest > int(variables(name)["BACKCAST_SHUTDOWN_GRACE_S"])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_ports_agree(name: str) -> None:
+    set_to = variables(name)
+    assert port(name, "grpc") == Settings.model_fields[f"{name}_port"].default
+    assert str(port(name, "health")) == set_to["BACKCAST_HEALTH_PORT"]
+    assert str(port(name, "metrics")) == set_to[f"BACKCAST_{name.upper()}_METRICS_PORT"]
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container(name)[probe]["grpc"] == {"port": port(name, "health")}
+    service = resource("Service", name)["spec"]
+    # Headless: the name stands for the pods themselves, so that callers use each in turn.
+    assert service["clusterIP"] == "None"
+    assert [each["port"] for each in service["ports"]] == [port(name, "grpc")]
+    for other in OURS:
+        assert set_to.get(f"BACKCAST_{other.upper()}_ADDRESS") in (
+            None,
+            f"dns:///{other}:{port(other, 'grpc')}",
+        )
+
+
+@PODS
+def test_selectors_find_their_pods(name: str) -> None:
+    labels = resource("Deployment", name)["spec"]["template"]["metadata"]["labels"]
+    assert resource("Deployment", name)["spec"]["selector"]["matchLabels"] == labels
+    assert resource("Service", name)["spec"]["selector"] == labels
+    assert resource("NetworkPolicy", name)["spec"]["podSelector"]["matchLabels"] == labels
+    if name in OURS:
+        assert resource("PodDisruptionBudget", name)["spec"]["selector"]["matchLabels"] == labels
+        (spread,) = pod(name)["topologySpreadConstraints"]
+        assert spread["labelSelector"]["matchLabels"] == labels
+
+
+def test_compute_is_scaled_by_the_autoscaler_alone() -> None:
+    scaled = resource("HorizontalPodAutoscaler", "compute")["spec"]
+    assert scaled["scaleTargetRef"]["name"] == "compute"
+    assert scaled["minReplicas"] >= 2
+    # A number here would be gone back to each time that this is applied.
+    assert "replicas" not in resource("Deployment", "compute")["spec"]
+    cpus = container("compute")["resources"]["limits"]["cpu"]
+    assert variables("compute")["BACKCAST_COMPUTE_WORKERS"] == cpus
+
+
+def callers(rules: list[dict[str, Any]], side: str) -> set[tuple[str, int]]:
+    """Who is on the other side of the rules, and at which port."""
+    return {
+        (peer_name(peer), each["port"])
+        for rule in rules
+        for peer in rule.get(side, [{}])
+        for each in rule["ports"]
+    }
+
+
+def peer_name(peer: dict[str, Any]) -> str:
+    selector = peer.get("podSelector") or peer.get("namespaceSelector")
+    return "/".join(selector["matchLabels"].values()) if selector else "anybody"
+
+
+def test_everything_is_refused_but_what_is_needed() -> None:
+    nobody = resource("NetworkPolicy", "nobody")["spec"]
+    assert nobody == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    into = {
+        name: callers(resource("NetworkPolicy", name)["spec"].get("ingress", []), "from")
+        for name in (*OURS, "cache")
+    }
+    assert into == {
+        "gateway": {("anybody", port("gateway", "grpc")), ("monitoring", port("gateway", "metrics"))},
+        "compute": {("gateway", port("compute", "grpc")), ("monitoring", port("compute", "metrics"))},
+        "data": {
+            ("gateway", port("data", "grpc")),
+            ("compute", port("data", "grpc")),
+            ("monitoring", port("data", "metrics")),
+        },
+        "cache": {("gateway", port("cache", "redis"))},
+    }
+    out = {
+        name: callers(resource("NetworkPolicy", name)["spec"].get("egress", []), "to")
+        for name in (*OURS, "cache")
+    }
+    assert out == {
+        "gateway": {
+            ("compute", port("compute", "grpc")),
+            ("data", port("data", "grpc")),
+            ("cache", port("cache", "redis")),
+        },
+        "compute": {("data", port("data", "grpc"))},
+        "data": {("anybody", 5432)},
+        "cache": set(),
+    }
+
+
+def test_secrets_are_files() -> None:
+    secrets = {
+        (name, volume["secret"]["secretName"])
+        for name in (*OURS, "cache")
+        for volume in pod(name)["volumes"]
+        if "secret" in volume
+    }
+    assert secrets == {
+        *((name, "backcast-tls") for name in OURS),
+        ("data", "backcast-database"),
+        ("gateway", "backcast-tokens"),
+    }
+    for name in OURS:
+        for variable, value in variables(name).items():
+            if variable.endswith("_FILE"):
+                folder = value.rpartition("/")[0]
+                assert folder in {mount["mountPath"] for mount in container(name)["volumeMounts"]}

@@ -1,0 +1,259 @@
+"""One gateway with two computes: both get work, and runs outlive a compute that goes away."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import psutil
+import pytest
+
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+from services.compute.engine import Strategy
+from services.compute.engine.rules.parse import parse
+from services.compute.engine.strategies.custom_rules import CustomRules
+from services.compute.engine.strategies.rsi import Rsi
+from services.local.ports import free_ports
+from services.local.server_process import ServerProcess
+from services.local.stack import LocalStack
+from services.shared.backtest_messages import strategy_to
+from services.shared.rpc_channel import open_channel
+from tests.candle_making import events_of, import_candles, random_candles
+from tests.end_to_end.faults.service_process import start_service
+from tests.end_to_end.sweeping import Swept, sweep_events, sweep_request, swept
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+SYMBOLS = [f"TWO{number:02}USDT" for number in range(12)]
+HOURS = 24 * 730
+# Longer than what is in flight here takes.
+GRACE_S = 20
+
+
+def has_ended(process: ServerProcess) -> bool:
+    """Whether it has, and waits for being asked with which exit status, or was."""
+    return not psutil.pid_exists(process.pid) or psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE
+
+
+def kill(process: ServerProcess) -> None:
+    psutil.Process(process.pid).kill()
+    while not has_ended(process):
+        time.sleep(0.01)
+
+
+class TwoComputes:
+    """Two compute services with one worker each, and the gateway that knows both."""
+
+    def __init__(self, stack: LocalStack, folder: Path) -> None:
+        self._stack = stack
+        self._folder = folder
+        self._gateway_port, *self._ports = free_ports(3)
+        self._to_stop = ExitStack()
+        self.computes: list[ServerProcess] = []
+        self.gateway_log = folder / "gateway" / "log"
+        self.gateway_address = f"127.0.0.1:{self._gateway_port}"
+
+    async def start(self) -> None:
+        self.computes = [await self._start_compute(number) for number in range(2)]
+        gateway = await start_service(
+            "gateway",
+            self._gateway_port,
+            self.gateway_log,
+            compute_address=",".join(f"127.0.0.1:{port}" for port in self._ports),
+            data_address=self._stack.data_address,
+            redis_url=self._stack.redis_url,
+        )
+        self._to_stop.callback(gateway.stop, GRACE_S)
+
+    async def start_again(self, compute: ServerProcess) -> None:
+        """Start one that has ended, on its port."""
+        number = self.computes.index(compute)
+        self.computes[number] = await self._start_compute(number)
+
+    async def start_what_has_ended(self) -> None:
+        for compute in list(self.computes):
+            if has_ended(compute):
+                await self.start_again(compute)
+
+    def stop(self) -> None:
+        self._to_stop.close()
+
+    def columns(self, number: int) -> set[str]:
+        """The cryptos whose candles a compute has fetched: those that it was given work on."""
+        return {file.name.split("-")[0] for file in (self._folder / f"columns{number}").iterdir()}
+
+    def at_work(self, since: dict[int, float]) -> ServerProcess:
+        """The compute whose worker has worked the most since `processor_times` were taken."""
+        now = self.processor_times()
+        return max(self.computes, key=lambda compute: now[compute.pid] - since[compute.pid])
+
+    def processor_times(self) -> dict[int, float]:
+        return {
+            compute.pid: sum(
+                child.cpu_times().user for child in psutil.Process(compute.pid).children(recursive=True)
+            )
+            for compute in self.computes
+        }
+
+    async def _start_compute(self, number: int) -> ServerProcess:
+        compute = await start_service(
+            "compute",
+            self._ports[number],
+            self._folder / f"compute{number}" / "log",
+            compute_workers=1,
+            column_dir=self._folder / f"columns{number}",
+            data_address=self._stack.data_address,
+            shutdown_grace_s=GRACE_S,
+        )
+        self._to_stop.callback(compute.stop, 1)
+        return compute
+
+
+@pytest.fixture(scope="module")
+async def pair(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TwoComputes]:
+    pair = TwoComputes(stack, tmp_path_factory.mktemp("two"))
+    try:
+        await pair.start()
+        yield pair
+    finally:
+        pair.stop()
+
+
+@pytest.fixture
+async def both(pair: TwoComputes) -> TwoComputes:
+    """Both are there, whatever the test before did to them."""
+    await pair.start_what_has_ended()
+    return pair
+
+
+@pytest.fixture
+async def client(pair: TwoComputes) -> "AsyncIterator[BacktestServiceAsyncStub]":
+    async with open_channel(pair.gateway_address) as channel:
+        yield BacktestServiceStub(channel)
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def candles(data_service: "MarketDataServiceAsyncStub") -> None:
+    for number, symbol in enumerate(SYMBOLS):
+        await import_candles(data_service, symbol, random_candles(number, HOURS))
+
+
+def run_of(symbols: list[str], strategy: Strategy) -> pb.RunBacktestsRequest:
+    return pb.RunBacktestsRequest(
+        symbols=symbols, strategy=strategy_to(strategy), detail=2, cache_mode=pb.CACHE_MODE_BYPASS
+    )
+
+
+def slow_run() -> pb.RunBacktestsRequest:
+    """A run that takes one worker about half a second: of indicators that it cannot share."""
+    entry = " and ".join(f"close > stddev(close, {period})" for period in range(400, 425))
+    return run_of(SYMBOLS, CustomRules(parse(entry, "entry"), parse("close < sma(20)", "exit")))
+
+
+def slow_sweep() -> pb.SweepBacktestsRequest:
+    """A sweep that takes one worker some seconds."""
+    ranges = [
+        {"name": "period", "values": list(range(2, 42))},
+        {"name": "oversold", "values": [20 + number for number in range(20)]},
+    ]
+    return sweep_request(symbols=SYMBOLS, strategy={"rsi": {}}, ranges=ranges, cacheMode="CACHE_MODE_BYPASS")
+
+
+async def results(
+    client: "BacktestServiceAsyncStub",
+    request: pb.RunBacktestsRequest,
+    at_first: Callable[[], object] = lambda: None,
+) -> dict[str, bytes]:
+    """Run to the end; call `at_first` at the first result. Each crypto has one result, and none fails."""
+    results: dict[str, bytes] = {}
+    async for event in events_of(client, request):
+        assert not event.HasField("failure")
+        if event.HasField("result"):
+            assert event.result.symbol not in results
+            results[event.result.symbol] = event.result.SerializeToString(deterministic=True)
+            if len(results) == 1:
+                at_first()
+    return results
+
+
+def breaks_in_log(pair: TwoComputes) -> list[str]:
+    return [line for line in pair.gateway_log.read_text().splitlines() if "stream broke off" in line]
+
+
+@pytest.fixture(scope="module")
+async def whole(gateway: "BacktestServiceAsyncStub", candles: None) -> dict[str, bytes]:
+    """The slow run's results, of a stack where nothing breaks."""
+    return await results(gateway, slow_run())
+
+
+async def test_both_get_work(both: TwoComputes, client: "BacktestServiceAsyncStub") -> None:
+    for symbol in SYMBOLS:
+        assert set(await results(client, run_of([symbol], Rsi()))) == {symbol}
+    given = both.columns(0), both.columns(1)
+    assert given[0] | given[1] == set(SYMBOLS)
+    # Half and half, but for the first ones, when one of them may not be connected yet.
+    assert min(map(len, given)) >= len(SYMBOLS) / 3
+
+
+async def test_one_is_killed_in_a_run_and_the_other_goes_on(
+    both: TwoComputes, client: "BacktestServiceAsyncStub", whole: dict[str, bytes]
+) -> None:
+    before, breaks = both.processor_times(), breaks_in_log(both)
+    again = await results(client, slow_run(), lambda: kill(both.at_work(before)))
+    assert len(breaks_in_log(both)) > len(breaks)
+    assert set(again) == set(SYMBOLS)
+    assert again == whole
+
+
+async def test_one_is_killed_in_a_sweep_and_the_other_goes_on(
+    both: TwoComputes, client: "BacktestServiceAsyncStub"
+) -> None:
+    whole = await swept(client, slow_sweep())
+    before, breaks = both.processor_times(), breaks_in_log(both)
+    events = []
+    async for event in sweep_events(client, slow_sweep()):
+        events.append(event)
+        if len(events) == 3:
+            kill(both.at_work(before))
+    assert len(breaks_in_log(both)) > len(breaks)
+    assert Swept(events).outcome == whole.outcome
+    assert Swept(events).summary.progress == whole.summary.progress
+
+
+async def test_one_is_stopped_and_what_it_is_at_is_finished_there(
+    both: TwoComputes, client: "BacktestServiceAsyncStub", whole: dict[str, bytes]
+) -> None:
+    before, breaks = both.processor_times(), breaks_in_log(both)
+    stopped: list[ServerProcess] = []
+
+    def stop() -> None:
+        stopped.append(both.at_work(before))
+        psutil.Process(stopped[0].pid).terminate()
+
+    assert await results(client, slow_run(), stop) == whole
+    assert breaks_in_log(both) == breaks
+    for _ in range(3):
+        assert set(await results(client, run_of(SYMBOLS, Rsi()))) == set(SYMBOLS)
+    assert await asyncio.to_thread(psutil.Process(stopped[0].pid).wait, GRACE_S) == 0
+
+
+async def test_both_are_killed_and_the_run_ends_and_one_is_back_and_the_next_run_works(
+    both: TwoComputes, client: "BacktestServiceAsyncStub"
+) -> None:
+    def kill_both() -> None:
+        for compute in both.computes:
+            kill(compute)
+
+    async with asyncio.timeout(15):
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await results(client, slow_run(), kill_both)
+    assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert ended.value.details() == "the compute service does not answer"
+    await both.start_again(both.computes[1])
+    assert set(await results(client, run_of(SYMBOLS, Rsi()))) == set(SYMBOLS)
