@@ -2,9 +2,15 @@
 
 import grpc
 
+from services.shared.rpc_liveness import CHANNEL_LIVENESS
+
 # Services talk over plain networks, and a proxy that is meant for the web is never on the way.
 # An equity curve of decades of hours is longer than the 4 MiB that gRPC takes by itself.
-_OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", 64 * 1024 * 1024))
+_OPTIONS = (
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    *CHANNEL_LIVENESS,
+)
 
 
 def open_channel(address: str) -> grpc.aio.Channel:

@@ -12,10 +12,15 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.shared.errors import Unavailable
+from services.shared.rpc_liveness import SERVER_LIVENESS
 from services.shared.rpc_status import StatusInterceptor
+from services.shared.rpc_stopping import StoppingInterceptor
 from services.shared.settings import Settings
 
 _log = structlog.get_logger()
+
+# What calls that did not finish within the grace time get to say why.
+_LAST_WORDS_S = 1.0
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -30,8 +35,9 @@ class ServedService:
 
 
 async def serve(settings: Settings, port: int, services: Sequence[ServedService]) -> None:
-    """Serve at `port` until SIGINT or SIGTERM, then let streams in flight finish.
+    """Serve at `port` until SIGINT or SIGTERM, then let calls in flight finish.
 
+    Those that take longer than the grace time end with Unavailable; new ones find nobody from the beginning.
     Raises Unavailable where the port is taken.
     """
     stop = asyncio.Event()
@@ -40,7 +46,10 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
         loop.add_signal_handler(number, stop.set)
 
     # Without so_reuseport two servers on one port would share its calls instead of the second failing.
-    server = grpc.aio.server(interceptors=[StatusInterceptor()], options=[("grpc.so_reuseport", 0)])
+    stopping = StoppingInterceptor()
+    server = grpc.aio.server(
+        interceptors=[StatusInterceptor(), stopping], options=[("grpc.so_reuseport", 0), *SERVER_LIVENESS]
+    )
     for service in services:
         service.add_to(server)
     health_servicer = health.aio.HealthServicer()
@@ -60,4 +69,7 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
     await stop.wait()
     _log.info("stopping", grace_s=settings.shutdown_grace_s)
     await health_servicer.enter_graceful_shutdown()
-    await server.stop(settings.shutdown_grace_s)
+    stopped = asyncio.create_task(server.stop(settings.shutdown_grace_s + _LAST_WORDS_S))
+    await asyncio.wait({stopped}, timeout=settings.shutdown_grace_s)
+    stopping.end_calls()
+    await stopped
