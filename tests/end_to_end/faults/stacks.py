@@ -1,6 +1,7 @@
 """Stacks for tests that harm processes, and work that takes them long enough to be harmed at it."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,12 +11,17 @@ import psutil
 import pytest
 from google.protobuf.json_format import ParseDict
 
+from backcast.compute.v1 import compute_service_pb2
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.marketdata.v1.market_data_service_pb2 import ListCryptosRequest
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.compute.engine.rules import Call, Column, Number
 from services.compute.engine.rules.nodes import Expression
 from services.compute.engine.strategies.custom_rules import CustomRules
-from services.local.stack import LocalStack, StackSettings
+from services.local.health import is_serving
+from services.local.ports import HOST, free_ports
+from services.local.server_process import ServerProcess
+from services.local.stack import LocalStack, StackSettings, serve_command
 from services.shared.backtest_messages import strategy_to
 from services.shared.rpc_channel import open_channel
 from tests.candle_making import import_candles, random_candles
@@ -42,6 +48,39 @@ async def stack_of_its_own(folder: Path, **environment: str) -> AsyncIterator[Lo
                 candles = random_candles(number, _HOURS, _START_S)
                 await import_candles(MarketDataServiceStub(channel), symbol, candles)
             yield stack
+
+
+@asynccontextmanager
+async def service_beside(
+    stack: LocalStack, name: str, folder: Path, **environment: str
+) -> AsyncIterator[tuple[psutil.Process, str]]:
+    """Start one service more, which has the others and the servers of `stack`; yield it and its address."""
+    (port,) = free_ports(1)
+    process = ServerProcess(
+        name,
+        serve_command(name),
+        folder / f"{name}.log",
+        environment={
+            **os.environ,
+            "BACKCAST_DATABASE_URL": stack.database_url,
+            "BACKCAST_REDIS_URL": stack.redis_url,
+            "BACKCAST_DATA_ADDRESS": stack.data_address,
+            "BACKCAST_COMPUTE_ADDRESS": stack.compute_address,
+            "BACKCAST_COLUMN_DIR": str(folder / "columns"),
+            "BACKCAST_RETENTION_DAYS": "0",
+            f"BACKCAST_{name.upper()}_PORT": str(port),
+            **environment,
+        },
+    )
+    address = f"{HOST}:{port}"
+    try:
+        async with asyncio.timeout(_LIMIT_S):
+            while not await is_serving(address):
+                process.check()
+                await asyncio.sleep(0.1)
+        yield psutil.Process(process.pid), address
+    finally:
+        await asyncio.to_thread(process.stop, 10)
 
 
 def process_at(address: str) -> psutil.Process:
@@ -76,20 +115,47 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def until_workers_work(stack: LocalStack) -> None:
+async def until_workers_work(compute: psutil.Process) -> None:
     """Wait until the workers have worked for a while from now on."""
-    workers = workers_of(process_at(stack.compute_address))
+    workers = workers_of(compute)
     before = cpu_seconds(*workers)
     await until(lambda: cpu_seconds(*workers) > before + 0.3)
 
 
+_RANGES = [
+    {"name": "period", "values": list(range(2, 258))},
+    {"name": "multiple", "values": [1 + number / 10 for number in range(10)]},
+]
+
+
 def long_sweep() -> pb.SweepBacktestsRequest:
     """Return a sweep of a minute, whose every task takes seconds."""
-    ranges = [
-        {"name": "period", "values": list(range(2, 258))},
-        {"name": "multiple", "values": [1 + number / 10 for number in range(10)]},
+    return sweep_request(strategy={"supertrend": {}}, ranges=_RANGES, **_common())
+
+
+async def chunks_request(
+    stack: LocalStack, chunk_size: int, count: int
+) -> compute_service_pb2.ComputeSweepRequest:
+    """Return what asks compute for so many chunks of that sweep for each crypto; one of 50 takes a second."""
+    async with open_channel(stack.data_address) as channel:
+        page = await MarketDataServiceStub(channel).ListCryptos(ListCryptosRequest(symbols=SYMBOLS))
+    cryptos = [
+        {
+            "crypto": {"symbol": crypto.symbol, "fingerprint": crypto.fingerprint},
+            "chunks": list(range(count)),
+        }
+        for crypto in page.cryptos
     ]
-    return sweep_request(strategy={"supertrend": {}}, ranges=ranges, **_common())
+    asked = {
+        "cryptos": cryptos,
+        "strategy": {"supertrend": {}},
+        "ranges": _RANGES,
+        "interval": "INTERVAL_1H",
+        "windows": [{"startTime": "2012-01-01T00:00:00Z", "endTime": "2024-01-01T00:00:00Z"}],
+        "execution": _EXECUTION,
+        "chunkSize": chunk_size,
+    }
+    return ParseDict(asked, compute_service_pb2.ComputeSweepRequest())
 
 
 def long_run() -> pb.RunBacktestsRequest:

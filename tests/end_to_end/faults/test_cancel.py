@@ -3,8 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -19,7 +18,6 @@ from tests.end_to_end.faults.stacks import (
     long_run,
     long_sweep,
     process_at,
-    stack_of_its_own,
     until_workers_work,
     workers_of,
 )
@@ -42,13 +40,6 @@ with grpc.insecure_channel(address) as channel:
 """
 
 
-@pytest.fixture(scope="module")
-async def busy_stack(short_folder: Path) -> AsyncIterator[LocalStack]:
-    """A stack whose one worker has much to do."""
-    async with stack_of_its_own(short_folder / "cancel", BACKCAST_COMPUTE_WORKERS="1") as stack:
-        yield stack
-
-
 def method_of(request: Request) -> str:
     return type(request).__name__.removesuffix("Request")
 
@@ -61,7 +52,7 @@ async def read(channel: grpc.aio.Channel, request: Request, **options: Any) -> N
 async def cancel_it(stack: LocalStack, request: Request) -> None:
     async with open_channel(stack.gateway_address) as channel:
         reading = asyncio.create_task(read(channel, request))
-        await until_workers_work(stack)
+        await until_workers_work(process_at(stack.compute_address))
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
@@ -70,7 +61,7 @@ async def cancel_it(stack: LocalStack, request: Request) -> None:
 async def close_the_channel(stack: LocalStack, request: Request) -> None:
     async with open_channel(stack.gateway_address) as channel:
         reading = asyncio.create_task(read(channel, request))
-        await until_workers_work(stack)
+        await until_workers_work(process_at(stack.compute_address))
     with pytest.raises(asyncio.CancelledError):
         await reading
 
@@ -87,7 +78,7 @@ async def kill_the_client(stack: LocalStack, request: Request, times: int = 1) -
         *(sys.executable, "-c", _CLIENT, stack.gateway_address),
         *(method_of(request), type(request).__name__, str(times), request.SerializeToString().hex()),
     )
-    await until_workers_work(stack)
+    await until_workers_work(process_at(stack.compute_address))
     client.kill()
     assert await client.wait() == -signal.SIGKILL
 
@@ -104,13 +95,13 @@ async def assert_nobody_works(stack: LocalStack) -> None:
 
 @pytest.mark.parametrize("leave", [cancel_it, close_the_channel, let_the_deadline_pass, kill_the_client])
 async def test_who_leaves_a_sweep_leaves_no_work_behind(
-    busy_stack: LocalStack, leave: Callable[[LocalStack, Request], Awaitable[None]]
+    long_stack: LocalStack, leave: Callable[[LocalStack, Request], Awaitable[None]]
 ) -> None:
-    await leave(busy_stack, long_sweep())
-    await assert_nobody_works(busy_stack)
+    await leave(long_stack, long_sweep())
+    await assert_nobody_works(long_stack)
 
 
-async def test_who_leaves_runs_leaves_no_work_behind(busy_stack: LocalStack) -> None:
+async def test_who_leaves_runs_leaves_no_work_behind(long_stack: LocalStack) -> None:
     # Together they take as long as a sweep.
-    await kill_the_client(busy_stack, long_run(), times=20)
-    await assert_nobody_works(busy_stack)
+    await kill_the_client(long_stack, long_run(), times=20)
+    await assert_nobody_works(long_stack)
