@@ -37,7 +37,8 @@ class ServedService:
 async def serve(settings: Settings, port: int, services: Sequence[ServedService]) -> None:
     """Serve at `port` until SIGINT or SIGTERM, then let calls in flight finish.
 
-    Those that take longer than the grace time end with Unavailable; new ones find nobody from the beginning.
+    Those that take longer than the grace time end with Unavailable. New ones find nobody: clients are told to
+    go elsewhere; one that was on its way just then is CANCELLED, by gRPC, which asks nobody.
     Raises Unavailable where the port is taken.
     """
     stop = asyncio.Event()

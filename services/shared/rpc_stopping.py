@@ -66,7 +66,13 @@ class StoppingInterceptor(grpc.aio.ServerInterceptor):
 
     def _stream(self, method: Callable[..., Any]) -> Callable[..., Any]:
         async def stoppable(request: Any, context: "_Context") -> AsyncIterator[Any]:
-            async with aclosing(method(request, context)) as messages:
+            answer = method(request, context)
+            if inspect.isawaitable(answer):
+                # Its messages go out by themselves: so it is with Watch of health.
+                with self._work():
+                    await answer
+                return
+            async with aclosing(answer) as messages:
                 while True:
                     with self._work():
                         message = await anext(messages, _END)

@@ -102,15 +102,23 @@ def workers_of(compute: psutil.Process) -> list[psutil.Process]:
     return [worker for server in compute.children() for worker in server.children()]
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Return whether a process is there; a dead one that nobody takes notice of is not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def cpu_seconds(*processes: psutil.Process) -> float:
     """Return the CPU time of processes and all their descendants so far."""
     everybody = [*processes, *(child for process in processes for child in process.children(recursive=True))]
     return sum(sum(process.cpu_times()[:2]) for process in everybody)
 
 
-async def until(holds: Callable[[], bool]) -> None:
+async def until(holds: Callable[[], bool], limit_s: float = _LIMIT_S) -> None:
     """Wait until something holds that no event tells."""
-    async with asyncio.timeout(_LIMIT_S):
+    async with asyncio.timeout(limit_s):
         while not holds():
             await asyncio.sleep(0.02)
 
