@@ -24,7 +24,7 @@ from tests.end_to_end.faults.stacks import (
     until_workers_work,
 )
 
-# A ping after five quiet seconds, three to answer it, and what a machine that has much to do needs.
+# A ping after four to eight quiet seconds, four to answer it, and what a machine that has much to do needs.
 LIMIT_S = 15.0
 
 
