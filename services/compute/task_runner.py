@@ -37,7 +37,8 @@ class Workers(Protocol):
     def submit(self, fn: Callable[[Batch], BatchResult], batch: Batch, /) -> Future[BatchResult]:
         """Have a worker call `fn`. The future raises WorkerDied where workers died of it.
 
-        Cancelling it gives the call up: one that has begun may end all the same, but soon.
+        Cancelling it gives the call up: what has not begun is taken back, and what has ends soon, where
+        there is a way to end it.
         """
 
 
