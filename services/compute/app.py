@@ -48,7 +48,8 @@ async def _task_runner(settings: Settings) -> AsyncIterator[TaskRunner]:
         async with DaskCluster(settings.dask_scheduler) as cluster:
             yield TaskRunner(cluster, ServedSupply(settings.data))
     else:
-        async with WorkerPool(settings.compute_workers) as pool, open_channel(settings.data) as channel:
+        workers = WorkerPool(settings.compute_workers, settings.task_limit_s)
+        async with workers as pool, open_channel(settings.data) as channel:
             files = ColumnFiles(settings.column_dir, settings.column_dir_max_gb)
             await asyncio.to_thread(files.tidy)
             watch_pool(pool)

@@ -36,7 +36,11 @@ class Workers(Protocol):
         """Return how many calls it does at once; raise Unavailable where it does none."""
 
     def submit(self, fn: Callable[[Batch], BatchResult], batch: Batch, /) -> Future[BatchResult]:
-        """Have a worker call `fn`. The future raises WorkerDied where workers died of it."""
+        """Have a worker call `fn`. The future raises WorkerDied where workers died of it.
+
+        Cancelling it gives the call up: what has not begun is taken back, and what has ends soon, where
+        there is a way to end it.
+        """
 
 
 class CandleSupply(Protocol):
@@ -76,9 +80,8 @@ class TaskRunner:
     ) -> AsyncGenerator[Outcome]:
         """Run the tasks that `tasks_of` makes of each crypto, as soon as its candles are there.
 
-        Yield their outcomes in the order in which they complete. Closing the iterator takes back what has
-        not begun; what has is at its end within about `batch_s`, or the time of one task. Raises Unavailable
-        where the workers are away.
+        Yield their outcomes in the order in which they complete. Closing the iterator gives up what is not
+        done (see `Workers`). Raises Unavailable where the workers are away.
         """
         capacity = await self._workers.capacity()
         run = _Run(self._workers, capacity, partial(self._supply.columns, interval=interval, columns=columns))
@@ -137,7 +140,7 @@ class _Run:
                 self._give_out()
 
     async def close(self) -> None:
-        """Take back what has not begun."""
+        """Give up what is not done."""
         ending: list[asyncio.Future[Any]] = [*self._bringing, *self._running]
         for each in ending:
             each.cancel()

@@ -5,6 +5,8 @@ from typing import Any
 
 import grpc
 
+from services.shared.rpc_liveness import CHANNEL_LIVENESS
+
 # A name can stand for many addresses (in Kubernetes, a headless service for its pods), and each is used in
 # turn: calls go to the next one that is there. https://grpc.io/docs/guides/service-config has all of what
 # can be said here; retries are no part of it, as gRPC repeats no stream that has begun to answer.
@@ -16,9 +18,9 @@ _OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
     # By itself, gRPC asks for a name's addresses every 30 s at most: too late where all of them are new.
     ("grpc.dns_min_time_between_resolutions_ms", 2_000),
+    *CHANNEL_LIVENESS,
 )
 
 

@@ -13,11 +13,16 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.shared.errors import Unavailable
+from services.shared.rpc_liveness import SERVER_LIVENESS
 from services.shared.rpc_status import StatusInterceptor
+from services.shared.rpc_stopping import StoppingInterceptor
 from services.shared.rpc_watch import WatchInterceptor
 from services.shared.settings import Settings
 
 _log = structlog.get_logger()
+
+# What calls that did not finish within the grace time get to say why.
+_LAST_WORDS_S = 1.0
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 CHANNELZ_NAME = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
@@ -33,8 +38,10 @@ class ServedService:
 
 
 async def serve(settings: Settings, port: int, services: Sequence[ServedService]) -> None:
-    """Serve at `port` until SIGINT or SIGTERM, then let streams in flight finish.
+    """Serve at `port` until SIGINT or SIGTERM, then let calls in flight finish.
 
+    Those that take longer than the grace time end with Unavailable. New ones find nobody: clients are told to
+    go elsewhere; one that was on its way just then is CANCELLED, by gRPC, which asks nobody.
     Raises Unavailable where the port is taken.
     """
     stop = asyncio.Event()
@@ -42,8 +49,9 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
 
+    stopping = StoppingInterceptor()
     server = grpc.aio.server(
-        interceptors=[WatchInterceptor(), StatusInterceptor()], options=_options(settings)
+        interceptors=[WatchInterceptor(), StatusInterceptor(), stopping], options=_options(settings)
     )
     for service in services:
         service.add_to(server)
@@ -66,12 +74,15 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
     await stop.wait()
     _log.info("stopping", grace_s=settings.shutdown_grace_s)
     await health_servicer.enter_graceful_shutdown()
-    await server.stop(settings.shutdown_grace_s)
+    stopped = asyncio.create_task(server.stop(settings.shutdown_grace_s + _LAST_WORDS_S))
+    await asyncio.wait({stopped}, timeout=settings.shutdown_grace_s)
+    stopping.end_calls()
+    await stopped
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
     # Without so_reuseport two servers on one port would share its calls instead of the second failing.
-    options = [("grpc.so_reuseport", 0), ("grpc.enable_channelz", 1)]
+    options = [("grpc.so_reuseport", 0), ("grpc.enable_channelz", 1), *SERVER_LIVENESS]
     if settings.connection_max_age_s:
         # Streams on a connection that is too old go on for as long as they take; new calls get a new one.
         options.append(("grpc.max_connection_age_ms", int(settings.connection_max_age_s * 1000)))

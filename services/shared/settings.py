@@ -54,6 +54,12 @@ class Settings(BaseSettings):
     )
 
     compute_workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
+    task_limit_s: float = Field(
+        60.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds after which a worker that is still at one task is killed, as if it had died.",
+    )
     compute_executor: str | None = Field(
         None,
         description="Where compute's tasks run: dask://host:port of a Dask scheduler; processes of its own "

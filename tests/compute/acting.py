@@ -1,6 +1,7 @@
 """What tests have workers do; they import it by name."""
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +23,12 @@ def act(folder: str, what: str = "") -> int:
         os._exit(1)
     if what == "fail":
         raise ZeroDivisionError("as it was told to")
+    if what == "stop" or (what == "stop once" and marks == 0):
+        os.kill(os.getpid(), signal.SIGSTOP)
     if what == "wait":
         time.sleep(0.3)
+    if what == "never end":
+        time.sleep(3600)
     return marks
 
 

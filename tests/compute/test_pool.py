@@ -8,7 +8,9 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
+import structlog
 
 from services.compute.workers import worker
 from services.compute.workers.pool import WorkerPool
@@ -23,6 +25,13 @@ from tests.compute.acting import (
     raise_two_parts,
     unpicklable,
 )
+
+
+async def mark_in(folder: Path) -> None:
+    """Wait until a worker has begun to act."""
+    while not marks_in(folder):
+        await asyncio.sleep(0.01)
+
 
 # A megabyte: more than a connection holds.
 LARGE = np.arange(131_072.0)
@@ -82,13 +91,68 @@ async def test_an_idle_worker_that_is_killed_is_replaced(pool: WorkerPool, tmp_p
 
 async def test_a_cancellation_takes_back_what_has_not_begun(pool: WorkerPool, tmp_path: Path) -> None:
     begun, queued = (pool.submit(act, str(tmp_path), "wait") for _ in range(2))
-    while not marks_in(tmp_path):
-        await asyncio.sleep(0.01)
-    assert not begun.cancel()
+    await mark_in(tmp_path)
+    assert (pool.busy, pool.waiting) == (1, 1)
     assert queued.cancel()
+    assert (pool.busy, pool.waiting) == (1, 0)
     assert await wrap_future(pool.submit(divmod, 17, 5)) == (3, 2)
     assert begun.result() == 0
     assert marks_in(tmp_path) == 1
+    assert (pool.size, pool.busy, pool.waiting) == (1, 0, 0)
+
+
+async def test_a_call_that_is_given_up_may_end_by_itself(pool: WorkerPool, tmp_path: Path) -> None:
+    pid = await wrap_future(pool.submit(os.getpid))
+    begun = wrap_future(pool.submit(act, str(tmp_path), "wait"))
+    await mark_in(tmp_path)
+    begun.cancel()
+    assert await wrap_future(pool.submit(os.getpid)) == pid
+
+
+async def test_a_call_that_is_given_up_and_goes_on_ends_with_its_worker(
+    pool: WorkerPool, tmp_path: Path
+) -> None:
+    pid, deaths = await wrap_future(pool.submit(os.getpid)), pool.deaths
+    begun = wrap_future(pool.submit(act, str(tmp_path), "never end"))
+    await mark_in(tmp_path)
+    with structlog.testing.capture_logs() as logs:
+        begun.cancel()
+        assert await wrap_future(pool.submit(os.getpid)) != pid
+    assert not psutil.pid_exists(pid)
+    assert marks_in(tmp_path) == 1
+    assert pool.deaths == deaths
+    assert [entry["log_level"] for entry in logs] == ["info"]
+
+
+async def test_a_worker_that_does_not_answer_is_one_that_died(tmp_path: Path) -> None:
+    async with WorkerPool(1, call_limit_s=0.5) as pool:
+        assert await wrap_future(pool.submit(act, str(tmp_path), "stop once")) == 1
+        with pytest.raises(WorkerDied):
+            await wrap_future(pool.submit(act, str(tmp_path), "stop"))
+        assert pool.deaths == 3
+        assert await wrap_future(pool.submit(divmod, 17, 5)) == (3, 2)
+
+
+async def test_a_fork_server_that_is_killed_is_replaced_when_it_is_needed(pool: WorkerPool) -> None:
+    pid = await wrap_future(pool.submit(os.getpid))
+    server = psutil.Process(pid).parent()
+    assert server
+    server.kill()
+    assert await wrap_future(pool.submit(os.getpid)) == pid
+    os.kill(pid, signal.SIGKILL)
+    replacement = psutil.Process(await wrap_future(pool.submit(os.getpid)))
+    assert replacement.pid != pid
+    assert replacement.ppid() != server.pid
+
+
+async def test_dead_workers_leave_no_files_open(pool: WorkerPool, tmp_path: Path) -> None:
+    await wrap_future(pool.submit(os.getpid))
+    before = psutil.Process().num_fds()
+    for _ in range(3):
+        with pytest.raises(WorkerDied):
+            await wrap_future(pool.submit(act, str(tmp_path), "die"))
+    await wrap_future(pool.submit(os.getpid))
+    assert psutil.Process().num_fds() == before
 
 
 async def test_a_shutdown_waits_for_what_was_submitted(tmp_path: Path) -> None:

@@ -74,7 +74,9 @@ class DaskCluster(Executor):
 
         The future raises what `fn` raised, WorkerDied where as many workers died of it as the scheduler
         allows, and Unavailable where the connection to the scheduler is lost. Cancelling it takes the call
-        back if it has not begun. Raises Unavailable where there is no connection.
+        back if it has not begun. One that has goes on to its end, as Dask's workers are threads that nothing
+        can stop; its worker's process could be restarted, but would take the calls of others with it. Raises
+        Unavailable where there is no connection.
         """
         if self._closed:
             raise Unavailable("compute is stopping")

@@ -33,8 +33,10 @@ class WorkerPool(Executor):
 
     batch_s = 0.01
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, call_limit_s: float = 60.0) -> None:
+        """`call_limit_s`: a worker that is at one call for longer is killed, as nothing may hang for ever."""
         self._size = size
+        self._call_limit_s = call_limit_s
         self._deaths = 0
         self._waiting: deque[Call] = deque()
         self._workers: list[WorkerProcess] = []
@@ -44,7 +46,9 @@ class WorkerPool(Executor):
         self._changed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        self._workers = [WorkerProcess(self._is_idle, self._has_died) for _ in range(self._size)]
+        self._workers = [
+            WorkerProcess(self._is_idle, self._has_died, self._call_limit_s) for _ in range(self._size)
+        ]
         for worker in self._workers.copy():
             self._start(worker)
         await self._until(
@@ -58,6 +62,8 @@ class WorkerPool(Executor):
     async def __aexit__(self, *_: object) -> None:
         ending = self._workers.copy()
         self.shutdown(wait=False, cancel_futures=True)
+        for worker in ending:
+            worker.give_up()
         await self._until(lambda: not self._workers)
         await asyncio.to_thread(_join, ending)
 
@@ -78,11 +84,12 @@ class WorkerPool(Executor):
     @property
     def waiting(self) -> int:
         """How many calls wait for a worker."""
+        # A copy, for whoever asks from another thread.
         return sum(not call.future.cancelled() for call in tuple(self._waiting))
 
     @property
     def deaths(self) -> int:
-        """How many workers have died so far."""
+        """How many workers have died so far; those that were ended with a call that was given up did not."""
         return self._deaths
 
     def submit(
@@ -91,8 +98,10 @@ class WorkerPool(Executor):
         """Have a worker call `fn`, a module's function; where that died, once more in a new one.
 
         The future raises what `fn` raised, an unexpected error with the worker's traceback as a note, and
-        WorkerDied where two workers died. Cancelling it takes a call back that has not begun; one that has
-        is left to end. What cannot be pickled is an error here and now. Raises Unavailable after a shutdown.
+        WorkerDied where two workers died. Cancelling it gives the call up: one that has not begun is taken
+        back, and one that has ends within about half a second, if need be with its worker, for which there
+        is a new one then. What cannot be pickled is an error here and now. Raises Unavailable after a
+        shutdown.
         """
         if self._closed:
             raise Unavailable("compute is stopping")
@@ -107,6 +116,7 @@ class WorkerPool(Executor):
         if cancel_futures:
             for call in self._waiting:
                 call.future.cancel()
+            self._waiting.clear()
         ending = self._workers.copy()
         self._distribute()
         if wait:
@@ -130,7 +140,7 @@ class WorkerPool(Executor):
     def _distribute(self) -> None:
         while self._idle and self._waiting:
             call = self._waiting.popleft()
-            if call.deaths or call.future.set_running_or_notify_cancel():
+            if not call.future.cancelled():
                 self._idle.pop().send(call)
         if self._closed and not self._waiting:
             for worker in self._idle:
@@ -140,22 +150,28 @@ class WorkerPool(Executor):
             self._changed.set()
 
     def _has_died(self, worker: WorkerProcess, call: Call | None) -> None:
-        self._deaths += 1
-        _log.warning("a worker died", exit_code=worker.exit_code)
         if worker in self._idle:
             self._idle.remove(worker)
-        if call:
-            call.deaths += 1
-            if call.deaths < 2:
-                self._waiting.appendleft(call)
-            else:
-                call.future.set_exception(WorkerDied("the worker died twice in this task"))
+        if call and call.future.cancelled():
+            _log.info("a worker was ended: its call was given up")
+        else:
+            self._note_death(worker, call)
         self._workers.remove(worker)
         if worker.ready:
             self._restart(worker)
         else:
             self._restart_later(worker)
         self._changed.set()
+
+    def _note_death(self, worker: WorkerProcess, call: Call | None) -> None:
+        self._deaths += 1
+        _log.warning("a worker died", exit_code=worker.exit_code)
+        if call:
+            call.deaths += 1
+            if call.deaths < 2:
+                self._waiting.appendleft(call)
+            else:
+                call.future.set_exception(WorkerDied("the worker died twice in this task"))
 
     def _restart(self, worker: WorkerProcess) -> None:
         if not self._closed or self._waiting:

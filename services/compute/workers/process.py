@@ -2,13 +2,19 @@
 
 import asyncio
 import multiprocessing
+import os
 import pickle
+import signal
 import socket
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.context import ForkServerProcess
 from typing import Any
+
+import structlog
 
 from services.compute import backtest_task
 from services.compute.workers import candle_tasks, worker
@@ -18,14 +24,21 @@ from services.compute.workers import candle_tasks, worker
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([module.__name__ for module in (worker, candle_tasks, backtest_task)])
 
+_log = structlog.get_logger()
+
 _READ_BYTES = 1 << 16
 # A process whose connection has ended ends too, or is ended.
 _END_LIMIT_S = 1.0
+# How long a call may go on that was given up: most end within that, and a new process costs more than them.
+_GIVEN_UP_LIMIT_S = 0.5
 
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A function to be called in a worker: the message that says so, and the future of what it returns."""
+    """A function to be called in a worker: the message that says so, and the future of what it returns.
+
+    The future never becomes `running`, so that it can be cancelled at any time: that gives the call up.
+    """
 
     message: bytes
     future: "Future[Any]" = field(default_factory=Future)
@@ -36,23 +49,27 @@ class WorkerProcess:
     """A process that does one call at a time, and its connection, read by the running event loop.
 
     `idle` is called whenever it waits for a call: when it has started, and after each call. `died` is called
-    with the call that it was at, or None, when its connection ends without `close`.
+    with the call that it was at, or None, when its connection ends without `close`. It is killed when its
+    start or a call takes longer than `limit_s`, or a call that was given up does not end soon.
     """
 
     def __init__(
-        self, idle: "Callable[[WorkerProcess], None]", died: "Callable[[WorkerProcess, Call | None], None]"
+        self,
+        idle: "Callable[[WorkerProcess], None]",
+        died: "Callable[[WorkerProcess, Call | None], None]",
+        limit_s: float,
     ) -> None:
         self._idle = idle
         self._died = died
+        self._limit_s = limit_s
         self._loop = asyncio.get_running_loop()
+        self._call: Call | None = None
+        self._process: ForkServerProcess | None = None
+        self._kill_later: asyncio.TimerHandle | None = None
         self.ready = False
         """Whether the process has become ready."""
-        self._call: Call | None = None
-
-    @property
-    def exit_code(self) -> int | None:
-        """The exit status of a process that died; a signal's number is negative."""
-        return self._process.exitcode
+        self.exit_code: int | None = None
+        """The exit status of the last process that died; a signal's number is negative."""
 
     @property
     def busy(self) -> bool:
@@ -62,7 +79,6 @@ class WorkerProcess:
     def start(self) -> None:
         """Start the process; `idle` tells when it is ready. Raises OSError or EOFError where it does not."""
         self.ready = False
-        self._call = None
         self._received = bytearray()
         self._unsent = memoryview(b"")
         self._socket, theirs = socket.socketpair()
@@ -75,10 +91,13 @@ class WorkerProcess:
                 self._socket.close()
                 raise
         self._loop.add_reader(self._socket, self.receive)
+        self._call_later(self._limit_s, self._kill_overdue)
 
     def send(self, call: Call) -> None:
         """Have the process, which must be idle, do a call."""
         self._call = call
+        self._call_later(self._limit_s, self._kill_overdue)
+        call.future.add_done_callback(partial(self._hurry_given_up, call))
         self._unsent = memoryview(len(call.message).to_bytes(worker.LENGTH_BYTES, "little") + call.message)
         self._write()
 
@@ -91,15 +110,30 @@ class WorkerProcess:
         self._unsent = memoryview(b"")
         self._socket.setblocking(False)
 
+    def give_up(self) -> None:
+        """Give up the call that it is at, if any."""
+        if self._call:
+            self._call.future.cancel()
+
     def close(self) -> None:
-        """End the process, after the call that it is at; `join` waits for that."""
+        """End the process, which must be idle or at its end; `join` waits for that."""
+        self._call_off()
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
 
     def join(self) -> None:
         """Wait for the end of a process that was closed."""
-        self._process.join()
+        if not self._process:
+            return
+        self._process.join(_END_LIMIT_S)
+        if self._process.exitcode is None:
+            self._process.kill()
+            self._process.join()
+        self.exit_code = self._process.exitcode
+        # Not when the garbage collector comes to it: it has files open.
+        self._process.close()
+        self._process = None
 
     def fileno(self) -> int:
         """Return what becomes readable when there is something to `receive`."""
@@ -122,9 +156,10 @@ class WorkerProcess:
             answer, self._received = self._received, bytearray()
             call, self._call = self._call, None
             self.ready = True
+            self._call_off()
             # First of all it gets something to do.
             self._idle(self)
-            if call:
+            if call and not call.future.cancelled():
                 _settle(call.future, memoryview(answer)[worker.LENGTH_BYTES :])
 
     def _write(self) -> None:
@@ -140,12 +175,33 @@ class WorkerProcess:
         else:
             self._loop.remove_writer(self._socket)
 
+    def _hurry_given_up(self, call: Call, future: "Future[Any]") -> None:
+        if future.cancelled() and call is self._call:
+            self._call_later(_GIVEN_UP_LIMIT_S, self._kill)
+
+    def _call_later(self, seconds: float, kill: Callable[[], None]) -> None:
+        self._call_off()
+        self._kill_later = self._loop.call_later(seconds, kill)
+
+    def _call_off(self) -> None:
+        if self._kill_later:
+            self._kill_later.cancel()
+
+    def _kill_overdue(self) -> None:
+        _log.warning("a worker does not answer, and is killed", limit_s=self._limit_s)
+        self._kill()
+
+    def _kill(self) -> None:
+        """Kill the process; `receive` will find that it died."""
+        # Not Process.kill, which does nothing where the fork server has died. While the connection is open,
+        # the id is still its own.
+        if self._process and self._process.pid:
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
+
     def _end(self) -> None:
         self.close()
-        self._process.join(_END_LIMIT_S)
-        if self._process.exitcode is None:
-            self._process.kill()
-            self._process.join()
+        self.join()
         call, self._call = self._call, None
         self._died(self, call)
 

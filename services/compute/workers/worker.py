@@ -1,12 +1,15 @@
 """What runs in the worker processes: any function of a module, by name. Nothing here may import grpc."""
 
+import os
 import pickle
+import select
 import signal
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from io import BufferedRWPair
 from socket import socket
+from threading import Thread
 from typing import Any
 
 from services.compute.workers.memory import keep_freed_memory
@@ -37,10 +40,20 @@ def work(service: socket) -> None:
     # Ctrl-C is the service's business.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_freed_memory()
+    Thread(target=_end_with, args=(service.dup(),), daemon=True).start()
     with suppress(ConnectionError), service, service.makefile("rwb") as stream:
         _send(stream, b"")
         while length := stream.read(LENGTH_BYTES):
             _send(stream, _answer(stream.read(int.from_bytes(length, "little"))))
+
+
+def _end_with(service: socket) -> None:
+    """End this process with the service: what it is at, nobody waits for any more."""
+    poll = select.poll()
+    # Nothing is asked for: that the other side has hung up is always told.
+    poll.register(service, 0)
+    poll.poll()
+    os._exit(0)
 
 
 def _send(stream: BufferedRWPair, message: bytes) -> None:

@@ -1,0 +1,194 @@
+"""Stacks for tests that harm processes, and work that takes them long enough to be harmed at it."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from google.protobuf.json_format import ParseDict
+
+from backcast.compute.v1 import compute_service_pb2
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.marketdata.v1.market_data_service_pb2 import ListCryptosRequest
+from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.compute.engine.rules import Call, Column, Number
+from services.compute.engine.rules.nodes import Expression
+from services.compute.engine.strategies.custom_rules import CustomRules
+from services.local.health import is_serving
+from services.local.ports import HOST, free_ports
+from services.local.server_process import ServerProcess
+from services.local.stack import LocalStack, StackSettings, serve_command
+from services.shared.backtest_messages import strategy_to
+from services.shared.rpc_channel import open_channel
+from tests.candle_making import import_candles, random_candles
+from tests.end_to_end.sweeping import sweep_request
+
+SYMBOLS = ["LONG0USDT", "LONG1USDT"]
+_HOURS = 24 * 365 * 12
+_START_S = 1_325_376_000  # 2012-01-01T00:00:00Z
+_EXECUTION = {"direction": "DIRECTION_LONG_SHORT"} | {
+    kind: {"atrMultiple": 3} for kind in ("stopLoss", "takeProfit", "trailingStop")
+}
+_LIMIT_S = 30.0
+
+
+@asynccontextmanager
+async def stack_of_its_own(folder: Path, **environment: str) -> AsyncIterator[LocalStack]:
+    """Start everything, with two cryptos of twelve years; `environment` sets the services."""
+    settings = StackSettings(folder, 0, 0, 0, database_url=None, redis_url=None, quiet=True)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"BACKCAST_RETENTION_DAYS": "0", **environment}.items():
+            patch.setenv(name, value)
+        async with LocalStack(settings) as stack, open_channel(stack.data_address) as channel:
+            for number, symbol in enumerate(SYMBOLS):
+                candles = random_candles(number, _HOURS, _START_S)
+                await import_candles(MarketDataServiceStub(channel), symbol, candles)
+            yield stack
+
+
+@asynccontextmanager
+async def service_beside(
+    stack: LocalStack, name: str, folder: Path, **environment: str
+) -> AsyncIterator[tuple[psutil.Process, str]]:
+    """Start one service more, which has the others and the servers of `stack`; yield it and its address."""
+    (port,) = free_ports(1)
+    process = ServerProcess(
+        name,
+        serve_command(name),
+        folder / f"{name}.log",
+        environment={
+            **os.environ,
+            "BACKCAST_DATABASE_URL": stack.database_url,
+            "BACKCAST_REDIS_URL": stack.redis_url,
+            "BACKCAST_DATA_ADDRESS": stack.data_address,
+            "BACKCAST_COMPUTE_ADDRESS": stack.compute_address,
+            "BACKCAST_COLUMN_DIR": str(folder / "columns"),
+            "BACKCAST_RETENTION_DAYS": "0",
+            f"BACKCAST_{name.upper()}_PORT": str(port),
+            **environment,
+        },
+    )
+    address = f"{HOST}:{port}"
+    try:
+        async with asyncio.timeout(_LIMIT_S):
+            while not await is_serving(address):
+                process.check()
+                await asyncio.sleep(0.1)
+        yield psutil.Process(process.pid), address
+    finally:
+        await asyncio.to_thread(process.stop, 10)
+
+
+def process_at(address: str) -> psutil.Process:
+    """Return the process that listens at `address`."""
+    port = int(address.rpartition(":")[2])
+    (process,) = (
+        child
+        for child in psutil.Process().children()
+        if any(
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            for connection in child.net_connections("tcp")
+        )
+    )
+    return process
+
+
+def workers_of(compute: psutil.Process) -> list[psutil.Process]:
+    """Return the worker processes of a compute service: the children of its fork server."""
+    return [worker for server in compute.children() for worker in server.children()]
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Return whether a process is there; a dead one that nobody takes notice of is not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def cpu_seconds(*processes: psutil.Process) -> float:
+    """Return the CPU time of processes and all their descendants so far."""
+    everybody = [*processes, *(child for process in processes for child in process.children(recursive=True))]
+    return sum(sum(process.cpu_times()[:2]) for process in everybody)
+
+
+async def until(holds: Callable[[], bool], limit_s: float = _LIMIT_S) -> None:
+    """Wait until something holds that no event tells."""
+    async with asyncio.timeout(limit_s):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
+async def until_workers_work(compute: psutil.Process) -> None:
+    """Wait until the workers have worked for a while from now on."""
+    workers = workers_of(compute)
+    before = cpu_seconds(*workers)
+    await until(lambda: cpu_seconds(*workers) > before + 0.3)
+
+
+_RANGES = [
+    {"name": "period", "values": list(range(2, 258))},
+    {"name": "multiple", "values": [1 + number / 10 for number in range(10)]},
+]
+
+
+def long_sweep() -> pb.SweepBacktestsRequest:
+    """Return a sweep of a minute, whose every task takes seconds."""
+    return sweep_request(strategy={"supertrend": {}}, ranges=_RANGES, **_common())
+
+
+async def chunks_request(
+    stack: LocalStack, chunk_size: int, count: int
+) -> compute_service_pb2.ComputeSweepRequest:
+    """Return what asks compute for so many chunks of that sweep for each crypto; one of 50 takes a second."""
+    async with open_channel(stack.data_address) as channel:
+        page = await MarketDataServiceStub(channel).ListCryptos(ListCryptosRequest(symbols=SYMBOLS))
+    cryptos = [
+        {
+            "crypto": {"symbol": crypto.symbol, "fingerprint": crypto.fingerprint},
+            "chunks": list(range(count)),
+        }
+        for crypto in page.cryptos
+    ]
+    asked = {
+        "cryptos": cryptos,
+        "strategy": {"supertrend": {}},
+        "ranges": _RANGES,
+        "interval": "INTERVAL_1H",
+        "windows": [{"startTime": "2012-01-01T00:00:00Z", "endTime": "2024-01-01T00:00:00Z"}],
+        "execution": _EXECUTION,
+        "chunkSize": chunk_size,
+    }
+    return ParseDict(asked, compute_service_pb2.ComputeSweepRequest())
+
+
+def long_run() -> pb.RunBacktestsRequest:
+    """Return a run whose every task takes a quarter of a second: rules with very many indicators."""
+    request = ParseDict(_common(), pb.RunBacktestsRequest())
+    request.strategy.CopyFrom(strategy_to(CustomRules(_slow_rule(5), _slow_rule(200))))
+    return request
+
+
+def _common() -> dict[str, Any]:
+    return {
+        "symbols": SYMBOLS,
+        "startTime": "2012-01-01T00:00:00Z",
+        "execution": _EXECUTION,
+        "cacheMode": "CACHE_MODE_BYPASS",
+    }
+
+
+def _slow_rule(period: int) -> Expression:
+    """Return a condition of nearly as many indicators as there may be, which always holds."""
+    total: Expression = Number(1)
+    for _ in range(3):
+        series: Expression = Column("close")
+        for _ in range(26):
+            series = Call("rsi", (series, Number(period)))
+            period += 1
+        total = Call("add", (total, series))
+    return Call("less", (total, Number(1_000)))

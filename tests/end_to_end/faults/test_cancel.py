@@ -1,0 +1,107 @@
+"""Work for nobody ends within a second, in the gateway, in compute and in its workers."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import pytest
+
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+from services.local.stack import LocalStack
+from services.shared.rpc_channel import open_channel
+from tests.end_to_end.faults.stacks import (
+    cpu_seconds,
+    long_run,
+    long_sweep,
+    process_at,
+    until_workers_work,
+    workers_of,
+)
+
+Request = pb.RunBacktestsRequest | pb.SweepBacktestsRequest
+
+# A process that asks for something, several times at once, and reads what comes.
+_CLIENT = """
+import sys, threading, grpc
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+
+address, method, kind, times, request = sys.argv[1:]
+request = getattr(pb, kind).FromString(bytes.fromhex(request))
+with grpc.insecure_channel(address) as channel:
+    calls = [getattr(BacktestServiceStub(channel), method)(request) for _ in range(int(times))]
+    for call in calls:
+        for event in call:
+            pass
+"""
+
+
+def method_of(request: Request) -> str:
+    return type(request).__name__.removesuffix("Request")
+
+
+async def read(channel: grpc.aio.Channel, request: Request, **options: Any) -> None:
+    async for _ in getattr(BacktestServiceStub(channel), method_of(request))(request, **options):
+        pass
+
+
+async def cancel_it(stack: LocalStack, request: Request) -> None:
+    async with open_channel(stack.gateway_address) as channel:
+        reading = asyncio.create_task(read(channel, request))
+        await until_workers_work(process_at(stack.compute_address))
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+
+
+async def close_the_channel(stack: LocalStack, request: Request) -> None:
+    async with open_channel(stack.gateway_address) as channel:
+        reading = asyncio.create_task(read(channel, request))
+        await until_workers_work(process_at(stack.compute_address))
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+
+
+async def let_the_deadline_pass(stack: LocalStack, request: Request) -> None:
+    async with open_channel(stack.gateway_address) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await read(channel, request, timeout=1.5)
+        assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def kill_the_client(stack: LocalStack, request: Request, times: int = 1) -> None:
+    client = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _CLIENT, stack.gateway_address),
+        *(method_of(request), type(request).__name__, str(times), request.SerializeToString().hex()),
+    )
+    await until_workers_work(process_at(stack.compute_address))
+    client.kill()
+    assert await client.wait() == -signal.SIGKILL
+
+
+async def assert_nobody_works(stack: LocalStack) -> None:
+    gateway, compute = process_at(stack.gateway_address), process_at(stack.compute_address)
+    # This is what is promised, and no event tells when nothing happens any more.
+    await asyncio.sleep(1)
+    before = cpu_seconds(gateway, compute)
+    await asyncio.sleep(1)
+    assert cpu_seconds(gateway, compute) - before < 0.1
+    assert len(workers_of(compute)) == 1
+
+
+@pytest.mark.parametrize("leave", [cancel_it, close_the_channel, let_the_deadline_pass, kill_the_client])
+async def test_who_leaves_a_sweep_leaves_no_work_behind(
+    long_stack: LocalStack, leave: Callable[[LocalStack, Request], Awaitable[None]]
+) -> None:
+    await leave(long_stack, long_sweep())
+    await assert_nobody_works(long_stack)
+
+
+async def test_who_leaves_runs_leaves_no_work_behind(long_stack: LocalStack) -> None:
+    # Together they take as long as a sweep.
+    await kill_the_client(long_stack, long_run(), times=20)
+    await assert_nobody_works(long_stack)

@@ -1,0 +1,40 @@
+"""A compute service that is killed takes its workers with it, also one in the middle of a task."""
+
+from pathlib import Path
+
+import grpc
+import pytest
+
+from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
+from services.local.stack import LocalStack
+from services.shared.rpc_channel import open_channel
+from tests.end_to_end.faults.stacks import (
+    chunks_request,
+    cpu_seconds,
+    is_alive,
+    service_beside,
+    until,
+    until_workers_work,
+    workers_of,
+)
+
+# A worker in the middle of a task hears of it when Python's interpreter lets it.
+_END_LIMIT_S = 1.5
+
+
+async def test_no_process_outlives_a_killed_compute_service(long_stack: LocalStack, tmp_path: Path) -> None:
+    environment = {"BACKCAST_COMPUTE_WORKERS": "2"}
+    async with service_beside(long_stack, "compute", tmp_path, **environment) as (service, address):
+        # Two tasks of five seconds.
+        request = await chunks_request(long_stack, chunk_size=256, count=1)
+        async with open_channel(address) as channel:
+            call = ComputeServiceStub(channel).ComputeSweep(request)
+            await until_workers_work(service)
+            assert all(cpu_seconds(worker) > 0.1 for worker in workers_of(service))
+            descendants = service.children(recursive=True)
+            assert len(descendants) >= 3
+            service.kill()
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                _ = [response async for response in call]
+            assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+        await until(lambda: not any(map(is_alive, descendants)), _END_LIMIT_S)

@@ -1,0 +1,92 @@
+"""A service that stands still, without closing anything, is noticed; when it goes on, so do runs."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import psutil
+import pytest
+
+from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+from services.local.stack import LocalStack
+from services.shared.rpc_channel import open_channel
+from tests.end_to_end.faults.stacks import (
+    chunks_request,
+    long_run,
+    long_sweep,
+    process_at,
+    service_beside,
+    until_workers_work,
+)
+
+# A ping after four to eight quiet seconds, four to answer it, and what a machine that has much to do needs.
+LIMIT_S = 15.0
+
+
+@contextmanager
+def paused(process: psutil.Process) -> Iterator[None]:
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+async def failure_of(call: grpc.aio.UnaryStreamCall) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        async with asyncio.timeout(LIMIT_S):
+            async for _ in call:
+                pass
+    assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+    return error.value
+
+
+async def run_completely(channel: grpc.aio.Channel) -> pb.RunBacktestsResponse:
+    """Return the last event of a run, which nothing keeps waiting."""
+    events = [event async for event in BacktestServiceStub(channel).RunBacktests(long_run())]
+    return events[-1]
+
+
+async def test_a_paused_compute_service_ends_runs_with_a_sentence(long_stack: LocalStack) -> None:
+    compute = process_at(long_stack.compute_address)
+    async with open_channel(long_stack.gateway_address) as channel:
+        call = BacktestServiceStub(channel).SweepBacktests(long_sweep())
+        assert (await anext(aiter(call))).HasField("started")
+        await until_workers_work(compute)
+        with paused(compute):
+            assert "compute" in (await failure_of(call)).details()
+        assert (await run_completely(channel)).progress.completed == 2
+
+
+async def test_a_paused_data_service_ends_what_waits_for_candles_with_a_sentence(
+    long_stack: LocalStack, tmp_path: Path
+) -> None:
+    data = process_at(long_stack.data_address)
+    request = await chunks_request(long_stack, chunk_size=1, count=1)
+    # It has no candles yet.
+    async with (
+        service_beside(long_stack, "compute", tmp_path) as (_, address),
+        open_channel(address) as channel,
+    ):
+        stub = ComputeServiceStub(channel)
+        with paused(data):
+            async with asyncio.timeout(LIMIT_S):
+                responses = [response async for response in stub.ComputeSweep(request)]
+        assert len(responses) == 2
+        for response in responses:
+            assert response.failure.status.code == grpc.StatusCode.UNAVAILABLE.value[0]
+            assert response.failure.status.message == "the data service does not answer"
+        assert [response.HasField("chunk") async for response in stub.ComputeSweep(request)] == [True, True]
+
+
+async def test_a_gateway_that_waits_for_a_paused_data_service_says_so(long_stack: LocalStack) -> None:
+    async with open_channel(long_stack.gateway_address) as channel:
+        with paused(process_at(long_stack.data_address)):
+            call = BacktestServiceStub(channel).RunBacktests(long_run())
+            assert (await failure_of(call)).details() == "the data service does not answer"
+        assert (await run_completely(channel)).progress.completed == 2

@@ -1,0 +1,122 @@
+"""Workers that die or stand still in the middle of their work: it is done all the same, and nothing leaks."""
+
+import signal
+from collections.abc import AsyncIterator, Callable
+
+import grpc
+import psutil
+import pytest
+
+from backcast.compute.v1 import compute_service_pb2 as pb
+from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
+from services.local.stack import LocalStack
+from services.shared.rpc_channel import open_channel
+from tests.end_to_end.faults.stacks import (
+    chunks_request,
+    cpu_seconds,
+    service_beside,
+    until,
+    until_workers_work,
+    workers_of,
+)
+
+WORKERS = 2
+
+
+@pytest.fixture(scope="module")
+async def compute(
+    long_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[psutil.Process, str]]:
+    """A compute service that soon loses its patience with workers, and where it is."""
+    folder = tmp_path_factory.mktemp("compute")
+    async with service_beside(
+        long_stack,
+        "compute",
+        folder,
+        BACKCAST_COMPUTE_WORKERS=str(WORKERS),
+        BACKCAST_TASK_LIMIT_S="5",
+    ) as service:
+        yield service
+
+
+async def computed(
+    address: str, request: pb.ComputeSweepRequest, meanwhile: Callable[[], None] = lambda: None
+) -> dict[tuple[str, int], bytes]:
+    """Return the figures of every chunk; `meanwhile` is called when some have come, and others have not."""
+    figures: dict[tuple[str, int], bytes] = {}
+    async with open_channel(address) as channel:
+        async for response in ComputeServiceStub(channel).ComputeSweep(request):
+            assert response.HasField("chunk"), response
+            chunk = response.chunk
+            figures[chunk.symbol, chunk.first_combination] = chunk.metrics
+            if len(figures) == 3:
+                meanwhile()
+    return figures
+
+
+def kill_workers(service: psutil.Process) -> None:
+    for worker in workers_of(service):
+        worker.kill()
+
+
+def kill_fork_server_and_workers(service: psutil.Process) -> None:
+    workers = workers_of(service)
+    for process in [*{worker.parent() for worker in workers}, *workers]:
+        assert process
+        process.kill()
+
+
+def stop_workers(service: psutil.Process) -> None:
+    for worker in workers_of(service):
+        worker.send_signal(signal.SIGSTOP)
+
+
+@pytest.mark.parametrize("harm", [kill_workers, kill_fork_server_and_workers, stop_workers])
+async def test_work_whose_workers_are_harmed_in_the_middle_is_complete_and_right(
+    long_stack: LocalStack,
+    compute: tuple[psutil.Process, str],
+    harm: Callable[[psutil.Process], None],
+) -> None:
+    service, address = compute
+    request = await chunks_request(long_stack, chunk_size=4, count=10)
+    undisturbed = await computed(address, request)
+    assert len(undisturbed) == 20
+    workers = workers_of(service)
+    assert len(workers) == WORKERS
+    files = service.num_fds()
+    harmed = []
+
+    def meanwhile() -> None:
+        harmed.extend(workers)
+        harm(service)
+
+    assert await computed(address, request, meanwhile) == undisturbed
+    assert len(harmed) == WORKERS
+    await until(lambda: len(workers_of(service)) == WORKERS)
+    replacements = workers_of(service)
+    assert not {worker.pid for worker in workers} & {worker.pid for worker in replacements}
+    assert not any(child.status() == psutil.STATUS_ZOMBIE for child in service.children(recursive=True))
+    # Its connections are closed when its end has been seen.
+    await until(lambda: service.num_fds() <= files)
+
+
+async def test_a_task_that_loses_two_workers_fails_and_no_other_does(
+    long_stack: LocalStack, compute: tuple[psutil.Process, str]
+) -> None:
+    service, address = compute
+    # Both workers have one, and each takes longer than it takes to find its worker.
+    request = await chunks_request(long_stack, chunk_size=60, count=1)
+    async with open_channel(address) as channel:
+        call = ComputeServiceStub(channel).ComputeSweep(request)
+        await until_workers_work(service)
+        victim, other = workers_of(service)
+        victim.kill()
+        await until(lambda: len(workers_of(service)) == WORKERS and not victim.is_running())
+        (replacement,) = {*workers_of(service)} - {other}
+        await until(lambda: cpu_seconds(replacement) > 0.2)
+        replacement.kill()
+        responses = [response async for response in call]
+    failed, done = sorted(responses, key=lambda response: response.HasField("chunk"))
+    assert failed.failure.status.code == grpc.StatusCode.UNAVAILABLE.value[0]
+    assert failed.failure.status.message == "the worker died twice in this task"
+    assert done.HasField("chunk")
