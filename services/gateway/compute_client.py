@@ -8,10 +8,10 @@ from backcast.compute.v1 import compute_service_pb2 as pb
 from services.compute.engine.sweep import Sweep
 from services.gateway.messages import timestamps
 from services.gateway.plan import BacktestPlan, CryptoData
-from services.gateway.resumed_stream import resumed_stream
 from services.shared.backtest_messages import detail_to, execution_to, strategy_to
 from services.shared.call_metadata import outgoing_metadata
 from services.shared.candle_messages import interval_to
+from services.shared.resumed_stream import resumed_stream
 from services.shared.sweep_messages import ranges_to, window_to
 
 if TYPE_CHECKING:

@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING
 
 import grpc
+import stamina
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.gateway.plan import CryptoData
 from services.shared.call_metadata import outgoing_metadata
+from services.shared.errors import Unavailable
 from services.shared.paging import MAX_SYMBOLS
 from services.shared.rpc_status import error_of
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 # The data service gives up a database that says nothing before, and tells so.
 _LIST_LIMIT_S = 10.0
+# One that is being started anew is found.
+_PATIENCE_S = 2.0
 
 
 class Market:
@@ -26,6 +30,14 @@ class Market:
 
     async def page(self, request: pb.ListCryptosRequest) -> pb.ListCryptosResponse:
         """Return one page of cryptos; raise Unavailable where the service is away or says nothing."""
+        async for attempt in stamina.retry_context(
+            on=Unavailable, attempts=None, timeout=_PATIENCE_S, wait_initial=0.05, wait_max=0.5
+        ):
+            with attempt:
+                return await self._page(request)
+        raise AssertionError
+
+    async def _page(self, request: pb.ListCryptosRequest) -> pb.ListCryptosResponse:
         try:
             return await self._stub.ListCryptos(request, timeout=self._limit_s, metadata=outgoing_metadata())
         except grpc.aio.AioRpcError as error:

@@ -1,21 +1,20 @@
 """Candles from the data service."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import grpc
+from typing import TYPE_CHECKING, Any
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.shared.call_metadata import outgoing_metadata
 from services.shared.candle_messages import candles_from, columns_to, interval_to
 from services.shared.candles import Candles
-from services.shared.errors import Unavailable
 from services.shared.interval import Interval
-from services.shared.rpc_status import error_of
+from services.shared.resumed_stream import resumed_stream
 
 if TYPE_CHECKING:
+    from grpc.aio import UnaryStreamCall
+
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 
@@ -87,21 +86,18 @@ class CandleSource:
 
         Raises Unavailable where the service is away or says nothing.
         """
-        request = candles_request(known_fingerprints, interval, columns)
-        call = self._stub.StreamCandles(request, metadata=outgoing_metadata())
+        missing = known_fingerprints.copy()
         blocks = HistoryBlocks(columns)
-        try:
-            while True:
-                # Of each message and not of the call: a slow reader may take its time.
-                async with asyncio.timeout(self._stall_limit_s):
-                    response = await call.read()
-                if not isinstance(response, pb.StreamCandlesResponse):
-                    break  # the end
+
+        def call() -> "UnaryStreamCall[Any, pb.StreamCandlesResponse]":
+            # Of a history that broke off, all blocks come again.
+            nonlocal blocks
+            blocks = HistoryBlocks(columns)
+            request = candles_request(missing, interval, columns)
+            return self._stub.StreamCandles(request, metadata=outgoing_metadata())
+
+        async with aclosing(resumed_stream("data", missing, call, self._stall_limit_s)) as responses:
+            async for response in responses:
                 if history := blocks.add(response):
+                    del missing[history.symbol]
                     yield history
-        except TimeoutError:
-            raise Unavailable("the data service does not answer") from None
-        except grpc.aio.AioRpcError as error:
-            raise error_of(error, "data") from error
-        finally:
-            call.cancel()

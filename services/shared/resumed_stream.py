@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import structlog
 
+from services.shared.errors import Unavailable
 from services.shared.rpc_status import error_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
 
 
 async def resumed_stream(
-    service: str, missing: Sized, call_for_missing: "Callable[[], _Call]"
+    service: str,
+    missing: Sized,
+    call_for_missing: "Callable[[], _Call]",
+    stall_limit_s: float | None = None,
 ) -> AsyncGenerator[Any]:
     """Yield the responses of calls for what is missing, until nothing is, or a call ends by itself.
 
@@ -34,10 +38,16 @@ async def resumed_stream(
     while missing:
         call = call_for_missing()
         try:
-            async for response in call:
+            while True:
+                # Of each response and not of the call: a slow reader may take its time.
+                async with asyncio.timeout(stall_limit_s):
+                    response = await call.read()
+                if response is grpc.aio.EOF:
+                    return
                 failing_since, pause_s = None, _FIRST_PAUSE_S
                 yield response
-            return
+        except TimeoutError:
+            raise Unavailable(f"the {service} service does not answer") from None
         except grpc.aio.AioRpcError as error:
             now = time.monotonic()
             failing_since = failing_since or now
