@@ -10,6 +10,7 @@ from services.data.handler import MarketDataHandler
 from services.data.histories import Histories
 from services.data.migrate import migrate
 from services.data.upkeep import upkeep
+from services.shared.access import services_only
 from services.shared.rpc_server import ServedService, serve
 from services.shared.settings import Settings
 
@@ -18,6 +19,7 @@ SERVICE_NAME = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataSe
 
 async def run(settings: Settings) -> None:
     """Migrate the database and serve until told to stop."""
+    access = services_only(settings)
     async with Database.connect(settings.required("database_url"), settings.database_pool_size) as database:
         await migrate(database)
         cryptos = CryptoStore(database)
@@ -34,4 +36,5 @@ async def run(settings: Settings) -> None:
                         ),
                     )
                 ],
+                access,
             )

@@ -4,14 +4,16 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.shared.rpc_channel import open_channel
+from services.shared.settings import load_settings
+from services.shared.tls import channel_credentials
 
 _CALL_LIMIT_S = 2.0
 
 
 async def is_serving(address: str) -> bool:
-    """Return whether the server at `address` says that it is SERVING."""
+    """Return whether the server at `address`, which has this process's settings, says that it is SERVING."""
     # A channel that could not connect waits a second before it tries again; a new one does not.
-    async with open_channel(address) as channel:
+    async with open_channel(address, channel_credentials(load_settings())) as channel:
         try:
             answer = await health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(), timeout=_CALL_LIMIT_S
