@@ -81,7 +81,7 @@ def _authority(settings: Settings) -> bytes | None:
 def _certificates(variable: str, file: Path) -> bytes:
     pem = _read(variable, file)
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem.decode("ascii", "replace"))
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem.decode("ascii", "ignore"))
     except (ssl.SSLError, ValueError):
         raise InvalidInput.of(variable, f"there is no certificate in PEM in {file}") from None
     return pem
