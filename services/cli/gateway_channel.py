@@ -38,7 +38,7 @@ def _token(settings: Settings) -> str | None:
     if settings.token is None:
         return None
     token = settings.token.get_secret_value().strip()
-    if not token or not token.isascii() or not token.isprintable():
+    if not (token.isascii() and token.isprintable()) or len(token.split()) != 1:
         raise InvalidInput.of(_TOKEN, "is no token: `backcast token` makes one")
     return token
 

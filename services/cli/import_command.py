@@ -23,7 +23,7 @@ from services.cli.import_report import import_report, readable_path
 from services.data.conflict_rule import ConflictRule
 from services.data.readers.detect import read_file
 from services.data.readers.report import FileReading
-from services.shared.errors import BackcastError, InvalidInput, Unavailable
+from services.shared.errors import BackcastError, Denied, InvalidInput, Unauthenticated, Unavailable
 from services.shared.interval import Interval
 from services.shared.symbols import canonical_symbol
 
@@ -74,7 +74,8 @@ async def _import_all(files: list[Path], options: ImportOptions, address: str) -
                         reading = await reading_to_come
                         with readable_errors("gateway", address):
                             symbol, counts = await _write(stub, reading, options, progress)
-                    except Unavailable:
+                    except (Unavailable, Unauthenticated, Denied):
+                        # The next file would fare no better.
                         raise
                     except BackcastError as error:
                         failures += 1

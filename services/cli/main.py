@@ -274,6 +274,8 @@ def serve(service: Annotated[Service, typer.Argument(help="Which service.")]) ->
 
 def main() -> NoReturn:
     """Run the command line; whatever fails ends in one line on standard error, never in a traceback."""
+    # gRPC would tell of every handshake that fails, in lines of its own; ours say what it means.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:
         sys.exit(app())
     except BackcastError as error:

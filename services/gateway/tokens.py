@@ -21,6 +21,10 @@ from services.shared.errors import InvalidInput, Violation
 
 # So that a token is known for one where it should not be: in a file, a log, a commit.
 PREFIX = "backcast_"
+_WANTED = {
+    "name": "must be 1 to 64 letters, digits, dots, dashes and underscores",
+    "sha256": "must be 64 hexadecimal digits, as `backcast token` prints them",
+}
 _Limit = Annotated[int, Field(ge=1)] | None
 
 
@@ -98,25 +102,24 @@ def _tokens(raw: object, source: str) -> Tokens:
         seen: set[str] = set()
         for index, entry in enumerate(entries):
             if getattr(entry, field) in seen:
-                raise InvalidInput.of(source, f"tokens[{index}].{field}: is there twice")
+                raise InvalidInput.of(f"{source}: tokens[{index}].{field}", "is there twice")
             seen.add(getattr(entry, field))
     return Tokens([(bytes.fromhex(entry.sha256), _client(entry)) for entry in entries])
 
 
 def _violation(wrong: ErrorDetails, source: str) -> Violation:
-    if wrong["type"] == "too_short" and not wrong["loc"]:
-        return Violation(source, "there is no token in it")
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in wrong["loc"][:2])
+    index, field = (*wrong["loc"], None, None)[:2]
+    if index is None:
+        return Violation(
+            source, "there is no token in it" if wrong["type"] == "too_short" else "is not a list"
+        )
+    if field is None:
+        return Violation(source, f"tokens[{index}]: is not a table with name, sha256 and rights")
     if wrong["type"] == "extra_forbidden":
-        place = place.partition(".")[0]
-        return Violation(
-            source, f"tokens{place}: has a key that is none of {', '.join(TokenEntry.model_fields)}"
-        )
-    if place.endswith(".sha256"):
-        return Violation(
-            source, f"tokens{place}: must be 64 hexadecimal digits, as `backcast token` prints them"
-        )
-    return Violation(source, f"tokens{place}: {wrong['msg'].lower()}")
+        allowed = ", ".join(TokenEntry.model_fields)
+        return Violation(source, f"tokens[{index}]: has a key that is none of {allowed}")
+    reason = _WANTED.get(str(field)) or wrong["msg"].lower()
+    return Violation(f"{source}: tokens[{index}].{field}", reason)
 
 
 def _client(entry: TokenEntry) -> Client:
