@@ -71,7 +71,7 @@ async def _end(context: "_Context", error: grpc.aio.AioRpcError) -> None:
     if error.code() is grpc.StatusCode.UNAVAILABLE and rpc_status.from_call(error) is None:
         # What the service says of its own comes with details.
         raise Unavailable("the data service does not answer") from error
-    await context.abort(error.code(), error.details() or "", error.trailing_metadata())
+    await context.abort(error.code(), error.details() or "", tuple(error.trailing_metadata()))
 
 
 def _unparsed(raw: bytes) -> bytes:

