@@ -197,8 +197,10 @@ class LocalStack:
 
     def _environment(self) -> dict[str, str]:
         """Return the environment of a service that is started now: only what it needs is there already."""
+        # One port for the health of one service.
+        inherited = {name: value for name, value in os.environ.items() if name != "BACKCAST_HEALTH_PORT"}
         return {
-            **os.environ,
+            **inherited,
             "PYTHONUNBUFFERED": "1",
             "BACKCAST_HOST": HOST,
             **{f"BACKCAST_{name.upper()}_PORT": str(port) for name, port in self._ports.items()},

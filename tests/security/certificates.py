@@ -10,11 +10,12 @@ import trustme
 
 @dataclass(frozen=True)
 class Files:
-    """Where a certificate, its key, and the CA that is trusted are."""
+    """Where a certificate, its key, and the CA that its owner trusts are; and who has signed it."""
 
     cert: Path
     key: Path
     ca: Path
+    signer_pem: bytes
 
     @property
     def environment(self) -> dict[str, str]:
@@ -43,7 +44,7 @@ def make_files(
     folder.mkdir()
     not_after = datetime.now(UTC) - timedelta(days=1) if expired else None
     issued = signer.issue_cert(*names, not_before=datetime(2020, 1, 1, tzinfo=UTC), not_after=not_after)
-    files = Files(folder / "cert.pem", folder / "key.pem", folder / "ca.pem")
+    files = Files(folder / "cert.pem", folder / "key.pem", folder / "ca.pem", signer.cert_pem.bytes())
     for number, blob in enumerate(issued.cert_chain_pems):
         blob.write_to_path(files.cert, append=bool(number))
     issued.private_key_pem.write_to_path(files.key)

@@ -8,6 +8,7 @@ import grpc
 import pytest
 import trustme
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from backcast.compute.v1 import compute_service_pb2 as cm
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
@@ -20,7 +21,7 @@ from services.local.stack import serve_command
 from services.shared.addresses import host_port
 from services.shared.candles import Candles
 from services.shared.rpc_channel import open_channel
-from tests.security.certificates import Files, make_files
+from tests.security.certificates import make_files
 from tests.security.conftest import Shut
 from tests.security.test_tokens import import_of
 
@@ -139,40 +140,49 @@ async def test_the_gateway_can_demand_certificates_instead_of_tokens(
             assert await cryptos(gateway, credentials) is grpc.StatusCode.UNAVAILABLE, who
 
 
-@pytest.mark.parametrize("wrong", ["name", "expired", "another CA's", "no certificate"])
-async def test_a_gateway_with_a_wrong_certificate_reaches_nobody(
+@pytest.mark.parametrize("wrong", ["another host's", "expired", "another CA's"])
+async def test_nobody_believes_a_gateway_with_a_wrong_certificate(
     shut: Shut, ca: trustme.CA, tmp_path: Path, wrong: str
 ) -> None:
-    """Each hop checks both ends: here it is the client that is wrong, or the server that it finds."""
-    files: dict[str, object] = {"TLS_CA_FILE": shut.files.ca}
-    match wrong:
-        case "name":
-            # A data service that shows the certificate of another host.
-            await _runs_only_by_its_name(shut, make_files(tmp_path / "pem", ca, ca, "data.example"))
-            return
-        case "expired":
-            made = make_files(tmp_path / "pem", ca, ca, "127.0.0.1", expired=True)
-        case "another CA's":
-            made = make_files(tmp_path / "pem", ca, trustme.CA(), "127.0.0.1")
-        case _:
-            async with Gateway(shut, TLS=1) as gateway:
-                assert await cryptos(gateway, None) is grpc.StatusCode.UNAVAILABLE
-            return
-    files |= {"TLS_CERT_FILE": made.cert, "TLS_KEY_FILE": made.key}
-    async with Gateway(shut, **files) as gateway:
-        lenient = grpc.ssl_channel_credentials(made.ca.read_bytes())
-        assert await cryptos(gateway, lenient) is grpc.StatusCode.UNAVAILABLE
+    host = "gateway.example" if wrong == "another host's" else "127.0.0.1"
+    signer = trustme.CA() if wrong == "another CA's" else ca
+    files = make_files(tmp_path / "pem", ca, signer, host, expired=wrong == "expired")
+    async with Gateway(shut, TLS_CERT_FILE=files.cert, TLS_KEY_FILE=files.key) as gateway:
+        trusting = files.credentials_of_nobody
+        assert await cryptos(gateway, trusting) is grpc.StatusCode.UNAVAILABLE
+        if wrong == "another host's":
+            # By that name it is believed.
+            named = (("grpc.ssl_target_name_override", host),)
+            address = f"127.0.0.1:{gateway.port}"
+            async with grpc.aio.secure_channel(address, trusting, named) as channel:
+                assert await BacktestServiceStub(channel).ListStrategies(pb.ListStrategiesRequest())
 
 
-async def _runs_only_by_its_name(shut: Shut, files: Files) -> None:
-    variables = {name.removeprefix("BACKCAST_"): value for name, value in files.environment.items()}
-    async with Gateway(shut, **variables) as gateway:
-        assert await cryptos(gateway, files.credentials_of_nobody) is grpc.StatusCode.UNAVAILABLE
-        options = (("grpc.ssl_target_name_override", "data.example"),)
-        async with grpc.aio.secure_channel(
-            f"127.0.0.1:{gateway.port}", files.credentials_of_nobody, options
-        ) as channel:
-            assert await BacktestServiceStub(channel).ListCryptos(pb.ListCryptosRequest())
+@pytest.mark.parametrize("shown", ["nothing", "another CA's"])
+async def test_a_gateway_that_is_a_stranger_reaches_no_service(
+    shut: Shut, ca: trustme.CA, tmp_path: Path, shown: str
+) -> None:
+    files = make_files(tmp_path / "pem", ca, trustme.CA(), "127.0.0.1")
+    variables = {"TLS_CERT_FILE": files.cert, "TLS_KEY_FILE": files.key, "TLS_CA_FILE": files.ca}
+    async with Gateway(shut, **({} if shown == "nothing" else variables)) as gateway:
+        believing = None if shown == "nothing" else grpc.ssl_channel_credentials(files.signer_pem)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            async with open_channel(f"127.0.0.1:{gateway.port}", believing) as channel:
+                await BacktestServiceStub(channel).ListCryptos(pb.ListCryptosRequest())
+    assert caught.value.details() == "the data service does not answer"
+
+
+async def test_reflection_can_be_switched_off(shut: Shut) -> None:
+    listing = [reflection_pb2.ServerReflectionRequest(list_services="")]
+    async with (
+        Gateway(shut, REFLECTION=0) as gateway,
+        open_channel(f"127.0.0.1:{gateway.port}") as channel,
+    ):
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            _ = [answer async for answer in stub.ServerReflectionInfo(iter(listing))]
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert await BacktestServiceStub(channel).ListStrategies(pb.ListStrategiesRequest())
 
 
 async def test_probes_need_no_tls_and_get_nothing_but_health(shut: Shut) -> None:
