@@ -30,6 +30,7 @@ async def write_candles(
         interval=interval_to(Interval.HOUR_1),
         synthetic=synthetic,
         on_conflict=pb.ConflictRule.Value(f"CONFLICT_RULE_{on_conflict.name}"),
+        candle_count=len(candles),
     )
 
     async def parts() -> AsyncGenerator[pb.ImportCandlesRequest]:

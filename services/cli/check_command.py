@@ -17,6 +17,7 @@ from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.cli.console import CountColumn, counted, make_console, say
 from services.cli.errors import readable_errors
+from services.cli.gateway_channel import open_gateway
 from services.cli.import_report import break_line
 from services.data.check import HistoryCheck, check_history
 from services.shared.candle_messages import candles_from, columns_to
@@ -24,7 +25,6 @@ from services.shared.candles import Candles
 from services.shared.clock import utc
 from services.shared.interval import Interval
 from services.shared.paging import MAX_SYMBOLS
-from services.shared.rpc_channel import open_channel
 from services.shared.symbols import canonical_symbol
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def check_histories(symbols: list[str], address: str, jsonl: bool) -> None:
 
 
 async def _print_json(symbols: list[str], address: str) -> None:
-    async with open_channel(address) as channel:
+    async with open_gateway(address) as channel:
         stub = MarketDataServiceStub(channel)
-        with readable_errors("data", address):
+        with readable_errors("gateway", address):
             async with aclosing(_checks(stub, symbols or await _all_symbols(stub))) as checks:
                 async for symbol, check in checks:
                     sys.stdout.write(f"{json.dumps({'symbol': symbol, **asdict(check)})}\n")
@@ -63,9 +63,9 @@ async def _print_table(symbols: list[str], address: str, console: Console) -> No
         transient=True,
         disable=not console.is_terminal,
     )
-    async with open_channel(address) as channel:
+    async with open_gateway(address) as channel:
         stub = MarketDataServiceStub(channel)
-        with progress, readable_errors("data", address):
+        with progress, readable_errors("gateway", address):
             symbols = symbols or await _all_symbols(stub)
             bar = progress.add_task("", total=len(symbols))
             async with aclosing(_checks(stub, symbols)) as checks:

@@ -39,7 +39,7 @@ async def _demo(console: Console) -> None:
         # Free ports, so that it runs beside a `backcast up`.
         settings = StackSettings(Path(folder), 0, 0, 0, database_url=None, redis_url=None)
         async with LocalStack(settings) as stack:
-            await write_sample_market(stack.data_address, console)
+            await write_sample_market(stack.gateway_address, console)
             console.rule("the first run: candles travel to compute, every backtest is computed")
             await show_run(request, stack.gateway_address, console, _ROWS)
             console.rule("the same again: from the cache")

@@ -1,12 +1,14 @@
 """Failed calls in one line, for people."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import grpc
 from grpc_status import rpc_status
 
-from services.shared.errors import BackcastError, InvalidInput, Unavailable
+from services.cli.connection_errors import not_connected
+from services.shared.errors import BackcastError, Denied, InvalidInput, Unauthenticated, Unavailable
 from services.shared.rpc_status import violations_of
 
 
@@ -23,22 +25,20 @@ def _readable(error: grpc.aio.AioRpcError, service: str, address: str) -> Backca
     details = " ".join((error.details() or "").split())
     match error.code():
         case grpc.StatusCode.INVALID_ARGUMENT if violations := violations_of(error):
-            return InvalidInput(*violations)
+            said: BackcastError = InvalidInput(*violations)
         # What a service says of its own comes with a status; without one, there is no service any more.
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED if rpc_status.from_call(error) is None:
-            return Unavailable(_not_there(details, service, address))
+            said = Unavailable(not_connected(details, service, address))
         case grpc.StatusCode.UNIMPLEMENTED:
-            return Unavailable(f"what answers at {address} is not Backcast's {service} service")
+            said = Unavailable(f"what answers at {address} is not Backcast's {service} service")
+        case grpc.StatusCode.UNAUTHENTICATED if "BACKCAST_TOKEN" in os.environ:
+            said = Unauthenticated(f"the {service} knows nobody with this token: is BACKCAST_TOKEN right?")
+        case grpc.StatusCode.UNAUTHENTICATED:
+            said = Unauthenticated(f"the {service} wants a token: set BACKCAST_TOKEN")
+        case grpc.StatusCode.PERMISSION_DENIED:
+            said = Denied(details)
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return BackcastError(f"too large for the {service} service: {details}")
+            said = BackcastError(f"too large for the {service} service: {details}")
         case code:
-            return BackcastError(details or f"the {service} service ended the call: {code.name}")
-
-
-def _not_there(details: str, service: str, address: str) -> str:
-    _, colon, port = address.rpartition(":")
-    if not (colon and port.isdecimal()):
-        return f"BACKCAST_{service.upper()}_ADDRESS: {address!r} is not host:port"
-    if "resol" in details:
-        return f"BACKCAST_{service.upper()}_ADDRESS: the host of {address!r} is not known here"
-    return f"the {service} service does not answer at {address}: is it running there (`backcast up`)?"
+            said = BackcastError(details or f"the {service} service ended the call: {code.name}")
+    return said

@@ -10,8 +10,8 @@ from google.protobuf.message import Message
 
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.cli.errors import readable_errors
+from services.cli.gateway_channel import open_gateway
 from services.cli.option_names import named_options
-from services.shared.rpc_channel import open_channel
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -30,7 +30,7 @@ async def events_of(
     Closing the iterator cancels it on the server. Raises InvalidInput, naming the options, where the request
     cannot be served, and other errors that can be shown as they are.
     """
-    async with open_channel(gateway) as channel:
+    async with open_gateway(gateway) as channel:
         call: Any = method_of(BacktestServiceStub(channel))(request)
         try:
             with named_options(request), readable_errors("gateway", gateway):

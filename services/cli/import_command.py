@@ -17,14 +17,14 @@ from services.cli.candle_writer import write_candles
 from services.cli.console import make_console, say
 from services.cli.daemon_thread import in_daemon_thread
 from services.cli.errors import readable_errors
+from services.cli.gateway_channel import open_gateway
 from services.cli.import_progress import ImportProgress
 from services.cli.import_report import import_report, readable_path
 from services.data.conflict_rule import ConflictRule
 from services.data.readers.detect import read_file
 from services.data.readers.report import FileReading
-from services.shared.errors import BackcastError, InvalidInput, Unavailable
+from services.shared.errors import BackcastError, Denied, InvalidInput, Unauthenticated, Unavailable
 from services.shared.interval import Interval
-from services.shared.rpc_channel import open_channel
 from services.shared.symbols import canonical_symbol
 
 if TYPE_CHECKING:
@@ -65,16 +65,17 @@ def _files(path: Path) -> Iterator[Path]:
 async def _import_all(files: list[Path], options: ImportOptions, address: str) -> bool:
     console = make_console()
     failures = 0
-    async with open_channel(address) as channel:
+    async with open_gateway(address) as channel:
         stub = MarketDataServiceStub(channel)
         with ImportProgress(console, len(files)) as progress:
             async with aclosing(_readings(files, options, progress)) as readings:
                 async for file, reading_to_come in readings:
                     try:
                         reading = await reading_to_come
-                        with readable_errors("data", address):
+                        with readable_errors("gateway", address):
                             symbol, counts = await _write(stub, reading, options, progress)
-                    except Unavailable:
+                    except (Unavailable, Unauthenticated, Denied):
+                        # The next file would fare no better.
                         raise
                     except BackcastError as error:
                         failures += 1

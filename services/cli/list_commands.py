@@ -12,7 +12,7 @@ from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.strategy_description_pb2 import StrategyParameter
 from services.cli.console import make_console, say
 from services.cli.errors import readable_errors
-from services.shared.rpc_channel import open_channel
+from services.cli.gateway_channel import open_gateway
 
 
 def list_cryptos(gateway: str) -> None:
@@ -32,7 +32,7 @@ async def _list_cryptos(gateway: str) -> None:
     table.add_column("candles", justify="right")
     table.add_column("", style="dim")
     with readable_errors("gateway", gateway):
-        async with open_channel(gateway) as channel:
+        async with open_gateway(gateway) as channel:
             stub = BacktestServiceStub(channel)
             request = pb.ListCryptosRequest()
             while True:
@@ -61,7 +61,7 @@ async def _list_cryptos(gateway: str) -> None:
 
 async def _list_strategies(gateway: str) -> None:
     with readable_errors("gateway", gateway):
-        async with open_channel(gateway) as channel:
+        async with open_gateway(gateway) as channel:
             answer = await BacktestServiceStub(channel).ListStrategies(pb.ListStrategiesRequest())
     console = make_console()
     for strategy in answer.strategies:

@@ -174,7 +174,7 @@ def import_(
     from services.cli.import_command import import_files
     from services.shared.settings import load_settings
 
-    if not import_files(paths, symbol, on_conflict, load_settings().data):
+    if not import_files(paths, symbol, on_conflict, load_settings().gateway):
         raise typer.Exit(1)
 
 
@@ -191,7 +191,7 @@ def check(
     from services.cli.check_command import check_histories
     from services.shared.settings import load_settings
 
-    check_histories(symbols or [], load_settings().data, format_ is Format.JSONL)
+    check_histories(symbols or [], load_settings().gateway, format_ is Format.JSONL)
 
 
 @app.command()
@@ -231,7 +231,18 @@ def sample() -> None:
     from services.cli.sample_command import sample as write_sample
     from services.shared.settings import load_settings
 
-    write_sample(load_settings().data)
+    write_sample(load_settings().gateway)
+
+
+@app.command()
+def token(
+    name: Annotated[str, typer.Argument(help="Whose it is, as logs and lists of runs name it.")],
+    rights: Annotated[str, typer.Option(help="Of run, import, admin: one or more.")] = "run",
+) -> None:
+    """Make a token for a client of the gateway: `backcast token NAME >> FILE` adds it to its file."""
+    from services.cli.token_command import print_token
+
+    print_token(name, rights)
 
 
 @app.command()
@@ -276,6 +287,8 @@ def serve(service: Annotated[Service, typer.Argument(help="Which service.")]) ->
 
 def main() -> NoReturn:
     """Run the command line; whatever fails ends in one line on standard error, never in a traceback."""
+    # gRPC would tell of every handshake that fails, in lines of its own; ours say what it means.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:
         sys.exit(app())
     except BackcastError as error:

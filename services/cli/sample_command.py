@@ -9,9 +9,9 @@ from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServic
 from services.cli.candle_writer import write_candles
 from services.cli.console import CountColumn, make_console
 from services.cli.errors import readable_errors
+from services.cli.gateway_channel import open_gateway
 from services.local.sample_market import CRYPTO_COUNT, HOURS, sample_market
 from services.shared.candles import Candles
-from services.shared.rpc_channel import open_channel
 
 # As many imports at once keep the database busy while the next candles are made.
 _AT_ONCE = 4
@@ -33,9 +33,9 @@ async def write_sample_market(address: str, console: Console) -> None:
         console=console,
         transient=True,
     )
-    with progress, readable_errors("data", address):
+    with progress, readable_errors("gateway", address):
         bar = progress.add_task("writing the sample market", total=CRYPTO_COUNT)
-        async with open_channel(address) as channel:
+        async with open_gateway(address) as channel:
             stub = MarketDataServiceStub(channel)
 
             async def write(symbol: str, candles: Candles) -> None:

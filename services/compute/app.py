@@ -18,16 +18,19 @@ from services.compute.sweeps import Sweeper
 from services.compute.task_runner import TaskRunner
 from services.compute.workers.dask_cluster import DaskCluster
 from services.compute.workers.pool import WorkerPool
+from services.shared.access import services_only
 from services.shared.observation import observed
 from services.shared.rpc_channel import open_channel
 from services.shared.rpc_server import ServedService, serve
 from services.shared.settings import Settings
+from services.shared.tls import channel_credentials
 
 SERVICE_NAME = compute_service_pb2.DESCRIPTOR.services_by_name["ComputeService"].full_name
 
 
 async def run(settings: Settings) -> None:
     """Start the workers, then serve until told to stop."""
+    access = services_only(settings)
     async with observed("compute", settings), _task_runner(settings) as runner:
         handler = ComputeHandler(Backtester(runner), Sweeper(runner))
         await serve(
@@ -39,6 +42,7 @@ async def run(settings: Settings) -> None:
                     partial(compute_service_pb2_grpc.add_ComputeServiceServicer_to_server, handler),
                 )
             ],
+            access,
         )
 
 
@@ -48,8 +52,10 @@ async def _task_runner(settings: Settings) -> AsyncIterator[TaskRunner]:
         async with DaskCluster(settings.dask_scheduler) as cluster:
             yield TaskRunner(cluster, ServedSupply(settings.data))
     else:
-        workers = WorkerPool(settings.compute_workers, settings.task_limit_s)
-        async with workers as pool, open_channel(settings.data) as channel:
+        async with (
+            WorkerPool(settings.compute_workers, settings.task_limit_s) as pool,
+            open_channel(settings.data, channel_credentials(settings)) as channel,
+        ):
             files = ColumnFiles(settings.column_dir, settings.column_dir_max_gb)
             await asyncio.to_thread(files.tidy)
             watch_pool(pool)

@@ -11,6 +11,7 @@ from services.data.handler import MarketDataHandler
 from services.data.histories import Histories
 from services.data.migrate import migrate
 from services.data.upkeep import upkeep
+from services.shared.access import services_only
 from services.shared.observation import observed
 from services.shared.rpc_server import ServedService, serve
 from services.shared.settings import Settings
@@ -20,6 +21,7 @@ SERVICE_NAME = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataSe
 
 async def run(settings: Settings) -> None:
     """Migrate the database and serve until told to stop."""
+    access = services_only(settings)
     async with (
         observed("data", settings),
         Database.connect(
@@ -42,4 +44,5 @@ async def run(settings: Settings) -> None:
                         ),
                     )
                 ],
+                access,
             )

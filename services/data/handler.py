@@ -102,7 +102,7 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
         """Write one crypto's candles, all or none."""
         header = await _read_header(requests)
         symbol = canonical_symbol(header.symbol, "header.symbol")
-        blocks = checked_blocks(_read_blocks(requests), Interval.HOUR_1, int(time.time()))
+        blocks = checked_blocks(_read_blocks(requests, header), Interval.HOUR_1, int(time.time()))
         counts = await self._candles.write(
             symbol, header.synthetic, blocks, conflict_rule_from(header.on_conflict)
         )
@@ -128,11 +128,19 @@ async def _read_header(requests: AsyncIterator[pb.ImportCandlesRequest]) -> pb.I
     raise InvalidInput.of("header", "must be the first message of an import")
 
 
-async def _read_blocks(requests: AsyncIterator[pb.ImportCandlesRequest]) -> AsyncIterator[Candles]:
+async def _read_blocks(
+    requests: AsyncIterator[pb.ImportCandlesRequest], header: pb.ImportHeader
+) -> AsyncIterator[Candles]:
+    count = 0
     async for request in requests:
         if request.WhichOneof("part") != "columns":
             raise InvalidInput.of("columns", "must be in every message after the header")
-        yield candles_from(request.columns)
+        block = candles_from(request.columns)
+        count += len(block)
+        yield block
+    # The end of a stream and its breaking off can look the same for a moment.
+    if header.HasField("candle_count") and count != header.candle_count:
+        raise InvalidInput.of("header.candle_count", f"says {header.candle_count} candles, and {count} came")
 
 
 def _crypto_message(crypto: Crypto) -> crypto_pb2.Crypto:

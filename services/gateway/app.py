@@ -9,13 +9,16 @@ from backcast.gateway.v1 import (
     run_service_pb2,
     run_service_pb2_grpc,
 )
+from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.gateway.access import gateway_access
 from services.gateway.admission import Admission, Limits
 from services.gateway.cache_server import CacheServer
 from services.gateway.compute_client import ComputeClient
 from services.gateway.gateway_metrics import watch_runs
 from services.gateway.handler import BacktestHandler
 from services.gateway.market import Market
+from services.gateway.market_data_proxy import add_proxy_to
 from services.gateway.result_store import ResultStore
 from services.gateway.run_handler import RunHandler
 from services.gateway.run_registry import RunRegistry
@@ -24,29 +27,32 @@ from services.shared.observation import observed
 from services.shared.rpc_channel import open_channel
 from services.shared.rpc_server import ServedService, serve
 from services.shared.settings import Settings
+from services.shared.tls import channel_credentials
 
 _BACKTESTS = backtest_service_pb2.DESCRIPTOR.services_by_name["BacktestService"].full_name
 _RUNS = run_service_pb2.DESCRIPTOR.services_by_name["RunService"].full_name
+_MARKET_DATA = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"]
 
 
 async def run(settings: Settings) -> None:
     """Serve until told to stop."""
+    access = gateway_access(settings)
+    credentials = channel_credentials(settings)
     cache = CacheServer(settings.required("redis_url"))
     registry = RunRegistry(settings.runs_kept_s)
     admission = Admission(_limits(settings))
     watch_runs(lambda: admission.runs, lambda: admission.backtests)
-    starter = RunStarter(registry, admission)
     try:
         async with (
             observed("gateway", settings),
-            open_channel(settings.data) as data,
-            open_channel(settings.compute) as compute,
+            open_channel(settings.data, credentials) as data,
+            open_channel(settings.compute, credentials) as compute,
         ):
             backtests = BacktestHandler(
                 Market(MarketDataServiceStub(data)),
                 ComputeClient(ComputeServiceStub(compute)),
                 ResultStore.on(cache),
-                starter,
+                RunStarter(registry, admission),
             )
             runs = RunHandler(registry)
             await serve(
@@ -60,7 +66,11 @@ async def run(settings: Settings) -> None:
                     ServedService(
                         _RUNS, partial(run_service_pb2_grpc.add_RunServiceServicer_to_server, runs)
                     ),
+                    ServedService(
+                        _MARKET_DATA.full_name, partial(add_proxy_to, service=_MARKET_DATA, channel=data)
+                    ),
                 ],
+                access,
             )
     finally:
         await cache.close()

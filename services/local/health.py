@@ -8,10 +8,10 @@ from services.shared.rpc_channel import open_channel
 _CALL_LIMIT_S = 2.0
 
 
-async def is_serving(address: str) -> bool:
-    """Return whether the server at `address` says that it is SERVING."""
+async def is_serving(address: str, credentials: grpc.ChannelCredentials | None = None) -> bool:
+    """Return whether the server at `address` says that it is SERVING; see open_channel."""
     # A channel that could not connect waits a second before it tries again; a new one does not.
-    async with open_channel(address) as channel:
+    async with open_channel(address, credentials) as channel:
         try:
             answer = await health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(), timeout=_CALL_LIMIT_S

@@ -19,6 +19,8 @@ from services.local.uninterrupted import in_thread
 from services.local.valkey import EmbeddedValkey
 from services.local.watchdog import Watchdog
 from services.shared.errors import InvalidInput, Unavailable
+from services.shared.settings import load_settings
+from services.shared.tls import channel_credentials
 
 _START_LIMIT_S = 60.0
 _STOP_GRACE_S = 10.0
@@ -190,15 +192,17 @@ class LocalStack:
 
     async def _until_serving(self, process: ServerProcess, address: str) -> None:
         pause = _FIRST_PAUSE_S
-        while not await is_serving(address):
+        while not await is_serving(address, channel_credentials(load_settings())):
             process.check()
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
     def _environment(self) -> dict[str, str]:
         """Return the environment of a service that is started now: only what it needs is there already."""
+        # One port for the health of one service.
+        inherited = {name: value for name, value in os.environ.items() if name != "BACKCAST_HEALTH_PORT"}
         return {
-            **os.environ,
+            **inherited,
             "PYTHONUNBUFFERED": "1",
             "BACKCAST_HOST": HOST,
             **{f"BACKCAST_{name.upper()}_PORT": str(port) for name, port in self._ports.items()},

@@ -1,6 +1,7 @@
 """Channels to other services."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -24,17 +25,27 @@ _OPTIONS = (
 )
 
 
-def open_channel(address: str) -> grpc.aio.Channel:
+def open_channel(
+    address: str,
+    credentials: grpc.ChannelCredentials | None = None,
+    interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+) -> grpc.aio.Channel:
     """Open a channel to `address`; it connects on the first call.
 
-    It is host:port, or dns:///host:port, or several like 127.0.0.1:50052,127.0.0.1:50062.
+    It is host:port, or dns:///host:port, or several like 127.0.0.1:50052,127.0.0.1:50062. `credentials` are
+    those of services/shared/tls.py; None is plaintext.
     """
-    return grpc.aio.insecure_channel(_target(address), options=_OPTIONS)
+    target = _target(address)
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options=_OPTIONS, interceptors=interceptors)
+    return grpc.aio.secure_channel(target, credentials, options=_OPTIONS, interceptors=interceptors)
 
 
-def open_blocking_channel(address: str) -> grpc.Channel:
-    """Open a channel to `address`, as `open_channel` does, for code without an event loop."""
-    return grpc.insecure_channel(_target(address), options=_OPTIONS)
+def open_blocking_channel(address: str, credentials: grpc.ChannelCredentials | None = None) -> grpc.Channel:
+    """Open a channel like open_channel, for code without an event loop."""
+    if credentials is None:
+        return grpc.insecure_channel(_target(address), options=_OPTIONS)
+    return grpc.secure_channel(_target(address), credentials, options=_OPTIONS)
 
 
 def _target(address: str) -> str:

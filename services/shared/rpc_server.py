@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from grpc_channelz.v1 import channelz, channelz_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from services.shared.access import Access
+from services.shared.addresses import host_port
 from services.shared.errors import Unavailable
 from services.shared.rpc_liveness import SERVER_LIVENESS
 from services.shared.rpc_status import StatusInterceptor
@@ -28,6 +31,9 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 CHANNELZ_NAME = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
+# At once, on the port that is for them.
+_MOST_PROBES = 100
+
 
 @dataclass(frozen=True, slots=True)
 class ServedService:
@@ -37,12 +43,12 @@ class ServedService:
     add_to: Callable[[grpc.aio.Server], Any]
 
 
-async def serve(settings: Settings, port: int, services: Sequence[ServedService]) -> None:
+async def serve(settings: Settings, port: int, services: Sequence[ServedService], access: Access) -> None:
     """Serve at `port` until SIGINT or SIGTERM, then let calls in flight finish.
 
     Those that take longer than the grace time end with Unavailable. New ones find nobody: clients are told to
     go elsewhere; one that was on its way just then is CANCELLED, by gRPC, which asks nobody.
-    Raises Unavailable where the port is taken.
+    Raises Unavailable where a port is taken.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -51,33 +57,61 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
 
     stopping = StoppingInterceptor()
     server = grpc.aio.server(
-        interceptors=[WatchInterceptor(), StatusInterceptor(), stopping], options=_options(settings)
+        interceptors=[WatchInterceptor(), StatusInterceptor(), *access.guards, stopping],
+        options=_options(settings),
     )
     for service in services:
         service.add_to(server)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    names = [service.name for service in services]
     channelz.add_channelz_servicer(server)
-    of_all_servers = (health.SERVICE_NAME, CHANNELZ_NAME, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection((*names, *of_all_servers), server)
-    address = f"{settings.host}:{port}"
+    names = [service.name for service in services]
+    if settings.reflection:
+        of_all_servers = (health.SERVICE_NAME, CHANNELZ_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection((*names, *of_all_servers), server)
+    port = _listen(server, address := host_port(settings.host, port), access.credentials)
+    async with _health_served(settings, health_servicer):
+        await server.start()
+        for name in (*names, ""):
+            await health_servicer.set(name, SERVING)
+        _log.info("serving", address=address, port=port)
+
+        await stop.wait()
+        _log.info("stopping", grace_s=settings.shutdown_grace_s)
+        await health_servicer.enter_graceful_shutdown()
+        stopped = asyncio.create_task(server.stop(settings.shutdown_grace_s + _LAST_WORDS_S))
+        await asyncio.wait({stopped}, timeout=settings.shutdown_grace_s)
+        stopping.end_calls()
+        await stopped
+
+
+@asynccontextmanager
+async def _health_served(settings: Settings, servicer: health.aio.HealthServicer) -> AsyncIterator[None]:
+    """Serve health alone on a port of its own, where that is set: in plaintext, for probes without TLS."""
+    if settings.health_port is None:
+        yield
+        return
+    server = grpc.aio.server(
+        interceptors=[StatusInterceptor()],
+        options=[("grpc.so_reuseport", 0)],
+        maximum_concurrent_rpcs=_MOST_PROBES,
+    )
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    _listen(server, host_port(settings.host, settings.health_port), None)
+    await server.start()
     try:
-        port = server.add_insecure_port(address)
+        yield
+    finally:
+        await server.stop(None)
+
+
+def _listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
+    try:
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
     except RuntimeError:
         raise Unavailable(f"cannot listen on {address}: is the port taken?") from None
-    await server.start()
-    for name in (*names, ""):
-        await health_servicer.set(name, SERVING)
-    _log.info("serving", address=address, port=port)
-
-    await stop.wait()
-    _log.info("stopping", grace_s=settings.shutdown_grace_s)
-    await health_servicer.enter_graceful_shutdown()
-    stopped = asyncio.create_task(server.stop(settings.shutdown_grace_s + _LAST_WORDS_S))
-    await asyncio.wait({stopped}, timeout=settings.shutdown_grace_s)
-    stopping.end_calls()
-    await stopped
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:

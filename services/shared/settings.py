@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -30,9 +30,35 @@ class Settings(BaseSettings):
     compute_port: int = Field(50052, ge=0, le=65535)
     data_port: int = Field(50053, ge=0, le=65535)
 
+    health_port: int | None = Field(
+        None, ge=0, le=65535, description="A plaintext port with health only, for probes that know no TLS."
+    )
+
     gateway_address: str | None = Field(None, description="Where clients find the gateway: host:port.")
     compute_address: str | None = Field(None, description="Where the gateway finds compute: host:port.")
     data_address: str | None = Field(None, description="Where the others find the data service: host:port.")
+
+    tls_cert_file: Path | None = Field(
+        None,
+        description="This process's certificate chain in PEM: for its clients, and for services it calls.",
+    )
+    tls_key_file: Path | None = Field(None, description="Its key in PEM, without a password.")
+    tls_ca_file: Path | None = Field(
+        None, description="Who signs the others' certificates, PEM; with it, all calls go over TLS."
+    )
+    tls: bool = Field(
+        False, description="Call over TLS without a CA of one's own: the public ones are trusted."
+    )
+    gateway_client_certificates: bool = Field(
+        False, description="The gateway's clients have to show a certificate that the CA has signed."
+    )
+    tokens_file: Path | None = Field(None, description="TOML: whom the gateway serves; see `backcast token`.")
+    tokens: SecretStr | None = Field(None, description="The same as a JSON list, instead of the file.")
+    token: SecretStr | None = Field(None, description="What the command shows to the gateway.")
+    insecure: bool = Field(
+        False, description="Strangers may call, and tokens go over the net in the clear: for closed networks."
+    )
+    reflection: bool = Field(True, description="Whether servers tell strangers' tools what they serve.")
 
     database_url: str | None = Field(None, description="PostgreSQL or TimescaleDB: postgresql://…")
     redis_url: str | None = Field(None, description="Redis or Valkey: redis://…")

@@ -23,14 +23,10 @@ class Finished:
 
 
 class Cli:
-    """Runs the command with the stack's addresses in its environment."""
+    """Runs the command with the gateway's address in its environment."""
 
     def __init__(self, stack: LocalStack) -> None:
-        self.environment = {
-            **os.environ,
-            "BACKCAST_GATEWAY_ADDRESS": stack.gateway_address,
-            "BACKCAST_DATA_ADDRESS": stack.data_address,
-        }
+        self.environment = {**os.environ, "BACKCAST_GATEWAY_ADDRESS": stack.gateway_address}
 
     async def start(self, *arguments: object, **environment: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(

@@ -34,9 +34,10 @@ def test_what_a_service_says_of_another_is_its_own() -> None:
 
 
 def test_an_address_that_is_none() -> None:
-    assert read(failed("connection refused"), "nonsense") == (
-        "BACKCAST_GATEWAY_ADDRESS: 'nonsense' is not host:port"
-    )
+    for nonsense in ("nonsense", "::1:50051", "host:", "host:port"):
+        assert read(failed("connection refused"), nonsense) == (
+            f"BACKCAST_GATEWAY_ADDRESS: {nonsense!r} is not host:port, or [IPv6]:port"
+        )
     assert read(failed("DNS resolution failed for nonsense:1"), "nonsense:1") == (
         "BACKCAST_GATEWAY_ADDRESS: the host of 'nonsense:1' is not known here"
     )

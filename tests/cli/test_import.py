@@ -152,10 +152,10 @@ async def test_an_unreachable_service_ends_it_in_one_line(cli: Cli, tmp_path: Pa
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{unused.getsockname()[1]}"
-        finished = await cli("import", tmp_path, BACKCAST_DATA_ADDRESS=address)
+        finished = await cli("import", tmp_path, BACKCAST_GATEWAY_ADDRESS=address)
     assert (finished.status, finished.out) == (1, "")
     assert finished.err.splitlines() == [
-        f"backcast: the data service does not answer at {address}: is it running there (`backcast up`)?"
+        f"backcast: the gateway service does not answer at {address}: is it running there (`backcast up`)?"
     ]
 
 
@@ -171,7 +171,7 @@ async def test_ctrl_c_ends_an_import_at_once(cli: Cli, tmp_path: Path) -> None:
     file = write_csv(tmp_path / "CLISTOPUSDT.csv", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        process = await cli.start("import", file, BACKCAST_DATA_ADDRESS=address)
+        process = await cli.start("import", file, BACKCAST_GATEWAY_ADDRESS=address)
         connection, _ = await asyncio.to_thread(silent.accept)
         with connection:
             process.send_signal(signal.SIGINT)

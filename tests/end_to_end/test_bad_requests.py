@@ -244,8 +244,15 @@ async def test_an_import_of_bad_candles_writes_nothing(
             ],
             "columns",
         ),
+        (
+            [
+                md.ImportCandlesRequest(header=md.ImportHeader(symbol="A", candle_count=3)),
+                md.ImportCandlesRequest(columns=candles_to(GOOD[:2])),
+            ],
+            "header.candle_count",
+        ),
     ],
-    ids=["nothing", "no header", "no symbol", "daily", "two headers", "odd bytes", "lengths"],
+    ids=["nothing", "no header", "no symbol", "daily", "two headers", "odd bytes", "lengths", "broken off"],
 )
 async def test_a_malformed_import_names_the_part(
     data_service: "MarketDataServiceAsyncStub", messages: list[md.ImportCandlesRequest], field: str

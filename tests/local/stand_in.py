@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+from services.shared.access import Access
 from services.shared.rpc_server import ServedService, serve
 from services.shared.settings import Settings
 
@@ -18,7 +19,8 @@ def main(name: str, manner: str = "") -> None:
     if manner == "dies":
         sys.exit("what it died of")
     port = os.environ[f"BACKCAST_{name.upper()}_PORT"]
-    service = serve(Settings(shutdown_grace_s=0), int(port), [ServedService("stand.In", lambda server: None)])
+    stand_in = ServedService("stand.In", lambda server: None)
+    service = serve(Settings(shutdown_grace_s=0), int(port), [stand_in], Access(None))
     if manner == "deaf":
         asyncio.run(_deaf(service))
     asyncio.run(service)

@@ -20,6 +20,7 @@ from services.shared.interval import Interval
 from services.shared.rpc_channel import open_blocking_channel
 from services.shared.rpc_status import error_of
 from services.shared.settings import load_settings
+from services.shared.tls import channel_credentials
 
 # How often columns may be gone again before they could be read.
 _MOST_FETCHES = 3
@@ -103,4 +104,5 @@ def _column_files() -> ColumnFiles:
 
 @cache
 def _data_service(address: str) -> MarketDataServiceStub:
-    return MarketDataServiceStub(open_blocking_channel(address))
+    # With the worker's own certificate, where its environment names one.
+    return MarketDataServiceStub(open_blocking_channel(address, channel_credentials(load_settings())))

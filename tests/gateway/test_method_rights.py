@@ -1,0 +1,45 @@
+"""Every method of the gateway has its right, and what is not in the table is for admins."""
+
+import pytest
+
+from backcast.gateway.v1 import backtest_service_pb2, run_service_pb2
+from backcast.marketdata.v1 import market_data_service_pb2
+from services.gateway.clients import Right
+from services.gateway.method_rights import is_open, rights_needed
+
+DESCRIPTORS = (backtest_service_pb2, run_service_pb2, market_data_service_pb2)
+
+
+def test_methods_of_ours() -> None:
+    needed = {
+        method.name: rights_needed(f"/{service.full_name}/{method.name}")
+        for module in DESCRIPTORS
+        for service in module.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    }
+    assert {name for name, rights in needed.items() if rights == {Right.IMPORT}} == {"ImportCandles"}
+    assert {name for name, rights in needed.items() if rights == {Right.RUN, Right.ADMIN}} == {
+        *("ListRuns", "CancelRun", "WatchRun")
+    }
+    others = needed.keys() - {"ImportCandles", "ListRuns", "CancelRun", "WatchRun"}
+    assert all(needed[name] == {Right.RUN} for name in others)
+
+
+@pytest.mark.parametrize(
+    ("method", "rights"),
+    [
+        ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", set(Right)),
+        ("/grpc.channelz.v1.Channelz/GetServers", {Right.ADMIN}),
+        ("/somebody.else.Service/Method", {Right.ADMIN}),
+        ("/grpc.health.v1.Healthy/Check", {Right.ADMIN}),
+        ("", {Right.ADMIN}),
+    ],
+)
+def test_methods_of_others(method: str, rights: set[Right]) -> None:
+    assert rights_needed(method) == rights
+    assert not is_open(method)
+
+
+def test_health_is_open() -> None:
+    assert is_open("/grpc.health.v1.Health/Check")
+    assert is_open("/grpc.health.v1.Health/Watch")

@@ -1,0 +1,105 @@
+"""The command against services that are shut to strangers: what it says, and what it never says."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import trustme
+
+from services.gateway.tokens import PREFIX, hash_of, make_token, tokens_from_toml
+from tests.cli.conftest import Finished, write_csv
+from tests.security.certificates import make_files
+from tests.security.conftest import Shut
+
+
+async def backcast(*arguments: object, **variables: object) -> Finished:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.cli.main", *map(str, arguments)),
+        env={**os.environ, **{f"BACKCAST_{name}": str(value) for name, value in variables.items()}},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    return Finished(process.returncode or 0, out.decode(), err.decode())
+
+
+async def test_one_address_and_one_token_do_for_everything(shut: Shut, tmp_path: Path) -> None:
+    place = {"GATEWAY_ADDRESS": shut.stack.gateway_address, "TLS_CA_FILE": shut.files.ca}
+    file = write_csv(tmp_path / "SHUTCLIUSDT.csv", 3)
+    imported = await backcast("import", file, TOKEN=shut.tokens["import"], **place)
+    assert imported.out.startswith("SHUTCLIUSDT: 500 written")
+    checked = await backcast("data", "check", "SHUTCLIUSDT", TOKEN=shut.tokens["run"], **place)
+    assert "1 crypto, 500 hourly candles" in checked.out
+    ran = await backcast("run", "rsi", "--symbols", "SHUTCLIUSDT", TOKEN=shut.tokens["run"], **place)
+    assert ran.status == 0
+    assert "1 of 1 in" in ran.out
+
+
+async def test_what_is_missing_is_told_in_one_line(shut: Shut, tmp_path: Path, ca: trustme.CA) -> None:
+    gateway = shut.stack.gateway_address
+    place = {"GATEWAY_ADDRESS": gateway, "TLS_CA_FILE": shut.files.ca}
+    run, wrong = shut.tokens["run"], make_token()
+    other_ca = make_files(tmp_path / "other", trustme.CA(), ca, "127.0.0.1").ca
+    file = write_csv(tmp_path / "AUSDT.csv", 3)
+    cases: list[tuple[list[object], dict[str, object], str]] = [
+        (["cryptos"], place, "the gateway wants a token: set BACKCAST_TOKEN"),
+        (
+            ["cryptos"],
+            place | {"TOKEN": wrong},
+            "the gateway knows nobody with this token: is BACKCAST_TOKEN",
+        ),
+        (["cryptos"], place | {"TOKEN": "two words"}, "BACKCAST_TOKEN: is no token"),
+        (["import", file], place | {"TOKEN": run}, "the token the-run has not the right import"),
+        (
+            ["cryptos"],
+            {"TOKEN": run, "GATEWAY_ADDRESS": "192.0.2.1:50051"},
+            "BACKCAST_TOKEN: is not sent to 192.0.2.1:50051 without TLS: set BACKCAST_TLS_CA_FILE",
+        ),
+        (
+            ["cryptos"],
+            {"TOKEN": run, "GATEWAY_ADDRESS": gateway},
+            f"what answers at {gateway} closes the connection: does it want TLS (BACKCAST_TLS_CA_FILE)",
+        ),
+        (
+            ["cryptos"],
+            place | {"TOKEN": run, "TLS_CA_FILE": other_ca},
+            f"the certificate that {gateway} shows is not of a CA that is trusted here",
+        ),
+        (
+            ["cryptos"],
+            {"TOKEN": run, "GATEWAY_ADDRESS": gateway, "TLS": 1},
+            f"the certificate that {gateway} shows is not of a CA that is trusted here",
+        ),
+    ]
+    for arguments, variables, reason in cases:
+        finished = await backcast(*arguments, **variables)
+        (line,) = (finished.out + finished.err).splitlines()
+        assert line.startswith(f"backcast: {reason}")
+        assert finished.status == 1
+        for secret in (run, wrong, hash_of(run)):
+            assert secret not in line
+
+
+async def test_a_token_is_made_and_its_entry_can_be_appended() -> None:
+    made = await backcast("token", "research", "--rights", "run, import")
+    assert made.status == 0
+    (token,) = (word for word in made.err.split() if word.startswith(PREFIX))
+    assert token not in made.out
+    client = tokens_from_toml(made.out, "F").client(token)
+    assert client
+    assert (client.name, sorted(client.rights)) == ("research", ["import", "run"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["two words"], "NAME: must be 1 to 64 letters, digits, dots, dashes and underscores"),
+        (["x", "--rights", "root"], "--rights: input should be 'run', 'import' or 'admin'"),
+        (["x", "--rights", ""], "--rights: input should be 'run', 'import' or 'admin'"),
+    ],
+)
+async def test_a_token_for_nobody_or_nothing(arguments: list[str], said: str) -> None:
+    made = await backcast("token", *arguments)
+    assert (made.status, made.out, made.err) == (1, "", f"backcast: {said}\n")
