@@ -21,7 +21,7 @@ def not_connected(details: str, service: str, address: str) -> str:
     if "resol" in details:
         return f"BACKCAST_{service.upper()}_ADDRESS: the host of {address!r} is not known here"
     # A connection that is there and breaks off says some of this too.
-    if "failed to connect" in details:
+    if "backends failing" in details:
         for sign, meaning in _HANDSHAKES.items():
             if sign in details:
                 return meaning.format(address=address)

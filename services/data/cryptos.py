@@ -34,6 +34,11 @@ class StoredCrypto:
     candle_count: int
 
 
+def is_text(text: str) -> bool:
+    """Return whether PostgreSQL takes it as text: it has none with a NUL in it."""
+    return "\0" not in text
+
+
 class CryptoStore:
     """Reads the table of cryptos, which the import keeps up to date: no candle is read for it."""
 
@@ -47,6 +52,9 @@ class CryptoStore:
 
         With `before_s` (Unix seconds), each tells the fingerprint of its candles that open before, too.
         """
+        # A symbol that is no text is nobody's; without any, all would be meant.
+        if symbols and not (symbols := list(filter(is_text, symbols))):
+            return []
         asked = (after, symbols, size) if before_s is None else (after, symbols, size, before_s)
         query = _PAGE.format(fingerprint_before="NULL" if before_s is None else _FINGERPRINT_BEFORE)
         async with self._database.connection() as connection:
@@ -80,8 +88,7 @@ class CryptoStore:
         async with self._database.connection() as connection:
             rows = await connection.fetch(
                 "SELECT symbol, crypto_id, candle_count FROM cryptos WHERE symbol = ANY ($1::text[])",
-                # PostgreSQL has no text with a NUL in it: no symbol has one either.
-                [symbol for symbol in symbols if "\0" not in symbol],
+                list(filter(is_text, symbols)),
             )
         return {row["symbol"]: StoredCrypto(**row) for row in rows}
 

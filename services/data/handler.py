@@ -10,7 +10,7 @@ from backcast.marketdata.v1.candle_columns_pb2 import CandleColumns
 from services.data.candle_requests import before_time_from, columns_from, conflict_rule_from, window_from
 from services.data.candle_rules import checked_blocks
 from services.data.candle_store import CandleStore
-from services.data.cryptos import Crypto, CryptoStore
+from services.data.cryptos import Crypto, CryptoStore, is_text
 from services.data.data_metrics import CANDLES_READ, CANDLES_WRITTEN
 from services.data.histories import Histories, History, HistoryQuery
 from services.shared.candle_messages import candles_from, interval_from, timestamp_to
@@ -38,6 +38,8 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
     ) -> pb.ListCryptosResponse:
         """List cryptos in order of their symbols."""
         size = page_size(request.page_size)
+        if not is_text(request.page_token):
+            raise InvalidInput.of("page_token", "is not the next_page_token of a page")
         cryptos = await self._cryptos.page(
             list(request.symbols), request.page_token, size, before_time_from(request)
         )

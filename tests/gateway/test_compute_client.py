@@ -7,7 +7,7 @@ from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
 from services.gateway.compute_client import outcomes_by_chunk
 from services.gateway.plan import CryptoData
 
-A, B = CryptoData("A", "1", 0), CryptoData("B", "1", 0)
+A, B = CryptoData("A", "1", 0, "1"), CryptoData("B", "1", 0, "1")
 CHUNK_SIZE = 256
 
 

@@ -1,6 +1,7 @@
 """Settings that do not fit are named at the start, by the variable, in one line: nothing is served."""
 
 import asyncio
+import json
 import os
 import sys
 from pathlib import Path
@@ -36,8 +37,8 @@ async def refusal(service: str, **variables: str | Path) -> str:
     out, err = await process.communicate()
     assert (process.returncode, out) == (1, b"")
     (line,) = err.decode().splitlines()
-    assert line.startswith("backcast: ")
-    return line.removeprefix("backcast: ")
+    event: str = json.loads(line)["event"]
+    return event
 
 
 @pytest.mark.parametrize("service", SERVICES)

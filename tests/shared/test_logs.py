@@ -26,7 +26,6 @@ current_run_id.set("run-1")
 log.warning("running without the cache", reason="the cache does not answer")
 logging.getLogger("grpc").error("it went %s", "wrong")
 logging.getLogger("quiet").info("nobody wants to know")
-logging.getLogger("asyncpg.pool").error("a traceback whenever the database is away")
 warnings.warn("old")
 def fail():
     secret = "hidden"
