@@ -24,7 +24,9 @@ def readable_errors(service: str, address: str) -> Iterator[None]:
 def _readable(error: grpc.aio.AioRpcError, service: str, address: str) -> BackcastError:
     details = " ".join((error.details() or "").split())
     match error.code():
-        case grpc.StatusCode.INVALID_ARGUMENT if violations := violations_of(error):
+        case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.RESOURCE_EXHAUSTED if (
+            violations := violations_of(error)
+        ):
             said: BackcastError = InvalidInput(*violations)
         # What a service says of its own comes with a status; without one, there is no service any more.
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED if rpc_status.from_call(error) is None:
@@ -37,7 +39,8 @@ def _readable(error: grpc.aio.AioRpcError, service: str, address: str) -> Backca
             said = Unauthenticated(f"the {service} wants a token: set BACKCAST_TOKEN")
         case grpc.StatusCode.PERMISSION_DENIED:
             said = Denied(details)
-        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+        # What a service does not say of its own is gRPC's limit of a message.
+        case grpc.StatusCode.RESOURCE_EXHAUSTED if rpc_status.from_call(error) is None:
             said = BackcastError(f"too large for the {service} service: {details}")
         case code:
             said = BackcastError(details or f"the {service} service ended the call: {code.name}")
