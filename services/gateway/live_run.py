@@ -161,5 +161,6 @@ class LiveRun:
             self._make_events = None
         self.report.outcome = type(self._error).__name__.lower() if state is RunState.FAILED else state.value
         self.report.phases_s["total"] = self.elapsed_s
-        tell(self.report)
+        # Those who wait for the last event come first.
+        asyncio.get_running_loop().call_soon(tell, self.report)
         self.on_end(self)

@@ -13,12 +13,15 @@ def mean_and_median(values: NDArray[np.float64]) -> tuple[list[float | None], li
     NaN marks a metric that is undefined for a crypto: it does not count. A metric that is undefined for
     all is None, and so is what is beyond a float64.
     """
+    if len(values) == 1:
+        # Of one crypto, its own: the summary would take a tenth of the time that a cached result takes.
+        return _finite(values[0]), _finite(values[0])
     summarized = summarize_rows(values.T)
-    mean, median = (
-        [value if math.isfinite(value) else None for value in column.tolist()]
-        for column in (summarized.mean, summarized.median)
-    )
-    return mean, median
+    return _finite(summarized.mean), _finite(summarized.median)
+
+
+def _finite(values: NDArray[np.float64]) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values.tolist()]
 
 
 @dataclass(frozen=True, slots=True)
