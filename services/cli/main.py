@@ -14,7 +14,7 @@ import typer
 
 from services.cli import db_commands
 from services.cli.option_groups import takes_groups
-from services.cli.run_options import CandleOptions, ExecutionOptions, StrategyOptions
+from services.cli.run_options import CandleOptions, ExecutionOptions, RunOptions, StrategyOptions
 from services.data.conflict_rule import ConflictRule
 from services.shared.errors import BackcastError
 
@@ -58,11 +58,11 @@ def run(
     strategy: StrategyOptions,
     candles: CandleOptions,
     execution: ExecutionOptions,
+    options: RunOptions,
     detail: Annotated[Detail, typer.Option(help="How much of each result to get.")] = Detail.METRICS,
     curve_points: Annotated[
         int, typer.Option(help="With --detail equity: points of each curve at most, 0 for all.")
     ] = 0,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything anew.")] = False,
     format_: Annotated[
         Format, typer.Option("--format", help="A table, or a line of JSON for every event.")
     ] = Format.TABLE,
@@ -73,7 +73,7 @@ def run(
     from services.shared.settings import load_settings
 
     request = run_request(
-        strategy, candles, execution, detail=detail, curve_points=curve_points, no_cache=no_cache
+        strategy, candles, execution, detail=detail, curve_points=curve_points, options=options
     )
     if not run_command.run(request, load_settings().gateway, format_ is Format.JSONL):
         raise typer.Exit(1)
@@ -103,6 +103,7 @@ def sweep(
     strategy: Annotated[str, typer.Argument(help="Which strategy; `backcast strategies` lists them.")],
     candles: CandleOptions,
     execution: ExecutionOptions,
+    options: RunOptions,
     param: Annotated[
         list[str] | None,
         typer.Option(
@@ -119,7 +120,6 @@ def sweep(
     folds: Annotated[
         int | None, typer.Option(help="Or: choose on the past, test on what follows, so many times.")
     ] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything anew.")] = False,
     format_: Annotated[
         Format, typer.Option("--format", help="Tables, or a line of JSON for every event.")
     ] = Format.TABLE,
@@ -135,7 +135,7 @@ def sweep(
         top=top,
         split=split,
         folds=folds,
-        no_cache=no_cache,
+        options=options,
     )
     if not sweep_command.sweep(request, load_settings().gateway, format_ is Format.JSONL):
         raise typer.Exit(1)
@@ -192,6 +192,40 @@ def check(
     from services.shared.settings import load_settings
 
     check_histories(symbols or [], load_settings().gateway, format_ is Format.JSONL)
+
+
+@app.command()
+def runs() -> None:
+    """List the runs under way, and those that can be watched again."""
+    from services.cli.runs_command import list_runs
+    from services.shared.settings import load_settings
+
+    list_runs(load_settings().gateway)
+
+
+@app.command()
+def watch(
+    run_id: Annotated[str, typer.Argument(help="Which run; `backcast runs` lists them.")],
+    after: Annotated[int, typer.Option(help="Take it up after the event with this number.")] = 0,
+    format_: Annotated[
+        Format, typer.Option("--format", help="A table, or a line of JSON for every event.")
+    ] = Format.TABLE,
+) -> None:
+    """Watch a run of `backcast run`, or take it up where its stream broke."""
+    from services.cli.runs_command import watch_run
+    from services.shared.settings import load_settings
+
+    if not watch_run(run_id, after, load_settings().gateway, format_ is Format.JSONL):
+        raise typer.Exit(1)
+
+
+@app.command()
+def cancel(run_id: Annotated[str, typer.Argument(help="Which run; `backcast runs` lists them.")]) -> None:
+    """End a run, whoever watches it."""
+    from services.cli.runs_command import cancel_run
+    from services.shared.settings import load_settings
+
+    cancel_run(run_id, load_settings().gateway)
 
 
 @app.command()

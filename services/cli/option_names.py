@@ -34,6 +34,9 @@ _OPTIONS = {
     "top": "--top",
     "split": "--split",
     "folds": "--folds",
+    "request_id": "--run-id",
+    "run_id": "RUN_ID",
+    "after_sequence": "--after",
 }
 _RULE = re.compile(r"strategy\.rules\.(entry|exit)\b.*")
 _PARAMETER = re.compile(r"\bstrategy\.\w+\.(\w+)")

@@ -38,6 +38,32 @@ class CandleOptions:
     ] = None
 
 
+class Cache(StrEnum):
+    """Whether results come from the cache; the names are those of the API."""
+
+    DEFAULT = "default"
+    BYPASS = "bypass"
+    REFRESH = "refresh"
+    ONLY = "only"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What is the same of runs and sweeps."""
+
+    cache: Annotated[
+        Cache,
+        typer.Option(
+            help="What the cache does: bypass computes without it, refresh computes and writes to it, only "
+            "computes nothing."
+        ),
+    ] = Cache.DEFAULT
+    run_id: Annotated[
+        str,
+        typer.Option(help="A name for the run, in logs and for `backcast watch`; one is made without it."),
+    ] = ""
+
+
 class Fill(StrEnum):
     """When a signal fills; the names are those of the API."""
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from backcast.backtest.v1 import result_pb2
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.execution_arguments import execution_message
-from services.cli.run_options import CandleOptions, ExecutionOptions, StrategyOptions
+from services.cli.run_options import CandleOptions, ExecutionOptions, RunOptions, StrategyOptions
 from services.cli.strategy_arguments import strategy_message
 from services.shared.candle_messages import interval_to
 from services.shared.errors import InvalidInput
@@ -19,16 +19,18 @@ def run_request(
     *,
     detail: str = "metrics",
     curve_points: int = 0,
-    no_cache: bool = False,
+    options: RunOptions | None = None,
 ) -> pb.RunBacktestsRequest:
     """Return the request; raise InvalidInput, naming the option, where something cannot be read."""
+    options = options or RunOptions()
     request = pb.RunBacktestsRequest(
         symbols=[] if candles.symbols == "all" else candles.symbols.split(","),
         strategy=strategy_message(strategy.strategy, strategy.param or [], strategy.entry, strategy.exit),
         interval=interval_to(parse_interval(candles.interval)),
         execution=execution_message(execution),
         detail=result_pb2.Detail.Value(f"DETAIL_{detail.upper()}"),
-        cache_mode=pb.CACHE_MODE_BYPASS if no_cache else pb.CACHE_MODE_DEFAULT,
+        cache_mode=pb.CacheMode.Value(f"CACHE_MODE_{options.cache.upper()}"),
+        request_id=options.run_id,
     )
     try:
         request.curve_points = curve_points

@@ -35,6 +35,7 @@ class RunView:
         self._console = console
         self._most_rows = most_rows
         self._ended = False
+        self._run_id, self._last = "", 0
         self._results: list[BacktestResult] = []
         self._failures: list[run_events_pb2.RunFailure] = []
         self._progress = Progress(
@@ -56,7 +57,11 @@ class RunView:
         if self._results and not self._ended:
             self._show_results()
             done, total = len(self._results) + len(self._failures), self._progress.tasks[0].total or 0
-            say(self._console, f"[yellow]stopped: {done:,} of {total:,.0f} done[/yellow]")
+            say(
+                self._console,
+                f"[yellow]stopped: {done:,} of {total:,.0f} done; `backcast watch {self._run_id} --after "
+                f"{self._last}` goes on with the rest[/yellow]",
+            )
 
     def show(self, event: RunBacktestsResponse) -> None:
         """Take an event in; the last one, the summary, ends the live screen and prints everything."""
@@ -74,6 +79,7 @@ class RunView:
                 self._ended = True
                 self._show_results()
                 say(self._console, summary_lines(event.summary))
+        self._last = event.sequence
         progress = event.progress
         notes = [f"{progress.from_cache:,} from the cache"] if progress.from_cache else []
         notes += [f"[red]{progress.failed:,} failed[/red]"] if progress.failed else []
@@ -85,7 +91,7 @@ class RunView:
         )
 
     def _show_started(self, started: RunStarted) -> None:
-        request = started.request
+        request, self._run_id = started.request, started.run_id
         interval = tuple(Interval)[request.interval - 1].value
         start, end = (
             time.ToDatetime().strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")

@@ -3,7 +3,7 @@
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.fractions import fraction
 from services.cli.parameter_ranges import is_range, parameter_range
-from services.cli.run_options import CandleOptions, ExecutionOptions, StrategyOptions
+from services.cli.run_options import CandleOptions, ExecutionOptions, RunOptions, StrategyOptions
 from services.cli.run_request import run_request
 from services.shared.errors import InvalidInput
 
@@ -18,7 +18,7 @@ def sweep_request(
     top: int,
     split: str | None,
     folds: int | None,
-    no_cache: bool,
+    options: RunOptions,
 ) -> pb.SweepBacktestsRequest:
     """Return the request; raise InvalidInput, naming the option, where something cannot be read."""
     if strategy == "rules":
@@ -29,7 +29,7 @@ def sweep_request(
     for place, name in enumerate(names):
         if name in names[:place]:
             raise InvalidInput.of(f"--param {name}", "is given twice")
-    run = run_request(StrategyOptions(strategy, fixed), candles, execution, no_cache=no_cache)
+    run = run_request(StrategyOptions(strategy, fixed), candles, execution, options=options)
     if split is not None and folds is not None:
         raise InvalidInput.of("--folds", "and --split cut the window in two ways: choose one of them")
     request = pb.SweepBacktestsRequest(
@@ -39,6 +39,7 @@ def sweep_request(
         interval=run.interval,
         execution=run.execution,
         cache_mode=run.cache_mode,
+        request_id=run.request_id,
         metric=metric,
     )
     for field in ("start_time", "end_time"):

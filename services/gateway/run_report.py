@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 class RunReport:
     """One run: for the log and the metrics.
 
-    `outcome` is `completed`, `cancelled`, `left` (nobody watches it any more) or the name of a status code.
+    `outcome` is `completed`, `cancelled`, `left` (nobody watches it any more) or what it failed of: the name of
+    an error in small letters.
     `phases_s` are seconds by phase, in their order: `plan` (what is asked for, and which cryptos there are),
     `cache` (reading it), `first_result` and `total`, both from the request's arrival.
     """

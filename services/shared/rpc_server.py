@@ -75,7 +75,7 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
         await server.start()
         for name in (*names, ""):
             await health_servicer.set(name, SERVING)
-        # All that there is by now stays: not to look for garbage in it, again and again, saves 60 ms each time.
+        # All that there is by now stays: to look for garbage in it, again and again, would take 60 ms.
         gc.collect()
         gc.freeze()
         _log.info("serving", address=address, port=port)

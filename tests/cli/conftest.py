@@ -56,3 +56,18 @@ def write_csv(path: Path, seed: int, hours: int = 500) -> Path:
     lines += [",".join(map(repr, map(float, row))) for row in zip(*candles.columns(), strict=True)]
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+@pytest.fixture(scope="session")
+async def imported(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Two cryptos, imported from files by the command itself."""
+    folder = tmp_path_factory.mktemp("candles")
+    symbols = ["CLIAUSDT", "CLIBUSDT"]
+    for seed, symbol in enumerate(symbols):
+        write_csv(folder / f"{symbol}.csv", seed)
+    finished = await cli("import", folder)
+    assert finished.status == 0
+    assert [line.split(" (")[0] for line in finished.out.splitlines()] == [
+        f"{symbol}: 500 written" for symbol in symbols
+    ]
+    return symbols

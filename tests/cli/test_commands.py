@@ -13,29 +13,14 @@ from google.protobuf.json_format import Parse
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.local.stack import LocalStack
 from tests.candle_making import START_S
-from tests.cli.conftest import BACKCAST, Cli, write_csv
-
-
-@pytest.fixture(scope="session")
-async def imported(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Two cryptos, imported from files by the command itself."""
-    folder = tmp_path_factory.mktemp("candles")
-    symbols = ["CLIAUSDT", "CLIBUSDT"]
-    for seed, symbol in enumerate(symbols):
-        write_csv(folder / f"{symbol}.csv", seed)
-    finished = await cli("import", folder)
-    assert finished.status == 0
-    assert [line.split(" (")[0] for line in finished.out.splitlines()] == [
-        f"{symbol}: 500 written" for symbol in symbols
-    ]
-    return symbols
+from tests.cli.conftest import BACKCAST, Cli
 
 
 async def test_jsonl_is_a_message_a_line(cli: Cli, imported: list[str]) -> None:
     finished = await cli(
         *("run", "rsi", "--param", "period=5", "--symbols", ",".join(imported), "--format", "jsonl"),
         *("--start", "2024-01-05", "--end", "2024-01-15T12:00:00+00:00", "--fee", 0.002),
-        *("--slippage-bps", 3, "--initial-capital", 500, "--detail", "trades", "--no-cache"),
+        *("--slippage-bps", 3, "--initial-capital", 500, "--detail", "trades", "--cache", "bypass"),
     )
     events = [Parse(line, pb.RunBacktestsResponse()) for line in finished.out.splitlines()]
     assert [event.WhichOneof("event") for event in events] == ["started", "result", "result", "summary"]
@@ -91,7 +76,7 @@ async def test_rules_and_every_option_of_an_execution(cli: Cli, imported: list[s
 @pytest.mark.parametrize("strategy", ["rsi", "donchian", "stochastic"])
 async def test_a_strategy_does_what_its_rules_do(cli: Cli, imported: list[str], strategy: str) -> None:
     rules = dict(line.split(": ", 1) for line in (await cli("rules", strategy)).out.splitlines())
-    common = ("--symbols", "CLIAUSDT", "--detail", "equity", "--format", "jsonl", "--no-cache")
+    common = ("--symbols", "CLIAUSDT", "--detail", "equity", "--format", "jsonl", "--cache", "bypass")
     results = []
     for chosen in ((strategy,), ("rules", "--entry", rules["entry"], "--exit", rules["exit"])):
         lines = (await cli("run", *chosen, *common)).out.splitlines()
@@ -193,7 +178,7 @@ async def test_lists(cli: Cli, imported: list[str]) -> None:
 
 
 async def test_ctrl_c_ends_a_run(cli: Cli, imported: list[str]) -> None:
-    process = await cli.start("run", "rsi", "--format", "jsonl", "--no-cache")
+    process = await cli.start("run", "rsi", "--format", "jsonl", "--cache", "bypass")
     assert process.stdout
     assert process.stderr
     await process.stdout.readline()

@@ -6,7 +6,7 @@ from google.protobuf.json_format import Parse
 from backcast.backtest.v1.strategy_pb2 import MaCross, Rsi, Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.parameter_ranges import parameter_range
-from services.cli.run_options import CandleOptions, ExecutionOptions
+from services.cli.run_options import CandleOptions, ExecutionOptions, RunOptions
 from services.cli.sweep_request import sweep_request
 from services.shared.errors import InvalidInput
 from tests.cli.conftest import Cli, write_csv
@@ -81,7 +81,7 @@ def request_of(*parameters: str, split: str | None = None) -> pb.SweepBacktestsR
         top=20,
         split=split,
         folds=None,
-        no_cache=False,
+        options=RunOptions(),
     )
 
 

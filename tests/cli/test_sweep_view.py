@@ -121,10 +121,10 @@ def test_the_winner_is_not_worth_more_than_the_formula_says() -> None:
 
 @pytest.mark.parametrize(("split", "words"), [(0.7, "70%"), (0.0042, "0.42%"), (0.9988, "99.88%")])
 def test_a_split_is_told_as_it_is(split: float, words: str) -> None:
-    assert f", the first {words} to rank by" in started_words(sweep_started(planned(split=split)))
+    assert f", the first {words} to rank by" in started_words(sweep_started(planned(split=split), "one"))
 
 
 def test_one_is_not_many() -> None:
     assert "\n1 combination × 1 crypto, 1h" in started_words(
-        sweep_started(planned(cryptos=1, periods=1, oversold=(20.0,)))
+        sweep_started(planned(cryptos=1, periods=1, oversold=(20.0,)), "one")
     )
