@@ -122,7 +122,7 @@ class Run:
                 self._store.single_flight.arrivals(self._pending, self._outcomes)
             ) as arrivals:
                 async for arrival in arrivals:
-                    self._report.shared += arrival.shared
+                    self._report.shared += arrival.shared and arrival.result is not None
                     yield self._event(arrival.key, arrival.result, arrival.failure)
         except CacheUnavailable as error:
             self._lost_cache(error)

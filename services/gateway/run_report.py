@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 class RunReport:
     """One run: for the log and the metrics.
 
-    `outcome` is `completed`, `cancelled`, `left` (nobody watches it any more) or what it failed of: the name of
-    an error in small letters.
+    `outcome` is `completed`, `cancelled`, `left` (nobody watches it now) or what it failed of: an error's
+    name in small letters.
     `phases_s` are seconds by phase, in their order: `plan` (what is asked for, and which cryptos there are),
     `cache` (reading it), `first_result` and `total`, both from the request's arrival.
     """
@@ -24,7 +24,7 @@ class RunReport:
     failed: int = 0
     from_cache: int = 0
     shared: int = 0
-    """Those that another run, which wanted the same at the same time, had computed."""
+    """Those from the cache that another run, which wanted the same at the same time, had computed."""
     phases_s: dict[str, float] = field(default_factory=dict)
     told: Counter[str] = field(default_factory=Counter)
     """What the metrics have of its backtests already: a run that was left and goes on is told twice."""

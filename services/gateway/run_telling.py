@@ -15,8 +15,8 @@ def tell(report: RunReport) -> None:
     method = report.method
     RUNS.labels(method, report.outcome).inc()
     counts = Counter(
-        cache=report.from_cache,
-        computed=report.completed - report.from_cache - report.shared,
+        cache=report.from_cache - report.shared,
+        computed=report.completed - report.from_cache,
         shared=report.shared,
         failed=report.failed,
     )
