@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.local.ports import choose_ports
-from tests.cli.test_commands import BACKCAST, write_csv
+from tests.cli.conftest import BACKCAST, write_csv
 
 
 def environment() -> dict[str, str]:
