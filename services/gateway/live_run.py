@@ -105,9 +105,7 @@ class LiveRun:
 
     async def cancel(self) -> None:
         """End it, whoever watches."""
-        if self.state in (RunState.RUNNING, RunState.RESTING):
-            self._error = Cancelled("the run was cancelled")
-            await self._stop(RunState.CANCELLED)
+        await self._stop(RunState.CANCELLED, Cancelled("the run was cancelled"))
 
     def _start(self) -> None:
         if self._place.left:
@@ -135,22 +133,25 @@ class LiveRun:
         except Exception as error:
             _log.error("run failed", run_id=self.report.run_id, exc_info=error)
             self._error = Internal("internal error; the service's log has more")
-        self._end(RunState.FAILED if self._error else RunState.COMPLETED)
+        # It may have been ended while it came to its end.
+        if self.state is RunState.RUNNING:
+            self._end(RunState.FAILED if self._error else RunState.COMPLETED)
 
-    async def _stop(self, state: RunState) -> None:
-        task, self._task = self._task, None
-        if task:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    async def _stop(self, state: RunState, error: BackcastError | None = None) -> None:
+        # Once more, where somebody came and started it again meanwhile.
+        while self._task and not self._task.done():
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
         # It may have come to its end before it could be cancelled.
         if self.state in (RunState.RUNNING, RunState.RESTING):
+            self._error = error
             self._end(state)
         if self.state is RunState.RESTING and self.watchers:
             # Somebody came while the last one left.
             try:
                 self._start()
-            except BackcastError as error:
-                self._error = error
+            except BackcastError as no_place:
+                self._error = no_place
                 self._end(RunState.FAILED)
 
     def _end(self, state: RunState) -> None:

@@ -53,6 +53,7 @@ class Run:
         # The cryptos that have no event yet, by the key of the result.
         self._pending: dict[str, CryptoData] = {}
         self._events = 0
+        self._is_summed_up = False
         self._totals = RunTotals()
         report.total = len(plan.cryptos)
 
@@ -75,7 +76,10 @@ class Run:
             async with aclosing(self._others()) as events:
                 async for event in events:
                     yield event
-        yield self._numbered(summary=self._summary())
+        if not self._is_summed_up:
+            # It may be closed with the summary on its way out, and opened again.
+            self._is_summed_up = True
+            yield self._numbered(summary=self._summary())
 
     @property
     def _uses_cache(self) -> bool:

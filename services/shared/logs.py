@@ -50,9 +50,15 @@ def _configure_libraries(processors: list[Processor], rendering: list[Processor]
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
+    handler.addFilter(_is_news)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(True)
     threading.excepthook = _log_thread_error
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out what gRPC says of a message that found its reader gone: the call's own end tells that."""
+    return not record.getMessage().startswith("ExecuteBatchError")
 
 
 def _marked(service: str) -> Processor:

@@ -170,6 +170,17 @@ async def test_its_error_reaches_all_who_watch(
         await anext(again)
 
 
+async def test_cancelled_while_its_last_watcher_leaves_it_is_cancelled(
+    admission: Admission, work: Work
+) -> None:
+    run = live(admission, work)
+    watcher = run.watch()
+    await take(watcher, work, 1)
+    await asyncio.gather(watcher.aclose(), run.cancel())
+    assert (run.state, run.report.outcome, work.at_work) == (RunState.CANCELLED, "cancelled", False)
+    admission.enter(ANONYMOUS)
+
+
 async def test_ids_are_taken_while_their_run_is_under_way(admission: Admission, work: Work) -> None:
     registry = RunRegistry(kept_s=60)
     assert registry.reserve("one", ANONYMOUS) == "one"

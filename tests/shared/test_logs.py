@@ -25,6 +25,7 @@ log.info("serving", port=1)
 current_run_id.set("run-1")
 log.warning("running without the cache", reason="the cache does not answer")
 logging.getLogger("grpc").error("it went %s", "wrong")
+logging.getLogger("grpc._cython.cygrpc").error("ExecuteBatchError raised in core by servicer method [x]")
 logging.getLogger("quiet").info("nobody wants to know")
 warnings.warn("old")
 def fail():

@@ -1,0 +1,50 @@
+"""A run's events that are closed at any moment and opened again: each comes once."""
+
+from contextlib import aclosing
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from backcast.compute.v1.compute_service_pb2 import ComputeBacktestsResponse, ComputeFailure
+from services.compute.engine import Detail, Execution, Window
+from services.compute.engine.strategies.rsi import Rsi
+from services.gateway.plan import BacktestPlan, CacheMode, CryptoData, RunPlan
+from services.gateway.run import Run
+from services.gateway.run_report import RunReport
+from services.shared.interval import Interval
+
+SYMBOLS = ["A", "B", "C"]
+
+
+class Failures:
+    """In the place of the compute service, which is not what this is about."""
+
+    async def outcomes(self, _: object, cryptos: list[CryptoData]) -> Any:
+        for crypto in cryptos:
+            yield ComputeBacktestsResponse(failure=ComputeFailure(symbol=crypto.symbol))
+
+
+def new_run() -> Run:
+    plan = RunPlan(
+        [CryptoData(symbol, "1", 0, "1") for symbol in SYMBOLS],
+        BacktestPlan(Rsi(), Interval.HOUR_1, Window(0, 3600), Execution(), Detail.METRICS, 0),
+        CacheMode.BYPASS,
+    )
+    store, compute = cast("Any", SimpleNamespace(cache=None)), cast("Any", Failures())
+    return Run(plan, store, compute, RunReport("one", "RunBacktests", "a", "rsi"), 0)
+
+
+@pytest.mark.parametrize("first", range(1, 6))
+async def test_closed_after_any_event_it_goes_on_with_the_next(first: int) -> None:
+    run, events = new_run(), []
+    for count in (first, 9):
+        async with aclosing(run.events()) as stream:
+            async for event in stream:
+                events.append(event)
+                if len(events) == count:
+                    break
+    assert [event.sequence for event in events] == [1, 2, 3, 4, 5]
+    kinds = [event.WhichOneof("event") for event in events]
+    assert kinds == ["started", "failure", "failure", "failure", "summary"]
+    assert [event.failure.symbol for event in events[1:4]] == SYMBOLS
