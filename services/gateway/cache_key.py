@@ -7,7 +7,8 @@ from dataclasses import asdict
 from services.compute.engine import ENGINE_VERSION
 from services.gateway.plan import BacktestPlan
 
-_PREFIX = "backcast:result:"
+# Of another version, nothing is read: its numbers may be others.
+_PREFIX = f"backcast:result:v{ENGINE_VERSION}:"
 
 
 class CacheKeys:

@@ -10,7 +10,7 @@ from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
 from services.compute.engine import ENGINE_VERSION
 from services.gateway.sweep_plan import SweepPlan
 
-_PREFIX = "backcast:sweep:"
+_PREFIX = f"backcast:sweep:v{ENGINE_VERSION}:"
 
 
 class ChunkKeys:
