@@ -15,11 +15,23 @@ if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
 
 
-def compute_workers() -> list[psutil.Process]:
-    """Return the worker processes of the stack's compute service: the children of its fork server."""
-    (compute,) = (
-        child for child in psutil.Process().children() if child.cmdline()[-2:] == ["serve", "compute"]
+def process_at(address: str) -> psutil.Process:
+    """Return the process of the tests' that listens at `address`."""
+    port = int(address.rpartition(":")[2])
+    (process,) = (
+        child
+        for child in psutil.Process().children()
+        if any(
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            for connection in child.net_connections("tcp")
+        )
     )
+    return process
+
+
+def compute_workers(stack: LocalStack) -> list[psutil.Process]:
+    """Return the worker processes of the stack's compute service: the children of its fork server."""
+    compute = process_at(stack.compute_address)
     return [worker for server in compute.children() for worker in server.children()]
 
 

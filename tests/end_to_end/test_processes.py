@@ -31,10 +31,10 @@ def request(**fields: object) -> pb.RunBacktestsRequest:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_workers_have_never_imported_grpc(
-    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+    stack: LocalStack, gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     _ = [event async for event in events_of(gateway, request())]
-    workers = compute_workers()
+    workers = compute_workers(stack)
     assert workers
     for worker in workers:
         maps = Path(f"/proc/{worker.pid}/maps").read_text()
@@ -43,10 +43,10 @@ async def test_workers_have_never_imported_grpc(
 
 
 async def test_a_killed_worker_is_replaced_and_the_run_is_complete(
-    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+    stack: LocalStack, gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     whole = [event async for event in events_of(gateway, request())]
-    killed = compute_workers()
+    killed = compute_workers(stack)
     for worker in killed:
         worker.kill()
     again = [event async for event in events_of(gateway, request())]
@@ -55,7 +55,7 @@ async def test_a_killed_worker_is_replaced_and_the_run_is_complete(
         for events in (whole, again)
     ]
     assert by_symbol[0] == by_symbol[1]
-    assert not {worker.pid for worker in compute_workers()} & {worker.pid for worker in killed}
+    assert not {worker.pid for worker in compute_workers(stack)} & {worker.pid for worker in killed}
 
 
 async def test_a_client_that_leaves_mid_stream_harms_nobody(

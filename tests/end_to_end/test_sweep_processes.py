@@ -27,8 +27,8 @@ def asked(periods: range, **fields: Any) -> pb.SweepBacktestsRequest:
     return sweep_request(**common, ranges=ranges, **fields)
 
 
-def cpu_seconds() -> float:
-    return sum(sum(worker.cpu_times()[:2]) for worker in compute_workers())
+def cpu_seconds(stack: LocalStack) -> float:
+    return sum(sum(worker.cpu_times()[:2]) for worker in compute_workers(stack))
 
 
 async def progress_until(
@@ -44,7 +44,7 @@ async def progress_until(
 
 
 async def test_a_client_that_leaves_stops_the_work_within_a_second_and_keeps_what_was_done(
-    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+    stack: LocalStack, gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     # Half a minute's work, if it were done.
     request = asked(range(2, 2002), execution={"slippageBps": 1.125})
@@ -52,15 +52,15 @@ async def test_a_client_that_leaves_stops_the_work_within_a_second_and_keeps_wha
     assert left.total == 200_000
     # This is what is promised, and no event tells when nothing happens any more.
     await asyncio.sleep(1)
-    before = cpu_seconds()
+    before = cpu_seconds(stack)
     await asyncio.sleep(0.5)
-    assert cpu_seconds() - before < 0.05
+    assert cpu_seconds(stack) - before < 0.05
     again = await progress_until(gateway, request, computed=1)
     assert again.from_cache >= left.completed
 
 
 async def test_a_worker_that_dies_in_a_sweep_changes_nothing(
-    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+    stack: LocalStack, gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     request = asked(range(2, 62), cacheMode="CACHE_MODE_BYPASS", split=0.5)
     whole = await swept(gateway, request)
@@ -69,7 +69,7 @@ async def test_a_worker_that_dies_in_a_sweep_changes_nothing(
     async for event in sweep_events(gateway, request):
         events.append(event)
         if event.HasField("progress") and not killed:
-            worker = compute_workers()[0]
+            worker = compute_workers(stack)[0]
             killed.append(worker.pid)
             worker.kill()
     assert killed

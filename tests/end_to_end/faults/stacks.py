@@ -83,20 +83,6 @@ async def service_beside(
         await asyncio.to_thread(process.stop, 10)
 
 
-def process_at(address: str) -> psutil.Process:
-    """Return the process that listens at `address`."""
-    port = int(address.rpartition(":")[2])
-    (process,) = (
-        child
-        for child in psutil.Process().children()
-        if any(
-            connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
-            for connection in child.net_connections("tcp")
-        )
-    )
-    return process
-
-
 def workers_of(compute: psutil.Process) -> list[psutil.Process]:
     """Return the worker processes of a compute service: the children of its fork server."""
     return [worker for server in compute.children() for worker in server.children()]

@@ -17,10 +17,10 @@ from tests.end_to_end.faults.stacks import (
     cpu_seconds,
     long_run,
     long_sweep,
-    process_at,
     until_workers_work,
     workers_of,
 )
+from tests.end_to_end.processes import process_at
 
 Request = pb.RunBacktestsRequest | pb.SweepBacktestsRequest
 

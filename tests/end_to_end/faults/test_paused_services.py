@@ -19,10 +19,10 @@ from tests.end_to_end.faults.stacks import (
     chunks_request,
     long_run,
     long_sweep,
-    process_at,
     service_beside,
     until_workers_work,
 )
+from tests.end_to_end.processes import process_at
 
 # A ping after four to eight quiet seconds, four to answer it, and what a machine that has much to do needs.
 LIMIT_S = 15.0
