@@ -28,11 +28,10 @@ from services.shared.errors import (
     Unavailable,
     Violation,
 )
+from services.shared.rpc_handlers import Behaviour, behaviour_of, replaced
 
 if TYPE_CHECKING:
-    # Generic in their stubs only.
-    _Handler = grpc.RpcMethodHandler[Any, Any]
-    _Context = grpc.aio.ServicerContext[Any, Any]
+    from services.shared.rpc_handlers import Context, Handler
 
 _Parse = Callable[[Any], Any]
 
@@ -117,24 +116,18 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]]",
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]",
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> "_Handler | None":
+    ) -> "Handler | None":
         """Wrap the method's handler."""
         handler = await continuation(handler_call_details)
         if handler is None or handler.request_deserializer is None:
             return handler
-        kind = (
-            f"{'stream' if handler.request_streaming else 'unary'}_"
-            f"{'stream' if handler.response_streaming else 'unary'}"
-        )
         guard = _guard_stream if handler.response_streaming else _guard_unary
         # Requests are parsed inside of the guard: grpc would answer junk with the parser's class name.
         parse = _parse_each if handler.request_streaming else _parse
-        guarded = guard(getattr(handler, kind), partial(parse, handler.request_deserializer))
-        make_handler = getattr(grpc, f"{kind}_rpc_method_handler")
-        wrapped: _Handler = make_handler(guarded, None, handler.response_serializer)
-        return wrapped
+        guarded = guard(behaviour_of(handler), partial(parse, handler.request_deserializer))
+        return replaced(handler, guarded, None)
 
 
 def _parse(deserialize: _Parse, raw: bytes) -> Any:
@@ -151,8 +144,8 @@ async def _parse_each(deserialize: _Parse, raw_messages: AsyncIterator[bytes]) -
         yield _parse(deserialize, raw)
 
 
-def _guard_unary(method: Callable[..., Any], parse: _Parse) -> Callable[..., Any]:
-    async def guarded(raw: Any, context: "_Context") -> Any:
+def _guard_unary(method: Behaviour, parse: _Parse) -> Behaviour:
+    async def guarded(raw: Any, context: "Context") -> Any:
         try:
             answer = method(parse(raw), context)
             return await answer if inspect.isawaitable(answer) else answer
@@ -162,8 +155,8 @@ def _guard_unary(method: Callable[..., Any], parse: _Parse) -> Callable[..., Any
     return guarded
 
 
-def _guard_stream(method: Callable[..., Any], parse: _Parse) -> Callable[..., Any]:
-    async def guarded(raw: Any, context: "_Context") -> AsyncIterator[Any]:
+def _guard_stream(method: Behaviour, parse: _Parse) -> Behaviour:
+    async def guarded(raw: Any, context: "Context") -> AsyncIterator[Any]:
         try:
             # Closed explicitly: a stream that ends while its message is on the way out must not go on
             # until the garbage collector finds it.
@@ -181,7 +174,7 @@ def _guard_stream(method: Callable[..., Any], parse: _Parse) -> Callable[..., An
     return guarded
 
 
-async def _end(context: "_Context", error: Exception) -> None:
+async def _end(context: "Context", error: Exception) -> None:
     if isinstance(error, grpc.aio.AbortError):
         raise error
     if isinstance(error, BackcastError):

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from services.shared.errors import Unavailable
+from services.shared.rpc_handlers import Behaviour, wrapped
 
 if TYPE_CHECKING:
-    # Generic in their stubs only.
-    _Handler = grpc.RpcMethodHandler[Any, Any]
-    _Context = grpc.aio.ServicerContext[Any, Any]
+    from services.shared.rpc_handlers import Context, Handler
 
 _END = object()
 
@@ -38,34 +37,23 @@ class StoppingInterceptor(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]]",
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]",
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> "_Handler | None":
+    ) -> "Handler | None":
         """Wrap the method's handler."""
         handler = await continuation(handler_call_details)
-        if handler is None:
-            return None
-        kind = (
-            f"{'stream' if handler.request_streaming else 'unary'}_"
-            f"{'stream' if handler.response_streaming else 'unary'}"
-        )
-        wrap = self._stream if handler.response_streaming else self._unary
-        make_handler = getattr(grpc, f"{kind}_rpc_method_handler")
-        wrapped: _Handler = make_handler(
-            wrap(getattr(handler, kind)), handler.request_deserializer, handler.response_serializer
-        )
-        return wrapped
+        return None if handler is None else wrapped(handler, self._unary, self._stream)
 
-    def _unary(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        async def stoppable(request: Any, context: "_Context") -> Any:
+    def _unary(self, method: Behaviour) -> Behaviour:
+        async def stoppable(request: Any, context: "Context") -> Any:
             with self._work():
                 answer = method(request, context)
                 return await answer if inspect.isawaitable(answer) else answer
 
         return stoppable
 
-    def _stream(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        async def stoppable(request: Any, context: "_Context") -> AsyncIterator[Any]:
+    def _stream(self, method: Behaviour) -> Behaviour:
+        async def stoppable(request: Any, context: "Context") -> AsyncIterator[Any]:
             answer = method(request, context)
             if inspect.isawaitable(answer):
                 # Its messages go out by themselves: so it is with Watch of health.

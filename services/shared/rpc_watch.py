@@ -5,18 +5,18 @@ import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from services.shared.metrics import RPC_DURATION, RPCS_IN_PROGRESS, UNKNOWN_METHOD
+from services.shared.rpc_handlers import Behaviour, wrapped
 from services.shared.run_id import RUN_ID_KEY, current_run_id, is_run_id
 from services.shared.tracing import CallSpan
 
 if TYPE_CHECKING:
-    # Generic in their stubs only.
-    _Handler = grpc.RpcMethodHandler[Any, Any]
-    _Context = grpc.aio.ServicerContext[Any, Any]
+    from services.shared.rpc_handlers import Context, Handler
 
 # Their calls come every few seconds, or last for days, and nobody looks for them in traces.
 _NOT_TRACED = "grpc."
@@ -30,26 +30,19 @@ class WatchInterceptor(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]]",
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]",
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> "_Handler | None":
+    ) -> "Handler | None":
         """Wrap the method's handler."""
         handler = await continuation(handler_call_details)
         if handler is None:
             RPC_DURATION.labels(UNKNOWN_METHOD, grpc.StatusCode.UNIMPLEMENTED.name).observe(0.0)
             return None
-        kind = (
-            f"{'stream' if handler.request_streaming else 'unary'}_"
-            f"{'stream' if handler.response_streaming else 'unary'}"
+        return wrapped(
+            handler,
+            partial(_watch_unary, handler_call_details),
+            partial(_watch_stream, handler_call_details),
         )
-        watch = _watch_stream if handler.response_streaming else _watch_unary
-        make_handler = getattr(grpc, f"{kind}_rpc_method_handler")
-        wrapped: _Handler = make_handler(
-            watch(getattr(handler, kind), handler_call_details),
-            handler.request_deserializer,
-            handler.response_serializer,
-        )
-        return wrapped
 
 
 class _Call:
@@ -66,7 +59,7 @@ class _Call:
             current_run_id.set(run_id)
         self._span = None if self._method.startswith(_NOT_TRACED) else CallSpan(self._method, metadata)
 
-    def end(self, context: "_Context", error: BaseException | None) -> None:
+    def end(self, context: "Context", error: BaseException | None) -> None:
         code = _final_code(context, error)
         RPCS_IN_PROGRESS.labels(self._method).dec()
         RPC_DURATION.labels(self._method, code.name).observe(time.perf_counter() - self._arrived_at)
@@ -74,7 +67,7 @@ class _Call:
             self._span.end(code.name, code.value[0])
 
 
-def _final_code(context: "_Context", error: BaseException | None) -> grpc.StatusCode:
+def _final_code(context: "Context", error: BaseException | None) -> grpc.StatusCode:
     """Return the status that a call ends with, whose handler raised `error`."""
     # None, whatever the stubs say, where the handler came to its end.
     told: grpc.StatusCode | None = context.code()
@@ -87,8 +80,8 @@ def _final_code(context: "_Context", error: BaseException | None) -> grpc.Status
     return grpc.StatusCode.UNKNOWN
 
 
-def _watch_unary(method: Callable[..., Any], details: grpc.HandlerCallDetails) -> Callable[..., Any]:
-    async def watched(request: Any, context: "_Context") -> Any:
+def _watch_unary(details: grpc.HandlerCallDetails, method: Behaviour) -> Behaviour:
+    async def watched(request: Any, context: "Context") -> Any:
         call = _Call(details)
         try:
             answer = method(request, context)
@@ -102,8 +95,8 @@ def _watch_unary(method: Callable[..., Any], details: grpc.HandlerCallDetails) -
     return watched
 
 
-def _watch_stream(method: Callable[..., Any], details: grpc.HandlerCallDetails) -> Callable[..., Any]:
-    async def watched(request: Any, context: "_Context") -> AsyncIterator[Any]:
+def _watch_stream(details: grpc.HandlerCallDetails, method: Behaviour) -> Behaviour:
+    async def watched(request: Any, context: "Context") -> AsyncIterator[Any]:
         call = _Call(details)
         try:
             async with aclosing(method(request, context)) as messages:

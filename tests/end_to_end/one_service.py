@@ -1,5 +1,6 @@
 """One service as a process of a test's own, beside the stack that all tests share."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,28 +10,38 @@ from pathlib import Path
 import psutil
 
 from services.local.health import is_serving
-from services.local.ports import HOST, free_ports
+from services.local.ports import HOST, choose_ports
 from services.local.server_process import ServerProcess
 from services.local.stack import LocalStack, serve_command
 
+_START_LIMIT_S = 60.0
+_PAUSE_S = 0.05
 _GRACE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class OneService:
-    """A service that runs: its process, its log, and where clients find it (host:port)."""
+    """A service that was started: what stops it, its process, and where clients find it (host:port)."""
 
+    server: ServerProcess
     process: psutil.Process
-    log: Path
     address: str
+
+    @property
+    def log(self) -> Path:
+        return self.server.log
 
 
 @asynccontextmanager
 async def service_beside(
     stack: LocalStack, service: str, folder: Path, port: int = 0, **settings: object
 ) -> AsyncIterator[OneService]:
-    """Start a service on the other services and servers of `stack`, unless `settings` name others."""
-    port = port or free_ports(1)[0]
+    """Start a service on the other services and servers of `stack`, unless `settings` name others.
+
+    It is SERVING when the context begins, and has ended when it has. It may be killed before: another one
+    can then be started at the same port.
+    """
+    (port,) = choose_ports([port])
     environment = {
         **os.environ,
         "BACKCAST_DATABASE_URL": stack.database_url,
@@ -44,11 +55,13 @@ async def service_beside(
     }
     folder.mkdir(exist_ok=True)
     log = folder / f"{service}-{port}.log"
-    server = ServerProcess(service, serve_command(service), log, environment=environment)
+    server = ServerProcess(f"the {service} service", serve_command(service), log, environment=environment)
     address = f"{HOST}:{port}"
     try:
-        while not await is_serving(address):
-            server.check()
-        yield OneService(psutil.Process(server.pid), log, address)
+        async with asyncio.timeout(_START_LIMIT_S):
+            while not await is_serving(address):
+                server.check()
+                await asyncio.sleep(_PAUSE_S)
+        yield OneService(server, psutil.Process(server.pid), address)
     finally:
-        server.stop(_GRACE_S)
+        await asyncio.to_thread(server.stop, _GRACE_S)

@@ -8,39 +8,29 @@ import grpc
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.compute.engine.strategies.rsi import Rsi
-from services.local.ports import free_ports
 from services.local.stack import LocalStack
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import Candles
 from services.shared.rpc_channel import open_channel
-from tests.end_to_end.faults.service_process import start_service
+from tests.end_to_end.one_service import service_beside
 
 
 async def test_a_run_outlives_its_connections_age(
     stack: LocalStack, market: dict[str, Candles], tmp_path: Path
 ) -> None:
-    (port,) = free_ports(1)
-    gateway = await start_service(
-        "gateway",
-        port,
-        tmp_path / "gateway" / "log",
-        connection_max_age_s=0.2,
-        compute_address=stack.compute_address,
-        data_address=stack.data_address,
-        redis_url=stack.redis_url,
-    )
     request = pb.RunBacktestsRequest(
         symbols=market, strategy=strategy_to(Rsi()), detail=3, cache_mode=pb.CACHE_MODE_BYPASS
     )
-    try:
-        async with open_channel(f"127.0.0.1:{port}") as channel, asyncio.timeout(30):
-            call = BacktestServiceStub(channel).RunBacktests(request)
-            events = [await anext(aiter(call))]
-            for _ in range(2):
-                # The server has said that it takes no more calls on the connection.
-                await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
-                await channel.channel_ready()
-            events += [event async for event in call]
-    finally:
-        await asyncio.to_thread(gateway.stop, 10)
+    async with (
+        service_beside(stack, "gateway", tmp_path, connection_max_age_s=0.2) as gateway,
+        open_channel(gateway.address) as channel,
+        asyncio.timeout(30),
+    ):
+        call = BacktestServiceStub(channel).RunBacktests(request)
+        events = [await anext(aiter(call))]
+        for _ in range(2):
+            # The server has said that it takes no more calls on the connection.
+            await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
+            await channel.channel_ready()
+        events += [event async for event in call]
     assert events[-1].summary.progress.completed == len(market)

@@ -1,7 +1,6 @@
 """Stacks for tests that harm processes, and work that takes them long enough to be harmed at it."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,10 +17,7 @@ from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServic
 from services.compute.engine.rules import Call, Column, Number
 from services.compute.engine.rules.nodes import Expression
 from services.compute.engine.strategies.custom_rules import CustomRules
-from services.local.health import is_serving
-from services.local.ports import HOST, free_ports
-from services.local.server_process import ServerProcess
-from services.local.stack import LocalStack, StackSettings, serve_command
+from services.local.stack import LocalStack, StackSettings
 from services.shared.backtest_messages import strategy_to
 from services.shared.rpc_channel import open_channel
 from tests.candle_making import import_candles, random_candles
@@ -48,39 +44,6 @@ async def stack_of_its_own(folder: Path, **environment: str) -> AsyncIterator[Lo
                 candles = random_candles(number, _HOURS, _START_S)
                 await import_candles(MarketDataServiceStub(channel), symbol, candles)
             yield stack
-
-
-@asynccontextmanager
-async def service_beside(
-    stack: LocalStack, name: str, folder: Path, **environment: str
-) -> AsyncIterator[tuple[psutil.Process, str]]:
-    """Start one service more, which has the others and the servers of `stack`; yield it and its address."""
-    (port,) = free_ports(1)
-    process = ServerProcess(
-        name,
-        serve_command(name),
-        folder / f"{name}.log",
-        environment={
-            **os.environ,
-            "BACKCAST_DATABASE_URL": stack.database_url,
-            "BACKCAST_REDIS_URL": stack.redis_url,
-            "BACKCAST_DATA_ADDRESS": stack.data_address,
-            "BACKCAST_COMPUTE_ADDRESS": stack.compute_address,
-            "BACKCAST_COLUMN_DIR": str(folder / "columns"),
-            "BACKCAST_RETENTION_DAYS": "0",
-            f"BACKCAST_{name.upper()}_PORT": str(port),
-            **environment,
-        },
-    )
-    address = f"{HOST}:{port}"
-    try:
-        async with asyncio.timeout(_LIMIT_S):
-            while not await is_serving(address):
-                process.check()
-                await asyncio.sleep(0.1)
-        yield psutil.Process(process.pid), address
-    finally:
-        await asyncio.to_thread(process.stop, 10)
 
 
 def workers_of(compute: psutil.Process) -> list[psutil.Process]:

@@ -12,22 +12,22 @@ from tests.end_to_end.faults.stacks import (
     chunks_request,
     cpu_seconds,
     is_alive,
-    service_beside,
     until,
     until_workers_work,
     workers_of,
 )
+from tests.end_to_end.one_service import service_beside
 
 # A worker in the middle of a task hears of it when Python's interpreter lets it.
 _END_LIMIT_S = 1.5
 
 
 async def test_no_process_outlives_a_killed_compute_service(long_stack: LocalStack, tmp_path: Path) -> None:
-    environment = {"BACKCAST_COMPUTE_WORKERS": "2"}
-    async with service_beside(long_stack, "compute", tmp_path, **environment) as (service, address):
+    async with service_beside(long_stack, "compute", tmp_path, compute_workers=2) as compute:
+        service = compute.process
         # Two tasks of five seconds.
         request = await chunks_request(long_stack, chunk_size=256, count=1)
-        async with open_channel(address) as channel:
+        async with open_channel(compute.address) as channel:
             call = ComputeServiceStub(channel).ComputeSweep(request)
             await until_workers_work(service)
             assert all(cpu_seconds(worker) > 0.1 for worker in workers_of(service))

@@ -19,9 +19,9 @@ from tests.end_to_end.faults.stacks import (
     chunks_request,
     long_run,
     long_sweep,
-    service_beside,
     until_workers_work,
 )
+from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import process_at
 
 # A ping after four to eight quiet seconds, four to answer it, and what a machine that has much to do needs.
@@ -70,8 +70,8 @@ async def test_a_paused_data_service_ends_what_waits_for_candles_with_a_sentence
     request = await chunks_request(long_stack, chunk_size=1, count=1)
     # It has no candles yet.
     async with (
-        service_beside(long_stack, "compute", tmp_path) as (_, address),
-        open_channel(address) as channel,
+        service_beside(long_stack, "compute", tmp_path) as compute,
+        open_channel(compute.address) as channel,
     ):
         stub = ComputeServiceStub(channel)
         with paused(data):

@@ -16,12 +16,11 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.compute.engine.strategies.rsi import Rsi
 from services.local.ports import HOST, free_ports
-from services.local.server_process import ServerProcess
 from services.local.stack import LocalStack
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import Candles
 from services.shared.rpc_channel import open_channel
-from tests.end_to_end.faults.service_process import start_service
+from tests.end_to_end.one_service import OneService, service_beside
 
 SYMBOLS = [f"RUN{number:02}USDT" for number in range(12)]
 SERVICES = ("data", "compute", "gateway")
@@ -36,35 +35,29 @@ class Services:
     stack: LocalStack
     folder: Path
     ports: dict[str, int]
-    processes: dict[str, ServerProcess]
+    started: dict[str, OneService]
+    to_stop: AsyncExitStack
 
     async def start(self, service: str) -> None:
-        self.processes[service] = await start_service(
-            service,
-            self.ports[service],
-            self.folder / f"{service}.log",
-            database_url=self.stack.database_url,
-            redis_url=self.stack.redis_url,
-            column_dir=self.folder / "columns",
-            **{f"{name}_address": f"{HOST}:{port}" for name, port in self.ports.items()},
+        addresses = {f"{name}_address": f"{HOST}:{port}" for name, port in self.ports.items()}
+        self.started[service] = await self.to_stop.enter_async_context(
+            service_beside(self.stack, service, self.folder, self.ports[service], **addresses)
         )
 
     def process(self, service: str) -> psutil.Process:
-        return psutil.Process(self.processes[service].pid)
+        return self.started[service].process
 
 
 @pytest.fixture(scope="module")
 async def services(
     stack: LocalStack, market: dict[str, Candles], short_folder: Path
 ) -> AsyncIterator[Services]:
-    folder = short_folder / "restarts"
-    folder.mkdir()
-    started = Services(stack, folder, dict(zip(SERVICES, free_ports(3), strict=True)), {})
+    ports = dict(zip(SERVICES, free_ports(3), strict=True))
     async with AsyncExitStack() as to_stop:
+        services = Services(stack, short_folder / "restarts", ports, {}, to_stop)
         for service in SERVICES:
-            await started.start(service)
-            to_stop.callback(lambda service=service: started.processes[service].stop(10))
-        yield started
+            await services.start(service)
+        yield services
 
 
 async def run(stub: BacktestServiceStub, client: int) -> dict[str, BacktestResult]:
@@ -116,7 +109,7 @@ async def test_a_service_starts_again_under_load(
         process = services.process(service)
         process.send_signal(sent)
         exit_code = await asyncio.to_thread(process.wait, 15)
-        services.processes[service].stop(0)
+        services.started[service].server.stop(0)
         assert exit_code == (0 if sent is signal.SIGTERM else -signal.SIGKILL)
         await services.start(service)
         # The very next run works, and nothing else was started again.

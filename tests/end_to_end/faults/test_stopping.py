@@ -25,11 +25,11 @@ from tests.end_to_end.faults.stacks import (
     is_alive,
     long_run,
     long_sweep,
-    service_beside,
     until,
     until_workers_work,
     workers_of,
 )
+from tests.end_to_end.one_service import service_beside
 
 # For last words, for workers and connections to end, and for a machine that has much to do.
 LIMIT_S = 10.0
@@ -39,12 +39,12 @@ LIMIT_S = 10.0
 async def serving(
     stack: LocalStack, name: str, folder: Path, grace_s: float
 ) -> AsyncIterator[tuple[psutil.Process, grpc.aio.Channel]]:
-    environment = {"BACKCAST_SHUTDOWN_GRACE_S": str(grace_s), "BACKCAST_COMPUTE_WORKERS": "1"}
+    settings = {"shutdown_grace_s": grace_s, "compute_workers": 1, "retention_days": 0}
     async with (
-        service_beside(stack, name, folder, **environment) as (service, address),
-        open_channel(address) as channel,
+        service_beside(stack, name, folder, **settings) as service,
+        open_channel(service.address) as channel,
     ):
-        yield service, channel
+        yield service.process, channel
 
 
 async def terminate(service: psutil.Process, channel: grpc.aio.Channel) -> None:

@@ -1,14 +1,12 @@
 """One gateway with two computes: both get work, and runs outlive a compute that goes away."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
-import psutil
 import pytest
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
@@ -18,12 +16,12 @@ from services.compute.engine.rules.parse import parse
 from services.compute.engine.strategies.custom_rules import CustomRules
 from services.compute.engine.strategies.rsi import Rsi
 from services.local.ports import free_ports
-from services.local.server_process import ServerProcess
 from services.local.stack import LocalStack
 from services.shared.backtest_messages import strategy_to
 from services.shared.rpc_channel import open_channel
 from tests.candle_making import events_of, import_candles, random_candles
-from tests.end_to_end.faults.service_process import start_service
+from tests.end_to_end.faults.stacks import is_alive
+from tests.end_to_end.one_service import OneService, service_beside
 from tests.end_to_end.sweeping import Swept, sweep_events, sweep_request, swept
 
 if TYPE_CHECKING:
@@ -36,15 +34,9 @@ HOURS = 24 * 730
 GRACE_S = 20
 
 
-def has_ended(process: ServerProcess) -> bool:
-    """Whether it has, and waits for being asked with which exit status, or was."""
-    return not psutil.pid_exists(process.pid) or psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE
-
-
-def kill(process: ServerProcess) -> None:
-    psutil.Process(process.pid).kill()
-    while not has_ended(process):
-        time.sleep(0.01)
+def kill(compute: OneService) -> None:
+    compute.process.kill()
+    compute.process.wait()
 
 
 class TwoComputes:
@@ -53,66 +45,60 @@ class TwoComputes:
     def __init__(self, stack: LocalStack, folder: Path) -> None:
         self._stack = stack
         self._folder = folder
-        self._gateway_port, *self._ports = free_ports(3)
-        self._to_stop = ExitStack()
-        self.computes: list[ServerProcess] = []
-        self.gateway_log = folder / "gateway" / "log"
-        self.gateway_address = f"127.0.0.1:{self._gateway_port}"
+        self._ports = free_ports(2)
+        self._to_stop = AsyncExitStack()
+        self.computes: list[OneService] = []
+        self.gateway: OneService
 
     async def start(self) -> None:
         self.computes = [await self._start_compute(number) for number in range(2)]
-        gateway = await start_service(
-            "gateway",
-            self._gateway_port,
-            self.gateway_log,
-            compute_address=",".join(f"127.0.0.1:{port}" for port in self._ports),
-            data_address=self._stack.data_address,
-            redis_url=self._stack.redis_url,
+        addresses = ",".join(compute.address for compute in self.computes)
+        self.gateway = await self._to_stop.enter_async_context(
+            service_beside(self._stack, "gateway", self._folder, compute_address=addresses)
         )
-        self._to_stop.callback(gateway.stop, GRACE_S)
 
-    async def start_again(self, compute: ServerProcess) -> None:
+    async def start_again(self, compute: OneService) -> None:
         """Start one that has ended, on its port."""
         number = self.computes.index(compute)
         self.computes[number] = await self._start_compute(number)
 
     async def start_what_has_ended(self) -> None:
         for compute in list(self.computes):
-            if has_ended(compute):
+            if not is_alive(compute.process):
                 await self.start_again(compute)
 
-    def stop(self) -> None:
-        self._to_stop.close()
+    async def stop(self) -> None:
+        await self._to_stop.aclose()
 
     def columns(self, number: int) -> set[str]:
         """The cryptos whose candles a compute has fetched: those that it was given work on."""
         return {file.name.split("-")[0] for file in (self._folder / f"columns{number}").iterdir()}
 
-    def at_work(self, since: dict[int, float]) -> ServerProcess:
+    def at_work(self, since: dict[int, float]) -> OneService:
         """The compute whose worker has worked the most since `processor_times` were taken."""
         now = self.processor_times()
-        return max(self.computes, key=lambda compute: now[compute.pid] - since[compute.pid])
+        return max(self.computes, key=lambda compute: now[compute.process.pid] - since[compute.process.pid])
 
     def processor_times(self) -> dict[int, float]:
         return {
-            compute.pid: sum(
-                child.cpu_times().user for child in psutil.Process(compute.pid).children(recursive=True)
+            compute.process.pid: sum(
+                child.cpu_times().user for child in compute.process.children(recursive=True)
             )
             for compute in self.computes
         }
 
-    async def _start_compute(self, number: int) -> ServerProcess:
-        compute = await start_service(
-            "compute",
-            self._ports[number],
-            self._folder / f"compute{number}" / "log",
-            compute_workers=1,
-            column_dir=self._folder / f"columns{number}",
-            data_address=self._stack.data_address,
-            shutdown_grace_s=GRACE_S,
+    async def _start_compute(self, number: int) -> OneService:
+        return await self._to_stop.enter_async_context(
+            service_beside(
+                self._stack,
+                "compute",
+                self._folder,
+                self._ports[number],
+                compute_workers=1,
+                column_dir=self._folder / f"columns{number}",
+                shutdown_grace_s=GRACE_S,
+            )
         )
-        self._to_stop.callback(compute.stop, 1)
-        return compute
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +108,7 @@ async def pair(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> A
         await pair.start()
         yield pair
     finally:
-        pair.stop()
+        await pair.stop()
 
 
 @pytest.fixture
@@ -134,7 +120,7 @@ async def both(pair: TwoComputes) -> TwoComputes:
 
 @pytest.fixture
 async def client(pair: TwoComputes) -> "AsyncIterator[BacktestServiceAsyncStub]":
-    async with open_channel(pair.gateway_address) as channel:
+    async with open_channel(pair.gateway.address) as channel:
         yield BacktestServiceStub(channel)
 
 
@@ -183,7 +169,7 @@ async def results(
 
 
 def breaks_in_log(pair: TwoComputes) -> list[str]:
-    return [line for line in pair.gateway_log.read_text().splitlines() if "stream broke off" in line]
+    return [line for line in pair.gateway.log.read_text().splitlines() if "stream broke off" in line]
 
 
 @pytest.fixture(scope="module")
@@ -230,17 +216,17 @@ async def test_one_is_stopped_and_what_it_is_at_is_finished_there(
     both: TwoComputes, client: "BacktestServiceAsyncStub", whole: dict[str, bytes]
 ) -> None:
     before, breaks = both.processor_times(), breaks_in_log(both)
-    stopped: list[ServerProcess] = []
+    stopped: list[OneService] = []
 
     def stop() -> None:
         stopped.append(both.at_work(before))
-        psutil.Process(stopped[0].pid).terminate()
+        stopped[0].process.terminate()
 
     assert await results(client, slow_run(), stop) == whole
     assert breaks_in_log(both) == breaks
     for _ in range(3):
         assert set(await results(client, run_of(SYMBOLS, Rsi()))) == set(SYMBOLS)
-    assert await asyncio.to_thread(psutil.Process(stopped[0].pid).wait, GRACE_S) == 0
+    assert await asyncio.to_thread(stopped[0].process.wait, GRACE_S) == 0
 
 
 async def test_both_are_killed_and_the_run_ends_and_one_is_back_and_the_next_run_works(

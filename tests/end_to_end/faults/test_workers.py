@@ -14,11 +14,11 @@ from services.shared.rpc_channel import open_channel
 from tests.end_to_end.faults.stacks import (
     chunks_request,
     cpu_seconds,
-    service_beside,
     until,
     until_workers_work,
     workers_of,
 )
+from tests.end_to_end.one_service import OneService, service_beside
 
 WORKERS = 2
 
@@ -26,15 +26,11 @@ WORKERS = 2
 @pytest.fixture(scope="module")
 async def compute(
     long_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[tuple[psutil.Process, str]]:
-    """A compute service that soon loses its patience with workers, and where it is."""
+) -> AsyncIterator[OneService]:
+    """A compute service that soon loses its patience with workers."""
     folder = tmp_path_factory.mktemp("compute")
     async with service_beside(
-        long_stack,
-        "compute",
-        folder,
-        BACKCAST_COMPUTE_WORKERS=str(WORKERS),
-        BACKCAST_TASK_LIMIT_S="5",
+        long_stack, "compute", folder, compute_workers=WORKERS, task_limit_s=5
     ) as service:
         yield service
 
@@ -74,10 +70,10 @@ def stop_workers(service: psutil.Process) -> None:
 @pytest.mark.parametrize("harm", [kill_workers, kill_fork_server_and_workers, stop_workers])
 async def test_work_whose_workers_are_harmed_in_the_middle_is_complete_and_right(
     long_stack: LocalStack,
-    compute: tuple[psutil.Process, str],
+    compute: OneService,
     harm: Callable[[psutil.Process], None],
 ) -> None:
-    service, address = compute
+    service, address = compute.process, compute.address
     request = await chunks_request(long_stack, chunk_size=4, count=10)
     undisturbed = await computed(address, request)
     assert len(undisturbed) == 20
@@ -101,9 +97,9 @@ async def test_work_whose_workers_are_harmed_in_the_middle_is_complete_and_right
 
 
 async def test_a_task_that_loses_two_workers_fails_and_no_other_does(
-    long_stack: LocalStack, compute: tuple[psutil.Process, str]
+    long_stack: LocalStack, compute: OneService
 ) -> None:
-    service, address = compute
+    service, address = compute.process, compute.address
     # Both workers have one, and each takes longer than it takes to find its worker.
     request = await chunks_request(long_stack, chunk_size=60, count=1)
     async with open_channel(address) as channel:
