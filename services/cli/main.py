@@ -271,7 +271,9 @@ def sample() -> None:
 @app.command()
 def token(
     name: Annotated[str, typer.Argument(help="Whose it is, as logs and lists of runs name it.")],
-    rights: Annotated[str, typer.Option(help="Of run, import, admin: one or more.")] = "run",
+    rights: Annotated[
+        str, typer.Option(help="Of run, import, admin: one or more, separated by commas.")
+    ] = "run",
 ) -> None:
     """Make a token for a client of the gateway: `backcast token NAME >> FILE` adds it to its file."""
     from services.cli.token_command import print_token
