@@ -189,14 +189,9 @@ async def test_what_came_before_a_stream_broke_is_kept(
         found[data.symbol] = stored if isinstance(stored, Exception) else stored.map()
         if len(found) == 1:
             line.cut()
-    errors = [error for error in found.values() if isinstance(error, Exception)]
-    assert len(found) == CRYPTOS
-    assert 3 <= len(errors) < CRYPTOS
-    assert {str(error) for error in errors} == {"the data service does not answer"}
-    assert {type(error) for error in errors} == {Unavailable}
-    before = line.received
-    assert_same(await brought(supply, cryptos), market)
-    assert 0 < line.received - before - size("close") * len(errors) / CRYPTOS < OVERHEAD
+    # It goes on with what is missing: what came before is not fetched again.
+    assert_same(found, market)  # type: ignore[arg-type]  # none is an error, or it would not be the same
+    assert size("close") < line.received < 4 / 3 * size("close") + OVERHEAD
 
 
 async def test_runs_that_need_the_same_fetch_it_once(
