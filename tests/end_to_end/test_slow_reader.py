@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SYMBOLS = [f"SLOW{number}USDT" for number in range(30)]
 HOURS = 24 * 365 * 6
-RUNS = 3
+RUNS = 2
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +72,12 @@ async def test_a_slow_reader_makes_the_run_wait(
             assert (await anext(aiter(calls[-1]))).HasField("started")
         for number in range(RUNS):
             done = await done_at_rest(runs, f"slow-{number}", servers)
-            assert 0 < done < len(SYMBOLS)
+            # What is not computed takes no memory.
+            assert 0 < done < len(SYMBOLS) / 2
         memory_after = gateway.process.memory_info().rss + compute.process.memory_info().rss
-        # All of them are 75 MB. Of each, 4 MiB of events are kept, and what is on its way.
-        assert memory_after - memory_before < RUNS * 15 * 2**20
+        # Of each run, 4 MiB of events are kept, and in gRPC's windows, sockets and batches some 15 more are on
+        # their way; it is as much where a run is four times as long.
+        assert memory_after - memory_before < RUNS * 30 * 2**20
         # And who reads at last gets all of it.
         for call in calls:
             events = [event async for event in call]
