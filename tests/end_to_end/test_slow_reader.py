@@ -75,8 +75,8 @@ async def test_a_slow_reader_makes_the_run_wait(
             # What is not computed takes no memory.
             assert 0 < done < len(SYMBOLS) / 2
         memory_after = gateway.process.memory_info().rss + compute.process.memory_info().rss
-        # Of each run, 4 MiB of events are kept, and in gRPC's windows, sockets and batches some 15 more are on
-        # their way; it is as much where a run is four times as long.
+        # Of each run, 4 MiB of events are kept, and some 15 more are on their way: in gRPC's windows, in
+        # sockets, in batches. It is as much where a run is four times as long.
         assert memory_after - memory_before < RUNS * 30 * 2**20
         # And who reads at last gets all of it.
         for call in calls:
