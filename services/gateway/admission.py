@@ -55,9 +55,9 @@ class Admission:
         limits, most = self._limits, self._limits.max_runs_per_client
         most = most if client.max_runs is None else client.max_runs
         if self._runs[client.name] >= most:
-            raise _exhausted(f"{client.name} may have {most:,} runs under way at once, and has them")
+            raise _exhausted(f"{client.name} has as many runs under way as it may have at once: {most:,}")
         if self._runs.total() >= limits.max_runs:
-            raise _exhausted(f"{limits.max_runs:,} runs are under way, and there cannot be more")
+            raise _exhausted(f"as many runs are under way as there may be at once: {limits.max_runs:,}")
         self._runs[client.name] += 1
         return Place(self, client)
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from enum import Enum
+from typing import Any
 
 import structlog
 
@@ -18,6 +19,7 @@ _log = structlog.get_logger()
 
 # So many events are made before others on the event loop have their turn.
 _EVENTS_AT_ONCE = 8
+_CANCEL_AGAIN_S = 0.3
 _BYTES_BESIDE_EVENTS = 4_096
 
 
@@ -67,6 +69,9 @@ class LiveRun:
         self._arrived_at = arrived_at
         self._log = EventLog()
         self._task: asyncio.Task[None] | None = None
+        # One stops it after the other, each in a task of its own: whoever asks for it may be cancelled.
+        self._to_stop = asyncio.Lock()
+        self._stopping: set[asyncio.Task[None]] = set()
         self._error: BackcastError | None = None
 
     @property
@@ -101,11 +106,11 @@ class LiveRun:
         finally:
             self.watchers -= 1
             if not self.watchers and self.state is RunState.RUNNING:
-                await self._stop(RunState.RESTING if self.resumes else RunState.CANCELLED)
+                await self._stop(self._leave())
 
     async def cancel(self) -> None:
         """End it, whoever watches."""
-        await self._stop(RunState.CANCELLED, Cancelled("the run was cancelled"))
+        await self._stop(self._cancel())
 
     def _start(self) -> None:
         if self._place.left:
@@ -130,29 +135,59 @@ class LiveRun:
                     await self._log.room()
         except BackcastError as error:
             self._error = error
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
+                raise
+            # A cancellation that nobody asked for is a bug too.
             _log.error("run failed", run_id=self.report.run_id, exc_info=error)
             self._error = Internal("internal error; the service's log has more")
         # It may have been ended while it came to its end.
         if self.state is RunState.RUNNING:
             self._end(RunState.FAILED if self._error else RunState.COMPLETED)
 
-    async def _stop(self, state: RunState, error: BackcastError | None = None) -> None:
-        # Once more, where somebody came and started it again meanwhile.
-        while self._task and not self._task.done():
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        # It may have come to its end before it could be cancelled.
-        if self.state in (RunState.RUNNING, RunState.RESTING):
-            self._error = error
-            self._end(state)
-        if self.state is RunState.RESTING and self.watchers:
-            # Somebody came while the last one left.
+    async def _stop(self, stopping: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(stopping)
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)
+        await asyncio.shield(task)
+
+    async def _leave(self) -> None:
+        async with self._to_stop:
+            # Somebody may have come meanwhile, or it may have come to its end.
+            if self.watchers or not self._is(RunState.RUNNING):
+                return
+            await self._halt()
+            if self._is(RunState.RUNNING):
+                self._end(RunState.RESTING if self.resumes else RunState.CANCELLED)
+            if self._is(RunState.RESTING):
+                self._go_on_if_watched()
+
+    def _go_on_if_watched(self) -> None:
+        """Start again for those who came while it was being stopped, and found it running."""
+        if self.watchers:
             try:
                 self._start()
             except BackcastError as no_place:
                 self._error = no_place
                 self._end(RunState.FAILED)
+
+    async def _cancel(self) -> None:
+        async with self._to_stop:
+            await self._halt()
+            if self._is(RunState.RUNNING, RunState.RESTING):
+                self._error = Cancelled("the run was cancelled")
+                self._end(RunState.CANCELLED)
+
+    def _is(self, *states: RunState) -> bool:
+        return self.state in states
+
+    async def _halt(self) -> None:
+        """Cancel the task and wait for its end."""
+        while self._task and not self._task.done():
+            # Again and again: a library may lose a cancellation that comes in the wrong moment.
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=_CANCEL_AGAIN_S)
 
     def _end(self, state: RunState) -> None:
         self.state, self.ended_at = state, time.monotonic()

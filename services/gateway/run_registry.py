@@ -1,84 +1,94 @@
 """The runs that a gateway knows: those under way, and for a while those that ended or rest."""
 
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections import OrderedDict
 from uuid import uuid4
 
 from services.gateway.clients import Client, Right
 from services.gateway.live_run import LiveRun
-from services.shared.errors import AlreadyExists, Denied, InvalidInput, NotFound
+from services.shared.errors import AlreadyExists, InvalidInput, NotFound
 from services.shared.run_id import is_run_id
 
 # Of the events of runs that nobody watches.
 _MOST_KEPT_BYTES = 64 * 2**20
 
+_Key = tuple[str, str]
+
 
 class RunRegistry:
-    """Runs by id."""
+    """Runs by client and id: what one client calls its runs is nothing to another."""
 
     def __init__(self, kept_s: float) -> None:
         """A run is forgotten `kept_s` seconds after it ended or was left."""
         self._kept_s = kept_s
-        self._runs: dict[str, LiveRun] = {}
-        # Those that ended or rest, in this order: when they did, and how much they take.
-        self._kept: deque[tuple[LiveRun, float, int]] = deque()
+        self._runs: dict[_Key, LiveRun] = {}
+        # Those that ended or rest, in this order, and how much they take.
+        self._kept: OrderedDict[LiveRun, int] = OrderedDict()
         self._kept_bytes = 0
         # Ids of requests whose runs are still being planned.
-        self._reserved: set[str] = set()
+        self._reserved: set[_Key] = set()
 
     def reserve(self, request_id: str, client: Client) -> str:
         """Return the id of a new run: `request_id`, or one that is made where that is empty.
 
-        Raises InvalidInput where it is no id, AlreadyExists where it is taken: by a run that is under way, or
-        by one of another client.
+        Raises InvalidInput where it is no id, AlreadyExists where the client has such a run under way.
         """
         if not request_id:
             return uuid4().hex
         if not is_run_id(request_id):
             raise InvalidInput.of("request_id", "must be 1 to 64 letters, digits, '-', '_' and '.'")
-        self._forget()
-        run = self._runs.get(request_id)
-        if request_id in self._reserved or (run and (run.ended_at is None or run.client.name != client.name)):
-            raise AlreadyExists(f"request_id: there is a run {request_id!r}; WatchRun shows it")
-        self._reserved.add(request_id)
+        key = client.name, request_id
+        if key in self._reserved or self._is_under_way(key):
+            raise _exists(request_id)
+        self._reserved.add(key)
         return request_id
 
-    def release(self, run_id: str) -> None:
+    def release(self, run_id: str, client: Client) -> None:
         """Let an id go whose run did not begin."""
-        self._reserved.discard(run_id)
+        self._reserved.discard((client.name, run_id))
 
     def add(self, run: LiveRun) -> None:
-        """Take in a run whose id was reserved, in the place of one that had it before."""
-        run_id = run.report.run_id
-        self._reserved.discard(run_id)
-        self._runs.pop(run_id, None)
-        self._runs[run_id] = run
+        """Take in a run whose id was reserved, in the place of one that had it before.
+
+        Raises AlreadyExists where that one was taken up again meanwhile.
+        """
+        key = _key(run)
+        if self._is_under_way(key):
+            raise _exists(run.report.run_id)
+        self._reserved.discard(key)
+        self._runs.pop(key, None)
+        self._runs[key] = run
         run.on_end = self._ended
+        self._forget()
 
     def get(self, run_id: str, client: Client) -> LiveRun:
-        """Return a run; raise NotFound where there is none, Denied where it is another client's."""
+        """Return a run that a client may see, its own first; raise NotFound where there is none."""
         self._forget()
-        run = self._runs.get(run_id)
-        if run is None:
-            raise NotFound(f"there is no run {run_id[:64]!r}, or not any more")
-        if not _may_see(client, run):
-            raise Denied(f"the run {run_id!r} is another client's")
-        return run
+        if run := self._runs.get((client.name, run_id)):
+            return run
+        if Right.ADMIN in client.rights:
+            for run in self._runs.values():
+                if run.report.run_id == run_id:
+                    return run
+        # The same where it is another client's: nobody learns what others run.
+        raise NotFound(f"there is no run {run_id[:64]!r}, or not any more")
 
     def all(self, client: Client) -> list[LiveRun]:
         """Return the runs that a client may see, the oldest first."""
         self._forget()
-        return [run for run in self._runs.values() if _may_see(client, run)]
+        is_admin = Right.ADMIN in client.rights
+        return [run for run in self._runs.values() if is_admin or run.client.name == client.name]
 
-    def __iter__(self) -> Iterator[LiveRun]:
-        """Iterate over all runs."""
-        return iter(self._runs.values())
+    def _is_under_way(self, key: _Key) -> bool:
+        # One that nobody watches any more is about to rest.
+        run = self._runs.get(key)
+        return run is not None and run.ended_at is None and run.watchers > 0
 
     def _ended(self, run: LiveRun) -> None:
         """Keep a run that can be watched again."""
-        if run.resumes and run.ended_at is not None:
-            self._kept.append((run, run.ended_at, run.kept_bytes))
+        self._kept_bytes -= self._kept.pop(run, 0)
+        if run.resumes:
+            self._kept[run] = run.kept_bytes
             self._kept_bytes += run.kept_bytes
             self._forget()
         else:
@@ -87,17 +97,24 @@ class RunRegistry:
     def _forget(self) -> None:
         """Forget runs that ended long ago, and the oldest of the others where they take too much."""
         before = time.monotonic() - self._kept_s
-        while self._kept and (self._kept_bytes > _MOST_KEPT_BYTES or self._kept[0][1] < before):
-            run, ended_at, kept_bytes = self._kept.popleft()
-            self._kept_bytes -= kept_bytes
-            # It may have been taken up again since.
-            if run.ended_at == ended_at:
+        while self._kept:
+            run = next(iter(self._kept))
+            is_over = run.ended_at is not None and run.ended_at < before
+            if self._kept_bytes <= _MOST_KEPT_BYTES and not is_over:
+                return
+            self._kept_bytes -= self._kept.pop(run)
+            # One that was taken up again comes back here when it ends.
+            if run.ended_at is not None:
                 self._drop(run)
 
     def _drop(self, run: LiveRun) -> None:
-        if self._runs.get(run.report.run_id) is run:
-            del self._runs[run.report.run_id]
+        if self._runs.get(_key(run)) is run:
+            del self._runs[_key(run)]
 
 
-def _may_see(client: Client, run: LiveRun) -> bool:
-    return Right.ADMIN in client.rights or run.client.name == client.name
+def _key(run: LiveRun) -> _Key:
+    return run.client.name, run.report.run_id
+
+
+def _exists(run_id: str) -> AlreadyExists:
+    return AlreadyExists(f"request_id: there is a run {run_id!r} under way; WatchRun shows it")

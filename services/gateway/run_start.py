@@ -78,7 +78,7 @@ class RunStarter:
                 place.leave()
                 raise
         finally:
-            self._registry.release(run_id)
+            self._registry.release(run_id, client)
 
 
 async def _serialized(events: AsyncGenerator[Message]) -> AsyncGenerator[bytes]:

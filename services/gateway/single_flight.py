@@ -133,10 +133,14 @@ class _OwnFlights:
     async def _take(self) -> tuple[list[str], list[str]]:
         """Return which keys are ours to compute, and which are in the cache by now."""
         keys = list(self._flights)
+        # All of them, for this may be cancelled with the answer on its way: what is not ours is not released.
+        self._claimed.update(keys)
         claims = await self._claims.take(keys)
         mine = [key for key, claim in zip(keys, claims, strict=True) if claim is Claim.OURS]
         there = [key for key, claim in zip(keys, claims, strict=True) if claim is Claim.DONE]
-        self._claimed.update(mine)
+        self._claimed.difference_update(
+            key for key, claim in zip(keys, claims, strict=True) if claim is not Claim.OURS
+        )
         return mine, there
 
     async def _computed(self, keys: list[str]) -> AsyncGenerator[Arrival]:

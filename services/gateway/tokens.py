@@ -76,8 +76,8 @@ def tokens_from_toml(text: str, source: str) -> Tokens:
     """Read the tables [[tokens]] of a file; InvalidInput, naming `source`, tells what is wrong."""
     try:
         entries = tomllib.loads(text)
-    except ValueError as error:
-        raise InvalidInput.of(source, f"is not TOML: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput.of(source, f"is not TOML: {error}"[:200]) from None
     if entries.keys() - {"tokens"}:
         raise InvalidInput.of(source, "there is something else in it than tables [[tokens]]")
     return _tokens(entries.get("tokens", []), source)

@@ -32,7 +32,9 @@ def entered(admission: Admission, client: Client = ANONYMOUS, backtests: int = 1
 def test_a_client_has_so_many_runs_and_finds_room_again() -> None:
     admission = Admission(LIMITS)
     places = [entered(admission) for _ in range(3)]
-    with pytest.raises(Exhausted, match="anonymous may have 3 runs under way at once") as caught:
+    with pytest.raises(
+        Exhausted, match="anonymous has as many runs under way as it may have at once: 3"
+    ) as caught:
         admission.enter(ANONYMOUS)
     assert caught.value.retry_after_s > 0
     places[0].leave()
@@ -48,7 +50,7 @@ def test_all_clients_together_have_so_many_runs() -> None:
     for _ in range(3):
         admission.enter(ANONYMOUS)
     place = admission.enter(OTHER)
-    with pytest.raises(Exhausted, match="4 runs are under way"):
+    with pytest.raises(Exhausted, match="as many runs are under way as there may be at once: 4"):
         admission.enter(Client("third", frozenset()))
     place.leave()
     admission.enter(Client("third", frozenset()))
@@ -92,5 +94,5 @@ def test_limits_of_a_client_go_first() -> None:
     place.take(size(1_000, symbols=30))
     with pytest.raises(TooLarge, match="at most 0 are allowed"):
         admission.check(Client("none", frozenset(), max_symbols_per_request=0), size(1))
-    with pytest.raises(Exhausted, match="none may have 0 runs"):
+    with pytest.raises(Exhausted, match="as it may have at once: 0"):
         admission.enter(Client("none", frozenset(), max_runs=0))

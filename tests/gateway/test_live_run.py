@@ -14,7 +14,6 @@ from services.gateway.run_report import RunReport
 from services.shared.errors import (
     AlreadyExists,
     Cancelled,
-    Denied,
     Exhausted,
     Internal,
     InvalidInput,
@@ -34,17 +33,29 @@ class Work:
         self.at_work = False
         self.error: Exception | None = None
         self.total = 10
+        self.makers = 0
+        self.slow_to_close_s = 0.0
+        self.loses_cancellations = 0
 
     async def events(self) -> AsyncGenerator[bytes]:
         self.at_work = True
+        self.makers += 1
         try:
             while self.made < self.total:
-                await self.go.acquire()
+                try:
+                    await self.go.acquire()
+                except asyncio.CancelledError:
+                    if not self.loses_cancellations:
+                        raise
+                    self.loses_cancellations -= 1
+                    continue
                 if self.error:
                     raise self.error
                 self.made += 1
                 yield bytes([self.made])
         finally:
+            await asyncio.sleep(self.slow_to_close_s)
+            self.makers -= 1
             self.at_work = False
 
 
@@ -192,18 +203,93 @@ async def test_ids_are_taken_while_their_run_is_under_way(admission: Admission, 
         await take(watcher, work, 1)
         with pytest.raises(AlreadyExists):
             registry.reserve("one", ANONYMOUS)
-    # It rests: the client may ask anew, and nobody else may.
-    with pytest.raises(AlreadyExists):
-        registry.reserve("one", OTHER)
+    # It rests, and the client may ask anew; what others call theirs is nothing to it.
     assert registry.reserve("one", ANONYMOUS) == "one"
-    registry.release("one")
+    assert registry.reserve("one", OTHER) == "one"
+    registry.release("one", ANONYMOUS)
     assert registry.get("one", ANONYMOUS) is run
-    with pytest.raises(Denied):
+    with pytest.raises(NotFound):
         registry.get("one", OTHER)
     assert (registry.all(ANONYMOUS), registry.all(OTHER)) == ([run], [])
     for bad in ("a b", "x" * 65, "ä", "a\n"):
         with pytest.raises(InvalidInput, match="request_id"):
             registry.reserve(bad, ANONYMOUS)
+
+
+async def test_a_run_that_is_taken_up_while_another_is_planned_keeps_its_id(
+    admission: Admission, work: Work
+) -> None:
+    registry = RunRegistry(kept_s=60)
+    run = live(admission, work)
+    registry.add(run)
+    async with aclosing(run.watch()) as watcher:
+        await take(watcher, work, 1)
+    assert registry.reserve("one", ANONYMOUS) == "one"
+    async with aclosing(run.watch()) as watcher:
+        await anext(watcher)
+        with pytest.raises(AlreadyExists):
+            registry.add(
+                LiveRun(
+                    RunReport("one", "", "", ""),
+                    work.events,
+                    run._place,
+                    resumes=True,
+                    started_s=0,
+                    arrived_at=0,
+                )
+            )
+    assert registry.get("one", ANONYMOUS) is run
+
+
+async def test_watchers_that_leave_and_come_at_once_have_one_maker(admission: Admission, work: Work) -> None:
+    run = live(admission, work)
+    work.slow_to_close_s = 0.02
+    first = run.watch()
+    await take(first, work, 2)
+    seen = [1, 2]
+    for number in range(20):
+        second = run.watch(after=len(seen))
+        coming = asyncio.create_task(anext(second))
+        await asyncio.sleep(0.001 * (number % 4))
+        leaving = [asyncio.create_task(first.aclose())]
+        await asyncio.sleep(0.001 * (number % 3))
+        coming.cancel()
+        await asyncio.gather(coming, *leaving, second.aclose(), return_exceptions=True)
+        assert work.makers <= 1
+        first = run.watch(after=len(seen))
+        coming = asyncio.create_task(anext(first))
+        await asyncio.sleep(0)
+        assert work.makers <= 1
+        if len(seen) < 6:
+            work.go.release()
+            seen += await asyncio.wait_for(coming, 1)
+        else:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+            first = run.watch(after=len(seen))
+    assert seen == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_cancel_whose_own_call_ends_is_carried_out(admission: Admission, work: Work) -> None:
+    run = live(admission, work)
+    work.slow_to_close_s = 0.05
+    watcher = run.watch()
+    await take(watcher, work, 1)
+    cancelling = asyncio.create_task(run.cancel())
+    await asyncio.sleep(0.01)
+    cancelling.cancel()
+    with pytest.raises(Cancelled):
+        await asyncio.wait_for(anext(watcher), 1)
+    assert (run.state, work.makers) == (RunState.CANCELLED, 0)
+
+
+async def test_a_cancellation_that_gets_lost_is_sent_again(admission: Admission, work: Work) -> None:
+    run = live(admission, work)
+    work.loses_cancellations = 2
+    watcher = run.watch()
+    await take(watcher, work, 1)
+    await asyncio.wait_for(run.cancel(), 2)
+    assert (run.state, work.makers) == (RunState.CANCELLED, 0)
 
 
 async def test_runs_are_forgotten_in_the_end(admission: Admission, work: Work) -> None:

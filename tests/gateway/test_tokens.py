@@ -50,6 +50,7 @@ def test_tokens_are_random_and_known_for_tokens() -> None:
         ("tokens = 3", "F: is not a list"),
         ("tokens = [3]", "F: tokens[0]: is not a table with name, sha256 and rights"),
         ("[tokens", "F: is not TOML: "),
+        ("tokens=" + 3_000 * "[", "F: is not TOML: "),
         ("[[token]]", "F: there is something else in it than tables [[tokens]]"),
         (ENTRY.replace("research", "a b"), "F: tokens[0].name: "),
         (ENTRY.replace("research", ""), "F: tokens[0].name: "),
