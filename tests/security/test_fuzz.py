@@ -194,8 +194,9 @@ async def test_ten_thousand_streams_opened_and_dropped(
         try:
             await assert_it_works(gateway)
         except grpc.aio.AioRpcError as error:
-            # gRPC turns some calls away while many wait to be accepted.
-            assert error.code() is grpc.StatusCode.CANCELLED
+            # gRPC turns some calls away while many wait to be accepted, and the gateway while as many runs as
+            # may be are on their way out.
+            assert error.code() in (grpc.StatusCode.CANCELLED, grpc.StatusCode.RESOURCE_EXHAUSTED)
             return False
         return True
 
