@@ -52,8 +52,8 @@ class Admission:
 
     def enter(self, client: Client) -> "Place":
         """Let a run begin; raise Exhausted where there are too many."""
-        limits, most = self._limits, self._limits.max_runs_per_client
-        most = most if client.max_runs is None else client.max_runs
+        limits = self._limits
+        most = _limit(client.max_runs, limits.max_runs_per_client)
         if self._runs[client.name] >= most:
             raise _exhausted(f"{client.name} has as many runs under way as it may have at once: {most:,}")
         if self._runs.total() >= limits.max_runs:
@@ -64,20 +64,17 @@ class Admission:
     def check(self, client: Client, size: "RequestSize") -> None:
         """Raise TooLarge, naming the field, where one request asks for too much."""
         limits = self._limits
-        most = limits.max_symbols_per_request
-        most = most if client.max_symbols_per_request is None else client.max_symbols_per_request
+        most = _limit(client.max_symbols_per_request, limits.max_symbols_per_request)
         if size.symbols > most:
             raise TooLarge(Violation("symbols", f"at most {most:,} are allowed, not {size.symbols:,}"))
-        most = limits.max_backtests_per_request
-        most = most if client.max_backtests_per_request is None else client.max_backtests_per_request
+        most = _limit(client.max_backtests_per_request, limits.max_backtests_per_request)
         if size.backtests > most:
             reason = f"{size.factors} are {size.backtests:,} backtests, and at most {most:,} are allowed"
             raise TooLarge(Violation(size.field, reason))
 
     def take(self, client: Client, backtests: int) -> None:
         """Let a client's run have backtests under way; raise Exhausted where they are too many."""
-        most = self._limits.max_backtests_per_client
-        most = most if client.max_backtests is None else client.max_backtests
+        most = _limit(client.max_backtests, self._limits.max_backtests_per_client)
         if self._backtests[client.name] + backtests > most:
             raise _exhausted(
                 f"{client.name} has {self._backtests[client.name]:,} backtests under way, and with "
@@ -122,6 +119,11 @@ class Place:
         if not self.left:
             self.left = True
             self.admission.leave(self.client, self.backtests)
+
+
+def _limit(own: int | None, of_all: int) -> int:
+    """Return which limit holds for a client: its own, where it has one."""
+    return of_all if own is None else own
 
 
 def _exhausted(message: str) -> Exhausted:

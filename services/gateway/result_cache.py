@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
@@ -21,8 +21,8 @@ _PACKED_FROM = 1_024
 _LEAST_SAVING = 0.1
 # Higher ones save hardly more of figures that are mostly noise.
 _LEVEL = 1
-# More of them would keep others waiting: they are unpacked in a thread.
-_UNPACKED_AT_ONCE = 2**20
+# More bytes would keep others waiting: they are packed and unpacked in a thread.
+_AT_ONCE = 2**20
 
 
 class ResultCache:
@@ -35,18 +35,26 @@ class ResultCache:
         """Return the values of all keys in one round trip, None where there is none."""
         with span("cache read", keys=len(keys)), self._server.answering() as redis:
             kept = cast("list[bytes | None]", await redis.mget(keys))
-        if sum(len(value) for value in kept if value is not None) > _UNPACKED_AT_ONCE:
+        if sum(len(value) for value in kept if value is not None) >= _AT_ONCE:
             return await asyncio.to_thread(_all_unpacked, kept)
         return _all_unpacked(kept)
 
     async def put(self, values: Mapping[str, bytes]) -> None:
         """Keep the values for about a day, in one round trip."""
+        if sum(map(len, values.values())) >= _AT_ONCE:
+            kept = await asyncio.to_thread(_all_packed, values.values())
+        else:
+            kept = _all_packed(values.values())
         with self._server.answering() as redis:
             async with redis.pipeline(transaction=False) as pipeline:
-                for key, value in values.items():
+                for key, value in zip(values, kept, strict=True):
                     ttl_s = TTL_S * random.uniform(1 - _JITTER, 1 + _JITTER)
-                    pipeline.set(key, packed(value), px=int(ttl_s * 1000))
+                    pipeline.set(key, value, px=int(ttl_s * 1000))
                 await pipeline.execute()
+
+
+def _all_packed(values: Iterable[bytes]) -> list[bytes]:
+    return list(map(packed, values))
 
 
 def _all_unpacked(kept: list[bytes | None]) -> list[bytes | None]:

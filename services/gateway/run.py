@@ -1,7 +1,7 @@
 """A run: cached results first, the others as compute completes them, then the summary."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from typing import Any
 
@@ -137,16 +137,19 @@ class Run:
     async def _computed(self) -> AsyncGenerator[RunBacktestsResponse]:
         """Yield what is computed for this run, and kept where the cache is to be refreshed."""
         writer = ResultWriter(self._store.cache)
-        async with aclosing(self._outcomes(list(self._pending))) as outcomes:
-            async for outcome in outcomes:
-                if self._uses_cache and outcome.result is not None:
-                    try:
-                        await writer.add(outcome.saved_as, outcome.result.SerializeToString())
-                    except CacheUnavailable as error:
-                        self._lost_cache(error)
-                yield self._event(outcome.key, outcome.result, outcome.failure)
         try:
-            await writer.flush()
+            async with aclosing(self._outcomes(list(self._pending))) as outcomes:
+                async for outcome in outcomes:
+                    if self._uses_cache and outcome.result is not None:
+                        value = outcome.result.SerializeToString()
+                        await self._written(writer.add(outcome.saved_as, value))
+                    yield self._event(outcome.key, outcome.result, outcome.failure)
+        finally:
+            await self._written(writer.flush())
+
+    async def _written(self, writing: Coroutine[Any, Any, None]) -> None:
+        try:
+            await writing
         except CacheUnavailable as error:
             self._lost_cache(error)
 

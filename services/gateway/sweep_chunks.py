@@ -1,9 +1,10 @@
 """The chunks of a sweep: those that are cached first, the others as compute completes them."""
 
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import structlog
@@ -19,15 +20,14 @@ from services.gateway.cache_server import CacheUnavailable
 from services.gateway.compute_client import ComputeClient
 from services.gateway.plan import CacheMode
 from services.gateway.result_cache import ResultCache
+from services.gateway.result_writer import ResultWriter
 from services.gateway.sweep_cache import ChunkKeys, chunk_of
 from services.gateway.sweep_plan import SweepPlan
 
 _log = structlog.get_logger()
 
-# A chunk is some 30 kB: so many in one round trip are 2 MB to read, and little is lost of a sweep that is
-# cancelled before it wrote them.
+# A chunk is some 30 kB: so many in one round trip are 2 MB to read.
 _READ_BATCH = 64
-_WRITE_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class SweepChunks:
             else run_events_pb2.CACHE_STATE_USED
         )
         self._missing: list[list[int]] = [[] for _ in plan.cryptos]
-        self._unsaved: dict[str, bytes] = {}
+        self._writer = ResultWriter(cache)
 
     async def chunks(self) -> AsyncGenerator[Chunk]:
         """Yield every chunk once; closing the iterator cancels what is still being computed.
@@ -99,7 +99,7 @@ class SweepChunks:
                     async for chunk in computed:
                         yield chunk
             finally:
-                await self._flush()
+                await self._written(self._writer.flush())
 
     async def _computed(self) -> AsyncGenerator[Chunk]:
         plan = self._plan
@@ -176,17 +176,14 @@ class SweepChunks:
         number = chunk.first_combination // self._plan.chunk_size
         crypto = self._plan.cryptos[self._index[chunk.symbol]]
         fingerprint = crypto.fingerprint_of_result(chunk.fingerprint)
-        self._unsaved[self._keys.key(number, chunk.symbol, fingerprint)] = chunk.SerializeToString()
-        if len(self._unsaved) >= _WRITE_BATCH:
-            await self._flush()
+        key = self._keys.key(number, chunk.symbol, fingerprint)
+        await self._written(self._writer.add(key, chunk.SerializeToString()))
 
-    async def _flush(self) -> None:
-        unsaved, self._unsaved = self._unsaved, {}
-        if unsaved:
-            try:
-                await self._cache.put(unsaved)
-            except CacheUnavailable as error:
-                self._lost_cache(error)
+    async def _written(self, writing: Coroutine[Any, Any, None]) -> None:
+        try:
+            await writing
+        except CacheUnavailable as error:
+            self._lost_cache(error)
 
     def _lost_cache(self, error: CacheUnavailable) -> None:
         """Go on without the cache, and say so in the summary."""
