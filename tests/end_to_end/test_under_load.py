@@ -85,7 +85,7 @@ async def test_health_answers_and_nothing_keeps_the_loop(watched: LocalStack, sh
         async def check_until(done: asyncio.Event) -> int:
             checks = 0
             while not done.is_set():
-                answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=3.0)
+                answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=1.0)
                 assert answer.status == health_pb2.HealthCheckResponse.SERVING
                 checks += 1
             return checks
