@@ -7,9 +7,9 @@ import numpy as np
 from rich.markup import escape
 
 from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
-from services.data.breaks import Break, find_breaks
 from services.data.conflict_rule import ConflictRule
 from services.data.readers.report import FileReading
+from services.shared.breaks import Break, find_breaks
 from services.shared.clock import utc
 from services.shared.interval import Interval
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.data.breaks import Break, find_breaks
+from services.shared.breaks import Break, find_breaks
 from services.shared.candles import Candles
 from services.shared.interval import Interval
 

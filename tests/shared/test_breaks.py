@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from services.data.breaks import Break, find_breaks
+from services.shared.breaks import Break, find_breaks
 from services.shared.candles import Candles
 from services.shared.interval import Interval
 
