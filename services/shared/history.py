@@ -1,4 +1,4 @@
-"""A crypto's history as backtests take it: candles, the breaks between them, and which of them are partial."""
+"""A crypto's history as backtests take it: candles, its breaks, and which of the candles are partial."""
 
 from dataclasses import dataclass, field
 from typing import Self
