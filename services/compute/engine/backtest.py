@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from services.compute.engine.rules.check import columns_of_expression, warmup
 from services.compute.engine.rules.nodes import CLOSE, HIGH, LOW, call
 from services.compute.engine.simulation import Simulation, joined, simulate
 from services.compute.engine.strategies import Signals, Strategy
-from services.compute.engine.terms import terms_of
+from services.compute.engine.terms import Terms, terms_of
 from services.compute.engine.trades import trade_records
 from services.shared.candles import VALUE_COLUMNS, Candles, PriceColumn
 from services.shared.clock import utc
@@ -87,16 +86,14 @@ class TradedWindow:
     def __init__(self, history: History, interval: Interval, window: Window, execution: Execution) -> None:
         breaks = () if execution.break_rule is BreakRule.IGNORE else history.breaks
         candles = without_straddling(history.candles, breaks, interval) if breaks else history.candles
-        start, end = map(int, np.searchsorted(candles.open_time_s, (window.start_s, window.end_s)))
+        start, end = candles.open_time_s.searchsorted((window.start_s, window.end_s)).tolist()
         if start >= end:
             raise NotFound(f"there are no candles in the window{_where_they_are(candles)}")
         self._history, self._candles, self._start = history, candles, start
         self._parts, self._breaks = parts_of(candles.open_time_s, breaks, interval, start, end)
         # Compiled code takes columns without gaps between their values; those that are so are not copied.
         time, *values = candles[start:end].columns()
-        self._traded = Candles(
-            np.ascontiguousarray(time), *(np.ascontiguousarray(column) for column in values)
-        )
+        self._traded = Candles(np.ascontiguousarray(time), *map(np.ascontiguousarray, values))
         self._interval, self._window, self._execution = interval, window, execution
         self._terms = terms_of(execution, interval.seconds)
         self._needed = _needed_series(execution)
@@ -148,47 +145,54 @@ class TradedWindow:
         return min(_power_of_two(wanted), part.start - part.reach)
 
     def _simulated(self, strategy: Strategy) -> tuple[Simulation, NDArray[np.float64]]:
-        warmups = [self._warmup(strategy, part) for part in self._parts]
-        self._check_length(strategy, warmups)
-        capital = self._execution.initial_capital
-        cash, simulations = capital, []
+        self._check_length(strategy)
         # Prices of 1e300 overflow: what becomes of that is looked at in `measure`.
         with np.errstate(all="ignore"):
-            for part, before in zip(self._parts, warmups, strict=True):
-                breaks_off = part is not self._parts[-1]
-                simulations.append(self._trade(strategy, part, before, cash, breaks_off=breaks_off))
-                cash = simulations[-1].cash
-            simulation = joined(simulations)
+            if self._breaks:
+                simulation = self._trade_parts(strategy)
+            else:
+                simulation = self._trade(strategy, self._parts[0], self._terms, breaks_off=False)
             if self._holding is None:
                 self._holding = self._holding_growth(self._parts)
+            capital = self._execution.initial_capital
             figures = measure(self._traded, simulation, capital, self._interval, self._holding)
         return simulation, figures
 
+    def _trade_parts(self, strategy: Strategy) -> Simulation:
+        """Trade one part after the other, each with what the one before it left."""
+        terms, simulations = self._terms, []
+        for part in self._parts:
+            breaks_off = part is not self._parts[-1]
+            simulations.append(self._trade(strategy, part, terms, breaks_off=breaks_off))
+            terms = terms._replace(capital=simulations[-1].cash)
+        return joined(simulations)
+
     def _part_alone(self, strategy: Strategy, part: Part) -> ResultPart:
         """Return a part as a backtest of its own."""
-        capital, candles = self._execution.initial_capital, self._traded_in(part)
+        candles = self._traded_in(part)
         with np.errstate(all="ignore"):
-            before = self._warmup(strategy, part)
-            simulation = self._trade(strategy, part, before, capital, breaks_off=False)
+            simulation = self._trade(strategy, part, self._terms, breaks_off=False)
             holding = self._holding_growth((part,))
+            capital = self._execution.initial_capital
             figures = measure(candles, simulation, capital, self._interval, holding)
         first_s, last_s = candles.open_time_s[[0, -1]].tolist()
         return ResultPart(first_s, last_s, metrics_of(figures))
 
-    def _check_length(self, strategy: Strategy, warmups: list[int]) -> None:
+    def _check_length(self, strategy: Strategy) -> None:
         """Raise Refused where no part has the candles that the strategy's indicators need."""
         needed = 1 + strategy.lookback_candles
-        seen = max(map(add, warmups, map(len, self._parts)))
+        # Mostly the window has many more.
+        if len(self._parts[0]) >= needed:
+            return
+        seen = max(self._warmup(strategy, part) + len(part) for part in self._parts)
         if seen < needed:
             where = "in the window and before it"
             if self._breaks or self._parts[0].reach:
                 where += " without a break between them"
             raise Refused(f"its indicators need {needed} candles, and there are {seen} {where}")
 
-    def _trade(
-        self, strategy: Strategy, part: Part, before: int, cash: float, *, breaks_off: bool
-    ) -> Simulation:
-        """Trade a part of which `before` candles before it are seen, beginning with `cash`."""
+    def _trade(self, strategy: Strategy, part: Part, terms: Terms, *, breaks_off: bool) -> Simulation:
+        before = self._warmup(strategy, part)
         evaluation = self._evaluations.get((part.start, before))
         if evaluation is None:
             evaluation = Evaluation(self._candles[part.start - before : part.end])
@@ -197,13 +201,13 @@ class TradedWindow:
         return simulate(
             self._traded_in(part),
             Signals(signals.buy[before:], signals.sell[before:]),
-            self._terms if part is self._parts[0] else self._terms._replace(capital=cash),
+            terms,
             **self._needed_columns(evaluation, before),
             breaks_off=breaks_off,
         )
 
     def _traded_in(self, part: Part) -> Candles:
-        if len(self._parts) == 1:
+        if not self._breaks:
             return self._traded
         return self._traded[part.start - self._start : part.end - self._start]
 
