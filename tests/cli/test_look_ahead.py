@@ -13,6 +13,7 @@ from services.compute.engine.rules.nodes import CLOSE
 from services.compute.engine.strategies import Signals
 from services.compute.engine.strategies.ma_cross import MaCross
 from services.compute.result_messages import result_message
+from services.shared.history import History
 from services.shared.interval import Interval
 from tests.candle_making import START_S, random_candles
 
@@ -39,7 +40,9 @@ class Seer(Strategy):
 
 def result(strategy, end_s=END_S, execution=None):
     window = Window(START_S, end_s)
-    found = run_backtest(CANDLES, strategy, Interval.HOUR_1, window, execution or Execution(), Detail.EQUITY)
+    found = run_backtest(
+        History(CANDLES), strategy, Interval.HOUR_1, window, execution or Execution(), Detail.EQUITY
+    )
     return result_message("A", "1", found)
 
 

@@ -60,7 +60,7 @@ def age(stored: StoredCandles, seconds: int) -> None:
 
 
 def test_what_is_written_is_mapped_bit_by_bit_and_read_only(files: ColumnFiles) -> None:
-    mapped = put(files, "AUSDT", "1", ("open", "close")).map()
+    mapped = put(files, "AUSDT", "1", ("open", "close")).map().candles
     np.testing.assert_array_equal(mapped.open_time_s, CANDLES.open_time_s)
     assert (mapped.open.tobytes(), mapped.close.tobytes()) == (
         CANDLES.open.tobytes(),
@@ -87,17 +87,17 @@ def test_only_what_is_missing_is_asked_for(files: ColumnFiles) -> None:
 def test_new_columns_are_the_older_ones_as_far_as_they_stay_and_what_came(files: ColumnFiles) -> None:
     old = put(files, "AUSDT", "1")
     new = random_candles(2, 1200)[700:]
-    mapped = put(files, "AUSDT", "2", CLOSE, new, LATER_S).map()
+    mapped = put(files, "AUSDT", "2", CLOSE, new, LATER_S).map().candles
     assert mapped.close.tolist() == [*CANDLES.close[:700].tolist(), *new.close.tolist()]
     assert mapped.open_time_s.tolist() == random_candles(2, 1200).open_time_s.tolist()
     assert not old.use()
 
 
 def test_whoever_has_superseded_columns_mapped_keeps_them(files: ColumnFiles) -> None:
-    mapped = put(files, "AUSDT", "1").map()
+    mapped = put(files, "AUSDT", "1").map().candles
     new = put(files, "AUSDT", "2", CLOSE, random_candles(2, 1000))
     np.testing.assert_array_equal(mapped.close, CANDLES.close)
-    assert names(new.folder) == {"AUSDT-1h-2.open_time_s", "AUSDT-1h-2.close"}
+    assert names(new.folder) == {"AUSDT-1h-2.history", "AUSDT-1h-2.close"}
 
 
 def test_other_cryptos_and_intervals_are_not_superseded(files: ColumnFiles) -> None:
@@ -113,10 +113,10 @@ def test_columns_that_only_older_data_has_stay_for_the_next_run(files: ColumnFil
     (missing,) = files.missing([CryptoData("AUSDT", "2")], HOUR, ("high", "close"))
     assert (missing.columns, missing.older_fingerprint) == (("high",), "1")
     new = random_candles(2, 1000)
-    high = put(files, "AUSDT", "2", ("high",), new[700:], LATER_S).map().high
+    high = put(files, "AUSDT", "2", ("high",), new[700:], LATER_S).map().candles.high
     assert high.tolist() == [*CANDLES.high[:700].tolist(), *new.high[700:].tolist()]
     assert names(files.stored(missing.data, HOUR, ()).folder) == {
-        f"AUSDT-1h-2.{column}" for column in ("open_time_s", "high", "close")
+        f"AUSDT-1h-2.{column}" for column in ("history", "high", "close")
     }
 
 
@@ -133,7 +133,7 @@ def test_a_file_that_is_not_whole_is_as_good_as_none(files: ColumnFiles, column:
     with pytest.raises(FileNotFoundError):
         stored.map()
     assert names(stored.folder) == set()
-    assert put(files, "AUSDT", "1").map().close.tolist() == CANDLES.close.tolist()
+    assert put(files, "AUSDT", "1").map().candles.close.tolist() == CANDLES.close.tolist()
 
 
 def test_files_of_different_lengths_are_as_good_as_none(files: ColumnFiles) -> None:
@@ -169,7 +169,7 @@ def test_two_processes_share_a_folder_that_is_deleted_now_and_then(tmp_path: Pat
         while not written.is_set():
             for fingerprint, candles in versions.items():
                 with suppress(FileNotFoundError):
-                    mapped = files.stored(CryptoData("AUSDT", fingerprint), HOUR, CLOSE).map()
+                    mapped = files.stored(CryptoData("AUSDT", fingerprint), HOUR, CLOSE).map().candles
                     assert mapped.close.tobytes() == candles.close.tobytes()
 
     def delete() -> None:
@@ -187,7 +187,7 @@ def test_two_processes_share_a_folder_that_is_deleted_now_and_then(tmp_path: Pat
         for other in others:
             other.result()
     stored = put(ColumnFiles(folder, 1.0), "AUSDT", "3")
-    assert stored.map().close.tobytes() == CANDLES.close.tobytes()
+    assert stored.map().candles.close.tobytes() == CANDLES.close.tobytes()
 
 
 def test_above_the_limit_the_least_recently_used_are_deleted(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKi
 from services.compute.engine.strategies.rsi import Rsi
 from services.compute.engine.strategies.supertrend import Supertrend
 from services.shared.errors import NotFound, Refused
+from services.shared.history import History
 from services.shared.interval import Interval
 
 from . import reference
@@ -55,11 +56,11 @@ def assert_same(candles, strategy, interval, window, execution):
     expected = expect(candles, strategy, interval, window, execution)
     if expected is None:
         with pytest.raises(NotFound):
-            run_backtest(candles, strategy, interval, window, execution)
+            run_backtest(History(candles), strategy, interval, window, execution)
         return
     if isinstance(expected, reference.Refusal):
         with pytest.raises(Refused, match=rf"need {expected.needed} candles, and there are {expected.seen} "):
-            run_backtest(candles, strategy, interval, window, execution)
+            run_backtest(History(candles), strategy, interval, window, execution)
         return
     # Leave out what rounding decides: prices on a stop, gains and losses of 1e-14.
     assume(expected.clearance > 1e-9)
@@ -74,7 +75,7 @@ def assert_same(candles, strategy, interval, window, execution):
 
 
 def assert_result(expected, candles, strategy, interval, window, execution):
-    result = run_backtest(candles, strategy, interval, window, execution, Detail.EQUITY)
+    result = run_backtest(History(candles), strategy, interval, window, execution, Detail.EQUITY)
 
     assert result.warmup_candles == expected.warmup_candles
     assert result.coverage.expected_candles == expected.expected_candles

@@ -5,6 +5,7 @@ import pytest
 from services.compute.engine import Window, run_backtest
 from services.shared.candles import Candles
 from services.shared.errors import NotFound
+from services.shared.history import History
 from services.shared.interval import Interval
 
 from .inputs import FREE, MONDAY_S, Scripted, make_candles
@@ -19,7 +20,7 @@ def coverage(at, start, end, interval=Interval.HOUR_1):
         round(MONDAY_S + start * interval.seconds),
         round(MONDAY_S + end * interval.seconds),
     )
-    found = run_backtest(candles, Scripted(), interval, window, FREE).coverage
+    found = run_backtest(History(candles), Scripted(), interval, window, FREE).coverage
     return found.expected_candles, found.missing_candles, found.longest_gap_candles
 
 
@@ -51,7 +52,7 @@ def test_expected_missing_and_longest_gap(interval, at, start, end, expected):
 def test_first_and_last_candle():
     candles = make_candles([10.0] * 4, at=[0, 2, 5, 9])
     window = Window(MONDAY_S + 3_600, MONDAY_S + 9 * 3_600)
-    found = run_backtest(candles, Scripted(), Interval.HOUR_1, window, FREE).coverage
+    found = run_backtest(History(candles), Scripted(), Interval.HOUR_1, window, FREE).coverage
     assert (found.first_candle_s, found.last_candle_s) == (MONDAY_S + 2 * 3_600, MONDAY_S + 5 * 3_600)
 
 
@@ -59,7 +60,7 @@ def test_weeks_begin_on_mondays():
     candles = make_candles([10.0] * 3, interval=Interval.WEEK_1)
     # From Sunday to the Tuesday two weeks later: the Mondays at 0, 7 and 14 days.
     window = Window(MONDAY_S - DAY_S, MONDAY_S + 15 * DAY_S)
-    found = run_backtest(candles, Scripted(), Interval.WEEK_1, window, FREE).coverage
+    found = run_backtest(History(candles), Scripted(), Interval.WEEK_1, window, FREE).coverage
     assert (found.expected_candles, found.missing_candles) == (3, 0)
 
 
@@ -75,4 +76,4 @@ def test_a_window_without_candles(start, end):
 
 def test_no_candles_at_all():
     with pytest.raises(NotFound):
-        run_backtest(Candles.empty(), Scripted(), Interval.HOUR_1, Window(0, 10 * DAY_S), FREE)
+        run_backtest(History(Candles.empty()), Scripted(), Interval.HOUR_1, Window(0, 10 * DAY_S), FREE)

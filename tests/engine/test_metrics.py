@@ -11,6 +11,7 @@ from services.compute.engine.results import METRIC_NAMES
 from services.compute.engine.simulation import Simulation
 from services.compute.engine.strategies.buy_and_hold import BuyAndHold
 from services.compute.engine.terms import TRADE
+from services.shared.history import History
 from services.shared.interval import Interval
 
 from .inputs import FREE, Scripted, all_of, make_candles
@@ -18,7 +19,7 @@ from .inputs import FREE, Scripted, all_of, make_candles
 
 def metrics(candles, strategy, execution=FREE, interval=Interval.HOUR_1):
     window = all_of(candles, interval)
-    return run_backtest(candles, strategy, interval, window, execution, Detail.METRICS).metrics
+    return run_backtest(History(candles), strategy, interval, window, execution, Detail.METRICS).metrics
 
 
 def test_three_candles():

@@ -24,6 +24,7 @@ from services.compute.engine.strategies.custom_rules import CustomRules
 from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
 from services.shared.candles import Candles
 from services.shared.errors import Refused
+from services.shared.history import History
 from services.shared.interval import Interval
 
 from .inputs import all_of, real_candles
@@ -60,9 +61,9 @@ def known_at(result, time_s):
 
 
 def assert_backtests_agree(strategy, candles, other, window, execution, last_s):
-    ours = run_backtest(candles, strategy, HOUR, window, execution, Detail.EQUITY)
+    ours = run_backtest(History(candles), strategy, HOUR, window, execution, Detail.EQUITY)
     try:
-        theirs = run_backtest(other, strategy, HOUR, window, execution, Detail.EQUITY)
+        theirs = run_backtest(History(other), strategy, HOUR, window, execution, Detail.EQUITY)
     except Refused:
         # A beginning that is shorter than an indicator: there was nothing to know yet.
         assert len(other) < 1 + strategy.lookback_candles
@@ -116,7 +117,7 @@ def test_the_beginning_alone_and_with_another_future(name, cut, execution, data,
         except Refused:
             # The whole history is too short for the indicators; then every part of it is.
             with pytest.raises(Refused):
-                run_backtest(other, strategy, HOUR, window, execution)
+                run_backtest(History(other), strategy, HOUR, window, execution)
 
 
 MIXED = Execution(
@@ -165,7 +166,9 @@ def test_the_history_before_the_warmup_has_no_say(candles, execution, data):
     window = data.draw(windows(candles, HOUR))
     first = int(np.searchsorted(candles.open_time_s, window.start_s))
     assume(4 < first < len(candles) and candles.open_time_s[first] < window.end_s)
-    whole = run_backtest(candles, strategy, HOUR, window, execution, Detail.EQUITY)
-    from_warmup = run_backtest(candles[first - 4 :], strategy, HOUR, window, execution, Detail.EQUITY)
+    whole = run_backtest(History(candles), strategy, HOUR, window, execution, Detail.EQUITY)
+    from_warmup = run_backtest(
+        History(candles[first - 4 :]), strategy, HOUR, window, execution, Detail.EQUITY
+    )
     assert bits(whole.equity_curve.equity) == bits(from_warmup.equity_curve.equity)
     assert whole.warmup_candles == from_warmup.warmup_candles == 4

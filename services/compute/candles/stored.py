@@ -147,7 +147,7 @@ def _packed(breaks: Sequence[Break], partial: PartialCandles) -> bytes:
 
 
 def _parsed(words: np.ndarray) -> tuple[np.ndarray, tuple[Break, ...], PartialCandles]:
-    """Return a HISTORY's opening times, breaks and partial candles; raise ValueError where it is not whole."""
+    """Return times, breaks and partial candles of a HISTORY; raise ValueError where it is not whole."""
     if len(words) < _COUNTS:
         raise ValueError
     candles, breaks, partial = words[:_COUNTS].tolist()

@@ -31,6 +31,7 @@ from services.compute.engine.sweep import (
 )
 from services.shared.candles import Candles
 from services.shared.errors import NotFound, Refused
+from services.shared.history import History
 from services.shared.interval import Interval
 from tests.candle_making import START_S, random_candles
 
@@ -66,7 +67,7 @@ def chunk_of(grid: Grid, execution: Execution, windows: tuple[Window, ...], part
 
 
 def single(candles: Candles, strategy: Strategy, window: Window, execution: Execution) -> list[float]:
-    metrics = run_backtest(candles, strategy, HOUR, window, execution).metrics
+    metrics = run_backtest(History(candles), strategy, HOUR, window, execution).metrics
     values = [getattr(metrics, name) for name in METRIC_NAMES]
     return [np.nan if value is None else value for value in values]
 
@@ -74,7 +75,7 @@ def single(candles: Candles, strategy: Strategy, window: Window, execution: Exec
 @pytest.mark.parametrize("execution", EXECUTIONS, ids=["plain", "stop", "target"])
 @pytest.mark.parametrize("grid", GRIDS, ids=lambda grid: grid.base.name)
 def test_a_chunk_is_its_single_backtests_bit_by_bit(grid: Grid, execution: Execution) -> None:
-    computed = compute_chunk(CANDLES, chunk_of(grid, execution, WINDOWS, slice(None)))
+    computed = compute_chunk(History(CANDLES), chunk_of(grid, execution, WINDOWS, slice(None)))
     expected = np.array(
         [
             [single(CANDLES, grid.strategy(position), window, execution) for window in WINDOWS]
@@ -90,7 +91,7 @@ def test_a_chunk_is_its_single_backtests_bit_by_bit(grid: Grid, execution: Execu
 def test_where_a_sweep_is_cut_into_chunks_changes_nothing(cut: int, grid: Grid) -> None:
     parts = [slice(0, cut), slice(cut, None)]
     whole, *halves = (
-        compute_chunk(CANDLES, chunk_of(grid, Execution(), WINDOWS, part)).figures
+        compute_chunk(History(CANDLES), chunk_of(grid, Execution(), WINDOWS, part)).figures
         for part in (slice(None), *parts)
     )
     assert np.concatenate(halves).tobytes() == whole.tobytes()
@@ -106,14 +107,14 @@ def test_columns_that_are_not_read_may_be_empty() -> None:
             empty = {name: np.empty(0) for name in ("open", "high", "low", "close", "volume")}
             some = Candles(CANDLES.open_time_s, **{**empty, **columns})
             assert (
-                compute_chunk(some, chunk).figures.tobytes()
-                == compute_chunk(CANDLES, chunk).figures.tobytes()
+                compute_chunk(History(some), chunk).figures.tobytes()
+                == compute_chunk(History(CANDLES), chunk).figures.tobytes()
             )
 
 
 def test_combinations_that_need_more_candles_are_undefined_and_counted() -> None:
     grid = make_grid(MaCross(fast=2), [ParameterValues("slow", [5, 700, 9, 500])])
-    computed = compute_chunk(CANDLES, chunk_of(grid, Execution(), WINDOWS, slice(None)))
+    computed = compute_chunk(History(CANDLES), chunk_of(grid, Execution(), WINDOWS, slice(None)))
     undefined = np.isnan(computed.figures).all(axis=2)
     assert undefined.tolist() == [[False, False], [True, True], [False, False], [True, False]]
     assert computed.failed == 3
@@ -124,7 +125,7 @@ def test_combinations_that_need_more_candles_are_undefined_and_counted() -> None
 def test_a_window_without_candles_fails_for_all_combinations() -> None:
     after = Window(WINDOWS[-1].end_s, WINDOWS[-1].end_s + 3600)
     chunk = chunk_of(GRIDS[0], Execution(), (after, WINDOWS[0]), slice(None))
-    computed: ChunkFigures = compute_chunk(CANDLES, chunk)
+    computed: ChunkFigures = compute_chunk(History(CANDLES), chunk)
     assert np.isnan(computed.figures[:, 0]).all()
     assert not np.isnan(computed.figures[:, 1, 0]).any()
     assert computed.failed == len(chunk.positions)
