@@ -175,8 +175,8 @@ def test_buy_and_hold_buys_at_the_second_open():
     (trade,) = result.trades
     assert (trade.entry_time_s, trade.entry_price, trade.open) == (MONDAY_S + HOUR_S, 20, True)
     assert result.equity_curve.equity.tolist() == [1_000, 1_250, 2_000]
-    # From the first open to the last close, not from the second open.
-    assert result.metrics.buy_and_hold_return == 3
+    # From the second open, at which it buys, not from the first one.
+    assert result.metrics.buy_and_hold_return == result.metrics.total_return == 1
 
 
 def test_a_moving_average_cross():
