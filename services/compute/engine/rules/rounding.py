@@ -126,9 +126,7 @@ class Rounding:
         room = self._series(call("subtract", highest, lowest))
         widest = self._widest_of(arguments[:3])
         difference = _sum(widest, widest)
-        # Without room it is 50, exactly.
-        divisor = np.where(room == 0, np.nan, room)
-        place = _quotient(difference, difference, self._series(call("subtract", close, lowest)), divisor)
+        place = _quotient(difference, difference, self._series(call("subtract", close, lowest)), room)
         percent = _product(place, Accuracy(100.0, 0.0))
         return Accuracy(_widest(percent.magnitude), _widest(percent.error))
 
@@ -150,8 +148,11 @@ def _product(left: Accuracy, right: Accuracy) -> Accuracy:
 
 
 def _quotient(above: Accuracy, below: Accuracy, dividend: PriceColumn, divisor: PriceColumn) -> Accuracy:
-    """Return the bounds of a quotient of two columns; infinite where the divisor may as well be 0."""
-    least = np.maximum(np.abs(divisor) - below.error, 0.0)
+    """Return the bounds of a quotient of two columns; infinite where the divisor may as well be 0.
+
+    Where it is 0, there is no quotient, and the bounds are NaN.
+    """
+    least = np.where(divisor == 0, np.nan, np.maximum(np.abs(divisor) - below.error, 0.0))
     magnitude = (np.abs(dividend) + above.error) / least
     error = (above.error + magnitude * below.error) / least
     return Accuracy(magnitude, error).off_by(2 * _UNIT * magnitude)
