@@ -90,6 +90,7 @@ def metrics_of(times, opens, closes, equity, positions, capital, interval_s):
         "best_trade": max(trade_returns) if closed else None,
         "worst_trade": min(trade_returns) if closed else None,
         "borrow_paid": math.fsum(position.borrowed for position in positions),
+        "funding_paid": math.fsum(position.funded for position in positions),
     }
 
 
