@@ -23,8 +23,8 @@ candle nobody knows. ATRs are those of the signal's close; where one is undefine
 position is liquidated where closing it would take all of the equity: a short one can get there by its price,
 and a long one where its carry has cost more than the cash. The candle's open comes first: beyond a stop or a
 profit, it is the fill. Then the stop that is nearest to the price, then the profit: a candle that touches
-both is a loss. A position opened at an open can be stopped in that very candle; one opened at a close from the
-next on.
+both is a loss. A position opened at an open can be stopped in that very candle; one opened at a close from
+the next on.
 """
 
 from dataclasses import dataclass

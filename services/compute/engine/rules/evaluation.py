@@ -18,7 +18,7 @@ from services.compute.engine.rules.check import constants_of
 from services.compute.engine.rules.exact import ExactValues, decided_by_rounding
 from services.compute.engine.rules.functions import FUNCTIONS, parts_of
 from services.compute.engine.rules.nodes import Call, Column, Expression, Number
-from services.compute.engine.rules.rounding import Rounding, positions_within
+from services.compute.engine.rules.rounding import Accuracy, Rounding, positions_within
 from services.shared.candles import Candles, PriceColumn
 
 Flags = NDArray[np.bool_]
@@ -39,6 +39,7 @@ _OPPOSITES = {
     "greater_equal": "less",
 }
 _NONE = np.empty((2, 0), np.int64)
+_ZERO = Number(0.0)
 _CROSSES = {"crosses_above": ("greater", "less_equal"), "crosses_below": ("less", "greater_equal")}
 
 
@@ -49,7 +50,8 @@ class Evaluation:
         self.candles = candles
         self._kept: OrderedDict[object, NDArray[Any]] = OrderedDict()
         self._bytes = 0
-        self._exact, self._rounding = ExactValues(candles), Rounding(candles, self.series)
+        self._exact = ExactValues(candles)
+        self._accuracies: dict[Expression, Accuracy] = {}
 
     def condition(self, expression: Expression) -> Flags:
         """Return where a condition holds: bool of shape (n,), read-only."""
@@ -117,23 +119,23 @@ class Evaluation:
         left, right = (self._value(child) for child in arguments)
         truth = _COMPARISONS[name](left, right)
         truth = truth if isinstance(truth, np.ndarray) else np.full(len(self.candles), truth)
-        positions, order = self._close_calls(*arguments)
-        if len(positions):
+        if decided_by_rounding(*arguments):
+            positions, order = self._close_calls(*arguments)
             truth[positions] = _COMPARISONS[name](order, 0)
         return truth
 
     def _close_calls(self, left: Expression, right: Expression) -> NDArray[np.int64]:
         """Return the candles at which rounding could decide a comparison, and the exact order there.
 
-        Shape (2, k): the positions, and -1, 0 or 1 where left is below right, equal, or above.
+        Shape (2, k): the positions, and -1, 0 or 1 where left is below right, equal, or above. Both series
+        have exact values.
         """
-        if not decided_by_rounding(left, right):
-            return _NONE
         key = ("close calls", left, right)
         kept: NDArray[np.int64] | None = self._find(key)
         if kept is not None:
             return kept
-        tolerance = self._rounding.tolerance(left, right)
+        # Made anew each time: kept, it would make a cycle, which frees columns later than they could be.
+        tolerance = Rounding(self.candles, self.series, self._accuracies).tolerance(left, right)
         positions = positions_within(self.series(left), self.series(right), tolerance)
         calls = np.array([positions, self._exact.order(left, right, positions)]) if len(positions) else _NONE
         self._keep(key, calls)
@@ -141,7 +143,9 @@ class Evaluation:
 
     def _with_exact_zeros(self, value: Any, node: Expression) -> Any:
         """Return the values of a series, 0 where it is 0 on paper: nothing can be divided by it there."""
-        positions, order = self._close_calls(node, Number(0.0))
+        if not decided_by_rounding(node, _ZERO):
+            return value
+        positions, order = self._close_calls(node, _ZERO)
         zeros = positions[order == 0]
         if not len(zeros):
             return value

@@ -48,9 +48,17 @@ _MOST_DECIMALS = 22
 _ROOM = 2**62
 
 
-@lru_cache(maxsize=4096)
 def decided_by_rounding(left: Expression, right: Expression) -> bool:
     """Return whether a comparison of two series has an exact answer that their float64 values can miss."""
+    return _may_be_exact(left) and _may_be_exact(right) and _decided_by_rounding(left, right)
+
+
+def _may_be_exact(node: Expression) -> bool:
+    return not isinstance(node, Call) or node.function in _EXACT
+
+
+@lru_cache(maxsize=4096)
+def _decided_by_rounding(left: Expression, right: Expression) -> bool:
     return _is_exact(left) and _is_exact(right) and (_rounds(left) or _rounds(right))
 
 
@@ -85,7 +93,7 @@ def in_basic_functions(node: Call) -> Call:
 def _is_exact(node: Expression) -> bool:
     if not isinstance(node, Call):
         return True
-    return node.function in _EXACT and all(map(_is_exact, node.arguments))
+    return _may_be_exact(node) and all(map(_is_exact, node.arguments))
 
 
 @lru_cache(maxsize=4096)

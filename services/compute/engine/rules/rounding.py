@@ -71,12 +71,17 @@ def _widest(bound: Bound) -> float:
 class Rounding:
     """Bounds for expressions over `candles` that have exact values (see `exact`).
 
-    `series` gives the float64 values of an expression; what something is divided by is looked at.
+    `series` gives the float64 values of an expression; what something is divided by is looked at. `kept` are
+    bounds that were found before on the same candles; others are added.
     """
 
-    def __init__(self, candles: Candles, series: Callable[[Expression], PriceColumn]) -> None:
-        self._candles, self._series = candles, series
-        self._kept: dict[Expression, Accuracy] = {}
+    def __init__(
+        self,
+        candles: Candles,
+        series: Callable[[Expression], PriceColumn],
+        kept: dict[Expression, Accuracy],
+    ) -> None:
+        self._candles, self._series, self._kept = candles, series, kept
 
     def tolerance(self, left: Expression, right: Expression) -> Bound:
         """Return the distance from which on the float64 values of two series are in the right order."""
@@ -90,7 +95,8 @@ class Rounding:
         if isinstance(node, Number):
             return _read(abs(node.value))
         if node not in self._kept:
-            self._kept[node] = _read(_widest(np.abs(getattr(self._candles, node.name))))
+            values = getattr(self._candles, node.name)
+            self._kept[node] = _read(max(float(values.max()), -float(values.min())) if len(values) else 0.0)
         return self._kept[node]
 
     def _of_call(self, node: Call) -> Accuracy:
@@ -122,13 +128,20 @@ class Rounding:
 
     def _place(self, arguments: tuple[Expression, ...]) -> Accuracy:
         high, low, close, period = arguments
-        highest, lowest = call("highest", high, period), call("lowest", low, period)
-        room = self._series(call("subtract", highest, lowest))
         widest = self._widest_of(arguments[:3])
         difference = _sum(widest, widest)
-        place = _quotient(difference, difference, self._series(call("subtract", close, lowest)), room)
-        percent = _product(place, Accuracy(100.0, 0.0))
-        return Accuracy(_widest(percent.magnitude), _widest(percent.error))
+        highest, lowest = (
+            self._series(call(name, series, period)) for name, series in (("highest", high), ("lowest", low))
+        )
+        room = highest - lowest
+        # Without room it is 50, exactly.
+        room[room == 0] = np.nan
+        least = float(np.fmin.reduce(np.abs(room), initial=np.inf))
+        if least == np.inf:
+            return Accuracy(50.0, 0.0)
+        place = _widest(np.abs((self._series(close) - lowest) / room))
+        quotient = _quotient(difference, difference, place * least, least)
+        return _product(quotient, Accuracy(100.0, 0.0))
 
 
 def _read(magnitude: float) -> Accuracy:
@@ -147,12 +160,12 @@ def _product(left: Accuracy, right: Accuracy) -> Accuracy:
     return Accuracy(magnitude, error).off_by(2 * _UNIT * magnitude)
 
 
-def _quotient(above: Accuracy, below: Accuracy, dividend: PriceColumn, divisor: PriceColumn) -> Accuracy:
-    """Return the bounds of a quotient of two columns; infinite where the divisor may as well be 0.
+def _quotient(above: Accuracy, below: Accuracy, dividend: Bound, divisor: Bound) -> Accuracy:
+    """Return the bounds of a quotient; infinite where the divisor may as well be 0.
 
     Where it is 0, there is no quotient, and the bounds are NaN.
     """
-    least = np.where(divisor == 0, np.nan, np.maximum(np.abs(divisor) - below.error, 0.0))
+    least: Bound = np.where(divisor == 0, np.nan, np.maximum(np.abs(divisor) - below.error, 0.0))
     magnitude = (np.abs(dividend) + above.error) / least
     error = (above.error + magnitude * below.error) / least
     return Accuracy(magnitude, error).off_by(2 * _UNIT * magnitude)
