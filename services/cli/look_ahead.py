@@ -14,6 +14,7 @@ _OF_THE_EXIT = (
     "exit_reason",
     "fees_paid",
     "borrow_paid",
+    "funding_paid",
     "profit",
     "return_fraction",
     "held_candles",

@@ -24,6 +24,7 @@ _OPTIONS = {
     "trailing_stop": "--trailing-stop",
     "atr_period": "--atr-period",
     "borrow_rate": "--borrow-rate",
+    "funding_rate": "--funding-rate",
     "symbols": "--symbols",
     "interval": "--interval",
     "start_time": "--start",

@@ -38,6 +38,7 @@ def execution_words(execution: execution_pb2.Execution) -> str:
         if execution.HasField(name)
     ]
     words += [f"borrowing at {percent(execution.borrow_rate)} a year"] if execution.borrow_rate else []
+    words += [f"funding at {percent(execution.funding_rate)} a year"] if execution.funding_rate else []
     usual = (
         f"fee {execution.fee_rate:.3%}, slippage {execution.slippage_bps:g} bps, "
         f"capital {execution.initial_capital:,.0f}; "

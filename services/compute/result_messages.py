@@ -74,6 +74,7 @@ def _trade_message(trade: Trade) -> pb.Trade:
         worst_excursion=trade.worst_excursion,
         best_excursion=trade.best_excursion,
         borrow_paid=trade.borrow_paid,
+        funding_paid=trade.funding_paid,
     )
 
 

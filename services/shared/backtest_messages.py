@@ -81,6 +81,8 @@ def execution_to(execution: Execution) -> execution_pb2.Execution:
         atr_period=execution.atr_period,
         borrow_rate=execution.borrow_rate,
         break_rule=execution_pb2.BreakRule.ValueType(execution.break_rule),
+        funding_rate=execution.funding_rate,
+        allow_high_costs=execution.allow_high_costs,
     )
     if execution.quote_amount is not None:
         message.quote_amount = execution.quote_amount

@@ -65,12 +65,16 @@ async def test_results_are_the_engines_bit_by_bit(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles], strategy: Strategy
 ) -> None:
     window = Window(START_S + 30 * DAY_S, START_S + 90 * DAY_S)
-    execution = Execution(fee_rate=0.002, slippage_bps=7, initial_capital=5_000)
+    execution = Execution(
+        fee_rate=0.03, slippage_bps=7, initial_capital=5_000, funding_rate=0.2, allow_high_costs=True
+    )
     request = request_for(
         strategy,
         start_time=Timestamp(seconds=window.start_s),
         end_time=Timestamp(seconds=window.end_s),
-        execution=ExecutionMessage(fee_rate=0.002, slippage_bps=7, initial_capital=5_000),
+        execution=ExecutionMessage(
+            fee_rate=0.03, slippage_bps=7, initial_capital=5_000, funding_rate=0.2, allow_high_costs=True
+        ),
         detail=result_pb2.DETAIL_EQUITY,
         symbols=SYMBOLS[:11],
     )
@@ -166,6 +170,7 @@ async def test_defaults_are_filled_in_and_told(
             "equityFraction": 1.0,
             "atrPeriod": 14,
             "borrowRate": 0.0,
+            "fundingRate": 0.0,
         },
         "detail": "DETAIL_METRICS",
         "cacheMode": "CACHE_MODE_DEFAULT",

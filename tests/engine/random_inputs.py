@@ -198,6 +198,7 @@ _COSTS = {
     "fee_rate": st.one_of(st.sampled_from([0.0, 0.001]), st.floats(1e-5, 0.05)),
     "slippage_bps": st.one_of(st.just(0.0), st.floats(0.1, 200)),
     "initial_capital": st.one_of(st.just(10_000.0), st.floats(1e-2, 1e12)),
+    "allow_high_costs": st.just(True),
 }
 
 
@@ -213,6 +214,9 @@ def _stops() -> st.SearchStrategy[dict[str, Distance | None]]:
     return st.fixed_dictionaries(
         {"stop_loss": _distances(), "take_profit": _distances(), "trailing_stop": _distances()}
     )
+
+
+_RATES = st.one_of(st.just(0.0), st.floats(0.01, 1.0), st.floats(-100, -0.01), st.floats(1, 100))
 
 
 @st.composite
@@ -238,7 +242,6 @@ def executions(draw) -> Execution:
         **draw(st.one_of(st.just({}), _stops())),
         atr_period=draw(periods(1)),
         break_rule=draw(st.sampled_from(BreakRule)),
-        borrow_rate=draw(
-            st.one_of(st.just(0.0), st.floats(0.01, 1.0), st.floats(-100, -0.01), st.floats(1, 100))
-        ),
+        borrow_rate=draw(_RATES),
+        funding_rate=draw(_RATES),
     )

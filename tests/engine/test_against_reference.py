@@ -140,6 +140,7 @@ def assert_same_trade(trade, position, open_times):
     assert trade.worst_excursion == pytest.approx(worst, rel=1e-9, abs=1e-12)
     assert trade.best_excursion == pytest.approx(best, rel=1e-9, abs=1e-12)
     assert trade.borrow_paid == pytest.approx(position.borrowed, rel=1e-9, abs=0)
+    assert trade.funding_paid == pytest.approx(position.funded, rel=1e-9, abs=0)
 
 
 def assert_same_metrics(ours, expected):
@@ -217,6 +218,7 @@ RISKY = Execution(
     take_profit=Distance(atr_multiple=20.0),
     trailing_stop=Distance(atr_multiple=6.0),
     borrow_rate=0.1,
+    funding_rate=0.2,
 )
 
 

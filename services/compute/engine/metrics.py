@@ -189,12 +189,13 @@ def _measure(equity, trades, held, capital, holding, elapsed_s, interval_s):  # 
     std = math.sqrt(max(squares, 0.0) / (n - 1)) if n > 1 else np.nan
     downside = math.sqrt(below / n)
 
-    closed, winners, fees, borrowed = 0, 0, 0.0, 0.0
+    closed, winners, fees, borrowed, funded = 0, 0, 0.0, 0.0, 0.0
     gains, losses, total, best, worst = 0.0, 0.0, 0.0, -np.inf, np.inf
     for trade in trades:
         finite &= np.isfinite(trade.entry_price) and np.isfinite(trade.units) and np.isfinite(trade.profit)
         fees += trade.fees
         borrowed += trade.borrow
+        funded += trade.funding
         if trade.exit < n:
             closed += 1
             fraction = _without_noise(trade.profit / trade.cost)
@@ -226,6 +227,7 @@ def _measure(equity, trades, held, capital, holding, elapsed_s, interval_s):  # 
             best if closed else np.nan,
             worst if closed else np.nan,
             borrowed,
+            funded,
         ]
     )
     # What is beyond a float64 is undefined too.

@@ -49,6 +49,7 @@ class Metrics:
     best_trade: float | None
     worst_trade: float | None
     borrow_paid: float | None
+    funding_paid: float | None
 
 
 METRIC_NAMES = tuple(field.name for field in fields(Metrics))
@@ -87,7 +88,7 @@ class Trade:
 
     Times are opening times in Unix seconds of the candles in which it was opened and closed; prices include
     slippage; `units` are negative where it is short; `profit` (in the quote currency) and `return_fraction`
-    (of what it cost) are net of fees and borrowing, and marked at the last close while it is open.
+    (of what it cost) are net of fees, borrowing and funding, and marked at the last close while it is open.
     Excursions are how far the price went against it (0 or below) and in its favour (0 or above), as
     fractions of the entry price.
     """
@@ -105,6 +106,7 @@ class Trade:
     worst_excursion: float
     best_excursion: float
     borrow_paid: float
+    funding_paid: float
 
     @property
     def open(self) -> bool:

@@ -45,6 +45,7 @@ def _record(window: Candles, trade: Any, execution: Execution) -> Trade:
         worst_excursion=worst,
         best_excursion=best,
         borrow_paid=float(trade["borrow"]),
+        funding_paid=float(trade["funding"]),
     )
 
 

@@ -96,6 +96,7 @@ def metrics_of(times, holding, equity, positions, capital, interval_s):
         "best_trade": max(trade_returns) if closed else None,
         "worst_trade": min(trade_returns) if closed else None,
         "borrow_paid": math.fsum(position.borrowed for position in positions),
+        "funding_paid": math.fsum(position.funded for position in positions),
     }
 
 
