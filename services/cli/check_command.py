@@ -20,6 +20,7 @@ from services.cli.errors import readable_errors
 from services.cli.gateway_channel import open_gateway
 from services.cli.import_report import break_line
 from services.data.check import HistoryCheck, check_history
+from services.shared.break_messages import break_from
 from services.shared.candle_messages import candles_from, columns_to
 from services.shared.candles import Candles
 from services.shared.clock import utc
@@ -30,7 +31,7 @@ from services.shared.symbols import canonical_symbol
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
-_COLUMNS = ("open", "close", "volume")
+_COLUMNS = ("volume",)
 _NONE = "[dim]–[/dim]"
 # With times a table is wider than most terminals.
 _ROOM_FOR_MORE = 120
@@ -110,7 +111,8 @@ async def _checks(
                 if response.last_block:
                     candles, blocks = Candles.concatenate(blocks), []
                     if len(candles):
-                        yield response.symbol, check_history(candles, Interval.HOUR_1)
+                        breaks = tuple(map(break_from, response.breaks))
+                        yield response.symbol, check_history(candles, Interval.HOUR_1, breaks)
         finally:
             call.cancel()
 
