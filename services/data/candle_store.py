@@ -1,7 +1,7 @@
 """Writes candles: the hourly ones of an import, and the longer ones that they make, in one transaction."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 from weakref import WeakValueDictionary
@@ -237,18 +237,28 @@ class _LockedCrypto:
         self, breaks: BreakTable, stored: Candles, changed: Candles, scales: Scales
     ) -> int:
         """Bring the breaks up to date; return the time from which on readers get something else."""
-        first_s, last_s = changed.open_time_s[[0, -1]].tolist()
+        first_s, last_s = map(int, changed.open_time_s[[0, -1]])
         if self.is_new:
             await breaks.find(changed)
-            return int(first_s)
+            return first_s
         merged = _merged(stored, changed)
         inside = merged.at((merged.open_time_s >= first_s) & (merged.open_time_s <= last_s))
         # A jump within the last day was a break so far, and may be none now.
         other_break_s = await breaks.find_around(inside, scales)
-        # Longer candles whose time had not passed when the data ended are over now: of hours that are missing
-        # since then, it is now known that they are.
-        data_end_s = None if self.last_s is None else self.last_s + Interval.HOUR_1.seconds
-        return min(time_s for time_s in (first_s, other_break_s, data_end_s) if time_s is not None)
+        others_s = [] if other_break_s is None else [other_break_s]
+        return min([first_s, *others_s, *self._now_over(first_s)])
+
+    def _now_over(self, first_s: int) -> Iterator[int]:
+        """Yield the last hour of each longer candle that readers get now, though none of its hours is new.
+
+        The data ended within it, and go on behind it: it was not over, and is now.
+        """
+        if self.last_s is None:
+            return
+        for interval in AGGREGATED:
+            end_s = interval.opening(self.last_s) + interval.seconds
+            if self.last_s + Interval.HOUR_1.seconds < end_s <= first_s:
+                yield end_s - Interval.HOUR_1.seconds
 
     async def _note(self, changed: Candles, inserted: int, scales: Scales, changed_from_s: int) -> None:
         await self.connection.execute(

@@ -231,12 +231,16 @@ class _State:
 
 
 # Of the cryptos $1, whose readers know the fingerprints $2: among others the time from which on the data has
-# changed since, $3 where none has, $4 where all has, NULL where it never had that fingerprint.
+# changed since, $3 where none has, $4 where all has, NULL where it never had that fingerprint. Where
+# retention has dropped all hours, the last one is told by the shortest candles that outlive them.
 _STATES = """
 SELECT crypto_id, fingerprint::text, price_scale, volume_scale,
     last_ts - first_ts = (candle_count - 1) * INTERVAL '1 hour' AS is_gapless,
     extract(epoch FROM first_ts)::bigint AS first_s,
-    extract(epoch FROM last_ts)::bigint AS last_s,
+    extract(epoch FROM coalesce(last_ts, (
+        SELECT ts + (candle_count - 1) * INTERVAL '1 hour' FROM candles_4h AS longer
+        WHERE longer.crypto_id = cryptos.crypto_id ORDER BY ts DESC LIMIT 1
+    )))::bigint AS last_s,
     CASE
         WHEN fingerprint::text = known_fingerprint THEN $3::bigint
         WHEN known_fingerprint <> '' THEN (

@@ -1,4 +1,4 @@
-"""A break is another magnitude that stays, or that comes after a long gap; a crash and a wrong price are none."""
+"""A break is another magnitude that stays or follows a long gap; a crash and a wrong price are none."""
 
 from fractions import Fraction
 
@@ -102,7 +102,7 @@ def test_a_long_gap_needs_no_staying() -> None:
 
 
 def _crash(seed: int) -> Candles:
-    """A coin that loses 99.99 % in five days, hour by hour, single hours 90 %; every open is the close before."""
+    """A coin that loses 99.99 % in five days, single hours 90 %; every open is the close before."""
     random = np.random.default_rng(seed)
     hourly = np.concatenate((random.normal(0, 0.01, 500), np.full(120, np.log(1e-4) / 120)))
     worst = 500 + random.choice(120, 3, replace=False)
