@@ -81,10 +81,16 @@ class BreakTable:
         """
         region = await self._region(changed, scales)
         stored = await self.all()
-        # A break whose candle is not there any more was found in hours that retention has dropped since.
+        # A break whose candle is not there any more was found in hours that retention has dropped since. It
+        # is stored still, and tells of the jump across the dropped hours.
         places = [(each, _position(region, each.place.after_s)) for each in stored]
         looked_at = [(each, position) for each, position in places if position]
-        found = {each.after_s: StoredBreak(each, BreakState.DETECTED) for each in find_breaks(region)}
+        dropped_s = [each.place.after_s for each, position in places if position is None]
+        found = {
+            each.after_s: StoredBreak(each, BreakState.DETECTED)
+            for each in find_breaks(region)
+            if not any(each.before_s < time_s < each.after_s for time_s in dropped_s)
+        }
         for each, position in looked_at:
             if each.state is not BreakState.DETECTED:
                 found[each.place.after_s] = StoredBreak(break_at(region, position), each.state)
