@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import stamina
 
 from services.data.break_table import BreakTable, StoredBreak
@@ -11,7 +10,7 @@ from services.data.candle_tables import CandleTable, Scales
 from services.data.cryptos import CryptoStore, is_text
 from services.data.database import ATTEMPTS, Contended, Database
 from services.shared.breaks import BreakState, break_at
-from services.shared.candles import Candles
+from services.shared.candles import Candles, open_close_candles
 from services.shared.clock import utc
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
@@ -80,6 +79,5 @@ async def _two_candles(connection: "Connection", crypto_id: int, scales: Scales,
     """Return the candle that opens at `after_s`, behind the one before it; none where there is none."""
     table = CandleTable(connection, crypto_id, Interval.HOUR_1)
     time_s, (open_, close) = await table.values_before(("open", "close"), scales, after_s + 1, 2)
-    none = np.empty(0)
-    candles = Candles(time_s, open_, none, none, close, none)
+    candles = open_close_candles(time_s, open_, close)
     return candles if len(candles) and candles.open_time_s[-1] == after_s else Candles.empty()

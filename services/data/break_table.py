@@ -8,7 +8,7 @@ import numpy as np
 
 from services.data.candle_tables import CandleTable, Scales
 from services.shared.breaks import SETTLING_S, Break, BreakState, break_at, find_breaks, jumps
-from services.shared.candles import Candles, PriceColumn, TimeColumn
+from services.shared.candles import Candles, open_close_candles
 from services.shared.interval import Interval
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class BreakTable:
         Whether a jump is a break can depend on an earlier one whose price came back, and so on: but not
         beyond a settling time without any jump. Only time, open and close are filled.
         """
-        candles = _candles(changed.open_time_s, changed.open, changed.close)
+        candles = open_close_candles(changed.open_time_s, changed.open, changed.close)
         count = _NEIGHBOURS
         while True:
             before = await self._before(int(changed.open_time_s[0]), scales, count)
@@ -127,12 +127,12 @@ class BreakTable:
 
     async def _before(self, first_s: int, scales: Scales, count: int) -> Candles:
         time_s, (open_, close) = await self._hours.values_before(("open", "close"), scales, first_s, count)
-        return _candles(time_s, open_, close)
+        return open_close_candles(time_s, open_, close)
 
     async def _after(self, last_s: int, scales: Scales, count: int) -> Candles:
         columns = ("open", "close")
         time_s, (open_, close) = await self._hours.values(columns, scales, start_s=last_s + 1, limit=count)
-        return _candles(time_s, open_, close)
+        return open_close_candles(time_s, open_, close)
 
     @property
     def _hours(self) -> CandleTable:
@@ -159,8 +159,3 @@ def _position(candles: Candles, time_s: int) -> int | None:
     position = int(np.searchsorted(candles.open_time_s, time_s))
     is_there = position < len(candles) and candles.open_time_s[position] == time_s
     return position if is_there else None
-
-
-def _candles(open_time_s: TimeColumn, open_: PriceColumn, close: PriceColumn) -> Candles:
-    none = np.empty(0)
-    return Candles(open_time_s, open_, none, none, close, none)

@@ -2,13 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import structlog
 
 from services.data.break_table import BreakTable
 from services.data.candle_changes import note_change
 from services.data.candle_tables import CandleTable, Scales
-from services.shared.candles import Candles
+from services.shared.candles import open_close_candles
 from services.shared.interval import Interval
 
 if TYPE_CHECKING:
@@ -44,9 +43,8 @@ async def _find(connection: "Connection", crypto_id: int) -> int:
     price_scale, volume_scale, last_s = row
     hourly = CandleTable(connection, crypto_id, Interval.HOUR_1)
     time_s, (open_, close) = await hourly.values(("open", "close"), Scales(price_scale, volume_scale))
-    none = np.empty(0)
     table = BreakTable(connection, crypto_id)
-    await table.find(Candles(time_s, open_, none, none, close, none))
+    await table.find(open_close_candles(time_s, open_, close))
     breaks = await table.all()
     # The older version served longer candles whose time had not passed: those of the last week.
     await note_change(
