@@ -24,25 +24,33 @@ class FileConflict:
 
 def file_conflicts(files: Sequence[Candles]) -> dict[int, FileConflict]:
     """Return the conflict of each file that has other values for an hour than another, by its position."""
-    owners = np.repeat(np.arange(len(files)), [len(candles) for candles in files])
     columns = Candles.concatenate(list(files)).columns()
+    if not len(columns[0]):
+        return {}
+    # Rows of the same hour lie side by side, in the order of their files.
     order = np.argsort(columns[0], kind="stable")
-    owners = owners[order]
+    owners = np.repeat(np.arange(len(files)), [len(candles) for candles in files])[order]
     time_s, *values = (column[order] for column in columns)
     close = values[3]
-    # Neighbours of the same hour: where not all of its rows are equal, two neighbours differ.
-    is_different = np.zeros(max(len(owners) - 1, 0), np.bool_)
+    begins = np.diff(time_s, prepend=time_s[0] - 1) != 0
+    starts, hour = np.flatnonzero(begins), np.cumsum(begins) - 1
+    first = starts[hour]
+    is_other = np.zeros(len(order), np.bool_)
     for column in values:
-        is_different |= np.diff(column) != 0
-    places = np.flatnonzero(is_different & (np.diff(time_s) == 0))
-    conflicts: dict[int, FileConflict] = {}
-    for here, there in ((places, places + 1), (places + 1, places)):
-        found, first, hours = np.unique(owners[here], return_index=True, return_counts=True)
-        for file, place, count in zip(found.tolist(), first.tolist(), hours.tolist(), strict=True):
-            mine, other = int(here[place]), int(there[place])
-            conflict = FileConflict(
-                int(owners[other]), count, int(time_s[mine]), float(close[mine]), float(close[other])
-            )
-            if file not in conflicts or conflict.first_s < conflicts[file].first_s:
-                conflicts[file] = conflict
-    return conflicts
+        is_other |= column != column[first]
+    # A row contradicts the first one of its hour; or, where it is as that one is, the first one that is not.
+    nowhere = len(order)
+    first_other = np.minimum.reduceat(np.where(is_other, np.arange(nowhere), nowhere), starts)[hour]
+    contradicted = np.where(is_other, first, first_other)
+    rows = np.flatnonzero(contradicted < nowhere)
+    found, firsts, hours = np.unique(owners[rows], return_index=True, return_counts=True)
+    return {
+        file: FileConflict(
+            int(owners[contradicted[row]]),
+            count,
+            int(time_s[row]),
+            float(close[row]),
+            float(close[contradicted[row]]),
+        )
+        for file, row, count in zip(found.tolist(), rows[firsts].tolist(), hours.tolist(), strict=True)
+    }

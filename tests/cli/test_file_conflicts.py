@@ -28,13 +28,10 @@ def test_each_file_is_named_with_its_first_other_value(files: list[dict[int, flo
         assert (place in conflicts) == bool(hours)
         if hours:
             conflict = conflicts[place]
-            # Where more than two differ, one of the others may be named at a later hour.
-            at_hour = conflict.first_s // 3600
-            assert at_hour in hours
+            at_hour = hours[0]
+            assert (conflict.first_s, conflict.hours) == (at_hour * 3600, len(hours))
             assert conflict.other in others[at_hour]
             assert (conflict.close, conflict.other_close) == (
                 prices[at_hour],
                 files[conflict.other][at_hour],
             )
-            if len(files) == 2:
-                assert (at_hour, conflict.hours) == (hours[0], len(hours))

@@ -178,10 +178,14 @@ async def test_a_rule_decides_about_conflicts(data, rule, counts, close):
     assert page.candles[-1].close == close
 
 
+# A Monday long ago: of so many hours, all have ended.
+LONG_AGO_S = START_S - 200 * 7 * 86_400
+
+
 def _flat(prices: dict[int, float]) -> Candles:
     hours, values = zip(*sorted(prices.items()), strict=True)
     column = np.array(values)
-    return Candles(START_S + HOUR_S * np.array(hours), column, column, column, column, column)
+    return Candles(LONG_AGO_S + HOUR_S * np.array(hours), column, column, column, column, column)
 
 
 async def test_the_last_block_tells_breaks_and_candles_that_miss_hours(data):
@@ -192,7 +196,9 @@ async def test_the_last_block_tells_breaks_and_candles_that_miss_hours(data):
         data, symbol, _flat({hour: 5000.0 if 10_000 <= hour < 20_000 else 5.0 for hour in hours})
     )
     places = [(each.before_time.seconds, each.after_time.seconds) for each in imported.breaks]
-    assert places == [(START_S + HOUR_S * (hour - 1), START_S + HOUR_S * hour) for hour in (10_000, 20_000)]
+    assert places == [
+        (LONG_AGO_S + HOUR_S * (hour - 1), LONG_AGO_S + HOUR_S * hour) for hour in (10_000, 20_000)
+    ]
     updated = await data.UpdateBreak(
         pb.UpdateBreakRequest(
             symbol="told/usdt", after_time=_time(places[1][1]), state=break_pb2.BREAK_STATE_REMOVED
@@ -205,14 +211,14 @@ async def test_the_last_block_tells_breaks_and_candles_that_miss_hours(data):
     assert (await data.ListBreaks(pb.ListBreaksRequest(symbol=symbol))).breaks == updated.breaks
     for value, interval in INTERVALS.items():
         request = pb.StreamCandlesRequest(
-            symbols=[symbol], interval=value, start_time=_time(START_S + 50 * HOUR_S)
+            symbols=[symbol], interval=value, start_time=_time(LONG_AGO_S + 50 * HOUR_S)
         )
         *others, last = [response async for response in data.StreamCandles(request)]
         assert len(others) == (1 if interval is Interval.HOUR_1 else 0)
         assert not any(len(each.breaks) or each.HasField("partial_candles") for each in others)
         assert list(last.breaks) == [imported.breaks[0]]
         if interval is Interval.DAY_1:
-            assert list(last.partial_candles.open_time_s) == [START_S + 24 * HOUR_S]
+            assert list(last.partial_candles.open_time_s) == [LONG_AGO_S + 24 * HOUR_S]
             assert list(last.partial_candles.hours) == [1]
 
 
