@@ -19,7 +19,9 @@ from services.cli.console import CountColumn, counted, make_console, say
 from services.cli.errors import readable_errors
 from services.cli.gateway_channel import open_gateway
 from services.cli.import_report import break_line
+from services.cli.list_commands import all_symbols
 from services.data.check import HistoryCheck, check_history
+from services.shared.break_messages import break_from
 from services.shared.candle_messages import candles_from, columns_to
 from services.shared.candles import Candles
 from services.shared.clock import utc
@@ -30,7 +32,7 @@ from services.shared.symbols import canonical_symbol
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
-_COLUMNS = ("open", "close", "volume")
+_COLUMNS = ("volume",)
 _NONE = "[dim]–[/dim]"
 # With times a table is wider than most terminals.
 _ROOM_FOR_MORE = 120
@@ -46,7 +48,7 @@ async def _print_json(symbols: list[str], address: str) -> None:
     async with open_gateway(address) as channel:
         stub = MarketDataServiceStub(channel)
         with readable_errors("gateway", address):
-            async with aclosing(_checks(stub, symbols or await _all_symbols(stub))) as checks:
+            async with aclosing(_checks(stub, symbols or await all_symbols(stub))) as checks:
                 async for symbol, check in checks:
                     sys.stdout.write(f"{json.dumps({'symbol': symbol, **asdict(check)})}\n")
                     sys.stdout.flush()
@@ -66,7 +68,7 @@ async def _print_table(symbols: list[str], address: str, console: Console) -> No
     async with open_gateway(address) as channel:
         stub = MarketDataServiceStub(channel)
         with progress, readable_errors("gateway", address):
-            symbols = symbols or await _all_symbols(stub)
+            symbols = symbols or await all_symbols(stub)
             bar = progress.add_task("", total=len(symbols))
             async with aclosing(_checks(stub, symbols)) as checks:
                 async for symbol, check in checks:
@@ -81,17 +83,6 @@ async def _print_table(symbols: list[str], address: str, console: Console) -> No
             say(console, f"[yellow]{symbol}: {break_line(each)}[/yellow]")
     candles = sum(check.candles for check in found.values())
     say(console, f"{counted(len(found), 'crypto')}, {counted(candles, 'hourly candle')}; times are UTC")
-
-
-async def _all_symbols(stub: "MarketDataServiceAsyncStub") -> list[str]:
-    symbols = []
-    request = pb.ListCryptosRequest()
-    while True:
-        page = await stub.ListCryptos(request)
-        symbols += [crypto.symbol for crypto in page.cryptos]
-        if not page.next_page_token:
-            return symbols
-        request.page_token = page.next_page_token
 
 
 async def _checks(
@@ -110,7 +101,8 @@ async def _checks(
                 if response.last_block:
                     candles, blocks = Candles.concatenate(blocks), []
                     if len(candles):
-                        yield response.symbol, check_history(candles, Interval.HOUR_1)
+                        breaks = tuple(map(break_from, response.breaks))
+                        yield response.symbol, check_history(candles, Interval.HOUR_1, breaks)
         finally:
             call.cancel()
 

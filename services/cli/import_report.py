@@ -9,9 +9,9 @@ from rich.markup import escape
 from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
 from services.data.conflict_rule import ConflictRule
 from services.data.readers.report import FileReading
-from services.shared.breaks import Break, find_breaks
+from services.shared.break_messages import break_from
+from services.shared.breaks import Break
 from services.shared.clock import utc
-from services.shared.interval import Interval
 
 # On a terminal; a file gets all that were kept.
 _REJECTIONS_SHOWN = 10
@@ -26,7 +26,7 @@ def import_report(
     brief: bool,
 ) -> str:
     """Return what a file held and what was done with it; only what there is of it is named."""
-    breaks = find_breaks(reading.candles, Interval.HOUR_1)
+    breaks = list(map(break_from, counts.breaks))
     without_volume = int(np.count_nonzero(reading.candles.volume == 0))
     parts = [
         *_written(counts),

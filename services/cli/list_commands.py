@@ -1,6 +1,7 @@
 """`backcast cryptos` and `backcast strategies`."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from google.protobuf.struct_pb2 import Value
 from rich import box
@@ -10,9 +11,13 @@ from rich.table import Table
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.strategy_description_pb2 import StrategyParameter
+from backcast.marketdata.v1 import market_data_service_pb2 as market_data_pb
 from services.cli.console import make_console, say
 from services.cli.errors import readable_errors
 from services.cli.gateway_channel import open_gateway
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 
 def list_cryptos(gateway: str) -> None:
@@ -23,6 +28,18 @@ def list_cryptos(gateway: str) -> None:
 def list_strategies(gateway: str) -> None:
     """Print all strategies and their parameters."""
     asyncio.run(_list_strategies(gateway))
+
+
+async def all_symbols(stub: "MarketDataServiceAsyncStub") -> list[str]:
+    """Return the symbols of all cryptos that have hourly candles."""
+    symbols = []
+    request = market_data_pb.ListCryptosRequest()
+    while True:
+        page = await stub.ListCryptos(request)
+        symbols += [crypto.symbol for crypto in page.cryptos]
+        if not page.next_page_token:
+            return symbols
+        request.page_token = page.next_page_token
 
 
 async def _list_cryptos(gateway: str) -> None:

@@ -167,8 +167,11 @@ def import_(
     ] = None,
     on_conflict: Annotated[
         ConflictRule,
-        typer.Option(help="Of candles of the same time with other values: the later, the earlier, or none."),
-    ] = ConflictRule.REPLACE,
+        typer.Option(
+            help="Of candles of the same time with other values: the later (guarded: unless much would "
+            "change), the earlier, or none."
+        ),
+    ] = ConflictRule.GUARDED,
 ) -> None:
     """Import candles from files; their formats are told by their content."""
     from services.cli.import_command import import_files
@@ -192,6 +195,38 @@ def check(
     from services.shared.settings import load_settings
 
     check_histories(symbols or [], load_settings().gateway, format_ is Format.JSONL)
+
+
+@data_app.command()
+def breaks(
+    symbols: Annotated[
+        list[str] | None, typer.Argument(help="Cryptos; by default all.", metavar="[SYMBOL…]")
+    ] = None,
+    confirm: Annotated[
+        str | None, typer.Option(help="It is a break: TIME of the first candle behind it.", metavar="TIME")
+    ] = None,
+    remove: Annotated[str | None, typer.Option(help="It is none.", metavar="TIME")] = None,
+    reset: Annotated[str | None, typer.Option(help="What imports find counts again.", metavar="TIME")] = None,
+) -> None:
+    """Show where histories were relisted or redenominated, and correct it by hand."""
+    from services.cli import breaks_command
+    from services.shared.settings import load_settings
+
+    said = {"--confirm": confirm, "--remove": remove, "--reset": reset}
+    breaks_command.breaks(symbols or [], said, load_settings().gateway)
+
+
+@data_app.command()
+def delete(
+    symbols: Annotated[list[str], typer.Argument(help="Cryptos.", metavar="SYMBOL…")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete cryptos: their candles of all lengths, and what is cached of them cannot be reached any more."""
+    from services.cli.delete_command import delete_cryptos
+    from services.shared.settings import load_settings
+
+    if not delete_cryptos(symbols, yes, load_settings().gateway):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -38,7 +38,7 @@ def run_request(
         raise InvalidInput.of("--curve-points", f"{curve_points} is out of range") from None
     for field, text in (("start", candles.start), ("end", candles.end)):
         if text is not None:
-            time = _time(text, f"--{field}")
+            time = parse_time(text, f"--{field}")
             try:
                 getattr(request, f"{field}_time").FromDatetime(time)
             except (OverflowError, ValueError):
@@ -55,7 +55,8 @@ def parse_interval(text: str) -> Interval:
         raise InvalidInput.of("--interval", f"{text!r} is not one of {choices}") from None
 
 
-def _time(text: str, option: str) -> datetime:
+def parse_time(text: str, option: str) -> datetime:
+    """Return an ISO 8601 time, in UTC where it names no zone; raise InvalidInput, naming the option."""
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
