@@ -1,23 +1,185 @@
-"""How a crypto is named: upper case, no separators, as exchanges write it (BTCUSDT)."""
+"""The grammar of symbols: how a crypto is named, and what is traded under the name.
+
+The canonical form of a symbol is one of three, and says its kind: `BTCUSDT` (spot), `BTCUSDT.P` (a perpetual
+future) and `BTCUSDT_240329` (a future that expires on that day, YYMMDD). Each is a crypto of its own. Exchanges
+and programs spell the same thing in other ways, all of which are read to the canonical form:
+
+    spot          BTCUSDT  btc/usdt  BTC-USDT  BTC_USDT  BINANCE:BTCUSDT
+    perpetual     BTCUSDT.P  BTCUSDT_PERP  BTC-PERPETUAL  BTC-USDT-SWAP  BTC/USDT:USDT  BTC_USDT_USDT
+    dated future  BTCUSDT_240329  BTCUSDT-240329  BTC-29MAR24  BTC/USDT:USDT-240329
+
+Letters are A to Z, or of one of the other scripts in which exchanges list symbols: Chinese (币安人生USDT),
+Japanese and Korean. Letters of other scripts are refused, for many look like Latin ones: two symbols that look
+the same would be two cryptos.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 
 from services.shared.errors import InvalidInput
 
 MAX_SYMBOL_LENGTH = 32
-_SEPARATORS = str.maketrans("", "", "/-_")
+# A name of a file has 255 bytes at most, and there each of these bytes may be written as three characters.
+_MAX_BYTES = 64
+
+# What cryptos are priced in.
+QUOTES = frozenset(
+    "USDT USDC FDUSD TUSD BUSD USDP USDS USDE USD1 PYUSD RLUSD XUSD GUSD HUSD USDD UST USD DAI VAI "
+    "EUR GBP JPY KRW TRY AUD BRL RUB UAH ZAR NGN PLN RON CZK ARS MXN COP CHF CAD INR THB VND HKD SGD NZD IDR "
+    "IDRT BIDR BVND BKRW AEUR EURI EURC EURT EURS BTC XBT ETH BNB TRX XRP DOGE DOT SOL HT OKB KCS".split()
+)
+# What programs write before a symbol, and is no crypto's name; two exchanges have a token that is called so.
+EXCHANGES = frozenset(
+    "BINANCE BINANCEUS BINANCEUSDM BITFINEX BITGET BITHUMB BITMART BITMEX BITSTAMP BITTREX BITVAVO BYBIT "
+    "COINBASE COINBASEPRO COINEX CRYPTO CRYPTOCOM DERIBIT DYDX EXMO FTX GATE GATEIO GEMINI HITBTC HTX HUOBI "
+    "HYPERLIQUID KRAKEN KUCOIN LBANK MEXC OKCOIN OKEX OKX PHEMEX POLONIEX UPBIT WHITEBIT WOONETWORK "
+    "BINGX BITFLYER BITRUE CEX".split()
+)
+_EXCHANGE_TOKENS = frozenset({"DYDX", "HTX"})
+_SCRIPTS = (
+    "\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff",  # Chinese
+    "\u3041-\u3096\u30a1-\u30fa\u30fc",  # Japanese kana
+    "\uac00-\ud7a3",  # Korean
+)
+# A word of a symbol in upper case; that it mixes no scripts is looked at apart.
+WORD = f"[A-Z0-9{''.join(_SCRIPTS)}]+"
+DAY = r"\d{6}|\d{1,2}[A-Z]{3}\d{2}"
+PERPETUAL_WORD = "PERP|PERPETUAL|SWAP"
+
+_EXCHANGE = re.compile(r"([A-Z0-9]+):")
+_OPTION = re.compile(rf".+[-_](?:{DAY})-[0-9.]+-[CP]")
+_PERPETUAL = re.compile(rf"(?P<root>.+?)(?:\.P|[-_](?:{PERPETUAL_WORD}))")
+_DATED = re.compile(rf"(?P<root>.+?)[-_](?P<day>{DAY})")
+_ROOT = re.compile(rf"(?P<base>{WORD})(?:[/_-](?P<quote>{WORD}))?")
+_SETTLED_ROOT = re.compile(rf"(?P<base>{WORD})(?:/(?P<quote>{WORD}):|_(?P<other_quote>{WORD})_)(?P<settled>{WORD})")
+_ONE_SCRIPT = re.compile("|".join(f"[A-Z0-9._{script}]*" for script in _SCRIPTS))
+_ASCII_UPPER = {ord(lower): lower.upper() for lower in "abcdefghijklmnopqrstuvwxyz"}
+
+
+class Kind(StrEnum):
+    """What is traded under a symbol."""
+
+    SPOT = "spot"
+    PERPETUAL = "perpetual"
+    DATED_FUTURE = "dated future"
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A symbol that was read. `root` is the pair, or the crypto alone where the quote is not said (BTC-PERP).
+
+    `suffix` is `.P` for a perpetual, `_YYMMDD` for a dated future, and empty for spot.
+    """
+
+    root: str
+    suffix: str
+
+    @property
+    def canonical(self) -> str:
+        """The symbol as it is stored."""
+        return f"{self.root}{self.suffix}"
+
+    @property
+    def kind(self) -> Kind:
+        """What is traded."""
+        if not self.suffix:
+            return Kind.SPOT
+        return Kind.PERPETUAL if self.suffix == ".P" else Kind.DATED_FUTURE
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether it ends in a known quote, and what stands before can be a crypto.
+
+        Of a future the quote may be missing. What people give by hand needs not be a pair; what is read from
+        names and columns of files has to be one.
+        """
+        quoted = [quote for quote in QUOTES if self.root.endswith(quote) and self.root != quote]
+        bases = [self.root.removesuffix(quote) for quote in quoted]
+        if not bases and self.suffix:
+            bases = [self.root]
+        return bool(bases) and not any(
+            base in EXCHANGES - _EXCHANGE_TOKENS or (base.isdigit() and base.isascii()) for base in bases
+        )
+
+
+def parse_symbol(text: str, field: str = "symbol") -> Symbol:
+    """Read a symbol in any of its spellings; raise InvalidInput, naming `field`, where `text` is none."""
+    upper = unicodedata.normalize("NFC", text.strip()[: 4 * MAX_SYMBOL_LENGTH]).translate(_ASCII_UPPER)
+    if not upper:
+        raise InvalidInput.of(field, "a symbol is needed")
+
+    def refused(reason: str) -> InvalidInput:
+        shown = text if len(text) <= MAX_SYMBOL_LENGTH else f"{text[:MAX_SYMBOL_LENGTH]}…"
+        return InvalidInput.of(field, f"{shown!r} is not a symbol: {reason}")
+
+    if exchange := _EXCHANGE.match(upper):
+        if exchange[1] not in EXCHANGES:
+            raise refused(f"{exchange[1][:MAX_SYMBOL_LENGTH]} is no exchange that is known")
+        upper = upper[exchange.end() :]
+    if _OPTION.fullmatch(upper):
+        raise refused("it is an option, and options have no candles of a crypto")
+    suffix, rest = "", upper
+    if perpetual := _PERPETUAL.fullmatch(upper):
+        suffix, rest = ".P", perpetual["root"]
+    elif dated := _DATED.fullmatch(upper):
+        day = _day(dated["day"])
+        if day is None:
+            raise refused(f"{dated['day']} is no day, like 240329 or 29MAR24")
+        suffix, rest = f"_{day}", dated["root"]
+    if settled := _SETTLED_ROOT.fullmatch(rest):
+        base, quote = settled["base"], settled["quote"] or settled["other_quote"]
+        if quote != settled["settled"]:
+            raise refused(f"it is settled in {settled['settled']} and priced in {quote}")
+        suffix = suffix or ".P"
+    elif root := _ROOT.fullmatch(rest):
+        base, quote = root["base"], root["quote"]
+    else:
+        raise refused(f"1 to {MAX_SYMBOL_LENGTH} letters and digits, like BTCUSDT, BTCUSDT.P or BTCUSDT_240329")
+    if quote and quote not in QUOTES:
+        raise refused(f"{quote} is no currency that is known; without a sign before it, it is taken as it is")
+    symbol = Symbol(f"{base}{quote or ''}", suffix)
+    if len(symbol.canonical) > MAX_SYMBOL_LENGTH or len(symbol.canonical.encode()) > _MAX_BYTES:
+        raise refused(f"it is longer than {MAX_SYMBOL_LENGTH} characters, or than {_MAX_BYTES} bytes of UTF-8")
+    if not _ONE_SCRIPT.fullmatch(symbol.canonical):
+        raise refused("it mixes letters of several scripts")
+    return symbol
 
 
 def canonical_symbol(text: str, field: str = "symbol") -> str:
-    """Return `text` as a symbol: `btc/usdt`, `BTC-USDT` and `BTC_USDT` are all BTCUSDT.
+    """Return the canonical form of a symbol: `btc/usdt`, `BTC-USDT` and `BTC_USDT` are all BTCUSDT.
 
-    Raises InvalidInput, naming `field`, where what remains is not 1 to 32 letters (A to Z) and digits.
+    A canonical form is returned as it is. Raises InvalidInput, naming `field`, where `text` is no symbol.
     """
-    # Not every letter of Unicode: two that look the same would be two cryptos.
-    symbol = text.strip().translate(_SEPARATORS)
-    if not symbol:
-        raise InvalidInput.of(field, "a symbol is needed")
-    if len(symbol) > MAX_SYMBOL_LENGTH or not (symbol.isascii() and symbol.isalnum()):
-        shown = text if len(text) <= MAX_SYMBOL_LENGTH else f"{text[:MAX_SYMBOL_LENGTH]}…"
-        raise InvalidInput.of(
-            field, f"{shown!r} is not a symbol: 1 to {MAX_SYMBOL_LENGTH} letters and digits, like BTCUSDT"
-        )
-    return symbol.upper()
+    return parse_symbol(text, field).canonical
+
+
+def kind_of(symbol: str) -> Kind:
+    """Return what is traded under a canonical symbol.
+
+    Earlier versions stored BTCUSDT_PERP as BTCUSDTPERP, and BTCUSDT_240329 as BTCUSDT240329.
+    """
+    if (kind := parse_symbol(symbol).kind) is not Kind.SPOT:
+        return kind
+    if _is_quoted(symbol.removesuffix("PERP")) and symbol.endswith("PERP"):
+        return Kind.PERPETUAL
+    is_dated = _is_quoted(symbol[:-6]) and _day(symbol[-6:]) is not None
+    return Kind.DATED_FUTURE if is_dated else Kind.SPOT
+
+
+def _is_quoted(root: str) -> bool:
+    return any(root.endswith(quote) and root != quote for quote in QUOTES)
+
+
+def _day(text: str) -> str | None:
+    """Return a day as YYMMDD; None where it is none. Its year is one of this century."""
+    try:
+        if text.isdigit():
+            day = datetime.strptime(f"20{text}", "%Y%m%d")
+        else:
+            day = datetime.strptime(f"{text[:-2].rjust(5, '0')}20{text[-2:]}", "%d%b%Y")
+    except ValueError:
+        return None
+    return f"{day:%y%m%d}"
