@@ -163,7 +163,11 @@ def rules(
 def import_(
     paths: Annotated[list[Path], typer.Argument(help="Files or folders; .gz too.", metavar="PATH…")],
     symbol: Annotated[
-        str | None, typer.Option(help="The crypto, where the files' names do not tell it.")
+        str | None,
+        typer.Option(help="The crypto, whatever the files tell: BTCUSDT, BTCUSDT.P, BTCUSDT_240329."),
+    ] = None,
+    interval: Annotated[
+        str | None, typer.Option(help="How long the files' candles are, whatever they tell: 1m to 1h.")
     ] = None,
     on_conflict: Annotated[
         ConflictRule,
@@ -174,7 +178,7 @@ def import_(
     from services.cli.import_command import import_files
     from services.shared.settings import load_settings
 
-    if not import_files(paths, symbol, on_conflict, load_settings().gateway):
+    if not import_files(paths, symbol, interval, on_conflict, load_settings().gateway):
         raise typer.Exit(1)
 
 

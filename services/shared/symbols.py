@@ -1,16 +1,16 @@
 """The grammar of symbols: how a crypto is named, and what is traded under the name.
 
-The canonical form of a symbol is one of three, and says its kind: `BTCUSDT` (spot), `BTCUSDT.P` (a perpetual
-future) and `BTCUSDT_240329` (a future that expires on that day, YYMMDD). Each is a crypto of its own. Exchanges
-and programs spell the same thing in other ways, all of which are read to the canonical form:
+The canonical form of a symbol is one of three, and says its kind: `BTCUSDT` (spot), `BTCUSDT.P` (a
+perpetual future) and `BTCUSDT_240329` (a future that expires on that day, YYMMDD). Each is a crypto of its
+own. Exchanges and programs spell the same thing in other ways, all of which are read to the canonical form:
 
     spot          BTCUSDT  btc/usdt  BTC-USDT  BTC_USDT  BINANCE:BTCUSDT
     perpetual     BTCUSDT.P  BTCUSDT_PERP  BTC-PERPETUAL  BTC-USDT-SWAP  BTC/USDT:USDT  BTC_USDT_USDT
     dated future  BTCUSDT_240329  BTCUSDT-240329  BTC-29MAR24  BTC/USDT:USDT-240329
 
 Letters are A to Z, or of one of the other scripts in which exchanges list symbols: Chinese (币安人生USDT),
-Japanese and Korean. Letters of other scripts are refused, for many look like Latin ones: two symbols that look
-the same would be two cryptos.
+Japanese and Korean. Letters of other scripts are refused, for many look like Latin ones: two symbols that
+look the same would be two cryptos.
 """
 
 import re
@@ -27,16 +27,24 @@ _MAX_BYTES = 64
 
 # What cryptos are priced in.
 QUOTES = frozenset(
-    "USDT USDC FDUSD TUSD BUSD USDP USDS USDE USD1 PYUSD RLUSD XUSD GUSD HUSD USDD UST USD DAI VAI "
-    "EUR GBP JPY KRW TRY AUD BRL RUB UAH ZAR NGN PLN RON CZK ARS MXN COP CHF CAD INR THB VND HKD SGD NZD IDR "
-    "IDRT BIDR BVND BKRW AEUR EURI EURC EURT EURS BTC XBT ETH BNB TRX XRP DOGE DOT SOL HT OKB KCS".split()
+    (
+        *("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDP", "USDS", "USDE", "USD1", "PYUSD", "RLUSD"),
+        *("XUSD", "GUSD", "HUSD", "USDD", "UST", "USD", "DAI", "VAI", "EUR", "GBP", "JPY", "KRW", "TRY"),
+        *("AUD", "BRL", "RUB", "UAH", "ZAR", "NGN", "PLN", "RON", "CZK", "ARS", "MXN", "COP", "CHF", "CAD"),
+        *("INR", "THB", "VND", "HKD", "SGD", "NZD", "IDR", "IDRT", "BIDR", "BVND", "BKRW", "AEUR", "EURI"),
+        *("EURC", "EURT", "EURS", "BTC", "XBT", "ETH", "BNB", "TRX", "XRP", "DOGE", "DOT", "SOL", "HT"),
+        *("OKB", "KCS"),
+    )
 )
 # What programs write before a symbol, and is no crypto's name; two exchanges have a token that is called so.
 EXCHANGES = frozenset(
-    "BINANCE BINANCEUS BINANCEUSDM BITFINEX BITGET BITHUMB BITMART BITMEX BITSTAMP BITTREX BITVAVO BYBIT "
-    "COINBASE COINBASEPRO COINEX CRYPTO CRYPTOCOM DERIBIT DYDX EXMO FTX GATE GATEIO GEMINI HITBTC HTX HUOBI "
-    "HYPERLIQUID KRAKEN KUCOIN LBANK MEXC OKCOIN OKEX OKX PHEMEX POLONIEX UPBIT WHITEBIT WOONETWORK "
-    "BINGX BITFLYER BITRUE CEX".split()
+    (
+        *("BINANCE", "BINANCEUS", "BINANCEUSDM", "BITFINEX", "BITGET", "BITHUMB", "BITMART", "BITMEX"),
+        *("BITSTAMP", "BITTREX", "BITVAVO", "BYBIT", "COINBASE", "COINBASEPRO", "COINEX", "CRYPTO"),
+        *("CRYPTOCOM", "DERIBIT", "DYDX", "EXMO", "FTX", "GATE", "GATEIO", "GEMINI", "HITBTC", "HTX"),
+        *("HUOBI", "HYPERLIQUID", "KRAKEN", "KUCOIN", "LBANK", "MEXC", "OKCOIN", "OKEX", "OKX", "PHEMEX"),
+        *("POLONIEX", "UPBIT", "WHITEBIT", "WOONETWORK", "BINGX", "BITFLYER", "BITRUE", "CEX"),
+    )
 )
 _EXCHANGE_TOKENS = frozenset({"DYDX", "HTX"})
 _SCRIPTS = (
@@ -54,7 +62,9 @@ _OPTION = re.compile(rf".+[-_](?:{DAY})-[0-9.]+-[CP]")
 _PERPETUAL = re.compile(rf"(?P<root>.+?)(?:\.P|[-_](?:{PERPETUAL_WORD}))")
 _DATED = re.compile(rf"(?P<root>.+?)[-_](?P<day>{DAY})")
 _ROOT = re.compile(rf"(?P<base>{WORD})(?:[/_-](?P<quote>{WORD}))?")
-_SETTLED_ROOT = re.compile(rf"(?P<base>{WORD})(?:/(?P<quote>{WORD}):|_(?P<other_quote>{WORD})_)(?P<settled>{WORD})")
+_SETTLED_ROOT = re.compile(
+    rf"(?P<base>{WORD})(?:/(?P<quote>{WORD}):|_(?P<other_quote>{WORD})_)(?P<settled>{WORD})"
+)
 _ONE_SCRIPT = re.compile("|".join(f"[A-Z0-9._{script}]*" for script in _SCRIPTS))
 _ASCII_UPPER = {ord(lower): lower.upper() for lower in "abcdefghijklmnopqrstuvwxyz"}
 
@@ -110,41 +120,11 @@ def parse_symbol(text: str, field: str = "symbol") -> Symbol:
     upper = unicodedata.normalize("NFC", text.strip()[: 4 * MAX_SYMBOL_LENGTH]).translate(_ASCII_UPPER)
     if not upper:
         raise InvalidInput.of(field, "a symbol is needed")
-
-    def refused(reason: str) -> InvalidInput:
+    try:
+        symbol = _parsed(upper)
+    except ValueError as error:
         shown = text if len(text) <= MAX_SYMBOL_LENGTH else f"{text[:MAX_SYMBOL_LENGTH]}…"
-        return InvalidInput.of(field, f"{shown!r} is not a symbol: {reason}")
-
-    if exchange := _EXCHANGE.match(upper):
-        if exchange[1] not in EXCHANGES:
-            raise refused(f"{exchange[1][:MAX_SYMBOL_LENGTH]} is no exchange that is known")
-        upper = upper[exchange.end() :]
-    if _OPTION.fullmatch(upper):
-        raise refused("it is an option, and options have no candles of a crypto")
-    suffix, rest = "", upper
-    if perpetual := _PERPETUAL.fullmatch(upper):
-        suffix, rest = ".P", perpetual["root"]
-    elif dated := _DATED.fullmatch(upper):
-        day = _day(dated["day"])
-        if day is None:
-            raise refused(f"{dated['day']} is no day, like 240329 or 29MAR24")
-        suffix, rest = f"_{day}", dated["root"]
-    if settled := _SETTLED_ROOT.fullmatch(rest):
-        base, quote = settled["base"], settled["quote"] or settled["other_quote"]
-        if quote != settled["settled"]:
-            raise refused(f"it is settled in {settled['settled']} and priced in {quote}")
-        suffix = suffix or ".P"
-    elif root := _ROOT.fullmatch(rest):
-        base, quote = root["base"], root["quote"]
-    else:
-        raise refused(f"1 to {MAX_SYMBOL_LENGTH} letters and digits, like BTCUSDT, BTCUSDT.P or BTCUSDT_240329")
-    if quote and quote not in QUOTES:
-        raise refused(f"{quote} is no currency that is known; without a sign before it, it is taken as it is")
-    symbol = Symbol(f"{base}{quote or ''}", suffix)
-    if len(symbol.canonical) > MAX_SYMBOL_LENGTH or len(symbol.canonical.encode()) > _MAX_BYTES:
-        raise refused(f"it is longer than {MAX_SYMBOL_LENGTH} characters, or than {_MAX_BYTES} bytes of UTF-8")
-    if not _ONE_SCRIPT.fullmatch(symbol.canonical):
-        raise refused("it mixes letters of several scripts")
+        raise InvalidInput.of(field, f"{shown!r} is not a symbol: {error}") from None
     return symbol
 
 
@@ -167,6 +147,52 @@ def kind_of(symbol: str) -> Kind:
         return Kind.PERPETUAL
     is_dated = _is_quoted(symbol[:-6]) and _day(symbol[-6:]) is not None
     return Kind.DATED_FUTURE if is_dated else Kind.SPOT
+
+
+def _parsed(text: str) -> Symbol:
+    """Read a symbol in upper case; raise ValueError, which tells why, where it is none."""
+    if exchange := _EXCHANGE.match(text):
+        if exchange[1] not in EXCHANGES:
+            raise ValueError(f"{exchange[1][:MAX_SYMBOL_LENGTH]} is no exchange that is known")
+        text = text[exchange.end() :]
+    if _OPTION.fullmatch(text):
+        raise ValueError("it is an option, and the prices of an option are not those of a crypto")
+    if perpetual := _PERPETUAL.fullmatch(text):
+        symbol = Symbol(_root(perpetual["root"])[0], ".P")
+    elif dated := _DATED.fullmatch(text):
+        day = _day(dated["day"])
+        if day is None:
+            raise ValueError(f"{dated['day']} is no day, like 240329 or 29MAR24")
+        symbol = Symbol(_root(dated["root"])[0], f"_{day}")
+    else:
+        root, is_settled = _root(text)
+        symbol = Symbol(root, ".P" if is_settled else "")
+    if len(symbol.canonical) > MAX_SYMBOL_LENGTH or len(symbol.canonical.encode()) > _MAX_BYTES:
+        raise ValueError(
+            f"it is longer than {MAX_SYMBOL_LENGTH} characters, or than {_MAX_BYTES} bytes of UTF-8"
+        )
+    if not _ONE_SCRIPT.fullmatch(symbol.canonical):
+        raise ValueError("it mixes letters of several scripts")
+    return symbol
+
+
+def _root(text: str) -> tuple[str, bool]:
+    """Return the pair, or crypto, without signs, and whether it is said what it is settled in."""
+    if settled := _SETTLED_ROOT.fullmatch(text):
+        base, quote = settled["base"], settled["quote"] or settled["other_quote"]
+        if quote != settled["settled"]:
+            raise ValueError(f"it is priced in {quote} and settled in {settled['settled']}")
+    elif root := _ROOT.fullmatch(text):
+        base, quote = root["base"], root["quote"] or ""
+    else:
+        raise ValueError(
+            f"1 to {MAX_SYMBOL_LENGTH} letters and digits, like BTCUSDT, BTCUSDT.P or BTCUSDT_240329"
+        )
+    if quote and quote not in QUOTES:
+        raise ValueError(
+            f"{quote} is no currency that is known; without a sign before it, it is taken as it is"
+        )
+    return f"{base}{quote}", settled is not None
 
 
 def _is_quoted(root: str) -> bool:
