@@ -10,7 +10,7 @@ from tests.cli.conftest import Cli
 async def _imported(cli: Cli, folder: Path) -> None:
     later_s = START_S + 30 * 86_400
     rows = [f"{START_S},2,2,2,2,0", f"{START_S + 7200},2,2,2,2,1", f"{later_s},90,90,90,90,1"]
-    (folder / "CHECKUSDT.csv").write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]))
+    (folder / "CHECKUSDT-1h.csv").write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]))
     assert (await cli("import", folder)).status == 0
 
 
