@@ -34,6 +34,28 @@ async def test_all_cryptos_as_json(cli: Cli, tmp_path: Path) -> None:
     assert checks["CHECKUSDT"]["breaks"][0]["open"] == 90
 
 
+async def test_what_was_stored_wrongly_is_named(cli: Cli, tmp_path: Path) -> None:
+    """What earlier versions made of such files, forced in."""
+    rows = [f"{START_S + 4 * 3600 * number},2,3,1,{2 + number % 2},0" for number in range(30)]
+    file = tmp_path / "candles.csv"
+    file.write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]))
+    assert (await cli("import", file, "--symbol", "BITSTAMP", "--interval", "1h")).status == 0
+    out = (await cli("data", "check", "BITSTAMP", COLUMNS="300")).out
+    place = "from 2024-01-01 00:00 UTC to 2024-01-05 20:00 UTC"
+    for sentence in (
+        "BITSTAMP: the symbol is no pair like BTCUSDT, BTCUSDT.P or BTCUSDT_240329",
+        f"BITSTAMP: 30 candles are 4 hours apart {place}: longer candles, stored as hours?",
+        f"BITSTAMP: 30 candles {place} have no volume, though their prices change: mark or index prices?",
+    ):
+        assert sentence in out
+    (check,) = map(json.loads, (await cli("data", "check", "BITSTAMP", "--format", "jsonl")).out.splitlines())
+    assert [suspicion["sign"] for suspicion in check["suspicions"]] == [
+        "no pair",
+        "longer candles",
+        "no volume",
+    ]
+
+
 async def test_an_unknown_symbol_is_named_in_one_line(cli: Cli, tmp_path: Path) -> None:
     await _imported(cli, tmp_path)
     for symbol, reason in (("NOSUCH", "there is no crypto 'NOSUCH'"), ("a b", "SYMBOL: 'a b' is not a")):
