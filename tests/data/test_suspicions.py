@@ -55,11 +55,11 @@ def test_a_symbol_that_is_no_pair_is_named(symbol: str) -> None:
 def test_a_stretch_of_longer_candles_is_named(hours: int) -> None:
     whole = random_candles(2, 1000)
     kept = np.arange(1000)
-    for first in (240, 480):
-        kept = kept[(kept < first) | (kept >= first + 6 * hours) | (kept % hours == 0)]
+    for first in (240, 600):
+        kept = kept[(kept < first) | (kept >= first + 12 * hours) | (kept % hours == 0)]
     # The hour behind a stretch is as far away as the others of it.
     expected = Suspicion(
-        Sign.LONGER_CANDLES, START_S + 240 * HOUR_S, START_S + (480 + 6 * hours) * HOUR_S, 14, hours
+        Sign.LONGER_CANDLES, START_S + 240 * HOUR_S, START_S + (600 + 12 * hours) * HOUR_S, 26, hours
     )
     assert find_suspicions("BTCUSDT", whole.at(kept)) == (expected,)
     fewer = np.arange(1000)
@@ -118,9 +118,19 @@ def test_two_markets_in_one_history_are_named() -> None:
             whole, **{name: getattr(whole, name) * np.where(is_other, factor, 1.0) for name in names}
         )
 
-    found = find_suspicions("BTCUSDT", with_other_market(range(50, 60), range(200, 201)))
-    assert found == (Suspicion(Sign.TWO_MARKETS, START_S + 50 * HOUR_S, START_S + 200 * HOUR_S, 11),)
-    assert find_suspicions("BTCUSDT", with_other_market(range(50, 60), range(200, 201), factor=1e6)) == found
-    # Once may be a wrong tick; a change that stays, or comes back weeks later, is a change.
-    assert find_suspicions("BTCUSDT", with_other_market(range(50, 60))) == ()
-    assert find_suspicions("BTCUSDT", with_other_market(range(50, 110), range(300, 400))) == ()
+    found = find_suspicions("BTCUSDT", with_other_market(range(50, 60), range(99, 100), range(200, 201)))
+    assert found == (Suspicion(Sign.TWO_MARKETS, START_S + 50 * HOUR_S, START_S + 200 * HOUR_S, 12),)
+    assert (
+        find_suspicions(
+            "BTCUSDT", with_other_market(range(50, 60), range(99, 100), range(200, 201), factor=1e6)
+        )
+        == found
+    )
+    # Twice may be a wrong tick; a change that stays, or comes back days later, is a change.
+    assert find_suspicions("BTCUSDT", with_other_market(range(50, 60), range(99, 100))) == ()
+    assert (
+        find_suspicions(
+            "BTCUSDT", with_other_market(range(20, 50), range(99, 150), range(170, 220), range(300, 400))
+        )
+        == ()
+    )
