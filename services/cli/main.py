@@ -191,7 +191,7 @@ def check(
         Format, typer.Option("--format", help="A table, or a line of JSON for every crypto.")
     ] = Format.TABLE,
 ) -> None:
-    """Show gaps, breaks, candles without volume, first and last of what is stored."""
+    """Show gaps, breaks, candles without volume, first and last, and what looks wrong of what is stored."""
     from services.cli.check_command import check_histories
     from services.shared.settings import load_settings
 

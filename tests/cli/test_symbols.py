@@ -84,6 +84,24 @@ async def test_each_can_be_checked(cli: Cli) -> None:
     assert [check["suspicions"] for check in checks] == [[], []]
 
 
+async def test_folders_of_samples_are_imported_for_what_they_are(cli: Cli, import_cases: Path) -> None:
+    cases = ("kinds-of-klines-mixed", "short-files-of-longer-candles", "symbol-column")
+    finished = await cli("import", *(import_cases / case for case in cases))
+    assert finished.status == 1
+    lines = finished.out.splitlines()
+    written = {line.split(":")[0]: line.split()[1] for line in lines if " written" in line}
+    assert written == {
+        **dict.fromkeys(("AQUSDT.P", "GGGUSDT", "GGGUSDT_240329"), "72"),
+        **dict.fromkeys(("BTCUSDT.P", "VVAUSDT", "VVBUSDT", "VVDUSDT.P"), "48"),
+        "OOOUSDT": "24",
+    }
+    refused = [line for line in lines if " written" not in line]
+    assert sum("long: 1h cannot be made of them" in line for line in refused) == 9
+    assert sum("not candles of a crypto: give --symbol" in line for line in refused) == 2
+    assert sum("its rows tell VVHUSDT_250627, and its name VVGUSDT" in line for line in refused) == 1
+    assert len(refused) == 12
+
+
 async def test_a_move_and_a_dump_keep_them(postgres, tmp_path: Path) -> None:  # noqa: F811
     names = dict(
         enumerate(("BTC/USDT", "BTC/USDT:USDT", "BTC-USDT-240329", "币安人生/USDT", "BTC-27JUN25-1-C"))

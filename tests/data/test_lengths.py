@@ -56,9 +56,11 @@ def test_hours_with_gaps_are_taken(tmp_path: Path) -> None:
 def test_an_odd_time_does_not_make_longer_candles_hours(tmp_path: Path, step: int, said: str) -> None:
     # Daily candles of a country are an hour earlier in summer.
     hours = [hour - (40 * step < hour < 60 * step) for hour in range(0, 100 * step, step)]
-    file = written(tmp_path, [START_S + 3600 * hour for hour in hours])
-    with pytest.raises(InvalidInput, match=f"its candles are {said} long"):
-        read_file(file, Interval.HOUR_1, now_s=NOW_S)
+    # Some rows behind them are of hours.
+    for more in ([], [hours[-1] + hour for hour in range(1, 40)]):
+        file = written(tmp_path, [START_S + 3600 * hour for hour in (*hours, *more)])
+        with pytest.raises(InvalidInput, match=f"its candles are {said} long"):
+            read_file(file, Interval.HOUR_1, now_s=NOW_S)
 
 
 # --- few rows

@@ -18,8 +18,6 @@ from services.shared.interval import Interval
 
 # Fewer may look so by chance: where nothing was traded in between, or a few times are just wrong.
 _TELLING_CANDLES = 10
-# A distance that so many of the others are equal to is how long candles are, and not how far they lie apart.
-_TELLING_SHARE = 0.75
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 # Of a length that has a month in it, only that it is longer than an hour matters.
@@ -98,7 +96,9 @@ def told_by_distances(open_time_s: TimeColumn, interval: Interval) -> int | None
     if shorter_s is not None:
         return shorter_s
     is_off = off_grid(open_time_s, interval)
-    times = np.unique(open_time_s[~is_off])
+    times = open_time_s[~is_off]
+    # Not np.unique, which sorts what is sorted.
+    times = times[np.diff(times, prepend=-1) > 0]
     if len(times) < 2 or is_off.sum() > len(times):
         return None
     if len(times) < _TELLING_CANDLES:
@@ -107,9 +107,9 @@ def told_by_distances(open_time_s: TimeColumn, interval: Interval) -> int | None
     common_s, usual_s = int(np.gcd.reduce(distances)), int(distances[np.argmax(counts)])
     if common_s > interval.seconds:
         return common_s
-    # Daily candles in local time are 23 or 25 hours apart twice a year.
-    is_usual = usual_s in _USUAL_LONGER_S and counts.max() > _TELLING_SHARE * counts.sum()
-    return usual_s if is_usual and distances[0] > interval.seconds else interval.seconds
+    # Daily candles in local time are 23 or 25 hours apart twice a year, and a few times may be wrong.
+    is_longer = usual_s in _USUAL_LONGER_S and usual_s > interval.seconds and 2 * counts.max() > counts.sum()
+    return usual_s if is_longer else interval.seconds
 
 
 def _told_by_few(distances_s: TimeColumn, interval: Interval) -> int | None:
