@@ -79,6 +79,9 @@ def test_longer_candles_over_true_hours_are_named(hours: int) -> None:
         Sign.LONGER_CANDLES_OVER_HOURS, START_S + 48 * HOUR_S, START_S + places[-1] * HOUR_S, 3, hours
     )
     assert find_suspicions("BTCUSDT", changed(whole, **columns)) == (expected,)
+    # An hour with little volume is no sum of others.
+    columns["volume"][places] = 1e-3
+    assert find_suspicions("BTCUSDT", changed(whole, **columns)) == ()
 
 
 def test_the_samples_of_short_files_as_they_were_stored(import_cases: Path) -> None:
