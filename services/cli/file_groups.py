@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from services.data.readers.file_symbol import symbol_of
-from services.shared.errors import InvalidInput
+from services.data.readers.file_symbol import told_by_name
 
 
 def grouped(
@@ -19,12 +18,5 @@ def grouped(
         return [files]
     groups: dict[str | Path, list[Path]] = {}
     for file in files:
-        groups.setdefault(_named(file) or symbol_in(file) or file, []).append(file)
+        groups.setdefault(told_by_name(file).symbol or symbol_in(file) or file, []).append(file)
     return groups.values()
-
-
-def _named(file: Path) -> str | None:
-    try:
-        return symbol_of(file)
-    except InvalidInput:
-        return None

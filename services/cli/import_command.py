@@ -25,6 +25,7 @@ from services.cli.import_progress import ImportProgress
 from services.cli.import_report import import_report, readable_path
 from services.data.conflict_rule import ConflictRule
 from services.data.readers.detect import read_file
+from services.data.readers.lengths import given_length
 from services.data.readers.report import FileReading
 from services.shared.clock import utc
 from services.shared.errors import BackcastError, Denied, InvalidInput, Refused, Unauthenticated, Unavailable
@@ -37,20 +38,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What is the same for all files; the symbol is None where each file tells its own."""
+    """What is the same for all files; symbol and length are None where each file tells its own.
+
+    `length_s` is how long the files' candles are, in seconds.
+    """
 
     symbol: str | None
     on_conflict: ConflictRule
+    length_s: int | None = None
 
 
-def import_files(paths: list[Path], symbol: str | None, on_conflict: ConflictRule, address: str) -> bool:
-    """Import files and folders, with a line for each file; return whether every file could be imported."""
+def import_files(
+    paths: list[Path], symbol: str | None, interval: str | None, on_conflict: ConflictRule, address: str
+) -> bool:
+    """Import files and folders, with a line for each file; return whether every file could be imported.
+
+    `symbol` and `interval` (like `1h`) decide for all files, whatever they tell.
+    """
+    length_s = None if interval is None else given_length(interval, Interval.HOUR_1, "--interval")
     if symbol is not None:
         symbol = canonical_symbol(symbol, "--symbol")
     files = [file for path in paths for file in _files(path)]
     if not files:
         raise InvalidInput.of("PATH", f"there is no file to import in {', '.join(map(readable_path, paths))}")
-    return asyncio.run(_import_all(files, ImportOptions(symbol, on_conflict), address))
+    return asyncio.run(_import_all(files, ImportOptions(symbol, on_conflict, length_s), address))
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -118,6 +129,8 @@ async def _readings(
                 now_s=int(time.time()),
                 on_conflict=options.on_conflict,
                 progress=partial(progress.read, numbers[file]),
+                symbol=options.symbol,
+                length_s=options.length_s,
             )
         except BackcastError as error:
             return error
@@ -184,9 +197,9 @@ async def _write(
     stub: "MarketDataServiceAsyncStub", reading: FileReading, options: ImportOptions, progress: ImportProgress
 ) -> tuple[str, ImportCandlesResponse]:
     """Write what was read; return whose candles they are, and what was done with them."""
-    symbol = options.symbol or reading.symbol
+    symbol = reading.symbol
     if symbol is None:
-        raise InvalidInput.of("symbol", "neither the file nor its name tells it: give --symbol")
+        raise InvalidInput.of("file", f"its content tells no crypto, and {reading.no_symbol}: give --symbol")
     if not len(reading.candles):
         return symbol, ImportCandlesResponse()
     counts = await write_candles(

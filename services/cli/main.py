@@ -163,7 +163,11 @@ def rules(
 def import_(
     paths: Annotated[list[Path], typer.Argument(help="Files or folders; .gz too.", metavar="PATH…")],
     symbol: Annotated[
-        str | None, typer.Option(help="The crypto, where the files' names do not tell it.")
+        str | None,
+        typer.Option(help="The crypto, whatever the files tell: BTCUSDT, BTCUSDT.P, BTCUSDT_240329."),
+    ] = None,
+    interval: Annotated[
+        str | None, typer.Option(help="How long the files' candles are, whatever they tell: 1m to 1h.")
     ] = None,
     on_conflict: Annotated[
         ConflictRule,
@@ -177,7 +181,7 @@ def import_(
     from services.cli.import_command import import_files
     from services.shared.settings import load_settings
 
-    if not import_files(paths, symbol, on_conflict, load_settings().gateway):
+    if not import_files(paths, symbol, interval, on_conflict, load_settings().gateway):
         raise typer.Exit(1)
 
 
@@ -190,7 +194,7 @@ def check(
         Format, typer.Option("--format", help="A table, or a line of JSON for every crypto.")
     ] = Format.TABLE,
 ) -> None:
-    """Show gaps, breaks, candles without volume, first and last of what is stored."""
+    """Show gaps, breaks, candles without volume, first and last, and what looks wrong of what is stored."""
     from services.cli.check_command import check_histories
     from services.shared.settings import load_settings
 

@@ -34,7 +34,7 @@ from services.shared.clock import EARLIEST_S, LATEST_S
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 from services.shared.paging import MAX_SYMBOLS, page_size
-from services.shared.symbols import canonical_symbol
+from services.shared.symbols import canonical_symbol, kind_of
 
 # Of columns in a message, so that it stays below 1 MiB.
 BLOCK_BYTES = 960_000
@@ -196,6 +196,7 @@ def _crypto_message(crypto: Crypto) -> crypto_pb2.Crypto:
         fingerprint=crypto.fingerprint,
         synthetic=crypto.synthetic,
         fingerprint_before=crypto.fingerprint_before or "",
+        kind=crypto_pb2.CryptoKind.Value(f"CRYPTO_KIND_{kind_of(crypto.symbol).name}"),
     )
 
 

@@ -181,7 +181,7 @@ async def test_ctrl_c_ends_an_import_at_once(cli: Cli, tmp_path: Path) -> None:
 
 async def test_a_terminal_shows_progress_and_ten_rejections(cli: Cli, tmp_path: Path) -> None:
     bad = [f"{START_S + 3600 * hour},1,1,2,1,1" for hour in range(12)]
-    file = write_rows(tmp_path / "CLITTYUSDT.csv", *bad, f"{START_S - 3600},1,1,1,1,1")
+    file = write_rows(tmp_path / "CLITTYUSDT-1h.csv", *bad, f"{START_S - 3600},1,1,1,1,1")
     reading, writing = pty.openpty()
     fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = await asyncio.create_subprocess_exec(

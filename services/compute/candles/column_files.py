@@ -31,7 +31,7 @@ _GB = 10**9
 _ABANDONED_S = 3_600
 
 _INTERVALS = "|".join(interval.value for interval in Interval)
-# What stands before the first dash is a symbol: letters and digits.
+# What stands before the first dash is a symbol, quoted as in URLs: BTCUSDT.P has none, nor BTCUSDT_240329.
 _NAME = re.compile(
     rf"(?P<series>[^-]+-(?:{_INTERVALS})-)(?P<fingerprint>.+)\.(?P<column>{HISTORY}|{'|'.join(VALUE_COLUMNS)})"
 )

@@ -21,9 +21,9 @@ def sniff(magic: bytes) -> bool:
 def read(content: IO[bytes]) -> Iterator[CandleRows]:
     """Yield the rows; raises InvalidInput where the file is broken, or a column missing or of no use."""
     with readable_breakage("Arrow"), pa.PythonFile(content, "r") as file:
-        wanted = wanted_fields(pa.ipc.open_file(file).schema)
+        wanted, others = wanted_fields(pa.ipc.open_file(file).schema)
         options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=wanted)
-        yield from read_batches(_batches(pa.ipc.open_file(file, options=options), wanted))
+        yield from read_batches(_batches(pa.ipc.open_file(file, options=options), wanted), others)
 
 
 def _batches(reader: pa.ipc.RecordBatchFileReader, wanted: list[int]) -> Iterator[Sequence[pa.Array]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from services.data.readers.close_time import closed_by_last_column
 from services.data.readers.delimited import header_names, is_headerless, read_lines
 from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import TextRows
@@ -10,6 +11,7 @@ NAME = "binance-csv"
 
 _HEADER_START = ["open_time", "open", "high", "low", "close", "volume", "close_time"]
 _WIDTH = 12
+_CLOSE_TIME = 6
 
 
 def sniff(head: str) -> bool:
@@ -18,8 +20,9 @@ def sniff(head: str) -> bool:
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the rows: the first six columns, whatever the others tell."""
-    return read_lines(file, int(_has_binance_header(file.head())), _WIDTH, range(6))
+    """Yield the rows: the first seven columns, whatever the others tell."""
+    rows = read_lines(file, int(_has_binance_header(file.head())), _WIDTH, range(1 + _CLOSE_TIME))
+    return closed_by_last_column(rows)
 
 
 def _has_binance_header(text: str) -> bool:

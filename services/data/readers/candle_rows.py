@@ -7,10 +7,11 @@ from typing import IO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from services.data.readers.close_time import lengths_from
 from services.data.readers.number_column import read_numbers
 from services.data.readers.report import Rejection
 from services.data.readers.text_rows import CANDLE_FIELDS, TextRows
-from services.data.readers.time_column import read_times
+from services.data.readers.time_column import floor_seconds, read_times
 from services.shared.candles import Candles
 
 
@@ -19,7 +20,8 @@ class CandleRows:
     """Rows of a file in its order: `lines` and `candles` are n long.
 
     `reasons` tell, by position, why a row is no candle; its values mean nothing. `misshapen` are rows that
-    are none of the n. `symbol` and `length_s` are what the content tells, None where it does not.
+    are none of the n. `symbol` and `length_s` are what the content tells, None where it does not;
+    `lengths_s` are what the times of closing tell, n long, below 1 where there is none.
     """
 
     lines: NDArray[np.int64]
@@ -28,6 +30,7 @@ class CandleRows:
     misshapen: tuple[Rejection, ...] = ()
     symbol: str | None = None
     length_s: int | None = None
+    lengths_s: NDArray[np.int64] | None = None
 
 
 class TableFormat(Protocol):
@@ -51,4 +54,6 @@ def from_text(rows: TextRows) -> CandleRows:
         columns.append(numbers)
         reasons = number_reasons | reasons
     lines = np.fromiter(rows.lines, np.int64, len(rows.lines))
-    return CandleRows(lines, Candles(times, *columns), reasons, rows.misshapen, rows.symbol, rows.length_s)
+    lengths_s = None if rows.close_time is None else lengths_from(times, floor_seconds(rows.close_time))
+    candles = Candles(times, *columns)
+    return CandleRows(lines, candles, reasons, rows.misshapen, rows.symbol, rows.length_s, lengths_s)

@@ -25,7 +25,7 @@ def read(content: IO[bytes]) -> Iterator[CandleRows]:
     """Yield the rows; raises InvalidInput where the file is broken, or a column missing or of no use."""
     with readable_breakage("Parquet"), pq.ParquetFile(content, buffer_size=_BUFFER_BYTES) as file:
         schema = file.schema_arrow
-        wanted = wanted_fields(schema)
+        wanted, others = wanted_fields(schema)
         names = [schema.names[position] for position in wanted]
         batches = file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False)
-        yield from read_batches([batch.column(name) for name in names] for batch in batches)
+        yield from read_batches(([batch.column(name) for name in names] for batch in batches), others)

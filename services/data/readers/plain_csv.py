@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from services.data.readers.close_time import CLOSE_TIME_NAMES, closed_by_last_column
 from services.data.readers.delimited import has_header, header_names, read_lines
 from services.data.readers.symbol_column import SYMBOL_NAMES, told_by_last_column
 from services.data.readers.text_file import TextFile
@@ -24,7 +25,10 @@ def read(file: TextFile) -> Iterator[TextRows]:
     names = header_names(file.head())
     wanted = wanted_columns(names)
     symbol = [name for name in SYMBOL_NAMES if names.count(name) == 1][:1]
-    rows = read_lines(file, 1, len(names), [names.index(name) for name in (*wanted, *symbol)])
+    close_time = [name for name in CLOSE_TIME_NAMES if names.count(name) == 1][:1]
+    picked = [names.index(name) for name in (*wanted, *symbol, *close_time)]
+    rows = read_lines(file, 1, len(names), picked)
+    rows = closed_by_last_column(rows) if close_time else rows
     return told_by_last_column(rows) if symbol else rows
 
 

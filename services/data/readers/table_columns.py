@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from services.data.readers.candle_rows import CandleRows
+from services.data.readers.close_time import CLOSE_TIME_NAMES, lengths_from
 from services.data.readers.delimited import column_name
 from services.data.readers.number_column import read_numbers
 from services.data.readers.plain_csv import wanted_columns
 from services.data.readers.symbol_column import SYMBOL_NAMES, only_symbol
 from services.data.readers.text_rows import CANDLE_FIELDS, TIME_NAMES
-from services.data.readers.time_column import read_times, times_of_ticks
+from services.data.readers.time_column import floor_seconds, read_times, times_of_ticks
 from services.shared.candles import Candles, PriceColumn, TimeColumn
 from services.shared.errors import InvalidInput
 
@@ -21,8 +23,18 @@ from services.shared.errors import InvalidInput
 _UNNAMED_INDEX = "__index_level_0__"
 
 
-def wanted_fields(schema: pa.Schema) -> list[int]:
-    """Return the positions of time, open, high, low, close, volume, and of the symbol where there is one.
+class WantedFields(NamedTuple):
+    """The positions of time, open, high, low, close and volume, and then those of `others`.
+
+    `others` are of `symbol` and `close_time` what a file has, in this order.
+    """
+
+    positions: list[int]
+    others: tuple[str, ...]
+
+
+def wanted_fields(schema: pa.Schema) -> WantedFields:
+    """Return which columns are read.
 
     Names are those that headers of CSV files may have; without any, an index of timestamps that has no name
     is the time. Raises InvalidInput, naming the column, where one is missing or there twice.
@@ -32,15 +44,21 @@ def wanted_fields(schema: pa.Schema) -> list[int]:
         index = names.index(_UNNAMED_INDEX)
         if pa.types.is_timestamp(schema.field(index).type):
             names[index] = "time"
-    symbol = [name for name in SYMBOL_NAMES if names.count(name) == 1][:1]
-    return [names.index(name) for name in (*wanted_columns(names), *symbol)]
+    found = {
+        other: next((name for name in spellings if names.count(name) == 1), None)
+        for other, spellings in (("symbol", SYMBOL_NAMES), ("close_time", CLOSE_TIME_NAMES))
+    }
+    there = {other: name for other, name in found.items() if name}
+    positions = [names.index(name) for name in (*wanted_columns(names), *there.values())]
+    return WantedFields(positions, tuple(there))
 
 
-def read_batches(batches: Iterable[Sequence[pa.Array]]) -> Iterator[CandleRows]:
+def read_batches(batches: Iterable[Sequence[pa.Array]], others: tuple[str, ...]) -> Iterator[CandleRows]:
     """Yield the rows of batches, each the columns that `wanted_fields` tells, in that order."""
     first = 1
     for time, *values in batches:
-        prices, symbol = values[: len(CANDLE_FIELDS) - 1], values[len(CANDLE_FIELDS) - 1 :]
+        prices = values[: len(CANDLE_FIELDS) - 1]
+        told = dict(zip(others, map(_plain, values[len(CANDLE_FIELDS) - 1 :]), strict=True))
         times, reasons = _times(_plain(time))
         columns: list[PriceColumn] = []
         for name, column in zip(CANDLE_FIELDS[1:], prices, strict=True):
@@ -51,7 +69,8 @@ def read_batches(batches: Iterable[Sequence[pa.Array]]) -> Iterator[CandleRows]:
             lines=np.arange(first, first + len(times)),
             candles=Candles(times, *columns),
             reasons=reasons,
-            symbol=only_symbol(_texts("symbol", _plain(symbol[0]))) if symbol else None,
+            symbol=only_symbol(_texts("symbol", told["symbol"])) if "symbol" in told else None,
+            lengths_s=lengths_from(times, _seconds(told["close_time"])) if "close_time" in told else None,
         )
         first += len(times)
 
@@ -83,6 +102,16 @@ def _times(column: pa.Array) -> tuple[TimeColumn, dict[int, str]]:
     times, reasons = times_of_ticks(ticks, column.type.unit)
     empty = np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False)).tolist()
     return times, reasons | dict.fromkeys(empty, "the time is empty")
+
+
+def _seconds(column: pa.Array) -> TimeColumn:
+    """Return the Unix seconds that times lie in, -1 where there is none."""
+    if not pa.types.is_timestamp(column.type):
+        return floor_seconds(_texts("close_time", column))
+    ticks: NDArray[np.int64] = (
+        column.cast(pa.timestamp("us"), safe=False).cast(pa.int64()).fill_null(-1).to_numpy()
+    )
+    return ticks // 10**6
 
 
 def _numbers(name: str, column: pa.Array) -> tuple[PriceColumn, dict[int, str]]:

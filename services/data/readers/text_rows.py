@@ -27,7 +27,8 @@ class TextRows:
 
     `columns` are time, open, high, low, close and volume as the file writes them, each n long, in the
     file's order; `lines` are the n line numbers (from 1; in JSON the records' numbers). `symbol` and
-    `length_s`, the candles' length in seconds, are what the content itself tells, None where it does not.
+    `length_s`, the candles' length in seconds, are what the content itself tells, None where it does not;
+    `close_time` has the times at which the n candles close, where the file has them.
     """
 
     lines: Sequence[int]
@@ -35,6 +36,7 @@ class TextRows:
     misshapen: tuple[Rejection, ...] = ()
     symbol: str | None = None
     length_s: int | None = None
+    close_time: "TextColumn | None" = None
 
 
 class TextFormat(Protocol):

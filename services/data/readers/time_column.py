@@ -51,6 +51,20 @@ def times_of_ticks(ticks: NDArray[np.int64], unit: str) -> tuple[TimeColumn, dic
     return times, reasons
 
 
+def floor_seconds(column: TextColumn) -> TimeColumn:
+    """Return the whole Unix seconds that times lie in, shape (n,), and -1 where a text is no time."""
+    try:
+        texts = pa.array(column, pa.string())
+        if pc.all(pc.utf8_is_digit(texts)).as_py():
+            return _epoch_seconds(pc.cast(texts, pa.int64()).to_numpy())[0]
+        return (_iso_seconds(texts) if _is_iso(texts) else _decimal_seconds(texts))[0]
+    except (pa.ArrowInvalid, UnicodeEncodeError):
+        texts = column if isinstance(column, list) else column.to_pylist()
+        seconds = (_time(text.strip())[0] for text in texts)
+        told = [-1 if each is None or not 0 <= each <= MAX_TIME_S else each for each in seconds]
+        return np.array(told, np.int64)
+
+
 def _clean_times(column: TextColumn) -> TimeColumn | None:
     """Return the column where all of it is times, in one way of writing, and quickly; or None."""
     try:
