@@ -4,7 +4,8 @@ import pytest
 
 from services.compute.engine import Detail, Execution
 from services.compute.engine.strategies.rsi import Rsi
-from services.gateway.plan import CacheMode, CryptoData, RunRequest
+from services.gateway.crypto_data import CryptoData
+from services.gateway.plan import CacheMode, RunRequest
 from services.shared.clock import LATEST_S
 from services.shared.interval import Interval
 from tests.candle_making import START_S
@@ -30,15 +31,15 @@ HOUR_S, DAY_S = 3_600, 86_400
 def test_seen_are_the_hours_of_the_candles_in_the_window(
     interval: Interval, end_s: int | None, seen_before_s: int | None
 ) -> None:
-    request = RunRequest({}, Rsi(), interval, 0, end_s, Execution(), Detail.METRICS, 0, CacheMode.DEFAULT)
+    request = RunRequest({}, {}, Rsi(), interval, 0, end_s, Execution(), Detail.METRICS, 0, CacheMode.DEFAULT)
     assert request.seen_before_s == seen_before_s
 
 
 def test_a_result_on_the_listed_data_is_kept_under_the_part_of_it() -> None:
-    crypto = CryptoData("BTCUSDT", "whole", START_S, "part")
+    crypto = CryptoData("BTCUSDT", "whole", START_S, START_S, "part")
     assert crypto.fingerprint_of_result("whole") == "part"
 
 
 def test_a_result_on_data_that_was_imported_since_is_kept_under_that_data() -> None:
-    crypto = CryptoData("BTCUSDT", "whole", START_S, "part")
+    crypto = CryptoData("BTCUSDT", "whole", START_S, START_S, "part")
     assert crypto.fingerprint_of_result("newer") == "newer"

@@ -7,7 +7,8 @@ import pytest
 from services.compute.engine import Detail, Execution
 from services.compute.engine.strategies.rsi import Rsi
 from services.compute.engine.sweep import ParameterValues, make_grid
-from services.gateway.plan import CacheMode, CryptoData, RunRequest
+from services.gateway.crypto_data import CryptoData
+from services.gateway.plan import CacheMode, RunRequest
 from services.gateway.sweep_cache import ChunkKeys
 from services.gateway.sweep_plan import SweepPlan, SweepRequest, make_sweep_plan
 from services.shared.errors import InvalidInput, Refused
