@@ -77,7 +77,7 @@ def stretch_returns(equity: NDArray[np.float64], capital: float) -> NDArray[np.f
     Both have the shape (n, stretches). Where nothing is left, nothing can change any more.
     """
     before = np.concatenate((np.full((len(equity), 1), capital), equity), axis=1)[:, :-1]
-    returns = np.divide(equity, before, out=np.ones_like(equity), where=before > 0) - 1
+    returns = np.divide(equity, before, out=np.ones_like(equity), where=~(before <= 0)) - 1
     with np.errstate(over="ignore"):
         return np.asarray(returns, np.float32)
 
