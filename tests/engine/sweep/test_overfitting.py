@@ -20,7 +20,7 @@ def sharpe_ratio(returns: list[float]) -> float:
 
 
 def by_the_paper(returns: np.ndarray) -> float:
-    """Return the share of the choices whose best has a logit of at most 0 in the blocks that were left out."""
+    """Return the share of the choices whose best has a logit of at most 0 in the other blocks."""
     count, blocks = returns.shape
     logits = []
     for chosen in combinations(range(blocks), blocks // 2):
