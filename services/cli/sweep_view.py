@@ -26,7 +26,7 @@ class SweepView:
     """
 
     def __init__(self, console: Console, columns: Sequence[str] | None = None) -> None:
-        """`columns` are the metrics that tables show beside the one that is ranked by, None the usual ones."""
+        """`columns` are the metrics that tables show beside the one ranked by; None: the usual ones."""
         self._console = console
         self._columns = columns
         self._started: SweepStarted | None = None

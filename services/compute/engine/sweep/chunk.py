@@ -84,12 +84,16 @@ def compute_chunk(candles: Candles, chunk: SweepChunk) -> ChunkFigures:
         except NotFound as error:
             failures |= {(s, w): error for s in range(len(strategies))}
             continue
-        closes = traded.closes_before(stretch_ends_s(window, stretches))
+        before = traded.candles_before(stretch_ends_s(window, stretches))
+        closes = np.maximum(before - 1, 0)
         for s, strategy in enumerate(strategies):
             try:
                 figures[s, w], equity[s] = traded.metrics_and_equity(strategy, closes)
             except Refused as error:
                 failures[s, w] = error
+        # Until the first candle there is the capital; what failed stays undefined.
+        untraded = int((before == 0).sum())
+        equity[~np.isnan(equity[:, -1:]).any(axis=1), :untraded] = sweep.execution.initial_capital
     capital = sweep.execution.initial_capital
     return ChunkFigures(
         figures,
