@@ -21,8 +21,8 @@ from services.cli.gateway_channel import open_gateway
 from services.cli.import_report import break_line
 from services.cli.list_commands import all_symbols
 from services.data.check import HistoryCheck, check_history
-from services.shared.break_messages import break_from
 from services.data.suspicions import Sign, Suspicion, find_suspicions
+from services.shared.break_messages import break_from
 from services.shared.candle_messages import candles_from, columns_to
 from services.shared.candles import VALUE_COLUMNS, Candles
 from services.shared.clock import utc

@@ -40,6 +40,9 @@ def execution_message(options: ExecutionOptions) -> pb.Execution:
     if options.direction is not None:
         number = numbers_of(pb.Direction.DESCRIPTOR)[options.direction.name]
         message.direction = pb.Direction.ValueType(number)
+    if options.breaks is not None:
+        number = numbers_of(pb.BreakRule.DESCRIPTOR)[options.breaks.name]
+        message.break_rule = pb.BreakRule.ValueType(number)
     if options.size_volatility is not None:
         volatility = _fraction(options.size_volatility, "size_volatility")
         message.volatility_target.annual_volatility = float(volatility.value)

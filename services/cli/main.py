@@ -14,7 +14,13 @@ import typer
 
 from services.cli import db_commands
 from services.cli.option_groups import takes_groups
-from services.cli.run_options import CandleOptions, ExecutionOptions, RunOptions, StrategyOptions
+from services.cli.run_options import (
+    CandleOptions,
+    ExecutionOptions,
+    RowOptions,
+    RunOptions,
+    StrategyOptions,
+)
 from services.data.conflict_rule import ConflictRule
 from services.shared.errors import BackcastError
 
@@ -59,6 +65,7 @@ def run(
     candles: CandleOptions,
     execution: ExecutionOptions,
     options: RunOptions,
+    rows: RowOptions,
     detail: Annotated[Detail, typer.Option(help="How much of each result to get.")] = Detail.METRICS,
     curve_points: Annotated[
         int, typer.Option(help="With --detail equity: points of each curve at most, 0 for all.")
@@ -75,7 +82,7 @@ def run(
     request = run_request(
         strategy, candles, execution, detail=detail, curve_points=curve_points, options=options
     )
-    if not run_command.run(request, load_settings().gateway, format_ is Format.JSONL):
+    if not run_command.run(request, load_settings().gateway, format_ is Format.JSONL, rows):
         raise typer.Exit(1)
 
 
@@ -120,6 +127,16 @@ def sweep(
     folds: Annotated[
         int | None, typer.Option(help="Or: choose on the past, test on what follows, so many times.")
     ] = None,
+    min_trades: Annotated[
+        int | None,
+        typer.Option(
+            help="Do not choose a combination with a median of fewer trades over the cryptos; by default 1."
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="The metrics that the tables show beside that, separated by commas."),
+    ] = None,
     format_: Annotated[
         Format, typer.Option("--format", help="Tables, or a line of JSON for every event.")
     ] = Format.TABLE,
@@ -135,9 +152,10 @@ def sweep(
         top=top,
         split=split,
         folds=folds,
+        min_trades=min_trades,
         options=options,
     )
-    if not sweep_command.sweep(request, load_settings().gateway, format_ is Format.JSONL):
+    if not sweep_command.sweep(request, load_settings().gateway, format_ is Format.JSONL, columns):
         raise typer.Exit(1)
 
 

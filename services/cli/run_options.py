@@ -36,6 +36,19 @@ class CandleOptions:
     end: Annotated[
         str | None, typer.Option(help="End of the window, UTC, excluded; by default the end of the data.")
     ] = None
+    exclude: Annotated[str | None, typer.Option(help="Cryptos to do without, separated by commas.")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowOptions:
+    """Which rows and columns a table of results has; names are those of the API's Metrics."""
+
+    sort: Annotated[str, typer.Option(help="The metric that the table is sorted by, the best first.")] = (
+        "total_return"
+    )
+    columns: Annotated[
+        str | None, typer.Option(help="The metrics that the table shows, separated by commas.")
+    ] = None
 
 
 class Cache(StrEnum):
@@ -79,6 +92,14 @@ class Direction(StrEnum):
     LONG_SHORT = "long-short"
 
 
+class Breaks(StrEnum):
+    """What happens at a break in the history; the names are those of the API."""
+
+    CLOSE = "close"
+    SPLIT = "split"
+    IGNORE = "ignore"
+
+
 @dataclass(frozen=True, slots=True)
 class ExecutionOptions:
     """How signals become fills. Fractions are text like 0.1%, 10bps or 0.001."""
@@ -120,4 +141,11 @@ class ExecutionOptions:
     ] = None
     funding_rate: Annotated[
         str | None, typer.Option(help="Cost of a long position per year of its value: 10%; by default 0.")
+    ] = None
+    breaks: Annotated[
+        Breaks | None,
+        typer.Option(
+            help="Where a history breaks (relisted, redenominated): close positions before it, which is the "
+            "default; split: also tell the parts apart; or ignore the break."
+        ),
     ] = None

@@ -25,6 +25,7 @@ def run_request(
     options = options or RunOptions()
     request = pb.RunBacktestsRequest(
         symbols=[] if candles.symbols == "all" else candles.symbols.split(","),
+        exclude=candles.exclude.split(",") if candles.exclude else [],
         strategy=strategy_message(strategy.strategy, strategy.param or [], strategy.entry, strategy.exit),
         interval=interval_to(parse_interval(candles.interval)),
         execution=execution_message(execution),

@@ -33,6 +33,7 @@ SWEEP = Sweep(
     Interval.HOUR_1,
     (Window(START_S, START_S + 3600 * 500), Window(START_S + 3600 * 500, START_S + 3600 * 1000)),
     Execution(),
+    (2, 2),
 )
 
 

@@ -114,7 +114,7 @@ async def test_a_worker_is_killed_in_a_sweep_and_the_figures_are_equal_and_compl
     cryptos: list[CryptoData],
 ) -> None:
     grid = make_grid(Rsi(), [ParameterValues("period", range(2, 42)), ParameterValues("oversold", [30, 40])])
-    sweep = Sweep(grid, HOUR, (WINDOW,), Execution())
+    sweep = Sweep(grid, HOUR, (WINDOW,), Execution(), (4,))
     job = SweepJob(sweep, 10, {data: list(range(8)) for data in cryptos})
     figures: dict[tuple[str, int | None], bytes] = {}
     runner = TaskRunner(cluster, ServedSupply(stack.data_address))

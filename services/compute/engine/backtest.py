@@ -110,6 +110,17 @@ class TradedWindow:
         """
         return self._simulated(strategy)[1]
 
+    def metrics_and_equity(
+        self, strategy: Strategy, closes: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], PriceColumn]:
+        """Return what `metrics` does, and the equity at some of the window's candles, counted from 0."""
+        simulation, figures = self._simulated(strategy)
+        return figures, simulation.equity.take(closes)
+
+    def candles_before(self, times_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many of the window's candles open before each time."""
+        return np.searchsorted(self._traded.open_time_s, times_s)
+
     def result(self, strategy: Strategy, detail: Detail, curve_points: int = 0) -> BacktestResult:
         """Return what `run_backtest` does."""
         simulation, figures = self._simulated(strategy)

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit, types
 from numpy.typing import NDArray
 
+from services.compute.engine.results import METRIC_NAMES
 from services.compute.engine.simulation import Simulation
 from services.compute.engine.terms import TRADES
 from services.shared.candles import Candles
@@ -26,6 +27,20 @@ _ROUNDING = 1e-14
 SHORTEST_CAGR_S = 7 * DAY_S
 # Returns are summed up so many at a time, and peaks looked for; powers of two.
 _BLOCK = 1024
+# What an equity tells without its trades, in the order in which it is measured.
+_OF_CURVE = [
+    METRIC_NAMES.index(name)
+    for name in (
+        "total_return",
+        "cagr",
+        "annual_volatility",
+        "sharpe_ratio",
+        "sortino_ratio",
+        "calmar_ratio",
+        "max_drawdown",
+    )
+]
+_FINAL_EQUITY = METRIC_NAMES.index("final_equity")
 _STRETCH = 32
 
 
@@ -63,6 +78,22 @@ def measure(
     if not finite:
         raise Refused("its prices are too small or too great to be computed with")
     return figures  # type: ignore[no-any-return]  # compiled
+
+
+def measure_curve(
+    equity: NDArray[np.float64], capital: float, elapsed_s: int, interval: Interval
+) -> NDArray[np.float64]:
+    """Return the figures that an equity curve has by itself; of trades and prices, they are NaN.
+
+    `equity` is float64 of shape (n,), n >= 1, at the closes of candles; `elapsed_s` is the time from the
+    first one's opening to the last one's end. The figures are float64, in the order of METRIC_NAMES.
+    """
+    figures = np.full(len(METRIC_NAMES), np.nan)
+    *measured, _ = _measure_curve(equity, capital, elapsed_s, interval.seconds)
+    figures[_OF_CURVE] = measured
+    figures[_FINAL_EQUITY] = equity[-1]
+    figures[~np.isfinite(figures)] = np.nan
+    return figures
 
 
 # As NumPy computes: a division by zero gives infinity or NaN, and raises nothing.
@@ -168,13 +199,12 @@ def _max_drawdown(equity, capital):  # type: ignore[no-untyped-def]  # compiled
 _PRICES = types.Array(types.float64, 1, "C", readonly=True)
 
 
-@njit(
-    (_PRICES, TRADES, types.int64, types.float64, types.float64, types.int64, types.int64),
-    cache=True,
-    nogil=True,
-    error_model="numpy",
-)
-def _measure(equity, trades, held, capital, holding, elapsed_s, interval_s):  # type: ignore[no-untyped-def]  # compiled
+@_compiled
+def _curve_figures(equity, capital, elapsed_s, interval_s):  # type: ignore[no-untyped-def]  # compiled
+    """Return what an equity alone tells, and whether it is finite.
+
+    In this order: total return, CAGR, volatility, Sharpe, Sortino and Calmar ratio, and drawdown.
+    """
     n = len(equity)
     growth = equity[n - 1] / capital
     deepest = _max_drawdown(equity, capital)
@@ -188,7 +218,23 @@ def _measure(equity, trades, held, capital, holding, elapsed_s, interval_s):  # 
     finite = np.isfinite(mean) or np.isfinite(equity).all()
     std = math.sqrt(max(squares, 0.0) / (n - 1)) if n > 1 else np.nan
     downside = math.sqrt(below / n)
+    sharpe = mean / std * root if std > 0 else np.nan
+    sortino = mean / downside * root if downside > 0 else np.nan
+    calmar = cagr / deepest if deepest > 0 else np.nan
+    return growth - 1, cagr, std * root, sharpe, sortino, calmar, deepest, finite
 
+
+@njit(
+    (_PRICES, TRADES, types.int64, types.float64, types.float64, types.int64, types.int64),
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def _measure(equity, trades, held, capital, holding, elapsed_s, interval_s):  # type: ignore[no-untyped-def]  # compiled
+    n = len(equity)
+    total_return, cagr, volatility, sharpe, sortino, calmar, deepest, finite = _curve_figures(
+        equity, capital, elapsed_s, interval_s
+    )
     closed, winners, fees, borrowed, funded = 0, 0, 0.0, 0.0, 0.0
     gains, losses, total, best, worst = 0.0, 0.0, 0.0, -np.inf, np.inf
     for trade in trades:
@@ -208,14 +254,14 @@ def _measure(equity, trades, held, capital, holding, elapsed_s, interval_s):  # 
                 losses -= trade.profit
     figures = np.array(
         [
-            growth - 1,
+            total_return,
             equity[n - 1],
             holding - 1,
             cagr,
-            std * root,
-            mean / std * root if std > 0 else np.nan,
-            mean / downside * root if downside > 0 else np.nan,
-            cagr / deepest if deepest > 0 else np.nan,
+            volatility,
+            sharpe,
+            sortino,
+            calmar,
             deepest,
             held / n,
             fees,
@@ -235,3 +281,13 @@ def _measure(equity, trades, held, capital, holding, elapsed_s, interval_s):  # 
         if not np.isfinite(figures[i]):
             figures[i] = np.nan
     return figures, finite
+
+
+@njit(
+    (_PRICES, types.float64, types.int64, types.int64),
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def _measure_curve(equity, capital, elapsed_s, interval_s):  # type: ignore[no-untyped-def]  # compiled
+    return _curve_figures(equity, capital, elapsed_s, interval_s)
