@@ -95,7 +95,7 @@ def test_returns_are_those_of_the_single_backtests_equity(grid: Grid, execution:
     there = np.ones(HOURS, np.bool_)
     there[200:240] = there[279] = False
     candles = Candles(*(column[there] for column in CANDLES.columns()))
-    computed = compute_chunk(candles, chunk_of(grid, execution, WINDOWS, slice(None)))
+    computed = compute_chunk(History(candles), chunk_of(grid, execution, WINDOWS, slice(None)))
     expected = []
     for position in grid.possible().tolist():
         row = []
