@@ -12,6 +12,7 @@ from services.compute.engine import METRIC_NAMES, Detail, Execution, Window, met
 from services.compute.engine.metrics import measure_curve
 from services.compute.engine.strategies.rsi import Rsi
 from services.compute.engine.sweep.out_of_sample import Curve, FoldResult, StitchedCrypto, equal_weighted
+from services.shared.history import History
 from services.shared.interval import Interval
 from tests.candle_making import START_S, random_candles
 
