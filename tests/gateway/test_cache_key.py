@@ -49,6 +49,7 @@ EXECUTIONS = [
     ),
     Execution(atr_period=7),
     Execution(borrow_rate=0.1),
+    Execution(funding_rate=0.1),
 ]
 
 
