@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backcast.backtest.v1 import execution_pb2, strategy_pb2
-from services.compute.engine.execution import Direction, Distance, Execution, FillTime, VolatilityTarget
+from services.compute.engine.execution import (
+    BreakRule,
+    Direction,
+    Distance,
+    Execution,
+    FillTime,
+    VolatilityTarget,
+)
 from services.compute.engine.rules.nodes import CLOSE
 from services.compute.engine.strategies import STRATEGIES
 from services.compute.engine.strategies.bollinger import Bollinger, ExitBand
@@ -90,6 +97,7 @@ def _executions(draw) -> Execution:
         trailing_stop=draw(DISTANCES),
         atr_period=draw(st.integers(-5, 5)),
         borrow_rate=draw(NUMBERS),
+        break_rule=draw(st.sampled_from(BreakRule)),
         **draw(SIZES),
     )
 
