@@ -35,6 +35,7 @@ from services.local.stack import LocalStack
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import Candles
 from services.shared.errors import InvalidInput, Unavailable
+from services.shared.history import History
 from services.shared.interval import Interval
 from services.shared.rpc_channel import open_channel
 from tests.candle_making import START_S, events_of
@@ -125,7 +126,7 @@ async def test_a_worker_is_killed_in_a_sweep_and_the_figures_are_equal_and_compl
                 await kill(processes.workers[0])
     assert figures == {
         (data.symbol, first): compute_chunk(
-            market[data.symbol], SweepChunk(sweep, first, grid.possible()[first : first + 10])
+            History(market[data.symbol]), SweepChunk(sweep, first, grid.possible()[first : first + 10])
         ).figures.tobytes()
         for data in cryptos
         for first in range(0, 80, 10)

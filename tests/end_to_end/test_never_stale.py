@@ -18,6 +18,7 @@ from services.data.aggregation import aggregate
 from services.shared.backtest_messages import strategy_to
 from services.shared.candle_messages import interval_to
 from services.shared.candles import Candles
+from services.shared.history import History
 from services.shared.interval import Interval
 from tests.candle_making import START_S, events_of, import_candles, random_candles
 
@@ -77,7 +78,7 @@ def is_of(result: result_pb2.BacktestResult, candles: Candles, interval: Interva
     """Tell whether a result is, bit by bit, what the engine makes of hourly candles."""
     if interval is not Interval.HOUR_1:
         candles, _ = aggregate(candles, interval)
-    computed = run_backtest(candles, Rsi(), interval, window, Execution(), Detail.EQUITY, 0)
+    computed = run_backtest(History(candles), Rsi(), interval, window, Execution(), Detail.EQUITY, 0)
     message = result_message(result.symbol, result.data_fingerprint, computed)
     message.from_cache = result.from_cache
     return message.SerializeToString(deterministic=True) == result.SerializeToString(deterministic=True)

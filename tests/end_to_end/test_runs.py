@@ -20,6 +20,7 @@ from services.compute.engine.strategies.rsi import Rsi
 from services.compute.result_messages import result_message
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import Candles
+from services.shared.history import History
 from services.shared.interval import Interval
 from tests.candle_making import START_S, events_of
 from tests.end_to_end.conftest import HOURS
@@ -76,7 +77,9 @@ async def test_results_are_the_engines_bit_by_bit(
     results = await results_of(gateway, request)
     assert sorted(results) == SYMBOLS[:11]
     for symbol, result in results.items():
-        expected = run_backtest(market[symbol], strategy, Interval.HOUR_1, window, execution, Detail.EQUITY)
+        expected = run_backtest(
+            History(market[symbol]), strategy, Interval.HOUR_1, window, execution, Detail.EQUITY
+        )
         assert result == result_message(symbol, result.data_fingerprint, expected)
         assert (
             len(result.equity_curve.equity)
@@ -241,7 +244,7 @@ async def test_longer_intervals_are_aggregated(
     )
     result = (await results_of(gateway, request))["RUN00USDT"]
     window = Window(START_S, START_S + 3600 * hours * len(starts))
-    expected = run_backtest(longer, strategy, interval, window, Execution())
+    expected = run_backtest(History(longer), strategy, interval, window, Execution())
     assert result == result_message("RUN00USDT", result.data_fingerprint, expected)
 
 

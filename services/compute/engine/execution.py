@@ -21,6 +21,17 @@ class FillTime(IntEnum):
     SAME_CLOSE = 2
 
 
+class BreakRule(IntEnum):
+    """What happens where the history breaks; docs/backtests.md says what each means.
+
+    SPLIT trades as CLOSE does, and also reports the figures of each part between breaks.
+    """
+
+    CLOSE = 1
+    SPLIT = 2
+    IGNORE = 3
+
+
 class Direction(IntEnum):
     """Which positions there are; see `simulation` for what signals do in each."""
 
@@ -71,6 +82,7 @@ class Execution:
     trailing_stop: Distance | None = None
     atr_period: int = 14
     borrow_rate: float = 0.0
+    break_rule: BreakRule = BreakRule.CLOSE
 
     @property
     def distances(self) -> tuple[tuple[str, Distance], ...]:

@@ -6,6 +6,7 @@ inf or 0), and trades that are still open do not count among the winners and los
 """
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from numba import njit, types
@@ -43,20 +44,34 @@ _FINAL_EQUITY = METRIC_NAMES.index("final_equity")
 _STRETCH = 32
 
 
+def holding_growth(parts: Iterable[Candles], *, at_close: bool) -> float:
+    """Return by what factor holding grows over the parts of a window; NaN where no part can be held.
+
+    In each part it is the last close over the first price at which `buy_and_hold` fills, without costs: the
+    second candle's open, or the first one's close where signals fill `at_close`.
+    """
+    growth, held = 1.0, False
+    for part in parts:
+        if at_close or len(part) > 1:
+            growth *= part.close[-1] / (part.close[0] if at_close else part.open[1])
+            held = True
+    return growth if held else math.nan
+
+
 def measure(
-    window: Candles, simulation: Simulation, capital: float, interval: Interval
+    window: Candles, simulation: Simulation, capital: float, interval: Interval, holding: float
 ) -> NDArray[np.float64]:
     """Return the figures of a window of n >= 1 candles: float64, in the order of METRIC_NAMES.
 
-    Raises Refused where the equity or a trade is beyond the numbers of a float64.
+    `holding` is its holding_growth. Raises Refused where the equity or a trade is beyond the numbers of a
+    float64.
     """
     figures, finite = _measure(
         simulation.equity,
         simulation.trades,
         simulation.held,
         capital,
-        window.open[0],
-        window.close[-1],
+        holding,
         window.open_time_s[-1] - window.open_time_s[0] + interval.seconds,
         interval.seconds,
     )
@@ -210,12 +225,12 @@ def _curve_figures(equity, capital, elapsed_s, interval_s):  # type: ignore[no-u
 
 
 @njit(
-    (_PRICES, TRADES, types.int64, types.float64, types.float64, types.float64, types.int64, types.int64),
+    (_PRICES, TRADES, types.int64, types.float64, types.float64, types.int64, types.int64),
     cache=True,
     nogil=True,
     error_model="numpy",
 )
-def _measure(equity, trades, held, capital, first_open, last_close, elapsed_s, interval_s):  # type: ignore[no-untyped-def]  # compiled
+def _measure(equity, trades, held, capital, holding, elapsed_s, interval_s):  # type: ignore[no-untyped-def]  # compiled
     n = len(equity)
     total_return, cagr, volatility, sharpe, sortino, calmar, deepest, finite = _curve_figures(
         equity, capital, elapsed_s, interval_s
@@ -240,7 +255,7 @@ def _measure(equity, trades, held, capital, first_open, last_close, elapsed_s, i
         [
             total_return,
             equity[n - 1],
-            last_close / first_open - 1,
+            holding - 1,
             cagr,
             volatility,
             sharpe,

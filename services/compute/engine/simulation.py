@@ -21,8 +21,12 @@ position is liquidated where closing it would take all of the equity. The candle
 a stop or a profit, it is the fill. Then the stop that is nearest to the price, then the profit: a candle
 that touches both is a loss. A position opened at an open can be stopped in that very candle; one opened at
 a close from the next on.
+
+Breaks. Each part of a window between breaks is a simulation of its own, which begins with the cash that the
+one before it left. At the last close before a break a position is closed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +41,7 @@ NO_COLUMN = np.empty(0)
 _YEAR_S = 365 * 86_400
 _FIRST_CAPACITY = 256
 # The numbers of ExitReason.
-_NOT_CLOSED, _SIGNAL, _STOP_LOSS, _TRAILING_STOP, _TAKE_PROFIT, _LIQUIDATION = range(6)
+_NOT_CLOSED, _SIGNAL, _STOP_LOSS, _TRAILING_STOP, _TAKE_PROFIT, _LIQUIDATION, _BREAK = range(7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +49,14 @@ class Simulation:
     """What happened in a window of n candles, with k trades.
 
     `equity` is float64 of shape (n,): cash + units * close, in the quote currency. `trades` are records of
-    dtype TRADE, shape (k,). `held` is the number of closes at which there was a position.
+    dtype TRADE, shape (k,). `held` is the number of closes at which there was a position. `cash` is what
+    there is beside a position that is still open, in the quote currency.
     """
 
     equity: PriceColumn
     trades: TradeColumns
     held: int
+    cash: float
 
 
 def simulate(
@@ -59,8 +65,10 @@ def simulate(
     terms: Terms,
     atr: PriceColumn = NO_COLUMN,
     volatility: PriceColumn = NO_COLUMN,
+    *,
+    breaks_off: bool = False,
 ) -> Simulation:
-    """Trade `signals` on `window`, both of n candles.
+    """Trade `signals` on `window`, both of n candles; where it `breaks_off`, a position is closed at the end.
 
     `atr` and `volatility` (per year) are float64 of shape (n,), or empty where the terms need none; high and
     low may be empty where they do not need the range.
@@ -78,7 +86,27 @@ def simulate(
             atr,
             volatility,
             terms,
+            breaks_off,
         )
+    )
+
+
+def joined(parts: Sequence[Simulation]) -> Simulation:
+    """Return what happened in parts of a window that follow each other, all but the last broken off."""
+    if len(parts) == 1:
+        return parts[0]
+    trades, offset = [], 0
+    for part in parts:
+        moved = part.trades.copy()
+        moved["entry"] += offset
+        moved["exit"] += offset
+        trades.append(moved)
+        offset += len(part.equity)
+    return Simulation(
+        equity=np.concatenate([part.equity for part in parts]),
+        trades=np.concatenate(trades),
+        held=sum(part.held for part in parts),
+        cash=parts[-1].cash,
     )
 
 
@@ -306,12 +334,12 @@ _TIMES = types.Array(types.int64, 1, "C", readonly=True)
 
 # A signature makes this compile at import, once for all processes: the machine code is cached on disk.
 @njit(
-    (_TIMES, *(_PRICES,) * 4, *(_FLAGS,) * 2, *(_PRICES,) * 2, TERMS),
+    (_TIMES, *(_PRICES,) * 4, *(_FLAGS,) * 2, *(_PRICES,) * 2, TERMS, types.boolean),
     cache=True,
     nogil=True,
     error_model="numpy",
 )
-def _simulate(time_s, open_, high, low, close, buy, sell, atr, volatility, terms):  # type: ignore[no-untyped-def]  # compiled
+def _simulate(time_s, open_, high, low, close, buy, sell, atr, volatility, terms, breaks_off):  # type: ignore[no-untyped-def]  # compiled
     n = len(close)
     equity = np.empty(n)
     trades = np.empty(_FIRST_CAPACITY, TRADE)
@@ -346,6 +374,10 @@ def _simulate(time_s, open_, high, low, close, buy, sell, atr, volatility, terms
         t += 1
     if now.side != 0:
         trades = _with_room(trades, count)
-        _record(now, trades[count], n, _NOT_CLOSED, np.nan, now.side * now.units * close[n - 1], 0.0)
+        if breaks_off:
+            # The last equity stays as it is, as nobody knew then: the costs are in the cash that is left.
+            _leave(now, trades[count], close[n - 1], n - 1, _BREAK, terms)
+        else:
+            _record(now, trades[count], n, _NOT_CLOSED, np.nan, now.side * now.units * close[n - 1], 0.0)
         count += 1
-    return equity, trades[:count], held
+    return equity, trades[:count], held, now.cash

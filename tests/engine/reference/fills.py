@@ -66,24 +66,29 @@ class Fills:
     own: list[float]
     positions: list[Position]
     clearance: float
+    cash: float
 
 
-def trade(candles, buy, sell, execution, interval_s, atr, volatility):
-    """Trade signals on candles (an object with lists time_s, open, high, low, close)."""
-    return _Account(execution, interval_s, atr, volatility).run(candles, buy, sell)
+def trade(candles, buy, sell, execution, interval_s, atr, volatility, cash, *, breaks_off):
+    """Trade signals on candles (an object with lists time_s, open, high, low, close), beginning with `cash`.
+
+    Where the history breaks off after them, the last close closes what is open.
+    """
+    account = _Account(execution, interval_s, atr, volatility, cash)
+    return account.run(candles, buy, sell, breaks_off)
 
 
 class _Account:
-    def __init__(self, execution, interval_s, atr, volatility):
+    def __init__(self, execution, interval_s, atr, volatility, cash):
         self.terms, self.interval_s = execution, interval_s
         self.atr, self.volatility = atr, volatility
         self.fee, self.slippage = execution.fee_rate, execution.slippage_bps / 10_000
-        self.cash = execution.initial_capital
+        self.cash = cash
         self.held = None
         self.positions = []
         self.clearance = math.inf
 
-    def run(self, candles, buy, sell):
+    def run(self, candles, buy, sell, breaks_off):
         at_close = self.terms.fill_time is FillTime.SAME_CLOSE
         equity, own, share = [], [], 1.0
         for t in range(len(candles.close)):
@@ -102,9 +107,11 @@ class _Account:
             if equity[-1] > 0:
                 share = min(share, equity[-1] / (self.cash + abs(value)))
             own.append(share)
-        if self.held is not None:
+        if self.held is not None and breaks_off:
+            self.leave(len(candles.close) - 1, candles.close[-1], ExitReason.BREAK)
+        elif self.held is not None:
             self.held.worth = self.held.side * self.held.units * candles.close[-1]
-        return Fills(equity, own, self.positions, self.clearance)
+        return Fills(equity, own, self.positions, self.clearance, self.cash)
 
     def obey(self, buy, sell, signal, t, price, time_s):
         side = 0 if self.held is None else self.held.side

@@ -13,8 +13,9 @@ from services.compute.engine.results import METRIC_NAMES, Window
 from services.compute.engine.strategies import Strategy
 from services.compute.engine.sweep.blocks import stretch_ends_s, stretch_returns
 from services.compute.engine.sweep.grid import Grid
-from services.shared.candles import VALUE_COLUMNS, Candles
+from services.shared.candles import VALUE_COLUMNS
 from services.shared.errors import BackcastError, NotFound, Refused
+from services.shared.history import History
 from services.shared.interval import Interval
 
 # Some 0.05 s of work for a year of hours: what indicators cost is shared by many, and a sweep that is
@@ -65,7 +66,7 @@ class ChunkFigures:
     first_failure: BackcastError | None
 
 
-def compute_chunk(candles: Candles, chunk: SweepChunk) -> ChunkFigures:
+def compute_chunk(history: History, chunk: SweepChunk) -> ChunkFigures:
     """Backtest every combination of `chunk` in every window, as TradedWindow.metrics does.
 
     Indicators that combinations have in common are computed once. Columns that are not in
@@ -80,7 +81,7 @@ def compute_chunk(candles: Candles, chunk: SweepChunk) -> ChunkFigures:
         equity = np.full((len(strategies), stretches), np.nan)
         equities.append(equity)
         try:
-            traded = TradedWindow(candles, sweep.interval, window, sweep.execution)
+            traded = TradedWindow(history, sweep.interval, window, sweep.execution)
         except NotFound as error:
             failures |= {(s, w): error for s in range(len(strategies))}
             continue
