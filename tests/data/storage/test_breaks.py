@@ -103,6 +103,18 @@ async def test_a_jump_that_comes_back_later_changes_what_was_before(store, break
     assert await fingerprint_before(cryptos, "AUSDT", at(100)) == untouched
 
 
+@pytest.mark.parametrize("first", [150, 158, 168, 175])
+async def test_a_wrong_price_some_days_before_a_change_stays_one(store, breaks, first):
+    """What is looked at again may begin amid the wrong prices: their end alone would look like a break."""
+    wrong = stretch(0, 100, 5.0) | stretch(100, 120, 5000.0) | stretch(120, first, 5.0)
+    await store.write_candles("AUSDT", False, flat(wrong))
+    await store.write_candles("AUSDT", False, flat(stretch(first, first + 1, 5.0)))
+    assert await places(breaks) == []
+    # And before a change, it may end amid them.
+    await store.write_candles("AUSDT", False, flat(stretch(60, 61, 6.0)))
+    assert await places(breaks) == []
+
+
 async def test_candles_in_a_gap_move_a_break(store, breaks):
     await store.write_candles("AUSDT", False, flat(stretch(0, 10, 5.0) | stretch(90, 120, 500.0)))
     assert await places(breaks) == [(9, 90, DETECTED)]

@@ -34,7 +34,8 @@ async def old_url(empty_url: str) -> AsyncIterator[str]:
             await store.write_candles(symbol, False, candles)
     await execute(
         empty_url,
-        "DROP TABLE breaks; ALTER TABLE cryptos DROP COLUMN breaks_found; "
+        "DROP TABLE breaks; DROP INDEX candles_4h_partial, candles_1d_partial, candles_1w_partial; "
+        "ALTER TABLE cryptos DROP COLUMN breaks_found; "
         "DELETE FROM schema_migrations WHERE version >= 5; "
         "INSERT INTO cryptos (symbol) VALUES ('NONEUSDT')",
     )

@@ -44,6 +44,8 @@ _TIE_PLACES = 1200
 _MOST_TICKS = 1e15
 # The last power of ten that a float64 holds exactly.
 _MOST_DECIMALS = 22
+# So many positions are looked at one by one sooner than all candles are.
+_FEW = 32
 # Integers below this have room for a sign and a sum in an int64.
 _ROOM = 2**62
 
@@ -124,11 +126,13 @@ class ExactValues:
 
     def __init__(self, candles: Candles) -> None:
         self._candles = candles
-        # Decimals that the values of a column were found to have, so that they are not looked for again.
-        self._decimals: dict[str, int] = {}
+        # Decimals that values were found to have: those of other columns are mostly as many.
+        self._decimals = 0
 
     def order(self, left: Expression, right: Expression, at: Positions) -> NDArray[np.int64]:
         """Return -1, 0 or 1 at each position: left is below right, equal, or above; int64 of shape (k,)."""
+        if len(at) <= _FEW:
+            return self._order(left, right, at)
         # Where nothing has moved for longer than both look back, the order is that of the candle before.
         moved = self._moved(left, right)[at]
         moved[1:] |= np.diff(at) > 1
@@ -179,12 +183,12 @@ class ExactValues:
 
     def _of_column(self, name: str, at: Positions) -> Ratios:
         values: PriceColumn = getattr(self._candles, name)[at]
-        for decimals in (self._decimals.get(name, 0), *range(_MOST_DECIMALS + 1)):
+        for decimals in (self._decimals, *range(_MOST_DECIMALS + 1)):
             power = 10.0**decimals
             with np.errstate(over="ignore"):
                 ticks = np.rint(values * power)
             if ((np.abs(ticks) <= _MOST_TICKS) & (ticks / power == values)).all():
-                self._decimals[name] = decimals
+                self._decimals = max(decimals, self._decimals)
                 return Ratios(ticks.astype(np.int64), 10**decimals)
         written = [Fraction(repr(value)) for value in values.tolist()]
         denominator = math.lcm(*(value.denominator for value in written))
@@ -267,6 +271,8 @@ def _quotient(above: Integers, below: Integers) -> Integers:
 
 def _seen_through(at: Positions, period: int) -> Positions:
     """Return all positions in the windows of `period` candles that end at the given ones."""
+    if len(at) * period <= at[-1]:
+        return np.unique(at[:, np.newaxis] - np.arange(period))
     starts_less_ends = np.zeros(int(at[-1]) + 2, np.int64)
     starts_less_ends[at - (period - 1)] += 1
     starts_less_ends[at + 1] -= 1

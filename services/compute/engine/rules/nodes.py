@@ -33,12 +33,29 @@ class Column(_Node):
     name: str
 
 
+class _HashedOnce(_Node):
+    """Keeps the hash of a tree: expressions are keys, and each look-up would hash all of it."""
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+
 @dataclass(frozen=True, slots=True)
-class Call(_Node):
+class Call(_HashedOnce):
     """A function of `functions.FUNCTIONS` with all of its arguments; operators are functions too."""
 
     function: str
     arguments: tuple["Expression", ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.function, self.arguments)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> tuple[type["Call"], tuple[str, tuple["Expression", ...]]]:
+        # Another process hashes texts otherwise.
+        return Call, (self.function, self.arguments)
 
 
 Expression = Number | Column | Call

@@ -23,6 +23,8 @@ from services.shared.candles import Candles, PriceColumn
 _UNIT = 2.0**-53
 _SMALLEST = 2.0**-1074
 
+_NOWHERE = np.empty(0, np.intp)
+
 Bound = float | PriceColumn
 """The same at every candle, or a column of shape (n,)."""
 
@@ -41,26 +43,19 @@ class Accuracy:
 
 def positions_within(left: PriceColumn, right: PriceColumn, tolerance: Bound) -> NDArray[np.intp]:
     """Return the indices at which two columns of shape (n,) differ by no more than the tolerance."""
-    if not isinstance(tolerance, np.ndarray):
-        return _positions_within(left, right, tolerance)
+    # Mostly there are none: to count them looks at many values at once.
+    if not isinstance(tolerance, np.ndarray) and not _count_within(left, right, tolerance):
+        return _NOWHERE
     with np.errstate(all="ignore"):
         return np.flatnonzero(np.abs(left - right) <= tolerance)
 
 
 @compiled(COLUMN, COLUMN, types.float64)
-def _positions_within(left: PriceColumn, right: PriceColumn, tolerance: float) -> NDArray[np.intp]:
-    # Mostly there are none: to count them first takes a look at many values at once.
+def _count_within(left: PriceColumn, right: PriceColumn, tolerance: float) -> int:
     count = 0
     for t in range(len(left)):
         count += abs(left[t] - right[t]) <= tolerance
-    positions = np.empty(count, np.intp)
-    count = 0
-    if len(positions):
-        for t in range(len(left)):
-            if abs(left[t] - right[t]) <= tolerance:
-                positions[count] = t
-                count += 1
-    return positions
+    return count
 
 
 def _widest(bound: Bound) -> float:
