@@ -150,9 +150,19 @@ def _sum(left: Accuracy, right: Accuracy) -> Accuracy:
 
 
 def _product(left: Accuracy, right: Accuracy) -> Accuracy:
-    magnitude = left.magnitude * right.magnitude
-    error = left.error * right.magnitude + left.magnitude * right.error + left.error * right.error
+    magnitude = _times(left.magnitude, right.magnitude)
+    error = (
+        _times(left.error, right.magnitude)
+        + _times(left.magnitude, right.error)
+        + _times(left.error, right.error)
+    )
     return Accuracy(magnitude, error).off_by(2 * _UNIT * magnitude)
+
+
+def _times(first: Bound, second: Bound) -> Bound:
+    """Return the product of two bounds: what is exact stays exact, however large the other one is."""
+    product: PriceColumn = np.where((first == 0) | (second == 0), 0.0, first * second)
+    return product if product.ndim else float(product)
 
 
 def _quotient(above: Accuracy, below: Accuracy, dividend: Bound, divisor: Bound) -> Accuracy:
