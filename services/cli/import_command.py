@@ -21,6 +21,8 @@ from services.cli.gateway_channel import open_gateway
 from services.cli.import_progress import ImportProgress
 from services.cli.import_report import import_report, readable_path
 from services.data.conflict_rule import ConflictRule
+from services.data.readers import checksum
+from services.data.readers.columns import GivenNames
 from services.data.readers.detect import read_file
 from services.data.readers.report import FileReading
 from services.shared.errors import BackcastError, Denied, InvalidInput, Unauthenticated, Unavailable
@@ -33,20 +35,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What is the same for all files; the symbol is None where each file tells its own."""
+    """What is the same for all files; the symbol is None where each file tells its own.
+
+    `given` is what the user says that columns are called.
+    """
 
     symbol: str | None
     on_conflict: ConflictRule
+    given: GivenNames = GivenNames()  # noqa: RUF009
 
 
-def import_files(paths: list[Path], symbol: str | None, on_conflict: ConflictRule, address: str) -> bool:
+def import_files(
+    paths: list[Path], symbol: str | None, on_conflict: ConflictRule, mappings: list[str], address: str
+) -> bool:
     """Import files and folders, with a line for each file; return whether every file could be imported."""
     if symbol is not None:
         symbol = canonical_symbol(symbol, "--symbol")
+    given = GivenNames.parse(mappings)
     files = [file for path in paths for file in _files(path)]
     if not files:
         raise InvalidInput.of("PATH", f"there is no file to import in {', '.join(map(readable_path, paths))}")
-    return asyncio.run(_import_all(files, ImportOptions(symbol, on_conflict), address))
+    return asyncio.run(_import_all(files, ImportOptions(symbol, on_conflict, given), address))
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -56,7 +65,9 @@ def _files(path: Path) -> Iterator[Path]:
         is_folder = False  # reading it will tell what is wrong
     if is_folder:
         yield from sorted(
-            file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")
+            file
+            for file in path.rglob("*")
+            if file.is_file() and not file.name.startswith(".") and not file.name.endswith(checksum.SUFFIX)
         )
     else:
         yield path
@@ -103,6 +114,7 @@ async def _readings(
                 now_s=int(time.time()),
                 on_conflict=options.on_conflict,
                 progress=partial(progress.read, number),
+                given=options.given,
             )
         )
 

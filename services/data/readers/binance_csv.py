@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 
-from services.data.readers.delimited import header_names, is_headerless, read_lines
+from services.data.readers.columns import column_key
+from services.data.readers.delimited import header_names, is_headerless, read_lines, separator_of
+from services.data.readers.text_columns import closed_by_last_column
 from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import TextRows
 
 NAME = "binance-csv"
 
-_HEADER_START = ["open_time", "open", "high", "low", "close", "volume", "close_time"]
+_HEADER_START = ["opentime", "open", "high", "low", "close", "volume", "closetime"]
 _WIDTH = 12
+_PICKED = range(7)
 
 
 def sniff(head: str) -> bool:
@@ -18,10 +21,12 @@ def sniff(head: str) -> bool:
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the rows: the first six columns, whatever the others tell."""
-    return read_lines(file, int(_has_binance_header(file.head())), _WIDTH, range(6))
+    """Yield the rows: the first six columns and the closing time, whatever the others tell."""
+    head = file.head()
+    rows = read_lines(file, int(_has_binance_header(head)), _WIDTH, _PICKED, separator_of(head))
+    return closed_by_last_column(rows)
 
 
 def _has_binance_header(text: str) -> bool:
-    names = header_names(text)
+    names = list(map(column_key, header_names(text)))
     return len(names) == _WIDTH and names[: len(_HEADER_START)] == _HEADER_START

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from services.data.readers.delimited import is_headerless, read_lines
+from services.data.readers.delimited import is_headerless, read_lines, separator_of
 from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import TextRows
 
@@ -18,4 +18,4 @@ def sniff(head: str) -> bool:
 
 def read(file: TextFile) -> Iterator[TextRows]:
     """Yield the rows: the first six columns."""
-    return read_lines(file, 0, _WIDTH, range(6))
+    return read_lines(file, 0, _WIDTH, range(6), separator_of(file.head()))
