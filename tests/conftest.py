@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 MARKET_DATA = Path(__file__).parents[2] / "shared" / "market-data"
+IMPORT_CASES = MARKET_DATA.with_name("import-cases")
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,14 @@ def market_data() -> Path:
     if not MARKET_DATA.is_dir():
         pytest.skip(f"NO REAL CANDLES: {MARKET_DATA} is not there")
     return MARKET_DATA
+
+
+@pytest.fixture(scope="session")
+def import_cases() -> Path:
+    """The folder of files in shapes that people have, which is not part of the project."""
+    if not IMPORT_CASES.is_dir():
+        pytest.skip(f"NO IMPORT CASES: {IMPORT_CASES} is not there")
+    return IMPORT_CASES
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -173,7 +173,7 @@ def import_(
         list[str] | None,
         typer.Option(
             "--map",
-            help="A column that has another name: datetime=Date, close_price=Last; volume= where there is none. "
+            help="A column of another name: datetime=Date, close_price=Last; volume= where there is none. "
             "Can be repeated.",
             metavar="NAME=COLUMN",
         ),

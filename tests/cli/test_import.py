@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import gzip
+import hashlib
 import os
 import pty
 import signal
@@ -10,6 +11,7 @@ import socket
 import struct
 import termios
 import time
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -134,6 +136,63 @@ async def test_what_is_odd_but_true_is_told(cli: Cli, tmp_path: Path) -> None:
     line, told = (await cli("import", file)).out.splitlines()
     assert line.startswith("CLIODDUSDT: 3 written, 1 without volume, 1 break (")
     assert told == "  break: 2.5 until 2024-01-01 01:00 UTC, 200,000 from 2024-01-31 00:00 UTC"
+
+
+async def test_values_of_rejected_rows_and_accepted_times_are_told(cli: Cli, tmp_path: Path) -> None:
+    good = [f"{START_S + 3600 * hour},1,1,1,1,1" for hour in range(12)]
+    bad = [f"{START_S - 3600},1.5,1,2,0.1,7", "31/31/2024,1,1,1,1,1"]
+    line, *told = (
+        await cli("import", write_rows(tmp_path / "CLIVALUESUSDT.csv", *good, *bad))
+    ).out.splitlines()
+    assert line.startswith("CLIVALUESUSDT: 12 written, 2 rejected (")
+    assert told[0] == (
+        "  line 14: high is below low "
+        "(2023-12-31 23:00 UTC, open 1.5, high 1.0, low 2.0, close 0.1, volume 7.0)"
+    )
+    assert told[1] == "  line 15: the time is '31/31/2024', not a time"
+    assert told[2].startswith("  times are read like 2024-01-31 13:00 (also with / or . between")
+
+
+async def test_candles_that_became_hours_are_told(cli: Cli, tmp_path: Path) -> None:
+    minutes = [f"{START_S + 60 * minute},1,1,1,1,1" for minute in range(170)]
+    quarters = [f"{START_S + 900 * quarter},1,1,1,1,1" for quarter in range(4)]
+    for name, rows, told in (
+        ("CLIMINUTESUSDT", minutes, "2 written, 120 one-minute candles became 2 hours, 1 hour left out as"),
+        ("CLIQUARTERSUSDT", quarters, "1 written, 4 fifteen-minute candles became 1 hour ("),
+    ):
+        assert (await cli("import", write_rows(tmp_path / f"{name}.csv", *rows))).out.startswith(
+            f"{name}: {told}"
+        )
+
+
+async def test_columns_of_other_names_are_mapped(cli: Cli, tmp_path: Path) -> None:
+    rows = [f"{START_S + 3600 * hour},1,1,1,1" for hour in range(12)]
+    file = tmp_path / "CLIMAPUSDT.csv"
+    file.write_text("\n".join(["Zeit,open,high,low,Schluss", *rows]))
+    assert "it has no column close" in (await cli("import", file)).out
+    finished = await cli(
+        "import", file, "--map", "datetime=Zeit", "--map", "close_price=Schluss", "--map", "volume="
+    )
+    assert finished.out.startswith("CLIMAPUSDT: 12 written, 12 without volume (plain-csv")
+    finished = await cli("import", file, "--map", "when=Zeit")
+    assert (finished.status, finished.out) == (1, "")
+    assert finished.err.startswith("backcast: --map: 'when=Zeit' is no NAME=COLUMN; the names are datetime, ")
+
+
+async def test_checksums_are_no_candles_and_are_checked(cli: Cli, tmp_path: Path) -> None:
+    csv = write_csv(tmp_path / "x", 8, hours=20).read_bytes()
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    for name, content in (("CLIONEUSDT", csv), ("CLITWOUSDT", csv.replace(b".", b".0"))):
+        with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
+            archive.writestr(f"{name}.csv", content)
+        packed = (folder / f"{name}.zip").read_bytes() if name == "CLIONEUSDT" else csv
+        (folder / f"{name}.zip.CHECKSUM").write_text(f"{hashlib.sha256(packed).hexdigest()}  {name}.zip\n")
+    finished = await cli("import", folder)
+    assert finished.status == 1
+    one, two = finished.out.splitlines()
+    assert one.startswith("CLIONEUSDT: 20 written (plain-csv, CLIONEUSDT.zip)")
+    assert "CLITWOUSDT.zip: it is damaged, or another file: its SHA-256 is not the one in" in two
 
 
 async def test_a_candle_that_is_not_closed_is_left_out(short_folder: Path, tmp_path: Path) -> None:

@@ -174,4 +174,5 @@ class Assembly:
 def _values(candles: Candles, position: int) -> str:
     time_s, *values = (column[position].item() for column in candles.columns())
     named = (f"{name} {value!r}" for name, value in zip(VALUE_COLUMNS, values, strict=True))
-    return f"{utc(time_s)}, {', '.join(named)}"
+    time = f"{np.datetime64(time_s, 's')}" if time_s % 60 else utc(time_s)
+    return f"{time}, {', '.join(named)}"

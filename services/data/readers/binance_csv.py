@@ -3,7 +3,13 @@
 from collections.abc import Iterator
 
 from services.data.readers.columns import column_key
-from services.data.readers.delimited import header_names, is_headerless, read_lines, separator_of
+from services.data.readers.delimited import (
+    header_names,
+    is_headerless,
+    read_lines,
+    refuse_unknown_header,
+    separator_of,
+)
 from services.data.readers.text_columns import closed_by_last_column
 from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import TextRows
@@ -23,7 +29,10 @@ def sniff(head: str) -> bool:
 def read(file: TextFile) -> Iterator[TextRows]:
     """Yield the rows: the first six columns and the closing time, whatever the others tell."""
     head = file.head()
-    rows = read_lines(file, int(_has_binance_header(head)), _WIDTH, _PICKED, separator_of(head))
+    has_header = _has_binance_header(head)
+    if not has_header:
+        refuse_unknown_header(head, _WIDTH)
+    rows = read_lines(file, int(has_header), _WIDTH, _PICKED, separator_of(head))
     return closed_by_last_column(rows)
 
 

@@ -67,7 +67,7 @@ class TextReading:
             columns.append(numbers)
             reasons = number_reasons | reasons
         return CandleRows(
-            lines=np.fromiter(rows.lines, np.int64, len(rows.lines)),
+            lines=_numbered(rows.lines),
             candles=Candles(times, *columns),
             reasons=reasons,
             misshapen=rows.misshapen,
@@ -88,3 +88,9 @@ class TextReading:
                 return columns, numbers
         plain = [self._style.plain(column) for column in columns]
         return plain, [clean_numbers(column) for column in plain]
+
+
+def _numbered(lines: Sequence[int]) -> NDArray[np.int64]:
+    if isinstance(lines, range):
+        return np.arange(lines.start, lines.stop)
+    return np.fromiter(lines, np.int64, len(lines))

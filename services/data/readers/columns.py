@@ -127,6 +127,8 @@ def find_columns(
     Raises InvalidInput, naming the column, where one is missing or there twice.
     """
     search = _Search(list(map(column_key, names)), names, given, first_row)
+    for name in given.names:
+        search.said(name)  # which names what is not there
     symbol_at = search.symbol()
     if symbol_at is not None and symbol_at < len(first_row) and first_row[symbol_at].strip():
         symbol = first_row[symbol_at]

@@ -11,7 +11,8 @@ import pyarrow.csv
 from services.data.readers.columns import known_names
 from services.data.readers.report import Rejection
 from services.data.readers.text_file import TextFile
-from services.data.readers.text_rows import CANDLE_FIELDS, TextRows
+from services.data.readers.text_rows import CANDLE_FIELDS, TextRows, shown
+from services.shared.errors import InvalidInput
 
 # A candle's line is some hundred characters. A longer one than this is not split: a line that is a file
 # of its own would become millions of fields.
@@ -92,6 +93,18 @@ def is_headerless(head: str, width: int) -> bool:
         len(fields) == width and all(map(is_number, fields[: len(CANDLE_FIELDS)]))
         for fields in (split_line(line, separator) for line in lines_at_top(head))
     )
+
+
+def refuse_unknown_header(head: str, width: int) -> None:
+    """Raise InvalidInput, of the field `file`, where the first line of `width` fields is words only.
+
+    What stands below such words is told by them, and not by its place.
+    """
+    first = split_line(lines_at_top(head)[0], separator_of(head))
+    if len(first) == width and not any(map(is_number, first)):
+        raise InvalidInput.of(
+            "file", f"its header names no column that is known, like {shown(first[0])}: --map tells them"
+        )
 
 
 def first_row(head: str, header_lines: int, width: int) -> list[str]:

@@ -87,7 +87,10 @@ def _rows(file: TextFile, given: GivenNames) -> tuple[str, str, Iterator[CandleR
             return table_format.NAME, "record", table_format.read(file.content(), given)
     refuse_other_kinds(file.magic)
     head = file.head()
-    text_format = next((each for each in LINE_FORMATS + JSON_FORMATS if each.sniff(head)), None)
+    # Asking whether a line of JSON is a header would take longer than reading it.
+    is_json = head.lstrip()[:1] in ("[", "{")
+    formats = (json_lines, *JSON_FORMATS) if is_json else LINE_FORMATS
+    text_format = next((each for each in formats if each.sniff(head)), None)
     row_name = "record" if text_format in JSON_FORMATS else "line"
     if given:
         named_format = _named_format(text_format, given)

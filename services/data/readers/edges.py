@@ -16,10 +16,10 @@ def with_exact_edges(candles: Candles) -> Candles:
     What is off by more than `EDGE_TOLERANCE` stays as it is, and breaks the rules of candles.
     """
     top, bottom = np.maximum(candles.open, candles.close), np.minimum(candles.open, candles.close)
+    if (candles.high >= top).all() and (candles.low <= bottom).all():
+        return candles
     high_is_off = (candles.high < top) & (candles.high >= top * (1 - EDGE_TOLERANCE))
     low_is_off = (candles.low > bottom) & (candles.low <= bottom * (1 + EDGE_TOLERANCE))
-    if not (high_is_off.any() or low_is_off.any()):
-        return candles
     return replace(
         candles,
         high=np.where(high_is_off, top, candles.high),

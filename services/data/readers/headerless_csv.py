@@ -12,12 +12,13 @@ from services.data.readers.delimited import (
     is_number,
     lines_at_top,
     read_lines,
+    refuse_unknown_header,
     separator_of,
     split_line,
 )
 from services.data.readers.text_columns import joined_times, without_volume
 from services.data.readers.text_file import TextFile
-from services.data.readers.text_rows import TextRows, shown
+from services.data.readers.text_rows import TextRows
 from services.data.readers.time_column import is_clock, is_time
 from services.shared.errors import InvalidInput
 
@@ -35,11 +36,7 @@ def read(file: TextFile, given: GivenNames = GivenNames()) -> Iterator[TextRows]
     """Yield the rows; raises InvalidInput where the first line is a header of other names."""
     head = file.head()
     width, separator = _width(head) or _WIDTH, separator_of(head)
-    first = split_line(lines_at_top(head)[0], separator)
-    if len(first) == width and not any(map(is_number, first)):
-        raise InvalidInput.of(
-            "file", f"its header names no column that is known, like {shown(first[0])}: --map tells them"
-        )
+    refuse_unknown_header(head, width)
     if width == _WIDTH_WITHOUT_VOLUME and not given.is_without_volume:
         raise InvalidInput.of("file", "its rows have no volume: --map volume= takes them without one")
     rows = read_lines(file, 0, width, range(width), separator)

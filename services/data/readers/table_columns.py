@@ -34,7 +34,8 @@ def wanted_columns(schema: pa.Schema, given: GivenNames) -> Columns:
         if pa.types.is_timestamp(schema.field(index).type):
             names[index] = "time"
     columns = find_columns(names, given)
-    # A date and a clock are text only in CSV files.
+    if len(columns.time) > 1 and not pa.types.is_timestamp(schema.field(columns.time[0]).type):
+        raise InvalidInput.of("file", "its times are split into a date and a time: one column is needed")
     return replace(columns, time=columns.time[:1], close_time=None)
 
 
