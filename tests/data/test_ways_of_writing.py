@@ -220,8 +220,11 @@ def test_metatraders_exports(read: Read) -> None:
     expected = [(*row[:5], 0.0) for row in candles()]  # the number of ticks is no volume
     assert rows_of(read(table([header, *rows], "\t"))) == expected
     four = [[row[0], row[1][:5], *row[2:7]] for row in rows]
-    reading = read(table(four))
-    assert (reading.format, rows_of(reading)) == ("headerless-csv", [(*row[:5], 52.0) for row in candles()])
+    digits = [[row[0].replace(".", ""), f"{row[1].replace(':', '')}00", *row[2:]] for row in four]
+    for written in (four, digits):
+        reading = read(table(written))
+        expected = [(*row[:5], 52.0) for row in candles()]
+        assert (reading.format, rows_of(reading)) == ("headerless-csv", expected)
 
 
 def test_a_date_and_a_time_belong_together_unless_one_is_whole(read: Read) -> None:
@@ -277,6 +280,7 @@ def test_yfinances_three_lines_of_header(read: Read) -> None:
             "{t},{p},99",
             "its volume is not counted in the crypto",
         ),
+        ("timestamp,open,close,low,high,amount,vol", "{t},2,2.5,1,3,7,99", "vol or amount is its volume"),
         ("close_time,open,high,low,close,volume", "{t},{p},99", "it tells when its candles close, and not"),
         (",open,high,low,close,volume", "7,{p},99", "it has no column of the time"),
         ("a,b,c,d,e,f", "{t},{p},99", "its header names no column that is known, like 'a'"),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from services.data.readers.edges import EDGE_TOLERANCE
 from services.data.readers.number_style import numbers_of
-from services.data.readers.text_rows import TextColumn, TextRows
+from services.data.readers.text_rows import TextRows
 from services.data.readers.time_column import read_times
 from services.shared.errors import InvalidInput
 
@@ -40,7 +40,7 @@ def ordered(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
     order: Order | None = None
     for rows in blocks:
         if order is None and rows.lines:
-            order = _order_of_texts(rows.columns)
+            order = _order_of_texts(rows)
         if order is None or order == _USUAL:
             yield rows
         else:
@@ -98,10 +98,11 @@ def _distances(
     return float(near), float(far), int(is_step.sum())
 
 
-def _order_of_texts(columns: Sequence[TextColumn]) -> Order | None:
+def _order_of_texts(rows: TextRows) -> Order | None:
     """Return the order that the first rows tell; None where none of them is all numbers."""
-    times, reasons = read_times(columns[0][:_TELLING_ROWS])
-    values = numbers_of([column[:_TELLING_ROWS] for column in columns[1:5]])
+    time, *values_as_text = (column[:_TELLING_ROWS] for column in rows.columns[:5])
+    times, reasons = read_times(time, lines=rows.lines[:_TELLING_ROWS])
+    values = numbers_of(values_as_text)
     is_good = np.isfinite(values.sum(axis=0))
     is_good[list(reasons)] = False
     return order_of(times[is_good], [column[is_good] for column in values]) if is_good.any() else None

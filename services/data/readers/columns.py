@@ -227,6 +227,11 @@ class _Search:
         own = [key for key, unit in units.items() if unit and pair.removeprefix(unit) in _QUOTES - {pair}]
         if len(own) == 1:
             return self.first(own)
+        if plain is not None and self.keys[plain] == "vol" and "amount" in self.keys:
+            # Exchanges name them either way round.
+            raise InvalidInput.of(
+                "file", "vol or amount is its volume in the crypto: --map volume=COLUMN tells which"
+            )
         if plain is not None:
             return plain
         if pair:
@@ -262,4 +267,6 @@ class _Search:
 
     def _listed(self) -> str:
         listed = ", ".join(map(shown, self.names))
+        if not listed:
+            return "it has no columns"
         return f"its columns are {listed if len(listed) <= 100 else f'{listed[:100]}…'}"

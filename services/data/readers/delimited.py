@@ -22,6 +22,8 @@ MAX_LINE_CHARACTERS = 65_536
 _SNIFFED_LINES = 20
 # The first of those that fit is taken.
 _SEPARATORS = (",", ";", "\t", "|")
+# Digits and points are no number of seconds where they are a date.
+_DATE = re.compile(r"\s*(?:\d{8}|\d+\.\d+\.\d+)\s*")
 # In any way of writing numbers: which one it is, all of the file's numbers tell together.
 _NUMBER = re.compile(r"\s*[-+]?[.,]?\d[\d.,'’\s]*(?:[eE][-+]?\d+)?\s*")
 
@@ -90,7 +92,9 @@ def is_headerless(head: str, width: int) -> bool:
     """
     separator = separator_of(head)
     return not has_header(head) and any(
-        len(fields) == width and all(map(is_number, fields[: len(CANDLE_FIELDS)]))
+        len(fields) == width
+        and all(map(is_number, fields[: len(CANDLE_FIELDS)]))
+        and not _DATE.fullmatch(fields[0])
         for fields in (split_line(line, separator) for line in lines_at_top(head))
     )
 
