@@ -8,7 +8,9 @@ import numpy as np
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2
 from services.cli.candle_writer import write_candles
+from services.data.aggregation import aggregate
 from services.shared.candles import Candles
+from services.shared.interval import Interval
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -30,6 +32,12 @@ def random_candles(seed: int, count: int, start_s: int = START_S) -> Candles:
         close=close,
         volume=random.lognormal(3, 1, count),
     )
+
+
+def longer_candles(candles: Candles, interval: Interval) -> Candles:
+    """Return what readers get of hourly candles at another interval: candles whose time has passed."""
+    longer, _ = aggregate(candles, interval)
+    return longer.at(longer.open_time_s + interval.seconds <= candles.open_time_s[-1] + 3600)
 
 
 async def import_candles(

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 
+_RULE_VALUES = {
+    ConflictRule.GUARDED: pb.CONFLICT_RULE_UNSPECIFIED,
+    ConflictRule.REPLACE: pb.CONFLICT_RULE_REPLACE,
+    ConflictRule.KEEP: pb.CONFLICT_RULE_KEEP,
+    ConflictRule.FAIL: pb.CONFLICT_RULE_FAIL,
+}
+
+
 async def write_candles(
     stub: "MarketDataServiceAsyncStub",
     symbol: str,
@@ -29,7 +37,7 @@ async def write_candles(
         symbol=symbol,
         interval=interval_to(Interval.HOUR_1),
         synthetic=synthetic,
-        on_conflict=pb.ConflictRule.Value(f"CONFLICT_RULE_{on_conflict.name}"),
+        on_conflict=_RULE_VALUES[on_conflict],
         candle_count=len(candles),
     )
 

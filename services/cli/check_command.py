@@ -19,9 +19,12 @@ from services.cli.console import CountColumn, counted, make_console, say
 from services.cli.errors import readable_errors
 from services.cli.gateway_channel import open_gateway
 from services.cli.import_report import break_line
+from services.cli.list_commands import all_symbols
 from services.data.check import HistoryCheck, check_history
+from services.data.suspicions import Sign, Suspicion, find_suspicions
+from services.shared.break_messages import break_from
 from services.shared.candle_messages import candles_from, columns_to
-from services.shared.candles import Candles
+from services.shared.candles import VALUE_COLUMNS, Candles
 from services.shared.clock import utc
 from services.shared.interval import Interval
 from services.shared.paging import MAX_SYMBOLS
@@ -30,7 +33,6 @@ from services.shared.symbols import canonical_symbol
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
-_COLUMNS = ("open", "close", "volume")
 _NONE = "[dim]–[/dim]"
 # With times a table is wider than most terminals.
 _ROOM_FOR_MORE = 120
@@ -46,14 +48,16 @@ async def _print_json(symbols: list[str], address: str) -> None:
     async with open_gateway(address) as channel:
         stub = MarketDataServiceStub(channel)
         with readable_errors("gateway", address):
-            async with aclosing(_checks(stub, symbols or await _all_symbols(stub))) as checks:
-                async for symbol, check in checks:
-                    sys.stdout.write(f"{json.dumps({'symbol': symbol, **asdict(check)})}\n")
+            async with aclosing(_checks(stub, symbols or await all_symbols(stub))) as checks:
+                async for symbol, check, suspicions in checks:
+                    told = {"symbol": symbol, **asdict(check), "suspicions": [*map(asdict, suspicions)]}
+                    sys.stdout.write(f"{json.dumps(told)}\n")
                     sys.stdout.flush()
 
 
 async def _print_table(symbols: list[str], address: str, console: Console) -> None:
     found: dict[str, HistoryCheck] = {}
+    suspicious: dict[str, tuple[Suspicion, ...]] = {}
     progress = Progress(
         TextColumn("checking"),
         BarColumn(bar_width=40),
@@ -66,11 +70,11 @@ async def _print_table(symbols: list[str], address: str, console: Console) -> No
     async with open_gateway(address) as channel:
         stub = MarketDataServiceStub(channel)
         with progress, readable_errors("gateway", address):
-            symbols = symbols or await _all_symbols(stub)
+            symbols = symbols or await all_symbols(stub)
             bar = progress.add_task("", total=len(symbols))
             async with aclosing(_checks(stub, symbols)) as checks:
-                async for symbol, check in checks:
-                    found[symbol] = check
+                async for symbol, check, suspicions in checks:
+                    found[symbol], suspicious[symbol] = check, suspicions
                     progress.advance(bar)
     if not found:
         say(console, "there are no candles yet: `backcast import PATH` brings some")
@@ -79,40 +83,55 @@ async def _print_table(symbols: list[str], address: str, console: Console) -> No
     for symbol, check in found.items():
         for each in check.breaks:
             say(console, f"[yellow]{symbol}: {break_line(each)}[/yellow]")
+    for symbol, suspicions in suspicious.items():
+        for suspicion in suspicions:
+            say(console, f"[yellow]{symbol}: {suspicion_line(suspicion)}[/yellow]")
     candles = sum(check.candles for check in found.values())
     say(console, f"{counted(len(found), 'crypto')}, {counted(candles, 'hourly candle')}; times are UTC")
 
 
-async def _all_symbols(stub: "MarketDataServiceAsyncStub") -> list[str]:
-    symbols = []
-    request = pb.ListCryptosRequest()
-    while True:
-        page = await stub.ListCryptos(request)
-        symbols += [crypto.symbol for crypto in page.cryptos]
-        if not page.next_page_token:
-            return symbols
-        request.page_token = page.next_page_token
-
-
 async def _checks(
     stub: "MarketDataServiceAsyncStub", symbols: list[str]
-) -> AsyncGenerator[tuple[str, HistoryCheck]]:
+) -> AsyncGenerator[tuple[str, HistoryCheck, tuple[Suspicion, ...]]]:
     """Yield what was found in each history, which is in memory one at a time; one without candles is not."""
     for start in range(0, len(symbols), MAX_SYMBOLS):
         request = pb.StreamCandlesRequest(
-            symbols=symbols[start : start + MAX_SYMBOLS], columns=columns_to(_COLUMNS)
+            symbols=symbols[start : start + MAX_SYMBOLS], columns=columns_to(VALUE_COLUMNS)
         )
         call = stub.StreamCandles(request)
         blocks: list[Candles] = []
         try:
             async for response in call:
-                blocks.append(candles_from(response.columns, wanted=_COLUMNS))
+                blocks.append(candles_from(response.columns))
                 if response.last_block:
                     candles, blocks = Candles.concatenate(blocks), []
                     if len(candles):
-                        yield response.symbol, check_history(candles, Interval.HOUR_1)
+                        check = check_history(
+                            candles, Interval.HOUR_1, tuple(map(break_from, response.breaks))
+                        )
+                        yield response.symbol, check, find_suspicions(response.symbol, candles)
         finally:
             call.cancel()
+
+
+def suspicion_line(suspicion: Suspicion) -> str:
+    """Return a sentence about what looks as if it had been stored wrongly."""
+    place = f"from {utc(suspicion.first_s)} to {utc(suspicion.last_s)}"
+    some = counted(suspicion.candles, "candle")
+    match suspicion.sign:
+        case Sign.NO_PAIR:
+            return "the symbol is no pair like BTCUSDT, BTCUSDT.P or BTCUSDT_240329: what are these candles?"
+        case Sign.LONGER_CANDLES:
+            return f"{some} are {suspicion.hours} hours apart {place}: longer candles, stored as hours?"
+        case Sign.LONGER_CANDLES_OVER_HOURS:
+            return (
+                f"{counted(suspicion.candles, 'hour')} {place} have the high, low and close of the "
+                f"{suspicion.hours} hours that they begin: longer candles, written over hours?"
+            )
+        case Sign.NO_VOLUME:
+            return f"{some} {place} have no volume, though their prices change: mark or index prices?"
+        case Sign.TWO_MARKETS:
+            return f"the price is another one for {some} {place}, and comes back: two markets, mixed?"
 
 
 def _table(width: int, found: dict[str, HistoryCheck]) -> Table:

@@ -1,8 +1,10 @@
-"""What failed, for people: cryptos of the same reason in one line."""
+"""What failed or was left out, for people: cryptos of the same reason in one line."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.markup import escape
+
+from backcast.gateway.v1.run_events_pb2 import LeftOutCrypto
 
 _MOST_SYMBOLS = 5
 _MOST_LINES = 10
@@ -20,6 +22,25 @@ def failure_lines(failures: Iterable[tuple[str, str]]) -> list[str]:
     if more := sum(map(len, list(by_reason.values())[_MOST_LINES:])):
         lines.append(f"[red]… and {more:,} more failed[/red]")
     return lines
+
+
+def left_out_line(left_out: Sequence[LeftOutCrypto]) -> str | None:
+    """Return a sentence about the cryptos that a run leaves out, where there are any."""
+    if not left_out:
+        return None
+    if len(left_out) == 1:
+        one = left_out[0]
+        first, last = (time.ToDatetime() for time in (one.first_candle_time, one.last_candle_time))
+        return (
+            f"[yellow]{one.symbol} is left out: it has no candles in the window "
+            f"({first:%Y-%m-%d} to {last:%Y-%m-%d})[/yellow]"
+        )
+    symbols = sorted(one.symbol for one in left_out)
+    rest = ", …" if len(symbols) > _MOST_SYMBOLS else ""
+    return (
+        f"[yellow]{len(symbols):,} cryptos are left out: they have no candles in the window "
+        f"({', '.join(symbols[:_MOST_SYMBOLS])}{rest})[/yellow]"
+    )
 
 
 def _named(symbols: list[str]) -> str:

@@ -1,7 +1,36 @@
-"""Fractions as they are typed."""
+"""Fractions as they are typed: `0.1%`, `10bps` or `0.001`."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+_WRITTEN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?)\s*(%|bps?)?", re.ASCII | re.IGNORECASE)
+_UNITS = {"%": Decimal("0.01"), "bps": Decimal("0.0001"), "bp": Decimal("0.0001"), None: Decimal(1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Fraction:
+    """A fraction, and whether it was written with a unit."""
+
+    value: Decimal
+    has_unit: bool
+
+    @property
+    def percent(self) -> str:
+        """The fraction in percent, without a unit."""
+        return f"{float(100 * self.value):.15g}"
+
+
+def parse_fraction(text: str) -> Fraction:
+    """Return the fraction that is written; raise ValueError, with the reason, where there is none."""
+    written = _WRITTEN.fullmatch(text.strip())
+    if written is None:
+        comma = ", with a point and no comma" if "," in text else ""
+        raise ValueError(f"{text!r} is not a fraction like 0.1%, 10bps or 0.001{comma}")
+    number, unit = written.groups()
+    return Fraction(Decimal(number) * _UNITS[unit.lower() if unit else None], unit is not None)
 
 
 def fraction(text: str) -> float:
-    """Return the number that `5%` or `0.05` is; raise ValueError where it is none."""
-    written = text.strip()
-    return float(written.removesuffix("%")) / 100 if written.endswith("%") else float(written)
+    """Return the number that `5%`, `500bps` or `0.05` is; raise ValueError where it is none."""
+    return float(parse_fraction(text).value)

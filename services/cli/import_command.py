@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ from rich.markup import escape
 from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.cli.candle_writer import write_candles
-from services.cli.console import make_console, say
+from services.cli.console import counted, make_console, say
 from services.cli.daemon_thread import in_daemon_thread
 from services.cli.errors import readable_errors
+from services.cli.file_conflicts import file_conflicts
+from services.cli.file_groups import grouped
 from services.cli.gateway_channel import open_gateway
 from services.cli.import_progress import ImportProgress
 from services.cli.import_report import import_report, readable_path
@@ -24,8 +27,10 @@ from services.data.conflict_rule import ConflictRule
 from services.data.readers import checksum
 from services.data.readers.columns import GivenNames
 from services.data.readers.detect import read_file
+from services.data.readers.lengths import given_length
 from services.data.readers.report import FileReading
-from services.shared.errors import BackcastError, Denied, InvalidInput, Unauthenticated, Unavailable
+from services.shared.clock import utc
+from services.shared.errors import BackcastError, Denied, InvalidInput, Refused, Unauthenticated, Unavailable
 from services.shared.interval import Interval
 from services.shared.symbols import canonical_symbol
 
@@ -35,27 +40,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What is the same for all files; the symbol is None where each file tells its own.
+    """What is the same for all files; symbol and length are None where each file tells its own.
 
-    `given` is what the user says that columns are called.
+    `length_s` is how long the files' candles are, in seconds; `given` is what the user says that columns are
+    called.
     """
 
     symbol: str | None
     on_conflict: ConflictRule
+    length_s: int | None = None
     given: GivenNames = GivenNames()  # noqa: RUF009
 
 
 def import_files(
-    paths: list[Path], symbol: str | None, on_conflict: ConflictRule, mappings: list[str], address: str
+    paths: list[Path],
+    symbol: str | None,
+    interval: str | None,
+    on_conflict: ConflictRule,
+    mappings: list[str],
+    address: str,
 ) -> bool:
-    """Import files and folders, with a line for each file; return whether every file could be imported."""
+    """Import files and folders, with a line for each file; return whether every file could be imported.
+
+    `symbol` and `interval` (like `1h`) decide for all files, whatever they tell; `mappings` (like
+    `datetime=Date`) are what their columns are called.
+    """
+    length_s = None if interval is None else given_length(interval, Interval.HOUR_1, "--interval")
     if symbol is not None:
         symbol = canonical_symbol(symbol, "--symbol")
     given = GivenNames.parse(mappings)
     files = [file for path in paths for file in _files(path)]
     if not files:
         raise InvalidInput.of("PATH", f"there is no file to import in {', '.join(map(readable_path, paths))}")
-    return asyncio.run(_import_all(files, ImportOptions(symbol, on_conflict, given), address))
+    return asyncio.run(_import_all(files, ImportOptions(symbol, on_conflict, length_s, given), address))
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -73,74 +90,130 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
 
 
+# What became of a file that was read.
+_Outcome = FileReading | BackcastError
+
+
 async def _import_all(files: list[Path], options: ImportOptions, address: str) -> bool:
     console = make_console()
     failures = 0
+    numbers = {file: number for number, file in enumerate(files, 1)}
     async with open_gateway(address) as channel:
         stub = MarketDataServiceStub(channel)
         with ImportProgress(console, len(files)) as progress:
-            async with aclosing(_readings(files, options, progress)) as readings:
-                async for file, reading_to_come in readings:
-                    try:
-                        reading = await reading_to_come
-                        with readable_errors("gateway", address):
-                            symbol, counts = await _write(stub, reading, options, progress)
-                    except (Unavailable, Unauthenticated, Denied):
-                        # The next file would fare no better.
-                        raise
-                    except BackcastError as error:
-                        failures += 1
-                        # A reader's only field is the file, which the line begins with already.
-                        reason = str(error).removeprefix("file: ")
-                        say(console, f"[red]{escape(f'{readable_path(file)}: {reason}')}[/red]")
-                        continue
-                    failures += not len(reading.candles)
-                    brief = console.is_terminal
-                    say(console, import_report(file, symbol, reading, counts, options.on_conflict, brief))
+            async with aclosing(_readings(numbers, options, progress)) as groups:
+                async for group in groups:
+                    for file, outcome in _compared(group, options):
+                        progress.begin(numbers[file], readable_path(file.name))
+                        try:
+                            if isinstance(outcome, BackcastError):
+                                raise outcome
+                            with readable_errors("gateway", address):
+                                symbol, counts = await _write(stub, outcome, options, progress)
+                        except (Unavailable, Unauthenticated, Denied):
+                            # The next file would fare no better.
+                            raise
+                        except BackcastError as error:
+                            failures += 1
+                            # A reader's only field is the file, which the line begins with already.
+                            reason = str(error).removeprefix("file: ")
+                            say(console, f"[red]{escape(f'{readable_path(file)}: {reason}')}[/red]")
+                            continue
+                        failures += not len(outcome.candles)
+                        brief = console.is_terminal
+                        say(console, import_report(file, symbol, outcome, counts, options.on_conflict, brief))
     return not failures
 
 
 async def _readings(
-    files: list[Path], options: ImportOptions, progress: ImportProgress
-) -> "AsyncGenerator[tuple[Path, asyncio.Future[FileReading]]]":
-    """Yield each file with its future reading; the next file is read while one is written."""
+    numbers: dict[Path, int], options: ImportOptions, progress: ImportProgress
+) -> AsyncGenerator[list[tuple[Path, _Outcome]]]:
+    """Yield the files of each crypto with what was read; the next ones are read while these are written."""
+    # The files that are waited for: of these, progress is shown.
+    shown = set(numbers)
 
-    def read(number: int, file: Path) -> "asyncio.Future[FileReading]":
-        return in_daemon_thread(
-            partial(
-                read_file,
+    def read(file: Path) -> _Outcome:
+        if file in shown:
+            progress.begin(numbers[file], readable_path(file.name))
+        try:
+            return read_file(
                 file,
                 Interval.HOUR_1,
                 now_s=int(time.time()),
                 on_conflict=options.on_conflict,
-                progress=partial(progress.read, number),
+                progress=partial(progress.read, numbers[file]),
                 given=options.given,
+                symbol=options.symbol,
+                length_s=options.length_s,
             )
-        )
+        except BackcastError as error:
+            return error
 
-    ahead = read(1, files[0])
+    def symbol_in(file: Path) -> str | None:
+        outcome = read(file)
+        return outcome.symbol if isinstance(outcome, FileReading) else None
+
+    def read_all(group: list[Path]) -> "asyncio.Future[list[tuple[Path, _Outcome]]]":
+        return in_daemon_thread(lambda: [(file, read(file)) for file in group])
+
+    groups = deque(await in_daemon_thread(lambda: grouped(list(numbers), options.symbol, symbol_in)))
+    shown = set(groups[0])
+    ahead = read_all(groups[0])
     try:
-        for number, file in enumerate(files, 1):
-            present = ahead
-            progress.begin(number, readable_path(file.name))
-            await asyncio.wait([present])
-            # No more than one ahead: a reading takes as much memory as its file.
-            if number < len(files):
-                ahead = read(number + 1, files[number])
-            yield file, present
+        while groups:
+            shown = set(groups.popleft())
+            present = await ahead
+            # No more than one group ahead: a reading takes as much memory as its file.
+            if groups:
+                ahead = read_all(groups[0])
+            yield present
     finally:
         # What came of it is taken in any case: asyncio complains of an error that nobody has seen.
         if not ahead.cancel():
             ahead.exception()
 
 
+def _compared(group: list[tuple[Path, _Outcome]], options: ImportOptions) -> list[tuple[Path, _Outcome]]:
+    """Return the files with what was read, or the error that they contradict each other.
+
+    Only files of one group are compared: whose name tells another symbol than its content is not.
+    """
+    if options.on_conflict in (ConflictRule.REPLACE, ConflictRule.KEEP):
+        return group
+    compared = list(group)
+    by_symbol = defaultdict[str | None, list[int]](list)
+    for place, (_, outcome) in enumerate(group):
+        if isinstance(outcome, FileReading):
+            by_symbol[options.symbol or outcome.symbol].append(place)
+    for symbol, places in by_symbol.items():
+        readings = [outcome for _, outcome in (group[place] for place in places)]
+        conflicts = file_conflicts([each.candles for each in readings if isinstance(each, FileReading)])
+        for number, place in enumerate(places if conflicts else ()):
+            file = group[place][0]
+            if conflict := conflicts.get(number):
+                other = readable_path(group[places[conflict.other]][0])
+                reason = (
+                    f"{other} has other values for {counted(conflict.hours, 'hour')} of {symbol}, "
+                    f"the first at {utc(conflict.first_s)}: "
+                    f"close {conflict.close} here, {conflict.other_close} there"
+                )
+            else:
+                reason = f"other files of {symbol} contradict each other"
+            error = Refused(
+                f"{reason}: nothing was written of {symbol}; --on-conflict replace takes the later file's, "
+                "keep the earlier one's"
+            )
+            compared[place] = file, error
+    return compared
+
+
 async def _write(
     stub: "MarketDataServiceAsyncStub", reading: FileReading, options: ImportOptions, progress: ImportProgress
 ) -> tuple[str, ImportCandlesResponse]:
     """Write what was read; return whose candles they are, and what was done with them."""
-    symbol = options.symbol or reading.symbol
+    symbol = reading.symbol
     if symbol is None:
-        raise InvalidInput.of("symbol", "neither the file nor its name tells it: give --symbol")
+        raise InvalidInput.of("file", f"its content tells no crypto, and {reading.no_symbol}: give --symbol")
     if not len(reading.candles):
         return symbol, ImportCandlesResponse()
     counts = await write_candles(

@@ -10,7 +10,8 @@ from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
 from services.data.conflict_rule import ConflictRule
 from services.data.readers.report import FileReading
 from services.data.readers.time_column import ACCEPTED
-from services.shared.breaks import Break, find_breaks
+from services.shared.break_messages import break_from
+from services.shared.breaks import Break
 from services.shared.clock import utc
 from services.shared.interval import Interval
 
@@ -28,7 +29,7 @@ def import_report(
     brief: bool,
 ) -> str:
     """Return what a file held and what was done with it; only what there is of it is named."""
-    breaks = find_breaks(reading.candles, Interval.HOUR_1)
+    breaks = list(map(break_from, counts.breaks))
     without_volume = int(np.count_nonzero(reading.candles.volume == 0))
     parts = [
         *_written(counts),

@@ -1,6 +1,7 @@
 """`backcast cryptos` and `backcast strategies`."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from google.protobuf.struct_pb2 import Value
 from rich import box
@@ -10,9 +11,15 @@ from rich.table import Table
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.strategy_description_pb2 import StrategyParameter
+from backcast.marketdata.v1 import market_data_service_pb2 as market_data_pb
+from backcast.marketdata.v1.crypto_pb2 import CryptoKind
 from services.cli.console import make_console, say
 from services.cli.errors import readable_errors
 from services.cli.gateway_channel import open_gateway
+from services.shared.enum_names import names_of
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 
 def list_cryptos(gateway: str) -> None:
@@ -25,12 +32,25 @@ def list_strategies(gateway: str) -> None:
     asyncio.run(_list_strategies(gateway))
 
 
+async def all_symbols(stub: "MarketDataServiceAsyncStub") -> list[str]:
+    """Return the symbols of all cryptos that have hourly candles."""
+    symbols = []
+    request = market_data_pb.ListCryptosRequest()
+    while True:
+        page = await stub.ListCryptos(request)
+        symbols += [crypto.symbol for crypto in page.cryptos]
+        if not page.next_page_token:
+            return symbols
+        request.page_token = page.next_page_token
+
+
 async def _list_cryptos(gateway: str) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("crypto", "first candle", "last candle"):
+    for heading in ("crypto", "kind", "first candle", "last candle"):
         table.add_column(heading)
     table.add_column("candles", justify="right")
     table.add_column("", style="dim")
+    kinds = names_of(CryptoKind.DESCRIPTOR)
     with readable_errors("gateway", gateway):
         async with open_gateway(gateway) as channel:
             stub = BacktestServiceStub(channel)
@@ -40,6 +60,7 @@ async def _list_cryptos(gateway: str) -> None:
                 for crypto in page.cryptos:
                     table.add_row(
                         crypto.symbol,
+                        kinds.get(crypto.kind, "").replace("_", " ").lower(),
                         f"{crypto.first_candle_time.ToDatetime():%Y-%m-%d %H:%M}",
                         f"{crypto.last_candle_time.ToDatetime():%Y-%m-%d %H:%M}",
                         f"{crypto.candle_count:,}",

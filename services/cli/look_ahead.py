@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from backcast.backtest.v1.result_pb2 import BacktestResult, Trade
+from backcast.backtest.v1.result_pb2 import EXIT_REASON_BREAK, BacktestResult, Trade
 
 _OF_THE_ENTRY = ("entry_time", "entry_price", "units")
 _OF_THE_EXIT = (
@@ -14,6 +14,7 @@ _OF_THE_EXIT = (
     "exit_reason",
     "fees_paid",
     "borrow_paid",
+    "funding_paid",
     "profit",
     "return_fraction",
     "held_candles",
@@ -37,7 +38,8 @@ def first_difference(whole: BacktestResult, shorter: BacktestResult) -> Differen
     """Compare two results of one crypto with trades and equity, `shorter` of a window that ended earlier.
 
     Everything that was known at the shorter one's end has to be the same in both, bit by bit: equity,
-    entries, and the exits until then. Returns the earliest difference, None where there is none.
+    entries, and the exits until then. A position that a break closes at the shorter one's last close is
+    still open there. Returns the earliest difference, None where there is none.
     """
     differences = [*_equity_differences(whole, shorter), *_trade_differences(whole, shorter)]
     return min(differences, key=lambda difference: difference.time_s, default=None)
@@ -79,6 +81,12 @@ def _trade_differences(whole: BacktestResult, shorter: BacktestResult) -> list[D
 
 
 def _closes_after(trade: Trade, time_s: int) -> bool:
+    """Return whether a trade was open at the close of the candle that opened at `time_s`.
+
+    A trade that a break closes at that very close was still open, as far as was known then.
+    """
+    if trade.exit_reason == EXIT_REASON_BREAK:
+        return trade.exit_time.seconds >= time_s
     return trade.open or trade.exit_time.seconds > time_s
 
 

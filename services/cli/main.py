@@ -14,7 +14,13 @@ import typer
 
 from services.cli import db_commands
 from services.cli.option_groups import takes_groups
-from services.cli.run_options import CandleOptions, ExecutionOptions, RunOptions, StrategyOptions
+from services.cli.run_options import (
+    CandleOptions,
+    ExecutionOptions,
+    RowOptions,
+    RunOptions,
+    StrategyOptions,
+)
 from services.data.conflict_rule import ConflictRule
 from services.shared.errors import BackcastError
 
@@ -59,6 +65,7 @@ def run(
     candles: CandleOptions,
     execution: ExecutionOptions,
     options: RunOptions,
+    rows: RowOptions,
     detail: Annotated[Detail, typer.Option(help="How much of each result to get.")] = Detail.METRICS,
     curve_points: Annotated[
         int, typer.Option(help="With --detail equity: points of each curve at most, 0 for all.")
@@ -75,7 +82,7 @@ def run(
     request = run_request(
         strategy, candles, execution, detail=detail, curve_points=curve_points, options=options
     )
-    if not run_command.run(request, load_settings().gateway, format_ is Format.JSONL):
+    if not run_command.run(request, load_settings().gateway, format_ is Format.JSONL, rows):
         raise typer.Exit(1)
 
 
@@ -120,6 +127,16 @@ def sweep(
     folds: Annotated[
         int | None, typer.Option(help="Or: choose on the past, test on what follows, so many times.")
     ] = None,
+    min_trades: Annotated[
+        int | None,
+        typer.Option(
+            help="Do not choose a combination with a median of fewer trades over the cryptos; by default 1."
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="The metrics that the tables show beside that, separated by commas."),
+    ] = None,
     format_: Annotated[
         Format, typer.Option("--format", help="Tables, or a line of JSON for every event.")
     ] = Format.TABLE,
@@ -135,9 +152,10 @@ def sweep(
         top=top,
         split=split,
         folds=folds,
+        min_trades=min_trades,
         options=options,
     )
-    if not sweep_command.sweep(request, load_settings().gateway, format_ is Format.JSONL):
+    if not sweep_command.sweep(request, load_settings().gateway, format_ is Format.JSONL, columns):
         raise typer.Exit(1)
 
 
@@ -163,12 +181,19 @@ def rules(
 def import_(
     paths: Annotated[list[Path], typer.Argument(help="Files or folders; .gz and .zip too.", metavar="PATH…")],
     symbol: Annotated[
-        str | None, typer.Option(help="The crypto, where the files' names do not tell it.")
+        str | None,
+        typer.Option(help="The crypto, whatever the files tell: BTCUSDT, BTCUSDT.P, BTCUSDT_240329."),
+    ] = None,
+    interval: Annotated[
+        str | None, typer.Option(help="How long the files' candles are, whatever they tell: 1m to 1h.")
     ] = None,
     on_conflict: Annotated[
         ConflictRule,
-        typer.Option(help="Of candles of the same time with other values: the later, the earlier, or none."),
-    ] = ConflictRule.REPLACE,
+        typer.Option(
+            help="Of candles of the same time with other values: the later (guarded: unless much would "
+            "change), the earlier, or none."
+        ),
+    ] = ConflictRule.GUARDED,
     map_: Annotated[
         list[str] | None,
         typer.Option(
@@ -183,7 +208,7 @@ def import_(
     from services.cli.import_command import import_files
     from services.shared.settings import load_settings
 
-    if not import_files(paths, symbol, on_conflict, map_ or [], load_settings().gateway):
+    if not import_files(paths, symbol, interval, on_conflict, map_ or [], load_settings().gateway):
         raise typer.Exit(1)
 
 
@@ -196,11 +221,43 @@ def check(
         Format, typer.Option("--format", help="A table, or a line of JSON for every crypto.")
     ] = Format.TABLE,
 ) -> None:
-    """Show gaps, breaks, candles without volume, first and last of what is stored."""
+    """Show gaps, breaks, candles without volume, first and last, and what looks wrong of what is stored."""
     from services.cli.check_command import check_histories
     from services.shared.settings import load_settings
 
     check_histories(symbols or [], load_settings().gateway, format_ is Format.JSONL)
+
+
+@data_app.command()
+def breaks(
+    symbols: Annotated[
+        list[str] | None, typer.Argument(help="Cryptos; by default all.", metavar="[SYMBOL…]")
+    ] = None,
+    confirm: Annotated[
+        str | None, typer.Option(help="It is a break: TIME of the first candle behind it.", metavar="TIME")
+    ] = None,
+    remove: Annotated[str | None, typer.Option(help="It is none.", metavar="TIME")] = None,
+    reset: Annotated[str | None, typer.Option(help="What imports find counts again.", metavar="TIME")] = None,
+) -> None:
+    """Show where histories were relisted or redenominated, and correct it by hand."""
+    from services.cli import breaks_command
+    from services.shared.settings import load_settings
+
+    said = {"--confirm": confirm, "--remove": remove, "--reset": reset}
+    breaks_command.breaks(symbols or [], said, load_settings().gateway)
+
+
+@data_app.command()
+def delete(
+    symbols: Annotated[list[str], typer.Argument(help="Cryptos.", metavar="SYMBOL…")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete cryptos: their candles of all lengths, and what is cached of them cannot be reached any more."""
+    from services.cli.delete_command import delete_cryptos
+    from services.shared.settings import load_settings
+
+    if not delete_cryptos(symbols, yes, load_settings().gateway):
+        raise typer.Exit(1)
 
 
 @app.command()

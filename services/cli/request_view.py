@@ -7,6 +7,10 @@ from backcast.backtest.v1.strategy_pb2 import Strategy
 from services.shared.enum_names import names_of
 
 _FILLS = {execution_pb2.FILL_TIME_SAME_CLOSE: "the signal's own close"}
+_BREAK_RULES = {
+    execution_pb2.BREAK_RULE_SPLIT: "histories split at breaks",
+    execution_pb2.BREAK_RULE_IGNORE: "breaks ignored",
+}
 _DIRECTIONS = {
     execution_pb2.DIRECTION_SHORT_ONLY: "short only",
     execution_pb2.DIRECTION_LONG_SHORT: "long and short",
@@ -38,6 +42,8 @@ def execution_words(execution: execution_pb2.Execution) -> str:
         if execution.HasField(name)
     ]
     words += [f"borrowing at {percent(execution.borrow_rate)} a year"] if execution.borrow_rate else []
+    words += [f"funding at {percent(execution.funding_rate)} a year"] if execution.funding_rate else []
+    words.append(_BREAK_RULES.get(execution.break_rule))
     usual = (
         f"fee {execution.fee_rate:.3%}, slippage {execution.slippage_bps:g} bps, "
         f"capital {execution.initial_capital:,.0f}; "

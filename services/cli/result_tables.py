@@ -2,45 +2,87 @@
 
 import calendar
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from rich import box
 from rich.table import Table
 
 from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics, MonthlyReturn
-from backcast.gateway.v1 import run_events_pb2
 from services.cli.fitted_table import Column, fitted_table
+from services.cli.metric_cells import ABSENT, cell, colored, heading_of
+from services.shared.metric_order import SMALLEST_IS_BEST
 
 _ROOM_FOR_TENTHS = 100
-ABSENT = "[dim]–[/dim]"
 _SPARKS = "▁▂▃▄▅▆▇█"
 _SPARKLINE_WIDTH = 60
 
 
-def ranked(results: list[BacktestResult]) -> list[BacktestResult]:
-    """Return the results, the greatest total return first."""
-    return sorted(results, key=lambda result: result.metrics.total_return, reverse=True)
+def ranked(results: Sequence[BacktestResult], metric: str = "total_return") -> list[BacktestResult]:
+    """Return the results, the best by a metric first, and those for which it is undefined last."""
+    sign = 1 if metric in SMALLEST_IS_BEST else -1
+
+    def place(result: BacktestResult) -> tuple[bool, float, str]:
+        there = result.metrics.HasField(metric)  # type: ignore[arg-type]  # a field's name
+        return not there, sign * getattr(result.metrics, metric), result.symbol
+
+    return sorted(results, key=place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of the table of results; without metrics, it is a line between others."""
+
+    label: str
+    metrics: Metrics | None = None
+    cached: bool = False
 
 
 def results_table(
-    width: int, best: list[BacktestResult], between: str = "", worst: Sequence[BacktestResult] = ()
+    width: int,
+    best: Sequence[BacktestResult],
+    between: str = "",
+    worst: Sequence[BacktestResult] = (),
+    columns: Sequence[str] | None = None,
 ) -> Table:
     """Return a table with a row for each result, and a line between the best and the worst.
 
-    `width` is the console's, in characters: it decides how many columns there are.
+    `width` is the console's, in characters: it decides how many columns there are. With `columns`, these
+    metrics are all that is shown. A crypto with breaks has a star, and the rows of its parts follow it.
     """
-    gap = [None] if between else []
-    rows: list[BacktestResult | None] = [*best, *gap, *worst]
-    columns = [
-        Column("crypto", [row.symbol if row else f"[dim]{between}[/dim]" for row in rows], left=True),
-        *(
-            Column(heading, [show(row.metrics) if row else "" for row in rows], _LEFT_OUT.get(heading, 0))
-            for heading, show in _COLUMNS.items()
-        ),
-        # How many they are is told by the summary too.
-        Column("", ["cached" if row and row.from_cache else "" for row in rows], 6, left=True, style="dim"),
+    gap = [_Row(f"[dim]{between}[/dim]")] if between else []
+    rows = [*_rows(best), *gap, *_rows(worst)]
+    shown = _COLUMNS if columns is None else {name: _column(name) for name in columns}
+    cells = [
+        Column(
+            heading,
+            [show(row.metrics) if row.metrics else "" for row in rows],
+            _LEFT_OUT.get(name, 0) if columns is None else 0,
+        )
+        for name, (heading, show) in shown.items()
     ]
-    return fitted_table(width, columns)
+    return fitted_table(
+        width,
+        [
+            Column("crypto", [row.label for row in rows], left=True),
+            *cells,
+            # How many they are is told by the summary too.
+            Column("", ["cached" if row.cached else "" for row in rows], 6, left=True, style="dim"),
+        ],
+    )
+
+
+def _rows(results: Iterable[BacktestResult]) -> Iterator[_Row]:
+    for result in results:
+        yield _Row(f"{result.symbol}{'*' if result.breaks else ''}", result.metrics, result.from_cache)
+        for part in result.parts:
+            first, last = part.first_candle_time.ToDatetime(), part.last_candle_time.ToDatetime()
+            yield _Row(f"[dim]  {first:%Y-%m-%d} – {last:%Y-%m-%d}[/dim]", part.metrics)
+
+
+def _column(name: str) -> tuple[str, Callable[[Metrics], str]]:
+    """Return a metric's heading and cell, also where it is not among the usual columns."""
+    return _COLUMNS.get(name) or (heading_of(name), lambda metrics: cell(metrics, name))
 
 
 def months_table(width: int, symbol: str, months: Sequence[MonthlyReturn]) -> Table:
@@ -88,63 +130,35 @@ def sparkline(width: int, title: str, values: Sequence[float]) -> str:
     return f"{before}{line}{after}"
 
 
-def summary_lines(summary: run_events_pb2.RunSummary) -> str:
-    """Return the summary of a run as a few lines of text."""
-    progress = summary.progress
-    elapsed = summary.elapsed.ToTimedelta().total_seconds()
-    lines = []
-    for name, metrics in (("mean", summary.mean), ("median", summary.median)):
-        if progress.completed:
-            lines.append(
-                f"{name:>6}: return {_signed_percent(metrics, 'total_return')}, "
-                f"hold {_signed_percent(metrics, 'buy_and_hold_return')}, "
-                f"Sharpe {_number(metrics, 'sharpe_ratio', '{:z.2f}')}, "
-                f"drawdown {_number(metrics, 'max_drawdown', '{:.1%}')}, "
-                f"trades {_number(metrics, 'trade_count', '{:.1f}')}"
-            )
-    if progress.completed > 1:
-        lines.append(
-            f"  best: {summary.best.symbol} {colored(summary.best.total_return)}, "
-            f"worst: {summary.worst.symbol} {colored(summary.worst.total_return)}"
-        )
-    failed = f", [red]{progress.failed:,} failed[/red]" if progress.failed else ""
-    lines.append(
-        f"[bold]{progress.completed:,} of {progress.total:,} in {elapsed:.3f} s[/bold], "
-        f"{progress.from_cache:,} from the cache{failed}"
-    )
-    if summary.cache_state == run_events_pb2.CACHE_STATE_UNAVAILABLE:
-        lines.append("[yellow]the cache does not answer: results were computed and not kept[/yellow]")
-    return "\n".join(lines)
-
-
 def _number(metrics: Metrics, name: str, form: str) -> str:
     return form.format(getattr(metrics, name)) if metrics.HasField(name) else ABSENT  # type: ignore[arg-type]  # names of its fields
 
 
-def _signed_percent(metrics: Metrics, name: str) -> str:
-    return colored(getattr(metrics, name)) if metrics.HasField(name) else ABSENT  # type: ignore[arg-type]  # names of its fields
-
-
-def colored(value: float, text: str | None = None) -> str:
-    """Return a number as text, in percent where none is given: red where it shows a minus, else green."""
-    # z: never "-0.0%".
-    shown = text or f"{value:+z.1%}"
-    return f"[{'red' if shown.startswith('-') else 'green'}]{shown}[/]"
-
-
-_COLUMNS: dict[str, Callable[[Metrics], str]] = {
-    "return": lambda metrics: _signed_percent(metrics, "total_return"),
-    "hold": lambda metrics: _signed_percent(metrics, "buy_and_hold_return"),
-    "Sharpe": lambda metrics: _number(metrics, "sharpe_ratio", "{:z.2f}"),
-    "drawdown": lambda metrics: _number(metrics, "max_drawdown", "{:.1%}"),
-    "wins": lambda metrics: _number(metrics, "win_rate", "{:.0%}"),
-    "trades": lambda metrics: f"{metrics.trade_count:,.0f}" + ("+1" if metrics.open_trade_count else ""),
-    "fees": lambda metrics: _number(metrics, "fees_paid", "{:,.2f}"),
-    "CAGR": lambda metrics: _signed_percent(metrics, "cagr"),
-    "Sortino": lambda metrics: _number(metrics, "sortino_ratio", "{:z.2f}"),
-    "exposure": lambda metrics: _number(metrics, "exposure", "{:.0%}"),
-    "best": lambda metrics: _signed_percent(metrics, "best_trade"),
-    "worst": lambda metrics: _signed_percent(metrics, "worst_trade"),
+_COLUMNS: dict[str, tuple[str, Callable[[Metrics], str]]] = {
+    "total_return": ("return", lambda metrics: cell(metrics, "total_return")),
+    "buy_and_hold_return": ("hold", lambda metrics: cell(metrics, "buy_and_hold_return")),
+    "sharpe_ratio": ("Sharpe", lambda metrics: cell(metrics, "sharpe_ratio")),
+    "max_drawdown": ("drawdown", lambda metrics: cell(metrics, "max_drawdown")),
+    "win_rate": ("wins", lambda metrics: _number(metrics, "win_rate", "{:.0%}")),
+    "trade_count": (
+        "trades",
+        lambda metrics: f"{metrics.trade_count:,.0f}" + ("+1" if metrics.open_trade_count else ""),
+    ),
+    "fees_paid": ("fees", lambda metrics: cell(metrics, "fees_paid")),
+    "cagr": ("CAGR", lambda metrics: cell(metrics, "cagr")),
+    "sortino_ratio": ("Sortino", lambda metrics: cell(metrics, "sortino_ratio")),
+    "exposure": ("exposure", lambda metrics: _number(metrics, "exposure", "{:.0%}")),
+    "best_trade": ("best", lambda metrics: cell(metrics, "best_trade")),
+    "worst_trade": ("worst", lambda metrics: cell(metrics, "worst_trade")),
 }
 # What is left out first where there is no room; 6 is whether a result was cached.
-_LEFT_OUT = {"worst": 1, "best": 2, "exposure": 3, "Sortino": 4, "CAGR": 5, "fees": 7, "wins": 8, "hold": 9}
+_LEFT_OUT = {
+    "worst_trade": 1,
+    "best_trade": 2,
+    "exposure": 3,
+    "sortino_ratio": 4,
+    "cagr": 5,
+    "fees_paid": 7,
+    "win_rate": 8,
+    "buy_and_hold_return": 9,
+}

@@ -36,6 +36,19 @@ class CandleOptions:
     end: Annotated[
         str | None, typer.Option(help="End of the window, UTC, excluded; by default the end of the data.")
     ] = None
+    exclude: Annotated[str | None, typer.Option(help="Cryptos to do without, separated by commas.")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowOptions:
+    """Which rows and columns a table of results has; names are those of the API's Metrics."""
+
+    sort: Annotated[str, typer.Option(help="The metric that the table is sorted by, the best first.")] = (
+        "total_return"
+    )
+    columns: Annotated[
+        str | None, typer.Option(help="The metrics that the table shows, separated by commas.")
+    ] = None
 
 
 class Cache(StrEnum):
@@ -79,27 +92,38 @@ class Direction(StrEnum):
     LONG_SHORT = "long-short"
 
 
+class Breaks(StrEnum):
+    """What happens at a break in the history; the names are those of the API."""
+
+    CLOSE = "close"
+    SPLIT = "split"
+    IGNORE = "ignore"
+
+
 @dataclass(frozen=True, slots=True)
 class ExecutionOptions:
-    """How signals become fills."""
+    """How signals become fills. Fractions are text like 0.1%, 10bps or 0.001."""
 
-    fee: Annotated[float | None, typer.Option(help="Fee of each side as a fraction; by default 0.001.")] = (
-        None
-    )
-    slippage_bps: Annotated[float | None, typer.Option(help="Slippage in basis points; by default 0.")] = None
+    fee: Annotated[
+        str | None, typer.Option(help="Fee of each side: 0.1%, 10bps or 0.001, which is the default.")
+    ] = None
+    slippage: Annotated[
+        str | None, typer.Option(help="How much worse than its price a fill is: 0.05% or 5bps; by default 0.")
+    ] = None
+    slippage_bps: Annotated[str | None, typer.Option(help="Or: slippage as a number of basis points.")] = None
     initial_capital: Annotated[float | None, typer.Option(help="Capital; by default 10,000.")] = None
     fill: Annotated[Fill | None, typer.Option(help="Where a signal fills; by default at the next open.")] = (
         None
     )
     direction: Annotated[Direction | None, typer.Option(help="Which positions; by default long.")] = None
     size_fraction: Annotated[
-        float | None, typer.Option(help="Size of a position as a fraction of the equity; by default 1.")
+        str | None, typer.Option(help="Size of a position as a fraction of the equity: 50%; by default 1.")
     ] = None
     size_amount: Annotated[
         float | None, typer.Option(help="Or: its size as an amount of the quote currency.")
     ] = None
     size_volatility: Annotated[
-        float | None, typer.Option(help="Or: its volatility per year, as a fraction of the equity: 0.4.")
+        str | None, typer.Option(help="Or: its volatility per year, as a fraction of the equity: 40%.")
     ] = None
     volatility_period: Annotated[
         int | None, typer.Option(help="Closes that volatility is measured over; by default 30.")
@@ -113,5 +137,15 @@ class ExecutionOptions:
         int | None, typer.Option(help="Candles of the average true range of stops; by default 14.")
     ] = None
     borrow_rate: Annotated[
-        float | None, typer.Option(help="Cost of a short position per year, as a fraction; by default 0.")
+        str | None, typer.Option(help="Cost of a short position per year of its value: 10%; by default 0.")
+    ] = None
+    funding_rate: Annotated[
+        str | None, typer.Option(help="Cost of a long position per year of its value: 10%; by default 0.")
+    ] = None
+    breaks: Annotated[
+        Breaks | None,
+        typer.Option(
+            help="Where a history breaks (relisted, redenominated): close positions before it, which is the "
+            "default; split: also tell the parts apart; or ignore the break."
+        ),
     ] = None

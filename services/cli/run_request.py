@@ -25,6 +25,7 @@ def run_request(
     options = options or RunOptions()
     request = pb.RunBacktestsRequest(
         symbols=[] if candles.symbols == "all" else candles.symbols.split(","),
+        exclude=candles.exclude.split(",") if candles.exclude else [],
         strategy=strategy_message(strategy.strategy, strategy.param or [], strategy.entry, strategy.exit),
         interval=interval_to(parse_interval(candles.interval)),
         execution=execution_message(execution),
@@ -38,7 +39,7 @@ def run_request(
         raise InvalidInput.of("--curve-points", f"{curve_points} is out of range") from None
     for field, text in (("start", candles.start), ("end", candles.end)):
         if text is not None:
-            time = _time(text, f"--{field}")
+            time = parse_time(text, f"--{field}")
             try:
                 getattr(request, f"{field}_time").FromDatetime(time)
             except (OverflowError, ValueError):
@@ -55,7 +56,8 @@ def parse_interval(text: str) -> Interval:
         raise InvalidInput.of("--interval", f"{text!r} is not one of {choices}") from None
 
 
-def _time(text: str, option: str) -> datetime:
+def parse_time(text: str, option: str) -> datetime:
+    """Return an ISO 8601 time, in UTC where it names no zone; raise InvalidInput, naming the option."""
     try:
         time = datetime.fromisoformat(text)
     except ValueError:

@@ -1,18 +1,21 @@
 """What `backcast run` shows: a table that fills while results arrive, and the summary."""
 
+from collections.abc import Sequence
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from backcast.backtest.v1.result_pb2 import BacktestResult, Coverage
+from backcast.backtest.v1 import execution_pb2
+from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import run_events_pb2
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse, RunStarted
 from services.cli.console import CountColumn, counted, say
-from services.cli.failure_lines import failure_lines
+from services.cli.failure_lines import failure_lines, left_out_line
 from services.cli.request_view import execution_words, strategy_words
-from services.cli.result_tables import months_table, ranked, results_table, sparkline, summary_lines
+from services.cli.result_tables import months_table, ranked, results_table, sparkline
+from services.cli.summary_view import break_lines, missing_line, spread_table, summary_lines
 from services.cli.trades_table import trades_table
 from services.shared.interval import Interval
 
@@ -21,8 +24,6 @@ MOST_ROWS = 30
 # Trades and equity of more cryptos than this are for programs: --format jsonl.
 _MOST_DETAILED = 3
 _MOST_TRADES = 30
-# Less of the window covered than this is not exchanges' maintenance any more.
-_ALL_BUT_GAPS = 0.98
 
 
 class RunView:
@@ -31,9 +32,20 @@ class RunView:
     A block that ends before the summary came, by Ctrl-C or an error, still prints what there is.
     """
 
-    def __init__(self, console: Console, most_rows: int = MOST_ROWS) -> None:
+    def __init__(
+        self,
+        console: Console,
+        most_rows: int = MOST_ROWS,
+        sort: str = "total_return",
+        columns: Sequence[str] | None = None,
+    ) -> None:
+        """Rows are sorted by the metric `sort`, the best first; `columns` are the metrics that they show."""
         self._console = console
         self._most_rows = most_rows
+        self._sort = sort
+        self._columns = columns
+        self._interval = Interval.HOUR_1
+        self._in_parts = False
         self._ended = False
         self._run_id, self._last = "", 0
         self._results: list[BacktestResult] = []
@@ -77,8 +89,8 @@ class RunView:
             case "summary":
                 self._live.stop()
                 self._ended = True
+                self._show_summary(event.summary)
                 self._show_results()
-                say(self._console, summary_lines(event.summary))
         self._last = event.sequence
         progress = event.progress
         notes = [f"{progress.from_cache:,} from the cache"] if progress.from_cache else []
@@ -92,7 +104,9 @@ class RunView:
 
     def _show_started(self, started: RunStarted) -> None:
         request, self._run_id = started.request, started.run_id
-        interval = tuple(Interval)[request.interval - 1].value
+        # A run that is taken up later has no such event: hours are the default.
+        self._interval = tuple(Interval)[request.interval - 1]
+        self._in_parts = request.execution.break_rule == execution_pb2.BREAK_RULE_SPLIT
         start, end = (
             time.ToDatetime().strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
             for time in (request.start_time, request.end_time)
@@ -100,36 +114,42 @@ class RunView:
         say(
             self._console,
             f"{strategy_words(request.strategy)}\n"
-            f"{counted(started.total, 'crypto')}, {interval} candles from {start} to {end} (UTC)\n"
+            f"{counted(started.total, 'crypto')}, {self._interval.value} candles "
+            f"from {start} to {end} (UTC)\n"
             f"{execution_words(request.execution)}",
         )
+        if line := left_out_line(started.left_out):
+            say(self._console, line)
 
     def _screen(self) -> RenderableType:
         room = max(self._console.height - 10, 5)
-        best_first = ranked(self._results)
+        best_first = ranked(self._results, self._sort)
         left_out = f"… {len(best_first) - room:,} more …" if len(best_first) > room else ""
-        table = results_table(self._console.width, best_first[:room], left_out)
+        table = results_table(self._console.width, best_first[:room], left_out, columns=self._columns)
         return Group(table, self._progress)
 
+    def _show_summary(self, summary: run_events_pb2.RunSummary) -> None:
+        if summary.progress.completed > 1:
+            self._console.print(spread_table(self._console.width, summary))
+        say(self._console, summary_lines(summary))
+        for line in break_lines(self._results, in_parts=self._in_parts):
+            say(self._console, line)
+        if missing := missing_line(self._results, self._interval):
+            say(self._console, missing)
+
     def _show_results(self) -> None:
-        best_first = ranked(self._results)
+        best_first = ranked(self._results, self._sort)
         width = self._console.width
         if self._console.is_terminal and len(best_first) > self._most_rows:
             half = self._most_rows // 2
             left_out = f"… {len(best_first) - 2 * half:,} more …"
-            self._console.print(results_table(width, best_first[:half], left_out, best_first[-half:]))
+            best, worst = best_first[:half], best_first[-half:]
+            self._console.print(results_table(width, best, left_out, worst, self._columns))
         elif best_first:
-            self._console.print(results_table(width, best_first))
+            self._console.print(results_table(width, best_first, columns=self._columns))
         if len(best_first) <= _MOST_DETAILED:
             for result in best_first:
                 self._show_detail(result)
-        if partly := [result.coverage for result in best_first if _covered(result.coverage) < _ALL_BUT_GAPS]:
-            least = min(map(_covered, partly))
-            say(
-                self._console,
-                f"[yellow]{len(partly):,} of {len(best_first):,} have candles for a part of the window only "
-                f"(the least: {least:.0%})[/yellow]",
-            )
         for line in failure_lines((failure.symbol, failure.status.message) for failure in self._failures):
             say(self._console, line)
 
@@ -143,7 +163,3 @@ class RunView:
         if result.equity_curve.equity:
             equity = list(result.equity_curve.equity)
             say(self._console, sparkline(width, f"equity of {result.symbol}", equity))
-
-
-def _covered(coverage: Coverage) -> float:
-    return 1 - coverage.missing_candles / coverage.expected_candles

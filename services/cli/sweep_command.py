@@ -5,17 +5,24 @@ import asyncio
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.console import make_console
 from services.cli.event_stream import events_of, follow, print_json
+from services.cli.metric_cells import metric_names
 from services.cli.sweep_view import SweepView
 
 
-def sweep(request: pb.SweepBacktestsRequest, gateway: str, jsonl: bool) -> bool:
-    """Sweep and show it; return whether every backtest succeeded. Ctrl-C cancels on the server too."""
-    return asyncio.run(_sweep(request, gateway, jsonl))
+def sweep(request: pb.SweepBacktestsRequest, gateway: str, jsonl: bool, columns: str | None = None) -> bool:
+    """Sweep and show it; return whether every backtest succeeded. Ctrl-C cancels on the server too.
+
+    Raises InvalidInput, naming the option, where `columns` has what is no metric.
+    """
+    shown = None if columns is None else metric_names(columns, "--columns")
+    return asyncio.run(_sweep(request, gateway, jsonl, shown))
 
 
-async def _sweep(request: pb.SweepBacktestsRequest, gateway: str, jsonl: bool) -> bool:
+async def _sweep(
+    request: pb.SweepBacktestsRequest, gateway: str, jsonl: bool, columns: list[str] | None
+) -> bool:
     events = events_of(gateway, lambda stub: stub.SweepBacktests, request)
     if jsonl:
         return await follow(events, print_json)
-    with SweepView(make_console()) as view:
+    with SweepView(make_console(), columns) as view:
         return await follow(events, view.show)

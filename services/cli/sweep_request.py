@@ -18,6 +18,7 @@ def sweep_request(
     top: int,
     split: str | None,
     folds: int | None,
+    min_trades: int | None = None,
     options: RunOptions,
 ) -> pb.SweepBacktestsRequest:
     """Return the request; raise InvalidInput, naming the option, where something cannot be read."""
@@ -34,6 +35,7 @@ def sweep_request(
         raise InvalidInput.of("--folds", "and --split cut the window in two ways: choose one of them")
     request = pb.SweepBacktestsRequest(
         symbols=run.symbols,
+        exclude=run.exclude,
         strategy=run.strategy,
         ranges=[parameter_range(one, run.strategy) for one in swept],
         interval=run.interval,
@@ -45,12 +47,12 @@ def sweep_request(
     for field in ("start_time", "end_time"):
         if run.HasField(field):
             getattr(request, field).CopyFrom(getattr(run, field))
-    try:
-        request.top = top
-        if folds is not None:
-            request.folds = folds
-    except ValueError:
-        raise InvalidInput.of("--top" if folds is None else "--folds", "is out of range") from None
+    for name, value in (("top", top), ("folds", folds), ("min_trades", min_trades)):
+        if value is not None:
+            try:
+                setattr(request, name, value)
+            except ValueError:
+                raise InvalidInput.of(f"--{name.replace('_', '-')}", "is out of range") from None
     if split is not None:
         try:
             request.split = fraction(split)

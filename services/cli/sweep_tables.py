@@ -10,27 +10,13 @@ from backcast.backtest.v1.sweep_pb2 import Window
 from backcast.gateway.v1 import sweep_pb2
 from services.cli.console import counted
 from services.cli.fitted_table import Column, fitted_table
-from services.cli.result_tables import ABSENT, colored
+from services.cli.metric_cells import ABSENT, cell, heading_of
 from services.shared.enum_names import names_of
 
-_HEADINGS = {
-    "total_return": "return",
-    "buy_and_hold_return": "hold",
-    "cagr": "CAGR",
-    "sharpe_ratio": "Sharpe",
-    "sortino_ratio": "Sortino",
-    "calmar_ratio": "Calmar",
-    "max_drawdown": "drawdown",
-    "trade_count": "trades",
-    "open_trade_count": "open trades",
-    "win_rate": "wins",
-}
-_SIGNED = ("total_return", "buy_and_hold_return", "cagr", "expectancy", "best_trade", "worst_trade")
-_FRACTIONS = ("annual_volatility", "max_drawdown", "exposure", "win_rate")
-_COUNTS = ("trade_count", "open_trade_count")
 # Beside the metric that is ranked by; of the parts of a cut window there are two of each.
 _WHOLE = ("total_return", "sharpe_ratio", "max_drawdown", "trade_count")
 _CUT = ("total_return", "max_drawdown")
+OUT_OF_SAMPLE = ("total_return", "buy_and_hold_return", "sharpe_ratio", "max_drawdown", "trade_count")
 # What is left out first where there is no room. A test begins where the part ended that was chosen on.
 _LEFT_OUT = {
     name: order
@@ -44,7 +30,9 @@ _LEFT_OUT = {
             "total_return",
             "tested on",
             "cryptos",
+            "median trades",
             "test total_return",
+            "traded",
         ),
         1,
     )
@@ -57,10 +45,21 @@ class SweepTables:
     `width` is the console's, in characters: it decides how many columns there are.
     """
 
-    def __init__(self, names: Sequence[str], metric: str, *, cut: bool, folds: int = 0) -> None:
-        """With `folds`, the figures of trials and combinations are their means over so many."""
+    def __init__(
+        self,
+        names: Sequence[str],
+        metric: str,
+        *,
+        cut: bool,
+        folds: int = 0,
+        columns: Sequence[str] | None = None,
+    ) -> None:
+        """With `folds`, the figures of trials and combinations are their means over so many.
+
+        `columns` are the metrics that are shown beside the one that is ranked by; None: the usual ones.
+        """
         self._names = names
-        others = _CUT if cut else _WHOLE
+        others = columns if columns is not None else _CUT if cut else _WHOLE
         self._metrics = [metric, *(name for name in others if name != metric)]
         self._cut = cut
         self._means = f"means over {counted(folds, 'fold')}" if folds > 1 else ""
@@ -81,6 +80,8 @@ class SweepTables:
             _numbers("", len(rows)),
             *self._parameters([row.strategy for row in rows]),
             Column("cryptos", [f"{row.cryptos:,}" for row in rows], _LEFT_OUT["cryptos"]),
+            Column("traded", [f"{row.cryptos_traded:,}" for row in rows], _LEFT_OUT["traded"]),
+            *self._fewest_trades(rows),
             *self._figures([(row.train.median, row.test.median) for row in rows]),
         ]
         of = self._means and f" of {self._means}"
@@ -102,9 +103,30 @@ class SweepTables:
         ]
         return fitted_table(width, columns, "walk forward, medians over the cryptos")
 
+    def out_of_sample(self, width: int, curves: Sequence[sweep_pb2.OutOfSample]) -> Table:
+        """Return what the choices of the folds brought on each crypto."""
+        columns = [
+            Column("crypto", [curve.symbol for curve in curves], left=True),
+            *(
+                Column(heading_of(name), [cell(curve.metrics, name) for curve in curves], order)
+                for order, name in reversed(list(enumerate(reversed(OUT_OF_SAMPLE))))
+            ),
+        ]
+        return fitted_table(width, columns, "out of sample, the folds' choices one after the other")
+
     def figures(self, metrics: Metrics) -> str:
         """Return figures in a line."""
         return ", ".join(f"{heading_of(name)} {cell(metrics, name)}" for name in self._metrics)
+
+    def _fewest_trades(self, rows: Sequence[sweep_pb2.SweepRow]) -> list[Column]:
+        """Return the median number of trades, on which it depends whether a combination has a rank."""
+        cells = [f"{row.median_trades:g}" if row.HasField("median_trades") else ABSENT for row in rows]
+        # Of a whole window, it is among the figures.
+        return (
+            [Column("trades", cells, _LEFT_OUT["median trades"])]
+            if "trade_count" not in self._metrics
+            else []
+        )
 
     def _parameters(self, strategies: Sequence[Strategy | None]) -> list[Column]:
         return [
@@ -119,7 +141,7 @@ class SweepTables:
                 f"{prefix}{heading_of(name)}",
                 [cell(metrics[part], name) for metrics in parts],
                 # What is ranked by stays.
-                _LEFT_OUT[f"{prefix}{name}"] if name != self._metrics[0] else 0,
+                _LEFT_OUT.get(f"{prefix}{name}", 0) if name != self._metrics[0] else 0,
             )
             for part, prefix in enumerate(("", "test ") if self._cut else ("",))
             for name in self._metrics
@@ -134,23 +156,6 @@ def _parameter(strategy: Strategy, name: str) -> str:
     kind = getattr(strategy, strategy.WhichOneof("kind") or "")
     value, enum = getattr(kind, name), kind.DESCRIPTOR.fields_by_name[name].enum_type
     return names_of(enum)[value] if enum else f"{value:g}"
-
-
-def heading_of(metric: str) -> str:
-    """Return a metric's name as a heading."""
-    return _HEADINGS.get(metric, metric.replace("_", " "))
-
-
-def cell(metrics: Metrics, name: str) -> str:
-    """Return a figure as text."""
-    if not metrics.HasField(name):  # type: ignore[arg-type]  # a field's name
-        return ABSENT
-    value: float = getattr(metrics, name)
-    if name in _SIGNED:
-        return colored(value)
-    if name in _FRACTIONS:
-        return f"{value:.1%}"
-    return f"{value:,.0f}" if name in _COUNTS else f"{value:z,.2f}"
 
 
 def _dates(window: Window) -> str:

@@ -1,5 +1,6 @@
 """What `backcast sweep` shows: progress and the best so far, then the tables and what they are worth."""
 
+from collections.abc import Sequence
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
@@ -10,9 +11,10 @@ from backcast.gateway.v1 import run_events_pb2, sweep_pb2
 from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsResponse, SweepStarted
 from services.cli.best_rows import BestRows
 from services.cli.console import CountColumn, counted, say
-from services.cli.failure_lines import failure_lines
-from services.cli.sweep_tables import SweepTables, heading_of
-from services.cli.sweep_words import luck_words, started_words
+from services.cli.failure_lines import failure_lines, left_out_line
+from services.cli.metric_cells import heading_of
+from services.cli.sweep_tables import SweepTables
+from services.cli.sweep_words import luck_words, overfitting_words, started_words, walk_forward_words
 
 _MOST_ROWS = 20
 
@@ -23,12 +25,15 @@ class SweepView:
     A block that ends before the summary came, by Ctrl-C or an error, still prints the best so far.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, columns: Sequence[str] | None = None) -> None:
+        """`columns` are the metrics that tables show beside the one ranked by; None: the usual ones."""
         self._console = console
+        self._columns = columns
         self._started: SweepStarted | None = None
         self._ended = False
         self._best: list[sweep_pb2.SweepTrial] = []
         self._failures: list[sweep_pb2.SweepFailure] = []
+        self._curves: list[sweep_pb2.OutOfSample] = []
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=40),
@@ -69,6 +74,8 @@ class SweepView:
                 self._failures.append(event.failure)
             case "rows":
                 self._rows.add(event.rows.rows)
+            case "out_of_sample":
+                self._curves.append(event.out_of_sample)
             case "summary":
                 self._live.stop()
                 self._ended = True
@@ -77,17 +84,20 @@ class SweepView:
     def _show_started(self, started: SweepStarted) -> None:
         self._started = started
         request = started.request
-        self._metric = request.metric
+        self._metric, self._min_trades = request.metric, request.min_trades
         self._tables = SweepTables(
             [one.name for one in request.ranges],
             request.metric,
             cut=request.WhichOneof("cut") is not None,
             folds=request.folds,
+            columns=self._columns,
         )
         # A file gets more than a terminal was asked to show.
         size = min(request.top, _MOST_ROWS) if self._console.is_terminal else _MOST_ROWS
-        self._rows = BestRows(request.metric, size)
+        self._rows = BestRows(request.metric, size, request.min_trades)
         say(self._console, started_words(started))
+        if line := left_out_line(started.left_out):
+            say(self._console, line)
         self._progress.update(self._task, total=started.backtests)
         if self._console.is_terminal:
             self._live.start(refresh=True)
@@ -125,6 +135,12 @@ class SweepView:
                 f"[dim]listed last: combinations whose {heading_of(self._metric)} is defined on fewer than "
                 "half of the cryptos[/dim]",
             )
+        if any(map(self._rows.trades_too_little, rows)):
+            say(
+                self._console,
+                "[dim]listed last: combinations without a rank, with a median of fewer than "
+                f"{counted(self._min_trades, 'trade')}[/dim]",
+            )
         if (more := combinations - len(rows)) > 0:
             say(
                 self._console,
@@ -132,21 +148,25 @@ class SweepView:
             )
 
     def _show_summary(self, summary: sweep_pb2.SweepSummary) -> None:
+        """Show what came of the sweep first, then the tables."""
         assert self._started
+        self._show_counts(summary)
+        if not self._best:
+            say(self._console, f"no trial has a rank by {heading_of(self._metric)}")
+        elif summary.HasField("luck"):
+            say(self._console, luck_words(summary, self._metric))
+        if summary.HasField("walk_forward"):
+            self._show_walk_forward(summary)
+        if summary.HasField("overfitting"):
+            say(self._console, overfitting_words(summary.overfitting))
         self._show_failures()
         if self._best:
             self._console.print(self._tables.best(self._console.width, self._best))
         self._show_rows(self._started.combinations)
-        if summary.HasField("walk_forward"):
-            self._console.print(self._tables.folds(self._console.width, summary.walk_forward.folds))
-            say(
-                self._console,
-                f"mean of the tests: {self._tables.figures(summary.walk_forward.mean_test)}",
-            )
-        if not self._best:
-            say(self._console, f"{heading_of(self._metric)} is undefined for every trial")
-        elif summary.HasField("luck"):
-            say(self._console, luck_words(summary, self._metric))
+        if self._curves:
+            self._show_curves()
+
+    def _show_counts(self, summary: sweep_pb2.SweepSummary) -> None:
         progress = summary.progress
         elapsed = summary.elapsed.ToTimedelta().total_seconds()
         failed = f", [red]{progress.failed:,} failed[/red]" if progress.failed else ""
@@ -160,3 +180,16 @@ class SweepView:
                 self._console,
                 "[yellow]the cache does not answer: figures were computed and not kept[/yellow]",
             )
+
+    def _show_walk_forward(self, summary: sweep_pb2.SweepSummary) -> None:
+        walk = summary.walk_forward
+        self._console.print(self._tables.folds(self._console.width, walk.folds))
+        say(self._console, f"mean of the tests: {self._tables.figures(walk.mean_test)}")
+        for line in walk_forward_words(summary, self._console.width):
+            say(self._console, line)
+
+    def _show_curves(self) -> None:
+        best_first = sorted(self._curves, key=lambda curve: (-curve.metrics.total_return, curve.symbol))
+        self._console.print(self._tables.out_of_sample(self._console.width, best_first[:_MOST_ROWS]))
+        if (more := len(best_first) - _MOST_ROWS) > 0:
+            say(self._console, f"[dim]… and {counted(more, 'more crypto')}: --format jsonl prints all[/dim]")

@@ -5,8 +5,10 @@ from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import sweep_pb2
 from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsRequest, SweepStarted
 from services.cli.console import counted
+from services.cli.metric_cells import cell, heading_of
 from services.cli.request_view import execution_words, percent, strategy_words
-from services.cli.sweep_tables import heading_of
+from services.cli.result_tables import sparkline
+from services.cli.sweep_tables import OUT_OF_SAMPLE
 from services.shared.interval import Interval
 
 _MOST_VALUES = 6
@@ -52,6 +54,38 @@ def luck_words(summary: sweep_pb2.SweepSummary, metric: str) -> str:
             f"winner's true Sharpe ratio is above {expected}"
         )
     return words
+
+
+def walk_forward_words(summary: sweep_pb2.SweepSummary, width: int) -> list[str]:
+    """Return what the choices of a walk forward's folds brought, in lines."""
+    walk = summary.walk_forward
+    if not walk.HasField("out_of_sample"):
+        return ["[yellow]no curve out of sample: nothing was chosen, or computed[/yellow]"]
+    metrics = walk.out_of_sample.metrics
+    figures = ", ".join(f"{heading_of(name)} {cell(metrics, name)}" for name in OUT_OF_SAMPLE)
+    lines = [
+        f"[bold]out of sample[/bold], all cryptos with equal weights: {figures}",
+        sparkline(width, "their equity", list(walk.out_of_sample.equity_curve.equity)),
+    ]
+    if walk.HasField("deflated_sharpe_ratio"):
+        probability = walk.deflated_sharpe_ratio
+        colour = "green" if probability >= 0.95 else "red"
+        lines.append(
+            f"deflated Sharpe ratio [{colour}]{probability:.3f}[/{colour}]: the probability that its true "
+            "Sharpe ratio is above what the best of the combinations is expected to have without any skill"
+        )
+    return lines
+
+
+def overfitting_words(overfitting: sweep_pb2.Overfitting) -> str:
+    """Return how likely the choice of the best is overfitted."""
+    probability = overfitting.probability
+    colour = "red" if probability >= 0.5 else "green" if probability <= 0.05 else "yellow"
+    return (
+        f"probability of overfitting [{colour}]{probability:.3f}[/{colour}]: in this share of "
+        f"{overfitting.splits:,} splits of the time, the best of {overfitting.combinations:,} combinations "
+        "in one half was not above the median in the other"
+    )
 
 
 def _fixed_words(request: SweepBacktestsRequest) -> str:

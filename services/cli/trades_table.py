@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table
 
 from backcast.backtest.v1.result_pb2 import ExitReason, Trade
-from services.cli.result_tables import ABSENT, colored
+from services.cli.metric_cells import ABSENT, colored
 from services.shared.enum_names import names_of
 
 # Headings, and how wide a console has to be to have them.

@@ -123,7 +123,9 @@ async def _results(
 def _ends(request: pb.RunBacktestsRequest, whole: dict[str, BacktestResult], cuts: int) -> list[int]:
     """Return where the shorter histories end, in Unix seconds: spread over the window, half of them at exits.
 
-    After the candle of an exit is where a strategy that knew the future would show it first.
+    After the candle of an exit is where a strategy that knew the future would show it first. Where a break
+    closed the position, this is right before the break. The ends that are spread over the window mostly lie
+    within a candle.
     """
     interval_s = tuple(Interval)[request.interval - 1].seconds
     start_s, end_s = request.start_time.seconds, request.end_time.seconds

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from services.compute.engine import BacktestResult, Detail, Execution, Strategy, Window, run_backtest
-from services.shared.candles import Candles
+from services.shared.history import History
 from services.shared.interval import Interval
 
 
@@ -19,10 +19,10 @@ class Backtest:
     curve_points: int = 0
 
 
-def backtest(candles: Candles, asked: Backtest) -> BacktestResult:
+def backtest(history: History, asked: Backtest) -> BacktestResult:
     """Run one backtest; it raises what `run_backtest` does."""
     return run_backtest(
-        candles,
+        history,
         asked.strategy,
         asked.interval,
         asked.window,

@@ -7,9 +7,12 @@ from services.compute.engine import (
     BacktestResult,
     Coverage,
     EquityCurve,
+    Metrics,
     MonthlyReturn,
+    ResultPart,
     Trade,
 )
+from services.shared.break_messages import break_to
 from services.shared.candle_messages import timestamp_to
 
 
@@ -17,8 +20,7 @@ def result_message(symbol: str, fingerprint: str, result: BacktestResult) -> pb.
     """Return the message of one crypto's result."""
     return pb.BacktestResult(
         symbol=symbol,
-        # None leaves a field absent, as a figure that is undefined has to be.
-        metrics=pb.Metrics(**{name: getattr(result.metrics, name) for name in METRIC_NAMES}),
+        metrics=_metrics_message(result.metrics),
         coverage=_coverage_message(result.coverage),
         warmup_candles=result.warmup_candles,
         trades=map(_trade_message, result.trades),
@@ -26,6 +28,21 @@ def result_message(symbol: str, fingerprint: str, result: BacktestResult) -> pb.
         data_fingerprint=fingerprint,
         engine_version=ENGINE_VERSION,
         monthly_returns=map(_monthly_return_message, result.monthly_returns),
+        breaks=map(break_to, result.breaks),
+        parts=map(_part_message, result.parts),
+    )
+
+
+def _metrics_message(metrics: Metrics) -> pb.Metrics:
+    # None leaves a field absent, as a figure that is undefined has to be.
+    return pb.Metrics(**{name: getattr(metrics, name) for name in METRIC_NAMES})
+
+
+def _part_message(part: ResultPart) -> pb.ResultPart:
+    return pb.ResultPart(
+        first_candle_time=timestamp_to(part.first_candle_s),
+        last_candle_time=timestamp_to(part.last_candle_s),
+        metrics=_metrics_message(part.metrics),
     )
 
 
@@ -36,6 +53,7 @@ def _coverage_message(coverage: Coverage) -> pb.Coverage:
         longest_gap_candles=coverage.longest_gap_candles,
         first_candle_time=timestamp_to(coverage.first_candle_s),
         last_candle_time=timestamp_to(coverage.last_candle_s),
+        missing_hours=coverage.missing_hours,
     )
 
 
@@ -56,6 +74,7 @@ def _trade_message(trade: Trade) -> pb.Trade:
         worst_excursion=trade.worst_excursion,
         best_excursion=trade.best_excursion,
         borrow_paid=trade.borrow_paid,
+        funding_paid=trade.funding_paid,
     )
 
 

@@ -16,6 +16,7 @@ from services.shared.symbols import canonical_symbol
 
 # More backtests make no chunk of a sweep that the gateway asks for.
 _MAX_BACKTESTS = 1_000
+_MAX_STRETCHES = 1_000
 
 
 def sweep_job(request: pb.ComputeSweepRequest) -> SweepJob:
@@ -34,10 +35,18 @@ def sweep_job(request: pb.ComputeSweepRequest) -> SweepJob:
         raise InvalidInput(*violations)
     grid = make_grid(strategy_from(request.strategy), ranges_from(request.ranges))
     return SweepJob(
-        sweep=Sweep(grid, interval_from(request.interval), windows, execution),
+        sweep=Sweep(grid, interval_from(request.interval), windows, execution, _stretches(request)),
         chunk_size=request.chunk_size,
         chunks=_chunks(request, grid.size),
     )
+
+
+def _stretches(request: pb.ComputeSweepRequest) -> tuple[int, ...]:
+    stretches = tuple(request.stretches) or (0,) * len(request.windows)
+    if len(stretches) != len(request.windows) or any(not 0 <= each <= _MAX_STRETCHES for each in stretches):
+        reason = f"must be as many as windows, each from 0 to {_MAX_STRETCHES:,}"
+        raise InvalidInput.of("stretches", reason)
+    return stretches
 
 
 def _chunks(request: pb.ComputeSweepRequest, combinations: int) -> dict[CryptoData, list[int]]:
@@ -71,6 +80,7 @@ def sweep_response(outcome: ChunkOutcome) -> pb.ComputeSweepResponse:
             fingerprint=outcome.data.fingerprint,
             first_combination=outcome.first,
             metrics=result.figures.astype("<f8").tobytes(),
+            returns=result.returns.astype("<f4").tobytes(),
             failed=result.failed,
             first_failure=status_of(result.first_failure) if result.first_failure else None,
         )

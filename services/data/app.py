@@ -3,6 +3,7 @@
 from functools import partial
 
 from backcast.marketdata.v1 import market_data_service_pb2, market_data_service_pb2_grpc
+from services.data.break_store import BreakStore
 from services.data.candle_store import CandleStore
 from services.data.cryptos import CryptoStore
 from services.data.data_metrics import watch_connections
@@ -31,7 +32,9 @@ async def run(settings: Settings) -> None:
         watch_connections(lambda: database.connections, settings.database_pool_size)
         await migrate(database)
         cryptos = CryptoStore(database)
-        handler = MarketDataHandler(cryptos, Histories(database, cryptos), CandleStore(database))
+        handler = MarketDataHandler(
+            cryptos, Histories(database, cryptos), CandleStore(database), BreakStore(database, cryptos)
+        )
         async with upkeep(database, settings.columnstore_after_days, settings.retention_days):
             await serve(
                 settings,

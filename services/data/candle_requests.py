@@ -8,9 +8,10 @@ from services.shared.candle_messages import COLUMN_VALUES
 from services.shared.candles import VALUE_COLUMNS
 from services.shared.clock import EARLIEST_S, LATEST_S
 from services.shared.errors import InvalidInput
+from services.shared.interval import Interval
 
 _CONFLICT_RULES = {
-    pb.CONFLICT_RULE_UNSPECIFIED: ConflictRule.REPLACE,
+    pb.CONFLICT_RULE_UNSPECIFIED: ConflictRule.GUARDED,
     pb.CONFLICT_RULE_REPLACE: ConflictRule.REPLACE,
     pb.CONFLICT_RULE_KEEP: ConflictRule.KEEP,
     pb.CONFLICT_RULE_FAIL: ConflictRule.FAIL,
@@ -24,6 +25,17 @@ def before_time_from(request: pb.ListCryptosRequest) -> int | None:
     before_s = request.before_time.seconds + (request.before_time.nanos > 0)
     _check_time("before_time", before_s)
     return before_s
+
+
+def after_time_from(request: pb.UpdateBreakRequest) -> int:
+    """Return the opening time of the candle after a break; raise InvalidInput where it is missing."""
+    if not request.HasField("after_time"):
+        raise InvalidInput.of("after_time", "is needed")
+    after_s = request.after_time.seconds
+    _check_time("after_time", after_s)
+    if request.after_time.nanos or after_s % Interval.HOUR_1.seconds:
+        raise InvalidInput.of("after_time", "is not a full hour")
+    return after_s
 
 
 def window_from(request: pb.GetCandlesRequest | pb.StreamCandlesRequest) -> tuple[int, int]:

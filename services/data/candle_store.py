@@ -1,8 +1,8 @@
 """Writes candles: the hourly ones of an import, and the longer ones that they make, in one transaction."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 from weakref import WeakValueDictionary
 
@@ -11,33 +11,34 @@ import stamina
 from numpy.typing import NDArray
 
 from services.data.aggregation import AGGREGATED, aggregate
+from services.data.break_table import BreakTable, StoredBreak
 from services.data.candle_tables import CANDLE_TABLES, CandleTable, Scales
 from services.data.conflict_rule import ConflictRule
+from services.data.cryptos import CRYPTO_COLUMNS, Crypto, is_text
 from services.data.database import ATTEMPTS, Contended, Database
+from services.data.overwriting import changes, check_overwriting
 from services.data.ticks import scale_for
 from services.shared.candles import Candles
-from services.shared.clock import utc
 from services.shared.errors import InvalidInput, Refused
 from services.shared.interval import Interval
 
 if TYPE_CHECKING:
     from services.data.database import Connection
 
-BoolColumn = NDArray[np.bool_]
-
 
 @dataclass(frozen=True, slots=True)
 class ImportCounts:
-    """What an import did with its candles.
+    """What an import did with its candles, and the breaks of the whole history after it.
 
     `inserted` are new, `corrected` have other values now, `unchanged` were there with equal values, and
-    `kept` are there with others.
+    `kept` are there with others. `breaks` are in order of time, removed ones too.
     """
 
     inserted: int
     corrected: int
     unchanged: int
     kept: int = 0
+    breaks: tuple[StoredBreak, ...] = ()
 
 
 class CandleStore:
@@ -57,7 +58,7 @@ class CandleStore:
         """Write hourly candles of one crypto in one transaction: all blocks, or nothing.
 
         The blocks follow each other in time. Raises Refused where market candles would be mixed with
-        synthetic ones, and where the rule is to fail and a candle is stored with other values.
+        synthetic ones, and where the rule does not let the import change what is stored.
         """
         # Before the transaction: a slow sender holds neither a connection nor a lock. There are not more
         # candles than hours since 1970, so memory is bounded.
@@ -78,6 +79,31 @@ class CandleStore:
         async with self._locks.setdefault(symbol, asyncio.Lock()):
             return await self._write(symbol, synthetic, candles, on_conflict)
 
+    async def delete(self, symbol: str) -> Crypto:
+        """Delete a crypto with its candles of all lengths, its breaks and the notes of its changes.
+
+        Returns the crypto as it was; raises InvalidInput where there is none. An import of it at the same
+        time either comes before, or makes a new crypto.
+        """
+        async with self._locks.setdefault(symbol, asyncio.Lock()):
+            return await self._delete(symbol)
+
+    @stamina.retry(on=Contended, attempts=ATTEMPTS)
+    async def _delete(self, symbol: str) -> Crypto:
+        async with self._database.connection() as connection, connection.transaction():
+            await connection.execute("SET LOCAL statement_timeout = 0")
+            # The row first, as imports and retention lock it: who waits for it finds it gone. Breaks and
+            # changes go with it.
+            row = is_text(symbol) and await connection.fetchrow(
+                f"DELETE FROM cryptos WHERE symbol = $1 RETURNING crypto_id, {CRYPTO_COLUMNS}", symbol
+            )
+            if not row:
+                raise InvalidInput.of("symbol", f"there is no crypto {symbol!r}")
+            crypto_id, *values = row
+            for interval in CANDLE_TABLES:
+                await CandleTable(connection, crypto_id, interval).delete_all()
+        return Crypto(*values)
+
     # TimescaleDB locks the chunks that it compresses, in an order of its own.
     @stamina.retry(on=Contended, attempts=ATTEMPTS)
     async def _write(
@@ -96,6 +122,8 @@ class _LockedCrypto:
     crypto_id: int
     symbol: str
     scales: Scales
+    # Opening time of its last hourly candle in Unix seconds, None where it has none.
+    last_s: int | None
     # Made by this transaction: there are no candles to be compared with, nor to be replaced.
     is_new: bool
 
@@ -103,24 +131,28 @@ class _LockedCrypto:
     async def take(cls, connection: "Connection", symbol: str, synthetic: bool) -> Self:
         """Lock the crypto's row, which is made where it is new."""
         made_id = await connection.fetchval(
-            "INSERT INTO cryptos (symbol, synthetic) VALUES ($1, $2) ON CONFLICT (symbol) DO NOTHING "
-            "RETURNING crypto_id",
+            "INSERT INTO cryptos (symbol, synthetic, breaks_found) VALUES ($1, $2, true) "
+            "ON CONFLICT (symbol) DO NOTHING RETURNING crypto_id",
             symbol,
             synthetic,
         )
         if made_id is not None:
-            return cls(connection, made_id, symbol, Scales(0, 0), is_new=True)
-        crypto_id, is_synthetic, price_scale, volume_scale = await connection.fetchrow(
-            "SELECT crypto_id, synthetic, price_scale, volume_scale FROM cryptos "
-            "WHERE symbol = $1 FOR UPDATE",
+            return cls(connection, made_id, symbol, Scales(0, 0), None, is_new=True)
+        row = await connection.fetchrow(
+            "SELECT crypto_id, synthetic, price_scale, volume_scale, extract(epoch FROM last_ts)::bigint "
+            "FROM cryptos WHERE symbol = $1 FOR UPDATE",
             symbol,
-        )  # type: ignore[misc]  # its row is there: no other could be inserted
+        )
+        if row is None:
+            raise Contended(f"{symbol} was deleted meanwhile: try again")
+        crypto_id, is_synthetic, price_scale, volume_scale, last_s = row
         if is_synthetic != synthetic:
             kinds = ("market", "synthetic")
             raise Refused(
                 f"{symbol} has {kinds[is_synthetic]} candles: {kinds[synthetic]} ones cannot be mixed in"
             )
-        return cls(connection, crypto_id, symbol, Scales(price_scale, volume_scale), is_new=False)
+        scales = Scales(price_scale, volume_scale)
+        return cls(connection, crypto_id, symbol, scales, last_s, is_new=False)
 
     async def write(self, candles: Candles, on_conflict: ConflictRule) -> ImportCounts:
         hourly = self._table(Interval.HOUR_1)
@@ -130,10 +162,9 @@ class _LockedCrypto:
         start_s, end_s = Interval.WEEK_1.opening(first_s), Interval.WEEK_1.opening(last_s) + week_s
         stored = Candles.empty() if self.is_new else await hourly.candles(self.scales, start_s, end_s)
 
-        is_new, is_different = _changes(stored, candles)
-        if on_conflict is ConflictRule.FAIL and is_different.any():
-            raise Refused(_conflict(self.symbol, stored, candles, is_different))
-        is_corrected = is_different & (on_conflict is ConflictRule.REPLACE)
+        is_new, is_different = changes(stored, candles)
+        check_overwriting(self.symbol, stored, candles, is_new, is_different, on_conflict)
+        is_corrected = is_different & on_conflict.replaces
         counts = ImportCounts(
             inserted=int(is_new.sum()),
             corrected=int(is_corrected.sum()),
@@ -141,8 +172,9 @@ class _LockedCrypto:
             kept=int((is_different & ~is_corrected).sum()),
         )
         changed = candles.at(is_new | is_corrected)
+        breaks = BreakTable(self.connection, self.crypto_id)
         if not len(changed):
-            return counts
+            return replace(counts, breaks=tuple(await breaks.all()))
 
         scales = await self._widened(changed)
         # A COPY only adds rows, and is far faster than anything that also replaces them.
@@ -156,8 +188,9 @@ class _LockedCrypto:
             all_longer = await longer
         for interval, candles_and_counts in all_longer.items():
             await self._replace(interval, *candles_and_counts, scales)
-        await self._note(changed, counts.inserted, scales)
-        return counts
+        changed_from_s = await self._find_breaks(breaks, stored, changed, scales)
+        await self._note(changed, counts.inserted, scales, changed_from_s)
+        return replace(counts, breaks=tuple(await breaks.all()))
 
     async def _widened(self, changed: Candles) -> Scales:
         """Return scales that fit the changed candles too; what is stored is brought to them."""
@@ -200,7 +233,34 @@ class _LockedCrypto:
             await table.delete(longer.open_time_s[replaced])
         await table.insert(longer.at(is_complete), scales, candle_counts[is_complete])
 
-    async def _note(self, changed: Candles, inserted: int, scales: Scales) -> None:
+    async def _find_breaks(
+        self, breaks: BreakTable, stored: Candles, changed: Candles, scales: Scales
+    ) -> int:
+        """Bring the breaks up to date; return the time from which on readers get something else."""
+        first_s, last_s = map(int, changed.open_time_s[[0, -1]])
+        if self.is_new:
+            await breaks.find(changed)
+            return first_s
+        merged = _merged(stored, changed)
+        inside = merged.at((merged.open_time_s >= first_s) & (merged.open_time_s <= last_s))
+        # A jump within the last day was a break so far, and may be none now.
+        other_break_s = await breaks.find_around(inside, scales)
+        others_s = [] if other_break_s is None else [other_break_s]
+        return min([first_s, *others_s, *self._now_over(first_s)])
+
+    def _now_over(self, first_s: int) -> Iterator[int]:
+        """Yield the last hour of each longer candle that readers get now, though none of its hours is new.
+
+        The data ended within it, and go on behind it: it was not over, and is now.
+        """
+        if self.last_s is None:
+            return
+        for interval in AGGREGATED:
+            end_s = interval.opening(self.last_s) + interval.seconds
+            if self.last_s + Interval.HOUR_1.seconds < end_s <= first_s:
+                yield end_s - Interval.HOUR_1.seconds
+
+    async def _note(self, changed: Candles, inserted: int, scales: Scales, changed_from_s: int) -> None:
         await self.connection.execute(
             """
             WITH noted AS (
@@ -215,7 +275,7 @@ class _LockedCrypto:
                 RETURNING fingerprint
             )
             INSERT INTO candle_changes (crypto_id, fingerprint, changed_from)
-            SELECT $1, fingerprint, to_timestamp($3) FROM noted
+            SELECT $1, fingerprint, to_timestamp($7) FROM noted
             """,
             self.crypto_id,
             inserted,
@@ -223,23 +283,11 @@ class _LockedCrypto:
             int(changed.open_time_s[-1]),
             scales.price,
             scales.volume,
+            changed_from_s,
         )
 
     def _table(self, interval: Interval) -> CandleTable:
         return CandleTable(self.connection, self.crypto_id, interval)
-
-
-def _changes(stored: Candles, candles: Candles) -> tuple[BoolColumn, BoolColumn]:
-    """Return which candles are not stored at all, and which are stored with other values."""
-    _, there, place = np.intersect1d(
-        candles.open_time_s, stored.open_time_s, assume_unique=True, return_indices=True
-    )
-    is_new = np.ones(len(candles), np.bool_)
-    is_new[there] = False
-    is_different = np.zeros(len(candles), np.bool_)
-    for column, stored_column in zip(candles.columns(), stored.columns(), strict=True):
-        is_different[there] |= column[there] != stored_column[place]
-    return is_new, is_different
 
 
 def _longer(
@@ -263,15 +311,3 @@ def _merged(stored: Candles, changed: Candles) -> Candles:
     kept = stored.at(~np.isin(stored.open_time_s, changed.open_time_s))
     both = Candles.concatenate([kept, changed])
     return both.at(np.argsort(both.open_time_s, kind="stable"))
-
-
-def _conflict(symbol: str, stored: Candles, candles: Candles, is_different: BoolColumn) -> str:
-    """Return a sentence about the candles that are stored with other values."""
-    first = candles.at(is_different)[:1]
-    there = stored.at(np.isin(stored.open_time_s, first.open_time_s))
-    count = int(is_different.sum())
-    what = "1 candle" if count == 1 else f"{count:,} candles"
-    return (
-        f"{symbol} has other values stored for {what}, the first at {utc(int(first.open_time_s[0]))}: "
-        f"close {there.close[0]} is stored, {first.close[0]} is imported"
-    )

@@ -98,6 +98,32 @@ class CandleTable:
         open_time_s, *ticks = await self.ticks(("ts", *columns), start_s, end_s, limit)
         return open_time_s, numbers(columns, ticks, scales)
 
+    async def values_before(
+        self, columns: Sequence[str], scales: Scales, before_s: int, limit: int
+    ) -> tuple[TimeColumn, list[PriceColumn]]:
+        """Return the last `limit` candles that open before `before_s`, as `values` does."""
+        rows = await self.connection.fetch(
+            f"SELECT extract(epoch FROM ts)::bigint, {', '.join(columns)} FROM {self.name} "
+            "WHERE crypto_id = $1 AND ts < to_timestamp($2) ORDER BY ts DESC LIMIT $3",
+            self.crypto_id,
+            before_s,
+            limit,
+        )
+        open_time_s, *ticks = np.array(rows[::-1], np.int64).reshape(-1, 1 + len(columns)).T
+        return open_time_s, numbers(columns, ticks, scales)
+
+    async def partial(self, end_s: int) -> tuple[TimeColumn, NDArray[np.int64]]:
+        """Return the times of longer candles before `end_s` that miss hours, and of how many each is made."""
+        rows = await self.connection.fetch(
+            f"SELECT extract(epoch FROM ts)::bigint, candle_count FROM {self.name} "
+            "WHERE crypto_id = $1 AND ts < to_timestamp($2) AND candle_count < $3 ORDER BY ts",
+            self.crypto_id,
+            end_s,
+            self.interval.seconds // Interval.HOUR_1.seconds,
+        )
+        open_time_s, hours = np.array(rows, np.int64).reshape(-1, 2).T
+        return open_time_s, hours
+
     async def candles(self, scales: Scales, start_s: int = EARLIEST_S, end_s: int = LATEST_S) -> Candles:
         """Return the candles that open from `start_s` to before `end_s`."""
         open_time_s, values = await self.values(VALUE_COLUMNS, scales, start_s, end_s)
@@ -143,6 +169,10 @@ class CandleTable:
             int(open_time_s[-1]),
             open_time_s.tolist(),
         )
+
+    async def delete_all(self) -> None:
+        """Delete all of the crypto's candles."""
+        await self.connection.execute(f"DELETE FROM {self.name} WHERE crypto_id = $1", self.crypto_id)
 
     async def widen(self, price_factor: int, volume_factor: int) -> None:
         """Multiply all ticks; what is kept as a double's bits stays."""

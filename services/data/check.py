@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.shared.breaks import Break, find_breaks
+from services.shared.breaks import Break
 from services.shared.candles import Candles
 from services.shared.interval import Interval
 
@@ -39,8 +39,11 @@ class HistoryCheck:
         return self.zero_volume / self.candles
 
 
-def check_history(candles: Candles, interval: Interval) -> HistoryCheck:
-    """Check a history of at least one candle; of its columns high and low are not looked at."""
+def check_history(candles: Candles, interval: Interval, breaks: tuple[Break, ...]) -> HistoryCheck:
+    """Check a history of at least one candle; only its time and its volume are looked at.
+
+    `breaks` are those that are stored.
+    """
     missing = np.diff(candles.open_time_s) // interval.seconds - 1
     longest_gap = None
     if missing.any():
@@ -54,5 +57,5 @@ def check_history(candles: Candles, interval: Interval) -> HistoryCheck:
         missing=int(missing.sum()),
         longest_gap=longest_gap,
         zero_volume=int(np.count_nonzero(candles.volume == 0)),
-        breaks=tuple(find_breaks(candles, interval)),
+        breaks=breaks,
     )

@@ -4,8 +4,17 @@ from enum import Enum
 
 
 class ConflictRule(Enum):
-    """What becomes of a candle that is stored with other values than an import brings."""
+    """What becomes of a candle that is stored with other values than an import brings.
 
+    GUARDED replaces it too, but refuses an import that changes much of what is stored (see overwriting.py).
+    """
+
+    GUARDED = "guarded"
     REPLACE = "replace"
     KEEP = "keep"
     FAIL = "fail"
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the import's candle takes the place of the stored one."""
+        return self in (ConflictRule.GUARDED, ConflictRule.REPLACE)

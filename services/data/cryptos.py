@@ -9,9 +9,16 @@ from services.shared.errors import InvalidInput, Violation
 _VIOLATIONS_SHOWN = 10
 
 
+# What Crypto is made of, in its order.
+CRYPTO_COLUMNS = (
+    "symbol, synthetic, candle_count, extract(epoch FROM first_ts)::bigint AS first_candle_s, "
+    "extract(epoch FROM last_ts)::bigint AS last_candle_s, fingerprint::text"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Crypto:
-    """A crypto that has candles; times are the opening times of hourly candles in Unix seconds.
+    """A crypto; times are the opening times of hourly candles in Unix seconds, None where it has none.
 
     `fingerprint_before` is that of the candles before the time that was asked for, None where none was.
     """
@@ -19,8 +26,8 @@ class Crypto:
     symbol: str
     synthetic: bool
     candle_count: int
-    first_candle_s: int
-    last_candle_s: int
+    first_candle_s: int | None
+    last_candle_s: int | None
     fingerprint: str
     fingerprint_before: str | None = None
 
@@ -93,11 +100,9 @@ class CryptoStore:
         return {row["symbol"]: StoredCrypto(**row) for row in rows}
 
 
-_PAGE = """
-SELECT symbol, synthetic, candle_count, fingerprint::text,
-    extract(epoch FROM first_ts)::bigint AS first_candle_s,
-    extract(epoch FROM last_ts)::bigint AS last_candle_s,
-    {fingerprint_before} AS fingerprint_before
+_PAGE = f"""
+SELECT {CRYPTO_COLUMNS},
+    {{fingerprint_before}} AS fingerprint_before
 FROM cryptos
 WHERE candle_count > 0 AND symbol > $1 AND (cardinality($2::text[]) = 0 OR symbol = ANY ($2))
 ORDER BY symbol

@@ -1,25 +1,40 @@
 """backcast.marketdata.v1.MarketDataService: parses, calls, answers."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 
-from backcast.marketdata.v1 import candle_pb2, crypto_pb2, interval_pb2, market_data_service_pb2_grpc
+from backcast.marketdata.v1 import (
+    break_pb2,
+    candle_pb2,
+    crypto_pb2,
+    interval_pb2,
+    market_data_service_pb2_grpc,
+)
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
-from backcast.marketdata.v1.candle_columns_pb2 import CandleColumns
-from services.data.candle_requests import before_time_from, columns_from, conflict_rule_from, window_from
+from backcast.marketdata.v1.candle_columns_pb2 import CandleColumns, PartialCandles
+from services.data.break_store import BreakStore
+from services.data.break_table import StoredBreak, served
+from services.data.candle_requests import (
+    after_time_from,
+    before_time_from,
+    columns_from,
+    conflict_rule_from,
+    window_from,
+)
 from services.data.candle_rules import checked_blocks
 from services.data.candle_store import CandleStore
 from services.data.cryptos import Crypto, CryptoStore, is_text
 from services.data.data_metrics import CANDLES_READ, CANDLES_WRITTEN
 from services.data.histories import Histories, History, HistoryQuery
+from services.shared.break_messages import break_to, state_from
 from services.shared.candle_messages import candles_from, interval_from, timestamp_to
 from services.shared.candles import Candles
 from services.shared.clock import EARLIEST_S, LATEST_S
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 from services.shared.paging import MAX_SYMBOLS, page_size
-from services.shared.symbols import canonical_symbol
+from services.shared.symbols import canonical_symbol, kind_of
 
 # Of columns in a message, so that it stays below 1 MiB.
 BLOCK_BYTES = 960_000
@@ -28,10 +43,13 @@ BLOCK_BYTES = 960_000
 class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
     """Serves candles, and takes them in."""
 
-    def __init__(self, cryptos: CryptoStore, histories: Histories, candles: CandleStore) -> None:
+    def __init__(
+        self, cryptos: CryptoStore, histories: Histories, candles: CandleStore, breaks: BreakStore
+    ) -> None:
         self._cryptos = cryptos
         self._histories = histories
         self._candles = candles
+        self._breaks = breaks
 
     async def ListCryptos(  # noqa: N802  # the RPC's name
         self, request: pb.ListCryptosRequest, context: object
@@ -115,7 +133,31 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
             corrected=counts.corrected,
             unchanged=counts.unchanged,
             kept=counts.kept,
+            breaks=_break_messages(served(counts.breaks)),
         )
+
+    async def DeleteCrypto(  # noqa: N802  # the RPC's name
+        self, request: pb.DeleteCryptoRequest, context: object
+    ) -> pb.DeleteCryptoResponse:
+        """Delete a crypto with all that is stored of it."""
+        crypto = await self._candles.delete(canonical_symbol(request.symbol, "symbol"))
+        return pb.DeleteCryptoResponse(crypto=_crypto_message(crypto))
+
+    async def ListBreaks(  # noqa: N802  # the RPC's name
+        self, request: pb.ListBreaksRequest, context: object
+    ) -> pb.ListBreaksResponse:
+        """List the breaks of one crypto, removed ones too."""
+        breaks = await self._breaks.of(canonical_symbol(request.symbol, "symbol"))
+        return pb.ListBreaksResponse(breaks=_break_messages(breaks))
+
+    async def UpdateBreak(  # noqa: N802  # the RPC's name
+        self, request: pb.UpdateBreakRequest, context: object
+    ) -> pb.UpdateBreakResponse:
+        """Confirm, add, remove or reset a break."""
+        breaks = await self._breaks.update(
+            canonical_symbol(request.symbol, "symbol"), after_time_from(request), state_from(request.state)
+        )
+        return pb.UpdateBreakResponse(breaks=_break_messages(breaks))
 
 
 async def _read_header(requests: AsyncIterator[pb.ImportCandlesRequest]) -> pb.ImportHeader:
@@ -148,23 +190,28 @@ async def _read_blocks(
 def _crypto_message(crypto: Crypto) -> crypto_pb2.Crypto:
     return crypto_pb2.Crypto(
         symbol=crypto.symbol,
-        first_candle_time=timestamp_to(crypto.first_candle_s),
-        last_candle_time=timestamp_to(crypto.last_candle_s),
+        first_candle_time=None if crypto.first_candle_s is None else timestamp_to(crypto.first_candle_s),
+        last_candle_time=None if crypto.last_candle_s is None else timestamp_to(crypto.last_candle_s),
         candle_count=crypto.candle_count,
         fingerprint=crypto.fingerprint,
         synthetic=crypto.synthetic,
         fingerprint_before=crypto.fingerprint_before or "",
+        kind=crypto_pb2.CryptoKind.Value(f"CRYPTO_KIND_{kind_of(crypto.symbol).name}"),
     )
 
 
 def _blocks(history: History) -> Iterator[pb.StreamCandlesResponse]:
-    """Cut a history into messages below 1 MiB; one without candles is one empty block."""
+    """Cut a history into messages below 1 MiB; one without candles is one empty block.
+
+    The last block has the breaks and the candles that miss hours.
+    """
     count = len(history.open_time_s)
     block = BLOCK_BYTES // (history.open_time_s.itemsize * (1 + len(history.columns)))
     unchanged_before = (
         None if history.unchanged_before_s is None else timestamp_to(history.unchanged_before_s)
     )
     for start in range(0, max(count, 1), block):
+        is_last = start + block >= count
         part = slice(start, start + block)
         yield pb.StreamCandlesResponse(
             symbol=history.symbol,
@@ -176,9 +223,19 @@ def _blocks(history: History) -> Iterator[pb.StreamCandlesResponse]:
                     for name, column in history.columns.items()
                 },
             ),
-            last_block=start + block >= count,
+            last_block=is_last,
             unchanged_before=unchanged_before,
+            breaks=_break_messages(served(history.breaks)) if is_last else (),
+            partial_candles=PartialCandles(
+                open_time_s=history.partial.open_time_s.tolist(), hours=history.partial.hours.tolist()
+            )
+            if is_last
+            else None,
         )
+
+
+def _break_messages(breaks: Iterable[StoredBreak]) -> list[break_pb2.Break]:
+    return [break_to(each.place, each.state) for each in breaks]
 
 
 def _page_start(page_token: str) -> int:

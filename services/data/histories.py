@@ -4,15 +4,19 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
+from services.data.break_table import StoredBreak, breaks_of
 from services.data.candle_tables import CandleTable, Scales, numbers
 from services.data.cryptos import CryptoStore
 from services.data.database import Database
 from services.data.ticks import TickColumn
 from services.shared.candles import VALUE_COLUMNS, PriceColumn, TimeColumn
 from services.shared.clock import EARLIEST_S, LATEST_S
+from services.shared.errors import InvalidInput
+from services.shared.history import PartialCandles
 from services.shared.interval import Interval
 
 # While the candles of some cryptos travel, the next ones are read: two cores have a database and a reader
@@ -21,11 +25,16 @@ _READ_AHEAD = 3
 # Cryptos share a transaction while their candles are not more than this; the first ones come alone, so that
 # whoever waits for them need not wait for others.
 _GROUP_VALUES = 2**20
+# No crypto has it: of one that was deleted while others were read.
+_DELETED = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryQuery:
-    """What to read: `columns` of the first `limit` candles that open from `start_s` to before `end_s`."""
+    """What to read: `columns` of the first `limit` candles that open from `start_s` to before `end_s`.
+
+    A longer candle whose time has not passed by the end of the crypto's data is not read.
+    """
 
     interval: Interval
     columns: tuple[str, ...] = VALUE_COLUMNS
@@ -39,7 +48,8 @@ class History:
     """One crypto's candles, and the fingerprint of the very data that they are.
 
     `open_time_s` is int64 and each of `columns` float64, of shape (n,). `unchanged_before_s` is set where
-    the reader has an older state of the data: candles before are still as they were, and not here.
+    the reader has an older state of the data: candles before are still as they were, and not here. `breaks`
+    (removed ones too) and `partial` are those of the whole history, whatever part of the candles is here.
     """
 
     symbol: str
@@ -47,6 +57,14 @@ class History:
     unchanged_before_s: int | None
     open_time_s: TimeColumn
     columns: dict[str, PriceColumn]
+    breaks: list[StoredBreak]
+    partial: PartialCandles
+
+    @classmethod
+    def of_deleted(cls, symbol: str, columns: tuple[str, ...]) -> Self:
+        """Return what is told of a crypto that was deleted meanwhile: that it has no candles."""
+        none = {name: np.empty(0) for name in columns}
+        return cls(symbol, _DELETED, None, np.empty(0, np.int64), none, [], PartialCandles.none())
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +115,8 @@ class Histories:
         """Return one crypto's history; raise InvalidInput where there is no such crypto."""
         crypto_id = await self._cryptos.id(symbol)
         (history,) = await self._group([_Request(symbol, crypto_id, "", 0)], query)
+        if history.fingerprint == _DELETED:
+            raise InvalidInput.of("symbol", f"there is no crypto {symbol!r}")
         return history
 
     async def _group(self, requests: list[_Request], query: HistoryQuery) -> list[History]:
@@ -108,16 +128,21 @@ class Histories:
             ids = [request.crypto_id for request in requests]
             known = [request.known_fingerprint for request in requests]
             rows = await connection.fetch(_STATES, ids, known, LATEST_S, EARLIEST_S)
-            states = [_State(**row) for row in rows]
-            read = [
-                await state.read(CandleTable(connection, request.crypto_id, query.interval), query)
-                for request, state in zip(requests, states, strict=True)
-            ]
+            states = {row["crypto_id"]: _State(**row) for row in rows}
+            breaks = await breaks_of(connection, ids)
+            read = {
+                crypto_id: await state.read(CandleTable(connection, crypto_id, query.interval), query)
+                for crypto_id, state in states.items()
+            }
         # In a thread, while others are read.
         return await asyncio.to_thread(
             lambda: [
-                state.history(request.symbol, query, *ticks)
-                for request, state, ticks in zip(requests, states, read, strict=True)
+                states[each.crypto_id].history(
+                    each.symbol, query, *read[each.crypto_id], breaks[each.crypto_id]
+                )
+                if each.crypto_id in states
+                else History.of_deleted(each.symbol, query.columns)
+                for each in requests
             ]
         )
 
@@ -139,6 +164,7 @@ def _grouped(requests: list[_Request], columns: int) -> Iterator[list[_Request]]
 class _State:
     """What is known of a crypto's candles without reading one; times are of hourly candles."""
 
+    crypto_id: int
     fingerprint: str
     price_scale: int
     volume_scale: int
@@ -151,15 +177,29 @@ class _State:
         """Return the time before which a reader has the candles; None where it has none."""
         return None if self.changed_from_s is None else interval.opening(self.changed_from_s)
 
-    async def read(self, table: CandleTable, query: HistoryQuery) -> tuple[TimeColumn, list[TickColumn]]:
-        """Read the times and the ticks that are asked for and not known."""
+    def over_before_s(self, interval: Interval) -> int:
+        """Return the time before which candles open whose time has passed by the end of the data."""
+        if self.last_s is None:
+            return LATEST_S
+        return self.last_s + Interval.HOUR_1.seconds - interval.seconds + 1
+
+    async def read(
+        self, table: CandleTable, query: HistoryQuery
+    ) -> tuple[TimeColumn, list[TickColumn], PartialCandles]:
+        """Read the times and the ticks that are asked for and not known, and which candles miss hours."""
         start_s = max(query.start_s, self.unchanged_before_s(query.interval) or query.start_s)
-        if query.interval is Interval.HOUR_1 and self.is_gapless and query.limit is None:
-            # To read the times would take a third of the time.
-            ticks = await table.ticks(query.columns, start_s, query.end_s)
-            return self._hours(start_s, query.end_s), ticks
-        open_time_s, *ticks = await table.ticks(("ts", *query.columns), start_s, query.end_s, query.limit)
-        return open_time_s, ticks
+        over_before_s = self.over_before_s(query.interval)
+        end_s = min(query.end_s, over_before_s)
+        if query.interval is Interval.HOUR_1:
+            partial = PartialCandles.none()
+            if self.is_gapless and query.limit is None:
+                # To read the times would take a third of the time.
+                ticks = await table.ticks(query.columns, start_s, end_s)
+                return self._hours(start_s, end_s), ticks, partial
+        else:
+            partial = PartialCandles(*await table.partial(over_before_s))
+        open_time_s, *ticks = await table.ticks(("ts", *query.columns), start_s, end_s, query.limit)
+        return open_time_s, ticks, partial
 
     def _hours(self, start_s: int, end_s: int) -> TimeColumn:
         """Return the opening times from `start_s` to before `end_s` of a history that has all hours."""
@@ -169,7 +209,13 @@ class _State:
         return np.arange(begin_s, min(self.last_s + 1, end_s), Interval.HOUR_1.seconds, dtype=np.int64)
 
     def history(
-        self, symbol: str, query: HistoryQuery, open_time_s: TimeColumn, ticks: list[TickColumn]
+        self,
+        symbol: str,
+        query: HistoryQuery,
+        open_time_s: TimeColumn,
+        ticks: list[TickColumn],
+        partial: PartialCandles,
+        breaks: list[StoredBreak],
     ) -> History:
         """Return what was read as numbers."""
         columns = numbers(query.columns, ticks, Scales(self.price_scale, self.volume_scale))
@@ -179,16 +225,22 @@ class _State:
             self.unchanged_before_s(query.interval),
             open_time_s,
             dict(zip(query.columns, columns, strict=True)),
+            breaks,
+            partial,
         )
 
 
 # Of the cryptos $1, whose readers know the fingerprints $2: among others the time from which on the data has
-# changed since, $3 where none has, $4 where all has, NULL where it never had that fingerprint.
+# changed since, $3 where none has, $4 where all has, NULL where it never had that fingerprint. Where
+# retention has dropped all hours, the last one is told by the shortest candles that outlive them.
 _STATES = """
-SELECT fingerprint::text, price_scale, volume_scale,
+SELECT crypto_id, fingerprint::text, price_scale, volume_scale,
     last_ts - first_ts = (candle_count - 1) * INTERVAL '1 hour' AS is_gapless,
     extract(epoch FROM first_ts)::bigint AS first_s,
-    extract(epoch FROM last_ts)::bigint AS last_s,
+    extract(epoch FROM coalesce(last_ts, (
+        SELECT ts + (candle_count - 1) * INTERVAL '1 hour' FROM candles_4h AS longer
+        WHERE longer.crypto_id = cryptos.crypto_id ORDER BY ts DESC LIMIT 1
+    )))::bigint AS last_s,
     CASE
         WHEN fingerprint::text = known_fingerprint THEN $3::bigint
         WHEN known_fingerprint <> '' THEN (

@@ -5,6 +5,7 @@ from importlib.resources import files
 import structlog
 
 from services.data.database import Database
+from services.data.find_stored_breaks import find_stored_breaks
 from services.data.move_doubles import move_doubles
 from services.shared.errors import Refused
 
@@ -48,5 +49,6 @@ async def migrate(database: Database) -> None:
                     )
                 _log.info("migrated", migration=migrations[version].name)
             await move_doubles(connection, database)
+            await find_stored_breaks(connection)
         finally:
             await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)

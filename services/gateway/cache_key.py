@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 
 from services.compute.engine import ENGINE_VERSION
+from services.gateway.crypto_data import CryptoData
 from services.gateway.plan import BacktestPlan
 
 # Of another version, nothing is read: its numbers may be others.
@@ -15,6 +16,7 @@ class CacheKeys:
     """Keys of the results of one plan."""
 
     def __init__(self, plan: BacktestPlan) -> None:
+        self._plan = plan
         # JSON writes a float so that it reads back as the same float, and sorted keys in one way only.
         parts = {
             "engine": ENGINE_VERSION,
@@ -27,8 +29,9 @@ class CacheKeys:
         }
         self._hash = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
 
-    def key(self, symbol: str, fingerprint: str) -> str:
+    def key(self, crypto: CryptoData, fingerprint: str) -> str:
         """Return the key of the result for one crypto, on data whose part that is seen has `fingerprint`."""
         digest = self._hash.copy()
-        digest.update(json.dumps([symbol, fingerprint]).encode())
+        parts = [crypto.symbol, fingerprint, self._plan.over_until_s(crypto)]
+        digest.update(json.dumps(parts).encode())
         return _PREFIX + digest.hexdigest()

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from backcast.compute.v1 import compute_service_pb2 as pb
 from services.compute.engine.sweep import Sweep
+from services.gateway.crypto_data import CryptoData
 from services.gateway.messages import timestamps
-from services.gateway.plan import BacktestPlan, CryptoData
+from services.gateway.plan import BacktestPlan
 from services.shared.backtest_messages import detail_to, execution_to, strategy_to
 from services.shared.call_metadata import outgoing_metadata
 from services.shared.candle_messages import interval_to
@@ -76,6 +77,7 @@ class ComputeClient:
                     windows=map(window_to, sweep.windows),
                     execution=execution_to(sweep.execution),
                     chunk_size=chunk_size,
+                    stretches=sweep.stretches,
                 ),
                 metadata=outgoing_metadata(),
             )

@@ -1,5 +1,6 @@
 """backcast.gateway.v1.BacktestService: parses, calls, answers."""
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         async with self._starter.start("SweepBacktests", request.request_id, context) as start:
             asked = sweep_request_from(request)
             known = await self._market.cryptos(list(asked.run.symbols), asked.run.seen_before_s)
-            plan = make_sweep_plan(asked, await possible_positions(asked.grid), known)
+            plan = make_sweep_plan(asked, await possible_positions(asked.grid), known, int(time.time()))
             size = RequestSize(len(plan.cryptos), plan.backtests, plan.factors, "ranges")
             start.planned(asked.grid.base.name, size)
             sweep = SweepRun(plan, self._store.cache, self._compute, start.report, start.arrived_at)
@@ -110,7 +111,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
 
     async def _plan(self, request: RunRequest) -> RunPlan:
         known = await self._market.cryptos(list(request.symbols), request.seen_before_s)
-        return make_plan(request, known)
+        return make_plan(request, known, int(time.time()))
 
 
 def _size(plan: RunPlan) -> RequestSize:

@@ -6,7 +6,7 @@ import grpc
 import stamina
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
-from services.gateway.plan import CryptoData
+from services.gateway.crypto_data import CryptoData
 from services.shared.call_metadata import outgoing_metadata
 from services.shared.errors import Unavailable
 from services.shared.paging import MAX_SYMBOLS
@@ -44,7 +44,7 @@ class Market:
             raise error_of(error, "data") from error
 
     async def cryptos(self, symbols: list[str], seen_before_s: int | None) -> list[CryptoData]:
-        """Return the cryptos of `symbols` in order of symbols, or all where that is empty or some are not.
+        """Return the cryptos of `symbols` in order of symbols, or all where it is empty or some are missing.
 
         Candles that open before `seen_before_s` (Unix seconds) are seen, all of them where it is None.
         """
@@ -62,6 +62,7 @@ class Market:
                 CryptoData(
                     crypto.symbol,
                     crypto.fingerprint,
+                    crypto.first_candle_time.seconds,
                     crypto.last_candle_time.seconds,
                     crypto.fingerprint if seen_before_s is None else crypto.fingerprint_before,
                 )

@@ -1,10 +1,11 @@
 """Requests to the domain's words, and back with every default filled in."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.run_events_pb2 import LeftOutCrypto
 from services.compute.engine import Window
 from services.gateway.plan import CacheMode, RunPlan, RunRequest
 from services.shared.backtest_messages import (
@@ -32,7 +33,7 @@ def run_request_from(request: pb.RunBacktestsRequest) -> RunRequest:
     """Return what a client asks to run; raise InvalidInput, naming the field, for what makes no sense."""
     if len(request.symbols) > MAX_SYMBOLS:
         raise InvalidInput.of("symbols", f"at most {MAX_SYMBOLS} are allowed, not {len(request.symbols)}")
-    return _request(request, ((f"symbols[{index}]", symbol) for index, symbol in enumerate(request.symbols)))
+    return _request(request, _fields("symbols", request.symbols), _fields("exclude", request.exclude))
 
 
 def get_request_from(request: pb.GetBacktestRequest) -> RunRequest:
@@ -41,15 +42,16 @@ def get_request_from(request: pb.GetBacktestRequest) -> RunRequest:
 
 
 def _request(
-    request: pb.RunBacktestsRequest | pb.GetBacktestRequest, symbols: Iterable[tuple[str, str]]
+    request: pb.RunBacktestsRequest | pb.GetBacktestRequest,
+    symbols: Iterable[tuple[str, str]],
+    exclude: Iterable[tuple[str, str]] = (),
 ) -> RunRequest:
-    by_symbol: dict[str, str] = {}
-    for field, text in symbols:
-        by_symbol.setdefault(canonical_symbol(text, field), field)
+    by_symbol, by_exclude = _by_symbol(symbols), _by_symbol(exclude)
     if request.cache_mode not in _CACHE_MODES:
         raise InvalidInput.of("cache_mode", f"there is no cache mode {request.cache_mode}")
     return RunRequest(
         symbols=by_symbol,
+        exclude=by_exclude,
         strategy=strategy_from(request.strategy),
         interval=interval_from(request.interval),
         start_s=_time_s(request, "start_time"),
@@ -59,6 +61,18 @@ def _request(
         curve_points=request.curve_points,
         cache_mode=_CACHE_MODES[request.cache_mode],
     )
+
+
+def _fields(name: str, symbols: Sequence[str]) -> Iterable[tuple[str, str]]:
+    return ((f"{name}[{index}]", symbol) for index, symbol in enumerate(symbols))
+
+
+def _by_symbol(named: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the field that names each symbol, the first one of several."""
+    fields: dict[str, str] = {}
+    for field, text in named:
+        fields.setdefault(canonical_symbol(text, field), field)
+    return fields
 
 
 def _time_s(request: pb.RunBacktestsRequest | pb.GetBacktestRequest, field: str) -> int | None:
@@ -94,6 +108,18 @@ def run_request_to(plan: RunPlan, run_id: str = "") -> pb.RunBacktestsRequest:
         cache_mode=_CACHE_MODE_VALUES[plan.cache_mode],
         request_id=run_id,
     )
+
+
+def left_out_to(plan: RunPlan) -> list[LeftOutCrypto]:
+    """Return the cryptos that a plan leaves out."""
+    return [
+        LeftOutCrypto(
+            symbol=crypto.symbol,
+            first_candle_time=timestamp_to(crypto.first_candle_s),
+            last_candle_time=timestamp_to(crypto.last_candle_s),
+        )
+        for crypto in plan.left_out
+    ]
 
 
 def get_request_to(plan: RunPlan, run_id: str) -> pb.GetBacktestRequest:

@@ -8,6 +8,8 @@ _NEEDED = {
     "backcast.gateway.v1.RunService": {Right.RUN, Right.ADMIN},
     "backcast.marketdata.v1.MarketDataService": {Right.RUN},
     "backcast.marketdata.v1.MarketDataService/ImportCandles": {Right.IMPORT},
+    "backcast.marketdata.v1.MarketDataService/UpdateBreak": {Right.IMPORT, Right.ADMIN},
+    "backcast.marketdata.v1.MarketDataService/DeleteCrypto": {Right.ADMIN},
     "grpc.channelz.v1.Channelz": {Right.ADMIN},
     "grpc.reflection.v1alpha.ServerReflection": set(Right),
 }

@@ -6,12 +6,13 @@ from enum import Enum, auto
 
 from services.compute.engine import Detail, Execution, Strategy, Window
 from services.compute.engine.curves import FEWEST_POINTS
+from services.gateway.crypto_data import CryptoData
+from services.gateway.default_end import DEFAULT_WINDOW_S, default_end_s
 from services.shared.clock import LATEST_S, utc
 from services.shared.errors import InvalidInput, Refused, Violation
 from services.shared.interval import Interval
 from services.shared.near_names import did_you_mean
 
-_DEFAULT_WINDOW_S = 365 * 86_400
 # Enough to be sure which symbols are wrong, few enough to read.
 _VIOLATIONS_SHOWN = 10
 # All that is quoted in one currency ends alike.
@@ -28,36 +29,15 @@ class CacheMode(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class CryptoData:
-    """A crypto that has candles: the last one's opening time in Unix seconds, and the data's fingerprint.
-
-    `seen_fingerprint` is that of the part of the data which the window sees.
-    """
-
-    symbol: str
-    fingerprint: str
-    last_candle_s: int
-    seen_fingerprint: str
-
-    def fingerprint_of_result(self, data_fingerprint: str) -> str:
-        """Return under which fingerprint a result is kept that was computed from `data_fingerprint`.
-
-        From the data that was listed: that of the part. From data that was imported since: that data's own,
-        as the part may have changed with it. That is always right: the data service names a part by the
-        whole data's fingerprint only if nothing in the part has changed since.
-        """
-        return self.seen_fingerprint if data_fingerprint == self.fingerprint else data_fingerprint
-
-
-@dataclass(frozen=True, slots=True)
 class RunRequest:
     """What a client asked for.
 
-    `symbols` maps each symbol to the request's field that named it; empty means all. A start or end
-    (Unix seconds) that was left out is None.
+    `symbols` and `exclude` map each symbol to the request's field that named it; no symbols means all. A
+    start or end (Unix seconds) that was left out is None.
     """
 
     symbols: dict[str, str]
+    exclude: dict[str, str]
     strategy: Strategy
     interval: Interval
     start_s: int | None
@@ -87,38 +67,52 @@ class BacktestPlan:
     detail: Detail
     curve_points: int
 
+    def over_until_s(self, crypto: CryptoData) -> int | None:
+        """Return until when the candles that the window sees of a crypto are over; None for hourly ones.
+
+        A longer candle is there only when its time has passed by the end of the data. So hours that come
+        after the window, and even after a gap, can add a candle to it: results before and after differ.
+        """
+        if self.interval is Interval.HOUR_1:
+            return None
+        seen_until_s = self.interval.next_opening(self.window.end_s)
+        return min(crypto.over_until_s(self.interval), seen_until_s)
+
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """A run: one backtest on many cryptos."""
+    """A run: one backtest on many cryptos.
+
+    `left_out` are cryptos of the request that have no candle in the window, in order of symbols.
+    """
 
     cryptos: list[CryptoData]
+    left_out: list[CryptoData]
     backtest: BacktestPlan
     cache_mode: CacheMode
 
 
-def make_plan(request: RunRequest, known: list[CryptoData]) -> RunPlan:
+def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPlan:
     """Return the plan for `request`; `known` are the cryptos of its symbols, or all of them.
 
-    Where some of its symbols do not exist, they have to be all: one of them may have been meant.
+    Where some of its symbols do not exist, they have to be all: one of them may have been meant. `now_s` is
+    the present, in Unix seconds: no window ends after it.
 
-    Raises InvalidInput, naming the fields, for what cannot be done; Refused where there is no data at all.
+    Raises InvalidInput, naming the fields, for what cannot be done; Refused where there is no data at all, or
+    none in the window.
     """
     if violations := _violations(request):
         raise InvalidInput(*violations)
-    by_symbol = {crypto.symbol: crypto for crypto in known}
-    unknown = [(field, symbol) for symbol, field in request.symbols.items() if symbol not in by_symbol]
-    if unknown:
-        raise InvalidInput(
-            *(
-                Violation(field, _no_such_crypto(symbol, by_symbol))
-                for field, symbol in unknown[:_VIOLATIONS_SHOWN]
-            )
-        )
-    if not known:
-        raise Refused("there are no candles yet: import some first, or write the sample market")
-    cryptos = [by_symbol[symbol] for symbol in request.symbols] or known
-    window = _window(request, max(crypto.last_candle_s for crypto in cryptos))
+    cryptos = _chosen(request, known)
+    window = _window(request, cryptos, now_s)
+    left_out: list[CryptoData] = []
+    # Who names both the cryptos and the window is told what failed.
+    if not request.symbols or (request.start_s is None and request.end_s is None):
+        left_out = [one for one in cryptos if not one.may_have_candles(window, request.interval)]
+        cryptos = [one for one in cryptos if one.may_have_candles(window, request.interval)]
+    if not cryptos:
+        start, end = utc(window.start_s), utc(window.end_s)
+        raise Refused(f"none of the cryptos has a candle in the window from {start} to {end}")
     plan = BacktestPlan(
         strategy=request.strategy,
         interval=request.interval,
@@ -128,12 +122,43 @@ def make_plan(request: RunRequest, known: list[CryptoData]) -> RunPlan:
         # What nobody sees makes no difference: the same result is cached once.
         curve_points=request.curve_points if request.detail >= Detail.EQUITY else 0,
     )
-    return RunPlan(cryptos, plan, request.cache_mode)
+    left_out.sort(key=lambda crypto: crypto.symbol)
+    return RunPlan(cryptos, left_out, plan, request.cache_mode)
+
+
+def _chosen(request: RunRequest, known: list[CryptoData]) -> list[CryptoData]:
+    """Return the cryptos that a request is of, whether or not they have candles in its window."""
+    by_symbol = {crypto.symbol: crypto for crypto in known}
+    unknown = [
+        Violation(field, _no_such_crypto(symbol, by_symbol))
+        for symbol, field in request.symbols.items()
+        if symbol not in by_symbol
+    ]
+    possible = request.symbols or by_symbol
+    unknown += [
+        Violation(field, _not_to_exclude(symbol, possible, bool(request.symbols)))
+        for symbol, field in request.exclude.items()
+        if symbol not in possible
+    ]
+    if unknown:
+        raise InvalidInput(*unknown[:_VIOLATIONS_SHOWN])
+    if not known:
+        raise Refused("there are no candles yet: import some first, or write the sample market")
+    chosen = [by_symbol[symbol] for symbol in possible if symbol not in request.exclude]
+    if not chosen:
+        raise InvalidInput.of("exclude", "leaves no crypto")
+    return chosen
 
 
 def _no_such_crypto(symbol: str, known: Collection[str]) -> str:
     hint = did_you_mean(symbol, known, likeness=_LIKENESS)
     return f"there is no crypto {symbol!r}{hint and f': {hint}'}"
+
+
+def _not_to_exclude(symbol: str, possible: Collection[str], named: bool) -> str:
+    if not named:
+        return _no_such_crypto(symbol, possible)
+    return f"{symbol} is not among the symbols that are asked for"
 
 
 def _violations(request: RunRequest) -> list[Violation]:
@@ -144,12 +169,17 @@ def _violations(request: RunRequest) -> list[Violation]:
     return violations
 
 
-def _window(request: RunRequest, last_candle_s: int) -> Window:
-    """Return the window asked for; by default the last 365 days up to the end of the last candle."""
-    data_end_s = request.interval.opening(last_candle_s) + request.interval.seconds
-    end_s = data_end_s if request.end_s is None else request.end_s
-    start_s = end_s - _DEFAULT_WINDOW_S if request.start_s is None else request.start_s
+def _window(request: RunRequest, cryptos: list[CryptoData], now_s: int) -> Window:
+    """Return the window asked for; by default the 365 days before its end, which is never in the future."""
+    if request.end_s is None:
+        end_s = default_end_s(cryptos, request.interval, request.start_s, now_s)
+        end = f"the end of the data, {utc(end_s)}"
+    elif request.end_s > now_s:
+        end_s = request.interval.opening(now_s)
+        end = f"the present, {utc(end_s)}"
+    else:
+        end_s, end = request.end_s, "end_time"
+    start_s = end_s - DEFAULT_WINDOW_S if request.start_s is None else request.start_s
     if start_s >= end_s:
-        end = f"the end of the data, {utc(end_s)}" if request.end_s is None else "end_time"
         raise InvalidInput.of("start_time", f"must be before {end}")
     return Window(start_s, end_s)

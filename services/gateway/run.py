@@ -17,8 +17,9 @@ from services.compute.engine import Detail
 from services.gateway.cache_key import CacheKeys
 from services.gateway.cache_server import CacheUnavailable
 from services.gateway.compute_client import ComputeClient
-from services.gateway.messages import run_request_to
-from services.gateway.plan import CacheMode, CryptoData, RunPlan
+from services.gateway.crypto_data import CryptoData
+from services.gateway.messages import left_out_to, run_request_to
+from services.gateway.plan import CacheMode, RunPlan
 from services.gateway.result_store import ResultStore
 from services.gateway.result_writer import ResultWriter
 from services.gateway.run_report import RunReport
@@ -64,12 +65,16 @@ class Run:
         """
         if not self._events:
             self._pending = {
-                self._keys.key(crypto.symbol, crypto.seen_fingerprint): crypto
-                for crypto in self._plan.cryptos
+                self._keys.key(crypto, crypto.seen_fingerprint): crypto for crypto in self._plan.cryptos
             }
             run_id = self._report.run_id
-            request = run_request_to(self._plan, run_id)
-            yield self._numbered(started=RunStarted(request=request, total=self._report.total, run_id=run_id))
+            started = RunStarted(
+                request=run_request_to(self._plan, run_id),
+                total=self._report.total,
+                run_id=run_id,
+                left_out=left_out_to(self._plan),
+            )
+            yield self._numbered(started=started)
         async for event in self._cached():
             yield event
         if self._pending:
@@ -165,7 +170,7 @@ class Run:
                 else:
                     key, crypto = cryptos[outcome.result.symbol]
                     fingerprint = crypto.fingerprint_of_result(outcome.result.data_fingerprint)
-                    yield Computed(key, self._keys.key(crypto.symbol, fingerprint), outcome.result)
+                    yield Computed(key, self._keys.key(crypto, fingerprint), outcome.result)
 
     def _event(self, key: str, result: BacktestResult | None, failure: Status | None) -> RunBacktestsResponse:
         return self._failed(key, failure or Status()) if result is None else self._completed(key, result)

@@ -12,16 +12,25 @@ from backcast.gateway.v1 import sweep_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsResponse
 from services.compute.engine import METRIC_NAMES, Detail
 from services.compute.engine.sweep.deflated_sharpe import ReturnShape, shape_of
+from services.compute.engine.sweep.out_of_sample import equal_weighted
 from services.gateway.compute_client import ComputeClient
+from services.gateway.out_of_sample_run import out_of_sample_message, stitched_cryptos
 from services.gateway.plan import CacheMode
 from services.gateway.ranking import Ranking
 from services.gateway.result_cache import ResultCache
 from services.gateway.run_report import RunReport
-from services.gateway.sweep_choice import luck_message, walk_forward_message
+from services.gateway.statistics import no_trade_counted
+from services.gateway.sweep_choice import (
+    chosen_combinations,
+    deflated_out_of_sample,
+    luck_message,
+    overfitting_message,
+    walk_forward_message,
+)
 from services.gateway.sweep_chunks import Chunk, SweepChunks
 from services.gateway.sweep_messages import ROWS_IN_MESSAGE, rows_message, sweep_started, trial_message
 from services.gateway.sweep_plan import SweepPlan
-from services.gateway.sweep_table import Part, SweepTable
+from services.gateway.sweep_table import Figures, Part, SweepTable
 from services.shared.metric_order import SMALLEST_IS_BEST
 
 # More often nobody can read them.
@@ -79,18 +88,24 @@ class SweepRun:
             stop = min(start + ROWS_IN_MESSAGE, combinations)
             rows = await asyncio.to_thread(rows_message, self._plan, self._table, start, stop)
             yield SweepBacktestsResponse(rows=rows)
-        yield SweepBacktestsResponse(summary=await self._summary())
+        summary = pb.SweepSummary()
+        if self._plan.request.folds is not None:
+            async with aclosing(self._walk_forward(summary.walk_forward)) as events:
+                async for event in events:
+                    yield event
+        await self._fill(summary)
+        yield SweepBacktestsResponse(summary=summary)
 
     def _empty_table(self) -> SweepTable:
         plan = self._plan
         parts = 2 if plan.has_test else 1
-        return SweepTable(len(plan.possible), len(plan.windows), len(plan.cryptos), parts)
+        return SweepTable(
+            *(len(plan.possible), len(plan.windows), len(plan.cryptos), parts, sum(plan.blocks.per_window))
+        )
 
     def _take(self, chunk: Chunk) -> None:
-        self._table.put(chunk.first, chunk.crypto, chunk.figures)
-        ranked_by = self._table.over_folds(chunk.figures, Part.TRAIN)[
-            :, METRIC_NAMES.index(self._plan.metric)
-        ]
+        self._table.put(chunk.first, chunk.crypto, chunk.figures, chunk.returns)
+        ranked_by = self._ranked_by(chunk)
         combinations = np.arange(chunk.first, chunk.first + len(chunk.figures))
         trials = combinations * len(self._plan.cryptos) + chunk.crypto
         self._ranking_changed |= self._ranking.add(ranked_by, trials)
@@ -106,6 +121,15 @@ class SweepRun:
                 first = chunk
             self._failures[chunk.crypto] = failed + chunk.failed, first
 
+    def _ranked_by(self, chunk: Chunk) -> Figures:
+        """Return what the trials of a chunk are ranked by, NaN where a trial has no rank."""
+        figures = self._table.over_folds(chunk.figures, Part.TRAIN)
+        if not self._plan.min_trades:
+            # As without a trade there is nothing to rank by, it is what counts among many.
+            return no_trade_counted(figures, axis=1)[:, METRIC_NAMES.index(self._plan.metric)]
+        enough = self._table.fewest_trades(chunk.figures) >= self._plan.min_trades
+        return np.where(enough, figures[:, METRIC_NAMES.index(self._plan.metric)], np.nan)
+
     def _best(self) -> SweepBacktestsResponse:
         self._ranking_changed = False
         trials = [self._trial(trial) for trial in self._ranking.trials.tolist()]
@@ -120,8 +144,33 @@ class SweepRun:
                 symbol=self._plan.cryptos[crypto].symbol, backtests=failed, status=first.first_failure
             )
 
-    async def _summary(self) -> pb.SweepSummary:
-        summary = pb.SweepSummary(progress=self._progress, cache_state=self._chunks.cache_state)
+    async def _walk_forward(self, message: pb.WalkForward) -> AsyncGenerator[SweepBacktestsResponse]:
+        """Yield every crypto's curve out of sample, and fill in what came of the folds' choices."""
+        plan, table = self._plan, self._table
+        chosen = await asyncio.to_thread(chosen_combinations, plan, table)
+        message.CopyFrom(await asyncio.to_thread(walk_forward_message, plan, table, chosen))
+        # With the cache only, nothing is computed.
+        if plan.run.cache_mode is CacheMode.ONLY or not any(one is not None for one in chosen):
+            return
+        stitched = await stitched_cryptos(plan, self._compute, chosen)
+        capital, interval = plan.run.backtest.execution.initial_capital, plan.run.backtest.interval
+        curves = []
+        for crypto, one in zip(plan.cryptos, stitched, strict=True):
+            curves.append(await asyncio.to_thread(one.curve))
+            yield SweepBacktestsResponse(
+                out_of_sample=out_of_sample_message(curves[-1], capital, plan.curve_points, crypto.symbol)
+            )
+        every = await asyncio.to_thread(equal_weighted, curves, capital, interval)
+        message.out_of_sample.CopyFrom(out_of_sample_message(every, capital, plan.curve_points))
+        shape = shape_of(every.equity, capital)
+        deflated = await asyncio.to_thread(deflated_out_of_sample, plan, table, shape)
+        if deflated is not None:
+            message.deflated_sharpe_ratio = deflated
+
+    async def _fill(self, summary: pb.SweepSummary) -> None:
+        """Fill in what a summary has besides the walk forward."""
+        summary.progress.CopyFrom(self._progress)
+        summary.cache_state = self._chunks.cache_state
         winners = self._ranking.trials.tolist()
         if winners:
             summary.winner.CopyFrom(self._trial(winners[0]))
@@ -130,11 +179,10 @@ class SweepRun:
             shape = await self._returns_of(winners[0]) if winners and computes else None
             luck = await asyncio.to_thread(luck_message, self._plan, self._table, shape)
             summary.luck.CopyFrom(luck)
-        else:
-            walk = await asyncio.to_thread(walk_forward_message, self._plan, self._table)
-            summary.walk_forward.CopyFrom(walk)
+        overfitting = await overfitting_message(self._plan, self._table)
+        if overfitting is not None:
+            summary.overfitting.CopyFrom(overfitting)
         summary.elapsed.FromNanoseconds(int((time.monotonic() - self._arrived_at) * 1e9))
-        return summary
 
     async def _returns_of(self, trial: int) -> ReturnShape | None:
         """Return the shape of a trial's returns in the train part; None where there is none any more."""

@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
 from services.compute.engine import ENGINE_VERSION
+from services.gateway.crypto_data import CryptoData
 from services.gateway.sweep_plan import SweepPlan
 
 _PREFIX = f"backcast:sweep:v{ENGINE_VERSION}:"
@@ -33,14 +34,17 @@ class ChunkKeys:
                 "ranges": sweep.grid.names,
                 "interval": sweep.interval.value,
                 "windows": [asdict(window) for window in sweep.windows],
+                "stretches": sweep.stretches,
                 "execution": asdict(sweep.execution),
             }
         )
         self._by_chunk: dict[int, str] = {}
 
-    def key(self, chunk: int, symbol: str, fingerprint: str) -> str:
+    def key(self, chunk: int, crypto: CryptoData, fingerprint: str) -> str:
         """Return the key of a chunk on one crypto, on data whose part that is seen has `fingerprint`."""
-        return _PREFIX + _digest([self._common, self._combinations(chunk), symbol, fingerprint])
+        over_until_s = self._plan.run.backtest.over_until_s(crypto)
+        parts = [self._common, self._combinations(chunk), crypto.symbol, fingerprint, over_until_s]
+        return _PREFIX + _digest(parts)
 
     def _combinations(self, chunk: int) -> str:
         if chunk not in self._by_chunk:

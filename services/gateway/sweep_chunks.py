@@ -34,13 +34,15 @@ _READ_BATCH = 64
 class Chunk:
     """A chunk that is done: the crypto's index, the number of the first combination and how many there are.
 
-    `figures` are float64 of shape (combinations, windows, metrics), NaN where a backtest failed; `failed` is
+    `figures` are float64 of shape (combinations, windows, metrics), and `returns` those of the windows'
+    stretches of time, float32 of shape (combinations, stretches): NaN where a backtest failed. `failed` is
     how many did, and `first_failure` why the first did, None where none did.
     """
 
     crypto: int
     first: int
     figures: NDArray[np.float64]
+    returns: NDArray[np.float32]
     failed: int
     first_failure: Status | None
     from_cache: bool
@@ -67,6 +69,7 @@ class SweepChunks:
             if self._mode is CacheMode.BYPASS
             else run_events_pb2.CACHE_STATE_USED
         )
+        self._stretches = sum(plan.blocks.per_window)
         self._missing: list[list[int]] = [[] for _ in plan.cryptos]
         self._writer = ResultWriter(cache)
 
@@ -86,7 +89,7 @@ class SweepChunks:
                 first = number * self._plan.chunk_size
                 kept = chunk_of(value)
                 # Where its first combination was in the sweep that kept it, it need not be in this one.
-                if kept and len(kept.metrics) == 8 * math.prod(self._shape(first)):
+                if kept and self._fits(kept, first):
                     yield self._chunk(kept, crypto, first, from_cache=True)
                 else:
                     self._missing[crypto].append(number)
@@ -121,11 +124,20 @@ class SweepChunks:
         combinations = min(self._plan.chunk_size, len(self._plan.possible) - first)
         return combinations, len(self._plan.windows), len(METRIC_NAMES)
 
+    def _fits(self, kept: SweepChunk, first: int) -> bool:
+        """Return whether a chunk that was kept has the size of the one that begins with a combination."""
+        combinations, _, _ = shape = self._shape(first)
+        return (
+            len(kept.metrics) == 8 * math.prod(shape)
+            and len(kept.returns) == 4 * combinations * self._stretches
+        )
+
     def _chunk(self, message: SweepChunk, crypto: int, first: int, *, from_cache: bool) -> Chunk:
         return Chunk(
             crypto=crypto,
             first=first,
             figures=np.frombuffer(message.metrics, "<f8").reshape(self._shape(first)),
+            returns=np.frombuffer(message.returns, "<f4").reshape(self._shape(first)[0], self._stretches),
             failed=message.failed,
             first_failure=message.first_failure if message.HasField("first_failure") else None,
             from_cache=from_cache,
@@ -149,18 +161,26 @@ class SweepChunks:
         firsts = [failure.first_combination]
         if not failure.HasField("first_combination"):
             firsts = [chunk * self._plan.chunk_size for chunk in self._missing[crypto]]
-        shapes = list(map(self._shape, firsts))
-        return [
-            Chunk(crypto, first, np.full(shape, np.nan), shape[0] * shape[1], failure.status, False)
-            for first, shape in zip(firsts, shapes, strict=True)
-        ]
+        return [self._empty_chunk(crypto, first, failure.status) for first in firsts]
+
+    def _empty_chunk(self, crypto: int, first: int, why: Status) -> Chunk:
+        combinations, windows, _ = shape = self._shape(first)
+        return Chunk(
+            crypto=crypto,
+            first=first,
+            figures=np.full(shape, np.nan),
+            returns=np.full((combinations, self._stretches), np.nan, np.float32),
+            failed=combinations * windows,
+            first_failure=why,
+            from_cache=False,
+        )
 
     async def _read(self, batch: list[tuple[int, int]]) -> list[bytes | None]:
         if self.cache_state != run_events_pb2.CACHE_STATE_USED or self._mode is CacheMode.REFRESH:
             return [None] * len(batch)
         cryptos = self._plan.cryptos
         keys = [
-            self._keys.key(chunk, cryptos[crypto].symbol, cryptos[crypto].seen_fingerprint)
+            self._keys.key(chunk, cryptos[crypto], cryptos[crypto].seen_fingerprint)
             for crypto, chunk in batch
         ]
         try:
@@ -176,7 +196,7 @@ class SweepChunks:
         number = chunk.first_combination // self._plan.chunk_size
         crypto = self._plan.cryptos[self._index[chunk.symbol]]
         fingerprint = crypto.fingerprint_of_result(chunk.fingerprint)
-        key = self._keys.key(number, chunk.symbol, fingerprint)
+        key = self._keys.key(number, crypto, fingerprint)
         await self._written(self._writer.add(key, chunk.SerializeToString()))
 
     async def _written(self, writing: Coroutine[Any, Any, None]) -> None:

@@ -3,14 +3,16 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from backcast.backtest.v1.result_pb2 import Metrics
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import sweep_pb2
 from services.compute.engine import METRIC_NAMES
 from services.compute.engine.sweep import make_grid
-from services.gateway.messages import run_request_from, run_request_to
+from services.gateway.messages import left_out_to, run_request_from, run_request_to
 from services.gateway.statistics import Summarized
-from services.gateway.sweep_plan import SweepPlan, SweepRequest, check_ranking
+from services.gateway.sweep_plan import SweepPlan, SweepRequest, check_choice
 from services.gateway.sweep_table import Figures, Part, SweepTable
 from services.shared.backtest_messages import strategy_to
 from services.shared.sweep_messages import ranges_from, ranges_to
@@ -25,6 +27,7 @@ _COMMON = (
     "execution",
     "cache_mode",
     "request_id",
+    "exclude",
 )
 # A row is below 2 kB: some hundred numbers.
 ROWS_IN_MESSAGE = 500
@@ -33,15 +36,18 @@ ROWS_IN_MESSAGE = 500
 def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
     """Return what a client asks for; raise InvalidInput, naming the field, for what makes no sense."""
     run = run_request_from(pb.RunBacktestsRequest(**_common(request)))
-    check_ranking(request.metric, request.top)
-    return SweepRequest(
+    asked = SweepRequest(
         run=run,
         grid=make_grid(run.strategy, ranges_from(request.ranges)),
         split=request.split if request.HasField("split") else None,
         folds=request.folds if request.HasField("folds") else None,
         metric=request.metric,
         top=request.top,
+        min_trades=request.min_trades if request.HasField("min_trades") else None,
+        curve_points=request.curve_points if request.HasField("curve_points") else None,
     )
+    check_choice(asked)
+    return asked
 
 
 def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:
@@ -52,11 +58,14 @@ def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:
         ranges=ranges_to(asked.grid),
         metric=plan.metric,
         top=plan.top,
+        min_trades=plan.min_trades,
     )
     if asked.split is not None:
         request.split = asked.split
     if asked.folds is not None:
         request.folds = asked.folds
+        # Without folds there are no curves.
+        request.curve_points = plan.curve_points
     # The run's is one of the combinations.
     request.strategy.CopyFrom(strategy_to(asked.grid.base))
     return pb.SweepStarted(
@@ -66,6 +75,7 @@ def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:
         trials=plan.trials,
         backtests=plan.backtests,
         run_id=run_id,
+        left_out=left_out_to(plan.run),
     )
 
 
@@ -94,6 +104,9 @@ def rows_message(plan: SweepPlan, table: SweepTable, start: int, stop: int) -> s
     metric = METRIC_NAMES.index(plan.metric)
     train = table.across_cryptos(start, stop, Part.TRAIN)
     test = table.across_cryptos(start, stop, Part.TEST) if plan.has_test else None
+    traded = table.cryptos_traded(start, stop, Part.TRAIN)
+    traded_test = table.cryptos_traded(start, stop, Part.TEST) if plan.has_test else np.zeros_like(traded)
+    median_trades = table.median_trades(start, stop).tolist()
     return sweep_pb2.SweepRows(
         rows=[
             sweep_pb2.SweepRow(
@@ -102,6 +115,9 @@ def rows_message(plan: SweepPlan, table: SweepTable, start: int, stop: int) -> s
                 cryptos=int(train.count[row, metric]),
                 train=_across_message(train, row),
                 test=_across_message(test, row) if test else None,
+                cryptos_traded=int(traded[row]),
+                cryptos_traded_test=int(traded_test[row]),
+                median_trades=median_trades[row] if math.isfinite(median_trades[row]) else None,
             )
             for row in range(stop - start)
         ]

@@ -6,8 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.compute.engine import METRIC_NAMES, Strategy, Window
-from services.compute.engine.sweep import Fold, Grid, Sweep, chunk_size, split_window, walk_forward
-from services.gateway.plan import CryptoData, RunPlan, RunRequest, make_plan
+from services.compute.engine.curves import FEWEST_POINTS
+from services.compute.engine.sweep import (
+    Blocks,
+    Fold,
+    Grid,
+    Sweep,
+    chunk_size,
+    make_blocks,
+    split_window,
+    walk_forward,
+)
+from services.gateway.crypto_data import CryptoData
+from services.gateway.plan import RunPlan, RunRequest, make_plan
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 from services.shared.near_names import did_you_mean
@@ -15,6 +26,8 @@ from services.shared.near_names import did_you_mean
 MAX_TOP = 1_000
 DEFAULT_METRIC = "sharpe_ratio"
 DEFAULT_TOP = 20
+DEFAULT_MIN_TRADES = 1
+DEFAULT_CURVE_POINTS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +35,8 @@ class SweepRequest:
     """What a client asked for.
 
     `run` is all that a sweep has in common with a run. At most one of `split` (a fraction) and `folds` (how
-    many) is not None. `metric` may be empty and `top` 0 for their defaults.
+    many) is not None. `metric` may be empty, `top` 0, and `min_trades` and `curve_points` None for their
+    defaults.
     """
 
     run: RunRequest
@@ -31,6 +45,8 @@ class SweepRequest:
     folds: int | None
     metric: str
     top: int
+    min_trades: int | None
+    curve_points: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +61,19 @@ class SweepPlan:
     cryptos: list[CryptoData]
     possible: NDArray[np.int64]
     folds: list[Fold]
+    blocks: Blocks
     metric: str
     top: int
+    min_trades: int
+    curve_points: int
 
     @property
     def sweep(self) -> Sweep:
         """What compute is asked for."""
-        return Sweep(self.request.grid, self.run.backtest.interval, self.windows, self.run.backtest.execution)
+        backtest = self.run.backtest
+        return Sweep(
+            self.request.grid, backtest.interval, self.windows, backtest.execution, self.blocks.per_window
+        )
 
     @property
     def windows(self) -> tuple[Window, ...]:
@@ -94,33 +116,47 @@ class SweepPlan:
         return factors + (f" × {len(self.windows)} windows" if len(self.windows) > 1 else "")
 
 
-def check_ranking(metric: str, top: int) -> None:
-    """Raise InvalidInput, naming the field, where a request asks to be ranked by what there is not."""
+def check_choice(request: SweepRequest) -> None:
+    """Raise InvalidInput, naming the field, where a request asks for a choice that there is not."""
+    metric, top = request.metric, request.top
     if metric and metric not in METRIC_NAMES:
         hint = did_you_mean(metric[:40], METRIC_NAMES, f"it is one of {', '.join(METRIC_NAMES)}")
         raise InvalidInput.of("metric", f"there is no metric {metric[:40]!r}: {hint}")
     if not 0 <= top <= MAX_TOP:
         raise InvalidInput.of("top", f"must be from 1 to {MAX_TOP:,}, or 0 for {DEFAULT_TOP}")
+    if request.min_trades is not None and request.min_trades < 0:
+        raise InvalidInput.of("min_trades", f"must be at least 0, not {request.min_trades}")
+    if request.curve_points and request.curve_points < FEWEST_POINTS:
+        reason = f"must be 0 for all, or at least {FEWEST_POINTS}, not {request.curve_points}"
+        raise InvalidInput.of("curve_points", reason)
 
 
-def make_sweep_plan(request: SweepRequest, possible: NDArray[np.int64], known: list[CryptoData]) -> SweepPlan:
+def make_sweep_plan(
+    request: SweepRequest, possible: NDArray[np.int64], known: list[CryptoData], now_s: int
+) -> SweepPlan:
     """Return the plan for `request`, of which the combinations at the positions `possible` are possible.
 
-    `known` are the cryptos of its symbols, or all of them. Raises InvalidInput, naming the fields, for what
-    cannot be done; Refused where there is no data at all.
+    `known` are the cryptos of its symbols, or all of them, and `now_s` is the present in Unix seconds.
+    Raises InvalidInput, naming the fields, for what cannot be done; Refused where there is no data at all, or
+    none in the window.
     """
     if not len(possible):
         (conflict, *_) = request.grid.strategy(0).violations()
         raise InvalidInput.of("ranges", f"no combination is possible; of the first one, {conflict}")
-    run = make_plan(replace(request.run, strategy=request.grid.strategy(int(possible[0]))), known)
+    run = make_plan(replace(request.run, strategy=request.grid.strategy(int(possible[0]))), known, now_s)
+    window, interval = run.backtest.window, run.backtest.interval
+    folds = _folds(request, window, interval)
     return SweepPlan(
         request=request,
         run=run,
         cryptos=sorted(run.cryptos, key=lambda crypto: crypto.symbol),
         possible=possible,
-        folds=_folds(request, run.backtest.window, run.backtest.interval),
+        folds=folds,
+        blocks=make_blocks(folds, interval, len(possible), is_walk=request.folds is not None),
         metric=request.metric or DEFAULT_METRIC,
         top=request.top or DEFAULT_TOP,
+        min_trades=DEFAULT_MIN_TRADES if request.min_trades is None else request.min_trades,
+        curve_points=DEFAULT_CURVE_POINTS if request.curve_points is None else request.curve_points,
     )
 
 

@@ -13,7 +13,14 @@ from backcast.backtest.v1 import execution_pb2, result_pb2
 from backcast.backtest.v1.expression_pb2 import Expression as ExpressionMessage
 from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
 from services.compute.engine import STRATEGIES, Detail, Strategy
-from services.compute.engine.execution import Direction, Distance, Execution, FillTime, VolatilityTarget
+from services.compute.engine.execution import (
+    BreakRule,
+    Direction,
+    Distance,
+    Execution,
+    FillTime,
+    VolatilityTarget,
+)
 from services.compute.engine.parameters import parameters_of
 from services.compute.engine.rules import Expression
 from services.shared.enum_names import names_of, numbers_of
@@ -36,7 +43,11 @@ def detail_to(detail: Detail) -> result_pb2.Detail.ValueType:
 
 
 # Enums of the same numbers.
-_EXECUTION_CHOICES: dict[str, type[IntEnum]] = {"fill_time": FillTime, "direction": Direction}
+_EXECUTION_CHOICES: dict[str, type[IntEnum]] = {
+    "fill_time": FillTime,
+    "direction": Direction,
+    "break_rule": BreakRule,
+}
 
 
 def execution_from(message: execution_pb2.Execution) -> Execution:
@@ -69,6 +80,9 @@ def execution_to(execution: Execution) -> execution_pb2.Execution:
         direction=execution_pb2.Direction.ValueType(execution.direction),
         atr_period=execution.atr_period,
         borrow_rate=execution.borrow_rate,
+        break_rule=execution_pb2.BreakRule.ValueType(execution.break_rule),
+        funding_rate=execution.funding_rate,
+        allow_high_costs=execution.allow_high_costs,
     )
     if execution.quote_amount is not None:
         message.quote_amount = execution.quote_amount

@@ -7,8 +7,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.marketdata.v1 import interval_pb2
 from backcast.marketdata.v1.candle_columns_pb2 import CandleColumn, CandleColumns
+from backcast.marketdata.v1.candle_columns_pb2 import PartialCandles as PartialCandlesMessage
 from services.shared.candles import VALUE_COLUMNS, Candles
 from services.shared.errors import InvalidInput
+from services.shared.history import PartialCandles
 from services.shared.interval import Interval
 
 _INTERVALS = {
@@ -80,3 +82,15 @@ def candles_to(candles: Candles) -> CandleColumns:
         close=candles.close.astype("<f8").tobytes(),
         volume=candles.volume.astype("<f8").tobytes(),
     )
+
+
+def partial_candles_from(message: PartialCandlesMessage) -> PartialCandles:
+    """Return which longer candles miss hours; raise InvalidInput where the columns have different lengths."""
+    if len(message.open_time_s) != len(message.hours):
+        raise InvalidInput.of("partial_candles", "the columns have different lengths")
+    return PartialCandles(np.array(message.open_time_s, np.int64), np.array(message.hours, np.int64))
+
+
+def partial_candles_to(partial: PartialCandles) -> PartialCandlesMessage:
+    """Return the message of longer candles that miss hours."""
+    return PartialCandlesMessage(open_time_s=partial.open_time_s.tolist(), hours=partial.hours.tolist())

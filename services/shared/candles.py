@@ -64,3 +64,9 @@ class Candles:
         return cls(
             *(np.concatenate(columns) for columns in zip(*(part.columns() for part in parts), strict=True))
         )
+
+
+def open_close_candles(open_time_s: TimeColumn, open_: PriceColumn, close: PriceColumn) -> Candles:
+    """Return candles of which only these columns are filled."""
+    none = np.empty(0)
+    return Candles(open_time_s, open_, none, none, close, none)

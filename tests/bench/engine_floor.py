@@ -6,6 +6,7 @@ from services.compute.engine import Execution, Window, run_backtest
 from services.compute.engine.strategies.rsi import Rsi
 from services.local.sample_market import HOURS, START_S
 from services.shared.candles import Candles
+from services.shared.history import History
 from services.shared.interval import Interval
 from tests.bench.runs import oversold
 from tests.bench.timing import Timing
@@ -19,7 +20,7 @@ def timed_engine(market: list[Candles], variant: int) -> Timing:
     first_s = None
     began = time.perf_counter()
     for candles in market:
-        run_backtest(candles, strategy, Interval.HOUR_1, _WINDOW, execution)
+        run_backtest(History(candles), strategy, Interval.HOUR_1, _WINDOW, execution)
         if first_s is None:
             first_s = time.perf_counter() - began
     return Timing(time.perf_counter() - began, first_s)

@@ -10,7 +10,7 @@ from tests.cli.conftest import Cli
 async def _imported(cli: Cli, folder: Path) -> None:
     later_s = START_S + 30 * 86_400
     rows = [f"{START_S},2,2,2,2,0", f"{START_S + 7200},2,2,2,2,1", f"{later_s},90,90,90,90,1"]
-    (folder / "CHECKUSDT.csv").write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]))
+    (folder / "CHECKUSDT-1h.csv").write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]))
     assert (await cli("import", folder)).status == 0
 
 
@@ -32,6 +32,28 @@ async def test_all_cryptos_as_json(cli: Cli, tmp_path: Path) -> None:
     checks = {check["symbol"]: check for check in map(json.loads, finished.out.splitlines())}
     assert checks["CHECKUSDT"]["longest_gap"] == {"start_s": START_S + 10_800, "missing": 717}
     assert checks["CHECKUSDT"]["breaks"][0]["open"] == 90
+
+
+async def test_what_was_stored_wrongly_is_named(cli: Cli, tmp_path: Path) -> None:
+    """What earlier versions made of such files, forced in."""
+    rows = [f"{START_S + 4 * 3600 * number},2,3,1,{2 + number % 2},0" for number in range(30)]
+    file = tmp_path / "candles.csv"
+    file.write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]))
+    assert (await cli("import", file, "--symbol", "BITSTAMP", "--interval", "1h")).status == 0
+    out = (await cli("data", "check", "BITSTAMP", COLUMNS="300")).out
+    place = "from 2024-01-01 00:00 UTC to 2024-01-05 20:00 UTC"
+    for sentence in (
+        "BITSTAMP: the symbol is no pair like BTCUSDT, BTCUSDT.P or BTCUSDT_240329",
+        f"BITSTAMP: 30 candles are 4 hours apart {place}: longer candles, stored as hours?",
+        f"BITSTAMP: 30 candles {place} have no volume, though their prices change: mark or index prices?",
+    ):
+        assert sentence in out
+    (check,) = map(json.loads, (await cli("data", "check", "BITSTAMP", "--format", "jsonl")).out.splitlines())
+    assert [suspicion["sign"] for suspicion in check["suspicions"]] == [
+        "no pair",
+        "longer candles",
+        "no volume",
+    ]
 
 
 async def test_an_unknown_symbol_is_named_in_one_line(cli: Cli, tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ async def test_ctrl_c_ends_an_import_at_once(cli: Cli, tmp_path: Path) -> None:
 
 async def test_a_terminal_shows_progress_and_ten_rejections(cli: Cli, tmp_path: Path) -> None:
     bad = [f"{START_S + 3600 * hour},1,1,2,1,1" for hour in range(12)]
-    file = write_rows(tmp_path / "CLITTYUSDT.csv", *bad, f"{START_S - 3600},1,1,1,1,1")
+    file = write_rows(tmp_path / "CLITTYUSDT-1h.csv", *bad, f"{START_S - 3600},1,1,1,1,1")
     reading, writing = pty.openpty()
     fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = await asyncio.create_subprocess_exec(
@@ -262,3 +262,79 @@ def _all_of(reading: int) -> str:
             parts.append(part)
     os.close(reading)
     return b"".join(parts).decode()
+
+
+def _candles(prices: dict[int, float]) -> list[str]:
+    return [f"{START_S + 3600 * hour},{price},{price},{price},{price},1" for hour, price in prices.items()]
+
+
+async def test_a_file_that_changes_much_is_refused(cli: Cli, tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "CLIGUARDUSDT.csv", *_candles(dict.fromkeys(range(50), 100.0)))
+    assert (await cli("import", file)).status == 0
+    write_rows(file, *_candles(dict.fromkeys(range(10), 330.0)))
+    refused = await cli("import", file)
+    assert refused.status == 1
+    assert refused.out == (
+        f"{file}: CLIGUARDUSDT: 10 of 10 stored hours would change, prices by a factor of up to 3.3, "
+        "at 2024-01-01 00:00 UTC: close 100.0 is stored, 330.0 is imported: if that is right, "
+        "--on-conflict replace (CONFLICT_RULE_REPLACE) writes it\n"
+    )
+    assert "10 corrected" in (await cli("import", file, "--on-conflict", "replace")).out
+
+
+async def test_files_that_contradict_each_other_are_named_before_one_is_written(
+    cli: Cli, tmp_path: Path
+) -> None:
+    spot = write_rows(tmp_path / "CLITWICEUSDT-1h-2024.csv", *_candles({0: 5, 1: 5, 2: 5}))
+    other = write_rows(tmp_path / "CLITWICEUSDT-other.csv", *_candles({1: 5, 2: 7, 3: 7}))
+    third = write_rows(tmp_path / "CLITWICEUSDT-third.csv", *_candles({9: 7}))
+    write_rows(tmp_path / "CLIZUSDT.csv", *_candles({0: 1}))
+    refused = await cli("import", tmp_path)
+    assert refused.status == 1
+    hint = (
+        "nothing was written of CLITWICEUSDT; "
+        "--on-conflict replace takes the later file's, keep the earlier one's"
+    )
+    first = "1 hour of CLITWICEUSDT, the first at 2024-01-01 02:00 UTC"
+    assert refused.out.splitlines() == [
+        f"{spot}: {other} has other values for {first}: close 5.0 here, 7.0 there: {hint}",
+        f"{other}: {spot} has other values for {first}: close 7.0 here, 5.0 there: {hint}",
+        f"{third}: other files of CLITWICEUSDT contradict each other: {hint}",
+        "CLIZUSDT: 1 written (plain-csv, CLIZUSDT.csv)",
+    ]
+    assert "CLITWICEUSDT" not in (await cli("cryptos")).out
+    # By hand, one of them is right.
+    assert "1 corrected" in (await cli("import", spot, other, "--on-conflict", "replace")).out
+    assert (await cli("import", spot, other, "--on-conflict", "keep")).status == 0
+
+
+async def test_files_that_agree_may_overlap(cli: Cli, tmp_path: Path) -> None:
+    write_rows(tmp_path / "CLIAGREEUSDT-1.csv", *_candles({0: 5, 1: 5, 2: 5}))
+    write_rows(tmp_path / "CLIAGREEUSDT-2.csv", *_candles({1: 5, 2: 5, 3: 5}))
+    finished = await cli("import", tmp_path)
+    assert finished.status == 0
+    assert [line.split(" (")[0] for line in finished.out.splitlines()] == [
+        "CLIAGREEUSDT: 3 written",
+        "CLIAGREEUSDT: 1 written, 2 unchanged",
+    ]
+
+
+async def test_with_one_symbol_for_all_files_all_are_compared(cli: Cli, tmp_path: Path) -> None:
+    files = [
+        write_rows(tmp_path / f"{name}.csv", *_candles({0: 5, 1: price}))
+        for name, price in (("one", 5), ("two", 5.1))
+    ]
+    refused = await cli("import", *files, "--symbol", "CLIMANYUSDT")
+    assert refused.status == 1
+    assert f"{files[0]}: {files[1]} has other values for 1 hour of CLIMANYUSDT" in refused.out
+    assert "CLIMANYUSDT" not in (await cli("cryptos")).out
+
+
+async def test_symbols_in_files_without_a_name_are_compared(cli: Cli, tmp_path: Path) -> None:
+    header = "symbol,timestamp,open,high,low,close,volume"
+    for name, price in (("first", 5), ("second", 6)):
+        rows = [f"CLIINSIDEUSDT,{row}" for row in _candles({0: price})]
+        (tmp_path / f"{name}.csv").write_text("\n".join([header, *rows]))
+    refused = await cli("import", tmp_path)
+    assert refused.status == 1
+    assert "second.csv has other values for 1 hour of CLIINSIDEUSDT" in refused.out

@@ -6,13 +6,19 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from backcast.backtest.v1.result_pb2 import EXIT_REASON_BREAK, EXIT_REASON_SIGNAL
 from services.cli.look_ahead import first_difference
 from services.compute.engine import Detail, Direction, Execution, FillTime, Strategy, Window, run_backtest
 from services.compute.engine.rules import Evaluation, Rules
 from services.compute.engine.rules.nodes import CLOSE
 from services.compute.engine.strategies import Signals
+from services.compute.engine.strategies.buy_and_hold import BuyAndHold
 from services.compute.engine.strategies.ma_cross import MaCross
 from services.compute.result_messages import result_message
+from services.data.aggregation import aggregate
+from services.shared.breaks import Break
+from services.shared.candles import Candles
+from services.shared.history import History
 from services.shared.interval import Interval
 from tests.candle_making import START_S, random_candles
 
@@ -39,7 +45,9 @@ class Seer(Strategy):
 
 def result(strategy, end_s=END_S, execution=None):
     window = Window(START_S, end_s)
-    found = run_backtest(CANDLES, strategy, Interval.HOUR_1, window, execution or Execution(), Detail.EQUITY)
+    found = run_backtest(
+        History(CANDLES), strategy, Interval.HOUR_1, window, execution or Execution(), Detail.EQUITY
+    )
     return result_message("A", "1", found)
 
 
@@ -106,3 +114,68 @@ def test_a_trade_that_closes_later_is_compared_as_far_as_it_is_known():
     assert difference is not None
     assert difference.what == "units of a trade"
     assert replace(difference, symbol="A") == difference
+
+
+# Two weeks without candles, and then the price is 1,000 times what it was.
+RELISTED = Candles(
+    *(
+        np.concatenate([column[:200], column[200:] + shift if number == 0 else column[200:] * shift])
+        for number, (column, shift) in enumerate(
+            zip(CANDLES.columns(), (14 * 86_400, *(1_000.0,) * 4, 1.0), strict=True)
+        )
+    )
+)
+BREAK = Break(int(RELISTED.open_time_s[199]), int(RELISTED.open_time_s[200]), 1.0, 1_000.0)
+
+
+def broken_result(strategy, end_s, execution, breaks=(BREAK,)):
+    history, window = History(RELISTED, breaks), Window(START_S, end_s)
+    found = run_backtest(history, strategy, Interval.HOUR_1, window, execution, Detail.EQUITY)
+    return result_message("A", "1", found)
+
+
+@pytest.mark.parametrize("fill_time", FillTime)
+def test_a_break_is_no_look_ahead(fill_time):
+    execution = Execution(fill_time=fill_time, direction=Direction.LONG_SHORT)
+    strategy = MaCross(2, 5)
+    whole = broken_result(strategy, BREAK.after_s + 200 * 3600, execution)
+    assert EXIT_REASON_BREAK in {trade.exit_reason for trade in whole.trades}
+    # Right before the break, right behind it, within the gap, and anywhere.
+    ends = [BREAK.before_s + 3600 * hours for hours in (-1, 0, 1, 2)]
+    ends += [BREAK.after_s + 3600 * hours for hours in (0, 1, 2)]
+    ends += [START_S + 3600 * hours + 1_800 for hours in range(20, 600, 37)]
+    for end_s in ends:
+        assert first_difference(whole, broken_result(strategy, end_s, execution)) is None
+
+
+def test_who_sells_before_a_break_knew_of_it():
+    whole = broken_result(
+        MaCross(2, 5), BREAK.after_s + 200 * 3600, Execution(direction=Direction.LONG_SHORT)
+    )
+    end_s = BREAK.before_s + 3600
+    shorter = broken_result(MaCross(2, 5), end_s, Execution(direction=Direction.LONG_SHORT))
+    assert first_difference(whole, shorter) is None
+    closed = next(trade for trade in whole.trades if trade.exit_reason == EXIT_REASON_BREAK)
+    # As if the shorter history had closed it as well, and for another reason than the break.
+    shorter.trades[-1].CopyFrom(closed)
+    shorter.trades[-1].exit_reason = EXIT_REASON_SIGNAL
+    found = first_difference(whole, shorter)
+    assert (found.what, found.time_s) == ("exit_reason of a trade", BREAK.before_s)
+
+
+def test_daily_candles_with_ends_within_a_day():
+    days, _ = aggregate(RELISTED, Interval.DAY_1)
+    history = History(days, (BREAK,))
+    results = {
+        end_s: result_message(
+            "A",
+            "1",
+            run_backtest(
+                history, BuyAndHold(), Interval.DAY_1, Window(START_S, end_s), Execution(), Detail.EQUITY
+            ),
+        )
+        for end_s in range(START_S + 3600, START_S + 32 * 86_400, 5 * 3600)
+    }
+    whole = results[max(results)]
+    assert [trade.exit_reason for trade in whole.trades][:1] == [EXIT_REASON_BREAK]
+    assert {first_difference(whole, shorter) for shorter in results.values()} == {None}

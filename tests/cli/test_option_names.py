@@ -55,9 +55,10 @@ def test_every_field_of_an_execution_has_an_option() -> None:
         volatility_target=VolatilityTarget(0, 0),
         atr_period=0,
         borrow_rate=1000,
+        funding_rate=1000,
     )
     fields = [violation.field for violation in wrong.violations()]
-    assert len(fields) == 9
+    assert len(fields) == 10
     assert all(option_of(field, SWEEP).startswith("--") for field in fields)
 
 

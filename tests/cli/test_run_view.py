@@ -35,8 +35,8 @@ def test_failures_of_one_reason_are_one_line() -> None:
         summary: dict[str, Any] = {"progress": {"failed": 1200, "total": 1200}}
         view.show(ParseDict({"summary": summary}, pb.RunBacktestsResponse()))
     assert text_of(out).splitlines() == [
-        "1,200 cryptos (C0000, C0001, C0002, C0003, C0004, …): there are no candles",
         "0 of 1,200 in 0.000 s, 0 from the cache, 1,200 failed",
+        "1,200 cryptos (C0000, C0001, C0002, C0003, C0004, …): there are no candles",
     ]
 
 

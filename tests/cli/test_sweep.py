@@ -85,7 +85,7 @@ def request_of(*parameters: str, split: str | None = None) -> pb.SweepBacktestsR
     )
 
 
-@pytest.mark.parametrize("split", ["0.7", "70%", " 70 % "])
+@pytest.mark.parametrize("split", ["0.7", "70%", " 70 % ", "7000bps"])
 def test_a_split_is_a_fraction(split: str) -> None:
     assert request_of("period=5,7", split=split).split == 0.7
 

@@ -4,7 +4,8 @@ import pytest
 from google.protobuf.json_format import ParseDict
 
 from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics, MonthlyReturn, Trade
-from services.cli.result_tables import colored, months_table, results_table, sparkline
+from services.cli.metric_cells import colored
+from services.cli.result_tables import months_table, results_table, sparkline
 from services.cli.trades_table import trades_table
 from tests.cli.printing import printed
 

@@ -11,8 +11,8 @@ from typing import Any, Never
 import numpy as np
 from numpy.typing import NDArray
 
-from services.shared.candles import Candles
 from services.shared.errors import NotFound
+from services.shared.history import History
 
 
 def act(folder: str, what: str = "") -> int:
@@ -36,13 +36,13 @@ def marks_in(folder: str | Path) -> int:
     return len(list(Path(folder).iterdir()))
 
 
-def act_on_candles(candles: Candles, argument: tuple[str, str]) -> int:
+def act_on_candles(history: History, argument: tuple[str, str]) -> int:
     """Act as a task on candles does."""
     return act(*argument)
 
 
-def candle_count(candles: Candles, times: int) -> int:
-    return len(candles) * times
+def candle_count(history: History, times: int) -> int:
+    return len(history.candles) * times
 
 
 def negative(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,9 +16,11 @@ import pytest
 
 from services.compute.candles.column_files import ColumnFiles
 from services.compute.candles.place import CryptoData
-from services.compute.candles.stored import UNFINISHED, StoredCandles
+from services.compute.candles.stored import NO_PARTIAL, UNFINISHED, StoredCandles
+from services.shared.breaks import Break
 from services.shared.candles import VALUE_COLUMNS, Candles
 from services.shared.errors import NotFound, Unavailable
+from services.shared.history import PartialCandles
 from services.shared.interval import Interval
 from tests.candle_making import random_candles
 
@@ -28,6 +30,10 @@ LATER_S = int(CANDLES.open_time_s[700])
 CLOSE = ("close",)
 # Of one column of CANDLES, in bytes.
 SIZE = 8 + 8 * 1000
+# Of the file with their times: it begins with three numbers.
+HISTORY_SIZE = SIZE + 16
+BREAKS = (Break(LATER_S, LATER_S + 3600, 1.5, 1_500.25), Break(LATER_S + 7200, LATER_S + 10_800, 0.1, 1e-300))
+PARTIAL = PartialCandles(np.array([LATER_S, LATER_S + 3600]), np.array([3, 17]))
 
 
 @pytest.fixture
@@ -42,11 +48,14 @@ def put(
     columns: tuple[str, ...] = CLOSE,
     candles: Candles = CANDLES,
     unchanged_before_s: int | None = None,
+    breaks: tuple[Break, ...] = (),
+    partial: PartialCandles = NO_PARTIAL,
 ) -> StoredCandles:
     """Write what a run that misses these columns would have fetched."""
     data = CryptoData(symbol, fingerprint)
     (missing,) = files.missing([data], HOUR, columns)
-    files.write(missing, HOUR, fingerprint, unchanged_before_s, [candles[:600], candles[600:]])
+    blocks = [candles[:600], candles[600:]]
+    files.write(missing, HOUR, fingerprint, unchanged_before_s, blocks, breaks, partial)
     return files.stored(data, HOUR, columns)
 
 
@@ -60,7 +69,7 @@ def age(stored: StoredCandles, seconds: int) -> None:
 
 
 def test_what_is_written_is_mapped_bit_by_bit_and_read_only(files: ColumnFiles) -> None:
-    mapped = put(files, "AUSDT", "1", ("open", "close")).map()
+    mapped = put(files, "AUSDT", "1", ("open", "close")).map().candles
     np.testing.assert_array_equal(mapped.open_time_s, CANDLES.open_time_s)
     assert (mapped.open.tobytes(), mapped.close.tobytes()) == (
         CANDLES.open.tobytes(),
@@ -68,6 +77,47 @@ def test_what_is_written_is_mapped_bit_by_bit_and_read_only(files: ColumnFiles) 
     )
     assert [len(getattr(mapped, name)) for name in ("high", "low", "volume")] == [0, 0, 0]
     assert not mapped.close.flags.writeable
+
+
+def assert_same_partial(found: PartialCandles, expected: PartialCandles) -> None:
+    assert found.open_time_s.tolist() == expected.open_time_s.tolist()
+    assert found.hours.tolist() == expected.hours.tolist()
+
+
+@pytest.mark.parametrize("breaks", [(), BREAKS[:1], BREAKS])
+@pytest.mark.parametrize("partial", [NO_PARTIAL, PARTIAL], ids=["none", "two"])
+def test_breaks_and_partial_candles_are_kept_with_the_times(
+    files: ColumnFiles, breaks: tuple[Break, ...], partial: PartialCandles
+) -> None:
+    data, found = put(files, "AUSDT", "1", breaks=breaks, partial=partial).load()
+    assert (data, found.breaks) == (CryptoData("AUSDT", "1"), breaks)
+    assert_same_partial(found.partial, partial)
+    assert found.candles.open_time_s.tobytes() == CANDLES.open_time_s.tobytes()
+    assert found.candles.close.tobytes() == CANDLES.close.tobytes()
+
+
+def test_breaks_and_partial_candles_are_those_of_the_newer_data(files: ColumnFiles) -> None:
+    put(files, "AUSDT", "1", breaks=BREAKS, partial=PARTIAL)
+    new = random_candles(2, 1200)[700:]
+    _, found = put(files, "AUSDT", "2", CLOSE, new, LATER_S, BREAKS[1:], NO_PARTIAL).load()
+    assert found.breaks == BREAKS[1:]
+    assert_same_partial(found.partial, NO_PARTIAL)
+    assert len(found.candles) == 1200
+
+
+def test_files_of_an_earlier_version_are_not_used_though_the_fingerprint_is_the_same(
+    files: ColumnFiles,
+) -> None:
+    stored = put(files, "AUSDT", "1")
+    # As it was: the times in a file of their own, without breaks.
+    stored.path("open_time_s").write_bytes(np.array([1000, *CANDLES.open_time_s]).tobytes())
+    stored.path("history").unlink()
+    assert not stored.use()
+    for fingerprint in ("1", "2"):
+        (missing,) = files.missing([CryptoData("AUSDT", fingerprint)], HOUR, CLOSE)
+        assert (missing.columns, missing.older_fingerprint) == (CLOSE, "")
+    files.tidy()
+    assert names(stored.folder) == set()
 
 
 def test_only_what_is_missing_is_asked_for(files: ColumnFiles) -> None:
@@ -87,17 +137,17 @@ def test_only_what_is_missing_is_asked_for(files: ColumnFiles) -> None:
 def test_new_columns_are_the_older_ones_as_far_as_they_stay_and_what_came(files: ColumnFiles) -> None:
     old = put(files, "AUSDT", "1")
     new = random_candles(2, 1200)[700:]
-    mapped = put(files, "AUSDT", "2", CLOSE, new, LATER_S).map()
+    mapped = put(files, "AUSDT", "2", CLOSE, new, LATER_S).map().candles
     assert mapped.close.tolist() == [*CANDLES.close[:700].tolist(), *new.close.tolist()]
     assert mapped.open_time_s.tolist() == random_candles(2, 1200).open_time_s.tolist()
     assert not old.use()
 
 
 def test_whoever_has_superseded_columns_mapped_keeps_them(files: ColumnFiles) -> None:
-    mapped = put(files, "AUSDT", "1").map()
+    mapped = put(files, "AUSDT", "1").map().candles
     new = put(files, "AUSDT", "2", CLOSE, random_candles(2, 1000))
     np.testing.assert_array_equal(mapped.close, CANDLES.close)
-    assert names(new.folder) == {"AUSDT-1h-2.open_time_s", "AUSDT-1h-2.close"}
+    assert names(new.folder) == {"AUSDT-1h-2.history", "AUSDT-1h-2.close"}
 
 
 def test_other_cryptos_and_intervals_are_not_superseded(files: ColumnFiles) -> None:
@@ -113,10 +163,10 @@ def test_columns_that_only_older_data_has_stay_for_the_next_run(files: ColumnFil
     (missing,) = files.missing([CryptoData("AUSDT", "2")], HOUR, ("high", "close"))
     assert (missing.columns, missing.older_fingerprint) == (("high",), "1")
     new = random_candles(2, 1000)
-    high = put(files, "AUSDT", "2", ("high",), new[700:], LATER_S).map().high
+    high = put(files, "AUSDT", "2", ("high",), new[700:], LATER_S).map().candles.high
     assert high.tolist() == [*CANDLES.high[:700].tolist(), *new.high[700:].tolist()]
     assert names(files.stored(missing.data, HOUR, ()).folder) == {
-        f"AUSDT-1h-2.{column}" for column in ("open_time_s", "high", "close")
+        f"AUSDT-1h-2.{column}" for column in ("history", "high", "close")
     }
 
 
@@ -125,15 +175,21 @@ def test_data_without_a_candle_is_not_found(files: ColumnFiles) -> None:
         put(files, "AUSDT", "1", CLOSE, Candles.empty())
 
 
-@pytest.mark.parametrize("column", ["open_time_s", "close"])
-@pytest.mark.parametrize("length", [0, 5, 8, SIZE // 2 // 8 * 8, SIZE - 8, SIZE - 1, SIZE + 8])
+@pytest.mark.parametrize(
+    ("column", "length"),
+    [
+        *(("close", length) for length in (0, 5, 8, SIZE // 2 // 8 * 8, SIZE - 8, SIZE - 1, SIZE + 8)),
+        *(("history", length) for length in (0, 5, 8, 16, 24, HISTORY_SIZE // 2 // 8 * 8)),
+        *(("history", HISTORY_SIZE + more) for more in (-8, -1, 8)),
+    ],
+)
 def test_a_file_that_is_not_whole_is_as_good_as_none(files: ColumnFiles, column: str, length: int) -> None:
     stored = put(files, "AUSDT", "1")
     os.truncate(stored.path(column), length)
     with pytest.raises(FileNotFoundError):
         stored.map()
     assert names(stored.folder) == set()
-    assert put(files, "AUSDT", "1").map().close.tolist() == CANDLES.close.tolist()
+    assert put(files, "AUSDT", "1").map().candles.close.tolist() == CANDLES.close.tolist()
 
 
 def test_files_of_different_lengths_are_as_good_as_none(files: ColumnFiles) -> None:
@@ -169,7 +225,7 @@ def test_two_processes_share_a_folder_that_is_deleted_now_and_then(tmp_path: Pat
         while not written.is_set():
             for fingerprint, candles in versions.items():
                 with suppress(FileNotFoundError):
-                    mapped = files.stored(CryptoData("AUSDT", fingerprint), HOUR, CLOSE).map()
+                    mapped = files.stored(CryptoData("AUSDT", fingerprint), HOUR, CLOSE).map().candles
                     assert mapped.close.tobytes() == candles.close.tobytes()
 
     def delete() -> None:
@@ -187,11 +243,11 @@ def test_two_processes_share_a_folder_that_is_deleted_now_and_then(tmp_path: Pat
         for other in others:
             other.result()
     stored = put(ColumnFiles(folder, 1.0), "AUSDT", "3")
-    assert stored.map().close.tobytes() == CANDLES.close.tobytes()
+    assert stored.map().candles.close.tobytes() == CANDLES.close.tobytes()
 
 
 def test_above_the_limit_the_least_recently_used_are_deleted(tmp_path: Path) -> None:
-    files = ColumnFiles(tmp_path, 6 * SIZE / 1e9)
+    files = ColumnFiles(tmp_path, 3 * (SIZE + HISTORY_SIZE) / 1e9)
     stored = [put(files, f"{letter}USDT", "1") for letter in "ABCD"]
     for position, one in enumerate(stored):
         age(one, 100 - position)
@@ -201,7 +257,7 @@ def test_above_the_limit_the_least_recently_used_are_deleted(tmp_path: Path) -> 
 
 
 def test_what_a_run_uses_is_not_deleted_for_want_of_space(tmp_path: Path) -> None:
-    files = ColumnFiles(tmp_path, 2 * SIZE / 1e9)
+    files = ColumnFiles(tmp_path, (SIZE + HISTORY_SIZE) / 1e9)
     stored = [put(files, f"{letter}USDT", "1") for letter in "ABCD"]
     for position, one in enumerate(stored):
         age(one, 100 - position)
@@ -210,7 +266,7 @@ def test_what_a_run_uses_is_not_deleted_for_want_of_space(tmp_path: Path) -> Non
 
 
 def test_a_folder_within_its_limit_keeps_everything(tmp_path: Path) -> None:
-    files = ColumnFiles(tmp_path, 8 * SIZE / 1e9)
+    files = ColumnFiles(tmp_path, 4 * (SIZE + HISTORY_SIZE) / 1e9)
     stored = [put(files, f"{letter}USDT", "1") for letter in "ABCD"]
     files.tidy()
     assert all(one.use() for one in stored)
@@ -220,7 +276,9 @@ def test_leftovers_and_files_of_earlier_versions_are_swept_and_nothing_else(tmp_
     files = ColumnFiles(tmp_path, 1.0)
     stored = put(files, "AUSDT", "1")
     abandoned, fresh, foreign = f".{uuid4()}{UNFINISHED}", f".{uuid4()}{UNFINISHED}", "notes.columns.txt"
-    outdated = [f"AUSDT-1h-{uuid4()}.columns", f".{uuid4()}"]
+    outdated = [f"AUSDT-1h-{uuid4()}.columns", f".{uuid4()}", "BUSDT-1d-1.open_time_s", "BUSDT-1d-1.close"]
+    # Columns of this version stay, though times of an earlier one are beside them.
+    outdated.append("AUSDT-1h-1.open_time_s")
     for name in (abandoned, fresh, foreign, *outdated):
         (tmp_path / name).write_bytes(b"what was written so far")
     os.utime(tmp_path / abandoned, (time.time() - 3_700,) * 2)

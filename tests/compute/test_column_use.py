@@ -9,6 +9,7 @@ from services.compute.engine import STRATEGIES, Detail, Execution, Window, colum
 from services.compute.engine.rules.nodes import VOLUME, call
 from services.compute.engine.strategies.custom_rules import CustomRules
 from services.shared.candles import VALUE_COLUMNS
+from services.shared.history import History
 from services.shared.interval import Interval
 from tests.candle_making import START_S, random_candles
 
@@ -29,7 +30,7 @@ def test_a_backtest_needs_no_other_columns(name: str) -> None:
     assert read == tuple(column for column in VALUE_COLUMNS if column in read)
     only = replace(CANDLES, **{column: np.empty(0) for column in VALUE_COLUMNS if column not in read})
     whole, lean = (
-        run_backtest(candles, strategy, Interval.HOUR_1, WINDOW, Execution(), Detail.EQUITY)
+        run_backtest(History(candles), strategy, Interval.HOUR_1, WINDOW, Execution(), Detail.EQUITY)
         for candles in (CANDLES, only)
     )
     assert (lean.metrics, lean.coverage, lean.trades) == (whole.metrics, whole.coverage, whole.trades)

@@ -19,6 +19,7 @@ from services.compute.sweeps import ChunkOutcome, Sweeper, SweepJob
 from services.compute.task_runner import TaskRunner
 from services.compute.workers.pool import WorkerPool
 from services.shared.errors import NotFound
+from services.shared.history import History
 from services.shared.interval import Interval
 from tests.candle_making import START_S
 from tests.compute.supply import Supply, cryptos
@@ -32,6 +33,7 @@ SWEEP = Sweep(
     Interval.HOUR_1,
     (Window(START_S, START_S + 3600 * 500), Window(START_S + 3600 * 500, START_S + 3600 * 1000)),
     Execution(),
+    (2, 2),
 )
 
 
@@ -55,7 +57,9 @@ async def test_each_wanted_chunk_is_computed_once(pool: WorkerPool, tmp_path: Pa
         assert outcome.first is not None
         positions = GRID.possible()[outcome.first : outcome.first + 4]
         assert outcome.result.figures.shape[:2] == (2 if outcome.first == 12 else 4, 2)
-        expected = compute_chunk(supply.candles[outcome.data], SweepChunk(SWEEP, outcome.first, positions))
+        expected = compute_chunk(
+            History(supply.candles[outcome.data]), SweepChunk(SWEEP, outcome.first, positions)
+        )
         assert outcome.result.figures.tobytes() == expected.figures.tobytes()
         assert not np.isnan(outcome.result.figures[:, :, 0]).any()
 

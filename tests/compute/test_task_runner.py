@@ -19,6 +19,7 @@ from services.compute.workers.candle_tasks import Batch, BatchResult, Task, run_
 from services.compute.workers.pool import WorkerPool
 from services.compute.workers.worker import WorkerDied
 from services.shared.errors import Internal, NotFound, Unavailable
+from services.shared.history import History
 from services.shared.interval import Interval
 from tests.candle_making import START_S
 from tests.compute.acting import act_on_candles, candle_count, marks_in
@@ -77,7 +78,7 @@ async def test_every_backtest_is_the_engines(pool: WorkerPool, supply: Supply) -
         outcome.data: outcome.result async for outcome in Backtester(TaskRunner(pool, supply)).run(job)
     }
     assert results == {
-        data: run_backtest(supply.candles[data], Rsi(), HOUR, window, Execution(), Detail.TRADES)
+        data: run_backtest(History(supply.candles[data]), Rsi(), HOUR, window, Execution(), Detail.TRADES)
         for data in job.cryptos
     }
 

@@ -24,7 +24,11 @@ class Read(Protocol):
     """Reads a file of some content."""
 
     def __call__(
-        self, content: str | bytes, on_conflict: ConflictRule = ConflictRule.REPLACE, now_s: int = NOW_S
+        self,
+        content: str | bytes,
+        on_conflict: ConflictRule = ConflictRule.REPLACE,
+        now_s: int = NOW_S,
+        length_s: int | None = 3600,
     ) -> FileReading: ...
 
 
@@ -33,14 +37,20 @@ Row = tuple[int, float, float, float, float, float]
 
 @pytest.fixture(scope="session")
 def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
-    """Read a file of the given content, whose name tells nothing."""
+    """Read a file of the given content, whose name tells nothing.
+
+    Most of them are too short to tell how long their candles are: it is given, but where it is None.
+    """
     path = tmp_path_factory.mktemp("readers") / "file"
 
     def read_content(
-        content: str | bytes, on_conflict: ConflictRule = ConflictRule.REPLACE, now_s: int = NOW_S
+        content: str | bytes,
+        on_conflict: ConflictRule = ConflictRule.REPLACE,
+        now_s: int = NOW_S,
+        length_s: int | None = 3600,
     ) -> FileReading:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return read_file(path, Interval.HOUR_1, now_s=now_s, on_conflict=on_conflict)
+        return read_file(path, Interval.HOUR_1, now_s=now_s, on_conflict=on_conflict, length_s=length_s)
 
     return read_content
 
@@ -53,9 +63,9 @@ def rejected(reading: FileReading) -> list[tuple[int, str]]:
     return [(rejection.line, rejection.reason) for rejection in reading.rejections]
 
 
-def refusal(read: Read, content: str | bytes) -> str:
+def refusal(read: Read, content: str | bytes, length_s: int | None = 3600) -> str:
     with pytest.raises(InvalidInput) as caught:
-        read(content)
+        read(content, length_s=length_s)
     (violation,) = caught.value.violations
     assert violation.field == "file"
     assert "\n" not in violation.reason

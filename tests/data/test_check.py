@@ -15,7 +15,7 @@ WHOLE = random_candles(3, 60)
 @given(st.sets(st.integers(0, 59), min_size=1))
 def test_gaps_are_the_runs_of_missing_hours(hours: set[int]) -> None:
     there = sorted(hours)
-    check = check_history(WHOLE.at(np.array(there)), Interval.HOUR_1)
+    check = check_history(WHOLE.at(np.array(there)), Interval.HOUR_1, ())
     runs: list[Gap] = []
     for hour in range(there[0], there[-1]):
         if hour not in hours:
@@ -37,5 +37,6 @@ def test_candles_without_volume_are_counted() -> None:
     check = check_history(
         type(WHOLE)(*WHOLE.columns()[:-1], volume),
         Interval.HOUR_1,
+        (),
     )
     assert (check.zero_volume, check.zero_volume_share) == (3, 0.05)

@@ -85,7 +85,7 @@ def test_what_cannot_be_told_is_refused(read: Read, content: str, reason: str) -
 
 def test_plain_csv_may_have_a_column_of_the_symbol(read: Read) -> None:
     header = "time,pair,open,high,low,close,volume\n"
-    assert read(f"{header}{START_S},eth/usdt:usdt,{OHLCV}\n").symbol == "ETHUSDT"
+    assert read(f"{header}{START_S},eth/usdt:usdt,{OHLCV}\n").symbol == "ETHUSDT.P"
     assert read(f"{header}{START_S},,{OHLCV}\n").symbol is None
     reason = refusal(read, f"{header}{START_S},ETHUSDT,{OHLCV}\n{START_S + 3600},BTCUSDT,{OHLCV}\n")
     assert reason == "its rows are of several cryptos: 'ETHUSDT' and 'BTCUSDT'"

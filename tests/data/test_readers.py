@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from services.data.conflict_rule import ConflictRule
 from services.data.readers.delimited import MAX_LINE_CHARACTERS
 from services.data.readers.detect import read_file
-from services.data.readers.file_symbol import symbol_of
 from services.data.readers.time_column import MAX_TIME_S, read_times
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
@@ -347,23 +346,3 @@ def test_a_missing_column_is_named(read: Read, missing: str) -> None:
 )
 def test_a_header_that_cannot_be_told_is_refused(read: Read, header: str, reason: str) -> None:
     assert refusal(read, f"{header}\n{GOOD}").startswith(reason)
-
-
-# --- what the name tells
-
-
-@pytest.mark.parametrize(
-    ("name", "symbol"),
-    [
-        *(("BTCUSDT.csv.gz", "BTCUSDT"), ("BTCUSDT-1h-2023-01.csv.gz", "BTCUSDT")),
-        *(("BTC_USDT-1h.json.gz", "BTCUSDT"), ("1INCH_USDT-1h.json", "1INCHUSDT")),
-        *(("btcusdt.csv", "BTCUSDT"), ("ETHUSD_60.csv.gz", "ETHUSD"), ("eth-btc.csv", "ETHBTC")),
-        *(("2Z_USDT-1h.json", "2ZUSDT"), ("BTCUSDT (1).csv", "BTCUSDT"), ("BTCUSDT", "BTCUSDT")),
-        *(("candles.csv", None), ("data.json.gz", None), ("2023-01.csv", None), ("data_BTC.csv", None)),
-        *(("Binance_BTCUSDT_1h.csv", "BTCUSDT"), ("ETH_USDT_USDT-1m-futures.feather", "ETHUSDT")),
-        *(("USDT.csv", None), (".csv", None), ("ÉUSDT.csv", None), (f"{'A' * 40}USDT.csv", None)),
-        *(("my-own-usdt.csv", None), ("BTC.csv", None)),
-    ],
-)  # fmt: skip
-def test_the_symbol_is_the_one_of_the_name(name: str, symbol: str | None) -> None:
-    assert symbol_of(Path("BTCUSDT") / name) == symbol

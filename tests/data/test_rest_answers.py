@@ -78,7 +78,7 @@ def test_answers_without_a_whole_hour(market_data: Path, name: str, reason: str)
 @pytest.mark.parametrize(
     ("name", "symbol", "reasons"),
     [
-        ("bybit_http_get_klines_linear.json", "BTCUSDT", ["the time is not on the 1h grid"]),
+        ("bybit_http_get_klines_linear.json", "BTCUSDT.P", ["the time is not on the 1h grid"]),
         ("lighter_http_candles.json", None, ["the time is not on the grid of candles 1 minute long"] * 2),
         (
             "okx_http_get_candlesticks.json",
@@ -230,7 +230,10 @@ ANSWERS = (
     *(binance, bybit, coinbase, deribit, dydx, dydx_in_an_envelope, freqtrade),
     *(kraken, kraken_futures, lighter, okx, okx_without_confirmation),
 )
-WITH_SYMBOL = (bybit, dydx, dydx_in_an_envelope, kraken)
+WITH_SYMBOL = {
+    **dict.fromkeys((bybit, kraken), "ABCUSDT"),
+    **dict.fromkeys((dydx, dydx_in_an_envelope), "ABCUSDT.P"),
+}
 
 
 def written(answer: Any) -> str:
@@ -266,7 +269,7 @@ def market(draw: st.DrawFn) -> list[Record]:
 def test_candles_are_read_to_the_last_digit(read: Read, answer: Any, records: list[Record]) -> None:
     reading = read(written(answer(records)))
     assert reading.format.split("-")[0] == answer.__name__.split("_")[0]
-    assert reading.symbol == ("ABCUSDT" if answer in WITH_SYMBOL else None)
+    assert reading.symbol == WITH_SYMBOL.get(answer)
     assert rejected(reading) == []
     assert rows_of(reading) == [(time_s, *map(float, values)) for time_s, *values in records]
 

@@ -60,7 +60,7 @@ def write(request: pytest.FixtureRequest) -> Write:
 def test_a_real_file_of_minutes_makes_whole_hours(market_data: Path) -> None:
     (path,) = (market_data / "freqtrade-feather-1m").iterdir()
     reading = read_file(path, Interval.HOUR_1, now_s=NOW_S)
-    assert (reading.format, reading.symbol, reading.length_s) == ("arrow", "ETHUSDT", 60)
+    assert (reading.format, reading.symbol, reading.length_s) == ("arrow", "ETHUSDT.P", 60)
     assert (len(reading.candles), reading.incomplete, reading.rejected) == (1002, 2, 0)
     minutes = pyarrow.feather.read_table(path)
     times = minutes["date"].cast(pa.int64()).to_numpy() // 10**9

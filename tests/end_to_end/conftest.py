@@ -10,6 +10,7 @@ from services.local.stack import LocalStack
 from services.shared.candles import Candles
 from services.shared.rpc_channel import open_channel
 from tests.candle_making import START_S, import_candles, random_candles
+from tests.cli.conftest import Cli
 from tests.end_to_end.observed import Observed, observed_stack
 
 if TYPE_CHECKING:
@@ -45,3 +46,9 @@ async def observed_gateway(observed: Observed) -> "AsyncIterator[BacktestService
     """A client of their gateway."""
     async with open_channel(observed.stack.gateway_address) as channel:
         yield BacktestServiceStub(channel)
+
+
+@pytest.fixture(scope="session")
+async def cli(stack: LocalStack) -> Cli:
+    """The command, with the stack's gateway."""
+    return Cli(stack)

@@ -31,13 +31,15 @@ class Swept:
         self.best = self.bests[-1] if self.bests else []
         self.failures = {event.failure.symbol: event.failure for event in events if event.HasField("failure")}
         self.rows = [row for event in events if event.HasField("rows") for row in event.rows.rows]
+        self.curves = [event.out_of_sample for event in events if event.HasField("out_of_sample")]
         self.summary = events[-1].summary
 
     @property
     def outcome(self) -> list[bytes]:
         """All that must not depend on time, workers or cache, bit by bit."""
         messages: list[Any] = [*self.best, *self.rows, self.summary.winner, self.summary.luck]
-        messages += [self.summary.walk_forward, *(self.failures[symbol] for symbol in sorted(self.failures))]
+        messages += [self.summary.walk_forward, self.summary.overfitting, *self.curves]
+        messages += [self.failures[symbol] for symbol in sorted(self.failures)]
         return [message.SerializeToString(deterministic=True) for message in messages]
 
 

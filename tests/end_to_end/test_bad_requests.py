@@ -83,6 +83,10 @@ async def failure_of(
         ({"execution": {"feeRate": 1.0}}, "execution.fee_rate", "below 1"),
         ({"execution": {"feeRate": "NaN"}}, "execution.fee_rate", "not nan"),
         ({"execution": {"slippageBps": 10_000.0}}, "execution.slippage_bps", "below 10000"),
+        ({"execution": {"feeRate": 0.1}}, "execution.fee_rate", "(0.1 would be 10 %) unless"),
+        ({"execution": {"slippageBps": 501.0}}, "execution.slippage_bps", "execution.allow_high_costs"),
+        ({"execution": {"feeRate": 1.0, "allowHighCosts": True}}, "execution.fee_rate", "below 1"),
+        ({"execution": {"fundingRate": 101.0}}, "execution.funding_rate", "from -100 to 100"),
         ({"execution": {"initialCapital": 0.0}}, "execution.initial_capital", "from 1e-09"),
         ({"execution": {"initialCapital": "Infinity"}}, "execution.initial_capital", "not inf"),
         (

@@ -46,6 +46,13 @@ class Market:
         counts = await import_candles(self._data_service, self.changed, self._candles[HOURS:])
         assert counts.inserted == 1
 
+    async def append_after_gap(self, hour: int) -> None:
+        """Import a candle of the second crypto that opens later than its next one would."""
+        candle = self._candles[HOURS:]
+        later = replace(candle, open_time_s=candle.open_time_s + (hour - HOURS) * HOUR_S)
+        counts = await import_candles(self._data_service, self.changed, later)
+        assert counts.inserted == 1
+
     async def correct(self, hour: int) -> None:
         """Import a candle of the second crypto with another close."""
         candle = self._candles[hour : hour + 1]
@@ -150,6 +157,46 @@ async def test_sweeps_are_kept_as_long(gateway: "BacktestServiceAsyncStub", seen
     await seen.correct(END_HOUR - 1)
     assert await computed() == 12
     assert await computed() == 0
+    kept = (await swept(gateway, request)).outcome
+    request.cache_mode = pb.CACHE_MODE_BYPASS
+    assert kept == (await swept(gateway, request)).outcome
+
+
+# The data's last day begins with the hour 1488 and ends with the hour 1511: it is not over.
+DAY_END_HOUR = 1512
+
+
+@pytest.mark.parametrize(
+    ("interval", "hour", "is_over_now"),
+    [
+        ("INTERVAL_1D", DAY_END_HOUR, True),
+        ("INTERVAL_1D", DAY_END_HOUR + 40, True),
+        ("INTERVAL_4H", DAY_END_HOUR + 40, True),
+        # An hour has no hours to wait for.
+        ("INTERVAL_1H", DAY_END_HOUR + 40, False),
+    ],
+)
+async def test_a_candle_after_the_window_and_a_gap_ends_the_days_before_it(
+    gateway: "BacktestServiceAsyncStub", seen: Market, interval: str, hour: int, is_over_now: bool
+) -> None:
+    # With 4 hours, the last candle is that of the hours 1500 to 1503, of which there is none.
+    end_hour = DAY_END_HOUR if interval == "INTERVAL_1D" else HOURS + 3
+    end = utc(START_S + end_hour * HOUR_S).replace(" UTC", ":00Z").replace(" ", "T")
+    request = seen.request(interval=interval, detail="DETAIL_EQUITY", endTime=end)
+    assert await missed(gateway, request) == seen.symbols
+    await seen.append_after_gap(hour)
+    # No candle before the window's end changed.
+    assert await missed(gateway, request) == ([seen.changed] if is_over_now else [])
+    await assert_kept_is_what_would_be_computed(gateway, request)
+
+
+async def test_sweeps_of_days_are_kept_as_long(gateway: "BacktestServiceAsyncStub", seen: Market) -> None:
+    end = utc(START_S + DAY_END_HOUR * HOUR_S).replace(" UTC", ":00Z").replace(" ", "T")
+    ranges = [{"name": "period", "values": [3, 5]}]
+    request = sweep_request(**seen.request(ranges=ranges, interval="INTERVAL_1D", endTime=end))
+    assert (await swept(gateway, request)).summary.progress.from_cache == 0
+    await seen.append_after_gap(DAY_END_HOUR + 40)
+    assert (await swept(gateway, request)).summary.progress.from_cache == 4
     kept = (await swept(gateway, request)).outcome
     request.cache_mode = pb.CACHE_MODE_BYPASS
     assert kept == (await swept(gateway, request)).outcome

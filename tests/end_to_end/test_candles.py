@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from backcast.marketdata.v1 import candle_columns_pb2, interval_pb2
+from backcast.gateway.v1 import backtest_service_pb2 as gateway_pb
+from backcast.marketdata.v1 import break_pb2, candle_columns_pb2, interval_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.cli.candle_writer import write_candles
-from services.data.aggregation import aggregate
 from services.shared.candle_messages import candles_to
 from services.shared.candles import VALUE_COLUMNS, Candles
 from services.shared.interval import Interval
 from services.shared.rpc_status import violations_of
-from tests.candle_making import START_S, random_candles
+from tests.candle_making import START_S, longer_candles, random_candles
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
@@ -39,7 +39,7 @@ async def data(data_service: "MarketDataServiceAsyncStub") -> "MarketDataService
 
 
 def _expected(interval: Interval) -> Candles:
-    return CANDLES if interval is Interval.HOUR_1 else aggregate(CANDLES, interval)[0]
+    return CANDLES if interval is Interval.HOUR_1 else longer_candles(CANDLES, interval)
 
 
 @pytest.mark.parametrize("value", INTERVALS)
@@ -143,10 +143,11 @@ async def test_a_wrong_request_names_its_field(data, request_, field):
 @pytest.mark.parametrize(
     ("rule", "counts", "close"),
     [
-        (pb.CONFLICT_RULE_UNSPECIFIED, {"corrected": 1, "unchanged": 1}, 101.0),
+        # One of two hours is more than 1 %.
+        (pb.CONFLICT_RULE_UNSPECIFIED, "1 of 2 stored hours would change", 100.0),
         (pb.CONFLICT_RULE_REPLACE, {"corrected": 1, "unchanged": 1}, 101.0),
         (pb.CONFLICT_RULE_KEEP, {"kept": 1, "unchanged": 1}, 100.0),
-        (pb.CONFLICT_RULE_FAIL, None, 100.0),
+        (pb.CONFLICT_RULE_FAIL, "other values stored for 1 candle, the first", 100.0),
     ],
 )
 async def test_a_rule_decides_about_conflicts(data, rule, counts, close):
@@ -167,13 +168,96 @@ async def test_a_rule_decides_about_conflicts(data, rule, counts, close):
         return await data.ImportCandles(iter(parts))
 
     assert (await imported(100.0)).inserted == 2
-    if counts is None:
-        with pytest.raises(
-            grpc.aio.AioRpcError, match="other values stored for 1 candle, the first"
-        ) as caught:
+    if isinstance(counts, str):
+        with pytest.raises(grpc.aio.AioRpcError, match=counts) as caught:
             await imported(101.0)
         assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
     else:
         assert await imported(101.0) == pb.ImportCandlesResponse(**counts)
     page = await data.GetCandles(pb.GetCandlesRequest(symbol=symbol))
     assert page.candles[-1].close == close
+
+
+# A Monday long ago: of so many hours, all have ended.
+LONG_AGO_S = START_S - 200 * 7 * 86_400
+
+
+def _flat(prices: dict[int, float]) -> Candles:
+    hours, values = zip(*sorted(prices.items()), strict=True)
+    column = np.array(values)
+    return Candles(LONG_AGO_S + HOUR_S * np.array(hours), column, column, column, column, column)
+
+
+async def test_the_last_block_tells_breaks_and_candles_that_miss_hours(data):
+    symbol = "TOLDUSDT"
+    # More than one block of hours; two breaks, of which one is none; the second day misses all but one hour.
+    hours = [hour for hour in range(30_000) if not 24 < hour < 48]
+    imported = await write_candles(
+        data, symbol, _flat({hour: 5000.0 if 10_000 <= hour < 20_000 else 5.0 for hour in hours})
+    )
+    places = [(each.before_time.seconds, each.after_time.seconds) for each in imported.breaks]
+    assert places == [
+        (LONG_AGO_S + HOUR_S * (hour - 1), LONG_AGO_S + HOUR_S * hour) for hour in (10_000, 20_000)
+    ]
+    updated = await data.UpdateBreak(
+        pb.UpdateBreakRequest(
+            symbol="told/usdt", after_time=_time(places[1][1]), state=break_pb2.BREAK_STATE_REMOVED
+        )
+    )
+    assert [each.state for each in updated.breaks] == [
+        break_pb2.BREAK_STATE_DETECTED,
+        break_pb2.BREAK_STATE_REMOVED,
+    ]
+    assert (await data.ListBreaks(pb.ListBreaksRequest(symbol=symbol))).breaks == updated.breaks
+    for value, interval in INTERVALS.items():
+        request = pb.StreamCandlesRequest(
+            symbols=[symbol], interval=value, start_time=_time(LONG_AGO_S + 50 * HOUR_S)
+        )
+        *others, last = [response async for response in data.StreamCandles(request)]
+        assert len(others) == (1 if interval is Interval.HOUR_1 else 0)
+        assert not any(len(each.breaks) or each.HasField("partial_candles") for each in others)
+        assert list(last.breaks) == [imported.breaks[0]]
+        if interval is Interval.DAY_1:
+            assert list(last.partial_candles.open_time_s) == [LONG_AGO_S + 24 * HOUR_S]
+            assert list(last.partial_candles.hours) == [1]
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (pb.UpdateBreakRequest(symbol=SYMBOL, after_time=_time(START_S)), "state"),
+        (pb.UpdateBreakRequest(symbol=SYMBOL, state=break_pb2.BREAK_STATE_CONFIRMED), "after_time"),
+        (pb.UpdateBreakRequest(symbol=SYMBOL, after_time=_time(START_S), state=99), "state"),
+        (pb.UpdateBreakRequest(symbol=SYMBOL, after_time=_time(START_S + 1), state=2), "after_time"),
+        (pb.UpdateBreakRequest(symbol=SYMBOL, after_time=_time(2**60), state=2), "after_time"),
+        (pb.UpdateBreakRequest(symbol="NOSUCHUSDT", after_time=_time(START_S), state=2), "symbol"),
+        (pb.UpdateBreakRequest(symbol="a b", after_time=_time(START_S), state=2), "symbol"),
+        (pb.ListBreaksRequest(symbol="NOSUCHUSDT"), "symbol"),
+        (pb.DeleteCryptoRequest(symbol="NOSUCHUSDT"), "symbol"),
+        (pb.DeleteCryptoRequest(), "symbol"),
+    ],
+)
+async def test_a_wrong_request_about_breaks_or_deletion_names_its_field(data, request_, field):
+    method = getattr(data, type(request_).__name__.removesuffix("Request"))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await method(request_)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert [violation.field for violation in violations_of(caught.value)] == [field]
+
+
+async def test_results_of_a_deleted_crypto_cannot_be_reached(data, gateway):
+    symbol, request = "GONEUSDT", gateway_pb.GetBacktestRequest(symbol="GONEUSDT", strategy={"rsi": {}})
+    await write_candles(data, symbol, CANDLES)
+    first = (await gateway.GetBacktest(request)).result
+    assert (await gateway.GetBacktest(request)).result.from_cache
+    deleted = await data.DeleteCrypto(pb.DeleteCryptoRequest(symbol=symbol))
+    assert (deleted.crypto.symbol, deleted.crypto.candle_count) == (symbol, len(CANDLES))
+    assert deleted.crypto.fingerprint == first.data_fingerprint
+    with pytest.raises(grpc.aio.AioRpcError, match="GONEUSDT"):
+        await gateway.GetBacktest(request)
+    # The same candles again are those of another crypto: nothing that is cached is read.
+    await write_candles(data, symbol, CANDLES)
+    again = (await gateway.GetBacktest(request)).result
+    assert not again.from_cache
+    assert again.data_fingerprint != first.data_fingerprint
+    assert again.metrics == first.metrics

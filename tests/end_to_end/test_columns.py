@@ -92,7 +92,7 @@ async def brought(
 ) -> dict[str, Candles | Exception]:
     """Return each crypto's columns as a worker would map them, or why there are none."""
     return {
-        data.symbol: stored if isinstance(stored, Exception) else stored.map()
+        data.symbol: stored if isinstance(stored, Exception) else stored.map().candles
         async for data, stored in supply.columns(cryptos, interval, columns)
     }
 
@@ -186,7 +186,7 @@ async def test_what_came_before_a_stream_broke_is_kept(
     line.hold(after=size("close") // 2)
     found: dict[str, Candles | Exception] = {}
     async for data, stored in supply.columns(cryptos, HOUR, CLOSE):
-        found[data.symbol] = stored if isinstance(stored, Exception) else stored.map()
+        found[data.symbol] = stored if isinstance(stored, Exception) else stored.map().candles
         if len(found) == 1:
             line.cut()
     # It goes on with what is missing: what came before is not fetched again.

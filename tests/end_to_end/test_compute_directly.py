@@ -66,3 +66,7 @@ async def test_a_chunk_of_too_many_windows(compute: "ComputeServiceAsyncStub") -
     request.chunk_size = 1
     request.windows[3].end_time.seconds = BEYOND
     assert await refused(compute.ComputeSweep(request)) == ["windows"]
+    request.windows[3].CopyFrom(request.windows[2])
+    for stretches in ([4], [4] * 199 + [1_001], [4] * 199 + [-1]):
+        request.stretches[:] = stretches
+        assert await refused(compute.ComputeSweep(request)) == ["stretches"]

@@ -35,6 +35,7 @@ from services.local.stack import LocalStack
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import Candles
 from services.shared.errors import InvalidInput, Unavailable
+from services.shared.history import History
 from services.shared.interval import Interval
 from services.shared.rpc_channel import open_channel
 from tests.candle_making import START_S, events_of
@@ -113,7 +114,7 @@ async def test_a_worker_is_killed_in_a_sweep_and_the_figures_are_equal_and_compl
     cryptos: list[CryptoData],
 ) -> None:
     grid = make_grid(Rsi(), [ParameterValues("period", range(2, 42)), ParameterValues("oversold", [30, 40])])
-    sweep = Sweep(grid, HOUR, (WINDOW,), Execution())
+    sweep = Sweep(grid, HOUR, (WINDOW,), Execution(), (4,))
     job = SweepJob(sweep, 10, {data: list(range(8)) for data in cryptos})
     figures: dict[tuple[str, int | None], bytes] = {}
     runner = TaskRunner(cluster, ServedSupply(stack.data_address))
@@ -125,7 +126,7 @@ async def test_a_worker_is_killed_in_a_sweep_and_the_figures_are_equal_and_compl
                 await kill(processes.workers[0])
     assert figures == {
         (data.symbol, first): compute_chunk(
-            market[data.symbol], SweepChunk(sweep, first, grid.possible()[first : first + 10])
+            History(market[data.symbol]), SweepChunk(sweep, first, grid.possible()[first : first + 10])
         ).figures.tobytes()
         for data in cryptos
         for first in range(0, 80, 10)

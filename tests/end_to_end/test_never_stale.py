@@ -14,12 +14,12 @@ from backcast.marketdata.v1.market_data_service_pb2 import ListCryptosRequest
 from services.compute.engine import Detail, Execution, Window, run_backtest
 from services.compute.engine.strategies.rsi import Rsi
 from services.compute.result_messages import result_message
-from services.data.aggregation import aggregate
 from services.shared.backtest_messages import strategy_to
 from services.shared.candle_messages import interval_to
 from services.shared.candles import Candles
+from services.shared.history import History
 from services.shared.interval import Interval
-from tests.candle_making import START_S, events_of, import_candles, random_candles
+from tests.candle_making import START_S, events_of, import_candles, longer_candles, random_candles
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -76,8 +76,8 @@ async def keep_changing(
 def is_of(result: result_pb2.BacktestResult, candles: Candles, interval: Interval, window: Window) -> bool:
     """Tell whether a result is, bit by bit, what the engine makes of hourly candles."""
     if interval is not Interval.HOUR_1:
-        candles, _ = aggregate(candles, interval)
-    computed = run_backtest(candles, Rsi(), interval, window, Execution(), Detail.EQUITY, 0)
+        candles = longer_candles(candles, interval)
+    computed = run_backtest(History(candles), Rsi(), interval, window, Execution(), Detail.EQUITY, 0)
     message = result_message(result.symbol, result.data_fingerprint, computed)
     message.from_cache = result.from_cache
     return message.SerializeToString(deterministic=True) == result.SerializeToString(deterministic=True)

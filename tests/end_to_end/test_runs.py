@@ -20,6 +20,7 @@ from services.compute.engine.strategies.rsi import Rsi
 from services.compute.result_messages import result_message
 from services.shared.backtest_messages import strategy_to
 from services.shared.candles import Candles
+from services.shared.history import History
 from services.shared.interval import Interval
 from tests.candle_making import START_S, events_of
 from tests.end_to_end.conftest import HOURS
@@ -64,19 +65,25 @@ async def test_results_are_the_engines_bit_by_bit(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles], strategy: Strategy
 ) -> None:
     window = Window(START_S + 30 * DAY_S, START_S + 90 * DAY_S)
-    execution = Execution(fee_rate=0.002, slippage_bps=7, initial_capital=5_000)
+    execution = Execution(
+        fee_rate=0.03, slippage_bps=7, initial_capital=5_000, funding_rate=0.2, allow_high_costs=True
+    )
     request = request_for(
         strategy,
         start_time=Timestamp(seconds=window.start_s),
         end_time=Timestamp(seconds=window.end_s),
-        execution=ExecutionMessage(fee_rate=0.002, slippage_bps=7, initial_capital=5_000),
+        execution=ExecutionMessage(
+            fee_rate=0.03, slippage_bps=7, initial_capital=5_000, funding_rate=0.2, allow_high_costs=True
+        ),
         detail=result_pb2.DETAIL_EQUITY,
         symbols=SYMBOLS[:11],
     )
     results = await results_of(gateway, request)
     assert sorted(results) == SYMBOLS[:11]
     for symbol, result in results.items():
-        expected = run_backtest(market[symbol], strategy, Interval.HOUR_1, window, execution, Detail.EQUITY)
+        expected = run_backtest(
+            History(market[symbol]), strategy, Interval.HOUR_1, window, execution, Detail.EQUITY
+        )
         assert result == result_message(symbol, result.data_fingerprint, expected)
         assert (
             len(result.equity_curve.equity)
@@ -163,6 +170,7 @@ async def test_defaults_are_filled_in_and_told(
             "equityFraction": 1.0,
             "atrPeriod": 14,
             "borrowRate": 0.0,
+            "fundingRate": 0.0,
         },
         "detail": "DETAIL_METRICS",
         "cacheMode": "CACHE_MODE_DEFAULT",
@@ -226,13 +234,14 @@ async def test_longer_intervals_are_aggregated(
     hours: int,
 ) -> None:
     hourly = market["RUN00USDT"]
-    starts = range(0, HOURS, hours)
+    # The last week is not over.
+    starts = range(0, HOURS - HOURS % hours, hours)
     longer = Candles(
-        hourly.open_time_s[::hours],
-        hourly.open[::hours],
-        *(hourly.high[::hours],) * 2,  # the strategy looks at neither highs nor lows
-        close=hourly.close[[min(start + hours, HOURS) - 1 for start in starts]],
-        volume=hourly.volume[::hours],
+        hourly.open_time_s[starts],
+        hourly.open[starts],
+        *(hourly.high[starts],) * 2,  # the strategy looks at neither highs nor lows
+        close=hourly.close[[start + hours - 1 for start in starts]],
+        volume=hourly.volume[starts],
     )
     strategy = MaCross(fast=2, slow=5)
     request = request_for(
@@ -240,7 +249,7 @@ async def test_longer_intervals_are_aggregated(
     )
     result = (await results_of(gateway, request))["RUN00USDT"]
     window = Window(START_S, START_S + 3600 * hours * len(starts))
-    expected = run_backtest(longer, strategy, interval, window, Execution())
+    expected = run_backtest(History(longer), strategy, interval, window, Execution())
     assert result == result_message("RUN00USDT", result.data_fingerprint, expected)
 
 

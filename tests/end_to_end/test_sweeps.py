@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, Metrics
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from backcast.gateway.v1 import run_events_pb2
+from backcast.gateway.v1 import run_events_pb2, sweep_pb2
 from services.compute.engine import METRIC_NAMES
 from services.compute.engine.sweep.deflated_sharpe import deflated_sharpe_ratio, expected_maximum, shape_of
 from services.shared.candles import Candles
@@ -138,9 +138,10 @@ async def test_a_walk_forward_chooses_on_each_past_and_tells_what_came(
         train, test = [
             [
                 [
-                    await single_metrics(gateway, trial, request, window)
-                    for trial in sweep.best
-                    if trial.combination == row.combination
+                    await single_metrics(
+                        gateway, sweep_pb2.SweepTrial(symbol=symbol, strategy=row.strategy), request, window
+                    )
+                    for symbol in SYMBOLS
                 ]
                 for row in sweep.rows
             ]

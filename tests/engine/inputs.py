@@ -14,6 +14,7 @@ from services.compute.engine import BacktestResult, Detail, Execution, Strategy,
 from services.compute.engine.rules import Evaluation, Rules
 from services.compute.engine.strategies import Signals
 from services.shared.candles import Candles
+from services.shared.history import History
 from services.shared.interval import Interval
 
 MONDAY_S = 1_704_067_200  # 2024-01-01 00:00 UTC, on every interval's grid
@@ -80,7 +81,7 @@ class Scripted(Strategy):
 def run(candles, strategy, execution=FREE, window=None) -> BacktestResult:
     """Backtest hourly candles, in all of them where no window is given, in every detail."""
     window = window or all_of(candles)
-    return run_backtest(candles, strategy, Interval.HOUR_1, window, execution, Detail.EQUITY)
+    return run_backtest(History(candles), strategy, Interval.HOUR_1, window, execution, Detail.EQUITY)
 
 
 @cache

@@ -6,9 +6,11 @@ Hypothesis draws the shape of a history and a seed; a generator fills in the pri
 import math
 import random
 
+import numpy as np
 from hypothesis import strategies as st
 
 from services.compute.engine import (
+    BreakRule,
     Direction,
     Distance,
     Execution,
@@ -28,10 +30,12 @@ from services.compute.engine.strategies.rsi import Rsi
 from services.compute.engine.strategies.rsi_trend import RsiTrend
 from services.compute.engine.strategies.stochastic import Stochastic
 from services.compute.engine.strategies.supertrend import Supertrend
+from services.shared.breaks import Break
 from services.shared.candles import Candles
+from services.shared.history import History, PartialCandles
 from services.shared.interval import Interval
 
-from .inputs import make_candles
+from .inputs import HOUR_S, make_candles
 from .rules.random_rules import custom_rules
 
 
@@ -71,6 +75,47 @@ def histories(draw, interval: Interval) -> Candles:
             position += 1
     opens, highs, lows, closes = zip(*rows, strict=True)
     return make_candles(opens, closes, interval, at, highs, lows)
+
+
+@st.composite
+def broken_histories(draw, interval: Interval) -> History:
+    """Draw a history with up to three breaks: between candles, or within one, if need be over a gap.
+
+    Of longer candles, some are partial.
+    """
+    candles = draw(histories(interval))
+    time_s, hours = candles.open_time_s, interval.seconds // HOUR_S
+    rng = random.Random(draw(st.integers(0, 2**32)))
+    factors = np.ones(len(candles))
+    breaks = []
+    for _ in range(draw(st.sampled_from([1, 2, 3, 0]))):
+        last = rng.randrange(len(candles))
+        before_s = int(time_s[last]) + HOUR_S * rng.choice([hours - 1, rng.randrange(hours)])
+        later = [int(time_s[last]) + HOUR_S * hour for hour in range(hours)] + [
+            int(time_s[last + 1]) + HOUR_S * hour
+            for hour in range(hours)
+            if last + 1 < len(candles) and (hour == 0 or rng.random() < 0.2)
+        ]
+        after_s = rng.choice([hour for hour in later if hour > before_s] or [before_s + 30 * HOUR_S])
+        factor = 10.0 ** rng.uniform(-3, 3)
+        factors[time_s > before_s] *= factor
+        breaks.append(Break(before_s, after_s, 1.0, factor))
+    breaks = sorted(breaks, key=lambda each: each.before_s)
+    for column in (candles.open, candles.high, candles.low, candles.close):
+        np.multiply(column, factors, out=column)
+    share = draw(st.sampled_from([0.0, 0.3])) if hours > 1 else 0.0
+    partial = [(time, rng.randrange(1, hours)) for time in time_s.tolist() if rng.random() < share]
+    times, made_of = np.array(partial, np.int64).reshape(-1, 2).T
+    return History(candles, _apart(breaks), PartialCandles(times, made_of))
+
+
+def _apart(breaks: list[Break]) -> tuple[Break, ...]:
+    """Return breaks without those that begin before the one before them has ended."""
+    kept: list[Break] = []
+    for each in breaks:
+        if not kept or each.before_s >= kept[-1].after_s:
+            kept.append(each)
+    return tuple(kept)
 
 
 @st.composite
@@ -153,6 +198,7 @@ _COSTS = {
     "fee_rate": st.one_of(st.sampled_from([0.0, 0.001]), st.floats(1e-5, 0.05)),
     "slippage_bps": st.one_of(st.just(0.0), st.floats(0.1, 200)),
     "initial_capital": st.one_of(st.just(10_000.0), st.floats(1e-2, 1e12)),
+    "allow_high_costs": st.just(True),
 }
 
 
@@ -170,9 +216,12 @@ def _stops() -> st.SearchStrategy[dict[str, Distance | None]]:
     )
 
 
+_RATES = st.one_of(st.just(0.0), st.floats(0.01, 1.0), st.floats(-100, -0.01), st.floats(1, 100))
+
+
 @st.composite
 def executions(draw) -> Execution:
-    """Draw everything that an execution can be: fill time, direction, size, stops, costs and borrowing."""
+    """Draw everything that an execution can be: fill time, direction, size, stops, costs, loans, breaks."""
     chosen = {name: draw(value) for name, value in _COSTS.items()}
     capital = chosen["initial_capital"]
     sizes = [
@@ -192,7 +241,7 @@ def executions(draw) -> Execution:
         direction=draw(st.sampled_from(Direction)),
         **draw(st.one_of(st.just({}), _stops())),
         atr_period=draw(periods(1)),
-        borrow_rate=draw(
-            st.one_of(st.just(0.0), st.floats(0.01, 1.0), st.floats(-100, -0.01), st.floats(1, 100))
-        ),
+        break_rule=draw(st.sampled_from(BreakRule)),
+        borrow_rate=draw(_RATES),
+        funding_rate=draw(_RATES),
     )

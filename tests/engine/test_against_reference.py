@@ -15,6 +15,7 @@ from services.compute.engine import (
     Direction,
     Distance,
     Execution,
+    ExitReason,
     FillTime,
     VolatilityTarget,
     Window,
@@ -27,11 +28,12 @@ from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKi
 from services.compute.engine.strategies.rsi import Rsi
 from services.compute.engine.strategies.supertrend import Supertrend
 from services.shared.errors import NotFound, Refused
+from services.shared.history import History
 from services.shared.interval import Interval
 
 from . import reference
 from .inputs import HOUR_S, Scripted, all_of, make_candles, real_candles
-from .random_inputs import PARAMETERS, costs, executions, histories, trading_strategies, windows
+from .random_inputs import PARAMETERS, broken_histories, costs, executions, trading_strategies, windows
 
 EVERY_STRATEGY = [
     *(strategy() for name, strategy in STRATEGIES.items() if name != "rules"),
@@ -40,26 +42,31 @@ EVERY_STRATEGY = [
 ]
 
 
-def expect(candles, strategy, interval, window, execution):
+def expect(history, strategy, interval, window, execution):
     """Return what the reference says; where rounding decides over a signal, it is told the engine's."""
+    candles = history.candles
 
-    def known_signals(start, end):
-        signals = strategy.signals(Evaluation(candles[start:end]))
+    def known_signals(times):
+        signals = strategy.signals(Evaluation(candles.at(np.isin(candles.open_time_s, times))))
         return signals.buy.tolist(), signals.sell.tolist()
 
-    return reference.backtest(candles, strategy, interval.seconds, window, execution, known_signals)
+    breaks = [(each.before_s, each.after_s) for each in history.breaks]
+    partial = zip(history.partial.open_time_s.tolist(), history.partial.hours.tolist(), strict=True)
+    return reference.backtest(
+        candles, strategy, interval.seconds, window, execution, known_signals, breaks, partial
+    )
 
 
-def assert_same(candles, strategy, interval, window, execution):
+def assert_same(history, strategy, interval, window, execution):
     """Compare engine and reference; within hypothesis only."""
-    expected = expect(candles, strategy, interval, window, execution)
+    expected = expect(history, strategy, interval, window, execution)
     if expected is None:
         with pytest.raises(NotFound):
-            run_backtest(candles, strategy, interval, window, execution)
+            run_backtest(history, strategy, interval, window, execution)
         return
     if isinstance(expected, reference.Refusal):
         with pytest.raises(Refused, match=rf"need {expected.needed} candles, and there are {expected.seen} "):
-            run_backtest(candles, strategy, interval, window, execution)
+            run_backtest(history, strategy, interval, window, execution)
         return
     # Leave out what rounding decides: prices on a stop, gains and losses of 1e-14.
     assume(expected.clearance > 1e-9)
@@ -69,17 +76,19 @@ def assert_same(candles, strategy, interval, window, execution):
     event(f"{min(len(expected.positions), 3)} trades (3: or more)")
     for reason in {position.reason for position in expected.positions}:
         event(f"closed by {reason.name}")
+    event(f"{len(expected.breaks)} breaks")
     event("rounding decides over a signal" if expected.close_calls else "all signals are clear")
-    assert_result(expected, candles, strategy, interval, window, execution)
+    assert_result(expected, history, strategy, interval, window, execution)
 
 
-def assert_result(expected, candles, strategy, interval, window, execution):
-    result = run_backtest(candles, strategy, interval, window, execution, Detail.EQUITY)
+def assert_result(expected, history, strategy, interval, window, execution):
+    result = run_backtest(history, strategy, interval, window, execution, Detail.EQUITY)
 
     assert result.warmup_candles == expected.warmup_candles
     assert result.coverage.expected_candles == expected.expected_candles
     assert result.coverage.missing_candles == expected.missing_candles
     assert result.coverage.longest_gap_candles == expected.longest_gap_candles
+    assert result.coverage.missing_hours == expected.missing_hours
     assert result.coverage.first_candle_s == expected.open_times[0]
     assert result.coverage.last_candle_s == expected.open_times[-1]
 
@@ -89,9 +98,12 @@ def assert_result(expected, candles, strategy, interval, window, execution):
     for trade, position in zip(result.trades, expected.positions, strict=True):
         assert_same_trade(trade, position, expected.open_times)
 
-    assert set(METRIC_NAMES) == set(expected.metrics)
-    for name, value in expected.metrics.items():
-        assert_same_metric(name, getattr(result.metrics, name), value)
+    assert_same_metrics(result.metrics, expected.metrics)
+    assert [(each.before_s, each.after_s) for each in result.breaks] == expected.breaks
+    assert len(result.parts) == len(expected.parts)
+    for part, (first_s, last_s, metrics) in zip(result.parts, expected.parts, strict=True):
+        assert (part.first_candle_s, part.last_candle_s) == (first_s, last_s)
+        assert_same_metrics(part.metrics, metrics)
 
 
 def assert_same_curve(result, expected):
@@ -114,7 +126,8 @@ def assert_same_trade(trade, position, open_times):
     assert trade.exit_time_s == (None if position.exit is None else open_times[position.exit])
     assert trade.open == (position.exit is None)
     assert trade.exit_reason == position.reason
-    assert trade.held_candles == exit_ - position.entry
+    # At the close that closes it before a break, a position is still held.
+    assert trade.held_candles == exit_ - position.entry + (position.reason is ExitReason.BREAK)
     assert trade.entry_price == pytest.approx(position.entry_price, rel=1e-12, abs=0)
     assert (trade.exit_price is None) == (position.exit_price is None)
     if position.exit_price is not None:
@@ -127,6 +140,13 @@ def assert_same_trade(trade, position, open_times):
     assert trade.worst_excursion == pytest.approx(worst, rel=1e-9, abs=1e-12)
     assert trade.best_excursion == pytest.approx(best, rel=1e-9, abs=1e-12)
     assert trade.borrow_paid == pytest.approx(position.borrowed, rel=1e-9, abs=0)
+    assert trade.funding_paid == pytest.approx(position.funded, rel=1e-9, abs=0)
+
+
+def assert_same_metrics(ours, expected):
+    assert set(METRIC_NAMES) == set(expected)
+    for name, value in expected.items():
+        assert_same_metric(name, getattr(ours, name), value)
 
 
 def assert_same_metric(name, ours, expected):
@@ -143,20 +163,26 @@ def assert_same_metric(name, ours, expected):
 @given(data=st.data(), interval=st.sampled_from(Interval), execution=st.one_of(costs(), executions()))
 def test_random_histories(name, data, interval, execution):
     strategy = data.draw(PARAMETERS[name])
-    candles = data.draw(histories(interval))
-    assert_same(candles, strategy, interval, data.draw(windows(candles, interval)), execution)
+    history = data.draw(broken_histories(interval))
+    assert_same(history, strategy, interval, data.draw(windows(history.candles, interval)), execution)
 
 
 @settings(deadline=None, max_examples=300)
-@given(candles=histories(Interval.HOUR_1), execution=executions(), seed=st.integers(0, 2**32), data=st.data())
-def test_random_signals(candles, execution, seed, data):
+@given(
+    history=broken_histories(Interval.HOUR_1),
+    execution=executions(),
+    seed=st.integers(0, 2**32),
+    data=st.data(),
+)
+def test_random_signals(history, execution, seed, data):
+    candles = history.candles
     hours = ((candles.open_time_s - candles.open_time_s[0]) // HOUR_S).tolist()
     rng, shares = random.Random(seed), st.sampled_from([0.2, 0.01, 0.05, 0.9])
     buy_at, sell_at = (
         tuple(h for h in hours if rng.random() < share) for share in data.draw(st.tuples(shares, shares))
     )
     strategy = Scripted(buy_at, sell_at, warmup=data.draw(st.integers(0, 50)))
-    assert_same(candles, strategy, Interval.HOUR_1, data.draw(windows(candles, Interval.HOUR_1)), execution)
+    assert_same(history, strategy, Interval.HOUR_1, data.draw(windows(candles, Interval.HOUR_1)), execution)
 
 
 @settings(deadline=None, max_examples=150)
@@ -168,19 +194,20 @@ def test_random_signals(candles, execution, seed, data):
 )
 def test_constant_prices(price, length, strategy, execution):
     candles = make_candles([price] * length)
-    assert_same(candles, strategy, Interval.HOUR_1, all_of(candles), execution)
+    assert_same(History(candles), strategy, Interval.HOUR_1, all_of(candles), execution)
 
 
 @pytest.mark.parametrize("strategy", EVERY_STRATEGY, ids=repr)
 @pytest.mark.parametrize("symbol", ["BTCUSDT", "DOGEUSDT"])
 def test_real_candles_with_default_parameters(symbol, strategy):
     candles = real_candles(symbol)
+    history = History(candles)
     window = Window(int(candles.open_time_s[5_000]), int(candles.open_time_s[9_000]))
     execution = Execution(slippage_bps=5.0)
-    expected = expect(candles, strategy, Interval.HOUR_1, window, execution)
+    expected = expect(history, strategy, Interval.HOUR_1, window, execution)
     # No decision is left to rounding, but where prices of few digits make %K and %D the very same number.
     assert expected.close_calls <= (2 if strategy.name == "stochastic" else 0)
-    assert_result(expected, candles, strategy, Interval.HOUR_1, window, execution)
+    assert_result(expected, history, strategy, Interval.HOUR_1, window, execution)
 
 
 RISKY = Execution(
@@ -191,6 +218,7 @@ RISKY = Execution(
     take_profit=Distance(atr_multiple=20.0),
     trailing_stop=Distance(atr_multiple=6.0),
     borrow_rate=0.1,
+    funding_rate=0.2,
 )
 
 
@@ -202,9 +230,10 @@ RISKY = Execution(
 @pytest.mark.parametrize("strategy", [Rsi(), Supertrend()], ids=repr)
 def test_real_candles_with_every_option(strategy, execution):
     candles = real_candles("ETHUSDT")
+    history = History(candles)
     window = Window(int(candles.open_time_s[5_000]), int(candles.open_time_s[9_000]))
     expected = reference.backtest(candles, strategy, 3_600, window, execution)
     assert expected.close_calls == 0
     assert expected.clearance > 1e-12  # no fill is left to rounding
     assert len({position.reason for position in expected.positions}) >= 4
-    assert_result(expected, candles, strategy, Interval.HOUR_1, window, execution)
+    assert_result(expected, history, strategy, Interval.HOUR_1, window, execution)

@@ -24,6 +24,7 @@ from services.compute.engine.strategies.rsi import Rsi
 from services.compute.engine.strategies.supertrend import Supertrend
 from services.shared.candles import VALUE_COLUMNS
 from services.shared.errors import Refused
+from services.shared.history import History
 from services.shared.interval import Interval
 
 from .inputs import all_of
@@ -67,9 +68,9 @@ def test_the_others_may_be_empty(candles, strategy, execution, detail):
     unread = {name: np.empty(0) for name in VALUE_COLUMNS if name not in read}
     arguments = strategy, Interval.HOUR_1, all_of(candles), execution, detail
     try:
-        whole = run_backtest(candles, *arguments)
+        whole = run_backtest(History(candles), *arguments)
     except Refused:
         return
-    few = run_backtest(replace(candles, **unread), *arguments)
+    few = run_backtest(History(replace(candles, **unread)), *arguments)
     assert (few.metrics, few.trades) == (whole.metrics, whole.trades)
     assert few.monthly_returns == whole.monthly_returns

@@ -1,10 +1,15 @@
 """Which candles of the window there were."""
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.compute.engine import Window, run_backtest
+from services.data.aggregation import aggregate
 from services.shared.candles import Candles
 from services.shared.errors import NotFound
+from services.shared.history import History, PartialCandles
 from services.shared.interval import Interval
 
 from .inputs import FREE, MONDAY_S, Scripted, make_candles
@@ -19,7 +24,8 @@ def coverage(at, start, end, interval=Interval.HOUR_1):
         round(MONDAY_S + start * interval.seconds),
         round(MONDAY_S + end * interval.seconds),
     )
-    found = run_backtest(candles, Scripted(), interval, window, FREE).coverage
+    found = run_backtest(History(candles), Scripted(), interval, window, FREE).coverage
+    assert found.missing_hours == found.missing_candles * interval.seconds // 3_600
     return found.expected_candles, found.missing_candles, found.longest_gap_candles
 
 
@@ -51,7 +57,7 @@ def test_expected_missing_and_longest_gap(interval, at, start, end, expected):
 def test_first_and_last_candle():
     candles = make_candles([10.0] * 4, at=[0, 2, 5, 9])
     window = Window(MONDAY_S + 3_600, MONDAY_S + 9 * 3_600)
-    found = run_backtest(candles, Scripted(), Interval.HOUR_1, window, FREE).coverage
+    found = run_backtest(History(candles), Scripted(), Interval.HOUR_1, window, FREE).coverage
     assert (found.first_candle_s, found.last_candle_s) == (MONDAY_S + 2 * 3_600, MONDAY_S + 5 * 3_600)
 
 
@@ -59,7 +65,7 @@ def test_weeks_begin_on_mondays():
     candles = make_candles([10.0] * 3, interval=Interval.WEEK_1)
     # From Sunday to the Tuesday two weeks later: the Mondays at 0, 7 and 14 days.
     window = Window(MONDAY_S - DAY_S, MONDAY_S + 15 * DAY_S)
-    found = run_backtest(candles, Scripted(), Interval.WEEK_1, window, FREE).coverage
+    found = run_backtest(History(candles), Scripted(), Interval.WEEK_1, window, FREE).coverage
     assert (found.expected_candles, found.missing_candles) == (3, 0)
 
 
@@ -73,6 +79,44 @@ def test_a_window_without_candles(start, end):
         coverage([0, 1, 2, 3, 6], start, end)
 
 
+@pytest.mark.parametrize(
+    ("at", "partial", "start", "end", "expected"),
+    [
+        ([0, 1, 2], [], 0, 3, 0),
+        ([0, 2], [], 0, 3, 24),
+        # A day that was made of two hours misses 22, in the window only.
+        ([0, 1, 2], [(1, 2)], 0, 3, 22),
+        ([0, 1, 2], [(0, 2), (2, 23)], 0, 3, 22 + 1),
+        ([0, 1, 2], [(0, 2), (1, 23)], 1, 3, 1),
+        ([0, 1, 2], [(0, 2), (2, 5)], 0, 2, 22),
+        # The days at the edges that have no candle miss all of their hours.
+        ([1], [(1, 20)], 0, 4, 3 * 24 + 4),
+        # From the first day that opens in the window to the end of the last one.
+        ([0, 1, 2], [(0, 2), (1, 3)], 0.5, 2.5, 21),
+        ([0, 1, 2], [(2, 3)], 0.5, 2.5, 21),
+    ],
+)
+def test_missing_hours_of_days(at, partial, start, end, expected):
+    candles = make_candles([10.0] * len(at), interval=Interval.DAY_1, at=at)
+    times = np.array([MONDAY_S + day * DAY_S for day, _ in partial], np.int64)
+    made_of = PartialCandles(times, np.array([hours for _, hours in partial], np.int64))
+    window = Window(round(MONDAY_S + start * DAY_S), round(MONDAY_S + end * DAY_S))
+    history = History(candles, partial=made_of)
+    found = run_backtest(history, Scripted(), Interval.DAY_1, window, FREE).coverage
+    assert found.missing_hours == expected
+
+
+@given(hours=st.sets(st.integers(0, 300), min_size=1), interval=st.sampled_from(Interval))
+def test_missing_hours_are_those_without_an_hourly_candle(hours, interval):
+    hourly = make_candles([10.0] * len(hours), at=sorted(hours))
+    candles, made_of = aggregate(hourly, interval)
+    few = made_of < interval.seconds // 3_600
+    history = History(candles, partial=PartialCandles(candles.open_time_s[few], made_of[few]))
+    end_s = interval.next_opening(MONDAY_S + 301 * 3_600)
+    found = run_backtest(history, Scripted(), interval, Window(MONDAY_S, end_s), FREE).coverage
+    assert found.missing_hours == (end_s - MONDAY_S) // 3_600 - len(hours)
+
+
 def test_no_candles_at_all():
     with pytest.raises(NotFound):
-        run_backtest(Candles.empty(), Scripted(), Interval.HOUR_1, Window(0, 10 * DAY_S), FREE)
+        run_backtest(History(Candles.empty()), Scripted(), Interval.HOUR_1, Window(0, 10 * DAY_S), FREE)

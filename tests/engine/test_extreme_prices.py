@@ -20,6 +20,7 @@ from services.compute.engine.rules.nodes import CLOSE, HIGH, VOLUME, call
 from services.compute.engine.strategies.custom_rules import CustomRules
 from services.shared.candles import Candles
 from services.shared.errors import Refused
+from services.shared.history import History
 from services.shared.interval import Interval
 
 HOURS = 400
@@ -58,7 +59,7 @@ def test_numbers_are_finite_or_refused(low, high, strategy, execution) -> None:
     assert not execution.violations()
     candles, window = candles_between(low, high), Window(0, 3600 * HOURS)
     try:
-        result = run_backtest(candles, strategy, Interval.HOUR_1, window, execution, Detail.EQUITY)
+        result = run_backtest(History(candles), strategy, Interval.HOUR_1, window, execution, Detail.EQUITY)
     except Refused as error:
         assert "too small or too great" in str(error)  # either end is right
         return
@@ -76,7 +77,12 @@ def test_what_cannot_be_computed_is_refused() -> None:
     candles, window = candles_between(1e-320, 1e-310), Window(0, 3600 * HOURS)
     with pytest.raises(Refused):
         run_backtest(
-            candles, STRATEGIES["buy_and_hold"](), Interval.HOUR_1, window, Execution(), Detail.METRICS
+            History(candles),
+            STRATEGIES["buy_and_hold"](),
+            Interval.HOUR_1,
+            window,
+            Execution(),
+            Detail.METRICS,
         )
 
 
@@ -84,6 +90,8 @@ def test_what_cannot_be_computed_is_refused() -> None:
 def test_an_amount_that_buys_less_than_the_smallest_number(direction) -> None:
     candles, window = candles_between(10_000, 100_000), Window(0, 3600 * HOURS)
     execution = Execution(quote_amount=1e-323, direction=direction, stop_loss=Distance(0.1))
-    result = run_backtest(candles, STRATEGIES["rsi"](2), Interval.HOUR_1, window, execution, Detail.EQUITY)
+    result = run_backtest(
+        History(candles), STRATEGIES["rsi"](2), Interval.HOUR_1, window, execution, Detail.EQUITY
+    )
     assert result.metrics.total_return == 0
     assert {trade.units for trade in result.trades} == {0}

@@ -12,6 +12,7 @@ from services.compute.engine.strategies.rsi import Rsi
 from services.compute.engine.strategies.supertrend import Supertrend
 from services.shared.candles import Candles
 from services.shared.errors import NotFound, Refused
+from services.shared.history import History
 from services.shared.interval import Interval
 
 from .inputs import FREE, all_of, make_candles
@@ -38,7 +39,7 @@ def outcome(traded, strategy):
 def test_any_order_or_alone(candles, strategies, execution, data):
     window = data.draw(st.one_of(st.just(all_of(candles)), windows(candles, HOUR)))
     try:
-        together, shuffled = (TradedWindow(candles, HOUR, window, execution) for _ in range(2))
+        together, shuffled = (TradedWindow(History(candles), HOUR, window, execution) for _ in range(2))
     except NotFound:
         return
     ours = [outcome(together, strategy) for strategy in strategies]
@@ -48,13 +49,13 @@ def test_any_order_or_alone(candles, strategies, execution, data):
     theirs = {i: outcome(shuffled, strategies[i]) for i in [*order, *order[:2]]}
     assert ours == [theirs[i] for i in range(len(strategies))]
     for strategy, found in zip(strategies, ours, strict=True):
-        assert outcome(TradedWindow(candles, HOUR, window, execution), strategy) == found
+        assert outcome(TradedWindow(History(candles), HOUR, window, execution), strategy) == found
 
 
 @settings(deadline=None, max_examples=100)
 @given(candles=histories(HOUR), strategy=trading_strategies(), execution=executions())
 def test_the_metrics_of_a_result_are_these_bits(candles, strategy, execution):
-    traded = TradedWindow(candles, HOUR, all_of(candles), execution)
+    traded = TradedWindow(History(candles), HOUR, all_of(candles), execution)
     try:
         figures = traded.metrics(strategy)
     except Refused:
@@ -64,7 +65,9 @@ def test_the_metrics_of_a_result_are_these_bits(candles, strategy, execution):
     for detail in Detail:
         assert astuple(traded.result(strategy, detail).metrics) == named
         assert (
-            astuple(run_backtest(candles, strategy, HOUR, all_of(candles), execution, detail).metrics)
+            astuple(
+                run_backtest(History(candles), strategy, HOUR, all_of(candles), execution, detail).metrics
+            )
             == named
         )
     back = np.array([np.nan if value is None else value for value in named])
@@ -74,7 +77,7 @@ def test_the_metrics_of_a_result_are_these_bits(candles, strategy, execution):
 def test_a_result_s_curve_of_fewer_points_changes_no_figure():
     rng = np.random.default_rng(3)
     candles = make_candles(100 * np.exp(np.cumsum(rng.normal(0, 0.01, 2_000))))
-    traded = TradedWindow(candles, HOUR, all_of(candles), FREE)
+    traded = TradedWindow(History(candles), HOUR, all_of(candles), FREE)
     whole, few = (traded.result(Supertrend(), Detail.EQUITY, points) for points in (0, 50))
     assert whole.metrics == few.metrics
     assert whole.monthly_returns == few.monthly_returns
@@ -84,7 +87,7 @@ def test_equal_needs_share_their_candles():
     # Warm-ups of 100 and 120 are both rounded up to 128: an RSI that both use is computed once.
     candles = make_candles([100.0 + i % 7 for i in range(400)])
     window = all_of(candles[200:])
-    traded = TradedWindow(candles, HOUR, window, FREE)
+    traded = TradedWindow(History(candles), HOUR, window, FREE)
     found = {
         Rsi(period).period: traded.result(Rsi(period), Detail.METRICS).warmup_candles
         for period in (4, 5, 6, 7)
@@ -94,9 +97,9 @@ def test_equal_needs_share_their_candles():
 
 def test_candles_may_be_read_only_as_mapped_files_are():
     candles = make_candles([100.0 + i % 7 for i in range(400)])
-    before = TradedWindow(candles, HOUR, all_of(candles), FREE).metrics(Supertrend())
+    before = TradedWindow(History(candles), HOUR, all_of(candles), FREE).metrics(Supertrend())
     columns = [values.copy() for values in candles.columns()]
     for values in columns:
         values.setflags(write=False)
-    found = TradedWindow(Candles(*columns), HOUR, all_of(candles), FREE).metrics(Supertrend())
+    found = TradedWindow(History(Candles(*columns)), HOUR, all_of(candles), FREE).metrics(Supertrend())
     assert found.tobytes() == before.tobytes()

@@ -1,16 +1,18 @@
 """Metrics of examples that were computed on paper, and absence where there is nothing to compute."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from services.compute.engine import Detail, Execution, metrics_of, run_backtest
+from services.compute.engine import Detail, Execution, FillTime, metrics_of, run_backtest
 from services.compute.engine.metrics import measure
 from services.compute.engine.results import METRIC_NAMES
 from services.compute.engine.simulation import Simulation
 from services.compute.engine.strategies.buy_and_hold import BuyAndHold
 from services.compute.engine.terms import TRADE
+from services.shared.history import History
 from services.shared.interval import Interval
 
 from .inputs import FREE, Scripted, all_of, make_candles
@@ -18,7 +20,7 @@ from .inputs import FREE, Scripted, all_of, make_candles
 
 def metrics(candles, strategy, execution=FREE, interval=Interval.HOUR_1):
     window = all_of(candles, interval)
-    return run_backtest(candles, strategy, interval, window, execution, Detail.METRICS).metrics
+    return run_backtest(History(candles), strategy, interval, window, execution, Detail.METRICS).metrics
 
 
 def test_three_candles():
@@ -28,7 +30,7 @@ def test_three_candles():
     year = math.sqrt(365)
     assert found.final_equity == pytest.approx(990)
     assert found.total_return == pytest.approx(-0.01)
-    assert found.buy_and_hold_return == pytest.approx(9.9 / 8 - 1)
+    assert found.buy_and_hold_return == pytest.approx(9.9 / 10 - 1)  # from the second open
     assert found.max_drawdown == pytest.approx(0.1)  # from 1100 to 990
     # The mean is 0; the squares around it sum to 0.02, over 3 - 1.
     assert found.annual_volatility == pytest.approx(0.1 * year)
@@ -101,8 +103,8 @@ def test_growth_that_no_float_holds_is_absent():
 def test_the_capital_is_the_first_peak_and_what_the_first_return_is_from():
     # No fill is early enough for equity to differ at the first close, so this asks the metrics directly.
     equity = np.array([900.0, 950.0])
-    idle = Simulation(equity, trades=np.empty(0, TRADE), held=0)
-    found = metrics_of(measure(make_candles([10, 10]), idle, 1_000.0, Interval.HOUR_1))
+    idle = Simulation(equity, trades=np.empty(0, TRADE), held=0, cash=1_000.0)
+    found = metrics_of(measure(make_candles([10, 10]), idle, 1_000.0, Interval.HOUR_1, holding=1.0))
     assert found.max_drawdown == pytest.approx(0.1)
     assert found.total_return == pytest.approx(-0.05)
     # Returns of -1/10 and 1/18: their distance over the square root of two.
@@ -165,8 +167,11 @@ def test_one_candle():
         "sortino_ratio",
         "cagr",
         "calmar_ratio",
+        # There is no open after it to buy at.
+        "buy_and_hold_return",
     }
-    assert found.buy_and_hold_return == pytest.approx(0.1)
+    at_close = replace(FREE, fill_time=FillTime.SAME_CLOSE)
+    assert metrics(make_candles([10], [11]), BuyAndHold(), at_close).buy_and_hold_return == 0
     assert (found.total_return, found.max_drawdown, found.exposure, found.trade_count) == (0, 0, 0, 0)
 
 

@@ -22,14 +22,13 @@ EDGES = [1, 2, 31, 32, 33, 64, 1_023, 1_024, 1_025, 1_026, 2_048, 2_049, 2_050, 
 def figures_of(equity, capital, interval=Interval.HOUR_1):
     """Return the figures of an equity without trades, by name."""
     candles = make_candles(np.full(len(equity), 10.0), interval=interval)
-    idle = Simulation(np.array(equity), np.empty(0, TRADE), held=0)
-    return metrics_of(measure(candles, idle, capital, interval))
+    idle = Simulation(np.array(equity), np.empty(0, TRADE), held=0, cash=capital)
+    return metrics_of(measure(candles, idle, capital, interval, holding=1.0))
 
 
 def assert_same(equity, capital, interval=Interval.HOUR_1):
-    prices = [10.0] * len(equity)
     times = [interval.seconds * i for i in range(len(equity))]
-    expected = figures.metrics_of(times, prices, prices, equity, [], capital, interval.seconds)
+    expected = figures.metrics_of(times, 0.0, equity, [], capital, interval.seconds)
     found = figures_of(equity, capital, interval)
     for name, value in expected.items():
         if value is None:

@@ -1,10 +1,11 @@
 """The future changes nothing: not the signals, not the trades, not the equity, not by one bit."""
 
+import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from services.compute.engine import (
@@ -13,6 +14,7 @@ from services.compute.engine import (
     Direction,
     Distance,
     Execution,
+    ExitReason,
     FillTime,
     VolatilityTarget,
     run_backtest,
@@ -20,14 +22,18 @@ from services.compute.engine import (
 from services.compute.engine.rules import Evaluation
 from services.compute.engine.rules.nodes import CLOSE, HIGH, call
 from services.compute.engine.strategies.bollinger import Bollinger
+from services.compute.engine.strategies.buy_and_hold import BuyAndHold
 from services.compute.engine.strategies.custom_rules import CustomRules
 from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
+from services.data.aggregation import aggregate
+from services.shared.breaks import Break
 from services.shared.candles import Candles
-from services.shared.errors import Refused
+from services.shared.errors import NotFound, Refused
+from services.shared.history import History, PartialCandles
 from services.shared.interval import Interval
 
-from .inputs import all_of, real_candles
-from .random_inputs import PARAMETERS, executions, histories, windows
+from .inputs import all_of, make_candles, real_candles
+from .random_inputs import PARAMETERS, executions, histories, trading_strategies, windows
 from .rules.random_rules import series
 
 HOUR = Interval.HOUR_1
@@ -45,14 +51,18 @@ def assert_signals_agree(strategy, candles, other, length):
 
 
 def known_at(result, time_s):
-    """Return the equity and the trades as far as they were known at the candle that opened at `time_s`."""
+    """Return the equity and the trades as far as they were known at the candle that opened at `time_s`.
+
+    What a break closes at that candle's close is still open, as far as was known.
+    """
     curve = result.equity_curve
     seen = curve.open_time_s <= time_s
     trades = []
     for trade in result.trades:
         if trade.entry_time_s > time_s:
             break
-        if trade.open or trade.exit_time_s > time_s:
+        closed_by_break = trade.exit_reason is ExitReason.BREAK and trade.exit_time_s == time_s
+        if trade.open or trade.exit_time_s > time_s or closed_by_break:
             trades.append((trade.entry_time_s, trade.entry_price, trade.units))
         else:
             trades.append(trade)
@@ -60,9 +70,9 @@ def known_at(result, time_s):
 
 
 def assert_backtests_agree(strategy, candles, other, window, execution, last_s):
-    ours = run_backtest(candles, strategy, HOUR, window, execution, Detail.EQUITY)
+    ours = run_backtest(History(candles), strategy, HOUR, window, execution, Detail.EQUITY)
     try:
-        theirs = run_backtest(other, strategy, HOUR, window, execution, Detail.EQUITY)
+        theirs = run_backtest(History(other), strategy, HOUR, window, execution, Detail.EQUITY)
     except Refused:
         # A beginning that is shorter than an indicator: there was nothing to know yet.
         assert len(other) < 1 + strategy.lookback_candles
@@ -116,7 +126,83 @@ def test_the_beginning_alone_and_with_another_future(name, cut, execution, data,
         except Refused:
             # The whole history is too short for the indicators; then every part of it is.
             with pytest.raises(Refused):
-                run_backtest(other, strategy, HOUR, window, execution)
+                run_backtest(History(other), strategy, HOUR, window, execution)
+
+
+@st.composite
+def broken_hours(draw, repeats):
+    """Draw hourly candles, `repeats` times after each other, and breaks between any, mostly with a gap."""
+    drawn = draw(histories(HOUR))
+    rng = random.Random(draw(st.integers(0, 2**32)))
+    span = int(drawn.open_time_s[-1] - drawn.open_time_s[0]) + 3_600
+    hours = Candles.concatenate(
+        [replace(drawn, open_time_s=drawn.open_time_s + turn * span) for turn in range(repeats)]
+    )
+    count = min(draw(st.sampled_from([1, 2, 3, 0])), len(hours) - 1)
+    behind = sorted(rng.sample(range(1, len(hours)), count))
+    gaps = np.zeros(len(hours), np.int64)
+    gaps[behind] = [3_600 * rng.choice([0, 5, 30, 300]) for _ in behind]
+    times = hours.open_time_s + np.cumsum(gaps)
+    breaks = tuple(
+        Break(int(times[at - 1]), int(times[at]), float(hours.close[at - 1]), float(hours.open[at]))
+        for at in behind
+    )
+    return replace(hours, open_time_s=times), breaks
+
+
+def served(hours, breaks, interval):
+    """Return the history that the hours make, of what the data service has when there are no others."""
+    end_s = int(hours.open_time_s[-1]) + 3_600
+    candles, made_of = aggregate(hours, interval)
+    over = candles.open_time_s + interval.seconds <= end_s
+    candles, made_of = candles.at(over), made_of[over]
+    few = made_of < interval.seconds // 3_600
+    return History(
+        candles,
+        tuple(each for each in breaks if each.after_s < end_s),
+        PartialCandles(candles.open_time_s[few], made_of[few]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("interval", "repeats"), [(Interval.HOUR_1, 1), (Interval.HOUR_4, 2), (Interval.DAY_1, 10)]
+)
+@settings(deadline=None, max_examples=150)
+@given(strategy=trading_strategies(), execution=executions(), data=st.data())
+def test_hours_that_come_later_change_nothing(interval, repeats, strategy, execution, data):
+    hours, breaks = data.draw(broken_hours(repeats))
+    whole = served(hours, breaks, interval)
+    part = served(hours[: data.draw(st.integers(1, len(hours)))], breaks, interval)
+    assume(len(part.candles))
+    window = data.draw(st.one_of(st.just(all_of(whole.candles, interval)), windows(whole.candles, interval)))
+    # Ends within a candle, too.
+    window = replace(window, end_s=window.end_s + data.draw(st.integers(0, interval.seconds)))
+    last_s = int(part.candles.open_time_s[-1])
+    try:
+        theirs = run_backtest(part, strategy, interval, window, execution, Detail.EQUITY)
+        ours = run_backtest(whole, strategy, interval, window, execution, Detail.EQUITY)
+    except (NotFound, Refused):
+        # There was nothing to know yet.
+        return
+    event(f"{len(ours.breaks)} breaks, of which {len(theirs.breaks)} were known")
+    assert ours.warmup_candles == theirs.warmup_candles
+    assert theirs.equity_curve.open_time_s[-1] <= last_s
+    last_s = int(theirs.equity_curve.open_time_s[-1])
+    assert known_at(ours, last_s) == known_at(theirs, last_s)
+    assert ours.breaks[: len(theirs.breaks)] == theirs.breaks
+
+
+def test_a_history_that_ends_right_before_a_break():
+    candles = make_candles([10.0 + i % 7 for i in range(60)])
+    breaks = (Break(int(candles.open_time_s[39]), int(candles.open_time_s[40]), 14.0, 15.0),)
+    for execution in (Execution(), Execution(fill_time=FillTime.SAME_CLOSE)):
+        whole, part = (
+            run_backtest(history, BuyAndHold(), HOUR, all_of(candles), execution, Detail.EQUITY)
+            for history in (History(candles, breaks), History(candles[:40]))
+        )
+        last_s = int(candles.open_time_s[39])
+        assert (whole.trades[0].exit_reason, part.trades[0].open) == (ExitReason.BREAK, True)
+        assert known_at(whole, last_s) == known_at(part, last_s)
 
 
 MIXED = Execution(
@@ -165,7 +251,9 @@ def test_the_history_before_the_warmup_has_no_say(candles, execution, data):
     window = data.draw(windows(candles, HOUR))
     first = int(np.searchsorted(candles.open_time_s, window.start_s))
     assume(4 < first < len(candles) and candles.open_time_s[first] < window.end_s)
-    whole = run_backtest(candles, strategy, HOUR, window, execution, Detail.EQUITY)
-    from_warmup = run_backtest(candles[first - 4 :], strategy, HOUR, window, execution, Detail.EQUITY)
+    whole = run_backtest(History(candles), strategy, HOUR, window, execution, Detail.EQUITY)
+    from_warmup = run_backtest(
+        History(candles[first - 4 :]), strategy, HOUR, window, execution, Detail.EQUITY
+    )
     assert bits(whole.equity_curve.equity) == bits(from_warmup.equity_curve.equity)
     assert whole.warmup_candles == from_warmup.warmup_candles == 4

@@ -25,6 +25,7 @@ from services.compute.engine.strategies.rsi import Rsi
 from services.compute.engine.strategies.rsi_trend import RsiTrend
 from services.compute.engine.strategies.stochastic import Stochastic
 from services.compute.engine.strategies.supertrend import Supertrend
+from services.shared.history import History
 from services.shared.interval import Interval
 
 from .inputs import FREE, all_of, make_candles
@@ -98,7 +99,7 @@ def test_a_strategy_is_its_rules(name):
     closes = 100 * np.exp(np.cumsum(np.random.default_rng(5).normal(0, 0.02, 2_000)))
     candles = make_candles(closes)
     ours, theirs = (
-        TradedWindow(candles, Interval.HOUR_1, all_of(candles[500:]), FREE).metrics(either)
+        TradedWindow(History(candles), Interval.HOUR_1, all_of(candles[500:]), FREE).metrics(either)
         for either in (strategy, custom)
     )
     assert ours.tobytes() == theirs.tobytes()

@@ -11,6 +11,7 @@ from services.compute.engine.strategies.macd import Macd
 from services.compute.engine.strategies.rsi import Rsi
 from services.compute.engine.strategies.stochastic import Stochastic
 from services.shared.errors import Refused
+from services.shared.history import History
 from services.shared.interval import Interval
 
 from .inputs import FREE, HOUR_S, MONDAY_S, all_of, make_candles, run
@@ -64,7 +65,7 @@ def test_the_longest_of_all(name):
 
 def test_what_is_refused_spoils_nothing_for_the_others():
     candles = make_candles([10.0 + i % 3 for i in range(30)])
-    traded = TradedWindow(candles, Interval.HOUR_1, all_of(candles), FREE)
+    traded = TradedWindow(History(candles), Interval.HOUR_1, all_of(candles), FREE)
     before = traded.metrics(Rsi(5))
     with pytest.raises(Refused):
         traded.metrics(Rsi(500))

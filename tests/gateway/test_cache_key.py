@@ -9,6 +9,7 @@ from services.compute.engine.strategies.custom_rules import CustomRules
 from services.compute.engine.strategies.macd import Macd
 from services.compute.engine.strategies.rsi import Rsi
 from services.gateway.cache_key import CacheKeys
+from services.gateway.crypto_data import CryptoData
 from services.gateway.plan import BacktestPlan
 from services.shared.interval import Interval
 
@@ -58,7 +59,7 @@ def plan_of(strategy: Strategy, execution: Execution) -> BacktestPlan:
 
 
 def key_of(plan: BacktestPlan) -> str:
-    return CacheKeys(plan).key("BTCUSDT", "fingerprint")
+    return CacheKeys(plan).key(CryptoData("BTCUSDT", "whole", 0, 0, "part"), "fingerprint")
 
 
 def test_all_strategies_and_executions_are_told_apart():
@@ -72,3 +73,12 @@ def test_the_same_plan_has_the_same_key():
     plan = plan_of(CustomRules(ABOVE, BELOW), EXECUTIONS[-1])
     same = replace(plan, strategy=CustomRules(call("greater", CLOSE, 1), call("less", CLOSE, 1)))
     assert key_of(plan) == key_of(same)
+
+
+def test_a_day_that_is_over_now_makes_another_key():
+    plan = replace(plan_of(Rsi(), Execution()), interval=Interval.DAY_1, window=Window(0, 86_400))
+    running, over, later = (
+        CacheKeys(plan).key(CryptoData("BTCUSDT", "whole", 0, last_s, "part"), "fingerprint")
+        for last_s in (22 * 3_600, 23 * 3_600, 40 * 3_600)
+    )
+    assert running != over == later

@@ -5,9 +5,9 @@ from google.rpc.status_pb2 import Status
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
 from services.gateway.compute_client import outcomes_by_chunk
-from services.gateway.plan import CryptoData
+from services.gateway.crypto_data import CryptoData
 
-A, B = CryptoData("A", "1", 0, "1"), CryptoData("B", "1", 0, "1")
+A, B = CryptoData("A", "1", 0, 0, "1"), CryptoData("B", "1", 0, 0, "1")
 CHUNK_SIZE = 256
 
 

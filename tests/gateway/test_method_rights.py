@@ -21,7 +21,14 @@ def test_methods_of_ours() -> None:
     assert {name for name, rights in needed.items() if rights == {Right.RUN, Right.ADMIN}} == {
         *("ListRuns", "CancelRun", "WatchRun")
     }
-    others = needed.keys() - {"ImportCandles", "ListRuns", "CancelRun", "WatchRun"}
+    assert {name for name, rights in needed.items() if rights == {Right.IMPORT, Right.ADMIN}} == {
+        "UpdateBreak"
+    }
+    assert {name for name, rights in needed.items() if rights == {Right.ADMIN}} == {"DeleteCrypto"}
+    others = needed.keys() - {
+        *("ImportCandles", "ListRuns", "CancelRun", "WatchRun", "UpdateBreak", "DeleteCrypto")
+    }
+    assert "ListBreaks" in others
     assert all(needed[name] == {Right.RUN} for name in others)
 
 

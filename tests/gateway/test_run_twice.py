@@ -9,7 +9,8 @@ import pytest
 from backcast.compute.v1.compute_service_pb2 import ComputeBacktestsResponse, ComputeFailure
 from services.compute.engine import Detail, Execution, Window
 from services.compute.engine.strategies.rsi import Rsi
-from services.gateway.plan import BacktestPlan, CacheMode, CryptoData, RunPlan
+from services.gateway.crypto_data import CryptoData
+from services.gateway.plan import BacktestPlan, CacheMode, RunPlan
 from services.gateway.run import Run
 from services.gateway.run_report import RunReport
 from services.shared.interval import Interval
@@ -27,7 +28,8 @@ class Failures:
 
 def new_run() -> Run:
     plan = RunPlan(
-        [CryptoData(symbol, "1", 0, "1") for symbol in SYMBOLS],
+        [CryptoData(symbol, "1", 0, 0, "1") for symbol in SYMBOLS],
+        [],
         BacktestPlan(Rsi(), Interval.HOUR_1, Window(0, 3600), Execution(), Detail.METRICS, 0),
         CacheMode.BYPASS,
     )

@@ -2,9 +2,10 @@
 
 import pytest
 
-from services.compute.engine import Detail, Execution
+from services.compute.engine import Detail, Execution, Window
 from services.compute.engine.strategies.rsi import Rsi
-from services.gateway.plan import CacheMode, CryptoData, RunRequest
+from services.gateway.crypto_data import CryptoData
+from services.gateway.plan import BacktestPlan, CacheMode, RunRequest
 from services.shared.clock import LATEST_S
 from services.shared.interval import Interval
 from tests.candle_making import START_S
@@ -30,15 +31,40 @@ HOUR_S, DAY_S = 3_600, 86_400
 def test_seen_are_the_hours_of_the_candles_in_the_window(
     interval: Interval, end_s: int | None, seen_before_s: int | None
 ) -> None:
-    request = RunRequest({}, Rsi(), interval, 0, end_s, Execution(), Detail.METRICS, 0, CacheMode.DEFAULT)
+    request = RunRequest({}, {}, Rsi(), interval, 0, end_s, Execution(), Detail.METRICS, 0, CacheMode.DEFAULT)
     assert request.seen_before_s == seen_before_s
 
 
 def test_a_result_on_the_listed_data_is_kept_under_the_part_of_it() -> None:
-    crypto = CryptoData("BTCUSDT", "whole", START_S, "part")
+    crypto = CryptoData("BTCUSDT", "whole", START_S, START_S, "part")
     assert crypto.fingerprint_of_result("whole") == "part"
 
 
 def test_a_result_on_data_that_was_imported_since_is_kept_under_that_data() -> None:
-    crypto = CryptoData("BTCUSDT", "whole", START_S, "part")
+    crypto = CryptoData("BTCUSDT", "whole", START_S, START_S, "part")
     assert crypto.fingerprint_of_result("newer") == "newer"
+
+
+@pytest.mark.parametrize(
+    ("interval", "end_hour", "data_hours", "until_hour"),
+    [
+        # The window sees the day of its end whole, once that is over.
+        (Interval.DAY_1, 30, 30, 24),
+        (Interval.DAY_1, 30, 47, 24),
+        (Interval.DAY_1, 30, 48, 48),
+        (Interval.DAY_1, 30, 900, 48),
+        (Interval.DAY_1, 48, 900, 48),
+        (Interval.HOUR_4, 31, 30, 28),
+        (Interval.HOUR_4, 31, 33, 32),
+        (Interval.HOUR_1, 30, 30, None),
+        (Interval.HOUR_1, 30, 900, None),
+    ],
+)
+def test_until_when_candles_of_the_window_are_over(
+    interval: Interval, end_hour: int, data_hours: int, until_hour: int | None
+) -> None:
+    window = Window(START_S, START_S + end_hour * HOUR_S)
+    plan = BacktestPlan(Rsi(), interval, window, Execution(), Detail.METRICS, 0)
+    crypto = CryptoData("BTCUSDT", "f", START_S, START_S + (data_hours - 1) * HOUR_S, "f")
+    until_s = None if until_hour is None else START_S + until_hour * HOUR_S
+    assert plan.over_until_s(crypto) == until_s

@@ -1,5 +1,6 @@
 """What a sweep comes down to: chunks that cover every combination once, and limits."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,34 +8,50 @@ import pytest
 from services.compute.engine import Detail, Execution
 from services.compute.engine.strategies.rsi import Rsi
 from services.compute.engine.sweep import ParameterValues, make_grid
-from services.gateway.plan import CacheMode, CryptoData, RunRequest
+from services.gateway.crypto_data import CryptoData
+from services.gateway.plan import CacheMode, RunRequest
 from services.gateway.sweep_cache import ChunkKeys
-from services.gateway.sweep_plan import SweepPlan, SweepRequest, make_sweep_plan
+from services.gateway.sweep_plan import SweepPlan, SweepRequest, check_choice, make_sweep_plan
 from services.shared.errors import InvalidInput, Refused
 from services.shared.interval import Interval
 from tests.candle_making import START_S
 
 DAY_S = 86_400
+OPTIONAL: dict[str, Any] = {"min_trades": None, "curve_points": None}
+
+
+def crypto(symbol: str, end_hour: int = 2400) -> CryptoData:
+    return CryptoData(symbol, "f", START_S - 365 * DAY_S, START_S + 3600 * (end_hour - 1), "f")
 
 
 def planned(
     cryptos: int = 2, periods: int = 4, oversold: tuple[float, ...] = (20.0, 80.0), **fields: Any
 ) -> SweepPlan:
     run = RunRequest(
-        {}, Rsi(), Interval.HOUR_1, None, None, Execution(), Detail.METRICS, 0, CacheMode.DEFAULT
+        *({}, {}, Rsi(), Interval.HOUR_1, None, None, Execution()),
+        *(Detail.METRICS, 0, CacheMode.DEFAULT),
     )
     ranges = [ParameterValues("period", range(2, 2 + periods)), ParameterValues("oversold", oversold)]
     grid = make_grid(Rsi(), ranges)
     request = SweepRequest(
-        **{"run": run, "grid": grid, "split": None, "folds": None, "metric": "", "top": 0, **fields}
+        **{
+            "run": run,
+            "grid": grid,
+            "split": None,
+            "folds": None,
+            "metric": "",
+            "top": 0,
+            **OPTIONAL,
+            **fields,
+        }
     )
-    known = [CryptoData(f"C{number}", "f", START_S + 100 * DAY_S, "f") for number in reversed(range(cryptos))]
-    return make_sweep_plan(request, grid.possible(), known)
+    known = [crypto(f"C{number}") for number in reversed(range(cryptos))]
+    return make_sweep_plan(request, grid.possible(), known, START_S + 1000 * DAY_S)
 
 
 def test_defaults() -> None:
     plan = planned()
-    assert (plan.metric, plan.top) == ("sharpe_ratio", 20)
+    assert (plan.metric, plan.top, plan.min_trades, plan.curve_points) == ("sharpe_ratio", 20, 1, 500)
     assert [crypto.symbol for crypto in plan.cryptos] == ["C0", "C1"]
     assert (plan.trials, plan.backtests, plan.has_test) == (8, 8, False)
     assert plan.windows == (plan.run.backtest.window,)
@@ -71,10 +88,43 @@ def test_without_any_data_there_is_no_sweep() -> None:
 def test_keys_tell_chunks_cryptos_and_data_apart_and_know_the_same_chunk() -> None:
     plan, longer = planned(periods=700), planned(periods=800)
     keys = ChunkKeys(plan)
-    every = {keys.key(chunk, symbol, data) for chunk in (0, 1, 2) for symbol in "AB" for data in "xy"}
+    every = {keys.key(chunk, crypto(symbol), data) for chunk in (0, 1, 2) for symbol in "AB" for data in "xy"}
     assert len(every) == 12
     others = ChunkKeys(longer)
-    assert [keys.key(chunk, "A", "x") == others.key(chunk, "A", "x") for chunk in (0, 1, 2)] == [
+    a = crypto("A")
+    assert [keys.key(chunk, a, "x") == others.key(chunk, a, "x") for chunk in (0, 1, 2)] == [
         *(True, True),
         False,
     ]
+
+
+def test_keys_of_days_tell_until_when_days_are_over() -> None:
+    run = planned().request.run
+    end_s = START_S + 100 * DAY_S
+    for interval, differs in ((Interval.HOUR_1, False), (Interval.DAY_1, True)):
+        keys = ChunkKeys(planned(run=replace(run, interval=interval, end_s=end_s)))
+        before, after = (keys.key(0, crypto("A", end_hour), "x") for end_hour in (2399, 2400))
+        assert (before != after) is differs
+        # What is over after the window makes no difference.
+        assert after == keys.key(0, crypto("A", 3000), "x")
+
+
+def test_chunks_of_other_blocks_are_others() -> None:
+    # From 10,102 combinations on there are 14 blocks.
+    few, many = planned(periods=9_000), planned(periods=9_000, oversold=(20.0, 30.0))
+    assert [plan.blocks.count for plan in (few, many)] == [16, 14]
+    assert ChunkKeys(few).key(0, crypto("A"), "x") != ChunkKeys(many).key(0, crypto("A"), "x")
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"min_trades": -1}, "min_trades: must be at least 0, not -1"),
+        ({"curve_points": 7}, "curve_points: must be 0 for all, or at least 8, not 7"),
+        ({"top": 1_001}, "top: must be from 1 to 1,000, or 0 for 20"),
+    ],
+)
+def test_choices_that_there_are_not(fields: dict[str, Any], fault: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_choice(replace(planned().request, **fields))
+    assert str(caught.value) == fault

@@ -90,6 +90,8 @@ def _executions(draw) -> Execution:
         trailing_stop=draw(DISTANCES),
         atr_period=draw(st.integers(-5, 5)),
         borrow_rate=draw(NUMBERS),
+        funding_rate=draw(NUMBERS),
+        allow_high_costs=draw(st.booleans()),
         **draw(SIZES),
     )
 
@@ -107,7 +109,11 @@ def test_the_message_of_an_execution_says_everything():
     left_out = {field.name for field in message.DESCRIPTOR.fields} - {
         field.name for field, _ in message.ListFields()
     }
-    assert left_out == {"quote_amount", "volatility_target", "stop_loss", "take_profit", "trailing_stop"}
+    assert left_out == {
+        *("quote_amount", "volatility_target", "stop_loss", "take_profit", "trailing_stop"),
+        # False.
+        "allow_high_costs",
+    }
 
 
 def test_an_empty_message_is_the_usual_execution():

@@ -1,15 +1,16 @@
 """The folder of column files: what is there, what of it helps, and how large it grows.
 
-A file's name tells crypto, interval, the data's fingerprint and the column: `BTCUSDT-1h-4f1c….close`. Any
-number of processes can share the folder, without locks: files appear in one step and never change. It can be
-deleted at any time; what is not there is fetched anew.
+A file's name tells crypto, interval, the data's fingerprint and the column: `BTCUSDT-1h-4f1c….close`. What
+belongs to all columns is in `….history`, and without that file the columns count as missing. Any number of
+processes can share the folder, without locks: files appear in one step and never change. It can be deleted
+at any time; what is not there is fetched anew.
 """
 
 import os
 import re
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,11 @@ from urllib.parse import unquote
 import numpy as np
 
 from services.compute.candles.place import CryptoData
-from services.compute.candles.stored import TIME_COLUMN, UNFINISHED, StoredCandles, series
+from services.compute.candles.stored import HISTORY, UNFINISHED, StoredCandles, series
+from services.shared.breaks import Break
 from services.shared.candles import VALUE_COLUMNS, Candles
 from services.shared.errors import NotFound, Unavailable
+from services.shared.history import PartialCandles
 from services.shared.interval import Interval
 
 _GB = 10**9
@@ -28,13 +31,13 @@ _GB = 10**9
 _ABANDONED_S = 3_600
 
 _INTERVALS = "|".join(interval.value for interval in Interval)
-# What stands before the first dash is a symbol: letters and digits.
+# What stands before the first dash is a symbol, quoted as in URLs: BTCUSDT.P has none, nor BTCUSDT_240329.
 _NAME = re.compile(
-    rf"(?P<series>[^-]+-(?:{_INTERVALS})-)(?P<fingerprint>.+)\.(?P<column>{TIME_COLUMN}|{'|'.join(VALUE_COLUMNS)})"
+    rf"(?P<series>[^-]+-(?:{_INTERVALS})-)(?P<fingerprint>.+)\.(?P<column>{HISTORY}|{'|'.join(VALUE_COLUMNS)})"
 )
-# Files of earlier versions, with all columns in one, and what their killed writers left.
+# Files of earlier versions, with all columns in one or the times alone, and what their killed writers left.
 _OUTDATED = re.compile(
-    rf"[^-]+-(?:{_INTERVALS})-.+\.columns|\.[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}"
+    rf"[^-]+-(?:{_INTERVALS})-.+\.(?:columns|open_time_s)|\.[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}"
 )
 
 
@@ -42,7 +45,7 @@ _OUTDATED = re.compile(
 class MissingColumns:
     """Columns besides the time that are not here of a crypto's data.
 
-    `there` are the columns that are, the time among them, by fingerprint. `older_fingerprint` is that of
+    `there` are the columns that are, the HISTORY among them, by fingerprint. `older_fingerprint` is that of
     other data which has the missing ones, or "".
     """
 
@@ -77,10 +80,13 @@ class ColumnFiles:
         fingerprint: str,
         unchanged_before_s: int | None,
         blocks: list[Candles],
+        breaks: Sequence[Break],
+        partial: PartialCandles,
     ) -> CryptoData:
         """Write columns that were fetched, delete what they supersede, and return whose they are.
 
-        `fingerprint` is that of the fetched data; before `unchanged_before_s` it is as the older data is.
+        `fingerprint` is that of the fetched data; before `unchanged_before_s` its candles are as the older
+        data's are. `breaks` and `partial` are those of its whole history.
         Raises NotFound where it has no candle, FileNotFoundError where the older data or the folder went
         away meanwhile, Unavailable where the folder cannot be written.
         """
@@ -90,11 +96,11 @@ class ColumnFiles:
         try:
             if unchanged_before_s is not None:
                 known = CryptoData(missing.data.symbol, missing.older_fingerprint)
-                older = self.stored(known, interval, missing.columns).map()
+                older = self.stored(known, interval, missing.columns).map().candles
                 blocks = [older[: int(np.searchsorted(older.open_time_s, unchanged_before_s))], *blocks]
             if not any(map(len, blocks)):
                 raise NotFound("there are no candles")
-            self.stored(data, interval, missing.columns).write(blocks)
+            self.stored(data, interval, missing.columns).write(blocks, breaks, partial)
             self._delete_superseded(missing, interval, data)
         except FileNotFoundError:
             raise
@@ -106,13 +112,13 @@ class ColumnFiles:
         """Delete the columns of other data that there are of `data` now.
 
         Whoever has an old file mapped keeps it; whoever comes too late for it fetches the new one. Columns
-        that there are of the old data only stay, with its time: for the next run they are the older data.
+        that there are of the old data only stay, with its HISTORY: for the next run they are the older data.
         """
-        now = {TIME_COLUMN, *missing.columns}.union(missing.there.get(data.fingerprint, ()))
+        now = {HISTORY, *missing.columns}.union(missing.there.get(data.fingerprint, ()))
         for fingerprint, columns in missing.there.items():
             if fingerprint != data.fingerprint:
                 old = self.stored(CryptoData(data.symbol, fingerprint), interval, ())
-                for column in columns & now - {TIME_COLUMN} if columns - now else columns:
+                for column in columns & now - {HISTORY} if columns - now else columns:
                     old.path(column).unlink(missing_ok=True)
 
     def tidy(self, in_use: Collection[str] = ()) -> None:
@@ -135,7 +141,7 @@ class ColumnFiles:
                     elif _OUTDATED.fullmatch(entry.name) or (
                         entry.name.endswith(UNFINISHED) and entry.stat().st_mtime < abandoned_before
                     ):
-                        Path(entry).unlink()
+                        _delete_outdated(Path(entry))
         for _, size, path in sorted(deletable):
             if total <= self._max_bytes:
                 break
@@ -153,11 +159,19 @@ class ColumnFiles:
         return there
 
 
+def _delete_outdated(path: Path) -> None:
+    path.unlink()
+    # Columns that were written with the times of an earlier version, and that no HISTORY belongs to.
+    if not path.with_suffix(f".{HISTORY}").exists():
+        for column in VALUE_COLUMNS:
+            path.with_suffix(f".{column}").unlink(missing_ok=True)
+
+
 def _missing(data: CryptoData, columns: tuple[str, ...], there: dict[str, set[str]]) -> MissingColumns:
     here = there.get(data.fingerprint, set())
     absent = tuple(column for column in columns if column not in here)
-    if TIME_COLUMN not in here or not absent:
+    if HISTORY not in here or not absent:
         absent = columns
-    needed = {TIME_COLUMN, *absent}
+    needed = {HISTORY, *absent}
     older = (other for other, have in there.items() if other != data.fingerprint and needed <= have)
     return MissingColumns(data, absent, there, next(older, ""))

@@ -161,6 +161,8 @@ class ColumnSupply:
                 history.fingerprint,
                 history.unchanged_before_s,
                 history.blocks,
+                history.breaks,
+                history.partial,
             )
         except FileNotFoundError:
             # Deleted meanwhile: it is looked for again.

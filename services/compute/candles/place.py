@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.shared.candles import Candles
+from services.shared.history import History
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class CandlePlace(Protocol):
     def data(self) -> CryptoData:
         """What data was asked for."""
 
-    def load(self) -> tuple[CryptoData, Candles]:
-        """Return the candles, and what data they are: it may be newer than what was asked for.
+    def load(self) -> tuple[CryptoData, History]:
+        """Return the history, and what data they are: it may be newer than what was asked for.
 
         Raises BackcastError where there are none, FileNotFoundError where they were and are gone.
         """

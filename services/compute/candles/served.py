@@ -14,8 +14,8 @@ from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServic
 from services.compute.candles.column_files import ColumnFiles
 from services.compute.candles.place import CryptoData
 from services.compute.candles.source import FetchedHistory, HistoryBlocks, candles_request
-from services.shared.candles import Candles
 from services.shared.errors import Unavailable
+from services.shared.history import History
 from services.shared.interval import Interval
 from services.shared.rpc_channel import open_blocking_channel
 from services.shared.rpc_status import error_of
@@ -41,7 +41,7 @@ class ServedCandles:
     interval: Interval
     columns: tuple[str, ...]
 
-    def load(self) -> tuple[CryptoData, Candles]:
+    def load(self) -> tuple[CryptoData, History]:
         """Map the columns, fetched where they are not here; see CandlePlace.
 
         Raises NotFound where there is no such crypto or it has no candles, Unavailable where the data
@@ -63,7 +63,13 @@ class ServedCandles:
         (missing,) = files.missing([data], self.interval, self.columns)
         history = self._history(missing.older_fingerprint, missing.columns)
         data = files.write(
-            missing, self.interval, history.fingerprint, history.unchanged_before_s, history.blocks
+            missing,
+            self.interval,
+            history.fingerprint,
+            history.unchanged_before_s,
+            history.blocks,
+            history.breaks,
+            history.partial,
         )
         files.tidy({files.stored(data, self.interval, self.columns).name})
         return data

@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from services.shared.break_messages import break_from
+from services.shared.breaks import Break
 from services.shared.call_metadata import outgoing_metadata
-from services.shared.candle_messages import candles_from, columns_to, interval_to
+from services.shared.candle_messages import candles_from, columns_to, interval_to, partial_candles_from
 from services.shared.candles import Candles
+from services.shared.history import PartialCandles
 from services.shared.interval import Interval
 from services.shared.resumed_stream import resumed_stream
 
@@ -26,13 +29,16 @@ _STALL_LIMIT_S = 15.0
 class FetchedHistory:
     """A crypto's candles as blocks that follow each other, and the fingerprint of the data that they are.
 
-    Where `unchanged_before_s` (Unix seconds) is set, candles that open before are those of the known data.
+    Where `unchanged_before_s` (Unix seconds) is set, candles that open before are those of the known data;
+    `breaks` and `partial` are those of the whole history in any case.
     """
 
     symbol: str
     fingerprint: str
     unchanged_before_s: int | None
     blocks: list[Candles]
+    breaks: tuple[Break, ...] = ()
+    partial: PartialCandles = field(default_factory=PartialCandles.none)
 
 
 class HistoryBlocks:
@@ -53,6 +59,8 @@ class HistoryBlocks:
             response.fingerprint,
             response.unchanged_before.seconds if response.HasField("unchanged_before") else None,
             blocks,
+            tuple(map(break_from, response.breaks)),
+            partial_candles_from(response.partial_candles),
         )
 
 

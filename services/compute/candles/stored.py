@@ -1,7 +1,10 @@
 """Candles in memory-mapped files, one for each column: read by every worker without a copy.
 
-A file holds how many values it has (int64) and then the values, 8 bytes each, all little-endian: int64
-Unix seconds in `open_time_s`, float64 in the others. It appears in one step and never changes.
+A file consists of little-endian words of 8 bytes. A column's file holds how many values there are (int64) and
+then the values (float64). The file `history` holds what belongs to the candles whatever columns are read: how
+many candles, breaks and partial candles there are, then the opening times, then of the breaks `before_s`,
+`after_s`, `close` and `open` one after the other, then `open_time_s` and `hours` of the partial candles
+(float64 where these are prices, else int64). A file appears in one step and never changes.
 """
 
 from collections.abc import Sequence
@@ -16,20 +19,24 @@ from uuid import uuid4
 import numpy as np
 
 from services.compute.candles.place import CryptoData
+from services.shared.breaks import Break
 from services.shared.candles import VALUE_COLUMNS, Candles
+from services.shared.history import History, PartialCandles
 from services.shared.interval import Interval
 
-TIME_COLUMN = "open_time_s"
+# The file of opening times, breaks and partial candles.
+HISTORY = "history"
 # Of a file that is being written: its name is a dot, something unique, and this.
 UNFINISHED = ".unfinished"
 
-_COUNT_BYTES = 8
+_COUNTS = 3
 _EMPTY = np.empty(0)
+NO_PARTIAL = PartialCandles.none()
 
 
 @dataclass(frozen=True)
 class StoredCandles:
-    """One crypto's candles in files of one folder: the time, and some of the other columns."""
+    """One crypto's history in files of one folder, with some of the columns besides the time."""
 
     folder: Path
     data: CryptoData
@@ -42,13 +49,13 @@ class StoredCandles:
         return f"{series(self.data.symbol, self.interval)}{quote(self.data.fingerprint, safe='')}"
 
     def path(self, column: str) -> Path:
-        """Return where a column is, or would be."""
+        """Return where a column or the HISTORY is, or would be."""
         return self.folder / f"{self.name}.{column}"
 
     def paths(self) -> list[Path]:
-        """Return where all of them are: the time, then the other columns."""
+        """Return where all of them are: the HISTORY, then the columns."""
         name = self.name
-        return [self.folder / f"{name}.{column}" for column in (TIME_COLUMN, *self.columns)]
+        return [self.folder / f"{name}.{column}" for column in (HISTORY, *self.columns)]
 
     def use(self) -> bool:
         """Return whether all columns are there, and mark them as used now."""
@@ -60,28 +67,35 @@ class StoredCandles:
             return False
         return True
 
-    def load(self) -> tuple[CryptoData, Candles]:
-        """Map the columns as `map` does; see CandlePlace."""
+    def load(self) -> tuple[CryptoData, History]:
+        """Map the files as `map` does; see CandlePlace."""
         return self.data, self.map()
 
-    def map(self) -> Candles:
-        """Map the columns; they are read-only, and the columns that are not among them are empty.
+    def map(self) -> History:
+        """Map the files; columns are read-only, and those that are not among them are empty.
 
         Raises FileNotFoundError where one is not there or is not whole; then it is as good as none.
         """
         try:
-            open_time_s, *values = map(_mapped, self.paths())
-            if any(len(column) != len(open_time_s) for column in values):
+            history, *values = map(_mapped, self.paths())
+            open_time_s, breaks, partial = _parsed(history)
+            # A column begins with its length.
+            if any(len(column) != column[0] + 1 or column[0] != len(open_time_s) for column in values):
                 raise ValueError
         except ValueError:
             # A power cut can leave a file short: all of them are given up, and will be fetched anew.
             self.delete()
             raise FileNotFoundError(self.name) from None
-        there = {name: column.view("<f8") for name, column in zip(self.columns, values, strict=True)}
-        return Candles(open_time_s, **{name: there.get(name, _EMPTY) for name in VALUE_COLUMNS})
+        there = {name: column[1:].view("<f8") for name, column in zip(self.columns, values, strict=True)}
+        candles = Candles(open_time_s, **{name: there.get(name, _EMPTY) for name in VALUE_COLUMNS})
+        return History(candles, breaks, partial)
 
-    def write(self, parts: Sequence[Candles]) -> None:
+    def write(
+        self, parts: Sequence[Candles], breaks: Sequence[Break] = (), partial: PartialCandles = NO_PARTIAL
+    ) -> None:
         """Write parts that follow each other in time, each file in one step for all readers.
+
+        `breaks` and `partial` are those of the whole history.
 
         Raises FileNotFoundError where the folder was deleted meanwhile, other OSErrors where it cannot be
         written.
@@ -89,14 +103,19 @@ class StoredCandles:
         # Not exist_ok=True, which fails where the folder is deleted while it looks.
         with suppress(FileExistsError):
             self.folder.mkdir(parents=True)
-        count = sum(map(len, parts)).to_bytes(_COUNT_BYTES, "little")
+        count = sum(map(len, parts))
         unfinished = self.folder / f".{uuid4()}{UNFINISHED}"
         try:
-            for column in (TIME_COLUMN, *self.columns):
+            for column in (HISTORY, *self.columns):
                 with unfinished.open("wb") as file:
-                    file.write(count)
-                    for part in parts:
-                        file.write(getattr(part, column).data)
+                    if column == HISTORY:
+                        counts = count, len(breaks), len(partial.open_time_s)
+                        file.write(np.array(counts, "<i8").data)
+                        file.writelines(part.open_time_s.data for part in parts)
+                        file.write(_packed(breaks, partial))
+                    else:
+                        file.write(np.array([count], "<i8").data)
+                        file.writelines(getattr(part, column).data for part in parts)
                 unfinished.replace(self.path(column))
         except OSError:
             with suppress(OSError):
@@ -114,12 +133,39 @@ def series(symbol: str, interval: Interval) -> str:
     return f"{quote(symbol, safe='')}-{interval.value}-"
 
 
+def _packed(breaks: Sequence[Break], partial: PartialCandles) -> bytes:
+    """Return what the HISTORY has after the opening times."""
+    times = [[each.before_s for each in breaks], [each.after_s for each in breaks]]
+    prices = [[each.close for each in breaks], [each.open for each in breaks]]
+    columns = [
+        *(np.array(column, "<i8") for column in times),
+        *(np.array(column, "<f8") for column in prices),
+        partial.open_time_s.astype("<i8"),
+        partial.hours.astype("<i8"),
+    ]
+    return b"".join(column.tobytes() for column in columns)
+
+
+def _parsed(words: np.ndarray) -> tuple[np.ndarray, tuple[Break, ...], PartialCandles]:
+    """Return times, breaks and partial candles of a HISTORY; raise ValueError where it is not whole."""
+    if len(words) < _COUNTS:
+        raise ValueError
+    candles, breaks, partial = words[:_COUNTS].tolist()
+    if len(words) != _COUNTS + candles + 4 * breaks + 2 * partial:
+        raise ValueError
+    end = _COUNTS + candles
+    if not breaks and not partial:
+        return words[_COUNTS:end], (), NO_PARTIAL
+    before_s, after_s, close, open_ = words[end : end + 4 * breaks].reshape(4, breaks)
+    prices = close.view("<f8").tolist(), open_.view("<f8").tolist()
+    times_s, hours = words[end + 4 * breaks :].reshape(2, partial)
+    found = tuple(map(Break, before_s.tolist(), after_s.tolist(), *prices))
+    return words[_COUNTS:end], found, PartialCandles(times_s, hours)
+
+
 def _mapped(path: Path) -> np.ndarray:
-    """Return a file's values as int64; raise ValueError where it is not as long as it says."""
+    """Return a file's words as int64; raise ValueError where it does not consist of words."""
     # Not numpy.memmap: finding out what it maps takes it as long as a tenth of a backtest.
     with path.open("rb") as file:
         mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
-    values = np.frombuffer(mapped, "<i8")
-    if values[0] != len(values) - 1:
-        raise ValueError
-    return values[1:]
+    return np.frombuffer(mapped, "<i8")

@@ -1,11 +1,12 @@
 """Vectorized backtests: arrays in, results out. A library of its own: no wire, no storage.
 
 `run_backtest` does one, `TradedWindow` many of one crypto. What a backtest means is written in `rules` and
-`strategies` (signals), `execution` and `simulation` (fills), and `metrics` (figures).
+`strategies` (signals), `execution` and `simulation` (fills), `parts` (breaks), and `metrics` (figures).
 """
 
 from services.compute.engine.backtest import TradedWindow, columns_of, metrics_of, run_backtest
 from services.compute.engine.execution import (
+    BreakRule,
     Direction,
     Distance,
     Execution,
@@ -21,19 +22,21 @@ from services.compute.engine.results import (
     ExitReason,
     Metrics,
     MonthlyReturn,
+    ResultPart,
     Trade,
     Window,
 )
 from services.compute.engine.strategies import STRATEGIES, Strategy
 
 # Part of every cached result's key: raise it whenever any number that a backtest gives can change.
-ENGINE_VERSION = "2"
+ENGINE_VERSION = "3"
 
 __all__ = [
     "ENGINE_VERSION",
     "METRIC_NAMES",
     "STRATEGIES",
     "BacktestResult",
+    "BreakRule",
     "Coverage",
     "Detail",
     "Direction",
@@ -44,6 +47,7 @@ __all__ = [
     "FillTime",
     "Metrics",
     "MonthlyReturn",
+    "ResultPart",
     "Strategy",
     "Trade",
     "TradedWindow",

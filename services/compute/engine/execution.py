@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from services.compute.engine.rules.functions import MAX_PERIOD
 from services.shared.errors import Violation
+from services.shared.high_costs import HIGH_FEE_RATE, HIGH_SLIPPAGE_BPS
 
 # Below this, no currency has a unit; above, single cents are lost in a float64.
 MIN_CAPITAL, MAX_CAPITAL = 1e-9, 1e15
@@ -19,6 +20,17 @@ class FillTime(IntEnum):
 
     NEXT_OPEN = 1
     SAME_CLOSE = 2
+
+
+class BreakRule(IntEnum):
+    """What happens where the history breaks; docs/backtests.md says what each means.
+
+    SPLIT trades as CLOSE does, and also reports the figures of each part between breaks.
+    """
+
+    CLOSE = 1
+    SPLIT = 2
+    IGNORE = 3
 
 
 class Direction(IntEnum):
@@ -55,7 +67,8 @@ class Execution:
     `fee_rate` is the fee of each side as a fraction of the traded value, `slippage_bps` how much worse
     than its price a fill is in basis points, money is in the quote currency. Of the three sizes one counts:
     `quote_amount` where it is not None, else `volatility_target`, else `equity_fraction`. `borrow_rate` is
-    what a short position costs as a fraction of its value per year of 365 days.
+    what a short position costs as a fraction of its value per year of 365 days, and `funding_rate` what a
+    long one costs. High fees and slippages are mostly mistyped: they need `allow_high_costs`.
     """
 
     fee_rate: float = 0.001
@@ -71,6 +84,9 @@ class Execution:
     trailing_stop: Distance | None = None
     atr_period: int = 14
     borrow_rate: float = 0.0
+    break_rule: BreakRule = BreakRule.CLOSE
+    funding_rate: float = 0.0
+    allow_high_costs: bool = False
 
     @property
     def distances(self) -> tuple[tuple[str, Distance], ...]:
@@ -89,18 +105,24 @@ class Execution:
 
     @property
     def needs_range(self) -> bool:
-        """Whether high and low decide over fills: with stops, and for shorts, which can be liquidated."""
-        return bool(self.distances) or self.direction is not Direction.LONG_ONLY
+        """Whether high and low decide over fills: with stops, and for positions that can be liquidated.
+
+        These are shorts, and longs that pay funding.
+        """
+        return bool(self.distances) or self.direction is not Direction.LONG_ONLY or self.funding_rate != 0
 
     def violations(self) -> list[Violation]:
         """Return a violation for each field that is out of range."""
         faults = {
-            "fee_rate": _below(self.fee_rate, 1),
-            "slippage_bps": _below(self.slippage_bps, 10_000),
+            "fee_rate": _cost(self.fee_rate, 1, None if self.allow_high_costs else HIGH_FEE_RATE),
+            "slippage_bps": _cost(
+                self.slippage_bps, 10_000, None if self.allow_high_costs else HIGH_SLIPPAGE_BPS
+            ),
             "initial_capital": _money(self.initial_capital),
             "equity_fraction": _above_zero(self.equity_fraction, 1),
             "atr_period": _period(self.atr_period, 1),
             "borrow_rate": _within(self.borrow_rate, _MAX_RATE),
+            "funding_rate": _within(self.funding_rate, _MAX_RATE),
         }
         if self.quote_amount is not None:
             faults["quote_amount"] = _money(self.quote_amount)
@@ -124,8 +146,13 @@ def _distance_faults(name: str, distance: Distance) -> dict[str, str | None]:
     return {name: "needs a fraction or an atr_multiple"}
 
 
-def _below(value: float, limit: float) -> str | None:
-    return None if 0 <= value < limit else f"must be at least 0 and below {limit:g}, not {value:g}"
+def _cost(value: float, limit: float, high: float | None) -> str | None:
+    if not 0 <= value < limit:
+        return f"must be at least 0 and below {limit:g}, not {value:g}"
+    if high is None or value <= high:
+        return None
+    meant = f"{value:g} would be {100 * value / limit:g} %"
+    return f"must be at most {high:g} ({meant}) unless execution.allow_high_costs is true"
 
 
 def _money(value: float) -> str | None:

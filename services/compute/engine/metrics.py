@@ -6,11 +6,13 @@ inf or 0), and trades that are still open do not count among the winners and los
 """
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from numba import njit, types
 from numpy.typing import NDArray
 
+from services.compute.engine.results import METRIC_NAMES
 from services.compute.engine.simulation import Simulation
 from services.compute.engine.terms import TRADES
 from services.shared.candles import Candles
@@ -25,29 +27,73 @@ _ROUNDING = 1e-14
 SHORTEST_CAGR_S = 7 * DAY_S
 # Returns are summed up so many at a time, and peaks looked for; powers of two.
 _BLOCK = 1024
+# What an equity tells without its trades, in the order in which it is measured.
+_OF_CURVE = [
+    METRIC_NAMES.index(name)
+    for name in (
+        "total_return",
+        "cagr",
+        "annual_volatility",
+        "sharpe_ratio",
+        "sortino_ratio",
+        "calmar_ratio",
+        "max_drawdown",
+    )
+]
+_FINAL_EQUITY = METRIC_NAMES.index("final_equity")
 _STRETCH = 32
 
 
+def holding_growth(parts: Iterable[Candles], *, at_close: bool) -> float:
+    """Return by what factor holding grows over the parts of a window; NaN where no part can be held.
+
+    In each part it is the last close over the first price at which `buy_and_hold` fills, without costs: the
+    second candle's open, or the first one's close where signals fill `at_close`.
+    """
+    growth, held = 1.0, False
+    for part in parts:
+        if at_close or len(part) > 1:
+            growth *= part.close[-1] / (part.close[0] if at_close else part.open[1])
+            held = True
+    return growth if held else math.nan
+
+
 def measure(
-    window: Candles, simulation: Simulation, capital: float, interval: Interval
+    window: Candles, simulation: Simulation, capital: float, interval: Interval, holding: float
 ) -> NDArray[np.float64]:
     """Return the figures of a window of n >= 1 candles: float64, in the order of METRIC_NAMES.
 
-    Raises Refused where the equity or a trade is beyond the numbers of a float64.
+    `holding` is its holding_growth. Raises Refused where the equity or a trade is beyond the numbers of a
+    float64.
     """
     figures, finite = _measure(
         simulation.equity,
         simulation.trades,
         simulation.held,
         capital,
-        window.open[0],
-        window.close[-1],
+        holding,
         window.open_time_s[-1] - window.open_time_s[0] + interval.seconds,
         interval.seconds,
     )
     if not finite:
         raise Refused("its prices are too small or too great to be computed with")
     return figures  # type: ignore[no-any-return]  # compiled
+
+
+def measure_curve(
+    equity: NDArray[np.float64], capital: float, elapsed_s: int, interval: Interval
+) -> NDArray[np.float64]:
+    """Return the figures that an equity curve has by itself; of trades and prices, they are NaN.
+
+    `equity` is float64 of shape (n,), n >= 1, at the closes of candles; `elapsed_s` is the time from the
+    first one's opening to the last one's end. The figures are float64, in the order of METRIC_NAMES.
+    """
+    figures = np.full(len(METRIC_NAMES), np.nan)
+    *measured, _ = _measure_curve(equity, capital, elapsed_s, interval.seconds)
+    figures[_OF_CURVE] = measured
+    figures[_FINAL_EQUITY] = equity[-1]
+    figures[~np.isfinite(figures)] = np.nan
+    return figures
 
 
 # As NumPy computes: a division by zero gives infinity or NaN, and raises nothing.
@@ -153,13 +199,12 @@ def _max_drawdown(equity, capital):  # type: ignore[no-untyped-def]  # compiled
 _PRICES = types.Array(types.float64, 1, "C", readonly=True)
 
 
-@njit(
-    (_PRICES, TRADES, types.int64, types.float64, types.float64, types.float64, types.int64, types.int64),
-    cache=True,
-    nogil=True,
-    error_model="numpy",
-)
-def _measure(equity, trades, held, capital, first_open, last_close, elapsed_s, interval_s):  # type: ignore[no-untyped-def]  # compiled
+@_compiled
+def _curve_figures(equity, capital, elapsed_s, interval_s):  # type: ignore[no-untyped-def]  # compiled
+    """Return what an equity alone tells, and whether it is finite.
+
+    In this order: total return, CAGR, volatility, Sharpe, Sortino and Calmar ratio, and drawdown.
+    """
     n = len(equity)
     growth = equity[n - 1] / capital
     deepest = _max_drawdown(equity, capital)
@@ -173,13 +218,30 @@ def _measure(equity, trades, held, capital, first_open, last_close, elapsed_s, i
     finite = np.isfinite(mean) or np.isfinite(equity).all()
     std = math.sqrt(max(squares, 0.0) / (n - 1)) if n > 1 else np.nan
     downside = math.sqrt(below / n)
+    sharpe = mean / std * root if std > 0 else np.nan
+    sortino = mean / downside * root if downside > 0 else np.nan
+    calmar = cagr / deepest if deepest > 0 else np.nan
+    return growth - 1, cagr, std * root, sharpe, sortino, calmar, deepest, finite
 
-    closed, winners, fees, borrowed = 0, 0, 0.0, 0.0
+
+@njit(
+    (_PRICES, TRADES, types.int64, types.float64, types.float64, types.int64, types.int64),
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def _measure(equity, trades, held, capital, holding, elapsed_s, interval_s):  # type: ignore[no-untyped-def]  # compiled
+    n = len(equity)
+    total_return, cagr, volatility, sharpe, sortino, calmar, deepest, finite = _curve_figures(
+        equity, capital, elapsed_s, interval_s
+    )
+    closed, winners, fees, borrowed, funded = 0, 0, 0.0, 0.0, 0.0
     gains, losses, total, best, worst = 0.0, 0.0, 0.0, -np.inf, np.inf
     for trade in trades:
         finite &= np.isfinite(trade.entry_price) and np.isfinite(trade.units) and np.isfinite(trade.profit)
         fees += trade.fees
         borrowed += trade.borrow
+        funded += trade.funding
         if trade.exit < n:
             closed += 1
             fraction = _without_noise(trade.profit / trade.cost)
@@ -192,14 +254,14 @@ def _measure(equity, trades, held, capital, first_open, last_close, elapsed_s, i
                 losses -= trade.profit
     figures = np.array(
         [
-            growth - 1,
+            total_return,
             equity[n - 1],
-            last_close / first_open - 1,
+            holding - 1,
             cagr,
-            std * root,
-            mean / std * root if std > 0 else np.nan,
-            mean / downside * root if downside > 0 else np.nan,
-            cagr / deepest if deepest > 0 else np.nan,
+            volatility,
+            sharpe,
+            sortino,
+            calmar,
             deepest,
             held / n,
             fees,
@@ -211,6 +273,7 @@ def _measure(equity, trades, held, capital, first_open, last_close, elapsed_s, i
             best if closed else np.nan,
             worst if closed else np.nan,
             borrowed,
+            funded,
         ]
     )
     # What is beyond a float64 is undefined too.
@@ -218,3 +281,13 @@ def _measure(equity, trades, held, capital, first_open, last_close, elapsed_s, i
         if not np.isfinite(figures[i]):
             figures[i] = np.nan
     return figures, finite
+
+
+@njit(
+    (_PRICES, types.float64, types.int64, types.int64),
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def _measure_curve(equity, capital, elapsed_s, interval_s):  # type: ignore[no-untyped-def]  # compiled
+    return _curve_figures(equity, capital, elapsed_s, interval_s)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from enum import IntEnum
 
+from services.shared.breaks import Break
 from services.shared.candles import PriceColumn, TimeColumn
 
 
@@ -48,6 +49,7 @@ class Metrics:
     best_trade: float | None
     worst_trade: float | None
     borrow_paid: float | None
+    funding_paid: float | None
 
 
 METRIC_NAMES = tuple(field.name for field in fields(Metrics))
@@ -55,13 +57,17 @@ METRIC_NAMES = tuple(field.name for field in fields(Metrics))
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Which candles of the window there were. Times are opening times in Unix seconds."""
+    """Which candles of the window there were. Times are opening times in Unix seconds.
+
+    `missing_hours` counts the hours of the window without an hourly candle, also those within longer candles.
+    """
 
     expected_candles: int
     missing_candles: int
     longest_gap_candles: int
     first_candle_s: int
     last_candle_s: int
+    missing_hours: int
 
 
 class ExitReason(IntEnum):
@@ -73,6 +79,7 @@ class ExitReason(IntEnum):
     TRAILING_STOP = 3
     TAKE_PROFIT = 4
     LIQUIDATION = 5
+    BREAK = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,7 @@ class Trade:
 
     Times are opening times in Unix seconds of the candles in which it was opened and closed; prices include
     slippage; `units` are negative where it is short; `profit` (in the quote currency) and `return_fraction`
-    (of what it cost) are net of fees and borrowing, and marked at the last close while it is open.
+    (of what it cost) are net of fees, borrowing and funding, and marked at the last close while it is open.
     Excursions are how far the price went against it (0 or below) and in its favour (0 or above), as
     fractions of the entry price.
     """
@@ -99,6 +106,7 @@ class Trade:
     worst_excursion: float
     best_excursion: float
     borrow_paid: float
+    funding_paid: float
 
     @property
     def open(self) -> bool:
@@ -129,8 +137,23 @@ class MonthlyReturn:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultPart:
+    """The figures of a part of the window between breaks, which begins with the initial capital.
+
+    Times are opening times of its first and its last candle, in Unix seconds.
+    """
+
+    first_candle_s: int
+    last_candle_s: int
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
 class BacktestResult:
-    """How one strategy would have done on one crypto."""
+    """How one strategy would have done on one crypto.
+
+    `breaks` are those that cut the window; `parts`, with BreakRule.SPLIT, is what they cut it into.
+    """
 
     metrics: Metrics
     coverage: Coverage
@@ -138,3 +161,5 @@ class BacktestResult:
     trades: tuple[Trade, ...] = ()
     equity_curve: EquityCurve | None = None
     monthly_returns: tuple[MonthlyReturn, ...] = ()
+    breaks: tuple[Break, ...] = ()
+    parts: tuple[ResultPart, ...] = ()

@@ -11,18 +11,26 @@ fills at close t.
 Size. A position costs `budget`: a fraction of the equity, an amount, or equity * target / volatility at the
 signal's close, never more than the equity. At a fill price p, long or short, it has
 budget / (p * (1 + fee)) units; a short one brings units * p * (1 - fee) when it is opened and costs
-units * p' * (1 + fee) when it is closed, and what it is worth per second costs borrow_rate / a year: charged
-for each candle at its close, and for a gap at the open after it; a candle within which it is stopped is free.
+units * p' * (1 + fee) when it is closed.
+
+Carry. A short position costs borrow_rate of its value per year of 365 days, and a long one funding_rate.
+That is charged for each candle at its close, and for a gap at the open after it; a candle within which the
+position is stopped is free.
 
 Inside a candle. A stop is at the distance from the entry's fill price, a trailing one from the best price
 since: the fill, and the highs (short: lows) of the candles before this one, for which comes first within a
-candle nobody knows. ATRs are those of the signal's close; where one is undefined nothing is opened. A short
-position is liquidated where closing it would take all of the equity. The candle's open comes first: beyond
-a stop or a profit, it is the fill. Then the stop that is nearest to the price, then the profit: a candle
-that touches both is a loss. A position opened at an open can be stopped in that very candle; one opened at
-a close from the next on.
+candle nobody knows. ATRs are those of the signal's close; where one is undefined nothing is opened. A
+position is liquidated where closing it would take all of the equity: a short one can get there by its price,
+and a long one where its carry has cost more than the cash. The candle's open comes first: beyond a stop or a
+profit, it is the fill. Then the stop that is nearest to the price, then the profit: a candle that touches
+both is a loss. A position opened at an open can be stopped in that very candle; one opened at a close from
+the next on.
+
+Breaks. Each part of a window between breaks is a simulation of its own, which begins with the cash that the
+one before it left. At the last close before a break a position is closed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +45,7 @@ NO_COLUMN = np.empty(0)
 _YEAR_S = 365 * 86_400
 _FIRST_CAPACITY = 256
 # The numbers of ExitReason.
-_NOT_CLOSED, _SIGNAL, _STOP_LOSS, _TRAILING_STOP, _TAKE_PROFIT, _LIQUIDATION = range(6)
+_NOT_CLOSED, _SIGNAL, _STOP_LOSS, _TRAILING_STOP, _TAKE_PROFIT, _LIQUIDATION, _BREAK = range(7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +53,14 @@ class Simulation:
     """What happened in a window of n candles, with k trades.
 
     `equity` is float64 of shape (n,): cash + units * close, in the quote currency. `trades` are records of
-    dtype TRADE, shape (k,). `held` is the number of closes at which there was a position.
+    dtype TRADE, shape (k,). `held` is the number of closes at which there was a position. `cash` is what
+    there is beside a position that is still open, in the quote currency.
     """
 
     equity: PriceColumn
     trades: TradeColumns
     held: int
+    cash: float
 
 
 def simulate(
@@ -59,8 +69,10 @@ def simulate(
     terms: Terms,
     atr: PriceColumn = NO_COLUMN,
     volatility: PriceColumn = NO_COLUMN,
+    *,
+    breaks_off: bool = False,
 ) -> Simulation:
-    """Trade `signals` on `window`, both of n candles.
+    """Trade `signals` on `window`, both of n candles; where it `breaks_off`, a position is closed at the end.
 
     `atr` and `volatility` (per year) are float64 of shape (n,), or empty where the terms need none; high and
     low may be empty where they do not need the range.
@@ -78,19 +90,39 @@ def simulate(
             atr,
             volatility,
             terms,
+            breaks_off,
         )
+    )
+
+
+def joined(parts: Sequence[Simulation]) -> Simulation:
+    """Return what happened in parts of a window that follow each other, all but the last broken off."""
+    if len(parts) == 1:
+        return parts[0]
+    trades, offset = [], 0
+    for part in parts:
+        moved = part.trades.copy()
+        moved["entry"] += offset
+        moved["exit"] += offset
+        trades.append(moved)
+        offset += len(part.equity)
+    return Simulation(
+        equity=np.concatenate([part.equity for part in parts]),
+        trades=np.concatenate(trades),
+        held=sum(part.held for part in parts),
+        cash=parts[-1].cash,
     )
 
 
 # The position that there is, and the cash: a record, so that the functions below can change it. `side` is 1
 # long, -1 short, 0 flat; `stop`, `profit` and `trail` are prices, NaN where there is no such stop;
-# `charged_s` is when borrowing was last paid for, `best` the best price since the entry, `atr` the one that
-# the stops were set by.
+# `carry` is what borrowing or funding has cost so far, `charged_s` when it was last paid, `best` the best
+# price since the entry, `atr` the one that the stops were set by.
 _POSITION = np.dtype(
     [
         (name, np.float64)
         for name in (
-            *("cash", "side", "units", "cost", "price", "fee_paid", "borrowed", "charged_s"),
+            *("cash", "side", "units", "cost", "price", "fee_paid", "carry", "charged_s"),
             *("stop", "profit", "trail", "best", "atr"),
         )
     ]
@@ -135,7 +167,7 @@ def _enter(now, side, raw, index, time_s, budget, atr, terms):  # type: ignore[n
     price = raw * (1 + side * terms.slippage)
     now.side, now.price, now.since, now.cost = side, price, index, budget
     now.units = budget / (price * (1 + terms.fee))
-    now.fee_paid, now.borrowed, now.charged_s = now.units * price * terms.fee, 0.0, time_s
+    now.fee_paid, now.carry, now.charged_s = now.units * price * terms.fee, 0.0, time_s
     now.best, now.atr = price, atr
     now.stop = _level(price, -side, terms.stop_fraction, terms.stop_atr, atr)
     now.profit = _level(price, side, terms.profit_fraction, terms.profit_atr, atr)
@@ -155,8 +187,8 @@ def _closing_worth(now, raw, terms):  # type: ignore[no-untyped-def]  # compiled
 
 @_compiled
 def _is_ruined(now, raw, terms):  # type: ignore[no-untyped-def]  # compiled
-    """Return whether a short position takes all of the equity to be closed: costs can, as it is opened."""
-    return now.side < 0 and now.cash + _closing_worth(now, raw, terms) <= 0
+    """Return whether closing the position takes all of the equity: costs can, as a short one is opened."""
+    return (now.side < 0 or now.cash < 0) and now.cash + _closing_worth(now, raw, terms) <= 0
 
 
 @_compiled
@@ -166,8 +198,9 @@ def _record(now, trade, index, reason, exit_price, worth, exit_fee):  # type: ig
     trade.units, trade.cost = now.side * now.units, now.cost
     trade.entry_price, trade.exit_price = now.price, exit_price
     paid = now.cost if now.side > 0 else now.fee_paid - now.units * now.price
-    trade.profit = worth - paid - now.borrowed
-    trade.fees, trade.borrow = now.fee_paid + exit_fee, now.borrowed
+    trade.profit = worth - paid - now.carry
+    trade.fees = now.fee_paid + exit_fee
+    trade.borrow, trade.funding = (now.carry, 0.0) if now.side < 0 else (0.0, now.carry)
 
 
 @_compiled
@@ -183,11 +216,17 @@ def _leave(now, trade, raw, index, reason, terms):  # type: ignore[no-untyped-de
 
 
 @_compiled
+def _has_carry(now, terms):  # type: ignore[no-untyped-def]  # compiled
+    return now.side < 0 or (now.side > 0 and terms.funding_rate != 0)
+
+
+@_compiled
 def _charge(now, raw, time_s, terms):  # type: ignore[no-untyped-def]  # compiled
-    """Take from the cash what a short position has cost to borrow since it was last charged."""
-    cost = now.units * raw * terms.borrow_rate * ((time_s - now.charged_s) / _YEAR_S)
+    """Take from the cash what the position's borrowing or funding has cost since it was last charged."""
+    rate = terms.borrow_rate if now.side < 0 else terms.funding_rate
+    cost = now.units * raw * rate * ((time_s - now.charged_s) / _YEAR_S)
     now.cash -= cost
-    now.borrowed += cost
+    now.carry += cost
     now.charged_s = time_s
 
 
@@ -199,9 +238,9 @@ def _touched(now, open_, high, low, terms):  # type: ignore[no-untyped-def]  # c
     # Of several stops the one that is nearest to the price; what is NaN is not there.
     if not np.isnan(now.trail) and not side * now.trail <= side * stop:
         reason, stop = _TRAILING_STOP, now.trail
-    if side < 0:
-        ruin = now.cash / (now.units * (1 + terms.slippage) * (1 + terms.fee))
-        if not ruin >= stop:
+    if side < 0 or now.cash < 0:
+        ruin = -side * now.cash / (now.units * (1 - side * terms.slippage) * (1 - side * terms.fee))
+        if not side * ruin <= side * stop:
             reason, stop = _LIQUIDATION, ruin
     worst, best = (low, high) if side > 0 else (high, low)
     opens_beyond_profit = side * open_ >= side * profit
@@ -216,7 +255,7 @@ def _touched(now, open_, high, low, terms):  # type: ignore[no-untyped-def]  # c
 def _fill(now, trades, count, wanted, raw, index, time_s, signal, atr, volatility, terms):  # type: ignore[no-untyped-def]  # compiled
     """Close what is open, and open what is wanted instead; return how many trades are closed now."""
     if now.side != 0:
-        if now.side < 0:
+        if _has_carry(now, terms):
             _charge(now, raw, time_s, terms)
         _leave(now, trades[count], raw, index, _SIGNAL, terms)
         count += 1
@@ -232,15 +271,15 @@ def _fill(now, trades, count, wanted, raw, index, time_s, signal, atr, volatilit
 @_compiled
 def _live_through(now, trades, count, t, time_s, open_, high, low, close, terms):  # type: ignore[no-untyped-def]  # compiled
     """Take the open position through candle t; return how many trades are closed now."""
-    short = now.side < 0
-    if short and now.charged_s < time_s[t]:
+    has_carry = _has_carry(now, terms)
+    if has_carry and now.charged_s < time_s[t]:
         _charge(now, open_[t], time_s[t], terms)
     reason, raw = _touched(now, open_[t], high[t], low[t], terms)
     if reason == _NOT_CLOSED:
         if not np.isnan(now.trail):
-            now.best = max(now.best, high[t]) if not short else min(now.best, low[t])
+            now.best = max(now.best, high[t]) if now.side > 0 else min(now.best, low[t])
             now.trail = _level(now.best, -now.side, terms.trail_fraction, terms.trail_atr, now.atr)
-        if not short:
+        if not has_carry:
             return count
         _charge(now, close[t], time_s[t] + terms.interval_s, terms)
         if not _is_ruined(now, close[t], terms):
@@ -306,12 +345,12 @@ _TIMES = types.Array(types.int64, 1, "C", readonly=True)
 
 # A signature makes this compile at import, once for all processes: the machine code is cached on disk.
 @njit(
-    (_TIMES, *(_PRICES,) * 4, *(_FLAGS,) * 2, *(_PRICES,) * 2, TERMS),
+    (_TIMES, *(_PRICES,) * 4, *(_FLAGS,) * 2, *(_PRICES,) * 2, TERMS, types.boolean),
     cache=True,
     nogil=True,
     error_model="numpy",
 )
-def _simulate(time_s, open_, high, low, close, buy, sell, atr, volatility, terms):  # type: ignore[no-untyped-def]  # compiled
+def _simulate(time_s, open_, high, low, close, buy, sell, atr, volatility, terms, breaks_off):  # type: ignore[no-untyped-def]  # compiled
     n = len(close)
     equity = np.empty(n)
     trades = np.empty(_FIRST_CAPACITY, TRADE)
@@ -346,6 +385,10 @@ def _simulate(time_s, open_, high, low, close, buy, sell, atr, volatility, terms
         t += 1
     if now.side != 0:
         trades = _with_room(trades, count)
-        _record(now, trades[count], n, _NOT_CLOSED, np.nan, now.side * now.units * close[n - 1], 0.0)
+        if breaks_off:
+            # The last equity stays as it is, as nobody knew then: the costs are in the cash that is left.
+            _leave(now, trades[count], close[n - 1], n - 1, _BREAK, terms)
+        else:
+            _record(now, trades[count], n, _NOT_CLOSED, np.nan, now.side * now.units * close[n - 1], 0.0)
         count += 1
-    return equity, trades[:count], held
+    return equity, trades[:count], held, now.cash

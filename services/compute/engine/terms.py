@@ -15,7 +15,7 @@ from services.compute.engine.execution import Direction, Distance, Execution, Fi
 # Trades of a window of n candles: the indices of the candles of entry and exit (n: still open), the
 # ExitReason, units (negative: short), fill prices (the exit's is NaN while open), what it cost with its
 # entry's fee, what it gained net of everything (marked at the last close while open), the fees of its
-# fills, what borrowing cost.
+# fills, what borrowing cost, what funding cost.
 TRADE = np.dtype(
     [
         ("entry", np.int64),
@@ -28,6 +28,7 @@ TRADE = np.dtype(
         ("profit", np.float64),
         ("fees", np.float64),
         ("borrow", np.float64),
+        ("funding", np.float64),
     ]
 )
 TRADES = types.Array(from_dtype(TRADE), 1, "C")
@@ -50,6 +51,7 @@ class Terms(NamedTuple):
     trail_fraction: float
     trail_atr: float
     borrow_rate: float
+    funding_rate: float
     interval_s: float
     same_close: bool
     may_long: bool
@@ -58,7 +60,7 @@ class Terms(NamedTuple):
 
 
 TERMS = types.NamedTuple(  # type: ignore[no-untyped-call]
-    (*(types.float64,) * 14, *(types.boolean,) * 4), Terms
+    (*(types.float64,) * 15, *(types.boolean,) * 4), Terms
 )
 
 
@@ -76,6 +78,7 @@ def terms_of(execution: Execution, interval_s: int) -> Terms:
         *_distance(execution.take_profit),
         *_distance(execution.trailing_stop),
         execution.borrow_rate,
+        execution.funding_rate,
         interval_s,
     )
     flags = (

@@ -25,8 +25,9 @@ def _record(window: Candles, trade: Any, execution: Execution) -> Trade:
     is_open = exit_ == len(window)
     at_close = execution.fill_time is FillTime.SAME_CLOSE
     reason = ExitReason(int(trade["reason"]))
-    # A signal that fills at a close has seen that candle to its end.
-    end = exit_ + 1 if at_close and reason is ExitReason.SIGNAL else exit_
+    breaks_off = reason is ExitReason.BREAK
+    # What is closed at a close has seen that candle to its end.
+    end = exit_ + 1 if breaks_off or (at_close and reason is ExitReason.SIGNAL) else exit_
     prices = [entry_price] if is_open else [entry_price, exit_price]
     worst, best = _excursions(window, entry + at_close, end, prices, units > 0)
     return Trade(
@@ -38,11 +39,13 @@ def _record(window: Candles, trade: Any, execution: Execution) -> Trade:
         fees_paid=float(trade["fees"]),
         profit=float(trade["profit"]),
         return_fraction=float(trade["profit"] / trade["cost"]),
-        held_candles=exit_ - entry,
+        # The last close before a break still has the position in its equity.
+        held_candles=exit_ - entry + breaks_off,
         exit_reason=reason,
         worst_excursion=worst,
         best_excursion=best,
         borrow_paid=float(trade["borrow"]),
+        funding_paid=float(trade["funding"]),
     )
 
 

@@ -8,19 +8,19 @@ from typing import Any
 from services.compute.candles.place import CandlePlace, CryptoData
 from services.compute.engine import ENGINE_VERSION
 from services.compute.workers.worker import portable
-from services.shared.candles import Candles
 from services.shared.errors import Unavailable
+from services.shared.history import History
 
 
 @dataclass(frozen=True)
 class Task:
-    """`work(candles, argument)` is to be called with one crypto's candles.
+    """`work(history, argument)` is to be called with one crypto's history.
 
     `work` is a function of a module that workers can import, and no module that imports grpc; the argument
     and what it returns can be pickled.
     """
 
-    work: Callable[[Candles, Any], Any]
+    work: Callable[[History, Any], Any]
     argument: Any
 
 
@@ -74,7 +74,7 @@ def run_batch(batch: Batch) -> BatchResult:
 def _run(placed: PlacedTask) -> TaskResult:
     data = None
     try:
-        data, candles = placed.place.load()
-        return TaskResult(data, placed.task.work(candles, placed.task.argument))
+        data, history = placed.place.load()
+        return TaskResult(data, placed.task.work(history, placed.task.argument))
     except Exception as error:
         return TaskResult(data, portable(error))

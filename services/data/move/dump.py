@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import aclosing
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from services.data.break_table import BreakTable
 from services.data.candle_tables import CANDLE_TABLES, CandleTable
 from services.data.database import Database
 from services.data.move.dump_files import Columns, column_names, write_file
@@ -71,6 +73,8 @@ async def _works(
     for row in rows:
         crypto = dict(row)
         crypto_id = crypto.pop("crypto_id")
+        breaks = await BreakTable(connection, crypto_id).all()
+        crypto["breaks"] = [{**asdict(each.place), "state": each.state} for each in breaks]
         candles = {}
         for interval in CANDLE_TABLES:
             names = column_names(interval)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from services.data.ticks import MAX_SCALE
+from services.shared.breaks import BreakState
 from services.shared.clock import EARLIEST_S, LATEST_S
 from services.shared.errors import InvalidInput
 from services.shared.symbols import canonical_symbol
@@ -41,8 +42,23 @@ class DumpedFile(BaseModel):
     sha256: str
 
 
+class DumpedBreak(BaseModel):
+    """A row of `breaks`, times in Unix seconds, prices in the quote currency."""
+
+    model_config = ConfigDict(frozen=True)
+
+    before_s: _Time
+    after_s: _Time
+    close: float = Field(gt=0, allow_inf_nan=False)
+    open: float = Field(gt=0, allow_inf_nan=False)
+    state: BreakState
+
+
 class DumpedCrypto(BaseModel):
-    """A row of `cryptos`, times in Unix seconds, and the files of its candles by interval."""
+    """A row of `cryptos`, times in Unix seconds, the files of its candles by interval, and its breaks.
+
+    `breaks` is None in a dump of a version that had none: they are found anew.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,6 +70,7 @@ class DumpedCrypto(BaseModel):
     price_scale: _Scale
     volume_scale: _Scale
     files: dict[Literal["1h", "4h", "1d", "1w"], DumpedFile]
+    breaks: list[DumpedBreak] | None = None
 
     @property
     def candles(self) -> int:

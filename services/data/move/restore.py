@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import stamina
 
+from services.data.break_table import BreakTable, StoredBreak
 from services.data.candle_tables import CANDLE_TABLES, CandleTable, Scales
 from services.data.database import ATTEMPTS, Contended, Database
 from services.data.move.dump_files import Columns, check_file, column_names, read_file
 from services.data.move.manifest import DumpedCrypto, Manifest
 from services.data.move.overlapping import overlapping
 from services.data.ticks import from_ticks
-from services.shared.candles import VALUE_COLUMNS
+from services.shared.breaks import Break
+from services.shared.candles import VALUE_COLUMNS, open_close_candles
 from services.shared.interval import Interval
 
 if TYPE_CHECKING:
@@ -77,21 +79,25 @@ async def _restore_locked(
 ) -> RestoredCrypto:
     """Write where there is nothing, or else compare, with the crypto's row locked."""
     is_new = await connection.fetchval(
-        "INSERT INTO cryptos (symbol, synthetic) VALUES ($1, $2) ON CONFLICT (symbol) DO NOTHING "
-        "RETURNING true",
+        "INSERT INTO cryptos (symbol, synthetic, breaks_found) VALUES ($1, $2, true) "
+        "ON CONFLICT (symbol) DO NOTHING RETURNING true",
         crypto.symbol,
         crypto.synthetic,
     )
-    crypto_id, synthetic, *scales = await connection.fetchrow(
+    row = await connection.fetchrow(
         "SELECT crypto_id, synthetic, price_scale, volume_scale FROM cryptos WHERE symbol = $1 FOR UPDATE",
         crypto.symbol,
-    )  # type: ignore[misc]  # it was inserted a line above
+    )
+    if row is None:
+        raise Contended(f"{crypto.symbol} was deleted meanwhile: try again")
+    crypto_id, synthetic, *scales = row
     tables = {interval: CandleTable(connection, crypto_id, interval) for interval in CANDLE_TABLES}
     if not is_new:
         refusal = await _refusal(tables, Scales(*scales), synthetic, crypto, candles)
         return RestoredCrypto(crypto, refusal is None, refusal)
     for interval in _intervals(crypto):
         await tables[interval].insert_ticks(candles[interval])
+    await _put_breaks(BreakTable(connection, crypto_id), crypto, candles[Interval.HOUR_1])
     await _note(connection, crypto_id, crypto)
     return RestoredCrypto(crypto, was_there=False, refusal=None)
 
@@ -128,6 +134,18 @@ def _equal(stored: Columns, stored_scales: Scales, dumped: Columns, dumped_scale
         else np.array_equal(stored[name], dumped[name])
         for name in stored
     )
+
+
+async def _put_breaks(table: BreakTable, crypto: DumpedCrypto, hourly: Columns) -> None:
+    """Write the breaks of the dump, or find those of its candles."""
+    if crypto.breaks is not None:
+        await table.put(
+            StoredBreak(Break(each.before_s, each.after_s, each.close, each.open), each.state)
+            for each in crypto.breaks
+        )
+        return
+    values = (from_ticks(hourly[name], crypto.price_scale) for name in ("open", "close"))
+    await table.find(open_close_candles(hourly["ts"], *values))
 
 
 async def _note(connection: "Connection", crypto_id: int, crypto: DumpedCrypto) -> None:

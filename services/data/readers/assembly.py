@@ -4,6 +4,8 @@ Rows come in blocks and are brought together as they come: what is held is bound
 crypto can have, and not by the size of the file.
 """
 
+from collections import Counter
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,14 +13,21 @@ from services.data.aggregation import aggregate
 from services.data.candle_rules import broken_values, off_grid, off_grid_reason
 from services.data.conflict_rule import ConflictRule
 from services.data.readers.candle_rows import CandleRows
+from services.data.readers.close_time import told_by_close_times
 from services.data.readers.edges import with_exact_edges
-from services.data.readers.file_symbol import symbol_from
-from services.data.readers.lengths import length_of, refuse_longer, refuse_off_grid, said
+from services.data.readers.file_symbol import FileName, symbol_of_content
+from services.data.readers.lengths import (
+    Evidence,
+    agreed_length,
+    refuse_longer,
+    refuse_off_grid,
+    said,
+    told_by_distances,
+)
 from services.data.readers.repeats import settled
 from services.data.readers.report import FileReading, Rejection
-from services.data.readers.text_rows import shown
 from services.data.ticks import scale_for
-from services.shared.candles import VALUE_COLUMNS, Candles
+from services.shared.candles import VALUE_COLUMNS, Candles, TimeColumn
 from services.shared.clock import utc
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
@@ -31,15 +40,33 @@ _ROWS_TOGETHER = 100_000
 
 
 class Assembly:
-    """The candles of a file that is being read; `row_name` is what its rows are called: line, record."""
+    """The candles of a file that is being read; `row_name` is what its rows are called: line, record.
 
-    def __init__(self, interval: Interval, now_s: int, on_conflict: ConflictRule, row_name: str) -> None:
+    `name` is what the file's name tells. `symbol` and `length_s` are given by the user, and decide whatever
+    the file tells; None where the file is to tell.
+    """
+
+    def __init__(
+        self,
+        interval: Interval,
+        now_s: int,
+        on_conflict: ConflictRule,
+        row_name: str,
+        name: FileName,
+        symbol: str | None = None,
+        length_s: int | None = None,
+    ) -> None:
         self._interval = interval
+        self._name = name
+        self._symbol = symbol
+        self._given_length_s = length_s
         self._now_s = now_s
         self._on_conflict = on_conflict
         self._row_name = row_name
         self._symbols: set[str] = set()
-        self._length_s: int | None = None
+        self._length_s = length_s
+        self._length_of_content_s: int | None = None
+        self._lengths_of_rows: Counter[int] = Counter()
         self._held: list[tuple[Candles, NDArray[np.int64]]] = []
         self._held_rows = 0
         self._together_at = _ROWS_TOGETHER
@@ -51,12 +78,9 @@ class Assembly:
         if rows.symbol is not None:
             self._symbols.add(rows.symbol)
             if len(self._symbols) > 1:
-                one, other = sorted(self._symbols)[:2]
-                raise InvalidInput.of(
-                    "file", f"its rows are of several cryptos: {shown(one)} and {shown(other)}"
-                )
-        if self._length_s is None:
-            self._length_s = rows.length_s
+                symbol_of_content(sorted(self._symbols))
+        if self._length_of_content_s is None:
+            self._length_of_content_s = rows.length_s
         for rejection in rows.misshapen:
             self._reject(rejection.line, rejection.reason)
         candles = with_exact_edges(rows.candles)
@@ -68,20 +92,25 @@ class Assembly:
             for position in np.flatnonzero(broken & good).tolist():
                 self._reject(int(rows.lines[position]), reason, candles, position)
             good &= ~broken
+        if rows.lengths_s is not None:
+            lengths, counts = np.unique(rows.lengths_s[good], return_counts=True)
+            self._lengths_of_rows.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
         self._hold(candles.at(good), rows.lines[good])
 
-    def reading(self, file_format: str, symbol_of_name: str | None) -> FileReading:
+    def reading(self, file_format: str) -> FileReading:
         """Return what was made of the file, when all of it was added.
 
-        Raises InvalidInput, of the field `file`, where it has no rows at all, or its candles are longer than
-        the interval, or so short or so few that they make none.
+        Raises InvalidInput, of the field `file`, where it has no rows at all, where what tells its crypto or
+        the length of its candles disagrees, or its candles are longer than the interval, or so short or so
+        few that they make none.
         """
         candles, lines = self._brought_together()
         if not len(candles) and not self._rejected:
             raise InvalidInput.of("file", "it holds no candles")
+        if self._given_length_s is None:
+            told_by_close_times(self._lengths_of_rows)  # of all rows now: they must not differ
         length_s = self._length_s or self._interval.seconds
         refuse_off_grid(self._off_grid, len(candles), self._interval)
-        refuse_longer(candles.open_time_s, length_s, self._interval)
         closed, begun = np.searchsorted(
             candles.open_time_s, (self._now_s - length_s, self._now_s), side="right"
         ).tolist()
@@ -92,7 +121,7 @@ class Assembly:
         return FileReading(
             format=file_format,
             row_name=self._row_name,
-            symbol=next(map(symbol_from, self._symbols), None) or symbol_of_name,
+            symbol=self._told_symbol(),
             candles=candles,
             rejections=tuple(sorted(self._rejections, key=lambda rejection: rejection.line)),
             rejected=self._rejected,
@@ -101,7 +130,36 @@ class Assembly:
             still_open=begun - closed,
             incomplete=incomplete,
             length_s=length_s,
+            no_symbol=self._name.reason,
         )
+
+    def _told_symbol(self) -> str | None:
+        """Return whose candles these are; raise InvalidInput where content and name disagree."""
+        if self._symbol is not None:
+            return self._symbol
+        told = symbol_of_content(self._symbols)
+        if told and self._name.symbol and told != self._name.symbol:
+            raise InvalidInput.of(
+                "file", f"its rows tell {told}, and its name {self._name.symbol}: give --symbol"
+            )
+        return told or self._name.symbol
+
+    def _told_length(self, open_time_s: TimeColumn) -> int:
+        """Return how long the candles are that open at these times, as all that tells it agrees."""
+        evidence = told_by_close_times(self._lengths_of_rows)
+        if self._length_of_content_s:
+            evidence.append(Evidence("its content", self._length_of_content_s))
+        evidence += self._name.lengths
+        if distance_s := told_by_distances(open_time_s, self._interval):
+            evidence.append(Evidence("the distances between its times", distance_s))
+        on_grid = len(open_time_s) - int(off_grid(open_time_s, self._interval).sum())
+        if not evidence:
+            refuse_off_grid(len(open_time_s) - on_grid, on_grid, self._interval)
+            if not on_grid:
+                return self._interval.seconds  # each of them will be rejected
+        length_s = agreed_length(evidence, on_grid)
+        refuse_longer(length_s, self._interval)
+        return length_s
 
     def _complete(self, candles: Candles, length_s: int) -> tuple[Candles, int]:
         """Return the candles of the interval, and how many of them lack some of the file's candles."""
@@ -133,7 +191,7 @@ class Assembly:
             order = np.argsort(candles.open_time_s, kind="stable")
             candles, lines = candles.at(order), lines[order]
         if self._length_s is None and len(candles):
-            self._length_s = length_of(candles.open_time_s, self._interval)
+            self._length_s = self._told_length(candles.open_time_s)
         is_off, reason = self._off_grid_rows(candles)
         if is_off.any():
             for position in np.flatnonzero(is_off).tolist():

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from services.data.readers.close_time import closed_by_last_column
 from services.data.readers.columns import column_key
 from services.data.readers.delimited import (
     header_names,
@@ -10,7 +11,6 @@ from services.data.readers.delimited import (
     refuse_unknown_header,
     separator_of,
 )
-from services.data.readers.text_columns import closed_by_last_column
 from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import TextRows
 
@@ -18,7 +18,7 @@ NAME = "binance-csv"
 
 _HEADER_START = ["opentime", "open", "high", "low", "close", "volume", "closetime"]
 _WIDTH = 12
-_PICKED = range(7)
+_CLOSE_TIME = 6
 
 
 def sniff(head: str) -> bool:
@@ -32,7 +32,7 @@ def read(file: TextFile) -> Iterator[TextRows]:
     has_header = _has_binance_header(head)
     if not has_header:
         refuse_unknown_header(head, _WIDTH)
-    rows = read_lines(file, int(has_header), _WIDTH, _PICKED, separator_of(head))
+    rows = read_lines(file, int(has_header), _WIDTH, range(1 + _CLOSE_TIME), separator_of(head))
     return closed_by_last_column(rows)
 
 

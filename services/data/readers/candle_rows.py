@@ -7,12 +7,13 @@ from typing import IO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from services.data.readers.close_time import lengths_from
 from services.data.readers.columns import GivenNames
 from services.data.readers.number_column import clean_numbers, read_numbers
 from services.data.readers.number_style import PLAIN, style_of
 from services.data.readers.report import Rejection
 from services.data.readers.text_rows import CANDLE_FIELDS, TextColumn, TextRows
-from services.data.readers.time_column import read_times
+from services.data.readers.time_column import floor_seconds, read_times
 from services.data.readers.written_times import DateOrder
 from services.shared.candles import Candles, PriceColumn
 
@@ -22,7 +23,8 @@ class CandleRows:
     """Rows of a file in its order: `lines` and `candles` are n long.
 
     `reasons` tell, by position, why a row is no candle; its values mean nothing. `misshapen` are rows that
-    are none of the n. `symbol` and `length_s` are what the content tells, None where it does not.
+    are none of the n. `symbol` and `length_s` are what the content tells, None where it does not;
+    `lengths_s` are what the times of closing tell, n long, below 1 where there is none.
     """
 
     lines: NDArray[np.int64]
@@ -31,6 +33,7 @@ class CandleRows:
     misshapen: tuple[Rejection, ...] = ()
     symbol: str | None = None
     length_s: int | None = None
+    lengths_s: NDArray[np.int64] | None = None
 
 
 class TableFormat(Protocol):
@@ -66,6 +69,9 @@ class TextReading:
             numbers, number_reasons = (clean, {}) if clean is not None else read_numbers(name, column)
             columns.append(numbers)
             reasons = number_reasons | reasons
+        lengths_s = None
+        if rows.close_time is not None:
+            lengths_s = lengths_from(times, floor_seconds(rows.close_time, self._dates))
         return CandleRows(
             lines=_numbered(rows.lines),
             candles=Candles(times, *columns),
@@ -73,6 +79,7 @@ class TextReading:
             misshapen=rows.misshapen,
             symbol=rows.symbol,
             length_s=rows.length_s,
+            lengths_s=lengths_s,
         )
 
     def _numbers(

@@ -9,6 +9,7 @@ from services.data.move.source_names import CANDLE_COLUMNS
 from services.data.readers.symbol_column import SYMBOL_NAMES
 from services.data.readers.text_rows import CANDLE_FIELDS, shown
 from services.shared.errors import InvalidInput
+from services.shared.symbols import parse_symbol
 
 # Names are compared by their letters and digits: `Open Time`, `open_time` and `<OpenTime>` are `opentime`.
 # What names the opening time most clearly comes first, and a date for people last: where a file tells the
@@ -222,7 +223,7 @@ class _Search:
         if "volume" in self.given.names:
             return self.said("volume")
         plain = self.first(_VOLUME_KEYS)
-        pair = _NOT_OF_KEYS.sub("", (symbol or "").split(":")[0]).upper()
+        pair = _pair_of(symbol)
         units = {key: key.removeprefix("volume").upper() for key in self.keys if key.startswith("volume")}
         own = [key for key, unit in units.items() if unit and pair.removeprefix(unit) in _QUOTES - {pair}]
         if len(own) == 1:
@@ -270,3 +271,11 @@ class _Search:
         if not listed:
             return "it has no columns"
         return f"its columns are {listed if len(listed) <= 100 else f'{listed[:100]}…'}"
+
+
+def _pair_of(symbol: str | None) -> str:
+    """Return the pair that a symbol is about, BTCUSDT of BINANCE:BTCUSDT.P; empty where it cannot be read."""
+    try:
+        return parse_symbol(symbol).root if symbol else ""
+    except InvalidInput:
+        return ""

@@ -20,7 +20,7 @@ from services.data.readers import (
 from services.data.readers.assembly import Assembly
 from services.data.readers.candle_rows import CandleRows, TableFormat, TextReading
 from services.data.readers.columns import GivenNames
-from services.data.readers.file_symbol import symbol_of
+from services.data.readers.file_symbol import told_by_name
 from services.data.readers.other_kinds import refuse_other_kinds
 from services.data.readers.report import FileReading
 from services.data.readers.rest_answers import (
@@ -63,21 +63,28 @@ def read_file(
     on_conflict: ConflictRule = ConflictRule.REPLACE,
     progress: Progress | None = None,
     given: GivenNames = GivenNames(),  # noqa: B008
+    symbol: str | None = None,
+    length_s: int | None = None,
 ) -> FileReading:
     """Return the candles of `interval` that a file holds, and what became of its other rows.
 
     Candles that are not closed at `now_s` (Unix seconds) are left out; those of shorter intervals are
     aggregated, and nothing is filled in. Where all rows were rejected, there are no candles. `progress` is
     told how many bytes were read, and how many there are. `given` is what the user says that columns are
-    called. Raises InvalidInput, of the field `file`, where the file cannot be read, is of no known format,
-    has no rows at all, is of several cryptos, or its candles are longer than the interval or make none.
+    called. A `symbol` and `length_s`, how many seconds long the file's candles are, decide whatever the file
+    tells of them. Raises InvalidInput, of the field `file`, where the file cannot be read, is of no known
+    format, has no rows at all, is of several cryptos, its name tells that it holds no candles of a crypto, or
+    its candles are longer than the interval or make none.
     """
+    file_name = told_by_name(path)
+    if file_name.no_candles and symbol is None:
+        raise InvalidInput.of("file", f"{file_name.no_candles}, not candles of a crypto: give --symbol")
     with open_file(path, progress) as file:
         name, row_name, blocks = _rows(file, given)
-        assembly = Assembly(interval, now_s, on_conflict, row_name)
+        assembly = Assembly(interval, now_s, on_conflict, row_name, file_name, symbol, length_s)
         for rows in blocks:
             assembly.add(rows)
-    return assembly.reading(name, symbol_of(path))
+    return assembly.reading(name)
 
 
 def _rows(file: TextFile, given: GivenNames) -> tuple[str, str, Iterator[CandleRows]]:

@@ -1,56 +1,246 @@
-"""Which crypto a file is about, as its name tells it."""
+"""What the name and the folders of a file tell: whose candles they are, and how long.
+
+A name is read by a grammar, from its first to its last character:
+
+    [EXCHANGE]  SYMBOL  (LENGTH | dates | market | candles | EXCHANGE)*  endings
+
+`BTCUSDT-1h-2023-01.csv.gz`, `BTC_USDT_USDT-1h-futures.feather`, `Binance_BTCUSDT_2020_1h.csv`,
+`BINANCE_BTCUSDT.P, 60.csv`, `XBTUSD_60.csv` and `CCFUSD_H1.csv` are such names. Where there is a word that
+the grammar does not know, the name tells no symbol: no word of it is taken for one.
+
+Folders are looked at for what the archives of exchanges put into their names: `um/klines/BTCUSDT/1h/` holds
+the perpetual BTCUSDT.P, and `markPriceKlines/` no candles of a crypto at all.
+"""
 
 import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
+from services.data.readers.lengths import Evidence, length_from
+from services.data.readers.text_rows import shown
 from services.shared.errors import InvalidInput
-from services.shared.symbols import canonical_symbol
+from services.shared.symbols import DAY, EXCHANGES, PERPETUAL_WORD, WORD, Kind, Symbol, parse_symbol
 
-# What cryptos are priced in. The name of a pair ends in one of these; other words rarely do.
-_QUOTES = (
-    *("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USD", "DAI"),
-    *("EUR", "GBP", "JPY", "KRW", "TRY", "AUD", "BRL"),
-    *("BTC", "XBT", "ETH", "BNB"),
+_ENDINGS = re.compile(
+    r"(?: ?\(\d{1,3}\)| - copy)?"
+    r"(?:\.(?:csv|txt|tsv|tab|dat|jsonl?|ndjson|feather|arrow|ipc|parquet|pq|zip|gz))*",
+    re.IGNORECASE,
 )
-# 1h, 60 (Kraken's minutes), 2023, 01: where the symbol ends, and what the candles are begins.
-_INTERVAL_OR_DATE = re.compile(r"\d+[A-Za-z]?")
-_SEPARATORS = re.compile(r"[-_ ()]+")
+_END = r"(?=[-_ ,]|$)"
+_EXCHANGE = re.compile(r"([A-Za-z]+)[-_ :]")
+_SUFFIX = rf"(?:\.P|[-_](?:{PERPETUAL_WORD})|[-_](?:{DAY}))"
+# The longest spelling first: WBTC_USDT is no W priced in BTC.
+_SYMBOLS = tuple(
+    re.compile(pattern + _END, re.IGNORECASE)
+    for pattern in (
+        rf"{WORD}_{WORD}_{WORD}(?:-(?:{DAY}))?",
+        rf"{WORD}[-_]{WORD}{_SUFFIX}",
+        rf"{WORD}{_SUFFIX}",
+        rf"{WORD}[-_]{WORD}",
+        WORD,
+    )
+)
+_BETWEEN = re.compile(r", ?|[-_ ]")
+_YEAR, _MONTH, _DAY_OF_MONTH = r"(?:19|20)\d\d", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
+_DATE = re.compile(
+    rf"(?:{_YEAR}Q[1-4]|{_YEAR}(?:[-_.]?{_MONTH}(?:[-_.]?{_DAY_OF_MONTH}(?:T\d{{4}}(?:\d\d)?Z?)?)?)?"
+    rf"|\d{{10}}|\d{{13}}|to){_END}",
+    re.IGNORECASE,
+)
+# TradingView puts this behind the length where a chart is exported again.
+_EXPORT_NUMBER = re.compile(r"[0-9a-f]{5}$")
+_SIGNS = re.compile(r"[-_ ,.():]+")
+_CANDLES = frozenset({"candle", "candles", "kline", "klines", "ohlc", "ohlcv", "ohlcvt"})
+_FUTURES = frozenset(
+    {"futures", "um", "cm", "usdm", "coinm", "swap", "perp", "perpetual", "linear", "inverse"}
+)
+# In lower case and without a sign between, other quotes are the ends of words, as in `country`.
+_UNMISTAKABLE = re.compile(r".+(?:usd[a-z0-9]?|btc|xbt)")
+# In lower case they are words, as in `prices_usd` and `data_btc`; DATA_USDT is a pair.
+_NO_BASES = frozenset(
+    (
+        *("data", "candle", "candles", "kline", "klines", "price", "prices", "history", "historical"),
+        *("hist", "ohlc", "ohlcv", "chart", "export", "backup", "file", "files", "output", "input"),
+        *("result", "results", "market", "markets", "my", "all", "new", "old", "final", "clean", "raw"),
+        *("in", "of", "coin", "coins", "spot", "crypto", "strategy", "backtest", "portfolio"),
+    )
+)
+# What is no price of the crypto itself, by the words of a name in lower case.
+_MARK, _INDEX, _PREMIUM = "mark prices", "index prices", "premium index prices"
+_FUNDING, _TRADES, _HEIKIN_ASHI = "funding rates", "trades", "Heikin-Ashi candles"
+_OTHER_WORDS = {
+    **dict.fromkeys(("mark", "markprice", "markprices", "markpriceklines"), _MARK),
+    **dict.fromkeys(("index", "indexprice", "indexprices", "indexpriceklines"), _INDEX),
+    **dict.fromkeys(("premium", "premiumindex", "premiumindexklines"), _PREMIUM),
+    **dict.fromkeys(("funding", "fundingrate", "fundingrates"), _FUNDING),
+    **dict.fromkeys(("trades", "aggtrades"), _TRADES),
+    **dict.fromkeys(("ha", "heikin", "ashi", "heikinashi"), _HEIKIN_ASHI),
+    **dict.fromkeys(("renko", "kagi"), "candles that are not of equal length"),
+    **dict.fromkeys(("bookticker", "bookdepth", "orderbook", "liquidationsnapshot", "metrics"), "no candles"),
+    "openinterest": "open interest",
+}
+# These words are names of folders, and of people, too: they count next to the file only.
+_WEAK_WORDS = frozenset({"mark", "index", "premium", "funding", "trades", "metrics", "ha", "heikin", "ashi"})
+_HOMES = frozenset({"home", "users"})
+_ARCHIVE_FOLDERS = frozenset({"daily", "monthly", *_CANDLES})
 
 
-def symbol_of(path: Path) -> str | None:
-    """Return the symbol that a file's name begins with, or None where it tells none.
+@dataclass(frozen=True, slots=True)
+class FileName:
+    """What the name and the folders of a file tell.
 
-    `BTCUSDT.csv.gz`, `BTCUSDT-1h-2023-01.csv.gz`, `btc_usdt-1h.json`, `Binance_BTCUSDT_1h.csv` and
-    `BTC_USDT_USDT-1h-futures.feather` are BTCUSDT; `candles.csv` none.
+    `symbol` is None where they tell none, for the `reason`. `no_candles` tells what the file holds instead
+    of a crypto's candles, and is empty where it may hold them. `lengths` are how long the candles are.
     """
-    words: list[str] = []
-    for word in _SEPARATORS.split(path.name.split(".", 1)[0]):
-        if words and _INTERVAL_OR_DATE.fullmatch(word):
-            break
-        words.append(word)
-    words = [word for word in words if word]
-    if len(words) == 3 and words[1] == words[2]:
-        words.pop()  # a future's name ends in what it is settled in
-    pairs = [words, *([word] for word in words)]
-    return next((told for pair in pairs if _is_pair(pair) and (told := symbol_from("".join(pair)))), None)
+
+    symbol: str | None
+    reason: str = ""
+    no_candles: str = ""
+    lengths: tuple[Evidence, ...] = ()
 
 
-def symbol_from(text: str) -> str | None:
-    """Return a crypto's name as a symbol, None where it is none: `ETH/USDT:USDT` is ETHUSDT."""
+def told_by_name(path: Path) -> FileName:
+    """Return what the name of a file, and the folders above it, tell."""
+    stem = _stem(path.name)
+    folders = list(reversed(path.absolute().parent.parts))
+    near = _near(folders)
+    lengths = [
+        Evidence("its folder", length_s) for name in near if (length_s := length_from(name, bare=False))
+    ][:1]
+    no_candles = _other_than_candles(stem, near, folders)
     try:
-        return canonical_symbol(text.split(":", 1)[0], "file")
+        symbol, length_s = _read(stem)
+    except InvalidInput as error:
+        # No word of a name that the grammar does not know is a symbol, but one may tell a length.
+        told = (length_from(word, bare=False) for word in _SIGNS.split(stem))
+        lengths[:0] = [Evidence("its name", length_s) for length_s in told if length_s][:1]
+        return FileName(None, error.violations[0].reason, no_candles, tuple(lengths))
+    if length_s is not None:
+        lengths.insert(0, Evidence("its name", length_s))
+    if symbol.kind is Kind.SPOT and any(name.lower() in _FUTURES for name in near):
+        symbol = Symbol(symbol.root, ".P")
+    return FileName(symbol.canonical, no_candles=no_candles, lengths=tuple(lengths))
+
+
+def symbol_of_content(told: Iterable[str]) -> str | None:
+    """Return the crypto that a file's content names, None where it names none.
+
+    Raises InvalidInput, of the field `file`, where that cannot be read, or it is several.
+    """
+    symbols: dict[str, str] = {}
+    for text in told:
+        try:
+            symbol = parse_symbol(text, "file")
+        except InvalidInput as error:
+            raise InvalidInput.of(
+                "file", f"of its rows, {error.violations[0].reason}: give --symbol"
+            ) from None
+        if not symbol.is_pair:
+            raise InvalidInput.of(
+                "file",
+                f"its rows name the crypto {shown(text)}, which is no pair like BTCUSDT: give --symbol",
+            )
+        symbols.setdefault(symbol.canonical, text)
+    if len(symbols) > 1:
+        one, other, *_ = symbols.values()
+        raise InvalidInput.of("file", f"its rows are of several cryptos: {shown(one)} and {shown(other)}")
+    return next(iter(symbols), None)
+
+
+def _stem(name: str) -> str:
+    """Return a name without the endings that tell formats, and without the number of a copy."""
+    name = unicodedata.normalize("NFC", name)
+    return next((name[:end] for end in range(1, len(name)) if _ENDINGS.fullmatch(name, end)), name)
+
+
+def _read(stem: str) -> tuple[Symbol, int | None]:
+    """Return the symbol and the length that a name tells; raise InvalidInput where it is no such name."""
+    exchange = _EXCHANGE.match(stem)
+    begin = exchange.end() if exchange and exchange[1].upper() in EXCHANGES else 0
+    begin, symbol = _first_symbol(stem, begin) if begin else (0, None)
+    if symbol is None:
+        begin, symbol = _first_symbol(stem, 0)
+    if symbol is None:
+        raise InvalidInput.of("file", f"its name {shown(stem)} does not begin with a pair like BTCUSDT")
+    lengths: list[int] = []
+    while begin < len(stem):
+        between = _BETWEEN.match(stem, begin)
+        begin = between.end() if between else begin
+        if lengths and _EXPORT_NUMBER.match(stem, begin) and between and ", " in stem:
+            break
+        if date := _DATE.match(stem, begin):
+            begin = date.end()
+            continue
+        word = _BETWEEN.split(stem[begin:], maxsplit=1)[0]
+        if length_s := length_from(word):
+            lengths.append(length_s)
+        elif word.lower() in _FUTURES:
+            if symbol.kind is Kind.SPOT:
+                symbol = Symbol(symbol.root, ".P")
+        elif word.lower() == "spot" and symbol.kind is not Kind.SPOT:
+            raise InvalidInput.of("file", f"its name {shown(stem)} tells a future, and spot")
+        elif not between or (word.lower() not in (*_CANDLES, "spot") and word.upper() not in EXCHANGES):
+            raise InvalidInput.of(
+                "file", f"its name {shown(stem)} has {shown(word)}, which is no part of a name"
+            )
+        begin += len(word)
+    if len(set(lengths)) > 1:
+        raise InvalidInput.of("file", f"its name {shown(stem)} tells two lengths of candles")
+    return symbol, lengths[0] if lengths else None
+
+
+def _first_symbol(stem: str, begin: int) -> tuple[int, Symbol | None]:
+    """Return where the pair ends that is at `begin`, and the pair, None where there is none."""
+    for pattern in _SYMBOLS:
+        if (found := pattern.match(stem, begin)) and (symbol := _pair(found[0])):
+            return found.end(), symbol
+    return begin, None
+
+
+def _pair(text: str) -> Symbol | None:
+    if text not in (text.upper(), text.lower()):
+        return None  # `data_BTC` is written in two ways: a word and a crypto, not a pair
+    try:
+        symbol = parse_symbol(text)
     except InvalidInput:
         return None
+    words = _SIGNS.split(text)
+    is_word = text.islower() and (
+        words[0] in _NO_BASES or (len(words) == 1 and not _UNMISTAKABLE.fullmatch(text))
+    )
+    return symbol if symbol.is_pair and not is_word else None
 
 
-def _is_pair(words: list[str]) -> bool:
-    if not words:
-        return False
-    joined = "".join(words)
-    # `data_BTC` is written in two ways: a word and a crypto, not a pair.
-    if not (joined.isascii() and joined.isalnum() and joined in (joined.upper(), joined.lower())):
-        return False
-    *bases, last = (word.upper() for word in words)
-    if bases:
-        return len(bases) == 1 and last in _QUOTES
-    return any(last.endswith(quote) and last != quote for quote in _QUOTES)
+def _near(folders: list[str]) -> list[str]:
+    """Return the folders next to the file as far as archives name them: `um`, `klines`, `BTCUSDT`, `1h`."""
+    near = []
+    for name in folders:
+        is_of_archive = (
+            name.lower() in _ARCHIVE_FOLDERS
+            or length_from(name, bare=False)
+            or _DATE.fullmatch(name)
+            or _pair(name)
+        )
+        near.append(name)
+        if not is_of_archive:
+            break
+    return near
+
+
+def _other_than_candles(stem: str, near: list[str], folders: list[str]) -> str:
+    """Return what a file holds instead of candles, and what says so; empty where nothing does."""
+    words = _SIGNS.split(stem)
+    for word in (*words, *(f"{one}{other}" for one, other in pairwise(words))):
+        if what := _OTHER_WORDS.get(word.lower()):
+            return f"its name tells that it holds {what}"
+    for number, name in enumerate(folders):
+        word = _SIGNS.sub("", name).lower()
+        is_home = number + 1 < len(folders) and folders[number + 1].lower() in _HOMES
+        if (what := _OTHER_WORDS.get(word)) and (
+            word not in _WEAK_WORDS or (number < len(near) and not is_home)
+        ):
+            return f"its folder {shown(name)} tells that it holds {what}"
+    return ""

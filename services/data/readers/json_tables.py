@@ -6,11 +6,12 @@
 
 from collections.abc import Iterator, Sequence
 
+from services.data.readers.close_time import closed_by_last_column
 from services.data.readers.columns import Columns, GivenNames, find_columns, known_names
-from services.data.readers.file_symbol import symbol_of
+from services.data.readers.file_symbol import told_by_name
 from services.data.readers.json_text import Json, is_lines, parse, rows_of_lists, text
 from services.data.readers.symbol_column import told_by_last_column
-from services.data.readers.text_columns import closed_by_last_column, joined_times, without_volume
+from services.data.readers.text_columns import joined_times, without_volume
 from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import TextRows, shown
 from services.shared.errors import InvalidInput
@@ -37,7 +38,7 @@ def read_table(
 ) -> Iterator[TextRows]:
     """Yield the rows of lists of values below names, all at once."""
     first = next((record for record in records if isinstance(record, list)), [])
-    columns = find_columns(names, given, list(map(text, first)), symbol_of(file.path))
+    columns = find_columns(names, given, list(map(text, first)), told_by_name(file.path).symbol)
     return candle_columns(rows_of_lists(records, columns.picked(), (len(names),)), columns)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from services.data.readers.close_time import closed_by_last_column
 from services.data.readers.columns import Columns, GivenNames, find_columns
 from services.data.readers.delimited import (
     first_row,
@@ -10,9 +11,9 @@ from services.data.readers.delimited import (
     read_lines,
     separator_of,
 )
-from services.data.readers.file_symbol import symbol_of
+from services.data.readers.file_symbol import told_by_name
 from services.data.readers.symbol_column import told_by_last_column
-from services.data.readers.text_columns import closed_by_last_column, joined_times, without_volume
+from services.data.readers.text_columns import joined_times, without_volume
 from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import TextRows
 
@@ -31,7 +32,8 @@ def read(file: TextFile, given: GivenNames = GivenNames()) -> Iterator[TextRows]
     """
     head = file.head()
     names = header_names(head)
-    columns = find_columns(names, given, first_row(head, 1, len(names)), symbol_of(file.path))
+    symbol = told_by_name(file.path).symbol
+    columns = find_columns(names, given, first_row(head, 1, len(names)), symbol)
     return read_columns(file, 1, len(names), columns, separator_of(head))
 
 

@@ -21,12 +21,12 @@ class Rejection:
 class FileReading:
     """The good candles of one file, in ascending order, and what became of the other rows.
 
-    `row_name` is what the file's rows are called: line or record. `symbol` is the one that the file itself or
-    its name tells; None where neither does. `rejections` are those of the first rows that were `rejected`.
-    `duplicates` counts rows that repeat another with equal values, `conflicts` those of the rejected ones
-    that contradict the row that was taken. `still_open` counts rows whose candles had not ended,
-    `incomplete` candles that were left out because some of the shorter ones that make them are missing;
-    `length_s` is how long the file's candles are, in seconds.
+    `row_name` is what the file's rows are called: line or record. `symbol` is the one that was given, or that
+    the file itself or its name tells; None where none does, for the reason `no_symbol`. `rejections` are
+    those of the first rows that were `rejected`. `duplicates` counts rows that repeat another with equal
+    values, `conflicts` those of the rejected ones that contradict the row that was taken. `still_open` counts
+    rows whose candles had not ended, `incomplete` candles that were left out because some of the shorter ones
+    that make them are missing; `length_s` is how long the file's candles are, in seconds.
     """
 
     format: str
@@ -40,3 +40,4 @@ class FileReading:
     still_open: int
     incomplete: int
     length_s: int
+    no_symbol: str = ""

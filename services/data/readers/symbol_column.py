@@ -6,8 +6,8 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.data.readers.text_rows import TextRows, shown
-from services.shared.errors import InvalidInput
+from services.data.readers.file_symbol import symbol_of_content
+from services.data.readers.text_rows import TextRows
 
 SYMBOL_NAMES = ("symbol", "pair", "ticker")
 
@@ -23,10 +23,11 @@ def told_by_last_column(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
 
 
 def only_symbol(symbols: pa.StringArray) -> str | None:
-    """Return the one symbol of a column, without what people put between its currencies."""
+    """Return the one symbol of a column, as it is written there; the column may be empty in some rows.
+
+    Raises InvalidInput where rows are of several cryptos.
+    """
     found = [symbol for symbol in pc.unique(symbols).to_pylist() if symbol and symbol.strip()]
     if len(found) > 1:
-        raise InvalidInput.of(
-            "file", f"its rows are of several cryptos: {shown(found[0])} and {shown(found[1])}"
-        )
+        symbol_of_content(found)
     return found[0] if found else None

@@ -9,11 +9,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from services.data.readers.candle_rows import CandleRows
+from services.data.readers.close_time import lengths_from
 from services.data.readers.columns import TIME_KEYS, Columns, GivenNames, column_key, find_columns
 from services.data.readers.number_column import read_numbers
 from services.data.readers.symbol_column import only_symbol
 from services.data.readers.text_rows import CANDLE_FIELDS
-from services.data.readers.time_column import read_times, times_of_ticks
+from services.data.readers.time_column import floor_seconds, read_times, times_of_ticks
 from services.data.readers.written_times import DateOrder
 from services.shared.candles import Candles, PriceColumn, TimeColumn
 from services.shared.errors import InvalidInput
@@ -36,7 +37,7 @@ def wanted_columns(schema: pa.Schema, given: GivenNames) -> Columns:
     columns = find_columns(names, given)
     if len(columns.time) > 1 and not pa.types.is_timestamp(schema.field(columns.time[0]).type):
         raise InvalidInput.of("file", "its times are split into a date and a time: one column is needed")
-    return replace(columns, time=columns.time[:1], close_time=None)
+    return replace(columns, time=columns.time[:1])
 
 
 def read_batches(batches: Iterable[Sequence[pa.Array]], columns: Columns) -> Iterator[CandleRows]:
@@ -44,20 +45,23 @@ def read_batches(batches: Iterable[Sequence[pa.Array]], columns: Columns) -> Ite
     first, dates = 1, DateOrder()
     for time, *values in batches:
         prices = values[: len(columns.prices)]
-        others = values[len(prices) :]
+        others = list(map(_plain, values[len(columns.prices) :]))
         volume = others.pop(0) if columns.volume is not None else pa.array(np.zeros(len(time)))
+        close_time = others.pop(0) if columns.close_time is not None else None
+        symbol = others.pop(0) if columns.symbol is not None else None
         lines = np.arange(first, first + len(time))
         times, reasons = _times(_plain(time), dates, lines)
         numbers: list[PriceColumn] = []
-        for name, column in zip(CANDLE_FIELDS[1:], (*prices, volume), strict=True):
-            column_numbers, number_reasons = _numbers(name, _plain(column))
+        for name, column in zip(CANDLE_FIELDS[1:], (*map(_plain, prices), volume), strict=True):
+            column_numbers, number_reasons = _numbers(name, column)
             numbers.append(column_numbers)
             reasons = number_reasons | reasons
         yield CandleRows(
             lines=lines,
             candles=Candles(times, *numbers),
             reasons=reasons,
-            symbol=only_symbol(_texts("symbol", _plain(others[0]))) if others else None,
+            symbol=None if symbol is None else only_symbol(_texts("symbol", symbol)),
+            lengths_s=None if close_time is None else lengths_from(times, _seconds(close_time)),
         )
         first += len(times)
 
@@ -89,6 +93,16 @@ def _times(column: pa.Array, dates: DateOrder, lines: NDArray[np.int64]) -> tupl
     times, reasons = times_of_ticks(ticks, column.type.unit)
     empty = np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False)).tolist()
     return times, reasons | dict.fromkeys(empty, "the time is empty")
+
+
+def _seconds(column: pa.Array) -> TimeColumn:
+    """Return the Unix seconds that times lie in, -1 where there is none."""
+    if not pa.types.is_timestamp(column.type):
+        return floor_seconds(_texts("close_time", column))
+    ticks: NDArray[np.int64] = (
+        column.cast(pa.timestamp("us"), safe=False).cast(pa.int64()).fill_null(-1).to_numpy()
+    )
+    return ticks // 10**6
 
 
 def _numbers(name: str, column: pa.Array) -> tuple[PriceColumn, dict[int, str]]:

@@ -17,13 +17,6 @@ def joined_times(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
         yield replace(rows, columns=(times, *others))
 
 
-def closed_by_last_column(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
-    """Yield the rows with their last column as the times at which candles close, and without it."""
-    for rows in blocks:
-        *columns, close_time = rows.columns
-        yield replace(rows, columns=tuple(columns), close_time=close_time)
-
-
 def without_volume(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
     """Yield the rows, which have no volume, with one of 0 behind the prices."""
     for rows in blocks:

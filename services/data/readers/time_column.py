@@ -51,15 +51,18 @@ def read_times(
     return _careful_times(column, dates or DateOrder(), lines)
 
 
-def floor_seconds(column: TextColumn) -> TimeColumn:
-    """Return the whole Unix seconds that times lie in, shape (n,), and -1 where a text is no time."""
+def floor_seconds(column: TextColumn, dates: DateOrder | None = None) -> TimeColumn:
+    """Return the whole Unix seconds that times lie in, shape (n,), and -1 where a text is no time.
+
+    `dates` holds what other columns of the file told of the order of day and month.
+    """
     try:
         texts = pa.array(column, pa.string())
         if pc.all(pc.utf8_is_digit(texts)).as_py():
             return _epoch_seconds(pc.cast(texts, pa.int64()).to_numpy())[0]
         return (_iso_seconds(texts) if _is_iso(texts) else _decimal_seconds(texts))[0]
     except (pa.ArrowInvalid, UnicodeEncodeError):
-        seconds, _, is_written = read_written(_short_texts(column), DateOrder(), None)
+        seconds, _, is_written = read_written(_short_texts(column), dates or DateOrder(), None)
         for position in np.flatnonzero(~is_written).tolist():
             text = column[position] if isinstance(column, list) else column[position].as_py()
             time_s = _time(text.strip())[0]

@@ -157,7 +157,7 @@ async def _into_compute(market: Market, supply: ColumnSupply) -> float:
         async for _, columns in supplied:
             if not isinstance(columns, StoredCandles):
                 raise columns
-            count += len(columns.map())
+            count += len(columns.map().candles)
     took_s = time.perf_counter() - began
     if count != len(market.symbols) * HOURS:
         raise RuntimeError(f"{count} candles came")

@@ -5,13 +5,14 @@ import time
 from services.compute.engine import BacktestResult, Execution, Window, run_backtest
 from services.compute.engine.strategies.rsi import Rsi
 from services.shared.candles import Candles
+from services.shared.history import History
 from services.shared.interval import Interval
 from tests.bench.timing import Timing
 
 
 def backtest(candles: Candles, strategy: Rsi, window: Window) -> BacktestResult:
     """Run one backtest, all metrics."""
-    return run_backtest(candles, strategy, Interval.HOUR_1, window, Execution())
+    return run_backtest(History(candles), strategy, Interval.HOUR_1, window, Execution())
 
 
 def timed_market(market: list[Candles], strategy: Rsi, window: Window) -> Timing:

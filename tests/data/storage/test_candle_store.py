@@ -274,4 +274,4 @@ async def test_a_fingerprint_is_of_the_candles_that_come_with_it(store, cryptos,
     for history in histories:
         version = written[history.fingerprint]
         hours = interval.seconds // HOUR_S
-        assert history.candles.open.tolist() == version.open[::hours].tolist()
+        assert history.candles.open.tolist() == version.open[: COUNT // hours * hours : hours].tolist()

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from services.data.break_store import BreakStore
 from services.data.candle_store import CandleStore
 from services.data.cryptos import CryptoStore
 from services.data.database import Database
@@ -15,12 +16,14 @@ from services.data.move.dump import dump
 from services.data.move.manifest import MANIFEST, read_manifest
 from services.data.move.restore import RestoredCrypto, check_files, restore
 from services.data.retention import apply_retention
+from services.shared.breaks import BreakState
 from services.shared.candles import Candles
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 from tests.candle_making import random_candles
 
 from .conftest import Server, bits, history_of, listed, new_database
+from .test_breaks import at, flat, stretch
 from .test_retention import CANDLES, DAYS, NOW_S
 
 HOURS = 24 * 20
@@ -218,3 +221,33 @@ async def test_damaged_and_missing_files_are_found_before_anything_is_written(ma
     file.unlink()
     with pytest.raises(InvalidInput, match=r"^FOLDER: .*1d/NOISEUSDT.parquet is missing$"):
         list(check_files(folder, read_manifest(folder)))
+
+
+async def test_breaks_and_what_was_said_of_them_come_along(database, store, cryptos, other, folder):
+    candles = flat(stretch(0, 100, 5.0) | stretch(100, 200, 5000.0) | stretch(200, 300, 5.0))
+    await store.write_candles("AUSDT", False, candles)
+    breaks = BreakStore(database, cryptos)
+    await breaks.update("AUSDT", at(200), BreakState.REMOVED)
+    said = await breaks.update("AUSDT", at(50), BreakState.CONFIRMED)
+    await dumped(database, folder)
+    await restored(other, folder)
+    there = BreakStore(other, CryptoStore(other))
+    assert await there.of("AUSDT") == said
+    assert [each.state for each in said] == [
+        BreakState.CONFIRMED,
+        BreakState.DETECTED,
+        BreakState.REMOVED,
+    ]
+
+
+async def test_breaks_of_a_dump_without_any_are_found(database, store, cryptos, other, folder):
+    await store.write_candles("AUSDT", False, flat(stretch(0, 100, 5.5) | stretch(100, 200, 5000.0)))
+    await dumped(database, folder)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    for crypto in manifest["cryptos"]:
+        del crypto["breaks"]
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    await restored(other, folder)
+    there = await BreakStore(other, CryptoStore(other)).of("AUSDT")
+    assert there == await BreakStore(database, cryptos).of("AUSDT")
+    assert len(there) == 1

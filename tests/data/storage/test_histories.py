@@ -164,7 +164,8 @@ async def test_an_append_sends_the_last_candles_only(store, histories, database)
 
 
 async def test_times_of_the_first_year_are_told(store, histories, database):
-    ancient = candles_of([(EARLIEST_S, 1.0, 1.0, 1.0, 1.0, 1.0)])
+    next_week = (EARLIEST_S + 8 * 86_400, 1.0, 1.0, 1.0, 1.0, 1.0)
+    ancient = candles_of([(EARLIEST_S, 1.0, 1.0, 1.0, 1.0, 1.0), next_week])
     await store.write("AUSDT", False, blocks_of(ancient))
     known = (await history_of(database, "AUSDT")).fingerprint
     await store.write("AUSDT", False, blocks_of(candles_of([(EARLIEST_S, 2.0, 2.0, 2.0, 2.0, 1.0)])))

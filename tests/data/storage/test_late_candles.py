@@ -105,7 +105,7 @@ async def test_more_decimals_widen_what_is_stored_without_loss(store, database, 
     before = await _scales(database)
     longer = (await history_of(database, "AUSDT", interval)).candles
     last = Interval.WEEK_1.opening(START_S + 200 * HOUR_S) + Interval.WEEK_1.seconds
-    fine = candles_of([(last, 100.123456, 100.2, 100.1, 100.15, 7.5)])
+    fine = candles_of([(last + HOUR_S * hour, 100.123456, 100.2, 100.1, 100.15, 7.5) for hour in range(168)])
     await store.write("AUSDT", False, blocks_of(fine))
     assert before == (1, 1)
     assert await _scales(database) == (6, 1)

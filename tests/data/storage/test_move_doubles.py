@@ -5,13 +5,13 @@ from importlib.resources import files
 import asyncpg
 import pytest
 
-from services.data.aggregation import AGGREGATED, aggregate
+from services.data.aggregation import AGGREGATED
 from services.data.candle_store import CandleStore
 from services.data.cryptos import CryptoStore
 from services.data.database import Database
 from services.data.migrate import migrate
 from services.shared.errors import Refused
-from tests.candle_making import random_candles
+from tests.candle_making import longer_candles, random_candles
 
 from .conftest import bits, blocks_of, execute, history_of, listed, rows
 
@@ -61,7 +61,7 @@ async def _assert_all_is_there(database: Database) -> None:
     for symbol, candles in expected.items():
         assert bits((await history_of(database, symbol)).candles) == bits(candles)
         for interval in AGGREGATED:
-            longer, _ = aggregate(candles, interval)
+            longer = longer_candles(candles, interval)
             assert bits((await history_of(database, symbol, interval)).candles) == bits(longer)
 
 

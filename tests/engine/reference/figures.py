@@ -3,6 +3,8 @@
 import math
 from datetime import UTC, datetime
 
+from services.compute.engine import ExitReason
+
 DAY_S = 86_400
 MONDAY_S = 4 * DAY_S  # 1970-01-05
 
@@ -40,7 +42,7 @@ def _rounded(fraction):
     return 0.0 if abs(fraction) < ROUNDING else fraction
 
 
-def metrics_of(times, opens, closes, equity, positions, capital, interval_s):
+def metrics_of(times, holding, equity, positions, capital, interval_s):
     n = len(equity)
     returns = returns_of(equity, capital)
     root = math.sqrt(365 * DAY_S / interval_s)
@@ -68,12 +70,16 @@ def metrics_of(times, opens, closes, equity, positions, capital, interval_s):
     held_closes = 0
     for t in range(n):
         for position in positions:
-            if position.entry <= t and (position.exit is None or t < position.exit):
+            end = n if position.exit is None else position.exit
+            if position.reason is ExitReason.BREAK:
+                # Closed at a close that counts.
+                end += 1
+            if position.entry <= t < end:
                 held_closes += 1
     return {
         "total_return": equity[-1] / capital - 1,
         "final_equity": equity[-1],
-        "buy_and_hold_return": closes[-1] / opens[0] - 1,
+        "buy_and_hold_return": holding,
         "cagr": cagr,
         "annual_volatility": None if std is None else std * root,
         "sharpe_ratio": mean / std * root if std else None,
@@ -90,6 +96,7 @@ def metrics_of(times, opens, closes, equity, positions, capital, interval_s):
         "best_trade": max(trade_returns) if closed else None,
         "worst_trade": min(trade_returns) if closed else None,
         "borrow_paid": math.fsum(position.borrowed for position in positions),
+        "funding_paid": math.fsum(position.funded for position in positions),
     }
 
 
@@ -124,3 +131,32 @@ def coverage_of(times, window, interval_s):
             longest_gap = max(longest_gap, gap)
         opening += interval_s
     return expected, missing, longest_gap
+
+
+def holding_of(parts, at_close):
+    """Return what holding brings over parts, each its opens and closes; None where nothing can be held."""
+    growth = None
+    for opens, closes in parts:
+        if at_close:
+            first_price = closes[0]
+        elif len(opens) > 1:
+            first_price = opens[1]
+        else:
+            continue
+        growth = (1.0 if growth is None else growth) * closes[-1] / first_price
+    return None if growth is None else growth - 1
+
+
+def missing_hours_of(times, partial, window, interval_s):
+    """Return how many hours have no candle, from the first to the end of the last candle there could be."""
+    present, hours, missing = set(times), interval_s // 3_600, 0
+    opening = window.start_s
+    while (opening - MONDAY_S) % interval_s != 0:
+        opening += 1
+    while opening < window.end_s:
+        if opening not in present:
+            missing += hours
+        elif opening in partial:
+            missing += hours - partial[opening]
+        opening += interval_s
+    return missing

@@ -24,7 +24,7 @@ class Position:
     profit_level: float | None = None
     trail: float | None = None
     trail_reach: float | None = None
-    borrowed: float = 0.0
+    carry: float = 0.0
     exit: int | None = None
     exit_price: float | None = None
     exit_fee: float = 0.0
@@ -37,8 +37,16 @@ class Position:
     @property
     def profit(self) -> float:
         if self.side > 0:
-            return self.worth - self.cost
-        return self.units * self.entry_price - self.entry_fee + self.worth - self.borrowed
+            return self.worth - self.cost - self.carry
+        return self.units * self.entry_price - self.entry_fee + self.worth - self.carry
+
+    @property
+    def borrowed(self) -> float:
+        return self.carry if self.side < 0 else 0.0
+
+    @property
+    def funded(self) -> float:
+        return self.carry if self.side > 0 else 0.0
 
     @property
     def return_fraction(self) -> float:
@@ -66,29 +74,34 @@ class Fills:
     own: list[float]
     positions: list[Position]
     clearance: float
+    cash: float
 
 
-def trade(candles, buy, sell, execution, interval_s, atr, volatility):
-    """Trade signals on candles (an object with lists time_s, open, high, low, close)."""
-    return _Account(execution, interval_s, atr, volatility).run(candles, buy, sell)
+def trade(candles, buy, sell, execution, interval_s, atr, volatility, cash, *, breaks_off):
+    """Trade signals on candles (an object with lists time_s, open, high, low, close), beginning with `cash`.
+
+    Where the history breaks off after them, the last close closes what is open.
+    """
+    account = _Account(execution, interval_s, atr, volatility, cash)
+    return account.run(candles, buy, sell, breaks_off)
 
 
 class _Account:
-    def __init__(self, execution, interval_s, atr, volatility):
+    def __init__(self, execution, interval_s, atr, volatility, cash):
         self.terms, self.interval_s = execution, interval_s
         self.atr, self.volatility = atr, volatility
         self.fee, self.slippage = execution.fee_rate, execution.slippage_bps / 10_000
-        self.cash = execution.initial_capital
+        self.cash = cash
         self.held = None
         self.positions = []
         self.clearance = math.inf
 
-    def run(self, candles, buy, sell):
+    def run(self, candles, buy, sell, breaks_off):
         at_close = self.terms.fill_time is FillTime.SAME_CLOSE
         equity, own, share = [], [], 1.0
         for t in range(len(candles.close)):
             time_s, open_, close = candles.time_s[t], candles.open[t], candles.close[t]
-            self.borrow(open_, time_s)
+            self.charge(open_, time_s)
             if t > 0 and not at_close:
                 self.obey(buy[t - 1], sell[t - 1], t - 1, t, open_, time_s)
             if self.held is not None:
@@ -102,9 +115,11 @@ class _Account:
             if equity[-1] > 0:
                 share = min(share, equity[-1] / (self.cash + abs(value)))
             own.append(share)
-        if self.held is not None:
+        if self.held is not None and breaks_off:
+            self.leave(len(candles.close) - 1, candles.close[-1], ExitReason.BREAK)
+        elif self.held is not None:
             self.held.worth = self.held.side * self.held.units * candles.close[-1]
-        return Fills(equity, own, self.positions, self.clearance)
+        return Fills(equity, own, self.positions, self.clearance, self.cash)
 
     def obey(self, buy, sell, signal, t, price, time_s):
         side = 0 if self.held is None else self.held.side
@@ -171,7 +186,7 @@ class _Account:
         held.exit_price = raw * (1 - held.side * self.slippage)
         held.exit_fee = held.units * held.exit_price * self.fee
         held.worth = held.side * held.units * held.exit_price - held.exit_fee
-        if held.side < 0 and reason is not ExitReason.LIQUIDATION:
+        if (held.side < 0 or self.cash < 0) and reason is not ExitReason.LIQUIDATION:
             self.watch(self.cash, -held.worth)
         if self.cash + held.worth < 0 or reason is ExitReason.LIQUIDATION:
             # No more than everything can be lost.
@@ -199,7 +214,7 @@ class _Account:
         else:
             # Only now: for the next candle.
             self.pull_trail(high, low)
-            self.borrow(close, close_s)
+            self.charge(close, close_s)
             self.liquidate_at(close, t)
         if self.held is not None:
             held.seen += [high, low]
@@ -211,6 +226,10 @@ class _Account:
         if held.side < 0:
             # The price at which buying back takes all of the cash.
             ruin = self.cash / (held.units * (1 + self.slippage) * (1 + self.fee))
+            stops.append((ruin, ExitReason.LIQUIDATION))
+        elif self.cash < 0:
+            # What funding has taken beyond the cash, the position has to bring when it is sold.
+            ruin = -self.cash / (held.units * (1 - self.slippage) * (1 - self.fee))
             stops.append((ruin, ExitReason.LIQUIDATION))
         stops = [stop for stop in stops if stop[0] is not None]
         stops.sort(key=lambda stop: held.side * stop[0], reverse=True)
@@ -234,6 +253,11 @@ class _Account:
             self.watch(self.cash, cost)
             if cost >= self.cash:
                 self.leave(t, close, ExitReason.LIQUIDATION)
+        elif self.cash < 0:
+            brought = self.held.units * close * (1 - self.slippage) * (1 - self.fee)
+            self.watch(-self.cash, brought)
+            if brought <= -self.cash:
+                self.leave(t, close, ExitReason.LIQUIDATION)
 
     def fallen(self, price, stop):
         return stop is not None and (price <= stop if self.held.side > 0 else price >= stop)
@@ -241,15 +265,16 @@ class _Account:
     def reached(self, price, level):
         return level is not None and (price >= level if self.held.side > 0 else price <= level)
 
-    def borrow(self, price, time_s):
-        """Charge a short position since the last time: for a gap at the open, for a candle at its close."""
-        if self.held is None or self.held.side > 0:
+    def charge(self, price, time_s):
+        """Charge a position since the last time: for a gap at the open, for a candle at its close."""
+        if self.held is None:
             return
         held = self.held
+        rate = self.terms.borrow_rate if held.side < 0 else self.terms.funding_rate
         years = (time_s - held.charged_until_s) / YEAR_S
-        cost = held.units * price * self.terms.borrow_rate * years
+        cost = held.units * price * rate * years
         self.cash -= cost
-        held.borrowed += cost
+        held.carry += cost
         held.charged_until_s = time_s
 
     def watch(self, price, *levels):

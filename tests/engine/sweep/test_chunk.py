@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from services.compute.engine import (
     METRIC_NAMES,
+    Detail,
     Distance,
     Execution,
     Strategy,
@@ -31,6 +32,7 @@ from services.compute.engine.sweep import (
 )
 from services.shared.candles import Candles
 from services.shared.errors import NotFound, Refused
+from services.shared.history import History
 from services.shared.interval import Interval
 from tests.candle_making import START_S, random_candles
 
@@ -41,6 +43,7 @@ WINDOWS = (
     Window(START_S + 3600 * 200, START_S + 3600 * 400),
     Window(START_S + 3600 * 400, START_S + 3600 * 600),
 )
+STRETCHES = (5, 3)
 EXECUTIONS = [
     Execution(),
     Execution(stop_loss=Distance(atr_multiple=2.0), slippage_bps=3.0),
@@ -62,11 +65,11 @@ GRIDS = [
 
 def chunk_of(grid: Grid, execution: Execution, windows: tuple[Window, ...], part: slice) -> SweepChunk:
     positions = grid.possible()[part]
-    return SweepChunk(Sweep(grid, HOUR, windows, execution), part.start or 0, positions)
+    return SweepChunk(Sweep(grid, HOUR, windows, execution, STRETCHES), part.start or 0, positions)
 
 
 def single(candles: Candles, strategy: Strategy, window: Window, execution: Execution) -> list[float]:
-    metrics = run_backtest(candles, strategy, HOUR, window, execution).metrics
+    metrics = run_backtest(History(candles), strategy, HOUR, window, execution).metrics
     values = [getattr(metrics, name) for name in METRIC_NAMES]
     return [np.nan if value is None else value for value in values]
 
@@ -74,7 +77,7 @@ def single(candles: Candles, strategy: Strategy, window: Window, execution: Exec
 @pytest.mark.parametrize("execution", EXECUTIONS, ids=["plain", "stop", "target"])
 @pytest.mark.parametrize("grid", GRIDS, ids=lambda grid: grid.base.name)
 def test_a_chunk_is_its_single_backtests_bit_by_bit(grid: Grid, execution: Execution) -> None:
-    computed = compute_chunk(CANDLES, chunk_of(grid, execution, WINDOWS, slice(None)))
+    computed = compute_chunk(History(CANDLES), chunk_of(grid, execution, WINDOWS, slice(None)))
     expected = np.array(
         [
             [single(CANDLES, grid.strategy(position), window, execution) for window in WINDOWS]
@@ -85,15 +88,45 @@ def test_a_chunk_is_its_single_backtests_bit_by_bit(grid: Grid, execution: Execu
     assert (computed.failed, computed.first_failure) == (0, None)
 
 
+@pytest.mark.parametrize("execution", EXECUTIONS, ids=["plain", "stop", "target"])
+@pytest.mark.parametrize("grid", GRIDS, ids=lambda grid: grid.base.name)
+def test_returns_are_those_of_the_single_backtests_equity(grid: Grid, execution: Execution) -> None:
+    # The first stretch of 40 hours has no candle, the second misses its last one.
+    there = np.ones(HOURS, np.bool_)
+    there[200:240] = there[279] = False
+    candles = Candles(*(column[there] for column in CANDLES.columns()))
+    computed = compute_chunk(History(candles), chunk_of(grid, execution, WINDOWS, slice(None)))
+    expected = []
+    for position in grid.possible().tolist():
+        row = []
+        for window, stretches in zip(WINDOWS, STRETCHES, strict=True):
+            curve = run_backtest(
+                candles, grid.strategy(position), HOUR, window, execution, Detail.EQUITY
+            ).equity_curve
+            assert curve is not None
+            before = execution.initial_capital
+            for end in range(1, stretches + 1):
+                end_s = window.start_s + 3600 * 200 * end / stretches
+                closes = curve.equity[curve.open_time_s < end_s]
+                last = float(closes[-1]) if len(closes) else before
+                row.append(last / before - 1)
+                before = last
+        expected.append(row)
+    assert computed.returns.dtype == np.float32
+    np.testing.assert_array_equal(computed.returns, np.array(expected, np.float32))
+    assert (computed.returns[:, 0] == 0).all()
+
+
 @given(cut=st.integers(0, 20), grid=st.sampled_from(GRIDS))
 @settings(max_examples=20, deadline=None)
 def test_where_a_sweep_is_cut_into_chunks_changes_nothing(cut: int, grid: Grid) -> None:
     parts = [slice(0, cut), slice(cut, None)]
     whole, *halves = (
-        compute_chunk(CANDLES, chunk_of(grid, Execution(), WINDOWS, part)).figures
+        compute_chunk(History(CANDLES), chunk_of(grid, Execution(), WINDOWS, part))
         for part in (slice(None), *parts)
     )
-    assert np.concatenate(halves).tobytes() == whole.tobytes()
+    assert np.concatenate([half.figures for half in halves]).tobytes() == whole.figures.tobytes()
+    assert np.concatenate([half.returns for half in halves]).tobytes() == whole.returns.tobytes()
 
 
 def test_columns_that_are_not_read_may_be_empty() -> None:
@@ -106,16 +139,18 @@ def test_columns_that_are_not_read_may_be_empty() -> None:
             empty = {name: np.empty(0) for name in ("open", "high", "low", "close", "volume")}
             some = Candles(CANDLES.open_time_s, **{**empty, **columns})
             assert (
-                compute_chunk(some, chunk).figures.tobytes()
-                == compute_chunk(CANDLES, chunk).figures.tobytes()
+                compute_chunk(History(some), chunk).figures.tobytes()
+                == compute_chunk(History(CANDLES), chunk).figures.tobytes()
             )
 
 
 def test_combinations_that_need_more_candles_are_undefined_and_counted() -> None:
     grid = make_grid(MaCross(fast=2), [ParameterValues("slow", [5, 700, 9, 500])])
-    computed = compute_chunk(CANDLES, chunk_of(grid, Execution(), WINDOWS, slice(None)))
+    computed = compute_chunk(History(CANDLES), chunk_of(grid, Execution(), WINDOWS, slice(None)))
     undefined = np.isnan(computed.figures).all(axis=2)
     assert undefined.tolist() == [[False, False], [True, True], [False, False], [True, False]]
+    failed = np.repeat(undefined, STRETCHES, axis=1)
+    assert (np.isnan(computed.returns) == failed).all()
     assert computed.failed == 3
     assert isinstance(computed.first_failure, Refused)
     assert "need 700 candles, and there are 400" in str(computed.first_failure)
@@ -124,7 +159,7 @@ def test_combinations_that_need_more_candles_are_undefined_and_counted() -> None
 def test_a_window_without_candles_fails_for_all_combinations() -> None:
     after = Window(WINDOWS[-1].end_s, WINDOWS[-1].end_s + 3600)
     chunk = chunk_of(GRIDS[0], Execution(), (after, WINDOWS[0]), slice(None))
-    computed: ChunkFigures = compute_chunk(CANDLES, chunk)
+    computed: ChunkFigures = compute_chunk(History(CANDLES), chunk)
     assert np.isnan(computed.figures[:, 0]).all()
     assert not np.isnan(computed.figures[:, 1, 0]).any()
     assert computed.failed == len(chunk.positions)

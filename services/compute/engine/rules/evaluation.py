@@ -3,6 +3,9 @@
 What is undefined (an indicator that has not seen enough, a division by zero) is NaN in a series. A
 condition that depends on it is neither true nor false, and no signal: logic has three values
 (S. C. Kleene, Introduction to Metamathematics, 1952), so `not` of the undefined is undefined as well.
+
+A comparison never depends on rounding where its sides have exact values. Where float64 values are closer than
+`rounding` allows to trust them, the exact values decide: averages that are equal on paper are equal.
 """
 
 from collections import OrderedDict
@@ -12,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.compute.engine.rules.check import constants_of
+from services.compute.engine.rules.exact import ExactValues, decided_by_rounding
 from services.compute.engine.rules.functions import FUNCTIONS, parts_of
 from services.compute.engine.rules.nodes import Call, Column, Expression, Number
+from services.compute.engine.rules.rounding import Accuracy, Rounding, positions_within
 from services.shared.candles import Candles, PriceColumn
 
 Flags = NDArray[np.bool_]
@@ -33,6 +38,8 @@ _OPPOSITES = {
     "greater": "less_equal",
     "greater_equal": "less",
 }
+_NONE = np.empty((2, 0), np.int64)
+_ZERO = Number(0.0)
 _CROSSES = {"crosses_above": ("greater", "less_equal"), "crosses_below": ("less", "greater_equal")}
 
 
@@ -43,6 +50,8 @@ class Evaluation:
         self.candles = candles
         self._kept: OrderedDict[object, NDArray[Any]] = OrderedDict()
         self._bytes = 0
+        self._exact = ExactValues(candles)
+        self._accuracies: dict[Expression, Accuracy] = {}
 
     def condition(self, expression: Expression) -> Flags:
         """Return where a condition holds: bool of shape (n,), read-only."""
@@ -65,6 +74,8 @@ class Evaluation:
         function = FUNCTIONS[node.function]
         of = self.series if function.is_indicator else self._value
         inputs = [of(child) for child in node.arguments[: len(function.inputs)]]
+        if node.function == "divide":
+            inputs[1] = self._with_exact_zeros(inputs[1], node.arguments[1])
         assert function.compute is not None
         value = function.compute(*inputs, *constants_of(function, node))
         if function.part is not None:
@@ -107,7 +118,40 @@ class Evaluation:
     def _compare(self, name: str, arguments: tuple[Expression, ...]) -> Flags:
         left, right = (self._value(child) for child in arguments)
         truth = _COMPARISONS[name](left, right)
-        return truth if isinstance(truth, np.ndarray) else np.full(len(self.candles), truth)
+        truth = truth if isinstance(truth, np.ndarray) else np.full(len(self.candles), truth)
+        if decided_by_rounding(*arguments):
+            positions, order = self._close_calls(*arguments)
+            truth[positions] = _COMPARISONS[name](order, 0)
+        return truth
+
+    def _close_calls(self, left: Expression, right: Expression) -> NDArray[np.int64]:
+        """Return the candles at which rounding could decide a comparison, and the exact order there.
+
+        Shape (2, k): the positions, and -1, 0 or 1 where left is below right, equal, or above. Both series
+        have exact values.
+        """
+        key = ("close calls", left, right)
+        kept: NDArray[np.int64] | None = self._find(key)
+        if kept is not None:
+            return kept
+        # Made anew each time: kept, it would make a cycle, which frees columns later than they could be.
+        tolerance = Rounding(self.candles, self.series, self._accuracies).tolerance(left, right)
+        positions = positions_within(self.series(left), self.series(right), tolerance)
+        calls = np.array([positions, self._exact.order(left, right, positions)]) if len(positions) else _NONE
+        self._keep(key, calls)
+        return calls
+
+    def _with_exact_zeros(self, value: Any, node: Expression) -> Any:
+        """Return the values of a series, 0 where it is 0 on paper: nothing can be divided by it there."""
+        if not decided_by_rounding(node, _ZERO):
+            return value
+        positions, order = self._close_calls(node, _ZERO)
+        zeros = positions[order == 0]
+        if not len(zeros):
+            return value
+        values = np.broadcast_to(value, len(self.candles)).copy()
+        values[zeros] = 0.0
+        return values
 
     def _find(self, key: object) -> Any:
         kept = self._kept.get(key)

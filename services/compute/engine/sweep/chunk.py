@@ -11,9 +11,11 @@ from services.compute.engine.backtest import TradedWindow, columns_of
 from services.compute.engine.execution import Execution
 from services.compute.engine.results import METRIC_NAMES, Window
 from services.compute.engine.strategies import Strategy
+from services.compute.engine.sweep.blocks import stretch_ends_s, stretch_returns
 from services.compute.engine.sweep.grid import Grid
-from services.shared.candles import VALUE_COLUMNS, Candles
+from services.shared.candles import VALUE_COLUMNS
 from services.shared.errors import BackcastError, NotFound, Refused
+from services.shared.history import History
 from services.shared.interval import Interval
 
 # Some 0.05 s of work for a year of hours: what indicators cost is shared by many, and a sweep that is
@@ -28,12 +30,16 @@ def chunk_size(windows: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What all chunks of a sweep have in common."""
+    """What all chunks of a sweep have in common.
+
+    `stretches` are into how many stretches of equal time each window is cut whose returns are told.
+    """
 
     grid: Grid
     interval: Interval
     windows: tuple[Window, ...]
     execution: Execution
+    stretches: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +55,18 @@ class SweepChunk:
 class ChunkFigures:
     """The figures of a chunk: float64 of shape (combinations, windows, len(METRIC_NAMES)).
 
-    A backtest that could not be computed has NaN in all of them; `failed` is how many these are, and
+    `returns` are the equity's over the windows' stretches, float32 of shape (combinations, all stretches). A
+    backtest that could not be computed has NaN in all of them; `failed` is how many these are, and
     `first_failure` why the first could not, in the order of combinations, then of windows.
     """
 
     figures: NDArray[np.float64]
+    returns: NDArray[np.float32]
     failed: int
     first_failure: BackcastError | None
 
 
-def compute_chunk(candles: Candles, chunk: SweepChunk) -> ChunkFigures:
+def compute_chunk(history: History, chunk: SweepChunk) -> ChunkFigures:
     """Backtest every combination of `chunk` in every window, as TradedWindow.metrics does.
 
     Indicators that combinations have in common are computed once. Columns that are not in
@@ -67,19 +75,33 @@ def compute_chunk(candles: Candles, chunk: SweepChunk) -> ChunkFigures:
     sweep = chunk.sweep
     strategies = _strategies(sweep.grid, chunk.positions.tobytes())
     figures = np.full((len(strategies), len(sweep.windows), len(METRIC_NAMES)), np.nan)
+    equities = []
     failures: dict[tuple[int, int], BackcastError] = {}
-    for w, window in enumerate(sweep.windows):
+    for w, (window, stretches) in enumerate(zip(sweep.windows, sweep.stretches, strict=True)):
+        equity = np.full((len(strategies), stretches), np.nan)
+        equities.append(equity)
         try:
-            traded = TradedWindow(candles, sweep.interval, window, sweep.execution)
+            traded = TradedWindow(history, sweep.interval, window, sweep.execution)
         except NotFound as error:
             failures |= {(s, w): error for s in range(len(strategies))}
             continue
+        before = traded.candles_before(stretch_ends_s(window, stretches))
+        closes = np.maximum(before - 1, 0)
         for s, strategy in enumerate(strategies):
             try:
-                figures[s, w] = traded.metrics(strategy)
+                figures[s, w], equity[s] = traded.metrics_and_equity(strategy, closes)
             except Refused as error:
                 failures[s, w] = error
-    return ChunkFigures(figures, len(failures), failures[min(failures)] if failures else None)
+        # Until the first candle there is the capital; what failed stays undefined.
+        untraded = int((before == 0).sum())
+        equity[~np.isnan(equity[:, -1:]).any(axis=1), :untraded] = sweep.execution.initial_capital
+    capital = sweep.execution.initial_capital
+    return ChunkFigures(
+        figures,
+        np.concatenate([stretch_returns(each, capital) for each in equities], axis=1),
+        len(failures),
+        failures[min(failures)] if failures else None,
+    )
 
 
 # The same chunk comes for one crypto after the other, and a strategy finds out what it needs once.

@@ -26,4 +26,8 @@ def read(file: TextFile) -> Iterator[TextRows]:
     answer = parse(file)
     rows = rows_of_lists(records_at(answer, "result", "list"), range(len(CANDLE_FIELDS)), (_WIDTH,))
     symbol = member(answer, "result", "symbol")
-    yield replace(rows, symbol=symbol if isinstance(symbol, str) else None)
+    if not isinstance(symbol, str):
+        symbol = None
+    elif symbol.isalnum() and member(answer, "result", "category") in ("linear", "inverse"):
+        symbol = f"{symbol.removesuffix('PERP')}.P"  # what has no date is a perpetual
+    yield replace(rows, symbol=symbol)

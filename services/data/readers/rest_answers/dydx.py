@@ -1,6 +1,6 @@
 """dYdX: `candles`, the newest first, in an envelope or without: startedAt (ISO), open, …, baseTokenVolume.
 
-https://docs.dydx.xyz/indexer-client/http#get-candles
+https://docs.dydx.xyz/indexer-client/http#get-candles. All of its markets are perpetuals.
 """
 
 from collections.abc import Iterator
@@ -38,9 +38,10 @@ def read(file: TextFile) -> Iterator[TextRows]:
     path = ("result", "candles") if member(answer, "result") else ("candles",)
     rows = rows_of_objects(records_at(answer, *path), _FIELDS)
     *columns, tickers, resolutions = rows.columns
+    symbol = only_symbol(pa.array(tickers, pa.string()))
     yield replace(
         rows,
         columns=tuple(columns),
-        symbol=only_symbol(pa.array(tickers, pa.string())),
+        symbol=symbol and f"{symbol}.P",
         length_s=next(map(_LENGTHS_S.get, resolutions), None),
     )

@@ -1,0 +1,69 @@
+"""`backcast data delete`: cryptos that are not to be stored any more."""
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.cli.console import counted, make_console, say
+from services.cli.errors import readable_errors
+from services.cli.gateway_channel import open_gateway
+from services.shared.clock import utc
+from services.shared.errors import Denied, InvalidInput, Refused
+from services.shared.symbols import canonical_symbol
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.crypto_pb2 import Crypto
+
+
+def delete_cryptos(symbols: list[str], yes: bool, address: str) -> bool:
+    """Delete cryptos, after a question unless `yes`; return whether they were deleted."""
+    wanted = list(dict.fromkeys(canonical_symbol(symbol, "SYMBOL") for symbol in symbols))
+    if not yes:
+        if not sys.stdin.isatty():
+            raise Refused("nobody is here to be asked whether to delete: --yes says so")
+        console = make_console()
+        for line in asyncio.run(_what_goes(wanted, address)):
+            say(console, line)
+        if not typer.confirm("Delete this for ever?"):
+            say(console, "nothing was deleted")
+            return False
+    asyncio.run(_delete(wanted, address))
+    return True
+
+
+async def _what_goes(symbols: list[str], address: str) -> list[str]:
+    """Return a line for each crypto; raise InvalidInput where there is none of a symbol."""
+    request = pb.ListCryptosRequest(symbols=symbols, page_size=len(symbols))
+    try:
+        with readable_errors("gateway", address):
+            async with open_gateway(address) as channel:
+                page = await MarketDataServiceStub(channel).ListCryptos(request)
+    except Denied:
+        # Who may delete need not have the right to read.
+        return symbols
+    found = {crypto.symbol: crypto for crypto in page.cryptos}
+    for symbol in symbols:
+        if symbol not in found:
+            raise InvalidInput.of("SYMBOL", f"there is no crypto {symbol!r}")
+    return [f"{symbol}: {_stored(found[symbol])}" for symbol in symbols]
+
+
+async def _delete(symbols: list[str], address: str) -> None:
+    console = make_console()
+    async with open_gateway(address) as channel:
+        stub = MarketDataServiceStub(channel)
+        for symbol in symbols:
+            with readable_errors("gateway", address):
+                deleted = await stub.DeleteCrypto(pb.DeleteCryptoRequest(symbol=symbol))
+            say(console, f"{symbol}: deleted {_stored(deleted.crypto)}")
+
+
+def _stored(crypto: "Crypto") -> str:
+    if not crypto.candle_count:
+        return "longer candles, whose hours retention has dropped"
+    first, last = (utc(time.seconds) for time in (crypto.first_candle_time, crypto.last_candle_time))
+    return f"{counted(crypto.candle_count, 'hourly candle')} from {first} to {last}"

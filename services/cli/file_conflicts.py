@@ -1,0 +1,56 @@
+"""Files of one import that say different things about the same hours of one crypto."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.shared.candles import Candles
+
+
+@dataclass(frozen=True, slots=True)
+class FileConflict:
+    """How one file contradicts others: in `hours`, first at `first_s` (Unix seconds), where file `other` is.
+
+    `close` is this file's close there and `other_close` the other one's.
+    """
+
+    other: int
+    hours: int
+    first_s: int
+    close: float
+    other_close: float
+
+
+def file_conflicts(files: Sequence[Candles]) -> dict[int, FileConflict]:
+    """Return the conflict of each file that has other values for an hour than another, by its position."""
+    columns = Candles.concatenate(list(files)).columns()
+    if not len(columns[0]):
+        return {}
+    # Rows of the same hour lie side by side, in the order of their files.
+    order = np.argsort(columns[0], kind="stable")
+    owners = np.repeat(np.arange(len(files)), [len(candles) for candles in files])[order]
+    time_s, *values = (column[order] for column in columns)
+    close = values[3]
+    begins = np.diff(time_s, prepend=time_s[0] - 1) != 0
+    starts, hour = np.flatnonzero(begins), np.cumsum(begins) - 1
+    first = starts[hour]
+    is_other = np.zeros(len(order), np.bool_)
+    for column in values:
+        is_other |= column != column[first]
+    # A row contradicts the first one of its hour; or, where it is as that one is, the first one that is not.
+    nowhere = len(order)
+    first_other = np.minimum.reduceat(np.where(is_other, np.arange(nowhere), nowhere), starts)[hour]
+    contradicted = np.where(is_other, first, first_other)
+    rows = np.flatnonzero(contradicted < nowhere)
+    found, firsts, hours = np.unique(owners[rows], return_index=True, return_counts=True)
+    return {
+        file: FileConflict(
+            int(owners[contradicted[row]]),
+            count,
+            int(time_s[row]),
+            float(close[row]),
+            float(close[contradicted[row]]),
+        )
+        for file, row, count in zip(found.tolist(), rows[firsts].tolist(), hours.tolist(), strict=True)
+    }

@@ -1,0 +1,96 @@
+"""What an import would do to the candles that are stored, and when it is refused for that."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.data.conflict_rule import ConflictRule
+from services.shared.candles import Candles
+from services.shared.clock import utc
+from services.shared.errors import Refused
+
+BoolColumn = NDArray[np.bool_]
+
+# What an import may change without being told to: a share of the stored hours that it overlaps with, and a
+# factor between a stored and an imported price. An exchange corrects single candles; another
+# market differs in all.
+_LARGEST_SHARE = 0.01
+_LARGEST_FACTOR = 1.5
+
+
+def changes(stored: Candles, candles: Candles) -> tuple[BoolColumn, BoolColumn]:
+    """Return which of `candles` are not stored at all, and which are stored with other values.
+
+    Both are of the shape of `candles`.
+    """
+    _, there, place = np.intersect1d(
+        candles.open_time_s, stored.open_time_s, assume_unique=True, return_indices=True
+    )
+    is_new = np.ones(len(candles), np.bool_)
+    is_new[there] = False
+    is_different = np.zeros(len(candles), np.bool_)
+    for column, stored_column in zip(candles.columns(), stored.columns(), strict=True):
+        is_different[there] |= column[there] != stored_column[place]
+    return is_new, is_different
+
+
+def check_overwriting(
+    symbol: str,
+    stored: Candles,
+    candles: Candles,
+    is_new: BoolColumn,
+    is_different: BoolColumn,
+    rule: ConflictRule,
+) -> None:
+    """Raise Refused where `rule` does not let an import change what is stored; the bools are of `changes`."""
+    if not is_different.any():
+        return
+    imported = candles.at(is_different)
+    there = stored.at(np.isin(stored.open_time_s, imported.open_time_s))
+    if rule is ConflictRule.FAIL:
+        raise Refused(_conflict(symbol, there, imported))
+    if rule is ConflictRule.GUARDED:
+        overlapping = int((~is_new).sum())
+        factors = _factors(there, imported)
+        if len(imported) > _LARGEST_SHARE * overlapping or factors.max() > _LARGEST_FACTOR:
+            raise Refused(_too_much(symbol, there, imported, overlapping, factors))
+
+
+def _factors(stored: Candles, imported: Candles) -> NDArray[np.float64]:
+    """Return by which factor the prices of each candle differ at most: 1 where none does."""
+    largest = np.ones(len(stored))
+    # A quotient of the furthest prices is infinite, which is far enough.
+    with np.errstate(over="ignore"):
+        for name in ("open", "high", "low", "close"):
+            here, there = getattr(stored, name), getattr(imported, name)
+            largest = np.maximum(largest, np.maximum(here, there) / np.minimum(here, there))
+    return largest
+
+
+def _conflict(symbol: str, stored: Candles, imported: Candles) -> str:
+    """Return a sentence about candles that are stored with other values."""
+    what = "1 candle" if len(imported) == 1 else f"{len(imported):,} candles"
+    return f"{symbol} has other values stored for {what}, the first at {_closes(stored, imported, 0)}"
+
+
+def _too_much(
+    symbol: str, stored: Candles, imported: Candles, overlapping: int, factors: NDArray[np.float64]
+) -> str:
+    """Return a sentence about an import that changes too much."""
+    worst = int(np.argmax(factors))
+    hours = "hour" if overlapping == 1 else "hours"
+    by = (
+        f"prices by a factor of up to {factors[worst]:,.4g}, at {_closes(stored, imported, worst)}"
+        if factors[worst] > 1
+        else f"only their volumes, the first at {utc(int(imported.open_time_s[0]))}"
+    )
+    return (
+        f"{symbol}: {len(imported):,} of {overlapping:,} stored {hours} would change, {by}: "
+        "if that is right, --on-conflict replace (CONFLICT_RULE_REPLACE) writes it"
+    )
+
+
+def _closes(stored: Candles, imported: Candles, position: int) -> str:
+    return (
+        f"{utc(int(imported.open_time_s[position]))}: "
+        f"close {stored.close[position]} is stored, {imported.close[position]} is imported"
+    )

@@ -1,0 +1,71 @@
+"""`backcast data breaks`: what is listed, and what can be said."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.candle_making import START_S
+from tests.cli.conftest import Cli
+
+
+async def _imported(cli: Cli, folder: Path, symbol: str) -> None:
+    rows = [f"{START_S + 3600 * hour},{price},{price},{price},{price},1" for hour, price in _PRICES]
+    (folder / f"{symbol}.csv").write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]))
+    finished = await cli("import", folder)
+    assert finished.status == 0
+    assert "1 break (" in finished.out
+    assert "break: 2 until 2024-01-02 01:00 UTC, 2,000 from 2024-01-02 02:00 UTC" in finished.out
+
+
+_PRICES = [(hour, 2 if hour < 26 else 2000) for hour in range(60)]
+
+
+def _rows(out: str, symbol: str) -> list[str]:
+    return [" ".join(line.split()[1:]) for line in out.splitlines() if line.strip().startswith(symbol)]
+
+
+async def test_they_are_listed_and_corrected(cli: Cli, tmp_path: Path) -> None:
+    await _imported(cli, tmp_path, "CLIBREAKUSDT")
+    found = "2024-01-02 01:00 2024-01-02 02:00 2 2,000 1,000 detected"
+    finished = await cli("data", "breaks")
+    assert finished.status == 0
+    assert _rows(finished.out, "CLIBREAKUSDT") == [found]
+
+    removed = await cli("data", "breaks", "clibreak/usdt", "--remove", "2024-01-02 02:00 UTC")
+    assert _rows(removed.out, "CLIBREAKUSDT") == [found.replace("detected", "removed")]
+    assert "1 break of 1 crypto" in removed.out
+    checked = await cli("data", "check", "CLIBREAKUSDT")
+    assert "break:" not in checked.out
+    # The same file again changes nothing about it.
+    assert "break" not in (await cli("import", tmp_path)).out
+
+    added = await cli("data", "breaks", "CLIBREAKUSDT", "--confirm", "2024-01-01T05:00")
+    assert _rows(added.out, "CLIBREAKUSDT") == [
+        "2024-01-01 04:00 2024-01-01 05:00 2 2 1 confirmed",
+        found.replace("detected", "removed"),
+    ]
+    for time in ("2024-01-01T05:00", "2024-01-02T02:00"):
+        reset = await cli("data", "breaks", "CLIBREAKUSDT", "--reset", time)
+    assert _rows(reset.out, "CLIBREAKUSDT") == [found]
+    assert "break: 2 until" in (await cli("data", "check", "CLIBREAKUSDT")).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--confirm", "2024-01-01"], "--confirm: is for the breaks of one SYMBOL"),
+        (["CLIAUSDT", "CLIBUSDT", "--reset", "2024-01-01"], "--reset: is for the breaks of one SYMBOL"),
+        (["CLIAUSDT", "--remove", "yesterday"], "--remove: 'yesterday' is not a time"),
+        (["CLIAUSDT", "--remove", "2024-01-01T05:30"], "after_time: is not a full hour"),
+        (["CLIAUSDT", "--remove", "2024-01-01T05:00"], "after_time: CLIAUSDT has no break at"),
+        (["CLIAUSDT", "--confirm", "2031-01-01"], "after_time: CLIAUSDT has no candle that opens at"),
+        (["CLINOSUCHUSDT"], "symbol: there is no crypto 'CLINOSUCHUSDT'"),
+    ],
+)
+async def test_what_cannot_be_is_named_in_one_line(
+    cli: Cli, imported: list[str], arguments: list[str], reason: str
+) -> None:
+    finished = await cli("data", "breaks", *arguments)
+    assert (finished.status, finished.out) == (1, "")
+    assert reason in finished.err
+    assert len(finished.err.splitlines()) == 1

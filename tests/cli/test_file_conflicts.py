@@ -1,0 +1,37 @@
+"""Which files contradict each other is what a comparison of all pairs tells."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.cli.file_conflicts import file_conflicts
+from services.shared.candles import Candles
+
+_files = st.lists(st.dictionaries(st.integers(0, 12), st.sampled_from([1.0, 2.0, 3.0])), max_size=5)
+
+
+def _candles(prices: dict[int, float]) -> Candles:
+    hours = np.array(sorted(prices), np.int64)
+    column = np.array([prices[hour] for hour in hours.tolist()], np.float64)
+    return Candles(hours * 3600, column, column, column, column, np.ones(len(hours)))
+
+
+@given(_files)
+def test_each_file_is_named_with_its_first_other_value(files: list[dict[int, float]]) -> None:
+    conflicts = file_conflicts([_candles(prices) for prices in files])
+    for place, prices in enumerate(files):
+        others = {
+            hour: {other for other in range(len(files)) if files[other].get(hour, price) != price}
+            for hour, price in sorted(prices.items())
+        }
+        hours = [hour for hour, those in others.items() if those]
+        assert (place in conflicts) == bool(hours)
+        if hours:
+            conflict = conflicts[place]
+            at_hour = hours[0]
+            assert (conflict.first_s, conflict.hours) == (at_hour * 3600, len(hours))
+            assert conflict.other in others[at_hour]
+            assert (conflict.close, conflict.other_close) == (
+                prices[at_hour],
+                files[conflict.other][at_hour],
+            )
