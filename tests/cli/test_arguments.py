@@ -14,6 +14,7 @@ from services.cli.main import app
 from services.cli.option_groups import takes_groups
 from services.cli.request_view import execution_words, strategy_words
 from services.cli.run_options import (
+    Breaks,
     CandleOptions,
     Direction,
     ExecutionOptions,
@@ -84,6 +85,7 @@ def test_nothing_given_is_left_to_the_gateway():
         ({"direction": Direction.LONG_ONLY}, {"direction": "DIRECTION_LONG_ONLY"}),
         ({"direction": Direction.SHORT_ONLY}, {"direction": "DIRECTION_SHORT_ONLY"}),
         ({"direction": Direction.LONG_SHORT}, {"direction": "DIRECTION_LONG_SHORT"}),
+        *(({"breaks": rule}, {"breakRule": f"BREAK_RULE_{rule.name}"}) for rule in Breaks),
         ({"size_fraction": "0"}, {"equityFraction": 0.0}),
         ({"size_amount": 1000.0}, {"quoteAmount": 1000.0}),
         ({"size_volatility": "0.4"}, {"volatilityTarget": {"annualVolatility": 0.4}}),
@@ -220,6 +222,9 @@ def test_a_strategy_in_words():
     [
         ({}, None),
         ({"direction": 2}, "short only"),
+        ({"breakRule": 1}, None),
+        ({"breakRule": 2}, "histories split at breaks"),
+        ({"breakRule": 3}, "breaks ignored"),
         ({"direction": 3, "borrowRate": 0.1}, "long and short, borrowing at 10% a year"),
         ({"fundingRate": -0.05}, "funding at -5% a year"),
         ({"equityFraction": 0.25}, "positions of 25% of the equity"),

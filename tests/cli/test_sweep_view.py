@@ -13,13 +13,18 @@ from backcast.gateway.v1 import sweep_pb2
 from services.cli.best_rows import BestRows
 from services.cli.failure_lines import failure_lines
 from services.cli.sweep_view import SweepView
-from services.cli.sweep_words import luck_words, started_words
+from services.cli.sweep_words import luck_words, started_words, walk_forward_words
 from services.gateway.sweep_messages import sweep_started
 from tests.gateway.test_sweep_plan import planned
 
 
-def row(combination: int, cryptos: int, sharpe: float | None) -> sweep_pb2.SweepRow:
-    made = sweep_pb2.SweepRow(combination=combination, cryptos=cryptos, strategy=Strategy(rsi=Rsi(period=3)))
+def row(combination: int, cryptos: int, sharpe: float | None, trades: float = 5) -> sweep_pb2.SweepRow:
+    made = sweep_pb2.SweepRow(
+        combination=combination,
+        cryptos=cryptos,
+        strategy=Strategy(rsi=Rsi(period=3)),
+        median_trades=trades,
+    )
     if sharpe is not None:
         made.train.median.sharpe_ratio = made.train.median.max_drawdown = sharpe
     return made
@@ -42,6 +47,13 @@ def test_rows_of_few_cryptos_come_last(metric: str) -> None:
             assert [rows.says_little(one) for one in rows.best()] == [False, False, False, True, True, True][
                 :size
             ]
+
+
+def test_rows_that_hardly_trade_come_after_all_others() -> None:
+    rows = BestRows("sharpe_ratio", 4, min_trades=2)
+    rows.add([row(0, 4, 9.0, 1.5), row(1, 4, 0.5, 2), row(2, 1, 3.0, 9), row(3, 4, None, 2)])
+    assert [one.combination for one in rows.best()] == [1, 3, 2, 0]
+    assert [rows.trades_too_little(one) for one in rows.best()] == [False, False, False, True]
 
 
 def test_where_nothing_is_defined_nothing_is_few() -> None:
@@ -81,6 +93,55 @@ def test_rows_that_say_little_are_explained() -> None:
     line = "listed last: combinations whose Sharpe is defined on fewer than half of the cryptos"
     assert line in shown()
     assert line not in shown(terminal=True, top=3)
+
+
+def test_rows_without_a_rank_are_explained() -> None:
+    line = "listed last: combinations without a rank, with a median of fewer than 6 trades"
+    assert line in shown(minTrades=6)
+    assert "without a rank" not in shown(minTrades=5)
+
+
+def test_what_the_folds_choices_brought_is_told() -> None:
+    console = Console(file=io.StringIO(), width=100, color_system=None)
+    request = {
+        **{"strategy": {"rsi": {}}, "ranges": [{"name": "period", "values": [3]}], "symbols": ["A"]},
+        **{"metric": "sharpe_ratio", "top": 20, "interval": 1, "folds": 2},
+    }
+    metrics = {"totalReturn": 0.25, "buyAndHoldReturn": -0.5, "sharpeRatio": 1.25, "maxDrawdown": 0.1}
+    curve = {"metrics": {**metrics, "tradeCount": 7}, "equityCurve": {"equity": [10_000, 9_000, 12_500]}}
+    summary = {
+        "walkForward": {"folds": [{}, {}], "outOfSample": curve, "deflatedSharpeRatio": 0.75},
+        "overfitting": {"probability": 0.125, "combinations": 12, "blocks": 16, "splits": 12_870},
+    }
+    with SweepView(console) as view:
+        for event in (
+            {"started": {"request": request, "combinations": 1}},
+            *({"outOfSample": {**curve, "symbol": symbol}} for symbol in ("AUSDT", "BUSDT")),
+            {"rows": {}},
+            {"summary": summary},
+        ):
+            view.show(ParseDict(event, pb.SweepBacktestsResponse()))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    for part in (
+        "out of sample, all cryptos with equal weights: return +25.0%, hold -50.0%, Sharpe 1.25, "
+        "drawdown 10.0%, trades 7\n",
+        "their equity: 9,000 ",
+        "deflated Sharpe ratio 0.750: the probability that its true Sharpe ratio is above",
+        "probability of overfitting 0.125: in this share of 12,870 splits of the time, the best of 12 ",
+        "BUSDT   +25.0%  -50.0%    1.25     10.0%       7",
+    ):
+        assert part in text
+    # What it is worth is told before the tables.
+    assert text.index("probability of overfitting") < text.index("combinations, medians over the cryptos")
+
+
+def test_where_nothing_was_chosen_there_is_no_curve() -> None:
+    summary = sweep_pb2.SweepSummary()
+    summary.walk_forward.folds.add()
+    assert walk_forward_words(summary, 80) == [
+        "[yellow]no curve out of sample: nothing was chosen, or computed[/yellow]"
+    ]
 
 
 def test_means_over_folds_are_called_so() -> None:

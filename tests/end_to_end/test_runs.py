@@ -171,6 +171,7 @@ async def test_defaults_are_filled_in_and_told(
             "atrPeriod": 14,
             "borrowRate": 0.0,
             "fundingRate": 0.0,
+            "breakRule": "BREAK_RULE_CLOSE",
         },
         "detail": "DETAIL_METRICS",
         "cacheMode": "CACHE_MODE_DEFAULT",

@@ -40,7 +40,15 @@ EXECUTIONS = [
     Execution(direction=Direction.LONG_SHORT, volatility_target=VolatilityTarget(0.5), **RISKY),
     Execution(quote_amount=1e15, take_profit=Distance(atr_multiple=1_000.0), initial_capital=1e15),
     Execution(equity_fraction=1e-300, direction=Direction.LONG_SHORT),
-    Execution(equity_fraction=1e-300, initial_capital=1e-9, fee_rate=0.999, slippage_bps=9_999),
+    Execution(funding_rate=100.0),
+    Execution(direction=Direction.LONG_SHORT, funding_rate=-100.0, **RISKY),
+    Execution(
+        equity_fraction=1e-300,
+        initial_capital=1e-9,
+        fee_rate=0.999,
+        slippage_bps=9_999,
+        allow_high_costs=True,
+    ),
 ]
 
 

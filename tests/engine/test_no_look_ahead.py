@@ -214,6 +214,7 @@ MIXED = Execution(
     take_profit=Distance(fraction=0.2),
     trailing_stop=Distance(atr_multiple=6.0),
     borrow_rate=0.1,
+    funding_rate=0.2,
 )
 
 

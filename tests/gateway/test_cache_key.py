@@ -3,7 +3,14 @@
 from dataclasses import replace
 
 from services.compute.engine import Detail, Strategy, Window
-from services.compute.engine.execution import Direction, Distance, Execution, FillTime, VolatilityTarget
+from services.compute.engine.execution import (
+    BreakRule,
+    Direction,
+    Distance,
+    Execution,
+    FillTime,
+    VolatilityTarget,
+)
 from services.compute.engine.rules.nodes import CLOSE, HIGH, call
 from services.compute.engine.strategies.custom_rules import CustomRules
 from services.compute.engine.strategies.macd import Macd
@@ -49,6 +56,9 @@ EXECUTIONS = [
     ),
     Execution(atr_period=7),
     Execution(borrow_rate=0.1),
+    Execution(funding_rate=0.1),
+    Execution(break_rule=BreakRule.SPLIT),
+    Execution(break_rule=BreakRule.IGNORE),
 ]
 
 

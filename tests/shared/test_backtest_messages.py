@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backcast.backtest.v1 import execution_pb2, strategy_pb2
-from services.compute.engine.execution import Direction, Distance, Execution, FillTime, VolatilityTarget
+from services.compute.engine.execution import (
+    BreakRule,
+    Direction,
+    Distance,
+    Execution,
+    FillTime,
+    VolatilityTarget,
+)
 from services.compute.engine.rules.nodes import CLOSE
 from services.compute.engine.strategies import STRATEGIES
 from services.compute.engine.strategies.bollinger import Bollinger, ExitBand
@@ -92,6 +99,7 @@ def _executions(draw) -> Execution:
         borrow_rate=draw(NUMBERS),
         funding_rate=draw(NUMBERS),
         allow_high_costs=draw(st.booleans()),
+        break_rule=draw(st.sampled_from(BreakRule)),
         **draw(SIZES),
     )
 

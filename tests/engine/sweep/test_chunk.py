@@ -101,7 +101,7 @@ def test_returns_are_those_of_the_single_backtests_equity(grid: Grid, execution:
         row = []
         for window, stretches in zip(WINDOWS, STRETCHES, strict=True):
             curve = run_backtest(
-                candles, grid.strategy(position), HOUR, window, execution, Detail.EQUITY
+                History(candles), grid.strategy(position), HOUR, window, execution, Detail.EQUITY
             ).equity_curve
             assert curve is not None
             before = execution.initial_capital

@@ -12,6 +12,7 @@ from services.compute.engine import METRIC_NAMES, Detail, Execution, Window, met
 from services.compute.engine.metrics import measure_curve
 from services.compute.engine.strategies.rsi import Rsi
 from services.compute.engine.sweep.out_of_sample import Curve, FoldResult, StitchedCrypto, equal_weighted
+from services.shared.history import History
 from services.shared.interval import Interval
 from tests.candle_making import START_S, random_candles
 
@@ -158,8 +159,8 @@ def test_curves_are_those_of_the_docs(cryptos) -> None:
 
 
 def test_the_figures_of_a_curve_are_those_of_its_backtest_bit_by_bit() -> None:
-    candles = random_candles(3, 900)
-    found = run_backtest(History(candles), Rsi(), HOUR, window(100, 900), Execution(), Detail.EQUITY)
+    history = History(random_candles(3, 900))
+    found = run_backtest(history, Rsi(), HOUR, window(100, 900), Execution(), Detail.EQUITY)
     assert found.equity_curve is not None
     measured = metrics_of(measure_curve(found.equity_curve.equity, 10_000.0, 3600 * 800, HOUR))
     for name in (
