@@ -285,10 +285,10 @@ async def test_a_file_that_changes_much_is_refused(cli: Cli, tmp_path: Path) -> 
 async def test_files_that_contradict_each_other_are_named_before_one_is_written(
     cli: Cli, tmp_path: Path
 ) -> None:
-    spot = write_rows(tmp_path / "CLITWICEUSDT-1h-2024.csv", *_candles({0: 5, 1: 5, 2: 5}))
-    other = write_rows(tmp_path / "CLITWICEUSDT-other.csv", *_candles({1: 5, 2: 7, 3: 7}))
-    third = write_rows(tmp_path / "CLITWICEUSDT-third.csv", *_candles({9: 7}))
-    write_rows(tmp_path / "CLIZUSDT.csv", *_candles({0: 1}))
+    spot = write_rows(tmp_path / "CLITWICEUSDT-1h-2024-01.csv", *_candles({0: 5, 1: 5, 2: 5}))
+    other = write_rows(tmp_path / "CLITWICEUSDT-1h-2024-02.csv", *_candles({1: 5, 2: 7, 3: 7}))
+    third = write_rows(tmp_path / "CLITWICEUSDT-1h-2024-03.csv", *_candles({9: 7}))
+    write_rows(tmp_path / "CLIZUSDT-1h.csv", *_candles({0: 1}))
     refused = await cli("import", tmp_path)
     assert refused.status == 1
     hint = (
@@ -300,7 +300,7 @@ async def test_files_that_contradict_each_other_are_named_before_one_is_written(
         f"{spot}: {other} has other values for {first}: close 5.0 here, 7.0 there: {hint}",
         f"{other}: {spot} has other values for {first}: close 7.0 here, 5.0 there: {hint}",
         f"{third}: other files of CLITWICEUSDT contradict each other: {hint}",
-        "CLIZUSDT: 1 written (plain-csv, CLIZUSDT.csv)",
+        "CLIZUSDT: 1 written (plain-csv, CLIZUSDT-1h.csv)",
     ]
     assert "CLITWICEUSDT" not in (await cli("cryptos")).out
     # By hand, one of them is right.
@@ -309,8 +309,8 @@ async def test_files_that_contradict_each_other_are_named_before_one_is_written(
 
 
 async def test_files_that_agree_may_overlap(cli: Cli, tmp_path: Path) -> None:
-    write_rows(tmp_path / "CLIAGREEUSDT-1.csv", *_candles({0: 5, 1: 5, 2: 5}))
-    write_rows(tmp_path / "CLIAGREEUSDT-2.csv", *_candles({1: 5, 2: 5, 3: 5}))
+    write_rows(tmp_path / "CLIAGREEUSDT-1h-2024-01.csv", *_candles({0: 5, 1: 5, 2: 5}))
+    write_rows(tmp_path / "CLIAGREEUSDT-1h-2024-02.csv", *_candles({1: 5, 2: 5, 3: 5}))
     finished = await cli("import", tmp_path)
     assert finished.status == 0
     assert [line.split(" (")[0] for line in finished.out.splitlines()] == [
@@ -335,6 +335,6 @@ async def test_symbols_in_files_without_a_name_are_compared(cli: Cli, tmp_path: 
     for name, price in (("first", 5), ("second", 6)):
         rows = [f"CLIINSIDEUSDT,{row}" for row in _candles({0: price})]
         (tmp_path / f"{name}.csv").write_text("\n".join([header, *rows]))
-    refused = await cli("import", tmp_path)
+    refused = await cli("import", tmp_path, "--interval", "1h")
     assert refused.status == 1
     assert "second.csv has other values for 1 hour of CLIINSIDEUSDT" in refused.out

@@ -93,6 +93,33 @@ def test_a_zip_that_unpacks_without_end_is_bounded(read: Read, monkeypatch: pyte
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "member", "symbol"),
+    [
+        ("download.zip", f"{NAME}.csv", "ABCUSDT"),
+        ("download.zip", f"um/klines/ABCUSDT/1h/{NAME}.csv", "ABCUSDT.P"),
+        (f"{NAME}.zip", "candles.csv", "ABCUSDT"),
+        (f"{NAME}.zip", f"{NAME}.csv", "ABCUSDT"),
+        ("download.zip", "candles.csv", None),
+    ],
+)
+def test_the_name_in_a_zip_tells_too(tmp_path: Path, name: str, member: str, symbol: str | None) -> None:
+    (tmp_path / name).write_bytes(zipped({member: CONTENT}))
+    assert read_file(tmp_path / name, Interval.HOUR_1, now_s=NOW_S).symbol == symbol
+
+
+def test_a_zip_that_is_called_otherwise_than_what_is_in_it_tells_no_crypto(tmp_path: Path) -> None:
+    file = tmp_path / f"{NAME}.zip"
+    file.write_bytes(zipped({"XYZUSDT.csv": CONTENT}))
+    reading = read_file(file, Interval.HOUR_1, now_s=NOW_S)
+    assert reading.symbol is None
+    assert reading.no_symbol == "its name tells ABCUSDT, and the name of the file in it XYZUSDT"
+    file.write_bytes(zipped({"ABCUSDT-4h.csv": CONTENT}))
+    assert "its name 1 hour, the name of the file in it 4 hours" in reason(file)
+    file.write_bytes(zipped({"markPriceKlines/ABCUSDT.csv": CONTENT}))
+    assert "it holds mark prices, not candles of a crypto" in reason(file)
+
+
 # --- checksums
 
 

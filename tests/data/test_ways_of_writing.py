@@ -267,6 +267,7 @@ def test_yfinances_three_lines_of_header(read: Read) -> None:
         ("timestamp,open,high,low,close,volume usdt,volume abc", "{t},{p},99,7", 7),
         ("timestamp,open,high,low,close,volume,volume abc", "{t},{p},99,7", 7),
         ("timestamp,open,high,low,close,Volume_(ABC),Volume_(Currency)", "{t},{p},7,99", 7),
+        ("symbol,timestamp,open,high,low,close,volume,volume abc", "BINANCE:ABCUSDT,{t},{p},99,7", 7),
         ("timestamp,open,high,low,close,volume ma,volume", "{t},{p},99,7", 7),
         ("timestamp,open,high,low,close,tick_volume,real_volume", "{t},{p},99,7", 7),
         ("timestamp,open,high,low,close,volume usdt", "{t},{p},99", "does not name the volume in the crypto"),

@@ -76,10 +76,10 @@ def read_file(
     format, has no rows at all, is of several cryptos, its name tells that it holds no candles of a crypto, or
     its candles are longer than the interval or make none.
     """
-    file_name = told_by_name(path)
-    if file_name.no_candles and symbol is None:
-        raise InvalidInput.of("file", f"{file_name.no_candles}, not candles of a crypto: give --symbol")
     with open_file(path, progress) as file:
+        file_name = told_by_name(path, file.member)
+        if file_name.no_candles and symbol is None:
+            raise InvalidInput.of("file", f"{file_name.no_candles}, not candles of a crypto: give --symbol")
         name, row_name, blocks = _rows(file, given)
         assembly = Assembly(interval, now_s, on_conflict, row_name, file_name, symbol, length_s)
         for rows in blocks:

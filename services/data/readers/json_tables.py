@@ -38,7 +38,7 @@ def read_table(
 ) -> Iterator[TextRows]:
     """Yield the rows of lists of values below names, all at once."""
     first = next((record for record in records if isinstance(record, list)), [])
-    columns = find_columns(names, given, list(map(text, first)), told_by_name(file.path).symbol)
+    columns = find_columns(names, given, list(map(text, first)), told_by_name(file.path, file.member).symbol)
     return candle_columns(rows_of_lists(records, columns.picked(), (len(names),)), columns)
 
 

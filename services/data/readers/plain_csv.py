@@ -32,7 +32,7 @@ def read(file: TextFile, given: GivenNames = GivenNames()) -> Iterator[TextRows]
     """
     head = file.head()
     names = header_names(head)
-    symbol = told_by_name(file.path).symbol
+    symbol = told_by_name(file.path, file.member).symbol
     columns = find_columns(names, given, first_row(head, 1, len(names)), symbol)
     return read_columns(file, 1, len(names), columns, separator_of(head))
 

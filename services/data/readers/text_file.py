@@ -41,10 +41,18 @@ class LineBlock:
 
 
 class TextFile:
-    """A file that is open, and is read once."""
+    """A file that is open, and is read once; `member` is the name of the one file in it where it is a zip."""
 
-    def __init__(self, path: Path, content: IO[bytes], tell: Callable[[], None], block_bytes: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        content: IO[bytes],
+        tell: Callable[[], None],
+        block_bytes: int,
+        member: str | None = None,
+    ) -> None:
         self.path = path
+        self.member = member
         self._content = content
         self._tell = tell
         self._block_bytes = block_bytes
@@ -122,7 +130,9 @@ def open_file(
                 if progress:
                     progress(file.tell(), size)
 
-            yield TextFile(path, _as_utf_8(_unpacked(file)), tell, block_bytes)
+            content = _unpacked(file)
+            member = content.name if is_zip else None
+            yield TextFile(path, _as_utf_8(content), tell, block_bytes, member)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidInput.of(
             "file", f"its {'zip' if is_zip else 'gzip'} compression is broken: {error}"
