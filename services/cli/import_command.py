@@ -24,6 +24,8 @@ from services.cli.gateway_channel import open_gateway
 from services.cli.import_progress import ImportProgress
 from services.cli.import_report import import_report, readable_path
 from services.data.conflict_rule import ConflictRule
+from services.data.readers import checksum
+from services.data.readers.columns import GivenNames
 from services.data.readers.detect import read_file
 from services.data.readers.lengths import given_length
 from services.data.readers.report import FileReading
@@ -40,28 +42,37 @@ if TYPE_CHECKING:
 class ImportOptions:
     """What is the same for all files; symbol and length are None where each file tells its own.
 
-    `length_s` is how long the files' candles are, in seconds.
+    `length_s` is how long the files' candles are, in seconds; `given` is what the user says that columns are
+    called.
     """
 
     symbol: str | None
     on_conflict: ConflictRule
     length_s: int | None = None
+    given: GivenNames = GivenNames()  # noqa: RUF009
 
 
 def import_files(
-    paths: list[Path], symbol: str | None, interval: str | None, on_conflict: ConflictRule, address: str
+    paths: list[Path],
+    symbol: str | None,
+    interval: str | None,
+    on_conflict: ConflictRule,
+    mappings: list[str],
+    address: str,
 ) -> bool:
     """Import files and folders, with a line for each file; return whether every file could be imported.
 
-    `symbol` and `interval` (like `1h`) decide for all files, whatever they tell.
+    `symbol` and `interval` (like `1h`) decide for all files, whatever they tell; `mappings` (like
+    `datetime=Date`) are what their columns are called.
     """
     length_s = None if interval is None else given_length(interval, Interval.HOUR_1, "--interval")
     if symbol is not None:
         symbol = canonical_symbol(symbol, "--symbol")
+    given = GivenNames.parse(mappings)
     files = [file for path in paths for file in _files(path)]
     if not files:
         raise InvalidInput.of("PATH", f"there is no file to import in {', '.join(map(readable_path, paths))}")
-    return asyncio.run(_import_all(files, ImportOptions(symbol, on_conflict, length_s), address))
+    return asyncio.run(_import_all(files, ImportOptions(symbol, on_conflict, length_s, given), address))
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -71,7 +82,9 @@ def _files(path: Path) -> Iterator[Path]:
         is_folder = False  # reading it will tell what is wrong
     if is_folder:
         yield from sorted(
-            file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")
+            file
+            for file in path.rglob("*")
+            if file.is_file() and not file.name.startswith(".") and not file.name.endswith(checksum.SUFFIX)
         )
     else:
         yield path
@@ -129,6 +142,7 @@ async def _readings(
                 now_s=int(time.time()),
                 on_conflict=options.on_conflict,
                 progress=partial(progress.read, numbers[file]),
+                given=options.given,
                 symbol=options.symbol,
                 length_s=options.length_s,
             )

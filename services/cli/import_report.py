@@ -9,12 +9,15 @@ from rich.markup import escape
 from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
 from services.data.conflict_rule import ConflictRule
 from services.data.readers.report import FileReading
+from services.data.readers.time_column import ACCEPTED
 from services.shared.break_messages import break_from
 from services.shared.breaks import Break
 from services.shared.clock import utc
+from services.shared.interval import Interval
 
 # On a terminal; a file gets all that were kept.
 _REJECTIONS_SHOWN = 10
+_MINUTES = {1: "one", 2: "two", 3: "three", 5: "five", 10: "ten", 15: "fifteen", 30: "thirty"}
 
 
 def import_report(
@@ -30,6 +33,7 @@ def import_report(
     without_volume = int(np.count_nonzero(reading.candles.volume == 0))
     parts = [
         *_written(counts),
+        *_aggregated(reading),
         *_left_out(reading, on_conflict),
         *([f"{without_volume:,} without volume"] if without_volume else []),
         *([_counted(len(breaks), "break")] if breaks else []),
@@ -66,6 +70,19 @@ def _written(counts: ImportCandlesResponse) -> Iterator[str]:
         yield f"{counts.kept:,} kept as stored with other values"
 
 
+def _aggregated(reading: FileReading) -> Iterator[str]:
+    """Tell that a file's candles are shorter than those that are stored."""
+    if reading.length_s < Interval.HOUR_1.seconds and len(reading.candles):
+        shorter = len(reading.candles) * (Interval.HOUR_1.seconds // reading.length_s)
+        hours = _counted(len(reading.candles), "hour")
+        yield f"{shorter:,} {_length_in_words(reading.length_s)} candles became {hours}"
+
+
+def _length_in_words(length_s: int) -> str:
+    minutes, seconds = divmod(length_s, 60)
+    return f"{length_s}-second" if seconds else f"{_MINUTES.get(minutes, str(minutes))}-minute"
+
+
 def _left_out(reading: FileReading, on_conflict: ConflictRule) -> Iterator[str]:
     if reading.rejected > reading.conflicts:
         yield f"{reading.rejected - reading.conflicts:,} rejected"
@@ -83,7 +100,10 @@ def _left_out(reading: FileReading, on_conflict: ConflictRule) -> Iterator[str]:
 def _rejected(reading: FileReading, brief: bool) -> Iterator[str]:
     shown = reading.rejections[:_REJECTIONS_SHOWN] if brief else reading.rejections
     for rejection in shown:
-        yield f"{reading.row_name} {rejection.line}: {escape(rejection.reason)}"
+        values = f" ({rejection.values})" if rejection.values else ""
+        yield f"{reading.row_name} {rejection.line}: {escape(rejection.reason + values)}"
+    if any(rejection.reason.endswith("not a time") for rejection in shown):
+        yield f"times are read like {ACCEPTED}"
     if reading.rejected > len(shown):
         yield f"… and {reading.rejected - len(shown):,} more"
 

@@ -179,7 +179,7 @@ def rules(
 
 @app.command("import")
 def import_(
-    paths: Annotated[list[Path], typer.Argument(help="Files or folders; .gz too.", metavar="PATH…")],
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders; .gz and .zip too.", metavar="PATH…")],
     symbol: Annotated[
         str | None,
         typer.Option(help="The crypto, whatever the files tell: BTCUSDT, BTCUSDT.P, BTCUSDT_240329."),
@@ -194,12 +194,21 @@ def import_(
             "change), the earlier, or none."
         ),
     ] = ConflictRule.GUARDED,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            help="A column of another name: datetime=Date, close_price=Last; volume= where there is none. "
+            "Can be repeated.",
+            metavar="NAME=COLUMN",
+        ),
+    ] = None,
 ) -> None:
     """Import candles from files; their formats are told by their content."""
     from services.cli.import_command import import_files
     from services.shared.settings import load_settings
 
-    if not import_files(paths, symbol, interval, on_conflict, load_settings().gateway):
+    if not import_files(paths, symbol, interval, on_conflict, map_ or [], load_settings().gateway):
         raise typer.Exit(1)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import gzip
+import hashlib
 import os
 import pty
 import signal
@@ -10,6 +11,7 @@ import socket
 import struct
 import termios
 import time
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -136,6 +138,63 @@ async def test_what_is_odd_but_true_is_told(cli: Cli, tmp_path: Path) -> None:
     assert told == "  break: 2.5 until 2024-01-01 01:00 UTC, 200,000 from 2024-01-31 00:00 UTC"
 
 
+async def test_values_of_rejected_rows_and_accepted_times_are_told(cli: Cli, tmp_path: Path) -> None:
+    good = [f"{START_S + 3600 * hour},1,1,1,1,1" for hour in range(12)]
+    bad = [f"{START_S - 3600},1.5,1,2,0.1,7", "31/31/2024,1,1,1,1,1"]
+    line, *told = (
+        await cli("import", write_rows(tmp_path / "CLIVALUESUSDT.csv", *good, *bad))
+    ).out.splitlines()
+    assert line.startswith("CLIVALUESUSDT: 12 written, 2 rejected (")
+    assert told[0] == (
+        "  line 14: high is below low "
+        "(2023-12-31 23:00 UTC, open 1.5, high 1.0, low 2.0, close 0.1, volume 7.0)"
+    )
+    assert told[1] == "  line 15: the time is '31/31/2024', not a time"
+    assert told[2].startswith("  times are read like 2024-01-31 13:00 (also with / or . between")
+
+
+async def test_candles_that_became_hours_are_told(cli: Cli, tmp_path: Path) -> None:
+    minutes = [f"{START_S + 60 * minute},1,1,1,1,1" for minute in range(170)]
+    quarters = [f"{START_S + 900 * quarter},1,1,1,1,1" for quarter in range(4)]
+    for name, rows, told in (
+        ("CLIMINUTESUSDT", minutes, "2 written, 120 one-minute candles became 2 hours, 1 hour left out as"),
+        ("CLIQUARTERSUSDT", quarters, "1 written, 4 fifteen-minute candles became 1 hour ("),
+    ):
+        assert (await cli("import", write_rows(tmp_path / f"{name}.csv", *rows))).out.startswith(
+            f"{name}: {told}"
+        )
+
+
+async def test_columns_of_other_names_are_mapped(cli: Cli, tmp_path: Path) -> None:
+    rows = [f"{START_S + 3600 * hour},1,1,1,1" for hour in range(12)]
+    file = tmp_path / "CLIMAPUSDT.csv"
+    file.write_text("\n".join(["Zeit,open,high,low,Schluss", *rows]))
+    assert "it has no column close" in (await cli("import", file)).out
+    finished = await cli(
+        "import", file, "--map", "datetime=Zeit", "--map", "close_price=Schluss", "--map", "volume="
+    )
+    assert finished.out.startswith("CLIMAPUSDT: 12 written, 12 without volume (plain-csv")
+    finished = await cli("import", file, "--map", "when=Zeit")
+    assert (finished.status, finished.out) == (1, "")
+    assert finished.err.startswith("backcast: --map: 'when=Zeit' is no NAME=COLUMN; the names are datetime, ")
+
+
+async def test_checksums_are_no_candles_and_are_checked(cli: Cli, tmp_path: Path) -> None:
+    csv = write_csv(tmp_path / "x", 8, hours=20).read_bytes()
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    for name, content in (("CLIONEUSDT", csv), ("CLITWOUSDT", csv.replace(b".", b".0"))):
+        with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
+            archive.writestr(f"{name}.csv", content)
+        packed = (folder / f"{name}.zip").read_bytes() if name == "CLIONEUSDT" else csv
+        (folder / f"{name}.zip.CHECKSUM").write_text(f"{hashlib.sha256(packed).hexdigest()}  {name}.zip\n")
+    finished = await cli("import", folder)
+    assert finished.status == 1
+    one, two = finished.out.splitlines()
+    assert one.startswith("CLIONEUSDT: 20 written (plain-csv, CLIONEUSDT.zip)")
+    assert "CLITWOUSDT.zip: it is damaged, or another file: its SHA-256 is not the one in" in two
+
+
 async def test_a_candle_that_is_not_closed_is_left_out(short_folder: Path, tmp_path: Path) -> None:
     # In a market of its own: a candle of today moves the default window of all tests behind this one.
     settings = StackSettings(short_folder / "open", 0, 0, 0, database_url=None, redis_url=None, quiet=True)
@@ -226,10 +285,10 @@ async def test_a_file_that_changes_much_is_refused(cli: Cli, tmp_path: Path) -> 
 async def test_files_that_contradict_each_other_are_named_before_one_is_written(
     cli: Cli, tmp_path: Path
 ) -> None:
-    spot = write_rows(tmp_path / "CLITWICEUSDT-1h-2024.csv", *_candles({0: 5, 1: 5, 2: 5}))
-    other = write_rows(tmp_path / "CLITWICEUSDT-other.csv", *_candles({1: 5, 2: 7, 3: 7}))
-    third = write_rows(tmp_path / "CLITWICEUSDT-third.csv", *_candles({9: 7}))
-    write_rows(tmp_path / "CLIZUSDT.csv", *_candles({0: 1}))
+    spot = write_rows(tmp_path / "CLITWICEUSDT-1h-2024-01.csv", *_candles({0: 5, 1: 5, 2: 5}))
+    other = write_rows(tmp_path / "CLITWICEUSDT-1h-2024-02.csv", *_candles({1: 5, 2: 7, 3: 7}))
+    third = write_rows(tmp_path / "CLITWICEUSDT-1h-2024-03.csv", *_candles({9: 7}))
+    write_rows(tmp_path / "CLIZUSDT-1h.csv", *_candles({0: 1}))
     refused = await cli("import", tmp_path)
     assert refused.status == 1
     hint = (
@@ -241,7 +300,7 @@ async def test_files_that_contradict_each_other_are_named_before_one_is_written(
         f"{spot}: {other} has other values for {first}: close 5.0 here, 7.0 there: {hint}",
         f"{other}: {spot} has other values for {first}: close 7.0 here, 5.0 there: {hint}",
         f"{third}: other files of CLITWICEUSDT contradict each other: {hint}",
-        "CLIZUSDT: 1 written (plain-csv, CLIZUSDT.csv)",
+        "CLIZUSDT: 1 written (plain-csv, CLIZUSDT-1h.csv)",
     ]
     assert "CLITWICEUSDT" not in (await cli("cryptos")).out
     # By hand, one of them is right.
@@ -250,8 +309,8 @@ async def test_files_that_contradict_each_other_are_named_before_one_is_written(
 
 
 async def test_files_that_agree_may_overlap(cli: Cli, tmp_path: Path) -> None:
-    write_rows(tmp_path / "CLIAGREEUSDT-1.csv", *_candles({0: 5, 1: 5, 2: 5}))
-    write_rows(tmp_path / "CLIAGREEUSDT-2.csv", *_candles({1: 5, 2: 5, 3: 5}))
+    write_rows(tmp_path / "CLIAGREEUSDT-1h-2024-01.csv", *_candles({0: 5, 1: 5, 2: 5}))
+    write_rows(tmp_path / "CLIAGREEUSDT-1h-2024-02.csv", *_candles({1: 5, 2: 5, 3: 5}))
     finished = await cli("import", tmp_path)
     assert finished.status == 0
     assert [line.split(" (")[0] for line in finished.out.splitlines()] == [
@@ -276,6 +335,6 @@ async def test_symbols_in_files_without_a_name_are_compared(cli: Cli, tmp_path: 
     for name, price in (("first", 5), ("second", 6)):
         rows = [f"CLIINSIDEUSDT,{row}" for row in _candles({0: price})]
         (tmp_path / f"{name}.csv").write_text("\n".join([header, *rows]))
-    refused = await cli("import", tmp_path)
+    refused = await cli("import", tmp_path, "--interval", "1h")
     assert refused.status == 1
     assert "second.csv has other values for 1 hour of CLIINSIDEUSDT" in refused.out

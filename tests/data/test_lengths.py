@@ -128,6 +128,7 @@ def test_close_times_tell_the_length(
     [
         *(("close_time", "2024-01-01 00:59:59.999", 3600), ("Close time", "2024-01-01T00:59:59Z", 3600)),
         *(("time_period_end", "2024-01-01T01:00:00.0000000Z", 3600), ("close_time", "1704069000", 1800)),
+        *(("EndTime", "01.01.2024 01:00", 3600), ("Close Time", "2024/01/01 00:30 UTC", 1800)),
     ],
 )
 def test_close_times_in_all_their_ways(read: Read, name: str, close_time: str, length_s: int) -> None:
@@ -141,6 +142,13 @@ def test_close_times_in_all_their_ways(read: Read, name: str, close_time: str, l
         assert "its close time 30 minutes, the distances between its times 1 hour" in reason
 
 
+def test_close_times_have_the_order_of_day_and_month_of_the_opening_times(read: Read) -> None:
+    # Only the opening times go over midnight, in one order of day and month.
+    rows = "05/01/2024 23:00,1,1,1,1,1,05/01/2024 23:30\n06/01/2024 00:00,1,1,1,1,1,\n"
+    reason = refusal(read, f"{HEADER.strip()},close_time\n{rows}", length_s=None)
+    assert "its close time 30 minutes, the distances between its times 1 hour" in reason
+
+
 @pytest.mark.parametrize("close_time", [pa.timestamp("ms"), pa.timestamp("ns", "UTC"), pa.int64()])
 def test_tables_have_close_times_too(read: Read, close_time: pa.DataType) -> None:
     def content(length_s: int) -> bytes:
@@ -151,13 +159,15 @@ def test_tables_have_close_times_too(read: Read, close_time: pa.DataType) -> Non
                 "close_time": pa.array([(START_S + length_s) * 1000 - 1])
                 .cast(pa.timestamp("ms") if pa.types.is_timestamp(close_time) else pa.int64())
                 .cast(close_time),
+                "symbol": pa.array(["ABCUSDT"]).dictionary_encode(),
             }
         )
         sink = io.BytesIO()
         pq.write_table(table, sink)
         return sink.getvalue()
 
-    assert len(read(content(3600), length_s=None).candles) == 1
+    reading = read(content(3600), length_s=None)
+    assert (len(reading.candles), reading.symbol) == (1, "ABCUSDT")
     assert "4 hours long" in refusal(read, content(14_400), length_s=None)
 
 

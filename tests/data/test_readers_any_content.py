@@ -1,9 +1,11 @@
 """Readers end well on any content, and their quick ways give what their careful ones do."""
 
 import gzip
+import io
 import json
 import os
 import time
+import zipfile
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -41,12 +43,14 @@ from tests.data.conftest import GOOD, HEADER, NOW_S, OHLCV, START_S, Read, iso, 
         (b"hello, world\n", "it begins with 'hello, world': no known format"),
         (b"\x1b[2J\x00", "it begins with '\\x1b[2J\\x00': no known format"),
         (b"caf\xe9", "it is not text: byte 4 is not UTF-8"),
-        (HEADER.encode("utf-16"), "it is not text: byte 1 is not UTF-8"),
+        (HEADER.encode("utf-16"), "it holds no candles"),
+        (HEADER.encode("utf-16") + b"\x00", "it is not text: its UTF-16 is broken"),
+        (HEADER.encode("utf-16-le"), "it is UTF-16 without a mark at its beginning: save it as UTF-8"),
         (b"\x1f\x8bnonsense", "its gzip compression is broken"),
         (gzip.compress(GOOD.encode())[:-9], "its gzip compression is broken"),
         (gzip.compress(GOOD.encode())[:-8] + b"12345678", "its gzip compression is broken"),
         (gzip.compress(GOOD.encode())[:10] + b"\xff" * 40, "its gzip compression is broken"),
-        (b"PK\x03\x04....", "it is a zip archive"),
+        (b"PK\x03\x04....", "its zip archive is broken"),
         (b"[[1577836800000,2,3,1,2.5,10],\n[15", "its JSON is broken in line 2, column 4"),
         (b"[" * 1_000_000, "its JSON is nested too deeply"),
     ],
@@ -103,9 +107,20 @@ def test_endless_lines_and_numbers_are_rejected_in_time(read: Read, content: byt
 FRAGMENTS = [
     *("datetime", "open", "high", "low", "close", "volume", HEADER, GOOD),
     "open_time,open,high,low,close,volume,close_time,1,2,3,4,5\n",
+    *(HEADER.replace(",", mark) for mark in ";\t|"),
+    *("<DATE>\t<TIME>\t", "Price,", "Ticker,", "Datetime,,,,,\n", "Unnamed: 0,", ";", "\t"),
+    *("01/02/2024 05:00,", "31.12.2023 1:00 PM;", "20240101 000000;", "2024-01-01T05:00:00.0000001Z,"),
+    *("1.234,5;", "1'234 ", " UTC"),
+    *('{"open": {"0": 1}', '{"time": 1, "open": 2}', "{}", "[]", '"columns": [', '"data": [[', '"index": '),
     *(",", "\n", "\r", '"', "[", "]", "{", "1", "-", "e9", ".", "nan", "null", " ", "\x00", "é", "\u2028"),
     *("[[1577836800000,2,3,1,2.5,10]", f"{START_S},{OHLCV},7\n", f"{START_S}000,{OHLCV},1,2,3,4,5,0\n"),
 ]  # fmt: skip
+KEYS = st.sampled_from(
+    [*HEADER.strip().split(","), "columns", "index", "data", "t", "o", "x", "symbol", "close_time"]
+)
+with zipfile.ZipFile(_packed := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as _archive:
+    _archive.writestr("file.csv", HEADER + GOOD)
+ZIPPED = _packed.getvalue()
 CONTENT = st.one_of(
     st.binary(),
     st.binary().map(lambda tail: b"\x1f\x8b\x08\x00" + tail),
@@ -117,6 +132,16 @@ CONTENT = st.one_of(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda v: st.lists(v, max_size=6)
     ).map(lambda value: f"[[{START_S}000,{OHLCV}], {json.dumps(value)}]".encode()),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(START_S),
+        lambda v: st.lists(v, max_size=6) | st.dictionaries(KEYS, v, max_size=8),
+    ).map(lambda value: json.dumps(value).encode()),
+    st.lists(st.dictionaries(KEYS, st.integers() | st.text()), min_size=2, max_size=4).map(
+        lambda records: "\n".join(map(json.dumps, records)).encode()
+    ),
+    st.binary().map(lambda tail: b"PK\x03\x04" + tail),
+    st.tuples(st.integers(0, 200), st.binary(max_size=4)).map(lambda cut: ZIPPED[: cut[0]] + cut[1]),
+    st.text().map(lambda tail: (HEADER + GOOD + tail).encode("utf-16", errors="replace")),
 )
 
 

@@ -6,7 +6,8 @@ from typing import IO
 import pyarrow as pa
 
 from services.data.readers.candle_rows import CandleRows
-from services.data.readers.table_columns import read_batches, readable_breakage, wanted_fields
+from services.data.readers.columns import GivenNames
+from services.data.readers.table_columns import read_batches, readable_breakage, wanted_columns
 
 NAME = "arrow"
 
@@ -18,15 +19,16 @@ def sniff(magic: bytes) -> bool:
     return magic.startswith(_MAGIC)
 
 
-def read(content: IO[bytes]) -> Iterator[CandleRows]:
+def read(content: IO[bytes], given: GivenNames) -> Iterator[CandleRows]:
     """Yield the rows; raises InvalidInput where the file is broken, or a column missing or of no use."""
     with readable_breakage("Arrow"), pa.PythonFile(content, "r") as file:
-        wanted, others = wanted_fields(pa.ipc.open_file(file).schema)
-        options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=wanted)
-        yield from read_batches(_batches(pa.ipc.open_file(file, options=options), wanted), others)
+        columns = wanted_columns(pa.ipc.open_file(file).schema, given)
+        wanted = columns.picked()
+        options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=list(wanted))
+        yield from read_batches(_batches(pa.ipc.open_file(file, options=options), wanted), columns)
 
 
-def _batches(reader: pa.ipc.RecordBatchFileReader, wanted: list[int]) -> Iterator[Sequence[pa.Array]]:
+def _batches(reader: pa.ipc.RecordBatchFileReader, wanted: Sequence[int]) -> Iterator[Sequence[pa.Array]]:
     # What is included comes in the order of the file.
     order = [sorted(wanted).index(position) for position in wanted]
     for number in range(reader.num_record_batches):

@@ -14,6 +14,7 @@ from services.data.candle_rules import broken_values, off_grid, off_grid_reason
 from services.data.conflict_rule import ConflictRule
 from services.data.readers.candle_rows import CandleRows
 from services.data.readers.close_time import told_by_close_times
+from services.data.readers.edges import with_exact_edges
 from services.data.readers.file_symbol import FileName, symbol_of_content
 from services.data.readers.lengths import (
     Evidence,
@@ -26,7 +27,7 @@ from services.data.readers.lengths import (
 from services.data.readers.repeats import settled
 from services.data.readers.report import FileReading, Rejection
 from services.data.ticks import scale_for
-from services.shared.candles import Candles, TimeColumn
+from services.shared.candles import VALUE_COLUMNS, Candles, TimeColumn
 from services.shared.clock import utc
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
@@ -82,18 +83,19 @@ class Assembly:
             self._length_of_content_s = rows.length_s
         for rejection in rows.misshapen:
             self._reject(rejection.line, rejection.reason)
-        good = np.ones(len(rows.candles), np.bool_)
+        candles = with_exact_edges(rows.candles)
+        good = np.ones(len(candles), np.bool_)
         for position, reason in rows.reasons.items():
             good[position] = False
             self._reject(int(rows.lines[position]), reason)
-        for reason, broken in broken_values(rows.candles):
+        for reason, broken in broken_values(candles):
             for position in np.flatnonzero(broken & good).tolist():
-                self._reject(int(rows.lines[position]), reason)
+                self._reject(int(rows.lines[position]), reason, candles, position)
             good &= ~broken
         if rows.lengths_s is not None:
             lengths, counts = np.unique(rows.lengths_s[good], return_counts=True)
             self._lengths_of_rows.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
-        self._hold(rows.candles.at(good), rows.lines[good])
+        self._hold(candles.at(good), rows.lines[good])
 
     def reading(self, file_format: str) -> FileReading:
         """Return what was made of the file, when all of it was added.
@@ -112,8 +114,9 @@ class Assembly:
         closed, begun = np.searchsorted(
             candles.open_time_s, (self._now_s - length_s, self._now_s), side="right"
         ).tolist()
-        for line, time_s in zip(lines[begun:].tolist(), candles.open_time_s[begun:].tolist(), strict=True):
-            self._reject(line, f"the time {utc(time_s)} is in the future")
+        for position in range(begun, len(candles)):
+            reason = f"the time {utc(int(candles.open_time_s[position]))} is in the future"
+            self._reject(int(lines[position]), reason, candles, position)
         candles, incomplete = self._complete(candles[:closed], length_s)
         return FileReading(
             format=file_format,
@@ -192,7 +195,7 @@ class Assembly:
         is_off, reason = self._off_grid_rows(candles)
         if is_off.any():
             for position in np.flatnonzero(is_off).tolist():
-                self._reject(int(lines[position]), reason)
+                self._reject(int(lines[position]), reason, candles, position)
             self._off_grid += int(is_off.sum())
             candles, lines = candles.at(~is_off), lines[~is_off]
 
@@ -204,9 +207,8 @@ class Assembly:
             if self._on_conflict is ConflictRule.FAIL:
                 rows = f"{self._row_name}s {line} and {other_line}"
                 raise InvalidInput.of("file", f"{rows} have different values for {time}")
-            self._reject(
-                int(line), f"{self._row_name} {other_line} has other values for {time} and was taken"
-            )
+            reason = f"{self._row_name} {other_line} has other values for {time} and was taken"
+            self._reject(int(line), reason, candles, position)
         if len(taken) < len(lines):
             candles, lines = candles.at(taken), lines[taken]
         self._held, self._held_rows = [(candles, lines)], len(lines)
@@ -219,7 +221,16 @@ class Assembly:
             return candles.open_time_s % self._length_s != 0, reason
         return off_grid(candles.open_time_s, self._interval), off_grid_reason(self._interval)
 
-    def _reject(self, line: int, reason: str) -> None:
+    def _reject(self, line: int, reason: str, candles: Candles | None = None, position: int = 0) -> None:
+        """Note a row that is not taken, with its values where they could be read."""
         self._rejected += 1
         if len(self._rejections) < MAX_REJECTIONS:
-            self._rejections.append(Rejection(line, reason))
+            values = "" if candles is None else _values(candles, position)
+            self._rejections.append(Rejection(line, reason, values))
+
+
+def _values(candles: Candles, position: int) -> str:
+    time_s, *values = (column[position].item() for column in candles.columns())
+    named = (f"{name} {value!r}" for name, value in zip(VALUE_COLUMNS, values, strict=True))
+    time = f"{np.datetime64(time_s, 's')}" if time_s % 60 else utc(time_s)
+    return f"{time}, {', '.join(named)}"

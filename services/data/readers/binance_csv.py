@@ -3,13 +3,20 @@
 from collections.abc import Iterator
 
 from services.data.readers.close_time import closed_by_last_column
-from services.data.readers.delimited import header_names, is_headerless, read_lines
+from services.data.readers.columns import column_key
+from services.data.readers.delimited import (
+    header_names,
+    is_headerless,
+    read_lines,
+    refuse_unknown_header,
+    separator_of,
+)
 from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import TextRows
 
 NAME = "binance-csv"
 
-_HEADER_START = ["open_time", "open", "high", "low", "close", "volume", "close_time"]
+_HEADER_START = ["opentime", "open", "high", "low", "close", "volume", "closetime"]
 _WIDTH = 12
 _CLOSE_TIME = 6
 
@@ -20,11 +27,15 @@ def sniff(head: str) -> bool:
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the rows: the first seven columns, whatever the others tell."""
-    rows = read_lines(file, int(_has_binance_header(file.head())), _WIDTH, range(1 + _CLOSE_TIME))
+    """Yield the rows: the first six columns and the closing time, whatever the others tell."""
+    head = file.head()
+    has_header = _has_binance_header(head)
+    if not has_header:
+        refuse_unknown_header(head, _WIDTH)
+    rows = read_lines(file, int(has_header), _WIDTH, range(1 + _CLOSE_TIME), separator_of(head))
     return closed_by_last_column(rows)
 
 
 def _has_binance_header(text: str) -> bool:
-    names = header_names(text)
+    names = list(map(column_key, header_names(text)))
     return len(names) == _WIDTH and names[: len(_HEADER_START)] == _HEADER_START

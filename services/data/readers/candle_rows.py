@@ -1,6 +1,6 @@
 """Rows of a file as candles: their values read, their rules not yet applied."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Protocol
 
@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.data.readers.close_time import lengths_from
-from services.data.readers.number_column import read_numbers
+from services.data.readers.columns import GivenNames
+from services.data.readers.number_column import clean_numbers, read_numbers
+from services.data.readers.number_style import PLAIN, style_of
 from services.data.readers.report import Rejection
-from services.data.readers.text_rows import CANDLE_FIELDS, TextRows
+from services.data.readers.text_rows import CANDLE_FIELDS, TextColumn, TextRows
 from services.data.readers.time_column import floor_seconds, read_times
-from services.shared.candles import Candles
+from services.data.readers.written_times import DateOrder
+from services.shared.candles import Candles, PriceColumn
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +44,60 @@ class TableFormat(Protocol):
     def sniff(self, magic: bytes) -> bool:
         """Tell whether a file that begins with these bytes is of this format."""
 
-    def read(self, content: IO[bytes]) -> Iterator[CandleRows]:
+    def read(self, content: IO[bytes], given: GivenNames) -> Iterator[CandleRows]:
         """Yield the rows, some at once; raises InvalidInput where the file is not what it seems."""
 
 
-def from_text(rows: TextRows) -> CandleRows:
-    """Return rows of text with their values read; a row's reason is that of its leftmost wrong field."""
-    times, reasons = read_times(rows.columns[0])
-    columns = []
-    for name, texts in zip(CANDLE_FIELDS[1:], rows.columns[1:], strict=True):
-        numbers, number_reasons = read_numbers(name, texts)
-        columns.append(numbers)
-        reasons = number_reasons | reasons
-    lines = np.fromiter(rows.lines, np.int64, len(rows.lines))
-    lengths_s = None if rows.close_time is None else lengths_from(times, floor_seconds(rows.close_time))
-    candles = Candles(times, *columns)
-    return CandleRows(lines, candles, reasons, rows.misshapen, rows.symbol, rows.length_s, lengths_s)
+class TextReading:
+    """The values of one file's rows of text, some rows at once.
+
+    What earlier rows tell of the file's way of writing numbers and dates holds for the later ones.
+    """
+
+    def __init__(self) -> None:
+        self._style = PLAIN
+        self._dates = DateOrder()
+
+    def candle_rows(self, rows: TextRows) -> CandleRows:
+        """Return rows of text with their values read; a row's reason is that of its leftmost wrong field.
+
+        Raises InvalidInput, of the field `file`, where the rows leave open what their values mean.
+        """
+        times, reasons = read_times(rows.columns[0], self._dates, rows.lines)
+        columns: list[PriceColumn] = []
+        for name, column, clean in zip(CANDLE_FIELDS[1:], *self._numbers(rows.columns[1:]), strict=True):
+            numbers, number_reasons = (clean, {}) if clean is not None else read_numbers(name, column)
+            columns.append(numbers)
+            reasons = number_reasons | reasons
+        lengths_s = None
+        if rows.close_time is not None:
+            lengths_s = lengths_from(times, floor_seconds(rows.close_time, self._dates))
+        return CandleRows(
+            lines=_numbered(rows.lines),
+            candles=Candles(times, *columns),
+            reasons=reasons,
+            misshapen=rows.misshapen,
+            symbol=rows.symbol,
+            length_s=rows.length_s,
+            lengths_s=lengths_s,
+        )
+
+    def _numbers(
+        self, columns: Sequence[TextColumn]
+    ) -> tuple[Sequence[TextColumn], Sequence[PriceColumn | None]]:
+        """Return columns as programs write numbers, and their numbers where all of a column is such."""
+        if self._style == PLAIN:
+            numbers = [clean_numbers(column) for column in columns]
+            if all(column is not None for column in numbers):
+                return columns, numbers
+            self._style = style_of(columns)
+            if self._style == PLAIN:
+                return columns, numbers
+        plain = [self._style.plain(column) for column in columns]
+        return plain, [clean_numbers(column) for column in plain]
+
+
+def _numbered(lines: Sequence[int]) -> NDArray[np.int64]:
+    if isinstance(lines, range):
+        return np.arange(lines.start, lines.stop)
+    return np.fromiter(lines, np.int64, len(lines))

@@ -12,7 +12,6 @@ from services.data.readers.text_rows import TextRows
 from services.shared.candles import TimeColumn
 from services.shared.errors import InvalidInput
 
-CLOSE_TIME_NAMES = ("close_time", "closetime", "kline_close_time", "time_period_end")
 # Exchanges close a candle early where they stop for maintenance.
 _MOST_SHORTER = 0.05
 

@@ -1,15 +1,18 @@
-"""Lines of fields between commas."""
+"""Lines of fields between commas, semicolons, tabs or bars."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from services.data.readers.columns import known_names
 from services.data.readers.report import Rejection
 from services.data.readers.text_file import TextFile
-from services.data.readers.text_rows import CANDLE_FIELDS, TIME_NAMES, TextRows
+from services.data.readers.text_rows import CANDLE_FIELDS, TextRows, shown
+from services.shared.errors import InvalidInput
 
 # A candle's line is some hundred characters. A longer one than this is not split: a line that is a file
 # of its own would become millions of fields.
@@ -17,9 +20,17 @@ MAX_LINE_CHARACTERS = 65_536
 
 # How many lines at the top of a file may be no candles, and the format still be found.
 _SNIFFED_LINES = 20
+# The first of those that fit is taken.
+_SEPARATORS = (",", ";", "\t", "|")
+# Digits and points are no number of seconds where they are a date.
+_DATE = re.compile(r"\s*(?:\d{8}|\d+\.\d+\.\d+)\s*")
+# In any way of writing numbers: which one it is, all of the file's numbers tell together.
+_NUMBER = re.compile(r"\s*[-+]?[.,]?\d[\d.,'’\s]*(?:[eE][-+]?\d+)?\s*")
 
 
-def read_lines(file: TextFile, header_lines: int, width: int, picked: Sequence[int]) -> Iterator[TextRows]:
+def read_lines(
+    file: TextFile, header_lines: int, width: int, picked: Sequence[int], separator: str = ","
+) -> Iterator[TextRows]:
     """Yield the rows below the header; `picked` are the positions of the columns among `width` fields.
 
     Blank lines are passed over; lines with other than `width` fields are misshapen.
@@ -29,33 +40,49 @@ def read_lines(file: TextFile, header_lines: int, width: int, picked: Sequence[i
         if first_line <= header_lines:
             text, first_line = text.split("\n", header_lines)[-1], 1 + header_lines
         if text:
-            yield _clean_rows(text, first_line, width, picked) or _careful_rows(
-                text, first_line, width, picked
+            yield _clean_rows(text, first_line, width, picked, separator) or _careful_rows(
+                text, first_line, width, picked, separator
             )
 
 
-def split_line(line: str) -> list[str]:
+def split_line(line: str, separator: str = ",") -> list[str]:
     """Return the fields of a line, without the quotes that may be around them.
 
     A quoted field does not reach beyond its line, so that a lost quote spoils one line, not all below.
     """
-    return next(csv.reader((line,))) if '"' in line else line.split(",")
+    return next(csv.reader((line,), delimiter=separator)) if '"' in line else line.split(separator)
 
 
-def header_names(text: str) -> list[str]:
-    """Return the names in a file's first line, in lower case, `_` for spaces: what a header would tell."""
-    line = text[: MAX_LINE_CHARACTERS + 1].split("\n", 1)[0]
-    return [column_name(name) for name in split_line(line) if line]
+def separator_of(head: str) -> str:
+    """Return what is between the fields: what shows most names in a header, or else numbers in a line."""
+    first, *others = lines_at_top(head)
+    named = {separator: known_names(split_line(first, separator)) for separator in _SEPARATORS}
+    best = max(_SEPARATORS, key=named.__getitem__)
+    if named[best] >= 2:
+        return best
+    for line in (first, *others):
+        for separator in _SEPARATORS:
+            fields = split_line(line, separator)
+            if len(fields) >= len(CANDLE_FIELDS) - 1 and all(map(is_number, fields[2:5])):
+                return separator
+    return ","
 
 
-def column_name(text: str) -> str:
-    """Return what a column is called, however a header writes it."""
-    return text.strip().lower().replace(" ", "_")
+def lines_at_top(head: str) -> list[str]:
+    """Return the lines that tell what a file is, none longer than a line may be; one at least."""
+    lines = head.split("\n", _SNIFFED_LINES)[:_SNIFFED_LINES]
+    return [line[: MAX_LINE_CHARACTERS + 1] for line in lines]
+
+
+def header_names(head: str) -> list[str]:
+    """Return the fields of a file's first line: the names of columns, if it is a header."""
+    line = lines_at_top(head)[0]
+    return split_line(line, separator_of(head)) if line else []
 
 
 def has_header(head: str) -> bool:
     """Tell whether the first line names fields of candles: two at least, for one may be a word of prose."""
-    return len({*TIME_NAMES, *CANDLE_FIELDS}.intersection(header_names(head))) >= 2
+    return known_names(header_names(head)) >= 2
 
 
 def is_headerless(head: str, width: int) -> bool:
@@ -63,18 +90,46 @@ def is_headerless(head: str, width: int) -> bool:
 
     One good line near the top is enough: that others are broken is for the report to tell.
     """
-    lines = head.split("\n")[:_SNIFFED_LINES]
+    separator = separator_of(head)
     return not has_header(head) and any(
-        len(fields) == width and all(map(_is_number, fields[: len(CANDLE_FIELDS)]))
-        for fields in map(split_line, lines)
+        len(fields) == width
+        and all(map(is_number, fields[: len(CANDLE_FIELDS)]))
+        and not _DATE.fullmatch(fields[0])
+        for fields in (split_line(line, separator) for line in lines_at_top(head))
     )
 
 
-def _clean_rows(text: str, first_line: int, width: int, picked: Sequence[int]) -> TextRows | None:
-    """Return the rows where all lines are `width` fields, not quoted, and not too long; otherwise None."""
+def refuse_unknown_header(head: str, width: int) -> None:
+    """Raise InvalidInput, of the field `file`, where the first line of `width` fields is words only.
+
+    What stands below such words is told by them, and not by its place.
+    """
+    first = split_line(lines_at_top(head)[0], separator_of(head))
+    if len(first) == width and not any(map(is_number, first)):
+        raise InvalidInput.of(
+            "file", f"its header names no column that is known, like {shown(first[0])}: --map tells them"
+        )
+
+
+def first_row(head: str, header_lines: int, width: int) -> list[str]:
+    """Return the fields of the first line below the header that is as wide; none where there is none."""
+    separator = separator_of(head.split("\n", max(header_lines - 1, 0))[-1])
+    rows = (split_line(line, separator) for line in lines_at_top(head)[header_lines:])
+    return next((fields for fields in rows if len(fields) == width), [])
+
+
+def is_number(field: str) -> bool:
+    """Tell whether a field is a number, in any way of writing them."""
+    return _NUMBER.fullmatch(field) is not None
+
+
+def _clean_rows(
+    text: str, first_line: int, width: int, picked: Sequence[int], separator: str
+) -> TextRows | None:
+    """Return the rows where all lines are `width` fields, none of them too long; otherwise None."""
     content = text.encode()
     line_ends = np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n"))
-    if '"' in text or np.diff(line_ends, prepend=-1).max() - 1 > MAX_LINE_CHARACTERS:
+    if np.diff(line_ends, prepend=-1).max() - 1 > MAX_LINE_CHARACTERS:
         return None
     names = [str(position) for position in range(width)]
     try:
@@ -83,7 +138,9 @@ def _clean_rows(text: str, first_line: int, width: int, picked: Sequence[int]) -
             read_options=pyarrow.csv.ReadOptions(
                 use_threads=False, block_size=len(content) + 1, column_names=names
             ),
-            parse_options=pyarrow.csv.ParseOptions(quote_char=False),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=separator, quote_char='"' if '"' in text else False
+            ),
             convert_options=pyarrow.csv.ConvertOptions(
                 check_utf8=False,
                 column_types=dict.fromkeys(names, pa.string()),
@@ -92,19 +149,20 @@ def _clean_rows(text: str, first_line: int, width: int, picked: Sequence[int]) -
         )
     except pa.ArrowInvalid:
         return None
+    # A lost quote reaches to the next one, and takes the lines between them for one.
     if len(table) != len(line_ends):
         return None
     columns = tuple(table.column(names[position]).combine_chunks() for position in picked)
     return TextRows(range(first_line, first_line + len(table)), columns)
 
 
-def _careful_rows(text: str, first_line: int, width: int, picked: Sequence[int]) -> TextRows:
+def _careful_rows(text: str, first_line: int, width: int, picked: Sequence[int], separator: str) -> TextRows:
     lines, rows, misshapen = [], [], []
     for number, line in enumerate(text.split("\n"), first_line):
         if len(line) > MAX_LINE_CHARACTERS:
             misshapen.append(Rejection(number, f"the line is {len(line)} characters long"))
         elif line and not line.isspace():
-            fields = split_line(line)
+            fields = split_line(line, separator)
             if len(fields) == width:
                 lines.append(number)
                 rows.append([fields[position] for position in picked])
@@ -112,11 +170,3 @@ def _careful_rows(text: str, first_line: int, width: int, picked: Sequence[int])
                 misshapen.append(Rejection(number, f"the number of fields is {len(fields)}, not {width}"))
     columns = tuple([row[position] for row in rows] for position in range(len(picked)))
     return TextRows(lines, columns, tuple(misshapen))
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True

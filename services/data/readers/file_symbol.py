@@ -102,8 +102,28 @@ class FileName:
     lengths: tuple[Evidence, ...] = ()
 
 
-def told_by_name(path: Path) -> FileName:
-    """Return what the name of a file, and the folders above it, tell."""
+def told_by_name(path: Path, member: str | None = None) -> FileName:
+    """Return what the name of a file, and the folders above it, tell.
+
+    Of an archive of one file, the name of that `member` tells too; where both tell a symbol, and not the
+    same one, none is told.
+    """
+    outer = _told_by_path(path)
+    if member is None:
+        return outer
+    inner = _told_by_path(path.parent / member)
+    symbol, reason = outer.symbol or inner.symbol, outer.reason
+    if outer.symbol and inner.symbol and outer.symbol != inner.symbol:
+        symbol, reason = None, f"its name tells {outer.symbol}, and the name of the file in it {inner.symbol}"
+    lengths = [
+        Evidence("the name of the file in it", each.length_s)
+        for each in inner.lengths
+        if each not in outer.lengths
+    ]
+    return FileName(symbol, reason, outer.no_candles or inner.no_candles, (*outer.lengths, *lengths))
+
+
+def _told_by_path(path: Path) -> FileName:
     stem = _stem(path.name)
     folders = list(reversed(path.absolute().parent.parts))
     near = _near(folders)

@@ -1,7 +1,11 @@
-"""Freqtrade's JSON: a list of records `[ms, open, high, low, close, volume]`."""
+"""Freqtrade's JSON: a list of records `[ms, open, high, low, close, volume]`.
+
+Exchanges answer with such lists too, in orders of their own, which the values tell.
+"""
 
 from collections.abc import Iterator
 
+from services.data.readers.column_order import ordered
 from services.data.readers.json_text import parse, rows_of_lists, widths
 from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import CANDLE_FIELDS, TextRows
@@ -19,4 +23,4 @@ def sniff(head: str) -> bool:
 
 def read(file: TextFile) -> Iterator[TextRows]:
     """Yield the records, all at once; raises InvalidInput where the file is not JSON."""
-    yield rows_of_lists(parse(file), range(_WIDTH), (_WIDTH,))
+    return ordered(iter((rows_of_lists(parse(file), range(_WIDTH), (_WIDTH,)),)))

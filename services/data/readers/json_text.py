@@ -39,6 +39,17 @@ def widths(head: str) -> set[int] | None:
     }
 
 
+def is_lines(head: str) -> bool:
+    """Tell whether each of the first two lines begins an object or a list, and the first one is whole."""
+    first, *others = [line for line in head.split("\n") if line and not line.isspace()][:2] or [""]
+    if not others or not others[0].lstrip().startswith(first.strip()[:1]):
+        return False
+    try:
+        return isinstance(json.loads(first), dict | list)
+    except (json.JSONDecodeError, RecursionError):
+        return False
+
+
 def parse(file: TextFile) -> Json:
     """Return what a file holds, numbers as text; raises InvalidInput that names where it is not JSON."""
     try:

@@ -2,7 +2,12 @@
 
 from collections.abc import Iterator
 
-from services.data.readers.delimited import is_headerless, read_lines
+from services.data.readers.delimited import (
+    is_headerless,
+    read_lines,
+    refuse_unknown_header,
+    separator_of,
+)
 from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import TextRows
 
@@ -17,5 +22,7 @@ def sniff(head: str) -> bool:
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the rows: the first six columns."""
-    return read_lines(file, 0, _WIDTH, range(6))
+    """Yield the rows: the first six columns; raises InvalidInput where the first line is a header."""
+    head = file.head()
+    refuse_unknown_header(head, _WIDTH)
+    return read_lines(file, 0, _WIDTH, range(6), separator_of(head))

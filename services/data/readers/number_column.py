@@ -10,13 +10,22 @@ from services.data.readers.text_rows import TextColumn, shown
 from services.shared.candles import PriceColumn
 
 
+def clean_numbers(column: TextColumn) -> PriceColumn | None:
+    """Return the column where all of it is numbers as programs write them, and quickly; or None."""
+    try:
+        numbers: PriceColumn = pc.cast(pa.array(column, pa.string()), pa.float64()).to_numpy()
+    except (pa.ArrowInvalid, UnicodeEncodeError):
+        return None
+    return numbers if np.isfinite(numbers).all() else None
+
+
 def read_numbers(name: str, column: TextColumn) -> tuple[PriceColumn, dict[int, str]]:
     """Return the doubles nearest to the decimals, shape (n,), and why some are none, by position.
 
     Where there is a reason, the value means nothing. Numbers are finite decimals, like `7195.24`,
     `1e-05`; not `nan`, `inf`, `1_000`, `1,5`, `0x1p3`, nor digits of other scripts.
     """
-    clean = _clean_numbers(column)
+    clean = clean_numbers(column)
     if clean is not None:
         return clean, {}
     return _careful_numbers(name, column if isinstance(column, list) else column.to_pylist())
@@ -27,15 +36,6 @@ def plain_float(text: str) -> float:
     if not _is_plain(text):
         raise ValueError(text)
     return float(text)
-
-
-def _clean_numbers(column: TextColumn) -> PriceColumn | None:
-    """Return the column where all of it is numbers, and quickly; or None."""
-    try:
-        numbers: PriceColumn = pc.cast(pa.array(column, pa.string()), pa.float64()).to_numpy()
-    except (pa.ArrowInvalid, UnicodeEncodeError):
-        return None
-    return numbers if np.isfinite(numbers).all() else None
 
 
 def _careful_numbers(name: str, column: list[str]) -> tuple[PriceColumn, dict[int, str]]:

@@ -6,7 +6,8 @@ from typing import IO
 import pyarrow.parquet as pq
 
 from services.data.readers.candle_rows import CandleRows
-from services.data.readers.table_columns import read_batches, readable_breakage, wanted_fields
+from services.data.readers.columns import GivenNames
+from services.data.readers.table_columns import read_batches, readable_breakage, wanted_columns
 
 NAME = "parquet"
 
@@ -21,11 +22,11 @@ def sniff(magic: bytes) -> bool:
     return magic.startswith(_MAGIC)
 
 
-def read(content: IO[bytes]) -> Iterator[CandleRows]:
+def read(content: IO[bytes], given: GivenNames) -> Iterator[CandleRows]:
     """Yield the rows; raises InvalidInput where the file is broken, or a column missing or of no use."""
     with readable_breakage("Parquet"), pq.ParquetFile(content, buffer_size=_BUFFER_BYTES) as file:
         schema = file.schema_arrow
-        wanted, others = wanted_fields(schema)
-        names = [schema.names[position] for position in wanted]
+        columns = wanted_columns(schema, given)
+        names = [schema.names[position] for position in columns.picked()]
         batches = file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False)
-        yield from read_batches(([batch.column(name) for name in names] for batch in batches), others)
+        yield from read_batches(([batch.column(name) for name in names] for batch in batches), columns)

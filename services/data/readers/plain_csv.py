@@ -2,12 +2,20 @@
 
 from collections.abc import Iterator
 
-from services.data.readers.close_time import CLOSE_TIME_NAMES, closed_by_last_column
-from services.data.readers.delimited import has_header, header_names, read_lines
-from services.data.readers.symbol_column import SYMBOL_NAMES, told_by_last_column
+from services.data.readers.close_time import closed_by_last_column
+from services.data.readers.columns import Columns, GivenNames, find_columns
+from services.data.readers.delimited import (
+    first_row,
+    has_header,
+    header_names,
+    read_lines,
+    separator_of,
+)
+from services.data.readers.file_symbol import told_by_name
+from services.data.readers.symbol_column import told_by_last_column
+from services.data.readers.text_columns import joined_times, without_volume
 from services.data.readers.text_file import TextFile
-from services.data.readers.text_rows import CANDLE_FIELDS, TIME_NAMES, TextRows
-from services.shared.errors import InvalidInput
+from services.data.readers.text_rows import TextRows
 
 NAME = "plain-csv"
 
@@ -17,42 +25,28 @@ def sniff(head: str) -> bool:
     return has_header(head)
 
 
-def read(file: TextFile) -> Iterator[TextRows]:
+def read(file: TextFile, given: GivenNames = GivenNames()) -> Iterator[TextRows]:  # noqa: B008
     """Yield the rows below the header.
 
     Raises InvalidInput, naming the column, where one is missing or there twice.
     """
-    names = header_names(file.head())
-    wanted = wanted_columns(names)
-    symbol = [name for name in SYMBOL_NAMES if names.count(name) == 1][:1]
-    close_time = [name for name in CLOSE_TIME_NAMES if names.count(name) == 1][:1]
-    picked = [names.index(name) for name in (*wanted, *symbol, *close_time)]
-    rows = read_lines(file, 1, len(names), picked)
-    rows = closed_by_last_column(rows) if close_time else rows
-    return told_by_last_column(rows) if symbol else rows
+    head = file.head()
+    names = header_names(head)
+    symbol = told_by_name(file.path, file.member).symbol
+    columns = find_columns(names, given, first_row(head, 1, len(names)), symbol)
+    return read_columns(file, 1, len(names), columns, separator_of(head))
 
 
-def wanted_columns(names: list[str]) -> tuple[str, ...]:
-    """Return what time, open, high, low, close and volume are called among the names of columns.
-
-    Raises InvalidInput, naming the column, where one is missing or there twice.
-    """
-    wanted = (time_name(names), *CANDLE_FIELDS[1:])
-    missing = [name for name in wanted if name not in names]
-    if missing:
-        raise InvalidInput.of("file", f"it has no column {', '.join(missing)}")
-    for name in wanted:
-        if names.count(name) > 1:
-            raise InvalidInput.of("file", f"it has the column {name} twice")
-    return wanted
-
-
-def time_name(names: list[str]) -> str:
-    """Return what the time is called; raises InvalidInput where it is not named, or in two parts."""
-    found = [name for name in TIME_NAMES if name in names]
-    if not found:
-        raise InvalidInput.of("file", f"it has no column of the time, named one of {', '.join(TIME_NAMES)}")
-    if found == ["date", "time"]:
-        # The date alone would be read as midnight, and the rows of a day as contradicting each other.
-        raise InvalidInput.of("file", "its times are split into the columns date and time: one is needed")
-    return found[0]
+def read_columns(
+    file: TextFile, header_lines: int, width: int, columns: Columns, separator: str = ","
+) -> Iterator[TextRows]:
+    """Yield the rows below the header, of `width` columns of which some are a candle's."""
+    picked = columns.picked()
+    rows = read_lines(file, header_lines, width, picked, separator)
+    if len(columns.time) > 1:
+        rows = joined_times(rows)
+    if columns.symbol is not None:
+        rows = told_by_last_column(rows)
+    if columns.close_time is not None:
+        rows = closed_by_last_column(rows)
+    return without_volume(rows) if columns.volume is None else rows

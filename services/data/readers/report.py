@@ -7,10 +7,14 @@ from services.shared.candles import Candles
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A row that was not taken: the number of its line, or record in JSON and tables, from 1, and why."""
+    """A row that was not taken: the number of its line, or record in JSON and tables, from 1, and why.
+
+    `values` are the row's time, prices and volume, for people; empty where they could not all be read.
+    """
 
     line: int
     reason: str
+    values: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from services.data.readers.candle_rows import CandleRows
-from services.data.readers.close_time import CLOSE_TIME_NAMES, lengths_from
-from services.data.readers.delimited import column_name
+from services.data.readers.close_time import lengths_from
+from services.data.readers.columns import TIME_KEYS, Columns, GivenNames, column_key, find_columns
 from services.data.readers.number_column import read_numbers
-from services.data.readers.plain_csv import wanted_columns
-from services.data.readers.symbol_column import SYMBOL_NAMES, only_symbol
-from services.data.readers.text_rows import CANDLE_FIELDS, TIME_NAMES
+from services.data.readers.symbol_column import only_symbol
+from services.data.readers.text_rows import CANDLE_FIELDS
 from services.data.readers.time_column import floor_seconds, read_times, times_of_ticks
+from services.data.readers.written_times import DateOrder
 from services.shared.candles import Candles, PriceColumn, TimeColumn
 from services.shared.errors import InvalidInput
 
@@ -23,54 +23,45 @@ from services.shared.errors import InvalidInput
 _UNNAMED_INDEX = "__index_level_0__"
 
 
-class WantedFields(NamedTuple):
-    """The positions of time, open, high, low, close and volume, and then those of `others`.
-
-    `others` are of `symbol` and `close_time` what a file has, in this order.
-    """
-
-    positions: list[int]
-    others: tuple[str, ...]
-
-
-def wanted_fields(schema: pa.Schema) -> WantedFields:
-    """Return which columns are read.
+def wanted_columns(schema: pa.Schema, given: GivenNames) -> Columns:
+    """Return where the columns of candles are.
 
     Names are those that headers of CSV files may have; without any, an index of timestamps that has no name
     is the time. Raises InvalidInput, naming the column, where one is missing or there twice.
     """
-    names = [column_name(name) for name in schema.names]
-    if not set(TIME_NAMES).intersection(names) and names.count(_UNNAMED_INDEX) == 1:
+    names = list(schema.names)
+    if names.count(_UNNAMED_INDEX) == 1 and not any(column_key(name) in TIME_KEYS for name in names):
         index = names.index(_UNNAMED_INDEX)
         if pa.types.is_timestamp(schema.field(index).type):
             names[index] = "time"
-    found = {
-        other: next((name for name in spellings if names.count(name) == 1), None)
-        for other, spellings in (("symbol", SYMBOL_NAMES), ("close_time", CLOSE_TIME_NAMES))
-    }
-    there = {other: name for other, name in found.items() if name}
-    positions = [names.index(name) for name in (*wanted_columns(names), *there.values())]
-    return WantedFields(positions, tuple(there))
+    columns = find_columns(names, given)
+    if len(columns.time) > 1 and not pa.types.is_timestamp(schema.field(columns.time[0]).type):
+        raise InvalidInput.of("file", "its times are split into a date and a time: one column is needed")
+    return replace(columns, time=columns.time[:1])
 
 
-def read_batches(batches: Iterable[Sequence[pa.Array]], others: tuple[str, ...]) -> Iterator[CandleRows]:
-    """Yield the rows of batches, each the columns that `wanted_fields` tells, in that order."""
-    first = 1
+def read_batches(batches: Iterable[Sequence[pa.Array]], columns: Columns) -> Iterator[CandleRows]:
+    """Yield the rows of batches, each the columns that are picked, in that order."""
+    first, dates = 1, DateOrder()
     for time, *values in batches:
-        prices = values[: len(CANDLE_FIELDS) - 1]
-        told = dict(zip(others, map(_plain, values[len(CANDLE_FIELDS) - 1 :]), strict=True))
-        times, reasons = _times(_plain(time))
-        columns: list[PriceColumn] = []
-        for name, column in zip(CANDLE_FIELDS[1:], prices, strict=True):
-            numbers, number_reasons = _numbers(name, _plain(column))
-            columns.append(numbers)
+        prices = values[: len(columns.prices)]
+        others = list(map(_plain, values[len(columns.prices) :]))
+        volume = others.pop(0) if columns.volume is not None else pa.array(np.zeros(len(time)))
+        close_time = others.pop(0) if columns.close_time is not None else None
+        symbol = others.pop(0) if columns.symbol is not None else None
+        lines = np.arange(first, first + len(time))
+        times, reasons = _times(_plain(time), dates, lines)
+        numbers: list[PriceColumn] = []
+        for name, column in zip(CANDLE_FIELDS[1:], (*map(_plain, prices), volume), strict=True):
+            column_numbers, number_reasons = _numbers(name, column)
+            numbers.append(column_numbers)
             reasons = number_reasons | reasons
         yield CandleRows(
-            lines=np.arange(first, first + len(times)),
-            candles=Candles(times, *columns),
+            lines=lines,
+            candles=Candles(times, *numbers),
             reasons=reasons,
-            symbol=only_symbol(_texts("symbol", told["symbol"])) if "symbol" in told else None,
-            lengths_s=lengths_from(times, _seconds(told["close_time"])) if "close_time" in told else None,
+            symbol=None if symbol is None else only_symbol(_texts("symbol", symbol)),
+            lengths_s=None if close_time is None else lengths_from(times, _seconds(close_time)),
         )
         first += len(times)
 
@@ -92,12 +83,12 @@ def _plain(column: pa.Array) -> pa.Array:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
-def _times(column: pa.Array) -> tuple[TimeColumn, dict[int, str]]:
+def _times(column: pa.Array, dates: DateOrder, lines: NDArray[np.int64]) -> tuple[TimeColumn, dict[int, str]]:
     """Return Unix seconds, and why some are none; a timestamp without a time zone is UTC."""
     if pa.types.is_date(column.type):
         column = column.cast(pa.timestamp("ms"))
     if not pa.types.is_timestamp(column.type):
-        return read_times(_texts("time", column))
+        return read_times(_texts("time", column), dates, lines)
     ticks: NDArray[np.int64] = column.cast(pa.int64()).fill_null(0).to_numpy()
     times, reasons = times_of_ticks(ticks, column.type.unit)
     empty = np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False)).tolist()

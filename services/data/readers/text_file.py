@@ -1,14 +1,23 @@
-"""A file, unpacked where it is gzip: its text in blocks of whole lines, or all of it at once."""
+"""A file, unpacked where it is gzip or zip: its text in blocks of whole lines, or all of it at once."""
 
+import codecs
 import gzip
+import io
+import lzma
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
+from services.data.readers import zip_file
+from services.data.readers.checksum import check_checksum
 from services.shared.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 Progress = Callable[[int, int], None]
 
@@ -19,8 +28,8 @@ MAX_WHOLE_BYTES = 512 * 2**20
 _BLOCK_BYTES = 4 * 2**20
 _HEAD_BYTES = 65_536
 _GZIP_MAGIC = b"\x1f\x8b"
-_ZIP_MAGIC = b"PK\x03\x04"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +41,18 @@ class LineBlock:
 
 
 class TextFile:
-    """A file that is open, and is read once."""
+    """A file that is open, and is read once; `member` is the name of the one file in it where it is a zip."""
 
-    def __init__(self, path: Path, content: IO[bytes], tell: Callable[[], None], block_bytes: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        content: IO[bytes],
+        tell: Callable[[], None],
+        block_bytes: int,
+        member: str | None = None,
+    ) -> None:
         self.path = path
+        self.member = member
         self._content = content
         self._tell = tell
         self._block_bytes = block_bytes
@@ -44,8 +61,8 @@ class TextFile:
 
     @property
     def magic(self) -> bytes:
-        """The first bytes, which tell what kinds of files that are no text."""
-        return self._head[:8]
+        """The first bytes, which tell the kinds of files that are no text."""
+        return self._head
 
     def content(self) -> IO[bytes]:
         """Return the file from its beginning, for formats that are no text."""
@@ -54,8 +71,6 @@ class TextFile:
 
     def head(self) -> str:
         """Return the text that the file begins with; raise InvalidInput where it is no text, or none."""
-        if self._head.startswith(_ZIP_MAGIC):
-            raise InvalidInput.of("file", "it is a zip archive: unpack it, and read the files that are in it")
         # The last character may be cut in two.
         head = self._head if self._is_all else self._head.rsplit(b"\n", 1)[0]
         text = _decoded(head.removeprefix(_BYTE_ORDER_MARK), 0)
@@ -100,25 +115,75 @@ def open_file(
 
     `progress` is told how many bytes of the file were read, and how many there are.
     """
+    is_zip = False
     try:
         # Neither exists() nor open() will do: a folder exists, and opening a pipe waits for its writer.
         if not path.is_file():
             raise InvalidInput.of("file", "it is not a file" if path.exists() else "it does not exist")
         size = path.stat().st_size
+        check_checksum(path)
         with path.open("rb") as file:
-            is_packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+            is_zip = file.read(4) in zip_file.MAGIC
             file.seek(0)
-            content = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if is_packed else file
 
             def tell() -> None:
                 if progress:
                     progress(file.tell(), size)
 
-            yield TextFile(path, content, tell, block_bytes)
+            content = _unpacked(file)
+            member = content.name if is_zip else None
+            yield TextFile(path, _as_utf_8(content), tell, block_bytes, member)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InvalidInput.of("file", f"its gzip compression is broken: {error}") from error
+        raise InvalidInput.of(
+            "file", f"its {'zip' if is_zip else 'gzip'} compression is broken: {error}"
+        ) from error
+    except (zipfile.BadZipFile, lzma.LZMAError) as error:
+        raise InvalidInput.of("file", f"its zip archive is broken: {error}") from error
     except OSError as error:
         raise InvalidInput.of("file", f"it cannot be read: {error.strerror or error}") from error
+
+
+def _unpacked(file: IO[bytes]) -> IO[bytes]:
+    beginning = file.read(4)
+    file.seek(0)
+    if beginning in zip_file.MAGIC:
+        return zip_file.open_only_file(file)
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if beginning[:2] == _GZIP_MAGIC else file
+
+
+def _as_utf_8(content: IO[bytes]) -> IO[bytes]:
+    """Return a file's content, in UTF-8 where it is UTF-16 with its mark."""
+    mark = content.read(2)
+    content.seek(0)
+    return io.BufferedReader(_Utf8(content), _HEAD_BYTES) if mark in _UTF_16_MARKS else content
+
+
+class _Utf8(io.RawIOBase):
+    """The content of a file in UTF-16, as UTF-8; it is read in order."""
+
+    def __init__(self, content: IO[bytes]) -> None:
+        self._content = content
+        self._decoder = codecs.getincrementaldecoder("utf-16")()
+        self._waiting = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
+        while not self._waiting:
+            read = self._content.read(_HEAD_BYTES)
+            try:
+                self._waiting = self._decoder.decode(read, final=not read).encode()
+            except UnicodeDecodeError as error:
+                raise InvalidInput.of(
+                    "file", f"it is not text: its UTF-16 is broken: {error.reason}"
+                ) from error
+            if not read:
+                break
+        count = min(len(view), len(self._waiting))
+        view[:count], self._waiting = self._waiting[:count], self._waiting[count:]
+        return count
 
 
 def _last_line_end(content: bytes) -> int:

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import pyarrow as pa
 
 from services.data.readers.report import Rejection
-from services.data.readers.text_file import TextFile
+
+if TYPE_CHECKING:
+    from services.data.readers.columns import GivenNames
+    from services.data.readers.text_file import TextFile
 
 # What a row tells of a candle, in this order.
 CANDLE_FIELDS = ("time", "open", "high", "low", "close", "volume")
-
-# What headers call the time. Where a file tells it twice, as an epoch and for people, the first is taken.
-TIME_NAMES = ("open_time", "timestamp", "unix", "unix_timestamp", "datetime", "date", "time")
 
 # Arrow's columns are read without an object for each text.
 TextColumn: TypeAlias = "list[str] | pa.StringArray"
@@ -27,8 +27,8 @@ class TextRows:
 
     `columns` are time, open, high, low, close and volume as the file writes them, each n long, in the
     file's order; `lines` are the n line numbers (from 1; in JSON the records' numbers). `symbol` and
-    `length_s`, the candles' length in seconds, are what the content itself tells, None where it does not;
-    `close_time` has the times at which the n candles close, where the file has them.
+    `length_s`, the candles' length in seconds, are what the content itself tells, None where it does not.
+    `close_time` is when the candles close as the file writes it, n long, None where it has no such column.
     """
 
     lines: Sequence[int]
@@ -47,7 +47,14 @@ class TextFormat(Protocol):
     def sniff(self, head: str) -> bool:
         """Tell whether a file that begins with `head` is of this format."""
 
-    def read(self, file: TextFile) -> Iterator[TextRows]:
+    def read(self, file: "TextFile") -> Iterator[TextRows]:
+        """Yield the rows, some at once; raises InvalidInput where they cannot be told apart."""
+
+
+class NamedTextFormat(TextFormat, Protocol):
+    """A format of text files that name their columns, by names that the user may tell."""
+
+    def read(self, file: "TextFile", given: "GivenNames" = ...) -> Iterator[TextRows]:
         """Yield the rows, some at once; raises InvalidInput where they cannot be told apart."""
 
 

@@ -1,7 +1,8 @@
-"""A column of times, from text: ISO 8601, or an epoch in seconds, milli-, micro- or nanoseconds."""
+"""A column of times, from text: dates and clocks, or an epoch in seconds, milli-, micro- or nanoseconds."""
 
+import re
 from bisect import bisect_right
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,14 +11,19 @@ from numpy.typing import NDArray
 
 from services.data.readers.number_column import plain_float
 from services.data.readers.text_rows import TextColumn, shown
+from services.data.readers.written_times import DateOrder, read_written
 from services.shared.candles import TimeColumn
+from services.shared.errors import InvalidInput
 
 # The last second that nanoseconds in 64 bits can tell, 2262-04-11T23:47:16Z: times beyond are mistakes,
 # and they fit neither numpy's nor others' columns of times.
 MAX_TIME_S = (2**63 - 1) // 10**9
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+ACCEPTED = (
+    "2024-01-31 13:00 (also with / or . between, seconds, Z, UTC, +01:00), 20240131 1300, 31.01.2024 13:00, "
+    "31/01/2024 or 01/31/2024 1:00 PM where only one order fits, or an epoch in s, ms, µs or ns"
+)
+
 # An epoch's unit is the coarsest that puts it before the year 5138, value by value: one file may hold
 # two units. So milliseconds are told from seconds from 1973 on, and finer units from 1973 too.
 _UNITS_PER_S = (1, 10**3, 10**6, 10**9)
@@ -25,18 +31,56 @@ _TICK_UNITS = ("s", "ms", "us", "ns")
 _UNIT_LIMITS = (10**11, 10**14, 10**17)
 # Below this, a double is the very integer that was written.
 _MAX_EXACT = 2.0**53
+# No time is written in more.
+_MAX_CHARACTERS = 64
 
 
-def read_times(column: TextColumn) -> tuple[TimeColumn, dict[int, str]]:
+def read_times(
+    column: TextColumn, dates: DateOrder | None = None, lines: Sequence[int] | NDArray[np.int64] | None = None
+) -> tuple[TimeColumn, dict[int, str]]:
     """Return Unix seconds, shape (n,), and why some are no times, by position.
 
-    Where there is a reason, the value means nothing. ISO times without offset are UTC. Times must be
-    whole seconds from 1970 to 2262.
+    Where there is a reason, the value means nothing. Times without offset are UTC. Times must be whole
+    seconds from 1970 to 2262. `dates` holds what earlier columns of the file told of the order of day and
+    month; `lines` are the rows' numbers. Raises InvalidInput, of the field `file`, where nothing tells the
+    order of day and month, and names the first row that leaves it open.
     """
     clean = _clean_times(column)
     if clean is not None:
         return clean, {}
-    return _careful_times(column if isinstance(column, list) else column.to_pylist())
+    return _careful_times(column, dates or DateOrder(), lines)
+
+
+def floor_seconds(column: TextColumn, dates: DateOrder | None = None) -> TimeColumn:
+    """Return the whole Unix seconds that times lie in, shape (n,), and -1 where a text is no time.
+
+    `dates` holds what other columns of the file told of the order of day and month.
+    """
+    try:
+        texts = pa.array(column, pa.string())
+        if pc.all(pc.utf8_is_digit(texts)).as_py():
+            return _epoch_seconds(pc.cast(texts, pa.int64()).to_numpy())[0]
+        return (_iso_seconds(texts) if _is_iso(texts) else _decimal_seconds(texts))[0]
+    except (pa.ArrowInvalid, UnicodeEncodeError):
+        seconds, _, is_written = read_written(_short_texts(column), dates or DateOrder(), None)
+        for position in np.flatnonzero(~is_written).tolist():
+            text = column[position] if isinstance(column, list) else column[position].as_py()
+            time_s = _time(text.strip())[0]
+            seconds[position] = -1 if time_s is None or not 0 <= time_s <= MAX_TIME_S else time_s
+        return seconds
+
+
+def is_time(text: str) -> bool:
+    """Tell whether a text is a time, whatever order its day and its month have."""
+    try:
+        return not read_times([text])[1]
+    except InvalidInput:
+        return True
+
+
+def is_clock(text: str) -> bool:
+    """Tell whether a text is a time of the day, as columns have it that stand beside a date."""
+    return re.fullmatch(r"\s*\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AaPp][Mm])?\s*|\d{6}", text) is not None
 
 
 def times_of_ticks(ticks: NDArray[np.int64], unit: str) -> tuple[TimeColumn, dict[int, str]]:
@@ -49,20 +93,6 @@ def times_of_ticks(ticks: NDArray[np.int64], unit: str) -> tuple[TimeColumn, dic
         wrong = _wrong(int(times[position]), int(rests[position]))
         reasons[position] = f"the time {moments[position]} {wrong}"
     return times, reasons
-
-
-def floor_seconds(column: TextColumn) -> TimeColumn:
-    """Return the whole Unix seconds that times lie in, shape (n,), and -1 where a text is no time."""
-    try:
-        texts = pa.array(column, pa.string())
-        if pc.all(pc.utf8_is_digit(texts)).as_py():
-            return _epoch_seconds(pc.cast(texts, pa.int64()).to_numpy())[0]
-        return (_iso_seconds(texts) if _is_iso(texts) else _decimal_seconds(texts))[0]
-    except (pa.ArrowInvalid, UnicodeEncodeError):
-        texts = column if isinstance(column, list) else column.to_pylist()
-        seconds = (_time(text.strip())[0] for text in texts)
-        told = [-1 if each is None or not 0 <= each <= MAX_TIME_S else each for each in seconds]
-        return np.array(told, np.int64)
 
 
 def _clean_times(column: TextColumn) -> TimeColumn | None:
@@ -102,20 +132,39 @@ def _decimal_seconds(texts: pa.StringArray) -> tuple[TimeColumn, TimeColumn]:
     return _epoch_seconds(numbers)
 
 
-def _careful_times(column: list[str]) -> tuple[TimeColumn, dict[int, str]]:
-    times = np.zeros(len(column), np.int64)
+def _careful_times(
+    column: TextColumn, dates: DateOrder, lines: Sequence[int] | NDArray[np.int64] | None
+) -> tuple[TimeColumn, dict[int, str]]:
+    seconds, rests, is_written = read_written(_short_texts(column), dates, lines)
+    is_good = is_written & (rests == 0) & (seconds >= 0) & (seconds <= MAX_TIME_S)
+    times = np.where(is_good, seconds, 0)
     reasons = {}
-    for position, text in enumerate(column):
-        seconds, rest = _time(text.strip())
-        if seconds is None:
+    for position in np.flatnonzero(~is_good).tolist():
+        text = column[position] if isinstance(column, list) else column[position].as_py()
+        time_s: int | None
+        rest: float
+        if is_written[position]:
+            time_s, rest = int(seconds[position]), float(rests[position])
+        else:
+            time_s, rest = _time(text.strip())
+        if time_s is None:
             reasons[position] = (
                 f"the time is {shown(text)}, not a time" if text.strip() else "the time is empty"
             )
-        elif wrong := _wrong(seconds, rest):
+        elif wrong := _wrong(time_s, rest):
             reasons[position] = f"the time {shown(text)} {wrong}"
         else:
-            times[position] = seconds
+            times[position] = time_s
     return times, reasons
+
+
+def _short_texts(column: TextColumn) -> pa.StringArray:
+    """Return a column as Arrow's, without texts that are too long for a time."""
+    if not isinstance(column, list):
+        return pc.if_else(pc.less_equal(pc.binary_length(column), _MAX_CHARACTERS), column, "")
+    # Arrow takes no half of a pair of surrogates, which are no times anyway.
+    texts = (text.encode(errors="replace").decode() for text in column)
+    return pa.array([text if len(text) <= _MAX_CHARACTERS else "" for text in texts], pa.string())
 
 
 def _wrong(seconds: int, rest: float) -> str | None:
@@ -128,13 +177,9 @@ def _wrong(seconds: int, rest: float) -> str | None:
 
 
 def _time(text: str) -> tuple[int | None, float]:
-    """Return Unix seconds, None where `text` is no time, and the rest that is less than a second."""
+    """Return an epoch's Unix seconds, None where `text` is none, and the rest that is less than a second."""
     try:
-        if _is_digits(text):
-            return _epoch(int(text))
-        if text[4:5] == "-":
-            return divmod(_iso_microseconds(text), 10**6)
-        return _epoch(plain_float(text))
+        return _epoch(int(text) if _is_digits(text) else plain_float(text))
     except ValueError:  # also of int() for more digits than it takes, and for a nan or an infinity
         return None, 0
 
@@ -150,23 +195,6 @@ def _epoch_seconds(epochs: NDArray[np.int64] | NDArray[np.float64]) -> tuple[Tim
     unit = np.searchsorted(np.array(_UNIT_LIMITS), epochs, side="right")
     seconds, rest = np.divmod(epochs, np.array(_UNITS_PER_S)[unit])
     return seconds.astype(np.int64, copy=False), rest
-
-
-def _iso_microseconds(text: str) -> int:
-    """Return Unix microseconds; raises ValueError where `text` is not ISO's date, or date and time.
-
-    Python takes any character between them, and dates without dashes, which may be epochs.
-    """
-    if text[4:5] != "-" or text[10:11] not in ("", " ", "T"):
-        raise ValueError(text)
-    if text.endswith(("AM", "PM")):
-        # CryptoDataDownload's hours: 12-AM is midnight, 12-PM noon.
-        time = datetime.strptime(text, "%Y-%m-%d %I-%p")
-    else:
-        time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=UTC)
-    return (time - _EPOCH) // _MICROSECOND
 
 
 def _is_digits(text: str) -> bool:
