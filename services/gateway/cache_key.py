@@ -3,13 +3,21 @@
 import hashlib
 import json
 from dataclasses import asdict
+from typing import Any
 
-from services.compute.engine import ENGINE_VERSION
+from services.compute.engine import ENGINE_VERSION, Execution
 from services.gateway.crypto_data import CryptoData
 from services.gateway.plan import BacktestPlan
 
 # Of another version, nothing is read: its numbers may be others.
 _PREFIX = f"backcast:result:v{ENGINE_VERSION}:"
+
+
+def parts_of_execution(execution: Execution) -> dict[str, Any]:
+    """Return what a result depends on of an execution; that high costs are meant is no part of it."""
+    parts = asdict(execution)
+    del parts["allow_high_costs"]
+    return parts
 
 
 class CacheKeys:
@@ -23,7 +31,7 @@ class CacheKeys:
             "strategy": [plan.strategy.name, asdict(plan.strategy)],
             "interval": plan.interval.value,
             "window": asdict(plan.window),
-            "execution": asdict(plan.execution),
+            "execution": parts_of_execution(plan.execution),
             "detail": plan.detail,
             "curve_points": plan.curve_points,
         }

@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
 from services.compute.engine import ENGINE_VERSION
+from services.gateway.cache_key import parts_of_execution
 from services.gateway.crypto_data import CryptoData
 from services.gateway.sweep_plan import SweepPlan
 
@@ -35,7 +36,7 @@ class ChunkKeys:
                 "interval": sweep.interval.value,
                 "windows": [asdict(window) for window in sweep.windows],
                 "stretches": sweep.stretches,
-                "execution": asdict(sweep.execution),
+                "execution": parts_of_execution(sweep.execution),
             }
         )
         self._by_chunk: dict[int, str] = {}

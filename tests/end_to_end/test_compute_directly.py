@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 from google.protobuf.json_format import ParseDict
+from google.rpc.code_pb2 import NOT_FOUND
 
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
 from services.local.stack import LocalStack
 from services.shared.rpc_channel import open_channel
 from services.shared.rpc_status import violations_of
+from tests.candle_making import START_S, import_candles, random_candles
 
 if TYPE_CHECKING:
     from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceAsyncStub
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 DAY = {"startTime": "2024-01-01T00:00:00Z", "endTime": "2024-01-02T00:00:00Z"}
 # Seconds that no calendar has.
@@ -37,6 +40,25 @@ async def refused(call: Any) -> list[str]:
 def backtests(**fields: Any) -> pb.ComputeBacktestsRequest:
     whole = {"cryptos": [{"symbol": "A"}], "strategy": {"rsi": {}}, "interval": "INTERVAL_1H", **DAY}
     return ParseDict({**whole, **fields}, pb.ComputeBacktestsRequest())
+
+
+async def test_a_crypto_that_is_gone_does_not_keep_the_others_from_their_results(
+    compute: "ComputeServiceAsyncStub", data_service: "MarketDataServiceAsyncStub"
+) -> None:
+    there = "DIRECTLYUSDT"
+    await import_candles(data_service, there, random_candles(1, 500))
+    request = backtests(
+        cryptos=[{"symbol": symbol} for symbol in ("AGONEUSDT", there, "ZGONEUSDT")],
+        execution={"feeRate": 0.001, "initialCapital": 10_000, "equityFraction": 1, "atrPeriod": 14},
+    )
+    request.start_time.seconds, request.end_time.seconds = START_S, START_S + 500 * 3600
+    outcomes = [outcome async for outcome in compute.ComputeBacktests(request)]
+    failures = [outcome.failure for outcome in outcomes if outcome.HasField("failure")]
+    assert [outcome.result.symbol for outcome in outcomes if outcome.HasField("result")] == [there]
+    assert {failure.symbol: failure.status.code for failure in failures} == {
+        "AGONEUSDT": NOT_FOUND,
+        "ZGONEUSDT": NOT_FOUND,
+    }
 
 
 @pytest.mark.parametrize("points", [-1, 1, 7, -(2**31)])

@@ -85,6 +85,12 @@ def test_the_same_plan_has_the_same_key():
     assert key_of(plan) == key_of(same)
 
 
+def test_that_high_costs_are_meant_makes_no_other_result():
+    plan = plan_of(Rsi(), Execution(fee_rate=0.01))
+    meant = replace(plan, execution=replace(plan.execution, allow_high_costs=True))
+    assert key_of(plan) == key_of(meant)
+
+
 def test_a_day_that_is_over_now_makes_another_key():
     plan = replace(plan_of(Rsi(), Execution()), interval=Interval.DAY_1, window=Window(0, 86_400))
     running, over, later = (

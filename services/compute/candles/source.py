@@ -1,9 +1,11 @@
 """Candles from the data service."""
 
+import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.shared.break_messages import break_from
@@ -11,6 +13,7 @@ from services.shared.breaks import Break
 from services.shared.call_metadata import outgoing_metadata
 from services.shared.candle_messages import candles_from, columns_to, interval_to, partial_candles_from
 from services.shared.candles import Candles
+from services.shared.errors import InvalidInput
 from services.shared.history import PartialCandles
 from services.shared.interval import Interval
 from services.shared.resumed_stream import resumed_stream
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 
+_SYMBOL_FIELD = re.compile(r"symbols\[(\d+)\]")
+# A fingerprint that no data has.
+_NO_DATA = str(UUID(int=0))
 # The data service gives up a database that says nothing before, and tells so.
 _STALL_LIMIT_S = 15.0
 
@@ -92,6 +98,7 @@ class CandleSource:
     ) -> AsyncGenerator[FetchedHistory]:
         """Yield each history that `candles_request` asks for, in its order.
 
+        A crypto that does not exist (it was deleted while a run began) has a history without candles.
         Raises Unavailable where the service is away or says nothing.
         """
         missing = known_fingerprints.copy()
@@ -104,8 +111,25 @@ class CandleSource:
             request = candles_request(missing, interval, columns)
             return self._stub.StreamCandles(request, metadata=outgoing_metadata())
 
-        async with aclosing(resumed_stream("data", missing, call, self._stall_limit_s)) as responses:
-            async for response in responses:
-                if history := blocks.add(response):
-                    del missing[history.symbol]
-                    yield history
+        while missing:
+            try:
+                async with aclosing(resumed_stream("data", missing, call, self._stall_limit_s)) as responses:
+                    async for response in responses:
+                        if history := blocks.add(response):
+                            del missing[history.symbol]
+                            yield history
+                return
+            except InvalidInput as error:
+                # The others are to be had.
+                absent = _absent_symbols(list(missing), error)
+                if not absent:
+                    raise
+            for symbol in absent:
+                del missing[symbol]
+                yield FetchedHistory(symbol, _NO_DATA, None, [])
+
+
+def _absent_symbols(asked: list[str], error: InvalidInput) -> list[str]:
+    """Return the symbols among those asked for that an error says do not exist."""
+    named = (_SYMBOL_FIELD.fullmatch(violation.field) for violation in error.violations)
+    return [asked[int(field[1])] for field in named if field]
