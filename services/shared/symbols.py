@@ -5,6 +5,7 @@ perpetual future) and `BTCUSDT_240329` (a future that expires on that day, YYMMD
 own. Exchanges and programs spell the same thing in other ways, all of which are read to the canonical form:
 
     spot          BTCUSDT  btc/usdt  BTC-USDT  BTC_USDT  BINANCE:BTCUSDT
+                  BINANCE_SPOT_BTC_USDT
     perpetual     BTCUSDT.P  BTCUSDT_PERP  BTC-PERPETUAL  BTC-USDT-SWAP  BTC/USDT:USDT  BTC_USDT_USDT
     dated future  BTCUSDT_240329  BTCUSDT-240329  BTC-29MAR24  BTC/USDT:USDT-240329
 
@@ -58,6 +59,8 @@ DAY = r"\d{6}|\d{1,2}[A-Z]{3}\d{2}"
 PERPETUAL_WORD = "PERP|PERPETUAL|SWAP"
 
 _EXCHANGE = re.compile(r"([A-Z0-9]+):")
+# CoinAPI's names of spot pairs.
+_COIN_API = re.compile(rf"(?P<exchange>[A-Z0-9]+)_SPOT_(?P<pair>{WORD}_{WORD})")
 _OPTION = re.compile(rf".+[-_](?:{DAY})-[0-9.]+-[CP]")
 _PERPETUAL = re.compile(rf"(?P<root>.+?)(?:\.P|[-_](?:{PERPETUAL_WORD}))")
 _DATED = re.compile(rf"(?P<root>.+?)[-_](?P<day>{DAY})")
@@ -106,13 +109,19 @@ class Symbol:
         Of a future the quote may be missing. What people give by hand needs not be a pair; what is read from
         names and columns of files has to be one.
         """
-        quoted = [quote for quote in QUOTES if self.root.endswith(quote) and self.root != quote]
-        bases = [self.root.removesuffix(quote) for quote in quoted]
-        if not bases and self.suffix:
-            bases = [self.root]
-        return bool(bases) and not any(
-            base in EXCHANGES - _EXCHANGE_TOKENS or (base.isdigit() and base.isascii()) for base in bases
+        return bool(self.bases) and not any(
+            base in EXCHANGES - _EXCHANGE_TOKENS or (base.isdigit() and base.isascii()) for base in self.bases
         )
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """What may be the base: XRP and XRPB of XRPBUSD. None where it ends in no known quote.
+
+        Of a future without a quote it is all of the root.
+        """
+        quoted = [quote for quote in QUOTES if self.root.endswith(quote) and self.root != quote]
+        bases = tuple(self.root.removesuffix(quote) for quote in quoted)
+        return (self.root,) if not bases and self.suffix else bases
 
 
 def parse_symbol(text: str, field: str = "symbol") -> Symbol:
@@ -155,6 +164,8 @@ def _parsed(text: str) -> Symbol:
         if exchange[1] not in EXCHANGES:
             raise ValueError(f"{exchange[1][:MAX_SYMBOL_LENGTH]} is no exchange that is known")
         text = text[exchange.end() :]
+    elif (coin_api := _COIN_API.fullmatch(text)) and coin_api["exchange"] in EXCHANGES:
+        text = coin_api["pair"]
     if _OPTION.fullmatch(text):
         raise ValueError("it is an option, and the prices of an option are not those of a crypto")
     if perpetual := _PERPETUAL.fullmatch(text):

@@ -3,6 +3,8 @@
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -178,7 +180,9 @@ def table(name: str, *symbols: str) -> str:
         ),
     ],
 )
-@pytest.mark.parametrize("name", ["symbol", "ticker", "Pair"])
+@pytest.mark.parametrize(
+    "name", ["symbol", "Pair", "instId", "product_id", "Symbol Name", "currency_pair", "market", "asset"]
+)
 def test_a_column_tells_the_crypto(
     tmp_path: Path, file_name: str, column: str, symbol: str, name: str
 ) -> None:
@@ -207,6 +211,74 @@ def test_a_column_is_never_passed_over_for_the_name(tmp_path: Path, column: str,
         read_file(file, Interval.HOUR_1, now_s=NOW_S)
     assert str(caught.value).startswith(f"file: {reason}")
     assert read_file(file, Interval.HOUR_1, now_s=NOW_S, symbol="AUSDT").symbol == "AUSDT"
+
+
+def write(file: Path, header: str, *cells: str) -> Path:
+    """Write rows of these cells, behind those of a candle."""
+    rows = [f"{START_S + 3600 * hour},{OHLCV},{cell}" for hour, cell in enumerate(cells)]
+    file.write_text("\n".join([f"time,open,high,low,close,volume,{header}", *rows]))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "told"),
+    [
+        *(("coin", "BTC", "BTCUSDT"), ("Asset", "btc", "BTCUSDT"), ("base", "BTC", "BTCUSDT")),
+        *(("base,quote", "BTC,USDT", "BTCUSDT"), ("Symbol,symbol", "BTC/USDT,BTCUSDT", "BTCUSDT")),
+        *(("symbol_id", "BINANCE_SPOT_BTC_USDT", "BTCUSDT"), ("symbol,coin", "BTCUSDT,ETH", "BTCUSDT")),
+        # These are no cryptos.
+        *(("market", "spot", "BTCUSDT"), ("market", "Binance", "BTCUSDT"), ("asset", "17", "BTCUSDT")),
+        *(("coin", "ETH", "its rows name the crypto 'ETH'"), ("asset", "X", "its rows name the crypto 'X'")),
+        *(
+            ("base,quote", "BTC,EUR", "rows tell BTCEUR, and its name"),
+            ("market", "ETH-USDT", "tell ETHUSDT"),
+        ),
+        *(
+            ("Symbol,symbol", "ETHUSDT,BTCUSDT", "of several"),
+            ("symbol,Symbol", "BTCUSDT,ETHUSDT", "several"),
+        ),
+        *(("instId", "BTC-USDT-SWAP", "tell BTCUSDT.P"), ("product_id", "BTC-USD", "rows tell BTCUSD, and")),
+        *(("base,quote", "BTC,FOO", "FOO is no currency"), ("base", "ETH", "its rows name the crypto 'ETH'")),
+    ],
+)
+def test_columns_of_many_names_tell_the_crypto(tmp_path: Path, header: str, cell: str, told: str) -> None:
+    file = write(tmp_path / "BTCUSDT.csv", header, cell, cell)
+    if told == "BTCUSDT":
+        assert read_file(file, Interval.HOUR_1, now_s=NOW_S).symbol == told
+    else:
+        with pytest.raises(InvalidInput, match=told):
+            read_file(file, Interval.HOUR_1, now_s=NOW_S)
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        *(("coin", ("BTC", "ETH")), ("market", ("BTC-USDT", "ETH-USDT")), ("base", ("BTC", "ETH"))),
+        *(("Symbol,symbol", ("BTCUSDT,BTCUSDT", "BTCUSDT,ETHUSDT")), ("base,quote", ("BTC,USDT", "BTC,EUR"))),
+    ],
+)
+def test_a_column_of_several_cryptos_is_refused(tmp_path: Path, header: str, cells: tuple[str, ...]) -> None:
+    file = write(tmp_path / "BTCUSDT.csv", header, *cells)
+    with pytest.raises(InvalidInput, match="its rows are of several cryptos"):
+        read_file(file, Interval.HOUR_1, now_s=NOW_S)
+
+
+def test_columns_of_tables_tell_the_crypto(tmp_path: Path) -> None:
+    columns = {name: [1.0, 1.0] for name in ("open", "high", "low", "close", "volume")}
+    columns |= {"time": [START_S, START_S + 3600]}
+    file = tmp_path / "BTCUSDT.parquet"
+
+    def symbol(**more: list[object]) -> str | None:
+        pq.write_table(pa.table(columns | more), file)
+        return read_file(file, Interval.HOUR_1, now_s=NOW_S).symbol
+
+    assert symbol(base=["BTC", "BTC"], quote=["USDT", "USDT"]) == "BTCUSDT"
+    assert symbol(asset=[17, 18]) == "BTCUSDT"
+    for more in ({"coin": ["BTC", "ETH"]}, {"symbol": ["BTCUSDT"] * 2, "Symbol": ["BTCUSDT", "ETHUSDT"]}):
+        with pytest.raises(InvalidInput, match="its rows are of several cryptos"):
+            symbol(**more)
+    with pytest.raises(InvalidInput, match="its rows name the crypto 'ETH'"):
+        symbol(coin=["ETH", "ETH"])
 
 
 def test_rows_of_several_cryptos_are_refused_whatever_is_given(tmp_path: Path) -> None:

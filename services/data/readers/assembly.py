@@ -151,7 +151,7 @@ class Assembly:
         """Return whose candles these are; raise InvalidInput where content and name disagree."""
         if self._symbol is not None:
             return self._symbol
-        told = symbol_of_content(self._symbols)
+        told = symbol_of_content(self._symbols, self._name.symbol)
         if told and self._name.symbol and told != self._name.symbol:
             raise InvalidInput.of(
                 "file", f"its rows tell {told}, and its name {self._name.symbol}: give --symbol"

@@ -145,12 +145,13 @@ def _told_by_path(path: Path) -> FileName:
     return FileName(symbol.canonical, no_candles=no_candles, lengths=tuple(lengths))
 
 
-def symbol_of_content(told: Iterable[str]) -> str | None:
+def symbol_of_content(told: Iterable[str], name_tells: str | None = None) -> str | None:
     """Return the crypto that a file's content names, None where it names none.
 
-    Raises InvalidInput, of the field `file`, where that cannot be read, or it is several.
+    A content that only names the base of what the file's `name_tells` means that. Raises InvalidInput, of
+    the field `file`, where what is named cannot be read, is several, or is no pair.
     """
-    symbols: dict[str, str] = {}
+    symbols: dict[str, tuple[Symbol, str]] = {}
     for text in told:
         try:
             symbol = parse_symbol(text, "file")
@@ -158,16 +159,19 @@ def symbol_of_content(told: Iterable[str]) -> str | None:
             raise InvalidInput.of(
                 "file", f"of its rows, {error.violations[0].reason}: give --symbol"
             ) from None
-        if not symbol.is_pair:
-            raise InvalidInput.of(
-                "file",
-                f"its rows name the crypto {shown(text)}, which is no pair like BTCUSDT: give --symbol",
-            )
-        symbols.setdefault(symbol.canonical, text)
+        symbols.setdefault(symbol.canonical, (symbol, text))
     if len(symbols) > 1:
-        one, other, *_ = symbols.values()
+        (_, one), (_, other), *_ = symbols.values()
         raise InvalidInput.of("file", f"its rows are of several cryptos: {shown(one)} and {shown(other)}")
-    return next(iter(symbols), None)
+    for canonical, (symbol, text) in symbols.items():
+        if symbol.is_pair:
+            return canonical
+        if name_tells and canonical in parse_symbol(name_tells).bases:
+            return name_tells
+        raise InvalidInput.of(
+            "file", f"its rows name the crypto {shown(text)}, which is no pair like BTCUSDT: give --symbol"
+        )
+    return None
 
 
 def _stem(name: str) -> str:
