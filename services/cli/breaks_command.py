@@ -22,8 +22,9 @@ from services.shared.symbols import canonical_symbol
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.break_pb2 import Break
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
-# What is said by which option.
+# What is said by which option, in the order in which the service is told.
 _OPTIONS = {
     "--confirm": BreakState.CONFIRMED,
     "--remove": BreakState.REMOVED,
@@ -59,6 +60,7 @@ async def _print(symbols: list[str], requests: list[pb.UpdateBreakRequest], addr
     with readable_errors("gateway", address):
         async with open_gateway(address) as channel:
             stub = MarketDataServiceStub(channel)
+            await _check(stub, requests)
             for request in requests:
                 await stub.UpdateBreak(request)
             symbols = symbols or await all_symbols(stub)
@@ -72,6 +74,27 @@ async def _print(symbols: list[str], requests: list[pb.UpdateBreakRequest], addr
         f"{counted(table.row_count, 'break')} of {counted(len(symbols), 'crypto')}; times are UTC, "
         "and the first candle after a break is its name",
     )
+
+
+async def _check(stub: "MarketDataServiceAsyncStub", requests: list[pb.UpdateBreakRequest]) -> None:
+    """Raise InvalidInput where one of several requests would be refused: then none is sent.
+
+    Only a break can be removed or reset. What is confirmed the service looks at: that request is the first.
+    """
+    if len(requests) < 2:
+        return
+    symbol = requests[0].symbol
+    listed = await stub.ListBreaks(pb.ListBreaksRequest(symbol=symbol))
+    known = {each.after_time.seconds for each in listed.breaks}
+    seen: set[int] = set()
+    for request in requests:
+        after_s, state = request.after_time.seconds, state_from(request.state)
+        option = next(option for option, said in _OPTIONS.items() if said is state)
+        if after_s in seen:
+            raise InvalidInput.of(option, f"is about the break at {utc(after_s)}, as another option is")
+        seen.add(after_s)
+        if state is not BreakState.CONFIRMED and after_s not in known:
+            raise InvalidInput.of(option, f"{symbol} has no break at {utc(after_s)}")
 
 
 def _table(found: "dict[str, Iterable[Break]]") -> Table:

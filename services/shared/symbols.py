@@ -9,6 +9,9 @@ own. Exchanges and programs spell the same thing in other ways, all of which are
     perpetual     BTCUSDT.P  BTCUSDT_PERP  BTC-PERPETUAL  BTC-USDT-SWAP  BTC/USDT:USDT  BTC_USDT_USDT
     dated future  BTCUSDT_240329  BTCUSDT-240329  BTC-29MAR24  BTC/USDT:USDT-240329
 
+Some exchanges write the quote first, as in KRW-BTC: where money is priced in a crypto, that is refused, for
+the prices are those of the other way round.
+
 Letters are A to Z, or of one of the other scripts in which exchanges list symbols: Chinese (币安人生USDT),
 Japanese and Korean. Letters of other scripts are refused, for many look like Latin ones: two symbols that
 look the same would be two cryptos.
@@ -26,17 +29,18 @@ MAX_SYMBOL_LENGTH = 32
 # A name of a file has 255 bytes at most, and there each of these bytes may be written as three characters.
 _MAX_BYTES = 64
 
-# What cryptos are priced in.
-QUOTES = frozenset(
+# What cryptos are priced in: money, and what stands for it.
+MONEY = frozenset(
     (
         *("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDP", "USDS", "USDE", "USD1", "PYUSD", "RLUSD"),
         *("XUSD", "GUSD", "HUSD", "USDD", "UST", "USD", "DAI", "VAI", "EUR", "GBP", "JPY", "KRW", "TRY"),
         *("AUD", "BRL", "RUB", "UAH", "ZAR", "NGN", "PLN", "RON", "CZK", "ARS", "MXN", "COP", "CHF", "CAD"),
         *("INR", "THB", "VND", "HKD", "SGD", "NZD", "IDR", "IDRT", "BIDR", "BVND", "BKRW", "AEUR", "EURI"),
-        *("EURC", "EURT", "EURS", "BTC", "XBT", "ETH", "BNB", "TRX", "XRP", "DOGE", "DOT", "SOL", "HT"),
-        *("OKB", "KCS"),
+        *("EURC", "EURT", "EURS"),
     )
 )
+# And other cryptos.
+QUOTES = MONEY | {"BTC", "XBT", "ETH", "BNB", "TRX", "XRP", "DOGE", "DOT", "SOL", "HT", "OKB", "KCS"}
 # What programs write before a symbol, and is no crypto's name; two exchanges have a token that is called so.
 EXCHANGES = frozenset(
     (
@@ -198,6 +202,10 @@ def _root(text: str) -> tuple[str, bool]:
     else:
         raise ValueError(
             f"1 to {MAX_SYMBOL_LENGTH} letters and digits, like BTCUSDT, BTCUSDT.P or BTCUSDT_240329"
+        )
+    if base in MONEY and quote in QUOTES - MONEY:
+        raise ValueError(
+            f"it is written the other way round: {quote}{base} if these are prices of {quote} in {base}"
         )
     if quote and quote not in QUOTES:
         raise ValueError(

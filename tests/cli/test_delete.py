@@ -28,7 +28,11 @@ async def test_told_to_it_deletes(cli: Cli, tmp_path: Path) -> None:
     assert "CLIGONE" not in listed
     again = await cli("data", "delete", "CLIGONEUSDT", "--yes")
     assert (again.status, again.out) == (1, "")
-    assert again.err == "backcast: symbol: there is no crypto 'CLIGONEUSDT'\n"
+    assert again.err == "backcast: SYMBOL: there is no crypto 'CLIGONEUSDT'\n"
+    # Where one is not there, none is deleted.
+    mixed = await cli("data", "delete", "CLISTAYSUSDT", "CLIGONEUSDT", "--yes")
+    assert (mixed.status, mixed.out, mixed.err) == (1, "", again.err)
+    assert "CLISTAYSUSDT" in (await cli("cryptos")).out
 
 
 async def test_without_a_terminal_nobody_can_be_asked(cli: Cli, tmp_path: Path) -> None:

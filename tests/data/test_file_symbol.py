@@ -25,7 +25,20 @@ from tests.data.conftest import HEADER, NOW_S, OHLCV, START_S
         *(("1INCH_USDT-1h.json", "1INCHUSDT", 3600), ("DATA_USDT-1h.json", "DATAUSDT", 3600)),
         *(("btcusdt.csv", "BTCUSDT", None), ("btc_usdt-1h.json", "BTCUSDT", 3600)),
         *(("ETHUSD_60.csv.gz", "ETHUSD", 3600), ("XBTUSD_1440.csv", "XBTUSD", 86_400)),
-        *(("eth-btc.csv", "ETHBTC", None), ("BTC-USD.csv", "BTCUSD", None), ("BTCUSDT", "BTCUSDT", None)),
+        *(("eth-btc.csv", "ETHBTC", None), ("ethbtc.csv", "ETHBTC", None), ("sol_eur.csv", "SOLEUR", None)),
+        *(("PERP_USDT-1h.json", "PERPUSDT", 3600), ("PERPUSDT.csv", "PERPUSDT", None)),
+        *(
+            ("H_USDT-1h.csv", "HUSDT", 3600),
+            ("DBTC.csv", "DBTC", None),
+            ("btcusdt-perp.csv", "BTCUSDT.P", None),
+        ),
+        *(("SNX_BTC-1h.json", "SNXBTC", 3600), ("TUSDBTC-1h.csv", "TUSDBTC", 3600)),
+        *(
+            ("USDT_KRW.csv", "USDTKRW", None),
+            ("EUR-USDT.csv", "EURUSDT", None),
+            ("BTC-USD.csv", "BTCUSD", None),
+            ("BTCUSDT", "BTCUSDT", None),
+        ),
         *(("2Z_USDT-1h.json", "2ZUSDT", 3600), ("BTCUSDT (1).csv", "BTCUSDT", None)),
         *(("WBTC_USDT-1h.json", "WBTCUSDT", 3600), ("BTCEUR-1m-2020.csv", "BTCEUR", 60)),
         *(("Binance_BTCUSDT_1h.csv", "BTCUSDT", 3600), ("Binance_BTCUSDT_2020_1h.csv", "BTCUSDT", 3600)),
@@ -92,12 +105,39 @@ def test_names_in_the_grammar(name: str, symbol: str, length_s: int | None) -> N
             "BTCUSDT.",
             "btcUSDT.csv",
         ),
+        # Words and a crypto.
+        *("test_btc.csv", "train_btc.csv", "df_btc.csv", "perp_btc.csv", "mybtc.csv", "pricesusdt.csv"),
+        *("daily_sol.csv", "1h_btc.csv", "1H_BTC.csv", "OHLCV_BTC.csv", "PERP_BTC.csv", "TEST_BTC.csv"),
+        *("1h_usdt.csv", "H1_USDT.csv", "4H-USD.csv", "DAILY_USDT.csv", "OHLCV_USDT.csv", "perp_usdt.csv"),
+        *(
+            "test_usdt.csv",
+            "testusdt.csv",
+            "test2_usd.csv",
+            "backtests_usdt.csv",
+            "my-bnb.csv",
+            "dailyusdt.csv",
+        ),
+        *("1H_BTCUSDT.csv", "prod_eth_1h.csv"),
     ],
 )
 def test_names_that_the_grammar_does_not_know_tell_no_crypto(name: str) -> None:
     told = told_by_name(Path("/BTCUSDT") / name)
     assert told.symbol is None
     assert told.reason.startswith("its name ")
+
+
+@pytest.mark.parametrize(
+    ("name", "pair", "told"),
+    [
+        *(("KRW-BTC.csv", "BTCKRW", "BTC in KRW"), ("USDT_BTC-1h.json", "BTCUSDT", "BTC in USDT")),
+        *(("Upbit_KRW-ETH_1h.csv", "ETHKRW", "ETH in KRW"), ("usd-btc.csv", "BTCUSD", "BTC in USD")),
+        ("TUSD-BTC.csv", "BTCTUSD", "BTC in TUSD"),
+    ],
+)
+def test_a_pair_that_is_written_the_other_way_round_tells_no_crypto(name: str, pair: str, told: str) -> None:
+    name_tells = told_by_name(Path(name))
+    assert name_tells.symbol is None
+    assert f"written the other way round (--symbol {pair} if these are prices of {told})" in name_tells.reason
 
 
 @pytest.mark.parametrize(
@@ -199,6 +239,7 @@ def test_a_column_tells_the_crypto(
             "FOO:AUSDT",
             "of its rows, 'FOO:AUSDT' is not a symbol: FOO is no exchange that is known: give --sym",
         ),
+        ("KRW-BTC", "of its rows, 'KRW-BTC' is not a symbol: it is written the other way round: BTCKRW if"),
         ("A-27JUN25-60000-C", "of its rows, 'A-27JUN25-60000-C' is not a symbol: it is an option"),
         ("BUSDT", "its rows tell BUSDT, and its name AUSDT: give --symbol"),
         ("AUSDT.P", "its rows tell AUSDT.P, and its name AUSDT: give --symbol"),
