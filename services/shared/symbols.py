@@ -150,16 +150,21 @@ def canonical_symbol(text: str, field: str = "symbol") -> str:
 
 
 def kind_of(symbol: str) -> Kind:
-    """Return what is traded under a canonical symbol.
+    """Return what is traded under a canonical symbol, or under one of an earlier version."""
+    return parse_symbol(renamed(symbol) or symbol).kind
+
+
+def renamed(symbol: str) -> str | None:
+    """Return what a canonical symbol of an earlier version is called now; None where it is still its name.
 
     Earlier versions stored BTCUSDT_PERP as BTCUSDTPERP, and BTCUSDT_240329 as BTCUSDT240329.
     """
-    if (kind := parse_symbol(symbol).kind) is not Kind.SPOT:
-        return kind
+    if parse_symbol(symbol).kind is not Kind.SPOT:
+        return None
     if _is_quoted(symbol.removesuffix("PERP")) and symbol.endswith("PERP"):
-        return Kind.PERPETUAL
+        return f"{symbol.removesuffix('PERP')}.P"
     is_dated = _is_quoted(symbol[:-6]) and _day(symbol[-6:]) is not None
-    return Kind.DATED_FUTURE if is_dated else Kind.SPOT
+    return f"{symbol[:-6]}_{symbol[-6:]}" if is_dated else None
 
 
 def _parsed(text: str) -> Symbol:

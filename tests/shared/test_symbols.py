@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.shared.errors import InvalidInput
-from services.shared.symbols import MONEY, QUOTES, Kind, canonical_symbol, kind_of, parse_symbol
+from services.shared.symbols import MONEY, QUOTES, Kind, canonical_symbol, kind_of, parse_symbol, renamed
 
 HOSTILE = [
     *("", " ", "-", "A\0B", "\u202eTDSU", "BTC\u200bUSDT", "ВТСUSDT", "ſUSDT", "٣USDT", "ß", "ﬀ", "½"),
@@ -76,6 +76,9 @@ def test_dated_futures(text: str, symbol: str) -> None:
 )
 def test_what_earlier_versions_stored_keeps_its_name_and_has_a_kind(symbol: str, kind: Kind) -> None:
     assert (canonical_symbol(symbol), kind_of(symbol)) == (symbol, kind)
+    names = {"BTCUSDTPERP": "BTCUSDT.P", "BTCUSDT240329": "BTCUSDT_240329"}
+    assert renamed(symbol) == names.get(symbol)
+    assert renamed(names.get(symbol, symbol)) is None
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
