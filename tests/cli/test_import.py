@@ -338,3 +338,33 @@ async def test_symbols_in_files_without_a_name_are_compared(cli: Cli, tmp_path: 
     refused = await cli("import", tmp_path, "--interval", "1h")
     assert refused.status == 1
     assert "second.csv has other values for 1 hour of CLIINSIDEUSDT" in refused.out
+
+
+async def test_a_split_within_an_hour_is_told_and_found(cli: Cli, tmp_path: Path) -> None:
+    prices = [2 if minute < 630 else 2000 for minute in range(1440)]
+    rows = (
+        f"{START_S + 60 * minute},{price},{price},{price},{price},1" for minute, price in enumerate(prices)
+    )
+    finished = await cli("import", write_rows(tmp_path / "CLISPLITUSDT.csv", *rows))
+    assert finished.status == 0
+    line, found = finished.out.splitlines()
+    assert line.startswith(
+        "CLISPLITUSDT: 23 written, 1,380 one-minute candles became 23 hours, "
+        "1 hour left out: the price jumps by a factor of 10 or more within it, 1 break ("
+    )
+    assert found == "  break: 2 until 2024-01-01 09:00 UTC, 2,000 from 2024-01-01 11:00 UTC"
+
+
+async def test_a_file_of_two_cryptos_is_refused_unless_a_rule_is_given(cli: Cli, tmp_path: Path) -> None:
+    rows = [
+        f"{START_S + 3600 * hour},{price},{price},{price},{price},1" for hour in range(24) for price in (9, 1)
+    ]
+    file = write_rows(tmp_path / "CLIPAIRUSDT.csv", *rows)
+    finished = await cli("import", file)
+    assert finished.status == 1
+    assert finished.out == (
+        f"{file}: its rows contradict each other for 24 of 24 times, the first at 2024-01-01 00:00 UTC: "
+        "close 9.0 in line 2, 1.0 in 3: --on-conflict replace takes the later rows, keep the earlier ones\n"
+    )
+    for rule in ("keep", "replace"):
+        assert (await cli("import", file, "--on-conflict", rule)).status == 0

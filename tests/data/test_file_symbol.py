@@ -221,7 +221,18 @@ def table(name: str, *symbols: str) -> str:
     ],
 )
 @pytest.mark.parametrize(
-    "name", ["symbol", "Pair", "instId", "product_id", "Symbol Name", "currency_pair", "market", "asset"]
+    "name",
+    [
+        "symbol",
+        "Pair",
+        "instId",
+        "product_id",
+        "Symbol Name",
+        "currency_pair",
+        "market",
+        "tradingPair",
+        "crypto",
+    ],
 )
 def test_a_column_tells_the_crypto(
     tmp_path: Path, file_name: str, column: str, symbol: str, name: str

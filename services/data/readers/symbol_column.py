@@ -13,13 +13,13 @@ from services.shared.symbols import EXCHANGES
 # By the letters and digits of a column's name. The first of these that a file has is taken.
 SYMBOL_NAMES = (
     *("symbol", "pair", "ticker", "currencypair", "pairname", "symbolname", "instid", "instrumentid"),
-    *("instrumentname", "productid", "symbolid"),
+    *("instrumentname", "productid", "symbolid", "tradingpair", "exchangesymbol", "pairs", "tic"),
 )
 # Two columns that are one symbol together.
 BASE_NAMES = ("base", "basecurrency", "baseasset")
 QUOTE_NAMES = ("quote", "quotecurrency", "quoteasset")
 # Columns of these names may hold something else, as the market `spot` or the asset of a number.
-VAGUE_NAMES = ("instrument", "market", "coin", "asset", *BASE_NAMES)
+VAGUE_NAMES = ("instrument", "market", "contract", "coin", "crypto", "asset", *BASE_NAMES)
 _MARKETS = frozenset(
     ("spot", "margin", "future", "futures", "swap", "perp", "perpetual", "linear", "inverse")
 )
