@@ -6,8 +6,8 @@ from enum import Enum
 class ConflictRule(Enum):
     """What becomes of a candle that is stored with other values than an import brings.
 
-    GUARDED replaces it too, but refuses an import that changes much of what is stored (see overwriting.py), and
-    a file whose own rows are of two markets (see readers/two_markets.py).
+    GUARDED replaces it too, but refuses an import that changes much of what is stored (see overwriting.py),
+    and a file whose own rows are of two markets (see readers/two_markets.py).
     """
 
     GUARDED = "guarded"

@@ -72,6 +72,9 @@ def find_breaks(candles: Candles) -> list[Break]:
 def jumps(candles: Candles) -> NDArray[np.intp]:
     """Return the positions of candles after which the price changes by a factor of 10 or more."""
     before, after = candles.close[:-1], candles.open[1:]
+    # Where no two prices are that far apart, none are neighbours.
+    if not len(before) or (before.max() < _FACTOR * after.min() and after.max() < _FACTOR * before.min()):
+        return np.empty(0, np.intp)
     # Multiplied, as a quotient of such prices could overflow.
     return np.flatnonzero(np.maximum(before, after) >= _FACTOR * np.minimum(before, after))
 

@@ -189,6 +189,8 @@ class Assembly:
             short = f"its {len(candles):,} candles are {said(length_s)} long"
             raise InvalidInput.of("file", f"{short}: they make no whole one of {self._interval.value}")
         before = jumps(candles)
+        if not len(before):
+            return longer.at(is_complete), int((~is_complete).sum()), 0
         openings, behind = (self._interval.openings(candles.open_time_s[at]) for at in (before, before + 1))
         has_jump = is_complete & np.isin(longer.open_time_s, openings[openings == behind])
         return longer.at(is_complete & ~has_jump), int((~is_complete).sum()), int(has_jump.sum())

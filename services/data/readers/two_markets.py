@@ -71,6 +71,8 @@ def refuse_alternating(candles: Candles) -> None:
     other, upwards and downwards alike, at more than a tenth of the candles.
     """
     high, low = candles.high, candles.low
+    if not len(candles) or low.max() <= LARGEST_FACTOR * high.min():
+        return  # all candles are near each other: most files of a few weeks need no closer look
     is_up = low[1:] / LARGEST_FACTOR > high[:-1]
     is_down = low[:-1] / LARGEST_FACTOR > high[1:]
     returns = min(int(is_up.sum()), int(is_down.sum()))
