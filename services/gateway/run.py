@@ -131,7 +131,10 @@ class Run:
                 self._store.single_flight.arrivals(self._pending, self._outcomes)
             ) as arrivals:
                 async for arrival in arrivals:
-                    self._report.shared += arrival.shared and arrival.result is not None
+                    if arrival.shared and arrival.result is not None:
+                        self._report.shared += 1
+                        # As with what was in the cache: the other run may have begun on older data.
+                        arrival.result.data_fingerprint = self._pending[arrival.key].fingerprint
                     yield self._event(arrival.key, arrival.result, arrival.failure)
         except CacheUnavailable as error:
             self._lost_cache(error)

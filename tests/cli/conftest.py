@@ -3,12 +3,13 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from services.local.postgres import EmbeddedPostgres
 from services.local.stack import LocalStack
 from tests.candle_making import random_candles
 
@@ -43,6 +44,15 @@ class Cli:
         finished = Finished(process.returncode or 0, out.decode(), err.decode())
         assert "Traceback" not in finished.out + finished.err
         return finished
+
+
+@pytest.fixture(scope="session")
+def postgres(short_folder: Path) -> Iterator[EmbeddedPostgres]:
+    """A server in which tests make databases of their own."""
+    folder = short_folder / "databases"
+    folder.mkdir()
+    with EmbeddedPostgres(folder) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

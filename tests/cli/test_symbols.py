@@ -12,7 +12,7 @@ from services.data.migrate import migrate
 from tests.candle_making import random_candles
 from tests.cli.conftest import Cli, write_csv
 from tests.cli.test_db import backcast_db
-from tests.cli.test_db_move import new_url, postgres  # noqa: F401  # a fixture
+from tests.cli.test_db_move import new_url
 from tests.data.storage.conftest import history_of
 from tests.data.storage.source_tables import make_source, rows_of
 
@@ -102,7 +102,7 @@ async def test_folders_of_samples_are_imported_for_what_they_are(cli: Cli, impor
     assert len(refused) == 12
 
 
-async def test_a_move_and_a_dump_keep_them(postgres, tmp_path: Path) -> None:  # noqa: F811
+async def test_a_move_and_a_dump_keep_them(postgres, tmp_path: Path) -> None:
     names = dict(
         enumerate(("BTC/USDT", "BTC/USDT:USDT", "BTC-USDT-240329", "币安人生/USDT", "BTC-27JUN25-1-C"))
     )
