@@ -190,8 +190,9 @@ def import_(
     on_conflict: Annotated[
         ConflictRule,
         typer.Option(
-            help="Of candles of the same time with other values: the later (guarded: unless much would "
-            "change), the earlier, or none."
+            help="What to do with candles of the same time that differ. guarded: take the later one, but "
+            "refuse a file that would change much of what is stored. replace: take the later one. keep: keep "
+            "the earlier one. fail: refuse the file."
         ),
     ] = ConflictRule.GUARDED,
     map_: Annotated[
