@@ -11,12 +11,10 @@ from services.gateway.default_end import DEFAULT_WINDOW_S, default_end_s
 from services.shared.clock import LATEST_S, utc
 from services.shared.errors import InvalidInput, Refused, Violation
 from services.shared.interval import Interval
-from services.shared.near_names import did_you_mean
+from services.shared.near_names import no_such_crypto
 
 # Enough to be sure which symbols are wrong, few enough to read.
 _VIOLATIONS_SHOWN = 10
-# All that is quoted in one currency ends alike.
-_LIKENESS = 0.8
 
 
 class CacheMode(Enum):
@@ -130,7 +128,7 @@ def _chosen(request: RunRequest, known: list[CryptoData]) -> list[CryptoData]:
     """Return the cryptos that a request is of, whether or not they have candles in its window."""
     by_symbol = {crypto.symbol: crypto for crypto in known}
     unknown = [
-        Violation(field, _no_such_crypto(symbol, by_symbol))
+        Violation(field, no_such_crypto(symbol, by_symbol))
         for symbol, field in request.symbols.items()
         if symbol not in by_symbol
     ]
@@ -150,14 +148,9 @@ def _chosen(request: RunRequest, known: list[CryptoData]) -> list[CryptoData]:
     return chosen
 
 
-def _no_such_crypto(symbol: str, known: Collection[str]) -> str:
-    hint = did_you_mean(symbol, known, likeness=_LIKENESS)
-    return f"there is no crypto {symbol!r}{hint and f': {hint}'}"
-
-
 def _not_to_exclude(symbol: str, possible: Collection[str], named: bool) -> str:
     if not named:
-        return _no_such_crypto(symbol, possible)
+        return no_such_crypto(symbol, possible)
     return f"{symbol} is not among the symbols that are asked for"
 
 
