@@ -82,12 +82,15 @@ class RunPlan:
     """A run: one backtest on many cryptos.
 
     `left_out` are cryptos of the request that have no candle in the window, in order of symbols.
+    `with_later_candles` counts the cryptos of the request that have candles after the end of a default
+    window.
     """
 
     cryptos: list[CryptoData]
     left_out: list[CryptoData]
     backtest: BacktestPlan
     cache_mode: CacheMode
+    with_later_candles: int = 0
 
 
 def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPlan:
@@ -103,6 +106,7 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
         raise InvalidInput(*violations)
     cryptos = _chosen(request, known)
     window = _window(request, cryptos, now_s)
+    later = [one for one in cryptos if one.over_until_s(request.interval) > window.end_s]
     left_out: list[CryptoData] = []
     # Who names both the cryptos and the window is told what failed.
     if not request.symbols or (request.start_s is None and request.end_s is None):
@@ -121,7 +125,7 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
         curve_points=request.curve_points if request.detail >= Detail.EQUITY else 0,
     )
     left_out.sort(key=lambda crypto: crypto.symbol)
-    return RunPlan(cryptos, left_out, plan, request.cache_mode)
+    return RunPlan(cryptos, left_out, plan, request.cache_mode, len(later) if request.end_s is None else 0)
 
 
 def _chosen(request: RunRequest, known: list[CryptoData]) -> list[CryptoData]:
