@@ -22,7 +22,7 @@ from services.shared.interval import Interval
 
 _MOST_DIFFERENCES = 20
 # Every run is verified twice, but one whose fills are at the signals' own closes already.
-_FILLS = ("as asked for", "at the signals' own closes")
+_FILLS = ("with the fills asked for", "with fills at the signals' own closes")
 
 
 def verify(request: pb.RunBacktestsRequest, gateway: str, cuts: int) -> bool:
@@ -164,14 +164,12 @@ def _show(console: Console, differences: list[Difference], compared: list[_Compa
     elif differences:
         _show_differences(console, differences, histories)
     else:
-        fills = [
-            f"{each.histories:,} with fills {fills}" for each, fills in zip(compared, _FILLS, strict=False)
-        ]
+        fills = [f"{each.histories:,} {fills}" for each, fills in zip(compared, _FILLS, strict=False)]
         say(
             console,
             f"[green]no look-ahead[/green]: {counted(histories, 'shorter history')} of "
-            f"{counted(compared[0].cryptos, 'crypto')} gave the same equity\n"
-            f"and trades as the whole ones, to the last bit: {' and '.join(fills)}",
+            f"{counted(compared[0].cryptos, 'crypto')} gave the same equity and trades\n"
+            f"as the whole ones, to the last bit:\n{', '.join(fills)}",
         )
 
 
