@@ -1,19 +1,20 @@
 """`backcast data breaks`: lists breaks, and says by hand what is one."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.table import Table
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.cli.console import counted, make_console, say
 from services.cli.errors import readable_errors
+from services.cli.fitted_table import Column, fitted_table
 from services.cli.gateway_channel import open_gateway
 from services.cli.list_commands import all_symbols
 from services.cli.run_request import parse_time
+from services.cli.symbol_arguments import named_symbols
 from services.shared.break_messages import break_from, state_from, state_to
 from services.shared.breaks import BreakState
 from services.shared.clock import utc
@@ -22,10 +23,12 @@ from services.shared.symbols import canonical_symbol
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.break_pb2 import Break
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
-# What is said by which option.
+# The state that each option sets.
 _OPTIONS = {
     "--confirm": BreakState.CONFIRMED,
+    "--add": BreakState.CONFIRMED,
     "--remove": BreakState.REMOVED,
     "--reset": BreakState.DETECTED,
 }
@@ -37,7 +40,7 @@ def breaks(symbols: list[str], said: dict[str, str | None], address: str) -> Non
     Before that, tell the service what is `said`: the time of the candle after a break, by option.
     """
     wanted = list(dict.fromkeys(canonical_symbol(symbol, "SYMBOL") for symbol in symbols))
-    requests = []
+    requests: dict[str, pb.UpdateBreakRequest] = {}
     for option, text in said.items():
         if text is None:
             continue
@@ -49,43 +52,75 @@ def breaks(symbols: list[str], said: dict[str, str | None], address: str) -> Non
             request.after_time.FromDatetime(parse_time(text.removesuffix(" UTC"), option))
         except (OverflowError, ValueError):
             raise InvalidInput.of(option, "is not in the years 1 to 9999, UTC") from None
-        requests.append(request)
+        requests[option] = request
     asyncio.run(_print(wanted, requests, address))
 
 
-async def _print(symbols: list[str], requests: list[pb.UpdateBreakRequest], address: str) -> None:
+async def _print(symbols: list[str], requests: dict[str, pb.UpdateBreakRequest], address: str) -> None:
     console = make_console()
-    found: dict[str, Iterable[Break]] = {}
-    with readable_errors("gateway", address):
-        async with open_gateway(address) as channel:
-            stub = MarketDataServiceStub(channel)
-            for request in requests:
-                await stub.UpdateBreak(request)
+    found: list[tuple[str, Break]] = []
+    async with open_gateway(address) as channel:
+        stub = MarketDataServiceStub(channel)
+        for option, request in requests.items():
+            async with named_symbols(stub, symbols, address, {"after_time": option}):
+                await _update(stub, option, request)
+            if option == "--add":
+                say(
+                    console,
+                    f"{request.symbol}: the break at {utc(request.after_time.seconds)} was added by hand",
+                )
+        with readable_errors("gateway", address):
             symbols = symbols or await all_symbols(stub)
-            for symbol in symbols:
-                found[symbol] = (await stub.ListBreaks(pb.ListBreaksRequest(symbol=symbol))).breaks
-    table = _table(found)
-    if table.row_count:
-        console.print(table)
+        for symbol in symbols:
+            async with named_symbols(stub, [symbol], address):
+                listed = await stub.ListBreaks(pb.ListBreaksRequest(symbol=symbol))
+            found += ((symbol, each) for each in listed.breaks)
+    if found:
+        console.print(breaks_table(console.width, found))
+    removed = sum(state_from(each.state) is BreakState.REMOVED for _, each in found)
+    also = f", and {removed:,} that {'was' if removed == 1 else 'were'} removed" if removed else ""
     say(
         console,
-        f"{counted(table.row_count, 'break')} of {counted(len(symbols), 'crypto')}; times are UTC, "
-        "and the first candle after a break is its name",
+        f"{counted(len(found) - removed, 'break')} of {counted(len(symbols), 'crypto')}{also}; times are UTC",
+    )
+    if found:
+        say(console, 'a break is named by the time in the column "first after"')
+
+
+async def _update(stub: "MarketDataServiceAsyncStub", option: str, request: pb.UpdateBreakRequest) -> None:
+    """Say something of a break; raise InvalidInput where it is to be confirmed or added, but cannot be."""
+    if option in ("--confirm", "--add"):
+        symbol, time = request.symbol, utc(request.after_time.seconds)
+        listed = await stub.ListBreaks(pb.ListBreaksRequest(symbol=symbol))
+        is_there = any(each.after_time == request.after_time for each in listed.breaks)
+        if option == "--confirm" and not is_there:
+            raise InvalidInput.of(option, f"{symbol} has no break at {time}: --add adds one by hand")
+        if option == "--add" and is_there:
+            raise InvalidInput.of(option, f"{symbol} has a break at {time} already: --confirm confirms it")
+    await stub.UpdateBreak(request)
+
+
+def breaks_table(width: int, found: "Sequence[tuple[str, Break]]") -> Table:
+    """Return a row for each break of a symbol; `width` is the console's, in characters."""
+    breaks_ = [break_from(message) for _, message in found]
+    states = [state_from(message.state).value for _, message in found]
+    return fitted_table(
+        width,
+        [
+            Column("crypto", [symbol for symbol, _ in found], left=True),
+            Column("last before", [_time(each.before_s) for each in breaks_], left=True),
+            Column("first after", [_time(each.after_s) for each in breaks_], left=True),
+            Column("close", [f"{each.close:,.8g}" for each in breaks_], 2),
+            Column("open", [f"{each.open:,.8g}" for each in breaks_], 1),
+            Column("factor", [_factor(each.open / each.close) for each in breaks_], 3),
+            Column("state", states, left=True),
+        ],
     )
 
 
-def _table(found: "dict[str, Iterable[Break]]") -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for heading in ("crypto", "last before", "first after"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("close", "open", "factor"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    for symbol, breaks_ in found.items():
-        for message in breaks_:
-            each = break_from(message)
-            times = (utc(time_s).removesuffix(" UTC") for time_s in (each.before_s, each.after_s))
-            state = state_from(message.state)
-            prices = (each.close, each.open, each.open / each.close)
-            table.add_row(symbol, *times, *(f"{price:,.8g}" for price in prices), state.value)
-    return table
+def _time(time_s: int) -> str:
+    return utc(time_s).removesuffix(" UTC")
+
+
+def _factor(factor: float) -> str:
+    return f"{float(f'{factor:.3g}'):,.15g}"

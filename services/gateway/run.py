@@ -73,6 +73,7 @@ class Run:
                 total=self._report.total,
                 run_id=run_id,
                 left_out=left_out_to(self._plan),
+                with_later_candles=self._plan.with_later_candles,
             )
             yield self._numbered(started=started)
         async for event in self._cached():

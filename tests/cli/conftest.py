@@ -78,6 +78,7 @@ async def imported(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> list[s
     finished = await cli("import", folder)
     assert finished.status == 0
     assert [line.split(" (")[0] for line in finished.out.splitlines()] == [
-        f"{symbol}: 500 written" for symbol in symbols
+        *(f"{symbol}: 500 written" for symbol in symbols),
+        "2 files: 2 imported",
     ]
     return symbols

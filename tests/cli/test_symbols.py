@@ -37,7 +37,9 @@ async def market(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> None:
     for seed, name in enumerate(MARKET):
         write_csv(folder / name, 20 + seed)
     finished = await cli("import", folder)
-    assert sorted(line.split(":")[0] for line in finished.out.splitlines()) == SYMBOLS
+    *lines, totals = finished.out.splitlines()
+    assert sorted(line.split(":")[0] for line in lines) == SYMBOLS
+    assert totals == f"{len(SYMBOLS)} files: {len(SYMBOLS)} imported"
     assert finished.status == 0
 
 
@@ -88,7 +90,8 @@ async def test_folders_of_samples_are_imported_for_what_they_are(cli: Cli, impor
     cases = ("kinds-of-klines-mixed", "short-files-of-longer-candles", "symbol-column")
     finished = await cli("import", *(import_cases / case for case in cases))
     assert finished.status == 1
-    lines = finished.out.splitlines()
+    *lines, totals = finished.out.splitlines()
+    assert totals == "22 files: 10 imported, 12 refused"
     written = {line.split(":")[0]: line.split()[1] for line in lines if " written" in line}
     assert written == {
         **dict.fromkeys(("AQUSDT.P", "GGGUSDT", "GGGUSDT_240329"), "72"),

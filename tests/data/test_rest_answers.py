@@ -80,11 +80,6 @@ def test_answers_without_a_whole_hour(market_data: Path, name: str, reason: str)
     [
         ("bybit_http_get_klines_linear.json", "BTCUSDT.P", ["the time is not on the 1h grid"]),
         ("lighter_http_candles.json", None, ["the time is not on the grid of candles 1 minute long"] * 2),
-        (
-            "okx_http_get_candlesticks.json",
-            None,
-            ["the candle was not closed yet when the exchange was asked"] * 2,
-        ),
     ],
 )
 def test_answers_whose_candles_are_all_rejected(
@@ -95,11 +90,17 @@ def test_answers_whose_candles_are_all_rejected(
     assert rejected(reading) == list(enumerate(reasons, 1))
 
 
+def test_an_answer_whose_candles_are_all_open(market_data: Path) -> None:
+    path = real(market_data, "okx_http_get_candlesticks.json")
+    reading = read_file(path, Interval.HOUR_1, now_s=NOW_S)
+    assert (len(reading.candles), reading.still_open, rejected(reading)) == (0, 2, [])
+
+
 def test_twelve_hours_of_minutes_from_kraken(market_data: Path) -> None:
     path = real(market_data, "kraken_http_ohlc.json")
     reading = read_file(path, Interval.HOUR_1, now_s=NOW_S)
     assert (reading.symbol, reading.length_s, reading.incomplete) == ("XBTUSDT", 60, 2)
-    assert rejected(reading) == [(721, "the candle was not closed yet when the exchange was asked")]
+    assert (reading.still_open, rejected(reading)) == (1, [])
     minutes = json.loads(path.read_text())["result"]["XBTUSDT"][:-1]
     rows = rows_of(reading)
     assert len(rows) == 11
@@ -336,7 +337,7 @@ def test_okx_tells_which_candles_were_closed(read: Read) -> None:
     content["data"][0][-1] = "0"
     reading = read(json.dumps(content))
     assert len(reading.candles) == 3
-    assert rejected(reading) == [(1, "the candle was not closed yet when the exchange was asked")]
+    assert (reading.still_open, rejected(reading)) == (1, [])
 
 
 JSON = st.recursive(

@@ -284,7 +284,12 @@ def test_yfinances_three_lines_of_header(read: Read) -> None:
         ("timestamp,open,close,low,high,amount,vol", "{t},2,2.5,1,3,7,99", "vol or amount is its volume"),
         ("close_time,open,high,low,close,volume", "{t},{p},99", "it tells when its candles close, and not"),
         (",open,high,low,close,volume", "7,{p},99", "it has no column of the time"),
-        ("a,b,c,d,e,f", "{t},{p},99", "its header names no column that is known, like 'a'"),
+        (
+            "Zeit,Eröffnung,x,y,z,w",
+            "{t},{p},99",
+            r"none of its columns \(Zeit, Eröffnung, x, y, z, w\) is known: "
+            "name them, as in --map datetime=Zeit",
+        ),
     ],
 )
 def test_what_names_mean(tmp_path: Path, header: str, row: str, told: float | str) -> None:

@@ -20,6 +20,8 @@ MAX_LINE_CHARACTERS = 65_536
 
 # How many lines at the top of a file may be no candles, and the format still be found.
 _SNIFFED_LINES = 20
+# Of a header that is unknown, messages show so many names.
+_NAMES_SHOWN = 6
 # The first of those that fit is taken.
 _SEPARATORS = (",", ";", "\t", "|")
 # Digits and points are no number of seconds where they are a date.
@@ -106,8 +108,12 @@ def refuse_unknown_header(head: str, width: int) -> None:
     """
     first = split_line(lines_at_top(head)[0], separator_of(head))
     if len(first) == width and not any(map(is_number, first)):
+        # Without the quotes, as names are typed.
+        names = [shown(name)[1:-1] for name in first]
+        some = ", ".join([*names[:_NAMES_SHOWN], *["…"][: len(names) > _NAMES_SHOWN]])
+        known = "only one" if known_names(first) else "none"
         raise InvalidInput.of(
-            "file", f"its header names no column that is known, like {shown(first[0])}: --map tells them"
+            "file", f"{known} of its columns ({some}) is known: name them, as in --map datetime={names[0]}"
         )
 
 
