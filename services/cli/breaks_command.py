@@ -61,9 +61,13 @@ async def _print(symbols: list[str], requests: dict[str, pb.UpdateBreakRequest],
     found: list[tuple[str, Break]] = []
     async with open_gateway(address) as channel:
         stub = MarketDataServiceStub(channel)
-        for option, request in requests.items():
+        async with named_symbols(stub, symbols, address):
+            await _check(stub, requests)
+        # What is added the service looks at: where it refuses that, nothing else was changed.
+        for option in sorted(requests, key=lambda option: option != "--add"):
+            request = requests[option]
             async with named_symbols(stub, symbols, address, {"after_time": option}):
-                await _update(stub, option, request)
+                await stub.UpdateBreak(request)
             if option == "--add":
                 say(
                     console,
@@ -87,17 +91,26 @@ async def _print(symbols: list[str], requests: dict[str, pb.UpdateBreakRequest],
         say(console, 'a break is named by the time in the column "first after"')
 
 
-async def _update(stub: "MarketDataServiceAsyncStub", option: str, request: pb.UpdateBreakRequest) -> None:
-    """Say something of a break; raise InvalidInput where it is to be confirmed or added, but cannot be."""
-    if option in ("--confirm", "--add"):
-        symbol, time = request.symbol, utc(request.after_time.seconds)
-        listed = await stub.ListBreaks(pb.ListBreaksRequest(symbol=symbol))
-        is_there = any(each.after_time == request.after_time for each in listed.breaks)
-        if option == "--confirm" and not is_there:
-            raise InvalidInput.of(option, f"{symbol} has no break at {time}: --add adds one by hand")
-        if option == "--add" and is_there:
-            raise InvalidInput.of(option, f"{symbol} has a break at {time} already: --confirm confirms it")
-    await stub.UpdateBreak(request)
+async def _check(stub: "MarketDataServiceAsyncStub", requests: "dict[str, pb.UpdateBreakRequest]") -> None:
+    """Raise InvalidInput where one of the requests would be refused: then none is sent."""
+    if not requests:
+        return
+    symbol = next(iter(requests.values())).symbol
+    listed = await stub.ListBreaks(pb.ListBreaksRequest(symbol=symbol))
+    known = {each.after_time.seconds for each in listed.breaks}
+    seen: set[int] = set()
+    for option, request in requests.items():
+        after_s = request.after_time.seconds
+        if after_s in seen:
+            raise InvalidInput.of(option, f"is about the break at {utc(after_s)}, as another option is")
+        seen.add(after_s)
+        if option == "--add":
+            if after_s in known:
+                reason = f"{symbol} has a break at {utc(after_s)} already: --confirm confirms it"
+                raise InvalidInput.of(option, reason)
+        elif after_s not in known:
+            hint = ": --add adds one by hand" if option == "--confirm" else ""
+            raise InvalidInput.of(option, f"{symbol} has no break at {utc(after_s)}{hint}")
 
 
 def breaks_table(width: int, found: "Sequence[tuple[str, Break]]") -> Table:

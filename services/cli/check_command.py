@@ -28,7 +28,7 @@ from services.shared.candles import VALUE_COLUMNS, Candles
 from services.shared.clock import utc
 from services.shared.interval import Interval
 from services.shared.paging import MAX_SYMBOLS
-from services.shared.symbols import canonical_symbol
+from services.shared.symbols import canonical_symbol, renamed
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
@@ -92,7 +92,7 @@ async def _print_table(symbols: list[str], address: str, console: Console) -> No
             say(console, f"[yellow]{symbol}: {break_line(each)}[/yellow]")
     for symbol, suspicions in suspicious.items():
         for suspicion in suspicions:
-            say(console, f"[yellow]{symbol}: {suspicion_line(suspicion)}[/yellow]")
+            say(console, f"[yellow]{symbol}: {suspicion_line(symbol, suspicion)}[/yellow]")
     candles = sum(check.candles for check in found.values())
     say(console, f"{counted(len(found), 'crypto')}, {counted(candles, 'hourly candle')}; times are UTC")
 
@@ -121,14 +121,14 @@ async def _checks(
             call.cancel()
 
 
-def suspicion_line(suspicion: Suspicion) -> str:
-    """Return a sentence about what looks as if it had been stored wrongly."""
+def suspicion_line(symbol: str, suspicion: Suspicion) -> str:
+    """Return a sentence about what of a symbol looks as if it had been stored wrongly."""
     first, last = utc(suspicion.first_s), utc(suspicion.last_s)
     place = f"from {first} to {last}"
     some = counted(suspicion.candles, "candle")
     match suspicion.sign:
         case Sign.NO_PAIR:
-            return "the symbol is no pair like BTCUSDT, BTCUSDT.P or BTCUSDT_240329: what are these candles?"
+            return _no_pair(symbol)
         case Sign.LONGER_CANDLES:
             return f"{some} are {suspicion.hours} hours apart {place}: longer candles, stored as hours?"
         case Sign.LONGER_CANDLES_OVER_HOURS:
@@ -138,11 +138,23 @@ def suspicion_line(suspicion: Suspicion) -> str:
             )
         case Sign.NO_VOLUME:
             return f"{some} {place} have no volume, though their prices change: mark or index prices?"
+        case Sign.JUMP_WITHIN_HOUR:
+            times = utc(suspicion.first_s) if suspicion.candles == 1 else place
+            factor = f"a factor of up to {suspicion.factor:,.4g}"
+            hours = counted(suspicion.candles, "hour")
+            return f"the price changes by {factor} within {hours}, {times}: a split, or a wrong price?"
         case Sign.TWO_MARKETS:
             return (
                 f"between {first} and {last}, {some} differ from their neighbours by more than a "
                 "factor of 1.5: a thin market, or candles of two markets"
             )
+
+
+def _no_pair(symbol: str) -> str:
+    if now := renamed(symbol):
+        spelled = now.replace(".P", "_PERP")
+        return f"imports of {spelled} go to {now} now: delete {symbol}, and import its files again"
+    return "the symbol is no pair like BTCUSDT, BTCUSDT.P or BTCUSDT_240329: what are these candles?"
 
 
 def _table(width: int, found: dict[str, HistoryCheck]) -> Table:

@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 def delete_cryptos(symbols: list[str], yes: bool, address: str) -> bool:
     """Delete cryptos, after a question unless `yes`; return whether they were deleted."""
     wanted = list(dict.fromkeys(canonical_symbol(symbol, "SYMBOL") for symbol in symbols))
+    if not yes and not sys.stdin.isatty():
+        raise Refused("there is no terminal to ask on: add --yes")
+    # Where one of them is not there, none is deleted.
+    lines = asyncio.run(_what_goes(wanted, address))
     if not yes:
-        if not sys.stdin.isatty():
-            raise Refused("there is no terminal to ask on: add --yes")
         console = make_console()
-        for line in asyncio.run(_what_goes(wanted, address)):
+        for line in lines:
             say(console, line)
         if not typer.confirm("Delete this for ever?"):
             say(console, "nothing was deleted")

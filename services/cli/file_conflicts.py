@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from services.data.contradictions import values_differ
 from services.data.overwriting import telling_field
 from services.shared.candles import VALUE_COLUMNS, Candles
 
@@ -26,19 +27,19 @@ class FileConflict:
 
 def file_conflicts(files: Sequence[Candles]) -> dict[int, FileConflict]:
     """Return the conflict of each file that has other values for an hour than another, by its position."""
-    columns = Candles.concatenate(list(files)).columns()
-    if not len(columns[0]):
+    times, *columns = Candles.concatenate(list(files)).columns()
+    if not len(times):
         return {}
     # Rows of the same hour lie side by side, in the order of their files.
-    order = np.argsort(columns[0], kind="stable")
+    order = np.argsort(times, kind="stable")
     owners = np.repeat(np.arange(len(files)), [len(candles) for candles in files])[order]
-    time_s, *values = (column[order] for column in columns)
+    time_s, values = times[order], [column[order] for column in columns]
     begins = np.diff(time_s, prepend=time_s[0] - 1) != 0
     starts, hour = np.flatnonzero(begins), np.cumsum(begins) - 1
     first = starts[hour]
     is_other = np.zeros(len(order), np.bool_)
     for column in values:
-        is_other |= column != column[first]
+        is_other |= values_differ(column, column[first])
     # A row contradicts the first one of its hour; or, where it is as that one is, the first one that is not.
     nowhere = len(order)
     first_other = np.minimum.reduceat(np.where(is_other, np.arange(nowhere), nowhere), starts)[hour]

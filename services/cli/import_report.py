@@ -95,6 +95,12 @@ def _left_out(reading: FileReading, on_conflict: ConflictRule) -> Iterator[str]:
         yield f"{_counted(reading.still_open, 'candle')} left out as not closed yet"
     if reading.incomplete:
         yield f"{_counted(reading.incomplete, 'hour')} left out as incomplete"
+    if reading.with_jump:
+        within = "it" if reading.with_jump == 1 else "them"
+        yield (
+            f"{_counted(reading.with_jump, 'hour')} left out: "
+            f"the price jumps by a factor of 10 or more within {within}"
+        )
 
 
 def _rejected(reading: FileReading, brief: bool) -> Iterator[str]:

@@ -6,17 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.data.conflict_rule import ConflictRule
+from services.data.contradictions import LARGEST_FACTOR, LARGEST_SHARE, candles_differ, price_factors
 from services.shared.candles import VALUE_COLUMNS, Candles
 from services.shared.clock import utc
 from services.shared.errors import Refused
 
 BoolColumn = NDArray[np.bool_]
-
-# What an import may change without being told to: a share of the stored hours that it overlaps with, and a
-# factor between a stored and an imported price. An exchange corrects single candles; another
-# market differs in all.
-_LARGEST_SHARE = 0.01
-_LARGEST_FACTOR = 1.5
 
 
 def changes(stored: Candles, candles: Candles) -> tuple[BoolColumn, BoolColumn]:
@@ -51,9 +46,11 @@ def check_overwriting(
     if rule is ConflictRule.FAIL:
         raise Refused(_conflict(symbol, there, imported))
     if rule is ConflictRule.GUARDED:
+        differ = candles_differ(there, imported)
+        there, imported = there.at(differ), imported.at(differ)
         overlapping = int((~is_new).sum())
-        factors = _factors(there, imported)
-        if len(imported) > _LARGEST_SHARE * overlapping or factors.max() > _LARGEST_FACTOR:
+        factors = price_factors(there, imported)
+        if len(imported) > LARGEST_SHARE * overlapping or (factors > LARGEST_FACTOR).any():
             raise Refused(_too_much(symbol, there, imported, overlapping, factors))
 
 
@@ -68,23 +65,12 @@ def telling_field(values: Sequence[float], others: Sequence[float]) -> int:
     return factors.index(largest) if largest > 1 else len(factors)
 
 
-def _factors(stored: Candles, imported: Candles) -> NDArray[np.float64]:
-    """Return by which factor the prices of each candle differ at most: 1 where none does."""
-    largest = np.ones(len(stored))
-    # A quotient of the furthest prices is infinite, which is far enough.
-    with np.errstate(over="ignore"):
-        for name in ("open", "high", "low", "close"):
-            here, there = getattr(stored, name), getattr(imported, name)
-            largest = np.maximum(largest, np.maximum(here, there) / np.minimum(here, there))
-    return largest
-
-
 def _conflict(symbol: str, stored: Candles, imported: Candles) -> str:
     """Return a sentence about candles that are stored with other values."""
     what = "1 candle" if len(imported) == 1 else f"{len(imported):,} candles"
     first = (
         _values(stored, imported, 0)
-        if _factors(stored, imported).max() > 1
+        if price_factors(stored, imported).max() > 1
         else f"{utc(int(imported.open_time_s[0]))}: only volumes differ"
     )
     return f"{symbol} has other values stored for {what}, the first at {first}"

@@ -21,12 +21,17 @@ _LONGER_HOURS = (2, 3, 4, 6, 8, 12, 24, 72, 168)
 _MOST_HOURS_BEHIND = 24
 # So many equal distances in a row, over so many hours, are no chance where hours without trades are.
 _SPACED_DISTANCES, _SPACED_HOURS = 5, 20
+# Where a history begins or ends, or all of it, fewer are enough: the files of longer candles that earlier
+# versions took for hours were short. Below a day, these candles open where ones of their length do.
+_SPACED_AT_EDGE, _EDGE_FROM_HOURS = 2, 4
 # Files of longer candles hold several of them in a row; alone, an hour may be like one by chance.
 _OVER_HOURS, _OVER_HOURS_OF = 3, 6
 _CANDLES_WITHOUT_VOLUME = 24
 # Between two markets of one crypto; a price that comes back is one that is nearer to the old one than this.
 _OTHER_MARKET, _SAME_MARKET = 1.5, 1.2
 _VISITS = 3
+# No price moves by that within an hour that trades through the prices in between.
+_JUMP = 100
 
 BoolColumn = NDArray[np.bool_]
 
@@ -42,6 +47,8 @@ class Sign(StrEnum):
     """Several hours have the highest and lowest price, and the close, of the n hours that begin with each."""
     NO_VOLUME = "no volume"
     """Prices change over a stretch without any volume, as mark and index prices do."""
+    JUMP_WITHIN_HOUR = "jump within an hour"
+    """The prices within one hour are a factor of 100 or more apart, as by a split in the middle of it."""
     TWO_MARKETS = "two markets"
     """The price changes by a factor above 1.5, and comes back within a day, again and again."""
 
@@ -51,7 +58,8 @@ class Suspicion:
     """A sign, and where it was found: the opening times (Unix seconds) of the first and last such candle.
 
     `candles` is how many there are, at one place or several. `hours` is how long longer candles seem to be,
-    and 0 for other signs. A symbol that is no pair is a sign of all candles.
+    and 0 for other signs. `factor` is how far apart the prices of an hour are at most, and 0 for other signs.
+    A symbol that is no pair is a sign of all candles.
     """
 
     sign: Sign
@@ -59,6 +67,7 @@ class Suspicion:
     last_s: int
     candles: int
     hours: int = 0
+    factor: float = 0.0
 
 
 def find_suspicions(symbol: str, candles: Candles) -> tuple[Suspicion, ...]:
@@ -69,6 +78,7 @@ def find_suspicions(symbol: str, candles: Candles) -> tuple[Suspicion, ...]:
         *_spaced(candles),
         *_over_hours(candles),
         *_without_volume(candles),
+        *_jumps_within(candles),
         *_two_markets(candles),
     )
 
@@ -79,7 +89,9 @@ def _spaced(candles: Candles) -> Iterator[Suspicion]:
         fewest = max(_SPACED_DISTANCES, _SPACED_HOURS // hours)
         is_part = np.zeros(len(candles), np.bool_)
         for start, end in _runs(distances_h == hours):
-            if end - start >= fewest:
+            is_at_edge = (start == 0 or end == len(distances_h)) and hours >= _EDGE_FROM_HOURS
+            is_on_grid = hours >= 24 or candles.open_time_s[start] % (hours * _HOUR_S) == 0
+            if end - start >= fewest or (is_at_edge and is_on_grid and end - start >= _SPACED_AT_EDGE):
                 is_part[start : end + 1] = True
         if is_part.any():
             yield Suspicion(Sign.LONGER_CANDLES, *_extent(candles, is_part), hours)
@@ -125,6 +137,14 @@ def _without_volume(candles: Candles) -> Iterator[Suspicion]:
         is_part[start:end] = end - start >= _CANDLES_WITHOUT_VOLUME
     if is_part.any():
         yield Suspicion(Sign.NO_VOLUME, *_extent(candles, is_part))
+
+
+def _jumps_within(candles: Candles) -> Iterator[Suspicion]:
+    # The open and the close are between the low and the high.
+    factors = _factor(candles.high, candles.low)
+    is_part = factors >= _JUMP
+    if is_part.any():
+        yield Suspicion(Sign.JUMP_WITHIN_HOUR, *_extent(candles, is_part), factor=float(factors.max()))
 
 
 def _two_markets(candles: Candles) -> Iterator[Suspicion]:

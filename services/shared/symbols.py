@@ -5,8 +5,12 @@ perpetual future) and `BTCUSDT_240329` (a future that expires on that day, YYMMD
 own. Exchanges and programs spell the same thing in other ways, all of which are read to the canonical form:
 
     spot          BTCUSDT  btc/usdt  BTC-USDT  BTC_USDT  BINANCE:BTCUSDT
+                  BINANCE_SPOT_BTC_USDT
     perpetual     BTCUSDT.P  BTCUSDT_PERP  BTC-PERPETUAL  BTC-USDT-SWAP  BTC/USDT:USDT  BTC_USDT_USDT
     dated future  BTCUSDT_240329  BTCUSDT-240329  BTC-29MAR24  BTC/USDT:USDT-240329
+
+Some exchanges write the quote first, as in KRW-BTC: where money is priced in a crypto, that is refused, for
+the prices are those of the other way round.
 
 Letters are A to Z, or of one of the other scripts in which exchanges list symbols: Chinese (币安人生USDT),
 Japanese and Korean. Letters of other scripts are refused, for many look like Latin ones: two symbols that
@@ -25,17 +29,18 @@ MAX_SYMBOL_LENGTH = 32
 # A name of a file has 255 bytes at most, and there each of these bytes may be written as three characters.
 _MAX_BYTES = 64
 
-# What cryptos are priced in.
-QUOTES = frozenset(
+# What cryptos are priced in: money, and what stands for it.
+MONEY = frozenset(
     (
         *("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDP", "USDS", "USDE", "USD1", "PYUSD", "RLUSD"),
         *("XUSD", "GUSD", "HUSD", "USDD", "UST", "USD", "DAI", "VAI", "EUR", "GBP", "JPY", "KRW", "TRY"),
         *("AUD", "BRL", "RUB", "UAH", "ZAR", "NGN", "PLN", "RON", "CZK", "ARS", "MXN", "COP", "CHF", "CAD"),
         *("INR", "THB", "VND", "HKD", "SGD", "NZD", "IDR", "IDRT", "BIDR", "BVND", "BKRW", "AEUR", "EURI"),
-        *("EURC", "EURT", "EURS", "BTC", "XBT", "ETH", "BNB", "TRX", "XRP", "DOGE", "DOT", "SOL", "HT"),
-        *("OKB", "KCS"),
+        *("EURC", "EURT", "EURS"),
     )
 )
+# And other cryptos.
+QUOTES = MONEY | {"BTC", "XBT", "ETH", "BNB", "TRX", "XRP", "DOGE", "DOT", "SOL", "HT", "OKB", "KCS"}
 # What programs write before a symbol, and is no crypto's name; two exchanges have a token that is called so.
 EXCHANGES = frozenset(
     (
@@ -58,6 +63,8 @@ DAY = r"\d{6}|\d{1,2}[A-Z]{3}\d{2}"
 PERPETUAL_WORD = "PERP|PERPETUAL|SWAP"
 
 _EXCHANGE = re.compile(r"([A-Z0-9]+):")
+# CoinAPI's names of spot pairs.
+_COIN_API = re.compile(rf"(?P<exchange>[A-Z0-9]+)_SPOT_(?P<pair>{WORD}_{WORD})")
 _OPTION = re.compile(rf".+[-_](?:{DAY})-[0-9.]+-[CP]")
 _PERPETUAL = re.compile(rf"(?P<root>.+?)(?:\.P|[-_](?:{PERPETUAL_WORD}))")
 _DATED = re.compile(rf"(?P<root>.+?)[-_](?P<day>{DAY})")
@@ -106,13 +113,19 @@ class Symbol:
         Of a future the quote may be missing. What people give by hand needs not be a pair; what is read from
         names and columns of files has to be one.
         """
-        quoted = [quote for quote in QUOTES if self.root.endswith(quote) and self.root != quote]
-        bases = [self.root.removesuffix(quote) for quote in quoted]
-        if not bases and self.suffix:
-            bases = [self.root]
-        return bool(bases) and not any(
-            base in EXCHANGES - _EXCHANGE_TOKENS or (base.isdigit() and base.isascii()) for base in bases
+        return bool(self.bases) and not any(
+            base in EXCHANGES - _EXCHANGE_TOKENS or (base.isdigit() and base.isascii()) for base in self.bases
         )
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """What may be the base: XRP and XRPB of XRPBUSD. None where it ends in no known quote.
+
+        Of a future without a quote it is all of the root.
+        """
+        quoted = [quote for quote in QUOTES if self.root.endswith(quote) and self.root != quote]
+        bases = tuple(self.root.removesuffix(quote) for quote in quoted)
+        return (self.root,) if not bases and self.suffix else bases
 
 
 def parse_symbol(text: str, field: str = "symbol") -> Symbol:
@@ -137,16 +150,21 @@ def canonical_symbol(text: str, field: str = "symbol") -> str:
 
 
 def kind_of(symbol: str) -> Kind:
-    """Return what is traded under a canonical symbol.
+    """Return what is traded under a canonical symbol, or under one of an earlier version."""
+    return parse_symbol(renamed(symbol) or symbol).kind
+
+
+def renamed(symbol: str) -> str | None:
+    """Return what a canonical symbol of an earlier version is called now; None where it is still its name.
 
     Earlier versions stored BTCUSDT_PERP as BTCUSDTPERP, and BTCUSDT_240329 as BTCUSDT240329.
     """
-    if (kind := parse_symbol(symbol).kind) is not Kind.SPOT:
-        return kind
+    if parse_symbol(symbol).kind is not Kind.SPOT:
+        return None
     if _is_quoted(symbol.removesuffix("PERP")) and symbol.endswith("PERP"):
-        return Kind.PERPETUAL
+        return f"{symbol.removesuffix('PERP')}.P"
     is_dated = _is_quoted(symbol[:-6]) and _day(symbol[-6:]) is not None
-    return Kind.DATED_FUTURE if is_dated else Kind.SPOT
+    return f"{symbol[:-6]}_{symbol[-6:]}" if is_dated else None
 
 
 def _parsed(text: str) -> Symbol:
@@ -155,6 +173,8 @@ def _parsed(text: str) -> Symbol:
         if exchange[1] not in EXCHANGES:
             raise ValueError(f"{exchange[1][:MAX_SYMBOL_LENGTH]} is no exchange that is known")
         text = text[exchange.end() :]
+    elif (coin_api := _COIN_API.fullmatch(text)) and coin_api["exchange"] in EXCHANGES:
+        text = coin_api["pair"]
     if _OPTION.fullmatch(text):
         raise ValueError("it is an option, and the prices of an option are not those of a crypto")
     if perpetual := _PERPETUAL.fullmatch(text):
@@ -189,6 +209,10 @@ def _root(text: str) -> tuple[str, bool]:
     else:
         raise ValueError(
             f"1 to {MAX_SYMBOL_LENGTH} letters and digits, like BTCUSDT, BTCUSDT.P or BTCUSDT_240329"
+        )
+    if base in MONEY and quote in QUOTES - MONEY:
+        raise ValueError(
+            f"it is written the other way round: {quote}{base} if these are prices of {quote} in {base}"
         )
     if quote and quote not in QUOTES:
         raise ValueError(

@@ -65,6 +65,39 @@ async def test_they_are_listed_and_corrected(cli: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            ("--confirm", "2024-01-02T02:00", "--remove", "2024-01-01T05:00"),
+            "--remove: CLIBOTHUSDT has no bre",
+        ),
+        (
+            ("--confirm", "2031-01-01", "--remove", "2024-01-02T02:00"),
+            "after_time: CLIBOTHUSDT has no candle",
+        ),
+        (
+            ("--remove", "2024-01-02T02:00", "--reset", "2024-01-01T05:00"),
+            "--reset: CLIBOTHUSDT has no break",
+        ),
+        (
+            ("--confirm", "2024-01-02T02:00", "--remove", "2024-01-02T02:00"),
+            "--remove: is about the break at",
+        ),
+    ],
+)
+async def test_where_one_of_several_is_wrong_nothing_is_changed(
+    cli: Cli, tmp_path: Path, said: tuple[str, ...], reason: str
+) -> None:
+    if not _rows((await cli("data", "breaks")).out, "CLIBOTHUSDT"):
+        await _imported(cli, tmp_path, "CLIBOTHUSDT")
+    finished = await cli("data", "breaks", "CLIBOTHUSDT", *said)
+    assert (finished.status, finished.out) == (1, "")
+    assert reason in finished.err
+    (row,) = _rows((await cli("data", "breaks", "CLIBOTHUSDT")).out, "CLIBOTHUSDT")
+    assert row.endswith("detected")
+
+
+@pytest.mark.parametrize(
     ("arguments", "reason"),
     [
         (["--confirm", "2024-01-01"], "--confirm: is for the breaks of one SYMBOL"),

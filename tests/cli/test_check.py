@@ -56,6 +56,24 @@ async def test_what_was_stored_wrongly_is_named(cli: Cli, tmp_path: Path) -> Non
     ]
 
 
+async def test_a_symbol_of_an_earlier_version_and_a_split_within_an_hour_are_named(
+    cli: Cli, tmp_path: Path
+) -> None:
+    rows = [f"{START_S + 3600 * hour},2,{2000 if hour == 7 else 2},2,2,1" for hour in range(12)]
+    file = tmp_path / "candles.csv"
+    file.write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]))
+    for symbol, now, spelled in (
+        ("CHECKUSDTPERP", "CHECKUSDT.P", "CHECKUSDT_PERP"),
+        ("CHECKUSDT240329", "CHECKUSDT_240329", "CHECKUSDT_240329"),
+    ):
+        assert (await cli("import", file, "--symbol", symbol)).status == 0
+        out = (await cli("data", "check", symbol, COLUMNS="300")).out
+        go = f"imports of {spelled} go to {now} now: delete {symbol}, and import its files again"
+        hour = "the price changes by a factor of up to 1,000 within 1 hour, 2024-01-01 07:00 UTC"
+        assert f"{symbol}: {go}" in out
+        assert f"{symbol}: {hour}: a split, or a wrong price?" in out
+
+
 async def test_an_unknown_symbol_is_named_in_one_line(cli: Cli, tmp_path: Path) -> None:
     await _imported(cli, tmp_path)
     for symbol, reason in (

@@ -31,6 +31,10 @@ async def test_told_to_it_deletes(cli: Cli, tmp_path: Path) -> None:
     assert again.err == "backcast: SYMBOL: there is no crypto 'CLIGONEUSDT'\n"
     near = await cli("data", "delete", "CLISTAYUSDT", "--yes")
     assert "SYMBOL: there is no crypto 'CLISTAYUSDT': did you mean CLISTAYSUSDT" in near.err
+    # Where one is not there, none is deleted.
+    mixed = await cli("data", "delete", "CLISTAYSUSDT", "CLIGONEUSDT", "--yes")
+    assert (mixed.status, mixed.out, mixed.err) == (1, "", again.err)
+    assert "CLISTAYSUSDT" in (await cli("cryptos")).out
 
 
 async def test_without_a_terminal_nobody_can_be_asked(cli: Cli, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ async def test_bad_rows_are_told_and_the_good_ones_written(
     lines[5] = lines[5].replace(",", ",oops", 1)
     lines[9] = ",".join([*lines[9].split(",")[:2], "0.5", *lines[9].split(",")[3:]])
     lines.append(lines[1])
-    lines.append(",".join([lines[2].split(",")[0], "1,1,1,1,1"]))
+    lines.append(",".join([*lines[2].split(",")[:5], "7"]))
     file = tmp_path / "CLIBADUSDT.csv.gz"
     file.write_bytes(gzip.compress("\n".join(lines).encode()))
     finished = await cli("import", file)

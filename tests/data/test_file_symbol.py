@@ -3,6 +3,8 @@
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +25,20 @@ from tests.data.conftest import HEADER, NOW_S, OHLCV, START_S
         *(("1INCH_USDT-1h.json", "1INCHUSDT", 3600), ("DATA_USDT-1h.json", "DATAUSDT", 3600)),
         *(("btcusdt.csv", "BTCUSDT", None), ("btc_usdt-1h.json", "BTCUSDT", 3600)),
         *(("ETHUSD_60.csv.gz", "ETHUSD", 3600), ("XBTUSD_1440.csv", "XBTUSD", 86_400)),
-        *(("eth-btc.csv", "ETHBTC", None), ("BTC-USD.csv", "BTCUSD", None), ("BTCUSDT", "BTCUSDT", None)),
+        *(("eth-btc.csv", "ETHBTC", None), ("ethbtc.csv", "ETHBTC", None), ("sol_eur.csv", "SOLEUR", None)),
+        *(("PERP_USDT-1h.json", "PERPUSDT", 3600), ("PERPUSDT.csv", "PERPUSDT", None)),
+        *(
+            ("H_USDT-1h.csv", "HUSDT", 3600),
+            ("DBTC.csv", "DBTC", None),
+            ("btcusdt-perp.csv", "BTCUSDT.P", None),
+        ),
+        *(("SNX_BTC-1h.json", "SNXBTC", 3600), ("TUSDBTC-1h.csv", "TUSDBTC", 3600)),
+        *(
+            ("USDT_KRW.csv", "USDTKRW", None),
+            ("EUR-USDT.csv", "EURUSDT", None),
+            ("BTC-USD.csv", "BTCUSD", None),
+            ("BTCUSDT", "BTCUSDT", None),
+        ),
         *(("2Z_USDT-1h.json", "2ZUSDT", 3600), ("BTCUSDT (1).csv", "BTCUSDT", None)),
         *(("WBTC_USDT-1h.json", "WBTCUSDT", 3600), ("BTCEUR-1m-2020.csv", "BTCEUR", 60)),
         *(("Binance_BTCUSDT_1h.csv", "BTCUSDT", 3600), ("Binance_BTCUSDT_2020_1h.csv", "BTCUSDT", 3600)),
@@ -90,12 +105,39 @@ def test_names_in_the_grammar(name: str, symbol: str, length_s: int | None) -> N
             "BTCUSDT.",
             "btcUSDT.csv",
         ),
+        # Words and a crypto.
+        *("test_btc.csv", "train_btc.csv", "df_btc.csv", "perp_btc.csv", "mybtc.csv", "pricesusdt.csv"),
+        *("daily_sol.csv", "1h_btc.csv", "1H_BTC.csv", "OHLCV_BTC.csv", "PERP_BTC.csv", "TEST_BTC.csv"),
+        *("1h_usdt.csv", "H1_USDT.csv", "4H-USD.csv", "DAILY_USDT.csv", "OHLCV_USDT.csv", "perp_usdt.csv"),
+        *(
+            "test_usdt.csv",
+            "testusdt.csv",
+            "test2_usd.csv",
+            "backtests_usdt.csv",
+            "my-bnb.csv",
+            "dailyusdt.csv",
+        ),
+        *("1H_BTCUSDT.csv", "prod_eth_1h.csv"),
     ],
 )
 def test_names_that_the_grammar_does_not_know_tell_no_crypto(name: str) -> None:
     told = told_by_name(Path("/BTCUSDT") / name)
     assert told.symbol is None
     assert told.reason.startswith("its name ")
+
+
+@pytest.mark.parametrize(
+    ("name", "pair", "told"),
+    [
+        *(("KRW-BTC.csv", "BTCKRW", "BTC in KRW"), ("USDT_BTC-1h.json", "BTCUSDT", "BTC in USDT")),
+        *(("Upbit_KRW-ETH_1h.csv", "ETHKRW", "ETH in KRW"), ("usd-btc.csv", "BTCUSD", "BTC in USD")),
+        ("TUSD-BTC.csv", "BTCTUSD", "BTC in TUSD"),
+    ],
+)
+def test_a_pair_that_is_written_the_other_way_round_tells_no_crypto(name: str, pair: str, told: str) -> None:
+    name_tells = told_by_name(Path(name))
+    assert name_tells.symbol is None
+    assert f"written the other way round (--symbol {pair} if these are prices of {told})" in name_tells.reason
 
 
 @pytest.mark.parametrize(
@@ -178,7 +220,9 @@ def table(name: str, *symbols: str) -> str:
         ),
     ],
 )
-@pytest.mark.parametrize("name", ["symbol", "ticker", "Pair"])
+@pytest.mark.parametrize(
+    "name", ["symbol", "Pair", "instId", "product_id", "Symbol Name", "currency_pair", "market", "asset"]
+)
 def test_a_column_tells_the_crypto(
     tmp_path: Path, file_name: str, column: str, symbol: str, name: str
 ) -> None:
@@ -195,6 +239,7 @@ def test_a_column_tells_the_crypto(
             "FOO:AUSDT",
             "of its rows, 'FOO:AUSDT' is not a symbol: FOO is no exchange that is known: give --sym",
         ),
+        ("KRW-BTC", "of its rows, 'KRW-BTC' is not a symbol: it is written the other way round: BTCKRW if"),
         ("A-27JUN25-60000-C", "of its rows, 'A-27JUN25-60000-C' is not a symbol: it is an option"),
         ("BUSDT", "its rows tell BUSDT, and its name AUSDT: give --symbol"),
         ("AUSDT.P", "its rows tell AUSDT.P, and its name AUSDT: give --symbol"),
@@ -207,6 +252,74 @@ def test_a_column_is_never_passed_over_for_the_name(tmp_path: Path, column: str,
         read_file(file, Interval.HOUR_1, now_s=NOW_S)
     assert str(caught.value).startswith(f"file: {reason}")
     assert read_file(file, Interval.HOUR_1, now_s=NOW_S, symbol="AUSDT").symbol == "AUSDT"
+
+
+def write(file: Path, header: str, *cells: str) -> Path:
+    """Write rows of these cells, behind those of a candle."""
+    rows = [f"{START_S + 3600 * hour},{OHLCV},{cell}" for hour, cell in enumerate(cells)]
+    file.write_text("\n".join([f"time,open,high,low,close,volume,{header}", *rows]))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "told"),
+    [
+        *(("coin", "BTC", "BTCUSDT"), ("Asset", "btc", "BTCUSDT"), ("base", "BTC", "BTCUSDT")),
+        *(("base,quote", "BTC,USDT", "BTCUSDT"), ("Symbol,symbol", "BTC/USDT,BTCUSDT", "BTCUSDT")),
+        *(("symbol_id", "BINANCE_SPOT_BTC_USDT", "BTCUSDT"), ("symbol,coin", "BTCUSDT,ETH", "BTCUSDT")),
+        # These are no cryptos.
+        *(("market", "spot", "BTCUSDT"), ("market", "Binance", "BTCUSDT"), ("asset", "17", "BTCUSDT")),
+        *(("coin", "ETH", "its rows name the crypto 'ETH'"), ("asset", "X", "its rows name the crypto 'X'")),
+        *(
+            ("base,quote", "BTC,EUR", "rows tell BTCEUR, and its name"),
+            ("market", "ETH-USDT", "tell ETHUSDT"),
+        ),
+        *(
+            ("Symbol,symbol", "ETHUSDT,BTCUSDT", "of several"),
+            ("symbol,Symbol", "BTCUSDT,ETHUSDT", "several"),
+        ),
+        *(("instId", "BTC-USDT-SWAP", "tell BTCUSDT.P"), ("product_id", "BTC-USD", "rows tell BTCUSD, and")),
+        *(("base,quote", "BTC,FOO", "FOO is no currency"), ("base", "ETH", "its rows name the crypto 'ETH'")),
+    ],
+)
+def test_columns_of_many_names_tell_the_crypto(tmp_path: Path, header: str, cell: str, told: str) -> None:
+    file = write(tmp_path / "BTCUSDT.csv", header, cell, cell)
+    if told == "BTCUSDT":
+        assert read_file(file, Interval.HOUR_1, now_s=NOW_S).symbol == told
+    else:
+        with pytest.raises(InvalidInput, match=told):
+            read_file(file, Interval.HOUR_1, now_s=NOW_S)
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        *(("coin", ("BTC", "ETH")), ("market", ("BTC-USDT", "ETH-USDT")), ("base", ("BTC", "ETH"))),
+        *(("Symbol,symbol", ("BTCUSDT,BTCUSDT", "BTCUSDT,ETHUSDT")), ("base,quote", ("BTC,USDT", "BTC,EUR"))),
+    ],
+)
+def test_a_column_of_several_cryptos_is_refused(tmp_path: Path, header: str, cells: tuple[str, ...]) -> None:
+    file = write(tmp_path / "BTCUSDT.csv", header, *cells)
+    with pytest.raises(InvalidInput, match="its rows are of several cryptos"):
+        read_file(file, Interval.HOUR_1, now_s=NOW_S)
+
+
+def test_columns_of_tables_tell_the_crypto(tmp_path: Path) -> None:
+    columns = {name: [1.0, 1.0] for name in ("open", "high", "low", "close", "volume")}
+    columns |= {"time": [START_S, START_S + 3600]}
+    file = tmp_path / "BTCUSDT.parquet"
+
+    def symbol(**more: list[object]) -> str | None:
+        pq.write_table(pa.table(columns | more), file)
+        return read_file(file, Interval.HOUR_1, now_s=NOW_S).symbol
+
+    assert symbol(base=["BTC", "BTC"], quote=["USDT", "USDT"]) == "BTCUSDT"
+    assert symbol(asset=[17, 18]) == "BTCUSDT"
+    for more in ({"coin": ["BTC", "ETH"]}, {"symbol": ["BTCUSDT"] * 2, "Symbol": ["BTCUSDT", "ETHUSDT"]}):
+        with pytest.raises(InvalidInput, match="its rows are of several cryptos"):
+            symbol(**more)
+    with pytest.raises(InvalidInput, match="its rows name the crypto 'ETH'"):
+        symbol(coin=["ETH", "ETH"])
 
 
 def test_rows_of_several_cryptos_are_refused_whatever_is_given(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from services.data.readers.detect import read_file
 from services.data.readers.lengths import given_length
+from services.shared.breaks import find_breaks
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 from tests.candle_making import START_S
@@ -307,3 +308,78 @@ def test_candles_that_have_not_ended_are_left_out(
     still_open += now_s == START_S + 3 * 3600
     assert (len(reading.candles), reading.still_open, reading.rejected) == (taken, still_open, in_future)
     assert all("is in the future" in rejection.reason for rejection in reading.rejections)
+
+
+# --- longer candles among hours
+
+
+@pytest.mark.parametrize(
+    ("hourly", "longer", "step", "said"),
+    [
+        (100, 99, 24, "from 2024-01-06 00:00 UTC to 2024-04-13 00:00 UTC its candles are 1 day apart"),
+        (100, 60, 4, "from 2024-01-05 0[48]:00 UTC to .* its candles are 4 hours apart"),
+        (30, 28, 8, "from 2024-01-02 08:00 UTC to .* its candles are 8 hours apart"),
+        (100, 6, 12, "from 2024-01-05 12:00 UTC to 2024-01-08 00:00 UTC its candles are 12 hours apart"),
+    ],
+)
+def test_longer_candles_among_hours_are_refused(
+    tmp_path: Path, hourly: int, longer: int, step: int, said: str
+) -> None:
+    first = -(-hourly // step) * step
+    hours = [*range(hourly), *range(first, first + longer * step, step)]
+    file = written(tmp_path, [START_S + 3600 * hour for hour in hours])
+    with pytest.raises(InvalidInput, match=f"{said}, and others 1 hour: give --interval"):
+        read_file(file, Interval.HOUR_1, now_s=NOW_S)
+    assert len(read_file(file, Interval.HOUR_1, now_s=NOW_S, length_s=3600).candles) == len(set(hours))
+    # The older ones may be the longer ones.
+    file = written(tmp_path, [START_S + 3600 * (hours[-1] - hour) for hour in hours])
+    with pytest.raises(InvalidInput, match=r"its candles are .* apart, and others 1 hour: give --interval"):
+        read_file(file, Interval.HOUR_1, now_s=NOW_S)
+
+
+def test_gaps_of_the_same_length_are_gaps(tmp_path: Path) -> None:
+    # Four in a row; and as many as there may be, with an hour between them.
+    hours = [*range(50), *range(54, 71, 5), *range(75, 100), *(h for h in range(200, 400) if h % 6 < 2)]
+    file = written(tmp_path, [START_S + 3600 * hour for hour in hours])
+    assert len(read_file(file, Interval.HOUR_1, now_s=NOW_S).candles) == len(hours)
+    hours = [*range(50), *range(52, 64, 4), 66, *range(70, 82, 4), 83]
+    file = written(tmp_path, [START_S + 3600 * hour for hour in hours])
+    assert len(read_file(file, Interval.HOUR_1, now_s=NOW_S).candles) == len(hours)
+
+
+def test_a_refusal_of_the_length_tells_of_rejected_rows(read: Read) -> None:
+    rows = [f"{START_S + 3600 * hour},1,1,1,1,1" for hour in range(4)]
+    rows[1], rows[2] = rows[1].replace(",1,", ",x,", 1), rows[2].replace(",1,", ",-1,", 1)
+    reason = refusal(read, HEADER + "\n".join([rows[0], *rows[1:3]]) + "\n", length_s=None)
+    assert reason.startswith("its one candle leaves open how long candles are")
+    assert reason.endswith(
+        "give --interval; 2 rows were rejected, the first in line 3: open is 'x', not a finite number"
+    )
+
+
+# --- breaks within an hour
+
+
+def priced(prices: list[float]) -> str:
+    return HEADER + "".join(
+        f"{START_S + 60 * minute},{price},{price * 1.01},{price * 0.99},{price * 1.001},1\n"
+        for minute, price in enumerate(prices)
+    )
+
+
+def test_a_split_within_an_hour_is_a_break_and_no_candle(read: Read) -> None:
+    reading = read(priced([100.0] * 630 + [100_000.0] * 630), length_s=None)
+    assert (reading.with_jump, reading.incomplete, len(reading.candles)) == (1, 0, 20)
+    before_s, after_s = START_S + 9 * 3600, START_S + 11 * 3600
+    (found,) = find_breaks(reading.candles)
+    assert (found.before_s, found.after_s) == (before_s, after_s)
+    # At a full hour, the break is between two hours.
+    reading = read(priced([100.0] * 600 + [100_000.0] * 600), length_s=None)
+    assert (reading.with_jump, len(reading.candles)) == (0, 20)
+    assert [found.after_s for found in find_breaks(reading.candles)] == [START_S + 10 * 3600]
+
+
+def test_a_crash_within_an_hour_is_a_candle(read: Read) -> None:
+    prices = [100.0] * 630 + [100.0 * 0.8**minute for minute in range(30)] + [0.1] * 60
+    reading = read(priced(prices), length_s=None)
+    assert (reading.with_jump, len(reading.candles)) == (0, 12)

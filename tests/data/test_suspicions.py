@@ -68,6 +68,43 @@ def test_a_stretch_of_longer_candles_is_named(hours: int) -> None:
 
 
 @pytest.mark.parametrize("hours", [4, 8, 24])
+@pytest.mark.parametrize("count", [3, 5])
+def test_a_few_longer_candles_at_an_end_are_named(hours: int, count: int) -> None:
+    whole = random_candles(2, 1000)
+    alone = whole.at(np.arange(0, count * hours, hours))
+    last_s = START_S + (count - 1) * hours * HOUR_S
+    expected = Suspicion(Sign.LONGER_CANDLES, START_S, last_s, count, hours)
+    assert find_suspicions("BTCUSDT", alone) == (expected,)
+    assert find_suspicions("BTCUSDT", alone[: count - 1]) == (
+        ()
+        if count == 3
+        else (Suspicion(Sign.LONGER_CANDLES, START_S, last_s - hours * HOUR_S, count - 1, hours),)
+    )
+    behind = whole.at(np.append(np.arange(240), np.arange(240, 240 + count * hours, hours)))
+    first_s = START_S + 240 * HOUR_S
+    expected = Suspicion(Sign.LONGER_CANDLES, first_s, first_s + (count - 1) * hours * HOUR_S, count, hours)
+    assert find_suspicions("BTCUSDT", behind) == (expected,)
+    before = whole.at(np.append(np.arange(0, count * hours, hours), np.arange(count * hours, 1000)))
+    assert find_suspicions("BTCUSDT", before) == (
+        Suspicion(Sign.LONGER_CANDLES, START_S, START_S + count * hours * HOUR_S, count + 1, hours),
+    )
+
+
+def test_a_jump_within_an_hour_is_named() -> None:
+    whole = random_candles(6, 100)
+    close, high = whole.close.copy(), whole.high.copy()
+    close[50], high[50] = 1000 * whole.low[50], 1000 * whole.low[50]
+    expected = Suspicion(
+        Sign.JUMP_WITHIN_HOUR, START_S + 50 * HOUR_S, START_S + 50 * HOUR_S, 1, factor=pytest.approx(1000)
+    )
+    assert find_suspicions("BTCUSDT", changed(whole, close=close, high=high)) == (expected,)
+    low = whole.low.copy()
+    low[[20, 30]] = whole.high[[20, 30]] / (99, 101)
+    (found,) = find_suspicions("BTCUSDT", changed(whole, low=low))
+    assert (found.first_s, found.candles) == (START_S + 30 * HOUR_S, 1)
+
+
+@pytest.mark.parametrize("hours", [4, 8, 24])
 def test_longer_candles_over_true_hours_are_named(hours: int) -> None:
     whole = random_candles(3, 500)
     columns = {name: getattr(whole, name).copy() for name in ("open", "high", "low", "close", "volume")}

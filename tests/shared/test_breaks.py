@@ -126,22 +126,22 @@ def test_a_crash_has_none_and_the_relist_after_it_is_one(seed: int) -> None:
 
 
 def _breaks_by_hand(rows: list[tuple[int, float, float]]) -> list[tuple[int, int]]:
-    """The rule, candle by candle, with exact numbers: rows of hour, open and close."""
+    """The rule, candle by candle, with exact decimals: rows of hour, open and close."""
     found, position = [], 1
     inside: tuple[int, Fraction] | None = None
     for position in range(1, len(rows)):
         (hour_before, _, close), (hour, open_, this_close) = rows[position - 1], rows[position]
-        before, after = Fraction(close), Fraction(open_)
+        before, after = Fraction(str(close)), Fraction(str(open_))
         if not (before >= 10 * after or after >= 10 * before):
             continue
         if inside:
-            until, left = inside
-            ends_near = left < 10 * Fraction(this_close) and Fraction(this_close) < 10 * left
+            (until, left), settled = inside, Fraction(str(this_close))
+            ends_near = left < 10 * settled and settled < 10 * left
             if hour < until or (hour == until and ends_near):
                 continue
         back_hour = None
         for later_hour, _, later_close in rows[position:]:
-            price = Fraction(later_close)
+            price = Fraction(str(later_close))
             is_nearer = price**2 > before * after if before > after else price**2 < before * after
             if later_hour < hour + 24 and is_nearer:
                 back_hour = later_hour

@@ -5,6 +5,8 @@ crypto can have, and not by the size of the file.
 """
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +22,16 @@ from services.data.readers.lengths import (
     Evidence,
     agreed_length,
     refuse_longer,
+    refuse_mixed,
     refuse_off_grid,
     said,
     told_by_distances,
 )
 from services.data.readers.repeats import settled
 from services.data.readers.report import FileReading, Rejection
+from services.data.readers.two_markets import Contradictions, refuse_alternating
 from services.data.ticks import scale_for
+from services.shared.breaks import jumps
 from services.shared.candles import VALUE_COLUMNS, Candles, TimeColumn
 from services.shared.clock import utc
 from services.shared.errors import InvalidInput
@@ -72,6 +77,7 @@ class Assembly:
         self._together_at = _ROWS_TOGETHER
         self._rejections: list[Rejection] = []
         self._rejected = self._off_grid = self._duplicates = self._conflicts = self._still_open = 0
+        self._contradictions = Contradictions(row_name)
 
     def add(self, rows: CandleRows) -> None:
         """Take in the next rows of the file."""
@@ -102,8 +108,8 @@ class Assembly:
         """Return what was made of the file, when all of it was added.
 
         Raises InvalidInput, of the field `file`, where it has no rows at all, where what tells its crypto or
-        the length of its candles disagrees, or its candles are longer than the interval, or so short or so
-        few that they make none.
+        the length of its candles disagrees, where its rows are of two markets and the conflict rule is
+        GUARDED, or its candles are longer than the interval, or so short or so few that they make none.
         """
         candles, lines = self._brought_together()
         if not len(candles) and not self._rejected and not self._still_open:
@@ -111,6 +117,12 @@ class Assembly:
         if self._given_length_s is None:
             told_by_close_times(self._lengths_of_rows)  # of all rows now: they must not differ
         length_s = self._length_s or self._interval.seconds
+        if self._given_length_s is None and length_s == self._interval.seconds:
+            with self._rejections_told():
+                refuse_mixed(candles.open_time_s, self._interval)
+        if self._on_conflict is ConflictRule.GUARDED:
+            self._contradictions.check(len(candles))
+            refuse_alternating(candles)
         refuse_off_grid(self._off_grid, len(candles), self._interval)
         closed, begun = np.searchsorted(
             candles.open_time_s, (self._now_s - length_s, self._now_s), side="right"
@@ -118,7 +130,8 @@ class Assembly:
         for position in range(begun, len(candles)):
             reason = f"the time {utc(int(candles.open_time_s[position]))} is in the future"
             self._reject(int(lines[position]), reason, candles, position)
-        candles, incomplete = self._complete(candles[:closed], length_s)
+        with self._rejections_told():
+            candles, incomplete, with_jump = self._complete(candles[:closed], length_s)
         return FileReading(
             format=file_format,
             row_name=self._row_name,
@@ -130,6 +143,7 @@ class Assembly:
             conflicts=self._conflicts,
             still_open=self._still_open + begun - closed,
             incomplete=incomplete,
+            with_jump=with_jump,
             length_s=length_s,
             no_symbol=self._name.reason,
         )
@@ -138,7 +152,7 @@ class Assembly:
         """Return whose candles these are; raise InvalidInput where content and name disagree."""
         if self._symbol is not None:
             return self._symbol
-        told = symbol_of_content(self._symbols)
+        told = symbol_of_content(self._symbols, self._name.symbol)
         if told and self._name.symbol and told != self._name.symbol:
             raise InvalidInput.of(
                 "file", f"its rows tell {told}, and its name {self._name.symbol}: give --symbol"
@@ -162,16 +176,23 @@ class Assembly:
         refuse_longer(length_s, self._interval)
         return length_s
 
-    def _complete(self, candles: Candles, length_s: int) -> tuple[Candles, int]:
-        """Return the candles of the interval, and how many of them lack some of the file's candles."""
+    def _complete(self, candles: Candles, length_s: int) -> tuple[Candles, int, int]:
+        """Return the candles of the interval, and how many are left out of which reason.
+
+        Some lack some of the file's candles. In others the price jumps from one of these to the next: such a
+        candle would hide a break, which without it lies between its neighbours.
+        """
         if length_s == self._interval.seconds or not len(candles):
-            return candles, 0
+            return candles, 0, 0
         longer, counts = aggregate(candles, self._interval, scale_for(candles.volume))
         is_complete = counts == self._interval.seconds // length_s
         if not is_complete.any():
             short = f"its {len(candles):,} candles are {said(length_s)} long"
             raise InvalidInput.of("file", f"{short}: they make no whole one of {self._interval.value}")
-        return longer.at(is_complete), int((~is_complete).sum())
+        before = jumps(candles)
+        openings, behind = (self._interval.openings(candles.open_time_s[at]) for at in (before, before + 1))
+        has_jump = is_complete & np.isin(longer.open_time_s, openings[openings == behind])
+        return longer.at(is_complete & ~has_jump), int((~is_complete).sum()), int(has_jump.sum())
 
     def _hold(self, candles: Candles, lines: NDArray[np.int64]) -> None:
         self._held.append((candles, lines))
@@ -192,7 +213,8 @@ class Assembly:
             order = np.argsort(candles.open_time_s, kind="stable")
             candles, lines = candles.at(order), lines[order]
         if self._length_s is None and len(candles):
-            self._length_s = self._told_length(candles.open_time_s)
+            with self._rejections_told():
+                self._length_s = self._told_length(candles.open_time_s)
         is_off, reason = self._off_grid_rows(candles)
         if is_off.any():
             for position in np.flatnonzero(is_off).tolist():
@@ -203,6 +225,8 @@ class Assembly:
         taken, duplicates, conflicts = settled(candles, self._on_conflict)
         self._duplicates += duplicates
         self._conflicts += len(conflicts)
+        if self._on_conflict is ConflictRule.GUARDED:
+            self._contradictions.add(candles, lines, conflicts)
         for position, other in conflicts:
             time, line, other_line = utc(int(candles.open_time_s[position])), lines[position], lines[other]
             if self._on_conflict is ConflictRule.FAIL:
@@ -214,6 +238,22 @@ class Assembly:
             candles, lines = candles.at(taken), lines[taken]
         self._held, self._held_rows = [(candles, lines)], len(lines)
         return candles, lines
+
+    @contextmanager
+    def _rejections_told(self) -> Iterator[None]:
+        """Add to an InvalidInput of the file's length how many rows were rejected: they may have told it."""
+        try:
+            yield
+        except InvalidInput as error:
+            if not self._rejections:
+                raise
+            first = min(self._rejections, key=lambda rejection: rejection.line)
+            rows = "1 row was" if self._rejected == 1 else f"{self._rejected:,} rows were"
+            raise InvalidInput.of(
+                "file",
+                f"{error.violations[0].reason}; {rows} rejected, the first in {self._row_name} {first.line}: "
+                f"{first.reason}",
+            ) from None
 
     def _off_grid_rows(self, candles: Candles) -> tuple[NDArray[np.bool_], str]:
         """Return which candles are not on the grid of their length, and what is said of them."""

@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from services.data.move.source_names import CANDLE_COLUMNS
-from services.data.readers.symbol_column import SYMBOL_NAMES
+from services.data.readers.symbol_column import (
+    BASE_NAMES,
+    QUOTE_NAMES,
+    SYMBOL_NAMES,
+    VAGUE_NAMES,
+    may_be_symbol,
+)
 from services.data.readers.text_rows import CANDLE_FIELDS, shown
 from services.shared.errors import InvalidInput
 from services.shared.symbols import parse_symbol
@@ -88,19 +94,21 @@ class Columns:
     """Where a file has what: positions among its columns.
 
     `time` is one position, or those of the date and of the clock; `volume` is None where the user says that
-    there is none, `symbol` and `close_time` where the file has none.
+    there is none, and `close_time` where the file has none. `symbol` is empty where the file has none; of
+    several positions each tells it, or the base and the quote where `is_symbol_split`.
     """
 
     time: tuple[int, ...]
     prices: tuple[int, ...]
     volume: int | None
-    symbol: int | None
+    symbol: tuple[int, ...]
     close_time: int | None
+    is_symbol_split: bool = False
 
     def picked(self) -> tuple[int, ...]:
         """Return all positions: the time, the prices, the volume, the closing time, the symbol."""
-        others = (self.volume, self.close_time, self.symbol)
-        return (*self.time, *self.prices, *(position for position in others if position is not None))
+        others = (position for position in (self.volume, self.close_time) if position is not None)
+        return (*self.time, *self.prices, *others, *self.symbol)
 
 
 def column_key(name: str) -> str:
@@ -130,12 +138,16 @@ def find_columns(
     search = _Search(list(map(column_key, names)), names, given, first_row)
     for name in given.names:
         search.said(name)  # which names what is not there
-    symbol_at = search.symbol()
-    if symbol_at is not None and symbol_at < len(first_row) and first_row[symbol_at].strip():
-        symbol = first_row[symbol_at]
+    symbol_at, is_split = search.symbol()
+    told = [first_row[at].strip() for at in symbol_at if at < len(first_row)]
+    # A base alone does not tell in what the volume is counted.
+    if told and all(told) and (is_split or _pair_of(told[0], whole=True)):
+        symbol = "/".join(told) if is_split else told[0]
     prices = search.prices()
     time = search.time()
-    columns = Columns(time, prices, search.volume(symbol), symbol_at, search.first(_CLOSE_TIME_KEYS))
+    columns = Columns(
+        time, prices, search.volume(symbol), symbol_at, search.first(_CLOSE_TIME_KEYS), is_split
+    )
     if len(set(columns.picked())) < len(columns.picked()):
         raise InvalidInput.of("file", "--map gives one of its columns to two names")
     return columns
@@ -171,10 +183,27 @@ class _Search:
                 return found.index(wanted)
         raise InvalidInput.of("file", f"it has no column {shown(column)}, as --map says: {self._listed()}")
 
-    def symbol(self) -> int | None:
+    def symbol(self) -> tuple[tuple[int, ...], bool]:
+        """Return the positions of what tells the symbol, and whether they are its base and its quote."""
         if "symbol" in self.given.names:
-            return self.said("symbol")
-        return next((self.keys.index(key) for key in SYMBOL_NAMES if self.keys.count(key) == 1), None)
+            said = self.said("symbol")
+            return (() if said is None else (said,)), False
+        found = self._all_of(SYMBOL_NAMES)
+        base, quote = self._all_of(BASE_NAMES), self._all_of(QUOTE_NAMES)
+        if found or len(base) != 1 or len(quote) != 1 or not self._may_be_symbols((*base, *quote)):
+            return found or self._all_of(VAGUE_NAMES), False
+        return (*base, *quote), True
+
+    def _all_of(self, wanted: Sequence[str]) -> tuple[int, ...]:
+        """Return the positions of all columns of the first of these keys that may be of symbols."""
+        for key in wanted:
+            found = tuple(position for position, name in enumerate(self.keys) if name == key)
+            if found and (key not in VAGUE_NAMES or self._may_be_symbols(found)):
+                return found
+        return ()
+
+    def _may_be_symbols(self, positions: Sequence[int]) -> bool:
+        return all(may_be_symbol(self._value(position)) for position in positions)
 
     def prices(self) -> tuple[int, ...]:
         found = {
@@ -273,9 +302,13 @@ class _Search:
         return f"its columns are {listed if len(listed) <= 100 else f'{listed[:100]}…'}"
 
 
-def _pair_of(symbol: str | None) -> str:
-    """Return the pair that a symbol is about, BTCUSDT of BINANCE:BTCUSDT.P; empty where it cannot be read."""
+def _pair_of(symbol: str | None, whole: bool = False) -> str:
+    """Return the pair that a symbol is about, BTCUSDT of BINANCE:BTCUSDT.P; empty where it cannot be read.
+
+    With `whole`, a symbol without a quote is none.
+    """
     try:
-        return parse_symbol(symbol).root if symbol else ""
+        parsed = parse_symbol(symbol) if symbol else None
     except InvalidInput:
         return ""
+    return parsed.root if parsed and (parsed.is_pair or not whole) else ""

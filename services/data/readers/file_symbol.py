@@ -22,7 +22,17 @@ from pathlib import Path
 from services.data.readers.lengths import Evidence, length_from
 from services.data.readers.text_rows import shown
 from services.shared.errors import InvalidInput
-from services.shared.symbols import DAY, EXCHANGES, PERPETUAL_WORD, WORD, Kind, Symbol, parse_symbol
+from services.shared.symbols import (
+    DAY,
+    EXCHANGES,
+    MONEY,
+    PERPETUAL_WORD,
+    QUOTES,
+    WORD,
+    Kind,
+    Symbol,
+    parse_symbol,
+)
 
 _ENDINGS = re.compile(
     r"(?: ?\(\d{1,3}\)| - copy)?"
@@ -58,7 +68,9 @@ _FUTURES = frozenset(
     {"futures", "um", "cm", "usdm", "coinm", "swap", "perp", "perpetual", "linear", "inverse"}
 )
 # In lower case and without a sign between, other quotes are the ends of words, as in `country`.
-_UNMISTAKABLE = re.compile(r".+(?:usd[a-z0-9]?|btc|xbt)")
+_UNMISTAKABLE = re.compile(r".+usd[a-z0-9]?")
+# In lower case, longer bases are words.
+_MOST_LETTERS = 6
 # In lower case they are words, as in `prices_usd` and `data_btc`; DATA_USDT is a pair.
 _NO_BASES = frozenset(
     (
@@ -66,6 +78,9 @@ _NO_BASES = frozenset(
         *("hist", "ohlc", "ohlcv", "chart", "export", "backup", "file", "files", "output", "input"),
         *("result", "results", "market", "markets", "my", "all", "new", "old", "final", "clean", "raw"),
         *("in", "of", "coin", "coins", "spot", "crypto", "strategy", "backtest", "portfolio"),
+        *("test", "train", "valid", "validation", "df", "frame", "dataset", "sample", "series", "merged"),
+        *("combined", "full", "live", "demo", "example", "feed", "temp", "tmp", "copy", "table", "bar"),
+        *("bars", "tick", "ticks", "quote", "quotes", "pair", "pairs", "symbol", "exchange", "model"),
     )
 )
 # What is no price of the crypto itself, by the words of a name in lower case.
@@ -145,12 +160,13 @@ def _told_by_path(path: Path) -> FileName:
     return FileName(symbol.canonical, no_candles=no_candles, lengths=tuple(lengths))
 
 
-def symbol_of_content(told: Iterable[str]) -> str | None:
+def symbol_of_content(told: Iterable[str], name_tells: str | None = None) -> str | None:
     """Return the crypto that a file's content names, None where it names none.
 
-    Raises InvalidInput, of the field `file`, where that cannot be read, or it is several.
+    A content that only names the base of what the file's `name_tells` means that. Raises InvalidInput, of
+    the field `file`, where what is named cannot be read, is several, or is no pair.
     """
-    symbols: dict[str, str] = {}
+    symbols: dict[str, tuple[Symbol, str]] = {}
     for text in told:
         try:
             symbol = parse_symbol(text, "file")
@@ -158,16 +174,19 @@ def symbol_of_content(told: Iterable[str]) -> str | None:
             raise InvalidInput.of(
                 "file", f"of its rows, {error.violations[0].reason}: give --symbol"
             ) from None
-        if not symbol.is_pair:
-            raise InvalidInput.of(
-                "file",
-                f"its rows name the crypto {shown(text)}, which is no pair like BTCUSDT: give --symbol",
-            )
-        symbols.setdefault(symbol.canonical, text)
+        symbols.setdefault(symbol.canonical, (symbol, text))
     if len(symbols) > 1:
-        one, other, *_ = symbols.values()
+        (_, one), (_, other), *_ = symbols.values()
         raise InvalidInput.of("file", f"its rows are of several cryptos: {shown(one)} and {shown(other)}")
-    return next(iter(symbols), None)
+    for canonical, (symbol, text) in symbols.items():
+        if symbol.is_pair:
+            return canonical
+        if name_tells and canonical in parse_symbol(name_tells).bases:
+            return name_tells
+        raise InvalidInput.of(
+            "file", f"its rows name the crypto {shown(text)}, which is no pair like BTCUSDT: give --symbol"
+        )
+    return None
 
 
 def _stem(name: str) -> str:
@@ -180,6 +199,7 @@ def _read(stem: str) -> tuple[Symbol, int | None]:
     """Return the symbol and the length that a name tells; raise InvalidInput where it is no such name."""
     exchange = _EXCHANGE.match(stem)
     begin = exchange.end() if exchange and exchange[1].upper() in EXCHANGES else 0
+    _refuse_other_way_round(stem, begin)
     begin, symbol = _first_symbol(stem, begin) if begin else (0, None)
     if symbol is None:
         begin, symbol = _first_symbol(stem, 0)
@@ -212,6 +232,17 @@ def _read(stem: str) -> tuple[Symbol, int | None]:
     return symbol, lengths[0] if lengths else None
 
 
+def _refuse_other_way_round(stem: str, begin: int) -> None:
+    """Raise InvalidInput, of the field `file`, where a name has KRW-BTC for BTC in KRW."""
+    words = _SIGNS.split(stem[begin:].upper())
+    if len(words) > 1 and words[0] in MONEY and words[1] in QUOTES - MONEY:
+        raise InvalidInput.of(
+            "file",
+            f"its name {shown(stem)} has {words[0]}-{words[1]}, which is written the other way round "
+            f"(--symbol {words[1]}{words[0]} if these are prices of {words[1]} in {words[0]})",
+        )
+
+
 def _first_symbol(stem: str, begin: int) -> tuple[int, Symbol | None]:
     """Return where the pair ends that is at `begin`, and the pair, None where there is none."""
     for pattern in _SYMBOLS:
@@ -227,11 +258,39 @@ def _pair(text: str) -> Symbol | None:
         symbol = parse_symbol(text)
     except InvalidInput:
         return None
-    words = _SIGNS.split(text)
-    is_word = text.islower() and (
-        words[0] in _NO_BASES or (len(words) == 1 and not _UNMISTAKABLE.fullmatch(text))
-    )
-    return symbol if symbol.is_pair and not is_word else None
+    return symbol if symbol.is_pair and not _begins_with_word(text) else None
+
+
+def _begins_with_word(text: str) -> bool:
+    """Tell whether the base of what may be a pair is rather a word: data_btc, 1H_BTC, mybtc, pricesusdt."""
+    base, quote, has_sign = _base_and_quote(text)
+    spellings = (base, base.lower(), base.upper())
+    # Tokens have one letter, too: D, H and W.
+    if any(length_from(each, bare=len(base) > 2 and not base.isdecimal()) for each in spellings):
+        return True
+    word = base.lower().strip("0123456789")
+    is_no_base = word in _NO_BASES or word in _FUTURES
+    if word in _CANDLES or (is_no_base and has_sign and quote in QUOTES - MONEY):
+        return True
+    if not text.islower():
+        return False
+    if quote in QUOTES - MONEY:
+        return base.upper() not in QUOTES
+    is_end_of_word = quote and not has_sign and not _UNMISTAKABLE.fullmatch(base + quote.lower())
+    return is_no_base or bool(is_end_of_word) or sum(map(str.isalpha, base)) > _MOST_LETTERS
+
+
+def _base_and_quote(text: str) -> tuple[str, str, bool]:
+    """Return the base as it is written, the quote in upper case, and whether a sign is between them.
+
+    The quote is empty where none is known.
+    """
+    first, *others = _SIGNS.split(text)
+    if others and others[0].upper() in QUOTES:
+        return first, others[0].upper(), True
+    quotes = [quote for quote in QUOTES if first.upper().endswith(quote) and first.upper() != quote]
+    quote = max(quotes, key=len, default="")
+    return first.removesuffix(quote).removesuffix(quote.lower()), quote, False
 
 
 def _near(folders: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ from services.data.readers.close_time import closed_by_last_column
 from services.data.readers.columns import Columns, GivenNames, find_columns, known_names
 from services.data.readers.file_symbol import told_by_name
 from services.data.readers.json_text import Json, is_lines, parse, rows_of_lists, text
-from services.data.readers.symbol_column import told_by_last_column
+from services.data.readers.symbol_column import told_by_last_columns
 from services.data.readers.text_columns import joined_times, without_volume
 from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import TextRows, shown
@@ -47,8 +47,8 @@ def candle_columns(rows: TextRows, columns: Columns) -> Iterator[TextRows]:
     blocks: Iterator[TextRows] = iter((rows,))
     if len(columns.time) > 1:
         blocks = joined_times(blocks)
-    if columns.symbol is not None:
-        blocks = told_by_last_column(blocks)
+    if columns.symbol:
+        blocks = told_by_last_columns(blocks, len(columns.symbol), columns.is_symbol_split)
     if columns.close_time is not None:
         blocks = closed_by_last_column(blocks)
     return without_volume(blocks) if columns.volume is None else blocks

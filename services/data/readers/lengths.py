@@ -13,6 +13,7 @@ import numpy as np
 
 from services.data.candle_rules import off_grid
 from services.shared.candles import TimeColumn
+from services.shared.clock import utc
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 
@@ -42,6 +43,9 @@ _WORDS = {
 }
 # Kraken and TradingView give minutes without a unit.
 _BARE_MINUTES = frozenset({1, 3, 5, 15, 30, 45, 60, 120, 180, 240, 360, 480, 720, 1440, 10080, 21600})
+# So many equal distances in a row are no gaps: these are not alike.
+_MIXED_DISTANCES = 5
+_MIXED_FROM_S = 4 * _HOUR_S
 _USUAL_LONGER_S = frozenset(
     {*(hours * _HOUR_S for hours in (2, 3, 4, 6, 8, 12)), *(days * _DAY_S for days in (1, 2, 3, 7))}
 )
@@ -176,6 +180,26 @@ def refuse_longer(length_s: int, interval: Interval) -> None:
             *others, last = [each.value for each in Interval if each.seconds > interval.seconds]
             reason += f"; import hourly or shorter ones, of which {', '.join(others)} and {last} are made"
         raise InvalidInput.of("file", reason)
+
+
+def refuse_mixed(open_time_s: TimeColumn, interval: Interval) -> None:
+    """Raise InvalidInput, of the field `file`, where some of the interval's candles are longer ones.
+
+    `open_time_s` ascend strictly, of shape (n,). A run of equal distances tells of longer candles, if it is
+    one of the lengths that exchanges offer.
+    """
+    distances = np.diff(open_time_s)
+    starts = np.flatnonzero(np.diff(distances, prepend=-1))
+    counts = np.diff(starts, append=len(distances))
+    is_run = (counts >= _MIXED_DISTANCES) & (distances[starts] >= max(_MIXED_FROM_S, 2 * interval.seconds))
+    for start, count in zip(starts[is_run].tolist(), counts[is_run].tolist(), strict=True):
+        distance_s = int(distances[start])
+        if distance_s in _USUAL_LONGER_S:
+            raise InvalidInput.of(
+                "file",
+                f"from {utc(int(open_time_s[start]))} to {utc(int(open_time_s[start + count]))} its candles "
+                f"are {said(distance_s)} apart, and others {said(interval.seconds)}: give --interval",
+            )
 
 
 def said(length_s: int) -> str:

@@ -12,7 +12,7 @@ from services.data.readers.delimited import (
     separator_of,
 )
 from services.data.readers.file_symbol import told_by_name
-from services.data.readers.symbol_column import told_by_last_column
+from services.data.readers.symbol_column import told_by_last_columns
 from services.data.readers.text_columns import joined_times, without_volume
 from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import TextRows
@@ -45,8 +45,8 @@ def read_columns(
     rows = read_lines(file, header_lines, width, picked, separator)
     if len(columns.time) > 1:
         rows = joined_times(rows)
-    if columns.symbol is not None:
-        rows = told_by_last_column(rows)
+    if columns.symbol:
+        rows = told_by_last_columns(rows, len(columns.symbol), columns.is_symbol_split)
     if columns.close_time is not None:
         rows = closed_by_last_column(rows)
     return without_volume(rows) if columns.volume is None else rows

@@ -26,7 +26,8 @@ class FileReading:
     those of the first rows that were `rejected`. `duplicates` counts rows that repeat another with equal
     values, `conflicts` those of the rejected ones that contradict the row that was taken. `still_open` counts
     rows whose candles had not ended, `incomplete` candles that were left out because some of the shorter ones
-    that make them are missing; `length_s` is how long the file's candles are, in seconds.
+    that make them are missing, and `with_jump` those in which the price jumps by a factor of 10 or more from
+    one of the shorter ones to the next; `length_s` is how long the file's candles are, in seconds.
     """
 
     format: str
@@ -39,5 +40,6 @@ class FileReading:
     conflicts: int
     still_open: int
     incomplete: int
+    with_jump: int
     length_s: int
     no_symbol: str = ""

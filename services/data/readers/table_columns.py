@@ -12,7 +12,7 @@ from services.data.readers.candle_rows import CandleRows
 from services.data.readers.close_time import lengths_from
 from services.data.readers.columns import TIME_KEYS, Columns, GivenNames, column_key, find_columns
 from services.data.readers.number_column import read_numbers
-from services.data.readers.symbol_column import only_symbol
+from services.data.readers.symbol_column import VAGUE_NAMES, only_symbol
 from services.data.readers.text_rows import CANDLE_FIELDS
 from services.data.readers.time_column import floor_seconds, read_times, times_of_ticks
 from services.data.readers.written_times import DateOrder
@@ -35,6 +35,8 @@ def wanted_columns(schema: pa.Schema, given: GivenNames) -> Columns:
         if pa.types.is_timestamp(schema.field(index).type):
             names[index] = "time"
     columns = find_columns(names, given)
+    if any(column_key(names[at]) in VAGUE_NAMES and not _is_text(schema.field(at)) for at in columns.symbol):
+        columns = replace(columns, symbol=())
     if len(columns.time) > 1 and not pa.types.is_timestamp(schema.field(columns.time[0]).type):
         raise InvalidInput.of("file", "its times are split into a date and a time: one column is needed")
     return replace(columns, time=columns.time[:1])
@@ -48,7 +50,7 @@ def read_batches(batches: Iterable[Sequence[pa.Array]], columns: Columns) -> Ite
         others = list(map(_plain, values[len(columns.prices) :]))
         volume = others.pop(0) if columns.volume is not None else pa.array(np.zeros(len(time)))
         close_time = others.pop(0) if columns.close_time is not None else None
-        symbol = others.pop(0) if columns.symbol is not None else None
+        symbols = [_texts("symbol", column) for column in others]
         lines = np.arange(first, first + len(time))
         times, reasons = _times(_plain(time), dates, lines)
         numbers: list[PriceColumn] = []
@@ -60,7 +62,7 @@ def read_batches(batches: Iterable[Sequence[pa.Array]], columns: Columns) -> Ite
             lines=lines,
             candles=Candles(times, *numbers),
             reasons=reasons,
-            symbol=None if symbol is None else only_symbol(_texts("symbol", symbol)),
+            symbol=only_symbol(symbols, columns.is_symbol_split) if symbols else None,
             lengths_s=None if close_time is None else lengths_from(times, _seconds(close_time)),
         )
         first += len(times)
@@ -77,6 +79,11 @@ def readable_breakage(kind: str) -> Iterator[None]:
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         reason = str(error).strip().split("\n", 1)[0]
         raise InvalidInput.of("file", f"its {kind} is broken: {reason}") from error
+
+
+def _is_text(field: pa.Field) -> bool:
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _plain(column: pa.Array) -> pa.Array:

@@ -89,6 +89,17 @@ async def test_one_that_changes_little_replaces(store, database, import_):
     assert bits((await history_of(database, "AUSDT")).candles) == bits(import_)
 
 
+async def test_the_same_values_with_fewer_digits_are_no_other_market(store, database):
+    await store.write_candles("AUSDT", False, CANDLES)
+    time, *values = CANDLES.columns()
+    single = Candles(time, *(column.astype(np.float32).astype(np.float64) for column in values))
+    counts = await store.write_candles("AUSDT", False, single, ConflictRule.GUARDED)
+    assert counts.corrected > 900
+    assert bits((await history_of(database, "AUSDT")).candles) == bits(single)
+    with pytest.raises(Refused, match="would change"):
+        await store.write_candles("AUSDT", False, changed(11, "close", 1.00001), ConflictRule.GUARDED)
+
+
 async def test_new_hours_are_no_change(store):
     await store.write_candles("AUSDT", False, CANDLES[:100])
     counts = await store.write_candles("AUSDT", False, CANDLES, ConflictRule.GUARDED)

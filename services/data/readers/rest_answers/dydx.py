@@ -38,7 +38,7 @@ def read(file: TextFile) -> Iterator[TextRows]:
     path = ("result", "candles") if member(answer, "result") else ("candles",)
     rows = rows_of_objects(records_at(answer, *path), _FIELDS)
     *columns, tickers, resolutions = rows.columns
-    symbol = only_symbol(pa.array(tickers, pa.string()))
+    symbol = only_symbol([pa.array(tickers, pa.string())])
     yield replace(
         rows,
         columns=tuple(columns),
