@@ -208,6 +208,34 @@ def test_local_times_are_read_with_their_offset_only(read: Read) -> None:
     assert rows_of(read(table([header, *([f"{row[0]} GMT+0200", *row[1:]] for row in rows)]))) == candles()
 
 
+# --- lines above the header
+
+
+@pytest.mark.parametrize(
+    "above",
+    ["# BTC, from nowhere\n", "\n\n", "sep=,\n", '"sep=,"\n', "SEP=,\n\n# a\n#\n", "#" * 200 + "\n"],
+)
+@pytest.mark.parametrize("names", [NAMES, ["x", *NAMES[1:5], "VOLUME", *"abcdef"]])
+def test_a_header_below_comments_and_blank_lines_is_found(read: Read, above: str, names: list[str]) -> None:
+    # The other one's low and close are swapped, so that it is not read as a file without header.
+    names = [names[0].replace("x", "time"), names[1], names[2], names[4], names[3], *names[5:]]
+    rows = [[*map(str, (*row[:3], row[4], row[3], row[5])), *"123456"][: len(names)] for row in candles()]
+    reading = read(above + table([names, *rows]))
+    assert (reading.rejections, rows_of(reading)) == ((), candles())
+    reading = read(above + table([names, rows[0], ["x"], *rows[1:]]))
+    assert [rejection.line for rejection in reading.rejections] == [above.count("\n") + 3]
+
+
+@pytest.mark.parametrize("behind", [[], ["5"], ["5"] * 6])
+def test_a_header_below_other_words_is_told(read: Read, behind: list[str]) -> None:
+    names = ["time", "close", "high", "low", "open", "volume", *"abcdef"][: 6 + len(behind)]
+    rows = [[*map(str, (row[0], *row[4:1:-1], row[1], row[5])), *behind] for row in candles()]
+    content = table([names, *rows])
+    assert refusal(read, f"Candles of a crypto\n{content}").startswith(
+        "line 2 names its columns, 'time,close"
+    )
+
+
 # --- exports
 
 

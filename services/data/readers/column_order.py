@@ -1,8 +1,8 @@
 """The order of prices and the volume that nothing names, told by their values.
 
-Exchanges answer with lists of six: Coinbase's are time, low, high, open, close, volume, Bitfinex's time, open,
-close, high, low, volume. The prices of a row are close to each other, and the volume is not. In every row the
-high is the greatest price and the low the smallest, and the open is near the close of the candle before.
+Exchanges answer with lists of six: Coinbase's are time, low, high, open, close, volume, Bitfinex's time,
+open, close, high, low, volume. The prices of a row are near each other, and the volume is not. In every row
+the high is the greatest price and the low the smallest, and the open is near the close of the candle before.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
