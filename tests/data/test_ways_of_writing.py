@@ -402,6 +402,40 @@ def test_json_that_names_its_values(read: Read, content: str) -> None:
     assert (reading.rejections, rows_of(reading)) == ((), candles())
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"symbol": "ABC/USDT", "interval": "1h", "candles": RECORDS},
+        {"symbol": "ABCUSDT", "timeframe": "60", "data": RECORDS},
+        {"status": "ok", "Pair": "ABC-USDT", "result": {"ohlc": RECORDS}},
+        {"symbol": "ABCUSDT", "columns": list(NAMES), "data": candles()},
+        {"symbol": "ABCUSDT", **dict(zip(NAMES, zip(*candles(), strict=True), strict=True))},
+        {"Response": "Success", "Data": {"Data": [{**record, "symbol": "ABCUSDT"} for record in RECORDS]}},
+    ],
+)
+def test_what_json_tells_beside_its_candles(read: Read, content: dict[str, object]) -> None:
+    reading = read(json.dumps(content))
+    assert (reading.format, reading.rejections, rows_of(reading)) == ("json", (), candles())
+    assert reading.symbol == "ABCUSDT"
+
+
+def test_what_json_tells_beside_its_candles_is_compared(read: Read) -> None:
+    content: dict[str, object] = {"symbol": "ABCUSDT", "interval": "4h", "data": RECORDS[:2]}
+    reason = refusal(read, json.dumps(content), length_s=None)
+    assert "its content 4 hours, the distances between its times 1 hour: give --interval" in reason
+    content["data"] = [{**record, "symbol": "XYZUSDT"} for record in RECORDS]
+    assert "of several cryptos: 'ABCUSDT' and 'XYZUSDT'" in refusal(read, json.dumps(content))
+    content["more"] = {"interval": "1h"}
+    assert "several lengths of its candles" in refusal(read, json.dumps(content))
+    content = {"one": {"data": RECORDS}, "other": {"data": RECORDS}}
+    assert "it has 2 lists of candles: one is needed" in refusal(read, json.dumps(content))
+
+
+@pytest.mark.parametrize("content", ["[{}]", '{"data": [[1, 2, 3]]}', '{"code": 1, "data": [[1, 2], 3]}'])
+def test_values_without_names_are_told(read: Read, content: str) -> None:
+    assert refusal(read, content) == "its values have no names that tell what they are"
+
+
 def test_broken_records_are_told_by_their_lines_or_numbers(read: Read) -> None:
     lines = [json.dumps(record) for record in RECORDS]
     lines[4:6] = ['{"time": 17', "7", ""]
@@ -423,9 +457,9 @@ def test_broken_records_are_told_by_their_lines_or_numbers(read: Read) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("{}", "it is no table of candles: it is an object of nothing"),
-        ('{"hello": 1}', "it is no table of candles: it is an object of 'hello'"),
-        ('[{"a": 1}]', "it is no table of candles: its columns are 'a'"),
+        ("{}", "its JSON is an object without candles, of nothing"),
+        ('{"hello": 1}', "its JSON is an object without candles, of 'hello'"),
+        ('[{"a": 1}]', "it names no prices of candles: its columns are 'a'"),
         ('{"time": [1], "open": [1, 2]}', "its columns are 1 to 2 values long"),
         ('{"time": {"0": 1}, "open": {"1": 2}}', "its columns are not of the same rows"),
     ],
