@@ -1,19 +1,20 @@
 """`backcast data breaks`: lists breaks, and says by hand what is one."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.table import Table
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.cli.console import counted, make_console, say
 from services.cli.errors import readable_errors
+from services.cli.fitted_table import Column, fitted_table
 from services.cli.gateway_channel import open_gateway
 from services.cli.list_commands import all_symbols
 from services.cli.run_request import parse_time
+from services.cli.symbol_arguments import named_symbols
 from services.shared.break_messages import break_from, state_from, state_to
 from services.shared.breaks import BreakState
 from services.shared.clock import utc
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     from backcast.marketdata.v1.break_pb2 import Break
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
-# What is said by which option, in the order in which the service is told.
+# The state that each option sets.
 _OPTIONS = {
     "--confirm": BreakState.CONFIRMED,
+    "--add": BreakState.CONFIRMED,
     "--remove": BreakState.REMOVED,
     "--reset": BreakState.DETECTED,
 }
@@ -38,7 +40,7 @@ def breaks(symbols: list[str], said: dict[str, str | None], address: str) -> Non
     Before that, tell the service what is `said`: the time of the candle after a break, by option.
     """
     wanted = list(dict.fromkeys(canonical_symbol(symbol, "SYMBOL") for symbol in symbols))
-    requests = []
+    requests: dict[str, pb.UpdateBreakRequest] = {}
     for option, text in said.items():
         if text is None:
             continue
@@ -50,65 +52,88 @@ def breaks(symbols: list[str], said: dict[str, str | None], address: str) -> Non
             request.after_time.FromDatetime(parse_time(text.removesuffix(" UTC"), option))
         except (OverflowError, ValueError):
             raise InvalidInput.of(option, "is not in the years 1 to 9999, UTC") from None
-        requests.append(request)
+        requests[option] = request
     asyncio.run(_print(wanted, requests, address))
 
 
-async def _print(symbols: list[str], requests: list[pb.UpdateBreakRequest], address: str) -> None:
+async def _print(symbols: list[str], requests: dict[str, pb.UpdateBreakRequest], address: str) -> None:
     console = make_console()
-    found: dict[str, Iterable[Break]] = {}
-    with readable_errors("gateway", address):
-        async with open_gateway(address) as channel:
-            stub = MarketDataServiceStub(channel)
+    found: list[tuple[str, Break]] = []
+    async with open_gateway(address) as channel:
+        stub = MarketDataServiceStub(channel)
+        async with named_symbols(stub, symbols, address):
             await _check(stub, requests)
-            for request in requests:
+        # What is added the service looks at: where it refuses that, nothing else was changed.
+        for option in sorted(requests, key=lambda option: option != "--add"):
+            request = requests[option]
+            async with named_symbols(stub, symbols, address, {"after_time": option}):
                 await stub.UpdateBreak(request)
+            if option == "--add":
+                say(
+                    console,
+                    f"{request.symbol}: the break at {utc(request.after_time.seconds)} was added by hand",
+                )
+        with readable_errors("gateway", address):
             symbols = symbols or await all_symbols(stub)
-            for symbol in symbols:
-                found[symbol] = (await stub.ListBreaks(pb.ListBreaksRequest(symbol=symbol))).breaks
-    table = _table(found)
-    if table.row_count:
-        console.print(table)
+        for symbol in symbols:
+            async with named_symbols(stub, [symbol], address):
+                listed = await stub.ListBreaks(pb.ListBreaksRequest(symbol=symbol))
+            found += ((symbol, each) for each in listed.breaks)
+    if found:
+        console.print(breaks_table(console.width, found))
+    removed = sum(state_from(each.state) is BreakState.REMOVED for _, each in found)
+    also = f", and {removed:,} that {'was' if removed == 1 else 'were'} removed" if removed else ""
     say(
         console,
-        f"{counted(table.row_count, 'break')} of {counted(len(symbols), 'crypto')}; times are UTC, "
-        "and the first candle after a break is its name",
+        f"{counted(len(found) - removed, 'break')} of {counted(len(symbols), 'crypto')}{also}; times are UTC",
     )
+    if found:
+        say(console, 'a break is named by the time in the column "first after"')
 
 
-async def _check(stub: "MarketDataServiceAsyncStub", requests: list[pb.UpdateBreakRequest]) -> None:
-    """Raise InvalidInput where one of several requests would be refused: then none is sent.
-
-    Only a break can be removed or reset. What is confirmed the service looks at: that request is the first.
-    """
-    if len(requests) < 2:
+async def _check(stub: "MarketDataServiceAsyncStub", requests: "dict[str, pb.UpdateBreakRequest]") -> None:
+    """Raise InvalidInput where one of the requests would be refused: then none is sent."""
+    if not requests:
         return
-    symbol = requests[0].symbol
+    symbol = next(iter(requests.values())).symbol
     listed = await stub.ListBreaks(pb.ListBreaksRequest(symbol=symbol))
     known = {each.after_time.seconds for each in listed.breaks}
     seen: set[int] = set()
-    for request in requests:
-        after_s, state = request.after_time.seconds, state_from(request.state)
-        option = next(option for option, said in _OPTIONS.items() if said is state)
+    for option, request in requests.items():
+        after_s = request.after_time.seconds
         if after_s in seen:
             raise InvalidInput.of(option, f"is about the break at {utc(after_s)}, as another option is")
         seen.add(after_s)
-        if state is not BreakState.CONFIRMED and after_s not in known:
-            raise InvalidInput.of(option, f"{symbol} has no break at {utc(after_s)}")
+        if option == "--add":
+            if after_s in known:
+                reason = f"{symbol} has a break at {utc(after_s)} already: --confirm confirms it"
+                raise InvalidInput.of(option, reason)
+        elif after_s not in known:
+            hint = ": --add adds one by hand" if option == "--confirm" else ""
+            raise InvalidInput.of(option, f"{symbol} has no break at {utc(after_s)}{hint}")
 
 
-def _table(found: "dict[str, Iterable[Break]]") -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for heading in ("crypto", "last before", "first after"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("close", "open", "factor"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    for symbol, breaks_ in found.items():
-        for message in breaks_:
-            each = break_from(message)
-            times = (utc(time_s).removesuffix(" UTC") for time_s in (each.before_s, each.after_s))
-            state = state_from(message.state)
-            prices = (each.close, each.open, each.open / each.close)
-            table.add_row(symbol, *times, *(f"{price:,.8g}" for price in prices), state.value)
-    return table
+def breaks_table(width: int, found: "Sequence[tuple[str, Break]]") -> Table:
+    """Return a row for each break of a symbol; `width` is the console's, in characters."""
+    breaks_ = [break_from(message) for _, message in found]
+    states = [state_from(message.state).value for _, message in found]
+    return fitted_table(
+        width,
+        [
+            Column("crypto", [symbol for symbol, _ in found], left=True),
+            Column("last before", [_time(each.before_s) for each in breaks_], left=True),
+            Column("first after", [_time(each.after_s) for each in breaks_], left=True),
+            Column("close", [f"{each.close:,.8g}" for each in breaks_], 2),
+            Column("open", [f"{each.open:,.8g}" for each in breaks_], 1),
+            Column("factor", [_factor(each.open / each.close) for each in breaks_], 3),
+            Column("state", states, left=True),
+        ],
+    )
+
+
+def _time(time_s: int) -> str:
+    return utc(time_s).removesuffix(" UTC")
+
+
+def _factor(factor: float) -> str:
+    return f"{float(f'{factor:.3g}'):,.15g}"

@@ -16,10 +16,10 @@ from rich.table import Table
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.cli.console import CountColumn, counted, make_console, say
-from services.cli.errors import readable_errors
 from services.cli.gateway_channel import open_gateway
 from services.cli.import_report import break_line
 from services.cli.list_commands import all_symbols
+from services.cli.symbol_arguments import named_symbols
 from services.data.check import HistoryCheck, check_history
 from services.data.suspicions import Sign, Suspicion, find_suspicions
 from services.shared.break_messages import break_from
@@ -47,12 +47,14 @@ def check_histories(symbols: list[str], address: str, jsonl: bool) -> None:
 async def _print_json(symbols: list[str], address: str) -> None:
     async with open_gateway(address) as channel:
         stub = MarketDataServiceStub(channel)
-        with readable_errors("gateway", address):
-            async with aclosing(_checks(stub, symbols or await all_symbols(stub))) as checks:
-                async for symbol, check, suspicions in checks:
-                    told = {"symbol": symbol, **asdict(check), "suspicions": [*map(asdict, suspicions)]}
-                    sys.stdout.write(f"{json.dumps(told)}\n")
-                    sys.stdout.flush()
+        async with (
+            named_symbols(stub, symbols, address),
+            aclosing(_checks(stub, symbols or await all_symbols(stub))) as checks,
+        ):
+            async for symbol, check, suspicions in checks:
+                told = {"symbol": symbol, **asdict(check), "suspicions": [*map(asdict, suspicions)]}
+                sys.stdout.write(f"{json.dumps(told)}\n")
+                sys.stdout.flush()
 
 
 async def _print_table(symbols: list[str], address: str, console: Console) -> None:
@@ -69,13 +71,18 @@ async def _print_table(symbols: list[str], address: str, console: Console) -> No
     )
     async with open_gateway(address) as channel:
         stub = MarketDataServiceStub(channel)
-        with progress, readable_errors("gateway", address):
+        async with named_symbols(stub, symbols, address):
             symbols = symbols or await all_symbols(stub)
             bar = progress.add_task("", total=len(symbols))
-            async with aclosing(_checks(stub, symbols)) as checks:
-                async for symbol, check, suspicions in checks:
-                    found[symbol], suspicious[symbol] = check, suspicions
-                    progress.advance(bar)
+            try:
+                async with aclosing(_checks(stub, symbols)) as checks:
+                    async for symbol, check, suspicions in checks:
+                        # Not before: a bar would be left above the message that a symbol is wrong.
+                        progress.start()
+                        found[symbol], suspicious[symbol] = check, suspicions
+                        progress.advance(bar)
+            finally:
+                progress.stop()
     if not found:
         say(console, "there are no candles yet: `backcast import PATH` brings some")
         return
@@ -116,7 +123,8 @@ async def _checks(
 
 def suspicion_line(symbol: str, suspicion: Suspicion) -> str:
     """Return a sentence about what of a symbol looks as if it had been stored wrongly."""
-    place = f"from {utc(suspicion.first_s)} to {utc(suspicion.last_s)}"
+    first, last = utc(suspicion.first_s), utc(suspicion.last_s)
+    place = f"from {first} to {last}"
     some = counted(suspicion.candles, "candle")
     match suspicion.sign:
         case Sign.NO_PAIR:
@@ -136,7 +144,10 @@ def suspicion_line(symbol: str, suspicion: Suspicion) -> str:
             hours = counted(suspicion.candles, "hour")
             return f"the price changes by {factor} within {hours}, {times}: a split, or a wrong price?"
         case Sign.TWO_MARKETS:
-            return f"the price is another one for {some} {place}, and comes back: two markets, mixed?"
+            return (
+                f"between {first} and {last}, {some} differ from their neighbours by more than a "
+                "factor of 1.5: a thin market, or candles of two markets"
+            )
 
 
 def _no_pair(symbol: str) -> str:

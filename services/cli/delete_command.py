@@ -11,8 +11,11 @@ from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServic
 from services.cli.console import counted, make_console, say
 from services.cli.errors import readable_errors
 from services.cli.gateway_channel import open_gateway
+from services.cli.list_commands import all_symbols
+from services.cli.symbol_arguments import named_symbols
 from services.shared.clock import utc
 from services.shared.errors import Denied, InvalidInput, Refused
+from services.shared.near_names import no_such_crypto
 from services.shared.symbols import canonical_symbol
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ def delete_cryptos(symbols: list[str], yes: bool, address: str) -> bool:
     """Delete cryptos, after a question unless `yes`; return whether they were deleted."""
     wanted = list(dict.fromkeys(canonical_symbol(symbol, "SYMBOL") for symbol in symbols))
     if not yes and not sys.stdin.isatty():
-        raise Refused("nobody is here to be asked whether to delete: --yes says so")
+        raise Refused("there is no terminal to ask on: add --yes")
     # Where one of them is not there, none is deleted.
     lines = asyncio.run(_what_goes(wanted, address))
     if not yes:
@@ -43,14 +46,16 @@ async def _what_goes(symbols: list[str], address: str) -> list[str]:
     try:
         with readable_errors("gateway", address):
             async with open_gateway(address) as channel:
-                page = await MarketDataServiceStub(channel).ListCryptos(request)
+                stub = MarketDataServiceStub(channel)
+                page = await stub.ListCryptos(request)
+                found = {crypto.symbol: crypto for crypto in page.cryptos}
+                known = await all_symbols(stub) if len(found) < len(symbols) else []
     except Denied:
         # Who may delete need not have the right to read.
         return symbols
-    found = {crypto.symbol: crypto for crypto in page.cryptos}
     for symbol in symbols:
         if symbol not in found:
-            raise InvalidInput.of("SYMBOL", f"there is no crypto {symbol!r}")
+            raise InvalidInput.of("SYMBOL", no_such_crypto(symbol, known))
     return [f"{symbol}: {_stored(found[symbol])}" for symbol in symbols]
 
 
@@ -59,7 +64,7 @@ async def _delete(symbols: list[str], address: str) -> None:
     async with open_gateway(address) as channel:
         stub = MarketDataServiceStub(channel)
         for symbol in symbols:
-            with readable_errors("gateway", address):
+            async with named_symbols(stub, [symbol], address):
                 deleted = await stub.DeleteCrypto(pb.DeleteCryptoRequest(symbol=symbol))
             say(console, f"{symbol}: deleted {_stored(deleted.crypto)}")
 

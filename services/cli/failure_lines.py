@@ -43,6 +43,14 @@ def left_out_line(left_out: Sequence[LeftOutCrypto]) -> str | None:
     )
 
 
+def later_line(count: int) -> str | None:
+    """Return a sentence about so many cryptos that have candles after a default window; None of none."""
+    if not count:
+        return None
+    some = "1 crypto has" if count == 1 else f"{count:,} cryptos have"
+    return f"[yellow]{some} candles after the window's end: --end or --symbols chooses another[/yellow]"
+
+
 def _named(symbols: list[str]) -> str:
     if len(symbols) == 1:
         return symbols[0]

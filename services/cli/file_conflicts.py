@@ -6,21 +6,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.data.contradictions import values_differ
-from services.shared.candles import Candles
+from services.data.overwriting import telling_field
+from services.shared.candles import VALUE_COLUMNS, Candles
 
 
 @dataclass(frozen=True, slots=True)
 class FileConflict:
     """How one file contradicts others: in `hours`, first at `first_s` (Unix seconds), where file `other` is.
 
-    `close` is this file's close there and `other_close` the other one's.
+    `field` is the value that differs most there, `value` this file's and `other_value` the other one's.
     """
 
     other: int
     hours: int
     first_s: int
-    close: float
-    other_close: float
+    field: str
+    value: float
+    other_value: float
 
 
 def file_conflicts(files: Sequence[Candles]) -> dict[int, FileConflict]:
@@ -32,7 +34,6 @@ def file_conflicts(files: Sequence[Candles]) -> dict[int, FileConflict]:
     order = np.argsort(times, kind="stable")
     owners = np.repeat(np.arange(len(files)), [len(candles) for candles in files])[order]
     time_s, values = times[order], [column[order] for column in columns]
-    close = values[3]
     begins = np.diff(time_s, prepend=time_s[0] - 1) != 0
     starts, hour = np.flatnonzero(begins), np.cumsum(begins) - 1
     first = starts[hour]
@@ -45,13 +46,12 @@ def file_conflicts(files: Sequence[Candles]) -> dict[int, FileConflict]:
     contradicted = np.where(is_other, first, first_other)
     rows = np.flatnonzero(contradicted < nowhere)
     found, firsts, hours = np.unique(owners[rows], return_index=True, return_counts=True)
-    return {
-        file: FileConflict(
-            int(owners[contradicted[row]]),
-            count,
-            int(time_s[row]),
-            float(close[row]),
-            float(close[contradicted[row]]),
+    conflicts = {}
+    for file, row, count in zip(found.tolist(), rows[firsts].tolist(), hours.tolist(), strict=True):
+        other = contradicted[row]
+        here, there = ([float(column[position]) for column in values] for position in (row, other))
+        field = telling_field(here, there)
+        conflicts[file] = FileConflict(
+            int(owners[other]), count, int(time_s[row]), VALUE_COLUMNS[field], here[field], there[field]
         )
-        for file, row, count in zip(found.tolist(), rows[firsts].tolist(), hours.tolist(), strict=True)
-    }
+    return conflicts

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from services.cli.file_groups import grouped
 from services.cli.gateway_channel import open_gateway
 from services.cli.import_progress import ImportProgress
 from services.cli.import_report import import_report, readable_path
+from services.cli.option_names import with_options
 from services.data.conflict_rule import ConflictRule
 from services.data.readers import checksum
 from services.data.readers.columns import GivenNames
@@ -90,13 +91,16 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
 
 
-# What became of a file that was read.
+# What can become of a file; the candles of one with nothing to write are all stored, or it has none.
+_BECAME = _IMPORTED, _NOTHING, _REFUSED = "imported", "with nothing to write", "refused"
+# What was read of a file.
 _Outcome = FileReading | BackcastError
 
 
 async def _import_all(files: list[Path], options: ImportOptions, address: str) -> bool:
     console = make_console()
     failures = 0
+    became = Counter[str]()
     numbers = {file: number for number, file in enumerate(files, 1)}
     async with open_gateway(address) as channel:
         stub = MarketDataServiceStub(channel)
@@ -115,13 +119,18 @@ async def _import_all(files: list[Path], options: ImportOptions, address: str) -
                             raise
                         except BackcastError as error:
                             failures += 1
+                            became[_REFUSED] += 1
                             # A reader's only field is the file, which the line begins with already.
-                            reason = str(error).removeprefix("file: ")
+                            reason = with_options(str(error).removeprefix("file: "))
                             say(console, f"[red]{escape(f'{readable_path(file)}: {reason}')}[/red]")
                             continue
                         failures += not len(outcome.candles)
+                        became[_IMPORTED if counts.inserted or counts.corrected else _NOTHING] += 1
                         brief = console.is_terminal
                         say(console, import_report(file, symbol, outcome, counts, options.on_conflict, brief))
+    if len(files) > 1:
+        told = ", ".join(f"{became[one]:,} {one}" for one in _BECAME if became[one])
+        say(console, f"{counted(len(files), 'file')}: {told}")
     return not failures
 
 
@@ -195,7 +204,7 @@ def _compared(group: list[tuple[Path, _Outcome]], options: ImportOptions) -> lis
                 reason = (
                     f"{other} has other values for {counted(conflict.hours, 'hour')} of {symbol}, "
                     f"the first at {utc(conflict.first_s)}: "
-                    f"close {conflict.close} here, {conflict.other_close} there"
+                    f"{conflict.field} {conflict.value} here, {conflict.other_value} there"
                 )
             else:
                 reason = f"other files of {symbol} contradict each other"

@@ -67,7 +67,7 @@ def _written(counts: ImportCandlesResponse) -> Iterator[str]:
     if counts.unchanged:
         yield f"{counts.unchanged:,} unchanged"
     if counts.kept:
-        yield f"{counts.kept:,} kept as stored with other values"
+        yield f"{counts.kept:,} differ: the stored ones were kept"
 
 
 def _aggregated(reading: FileReading) -> Iterator[str]:
@@ -92,7 +92,7 @@ def _left_out(reading: FileReading, on_conflict: ConflictRule) -> Iterator[str]:
         taken = "first" if on_conflict is ConflictRule.KEEP else "last"
         yield f"{_counted(reading.conflicts, 'row')} in conflict with another (the {taken} one was taken)"
     if reading.still_open:
-        yield "the last candle left out as it is still open"
+        yield f"{_counted(reading.still_open, 'candle')} left out as not closed yet"
     if reading.incomplete:
         yield f"{_counted(reading.incomplete, 'hour')} left out as incomplete"
     if reading.with_jump:

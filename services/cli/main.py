@@ -190,8 +190,9 @@ def import_(
     on_conflict: Annotated[
         ConflictRule,
         typer.Option(
-            help="Of candles of the same time with other values: the later (guarded: unless much would "
-            "change), the earlier, or none."
+            help="What to do with candles of the same time that differ. guarded: take the later one, but "
+            "refuse a file that would change much of what is stored. replace: take the later one. keep: keep "
+            "the earlier one. fail: refuse the file."
         ),
     ] = ConflictRule.GUARDED,
     map_: Annotated[
@@ -234,16 +235,28 @@ def breaks(
         list[str] | None, typer.Argument(help="Cryptos; by default all.", metavar="[SYMBOL…]")
     ] = None,
     confirm: Annotated[
-        str | None, typer.Option(help="It is a break: TIME of the first candle behind it.", metavar="TIME")
+        str | None,
+        typer.Option(help="Confirm the break whose first candle after it opens at TIME.", metavar="TIME"),
     ] = None,
-    remove: Annotated[str | None, typer.Option(help="It is none.", metavar="TIME")] = None,
-    reset: Annotated[str | None, typer.Option(help="What imports find counts again.", metavar="TIME")] = None,
+    add: Annotated[
+        str | None,
+        typer.Option(help="Add a break that no import found, before the candle at TIME.", metavar="TIME"),
+    ] = None,
+    remove: Annotated[
+        str | None, typer.Option(help="Remove the break at TIME: it is none.", metavar="TIME")
+    ] = None,
+    reset: Annotated[
+        str | None,
+        typer.Option(
+            help="Forget what was set by hand at TIME: what imports find counts again.", metavar="TIME"
+        ),
+    ] = None,
 ) -> None:
     """Show where histories were relisted or redenominated, and correct it by hand."""
     from services.cli import breaks_command
     from services.shared.settings import load_settings
 
-    said = {"--confirm": confirm, "--remove": remove, "--reset": reset}
+    said = {"--confirm": confirm, "--add": add, "--remove": remove, "--reset": reset}
     breaks_command.breaks(symbols or [], said, load_settings().gateway)
 
 

@@ -1,4 +1,4 @@
-"""What the API calls a field, as the option that fills it."""
+"""What the API calls a field or a value, as the option that says it."""
 
 import re
 from collections.abc import Iterator
@@ -48,6 +48,11 @@ _RANGE = re.compile(r"ranges\[(\d+)\]")
 _TIMES = re.compile(r"\b(start|end)_time\b")
 # A price cannot fall by more than all of itself.
 _FALLS = ("execution.stop_loss.fraction", "execution.trailing_stop.fraction")
+
+
+def with_options(message: str) -> str:
+    """Return a service's message with the command's options instead of values of the API."""
+    return message.replace("CONFLICT_RULE_REPLACE", "--on-conflict replace")
 
 
 @contextmanager

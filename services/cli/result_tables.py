@@ -15,7 +15,7 @@ from services.shared.metric_order import SMALLEST_IS_BEST
 
 _ROOM_FOR_TENTHS = 100
 _SPARKS = "▁▂▃▄▅▆▇█"
-_SPARKLINE_WIDTH = 60
+_SPARKLINE_WIDTH, _SHORTEST_SPARKLINE = 60, 20
 
 
 def ranked(results: Sequence[BacktestResult], metric: str = "total_return") -> list[BacktestResult]:
@@ -119,15 +119,24 @@ def _percent_cell(value: float | None, form: str) -> str:
 
 
 def sparkline(width: int, title: str, values: Sequence[float]) -> str:
-    """Return a curve in one line of `width` characters at most, from its lowest to its highest value."""
+    """Return a curve between its first and its last value, in lines of `width` characters at most.
+
+    The lowest and the highest value stand behind it, or below it where the curve would be too short.
+    """
     low, high = min(values), max(values)
-    before, after = f"{title}: {low:,.0f} ", f" {high:,.0f}"
-    room = max(min(width - len(before) - len(after), _SPARKLINE_WIDTH), 1)
-    step = max(len(values) / room, 1)
-    shown = [values[int(index * step)] for index in range(int(len(values) / step))]
+    before = f"{title}: {values[0]:,.0f} "
+    after, extremes = f" {values[-1]:,.0f}", f" (lowest {low:,.0f}, highest {high:,.0f})"
+    room = width - len(before) - len(after)
+    if room - len(extremes) >= _SHORTEST_SPARKLINE:
+        room -= len(extremes)
+    else:
+        extremes = f"\n {extremes}"
+    room = max(min(room, _SPARKLINE_WIDTH), 1)
+    count = min(room, len(values))
+    shown = [values[index * (len(values) - 1) // max(count - 1, 1)] for index in range(count)]
     height = (high - low) or 1
     line = "".join(_SPARKS[round((value - low) / height * (len(_SPARKS) - 1))] for value in shown)
-    return f"{before}{line}{after}"
+    return f"{before}{line}{after}{extremes}"
 
 
 def _number(metrics: Metrics, name: str, form: str) -> str:

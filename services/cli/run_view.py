@@ -12,7 +12,7 @@ from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import run_events_pb2
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse, RunStarted
 from services.cli.console import CountColumn, counted, say
-from services.cli.failure_lines import failure_lines, left_out_line
+from services.cli.failure_lines import failure_lines, later_line, left_out_line
 from services.cli.request_view import execution_words, strategy_words
 from services.cli.result_tables import months_table, ranked, results_table, sparkline
 from services.cli.summary_view import break_lines, missing_line, spread_table, summary_lines
@@ -118,8 +118,9 @@ class RunView:
             f"from {start} to {end} (UTC)\n"
             f"{execution_words(request.execution)}",
         )
-        if line := left_out_line(started.left_out):
-            say(self._console, line)
+        for line in (left_out_line(started.left_out), later_line(started.with_later_candles)):
+            if line:
+                say(self._console, line)
 
     def _screen(self) -> RenderableType:
         room = max(self._console.height - 10, 5)

@@ -89,5 +89,8 @@ async def _cancel_run(run_id: str, gateway: str) -> None:
     with named_options(request), readable_errors("gateway", gateway):
         async with open_gateway(gateway) as channel:
             run = (await RunServiceStub(channel).CancelRun(request)).run
-    state = pb.RunState.Name(run.state).removeprefix("RUN_STATE_").lower()
-    say(make_console(), f"{escape(run.run_id)}: {state}, {run.done:,} of {run.total:,} done")
+    name, state = escape(run.run_id), pb.RunState.Name(run.state).removeprefix("RUN_STATE_").lower()
+    if run.state == pb.RUN_STATE_CANCELLED:
+        say(make_console(), f"{name}: {state}, {run.done:,} of {run.total:,} done")
+    else:
+        say(make_console(), f"{name} had {state} already: there is nothing to cancel")

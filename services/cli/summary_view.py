@@ -76,13 +76,19 @@ def _shares(summary: run_events_pb2.RunSummary) -> str:
 def break_lines(results: Sequence[BacktestResult], *, in_parts: bool) -> list[str]:
     """Return lines about the cryptos whose history breaks in the window."""
     broken = sorted((result for result in results if result.breaks), key=lambda result: result.symbol)
-    after = "its parts are told apart" if in_parts else "closed before, indicators anew behind"
     lines = [
-        f"[yellow]{result.symbol}* breaks on {_days(result)}: {after}[/yellow]"
+        f"[yellow]{result.symbol}* breaks on {_days(result)}[/yellow]"
         for result in broken[:_MOST_WITH_BREAKS]
     ]
     if (more := len(broken) - _MOST_WITH_BREAKS) > 0:
         lines.append(f"[yellow]… and {counted(more, 'more crypto')} with breaks, marked with *[/yellow]")
+    if lines:
+        meaning = (
+            "the figures of each part are shown below its crypto"
+            if in_parts
+            else "positions are closed before a break, and indicators start again after it"
+        )
+        lines.append(f"[yellow]{meaning}[/yellow]")
     return lines
 
 

@@ -11,7 +11,7 @@ from backcast.gateway.v1 import run_events_pb2, sweep_pb2
 from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsResponse, SweepStarted
 from services.cli.best_rows import BestRows
 from services.cli.console import CountColumn, counted, say
-from services.cli.failure_lines import failure_lines, left_out_line
+from services.cli.failure_lines import failure_lines, later_line, left_out_line
 from services.cli.metric_cells import heading_of
 from services.cli.sweep_tables import SweepTables
 from services.cli.sweep_words import luck_words, overfitting_words, started_words, walk_forward_words
@@ -96,8 +96,9 @@ class SweepView:
         size = min(request.top, _MOST_ROWS) if self._console.is_terminal else _MOST_ROWS
         self._rows = BestRows(request.metric, size, request.min_trades)
         say(self._console, started_words(started))
-        if line := left_out_line(started.left_out):
-            say(self._console, line)
+        for line in (left_out_line(started.left_out), later_line(started.with_later_candles)):
+            if line:
+                say(self._console, line)
         self._progress.update(self._task, total=started.backtests)
         if self._console.is_terminal:
             self._live.start(refresh=True)
@@ -184,9 +185,16 @@ class SweepView:
     def _show_walk_forward(self, summary: sweep_pb2.SweepSummary) -> None:
         walk = summary.walk_forward
         self._console.print(self._tables.folds(self._console.width, walk.folds))
-        say(self._console, f"mean of the tests: {self._tables.figures(walk.mean_test)}")
+        say(self._console, "means over the folds of the tests' medians over the cryptos:")
+        say(self._console, self._tables.figures(walk.mean_test))
         for line in walk_forward_words(summary, self._console.width):
             say(self._console, line)
+        # Holding is defined wherever there is a result.
+        without = sum(not curve.metrics.HasField("buy_and_hold_return") for curve in self._curves)
+        if without:
+            some = f"{without:,} of {counted(len(self._curves), 'crypto')}"
+            does = "has no result, and counts" if without == 1 else "have no result, and count"
+            say(self._console, f"[yellow]{some} {does} as 0[/yellow]")
 
     def _show_curves(self) -> None:
         best_first = sorted(self._curves, key=lambda curve: (-curve.metrics.total_return, curve.symbol))

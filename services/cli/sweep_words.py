@@ -12,6 +12,10 @@ from services.cli.sweep_tables import OUT_OF_SAMPLE
 from services.shared.interval import Interval
 
 _MOST_VALUES = 6
+# From which deflated Sharpe ratio on, a winner is taken for more than luck.
+_HARDLY_LUCK = 0.95
+# Probabilities of overfitting.
+_CHANCE, _LOW = 0.5, 0.05
 
 
 def started_words(started: SweepStarted) -> str:
@@ -38,22 +42,28 @@ def luck_words(summary: sweep_pb2.SweepSummary, metric: str) -> str:
     """Return what the winner is worth, which was chosen by `metric`."""
     luck, winner = summary.luck, summary.winner.train
     by = "" if metric == "sharpe_ratio" else f"by {heading_of(metric)} "
-    trials = f"the winner was chosen {by}from {counted(luck.trials, 'trial')}"
+    trials = counted(luck.trials, "trial")
     if not (luck.HasField("expected_maximum_sharpe_ratio") and winner.HasField("sharpe_ratio")):
-        return f"{trials}: too few to tell luck from skill"
-    expected = f"[bold]{luck.expected_maximum_sharpe_ratio:z.2f}[/bold]"
-    words = (
-        f"{trials}: the best Sharpe ratio of so many without any skill is expected to be {expected}, "
-        f"the winner has [bold]{winner.sharpe_ratio:z.2f}[/bold]"
-    )
+        return f"the winner was chosen {by}from {trials}: too few to tell luck from skill"
+    lines = [
+        f"the winner was chosen {by}from {trials}: its Sharpe ratio is "
+        f"[bold]{winner.sharpe_ratio:z.2f}[/bold]",
+        "by luck alone, the best of so many is expected to have "
+        f"[bold]{luck.expected_maximum_sharpe_ratio:z.2f}[/bold]",
+    ]
     if luck.HasField("deflated_sharpe_ratio"):
-        probability = luck.deflated_sharpe_ratio
-        colour = "green" if probability >= 0.95 else "red"
-        words += (
-            f"\ndeflated Sharpe ratio [{colour}]{probability:.3f}[/{colour}]: the probability that the "
-            f"winner's true Sharpe ratio is above {expected}"
-        )
-    return words
+        lines.append(_deflated_words(luck.deflated_sharpe_ratio))
+    return "\n".join(lines)
+
+
+def _deflated_words(probability: float) -> str:
+    """Return a deflated Sharpe ratio with what it means."""
+    colour, verdict = (
+        ("green", "0.95 or above: this is hardly luck alone")
+        if probability >= _HARDLY_LUCK
+        else ("red", f"below {_HARDLY_LUCK}: this may well be luck")
+    )
+    return f"deflated Sharpe ratio [{colour}]{probability:.3f}[/{colour}] ({verdict})"
 
 
 def walk_forward_words(summary: sweep_pb2.SweepSummary, width: int) -> list[str]:
@@ -64,27 +74,26 @@ def walk_forward_words(summary: sweep_pb2.SweepSummary, width: int) -> list[str]
     metrics = walk.out_of_sample.metrics
     figures = ", ".join(f"{heading_of(name)} {cell(metrics, name)}" for name in OUT_OF_SAMPLE)
     lines = [
-        f"[bold]out of sample[/bold], all cryptos with equal weights: {figures}",
+        f"[bold]out of sample[/bold], all cryptos with equal weights:\n{figures}",
         sparkline(width, "their equity", list(walk.out_of_sample.equity_curve.equity)),
     ]
     if walk.HasField("deflated_sharpe_ratio"):
-        probability = walk.deflated_sharpe_ratio
-        colour = "green" if probability >= 0.95 else "red"
-        lines.append(
-            f"deflated Sharpe ratio [{colour}]{probability:.3f}[/{colour}]: the probability that its true "
-            "Sharpe ratio is above what the best of the combinations is expected to have without any skill"
-        )
+        lines.append(_deflated_words(walk.deflated_sharpe_ratio))
     return lines
 
 
 def overfitting_words(overfitting: sweep_pb2.Overfitting) -> str:
     """Return how likely the choice of the best is overfitted."""
     probability = overfitting.probability
-    colour = "red" if probability >= 0.5 else "green" if probability <= 0.05 else "yellow"
+    colour, verdict = "yellow", "better than the 0.5 of chance, but not low"
+    if probability >= _CHANCE:
+        colour, verdict = "red", "no better than the 0.5 of chance"
+    elif probability <= _LOW:
+        colour, verdict = "green", "low: chance is 0.5"
     return (
-        f"probability of overfitting [{colour}]{probability:.3f}[/{colour}]: in this share of "
-        f"{overfitting.splits:,} splits of the time, the best of {overfitting.combinations:,} combinations "
-        "in one half was not above the median in the other"
+        f"probability of overfitting [{colour}]{probability:.3f}[/{colour}] ({verdict}):\n"
+        f"in this share of {overfitting.splits:,} splits of the time into halves, the best of\n"
+        f"{overfitting.combinations:,} combinations in one half was not above the median in the other"
     )
 
 

@@ -2,56 +2,60 @@
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.table import Table
 
 from backcast.backtest.v1.result_pb2 import ExitReason, Trade
+from services.cli.fitted_table import Column, fitted_table
 from services.cli.metric_cells import ABSENT, colored
 from services.shared.enum_names import names_of
 
-# Headings, and how wide a console has to be to have them.
-_COLUMNS = (
-    (0, "side", "opened", "at", "closed", "at", "by", "return"),
-    (110, "profit", "fees", "candles"),
-    (130, "worst", "best"),
-)
+# What is left out first where there is no room.
+_LEFT_OUT = {"worst": 1, "best": 2, "candles": 3, "fees": 4, "profit": 5, "side": 6, "by": 7}
 _LEFT = ("side", "opened", "closed", "by")
 
 
 def trades_table(width: int, symbol: str, trades: Sequence[Trade], total: int) -> Table:
     """Return a table of trades; `total` is how many there were before it was cut to the last ones.
 
-    `width` is the console's, in characters. `worst` and `best` are how far the price went against a
-    position and in its favour.
+    `width` is the console's, in characters: it decides how many columns there are. `entry` and `exit` are
+    prices. `worst` and `best` are how far the price went against a position and in its favour.
     """
     title = f"trades of {symbol}" + (f" (the last {len(trades)} of {total})" if len(trades) < total else "")
-    table = Table(
-        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    rows = [_cells(trade) for trade in trades]
+    # Of trades on both sides, each has to tell its own.
+    kept = {"side"} if len({row["side"] for row in rows}) > 1 else set()
+    return fitted_table(
+        width,
+        [
+            Column(
+                heading,
+                [row[heading] for row in rows],
+                0 if heading in kept else _LEFT_OUT.get(heading, 0),
+                left=heading in _LEFT,
+            )
+            for heading in (rows[0] if rows else ())
+        ],
+        title,
     )
-    headings = [heading for least, *some in _COLUMNS if width >= least for heading in some]
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in _LEFT else "right", no_wrap=True)
-    for trade in trades:
-        table.add_row(*_cells(trade)[: len(headings)])
-    return table
 
 
-def _cells(trade: Trade) -> list[str]:
-    return [
-        "short" if trade.units < 0 else "long",
-        f"{trade.entry_time.ToDatetime():%Y-%m-%d %H:%M}",
-        f"{trade.entry_price:.6g}",
-        "[dim]open[/dim]" if trade.open else f"{trade.exit_time.ToDatetime():%Y-%m-%d %H:%M}",
-        ABSENT if trade.open else f"{trade.exit_price:.6g}",
-        _reason(trade),
-        colored(trade.return_fraction, f"{trade.return_fraction:+z.2%}"),
-        f"{trade.profit:+z,.2f}",
-        f"{trade.fees_paid:,.2f}",
-        str(trade.held_candles),
+def _cells(trade: Trade) -> dict[str, str]:
+    """Return the cells of a trade by heading, in their order."""
+    return {
+        "side": "short" if trade.units < 0 else "long",
+        "opened": f"{trade.entry_time.ToDatetime():%Y-%m-%d %H:%M}",
+        "entry": f"{trade.entry_price:.6g}",
+        "closed": "[dim]open[/dim]" if trade.open else f"{trade.exit_time.ToDatetime():%Y-%m-%d %H:%M}",
+        "exit": ABSENT if trade.open else f"{trade.exit_price:.6g}",
+        "by": _reason(trade),
+        "return": colored(trade.return_fraction, f"{trade.return_fraction:+z.2%}"),
+        "profit": f"{trade.profit:+z,.2f}",
+        "fees": f"{trade.fees_paid:,.2f}",
+        "candles": str(trade.held_candles),
         # z: never "-0.0%".
-        f"{trade.worst_excursion:+z.1%}",
-        f"{trade.best_excursion:+z.1%}",
-    ]
+        "worst": f"{trade.worst_excursion:+z.1%}",
+        "best": f"{trade.best_excursion:+z.1%}",
+    }
 
 
 def _reason(trade: Trade) -> str:

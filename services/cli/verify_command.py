@@ -21,6 +21,8 @@ from services.cli.look_ahead import Difference, first_difference
 from services.shared.interval import Interval
 
 _MOST_DIFFERENCES = 20
+# Every run is verified twice, but one whose fills are at the signals' own closes already.
+_FILLS = ("with the fills asked for", "with fills at the signals' own closes")
 
 
 def verify(request: pb.RunBacktestsRequest, gateway: str, cuts: int) -> bool:
@@ -62,7 +64,7 @@ async def show_verification(
             raise
     differences = [difference for each in compared for difference in each.differences]
     failures = compared[0].failures
-    _show(console, differences, compared[0].cryptos, sum(each.histories for each in compared))
+    _show(console, differences, compared)
     for line in failure_lines(failures.items()):
         say(console, f"not verified: {line}")
     return not differences and not failures
@@ -155,18 +157,20 @@ def _progress(console: Console) -> Progress:
     )
 
 
-def _show(console: Console, differences: list[Difference], cryptos: int, compared: int) -> None:
-    if not compared:
+def _show(console: Console, differences: list[Difference], compared: list[_Compared]) -> None:
+    histories = sum(each.histories for each in compared)
+    if not histories:
         say(console, "[red]nothing could be compared[/red]")
-    elif not differences:
+    elif differences:
+        _show_differences(console, differences, histories)
+    else:
+        fills = [f"{each.histories:,} {fills}" for each, fills in zip(compared, _FILLS, strict=False)]
         say(
             console,
-            f"[green]no look-ahead[/green]: of {counted(cryptos, 'crypto')}, "
-            f"{counted(compared, 'shorter history')} gave the same equity and trades as the whole one, to "
-            "the last bit, filled as asked and at the signals' closes",
+            f"[green]no look-ahead[/green]: {counted(histories, 'shorter history')} of "
+            f"{counted(compared[0].cryptos, 'crypto')} gave the same equity and trades\n"
+            f"as the whole ones, to the last bit:\n{', '.join(fills)}",
         )
-    else:
-        _show_differences(console, differences, compared)
 
 
 def _show_differences(console: Console, differences: list[Difference], compared: int) -> None:

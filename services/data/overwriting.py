@@ -1,11 +1,13 @@
 """What an import would do to the candles that are stored, and when it is refused for that."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from services.data.conflict_rule import ConflictRule
 from services.data.contradictions import LARGEST_FACTOR, LARGEST_SHARE, candles_differ, price_factors
-from services.shared.candles import Candles
+from services.shared.candles import VALUE_COLUMNS, Candles
 from services.shared.clock import utc
 from services.shared.errors import Refused
 
@@ -52,10 +54,26 @@ def check_overwriting(
             raise Refused(_too_much(symbol, there, imported, overlapping, factors))
 
 
+def telling_field(values: Sequence[float], others: Sequence[float]) -> int:
+    """Return which value of two candles to show where they differ: its position in VALUE_COLUMNS.
+
+    It is the price that differs by the largest factor, or the volume where no price differs.
+    """
+    prices = zip(values[:-1], others[:-1], strict=True)
+    factors = [max(pair) / min(pair) for pair in prices]
+    largest = max(factors)
+    return factors.index(largest) if largest > 1 else len(factors)
+
+
 def _conflict(symbol: str, stored: Candles, imported: Candles) -> str:
     """Return a sentence about candles that are stored with other values."""
     what = "1 candle" if len(imported) == 1 else f"{len(imported):,} candles"
-    return f"{symbol} has other values stored for {what}, the first at {_closes(stored, imported, 0)}"
+    first = (
+        _values(stored, imported, 0)
+        if price_factors(stored, imported).max() > 1
+        else f"{utc(int(imported.open_time_s[0]))}: only volumes differ"
+    )
+    return f"{symbol} has other values stored for {what}, the first at {first}"
 
 
 def _too_much(
@@ -65,18 +83,23 @@ def _too_much(
     worst = int(np.argmax(factors))
     hours = "hour" if overlapping == 1 else "hours"
     by = (
-        f"prices by a factor of up to {factors[worst]:,.4g}, at {_closes(stored, imported, worst)}"
+        f"prices by a factor of up to {factors[worst]:,.4g}, at {_values(stored, imported, worst)}"
         if factors[worst] > 1
         else f"only their volumes, the first at {utc(int(imported.open_time_s[0]))}"
     )
     return (
         f"{symbol}: {len(imported):,} of {overlapping:,} stored {hours} would change, {by}: "
-        "if that is right, --on-conflict replace (CONFLICT_RULE_REPLACE) writes it"
+        "if that is right, CONFLICT_RULE_REPLACE writes it"
     )
 
 
-def _closes(stored: Candles, imported: Candles, position: int) -> str:
+def _values(stored: Candles, imported: Candles, position: int) -> str:
+    """Return the time of a candle, and the field that differs most with both of its values."""
+    old, new = (
+        [float(column[position]) for column in candles.columns()[1:]] for candles in (stored, imported)
+    )
+    field = telling_field(old, new)
     return (
         f"{utc(int(imported.open_time_s[position]))}: "
-        f"close {stored.close[position]} is stored, {imported.close[position]} is imported"
+        f"{VALUE_COLUMNS[field]} {old[field]} is stored, {new[field]} is imported"
     )

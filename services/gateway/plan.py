@@ -11,12 +11,10 @@ from services.gateway.default_end import DEFAULT_WINDOW_S, default_end_s
 from services.shared.clock import LATEST_S, utc
 from services.shared.errors import InvalidInput, Refused, Violation
 from services.shared.interval import Interval
-from services.shared.near_names import did_you_mean
+from services.shared.near_names import no_such_crypto
 
 # Enough to be sure which symbols are wrong, few enough to read.
 _VIOLATIONS_SHOWN = 10
-# All that is quoted in one currency ends alike.
-_LIKENESS = 0.8
 
 
 class CacheMode(Enum):
@@ -84,12 +82,15 @@ class RunPlan:
     """A run: one backtest on many cryptos.
 
     `left_out` are cryptos of the request that have no candle in the window, in order of symbols.
+    `with_later_candles` counts the cryptos of the request that have candles after the end of a default
+    window.
     """
 
     cryptos: list[CryptoData]
     left_out: list[CryptoData]
     backtest: BacktestPlan
     cache_mode: CacheMode
+    with_later_candles: int = 0
 
 
 def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPlan:
@@ -105,6 +106,7 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
         raise InvalidInput(*violations)
     cryptos = _chosen(request, known)
     window = _window(request, cryptos, now_s)
+    later = [one for one in cryptos if one.over_until_s(request.interval) > window.end_s]
     left_out: list[CryptoData] = []
     # Who names both the cryptos and the window is told what failed.
     if not request.symbols or (request.start_s is None and request.end_s is None):
@@ -123,14 +125,14 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
         curve_points=request.curve_points if request.detail >= Detail.EQUITY else 0,
     )
     left_out.sort(key=lambda crypto: crypto.symbol)
-    return RunPlan(cryptos, left_out, plan, request.cache_mode)
+    return RunPlan(cryptos, left_out, plan, request.cache_mode, len(later) if request.end_s is None else 0)
 
 
 def _chosen(request: RunRequest, known: list[CryptoData]) -> list[CryptoData]:
     """Return the cryptos that a request is of, whether or not they have candles in its window."""
     by_symbol = {crypto.symbol: crypto for crypto in known}
     unknown = [
-        Violation(field, _no_such_crypto(symbol, by_symbol))
+        Violation(field, no_such_crypto(symbol, by_symbol))
         for symbol, field in request.symbols.items()
         if symbol not in by_symbol
     ]
@@ -150,14 +152,9 @@ def _chosen(request: RunRequest, known: list[CryptoData]) -> list[CryptoData]:
     return chosen
 
 
-def _no_such_crypto(symbol: str, known: Collection[str]) -> str:
-    hint = did_you_mean(symbol, known, likeness=_LIKENESS)
-    return f"there is no crypto {symbol!r}{hint and f': {hint}'}"
-
-
 def _not_to_exclude(symbol: str, possible: Collection[str], named: bool) -> str:
     if not named:
-        return _no_such_crypto(symbol, possible)
+        return no_such_crypto(symbol, possible)
     return f"{symbol} is not among the symbols that are asked for"
 
 

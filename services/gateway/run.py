@@ -73,6 +73,7 @@ class Run:
                 total=self._report.total,
                 run_id=run_id,
                 left_out=left_out_to(self._plan),
+                with_later_candles=self._plan.with_later_candles,
             )
             yield self._numbered(started=started)
         async for event in self._cached():
@@ -131,7 +132,10 @@ class Run:
                 self._store.single_flight.arrivals(self._pending, self._outcomes)
             ) as arrivals:
                 async for arrival in arrivals:
-                    self._report.shared += arrival.shared and arrival.result is not None
+                    if arrival.shared and arrival.result is not None:
+                        self._report.shared += 1
+                        # As with what was in the cache: the other run may have begun on older data.
+                        arrival.result.data_fingerprint = self._pending[arrival.key].fingerprint
                     yield self._event(arrival.key, arrival.result, arrival.failure)
         except CacheUnavailable as error:
             self._lost_cache(error)

@@ -76,6 +76,7 @@ def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:
         backtests=plan.backtests,
         run_id=run_id,
         left_out=left_out_to(plan.run),
+        with_later_candles=plan.run.with_later_candles,
     )
 
 

@@ -191,6 +191,8 @@ def _parsed(text: str) -> Symbol:
         raise ValueError(
             f"it is longer than {MAX_SYMBOL_LENGTH} characters, or than {_MAX_BYTES} bytes of UTF-8"
         )
+    if not symbol.canonical.replace(".", "").replace("_", "").isalnum():
+        raise ValueError("some of its characters are no letters or digits")
     if not _ONE_SCRIPT.fullmatch(symbol.canonical):
         raise ValueError("it mixes letters of several scripts")
     return symbol

@@ -3,12 +3,13 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from services.local.postgres import EmbeddedPostgres
 from services.local.stack import LocalStack
 from tests.candle_making import random_candles
 
@@ -46,6 +47,15 @@ class Cli:
 
 
 @pytest.fixture(scope="session")
+def postgres(short_folder: Path) -> Iterator[EmbeddedPostgres]:
+    """A server in which tests make databases of their own."""
+    folder = short_folder / "databases"
+    folder.mkdir()
+    with EmbeddedPostgres(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 async def cli(stack: LocalStack) -> AsyncIterator[Cli]:
     yield Cli(stack)
 
@@ -68,6 +78,7 @@ async def imported(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> list[s
     finished = await cli("import", folder)
     assert finished.status == 0
     assert [line.split(" (")[0] for line in finished.out.splitlines()] == [
-        f"{symbol}: 500 written" for symbol in symbols
+        *(f"{symbol}: 500 written" for symbol in symbols),
+        "2 files: 2 imported",
     ]
     return symbols

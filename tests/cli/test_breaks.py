@@ -1,9 +1,15 @@
 """`backcast data breaks`: what is listed, and what can be said."""
 
+import io
+import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from services.cli.breaks_command import breaks_table
+from services.shared.break_messages import break_to
+from services.shared.breaks import Break, BreakState
 from tests.candle_making import START_S
 from tests.cli.conftest import Cli
 
@@ -21,7 +27,7 @@ _PRICES = [(hour, 2 if hour < 26 else 2000) for hour in range(60)]
 
 
 def _rows(out: str, symbol: str) -> list[str]:
-    return [" ".join(line.split()[1:]) for line in out.splitlines() if line.strip().startswith(symbol)]
+    return [" ".join(line.split()[1:]) for line in out.splitlines() if line.split()[:1] == [symbol]]
 
 
 async def test_they_are_listed_and_corrected(cli: Cli, tmp_path: Path) -> None:
@@ -33,13 +39,21 @@ async def test_they_are_listed_and_corrected(cli: Cli, tmp_path: Path) -> None:
 
     removed = await cli("data", "breaks", "clibreak/usdt", "--remove", "2024-01-02 02:00 UTC")
     assert _rows(removed.out, "CLIBREAKUSDT") == [found.replace("detected", "removed")]
-    assert "1 break of 1 crypto" in removed.out
+    assert removed.out.splitlines()[-2:] == [
+        "0 breaks of 1 crypto, and 1 that was removed; times are UTC",
+        'a break is named by the time in the column "first after"',
+    ]
     checked = await cli("data", "check", "CLIBREAKUSDT")
     assert "break:" not in checked.out
     # The same file again changes nothing about it.
     assert "break" not in (await cli("import", tmp_path)).out
 
-    added = await cli("data", "breaks", "CLIBREAKUSDT", "--confirm", "2024-01-01T05:00")
+    added = await cli("data", "breaks", "CLIBREAKUSDT", "--add", "2024-01-01T05:00")
+    assert added.out.startswith("CLIBREAKUSDT: the break at 2024-01-01 05:00 UTC was added by hand\n")
+    again = await cli("data", "breaks", "CLIBREAKUSDT", "--add", "2024-01-01T05:00")
+    assert again.err == (
+        "backcast: --add: CLIBREAKUSDT has a break at 2024-01-01 05:00 UTC already: --confirm confirms it\n"
+    )
     assert _rows(added.out, "CLIBREAKUSDT") == [
         "2024-01-01 04:00 2024-01-01 05:00 2 2 1 confirmed",
         found.replace("detected", "removed"),
@@ -89,10 +103,15 @@ async def test_where_one_of_several_is_wrong_nothing_is_changed(
         (["--confirm", "2024-01-01"], "--confirm: is for the breaks of one SYMBOL"),
         (["CLIAUSDT", "CLIBUSDT", "--reset", "2024-01-01"], "--reset: is for the breaks of one SYMBOL"),
         (["CLIAUSDT", "--remove", "yesterday"], "--remove: 'yesterday' is not a time"),
-        (["CLIAUSDT", "--remove", "2024-01-01T05:30"], "after_time: is not a full hour"),
-        (["CLIAUSDT", "--remove", "2024-01-01T05:00"], "after_time: CLIAUSDT has no break at"),
-        (["CLIAUSDT", "--confirm", "2031-01-01"], "after_time: CLIAUSDT has no candle that opens at"),
-        (["CLINOSUCHUSDT"], "symbol: there is no crypto 'CLINOSUCHUSDT'"),
+        (["CLIAUSDT", "--remove", "2024-01-01T05:30"], "--remove: is not a full hour"),
+        (["CLIAUSDT", "--remove", "2024-01-01T05:00"], "--remove: CLIAUSDT has no break at"),
+        (
+            ["CLIAUSDT", "--confirm", "2024-01-01T05:00"],
+            "--confirm: CLIAUSDT has no break at 2024-01-01 05:00 UTC: --add adds one by hand",
+        ),
+        (["CLIAUSDT", "--add", "2031-01-01"], "--add: CLIAUSDT has no candle that opens at"),
+        (["CLINOSUCHUSDT", "--add", "2024-01-01"], "SYMBOL: there is no crypto 'CLINOSUCHUSDT'"),
+        (["CLIAUSD"], "SYMBOL: there is no crypto 'CLIAUSD': did you mean CLIAUSDT?"),
     ],
 )
 async def test_what_cannot_be_is_named_in_one_line(
@@ -102,3 +121,21 @@ async def test_what_cannot_be_is_named_in_one_line(
     assert (finished.status, finished.out) == (1, "")
     assert reason in finished.err
     assert len(finished.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [
+        (80, ["crypto", "last before", "first after", "factor", "state"]),
+        (120, ["crypto", "last before", "first after", "close", "open", "factor", "state"]),
+    ],
+)
+def test_times_and_symbols_are_never_cut(width: int, headings: list[str]) -> None:
+    each = break_to(Break(START_S, START_S + 3600, 0.000012345678, 17.123456), BreakState.CONFIRMED)
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(breaks_table(width, [("1000SATSUSDT_240329", each)]))
+    assert isinstance(console.file, io.StringIO)
+    lines = [line for line in console.file.getvalue().splitlines() if line.strip()]
+    assert re.split(r" {2,}", lines[0].strip()) == headings
+    for cell in ("1000SATSUSDT_240329", "2024-01-01 00:00", "2024-01-01 01:00", "1,390,000", "confirmed"):
+        assert cell in lines[-1]

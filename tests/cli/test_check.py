@@ -76,7 +76,11 @@ async def test_a_symbol_of_an_earlier_version_and_a_split_within_an_hour_are_nam
 
 async def test_an_unknown_symbol_is_named_in_one_line(cli: Cli, tmp_path: Path) -> None:
     await _imported(cli, tmp_path)
-    for symbol, reason in (("NOSUCH", "there is no crypto 'NOSUCH'"), ("a b", "SYMBOL: 'a b' is not a")):
+    for symbol, reason in (
+        ("NOSUCH", "backcast: SYMBOL: there is no crypto 'NOSUCH'\n"),
+        ("CHECKUSD", "backcast: SYMBOL: there is no crypto 'CHECKUSD': did you mean CHECKUSDT?\n"),
+        ("a b", "SYMBOL: 'a b' is not a"),
+    ):
         finished = await cli("data", "check", "CHECKUSDT", symbol)
         assert (finished.status, finished.out) == (1, "")
         assert reason in finished.err

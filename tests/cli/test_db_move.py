@@ -10,7 +10,6 @@ import pytest
 from services.data.candle_store import CandleStore
 from services.data.database import Database
 from services.data.migrate import migrate
-from services.local.postgres import EmbeddedPostgres
 from tests.candle_making import random_candles
 from tests.cli.conftest import BACKCAST
 from tests.cli.test_db import backcast_db
@@ -21,14 +20,6 @@ HOURS = 5000
 SYMBOLS = {number: f"MOVE{number:02}USDT" for number in range(8)}
 CANDLES = {symbol: random_candles(number, HOURS) for number, symbol in SYMBOLS.items()}
 _numbers = count()
-
-
-@pytest.fixture(scope="module")
-def postgres(short_folder):
-    folder = short_folder / "move"
-    folder.mkdir()
-    with EmbeddedPostgres(folder) as postgres:
-        yield postgres
 
 
 async def new_url(postgres) -> str:

@@ -1,6 +1,7 @@
 """Which files contradict each other is what a comparison of all pairs tells."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +32,29 @@ def test_each_file_is_named_with_its_first_other_value(files: list[dict[int, flo
             at_hour = hours[0]
             assert (conflict.first_s, conflict.hours) == (at_hour * 3600, len(hours))
             assert conflict.other in others[at_hour]
-            assert (conflict.close, conflict.other_close) == (
+            assert (conflict.field, conflict.value, conflict.other_value) == (
+                "open",
                 prices[at_hour],
                 files[conflict.other][at_hour],
             )
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ((5, 6, 4, 5, 2), ("volume", 1, 2)),
+        ((5, 9, 4, 5, 2), ("high", 6, 9)),
+        # The low differs by a larger factor.
+        ((5, 9, 2, 5, 1), ("low", 4, 2)),
+        ((5, 6, 4, 4.5, 1), ("close", 5, 4.5)),
+    ],
+)
+def test_the_value_that_differs_most_is_told(
+    values: tuple[float, ...], told: tuple[str, float, float]
+) -> None:
+    here, there = (
+        Candles(np.array([3600]), *(np.array([value], np.float64) for value in each))
+        for each in ((5, 6, 4, 5, 1), values)
+    )
+    conflict = file_conflicts([here, there])[0]
+    assert (conflict.field, conflict.value, conflict.other_value) == told

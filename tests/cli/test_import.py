@@ -66,7 +66,9 @@ async def test_a_file_that_cannot_be_read_is_told_and_the_others_imported(
     write_csv(tmp_path / "CLICUSDT.csv", 4, hours=10)
     finished = await cli("import", tmp_path)
     assert finished.status == 1
-    first, second = finished.out.splitlines()
+    first, second, totals = finished.out.splitlines()
+    assert totals.startswith("2 files: 1 ")
+    assert totals.endswith(", 1 refused")
     assert first.startswith(f"{tmp_path / 'AAAUSDT.csv'}: ")
     assert reason in first
     assert second.startswith("CLICUSDT: ")
@@ -88,12 +90,15 @@ async def test_real_files_of_three_formats(cli: Cli, stack: LocalStack, market_d
     }
     finished = await cli("import", *(market_data / file for file in files))
     assert finished.status == 0
-    lines = finished.out.splitlines()
+    *lines, totals = finished.out.splitlines()
+    assert totals == "5 files: 5 imported"
     assert [line.split(":")[0] for line in lines] == list(files.values())
     assert not any("rejected" in line for line in lines)
     assert [line.split()[1] for line in lines[1:4]] == ["744"] * 3
     again = await cli("import", *(market_data / file for file in files))
-    assert all(": nothing written" in line for line in again.out.splitlines())
+    *lines, totals = again.out.splitlines()
+    assert all(": nothing written" in line for line in lines)
+    assert totals == "5 files: 5 with nothing to write"
 
 
 HEADER = "timestamp,open,high,low,close,volume"
@@ -108,7 +113,7 @@ def write_rows(path: Path, *rows: str) -> Path:
     ("rule", "told", "status"),
     [
         ("replace", "1 corrected, 1 unchanged", 0),
-        ("keep", "nothing written, 1 unchanged, 1 kept as stored with other values", 0),
+        ("keep", "nothing written, 1 unchanged, 1 differ: the stored ones were kept", 0),
         ("fail", "the first at 2024-01-01 01:00 UTC: close 100.0 is stored, 101.0 is imported", 1),
     ],
 )
@@ -190,7 +195,7 @@ async def test_checksums_are_no_candles_and_are_checked(cli: Cli, tmp_path: Path
         (folder / f"{name}.zip.CHECKSUM").write_text(f"{hashlib.sha256(packed).hexdigest()}  {name}.zip\n")
     finished = await cli("import", folder)
     assert finished.status == 1
-    one, two = finished.out.splitlines()
+    one, two, _ = finished.out.splitlines()
     assert one.startswith("CLIONEUSDT: 20 written (plain-csv, CLIONEUSDT.zip)")
     assert "CLITWOUSDT.zip: it is damaged, or another file: its SHA-256 is not the one in" in two
 
@@ -202,7 +207,7 @@ async def test_a_candle_that_is_not_closed_is_left_out(short_folder: Path, tmp_p
     file = write_rows(tmp_path / "CLIOPENUSDT.csv", f"{now_s - 3600},1,1,1,1,1", f"{now_s},1,1,1,1,1")
     async with LocalStack(settings) as stack:
         finished = await Cli(stack)("import", file)
-    assert finished.out.startswith("CLIOPENUSDT: 1 written, the last candle left out as it is still open (")
+    assert finished.out.startswith("CLIOPENUSDT: 1 written, 1 candle left out as not closed yet (")
 
 
 async def test_an_unreachable_service_ends_it_in_one_line(cli: Cli, tmp_path: Path) -> None:
@@ -276,8 +281,8 @@ async def test_a_file_that_changes_much_is_refused(cli: Cli, tmp_path: Path) -> 
     assert refused.status == 1
     assert refused.out == (
         f"{file}: CLIGUARDUSDT: 10 of 10 stored hours would change, prices by a factor of up to 3.3, "
-        "at 2024-01-01 00:00 UTC: close 100.0 is stored, 330.0 is imported: if that is right, "
-        "--on-conflict replace (CONFLICT_RULE_REPLACE) writes it\n"
+        "at 2024-01-01 00:00 UTC: open 100.0 is stored, 330.0 is imported: if that is right, "
+        "--on-conflict replace writes it\n"
     )
     assert "10 corrected" in (await cli("import", file, "--on-conflict", "replace")).out
 
@@ -297,10 +302,11 @@ async def test_files_that_contradict_each_other_are_named_before_one_is_written(
     )
     first = "1 hour of CLITWICEUSDT, the first at 2024-01-01 02:00 UTC"
     assert refused.out.splitlines() == [
-        f"{spot}: {other} has other values for {first}: close 5.0 here, 7.0 there: {hint}",
-        f"{other}: {spot} has other values for {first}: close 7.0 here, 5.0 there: {hint}",
+        f"{spot}: {other} has other values for {first}: open 5.0 here, 7.0 there: {hint}",
+        f"{other}: {spot} has other values for {first}: open 7.0 here, 5.0 there: {hint}",
         f"{third}: other files of CLITWICEUSDT contradict each other: {hint}",
         "CLIZUSDT: 1 written (plain-csv, CLIZUSDT-1h.csv)",
+        "4 files: 1 imported, 3 refused",
     ]
     assert "CLITWICEUSDT" not in (await cli("cryptos")).out
     # By hand, one of them is right.
@@ -316,6 +322,7 @@ async def test_files_that_agree_may_overlap(cli: Cli, tmp_path: Path) -> None:
     assert [line.split(" (")[0] for line in finished.out.splitlines()] == [
         "CLIAGREEUSDT: 3 written",
         "CLIAGREEUSDT: 1 written, 2 unchanged",
+        "2 files: 2 imported",
     ]
 
 

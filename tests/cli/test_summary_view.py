@@ -48,13 +48,19 @@ SUMMARY = {
 
 
 def shown(
-    *results: dict[str, Any], width: int = 80, request: dict[str, Any] | None = None, **options: Any
+    *results: dict[str, Any],
+    width: int = 80,
+    request: dict[str, Any] | None = None,
+    later: int = 0,
+    **options: Any,
 ) -> list[str]:
     """Return the lines that are printed of a run."""
     console = Console(file=io.StringIO(), width=width, color_system=None)
     asked = {"strategy": {"rsi": {}}, "interval": "INTERVAL_1H", **(request or {})}
     left_out = [{"symbol": "ODDUSDT", "firstCandleTime": "2017-07-14T02:00:00Z"}]
-    events: list[dict[str, Any]] = [{"started": {"request": asked, "total": 3, "leftOut": left_out}}]
+    events: list[dict[str, Any]] = [
+        {"started": {"request": asked, "total": 3, "leftOut": left_out, "withLaterCandles": later}}
+    ]
     events += [{"result": one} for one in results]
     summary = {**SUMMARY, "progress": {"completed": len(results), "total": len(results)}}
     with RunView(console, **options) as view:
@@ -77,7 +83,8 @@ def test_the_summary_comes_first_and_the_rows_after_it() -> None:
     for line in (
         "23% gained, 60% beat holding, 12 without a trade, 1 with breaks",
         "best: AUSDT +20.0%, worst: LUNAUSDT -50.0%",
-        "LUNAUSDT* breaks on 2022-05-31: closed before, indicators anew behind",
+        "LUNAUSDT* breaks on 2022-05-31",
+        "positions are closed before a break, and indicators start again after it",
     ):
         assert lines.index(line) < places[2]
 
@@ -106,7 +113,8 @@ def test_parts_of_a_split_history_follow_as_rows() -> None:
     row = max(number for number, line in enumerate(lines) if line.split()[:1] == ["LUNAUSDT*"])
     assert lines[row + 1].split()[:4] == ["2022-01-01", "–", "2022-05-13", "-90.0%"]
     assert lines[row + 2].split()[:4] == ["2022-05-31", "–", "2022-12-31", "+400.0%"]
-    assert "LUNAUSDT* breaks on 2022-05-31: its parts are told apart" in lines
+    place = lines.index("LUNAUSDT* breaks on 2022-05-31")
+    assert lines[place + 1] == "the figures of each part are shown below its crypto"
     assert any("histories split at breaks" in line for line in lines)
 
 
@@ -114,7 +122,7 @@ def test_many_breaks_are_counted() -> None:
     twice = {**LUNA, "breaks": [BREAK, {**BREAK, "afterTime": "2023-01-02T00:00:00Z"}]}
     many = [{**twice, "symbol": f"C{number}"} for number in range(8)]
     lines = shown(*many)
-    first = "C0* breaks on 2022-05-31 and 2023-01-02: closed before, indicators anew behind"
+    first = "C0* breaks on 2022-05-31 and 2023-01-02"
     assert lines[lines.index(first) + 5] == "… and 3 more cryptos with breaks, marked with *"
 
 
@@ -161,6 +169,13 @@ def test_what_is_left_out_is_one_sentence() -> None:
         line.startswith("ODDUSDT is left out: it has no candles in the window (2017-07-14")
         for line in shown(*RESULTS)
     )
+
+
+@pytest.mark.parametrize(("later", "some"), [(1, "1 crypto has"), (12, "12 cryptos have")])
+def test_candles_after_a_default_window_are_told(later: int, some: str) -> None:
+    line = f"{some} candles after the window's end: --end or --symbols chooses another"
+    assert line in shown(*RESULTS, later=later)
+    assert "after the window" not in "\n".join(shown(*RESULTS))
 
 
 @pytest.mark.parametrize(

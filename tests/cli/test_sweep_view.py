@@ -13,7 +13,7 @@ from backcast.gateway.v1 import sweep_pb2
 from services.cli.best_rows import BestRows
 from services.cli.failure_lines import failure_lines
 from services.cli.sweep_view import SweepView
-from services.cli.sweep_words import luck_words, started_words, walk_forward_words
+from services.cli.sweep_words import luck_words, overfitting_words, started_words, walk_forward_words
 from services.gateway.sweep_messages import sweep_started
 from tests.gateway.test_sweep_plan import planned
 
@@ -102,7 +102,7 @@ def test_rows_without_a_rank_are_explained() -> None:
 
 
 def test_what_the_folds_choices_brought_is_told() -> None:
-    console = Console(file=io.StringIO(), width=100, color_system=None)
+    console = Console(file=io.StringIO(), width=80, color_system=None)
     request = {
         **{"strategy": {"rsi": {}}, "ranges": [{"name": "period", "values": [3]}], "symbols": ["A"]},
         **{"metric": "sharpe_ratio", "top": 20, "interval": 1, "folds": 2},
@@ -117,6 +117,7 @@ def test_what_the_folds_choices_brought_is_told() -> None:
         for event in (
             {"started": {"request": request, "combinations": 1}},
             *({"outOfSample": {**curve, "symbol": symbol}} for symbol in ("AUSDT", "BUSDT")),
+            {"outOfSample": {"symbol": "CUSDT", "metrics": {"totalReturn": 0}}},
             {"rows": {}},
             {"summary": summary},
         ):
@@ -124,14 +125,21 @@ def test_what_the_folds_choices_brought_is_told() -> None:
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     for part in (
-        "out of sample, all cryptos with equal weights: return +25.0%, hold -50.0%, Sharpe 1.25, "
-        "drawdown 10.0%, trades 7\n",
-        "their equity: 9,000 ",
-        "deflated Sharpe ratio 0.750: the probability that its true Sharpe ratio is above",
-        "probability of overfitting 0.125: in this share of 12,870 splits of the time, the best of 12 ",
+        "means over the folds of the tests' medians over the cryptos:\nSharpe",
+        "out of sample, all cryptos with equal weights:\n"
+        "return +25.0%, hold -50.0%, Sharpe 1.25, drawdown 10.0%, trades 7\n",
+        "their equity: 10,000 ",
+        " 12,500 (lowest 9,000, highest 12,500)\n",
+        "deflated Sharpe ratio 0.750 (below 0.95: this may well be luck)\n",
+        "1 of 3 cryptos has no result, and counts as 0\n",
+        "probability of overfitting 0.125 (better than the 0.5 of chance, but not low):\n"
+        "in this share of 12,870 splits of the time into halves, the best of\n"
+        "12 combinations in one half was not above the median in the other\n",
         "BUSDT   +25.0%  -50.0%    1.25     10.0%       7",
     ):
         assert part in text
+    # The second line has what was asked for.
+    assert max(len(line) for line in text.splitlines()[2:]) <= 80
     # What it is worth is told before the tables.
     assert text.index("probability of overfitting") < text.index("combinations, medians over the cryptos")
 
@@ -172,12 +180,27 @@ def test_the_winner_is_not_worth_more_than_the_formula_says() -> None:
     summary.luck.deflated_sharpe_ratio = 0.2
     summary.winner.train.sharpe_ratio = -0.001
     assert luck_words(summary, "total_return") == (
-        "the winner was chosen by return from 1,200 trials: "
-        "the best Sharpe ratio of so many without any skill is expected to be [bold]4.36[/bold], "
-        "the winner has [bold]0.00[/bold]\n"
-        "deflated Sharpe ratio [red]0.200[/red]: the probability that "
-        "the winner's true Sharpe ratio is above [bold]4.36[/bold]"
+        "the winner was chosen by return from 1,200 trials: its Sharpe ratio is [bold]0.00[/bold]\n"
+        "by luck alone, the best of so many is expected to have [bold]4.36[/bold]\n"
+        "deflated Sharpe ratio [red]0.200[/red] (below 0.95: this may well be luck)"
     )
+    summary.luck.deflated_sharpe_ratio = 0.95
+    assert luck_words(summary, "total_return").endswith(
+        "deflated Sharpe ratio [green]0.950[/green] (0.95 or above: this is hardly luck alone)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("probability", "verdict"),
+    [
+        (0.05, "[green]0.050[/green] (low: chance is 0.5):"),
+        (0.06, "[yellow]0.060[/yellow] (better than the 0.5 of chance, but not low):"),
+        (0.5, "[red]0.500[/red] (no better than the 0.5 of chance):"),
+    ],
+)
+def test_overfitting_has_a_verdict(probability: float, verdict: str) -> None:
+    words = overfitting_words(sweep_pb2.Overfitting(probability=probability, splits=70, combinations=12))
+    assert words.startswith(f"probability of overfitting {verdict}\n")
 
 
 @pytest.mark.parametrize(("split", "words"), [(0.7, "70%"), (0.0042, "0.42%"), (0.9988, "99.88%")])

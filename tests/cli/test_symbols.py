@@ -12,7 +12,7 @@ from services.data.migrate import migrate
 from tests.candle_making import random_candles
 from tests.cli.conftest import Cli, write_csv
 from tests.cli.test_db import backcast_db
-from tests.cli.test_db_move import new_url, postgres  # noqa: F401  # a fixture
+from tests.cli.test_db_move import new_url
 from tests.data.storage.conftest import history_of
 from tests.data.storage.source_tables import make_source, rows_of
 
@@ -37,7 +37,9 @@ async def market(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> None:
     for seed, name in enumerate(MARKET):
         write_csv(folder / name, 20 + seed)
     finished = await cli("import", folder)
-    assert sorted(line.split(":")[0] for line in finished.out.splitlines()) == SYMBOLS
+    *lines, totals = finished.out.splitlines()
+    assert sorted(line.split(":")[0] for line in lines) == SYMBOLS
+    assert totals == f"{len(SYMBOLS)} files: {len(SYMBOLS)} imported"
     assert finished.status == 0
 
 
@@ -88,7 +90,8 @@ async def test_folders_of_samples_are_imported_for_what_they_are(cli: Cli, impor
     cases = ("kinds-of-klines-mixed", "short-files-of-longer-candles", "symbol-column")
     finished = await cli("import", *(import_cases / case for case in cases))
     assert finished.status == 1
-    lines = finished.out.splitlines()
+    *lines, totals = finished.out.splitlines()
+    assert totals == "22 files: 10 imported, 12 refused"
     written = {line.split(":")[0]: line.split()[1] for line in lines if " written" in line}
     assert written == {
         **dict.fromkeys(("AQUSDT.P", "GGGUSDT", "GGGUSDT_240329"), "72"),
@@ -102,7 +105,7 @@ async def test_folders_of_samples_are_imported_for_what_they_are(cli: Cli, impor
     assert len(refused) == 12
 
 
-async def test_a_move_and_a_dump_keep_them(postgres, tmp_path: Path) -> None:  # noqa: F811
+async def test_a_move_and_a_dump_keep_them(postgres, tmp_path: Path) -> None:
     names = dict(
         enumerate(("BTC/USDT", "BTC/USDT:USDT", "BTC-USDT-240329", "币安人生/USDT", "BTC-27JUN25-1-C"))
     )

@@ -45,7 +45,7 @@ def test_trades_where_there_is_room():
     title, headings, _, long, short = printed(trades_table(130, "X", [LONG, OPEN_SHORT], 5), 130)
     assert title == "trades of X (the last 2 of 5)"
     assert headings.split() == [
-        *("side", "opened", "at", "closed", "at", "by", "return"),
+        *("side", "opened", "entry", "closed", "exit", "by", "return"),
         *("profit", "fees", "candles", "worst", "best"),
     ]
     assert long.split() == [
@@ -65,6 +65,15 @@ def test_trades_where_there_is_less_room(width, last):
     assert headings.split()[-1] == last
     # Nothing is cut off.
     assert "…" not in "".join(rows)
+    assert [row.split()[0] for row in rows] == ["long", "short"]
+    assert "-5.25%" in rows[0]
+
+
+def test_trades_of_one_side_leave_that_out_first():
+    small = ParseDict({"entryPrice": 0.0123456, "exitPrice": 0.0123123, "units": 1}, Trade())
+    small.exit_reason = LONG.exit_reason
+    headings, *_ = printed(trades_table(80, "X", [small], 1), 80)[1:]
+    assert headings.split() == ["opened", "entry", "closed", "exit", "by", "return"]
 
 
 MONTHS = [
@@ -134,12 +143,13 @@ def test_results_fit_where_all_are_cached(width):
     assert ("cached" in row, "worst" in headings) == (width > 80, width >= 160)
 
 
-@pytest.mark.parametrize("width", [50, 80, 160])
-def test_a_curve_fits_its_line(width):
-    line = sparkline(width, "equity of SYN001USDT", [10_000 + (index - 4000) ** 2 for index in range(8760)])
-    assert len(line) <= width
-    assert line.startswith("equity of SYN001USDT: 10,000 ")
-    assert line.endswith(f" {10_000 + 4759**2:,}")
+@pytest.mark.parametrize(("width", "between"), [(50, "\n  "), (80, "\n  "), (120, " "), (160, " ")])
+def test_a_curve_fits_its_lines(width, between):
+    values = [10_000 + (index - 4000) ** 2 for index in range(8760)]
+    lines = sparkline(width, "equity of SYN001USDT", values)
+    assert max(map(len, lines.splitlines())) <= width
+    assert lines.startswith("equity of SYN001USDT: 16,010,000 ▆")
+    assert lines.endswith(f"█ 22,658,081{between}(lowest 10,000, highest 22,658,081)")
 
 
 def test_what_is_almost_nothing_has_no_sign():

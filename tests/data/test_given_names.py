@@ -64,7 +64,9 @@ def test_what_is_said_goes_before_what_names_tell(tmp_path: Path) -> None:
     assert read_mapped(tmp_path, content).candles.volume.tolist() == [10] * 24
     assert read_mapped(tmp_path, content, "volume=Volume USD").candles.volume.tolist() == [7] * 24
     assert read_mapped(tmp_path, content, "volume=volume_usd").candles.volume.tolist() == [7] * 24
-    five = "\n".join(line.rsplit(",", 2)[0] for line in lines)
+    five = "\n".join(
+        f"{time_s},{20 + hour},{22 + hour},{19 + hour},{21 + hour}" for hour, time_s in enumerate(TIMES)
+    )
     assert read_mapped(tmp_path, five, "volume=").candles.volume.tolist() == [0] * 24
     with pytest.raises(InvalidInput, match="its rows have no volume: --map volume= takes them"):
         read_mapped(tmp_path, five)

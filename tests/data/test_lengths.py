@@ -120,7 +120,10 @@ def test_close_times_tell_the_length(
     assert (reading.length_s, rows_of(reading)) == (3600, [(START_S, 1, 2, 1, 2, 5)])
     for length_s, said in ((4 * 3600, "4 hours"), (8 * 3600, "8 hours"), (86_400, "1 day")):
         reason = refusal(read, content(length_s), length_s=None)
-        assert reason == f"its candles are {said} long: 1h cannot be made of them"
+        assert reason == (
+            f"its candles are {said} long: 1h cannot be made of them; "
+            "import hourly or shorter ones, of which 4h, 1d and 1w are made"
+        )
     assert len(read(content(86_400), length_s=3600).candles) == 1
 
 

@@ -9,6 +9,7 @@ import pickle
 import sqlite3
 import tarfile
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -47,7 +48,8 @@ def reason(path: Path) -> str:
     "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 )
 def test_a_zip_of_one_file_is_read(read: Read, method: int) -> None:
-    assert rows_of(read(zipped({"__MACOSX/._a.csv": b"x", f"{NAME}.csv": CONTENT}, method))) == ROWS
+    beside = {"__MACOSX/._a.csv": b"x", ".DS_Store": b"x", "a/.DS_Store": b"x", "a/Thumbs.db": b"x"}
+    assert rows_of(read(zipped({**beside, f"a/{NAME}.csv": CONTENT}, method))) == ROWS
     table = io.BytesIO()
     names = HEADER.strip().split(",")
     pq.write_table(pa.table(dict(zip(names, map(list, zip(*ROWS, strict=True)), strict=True))), table)
@@ -145,10 +147,10 @@ def test_a_checksum_beside_a_file_is_checked(tmp_path: Path, packed: bytes) -> N
 # --- encodings
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32", "utf-32-be"])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, lambda content: zipped({"a.csv": content})])
 def test_encodings_with_a_mark(read: Read, encoding: str, pack: type[bytes]) -> None:
-    mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
+    mark = {"utf-16-be": b"\xfe\xff", "utf-32-be": b"\0\0\xfe\xff"}.get(encoding, b"")
     assert rows_of(read(pack(mark + CONTENT.decode().encode(encoding)))) == ROWS
 
 
@@ -193,13 +195,15 @@ def table_of_trades() -> bytes:
         (b"7z\xbc\xaf\x27\x1c\0\4", "it is a 7z archive: unpack it"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "it is an Excel workbook (.xls): save its sheet as CSV"),
         (b"\x89HDF\r\n\x1a\n\0", "it is an HDF5 file: save the table of candles as CSV"),
-        *((pickle.dumps([1], protocol), "it is a pickle of Python") for protocol in (2, 3, 4, 5)),
+        *((pickle.dumps([1], protocol), "it is a pickle of Python") for protocol in range(6)),
+        *((pickle.dumps({"a": 1}, protocol), "it is a pickle of Python") for protocol in range(6)),
+        *((pickle.dumps(Decimal(1), protocol), "it is a pickle of Python") for protocol in range(6)),
         (b"%PDF-1.7\n", "it is a PDF document"),
         (b"\x89PNG\r\n\x1a\n", "it is an image"),
         (b"\xff\xd8\xff\xe0", "it is an image"),
         (b"\n<!DOCTYPE html>\n<html>", "it is a page of HTML or XML, perhaps an error of a server"),
         (b"<?xml version='1.0'?>", "it is a page of HTML or XML"),
-        (table_of_trades(), "it is no table of candles: its columns are 'id', 'price', 'qty'"),
+        (table_of_trades(), "it names no prices of candles: its columns are 'id', 'price', 'qty'"),
         (b"id,price,qty,time\n1,2,3,4\n", "it begins with 'id,price,qty,time': no known format"),
     ],
 )

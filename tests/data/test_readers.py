@@ -19,7 +19,9 @@ from services.data.readers.time_column import MAX_TIME_S, read_times
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 from tests.data.conftest import GOOD, HEADER, NOW_S, OHLCV, START_S, Read, iso, refusal, rejected, rows_of
+from tests.data.test_ways_of_writing import candles
 
+ROWS = candles(24, START_S)
 LONG = "1" * MAX_LINE_CHARACTERS
 
 # --- real files
@@ -173,19 +175,23 @@ def test_a_bad_row_is_named_and_the_others_are_taken(read: Read, row: str, reaso
     ],
 )
 def test_a_bad_record_is_named_by_its_number(read: Read, record: str, reason: str) -> None:
-    reading = read(f"[[1577836800000, 2, 3, 1, 2.5, 10],\n\n{record}, [1577844000000, 2, 3, 1, 2.5, 0]]")
+    good = [[row[0] * 1000, *row[1:]] for row in ROWS]
+    before, after = json.dumps(good[:1])[:-1], json.dumps(good[2:])[1:]
+    reading = read(f"{before},\n\n{record}, {after}")
     assert rejected(reading) == [(2, reason)]
-    assert rows_of(reading) == [(START_S, 2, 3, 1, 2.5, 10), (START_S + 7200, 2, 3, 1, 2.5, 0)]
+    assert rows_of(reading) == [ROWS[0], *ROWS[2:]]
 
 
 def test_headerless_files_are_found_although_their_first_line_is_bad(read: Read) -> None:
     binance = f"{START_S}000,{OHLCV},{START_S + 3599}999,1,2,3,4,ignored\n"
-    kraken = f"{START_S},{OHLCV},7\n"
-    for content, name in ((binance, "binance-csv"), (kraken, "kraken-csv")):
-        reading = read(f"bad,{content}{content}")
-        assert (reading.format, [rejection.line for rejection in reading.rejections]) == (name, [1])
-        assert rows_of(reading) == [(START_S, 2, 3, 1, 2.5, 10)]
-    reading = read(f"[[1, 2],[{START_S}000,{OHLCV}]]")
+    reading = read(f"bad,{binance}{binance}")
+    assert (reading.format, [rejection.line for rejection in reading.rejections]) == ("binance-csv", [1])
+    assert rows_of(reading) == [(START_S, 2, 3, 1, 2.5, 10)]
+    kraken = "".join(f"{','.join(map(str, row))},7\n" for row in ROWS)
+    reading = read(f"bad,{kraken}")
+    assert (reading.format, [rejection.line for rejection in reading.rejections]) == ("kraken-csv", [1])
+    assert rows_of(reading) == ROWS[1:]
+    reading = read(json.dumps([[1, 2], *([row[0] * 1000, *row[1:]] for row in ROWS)]))
     assert (reading.format, rejected(reading)) == (
         "freqtrade-json",
         [(1, "the number of fields is 2, not 6")],
@@ -237,7 +243,10 @@ def test_with_fail_a_conflict_refuses_the_file_and_names_both_lines(read: Read) 
 
 
 def test_json_has_records_and_no_lines(read: Read) -> None:
-    content = "[[1577836800000,2,3,1,2.5,10],\n\n[1577836800000,2,3,1,2.6,10]]"
+    records = [[row[0] * 1000, *row[1:]] for row in ROWS]
+    content = (
+        f"[{json.dumps(records[0])},\n\n{json.dumps([*records[0][:5], 1e4])}, {json.dumps(records[1:])[1:]}"
+    )
     assert rejected(read(content)) == [
         (1, "record 2 has other values for 2020-01-01 00:00 UTC and was taken")
     ]

@@ -201,11 +201,77 @@ def test_dates_that_contradict_each_other_are_refused(read: Read) -> None:
     assert "nothing tells whether the day or the month" in refusal(read, table([[*NAMES], *rows]))
 
 
+@pytest.mark.parametrize("format_", ["%m.%d.%Y %H:%M", "%d.%m.%Y %H:%M", "%Y/%d/%m %H:%M", "%Y/%m/%d %H:%M"])
+@pytest.mark.parametrize("hours", [48, 10 * 24, 20 * 24, 60 * 24])
+def test_dates_tell_their_own_order_where_another_one_is_usual(read: Read, format_: str, hours: int) -> None:
+    rows = candles(hours, 1_704_067_200)  # 2024-01-01
+    content = table([[*NAMES], *([stamp(format_)(row[0]), *map(str, row[1:])] for row in rows)])
+    reading = read(content)
+    assert (reading.rejections, rows_of(reading)) == ((), rows)
+
+
+@pytest.mark.parametrize("format_", ["%m.%d.%Y", "%d.%m.%Y", "%Y/%d/%m", "%Y/%m/%d"])
+def test_one_date_in_another_order_is_not_passed_over(read: Read, format_: str) -> None:
+    rows = [
+        [stamp(f"{format_} %H:%M")(row[0]), *map(str, row[1:])] for row in candles(20 * 24, 1_704_067_200)
+    ]
+    swapped = format_.translate(str.maketrans("dm", "md"))
+    rows[300][0] = stamp(f"{swapped} %H:%M")(1_704_067_200 + 300 * 3600)
+    assert "nothing tells whether the day or the month is first" in refusal(read, table([[*NAMES], *rows]))
+
+
+def test_eight_digits_are_a_date(read: Read) -> None:
+    days = [(START_S + 86_400 * day, *row[1:]) for day, row in enumerate(candles(24))]
+    content = table([[*NAMES], *([stamp("%Y%m%d")(row[0]), *map(str, row[1:])] for row in days)])
+    assert rows_of(read(content)) == days
+    assert "its candles are 1 day long" in refusal(read, content, length_s=None)
+    broken = content.replace("\n", "\nx,1,1,1,1,1\n", 1)
+    assert rows_of(read(broken)) == days
+
+
+@pytest.mark.parametrize("format_", ["%Y%m%d%H", "%Y%m%d%H%M"])
+def test_dates_with_their_hours_in_digits_alone_are_named(read: Read, format_: str) -> None:
+    rows = [[stamp(format_)(row[0]), *map(str, row[1:])] for row in candles()]
+    for content in (table([[*NAMES], *rows]), table(rows)):
+        reason = refusal(read, content)
+        assert f"the time '{rows[0][0]}' looks like a date with its hour in digits alone" in reason
+        assert reason.startswith("line ")
+        assert "write 2024-01-31 13:00, 20240131 1300, or an epoch" in reason
+
+
 def test_local_times_are_read_with_their_offset_only(read: Read) -> None:
     header = ["Local time", *NAMES[1:]]
     rows = [[stamp("%d.%m.%Y %H:%M:%S.000")(row[0] + 7200), *map(str, row[1:])] for row in candles()]
     assert "do not tell how far they are from UTC" in refusal(read, table([header, *rows]))
     assert rows_of(read(table([header, *([f"{row[0]} GMT+0200", *row[1:]] for row in rows)]))) == candles()
+
+
+# --- lines above the header
+
+
+@pytest.mark.parametrize(
+    "above",
+    ["# BTC, from nowhere\n", "\n\n", "sep=,\n", '"sep=,"\n', "SEP=,\n\n# a\n#\n", "#" * 200 + "\n"],
+)
+@pytest.mark.parametrize("names", [NAMES, ["x", *NAMES[1:5], "VOLUME", *"abcdef"]])
+def test_a_header_below_comments_and_blank_lines_is_found(read: Read, above: str, names: list[str]) -> None:
+    # The other one's low and close are swapped, so that it is not read as a file without header.
+    names = [names[0].replace("x", "time"), names[1], names[2], names[4], names[3], *names[5:]]
+    rows = [[*map(str, (*row[:3], row[4], row[3], row[5])), *"123456"][: len(names)] for row in candles()]
+    reading = read(above + table([names, *rows]))
+    assert (reading.rejections, rows_of(reading)) == ((), candles())
+    reading = read(above + table([names, rows[0], ["x"], *rows[1:]]))
+    assert [rejection.line for rejection in reading.rejections] == [above.count("\n") + 3]
+
+
+@pytest.mark.parametrize("behind", [[], ["5"], ["5"] * 6])
+def test_a_header_below_other_words_is_told(read: Read, behind: list[str]) -> None:
+    names = ["time", "close", "high", "low", "open", "volume", *"abcdef"][: 6 + len(behind)]
+    rows = [[*map(str, (row[0], *row[4:1:-1], row[1], row[5])), *behind] for row in candles()]
+    content = table([names, *rows])
+    assert refusal(read, f"Candles of a crypto\n{content}").startswith(
+        "line 2 names its columns, 'time,close"
+    )
 
 
 # --- exports
@@ -284,7 +350,12 @@ def test_yfinances_three_lines_of_header(read: Read) -> None:
         ("timestamp,open,close,low,high,amount,vol", "{t},2,2.5,1,3,7,99", "vol or amount is its volume"),
         ("close_time,open,high,low,close,volume", "{t},{p},99", "it tells when its candles close, and not"),
         (",open,high,low,close,volume", "7,{p},99", "it has no column of the time"),
-        ("a,b,c,d,e,f", "{t},{p},99", "its header names no column that is known, like 'a'"),
+        (
+            "Zeit,Eröffnung,x,y,z,w",
+            "{t},{p},99",
+            r"none of its columns \(Zeit, Eröffnung, x, y, z, w\) is known: "
+            "name them, as in --map datetime=Zeit",
+        ),
     ],
 )
 def test_what_names_mean(tmp_path: Path, header: str, row: str, told: float | str) -> None:
@@ -336,6 +407,40 @@ def test_json_that_names_its_values(read: Read, content: str) -> None:
     assert (reading.rejections, rows_of(reading)) == ((), candles())
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"symbol": "ABC/USDT", "interval": "1h", "candles": RECORDS},
+        {"symbol": "ABCUSDT", "timeframe": "60", "data": RECORDS},
+        {"status": "ok", "Pair": "ABC-USDT", "result": {"ohlc": RECORDS}},
+        {"symbol": "ABCUSDT", "columns": list(NAMES), "data": candles()},
+        {"symbol": "ABCUSDT", **dict(zip(NAMES, zip(*candles(), strict=True), strict=True))},
+        {"Response": "Success", "Data": {"Data": [{**record, "symbol": "ABCUSDT"} for record in RECORDS]}},
+    ],
+)
+def test_what_json_tells_beside_its_candles(read: Read, content: dict[str, object]) -> None:
+    reading = read(json.dumps(content))
+    assert (reading.format, reading.rejections, rows_of(reading)) == ("json", (), candles())
+    assert reading.symbol == "ABCUSDT"
+
+
+def test_what_json_tells_beside_its_candles_is_compared(read: Read) -> None:
+    content: dict[str, object] = {"symbol": "ABCUSDT", "interval": "4h", "data": RECORDS[:2]}
+    reason = refusal(read, json.dumps(content), length_s=None)
+    assert "its content 4 hours, the distances between its times 1 hour: give --interval" in reason
+    content["data"] = [{**record, "symbol": "XYZUSDT"} for record in RECORDS]
+    assert "of several cryptos: 'ABCUSDT' and 'XYZUSDT'" in refusal(read, json.dumps(content))
+    content["more"] = {"interval": "1h"}
+    assert "several lengths of its candles" in refusal(read, json.dumps(content))
+    content = {"one": {"data": RECORDS}, "other": {"data": RECORDS}}
+    assert "it has 2 lists of candles: one is needed" in refusal(read, json.dumps(content))
+
+
+@pytest.mark.parametrize("content", ["[{}]", '{"data": [[1, 2, 3]]}', '{"code": 1, "data": [[1, 2], 3]}'])
+def test_values_without_names_are_told(read: Read, content: str) -> None:
+    assert refusal(read, content) == "its values have no names that tell what they are"
+
+
 def test_broken_records_are_told_by_their_lines_or_numbers(read: Read) -> None:
     lines = [json.dumps(record) for record in RECORDS]
     lines[4:6] = ['{"time": 17', "7", ""]
@@ -357,9 +462,9 @@ def test_broken_records_are_told_by_their_lines_or_numbers(read: Read) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("{}", "it is no table of candles: it is an object of nothing"),
-        ('{"hello": 1}', "it is no table of candles: it is an object of 'hello'"),
-        ('[{"a": 1}]', "it is no table of candles: its columns are 'a'"),
+        ("{}", "its JSON is an object without candles, of nothing"),
+        ('{"hello": 1}', "its JSON is an object without candles, of 'hello'"),
+        ('[{"a": 1}]', "it names no prices of candles: its columns are 'a'"),
         ('{"time": [1], "open": [1, 2]}', "its columns are 1 to 2 values long"),
         ('{"time": {"0": 1}, "open": {"1": 2}}', "its columns are not of the same rows"),
     ],

@@ -204,3 +204,12 @@ def test_the_default_end_as_a_loop_over_hours_finds_it(
     expected = max((end for end in possible if overlaps[end] >= enough), default=ends[-1])
     start_s = None if start is None else START_S + start * DAY_S
     assert default_end_s(cryptos, Interval.HOUR_1, start_s, NOW_S) == START_S + expected * DAY_S
+
+
+def test_candles_after_a_default_window_are_counted() -> None:
+    # The window is the nine cryptos' year; the crypto that began after it is left out.
+    known = [*(crypto(f"C{number}", 0, 365) for number in range(9)), crypto("NEW", 600, 700)]
+    plan = planned(asked(), *known)
+    assert (symbols_of(plan.left_out), plan.with_later_candles) == (["NEW"], 1)
+    assert planned(asked(end_s=plan.backtest.window.end_s), *known).with_later_candles == 0
+    assert planned(asked("NEW"), *known[-1:]).with_later_candles == 0

@@ -77,7 +77,9 @@ async def test_random_bytes(methods: Methods, gateway: "BacktestServiceAsyncStub
     await assert_it_works(gateway)
 
 
-async def test_random_messages(methods: Methods, gateway: "BacktestServiceAsyncStub") -> None:
+async def test_random_messages(
+    methods: Methods, gateway: "BacktestServiceAsyncStub", data_service: "MarketDataServiceAsyncStub"
+) -> None:
     chance = random.Random(7)
     unclear = []
     for channel, method in methods:
@@ -87,6 +89,8 @@ async def test_random_messages(methods: Methods, gateway: "BacktestServiceAsyncS
             if code not in CLEAR:
                 unclear.append((method.full_name, code, str(message)[:500]))
     assert unclear == []
+    # One of them may have asked to delete it.
+    await import_candles(data_service, SYMBOL, random_candles(1, 200))
     await assert_it_works(gateway)
 
 

@@ -76,7 +76,7 @@ class Assembly:
         self._held_rows = 0
         self._together_at = _ROWS_TOGETHER
         self._rejections: list[Rejection] = []
-        self._rejected = self._off_grid = self._duplicates = self._conflicts = 0
+        self._rejected = self._off_grid = self._duplicates = self._conflicts = self._still_open = 0
         self._contradictions = Contradictions(row_name)
 
     def add(self, rows: CandleRows) -> None:
@@ -87,6 +87,7 @@ class Assembly:
                 symbol_of_content(sorted(self._symbols))
         if self._length_of_content_s is None:
             self._length_of_content_s = rows.length_s
+        self._still_open += rows.still_open
         for rejection in rows.misshapen:
             self._reject(rejection.line, rejection.reason)
         candles = with_exact_edges(rows.candles)
@@ -111,7 +112,7 @@ class Assembly:
         GUARDED, or its candles are longer than the interval, or so short or so few that they make none.
         """
         candles, lines = self._brought_together()
-        if not len(candles) and not self._rejected:
+        if not len(candles) and not self._rejected and not self._still_open:
             raise InvalidInput.of("file", "it holds no candles")
         if self._given_length_s is None:
             told_by_close_times(self._lengths_of_rows)  # of all rows now: they must not differ
@@ -140,7 +141,7 @@ class Assembly:
             rejected=self._rejected,
             duplicates=self._duplicates,
             conflicts=self._conflicts,
-            still_open=begun - closed,
+            still_open=self._still_open + begun - closed,
             incomplete=incomplete,
             with_jump=with_jump,
             length_s=length_s,

@@ -7,6 +7,7 @@ from services.data.readers.columns import column_key
 from services.data.readers.delimited import (
     header_names,
     is_headerless,
+    lines_above_header,
     read_lines,
     refuse_unknown_header,
     separator_of,
@@ -32,7 +33,8 @@ def read(file: TextFile) -> Iterator[TextRows]:
     has_header = _has_binance_header(head)
     if not has_header:
         refuse_unknown_header(head, _WIDTH)
-    rows = read_lines(file, int(has_header), _WIDTH, range(1 + _CLOSE_TIME), separator_of(head))
+    header_lines = lines_above_header(head) + 1 if has_header else 0
+    rows = read_lines(file, header_lines, _WIDTH, range(1 + _CLOSE_TIME), separator_of(head))
     return closed_by_last_column(rows)
 
 

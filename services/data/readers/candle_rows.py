@@ -24,7 +24,8 @@ class CandleRows:
 
     `reasons` tell, by position, why a row is no candle; its values mean nothing. `misshapen` are rows that
     are none of the n. `symbol` and `length_s` are what the content tells, None where it does not;
-    `lengths_s` are what the times of closing tell, n long, below 1 where there is none.
+    `lengths_s` are what the times of closing tell, n long, below 1 where there is none. `still_open` counts
+    the rows that were left out because the file says that their candles had not closed.
     """
 
     lines: NDArray[np.int64]
@@ -34,6 +35,7 @@ class CandleRows:
     symbol: str | None = None
     length_s: int | None = None
     lengths_s: NDArray[np.int64] | None = None
+    still_open: int = 0
 
 
 class TableFormat(Protocol):
@@ -80,6 +82,7 @@ class TextReading:
             symbol=rows.symbol,
             length_s=rows.length_s,
             lengths_s=lengths_s,
+            still_open=rows.still_open,
         )
 
     def _numbers(

@@ -212,7 +212,7 @@ class _Search:
         }
         missing = [name for name, position in found.items() if position is None]
         if len(missing) == len(found):
-            raise InvalidInput.of("file", f"it is no table of candles: {self._listed()}")
+            raise InvalidInput.of("file", f"it names no prices of candles: {self._listed()}")
         if self.first(_VOLUME_KEYS) is None and not self._has_volume():
             missing.append("volume")
         if missing:

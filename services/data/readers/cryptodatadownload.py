@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from services.data.readers.columns import GivenNames, column_key, find_columns
-from services.data.readers.delimited import first_row, header_names
+from services.data.readers.delimited import first_row, header_names, lines_above_header
 from services.data.readers.plain_csv import read_columns
 from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import TextRows, shown
@@ -24,7 +24,7 @@ def sniff(head: str) -> bool:
 def read(file: TextFile) -> Iterator[TextRows]:
     """Yield the rows; raises InvalidInput, naming the column, where one is missing."""
     head = file.head()
-    header_lines = 2 if _SITE in head.split("\n", 1)[0].lower() else 1
+    header_lines = 2 if _SITE in head.split("\n", 1)[0].lower() else lines_above_header(head) + 1
     names = header_names(head.split("\n", header_lines - 1)[-1])
     keys = list(map(column_key, names))
     missing = [name for name in (*_PRICES, "symbol") if name not in keys]

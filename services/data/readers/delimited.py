@@ -20,10 +20,13 @@ MAX_LINE_CHARACTERS = 65_536
 
 # How many lines at the top of a file may be no candles, and the format still be found.
 _SNIFFED_LINES = 20
+# Of a header that is unknown, messages show so many names.
+_NAMES_SHOWN = 6
 # The first of those that fit is taken.
 _SEPARATORS = (",", ";", "\t", "|")
 # Digits and points are no number of seconds where they are a date.
 _DATE = re.compile(r"\s*(?:\d{8}|\d+\.\d+\.\d+)\s*")
+_ABOVE_HEADER = re.compile(r"\s*(?:#.*|\"?sep=.\"?\s*)?", re.IGNORECASE)
 # In any way of writing numbers: which one it is, all of the file's numbers tell together.
 _NUMBER = re.compile(r"\s*[-+]?[.,]?\d[\d.,'’\s]*(?:[eE][-+]?\d+)?\s*")
 
@@ -55,7 +58,7 @@ def split_line(line: str, separator: str = ",") -> list[str]:
 
 def separator_of(head: str) -> str:
     """Return what is between the fields: what shows most names in a header, or else numbers in a line."""
-    first, *others = lines_at_top(head)
+    first, *others = lines_at_top(head)[lines_above_header(head) :]
     named = {separator: known_names(split_line(first, separator)) for separator in _SEPARATORS}
     best = max(_SEPARATORS, key=named.__getitem__)
     if named[best] >= 2:
@@ -74,14 +77,28 @@ def lines_at_top(head: str) -> list[str]:
     return [line[: MAX_LINE_CHARACTERS + 1] for line in lines]
 
 
+def lines_above_header(head: str) -> int:
+    """Return how many blank lines, comments (`# …`) and lines of Excel's (`sep=;`) a file begins with.
+
+    A comment that names columns is the header itself.
+    """
+    lines = lines_at_top(head)[:-1]
+    above = 0
+    for line in lines:
+        if not _ABOVE_HEADER.fullmatch(line) or _names_columns(line):
+            break
+        above += 1
+    return above
+
+
 def header_names(head: str) -> list[str]:
-    """Return the fields of a file's first line: the names of columns, if it is a header."""
-    line = lines_at_top(head)[0]
+    """Return the fields of the first line below comments: the names of columns, if it is a header."""
+    line = lines_at_top(head)[lines_above_header(head)]
     return split_line(line, separator_of(head)) if line else []
 
 
 def has_header(head: str) -> bool:
-    """Tell whether the first line names fields of candles: two at least, for one may be a word of prose."""
+    """Tell whether the first line below comments names two fields of candles: one may be a word of prose."""
     return known_names(header_names(head)) >= 2
 
 
@@ -100,15 +117,29 @@ def is_headerless(head: str, width: int) -> bool:
 
 
 def refuse_unknown_header(head: str, width: int) -> None:
-    """Raise InvalidInput, of the field `file`, where the first line of `width` fields is words only.
+    """Raise InvalidInput, of the field `file`, where a line near the top is a header that was not read.
 
-    What stands below such words is told by them, and not by its place.
+    That is a first line of `width` words, or one that names columns and stands below others. What stands
+    below names is told by them, and not by its place.
     """
-    first = split_line(lines_at_top(head)[0], separator_of(head))
+    above = lines_above_header(head)
+    lines = lines_at_top(head)
+    first = split_line(lines[above], separator_of(head))
     if len(first) == width and not any(map(is_number, first)):
+        # Without the quotes, as names are typed.
+        names = [shown(name)[1:-1] for name in first]
+        some = ", ".join([*names[:_NAMES_SHOWN], *["…"][: len(names) > _NAMES_SHOWN]])
+        known = "only one" if known_names(first) else "none"
         raise InvalidInput.of(
-            "file", f"its header names no column that is known, like {shown(first[0])}: --map tells them"
+            "file", f"{known} of its columns ({some}) is known: name them, as in --map datetime={names[0]}"
         )
+    for number, line in enumerate(lines, 1):
+        if _names_columns(line):
+            raise InvalidInput.of(
+                "file",
+                f"line {number} names its columns, {shown(line.strip())}, below a line that is none of its "
+                "rows and no comment: remove what is above it",
+            )
 
 
 def first_row(head: str, header_lines: int, width: int) -> list[str]:
@@ -121,6 +152,11 @@ def first_row(head: str, header_lines: int, width: int) -> list[str]:
 def is_number(field: str) -> bool:
     """Tell whether a field is a number, in any way of writing them."""
     return _NUMBER.fullmatch(field) is not None
+
+
+def _names_columns(line: str) -> bool:
+    """Tell whether a line names fields of candles, between any separators: three at least."""
+    return max(known_names(split_line(line, separator)) for separator in _SEPARATORS) >= 3
 
 
 def _clean_rows(

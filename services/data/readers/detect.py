@@ -29,8 +29,10 @@ from services.data.readers.rest_answers import (
     coinbase,
     deribit,
     dydx,
+    htx,
     kraken,
     kraken_futures,
+    kucoin,
     lighter,
     okx,
 )
@@ -46,7 +48,20 @@ LINE_FORMATS: tuple[TextFormat, ...] = (
     *(json_lines, cryptodatadownload, yfinance_csv, binance_csv, plain_csv, kraken_csv, headerless_csv),
 )
 JSON_FORMATS: tuple[TextFormat, ...] = (
-    *(freqtrade_json, binance, bybit, okx, kraken, deribit, lighter, dydx, kraken_futures, coinbase),
+    *(
+        freqtrade_json,
+        binance,
+        bybit,
+        kucoin,
+        okx,
+        htx,
+        kraken,
+        deribit,
+        lighter,
+        dydx,
+        kraken_futures,
+        coinbase,
+    ),
     json_tables,
 )
 # Those that name their columns: the user may say what they are called, with `--map`.

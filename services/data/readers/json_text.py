@@ -115,18 +115,13 @@ def rows_of_objects(records: Sequence[Json], names: Sequence[str]) -> TextRows:
 
 
 def without_open(rows: TextRows, is_open: Sequence[bool]) -> TextRows:
-    """Return the rows without those of candles that the exchange was still making; they are told."""
+    """Return the rows without those whose candles were open when the exchange was asked, which it counts."""
     kept = [position for position, left_out in enumerate(is_open) if not left_out]
-    told = [
-        Rejection(number, "the candle was not closed yet when the exchange was asked")
-        for number, left_out in zip(rows.lines, is_open, strict=True)
-        if left_out
-    ]
     return replace(
         rows,
         lines=[rows.lines[position] for position in kept],
         columns=tuple([column[position] for position in kept] for column in rows.columns),
-        misshapen=(*rows.misshapen, *told),
+        still_open=len(is_open) - len(kept),
     )
 
 

@@ -175,9 +175,11 @@ def refuse_off_grid(off_grid: int, candles: int, interval: Interval) -> None:
 def refuse_longer(length_s: int, interval: Interval) -> None:
     """Raise InvalidInput, of the field `file`, where the interval's candles cannot be made of the file's."""
     if length_s > interval.seconds or interval.seconds % length_s:
-        raise InvalidInput.of(
-            "file", f"its candles are {said(length_s)} long: {interval.value} cannot be made of them"
-        )
+        reason = f"its candles are {said(length_s)} long: {interval.value} cannot be made of them"
+        if length_s > interval.seconds:
+            *others, last = [each.value for each in Interval if each.seconds > interval.seconds]
+            reason += f"; import hourly or shorter ones, of which {', '.join(others)} and {last} are made"
+        raise InvalidInput.of("file", reason)
 
 
 def refuse_mixed(open_time_s: TimeColumn, interval: Interval) -> None:

@@ -1,5 +1,7 @@
 """What a file is that holds no candles that can be read, told by its first bytes."""
 
+import re
+
 from services.shared.errors import InvalidInput
 
 _UNPACK = "unpack it, and import what is in it"
@@ -34,6 +36,9 @@ _KINDS = (
     *((0, b"GIF8", "an image", _NO_CANDLES), (0, b"\x7fELF", "a program", _NO_CANDLES)),
     *((0, b"MZ", "a program", _NO_CANDLES), (0, b"\x1f\x9d", "compressed with compress", _UNPACK)),
 )
+# Of protocol 2 to 5, of protocol 1 (a container that is noted), and of protocol 0, which is text: a container
+# that is noted, or something of a module.
+_PICKLE = re.compile(rb"\x80[\x02-\x05]|[\]})]q\x00|\([dl]p\d+\n|c[\w.]+\n\w+\n(?:p\d+\n|\(|q\x00)")
 _MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<svg", b"<!--")
 
 
@@ -42,8 +47,7 @@ def refuse_other_kinds(head: bytes) -> None:
     for begin, magic, kind, remedy in _KINDS:
         if head[begin : begin + len(magic)] == magic:
             raise InvalidInput.of("file", f"it is {kind}: {remedy}")
-    # Of protocol 2 on, which is what programs have written for twenty years.
-    if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+    if _PICKLE.match(head):
         raise InvalidInput.of("file", f"it is a pickle of Python, which could run any code: {_TABLE}")
     if head.lstrip()[:9].lower().startswith(_MARKUP):
         raise InvalidInput.of(

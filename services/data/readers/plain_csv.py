@@ -8,6 +8,7 @@ from services.data.readers.delimited import (
     first_row,
     has_header,
     header_names,
+    lines_above_header,
     read_lines,
     separator_of,
 )
@@ -21,7 +22,7 @@ NAME = "plain-csv"
 
 
 def sniff(head: str) -> bool:
-    """Tell whether the first line names columns of candles."""
+    """Tell whether the first line below comments names columns of candles."""
     return has_header(head)
 
 
@@ -33,8 +34,9 @@ def read(file: TextFile, given: GivenNames = GivenNames()) -> Iterator[TextRows]
     head = file.head()
     names = header_names(head)
     symbol = told_by_name(file.path, file.member).symbol
-    columns = find_columns(names, given, first_row(head, 1, len(names)), symbol)
-    return read_columns(file, 1, len(names), columns, separator_of(head))
+    header_lines = lines_above_header(head) + 1
+    columns = find_columns(names, given, first_row(head, header_lines, len(names)), symbol)
+    return read_columns(file, header_lines, len(names), columns, separator_of(head))
 
 
 def read_columns(

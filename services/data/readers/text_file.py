@@ -29,7 +29,11 @@ _BLOCK_BYTES = 4 * 2**20
 _HEAD_BYTES = 65_536
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# The longer marks first: one begins with a shorter one.
+_MARKED_ENCODINGS = {
+    **dict.fromkeys((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "UTF-32"),
+    **dict.fromkeys((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "UTF-16"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,18 +156,22 @@ def _unpacked(file: IO[bytes]) -> IO[bytes]:
 
 
 def _as_utf_8(content: IO[bytes]) -> IO[bytes]:
-    """Return a file's content, in UTF-8 where it is UTF-16 with its mark."""
-    mark = content.read(2)
+    """Return a file's content, in UTF-8 where it is UTF-16 or UTF-32 with its mark."""
+    beginning = content.read(4)
     content.seek(0)
-    return io.BufferedReader(_Utf8(content), _HEAD_BYTES) if mark in _UTF_16_MARKS else content
+    for mark, encoding in _MARKED_ENCODINGS.items():
+        if beginning.startswith(mark):
+            return io.BufferedReader(_Utf8(content, encoding), _HEAD_BYTES)
+    return content
 
 
 class _Utf8(io.RawIOBase):
-    """The content of a file in UTF-16, as UTF-8; it is read in order."""
+    """The content of a file in another encoding that has a mark, as UTF-8; it is read in order."""
 
-    def __init__(self, content: IO[bytes]) -> None:
+    def __init__(self, content: IO[bytes], encoding: str) -> None:
         self._content = content
-        self._decoder = codecs.getincrementaldecoder("utf-16")()
+        self._encoding = encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)()
         self._waiting = b""
 
     def readable(self) -> bool:
@@ -177,7 +185,7 @@ class _Utf8(io.RawIOBase):
                 self._waiting = self._decoder.decode(read, final=not read).encode()
             except UnicodeDecodeError as error:
                 raise InvalidInput.of(
-                    "file", f"it is not text: its UTF-16 is broken: {error.reason}"
+                    "file", f"it is not text: its {self._encoding} is broken: {error.reason}"
                 ) from error
             if not read:
                 break

@@ -29,6 +29,7 @@ class TextRows:
     file's order; `lines` are the n line numbers (from 1; in JSON the records' numbers). `symbol` and
     `length_s`, the candles' length in seconds, are what the content itself tells, None where it does not.
     `close_time` is when the candles close as the file writes it, n long, None where it has no such column.
+    `still_open` counts the rows that were left out because the file says that their candles had not closed.
     """
 
     lines: Sequence[int]
@@ -37,6 +38,7 @@ class TextRows:
     symbol: str | None = None
     length_s: int | None = None
     close_time: "TextColumn | None" = None
+    still_open: int = 0
 
 
 class TextFormat(Protocol):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from services.data.readers.number_column import plain_float
 from services.data.readers.text_rows import TextColumn, shown
-from services.data.readers.written_times import DateOrder, read_written
+from services.data.readers.written_times import DateOrder, read_digits, read_written
 from services.shared.candles import TimeColumn
 from services.shared.errors import InvalidInput
 
@@ -20,8 +20,9 @@ from services.shared.errors import InvalidInput
 MAX_TIME_S = (2**63 - 1) // 10**9
 
 ACCEPTED = (
-    "2024-01-31 13:00 (also with / or . between, seconds, Z, UTC, +01:00), 20240131 1300, 31.01.2024 13:00, "
-    "31/01/2024 or 01/31/2024 1:00 PM where only one order fits, or an epoch in s, ms, µs or ns"
+    "2024-01-31 13:00 (also with / or . between, seconds, Z, UTC, +01:00), 20240131, 20240131 1300, "
+    "31.01.2024 13:00, 31/01/2024 or 01/31/2024 1:00 PM where only one order fits, or an epoch in s, ms, µs "
+    "or ns"
 )
 
 # An epoch's unit is the coarsest that puts it before the year 5138, value by value: one file may hold
@@ -31,6 +32,9 @@ _TICK_UNITS = ("s", "ms", "us", "ns")
 _UNIT_LIMITS = (10**11, 10**14, 10**17)
 # Below this, a double is the very integer that was written.
 _MAX_EXACT = 2.0**53
+# A day of digits alone, or an hour or minute of it, which has an epoch's digits; so many rows show it.
+_DIGITS = re.compile(r"\s*(?:19[7-9]\d|20\d\d)(?:0[1-9]|1[0-2])[0-3]\d(?:\d\d){0,2}\s*")
+_SHOWING_ROWS = 20
 # No time is written in more.
 _MAX_CHARACTERS = 64
 
@@ -41,10 +45,13 @@ def read_times(
     """Return Unix seconds, shape (n,), and why some are no times, by position.
 
     Where there is a reason, the value means nothing. Times without offset are UTC. Times must be whole
-    seconds from 1970 to 2262. `dates` holds what earlier columns of the file told of the order of day and
-    month; `lines` are the rows' numbers. Raises InvalidInput, of the field `file`, where nothing tells the
-    order of day and month, and names the first row that leaves it open.
+    seconds from 1970 to 2262. Eight digits like 20240131 are a date where all digits are. `dates` holds what
+    earlier columns of the file told of the order of day and month; `lines` are the rows' numbers. Raises
+    InvalidInput, of the field `file`, where nothing tells the order of day and month, naming the first row
+    that leaves it open, and where times look like 2024013113.
     """
+    if any(_DIGITS.fullmatch(str(text)) for text in column[:_SHOWING_ROWS]):
+        column = _with_dates(column, lines)
     clean = _clean_times(column)
     if clean is not None:
         return clean, {}
@@ -93,6 +100,31 @@ def times_of_ticks(ticks: NDArray[np.int64], unit: str) -> tuple[TimeColumn, dic
         wrong = _wrong(int(times[position]), int(rests[position]))
         reasons[position] = f"the time {moments[position]} {wrong}"
     return times, reasons
+
+
+def _with_dates(column: TextColumn, lines: Sequence[int] | NDArray[np.int64] | None) -> TextColumn:
+    """Return a column with epochs for dates like 20240131, where all that is digits is one.
+
+    Raises InvalidInput, of the field `file`, where they are followed by an hour: that is an epoch's length.
+    """
+    texts = _short_texts(column)
+    seconds, is_date = read_digits(texts)
+    is_digits: NDArray[np.bool_] = pc.match_substring_regex(texts, r"^\s*\d+\s*$").to_numpy(
+        zero_copy_only=False
+    )
+    if not np.array_equal(is_date, is_digits):
+        return column
+    is_long = is_date & (pc.utf8_length(pc.utf8_trim_whitespace(texts)).to_numpy() > 8)
+    if is_long.any():
+        position = int(np.argmax(is_long))
+        place = "" if lines is None else f"line {lines[position]}: "
+        text = shown(texts[position].as_py().strip())
+        raise InvalidInput.of(
+            "file",
+            f"{place}the time {text} looks like a date with its hour in digits alone, which may be an epoch: "
+            "write 2024-01-31 13:00, 20240131 1300, or an epoch",
+        )
+    return pc.if_else(pa.array(is_date), pc.cast(pa.array(seconds), pa.string()), texts)
 
 
 def _clean_times(column: TextColumn) -> TimeColumn | None:

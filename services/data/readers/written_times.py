@@ -4,7 +4,7 @@ A whole column is read at once, by regular expressions that Arrow and Python und
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +25,7 @@ _CLOCK = (
     r"(?:[- ]?(?P<half>[AaPp][Mm]))?"
 )
 _SHORT_CLOCK = r"(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2})?"
-_YEAR_FIRST = r"^\s*(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})"
+_YEAR_FIRST = r"^\s*(?P<year>\d{4})(?P<mark>[-/.])(?P<one>\d{1,2})[-/.](?P<other>\d{1,2})"
 _SHORT_YEAR_FIRST = r"^\s*(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})"
 _YEAR_LAST = r"^\s*(?P<one>\d{1,2})(?P<mark>[-/.])(?P<other>\d{1,2})[-/.](?P<year>\d{4})"
 _DAY_AND_NAME = r"^\s*(?:[A-Za-z]{3}, )?(?P<day>\d{1,2})[- ](?P<name>[A-Za-z]{3})[a-z]*[- ](?P<year>\d{4})"
@@ -36,7 +36,7 @@ _FORMS = (
         f"{_YEAR_FIRST}(?:{_BEFORE_CLOCK}{_CLOCK})?{_ZONE}",
         f"{_YEAR_FIRST}{_BEFORE_CLOCK}{_SHORT_CLOCK}{_ZONE}",
     ),
-    # Eight digits alone are an epoch, and so are twelve.
+    # Fewer digits alone may be an epoch.
     f"{_SHORT_YEAR_FIRST}{_BEFORE_CLOCK}{_SHORT_CLOCK}{_ZONE}",
     f"{_SHORT_YEAR_FIRST}{_BEFORE_CLOCK}{_CLOCK}{_ZONE}",
     rf"{_SHORT_YEAR_FIRST}(?P<hour>\d{{2}})(?P<minute>\d{{2}})(?P<second>\d{{2}}){_ZONE}",
@@ -46,36 +46,67 @@ _FORMS = (
     ),
     *(f"{date}(?:{_BEFORE_CLOCK}{_CLOCK})?{_ZONE}" for date in (_DAY_AND_NAME, _NAME_AND_DAY)),
 )
+_DIGIT_FORMS = tuple(
+    f"{_SHORT_YEAR_FIRST}{clock}{_ZONE}"
+    for clock in ("", r"(?P<hour>\d{2})", r"(?P<hour>\d{2})(?P<minute>\d{2})")
+)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+# How people who write dates in this way mostly order them; nothing is usual between slashes or hyphens.
+_POINTS, _YEAR_AHEAD, _OTHERS = "day.month.year", "year/month/day", "day/month/year"
+_DAY_FIRST_MOSTLY = {_POINTS: True, _YEAR_AHEAD: False}
+# One date may be mistyped.
+_TELLING_DATES = 2
 
 
 @dataclass(slots=True)
 class DateOrder:
-    """Whether a file writes the day before the month, which all of its first dates tell together."""
+    """Whether a file writes the day before the month, by its ways of writing, as its first dates tell."""
 
-    day_first: bool | None = None
+    day_first: dict[str, bool] = field(default_factory=dict)
 
-    def decide(self, one: Numbers, other: Numbers, year: Numbers, clock_s: Numbers) -> None:
-        """Decide by dates `one/other/year`, each of shape (n,), unless it was decided before.
+    def decide(self, way: str, one: Numbers, other: Numbers, year: Numbers, clock_s: Numbers) -> bool:
+        """Return whether `one` is the day, and `other` the month, in dates of one way, each of shape (n,).
 
-        A number above 12 is a day. Without one, an order is right in which candles follow each other over
-        midnight, as no dates do whose days are months. Raises ValueError where nothing tells, or dates
-        contradict each other.
+        A number above 12 is a day. Without one, that order is right in which candles follow each other over
+        midnight, as no dates do whose days are months, and then the one that most people use. Raises
+        ValueError where nothing tells, or dates contradict each other or those before.
         """
-        if self.day_first is not None:
-            return
         is_date = (np.maximum(one, other) <= 31) & (np.minimum(one, other) <= 12)
-        day_is_first, day_is_second = bool((is_date & (one > 12)).any()), bool((is_date & (other > 12)).any())
-        if day_is_first == day_is_second and not day_is_first:
-            if (one == other).all():
-                return
-            day_is_first, day_is_second = (
+        firsts, seconds = int((is_date & (one > 12)).sum()), int((is_date & (other > 12)).sum())
+        decided, usual = self.day_first.get(way), _DAY_FIRST_MOSTLY.get(way)
+        if firsts and seconds:
+            raise ValueError("the day is first in some dates and second in others")
+        if firsts or seconds:
+            told = firsts > 0
+            is_doubtful = usual is not None and told is not usual and firsts + seconds < _TELLING_DATES
+            if is_doubtful or decided not in (None, told):
+                raise ValueError("the day is first in some dates and second in others")
+        elif decided is not None:
+            return decided
+        elif (one == other).all():
+            return True
+        else:
+            first, second = (
                 _runs_over_midnight(_days(year, month, day) * _DAY_S + clock_s)
                 for day, month in ((one, other), (other, one))
             )
-        if day_is_first == day_is_second:
-            raise ValueError("either order fits, or none")
-        self.day_first = day_is_first
+            if first == second and usual is None:
+                raise ValueError("either order fits, or none")
+            told = bool(usual) if first == second else first
+        self.day_first[way] = told
+        return told
+
+
+def read_digits(texts: pa.StringArray) -> tuple[Numbers, Truths]:
+    """Return Unix seconds of dates like 20240131, 2024013113 and 202401311300, and which texts are such.
+
+    Both are of shape (n,). Years are 1970 to 2099: other digits are epochs.
+    """
+    seconds, _, is_date = _read(texts, _DIGIT_FORMS, DateOrder(), None)
+    is_date &= _truths(pc.match_substring_regex(texts, r"^\s*(?:19[7-9]|20)\d+\s*$"))
+    return seconds, is_date
 
 
 def read_written(
@@ -85,9 +116,15 @@ def read_written(
 
     Times without an offset are in UTC. Where a text is no time, the numbers mean nothing.
     """
+    return _read(texts, _FORMS, dates, lines)
+
+
+def _read(
+    texts: pa.StringArray, forms: Sequence[str], dates: DateOrder, lines: Sequence[int] | Numbers | None
+) -> tuple[Numbers, Numbers, Truths]:
     count = len(texts)
     seconds, rest, is_time = np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.bool_)
-    for form in _FORMS:
+    for form in forms:
         if is_time.all():
             break
         matches = pc.extract_regex(texts, form)
@@ -107,7 +144,8 @@ class _Fields:
         self._matches = matches
         self._texts = texts
         self._lines = lines
-        self._names = {field.name for field in matches.type}
+        self._names = {part.name for part in matches.type}
+        self._is_year_first = matches.type.get_field_index("year") == 0
 
     def times(self, dates: DateOrder) -> tuple[Numbers, Numbers, Truths]:
         clock_s, is_clock = self._clock()
@@ -151,15 +189,24 @@ class _Fields:
         if "one" not in self._names:
             return year, self._number("month"), day
         one, other = self._number("one"), self._number("other")
-        # Between points, nobody writes the month first.
-        is_open = _truths(pc.not_equal(self._matches.field("mark"), "."))
-        if is_open.any():
-            try:
-                dates.decide(one[is_open], other[is_open], year[is_open], clock_s[is_open])
-            except ValueError as error:
-                raise self._undecided(int(np.argmax(is_open & (one != other)))) from error
-        day_first = ~is_open | (dates.day_first is not False)
+        day_first = np.zeros(len(year), np.bool_)
+        for way, is_way in self._ways().items():
+            if is_way.any():
+                try:
+                    day_first[is_way] = dates.decide(
+                        way, one[is_way], other[is_way], year[is_way], clock_s[is_way]
+                    )
+                except ValueError as error:
+                    raise self._undecided(int(np.argmax(is_way & (one != other)))) from error
         return year, np.where(day_first, other, one), np.where(day_first, one, other)
+
+    def _ways(self) -> dict[str, Truths]:
+        """Return which dates are written in which way; in ISO's, the month is first whatever stands there."""
+        mark = self._matches.field("mark")
+        if self._is_year_first:
+            return {_YEAR_AHEAD: _truths(pc.not_equal(mark, "-"))}
+        has_points = _truths(pc.equal(mark, "."))
+        return {_POINTS: has_points, _OTHERS: ~has_points}
 
     def _undecided(self, position: int) -> InvalidInput:
         text = shown(self._texts[position].as_py().strip())

@@ -1,5 +1,6 @@
 """A zip archive of one file, as Binance's archive has them."""
 
+import re
 import zipfile
 from typing import IO
 
@@ -7,6 +8,8 @@ from services.data.readers.text_rows import shown
 from services.shared.errors import InvalidInput
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+
+_OF_SYSTEMS = re.compile(r"^__MACOSX/|(?:^|/)(?:\.[^/]*|Thumbs\.db|desktop\.ini)$", re.IGNORECASE)
 
 # What is a zip archive to programs, and something else to people, by the file that makes it so.
 _KINDS = {
@@ -27,11 +30,11 @@ def open_only_file(content: IO[bytes]) -> IO[bytes]:
     for beginning, kind in _KINDS.items():
         if any(name.startswith(beginning) for name in names):
             raise InvalidInput.of("file", f"it is {kind}")
-    # macOS puts what it knows of files beside them.
+    # Systems put what they know of files beside them: macOS `__MACOSX/` and `.DS_Store`, Windows `Thumbs.db`.
     members = [
         member
         for member in archive.infolist()
-        if not member.is_dir() and not member.filename.startswith("__MACOSX/")
+        if not member.is_dir() and not _OF_SYSTEMS.search(member.filename)
     ]
     if len(members) != 1:
         told = f"{len(members):,} files" if members else "no file"

@@ -33,8 +33,14 @@ def changed(hours: int, column: str, factor: float) -> Candles:
             changed(1, "close", 1 / 1.6),
             "1 of 1,000 stored hours would change, prices by a factor of up to 1.6",
         ),
-        (changed(1, "high", 2), "factor of up to 2, at 2024-01-01 00:00 UTC: close"),
-        (changed(1, "low", 0.5), "factor of up to 2, at 2024-01-01 00:00 UTC: close"),
+        (
+            changed(1, "high", 2),
+            f"factor of up to 2, at 2024-01-01 00:00 UTC: high {CANDLES.high[0]} is stored",
+        ),
+        (
+            changed(1, "low", 0.5),
+            f"factor of up to 2, at 2024-01-01 00:00 UTC: low {CANDLES.low[0]} is stored",
+        ),
         # Of the hours that are imported, not of all.
         (changed(2, "close", 1.0001)[:100], "2 of 100 stored hours"),
         (changed(1, "close", 1.0001)[:1], "1 of 1 stored hour would change"),
@@ -46,13 +52,31 @@ async def test_one_that_changes_much_is_refused(store, cryptos, database, import
     with pytest.raises(Refused, match=told) as caught:
         await store.write_candles("AUSDT", False, import_, ConflictRule.GUARDED)
     assert str(caught.value).startswith("AUSDT: ")
-    assert "--on-conflict replace (CONFLICT_RULE_REPLACE)" in str(caught.value)
+    assert str(caught.value).endswith(": if that is right, CONFLICT_RULE_REPLACE writes it")
     assert await listed(cryptos) == before
     assert bits((await history_of(database, "AUSDT")).candles) == bits(CANDLES)
 
     counts = await store.write_candles("AUSDT", False, import_, ConflictRule.REPLACE)
     assert counts.corrected > 0
     assert bits((await history_of(database, "AUSDT")).candles[: len(import_)]) == bits(import_)
+
+
+@pytest.mark.parametrize(
+    ("import_", "told"),
+    [
+        (
+            changed(1, "close", 1.1),
+            f"1 candle, the first at 2024-01-01 00:00 UTC: close {CANDLES.close[0]} is stored, "
+            f"{CANDLES.close[0] * 1.1} is imported",
+        ),
+        (changed(2, "volume", 2), "2 candles, the first at 2024-01-01 00:00 UTC: only volumes differ"),
+    ],
+)
+async def test_the_first_difference_is_told(store, import_, told):
+    await store.write_candles("AUSDT", False, CANDLES)
+    with pytest.raises(Refused) as caught:
+        await store.write_candles("AUSDT", False, import_, ConflictRule.FAIL)
+    assert str(caught.value) == f"AUSDT has other values stored for {told}"
 
 
 @pytest.mark.parametrize(

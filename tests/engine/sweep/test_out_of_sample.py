@@ -82,6 +82,22 @@ def test_all_cryptos_have_the_mean_of_what_each_holds() -> None:
     assert figure(every, "buy_and_hold_return") == 0.25
 
 
+def test_a_crypto_without_a_result_counts_as_nothing_in_return_and_in_holding() -> None:
+    some = stitched(result([0, 1], [500, 750], buy_and_hold_return=0.5))
+    none = stitched(window(0, 2))
+    every = equal_weighted([some, none], CAPITAL, HOUR)
+    assert figure(every, "total_return") == figure(every, "buy_and_hold_return") == 0.25
+    assert math.isnan(figure(equal_weighted([none, none], CAPITAL, HOUR), "buy_and_hold_return"))
+
+
+def test_nothing_is_held_in_a_window_of_one_candle() -> None:
+    one = result([2], [500], buy_and_hold_return=math.nan)
+    assert (
+        figure(stitched(result([0, 1], [500, 750], buy_and_hold_return=0.5), one), "buy_and_hold_return")
+        == 0.5
+    )
+
+
 def test_without_any_result_there_is_cash_alone() -> None:
     curve = stitched(window(0, 4), window(4, 6))
     assert curve.equity.tolist() == [CAPITAL] * 6

@@ -74,7 +74,8 @@ class StitchedCrypto:
             figures[index] = sum(each[index] for each in results)
         figures[_EXPOSURE] = sum(each[_EXPOSURE] for each in results) / len(self._figures)
         if results:
-            figures[_HOLDING] = np.prod([1 + each[_HOLDING] for each in results]) - 1
+            # Undefined where a window is a single candle: nothing could be bought and held.
+            figures[_HOLDING] = np.nanprod([1 + each[_HOLDING] for each in results]) - 1
         return Curve(open_time_s, equity, figures)
 
 
@@ -82,7 +83,7 @@ def equal_weighted(curves: Sequence[Curve], capital: float, interval: Interval) 
     """Return the mean of curves, of which there is at least one.
 
     It has a point wherever one of them has; a curve has its last value where it has none, and before its
-    first the capital.
+    first the capital. A crypto without any result counts as 0 in return, exposure and holding.
     """
     open_time_s = _union_of_times(curve.open_time_s for curve in curves)
     equity = np.zeros(len(open_time_s))
@@ -95,9 +96,9 @@ def equal_weighted(curves: Sequence[Curve], capital: float, interval: Interval) 
     figures[_COUNTS] = every[:, _COUNTS].sum(axis=0)
     figures[_PAID] = every[:, _PAID].mean(axis=0)
     figures[_EXPOSURE] = every[:, _EXPOSURE].mean()
-    holding = every[:, _HOLDING][~np.isnan(every[:, _HOLDING])]
-    if len(holding):
-        figures[_HOLDING] = holding.mean()
+    holding = every[:, _HOLDING]
+    if not np.isnan(holding).all():
+        figures[_HOLDING] = np.nan_to_num(holding).mean()
     return Curve(open_time_s, equity, figures)
 
 

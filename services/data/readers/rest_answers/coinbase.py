@@ -5,7 +5,9 @@ https://docs.cdp.coinbase.com/api-reference/advanced-trade-api/rest-api/products
 
 from collections.abc import Iterator
 
+from services.data.readers.columns import known_names
 from services.data.readers.json_text import members, parse, records_at, rows_of_objects
+from services.data.readers.symbol_column import SYMBOL_NAMES
 from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import CANDLE_FIELDS, TextRows
 
@@ -13,8 +15,11 @@ NAME = "coinbase-json"
 
 
 def sniff(head: str) -> bool:
-    """Tell whether it is an object with `candles`; those of other exchanges are told by more than that."""
-    return "candles" in members(head)
+    """Tell whether it is an object with `candles` that have a `start`, or none of the usual names at all."""
+    names = members(head)
+    if not names.isdisjoint(SYMBOL_NAMES):
+        return False  # Coinbase does not tell it
+    return "candles" in names and ("start" in names or known_names(list(names)) == 0)
 
 
 def read(file: TextFile) -> Iterator[TextRows]:

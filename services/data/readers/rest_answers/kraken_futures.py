@@ -6,6 +6,7 @@ https://docs.kraken.com/api/docs/futures-api/charts/candles
 from collections.abc import Iterator
 
 from services.data.readers.json_text import members, parse, records_at, rows_of_objects
+from services.data.readers.symbol_column import SYMBOL_NAMES
 from services.data.readers.text_file import TextFile
 from services.data.readers.text_rows import CANDLE_FIELDS, TextRows
 
@@ -13,8 +14,9 @@ NAME = "kraken-futures-json"
 
 
 def sniff(head: str) -> bool:
-    """Tell whether it is an object with `candles` whose `time` is called so."""
-    return {"candles", "time"} <= members(head)
+    """Tell whether it is an object with `candles` whose `time` is called so, and that tells no crypto."""
+    names = members(head)
+    return {"candles", "time"} <= names and names.isdisjoint(SYMBOL_NAMES)
 
 
 def read(file: TextFile) -> Iterator[TextRows]:

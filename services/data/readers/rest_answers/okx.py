@@ -5,6 +5,7 @@ whether the candle was closed. The volume is in the base currency, but of deriva
 contracts.
 """
 
+import re
 from collections.abc import Iterator
 
 from services.data.readers.json_text import members, parse, records_at, rows_of_lists, without_open
@@ -14,11 +15,13 @@ from services.data.readers.text_rows import CANDLE_FIELDS, TextRows
 NAME = "okx-json"
 
 _WIDTHS = (7, 9)
+_SUCCESS = re.compile(r'"code"\s*:\s*"0"')
 
 
 def sniff(head: str) -> bool:
     """Tell whether it is an answer of OKX's, good or bad."""
-    return {"code", "msg", "data"} <= members(head)
+    names = members(head)
+    return {"code", "msg", "data"} <= names or ({"code", "data"} <= names and bool(_SUCCESS.search(head)))
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
