@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
+from google.rpc.code_pb2 import FAILED_PRECONDITION, NOT_FOUND
 
+from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.cli.errors import readable_errors
 from services.cli.gateway_channel import open_gateway
 from services.cli.option_names import named_options
 
 if TYPE_CHECKING:
-    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+    from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
 
 _Event = TypeVar("_Event")
+# None in the window, or fewer than an indicator needs.
+_TOO_FEW_CANDLES = (NOT_FOUND, FAILED_PRECONDITION)
+
 _Request = TypeVar("_Request", bound=Message)
 
 
@@ -40,14 +46,29 @@ async def events_of(
             call.cancel()
 
 
-async def follow(events: AsyncGenerator[Any], show: Callable[[Any], None]) -> bool:
-    """Show every event; return whether nothing failed, as their progress tells."""
-    failed = 0
+async def follow(
+    events: AsyncGenerator[Any], show: Callable[[Any], None], *, nobody_named_the_cryptos: bool = False
+) -> bool:
+    """Show every event; return whether nothing failed, as their progress tells.
+
+    Where `nobody_named_the_cryptos`, those that have too few candles are told, and are no failure: the
+    histories of all cryptos are of every length.
+    """
+    failed = excused = 0
     async with aclosing(events) as stream:
         async for event in stream:
             show(event)
             failed = max(failed, event.progress.failed)
-    return not failed
+            if nobody_named_the_cryptos and event.WhichOneof("event") == "failure":
+                has_too_few = event.failure.status.code in _TOO_FEW_CANDLES
+                # A failure of a run is of one backtest, and that of a sweep says of how many it is.
+                excused += getattr(event.failure, "backtests", 1) if has_too_few else 0
+    return failed <= excused
+
+
+def names_no_crypto(request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest) -> bool:
+    """Return whether a request is of all cryptos, and has results computed that are not there."""
+    return not request.symbols and request.cache_mode != pb.CACHE_MODE_ONLY
 
 
 def print_json(event: Message) -> None:

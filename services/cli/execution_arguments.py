@@ -34,7 +34,8 @@ def execution_message(options: ExecutionOptions) -> pb.Execution:
     for field, name in _FRACTIONS.items():
         text = getattr(options, name)
         if text is not None:
-            setattr(message, field, float(_fraction(text, name).value))
+            read = _fraction if name == "size_fraction" else _yearly
+            setattr(message, field, float(read(text, name).value))
     if options.fill is not None:
         message.fill_time = pb.FillTime.ValueType(numbers_of(pb.FillTime.DESCRIPTOR)[options.fill.name])
     if options.direction is not None:
@@ -44,7 +45,7 @@ def execution_message(options: ExecutionOptions) -> pb.Execution:
         number = numbers_of(pb.BreakRule.DESCRIPTOR)[options.breaks.name]
         message.break_rule = pb.BreakRule.ValueType(number)
     if options.size_volatility is not None:
-        volatility = _fraction(options.size_volatility, "size_volatility")
+        volatility = _yearly(options.size_volatility, "size_volatility")
         message.volatility_target.annual_volatility = float(volatility.value)
         _set(message.volatility_target, "period", options.volatility_period, "volatility_period")
     for name in ("stop_loss", "take_profit", "trailing_stop"):
@@ -84,6 +85,16 @@ def _allow_high_cost(message: pb.Execution, cost: Fraction, text: str, name: str
             reason += f", and {number}% or {float(100 * cost.value):.15g}bps if {number} percent is"
         raise InvalidInput.of(_option(name), reason)
     message.allow_high_costs = True
+
+
+def _yearly(text: str, name: str) -> Fraction:
+    """Return a rate or volatility of a year; one above 100 % has to be written with a unit."""
+    rate = _fraction(text, name)
+    if abs(rate.value) > 1 and not rate.has_unit:
+        number = text.strip()
+        reason = f"{number} would be {rate.percent} % a year: write {rate.percent}% if that is meant"
+        raise InvalidInput.of(_option(name), f"{reason}, and {number}% if {number} percent is")
+    return rate
 
 
 def _fraction(text: str, name: str) -> Fraction:

@@ -14,17 +14,24 @@ from services.cli.metric_cells import ABSENT, cell, colored, heading_of
 from services.shared.metric_order import SMALLEST_IS_BEST
 
 _ROOM_FOR_TENTHS = 100
+_COUNTED_AS_ZERO = ("sharpe_ratio", "sortino_ratio", "calmar_ratio")
 _SPARKS = "▁▂▃▄▅▆▇█"
 _SPARKLINE_WIDTH, _SHORTEST_SPARKLINE = 60, 20
 
 
 def ranked(results: Sequence[BacktestResult], metric: str = "total_return") -> list[BacktestResult]:
-    """Return the results, the best by a metric first, and those for which it is undefined last."""
+    """Return the results, the best by a metric first, and those for which it is undefined last.
+
+    A crypto without a trade has its place among the ratios at 0, as in the summary.
+    """
     sign = 1 if metric in SMALLEST_IS_BEST else -1
 
     def place(result: BacktestResult) -> tuple[bool, float, str]:
         there = result.metrics.HasField(metric)  # type: ignore[arg-type]  # a field's name
-        return not there, sign * getattr(result.metrics, metric), result.symbol
+        trades = result.metrics.trade_count + result.metrics.open_trade_count
+        counts = there or (metric in _COUNTED_AS_ZERO and not trades)
+        # What is not there reads as 0.
+        return not counts, sign * getattr(result.metrics, metric), result.symbol
 
     return sorted(results, key=place)
 

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.console import make_console
-from services.cli.event_stream import events_of, follow, print_json
+from services.cli.event_stream import events_of, follow, names_no_crypto, print_json
 from services.cli.metric_cells import metric_name, metric_names
 from services.cli.run_options import RowOptions
 from services.cli.run_view import MOST_ROWS, RunView
@@ -24,7 +24,8 @@ def run(request: pb.RunBacktestsRequest, gateway: str, jsonl: bool, rows: RowOpt
 
 
 async def _print_run(request: pb.RunBacktestsRequest, gateway: str) -> bool:
-    return await follow(events_of(gateway, lambda stub: stub.RunBacktests, request), print_json)
+    events = events_of(gateway, lambda stub: stub.RunBacktests, request)
+    return await follow(events, print_json, nobody_named_the_cryptos=names_no_crypto(request))
 
 
 async def show_run(
@@ -36,4 +37,5 @@ async def show_run(
 
 async def _show(request: pb.RunBacktestsRequest, gateway: str, view: RunView) -> bool:
     with view:
-        return await follow(events_of(gateway, lambda stub: stub.RunBacktests, request), view.show)
+        events = events_of(gateway, lambda stub: stub.RunBacktests, request)
+        return await follow(events, view.show, nobody_named_the_cryptos=names_no_crypto(request))

@@ -4,7 +4,7 @@ import asyncio
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.console import make_console
-from services.cli.event_stream import events_of, follow, print_json
+from services.cli.event_stream import events_of, follow, names_no_crypto, print_json
 from services.cli.metric_cells import metric_names
 from services.cli.sweep_view import SweepView
 
@@ -23,6 +23,6 @@ async def _sweep(
 ) -> bool:
     events = events_of(gateway, lambda stub: stub.SweepBacktests, request)
     if jsonl:
-        return await follow(events, print_json)
+        return await follow(events, print_json, nobody_named_the_cryptos=names_no_crypto(request))
     with SweepView(make_console(), columns) as view:
-        return await follow(events, view.show)
+        return await follow(events, view.show, nobody_named_the_cryptos=names_no_crypto(request))

@@ -14,9 +14,10 @@ from rich.table import Table
 from backcast.backtest.v1 import execution_pb2, result_pb2
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.run_events_pb2 import LeftOutCrypto
 from services.cli.console import CountColumn, counted, make_console, say
 from services.cli.event_stream import events_of
-from services.cli.failure_lines import failure_lines
+from services.cli.failure_lines import failure_lines, left_out_line
 from services.cli.look_ahead import Difference, first_difference
 from services.shared.interval import Interval
 
@@ -67,6 +68,8 @@ async def show_verification(
     _show(console, differences, compared)
     for line in failure_lines(failures.items()):
         say(console, f"not verified: {line}")
+    if line := left_out_line(compared[0].left_out):
+        say(console, line)
     return not differences and not failures
 
 
@@ -78,13 +81,14 @@ class _Compared:
     histories: int
     differences: list[Difference]
     failures: dict[str, str]
+    left_out: list[LeftOutCrypto]
 
 
 async def _compare(
     request: pb.RunBacktestsRequest, gateway: str, cuts: int, tell: Callable[[str], None]
 ) -> _Compared:
     """Run `request` on the whole history, and compare shorter ones with that."""
-    whole, failures, understood = await _results(request, gateway)
+    whole, failures, understood, left_out = await _results(request, gateway)
     tell("the whole history")
     histories = 0
     differences: list[Difference] = []
@@ -96,30 +100,31 @@ async def _compare(
             del shorter_request.symbols[:]
             shorter_request.symbols.extend(symbols)
             shorter_request.end_time.FromSeconds(end_s)
-            shorter, _, _ = await _results(shorter_request, gateway)
+            shorter, *_ = await _results(shorter_request, gateway)
             histories += len(shorter)
             found = (first_difference(whole[symbol], result) for symbol, result in shorter.items())
             differences += filter(None, found)
         tell(f"up to {_time(end_s)}")
-    return _Compared(len(whole), histories, differences, failures)
+    return _Compared(len(whole), histories, differences, failures, left_out)
 
 
 async def _results(
     request: pb.RunBacktestsRequest, gateway: str
-) -> tuple[dict[str, BacktestResult], dict[str, str], pb.RunBacktestsRequest]:
-    """Return results and failures by symbol, and the request with its defaults filled in."""
+) -> tuple[dict[str, BacktestResult], dict[str, str], pb.RunBacktestsRequest, list[LeftOutCrypto]]:
+    """Return results and failures by symbol, the request with its defaults filled in, and who is left out."""
     results, failures = {}, {}
+    left_out: list[LeftOutCrypto] = []
     understood = request
     async with aclosing(events_of(gateway, lambda stub: stub.RunBacktests, request)) as events:
         async for event in events:
             match event.WhichOneof("event"):
                 case "started":
-                    understood = event.started.request
+                    understood, left_out = event.started.request, list(event.started.left_out)
                 case "result":
                     results[event.result.symbol] = event.result
                 case "failure":
                     failures[event.failure.symbol] = event.failure.status.message
-    return results, failures, understood
+    return results, failures, understood, left_out
 
 
 def _ends(request: pb.RunBacktestsRequest, whole: dict[str, BacktestResult], cuts: int) -> list[int]:

@@ -114,7 +114,8 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
         cryptos = [one for one in cryptos if one.may_have_candles(window, request.interval)]
     if not cryptos:
         start, end = utc(window.start_s), utc(window.end_s)
-        raise Refused(f"none of the cryptos has a candle in the window from {start} to {end}")
+        candle = f"whole {request.interval.value} candle"
+        raise Refused(f"none of the cryptos has a {candle} in the window from {start} to {end}")
     plan = BacktestPlan(
         strategy=request.strategy,
         interval=request.interval,

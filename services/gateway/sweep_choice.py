@@ -24,7 +24,7 @@ _FEWEST_COMBINATIONS = 10
 
 def luck_message(plan: SweepPlan, table: SweepTable, winner: ReturnShape | None) -> pb.Luck:
     """Return how much luck there is in the best of the train part; `winner` are its returns there."""
-    ratios = table.in_window("sharpe_ratio", 0)
+    ratios = table.counted_in_window("sharpe_ratio", 0)
     ratios = ratios[~np.isnan(ratios)]
     luck = pb.Luck(trials=len(ratios))
     expected = _expected_maximum(plan, ratios)

@@ -92,12 +92,8 @@ class SweepTable:
         """Return the number of trades of all trials in one window, shape (combinations, cryptos)."""
         return trades_of(self._figures[:, window], axis=1)
 
-    def in_window(self, metric: str, window: int) -> Figures:
-        """Return a metric of all trials in one window by themselves, shape (combinations, cryptos)."""
-        return self._figures[:, window, METRIC_NAMES.index(metric)]
-
     def counted_in_window(self, metric: str, window: int) -> Figures:
-        """Return a metric of all trials in one window as it counts among many, shape as in `in_window`."""
+        """Return a metric of all trials in one window as it counts among many: (combinations, cryptos)."""
         index = METRIC_NAMES.index(metric)
         counted = [
             no_trade_counted(self._figures[start : start + _ROWS, window], axis=1)[:, index]

@@ -91,6 +91,10 @@ class TradedWindow:
             raise NotFound(f"there are no candles in the window{_where_they_are(candles)}")
         self._history, self._candles, self._start = history, candles, start
         self._parts, self._breaks = parts_of(candles.open_time_s, breaks, interval, start, end)
+        self._named_breaks = self._breaks
+        if history.breaks and not breaks:
+            # Breaks that are ignored are named all the same.
+            _, self._named_breaks = parts_of(candles.open_time_s, history.breaks, interval, start, end)
         # Compiled code takes columns without gaps between their values; those that are so are not copied.
         time, *values = candles[start:end].columns()
         self._traded = Candles(np.ascontiguousarray(time), *map(np.ascontiguousarray, values))
@@ -139,7 +143,7 @@ class TradedWindow:
                 equity_curve(open_time_s, simulation.equity, capital, curve_points) if wants_curve else None
             ),
             monthly_returns=(monthly_returns(open_time_s, simulation.equity, capital) if wants_curve else ()),
-            breaks=self._breaks,
+            breaks=self._named_breaks,
             parts=(
                 tuple(self._part_alone(strategy, part) for part in self._parts)
                 if self._breaks and self._execution.break_rule is BreakRule.SPLIT
