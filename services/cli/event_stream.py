@@ -16,8 +16,7 @@ from services.cli.gateway_channel import open_gateway
 from services.cli.option_names import named_options
 
 if TYPE_CHECKING:
-    from backcast.gateway.v1 import backtest_service_pb2 as pb
-from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
 
 _Event = TypeVar("_Event")
 # None in the window, or fewer than an indicator needs.

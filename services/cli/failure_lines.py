@@ -32,8 +32,8 @@ def left_out_line(left_out: Sequence[LeftOutCrypto]) -> str | None:
         one = left_out[0]
         first, last = (time.ToDatetime() for time in (one.first_candle_time, one.last_candle_time))
         return (
-            f"[yellow]{one.symbol} is left out: it has no whole candle in the window "
-            f"(its hours go from {first:%Y-%m-%d} to {last:%Y-%m-%d})[/yellow]"
+            f"[yellow]{one.symbol} ({first:%Y-%m-%d} to {last:%Y-%m-%d}) is left out: no whole candle in the "
+            "window[/yellow]"
         )
     symbols = sorted(one.symbol for one in left_out)
     rest = ", …" if len(symbols) > _MOST_SYMBOLS else ""

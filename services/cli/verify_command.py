@@ -68,8 +68,8 @@ async def show_verification(
     _show(console, differences, compared)
     for line in failure_lines(failures.items()):
         say(console, f"not verified: {line}")
-    if line := left_out_line(compared[0].left_out):
-        say(console, line)
+    if left_out := left_out_line(compared[0].left_out):
+        say(console, left_out)
     return not differences and not failures
 
 

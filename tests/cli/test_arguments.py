@@ -77,6 +77,7 @@ def test_nothing_given_is_left_to_the_gateway():
         ({"slippage_bps": "0.05%"}, {"slippageBps": 5.0}),
         ({"fee": "-0.1%", "slippage": "-5bps"}, {"feeRate": -0.001, "slippageBps": -5.0}),
         ({"borrow_rate": "10%", "funding_rate": "-500bps"}, {"borrowRate": 0.1, "fundingRate": -0.05}),
+        ({"borrow_rate": "-150%"}, {"borrowRate": -1.5}),
         ({"size_fraction": "50%"}, {"equityFraction": 0.5}),
         ({"size_volatility": "40 %"}, {"volatilityTarget": {"annualVolatility": 0.4}}),
         ({"stop_loss": "500bps"}, {"stopLoss": {"fraction": 0.05}}),
@@ -162,6 +163,16 @@ def test_options_of_an_execution(options, fields):
         (
             {"fee": "0,1%"},
             "--fee: '0,1%' is not a fraction like 0.1%, 10bps or 0.001, with a point and no comma",
+        ),
+        (
+            {"funding_rate": "10"},
+            "--funding-rate: 10 would be 1000 % a year: write 1000% if that is meant, "
+            "and 10% if 10 percent is",
+        ),
+        (
+            {"size_volatility": "40"},
+            "--size-volatility: 40 would be 4000 % a year: write 4000% if that is meant, "
+            "and 40% if 40 percent is",
         ),
         ({"borrow_rate": "10%%"}, "--borrow-rate: '10%%' is not a fraction like 0.1%, 10bps or 0.001"),
         ({"funding_rate": "1_0"}, "--funding-rate: '1_0' is not a fraction like 0.1%, 10bps or 0.001"),

@@ -138,6 +138,10 @@ def test_rows_are_sorted_by_any_metric() -> None:
     # Where it is undefined, a crypto comes last.
     assert order_of(shown(*RESULTS, sort="sharpe_ratio")) == ["AUSDT", "LUNAUSDT", "BUSDT"]
     assert order_of(shown(*RESULTS, sort="max_drawdown")) == ["BUSDT", "AUSDT", "LUNAUSDT"]
+    # A crypto without a trade counts with a ratio of 0.
+    idle = result("IDLEUSDT", total_return=0.0) | {"metrics": {"trade_count": 0, "open_trade_count": 0}}
+    with_idle = order_of(shown(*RESULTS, idle, sort="sharpe_ratio"))
+    assert with_idle == ["AUSDT", "IDLEUSDT", "LUNAUSDT", "BUSDT"]
     equal = [ParseDict({"result": one}, pb.RunBacktestsResponse()).result for one in RESULTS]
     assert [one.symbol for one in ranked(equal, "trade_count")] == ["AUSDT", "BUSDT", "LUNAUSDT"]
 
@@ -163,10 +167,10 @@ def test_what_is_left_out_is_one_sentence() -> None:
     assert left_out_line(started.left_out) is None
     ParseDict({"leftOut": [{"symbol": f"C{number}"} for number in range(7)]}, started)
     assert left_out_line(started.left_out) == (
-        "[yellow]7 cryptos are left out: they have no candles in the window (C0, C1, C2, C3, C4, …)[/yellow]"
+        "[yellow]7 cryptos are left out: they have no whole candle in the window (C0, C1, C2, C3, C4, …)[/yellow]"
     )
     assert any(
-        line.startswith("ODDUSDT is left out: it has no candles in the window (2017-07-14")
+        line.startswith("ODDUSDT (2017-07-14 to ")
         for line in shown(*RESULTS)
     )
 

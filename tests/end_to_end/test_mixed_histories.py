@@ -111,7 +111,8 @@ async def test_where_nothing_is_left_it_is_said(gateway: "BacktestServiceAsyncSt
         await run(gateway, asked(endTime="2001-01-01T00:00:00Z"))
     assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert caught.value.details() == (
-        "none of the cryptos has a candle in the window from 2000-01-02 00:00 UTC to 2001-01-01 00:00 UTC"
+        "none of the cryptos has a whole 1h candle in the window "
+        "from 2000-01-02 00:00 UTC to 2001-01-01 00:00 UTC"
     )
 
 
@@ -119,10 +120,23 @@ async def test_the_command_says_it_in_one_sentence_and_succeeds(cli: Cli, presen
     symbols = ",".join([*MANY, OLD, NEW])
     finished = await cli("run", "rsi", "--symbols", symbols, "--exclude", MANY[1], "--sort", "max_drawdown")
     assert finished.status == 0
-    assert f"2 cryptos are left out: they have no candles in the window ({NEW}, {OLD})\n" in finished.out
+    assert f"2 cryptos are left out: they have no whole candle in the window ({NEW}, {OLD})\n" in finished.out
     assert MANY[1] not in finished.out
     unknown = await cli("run", "rsi", "--exclude", "MIXNOPEUSDT")
     assert (unknown.status, unknown.out) == (1, "")
     assert unknown.err.startswith("backcast: --exclude: there is no crypto 'MIXNOPEUSDT'")
     unknown = await cli("run", "rsi", "--columns", "cagr,luck")
     assert unknown.err.startswith("backcast: --columns: there is no metric 'luck'")
+
+
+async def test_a_history_that_is_too_short_fails_no_run_of_all(
+    cli: Cli, data_service: "MarketDataServiceAsyncStub", present_s: int
+) -> None:
+    short = "MIXSHORTUSDT"
+    await import_candles(data_service, short, random_candles(9, 10, present_s - 10 * 3600))
+    everything = await cli("run", "ma_cross", "--cache", "bypass")
+    assert f"{short}: its indicators need 50 candles, and there are 10" in everything.out
+    assert everything.status == 0
+    # Who names it is told that it failed.
+    named = await cli("run", "ma_cross", "--symbols", f"{short},{MANY[0]}")
+    assert named.status == 1

@@ -202,7 +202,7 @@ def test_refused_only_where_no_part_is_long_enough():
     with pytest.raises(Refused, match=message):
         run(candles, Rsi(14), [break_of(13, 14), break_of(27, 28)])
     ignored = replace(FREE, break_rule=IGNORE)
-    assert run(candles, Rsi(14), [break_of(13, 14), break_of(27, 28)], ignored).breaks == ()
+    assert run(candles, Rsi(14), [break_of(13, 14), break_of(27, 28)], ignored).warmup_candles == 0
 
 
 def test_a_part_that_is_too_short_has_the_signals_that_are_defined_in_it():
@@ -235,7 +235,8 @@ def test_a_candle_with_prices_of_both_sides_is_none():
     assert result.metrics.total_return == pytest.approx(0.2)
     ignored = run(days, BuyAndHold(), [noon], replace(FREE, break_rule=IGNORE), interval=Interval.DAY_1)
     assert ignored.metrics.total_return == pytest.approx(599)
-    assert (ignored.coverage.missing_candles, ignored.breaks) == (0, ())
+    # It is named all the same.
+    assert (ignored.coverage.missing_candles, ignored.breaks) == (0, (noon,))
 
 
 @pytest.mark.parametrize(

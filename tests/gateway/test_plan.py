@@ -145,7 +145,8 @@ def test_where_nothing_is_left_it_is_said() -> None:
     with pytest.raises(Refused) as caught:
         planned(asked(start_s=START_S + 1000 * DAY_S, end_s=START_S + 1001 * DAY_S), *MANY)
     assert str(caught.value) == (
-        "none of the cryptos has a candle in the window from 2026-09-27 00:00 UTC to 2026-09-28 00:00 UTC"
+        "none of the cryptos has a whole 1h candle in the window "
+        "from 2026-09-27 00:00 UTC to 2026-09-28 00:00 UTC"
     )
 
 

@@ -91,3 +91,14 @@ def test_step_by_step_it_is_the_same() -> None:
     assert sum(count_overfitted(few, slice(n, n + 99)) for n in range(0, 6435, 99)) / 12_870 == (
         probability_of_overfitting(few)
     )
+
+
+def test_equals_on_paper_are_equals() -> None:
+    # With one block that is not 0, a Sharpe ratio does not depend on how far from 0 the block is.
+    random = np.random.default_rng(3)
+    signs = np.zeros((24, 8))
+    signs[np.arange(24), random.integers(0, 8, 24)] = random.choice([-1.0, 1.0], 24)
+    expected = probability_of_overfitting(signs)
+    for _ in range(20):
+        sizes = random.uniform(0.001, 0.1, (24, 1))
+        assert probability_of_overfitting(signs * sizes) == expected

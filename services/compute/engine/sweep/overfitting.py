@@ -73,9 +73,9 @@ def _sharpe_ratios(by_block: Returns, squares: Returns, choices: NDArray[np.int6
     around_mean = total_of_squares - total * total / size
     flat = around_mean <= _ROUNDING * total_of_squares
     around_mean[flat] = 1.0
-    ratios = np.where(flat, 0.0, total / size / np.sqrt(around_mean / (size - 1)))
+    ratios: Returns = np.where(flat, 0.0, total / size / np.sqrt(around_mean / (size - 1)))
     # With one block that is not 0, the ratio is the same whatever the block's return is: not by its last bit.
-    return np.round(ratios, _DECIMALS)
+    return np.round(ratios, _DECIMALS, out=ratios)
 
 
 def _overfitted(chosen_by: Returns, tested_by: Returns) -> int:
