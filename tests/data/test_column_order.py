@@ -143,11 +143,11 @@ def test_a_few_rows_with_the_close_first_are_not_read_as_opens(read: Read, count
 
 
 def seven(*behind: int) -> str:
-    """Return lines whose last two columns are these of volume, trades, VWAP, turnover, whole turnover."""
+    """Return lines whose last two columns are these of volume, trades, VWAP, turnover, both whole."""
     lines = []
     for hour, row in enumerate(candles(24, START_S)):
         average = round((row[2] + row[3]) / 2, 2)
-        columns = (row[5], 7 + hour, average, average * row[5], round(average * row[5]))
+        columns = (row[5], 7 + hour, average, average * row[5], round(average * row[5]), round(row[5]))
         lines.append(f"{','.join(map(str, (*row[:5], *(columns[place] for place in behind))))}\n")
     return "".join(lines)
 
@@ -166,7 +166,8 @@ def test_seven_columns_are_krakens_in_any_order_of_prices(read: Read) -> None:
         ((0, 3), "the last is not whole, and so is no number of trades"),
         ((0, 4), "two are the volume, in the crypto and in the currency"),
         ((2, 1), "more than one of them may be the volume"),
-        ((2, 0), "more than one of them may be the volume"),
+        ((2, 5), "more than one of them may be the volume"),
+        ((2, 0), "the last is not whole, and so is no number of trades"),
     ],
 )
 def test_seven_other_columns_are_refused(read: Read, behind: tuple[int, int], reason: str) -> None:

@@ -25,7 +25,7 @@ _USUAL: Order = (0, 1, 2, 3, 4)
 # Open, high, low and close among the four prices.
 _KNOWN = ((0, 1, 2, 3), (2, 1, 0, 3), (0, 2, 3, 1))  # the usual order, Coinbase's, Bitfinex's
 # So many rows tell the order; the rules of candles hold the others to it.
-TELLING_ROWS = 10_000
+_TELLING_ROWS = 10_000
 # Fewer steps from candle to candle may lie near by chance.
 _TELLING_STEPS = 10
 _FEWEST_STEPS = 2
@@ -146,8 +146,8 @@ def _is_forward(
 
 def _order_of_texts(rows: TextRows) -> Order | None:
     """Return the order that the first rows tell; None where none of them is all numbers."""
-    time, *values_as_text = (column[:TELLING_ROWS] for column in rows.columns[:6])
-    times, reasons = read_times(time, lines=rows.lines[:TELLING_ROWS])
+    time, *values_as_text = (column[:_TELLING_ROWS] for column in rows.columns[:6])
+    times, reasons = read_times(time, lines=rows.lines[:_TELLING_ROWS])
     values = numbers_of(values_as_text)
     is_good = np.isfinite(values.sum(axis=0))
     is_good[list(reasons)] = False

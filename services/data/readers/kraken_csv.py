@@ -3,21 +3,22 @@
 Others write seven columns too, with an average price or the turnover among them: the values tell.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 
 import numpy as np
 
-from services.data.readers.column_order import TELLING_ROWS, ordered
+from services.data.readers.column_order import ordered
 from services.data.readers.delimited import (
+    MAX_LINE_CHARACTERS,
     is_headerless,
     read_lines,
     refuse_unknown_header,
     separator_of,
+    split_line,
 )
 from services.data.readers.number_style import numbers_of
 from services.data.readers.text_file import TextFile
-from services.data.readers.text_rows import TextRows
+from services.data.readers.text_rows import CANDLE_FIELDS, TextRows
 from services.shared.errors import InvalidInput
 
 NAME = "kraken-csv"
@@ -37,23 +38,19 @@ def read(file: TextFile) -> Iterator[TextRows]:
     """
     head = file.head()
     refuse_unknown_header(head, _WIDTH)
-    rows = read_lines(file, 0, _WIDTH, range(_WIDTH), separator_of(head))
-    return _without_trades(ordered(rows))
+    separator = separator_of(head)
+    _refuse_other_columns(head, separator)
+    return ordered(read_lines(file, 0, _WIDTH, range(len(CANDLE_FIELDS)), separator))
 
 
-def _without_trades(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
-    is_checked = False
-    for rows in blocks:
-        if not is_checked and rows.lines:
-            _refuse_other_columns(rows)
-            is_checked = True
-        yield replace(rows, columns=rows.columns[:-1])
-
-
-def _refuse_other_columns(rows: TextRows) -> None:
-    """Raise InvalidInput where the last column is no number of trades."""
-    values = numbers_of([column[:TELLING_ROWS] for column in rows.columns[1:]])
-    _, high, low, _, volume, trades = values[:, np.isfinite(values).all(axis=0)]
+def _refuse_other_columns(head: str, separator: str) -> None:
+    """Raise InvalidInput where the last column is no number of trades, as the rows at the top tell."""
+    lines = [split_line(line, separator) for line in head.split("\n") if len(line) <= MAX_LINE_CHARACTERS]
+    rows = [fields for fields in lines if len(fields) == _WIDTH]
+    values = numbers_of([[fields[position] for fields in rows] for position in range(1, _WIDTH)])
+    values = values[:, np.isfinite(values).all(axis=0)]
+    low, high = values[:4].min(axis=0), values[:4].max(axis=0)
+    volume, trades = values[4:]
     if (trades != np.floor(trades)).any():
         raise _not_krakens("the last is not whole, and so is no number of trades")
     is_traded = (volume > 0) & (trades > 0)
