@@ -167,12 +167,10 @@ def test_what_is_left_out_is_one_sentence() -> None:
     assert left_out_line(started.left_out) is None
     ParseDict({"leftOut": [{"symbol": f"C{number}"} for number in range(7)]}, started)
     assert left_out_line(started.left_out) == (
-        "[yellow]7 cryptos are left out: they have no whole candle in the window (C0, C1, C2, C3, C4, …)[/yellow]"
+        "[yellow]7 cryptos are left out: they have no whole candle in the window "
+        "(C0, C1, C2, C3, C4, …)[/yellow]"
     )
-    assert any(
-        line.startswith("ODDUSDT (2017-07-14 to ")
-        for line in shown(*RESULTS)
-    )
+    assert any(line.startswith("ODDUSDT (2017-07-14 to ") for line in shown(*RESULTS))
 
 
 @pytest.mark.parametrize(("later", "some"), [(1, "1 crypto has"), (12, "12 cryptos have")])

@@ -133,7 +133,7 @@ async def test_a_history_that_is_too_short_fails_no_run_of_all(
     cli: Cli, data_service: "MarketDataServiceAsyncStub", present_s: int
 ) -> None:
     short = "MIXSHORTUSDT"
-    await import_candles(data_service, short, random_candles(9, 10, present_s - 10 * 3600))
+    await import_candles(data_service, short, random_candles(9, 10, END_S - 10 * HOUR_S))
     everything = await cli("run", "ma_cross", "--cache", "bypass")
     assert f"{short}: its indicators need 50 candles, and there are 10" in everything.out
     assert everything.status == 0
