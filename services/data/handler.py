@@ -34,10 +34,13 @@ from services.shared.clock import EARLIEST_S, LATEST_S
 from services.shared.errors import InvalidInput
 from services.shared.interval import Interval
 from services.shared.paging import MAX_SYMBOLS, page_size
-from services.shared.symbols import canonical_symbol, kind_of
+from services.shared.symbols import Kind, canonical_symbol, kind_of
 
 # Of columns in a message, so that it stays below 1 MiB.
 BLOCK_BYTES = 960_000
+
+
+_KINDS = {kind: crypto_pb2.CryptoKind.Value(f"CRYPTO_KIND_{kind.name}") for kind in Kind}
 
 
 class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
@@ -196,7 +199,7 @@ def _crypto_message(crypto: Crypto) -> crypto_pb2.Crypto:
         fingerprint=crypto.fingerprint,
         synthetic=crypto.synthetic,
         fingerprint_before=crypto.fingerprint_before or "",
-        kind=crypto_pb2.CryptoKind.Value(f"CRYPTO_KIND_{kind_of(crypto.symbol).name}"),
+        kind=_KINDS[kind_of(crypto.symbol)],
     )
 
 

@@ -22,6 +22,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from services.shared.errors import InvalidInput
 
@@ -61,6 +62,9 @@ _SCRIPTS = (
 WORD = f"[A-Z0-9{''.join(_SCRIPTS)}]+"
 DAY = r"\d{6}|\d{1,2}[A-Z]{3}\d{2}"
 PERPETUAL_WORD = "PERP|PERPETUAL|SWAP"
+
+# More symbols than there are: every run of all cryptos reads each of them again.
+_MOST_KEPT = 16_384
 
 _EXCHANGE = re.compile(r"([A-Z0-9]+):")
 # CoinAPI's names of spot pairs.
@@ -149,6 +153,7 @@ def canonical_symbol(text: str, field: str = "symbol") -> str:
     return parse_symbol(text, field).canonical
 
 
+@lru_cache(maxsize=_MOST_KEPT)
 def kind_of(symbol: str) -> Kind:
     """Return what is traded under a canonical symbol, or under one of an earlier version."""
     return parse_symbol(renamed(symbol) or symbol).kind
@@ -167,6 +172,8 @@ def renamed(symbol: str) -> str | None:
     return f"{symbol[:-6]}_{symbol[-6:]}" if is_dated else None
 
 
+# What is no symbol raises, and is not kept.
+@lru_cache(maxsize=_MOST_KEPT)
 def _parsed(text: str) -> Symbol:
     """Read a symbol in upper case; raise ValueError, which tells why, where it is none."""
     if exchange := _EXCHANGE.match(text):
