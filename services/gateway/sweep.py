@@ -78,6 +78,19 @@ class SweepRun:
                 if self._ranking_changed and now - best_at >= _BEST_S:
                     best_at = now
                     yield await asyncio.to_thread(self._best)
+        # Its threads are at work while the table is made and sent.
+        overfitting = asyncio.create_task(overfitting_message(self._plan, self._table))
+        try:
+            async with aclosing(self._ending(overfitting)) as ending:
+                async for event in ending:
+                    yield event
+        finally:
+            overfitting.cancel()
+
+    async def _ending(
+        self, overfitting: "asyncio.Task[pb.Overfitting | None]"
+    ) -> AsyncGenerator[SweepBacktestsResponse]:
+        """Yield what is told when all chunks are there."""
         yield SweepBacktestsResponse(progress=self._progress)
         for failure in self._failure_messages():
             yield SweepBacktestsResponse(failure=failure)
@@ -93,7 +106,7 @@ class SweepRun:
             async with aclosing(self._walk_forward(summary.walk_forward)) as events:
                 async for event in events:
                     yield event
-        await self._fill(summary)
+        await self._fill(summary, overfitting)
         yield SweepBacktestsResponse(summary=summary)
 
     def _empty_table(self) -> SweepTable:
@@ -167,7 +180,9 @@ class SweepRun:
         if deflated is not None:
             message.deflated_sharpe_ratio = deflated
 
-    async def _fill(self, summary: pb.SweepSummary) -> None:
+    async def _fill(
+        self, summary: pb.SweepSummary, overfitting: "asyncio.Task[pb.Overfitting | None]"
+    ) -> None:
         """Fill in what a summary has besides the walk forward."""
         summary.progress.CopyFrom(self._progress)
         summary.cache_state = self._chunks.cache_state
@@ -179,9 +194,9 @@ class SweepRun:
             shape = await self._returns_of(winners[0]) if winners and computes else None
             luck = await asyncio.to_thread(luck_message, self._plan, self._table, shape)
             summary.luck.CopyFrom(luck)
-        overfitting = await overfitting_message(self._plan, self._table)
-        if overfitting is not None:
-            summary.overfitting.CopyFrom(overfitting)
+        probability = await overfitting
+        if probability is not None:
+            summary.overfitting.CopyFrom(probability)
         summary.elapsed.FromNanoseconds(int((time.monotonic() - self._arrived_at) * 1e9))
 
     async def _returns_of(self, trial: int) -> ReturnShape | None:
