@@ -19,6 +19,7 @@ from services.shared.break_messages import break_from, state_from, state_to
 from services.shared.breaks import BreakState
 from services.shared.clock import utc
 from services.shared.errors import InvalidInput
+from services.shared.interval import Interval
 from services.shared.symbols import canonical_symbol
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ async def _check(stub: "MarketDataServiceAsyncStub", requests: "dict[str, pb.Upd
     seen: set[int] = set()
     for option, request in requests.items():
         after_s = request.after_time.seconds
+        if after_s % Interval.HOUR_1.seconds:
+            raise InvalidInput.of(option, "is not a full hour")
         if after_s in seen:
             raise InvalidInput.of(option, f"is about the break at {utc(after_s)}, as another option is")
         seen.add(after_s)

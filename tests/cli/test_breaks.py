@@ -73,7 +73,11 @@ async def test_they_are_listed_and_corrected(cli: Cli, tmp_path: Path) -> None:
         ),
         (
             ("--confirm", "2031-01-01", "--remove", "2024-01-02T02:00"),
-            "after_time: CLIBOTHUSDT has no candle",
+            "--confirm: CLIBOTHUSDT has no break at 2031-01-01",
+        ),
+        (
+            ("--add", "2031-01-01", "--remove", "2024-01-02T02:00"),
+            "--add: CLIBOTHUSDT has no candle",
         ),
         (
             ("--remove", "2024-01-02T02:00", "--reset", "2024-01-01T05:00"),

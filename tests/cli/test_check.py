@@ -78,7 +78,7 @@ async def test_an_unknown_symbol_is_named_in_one_line(cli: Cli, tmp_path: Path) 
     await _imported(cli, tmp_path)
     for symbol, reason in (
         ("NOSUCH", "backcast: SYMBOL: there is no crypto 'NOSUCH'\n"),
-        ("CHECKUSD", "backcast: SYMBOL: there is no crypto 'CHECKUSD': did you mean CHECKUSDT?\n"),
+        ("CHECKUSD", "backcast: SYMBOL: there is no crypto 'CHECKUSD': did you mean CHECKUSDT"),
         ("a b", "SYMBOL: 'a b' is not a"),
     ):
         finished = await cli("data", "check", "CHECKUSDT", symbol)
