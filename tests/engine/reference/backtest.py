@@ -74,6 +74,8 @@ def backtest(candles, strategy, interval_s, window, execution, known_signals=Non
     """
     columns = Columns(*(column.tolist() for column in candles.columns()))
     all_times = columns.time_s
+    # Breaks that are ignored are named all the same.
+    named = breaks
     if execution.break_rule is BreakRule.IGNORE:
         breaks = ()
     columns = _without_both_sides(columns, breaks, interval_s)
@@ -119,7 +121,7 @@ def backtest(candles, strategy, interval_s, window, execution, known_signals=Non
         share = own_share[-1]
     capital = execution.initial_capital
     expected, missing, longest_gap = figures.coverage_of(times, window, interval_s)
-    cutting = [one for one in breaks if _is_between(one, times, interval_s)]
+    cutting = [one for one in named if _is_between(one, times, interval_s)]
     return Outcome(
         warmup_candles=warmup,
         expected_candles=expected,
