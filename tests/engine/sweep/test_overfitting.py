@@ -15,8 +15,9 @@ from services.compute.engine.sweep.overfitting import count_overfitted, probabil
 
 
 def sharpe_ratio(returns: list[float]) -> float:
+    # To nine decimals, so that what is equal on paper is equal.
     deviation = stdev(returns)
-    return fmean(returns) / deviation if deviation > 0 else 0.0
+    return round(fmean(returns) / deviation, 9) if deviation > 0 else 0.0
 
 
 def by_the_paper(returns: np.ndarray) -> float:
