@@ -21,6 +21,8 @@ TickColumn = NDArray[np.int64]
 MAX_TICKS = 2**53
 # Real quotes have up to 18 decimals; 10^22 is the last power of ten that a double holds exactly.
 MAX_SCALE = 18
+# A decimal of more digits than these is not the only one that reads as its double: ticks can be one off.
+_CERTAIN_TICKS = 10**15
 _SAMPLE = 256
 
 
@@ -62,7 +64,7 @@ def exact_sums(values: PriceColumn, starts: NDArray[np.intp], scale: int = 0) ->
     """
     scale = scale_for(values, scale)
     ticks = to_ticks(values, scale)
-    noisy = np.logical_or.reduceat(ticks < 0, starts)
+    noisy = np.logical_or.reduceat((ticks < 0) | (ticks > _CERTAIN_TICKS), starts)
     sums = np.add.reduceat(np.where(ticks < 0, 0, ticks), starts)
     result: PriceColumn = sums / 10.0**scale
     ends = np.append(starts[1:], len(values))
