@@ -33,20 +33,33 @@ def ema(values: PriceColumn, period: int) -> PriceColumn:
 
 @kernel(1, types.int64)
 def _sma(values: PriceColumn, runs: Runs, period: int, result: PriceColumn) -> None:
-    tail = np.empty(period)
+    # Sums of a block's head and of the next block's tail are independent: the processor adds both at a time.
+    # Tails are kept in turn in the two halves.
+    tails = np.empty(2 * period)
     for r in range(len(runs)):
-        start, end = runs[r, 0], runs[r, 1]
-        for block in range(start, end - period + 1, period):
-            last = block + period - 1
-            pivot, total = values[last], 0.0
-            for i in range(period - 1, -1, -1):
-                total += values[block + i] - pivot
-                tail[i] = total
-            result[last] = pivot + tail[0] / period
-            total = 0.0
-            for i in range(1, min(period, end - last)):
+        last, end = runs[r, 0] + period - 1, runs[r, 1]
+        tail, next_tail = 0, period
+        pivot, total = values[last], 0.0
+        for i in range(period):
+            total += values[last - i] - pivot
+            tails[period - 1 - i] = total
+        while True:
+            result[last] = pivot + tails[tail] / period
+            next_last = last + period
+            if next_last >= end:
+                break
+            next_pivot, total, next_total = values[next_last], 0.0, 0.0
+            tails[next_tail + period - 1] = 0.0
+            for i in range(1, period):
                 total += values[last + i] - pivot
-                result[last + i] = pivot + (tail[i] + total) / period
+                result[last + i] = pivot + (tails[tail + i] + total) / period
+                next_total += values[next_last - i] - next_pivot
+                tails[next_tail + period - 1 - i] = next_total
+            last, pivot, tail, next_tail = next_last, next_pivot, next_tail, tail
+        total = 0.0
+        for i in range(1, end - last):
+            total += values[last + i] - pivot
+            result[last + i] = pivot + (tails[tail + i] + total) / period
 
 
 @kernel(1, types.int64)

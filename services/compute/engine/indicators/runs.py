@@ -58,7 +58,7 @@ def run_by_run(
     if any(len(column) != length for column in columns):
         raise ValueError(f"the columns have different lengths: {[len(column) for column in columns]}")
     result = np.empty(length)
-    largest = max([_largest(column) for column in columns])
+    largest = max([magnitude_bits(column) for column in columns])
     if largest < _INFINITY and length >= shortest:
         runs = np.array([[0, length]])
         result[: shortest - 1] = np.nan
@@ -74,7 +74,7 @@ def run_by_run(
 def defined_together(*columns: PriceColumn) -> tuple[PriceColumn, ...]:
     """Return the columns, each undefined where any of them is: for indicators made of others."""
     columns = tuple(np.ascontiguousarray(column, np.float64) for column in columns)
-    if max([_largest(column) for column in columns]) < _INFINITY:
+    if max([magnitude_bits(column) for column in columns]) < _INFINITY:
         return columns
     defined = _defined(columns)
     return tuple(np.where(defined, column, np.nan) for column in columns)
@@ -93,7 +93,7 @@ _HUGE = (1023 + 400) << 52
 
 
 @compiled(COLUMN)
-def _largest(column: PriceColumn) -> int:
+def magnitude_bits(column: PriceColumn) -> int:
     """Return the largest magnitude, as bits: one look that tells whether all is defined and none is huge."""
     largest = 0
     for bits in column.view(np.int64):

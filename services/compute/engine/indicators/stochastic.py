@@ -20,12 +20,12 @@ def stochastic(
     Source: George C. Lane, Lane's Stochastics, Technical Analysis of Stocks & Commodities, 1984.
     """
     high, low, close = defined_together(high, low, close)
-    k = sma(_place(lowest(low, period), highest(high, period), close), smoothing)
+    k = sma(place(lowest(low, period), highest(high, period), close), smoothing)
     return k, sma(k, d_period)
 
 
 @compiled(COLUMN, COLUMN, COLUMN)
-def _place(low: PriceColumn, high: PriceColumn, close: PriceColumn) -> PriceColumn:
+def place(low: PriceColumn, high: PriceColumn, close: PriceColumn) -> PriceColumn:
     """Return where between low and high the close is, in percent; NaN where undefined or too large."""
     place = np.empty(len(close))
     for t in range(len(close)):

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.compute.engine.indicators.stochastic import place
 from services.compute.engine.rules.check import constants_of
-from services.compute.engine.rules.exact import ExactValues, decided_by_rounding
+from services.compute.engine.rules.exact import PLACE, ExactValues, decided_by_rounding, in_basic_functions
 from services.compute.engine.rules.functions import FUNCTIONS, parts_of
-from services.compute.engine.rules.nodes import Call, Column, Expression, Number
-from services.compute.engine.rules.rounding import Accuracy, Rounding, positions_within
+from services.compute.engine.rules.nodes import Call, Column, Expression, Number, call
+from services.compute.engine.rules.rounding import Bounds, Rounding, positions_within
 from services.shared.candles import Candles, PriceColumn
 
 Flags = NDArray[np.bool_]
@@ -43,6 +44,18 @@ _ZERO = Number(0.0)
 _CROSSES = {"crosses_above": ("greater", "less_equal"), "crosses_below": ("less", "greater_equal")}
 
 
+def _made_of_kept_parts(node: Call) -> bool:
+    """Return whether a stochastic is made of series that other expressions share with it.
+
+    Of columns, that is: other series, undefined in different places, are first made undefined together.
+    """
+    if node.function == "stochastic_d":
+        return True
+    return node.function == "stochastic_k" and all(
+        isinstance(series, Column) for series in node.arguments[:3]
+    )
+
+
 class Evaluation:
     """Values of checked expressions over `candles`; every part is computed once, and kept."""
 
@@ -51,7 +64,7 @@ class Evaluation:
         self._kept: OrderedDict[object, NDArray[Any]] = OrderedDict()
         self._bytes = 0
         self._exact = ExactValues(candles)
-        self._accuracies: dict[Expression, Accuracy] = {}
+        self._bounds = Bounds()
 
     def condition(self, expression: Expression) -> Flags:
         """Return where a condition holds: bool of shape (n,), read-only."""
@@ -59,7 +72,9 @@ class Evaluation:
 
     def series(self, expression: Expression) -> PriceColumn:
         """Return the values of a series: float64 of shape (n,), NaN where it is undefined; read-only."""
-        value = self._value(expression)
+        return self._column(self._value(expression))
+
+    def _column(self, value: Any) -> PriceColumn:
         return value if isinstance(value, np.ndarray) else np.full(len(self.candles), value)
 
     def _value(self, node: Expression) -> Any:
@@ -71,6 +86,17 @@ class Evaluation:
         kept = self._find(node)
         if kept is not None:
             return kept
+        if _made_of_kept_parts(node):
+            value = self._value(in_basic_functions(node))
+        elif node.function == PLACE:
+            value = self._place(*node.arguments)
+        else:
+            value = self._computed(node)
+        if isinstance(value, np.ndarray):
+            self._keep(node, value)
+        return value
+
+    def _computed(self, node: Call) -> Any:
         function = FUNCTIONS[node.function]
         of = self.series if function.is_indicator else self._value
         inputs = [of(child) for child in node.arguments[: len(function.inputs)]]
@@ -81,11 +107,14 @@ class Evaluation:
         if function.part is not None:
             # Both bands, or a line and its signal: what wants one of them mostly wants the other.
             for name, part in parts_of(function.compute).items():
-                self._keep(Call(name, node.arguments), value[part])
+                if name != node.function:
+                    self._keep(Call(name, node.arguments), value[part])
             return value[function.part]
-        if isinstance(value, np.ndarray):
-            self._keep(node, value)
         return value
+
+    def _place(self, high: Expression, low: Expression, close: Expression, period: Expression) -> PriceColumn:
+        bounds = self.series(call("lowest", low, period)), self.series(call("highest", high, period))
+        return place(*bounds, self.series(close))
 
     def _truth(self, node: Expression, *, holds: bool) -> Flags:
         """Return where a condition is true (`holds`), or where it is false; the undefined is neither."""
@@ -116,27 +145,31 @@ class Evaluation:
         return truth
 
     def _compare(self, name: str, arguments: tuple[Expression, ...]) -> Flags:
-        left, right = (self._value(child) for child in arguments)
-        truth = _COMPARISONS[name](left, right)
+        left, right = arguments
+        left_value, right_value = self._value(left), self._value(right)
+        truth = _COMPARISONS[name](left_value, right_value)
         truth = truth if isinstance(truth, np.ndarray) else np.full(len(self.candles), truth)
-        if decided_by_rounding(*arguments):
-            positions, order = self._close_calls(*arguments)
-            truth[positions] = _COMPARISONS[name](order, 0)
+        if decided_by_rounding(left, right):
+            positions, order = self._close_calls(left, right, left_value, right_value)
+            if len(positions):
+                truth[positions] = _COMPARISONS[name](order, 0)
         return truth
 
-    def _close_calls(self, left: Expression, right: Expression) -> NDArray[np.int64]:
+    def _close_calls(
+        self, left: Expression, right: Expression, left_value: Any, right_value: Any
+    ) -> NDArray[np.int64]:
         """Return the candles at which rounding could decide a comparison, and the exact order there.
 
         Shape (2, k): the positions, and -1, 0 or 1 where left is below right, equal, or above. Both series
-        have exact values.
+        have exact values; their float64 values are given as columns, or as floats.
         """
         key = ("close calls", left, right)
         kept: NDArray[np.int64] | None = self._find(key)
         if kept is not None:
             return kept
         # Made anew each time: kept, it would make a cycle, which frees columns later than they could be.
-        tolerance = Rounding(self.candles, self.series, self._accuracies).tolerance(left, right)
-        positions = positions_within(self.series(left), self.series(right), tolerance)
+        tolerance = Rounding(self.candles, self.series, self._bounds).tolerance(left, right)
+        positions = positions_within(self._column(left_value), self._column(right_value), tolerance)
         calls = np.array([positions, self._exact.order(left, right, positions)]) if len(positions) else _NONE
         self._keep(key, calls)
         return calls
@@ -145,7 +178,7 @@ class Evaluation:
         """Return the values of a series, 0 where it is 0 on paper: nothing can be divided by it there."""
         if not decided_by_rounding(node, _ZERO):
             return value
-        positions, order = self._close_calls(node, _ZERO)
+        positions, order = self._close_calls(node, _ZERO, value, 0.0)
         zeros = positions[order == 0]
         if not len(zeros):
             return value

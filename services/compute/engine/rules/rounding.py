@@ -6,27 +6,44 @@ says, they are compared exactly.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from services.compute.engine.indicators.runs import COLUMN, compiled
-from services.compute.engine.rules.check import constants_of
+from services.compute.engine.indicators.runs import COLUMN, compiled, magnitude_bits
+from services.compute.engine.rules.check import columns_of_expression, constants_of
 from services.compute.engine.rules.exact import PLACE, in_basic_functions
 from services.compute.engine.rules.functions import FUNCTIONS
-from services.compute.engine.rules.nodes import Call, Expression, Number, call
+from services.compute.engine.rules.nodes import Call, Column, Expression, Number, call
 from services.shared.candles import Candles, PriceColumn
 
 # Half the distance from 1 to the next float64, and the distance of those next to 0.
 _UNIT = 2.0**-53
 _SMALLEST = 2.0**-1074
 
-_NOWHERE = np.empty(0, np.intp)
+# With prices from here on, no rounding error of a price falls below the smallest float64.
+_LEAST_SCALABLE = 2.0**-800
+# These are as many times larger as all that they read is; so are multiples by a number.
+_HOMOGENEOUS = frozenset(
+    (
+        *("add", "subtract", "negate", "shift", "highest", "lowest", "sma", "wma", "stddev", "momentum"),
+        *("true_range", "bollinger_lower", "bollinger_upper"),
+    )
+)
 
 Bound = float | PriceColumn
 """The same at every candle, or a column of shape (n,)."""
+
+
+@dataclass(slots=True)
+class Bounds:
+    """What was found out about some candles: the largest magnitudes of columns, and bounds of expressions."""
+
+    largest: dict[str, float] = field(default_factory=dict)
+    accuracies: dict[Expression, "Accuracy"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +60,28 @@ class Accuracy:
 
 def positions_within(left: PriceColumn, right: PriceColumn, tolerance: Bound) -> NDArray[np.intp]:
     """Return the indices at which two columns of shape (n,) differ by no more than the tolerance."""
-    # Mostly there are none: to count them looks at many values at once.
-    if not isinstance(tolerance, np.ndarray) and not _count_within(left, right, tolerance):
-        return _NOWHERE
-    with np.errstate(all="ignore"):
-        return np.flatnonzero(np.abs(left - right) <= tolerance)
+    if isinstance(tolerance, np.ndarray):
+        with np.errstate(all="ignore"):
+            return np.flatnonzero(np.abs(left - right) <= tolerance)
+    return _positions_within(left, right, tolerance)
 
 
 @compiled(COLUMN, COLUMN, types.float64)
-def _count_within(left: PriceColumn, right: PriceColumn, tolerance: float) -> int:
+def _positions_within(left: PriceColumn, right: PriceColumn, tolerance: float) -> NDArray[np.intp]:
+    # Mostly there are none: to count them looks at many values at once.
     count = 0
     for t in range(len(left)):
         count += abs(left[t] - right[t]) <= tolerance
-    return count
+    positions, found = np.empty(count, np.int64), 0
+    for start in range(0, len(left) if count else 0, 256):
+        left_here, right_here, here = left[start : start + 256], right[start : start + 256], 0
+        for t in range(len(left_here)):
+            here += abs(left_here[t] - right_here[t]) <= tolerance
+        for t in range(len(left_here) if here else 0):
+            if abs(left_here[t] - right_here[t]) <= tolerance:
+                positions[found] = start + t
+                found += 1
+    return positions
 
 
 def _widest(bound: Bound) -> float:
@@ -66,56 +92,72 @@ def _widest(bound: Bound) -> float:
 class Rounding:
     """Bounds for expressions over `candles` that have exact values (see `exact`).
 
-    `series` gives the float64 values of an expression; what something is divided by is looked at. `kept` are
-    bounds that were found before on the same candles; others are added.
+    `series` gives the float64 values of an expression; what something is divided by is looked at. `kept` is
+    what was found before on the same candles; more is added.
     """
 
     def __init__(
         self,
         candles: Candles,
         series: Callable[[Expression], PriceColumn],
-        kept: dict[Expression, Accuracy],
+        kept: Bounds,
     ) -> None:
         self._candles, self._series, self._kept = candles, series, kept
 
     def tolerance(self, left: Expression, right: Expression) -> Bound:
         """Return the distance from which on the float64 values of two series are in the right order."""
+        if (scaled := self._scaled_tolerance(left, right)) is not None:
+            return scaled
         with np.errstate(all="ignore"):
-            first, second = self._of(left), self._of(right)
-            return first.error + second.error + 2 * _UNIT * (first.magnitude + second.magnitude)
+            return _tolerance(self.bounds(left), self.bounds(right))
 
-    def _of(self, node: Expression) -> Accuracy:
+    def _scaled_tolerance(self, left: Expression, right: Expression) -> float | None:
+        """Return the tolerance as a multiple of the largest price, where it is one."""
+        relative = _relative_tolerance(left, right)
+        if relative is None:
+            return None
+        columns, multiple = relative
+        largest = max([self._largest(column) for column in columns])
+        return largest * multiple if largest > _LEAST_SCALABLE else None
+
+    def bounds(self, node: Expression) -> Accuracy:
+        """Return the bounds of an expression."""
         if isinstance(node, Call):
             return self._of_call(in_basic_functions(node))
         if isinstance(node, Number):
             return _read(abs(node.value))
-        if node not in self._kept:
-            values = getattr(self._candles, node.name)
-            self._kept[node] = _read(max(float(values.max()), -float(values.min())) if len(values) else 0.0)
-        return self._kept[node]
+        return _read(self._largest(node.name))
+
+    def _largest(self, column: str) -> float:
+        """Return the largest magnitude in a column, which holds finite values."""
+        largest = self._kept.largest.get(column)
+        if largest is None:
+            bits = magnitude_bits(getattr(self._candles, column))
+            largest = self._kept.largest[column] = float(np.int64(bits).view(np.float64))
+        return largest
 
     def _of_call(self, node: Call) -> Accuracy:
         name, arguments = node.function, node.arguments
         if name == PLACE:
-            if node not in self._kept:
-                self._kept[node] = self._place(arguments)
-            return self._kept[node]
+            if node not in self._kept.accuracies:
+                self._kept.accuracies[node] = self._place(arguments)
+            return self._kept.accuracies[node]
         if name in _BINARY:
-            return _BINARY[name](*map(self._of, arguments))
+            return _BINARY[name](*map(self.bounds, arguments))
         if name == "divide":
             left, right = arguments
-            return _quotient(self._of(left), self._of(right), self._series(left), self._series(right))
+            return _quotient(self.bounds(left), self.bounds(right), self._series(left), self._series(right))
         if name == "true_range":
             widest = self._widest_of(arguments)
             return _sum(widest, widest)
         # These look at several candles.
-        inner = self._of(arguments[0])
+        inner = self.bounds(arguments[0])
         inner = Accuracy(_widest(inner.magnitude), _widest(inner.error))
         (period,) = constants_of(FUNCTIONS[name], node)
         return inner.off_by(_WINDOW_UNITS[name](period) * _UNIT * inner.magnitude)
 
     def _widest_of(self, series: tuple[Expression, ...]) -> Accuracy:
-        inputs = [self._of(child) for child in series]
+        inputs = [self.bounds(child) for child in series]
         magnitudes, errors = (
             [_widest(getattr(each, name)) for each in inputs] for name in ("magnitude", "error")
         )
@@ -125,18 +167,69 @@ class Rounding:
         high, low, close, period = arguments
         widest = self._widest_of(arguments[:3])
         difference = _sum(widest, widest)
-        highest, lowest = (
-            self._series(call(name, series, period)) for name, series in (("highest", high), ("lowest", low))
-        )
-        room = highest - lowest
+        bounds = (self._series(call("lowest", low, period)), self._series(call("highest", high, period)))
+        least, place = _least_room(*bounds, self._series(close))
         # Without room it is 50, exactly.
-        room[room == 0] = np.nan
-        least = float(np.fmin.reduce(np.abs(room), initial=np.inf))
         if least == np.inf:
             return Accuracy(50.0, 0.0)
-        place = _widest(np.abs((self._series(close) - lowest) / room))
         quotient = _quotient(difference, difference, place * least, least)
         return _product(quotient, Accuracy(100.0, 0.0))
+
+
+class _OfUnitPrices(Rounding):
+    """Bounds for homogeneous expressions, which need no candles, over prices of up to 1."""
+
+    def __init__(self) -> None:
+        super().__init__(Candles.empty(), lambda _: np.empty(0), Bounds())
+
+    def _largest(self, column: str) -> float:
+        return 1.0
+
+
+@lru_cache(maxsize=4096)
+def _relative_tolerance(left: Expression, right: Expression) -> tuple[tuple[str, ...], float] | None:
+    """Return the columns that two series read, and the tolerance in units of their largest magnitude.
+
+    None where the tolerance is no multiple of that magnitude.
+    """
+    if not (_is_homogeneous(left) and _is_homogeneous(right)):
+        return None
+    rounding = _OfUnitPrices()
+    tolerance = _tolerance(rounding.bounds(left), rounding.bounds(right))
+    assert isinstance(tolerance, float)
+    columns = columns_of_expression(left) | columns_of_expression(right)
+    return tuple(sorted(columns)), tolerance
+
+
+def _is_homogeneous(node: Expression) -> bool:
+    if not isinstance(node, Call):
+        return isinstance(node, Column)
+    if node.function == "multiply":
+        first, second = node.arguments
+        return isinstance(first, Number) and _is_homogeneous(second)
+    series = node.arguments[: len(FUNCTIONS[node.function].inputs)]
+    return node.function in _HOMOGENEOUS and all(map(_is_homogeneous, series))
+
+
+def _tolerance(first: Accuracy, second: Accuracy) -> Bound:
+    return first.error + second.error + 2 * _UNIT * (first.magnitude + second.magnitude)
+
+
+@compiled(COLUMN, COLUMN, COLUMN)
+def _least_room(low: PriceColumn, high: PriceColumn, close: PriceColumn) -> tuple[float, float]:
+    """Return the least distance above 0 of low and high, and the closes' greatest from low in such units.
+
+    Infinity and 0 where there is none.
+    """
+    least, widest = np.inf, 0.0
+    for t in range(len(low)):
+        room = abs(high[t] - low[t])
+        if room > 0.0:
+            least = min(least, room)
+            # A division for each would take longer than all the rest.
+            if abs(close[t] - low[t]) > widest * room:
+                widest = abs(close[t] - low[t]) / room
+    return least, widest * (1.0 + 4.0 * _UNIT)
 
 
 def _read(magnitude: float) -> Accuracy:
@@ -161,6 +254,8 @@ def _product(left: Accuracy, right: Accuracy) -> Accuracy:
 
 def _times(first: Bound, second: Bound) -> Bound:
     """Return the product of two bounds: what is exact stays exact, however large the other one is."""
+    if not (isinstance(first, np.ndarray) or isinstance(second, np.ndarray)):
+        return first * second if first and second else 0.0
     product: PriceColumn = np.where((first == 0) | (second == 0), 0.0, first * second)
     return product if product.ndim else float(product)
 
