@@ -112,19 +112,6 @@ class CandleTable:
         open_time_s, *ticks = np.array(rows[::-1], np.int64).reshape(-1, 1 + len(columns)).T
         return open_time_s, numbers(columns, ticks, scales)
 
-    async def partial(self, end_s: int) -> tuple[TimeColumn, NDArray[np.int64]]:
-        """Return the times of longer candles before `end_s` that miss hours, and of how many each is made."""
-        # The number stands in the statement: it is the one of the index of these candles.
-        hours = self.interval.seconds // Interval.HOUR_1.seconds
-        rows = await self.connection.fetch(
-            f"SELECT extract(epoch FROM ts)::bigint, candle_count FROM {self.name} "
-            f"WHERE crypto_id = $1 AND ts < to_timestamp($2) AND candle_count < {hours} ORDER BY ts",
-            self.crypto_id,
-            end_s,
-        )
-        open_time_s, counts = np.array(rows, np.int64).reshape(-1, 2).T
-        return open_time_s, counts
-
     async def candles(self, scales: Scales, start_s: int = EARLIEST_S, end_s: int = LATEST_S) -> Candles:
         """Return the candles that open from `start_s` to before `end_s`."""
         open_time_s, values = await self.values(VALUE_COLUMNS, scales, start_s, end_s)

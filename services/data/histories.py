@@ -4,12 +4,13 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
 import numpy as np
 
 from services.data.break_table import StoredBreak, breaks_of
-from services.data.candle_tables import CandleTable, Scales, numbers
+from services.data.candle_tables import CANDLE_TABLES, CandleTable, Scales, numbers
 from services.data.cryptos import CryptoStore
 from services.data.database import Database
 from services.data.ticks import TickColumn
@@ -127,9 +128,10 @@ class Histories:
         ):
             ids = [request.crypto_id for request in requests]
             known = [request.known_fingerprint for request in requests]
-            rows = await connection.fetch(_STATES, ids, known, LATEST_S, EARLIEST_S)
+            rows = await connection.fetch(_states(query.interval), ids, known, LATEST_S, EARLIEST_S)
             states = {row["crypto_id"]: _State(**row) for row in rows}
-            breaks = await breaks_of(connection, ids)
+            broken = [state.crypto_id for state in states.values() if state.has_breaks]
+            breaks = await breaks_of(connection, broken) if broken else {}
             read = {
                 crypto_id: await state.read(CandleTable(connection, crypto_id, query.interval), query)
                 for crypto_id, state in states.items()
@@ -138,7 +140,7 @@ class Histories:
         return await asyncio.to_thread(
             lambda: [
                 states[each.crypto_id].history(
-                    each.symbol, query, *read[each.crypto_id], breaks[each.crypto_id]
+                    each.symbol, query, *read[each.crypto_id], breaks.get(each.crypto_id, [])
                 )
                 if each.crypto_id in states
                 else History.of_deleted(each.symbol, query.columns)
@@ -162,7 +164,10 @@ def _grouped(requests: list[_Request], columns: int) -> Iterator[list[_Request]]
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What is known of a crypto's candles without reading one; times are of hourly candles."""
+    """What is known of a crypto's candles without reading one; times are of hourly candles.
+
+    `partial` are the opening times of the longer candles that miss hours, and how many hours each has.
+    """
 
     crypto_id: int
     fingerprint: str
@@ -172,6 +177,8 @@ class _State:
     first_s: int | None
     last_s: int | None
     changed_from_s: int | None
+    has_breaks: bool
+    partial: list[tuple[int, int]]
 
     def unchanged_before_s(self, interval: Interval) -> int | None:
         """Return the time before which a reader has the candles; None where it has none."""
@@ -183,23 +190,22 @@ class _State:
             return LATEST_S
         return self.last_s + Interval.HOUR_1.seconds - interval.seconds + 1
 
-    async def read(
-        self, table: CandleTable, query: HistoryQuery
-    ) -> tuple[TimeColumn, list[TickColumn], PartialCandles]:
-        """Read the times and the ticks that are asked for and not known, and which candles miss hours."""
+    def partial_candles(self, interval: Interval) -> PartialCandles:
+        """Return which candles miss hours, of those whose time has passed by the end of the data."""
+        open_time_s, hours = np.array(self.partial, np.int64).reshape(-1, 2).T
+        is_over = open_time_s < self.over_before_s(interval)
+        return PartialCandles(open_time_s[is_over], hours[is_over])
+
+    async def read(self, table: CandleTable, query: HistoryQuery) -> tuple[TimeColumn, list[TickColumn]]:
+        """Read the times and the ticks that are asked for and not known."""
         start_s = max(query.start_s, self.unchanged_before_s(query.interval) or query.start_s)
-        over_before_s = self.over_before_s(query.interval)
-        end_s = min(query.end_s, over_before_s)
-        if query.interval is Interval.HOUR_1:
-            partial = PartialCandles.none()
-            if self.is_gapless and query.limit is None:
-                # To read the times would take a third of the time.
-                ticks = await table.ticks(query.columns, start_s, end_s)
-                return self._hours(start_s, end_s), ticks, partial
-        else:
-            partial = PartialCandles(*await table.partial(over_before_s))
+        end_s = min(query.end_s, self.over_before_s(query.interval))
+        if query.interval is Interval.HOUR_1 and self.is_gapless and query.limit is None:
+            # To read the times would take a third of the time.
+            ticks = await table.ticks(query.columns, start_s, end_s)
+            return self._hours(start_s, end_s), ticks
         open_time_s, *ticks = await table.ticks(("ts", *query.columns), start_s, end_s, query.limit)
-        return open_time_s, ticks, partial
+        return open_time_s, ticks
 
     def _hours(self, start_s: int, end_s: int) -> TimeColumn:
         """Return the opening times from `start_s` to before `end_s` of a history that has all hours."""
@@ -214,7 +220,6 @@ class _State:
         query: HistoryQuery,
         open_time_s: TimeColumn,
         ticks: list[TickColumn],
-        partial: PartialCandles,
         breaks: list[StoredBreak],
     ) -> History:
         """Return what was read as numbers."""
@@ -226,7 +231,7 @@ class _State:
             open_time_s,
             dict(zip(query.columns, columns, strict=True)),
             breaks,
-            partial,
+            self.partial_candles(query.interval),
         )
 
 
@@ -250,8 +255,26 @@ SELECT crypto_id, fingerprint::text, price_scale, volume_scale,
             WHERE crypto_id = cryptos.crypto_id AND known.fingerprint::text = known_fingerprint
                 AND later.change_id > known.change_id
         )
-    END AS changed_from_s
+    END AS changed_from_s,
+    EXISTS (SELECT FROM breaks WHERE breaks.crypto_id = cryptos.crypto_id) AS has_breaks,
+    {partial} AS partial
 FROM unnest($1::integer[], $2::text[]) WITH ORDINALITY AS asked (crypto_id, known_fingerprint, place)
 JOIN cryptos USING (crypto_id)
 ORDER BY place
 """
+
+
+@cache
+def _states(interval: Interval) -> str:
+    """Return the statement that reads the states; one statement, as each costs a round trip."""
+    if interval is Interval.HOUR_1:
+        return _STATES.format(partial="'{}'::bigint[]")
+    # The number stands in the statement: it is the one of the index of these candles.
+    hours = interval.seconds // Interval.HOUR_1.seconds
+    return _STATES.format(
+        partial=f"""ARRAY (
+        SELECT ARRAY[extract(epoch FROM ts)::bigint, longer.candle_count]
+        FROM {CANDLE_TABLES[interval]} AS longer
+        WHERE longer.crypto_id = cryptos.crypto_id AND longer.candle_count < {hours} ORDER BY ts
+    )"""
+    )
