@@ -41,7 +41,7 @@ protos: .venv/installed
 	@$(BIN)/pip install --quiet --upgrade pip==26.3
 	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@# The engine's machine code is made now, and not three times at once when services start first.
-	@$(BIN)/python -c 'import services.compute.engine'
+	@$(BIN)/python -c 'import services.engine'
 	@touch $@
 
 # Where the other backtesters cannot be installed, the benchmark says so and measures the rest; the next

@@ -12,7 +12,7 @@ import pytest
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.local.stack import LocalStack, StackSettings
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub

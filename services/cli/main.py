@@ -12,17 +12,17 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from services.cli import db_commands
-from services.cli.option_groups import takes_groups
-from services.cli.run_options import (
+from services.cli.commands import db as db_commands
+from services.cli.options.groups import takes_groups
+from services.cli.options.run_options import (
     CandleOptions,
     ExecutionOptions,
     RowOptions,
     RunOptions,
     StrategyOptions,
 )
-from services.data.conflict_rule import ConflictRule
-from services.shared.errors import BackcastError
+from services.domain.conflict_rule import ConflictRule
+from services.domain.errors import BackcastError
 
 app = typer.Typer(
     help="Tells how a trading strategy would have done on hundreds of cryptos.",
@@ -75,9 +75,9 @@ def run(
     ] = Format.TABLE,
 ) -> None:
     """Backtest a strategy. Exit status 0 only where every crypto succeeded."""
-    from services.cli import run_command
-    from services.cli.run_request import run_request
-    from services.shared.settings import load_settings
+    from services.cli.commands import run as run_command
+    from services.cli.options.run_request import run_request
+    from services.settings import load_settings
 
     request = run_request(
         strategy, candles, execution, detail=detail, curve_points=curve_points, options=options
@@ -95,9 +95,9 @@ def verify(
     cuts: Annotated[int, typer.Option(help="How many shorter histories.", min=1, max=1000)] = 8,
 ) -> None:
     """Prove that a run never looked ahead: repeat it on shorter histories, and compare."""
-    from services.cli import verify_command
-    from services.cli.run_request import run_request
-    from services.shared.settings import load_settings
+    from services.cli.commands import verify as verify_command
+    from services.cli.options.run_request import run_request
+    from services.settings import load_settings
 
     request = run_request(strategy, candles, execution)
     if not verify_command.verify(request, load_settings().gateway, cuts):
@@ -142,9 +142,9 @@ def sweep(
     ] = Format.TABLE,
 ) -> None:
     """Backtest every combination of parameters. Exit status 0 only where every backtest succeeded."""
-    from services.cli import sweep_command
-    from services.cli.sweep_request import sweep_request
-    from services.shared.settings import load_settings
+    from services.cli.commands import sweep as sweep_command
+    from services.cli.options.sweep_request import sweep_request
+    from services.settings import load_settings
 
     request = sweep_request(
         *(strategy, param or [], candles, execution),
@@ -169,7 +169,7 @@ def rules(
     ] = None,
 ) -> None:
     """Show a strategy as rules, to be changed and run: `backcast run rules --entry … --exit …`."""
-    from services.cli.rules_command import print_language, print_rules
+    from services.cli.commands.rules import print_language, print_rules
 
     if strategy is None:
         print_language()
@@ -206,8 +206,8 @@ def import_(
     ] = None,
 ) -> None:
     """Import candles from files; their formats are told by their content."""
-    from services.cli.import_command import import_files
-    from services.shared.settings import load_settings
+    from services.cli.commands.import_candles import import_files
+    from services.settings import load_settings
 
     if not import_files(paths, symbol, interval, on_conflict, map_ or [], load_settings().gateway):
         raise typer.Exit(1)
@@ -223,8 +223,8 @@ def check(
     ] = Format.TABLE,
 ) -> None:
     """Show gaps, breaks, candles without volume, first and last, and what looks wrong of what is stored."""
-    from services.cli.check_command import check_histories
-    from services.shared.settings import load_settings
+    from services.cli.commands.check import check_histories
+    from services.settings import load_settings
 
     check_histories(symbols or [], load_settings().gateway, format_ is Format.JSONL)
 
@@ -253,8 +253,8 @@ def breaks(
     ] = None,
 ) -> None:
     """Show where histories were relisted or redenominated, and correct it by hand."""
-    from services.cli import breaks_command
-    from services.shared.settings import load_settings
+    from services.cli.commands import breaks as breaks_command
+    from services.settings import load_settings
 
     said = {"--confirm": confirm, "--add": add, "--remove": remove, "--reset": reset}
     breaks_command.breaks(symbols or [], said, load_settings().gateway)
@@ -266,8 +266,8 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete cryptos: their candles of all lengths, and what is cached of them cannot be reached any more."""
-    from services.cli.delete_command import delete_cryptos
-    from services.shared.settings import load_settings
+    from services.cli.commands.delete import delete_cryptos
+    from services.settings import load_settings
 
     if not delete_cryptos(symbols, yes, load_settings().gateway):
         raise typer.Exit(1)
@@ -276,8 +276,8 @@ def delete(
 @app.command()
 def runs() -> None:
     """List the runs under way, and those that can be watched again."""
-    from services.cli.runs_command import list_runs
-    from services.shared.settings import load_settings
+    from services.cli.commands.runs import list_runs
+    from services.settings import load_settings
 
     list_runs(load_settings().gateway)
 
@@ -291,8 +291,8 @@ def watch(
     ] = Format.TABLE,
 ) -> None:
     """Watch a run of `backcast run`, or take it up where its stream broke."""
-    from services.cli.runs_command import watch_run
-    from services.shared.settings import load_settings
+    from services.cli.commands.runs import watch_run
+    from services.settings import load_settings
 
     if not watch_run(run_id, after, load_settings().gateway, format_ is Format.JSONL):
         raise typer.Exit(1)
@@ -301,8 +301,8 @@ def watch(
 @app.command()
 def cancel(run_id: Annotated[str, typer.Argument(help="Which run; `backcast runs` lists them.")]) -> None:
     """End a run, whoever watches it."""
-    from services.cli.runs_command import cancel_run
-    from services.shared.settings import load_settings
+    from services.cli.commands.runs import cancel_run
+    from services.settings import load_settings
 
     cancel_run(run_id, load_settings().gateway)
 
@@ -310,8 +310,8 @@ def cancel(run_id: Annotated[str, typer.Argument(help="Which run; `backcast runs
 @app.command()
 def cryptos() -> None:
     """List the cryptos that have candles."""
-    from services.cli.list_commands import list_cryptos
-    from services.shared.settings import load_settings
+    from services.cli.commands.lists import list_cryptos
+    from services.settings import load_settings
 
     list_cryptos(load_settings().gateway)
 
@@ -319,8 +319,8 @@ def cryptos() -> None:
 @app.command()
 def strategies() -> None:
     """List the strategies and their parameters."""
-    from services.cli.list_commands import list_strategies
-    from services.shared.settings import load_settings
+    from services.cli.commands.lists import list_strategies
+    from services.settings import load_settings
 
     list_strategies(load_settings().gateway)
 
@@ -332,8 +332,8 @@ def up(
     ] = None,
 ) -> None:
     """Run everything on this machine: embedded servers and the three services, until Ctrl-C."""
-    from services.cli.up_command import up as run_up
-    from services.shared.settings import load_settings
+    from services.cli.commands.up import up as run_up
+    from services.settings import load_settings
 
     run_up(load_settings(), data_dir)
 
@@ -341,8 +341,8 @@ def up(
 @app.command()
 def sample() -> None:
     """Write a made-up market to try things on: 211 cryptos, one year of hourly candles."""
-    from services.cli.sample_command import sample as write_sample
-    from services.shared.settings import load_settings
+    from services.cli.commands.sample import sample as write_sample
+    from services.settings import load_settings
 
     write_sample(load_settings().gateway)
 
@@ -355,7 +355,7 @@ def token(
     ] = "run",
 ) -> None:
     """Make a token for a client of the gateway: `backcast token NAME >> FILE` adds it to its file."""
-    from services.cli.token_command import print_token
+    from services.cli.commands.token import print_token
 
     print_token(name, rights)
 
@@ -363,7 +363,7 @@ def token(
 @app.command()
 def demo() -> None:
     """Show everything once, on a made-up market; leaves nothing behind."""
-    from services.cli.demo_command import demo as run_demo
+    from services.cli.commands.demo import demo as run_demo
 
     run_demo()
 
@@ -373,8 +373,8 @@ def health(address: Annotated[str, typer.Argument(help="Where it listens, withou
     """Exit with status 0 where the service at ADDRESS is ready: for the health checks of containers."""
     import asyncio
 
+    from services.domain.errors import Unavailable
     from services.local.health import is_serving
-    from services.shared.errors import Unavailable
 
     if not asyncio.run(is_serving(address)):
         raise Unavailable(f"not ready: {address}")
@@ -385,8 +385,8 @@ def serve(service: Annotated[Service, typer.Argument(help="Which service.")]) ->
     """Run one service, configured by environment (BACKCAST_…), until SIGINT or SIGTERM."""
     import asyncio
 
-    from services.shared.logs import configure_logs, failures_logged
-    from services.shared.settings import load_settings
+    from services.settings import load_settings
+    from services.telemetry.logs import configure_logs, failures_logged
 
     configure_logs(service.value)
     match service:

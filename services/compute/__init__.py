@@ -1,0 +1,1 @@
+"""The compute service: runs backtests and sweeps on worker processes."""

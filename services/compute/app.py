@@ -7,23 +7,23 @@ from functools import partial
 
 from backcast.compute.v1 import compute_service_pb2, compute_service_pb2_grpc
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.compute.backtests import Backtester
 from services.compute.candles.column_files import ColumnFiles
-from services.compute.candles.column_supply import ColumnSupply
+from services.compute.candles.column_provider import ColumnSupply
 from services.compute.candles.served import ServedSupply
 from services.compute.candles.source import CandleSource
-from services.compute.compute_metrics import watch_pool
 from services.compute.handler import ComputeHandler
-from services.compute.sweeps import Sweeper
-from services.compute.task_runner import TaskRunner
+from services.compute.metrics import watch_pool
+from services.compute.tasks.backtests import Backtester
+from services.compute.tasks.runner import TaskRunner
+from services.compute.tasks.sweeps import Sweeper
 from services.compute.workers.dask_cluster import DaskCluster
 from services.compute.workers.pool import WorkerPool
-from services.shared.access import services_only
-from services.shared.observation import observed
-from services.shared.rpc_channel import open_channel
-from services.shared.rpc_server import ServedService, serve
-from services.shared.settings import Settings
-from services.shared.tls import channel_credentials
+from services.rpc.access import services_only
+from services.rpc.channel import open_channel
+from services.rpc.server import ServedService, serve
+from services.rpc.tls import channel_credentials
+from services.settings import Settings
+from services.telemetry.observation import observed
 
 SERVICE_NAME = compute_service_pb2.DESCRIPTOR.services_by_name["ComputeService"].full_name
 

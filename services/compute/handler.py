@@ -5,23 +5,23 @@ from contextlib import aclosing
 
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1 import compute_service_pb2_grpc
-from services.compute.backtest_task import Backtest
-from services.compute.backtests import Backtester, BacktestJob
-from services.compute.candles.place import CryptoData
-from services.compute.compute_metrics import count_backtest, count_chunk
-from services.compute.engine import Window
-from services.compute.engine.curves import FEWEST_POINTS
-from services.compute.result_messages import result_message
-from services.compute.sweep_messages import sweep_job, sweep_response
-from services.compute.sweeps import Sweeper
-from services.compute.task_runner import Outcome
-from services.shared.backtest_messages import detail_from, execution_from, strategy_from
-from services.shared.candle_messages import interval_from
-from services.shared.clock import EARLIEST_S, LATEST_S
-from services.shared.errors import BackcastError, InvalidInput
-from services.shared.paging import MAX_SYMBOLS
-from services.shared.rpc_status import status_of
-from services.shared.symbols import canonical_symbol
+from services.compute.candles.location import CryptoData
+from services.compute.messages.results import result_message
+from services.compute.messages.sweeps import sweep_job, sweep_response
+from services.compute.metrics import count_backtest, count_chunk
+from services.compute.tasks.backtest import Backtest
+from services.compute.tasks.backtests import Backtester, BacktestJob
+from services.compute.tasks.runner import Outcome
+from services.compute.tasks.sweeps import Sweeper
+from services.domain.errors import BackcastError, InvalidInput
+from services.domain.symbols import canonical_symbol
+from services.domain.times import EARLIEST_S, LATEST_S
+from services.engine import Window
+from services.engine.curves import FEWEST_POINTS
+from services.rpc.status import status_of
+from services.wire.backtests import detail_from, execution_from, strategy_from
+from services.wire.candles import interval_from
+from services.wire.paging import MAX_SYMBOLS
 
 
 class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):

@@ -1,0 +1,1 @@
+"""The data service: stores candles and serves them."""

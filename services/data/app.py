@@ -3,19 +3,19 @@
 from functools import partial
 
 from backcast.marketdata.v1 import market_data_service_pb2, market_data_service_pb2_grpc
-from services.data.break_store import BreakStore
-from services.data.candle_store import CandleStore
-from services.data.cryptos import CryptoStore
-from services.data.data_metrics import watch_connections
-from services.data.database import Database
 from services.data.handler import MarketDataHandler
-from services.data.histories import Histories
-from services.data.migrate import migrate
-from services.data.upkeep import upkeep
-from services.shared.access import services_only
-from services.shared.observation import observed
-from services.shared.rpc_server import ServedService, serve
-from services.shared.settings import Settings
+from services.data.maintenance.daily import upkeep
+from services.data.metrics import watch_connections
+from services.data.schema.migrate import migrate
+from services.data.store.break_edits import BreakStore
+from services.data.store.catalog import CryptoStore
+from services.data.store.database import Database
+from services.data.store.reader import Histories
+from services.data.store.writer import CandleStore
+from services.rpc.access import services_only
+from services.rpc.server import ServedService, serve
+from services.settings import Settings
+from services.telemetry.observation import observed
 
 SERVICE_NAME = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"].full_name
 

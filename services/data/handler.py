@@ -13,28 +13,28 @@ from backcast.marketdata.v1 import (
 )
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.candle_columns_pb2 import CandleColumns, PartialCandles
-from services.data.break_store import BreakStore
-from services.data.break_table import StoredBreak, served
-from services.data.candle_requests import (
+from services.data.metrics import CANDLES_READ, CANDLES_WRITTEN
+from services.data.requests import (
     after_time_from,
     before_time_from,
     columns_from,
     conflict_rule_from,
     window_from,
 )
-from services.data.candle_rules import checked_blocks
-from services.data.candle_store import CandleStore
-from services.data.cryptos import Crypto, CryptoStore, is_text
-from services.data.data_metrics import CANDLES_READ, CANDLES_WRITTEN
-from services.data.histories import Histories, History, HistoryQuery
-from services.shared.break_messages import break_to, state_from
-from services.shared.candle_messages import candles_from, interval_from, timestamp_to
-from services.shared.candles import Candles
-from services.shared.clock import EARLIEST_S, LATEST_S
-from services.shared.errors import InvalidInput
-from services.shared.interval import Interval
-from services.shared.paging import MAX_SYMBOLS, page_size
-from services.shared.symbols import Kind, canonical_symbol, kind_of
+from services.data.store.break_edits import BreakStore
+from services.data.store.breaks import StoredBreak, served
+from services.data.store.catalog import Crypto, CryptoStore, is_text
+from services.data.store.reader import Histories, History, HistoryQuery
+from services.data.store.writer import CandleStore
+from services.domain.candle_rules import checked_blocks
+from services.domain.candles import Candles
+from services.domain.errors import InvalidInput
+from services.domain.interval import Interval
+from services.domain.symbols import Kind, canonical_symbol, kind_of
+from services.domain.times import EARLIEST_S, LATEST_S
+from services.wire.breaks import break_to, state_from
+from services.wire.candles import candles_from, interval_from, timestamp_to
+from services.wire.paging import MAX_SYMBOLS, page_size
 
 # Of columns in a message, so that it stays below 1 MiB.
 BLOCK_BYTES = 960_000

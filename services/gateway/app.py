@@ -11,23 +11,23 @@ from backcast.gateway.v1 import (
 )
 from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.gateway.access import gateway_access
-from services.gateway.admission import Admission, Limits
-from services.gateway.cache_server import CacheServer
-from services.gateway.compute_client import ComputeClient
-from services.gateway.gateway_metrics import watch_runs
-from services.gateway.handler import BacktestHandler
-from services.gateway.market import Market
-from services.gateway.market_data_proxy import add_proxy_to
-from services.gateway.result_store import ResultStore
-from services.gateway.run_handler import RunHandler
-from services.gateway.run_registry import RunRegistry
-from services.gateway.run_start import RunStarter
-from services.shared.observation import observed
-from services.shared.rpc_channel import open_channel
-from services.shared.rpc_server import ServedService, serve
-from services.shared.settings import Settings
-from services.shared.tls import channel_credentials
+from services.gateway.api.backtest_handler import BacktestHandler
+from services.gateway.api.market_data_proxy import add_proxy_to
+from services.gateway.api.run_handler import RunHandler
+from services.gateway.auth.access import gateway_access
+from services.gateway.cache.connection import CacheServer
+from services.gateway.cache.result_store import ResultStore
+from services.gateway.metrics import watch_runs
+from services.gateway.runs.admission import Admission, Limits
+from services.gateway.runs.registry import RunRegistry
+from services.gateway.runs.start import RunStarter
+from services.gateway.upstream.compute import ComputeClient
+from services.gateway.upstream.market import Market
+from services.rpc.channel import open_channel
+from services.rpc.server import ServedService, serve
+from services.rpc.tls import channel_credentials
+from services.settings import Settings
+from services.telemetry.observation import observed
 
 _BACKTESTS = backtest_service_pb2.DESCRIPTOR.services_by_name["BacktestService"].full_name
 _RUNS = run_service_pb2.DESCRIPTOR.services_by_name["RunService"].full_name

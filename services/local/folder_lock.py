@@ -4,7 +4,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from services.shared.errors import Refused
+from services.domain.errors import Refused
 
 
 class FolderLock:

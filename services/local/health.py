@@ -3,7 +3,7 @@
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
 
 _CALL_LIMIT_S = 2.0
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from services.local.last_words import telling_line
+from services.domain.errors import Unavailable
+from services.local.exit_reason import telling_line
 from services.local.server_process import ServerProcess, end_leftovers
 from services.local.socket_folder import socket_folder
 from services.local.system_account import Account, let_pass, server_account
 from services.local.watchdog import Watchdog
-from services.shared.errors import Unavailable
 
 _PORT = 5432  # names the socket only
 _SOCKET = f".s.PGSQL.{_PORT}"

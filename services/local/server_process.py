@@ -10,9 +10,9 @@ from pathlib import Path
 
 import psutil
 
-from services.local.last_words import last_words
+from services.domain.errors import Unavailable
+from services.local.exit_reason import last_words
 from services.local.watchdog import Watchdog
-from services.shared.errors import Unavailable
 
 _POLL_S = 0.02
 

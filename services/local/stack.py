@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, Self
 
+from services.domain.errors import InvalidInput, Unavailable
 from services.local.folder_lock import FolderLock
 from services.local.health import is_serving
 from services.local.ports import HOST, becomes_free, choose_ports
@@ -18,9 +19,8 @@ from services.local.server_process import ServerProcess
 from services.local.uninterrupted import in_thread
 from services.local.valkey import EmbeddedValkey
 from services.local.watchdog import Watchdog
-from services.shared.errors import InvalidInput, Unavailable
-from services.shared.settings import load_settings
-from services.shared.tls import channel_credentials
+from services.rpc.tls import channel_credentials
+from services.settings import load_settings
 
 _START_LIMIT_S = 60.0
 _STOP_GRACE_S = 10.0

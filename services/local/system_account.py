@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.shared.errors import Unavailable
+from services.domain.errors import Unavailable
 
 _NAME = "backcast-postgres"
 _BECOME = """

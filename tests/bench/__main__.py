@@ -11,12 +11,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from services.cli.console import make_console, say
-from services.cli.sample_command import write_sample_market
+from services.cli.commands.sample import write_sample_market
+from services.cli.views.console import make_console, say
 from services.local.interrupts import Interrupts
 from services.local.sample_market import sample_market
 from services.local.stack import LocalStack, StackSettings
-from services.shared.settings import load_settings
+from services.settings import load_settings
 from tests.bench.machine import machine_lines
 from tests.bench.report import goal_lines, table_of
 from tests.bench.rounds import Round, open_bench

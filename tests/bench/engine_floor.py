@@ -2,12 +2,12 @@
 
 import time
 
-from services.compute.engine import Execution, Window, run_backtest
-from services.compute.engine.strategies.rsi import Rsi
+from services.domain.candles import Candles
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import Execution, Window, run_backtest
+from services.engine.strategies.rsi import Rsi
 from services.local.sample_market import HOURS, START_S
-from services.shared.candles import Candles
-from services.shared.history import History
-from services.shared.interval import Interval
 from tests.bench.runs import oversold
 from tests.bench.timing import Timing
 

@@ -19,12 +19,12 @@ from rich.table import Table
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
-from services.cli.console import make_console, say
-from services.cli.sample_command import write_sample_market
+from services.cli.commands.sample import write_sample_market
+from services.cli.views.console import make_console, say
 from services.local.interrupts import Interrupts
 from services.local.sample_market import CRYPTO_COUNT
 from services.local.stack import LocalStack, StackSettings
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
 from tests.bench.cache_floor import cached_values
 from tests.bench.machine import machine_lines
 from tests.bench.runs import request, timed_run

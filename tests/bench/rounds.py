@@ -11,10 +11,10 @@ import grpc
 from redis.asyncio import Redis
 
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+from services.domain.candles import Candles
 from services.local.sample_market import CRYPTO_COUNT
 from services.local.stack import LocalStack
-from services.shared.candles import Candles
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
 from tests.bench.cache_floor import cached_values, timed_mget
 from tests.bench.engine_floor import timed_engine
 from tests.bench.runs import request, timed_run

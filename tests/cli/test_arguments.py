@@ -9,11 +9,10 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from typer.testing import CliRunner
 
 from backcast.backtest.v1 import execution_pb2, strategy_pb2
-from services.cli.execution_arguments import execution_message
 from services.cli.main import app
-from services.cli.option_groups import takes_groups
-from services.cli.request_view import execution_words, strategy_words
-from services.cli.run_options import (
+from services.cli.options.execution import execution_message
+from services.cli.options.groups import takes_groups
+from services.cli.options.run_options import (
     Breaks,
     CandleOptions,
     Direction,
@@ -21,11 +20,12 @@ from services.cli.run_options import (
     Fill,
     StrategyOptions,
 )
-from services.cli.run_request import run_request
-from services.cli.strategy_arguments import strategy_message
-from services.compute.engine import Execution
-from services.shared.backtest_messages import execution_to, strategy_from
-from services.shared.errors import InvalidInput
+from services.cli.options.run_request import run_request
+from services.cli.options.strategy import strategy_message
+from services.cli.views.request import execution_words, strategy_words
+from services.domain.errors import InvalidInput
+from services.engine import Execution
+from services.wire.backtests import execution_to, strategy_from
 
 
 def fault_of(call, *arguments, **named) -> str:
@@ -316,7 +316,7 @@ def test_the_words_of_rules_are_told():
 
 
 def test_the_engine_is_imported_only_where_rules_are_read():
-    script = "import sys; from services.cli.{}; print('services.compute.engine' in sys.modules)"
+    script = "import sys; from services.cli.{}; print('services.engine' in sys.modules)"
     for code in (
         "run_request import run_request, StrategyOptions, CandleOptions, ExecutionOptions; "
         "run_request(StrategyOptions('rsi'), CandleOptions(), ExecutionOptions())",

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from services.cli.breaks_command import breaks_table
-from services.shared.break_messages import break_to
-from services.shared.breaks import Break, BreakState
+from services.cli.commands.breaks import breaks_table
+from services.domain.breaks import Break, BreakState
+from services.wire.breaks import break_to
 from tests.candle_making import START_S
 from tests.cli.conftest import Cli
 

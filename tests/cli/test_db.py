@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.data.candle_store import CandleStore
-from services.data.database import Database
-from services.data.migrate import migrate
+from services.data.schema.migrate import migrate
+from services.data.store.database import Database
+from services.data.store.writer import CandleStore
 from services.local.postgres import EmbeddedPostgres
 from tests.candle_making import random_candles
 from tests.cli.conftest import BACKCAST, Finished

@@ -7,14 +7,14 @@ from itertools import count
 
 import pytest
 
-from services.data.candle_store import CandleStore
-from services.data.database import Database
-from services.data.migrate import migrate
+from services.data.schema.migrate import migrate
+from services.data.store.database import Database
+from services.data.store.writer import CandleStore
 from tests.candle_making import random_candles
 from tests.cli.conftest import BACKCAST
 from tests.cli.test_db import backcast_db
-from tests.data.storage.conftest import bits, execute, history_of
-from tests.data.storage.source_tables import make_source, rows_of
+from tests.data.conftest import bits, execute, history_of
+from tests.data.transfer.source_tables import make_source, rows_of
 
 HOURS = 5000
 SYMBOLS = {number: f"MOVE{number:02}USDT" for number in range(8)}

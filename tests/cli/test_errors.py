@@ -4,9 +4,9 @@ import grpc
 import pytest
 from grpc.aio import AioRpcError, Metadata
 
-from services.cli.errors import readable_errors
-from services.shared.errors import BackcastError, Unavailable
-from services.shared.rpc_status import status_of
+from services.cli.client.errors import readable_errors
+from services.domain.errors import BackcastError, Unavailable
+from services.rpc.status import status_of
 
 
 def read(error: AioRpcError, address: str = "127.0.0.1:50051") -> str:

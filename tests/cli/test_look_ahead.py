@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 
 from backcast.backtest.v1.result_pb2 import EXIT_REASON_BREAK, EXIT_REASON_SIGNAL
-from services.cli.look_ahead import first_difference
-from services.compute.engine import Detail, Direction, Execution, FillTime, Strategy, Window, run_backtest
-from services.compute.engine.rules import Evaluation, Rules
-from services.compute.engine.rules.nodes import CLOSE
-from services.compute.engine.strategies import Signals
-from services.compute.engine.strategies.buy_and_hold import BuyAndHold
-from services.compute.engine.strategies.ma_cross import MaCross
-from services.compute.result_messages import result_message
-from services.data.aggregation import aggregate
-from services.shared.breaks import Break
-from services.shared.candles import Candles
-from services.shared.history import History
-from services.shared.interval import Interval
+from services.cli.commands.look_ahead import first_difference
+from services.compute.messages.results import result_message
+from services.domain.aggregation import aggregate
+from services.domain.breaks import Break
+from services.domain.candles import Candles
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import Detail, Direction, Execution, FillTime, Strategy, Window, run_backtest
+from services.engine.rules import Evaluation, Rules
+from services.engine.rules.nodes import CLOSE
+from services.engine.strategies import Signals
+from services.engine.strategies.buy_and_hold import BuyAndHold
+from services.engine.strategies.ma_cross import MaCross
 from tests.candle_making import START_S, random_candles
 
 CANDLES = random_candles(3, 400)

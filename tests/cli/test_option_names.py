@@ -6,11 +6,11 @@ from google.protobuf.json_format import ParseDict
 from backcast.backtest.v1.strategy_pb2 import MaCross, Strategy
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.cli.option_names import named_options, option_of
-from services.compute.engine import Execution
-from services.compute.engine.execution import VolatilityTarget
-from services.shared.backtest_messages import execution_from
-from services.shared.errors import InvalidInput, Violation
+from services.cli.options.names import named_options, option_of
+from services.domain.errors import InvalidInput, Violation
+from services.engine import Execution
+from services.engine.execution import VolatilityTarget
+from services.wire.backtests import execution_from
 
 SWEEP = pb.SweepBacktestsRequest(
     strategy=Strategy(ma_cross=MaCross()), ranges=[ParameterRange(name="fast"), ParameterRange(name="slow")]

@@ -12,9 +12,9 @@ from rich.progress import Progress
 
 from backcast.backtest.v1.strategy_pb2 import Rsi, Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.cli.console import CountColumn, counted
-from services.cli.run_view import RunView
-from services.cli.verify_command import show_verification
+from services.cli.commands.verify import show_verification
+from services.cli.views.console import CountColumn, counted
+from services.cli.views.run import RunView
 
 
 def console(width: int = 160) -> Console:

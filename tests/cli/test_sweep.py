@@ -5,10 +5,10 @@ from google.protobuf.json_format import Parse
 
 from backcast.backtest.v1.strategy_pb2 import MaCross, Rsi, Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.cli.parameter_ranges import parameter_range
-from services.cli.run_options import CandleOptions, ExecutionOptions, RunOptions
-from services.cli.sweep_request import sweep_request
-from services.shared.errors import InvalidInput
+from services.cli.options.parameter_ranges import parameter_range
+from services.cli.options.run_options import CandleOptions, ExecutionOptions, RunOptions
+from services.cli.options.sweep_request import sweep_request
+from services.domain.errors import InvalidInput
 from tests.cli.conftest import Cli, write_csv
 
 RSI, MA_CROSS = Strategy(rsi=Rsi()), Strategy(ma_cross=MaCross())

@@ -7,8 +7,8 @@ from backcast.backtest.v1.result_pb2 import Metrics
 from backcast.backtest.v1.strategy_pb2 import Rsi, Strategy
 from backcast.backtest.v1.sweep_pb2 import Window
 from backcast.gateway.v1 import sweep_pb2
-from services.cli.fitted_table import Column, fitted_table
-from services.cli.sweep_tables import SweepTables
+from services.cli.views.fitted_table import Column, fitted_table
+from services.cli.views.sweep_tables import SweepTables
 from tests.cli.printing import printed
 
 NAMES = ["period", "oversold", "overbought"]

@@ -10,11 +10,11 @@ from rich.console import Console
 from backcast.backtest.v1.strategy_pb2 import Rsi, Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import sweep_pb2
-from services.cli.best_rows import BestRows
-from services.cli.failure_lines import failure_lines
-from services.cli.sweep_view import SweepView
-from services.cli.sweep_words import luck_words, overfitting_words, started_words, walk_forward_words
-from services.gateway.sweep_messages import sweep_started
+from services.cli.views.best_rows import BestRows
+from services.cli.views.failure_lines import failure_lines
+from services.cli.views.sweep import SweepView
+from services.cli.views.sweep_words import luck_words, overfitting_words, started_words, walk_forward_words
+from services.gateway.api.sweep_messages import sweep_started
 from tests.gateway.test_sweep_plan import planned
 
 

@@ -7,14 +7,14 @@ from urllib.parse import unquote
 
 import pytest
 
-from services.data.database import Database
-from services.data.migrate import migrate
+from services.data.schema.migrate import migrate
+from services.data.store.database import Database
 from tests.candle_making import random_candles
 from tests.cli.conftest import Cli, write_csv
 from tests.cli.test_db import backcast_db
 from tests.cli.test_db_move import new_url
-from tests.data.storage.conftest import history_of
-from tests.data.storage.source_tables import make_source, rows_of
+from tests.data.conftest import history_of
+from tests.data.transfer.source_tables import make_source, rows_of
 
 # What the files are called, the symbol, its kind, and other spellings of it.
 MARKET = {

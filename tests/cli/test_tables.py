@@ -4,9 +4,9 @@ import pytest
 from google.protobuf.json_format import ParseDict
 
 from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics, MonthlyReturn, Trade
-from services.cli.metric_cells import colored
-from services.cli.result_tables import months_table, results_table, sparkline
-from services.cli.trades_table import trades_table
+from services.cli.views.metric_cells import colored
+from services.cli.views.result_tables import months_table, results_table, sparkline
+from services.cli.views.trades_table import trades_table
 from tests.cli.printing import printed
 
 LONG = ParseDict(

@@ -11,8 +11,8 @@ from typing import Any, Never
 import numpy as np
 from numpy.typing import NDArray
 
-from services.shared.errors import NotFound
-from services.shared.history import History
+from services.domain.errors import NotFound
+from services.domain.history import History
 
 
 def act(folder: str, what: str = "") -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Self
 
 from services.compute.workers.dask_cluster import DaskCluster
+from services.domain.errors import Unavailable
 from services.local.ports import free_ports
-from services.shared.errors import Unavailable
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,11 +3,11 @@
 from collections.abc import AsyncGenerator, Callable, Iterable
 from pathlib import Path
 
-from services.compute.candles.place import CandlePlace, CryptoData
+from services.compute.candles.location import CandlePlace, CryptoData
 from services.compute.candles.stored import StoredCandles
 from services.compute.workers.candle_tasks import Task
-from services.shared.errors import BackcastError
-from services.shared.interval import Interval
+from services.domain.errors import BackcastError
+from services.domain.interval import Interval
 from tests.candle_making import random_candles
 
 

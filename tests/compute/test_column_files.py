@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 from services.compute.candles.column_files import ColumnFiles
-from services.compute.candles.place import CryptoData
+from services.compute.candles.location import CryptoData
 from services.compute.candles.stored import NO_PARTIAL, UNFINISHED, StoredCandles
-from services.shared.breaks import Break
-from services.shared.candles import VALUE_COLUMNS, Candles
-from services.shared.errors import NotFound, Unavailable
-from services.shared.history import PartialCandles
-from services.shared.interval import Interval
+from services.domain.breaks import Break
+from services.domain.candles import VALUE_COLUMNS, Candles
+from services.domain.errors import NotFound, Unavailable
+from services.domain.history import PartialCandles
+from services.domain.interval import Interval
 from tests.candle_making import random_candles
 
 HOUR = Interval.HOUR_1

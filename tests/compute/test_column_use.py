@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from services.compute.engine import STRATEGIES, Detail, Execution, Window, columns_of, run_backtest
-from services.compute.engine.rules.nodes import VOLUME, call
-from services.compute.engine.strategies.custom_rules import CustomRules
-from services.shared.candles import VALUE_COLUMNS
-from services.shared.history import History
-from services.shared.interval import Interval
+from services.domain.candles import VALUE_COLUMNS
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import STRATEGIES, Detail, Execution, Window, columns_of, run_backtest
+from services.engine.rules.nodes import VOLUME, call
+from services.engine.strategies.custom_rules import CustomRules
 from tests.candle_making import START_S, random_candles
 
 CANDLES = random_candles(5, 2000)

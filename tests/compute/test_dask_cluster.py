@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.compute.task_runner import TaskRunner
+from services.compute.tasks.runner import TaskRunner
 from services.compute.workers import dask_cluster
 from services.compute.workers.candle_tasks import Task
 from services.compute.workers.dask_cluster import DaskCluster
 from services.compute.workers.worker import WorkerDied
+from services.domain.errors import InvalidInput, NotFound, Unavailable
+from services.domain.interval import Interval
 from services.local.ports import free_ports
-from services.shared.errors import InvalidInput, NotFound, Unavailable
-from services.shared.interval import Interval
 from tests.compute.acting import act, act_on_candles, marks_in, negative, not_found
 from tests.compute.dask_processes import DaskProcesses, connected, kill
 from tests.compute.supply import Supply, cryptos

@@ -9,21 +9,21 @@ import pytest
 from backcast.backtest.v1 import execution_pb2, result_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.break_pb2 import BREAK_STATE_CONFIRMED
-from services.compute.backtest_task import Backtest, backtest
 from services.compute.candles.column_files import ColumnFiles
-from services.compute.candles.place import CryptoData
+from services.compute.candles.location import CryptoData
 from services.compute.candles.source import HistoryBlocks
-from services.compute.engine import BacktestResult, BreakRule, Detail, Execution, ExitReason, Window
-from services.compute.engine.strategies.buy_and_hold import BuyAndHold
-from services.compute.result_messages import result_message
+from services.compute.messages.results import result_message
+from services.compute.tasks.backtest import Backtest, backtest
 from services.compute.workers.candle_tasks import Batch, PlacedTask, Task, run_batch
-from services.shared.backtest_messages import execution_from, execution_to
-from services.shared.break_messages import break_from, break_to
-from services.shared.breaks import Break
-from services.shared.candle_messages import candles_to, partial_candles_from, partial_candles_to
-from services.shared.errors import InvalidInput
-from services.shared.history import PartialCandles
-from services.shared.interval import Interval
+from services.domain.breaks import Break
+from services.domain.errors import InvalidInput
+from services.domain.history import PartialCandles
+from services.domain.interval import Interval
+from services.engine import BacktestResult, BreakRule, Detail, Execution, ExitReason, Window
+from services.engine.strategies.buy_and_hold import BuyAndHold
+from services.wire.backtests import execution_from, execution_to
+from services.wire.breaks import break_from, break_to
+from services.wire.candles import candles_to, partial_candles_from, partial_candles_to
 from tests.candle_making import START_S, random_candles
 
 DAY_S = 86_400

@@ -15,7 +15,7 @@ import structlog
 from services.compute.workers import worker
 from services.compute.workers.pool import WorkerPool
 from services.compute.workers.worker import WorkerDied
-from services.shared.errors import NotFound, Unavailable
+from services.domain.errors import NotFound, Unavailable
 from tests.compute.acting import (
     act,
     end_at_once,

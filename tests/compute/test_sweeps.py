@@ -5,9 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from services.compute.engine import Execution, Window
-from services.compute.engine.strategies.ma_cross import MaCross
-from services.compute.engine.sweep import (
+from services.compute.tasks.runner import TaskRunner
+from services.compute.tasks.sweeps import ChunkOutcome, Sweeper, SweepJob
+from services.compute.workers.pool import WorkerPool
+from services.domain.errors import NotFound
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import Execution, Window
+from services.engine.strategies.ma_cross import MaCross
+from services.engine.sweep import (
     ChunkFigures,
     ParameterValues,
     Sweep,
@@ -15,12 +21,6 @@ from services.compute.engine.sweep import (
     compute_chunk,
     make_grid,
 )
-from services.compute.sweeps import ChunkOutcome, Sweeper, SweepJob
-from services.compute.task_runner import TaskRunner
-from services.compute.workers.pool import WorkerPool
-from services.shared.errors import NotFound
-from services.shared.history import History
-from services.shared.interval import Interval
 from tests.candle_making import START_S
 from tests.compute.supply import Supply, cryptos
 

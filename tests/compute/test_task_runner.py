@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 import structlog
 
-from services.compute.backtest_task import Backtest
-from services.compute.backtests import Backtester, BacktestJob
-from services.compute.candles.place import CryptoData
-from services.compute.engine import Detail, Execution, Window, run_backtest
-from services.compute.engine.strategies.rsi import Rsi
-from services.compute.task_runner import Outcome, TaskRunner
+from services.compute.candles.location import CryptoData
+from services.compute.tasks.backtest import Backtest
+from services.compute.tasks.backtests import Backtester, BacktestJob
+from services.compute.tasks.runner import Outcome, TaskRunner
 from services.compute.workers.candle_tasks import Batch, BatchResult, Task, run_batch
 from services.compute.workers.pool import WorkerPool
 from services.compute.workers.worker import WorkerDied
-from services.shared.errors import Internal, NotFound, Unavailable
-from services.shared.history import History
-from services.shared.interval import Interval
+from services.domain.errors import Internal, NotFound, Unavailable
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import Detail, Execution, Window, run_backtest
+from services.engine.strategies.rsi import Rsi
 from tests.candle_making import START_S
 from tests.compute.acting import act_on_candles, candle_count, marks_in
 from tests.compute.supply import Supply, cryptos

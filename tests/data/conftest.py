@@ -1,80 +1,151 @@
-"""What tests of readers share: a file of any content, read, and what came of it."""
+"""Real servers, of PostgreSQL and of TimescaleDB, and new databases on them."""
 
-from datetime import UTC, datetime
-from typing import Protocol
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
 
+import asyncpg
+import numpy as np
 import pytest
 
-from services.data.conflict_rule import ConflictRule
-from services.data.readers.detect import read_file
-from services.data.readers.report import FileReading
-from services.data.readers.time_column import MAX_TIME_S
-from services.shared.errors import InvalidInput
-from services.shared.interval import Interval
+from services.data.schema.migrate import migrate
+from services.data.store.catalog import Crypto, CryptoStore
+from services.data.store.database import Database
+from services.data.store.reader import Histories, HistoryQuery
+from services.data.store.writer import CandleStore
+from services.domain.candles import Candles
+from services.domain.interval import Interval
+from services.domain.times import EARLIEST_S, LATEST_S
+from services.local.postgres import EmbeddedPostgres
 
-# A file of one candle, as its header and its line.
-HEADER = "datetime,open,high,low,close,volume\n"
-START_S = 1_577_836_800  # 2020-01-01T00:00:00Z
-# Later than all that a file can tell.
-NOW_S = MAX_TIME_S
-OHLCV = "2,3,1,2.5,10"
+from .timescale_server import TimescaleServer, timescale_programs
 
+Server = EmbeddedPostgres | TimescaleServer
 
-class Read(Protocol):
-    """Reads a file of some content."""
-
-    def __call__(
-        self,
-        content: str | bytes,
-        on_conflict: ConflictRule = ConflictRule.REPLACE,
-        now_s: int = NOW_S,
-        length_s: int | None = 3600,
-    ) -> FileReading: ...
+_numbers = count()
 
 
-Row = tuple[int, float, float, float, float, float]
+# Decided before the tests are collected: without TimescaleDB one test says so, not every test twice.
+KINDS = ["postgres"] if timescale_programs() is None else ["postgres", "timescaledb"]
 
 
-@pytest.fixture(scope="session")
-def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
-    """Read a file of the given content, whose name tells nothing.
-
-    Most of them are too short to tell how long their candles are: it is given, but where it is None.
-    """
-    path = tmp_path_factory.mktemp("readers") / "file"
-
-    def read_content(
-        content: str | bytes,
-        on_conflict: ConflictRule = ConflictRule.REPLACE,
-        now_s: int = NOW_S,
-        length_s: int | None = 3600,
-    ) -> FileReading:
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return read_file(path, Interval.HOUR_1, now_s=now_s, on_conflict=on_conflict, length_s=length_s)
-
-    return read_content
+@pytest.fixture(scope="session", params=KINDS)
+def server(request: pytest.FixtureRequest, short_folder: Path) -> Iterator[Server]:
+    """A server of each kind that this machine has."""
+    folder = short_folder / request.param
+    folder.mkdir()
+    server: Server = EmbeddedPostgres(folder) if request.param == "postgres" else _timescale(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
 
 
-def rows_of(reading: FileReading) -> list[Row]:
-    return list(zip(*(column.tolist() for column in reading.candles.columns()), strict=True))
+def _timescale(folder: Path) -> TimescaleServer:
+    programs = timescale_programs()
+    assert programs
+    return TimescaleServer(folder, programs)
 
 
-def rejected(reading: FileReading) -> list[tuple[int, str]]:
-    return [(rejection.line, rejection.reason) for rejection in reading.rejections]
+def url_of(server: Server, database: str, user: str = "postgres") -> str:
+    return server.url.replace("postgres@/postgres?", f"{user}@/{database}?")
 
 
-def refusal(read: Read, content: str | bytes, length_s: int | None = 3600) -> str:
-    with pytest.raises(InvalidInput) as caught:
-        read(content, length_s=length_s)
-    (violation,) = caught.value.violations
-    assert violation.field == "file"
-    assert "\n" not in violation.reason
-    assert len(violation.reason) < 200
-    return violation.reason
+@asynccontextmanager
+async def new_database(server: Server) -> AsyncIterator[str]:
+    """Lend an empty database; give its URL."""
+    name = f"test_{next(_numbers)}"
+    await execute(server.url, f"CREATE DATABASE {name}")
+    try:
+        yield url_of(server, name)
+    finally:
+        await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def iso(time_s: int) -> str:
-    return datetime.fromtimestamp(time_s, UTC).isoformat()
+async def execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
-GOOD = f"{iso(START_S)},{OHLCV}\n"
+@pytest.fixture
+async def empty_url(server: Server) -> AsyncIterator[str]:
+    """The URL of a database with nothing in it."""
+    async with new_database(server) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def module_database(server: Server) -> AsyncIterator[Database]:
+    """A database that a module's tests share, each with cryptos of its own."""
+    async with new_database(server) as url, Database.connect(url, 5) as database:
+        await migrate(database)
+        yield database
+
+
+@pytest.fixture
+async def database(module_database: Database) -> Database:
+    """A database without candles."""
+    async with module_database.connection() as connection:
+        await connection.execute(
+            "TRUNCATE cryptos, candle_changes, breaks, candles_1h, candles_4h, candles_1d, candles_1w"
+        )
+    return module_database
+
+
+@pytest.fixture
+def store(database: Database) -> CandleStore:
+    return CandleStore(database)
+
+
+@pytest.fixture
+def cryptos(database: Database) -> CryptoStore:
+    return CryptoStore(database)
+
+
+@dataclass(frozen=True)
+class StoredHistory:
+    """What readers get: all of a crypto's candles, and their fingerprint."""
+
+    fingerprint: str
+    candles: Candles
+
+
+async def history_of(
+    database: Database,
+    symbol: str,
+    interval: Interval = Interval.HOUR_1,
+    start_s: int = EARLIEST_S,
+    end_s: int = LATEST_S,
+) -> StoredHistory:
+    query = HistoryQuery(interval, start_s=start_s, end_s=end_s)
+    history = await Histories(database, CryptoStore(database)).one(symbol, query)
+    return StoredHistory(history.fingerprint, Candles(history.open_time_s, **history.columns))
+
+
+async def listed(cryptos: CryptoStore) -> dict[str, Crypto]:
+    return {crypto.symbol: crypto for crypto in await cryptos.page([], "", 1000)}
+
+
+async def blocks_of(*parts: Candles) -> AsyncIterator[Candles]:
+    for part in parts:
+        yield part
+
+
+def bits(candles: Candles) -> list[bytes]:
+    """What equals only if every bit does, of zeros and of what is no number too."""
+    return [column.tobytes() for column in candles.columns()]
+
+
+def rows(candles: Candles) -> list[tuple[int, float, float, float, float, float]]:
+    return list(zip(*(column.tolist() for column in candles.columns()), strict=True))
+
+
+def candles_of(rows_: list[tuple[int, float, float, float, float, float]]) -> Candles:
+    times, *prices = zip(*rows_, strict=True)
+    return Candles(np.array(times, np.int64), *(np.array(column, np.float64) for column in prices))

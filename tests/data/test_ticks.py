@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.data.ticks import MAX_SCALE, MAX_TICKS, exact_sums, from_ticks, scale_for, to_ticks
+from services.domain.ticks import MAX_SCALE, MAX_TICKS, exact_sums, from_ticks, scale_for, to_ticks
 
 _doubles = st.floats(0, 1e300, allow_subnormal=True)
 _quotes = st.builds(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.shared.settings import Settings
+from services.settings import Settings
 from tests.deploy.dockerfile import stages
 from tests.deploy.yaml_files import COMPOSE, DEPLOY, compose
 

@@ -5,7 +5,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from services.shared.settings import Settings
+from services.settings import Settings
 from tests.deploy.dockerfile import stages
 from tests.deploy.yaml_files import KUBERNETES, documents, kustomization, resource, resources
 

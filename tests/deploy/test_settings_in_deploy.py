@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from services.shared.settings import Settings
+from services.settings import Settings
 from tests.deploy.dockerfile import REPOSITORY
 from tests.deploy.yaml_files import DEPLOY
 

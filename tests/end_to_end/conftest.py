@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+from services.domain.candles import Candles
 from services.local.stack import LocalStack
-from services.shared.candles import Candles
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
 from tests.candle_making import START_S, import_candles, random_candles
 from tests.cli.conftest import Cli
 from tests.end_to_end.observed import Observed, observed_stack

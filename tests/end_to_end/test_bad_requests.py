@@ -13,10 +13,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from backcast.backtest.v1 import strategy_pb2
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2 as md
+from services.domain.candles import Candles
 from services.local.stack import LocalStack
-from services.shared.candle_messages import candles_to
-from services.shared.candles import Candles
-from services.shared.rpc_status import violations_of
+from services.rpc.status import violations_of
+from services.wire.candles import candles_to
 from tests.candle_making import events_of, random_candles
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from redis.asyncio import Redis
 from backcast.backtest.v1 import result_pb2
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
-from services.compute.engine.strategies.rsi import Rsi
+from services.domain.candles import Candles
+from services.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
-from services.shared.backtest_messages import strategy_to
-from services.shared.candles import Candles
+from services.wire.backtests import strategy_to
 from tests.candle_making import START_S, events_of, import_candles, random_candles
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from backcast.gateway.v1 import backtest_service_pb2 as gateway_pb
 from backcast.marketdata.v1 import break_pb2, candle_columns_pb2, interval_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
-from services.cli.candle_writer import write_candles
-from services.shared.candle_messages import candles_to
-from services.shared.candles import VALUE_COLUMNS, Candles
-from services.shared.interval import Interval
-from services.shared.rpc_status import violations_of
+from services.cli.client.candle_writer import write_candles
+from services.domain.candles import VALUE_COLUMNS, Candles
+from services.domain.interval import Interval
+from services.rpc.status import violations_of
+from services.wire.candles import candles_to
 from tests.candle_making import START_S, longer_candles, random_candles
 
 if TYPE_CHECKING:

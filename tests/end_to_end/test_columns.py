@@ -17,16 +17,16 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.compute.candles.column_files import ColumnFiles
-from services.compute.candles.column_supply import ColumnSupply
-from services.compute.candles.place import CryptoData
+from services.compute.candles.column_provider import ColumnSupply
+from services.compute.candles.location import CryptoData
 from services.compute.candles.source import CandleSource
-from services.compute.engine.strategies.rsi import Rsi
+from services.domain.candles import VALUE_COLUMNS, Candles
+from services.domain.errors import Unavailable
+from services.domain.interval import Interval
+from services.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
-from services.shared.backtest_messages import strategy_to
-from services.shared.candles import VALUE_COLUMNS, Candles
-from services.shared.errors import Unavailable
-from services.shared.interval import Interval
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
+from services.wire.backtests import strategy_to
 from tests.candle_making import events_of, import_candles, random_candles
 from tests.end_to_end.line import Line
 

@@ -11,8 +11,8 @@ from google.rpc.code_pb2 import NOT_FOUND
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
 from services.local.stack import LocalStack
-from services.shared.rpc_channel import open_channel
-from services.shared.rpc_status import violations_of
+from services.rpc.channel import open_channel
+from services.rpc.status import violations_of
 from tests.candle_making import START_S, import_candles, random_candles
 
 if TYPE_CHECKING:

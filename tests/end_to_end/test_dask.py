@@ -10,15 +10,23 @@ import pytest
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.compute.backtest_task import Backtest, backtest
 from services.compute.candles.column_files import ColumnFiles
-from services.compute.candles.column_supply import ColumnSupply
-from services.compute.candles.place import CryptoData
+from services.compute.candles.column_provider import ColumnSupply
+from services.compute.candles.location import CryptoData
 from services.compute.candles.served import ServedSupply
 from services.compute.candles.source import CandleSource
-from services.compute.engine import BacktestResult, Detail, Execution, Window
-from services.compute.engine.strategies.rsi import Rsi
-from services.compute.engine.sweep import (
+from services.compute.tasks.backtest import Backtest, backtest
+from services.compute.tasks.runner import Outcome, TaskRunner
+from services.compute.tasks.sweeps import Sweeper, SweepJob
+from services.compute.workers.candle_tasks import Task
+from services.compute.workers.dask_cluster import DaskCluster
+from services.domain.candles import Candles
+from services.domain.errors import InvalidInput, Unavailable
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import BacktestResult, Detail, Execution, Window
+from services.engine.strategies.rsi import Rsi
+from services.engine.sweep import (
     ChunkFigures,
     ParameterValues,
     Sweep,
@@ -26,18 +34,10 @@ from services.compute.engine.sweep import (
     compute_chunk,
     make_grid,
 )
-from services.compute.sweeps import Sweeper, SweepJob
-from services.compute.task_runner import Outcome, TaskRunner
-from services.compute.workers.candle_tasks import Task
-from services.compute.workers.dask_cluster import DaskCluster
 from services.local.ports import free_ports
 from services.local.stack import LocalStack
-from services.shared.backtest_messages import strategy_to
-from services.shared.candles import Candles
-from services.shared.errors import InvalidInput, Unavailable
-from services.shared.history import History
-from services.shared.interval import Interval
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
+from services.wire.backtests import strategy_to
 from tests.candle_making import START_S, events_of
 from tests.compute.dask_processes import DaskProcesses, connected, kill
 from tests.compute.one_worker import one_worker

@@ -9,9 +9,9 @@ import pytest
 from google.protobuf.json_format import ParseDict
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.shared.clock import utc
-from services.shared.interval import Interval
-from services.shared.rpc_status import violations_of
+from services.domain.interval import Interval
+from services.domain.times import utc
+from services.rpc.status import violations_of
 from tests.candle_making import START_S, events_of, import_candles, random_candles
 from tests.cli.conftest import Cli
 from tests.end_to_end.sweeping import sweep_request, swept

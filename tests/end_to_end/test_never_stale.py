@@ -11,14 +11,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from backcast.backtest.v1 import result_pb2
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2 import ListCryptosRequest
-from services.compute.engine import Detail, Execution, Window, run_backtest
-from services.compute.engine.strategies.rsi import Rsi
-from services.compute.result_messages import result_message
-from services.shared.backtest_messages import strategy_to
-from services.shared.candle_messages import interval_to
-from services.shared.candles import Candles
-from services.shared.history import History
-from services.shared.interval import Interval
+from services.compute.messages.results import result_message
+from services.domain.candles import Candles
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import Detail, Execution, Window, run_backtest
+from services.engine.strategies.rsi import Rsi
+from services.wire.backtests import strategy_to
+from services.wire.candles import interval_to
 from tests.candle_making import START_S, events_of, import_candles, longer_candles, random_candles
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.compute.engine.strategies.rsi import Rsi
+from services.domain.candles import Candles
+from services.engine.strategies.rsi import Rsi
 from services.local.stack import serve_command
-from services.shared.backtest_messages import strategy_to
-from services.shared.candles import Candles
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
+from services.wire.backtests import strategy_to
 from tests.candle_making import events_of, import_candles, random_candles
 from tests.end_to_end.observed import SERVICES, Observed
 

@@ -14,10 +14,10 @@ from google.protobuf.struct_pb2 import Value
 
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.compute.engine.strategies.rsi import Rsi
+from services.domain.candles import Candles
+from services.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
-from services.shared.backtest_messages import strategy_to
-from services.shared.candles import Candles
+from services.wire.backtests import strategy_to
 from tests.candle_making import import_candles, random_candles
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import pytest
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
-from services.compute.engine.strategies.rsi import Rsi
+from services.domain.candles import Candles
+from services.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
-from services.shared.backtest_messages import strategy_to
-from services.shared.candles import Candles
+from services.wire.backtests import strategy_to
 from tests.candle_making import events_of
 from tests.end_to_end.processes import compute_workers, gateway_beside
 

@@ -5,8 +5,8 @@ import re
 import sys
 from pathlib import Path
 
+from services.domain.candles import Candles
 from services.local.stack import LocalStack
-from services.shared.candles import Candles
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -10,12 +10,12 @@ from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
-from services.compute.engine.strategies.rsi import Rsi
+from services.domain.candles import Candles
+from services.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
-from services.shared.backtest_messages import strategy_to
-from services.shared.candles import Candles
-from services.shared.rpc_channel import open_channel
-from services.shared.rpc_status import violations_of
+from services.rpc.channel import open_channel
+from services.rpc.status import violations_of
+from services.wire.backtests import strategy_to
 from tests.candle_making import events_of
 
 if TYPE_CHECKING:

@@ -12,16 +12,16 @@ from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
 from backcast.marketdata.v1 import interval_pb2
-from services.compute.engine import Detail, Execution, Strategy, Window, run_backtest
-from services.compute.engine.strategies.bollinger import Bollinger, ExitBand
-from services.compute.engine.strategies.buy_and_hold import BuyAndHold
-from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
-from services.compute.engine.strategies.rsi import Rsi
-from services.compute.result_messages import result_message
-from services.shared.backtest_messages import strategy_to
-from services.shared.candles import Candles
-from services.shared.history import History
-from services.shared.interval import Interval
+from services.compute.messages.results import result_message
+from services.domain.candles import Candles
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import Detail, Execution, Strategy, Window, run_backtest
+from services.engine.strategies.bollinger import Bollinger, ExitBand
+from services.engine.strategies.buy_and_hold import BuyAndHold
+from services.engine.strategies.ma_cross import MaCross, MovingAverageKind
+from services.engine.strategies.rsi import Rsi
+from services.wire.backtests import strategy_to
 from tests.candle_making import START_S, events_of
 from tests.end_to_end.conftest import HOURS
 

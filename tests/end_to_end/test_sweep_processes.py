@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from services.domain.candles import Candles
 from services.local.stack import LocalStack
-from services.shared.candles import Candles
 from tests.end_to_end.processes import compute_workers, gateway_beside
 from tests.end_to_end.sweeping import Swept, sweep_events, sweep_request, swept
 

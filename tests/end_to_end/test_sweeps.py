@@ -11,10 +11,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, Metrics
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2, sweep_pb2
-from services.compute.engine import METRIC_NAMES
-from services.compute.engine.sweep.deflated_sharpe import deflated_sharpe_ratio, expected_maximum, shape_of
-from services.shared.candles import Candles
-from services.shared.rpc_status import violations_of
+from services.domain.candles import Candles
+from services.engine import METRIC_NAMES
+from services.engine.sweep.deflated_sharpe import deflated_sharpe_ratio, expected_maximum, shape_of
+from services.rpc.status import violations_of
 from tests.candle_making import START_S
 from tests.end_to_end.conftest import HOURS
 from tests.end_to_end.sweeping import single_metrics, sweep_request, swept

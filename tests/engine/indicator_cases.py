@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.compute.engine import indicators
-from services.shared.candles import Candles, PriceColumn
+from services.domain.candles import Candles, PriceColumn
+from services.engine import indicators
 
 CLOSE, HIGH_LOW, HIGH_LOW_CLOSE = ("close",), ("high", "low"), ("high", "low", "close")
 

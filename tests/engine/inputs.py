@@ -10,12 +10,12 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from services.compute.engine import BacktestResult, Detail, Execution, Strategy, Window, run_backtest
-from services.compute.engine.rules import Evaluation, Rules
-from services.compute.engine.strategies import Signals
-from services.shared.candles import Candles
-from services.shared.history import History
-from services.shared.interval import Interval
+from services.domain.candles import Candles
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import BacktestResult, Detail, Execution, Strategy, Window, run_backtest
+from services.engine.rules import Evaluation, Rules
+from services.engine.strategies import Signals
 
 MONDAY_S = 1_704_067_200  # 2024-01-01 00:00 UTC, on every interval's grid
 HOUR_S = 3_600

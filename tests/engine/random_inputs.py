@@ -9,7 +9,11 @@ import random
 import numpy as np
 from hypothesis import strategies as st
 
-from services.compute.engine import (
+from services.domain.breaks import Break
+from services.domain.candles import Candles
+from services.domain.history import History, PartialCandles
+from services.domain.interval import Interval
+from services.engine import (
     BreakRule,
     Direction,
     Distance,
@@ -19,21 +23,17 @@ from services.compute.engine import (
     VolatilityTarget,
     Window,
 )
-from services.compute.engine.strategies.bollinger import Bollinger, ExitBand
-from services.compute.engine.strategies.buy_and_hold import BuyAndHold
-from services.compute.engine.strategies.donchian import Donchian
-from services.compute.engine.strategies.keltner import Keltner
-from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
-from services.compute.engine.strategies.macd import Macd
-from services.compute.engine.strategies.roc_momentum import RocMomentum
-from services.compute.engine.strategies.rsi import Rsi
-from services.compute.engine.strategies.rsi_trend import RsiTrend
-from services.compute.engine.strategies.stochastic import Stochastic
-from services.compute.engine.strategies.supertrend import Supertrend
-from services.shared.breaks import Break
-from services.shared.candles import Candles
-from services.shared.history import History, PartialCandles
-from services.shared.interval import Interval
+from services.engine.strategies.bollinger import Bollinger, ExitBand
+from services.engine.strategies.buy_and_hold import BuyAndHold
+from services.engine.strategies.donchian import Donchian
+from services.engine.strategies.keltner import Keltner
+from services.engine.strategies.ma_cross import MaCross, MovingAverageKind
+from services.engine.strategies.macd import Macd
+from services.engine.strategies.roc_momentum import RocMomentum
+from services.engine.strategies.rsi import Rsi
+from services.engine.strategies.rsi_trend import RsiTrend
+from services.engine.strategies.stochastic import Stochastic
+from services.engine.strategies.supertrend import Supertrend
 
 from .inputs import HOUR_S, make_candles
 from .rules.random_rules import custom_rules

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine import (
+from services.domain.errors import NotFound, Refused
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import (
     STRATEGIES,
     Detail,
     Direction,
@@ -21,15 +24,12 @@ from services.compute.engine import (
     Window,
     run_backtest,
 )
-from services.compute.engine.results import METRIC_NAMES
-from services.compute.engine.rules import Evaluation
-from services.compute.engine.strategies.bollinger import Bollinger, ExitBand
-from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
-from services.compute.engine.strategies.rsi import Rsi
-from services.compute.engine.strategies.supertrend import Supertrend
-from services.shared.errors import NotFound, Refused
-from services.shared.history import History
-from services.shared.interval import Interval
+from services.engine.results import METRIC_NAMES
+from services.engine.rules import Evaluation
+from services.engine.strategies.bollinger import Bollinger, ExitBand
+from services.engine.strategies.ma_cross import MaCross, MovingAverageKind
+from services.engine.strategies.rsi import Rsi
+from services.engine.strategies.supertrend import Supertrend
 
 from . import reference
 from .inputs import HOUR_S, Scripted, all_of, make_candles, real_candles

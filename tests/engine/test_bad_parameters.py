@@ -5,18 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from services.compute.engine import STRATEGIES
-from services.compute.engine.parameters import Choices, parameters_of
-from services.compute.engine.strategies.bollinger import Bollinger
-from services.compute.engine.strategies.donchian import Donchian
-from services.compute.engine.strategies.keltner import Keltner
-from services.compute.engine.strategies.ma_cross import MaCross
-from services.compute.engine.strategies.macd import Macd
-from services.compute.engine.strategies.roc_momentum import RocMomentum
-from services.compute.engine.strategies.rsi import Rsi
-from services.compute.engine.strategies.rsi_trend import RsiTrend
-from services.compute.engine.strategies.stochastic import Stochastic
-from services.compute.engine.strategies.supertrend import Supertrend
+from services.engine import STRATEGIES
+from services.engine.parameters import Choices, parameters_of
+from services.engine.strategies.bollinger import Bollinger
+from services.engine.strategies.donchian import Donchian
+from services.engine.strategies.keltner import Keltner
+from services.engine.strategies.ma_cross import MaCross
+from services.engine.strategies.macd import Macd
+from services.engine.strategies.roc_momentum import RocMomentum
+from services.engine.strategies.rsi import Rsi
+from services.engine.strategies.rsi_trend import RsiTrend
+from services.engine.strategies.stochastic import Stochastic
+from services.engine.strategies.supertrend import Supertrend
 
 
 def bad_fields(checked):

@@ -5,7 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from services.compute.engine import (
+from services.domain.breaks import Break
+from services.domain.errors import Refused
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import (
     BreakRule,
     Detail,
     Direction,
@@ -19,14 +23,10 @@ from services.compute.engine import (
     metrics_of,
     run_backtest,
 )
-from services.compute.engine.strategies.buy_and_hold import BuyAndHold
-from services.compute.engine.strategies.donchian import Donchian
-from services.compute.engine.strategies.ma_cross import MaCross
-from services.compute.engine.strategies.rsi import Rsi
-from services.shared.breaks import Break
-from services.shared.errors import Refused
-from services.shared.history import History
-from services.shared.interval import Interval
+from services.engine.strategies.buy_and_hold import BuyAndHold
+from services.engine.strategies.donchian import Donchian
+from services.engine.strategies.ma_cross import MaCross
+from services.engine.strategies.rsi import Rsi
 
 from .inputs import FREE, HOUR_S, MONDAY_S, Scripted, all_of, candles_of, make_candles
 

@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine import (
+from services.domain.candles import VALUE_COLUMNS
+from services.domain.errors import Refused
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import (
     Detail,
     Direction,
     Distance,
@@ -17,15 +21,11 @@ from services.compute.engine import (
     columns_of,
     run_backtest,
 )
-from services.compute.engine.rules.nodes import VOLUME
-from services.compute.engine.strategies.buy_and_hold import BuyAndHold
-from services.compute.engine.strategies.custom_rules import CustomRules
-from services.compute.engine.strategies.rsi import Rsi
-from services.compute.engine.strategies.supertrend import Supertrend
-from services.shared.candles import VALUE_COLUMNS
-from services.shared.errors import Refused
-from services.shared.history import History
-from services.shared.interval import Interval
+from services.engine.rules.nodes import VOLUME
+from services.engine.strategies.buy_and_hold import BuyAndHold
+from services.engine.strategies.custom_rules import CustomRules
+from services.engine.strategies.rsi import Rsi
+from services.engine.strategies.supertrend import Supertrend
 
 from .inputs import all_of
 from .random_inputs import executions, histories, trading_strategies

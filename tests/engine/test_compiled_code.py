@@ -8,7 +8,7 @@ import pkgutil
 import pytest
 from numba.core.dispatcher import Dispatcher
 
-from services.compute import engine
+from services import engine
 
 MODULES = [module.name for module in pkgutil.walk_packages(engine.__path__, f"{engine.__name__}.")]
 

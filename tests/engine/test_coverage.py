@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.compute.engine import Window, run_backtest
-from services.data.aggregation import aggregate
-from services.shared.candles import Candles
-from services.shared.errors import NotFound
-from services.shared.history import History, PartialCandles
-from services.shared.interval import Interval
+from services.domain.aggregation import aggregate
+from services.domain.candles import Candles
+from services.domain.errors import NotFound
+from services.domain.history import History, PartialCandles
+from services.domain.interval import Interval
+from services.engine import Window, run_backtest
 
 from .inputs import FREE, MONDAY_S, Scripted, make_candles
 

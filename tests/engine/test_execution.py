@@ -6,14 +6,14 @@ from dataclasses import astuple, replace
 import numpy as np
 import pytest
 
-from services.compute.engine import Detail, Direction, Execution, FillTime, Window, run_backtest
-from services.compute.engine.rules import Evaluation
-from services.compute.engine.strategies.bollinger import Bollinger, ExitBand
-from services.compute.engine.strategies.buy_and_hold import BuyAndHold
-from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
-from services.compute.engine.strategies.rsi import Rsi
-from services.shared.history import History
-from services.shared.interval import Interval
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import Detail, Direction, Execution, FillTime, Window, run_backtest
+from services.engine.rules import Evaluation
+from services.engine.strategies.bollinger import Bollinger, ExitBand
+from services.engine.strategies.buy_and_hold import BuyAndHold
+from services.engine.strategies.ma_cross import MaCross, MovingAverageKind
+from services.engine.strategies.rsi import Rsi
 
 from .inputs import FREE, HOUR_S, MONDAY_S, Scripted, all_of, make_candles, run
 

@@ -5,7 +5,11 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 
-from services.compute.engine import (
+from services.domain.candles import Candles
+from services.domain.errors import Refused
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import (
     STRATEGIES,
     Detail,
     Direction,
@@ -16,12 +20,8 @@ from services.compute.engine import (
     Window,
     run_backtest,
 )
-from services.compute.engine.rules.nodes import CLOSE, HIGH, VOLUME, call
-from services.compute.engine.strategies.custom_rules import CustomRules
-from services.shared.candles import Candles
-from services.shared.errors import Refused
-from services.shared.history import History
-from services.shared.interval import Interval
+from services.engine.rules.nodes import CLOSE, HIGH, VOLUME, call
+from services.engine.strategies.custom_rules import CustomRules
 
 HOURS = 400
 RANGES = [(1e-320, 1e-310), (1e-200, 1e200), (1e-300, 1e-200), (1e300, 1e308), (1e-308, 1e308), (1e-9, 1e15)]

@@ -9,7 +9,7 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine.indicators import bollinger_bands, ema, rsi, sma, stddev
+from services.engine.indicators import bollinger_bands, ema, rsi, sma, stddev
 
 from .indicator_cases import HOSTILE, walk
 from .inputs import real_candles

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine import indicators
-from services.shared.interval import Interval
+from services.domain.interval import Interval
+from services.engine import indicators
 
 from .indicator_cases import CASES, HOSTILE, walk
 from .inputs import make_candles

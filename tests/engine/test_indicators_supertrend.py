@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine import indicators
-from services.shared.interval import Interval
+from services.domain.interval import Interval
+from services.engine import indicators
 
 from .inputs import real_candles
 from .random_inputs import histories, periods

@@ -7,13 +7,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine import METRIC_NAMES, Detail, TradedWindow, metrics_of, run_backtest
-from services.compute.engine.strategies.rsi import Rsi
-from services.compute.engine.strategies.supertrend import Supertrend
-from services.shared.candles import Candles
-from services.shared.errors import NotFound, Refused
-from services.shared.history import History
-from services.shared.interval import Interval
+from services.domain.candles import Candles
+from services.domain.errors import NotFound, Refused
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import METRIC_NAMES, Detail, TradedWindow, metrics_of, run_backtest
+from services.engine.strategies.rsi import Rsi
+from services.engine.strategies.supertrend import Supertrend
 
 from .inputs import FREE, all_of, make_candles
 from .random_inputs import executions, histories, trading_strategies, windows

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from services.compute.engine import Detail, Execution, FillTime, metrics_of, run_backtest
-from services.compute.engine.metrics import measure
-from services.compute.engine.results import METRIC_NAMES
-from services.compute.engine.simulation import Simulation
-from services.compute.engine.strategies.buy_and_hold import BuyAndHold
-from services.compute.engine.terms import TRADE
-from services.shared.history import History
-from services.shared.interval import Interval
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import Detail, Execution, FillTime, metrics_of, run_backtest
+from services.engine.metrics import measure
+from services.engine.results import METRIC_NAMES
+from services.engine.simulation import Simulation
+from services.engine.strategies.buy_and_hold import BuyAndHold
+from services.engine.terms import TRADE
 
 from .inputs import FREE, Scripted, all_of, make_candles
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine import metrics_of
-from services.compute.engine.metrics import measure
-from services.compute.engine.simulation import Simulation
-from services.compute.engine.terms import TRADE
-from services.shared.interval import Interval
+from services.domain.interval import Interval
+from services.engine import metrics_of
+from services.engine.metrics import measure
+from services.engine.simulation import Simulation
+from services.engine.terms import TRADE
 
 from .inputs import make_candles
 from .reference import figures

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine import (
+from services.domain.aggregation import aggregate
+from services.domain.breaks import Break
+from services.domain.candles import Candles
+from services.domain.errors import NotFound, Refused
+from services.domain.history import History, PartialCandles
+from services.domain.interval import Interval
+from services.engine import (
     STRATEGIES,
     Detail,
     Direction,
@@ -19,18 +25,12 @@ from services.compute.engine import (
     VolatilityTarget,
     run_backtest,
 )
-from services.compute.engine.rules import Evaluation
-from services.compute.engine.rules.nodes import CLOSE, HIGH, call
-from services.compute.engine.strategies.bollinger import Bollinger
-from services.compute.engine.strategies.buy_and_hold import BuyAndHold
-from services.compute.engine.strategies.custom_rules import CustomRules
-from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
-from services.data.aggregation import aggregate
-from services.shared.breaks import Break
-from services.shared.candles import Candles
-from services.shared.errors import NotFound, Refused
-from services.shared.history import History, PartialCandles
-from services.shared.interval import Interval
+from services.engine.rules import Evaluation
+from services.engine.rules.nodes import CLOSE, HIGH, call
+from services.engine.strategies.bollinger import Bollinger
+from services.engine.strategies.buy_and_hold import BuyAndHold
+from services.engine.strategies.custom_rules import CustomRules
+from services.engine.strategies.ma_cross import MaCross, MovingAverageKind
 
 from .inputs import all_of, make_candles, real_candles
 from .random_inputs import PARAMETERS, executions, histories, trading_strategies, windows

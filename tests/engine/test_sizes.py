@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from services.compute.engine import Direction, Execution, VolatilityTarget, Window
+from services.engine import Direction, Execution, VolatilityTarget, Window
 
 from .inputs import FREE, HOUR_S, MONDAY_S, Scripted, make_candles, run
 

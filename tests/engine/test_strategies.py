@@ -10,23 +10,23 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
 from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
-from services.compute.engine import STRATEGIES, strategies
-from services.compute.engine.backtest import TradedWindow
-from services.compute.engine.parameters import Choices, Range, parameters_of
-from services.compute.engine.rules.check import rules_violations
-from services.compute.engine.strategies.bollinger import Bollinger
-from services.compute.engine.strategies.custom_rules import CustomRules
-from services.compute.engine.strategies.donchian import Donchian
-from services.compute.engine.strategies.keltner import Keltner
-from services.compute.engine.strategies.ma_cross import MaCross
-from services.compute.engine.strategies.macd import Macd
-from services.compute.engine.strategies.roc_momentum import RocMomentum
-from services.compute.engine.strategies.rsi import Rsi
-from services.compute.engine.strategies.rsi_trend import RsiTrend
-from services.compute.engine.strategies.stochastic import Stochastic
-from services.compute.engine.strategies.supertrend import Supertrend
-from services.shared.history import History
-from services.shared.interval import Interval
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import STRATEGIES, strategies
+from services.engine.backtest import TradedWindow
+from services.engine.parameters import Choices, Range, parameters_of
+from services.engine.rules.check import rules_violations
+from services.engine.strategies.bollinger import Bollinger
+from services.engine.strategies.custom_rules import CustomRules
+from services.engine.strategies.donchian import Donchian
+from services.engine.strategies.keltner import Keltner
+from services.engine.strategies.ma_cross import MaCross
+from services.engine.strategies.macd import Macd
+from services.engine.strategies.roc_momentum import RocMomentum
+from services.engine.strategies.rsi import Rsi
+from services.engine.strategies.rsi_trend import RsiTrend
+from services.engine.strategies.stochastic import Stochastic
+from services.engine.strategies.supertrend import Supertrend
 
 from .inputs import FREE, all_of, make_candles
 
@@ -123,10 +123,10 @@ ANOTHER = '''
 from dataclasses import dataclass
 from typing import ClassVar
 
-from services.compute.engine.parameters import integer
-from services.compute.engine.rules import Rules
-from services.compute.engine.rules.nodes import CLOSE, OPEN
-from services.compute.engine.strategies.base import Strategy
+from services.engine.parameters import integer
+from services.engine.rules import Rules
+from services.engine.rules.nodes import CLOSE, OPEN
+from services.engine.strategies.base import Strategy
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def test_another_one_needs_no_more_than_a_file(tmp_path: Path, monkeypatch):
     try:
         found = strategies._find()
     finally:
-        sys.modules.pop("services.compute.engine.strategies.candle", None)
+        sys.modules.pop("services.engine.strategies.candle", None)
     assert found.keys() - STRATEGIES.keys() == {"candle"}
     assert list(found) == sorted(found)
     candle = found["candle"](length=9)

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine.rules import Evaluation
-from services.compute.engine.rules.exact import ExactValues
-from services.compute.engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, Number, call
-from services.compute.engine.strategies.ma_cross import MaCross
-from services.shared.candles import Candles
+from services.domain.candles import Candles
+from services.engine.rules import Evaluation
+from services.engine.rules.exact import ExactValues
+from services.engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, Number, call
+from services.engine.strategies.ma_cross import MaCross
 
 from . import exact_indicators as exact
 from .inputs import run

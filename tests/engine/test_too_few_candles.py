@@ -2,17 +2,17 @@
 
 import pytest
 
-from services.compute.engine import STRATEGIES, Detail, Distance, Execution, VolatilityTarget, Window
-from services.compute.engine.backtest import TradedWindow
-from services.compute.engine.rules.nodes import CLOSE, call
-from services.compute.engine.strategies.custom_rules import CustomRules
-from services.compute.engine.strategies.donchian import Donchian
-from services.compute.engine.strategies.macd import Macd
-from services.compute.engine.strategies.rsi import Rsi
-from services.compute.engine.strategies.stochastic import Stochastic
-from services.shared.errors import Refused
-from services.shared.history import History
-from services.shared.interval import Interval
+from services.domain.errors import Refused
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import STRATEGIES, Detail, Distance, Execution, VolatilityTarget, Window
+from services.engine.backtest import TradedWindow
+from services.engine.rules.nodes import CLOSE, call
+from services.engine.strategies.custom_rules import CustomRules
+from services.engine.strategies.donchian import Donchian
+from services.engine.strategies.macd import Macd
+from services.engine.strategies.rsi import Rsi
+from services.engine.strategies.stochastic import Stochastic
 
 from .inputs import FREE, HOUR_S, MONDAY_S, all_of, make_candles, run
 

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from services.gateway.admission import Admission, Limits, Place, RequestSize
-from services.gateway.clients import ANONYMOUS, Client, Right
-from services.shared.errors import Exhausted, TooLarge
+from services.domain.errors import Exhausted, TooLarge
+from services.gateway.auth.clients import ANONYMOUS, Client, Right
+from services.gateway.runs.admission import Admission, Limits, Place, RequestSize
 
 LIMITS = Limits(
     max_runs=4,

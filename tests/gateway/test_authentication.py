@@ -6,11 +6,11 @@ from typing import Any
 import grpc
 import pytest
 
-from services.gateway.authentication import AuthenticationInterceptor
-from services.gateway.clients import Client, Right, current_client
-from services.gateway.token_book import TokenBook
-from services.gateway.tokens import Tokens, hash_of
-from services.shared.rpc_status import StatusInterceptor
+from services.gateway.auth.authentication import AuthenticationInterceptor
+from services.gateway.auth.clients import Client, Right, current_client
+from services.gateway.auth.token_file import TokenBook
+from services.gateway.auth.tokens import Tokens, hash_of
+from services.rpc.status import StatusInterceptor
 
 # One that needs the right `run`.
 SERVICE = "backcast.gateway.v1.BacktestService"

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from services.compute.engine import Detail, Strategy, Window
-from services.compute.engine.execution import (
+from services.domain.interval import Interval
+from services.engine import Detail, Strategy, Window
+from services.engine.execution import (
     BreakRule,
     Direction,
     Distance,
@@ -11,14 +12,13 @@ from services.compute.engine.execution import (
     FillTime,
     VolatilityTarget,
 )
-from services.compute.engine.rules.nodes import CLOSE, HIGH, call
-from services.compute.engine.strategies.custom_rules import CustomRules
-from services.compute.engine.strategies.macd import Macd
-from services.compute.engine.strategies.rsi import Rsi
-from services.gateway.cache_key import CacheKeys
-from services.gateway.crypto_data import CryptoData
-from services.gateway.plan import BacktestPlan
-from services.shared.interval import Interval
+from services.engine.rules.nodes import CLOSE, HIGH, call
+from services.engine.strategies.custom_rules import CustomRules
+from services.engine.strategies.macd import Macd
+from services.engine.strategies.rsi import Rsi
+from services.gateway.cache.key import CacheKeys
+from services.gateway.planning.crypto_data import CryptoData
+from services.gateway.planning.run_plan import BacktestPlan
 
 ABOVE, BELOW = call("greater", CLOSE, 1), call("less", CLOSE, 1)
 

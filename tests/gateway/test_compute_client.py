@@ -4,8 +4,8 @@ from google.rpc.status_pb2 import Status
 
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
-from services.gateway.compute_client import outcomes_by_chunk
-from services.gateway.crypto_data import CryptoData
+from services.gateway.planning.crypto_data import CryptoData
+from services.gateway.upstream.compute import outcomes_by_chunk
 
 A, B = CryptoData("A", "1", 0, 0, "1"), CryptoData("B", "1", 0, 0, "1")
 CHUNK_SIZE = 256

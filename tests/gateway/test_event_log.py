@@ -5,8 +5,8 @@ from contextlib import aclosing
 
 import pytest
 
-from services.gateway.event_log import EventLog
-from services.shared.errors import NotFound
+from services.domain.errors import NotFound
+from services.gateway.runs.event_log import EventLog
 
 
 async def all_of(log: EventLog, after: int = 0) -> list[bytes]:

@@ -6,12 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from services.gateway.admission import Admission, Limits
-from services.gateway.clients import ANONYMOUS, Client
-from services.gateway.live_run import LiveRun, RunState
-from services.gateway.run_registry import RunRegistry
-from services.gateway.run_report import RunReport
-from services.shared.errors import (
+from services.domain.errors import (
     AlreadyExists,
     Cancelled,
     Exhausted,
@@ -20,6 +15,11 @@ from services.shared.errors import (
     NotFound,
     Unavailable,
 )
+from services.gateway.auth.clients import ANONYMOUS, Client
+from services.gateway.runs.admission import Admission, Limits
+from services.gateway.runs.live_run import LiveRun, RunState
+from services.gateway.runs.registry import RunRegistry
+from services.gateway.runs.run_report import RunReport
 
 OTHER = Client("other", frozenset())
 

@@ -8,9 +8,9 @@ import grpc
 import pytest
 
 from backcast.marketdata.v1 import market_data_service_pb2
-from services.gateway.market_data_proxy import add_proxy_to
-from services.shared.errors import InvalidInput
-from services.shared.rpc_status import StatusInterceptor, violations_of
+from services.domain.errors import InvalidInput
+from services.gateway.api.market_data_proxy import add_proxy_to
+from services.rpc.status import StatusInterceptor, violations_of
 
 SERVICE = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"]
 MESSAGE = bytes(100_000)

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.compute.engine import Detail, Execution, Window
-from services.compute.engine.strategies.rsi import Rsi
-from services.gateway.crypto_data import CryptoData
-from services.gateway.default_end import default_end_s
-from services.gateway.plan import CacheMode, RunPlan, RunRequest, make_plan
-from services.shared.errors import InvalidInput, Refused
-from services.shared.interval import Interval
+from services.domain.errors import InvalidInput, Refused
+from services.domain.interval import Interval
+from services.engine import Detail, Execution, Window
+from services.engine.strategies.rsi import Rsi
+from services.gateway.planning.crypto_data import CryptoData
+from services.gateway.planning.default_end import default_end_s
+from services.gateway.planning.run_plan import CacheMode, RunPlan, RunRequest, make_plan
 from tests.candle_making import START_S
 
 HOUR_S, DAY_S = 3_600, 86_400

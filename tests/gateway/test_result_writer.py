@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, cast
 
-from services.gateway.result_writer import ResultWriter
+from services.gateway.cache.result_writer import ResultWriter
 
 
 class Puts:

@@ -2,8 +2,8 @@
 
 from prometheus_client import REGISTRY
 
-from services.gateway.run_report import RunReport
-from services.gateway.run_telling import tell
+from services.gateway.runs.record import tell
+from services.gateway.runs.run_report import RunReport
 
 
 def count(name: str, **labels: str) -> float:

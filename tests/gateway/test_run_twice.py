@@ -7,13 +7,13 @@ from typing import Any, cast
 import pytest
 
 from backcast.compute.v1.compute_service_pb2 import ComputeBacktestsResponse, ComputeFailure
-from services.compute.engine import Detail, Execution, Window
-from services.compute.engine.strategies.rsi import Rsi
-from services.gateway.crypto_data import CryptoData
-from services.gateway.plan import BacktestPlan, CacheMode, RunPlan
-from services.gateway.run import Run
-from services.gateway.run_report import RunReport
-from services.shared.interval import Interval
+from services.domain.interval import Interval
+from services.engine import Detail, Execution, Window
+from services.engine.strategies.rsi import Rsi
+from services.gateway.planning.crypto_data import CryptoData
+from services.gateway.planning.run_plan import BacktestPlan, CacheMode, RunPlan
+from services.gateway.runs.run import Run
+from services.gateway.runs.run_report import RunReport
 
 SYMBOLS = ["A", "B", "C"]
 

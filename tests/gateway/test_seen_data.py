@@ -2,12 +2,12 @@
 
 import pytest
 
-from services.compute.engine import Detail, Execution, Window
-from services.compute.engine.strategies.rsi import Rsi
-from services.gateway.crypto_data import CryptoData
-from services.gateway.plan import BacktestPlan, CacheMode, RunRequest
-from services.shared.clock import LATEST_S
-from services.shared.interval import Interval
+from services.domain.interval import Interval
+from services.domain.times import LATEST_S
+from services.engine import Detail, Execution, Window
+from services.engine.strategies.rsi import Rsi
+from services.gateway.planning.crypto_data import CryptoData
+from services.gateway.planning.run_plan import BacktestPlan, CacheMode, RunRequest
 from tests.candle_making import START_S
 
 HOUR_S, DAY_S = 3_600, 86_400

@@ -9,15 +9,15 @@ from hypothesis.extra.numpy import arrays
 from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics
 from backcast.gateway.v1.run_events_pb2 import RunSummary
 from backcast.marketdata.v1.break_pb2 import Break
-from services.compute.engine import METRIC_NAMES
-from services.gateway.run_totals import RunTotals
-from services.gateway.statistics import (
+from services.engine import METRIC_NAMES
+from services.gateway.runs.statistics import (
     finite_or_none,
     no_trade_counted,
     quantiles_of_rows,
     summarize_rows,
     trades_of,
 )
+from services.gateway.runs.totals import RunTotals
 
 NAN = np.nan
 QUARTERS = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -1,8 +1,8 @@
 """What ListStrategies says is derived from the strategies themselves."""
 
-from services.compute.engine.rules.parse import parse
-from services.compute.engine.strategies import STRATEGIES
-from services.gateway.strategy_descriptions import describe_strategies
+from services.engine.rules.parse import parse
+from services.engine.strategies import STRATEGIES
+from services.gateway.api.strategy_descriptions import describe_strategies
 
 
 def test_rules_are_those_of_the_default_parameters():

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from services.compute.engine import Detail, Execution
-from services.compute.engine.strategies.rsi import Rsi
-from services.compute.engine.sweep import ParameterValues, make_grid
-from services.gateway.crypto_data import CryptoData
-from services.gateway.plan import CacheMode, RunRequest
-from services.gateway.sweep_cache import ChunkKeys
-from services.gateway.sweep_plan import SweepPlan, SweepRequest, check_choice, make_sweep_plan
-from services.shared.errors import InvalidInput, Refused
-from services.shared.interval import Interval
+from services.domain.errors import InvalidInput, Refused
+from services.domain.interval import Interval
+from services.engine import Detail, Execution
+from services.engine.strategies.rsi import Rsi
+from services.engine.sweep import ParameterValues, make_grid
+from services.gateway.cache.sweep_cache import ChunkKeys
+from services.gateway.planning.crypto_data import CryptoData
+from services.gateway.planning.run_plan import CacheMode, RunRequest
+from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest, check_choice, make_sweep_plan
 from tests.candle_making import START_S
 
 DAY_S = 86_400

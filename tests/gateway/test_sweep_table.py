@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from services.compute.engine import METRIC_NAMES
-from services.gateway.statistics import summarize_rows
-from services.gateway.sweep_choice import best_combination
-from services.gateway.sweep_table import Part, SweepTable
+from services.engine import METRIC_NAMES
+from services.gateway.runs.statistics import summarize_rows
+from services.gateway.sweeps.selection_bias import best_combination
+from services.gateway.sweeps.table import Part, SweepTable
 
 METRICS = len(METRIC_NAMES)
 NAN = np.nan

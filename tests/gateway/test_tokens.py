@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.clients import Client, Right
-from services.gateway.token_book import TokenBook, token_book
-from services.gateway.tokens import (
+from services.domain.errors import InvalidInput
+from services.gateway.auth.clients import Client, Right
+from services.gateway.auth.token_file import TokenBook, token_book
+from services.gateway.auth.tokens import (
     PREFIX,
     Tokens,
     hash_of,
@@ -14,8 +15,7 @@ from services.gateway.tokens import (
     tokens_from_json,
     tokens_from_toml,
 )
-from services.shared.errors import InvalidInput
-from services.shared.settings import load_settings
+from services.settings import load_settings
 
 HASH = hash_of("secret-token")
 ENTRY = f'[[tokens]]\nname = "research"\nsha256 = "{HASH}"\nrights = ["run"]\n'
@@ -118,7 +118,9 @@ def test_a_file_is_read_once_while_it_is_the_same(monkeypatch: pytest.MonkeyPatc
     tokens = book(monkeypatch, TOKENS_FILE=str(file))
     assert tokens
     reads: list[Path] = []
-    monkeypatch.setattr("services.gateway.token_book._read", lambda path: reads.append(path) or Tokens([]))
+    monkeypatch.setattr(
+        "services.gateway.auth.token_file._read", lambda path: reads.append(path) or Tokens([])
+    )
     assert tokens.client("secret-token")
     assert reads == []
     file.write_text(ENTRY + "\n")

@@ -6,9 +6,9 @@ import signal
 import sys
 from pathlib import Path
 
-from services.shared.access import Access
-from services.shared.rpc_server import ServedService, serve
-from services.shared.settings import Settings
+from services.rpc.access import Access
+from services.rpc.server import ServedService, serve
+from services.settings import Settings
 
 
 def main(name: str, manner: str = "") -> None:

@@ -11,11 +11,11 @@ import pytest
 import redis
 import redis.asyncio
 
+from services.domain.errors import Refused, Unavailable
 from services.local.folder_lock import FolderLock
 from services.local.postgres import EmbeddedPostgres
 from services.local.server_process import end_leftovers
 from services.local.valkey import EmbeddedValkey
-from services.shared.errors import Refused, Unavailable
 
 from .conftest import running_in
 

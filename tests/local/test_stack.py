@@ -15,11 +15,11 @@ import psutil
 import pytest
 import redis
 
+from services.domain.errors import InvalidInput, Refused, Unavailable
 from services.local import stack as stack_module
 from services.local.health import is_serving
 from services.local.ports import free_ports
 from services.local.stack import LocalStack, StackSettings
-from services.shared.errors import InvalidInput, Refused, Unavailable
 
 from .conftest import processes_of, running_in
 

@@ -8,10 +8,10 @@ import grpc
 import pytest
 import trustme
 
-from services.gateway.tokens import hash_of, make_token
+from services.domain.candles import Candles
+from services.gateway.auth.tokens import hash_of, make_token
 from services.local.stack import LocalStack, StackSettings
-from services.shared.candles import Candles
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
 from tests.candle_making import random_candles
 from tests.security.certificates import Files, make_files
 

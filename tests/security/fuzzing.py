@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from backcast.compute.v1 import compute_service_pb2
 from backcast.gateway.v1 import backtest_service_pb2, run_service_pb2
 from backcast.marketdata.v1 import market_data_service_pb2
-from tests.shared.test_symbols import HOSTILE
+from tests.domain.test_symbols import HOSTILE
 
 # What a client can mend, or was told to wait for. INTERNAL and UNKNOWN would be bugs of ours.
 CLEAR = {

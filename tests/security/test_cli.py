@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from services.gateway.tokens import PREFIX, hash_of, make_token, tokens_from_toml
+from services.gateway.auth.tokens import PREFIX, hash_of, make_token, tokens_from_toml
 from tests.cli.conftest import Finished, write_csv
 from tests.security.certificates import make_files
 from tests.security.conftest import Shut

@@ -7,9 +7,9 @@ import trustme
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as NoConnection
 
-from services.data.database import Database
+from services.data.store.database import Database
+from services.domain.errors import Unavailable
 from services.local.stack import LocalStack
-from services.shared.errors import Unavailable
 from tests.security.certificates import Files, make_files
 from tests.security.tls_front import TlsFront, socket_of_postgres, socket_of_redis
 

@@ -18,10 +18,10 @@ from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.local.stack import LocalStack
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
 from tests.candle_making import import_candles, random_candles
+from tests.domain.test_symbols import HOSTILE
 from tests.security.fuzzing import CLEAR, code_of, messages_with_one_double, methods_of, random_message
-from tests.shared.test_symbols import HOSTILE
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub

@@ -11,9 +11,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
-from services.gateway.tokens import hash_of, make_token
+from services.gateway.auth.tokens import hash_of, make_token
 from services.local.ports import free_ports
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
 from tests.security.conftest import entry
 
 PASSWORD = "pa55w0rd"

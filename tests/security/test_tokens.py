@@ -13,9 +13,9 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1 import market_data_service_pb2 as md
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.gateway.tokens import make_token
-from services.shared.candle_messages import candles_to
-from services.shared.candles import Candles
+from services.domain.candles import Candles
+from services.gateway.auth.tokens import make_token
+from services.wire.candles import candles_to
 from tests.security.conftest import Shut, entry
 
 if TYPE_CHECKING:

@@ -18,13 +18,13 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from services.compute.candles.place import CryptoData
+from services.compute.candles.location import CryptoData
 from services.compute.candles.stored import HISTORY, UNFINISHED, StoredCandles, series
-from services.shared.breaks import Break
-from services.shared.candles import VALUE_COLUMNS, Candles
-from services.shared.errors import NotFound, Unavailable
-from services.shared.history import PartialCandles
-from services.shared.interval import Interval
+from services.domain.breaks import Break
+from services.domain.candles import VALUE_COLUMNS, Candles
+from services.domain.errors import NotFound, Unavailable
+from services.domain.history import PartialCandles
+from services.domain.interval import Interval
 
 _GB = 10**9
 # Nobody writes a file for that long: its writer was killed.

@@ -12,15 +12,15 @@ import grpc
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.compute.candles.column_files import ColumnFiles
-from services.compute.candles.place import CryptoData
+from services.compute.candles.location import CryptoData
 from services.compute.candles.source import FetchedHistory, HistoryBlocks, candles_request
-from services.shared.errors import Unavailable
-from services.shared.history import History
-from services.shared.interval import Interval
-from services.shared.rpc_channel import open_blocking_channel
-from services.shared.rpc_status import error_of
-from services.shared.settings import load_settings
-from services.shared.tls import channel_credentials
+from services.domain.errors import Unavailable
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.rpc.channel import open_blocking_channel
+from services.rpc.status import error_of
+from services.rpc.tls import channel_credentials
+from services.settings import load_settings
 
 # How often columns may be gone again before they could be read.
 _MOST_FETCHES = 3

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
-from services.shared.break_messages import break_from
-from services.shared.breaks import Break
-from services.shared.call_metadata import outgoing_metadata
-from services.shared.candle_messages import candles_from, columns_to, interval_to, partial_candles_from
-from services.shared.candles import Candles
-from services.shared.errors import InvalidInput
-from services.shared.history import PartialCandles
-from services.shared.interval import Interval
-from services.shared.resumed_stream import resumed_stream
+from services.domain.breaks import Break
+from services.domain.candles import Candles
+from services.domain.errors import InvalidInput
+from services.domain.history import PartialCandles
+from services.domain.interval import Interval
+from services.rpc.metadata import outgoing_metadata
+from services.rpc.resumed_stream import resumed_stream
+from services.wire.breaks import break_from
+from services.wire.candles import candles_from, columns_to, interval_to, partial_candles_from
 
 if TYPE_CHECKING:
     from grpc.aio import UnaryStreamCall

@@ -18,11 +18,11 @@ from uuid import uuid4
 
 import numpy as np
 
-from services.compute.candles.place import CryptoData
-from services.shared.breaks import Break
-from services.shared.candles import VALUE_COLUMNS, Candles
-from services.shared.history import History, PartialCandles
-from services.shared.interval import Interval
+from services.compute.candles.location import CryptoData
+from services.domain.breaks import Break
+from services.domain.candles import VALUE_COLUMNS, Candles
+from services.domain.history import History, PartialCandles
+from services.domain.interval import Interval
 
 # The file of opening times, breaks and partial candles.
 HISTORY = "history"

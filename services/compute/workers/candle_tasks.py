@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.compute.candles.place import CandlePlace, CryptoData
-from services.compute.engine import ENGINE_VERSION
+from services.compute.candles.location import CandlePlace, CryptoData
 from services.compute.workers.worker import portable
-from services.shared.errors import Unavailable
-from services.shared.history import History
+from services.domain.errors import Unavailable
+from services.domain.history import History
+from services.engine import ENGINE_VERSION
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 from urllib.parse import urlsplit
 
 from services.compute.workers.worker import WorkerDied, call, call_message
-from services.shared.errors import InvalidInput, Unavailable
+from services.domain.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from distributed import Client

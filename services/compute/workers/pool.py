@@ -11,7 +11,7 @@ import structlog
 
 from services.compute.workers.process import Call, WorkerProcess
 from services.compute.workers.worker import WorkerDied, call_message
-from services.shared.errors import Unavailable
+from services.domain.errors import Unavailable
 
 _Parameters = ParamSpec("_Parameters")
 _Value = TypeVar("_Value")

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from services.compute import backtest_task
+from services.compute.tasks import backtest as backtest_task
 from services.compute.workers import candle_tasks, worker
 
 # Workers come from a fork server, a process of its own that has imported the engine but never grpc:

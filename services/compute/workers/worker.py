@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Any
 
 from services.compute.workers.memory import keep_freed_memory
-from services.shared.errors import BackcastError, Unavailable
+from services.domain.errors import BackcastError, Unavailable
 
 # In both directions a message is its length as so many bytes, little-endian, and then as many bytes. The
 # worker's first one is empty: it has imported and compiled everything.

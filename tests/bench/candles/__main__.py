@@ -1,6 +1,6 @@
 """`python -m tests.bench.candles`: what serving and importing nine million candles costs.
 
-On TimescaleDB where one is found (see tests/data/storage/timescale_server.py), otherwise on the embedded
+On TimescaleDB where one is found (see tests/data/timescale_server.py), otherwise on the embedded
 PostgreSQL. It takes some minutes, most of them for filling the database, and leaves nothing behind.
 """
 
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from services.cli.console import make_console, say
+from services.cli.views.console import make_console, say
 from tests.bench.candles.market import HOURS, Market, open_market
 from tests.bench.candles.measures import Measure, measures
 from tests.bench.machine import machine_lines

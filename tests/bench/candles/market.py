@@ -15,18 +15,18 @@ import numpy as np
 import structlog
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.data.candle_store import CandleStore
-from services.data.columnstore import compress
-from services.data.copy_format import HEADER, TRAILER, encode_rows
-from services.data.database import Database
-from services.data.migrate import migrate
+from services.data.maintenance.columnstore import compress
+from services.data.schema.migrate import migrate
+from services.data.store.copy_format import HEADER, TRAILER, encode_rows
+from services.data.store.database import Database
+from services.data.store.writer import CandleStore
+from services.domain.candles import VALUE_COLUMNS, Candles
 from services.local.ports import HOST, choose_ports
 from services.local.postgres import EmbeddedPostgres
 from services.local.sample_market import sample_market
 from services.local.stack import serve_command
-from services.shared.candles import VALUE_COLUMNS, Candles
-from services.shared.rpc_channel import open_channel
-from tests.data.storage.timescale_server import TimescaleServer, timescale_programs
+from services.rpc.channel import open_channel
+from tests.data.timescale_server import TimescaleServer, timescale_programs
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub

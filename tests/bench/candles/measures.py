@@ -12,16 +12,16 @@ import pyarrow.csv
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
-from services.cli.candle_writer import write_candles
+from services.cli.client.candle_writer import write_candles
 from services.compute.candles.column_files import ColumnFiles, CryptoData
-from services.compute.candles.column_supply import ColumnSupply
+from services.compute.candles.column_provider import ColumnSupply
 from services.compute.candles.source import CandleSource
 from services.compute.candles.stored import StoredCandles
-from services.data.readers.detect import read_file
-from services.shared.candle_messages import interval_to
-from services.shared.candles import VALUE_COLUMNS
-from services.shared.clock import utc
-from services.shared.interval import Interval
+from services.domain.candles import VALUE_COLUMNS
+from services.domain.interval import Interval
+from services.domain.times import utc
+from services.ingest.files.detect import read_file
+from services.wire.candles import interval_to
 from tests.bench.candles.market import END_S, HOURS, Market, big_market
 
 _ONE = 100

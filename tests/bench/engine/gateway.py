@@ -15,11 +15,11 @@ from rich.progress import Progress
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.cli.candle_writer import write_candles
-from services.compute.engine.strategies.rsi import Rsi
+from services.cli.client.candle_writer import write_candles
+from services.domain.candles import Candles
+from services.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack, StackSettings, serve_command
-from services.shared.candles import Candles
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
 from tests.bench.candles.market import HOURS
 from tests.bench.candles.market import big_market as whole_market
 from tests.bench.engine.bare_loop import timed_bare

@@ -6,9 +6,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from services.compute.engine import Window
+from services.domain.candles import Candles
+from services.engine import Window
 from services.local import sample_market
-from services.shared.candles import Candles
 from tests.bench.candles import market as big
 
 BIG_WINDOW = Window(big.START_S, big.END_S)

@@ -17,10 +17,10 @@ from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
-from services.cli.sample_command import write_sample_market
-from services.compute.engine.strategies.rsi import Rsi
+from services.cli.commands.sample import write_sample_market
+from services.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack, StackSettings
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
 from tests.bench.engine.markets import CRYPTO_COUNT
 from tests.bench.timing import Timing
 

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from services.compute.backtest_task import Backtest, backtest
 from services.compute.candles.stored import StoredCandles
-from services.compute.engine import Detail, Execution, Window
-from services.compute.engine.strategies.rsi import Rsi
+from services.compute.tasks.backtest import Backtest, backtest
 from services.compute.workers.candle_tasks import Batch, PlacedTask, Task, run_batch
 from services.compute.workers.memory import keep_freed_memory
-from services.shared.interval import Interval
+from services.domain.interval import Interval
+from services.engine import Detail, Execution, Window
+from services.engine.strategies.rsi import Rsi
 from tests.bench.runs import oversold
 from tests.bench.timing import Timing
 

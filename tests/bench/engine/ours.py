@@ -2,11 +2,11 @@
 
 import time
 
-from services.compute.engine import BacktestResult, Execution, Window, run_backtest
-from services.compute.engine.strategies.rsi import Rsi
-from services.shared.candles import Candles
-from services.shared.history import History
-from services.shared.interval import Interval
+from services.domain.candles import Candles
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import BacktestResult, Execution, Window, run_backtest
+from services.engine.strategies.rsi import Rsi
 from tests.bench.timing import Timing
 
 

@@ -6,7 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from services.cli.console import say
+from services.cli.views.console import say
 from tests.bench.engine.sampling import ratio
 from tests.bench.timing import Spread
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from services.compute.candles.place import CryptoData
+from services.compute.candles.location import CryptoData
 from services.compute.candles.stored import StoredCandles
-from services.shared.candles import Candles
-from services.shared.interval import Interval
+from services.domain.candles import Candles
+from services.domain.interval import Interval
 
 _COLUMNS = ("open", "close")
 

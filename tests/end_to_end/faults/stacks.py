@@ -14,12 +14,12 @@ from backcast.compute.v1 import compute_service_pb2
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2 import ListCryptosRequest
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.compute.engine.rules import Call, Column, Number
-from services.compute.engine.rules.nodes import Expression
-from services.compute.engine.strategies.custom_rules import CustomRules
+from services.engine.rules import Call, Column, Number
+from services.engine.rules.nodes import Expression
+from services.engine.strategies.custom_rules import CustomRules
 from services.local.stack import LocalStack, StackSettings
-from services.shared.backtest_messages import strategy_to
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
+from services.wire.backtests import strategy_to
 from tests.candle_making import import_candles, random_candles
 from tests.end_to_end.sweeping import sweep_request
 

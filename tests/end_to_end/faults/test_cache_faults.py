@@ -17,13 +17,13 @@ from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
-from services.compute.engine.strategies.rsi import Rsi
+from services.domain.candles import Candles
+from services.engine.strategies.rsi import Rsi
 from services.local.ports import HOST, free_ports
 from services.local.server_process import ServerProcess
 from services.local.stack import LocalStack
-from services.shared.backtest_messages import strategy_to
-from services.shared.candles import Candles
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
+from services.wire.backtests import strategy_to
 from tests.end_to_end.one_service import OneService, service_beside
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.local.stack import LocalStack
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
 from tests.end_to_end.faults.stacks import (
     cpu_seconds,
     long_run,

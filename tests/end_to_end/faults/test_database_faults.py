@@ -19,14 +19,14 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.compute.candles.source import CandleSource
-from services.compute.engine.strategies.rsi import Rsi
-from services.gateway.market import Market
+from services.domain.errors import Unavailable
+from services.domain.interval import Interval
+from services.engine.strategies.rsi import Rsi
+from services.gateway.upstream.market import Market
 from services.local.postgres import EmbeddedPostgres
 from services.local.stack import LocalStack, StackSettings
-from services.shared.backtest_messages import strategy_to
-from services.shared.errors import Unavailable
-from services.shared.interval import Interval
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
+from services.wire.backtests import strategy_to
 from tests.candle_making import events_of, import_candles, random_candles
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from backcast.marketdata.v1 import market_data_service_pb2 as data_pb
 from backcast.marketdata.v1.interval_pb2 import INTERVAL_1H
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.local.stack import LocalStack
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
 from tests.end_to_end.faults.stacks import (
     SYMBOLS,
     chunks_request,

@@ -11,14 +11,14 @@ import pytest
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
-from services.compute.engine import Strategy
-from services.compute.engine.rules.parse import parse
-from services.compute.engine.strategies.custom_rules import CustomRules
-from services.compute.engine.strategies.rsi import Rsi
+from services.engine import Strategy
+from services.engine.rules.parse import parse
+from services.engine.strategies.custom_rules import CustomRules
+from services.engine.strategies.rsi import Rsi
 from services.local.ports import free_ports
 from services.local.stack import LocalStack
-from services.shared.backtest_messages import strategy_to
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
+from services.wire.backtests import strategy_to
 from tests.candle_making import events_of, import_candles, random_candles
 from tests.end_to_end.faults.stacks import is_alive
 from tests.end_to_end.one_service import OneService, service_beside

@@ -10,7 +10,7 @@ import pytest
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
 from services.local.stack import LocalStack
-from services.shared.rpc_channel import open_channel
+from services.rpc.channel import open_channel
 from tests.end_to_end.faults.stacks import (
     chunks_request,
     cpu_seconds,

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from services.compute.engine import BreakRule, FillTime
+from services.engine import BreakRule, FillTime
 
 from . import figures, fills, rules, signals
 from . import indicators as ind

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from services.compute.engine import Direction, ExitReason, FillTime
+from services.engine import Direction, ExitReason, FillTime
 
 YEAR_S = 365 * 86_400
 

@@ -5,10 +5,10 @@ import pickle
 
 import pytest
 
-from services.compute.engine.rules import Call, Column, Number, Rules
-from services.compute.engine.rules.check import MAX_DEPTH, MAX_NODES
-from services.compute.engine.rules.nodes import CLOSE, HIGH, LOW, call, walk
-from services.compute.engine.strategies.custom_rules import CustomRules
+from services.engine.rules import Call, Column, Number, Rules
+from services.engine.rules.check import MAX_DEPTH, MAX_NODES
+from services.engine.rules.nodes import CLOSE, HIGH, LOW, call, walk
+from services.engine.strategies.custom_rules import CustomRules
 
 GOOD = CLOSE > 0
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import event, given, settings
 
-from services.compute.engine.rules import Call, Evaluation
-from services.compute.engine.rules import evaluation as module
-from services.compute.engine.rules.functions import FUNCTIONS, Input
-from services.compute.engine.rules.nodes import CLOSE, HIGH, OPEN, Column, Number, call
-from services.compute.engine.strategies.custom_rules import CustomRules
-from services.shared.candles import VALUE_COLUMNS
-from services.shared.interval import Interval
+from services.domain.candles import VALUE_COLUMNS
+from services.domain.interval import Interval
+from services.engine.rules import Call, Evaluation
+from services.engine.rules import evaluation as module
+from services.engine.rules.functions import FUNCTIONS, Input
+from services.engine.rules.nodes import CLOSE, HIGH, OPEN, Column, Number, call
+from services.engine.strategies.custom_rules import CustomRules
 from tests.engine import reference
 from tests.engine.inputs import make_candles, real_candles, run
 from tests.engine.random_inputs import histories

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine.rules.check import MAX_DEPTH, MAX_NODES
-from services.compute.engine.rules.functions import FUNCTIONS, Kind
-from services.compute.engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, call
-from services.compute.engine.rules.parse import MAX_LENGTH, parse
-from services.compute.engine.rules.text import CALLABLE
-from services.shared.candles import VALUE_COLUMNS
-from services.shared.errors import InvalidInput
+from services.domain.candles import VALUE_COLUMNS
+from services.domain.errors import InvalidInput
+from services.engine.rules.check import MAX_DEPTH, MAX_NODES
+from services.engine.rules.functions import FUNCTIONS, Kind
+from services.engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, call
+from services.engine.rules.parse import MAX_LENGTH, parse
+from services.engine.rules.text import CALLABLE
 
 
 @pytest.mark.parametrize(

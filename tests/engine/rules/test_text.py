@@ -6,13 +6,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine.parameters import Choices, parameters_of
-from services.compute.engine.rules.check import condition_violations
-from services.compute.engine.rules.functions import Kind
-from services.compute.engine.rules.nodes import CLOSE, HIGH, LOW, Call, Column, Number, call
-from services.compute.engine.rules.parse import parse
-from services.compute.engine.rules.text import text
-from services.compute.engine.strategies import STRATEGIES
+from services.engine.parameters import Choices, parameters_of
+from services.engine.rules.check import condition_violations
+from services.engine.rules.functions import Kind
+from services.engine.rules.nodes import CLOSE, HIGH, LOW, Call, Column, Number, call
+from services.engine.rules.parse import parse
+from services.engine.rules.text import text
+from services.engine.strategies import STRATEGIES
 from tests.engine.rules.expressions import NUMBERS, expressions
 
 

@@ -5,7 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine import (
+from services.domain.candles import Candles
+from services.domain.errors import NotFound, Refused
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import (
     METRIC_NAMES,
     Detail,
     Distance,
@@ -16,10 +20,10 @@ from services.compute.engine import (
     columns_of,
     run_backtest,
 )
-from services.compute.engine.strategies.ma_cross import MaCross
-from services.compute.engine.strategies.rsi import Rsi
-from services.compute.engine.strategies.supertrend import Supertrend
-from services.compute.engine.sweep import (
+from services.engine.strategies.ma_cross import MaCross
+from services.engine.strategies.rsi import Rsi
+from services.engine.strategies.supertrend import Supertrend
+from services.engine.sweep import (
     ChunkFigures,
     Grid,
     ParameterValues,
@@ -30,10 +34,6 @@ from services.compute.engine.sweep import (
     compute_chunk,
     make_grid,
 )
-from services.shared.candles import Candles
-from services.shared.errors import NotFound, Refused
-from services.shared.history import History
-from services.shared.interval import Interval
 from tests.candle_making import START_S, random_candles
 
 HOUR = Interval.HOUR_1

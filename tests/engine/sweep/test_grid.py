@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine import Strategy
-from services.compute.engine.strategies.buy_and_hold import BuyAndHold
-from services.compute.engine.strategies.ma_cross import MaCross, MovingAverageKind
-from services.compute.engine.strategies.rsi import Rsi
-from services.compute.engine.sweep import ParameterValues, make_grid
-from services.shared.errors import InvalidInput
+from services.domain.errors import InvalidInput
+from services.engine import Strategy
+from services.engine.strategies.buy_and_hold import BuyAndHold
+from services.engine.strategies.ma_cross import MaCross, MovingAverageKind
+from services.engine.strategies.rsi import Rsi
+from services.engine.sweep import ParameterValues, make_grid
 
 
 def grid_of(base: Strategy, **ranges: Any):

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.compute.engine import METRIC_NAMES, Detail, Execution, Window, metrics_of, run_backtest
-from services.compute.engine.metrics import measure_curve
-from services.compute.engine.strategies.rsi import Rsi
-from services.compute.engine.sweep.out_of_sample import Curve, FoldResult, StitchedCrypto, equal_weighted
-from services.shared.history import History
-from services.shared.interval import Interval
+from services.domain.history import History
+from services.domain.interval import Interval
+from services.engine import METRIC_NAMES, Detail, Execution, Window, metrics_of, run_backtest
+from services.engine.metrics import measure_curve
+from services.engine.strategies.rsi import Rsi
+from services.engine.sweep.out_of_sample import Curve, FoldResult, StitchedCrypto, equal_weighted
 from tests.candle_making import START_S, random_candles
 
 HOUR = Interval.HOUR_1

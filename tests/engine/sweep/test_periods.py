@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.compute.engine import Window
-from services.compute.engine.sweep import Fold, split_window, walk_forward
-from services.shared.errors import InvalidInput
-from services.shared.interval import Interval
+from services.domain.errors import InvalidInput
+from services.domain.interval import Interval
+from services.engine import Window
+from services.engine.sweep import Fold, split_window, walk_forward
 from tests.engine.inputs import MONDAY_S
 
 DAY_S = 86_400

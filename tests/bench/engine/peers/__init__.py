@@ -6,7 +6,7 @@ from types import ModuleType
 
 from rich.console import Console
 
-from services.cli.console import say
+from services.cli.views.console import say
 
 
 @dataclass(frozen=True, slots=True)

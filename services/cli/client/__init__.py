@@ -1,0 +1,1 @@
+"""The command's calls: channel, streams, errors."""

@@ -1,0 +1,51 @@
+"""Candles to the data service."""
+
+from collections.abc import AsyncGenerator, Callable
+from typing import TYPE_CHECKING
+
+from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from services.domain.candles import Candles
+from services.domain.conflict_rule import ConflictRule
+from services.domain.interval import Interval
+from services.wire.candles import BLOCK_CANDLES, candles_to, interval_to
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+
+_RULE_VALUES = {
+    ConflictRule.GUARDED: pb.CONFLICT_RULE_UNSPECIFIED,
+    ConflictRule.REPLACE: pb.CONFLICT_RULE_REPLACE,
+    ConflictRule.KEEP: pb.CONFLICT_RULE_KEEP,
+    ConflictRule.FAIL: pb.CONFLICT_RULE_FAIL,
+}
+
+
+async def write_candles(
+    stub: "MarketDataServiceAsyncStub",
+    symbol: str,
+    candles: Candles,
+    synthetic: bool = False,
+    on_conflict: ConflictRule = ConflictRule.REPLACE,
+    progress: Callable[[int, int], None] | None = None,
+) -> pb.ImportCandlesResponse:
+    """Write one crypto's hourly candles in one transaction.
+
+    `progress` is called with the numbers of candles that were sent, and that there are.
+    """
+    header = pb.ImportHeader(
+        symbol=symbol,
+        interval=interval_to(Interval.HOUR_1),
+        synthetic=synthetic,
+        on_conflict=_RULE_VALUES[on_conflict],
+        candle_count=len(candles),
+    )
+
+    async def parts() -> AsyncGenerator[pb.ImportCandlesRequest]:
+        yield pb.ImportCandlesRequest(header=header)
+        for start in range(0, len(candles), BLOCK_CANDLES):
+            yield pb.ImportCandlesRequest(columns=candles_to(candles[start : start + BLOCK_CANDLES]))
+            if progress:
+                progress(min(start + BLOCK_CANDLES, len(candles)), len(candles))
+
+    return await stub.ImportCandles(parts())

@@ -1,0 +1,47 @@
+"""Failed calls in one line, for people."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc
+from grpc_status import rpc_status
+
+from services.cli.client.connection_errors import not_connected
+from services.domain.errors import BackcastError, Denied, InvalidInput, Unauthenticated, Unavailable
+from services.rpc.status import violations_of
+
+
+@contextmanager
+def readable_errors(service: str, address: str) -> Iterator[None]:
+    """Turn a failed call to `service` into an error whose message can be shown as it is."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise _readable(error, service, address) from None
+
+
+def _readable(error: grpc.aio.AioRpcError, service: str, address: str) -> BackcastError:
+    details = " ".join((error.details() or "").split())
+    match error.code():
+        case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.RESOURCE_EXHAUSTED if (
+            violations := violations_of(error)
+        ):
+            said: BackcastError = InvalidInput(*violations)
+        # What a service says of its own comes with a status; without one, there is no service any more.
+        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED if rpc_status.from_call(error) is None:
+            said = Unavailable(not_connected(details, service, address))
+        case grpc.StatusCode.UNIMPLEMENTED:
+            said = Unavailable(f"what answers at {address} is not Backcast's {service} service")
+        case grpc.StatusCode.UNAUTHENTICATED if "BACKCAST_TOKEN" in os.environ:
+            said = Unauthenticated(f"the {service} knows nobody with this token: is BACKCAST_TOKEN right?")
+        case grpc.StatusCode.UNAUTHENTICATED:
+            said = Unauthenticated(f"the {service} wants a token: set BACKCAST_TOKEN")
+        case grpc.StatusCode.PERMISSION_DENIED:
+            said = Denied(details)
+        # What a service does not say of its own is gRPC's limit of a message.
+        case grpc.StatusCode.RESOURCE_EXHAUSTED if rpc_status.from_call(error) is None:
+            said = BackcastError(f"too large for the {service} service: {details}")
+        case code:
+            said = BackcastError(details or f"the {service} service ended the call: {code.name}")
+    return said

@@ -1,0 +1,198 @@
+"""`backcast data check`: what the stored histories are like."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.cli.client.gateway_channel import open_gateway
+from services.cli.commands.lists import all_symbols
+from services.cli.options.symbols import named_symbols
+from services.cli.views.console import CountColumn, counted, make_console, say
+from services.cli.views.import_report import break_line
+from services.domain.candles import VALUE_COLUMNS, Candles
+from services.domain.interval import Interval
+from services.domain.symbols import canonical_symbol, renamed
+from services.domain.times import utc
+from services.ingest.quality.check import HistoryCheck, check_history
+from services.ingest.quality.suspicions import Sign, Suspicion, find_suspicions
+from services.wire.breaks import break_from
+from services.wire.candles import candles_from, columns_to
+from services.wire.paging import MAX_SYMBOLS
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+_NONE = "[dim]–[/dim]"
+# With times a table is wider than most terminals.
+_ROOM_FOR_MORE = 120
+
+
+def check_histories(symbols: list[str], address: str, jsonl: bool) -> None:
+    """Print what was found in the histories of `symbols`, of all cryptos where none is given."""
+    wanted = list(dict.fromkeys(canonical_symbol(symbol, "SYMBOL") for symbol in symbols))
+    asyncio.run(_print_json(wanted, address) if jsonl else _print_table(wanted, address, make_console()))
+
+
+async def _print_json(symbols: list[str], address: str) -> None:
+    async with open_gateway(address) as channel:
+        stub = MarketDataServiceStub(channel)
+        async with (
+            named_symbols(stub, symbols, address),
+            aclosing(_checks(stub, symbols or await all_symbols(stub))) as checks,
+        ):
+            async for symbol, check, suspicions in checks:
+                told = {"symbol": symbol, **asdict(check), "suspicions": [*map(asdict, suspicions)]}
+                sys.stdout.write(f"{json.dumps(told)}\n")
+                sys.stdout.flush()
+
+
+async def _print_table(symbols: list[str], address: str, console: Console) -> None:
+    found: dict[str, HistoryCheck] = {}
+    suspicious: dict[str, tuple[Suspicion, ...]] = {}
+    progress = Progress(
+        TextColumn("checking"),
+        BarColumn(bar_width=40),
+        CountColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    async with open_gateway(address) as channel:
+        stub = MarketDataServiceStub(channel)
+        async with named_symbols(stub, symbols, address):
+            symbols = symbols or await all_symbols(stub)
+            bar = progress.add_task("", total=len(symbols))
+            try:
+                async with aclosing(_checks(stub, symbols)) as checks:
+                    async for symbol, check, suspicions in checks:
+                        # Not before: a bar would be left above the message that a symbol is wrong.
+                        progress.start()
+                        found[symbol], suspicious[symbol] = check, suspicions
+                        progress.advance(bar)
+            finally:
+                progress.stop()
+    if not found:
+        say(console, "there are no candles yet: `backcast import PATH` brings some")
+        return
+    console.print(_table(console.width, found))
+    for symbol, check in found.items():
+        for each in check.breaks:
+            say(console, f"[yellow]{symbol}: {break_line(each)}[/yellow]")
+    for symbol, suspicions in suspicious.items():
+        for suspicion in suspicions:
+            say(console, f"[yellow]{symbol}: {suspicion_line(symbol, suspicion)}[/yellow]")
+    candles = sum(check.candles for check in found.values())
+    say(console, f"{counted(len(found), 'crypto')}, {counted(candles, 'hourly candle')}; times are UTC")
+
+
+async def _checks(
+    stub: "MarketDataServiceAsyncStub", symbols: list[str]
+) -> AsyncGenerator[tuple[str, HistoryCheck, tuple[Suspicion, ...]]]:
+    """Yield what was found in each history, which is in memory one at a time; one without candles is not."""
+    for start in range(0, len(symbols), MAX_SYMBOLS):
+        request = pb.StreamCandlesRequest(
+            symbols=symbols[start : start + MAX_SYMBOLS], columns=columns_to(VALUE_COLUMNS)
+        )
+        call = stub.StreamCandles(request)
+        blocks: list[Candles] = []
+        try:
+            async for response in call:
+                blocks.append(candles_from(response.columns))
+                if response.last_block:
+                    candles, blocks = Candles.concatenate(blocks), []
+                    if len(candles):
+                        check = check_history(
+                            candles, Interval.HOUR_1, tuple(map(break_from, response.breaks))
+                        )
+                        yield response.symbol, check, find_suspicions(response.symbol, candles)
+        finally:
+            call.cancel()
+
+
+def suspicion_line(symbol: str, suspicion: Suspicion) -> str:
+    """Return a sentence about what of a symbol looks as if it had been stored wrongly."""
+    first, last = utc(suspicion.first_s), utc(suspicion.last_s)
+    place = f"from {first} to {last}"
+    some = counted(suspicion.candles, "candle")
+    match suspicion.sign:
+        case Sign.NO_PAIR:
+            return _no_pair(symbol)
+        case Sign.LONGER_CANDLES:
+            return f"{some} are {suspicion.hours} hours apart {place}: longer candles, stored as hours?"
+        case Sign.LONGER_CANDLES_OVER_HOURS:
+            return (
+                f"{counted(suspicion.candles, 'hour')} {place} have the high, low and close of the "
+                f"{suspicion.hours} hours that they begin: longer candles, written over hours?"
+            )
+        case Sign.NO_VOLUME:
+            return f"{some} {place} have no volume, though their prices change: mark or index prices?"
+        case Sign.JUMP_WITHIN_HOUR:
+            times = utc(suspicion.first_s) if suspicion.candles == 1 else place
+            factor = f"a factor of up to {suspicion.factor:,.4g}"
+            hours = counted(suspicion.candles, "hour")
+            return f"the price changes by {factor} within {hours}, {times}: a split, or a wrong price?"
+        case Sign.TWO_MARKETS:
+            return (
+                f"between {first} and {last}, {some} differ from their neighbours by more than a "
+                "factor of 1.5: a thin market, or candles of two markets"
+            )
+
+
+def _no_pair(symbol: str) -> str:
+    if now := renamed(symbol):
+        spelled = now.replace(".P", "_PERP")
+        return f"imports of {spelled} go to {now} now: delete {symbol}, and import its files again"
+    return "the symbol is no pair like BTCUSDT, BTCUSDT.P or BTCUSDT_240329: what are these candles?"
+
+
+def _table(width: int, found: dict[str, HistoryCheck]) -> Table:
+    """Return a row for each crypto; `width` is the console's, in characters: it decides how much is told."""
+    wide = width >= _ROOM_FOR_MORE
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("crypto", no_wrap=True)
+    table.add_column("candles", justify="right", no_wrap=True)
+    for heading in ("first", "last"):
+        table.add_column(heading, no_wrap=True)
+    longest = ("longest gap",) if wide else ()
+    for heading in ("gaps", "missing", *longest, "no volume", "breaks"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for symbol, check in found.items():
+        table.add_row(
+            symbol,
+            f"{check.candles:,}",
+            *(_time(time_s, wide) for time_s in (check.first_s, check.last_s)),
+            *(f"{count:,}" if count else _NONE for count in (check.gaps, check.missing)),
+            *((_longest_gap(check),) if wide else ()),
+            _share(check.zero_volume_share),
+            f"[yellow]{len(check.breaks)}[/yellow]" if check.breaks else _NONE,
+        )
+    return table
+
+
+def _time(time_s: int, wide: bool) -> str:
+    day_and_hour = utc(time_s).removesuffix(" UTC")
+    return day_and_hour if wide else day_and_hour.split()[0]
+
+
+def _longest_gap(check: HistoryCheck) -> str:
+    gap = check.longest_gap
+    return f"{gap.missing:,} h from {_time(gap.start_s, wide=False)}" if gap else _NONE
+
+
+def _share(share: float) -> str:
+    if not share:
+        return _NONE
+    # Two candles of years are not none.
+    return f"{share:.2%}" if share >= 0.0001 else "<0.01%"

@@ -1,0 +1,76 @@
+"""`backcast data delete`: cryptos that are not to be stored any more."""
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.cli.client.errors import readable_errors
+from services.cli.client.gateway_channel import open_gateway
+from services.cli.commands.lists import all_symbols
+from services.cli.options.symbols import named_symbols
+from services.cli.views.console import counted, make_console, say
+from services.domain.errors import Denied, InvalidInput, Refused
+from services.domain.near_names import no_such_crypto
+from services.domain.symbols import canonical_symbol
+from services.domain.times import utc
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.crypto_pb2 import Crypto
+
+
+def delete_cryptos(symbols: list[str], yes: bool, address: str) -> bool:
+    """Delete cryptos, after a question unless `yes`; return whether they were deleted."""
+    wanted = list(dict.fromkeys(canonical_symbol(symbol, "SYMBOL") for symbol in symbols))
+    if not yes and not sys.stdin.isatty():
+        raise Refused("there is no terminal to ask on: add --yes")
+    # Where one of them is not there, none is deleted.
+    lines = asyncio.run(_what_goes(wanted, address))
+    if not yes:
+        console = make_console()
+        for line in lines:
+            say(console, line)
+        if not typer.confirm("Delete this for ever?"):
+            say(console, "nothing was deleted")
+            return False
+    asyncio.run(_delete(wanted, address))
+    return True
+
+
+async def _what_goes(symbols: list[str], address: str) -> list[str]:
+    """Return a line for each crypto; raise InvalidInput where there is none of a symbol."""
+    request = pb.ListCryptosRequest(symbols=symbols, page_size=len(symbols))
+    try:
+        with readable_errors("gateway", address):
+            async with open_gateway(address) as channel:
+                stub = MarketDataServiceStub(channel)
+                page = await stub.ListCryptos(request)
+                found = {crypto.symbol: crypto for crypto in page.cryptos}
+                known = await all_symbols(stub) if len(found) < len(symbols) else []
+    except Denied:
+        # Who may delete need not have the right to read.
+        return symbols
+    for symbol in symbols:
+        if symbol not in found:
+            raise InvalidInput.of("SYMBOL", no_such_crypto(symbol, known))
+    return [f"{symbol}: {_stored(found[symbol])}" for symbol in symbols]
+
+
+async def _delete(symbols: list[str], address: str) -> None:
+    console = make_console()
+    async with open_gateway(address) as channel:
+        stub = MarketDataServiceStub(channel)
+        for symbol in symbols:
+            async with named_symbols(stub, [symbol], address):
+                deleted = await stub.DeleteCrypto(pb.DeleteCryptoRequest(symbol=symbol))
+            say(console, f"{symbol}: deleted {_stored(deleted.crypto)}")
+
+
+def _stored(crypto: "Crypto") -> str:
+    if not crypto.candle_count:
+        return "longer candles, whose hours retention has dropped"
+    first, last = (utc(time.seconds) for time in (crypto.first_candle_time, crypto.last_candle_time))
+    return f"{counted(crypto.candle_count, 'hourly candle')} from {first} to {last}"

@@ -1,0 +1,55 @@
+"""`backcast demo`: all of Backcast in a minute, on a made-up market; it leaves nothing behind."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from services.cli.commands.run import show_run
+from services.cli.commands.sample import write_sample_market
+from services.cli.options.strategy import strategy_message
+from services.cli.views.console import make_console, say
+from services.local.interrupts import Interrupts
+from services.local.stack import LocalStack, StackSettings
+
+_NEXT = """\
+[bold]What to type next[/bold]
+  [green].venv/bin/backcast up[/green]            in a terminal of its own: the same, to keep
+  [green].venv/bin/backcast sample[/green]        this market, into your own database
+  [green].venv/bin/backcast import PATH…[/green]  or real candles: CSV, Binance, Kraken, freqtrade
+  [green].venv/bin/backcast strategies[/green]    what there is to play with
+  [green].venv/bin/backcast run ma_cross --param fast=10 --symbols SYN001USDT --detail trades[/green]"""
+
+
+def demo() -> None:
+    """Show everything once."""
+    asyncio.run(_demo(make_console()))
+
+
+# So that all runs fit on one screen.
+_ROWS = 10
+
+
+async def _demo(console: Console) -> None:
+    request = pb.RunBacktestsRequest(strategy=strategy_message("rsi", []))
+    with Interrupts(), tempfile.TemporaryDirectory(prefix="backcast-demo-") as folder:
+        console.rule("starting PostgreSQL, Valkey and the three services")
+        # Free ports, so that it runs beside a `backcast up`.
+        settings = StackSettings(Path(folder), 0, 0, 0, database_url=None, redis_url=None)
+        async with LocalStack(settings) as stack:
+            await write_sample_market(stack.gateway_address, console)
+            console.rule("the first run: candles travel to compute, every backtest is computed")
+            await show_run(request, stack.gateway_address, console, _ROWS)
+            console.rule("the same again: from the cache")
+            await show_run(request, stack.gateway_address, console, _ROWS)
+            console.rule("another one, on candles that compute already has")
+            await show_run(
+                pb.RunBacktestsRequest(strategy=strategy_message("rsi", ["period=7"])),
+                stack.gateway_address,
+                console,
+                _ROWS,
+            )
+            console.rule("stopping")
+        say(console, _NEXT)

@@ -1,0 +1,231 @@
+"""`backcast import`: candles from files into the data service."""
+
+import asyncio
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
+from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.cli.client.candle_writer import write_candles
+from services.cli.client.daemon_thread import in_daemon_thread
+from services.cli.client.errors import readable_errors
+from services.cli.client.gateway_channel import open_gateway
+from services.cli.options.names import with_options
+from services.cli.views.console import counted, make_console, say
+from services.cli.views.import_progress import ImportProgress
+from services.cli.views.import_report import import_report, readable_path
+from services.domain.conflict_rule import ConflictRule
+from services.domain.errors import BackcastError, Denied, InvalidInput, Refused, Unauthenticated, Unavailable
+from services.domain.interval import Interval
+from services.domain.symbols import canonical_symbol
+from services.domain.times import utc
+from services.ingest.columns.names import GivenNames
+from services.ingest.file_conflicts import file_conflicts
+from services.ingest.file_groups import grouped
+from services.ingest.files import checksum
+from services.ingest.files.detect import read_file
+from services.ingest.identity.lengths import given_length
+from services.ingest.report import FileReading
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What is the same for all files; symbol and length are None where each file tells its own.
+
+    `length_s` is how long the files' candles are, in seconds; `given` is what the user says that columns are
+    called.
+    """
+
+    symbol: str | None
+    on_conflict: ConflictRule
+    length_s: int | None = None
+    given: GivenNames = GivenNames()  # noqa: RUF009
+
+
+def import_files(
+    paths: list[Path],
+    symbol: str | None,
+    interval: str | None,
+    on_conflict: ConflictRule,
+    mappings: list[str],
+    address: str,
+) -> bool:
+    """Import files and folders, with a line for each file; return whether every file could be imported.
+
+    `symbol` and `interval` (like `1h`) decide for all files, whatever they tell; `mappings` (like
+    `datetime=Date`) are what their columns are called.
+    """
+    length_s = None if interval is None else given_length(interval, Interval.HOUR_1, "--interval")
+    if symbol is not None:
+        symbol = canonical_symbol(symbol, "--symbol")
+    given = GivenNames.parse(mappings)
+    files = [file for path in paths for file in _files(path)]
+    if not files:
+        raise InvalidInput.of("PATH", f"there is no file to import in {', '.join(map(readable_path, paths))}")
+    return asyncio.run(_import_all(files, ImportOptions(symbol, on_conflict, length_s, given), address))
+
+
+def _files(path: Path) -> Iterator[Path]:
+    try:
+        is_folder = path.is_dir()
+    except OSError:
+        is_folder = False  # reading it will tell what is wrong
+    if is_folder:
+        yield from sorted(
+            file
+            for file in path.rglob("*")
+            if file.is_file() and not file.name.startswith(".") and not file.name.endswith(checksum.SUFFIX)
+        )
+    else:
+        yield path
+
+
+# What can become of a file; the candles of one with nothing to write are all stored, or it has none.
+_BECAME = _IMPORTED, _NOTHING, _REFUSED = "imported", "with nothing to write", "refused"
+# What was read of a file.
+_Outcome = FileReading | BackcastError
+
+
+async def _import_all(files: list[Path], options: ImportOptions, address: str) -> bool:
+    console = make_console()
+    failures = 0
+    became = Counter[str]()
+    numbers = {file: number for number, file in enumerate(files, 1)}
+    async with open_gateway(address) as channel:
+        stub = MarketDataServiceStub(channel)
+        with ImportProgress(console, len(files)) as progress:
+            async with aclosing(_readings(numbers, options, progress)) as groups:
+                async for group in groups:
+                    for file, outcome in _compared(group, options):
+                        progress.begin(numbers[file], readable_path(file.name))
+                        try:
+                            if isinstance(outcome, BackcastError):
+                                raise outcome
+                            with readable_errors("gateway", address):
+                                symbol, counts = await _write(stub, outcome, options, progress)
+                        except (Unavailable, Unauthenticated, Denied):
+                            # The next file would fare no better.
+                            raise
+                        except BackcastError as error:
+                            failures += 1
+                            became[_REFUSED] += 1
+                            # A reader's only field is the file, which the line begins with already.
+                            reason = with_options(str(error).removeprefix("file: "))
+                            say(console, f"[red]{escape(f'{readable_path(file)}: {reason}')}[/red]")
+                            continue
+                        failures += not len(outcome.candles)
+                        became[_IMPORTED if counts.inserted or counts.corrected else _NOTHING] += 1
+                        brief = console.is_terminal
+                        say(console, import_report(file, symbol, outcome, counts, options.on_conflict, brief))
+    if len(files) > 1:
+        told = ", ".join(f"{became[one]:,} {one}" for one in _BECAME if became[one])
+        say(console, f"{counted(len(files), 'file')}: {told}")
+    return not failures
+
+
+async def _readings(
+    numbers: dict[Path, int], options: ImportOptions, progress: ImportProgress
+) -> AsyncGenerator[list[tuple[Path, _Outcome]]]:
+    """Yield the files of each crypto with what was read; the next ones are read while these are written."""
+    # The files that are waited for: of these, progress is shown.
+    shown = set(numbers)
+
+    def read(file: Path) -> _Outcome:
+        if file in shown:
+            progress.begin(numbers[file], readable_path(file.name))
+        try:
+            return read_file(
+                file,
+                Interval.HOUR_1,
+                now_s=int(time.time()),
+                on_conflict=options.on_conflict,
+                progress=partial(progress.read, numbers[file]),
+                given=options.given,
+                symbol=options.symbol,
+                length_s=options.length_s,
+            )
+        except BackcastError as error:
+            return error
+
+    def symbol_in(file: Path) -> str | None:
+        outcome = read(file)
+        return outcome.symbol if isinstance(outcome, FileReading) else None
+
+    def read_all(group: list[Path]) -> "asyncio.Future[list[tuple[Path, _Outcome]]]":
+        return in_daemon_thread(lambda: [(file, read(file)) for file in group])
+
+    groups = deque(await in_daemon_thread(lambda: grouped(list(numbers), options.symbol, symbol_in)))
+    shown = set(groups[0])
+    ahead = read_all(groups[0])
+    try:
+        while groups:
+            shown = set(groups.popleft())
+            present = await ahead
+            # No more than one group ahead: a reading takes as much memory as its file.
+            if groups:
+                ahead = read_all(groups[0])
+            yield present
+    finally:
+        # What came of it is taken in any case: asyncio complains of an error that nobody has seen.
+        if not ahead.cancel():
+            ahead.exception()
+
+
+def _compared(group: list[tuple[Path, _Outcome]], options: ImportOptions) -> list[tuple[Path, _Outcome]]:
+    """Return the files with what was read, or the error that they contradict each other.
+
+    Only files of one group are compared: whose name tells another symbol than its content is not.
+    """
+    if options.on_conflict in (ConflictRule.REPLACE, ConflictRule.KEEP):
+        return group
+    compared = list(group)
+    by_symbol = defaultdict[str | None, list[int]](list)
+    for place, (_, outcome) in enumerate(group):
+        if isinstance(outcome, FileReading):
+            by_symbol[options.symbol or outcome.symbol].append(place)
+    for symbol, places in by_symbol.items():
+        readings = [outcome for _, outcome in (group[place] for place in places)]
+        conflicts = file_conflicts([each.candles for each in readings if isinstance(each, FileReading)])
+        for number, place in enumerate(places if conflicts else ()):
+            file = group[place][0]
+            if conflict := conflicts.get(number):
+                other = readable_path(group[places[conflict.other]][0])
+                reason = (
+                    f"{other} has other values for {counted(conflict.hours, 'hour')} of {symbol}, "
+                    f"the first at {utc(conflict.first_s)}: "
+                    f"{conflict.field} {conflict.value} here, {conflict.other_value} there"
+                )
+            else:
+                reason = f"other files of {symbol} contradict each other"
+            error = Refused(
+                f"{reason}: nothing was written of {symbol}; --on-conflict replace takes the later file's, "
+                "keep the earlier one's"
+            )
+            compared[place] = file, error
+    return compared
+
+
+async def _write(
+    stub: "MarketDataServiceAsyncStub", reading: FileReading, options: ImportOptions, progress: ImportProgress
+) -> tuple[str, ImportCandlesResponse]:
+    """Write what was read; return whose candles they are, and what was done with them."""
+    symbol = reading.symbol
+    if symbol is None:
+        raise InvalidInput.of("file", f"its content tells no crypto, and {reading.no_symbol}: give --symbol")
+    if not len(reading.candles):
+        return symbol, ImportCandlesResponse()
+    counts = await write_candles(
+        stub, symbol, reading.candles, on_conflict=options.on_conflict, progress=progress.written
+    )
+    return symbol, counts

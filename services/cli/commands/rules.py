@@ -1,0 +1,48 @@
+"""`backcast rules`: a strategy as rules, or what rules are written with."""
+
+from rich import box
+from rich.table import Table
+
+from services.cli.options.names import named_options
+from services.cli.options.strategy import strategy_message
+from services.cli.views.console import make_console, say
+from services.domain.candles import VALUE_COLUMNS
+from services.domain.errors import InvalidInput
+from services.engine.rules.text import CALLABLE, signature, text
+from services.engine.strategies.custom_rules import CustomRules
+from services.wire.backtests import strategy_from
+
+
+def print_rules(name: str, parameters: list[str]) -> None:
+    """Print what a strategy does as lines that `backcast run rules` takes."""
+    if name == CustomRules.name:
+        raise InvalidInput.of("strategy", "rules are your own: `backcast run rules --entry … --exit …`")
+    message = strategy_message(name, parameters)
+    strategy = strategy_from(message)
+    if violations := strategy.violations():
+        with named_options(message):
+            raise InvalidInput(*violations)
+    rules = strategy.rules()
+    print(f"entry: {text(rules.entry)}")
+    if rules.exit is not None:
+        print(f"exit: {text(rules.exit)}")
+
+
+def print_language() -> None:
+    """Print what rules are written with."""
+    console = make_console()
+    say(
+        console,
+        "Rules are conditions, tested at the close of every candle:\n"
+        "  [bold]rsi(14) < 30 and close > sma(200)[/bold]\n"
+        "  [bold]crosses_below(ema(12), ema(26)) or not volume > 2 * sma(volume, 20)[/bold]\n\n"
+        f"columns    {', '.join(VALUE_COLUMNS)}\n"
+        "operators  or · and · not · < <= > >= · + - · * / · unary -, the weakest first; parentheses\n"
+        "functions  what has a default can be left out: series all together, numbers from the end on",
+    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("function", "gives"):
+        table.add_column(heading)
+    for function in CALLABLE.values():
+        table.add_row(signature(function), function.help)
+    console.print(table)

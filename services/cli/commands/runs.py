@@ -1,0 +1,96 @@
+"""`backcast runs`, `backcast watch` and `backcast cancel`."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from backcast.gateway.v1 import run_service_pb2 as pb
+from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
+from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
+from services.cli.client.errors import readable_errors
+from services.cli.client.event_stream import follow, print_json
+from services.cli.client.gateway_channel import open_gateway
+from services.cli.options.names import named_options
+from services.cli.views.console import make_console, say
+from services.cli.views.run import RunView
+from services.domain.errors import InvalidInput
+
+
+def list_runs(gateway: str) -> None:
+    """Print the runs that the gateway knows."""
+    asyncio.run(_list_runs(gateway))
+
+
+def watch_run(run_id: str, after: int, gateway: str, jsonl: bool) -> bool:
+    """Show a run after one of its events; return whether every crypto succeeded."""
+    return asyncio.run(_watch_run(run_id, after, gateway, jsonl))
+
+
+def cancel_run(run_id: str, gateway: str) -> None:
+    """End a run."""
+    asyncio.run(_cancel_run(run_id, gateway))
+
+
+async def _list_runs(gateway: str) -> None:
+    with readable_errors("gateway", gateway):
+        async with open_gateway(gateway) as channel:
+            answer = await RunServiceStub(channel).ListRuns(pb.ListRunsRequest())
+    console = make_console()
+    if not answer.runs:
+        say(console, "there are no runs, and none that can be watched again")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("run", "what", "strategy", "client", "state"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("done", "of", "seconds", "watchers"):
+        table.add_column(heading, justify="right")
+    for run in answer.runs:
+        table.add_row(
+            escape(run.run_id),
+            run.method,
+            run.strategy,
+            escape(run.client),
+            pb.RunState.Name(run.state).removeprefix("RUN_STATE_").lower(),
+            f"{run.done:,}",
+            f"{run.total:,}",
+            f"{run.elapsed.ToNanoseconds() / 1e9:,.1f}",
+            str(run.watchers),
+        )
+    console.print(table)
+
+
+async def _watch_run(run_id: str, after: int, gateway: str, jsonl: bool) -> bool:
+    try:
+        request = pb.WatchRunRequest(run_id=run_id, after_sequence=after)
+    except ValueError:
+        raise InvalidInput.of("--after", f"{after} is out of range") from None
+    if jsonl:
+        return await follow(_events(gateway, request), print_json)
+    with RunView(make_console()) as view:
+        return await follow(_events(gateway, request), view.show)
+
+
+async def _events(gateway: str, request: pb.WatchRunRequest) -> AsyncGenerator[RunBacktestsResponse]:
+    async with open_gateway(gateway) as channel:
+        call = RunServiceStub(channel).WatchRun(request)
+        try:
+            with named_options(request), readable_errors("gateway", gateway):
+                async for answer in call:
+                    yield answer.response
+        finally:
+            call.cancel()
+
+
+async def _cancel_run(run_id: str, gateway: str) -> None:
+    request = pb.CancelRunRequest(run_id=run_id)
+    with named_options(request), readable_errors("gateway", gateway):
+        async with open_gateway(gateway) as channel:
+            run = (await RunServiceStub(channel).CancelRun(request)).run
+    name, state = escape(run.run_id), pb.RunState.Name(run.state).removeprefix("RUN_STATE_").lower()
+    if run.state == pb.RUN_STATE_CANCELLED:
+        say(make_console(), f"{name}: {state}, {run.done:,} of {run.total:,} done")
+    else:
+        say(make_console(), f"{name} had {state} already: there is nothing to cancel")

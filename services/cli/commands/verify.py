@@ -1,0 +1,198 @@
+"""`backcast verify`: repeats a run on shorter histories, and looks for what the future had a say in."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from backcast.backtest.v1 import execution_pb2, result_pb2
+from backcast.backtest.v1.result_pb2 import BacktestResult
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.run_events_pb2 import LeftOutCrypto
+from services.cli.client.event_stream import events_of
+from services.cli.commands.look_ahead import Difference, first_difference
+from services.cli.views.console import CountColumn, counted, make_console, say
+from services.cli.views.failure_lines import failure_lines, left_out_line
+from services.domain.interval import Interval
+
+_MOST_DIFFERENCES = 20
+# Every run is verified twice, but one whose fills are at the signals' own closes already.
+_FILLS = ("with the fills asked for", "with fills at the signals' own closes")
+
+
+def verify(request: pb.RunBacktestsRequest, gateway: str, cuts: int) -> bool:
+    """Run `request`, then `cuts` times on a history that ends earlier; return whether nothing differs.
+
+    All of it twice: as it was asked for, and with fills at the signals' own closes. A fill at the next open
+    comes with the very candle that a strategy which knows one candle ahead would have known; at the close,
+    nothing has come yet.
+    """
+    return asyncio.run(show_verification(request, gateway, cuts, make_console()))
+
+
+async def show_verification(
+    request: pb.RunBacktestsRequest, gateway: str, cuts: int, console: Console
+) -> bool:
+    """Verify `request` and show what came of it; return whether nothing differs and nothing failed."""
+    asked = pb.RunBacktestsRequest()
+    asked.CopyFrom(request)
+    asked.detail, asked.curve_points = result_pb2.DETAIL_EQUITY, 0
+    # What is compared is computed, not remembered.
+    asked.cache_mode = pb.CACHE_MODE_BYPASS
+    at_close = pb.RunBacktestsRequest()
+    at_close.CopyFrom(asked)
+    at_close.execution.fill_time = execution_pb2.FILL_TIME_SAME_CLOSE
+    variants = [asked] if asked == at_close else [asked, at_close]
+    with _progress(console) as progress:
+        task = progress.add_task("", total=len(variants) * (cuts + 1))
+
+        def tell(doing: str) -> None:
+            progress.update(task, description=doing, advance=1)
+
+        try:
+            compared = [await _compare(variant, gateway, cuts, tell) for variant in variants]
+        except asyncio.CancelledError:
+            # Ctrl-C.
+            progress.stop()
+            done = f"{progress.tasks[0].completed:,.0f} of {progress.tasks[0].total:,.0f}"
+            say(console, f"[yellow]stopped: {done} histories done[/yellow]")
+            raise
+    differences = [difference for each in compared for difference in each.differences]
+    failures = compared[0].failures
+    _show(console, differences, compared)
+    for line in failure_lines(failures.items()):
+        say(console, f"not verified: {line}")
+    if left_out := left_out_line(compared[0].left_out):
+        say(console, left_out)
+    return not differences and not failures
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """What came of comparing: how many cryptos and shorter histories, and what was otherwise."""
+
+    cryptos: int
+    histories: int
+    differences: list[Difference]
+    failures: dict[str, str]
+    left_out: list[LeftOutCrypto]
+
+
+async def _compare(
+    request: pb.RunBacktestsRequest, gateway: str, cuts: int, tell: Callable[[str], None]
+) -> _Compared:
+    """Run `request` on the whole history, and compare shorter ones with that."""
+    whole, failures, understood, left_out = await _results(request, gateway)
+    tell("the whole history")
+    histories = 0
+    differences: list[Difference] = []
+    for end_s in _ends(understood, whole, cuts):
+        symbols = [symbol for symbol, result in whole.items() if result.equity_curve.open_time_s[0] < end_s]
+        if symbols:
+            shorter_request = pb.RunBacktestsRequest()
+            shorter_request.CopyFrom(understood)
+            del shorter_request.symbols[:]
+            shorter_request.symbols.extend(symbols)
+            shorter_request.end_time.FromSeconds(end_s)
+            shorter, *_ = await _results(shorter_request, gateway)
+            histories += len(shorter)
+            found = (first_difference(whole[symbol], result) for symbol, result in shorter.items())
+            differences += filter(None, found)
+        tell(f"up to {_time(end_s)}")
+    return _Compared(len(whole), histories, differences, failures, left_out)
+
+
+async def _results(
+    request: pb.RunBacktestsRequest, gateway: str
+) -> tuple[dict[str, BacktestResult], dict[str, str], pb.RunBacktestsRequest, list[LeftOutCrypto]]:
+    """Return results and failures by symbol, the request with its defaults filled in, and who is left out."""
+    results, failures = {}, {}
+    left_out: list[LeftOutCrypto] = []
+    understood = request
+    async with aclosing(events_of(gateway, lambda stub: stub.RunBacktests, request)) as events:
+        async for event in events:
+            match event.WhichOneof("event"):
+                case "started":
+                    understood, left_out = event.started.request, list(event.started.left_out)
+                case "result":
+                    results[event.result.symbol] = event.result
+                case "failure":
+                    failures[event.failure.symbol] = event.failure.status.message
+    return results, failures, understood, left_out
+
+
+def _ends(request: pb.RunBacktestsRequest, whole: dict[str, BacktestResult], cuts: int) -> list[int]:
+    """Return where the shorter histories end, in Unix seconds: spread over the window, half of them at exits.
+
+    After the candle of an exit is where a strategy that knew the future would show it first. Where a break
+    closed the position, this is right before the break. The ends that are spread over the window mostly lie
+    within a candle.
+    """
+    interval_s = tuple(Interval)[request.interval - 1].seconds
+    start_s, end_s = request.start_time.seconds, request.end_time.seconds
+    exits = sorted(
+        {
+            trade.exit_time.seconds + interval_s
+            for result in whole.values()
+            for trade in result.trades
+            if not trade.open
+        }
+    )
+    at_exits = exits[:: max(1, len(exits) // (cuts // 2 or 1))][: cuts // 2]
+    count = cuts - len(at_exits)
+    spread = [start_s + (end_s - start_s) * (index + 1) // (count + 1) for index in range(count)]
+    return sorted(spread + at_exits)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=40),
+        CountColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def _show(console: Console, differences: list[Difference], compared: list[_Compared]) -> None:
+    histories = sum(each.histories for each in compared)
+    if not histories:
+        say(console, "[red]nothing could be compared[/red]")
+    elif differences:
+        _show_differences(console, differences, histories)
+    else:
+        fills = [f"{each.histories:,} {fills}" for each, fills in zip(compared, _FILLS, strict=False)]
+        say(
+            console,
+            f"[green]no look-ahead[/green]: {counted(histories, 'shorter history')} of "
+            f"{counted(compared[0].cryptos, 'crypto')} gave the same equity and trades\n"
+            f"as the whole ones, to the last bit:\n{', '.join(fills)}",
+        )
+
+
+def _show_differences(console: Console, differences: list[Difference], compared: int) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("crypto", "first difference", "in", "whole history", "shorter history"):
+        table.add_column(heading)
+    for difference in differences[:_MOST_DIFFERENCES]:
+        table.add_row(
+            difference.symbol,
+            _time(difference.time_s),
+            difference.what,
+            difference.whole,
+            difference.shorter,
+        )
+    console.print(table)
+    say(console, f"[red]{len(differences):,} of {counted(compared, 'shorter history')} differ[/red]")
+
+
+def _time(time_s: int) -> str:
+    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M}"

@@ -1,0 +1,1 @@
+"""Options and arguments of commands, and the requests that they make."""

@@ -1,0 +1,134 @@
+"""`--stop-loss 2atr --size-amount 1000` to an execution's message."""
+
+from backcast.backtest.v1 import execution_pb2 as pb
+from services.cli.options.fractions import Fraction, fraction, parse_fraction
+from services.cli.options.run_options import ExecutionOptions
+from services.domain.errors import InvalidInput
+from services.domain.high_costs import HIGH_FEE_RATE, HIGH_SLIPPAGE_BPS
+from services.wire.enum_names import numbers_of
+
+_SIZES = ("size_fraction", "size_amount", "size_volatility")
+# By their fields: numbers, and fractions.
+_NUMBERS = {"initial_capital": "initial_capital", "quote_amount": "size_amount", "atr_period": "atr_period"}
+_FRACTIONS = {
+    "equity_fraction": "size_fraction",
+    "borrow_rate": "borrow_rate",
+    "funding_rate": "funding_rate",
+}
+
+
+def execution_message(options: ExecutionOptions) -> pb.Execution:
+    """Return the message; what is not given is left out of it.
+
+    Raises InvalidInput, naming the option, where it cannot be read; ranges are the gateway's business.
+    """
+    sizes = [name for name in _SIZES if getattr(options, name) is not None]
+    if len(sizes) > 1:
+        raise InvalidInput.of(_option(sizes[1]), f"there is one size only, and {_option(sizes[0])} is given")
+    if options.volatility_period is not None and options.size_volatility is None:
+        raise InvalidInput.of("--volatility-period", "is of use with --size-volatility only")
+    message = pb.Execution()
+    _set_costs(message, options)
+    for field, name in _NUMBERS.items():
+        _set(message, field, getattr(options, name), name)
+    for field, name in _FRACTIONS.items():
+        text = getattr(options, name)
+        if text is not None:
+            read = _fraction if name == "size_fraction" else _yearly
+            setattr(message, field, float(read(text, name).value))
+    if options.fill is not None:
+        message.fill_time = pb.FillTime.ValueType(numbers_of(pb.FillTime.DESCRIPTOR)[options.fill.name])
+    if options.direction is not None:
+        number = numbers_of(pb.Direction.DESCRIPTOR)[options.direction.name]
+        message.direction = pb.Direction.ValueType(number)
+    if options.breaks is not None:
+        number = numbers_of(pb.BreakRule.DESCRIPTOR)[options.breaks.name]
+        message.break_rule = pb.BreakRule.ValueType(number)
+    if options.size_volatility is not None:
+        volatility = _yearly(options.size_volatility, "size_volatility")
+        message.volatility_target.annual_volatility = float(volatility.value)
+        _set(message.volatility_target, "period", options.volatility_period, "volatility_period")
+    for name in ("stop_loss", "take_profit", "trailing_stop"):
+        text = getattr(options, name)
+        if text is not None:
+            getattr(message, name).CopyFrom(_distance(text, _option(name)))
+    return message
+
+
+def _set_costs(message: pb.Execution, options: ExecutionOptions) -> None:
+    """Set fee and slippage; high ones have to be written with a unit, which allows them."""
+    if options.fee is not None:
+        fee = _fraction(options.fee, "fee")
+        message.fee_rate = float(fee.value)
+        if message.fee_rate > HIGH_FEE_RATE:
+            _allow_high_cost(message, fee, options.fee, "fee")
+    if options.slippage is not None and options.slippage_bps is not None:
+        raise InvalidInput.of("--slippage-bps", "there is one slippage only, and --slippage is given")
+    text, name = options.slippage, "slippage"
+    if options.slippage_bps is not None:
+        text, name = options.slippage_bps, "slippage_bps"
+    if text is None:
+        return
+    slippage = _fraction(text, name)
+    if name == "slippage_bps" and not slippage.has_unit:
+        slippage = Fraction(slippage.value / 10_000, has_unit=False)
+    message.slippage_bps = float(10_000 * slippage.value)
+    if message.slippage_bps > HIGH_SLIPPAGE_BPS:
+        _allow_high_cost(message, slippage, text, name)
+
+
+def _allow_high_cost(message: pb.Execution, cost: Fraction, text: str, name: str) -> None:
+    if not cost.has_unit:
+        number = text.strip()
+        reason = f"{number} would be {cost.percent} %: write {cost.percent}% if that is meant"
+        if name != "slippage_bps":
+            reason += f", and {number}% or {float(100 * cost.value):.15g}bps if {number} percent is"
+        raise InvalidInput.of(_option(name), reason)
+    message.allow_high_costs = True
+
+
+def _yearly(text: str, name: str) -> Fraction:
+    """Return a rate or volatility of a year; one above 100 % has to be written with a unit."""
+    rate = _fraction(text, name)
+    if abs(rate.value) > 1 and not rate.has_unit:
+        number = text.strip()
+        reason = f"{number} would be {rate.percent} % a year: write {rate.percent}% if that is meant"
+        raise InvalidInput.of(_option(name), f"{reason}, and {number}% if {number} percent is")
+    return rate
+
+
+def _fraction(text: str, name: str) -> Fraction:
+    try:
+        return parse_fraction(text)
+    except ValueError as error:
+        raise InvalidInput.of(_option(name), str(error)) from None
+
+
+def _set(message: pb.Execution | pb.VolatilityTarget, field: str, value: float | None, name: str) -> None:
+    if value is None:
+        return
+    try:
+        setattr(message, field, value)
+    except ValueError:
+        raise InvalidInput.of(_option(name), f"{value} is out of range") from None
+
+
+def _distance(text: str, option: str) -> pb.Distance:
+    written = text.strip().lower()
+    try:
+        if written.endswith("atr"):
+            return pb.Distance(atr_multiple=_plain_number(written.removesuffix("atr")))
+        return pb.Distance(fraction=fraction(written))
+    except ValueError:
+        raise InvalidInput.of(option, f"{text!r} is not a distance like 5%, 0.05 or 2atr") from None
+
+
+def _plain_number(text: str) -> float:
+    number = parse_fraction(text)
+    if number.has_unit:
+        raise ValueError(f"{text!r} is no number")
+    return float(number.value)
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

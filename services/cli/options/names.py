@@ -1,0 +1,85 @@
+"""What the API calls a field or a value, as the option that says it."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from google.protobuf.message import Message
+
+from services.domain.errors import InvalidInput, Violation
+
+# Those of an execution without its name; what is not here is called as the API calls it.
+_OPTIONS = {
+    "fee_rate": "--fee",
+    "slippage_bps": "--slippage-bps",
+    "initial_capital": "--initial-capital",
+    "fill_time": "--fill",
+    "direction": "--direction",
+    "equity_fraction": "--size-fraction",
+    "quote_amount": "--size-amount",
+    "volatility_target.annual_volatility": "--size-volatility",
+    "volatility_target.period": "--volatility-period",
+    "stop_loss": "--stop-loss",
+    "take_profit": "--take-profit",
+    "trailing_stop": "--trailing-stop",
+    "atr_period": "--atr-period",
+    "borrow_rate": "--borrow-rate",
+    "funding_rate": "--funding-rate",
+    "break_rule": "--breaks",
+    "symbols": "--symbols",
+    "exclude": "--exclude",
+    "interval": "--interval",
+    "start_time": "--start",
+    "end_time": "--end",
+    "curve_points": "--curve-points",
+    "ranges": "--param",
+    "metric": "--metric",
+    "top": "--top",
+    "min_trades": "--min-trades",
+    "split": "--split",
+    "folds": "--folds",
+    "request_id": "--run-id",
+    "run_id": "RUN_ID",
+    "after_sequence": "--after",
+}
+_RULE = re.compile(r"strategy\.rules\.(entry|exit)\b.*")
+_PARAMETER = re.compile(r"\bstrategy\.\w+\.(\w+)")
+_RANGE = re.compile(r"ranges\[(\d+)\]")
+_TIMES = re.compile(r"\b(start|end)_time\b")
+# A price cannot fall by more than all of itself.
+_FALLS = ("execution.stop_loss.fraction", "execution.trailing_stop.fraction")
+
+
+def with_options(message: str) -> str:
+    """Return a service's message with the command's options instead of values of the API."""
+    return message.replace("CONFLICT_RULE_REPLACE", "--on-conflict replace")
+
+
+@contextmanager
+def named_options(request: Message) -> Iterator[None]:
+    """Let an InvalidInput of the fields of `request` name the options instead."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(*(_of_option(violation, request) for violation in error.violations)) from None
+
+
+def option_of(field: str, request: Message) -> str:
+    """Return the option that fills a field of `request`, or the field where none does."""
+    if rule := _RULE.fullmatch(field):
+        return f"--{rule[1]}"
+    if parameter := _PARAMETER.fullmatch(field):
+        return f"--param {parameter[1]}"
+    if one := _RANGE.match(field):
+        return f"--param {request.ranges[int(one[1])].name}"  # type: ignore[attr-defined]  # a sweep's
+    name = re.sub(r"\[\d+\]$", "", field.removeprefix("execution."))
+    return _OPTIONS.get(name) or _OPTIONS.get(name.partition(".")[0]) or field
+
+
+def _of_option(violation: Violation, request: Message) -> Violation:
+    reason = _TIMES.sub(r"--\1", _PARAMETER.sub(r"--param \1", violation.reason))
+    if violation.field in _FALLS:
+        fraction = getattr(request.execution, violation.field.split(".")[1]).fraction  # type: ignore[attr-defined]  # both have one
+        if 1 < fraction < 100:
+            reason += f": {fraction:g} percent are {fraction:g}% or {fraction / 100:g}"
+    return Violation(option_of(violation.field, request), reason)

@@ -1,0 +1,84 @@
+"""`period=5..30`, `oversold=20..40:5` and `kind=sma,ema` to the ranges of a sweep."""
+
+from decimal import Decimal, InvalidOperation
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.struct_pb2 import Value
+
+from backcast.backtest.v1.strategy_pb2 import Strategy
+from backcast.backtest.v1.sweep_pb2 import ParameterRange
+from services.domain.errors import InvalidInput
+from services.wire.enum_names import numbers_of
+
+# As the gateway has it: a range of a billion values is not to be written out to be refused.
+_MAX_VALUES = 10_000
+
+
+def is_range(parameter: str) -> bool:
+    """Return whether `name=value` has several values."""
+    value = parameter.partition("=")[2]
+    return ".." in value or "," in value
+
+
+def parameter_range(parameter: str, strategy: Strategy) -> ParameterRange:
+    """Return the range that `name=values` is.
+
+    Values are a list, `5,9,14` or `sma,ema`, or from the first to the last one: `5..30`, by 1 where both are
+    whole numbers, or by a step: `0.5..2:0.25`. Whether there is such a parameter, and its range, are the
+    gateway's business. Raises InvalidInput where the values cannot be read.
+    """
+    name, _, text = parameter.partition("=")
+    kind = getattr(strategy, strategy.WhichOneof("kind") or "")
+    field = kind.DESCRIPTOR.fields_by_name.get(name)
+    option = f"--param {name}"
+    if ".." in text:
+        values = [Value(number_value=number) for number in _steps(text, option)]
+    else:
+        items = [item.strip() for item in text.split(",")]
+        if not all(items):
+            raise InvalidInput.of(option, f"a value is missing in {text!r}: commas stand between two of them")
+        values = [_value(item, field, option) for item in items]
+    return ParameterRange(name=name, values=values)
+
+
+def _value(text: str, field: FieldDescriptor | None, option: str) -> Value:
+    if field is not None and field.enum_type:
+        choices = numbers_of(field.enum_type)
+        if text.upper() not in choices:
+            raise InvalidInput.of(option, f"{text!r} is not one of {', '.join(choices)}")
+        return Value(string_value=text.upper())
+    return Value(number_value=float(_number(text, option)))
+
+
+def _steps(text: str, option: str) -> list[float]:
+    ends, colon, step_text = text.partition(":")
+    written = dict(zip(("first", "last"), ends.split("..", 1), strict=True))
+    written |= {"step": step_text} if colon else {}
+    for part, number in written.items():
+        if not number.strip():
+            what = part if part == "step" else f"{part} value"
+            raise InvalidInput.of(option, f"{text!r} has no {what}, as 5..30:5 has")
+    first, last = (_number(written[part], option) for part in ("first", "last"))
+    whole = first == first.to_integral_value() and last == last.to_integral_value()
+    if not step_text and not whole:
+        raise InvalidInput.of(option, f"{text} needs a step, as in {ends}:0.5")
+    # Decimal: ten steps of 0.1 from 0 on end at 1.
+    step = _number(step_text, option) if step_text else Decimal(1)
+    if step <= 0:
+        raise InvalidInput.of(option, f"the step must be above 0, not {step_text}")
+    if last < first:
+        raise InvalidInput.of(option, f"{ends} goes from the greater to the smaller number")
+    count = int((last - first) / step) + 1
+    if count > _MAX_VALUES:
+        raise InvalidInput.of(option, f"{text} has {count:,} values, and at most {_MAX_VALUES:,} are allowed")
+    return [float(first + step * index) for index in range(count)]
+
+
+def _number(text: str, option: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise InvalidInput.of(option, f"{text!r} is not a number") from None
+    if not number.is_finite() or abs(number) > Decimal(10) ** 15:
+        raise InvalidInput.of(option, f"{text} is out of range")
+    return number

@@ -1,0 +1,67 @@
+"""The options of a run as a request."""
+
+from datetime import UTC, datetime
+
+from backcast.backtest.v1 import result_pb2
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from services.cli.options.execution import execution_message
+from services.cli.options.run_options import CandleOptions, ExecutionOptions, RunOptions, StrategyOptions
+from services.cli.options.strategy import strategy_message
+from services.domain.errors import InvalidInput
+from services.domain.interval import Interval
+from services.wire.candles import interval_to
+
+
+def run_request(
+    strategy: StrategyOptions,
+    candles: CandleOptions,
+    execution: ExecutionOptions,
+    *,
+    detail: str = "metrics",
+    curve_points: int = 0,
+    options: RunOptions | None = None,
+) -> pb.RunBacktestsRequest:
+    """Return the request; raise InvalidInput, naming the option, where something cannot be read."""
+    options = options or RunOptions()
+    request = pb.RunBacktestsRequest(
+        symbols=[] if candles.symbols == "all" else candles.symbols.split(","),
+        exclude=candles.exclude.split(",") if candles.exclude else [],
+        strategy=strategy_message(strategy.strategy, strategy.param or [], strategy.entry, strategy.exit),
+        interval=interval_to(parse_interval(candles.interval)),
+        execution=execution_message(execution),
+        detail=result_pb2.Detail.Value(f"DETAIL_{detail.upper()}"),
+        cache_mode=pb.CacheMode.Value(f"CACHE_MODE_{options.cache.upper()}"),
+        request_id=options.run_id,
+    )
+    try:
+        request.curve_points = curve_points
+    except ValueError:
+        raise InvalidInput.of("--curve-points", f"{curve_points} is out of range") from None
+    for field, text in (("start", candles.start), ("end", candles.end)):
+        if text is not None:
+            time = parse_time(text, f"--{field}")
+            try:
+                getattr(request, f"{field}_time").FromDatetime(time)
+            except (OverflowError, ValueError):
+                raise InvalidInput.of(f"--{field}", "is not in the years 1 to 9999, UTC") from None
+    return request
+
+
+def parse_interval(text: str) -> Interval:
+    """Return the interval of a name like 4h."""
+    try:
+        return Interval(text)
+    except ValueError:
+        choices = ", ".join(interval.value for interval in Interval)
+        raise InvalidInput.of("--interval", f"{text!r} is not one of {choices}") from None
+
+
+def parse_time(text: str, option: str) -> datetime:
+    """Return an ISO 8601 time, in UTC where it names no zone; raise InvalidInput, naming the option."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput.of(
+            option, f"{text!r} is not a time like 2025-01-31 or 2025-01-31T12:00:00+00:00"
+        ) from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

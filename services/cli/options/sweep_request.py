@@ -1,0 +1,61 @@
+"""The options of a sweep as a request."""
+
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from services.cli.options.fractions import fraction
+from services.cli.options.parameter_ranges import is_range, parameter_range
+from services.cli.options.run_options import CandleOptions, ExecutionOptions, RunOptions, StrategyOptions
+from services.cli.options.run_request import run_request
+from services.domain.errors import InvalidInput
+
+
+def sweep_request(
+    strategy: str,
+    parameters: list[str],
+    candles: CandleOptions,
+    execution: ExecutionOptions,
+    *,
+    metric: str,
+    top: int,
+    split: str | None,
+    folds: int | None,
+    min_trades: int | None = None,
+    options: RunOptions,
+) -> pb.SweepBacktestsRequest:
+    """Return the request; raise InvalidInput, naming the option, where something cannot be read."""
+    if strategy == "rules":
+        raise InvalidInput.of("strategy", "rules have no parameters that can be swept")
+    fixed = [one for one in parameters if not is_range(one)]
+    swept = [one for one in parameters if is_range(one)]
+    names = [one.partition("=")[0] for one in swept + fixed]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise InvalidInput.of(f"--param {name}", "is given twice")
+    run = run_request(StrategyOptions(strategy, fixed), candles, execution, options=options)
+    if split is not None and folds is not None:
+        raise InvalidInput.of("--folds", "and --split cut the window in two ways: choose one of them")
+    request = pb.SweepBacktestsRequest(
+        symbols=run.symbols,
+        exclude=run.exclude,
+        strategy=run.strategy,
+        ranges=[parameter_range(one, run.strategy) for one in swept],
+        interval=run.interval,
+        execution=run.execution,
+        cache_mode=run.cache_mode,
+        request_id=run.request_id,
+        metric=metric,
+    )
+    for field in ("start_time", "end_time"):
+        if run.HasField(field):
+            getattr(request, field).CopyFrom(getattr(run, field))
+    for name, value in (("top", top), ("folds", folds), ("min_trades", min_trades)):
+        if value is not None:
+            try:
+                setattr(request, name, value)
+            except ValueError:
+                raise InvalidInput.of(f"--{name.replace('_', '-')}", "is out of range") from None
+    if split is not None:
+        try:
+            request.split = fraction(split)
+        except ValueError:
+            raise InvalidInput.of("--split", f"{split!r} is not a fraction like 0.7 or 70%") from None
+    return request

@@ -1,0 +1,131 @@
+"""What `backcast db migrate-from` shows."""
+
+from collections.abc import Iterator
+from contextlib import aclosing
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from services.cli.views.console import make_console, say
+from services.data.store.database import Database
+from services.domain.times import utc
+from services.transfer.migrate import MovedCrypto, move, verify
+from services.transfer.source import Source
+from services.transfer.verification import Difference, HistorySum
+
+_ABSENT = "–"
+# Of 64 digits, enough to see that two are not the same.
+_DIGITS = 12
+
+
+def make_progress(console: Console) -> Progress:
+    """Return a bar that tells the present crypto; nothing is shown where the console is no terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+async def move_and_verify(source: Source, database: Database, now_s: int) -> bool:
+    """Move all cryptos and verify them; return whether every row of the source is here."""
+    console = make_console()
+    differences: list[Difference] = []
+    succeeded, candles = True, 0
+    with make_progress(console) as progress:
+        bar = progress.add_task("counting rows", total=None)
+        market = await source.market()
+        rows = {crypto.symbol: crypto.rows for crypto in market.cryptos}
+        progress.update(bar, total=2 * sum(rows.values()))
+        for sentence in market.left_out:
+            say(console, f"[red]{escape(sentence)}[/red]")
+        async with aclosing(move(source, market.cryptos, database, now_s)) as moved:
+            async for each in moved:
+                progress.update(bar, advance=rows[each.symbol], description=f"moved {each.symbol}")
+                say(console, _moved(each))
+                succeeded &= not each.sifted.rejected and each.refusal is None
+        async with aclosing(verify(source, market.cryptos, database, now_s)) as verified:
+            async for each_verified in verified:
+                symbol = each_verified.symbol
+                progress.update(bar, advance=rows[symbol], description=f"verified {symbol}")
+                candles += each_verified.candles
+                if each_verified.difference:
+                    differences.append(each_verified.difference)
+    if not rows:
+        say(console, "there are no candles to be moved")
+    elif differences:
+        console.print(_differences(differences))
+        for difference in differences:
+            say(console, f"[red]{_difference(difference)}[/red]")
+        verb = "differs" if len(differences) == 1 else "differ"
+        all_ = counted(len(rows), "crypto")
+        say(console, f"[red]{len(differences):,} of {all_} {verb} from the source[/red]")
+    else:
+        say(
+            console,
+            f"verified: {counted(candles, 'candle')} of {counted(len(rows), 'crypto')} "
+            "are equal in number, first, last and checksum",
+        )
+    return succeeded and not differences and not market.left_out
+
+
+def _moved(moved: MovedCrypto) -> str:
+    sifted = moved.sifted
+    parts = [
+        *([f"{moved.inserted:,} written"] if moved.inserted else []),
+        *([f"{moved.unchanged:,} already there"] if moved.unchanged else []),
+        *([f"{sifted.repeated:,} repeated"] if sifted.repeated else []),
+        *([f"[yellow]{sifted.rejected:,} rejected[/yellow]"] if sifted.rejected else []),
+        *([f"[red]nothing written: {moved.refusal}[/red]"] if moved.refusal else []),
+    ]
+    return "\n  ".join([f"{moved.symbol}: {', '.join(parts)}", *_rejections(moved)])
+
+
+def _rejections(moved: MovedCrypto) -> Iterator[str]:
+    for sentence in moved.sifted.rejections:
+        yield f"[yellow]{sentence}[/yellow]"
+    more = moved.sifted.rejected - len(moved.sifted.rejections)
+    if more:
+        yield f"[yellow]… and {more:,} more[/yellow]"
+
+
+def _differences(differences: list[Difference]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("differs", no_wrap=True)
+    table.add_column("in", no_wrap=True)
+    table.add_column("candles", justify="right", no_wrap=True)
+    for heading in ("first", "last", "checksum"):
+        table.add_column(heading, no_wrap=True)
+    for each in differences:
+        table.add_row(each.symbol, "source", *_sum(each.source))
+        table.add_row("", "here", *_sum(each.here))
+    return table
+
+
+def _sum(sum_: HistorySum) -> tuple[str, str, str, str]:
+    return f"{sum_.candles:,}", _time(sum_.first_s), _time(sum_.last_s), sum_.checksum[:_DIGITS]
+
+
+def _time(time_s: int | None) -> str:
+    return _ABSENT if time_s is None else utc(time_s).removesuffix(" UTC")
+
+
+def _difference(difference: Difference) -> str:
+    parts = [
+        *([f"{difference.missing:,} not here"] if difference.missing else []),
+        *([f"{difference.additional:,} only here"] if difference.additional else []),
+        *([f"{difference.changed:,} with other values"] if difference.changed else []),
+    ]
+    return f"{difference.symbol}: {', '.join(parts)}, the first at {utc(difference.first_s)}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where that is right."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,63 @@
+"""Figures of a backtest as cells of a table, and what a person calls them."""
+
+from collections.abc import Sequence
+
+from backcast.backtest.v1.result_pb2 import Metrics
+from services.domain.errors import InvalidInput
+from services.domain.near_names import did_you_mean
+
+ABSENT = "[dim]–[/dim]"
+METRICS: Sequence[str] = [field.name for field in Metrics.DESCRIPTOR.fields]
+
+_HEADINGS = {
+    "total_return": "return",
+    "buy_and_hold_return": "hold",
+    "cagr": "CAGR",
+    "sharpe_ratio": "Sharpe",
+    "sortino_ratio": "Sortino",
+    "calmar_ratio": "Calmar",
+    "max_drawdown": "drawdown",
+    "trade_count": "trades",
+    "open_trade_count": "open trades",
+    "win_rate": "wins",
+}
+_SIGNED = ("total_return", "buy_and_hold_return", "cagr", "expectancy", "best_trade", "worst_trade")
+_FRACTIONS = ("annual_volatility", "max_drawdown", "exposure", "win_rate")
+_COUNTS = ("trade_count", "open_trade_count")
+
+
+def metric_name(name: str, option: str) -> str:
+    """Return the metric that an option names; raise InvalidInput, naming the option, where it is none."""
+    if name not in METRICS:
+        hint = did_you_mean(name[:40], METRICS, f"it is one of {', '.join(METRICS)}")
+        raise InvalidInput.of(option, f"there is no metric {name[:40]!r}: {hint}")
+    return name
+
+
+def metric_names(text: str, option: str) -> list[str]:
+    """Return the metrics that an option names, separated by commas, as `metric_name` does."""
+    return [metric_name(name.strip(), option) for name in text.split(",")]
+
+
+def heading_of(metric: str) -> str:
+    """Return a metric's name as a heading."""
+    return _HEADINGS.get(metric, metric.replace("_", " "))
+
+
+def cell(metrics: Metrics, name: str) -> str:
+    """Return a figure as text."""
+    if not metrics.HasField(name):  # type: ignore[arg-type]  # a field's name
+        return ABSENT
+    value: float = getattr(metrics, name)
+    if name in _SIGNED:
+        return colored(value)
+    if name in _FRACTIONS:
+        return f"{value:.1%}"
+    return f"{value:,.0f}" if name in _COUNTS else f"{value:z,.2f}"
+
+
+def colored(value: float, text: str | None = None) -> str:
+    """Return a number as text, in percent where none is given: red where it shows a minus, else green."""
+    # z: never "-0.0%".
+    shown = text or f"{value:+z.1%}"
+    return f"[{'red' if shown.startswith('-') else 'green'}]{shown}[/]"

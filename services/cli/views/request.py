@@ -1,0 +1,84 @@
+"""What a run was asked with, in words."""
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from backcast.backtest.v1 import execution_pb2
+from backcast.backtest.v1.strategy_pb2 import Strategy
+from services.wire.enum_names import names_of
+
+_FILLS = {execution_pb2.FILL_TIME_SAME_CLOSE: "the signal's own close"}
+_BREAK_RULES = {
+    execution_pb2.BREAK_RULE_SPLIT: "histories split at breaks",
+    execution_pb2.BREAK_RULE_IGNORE: "breaks ignored",
+}
+_DIRECTIONS = {
+    execution_pb2.DIRECTION_SHORT_ONLY: "short only",
+    execution_pb2.DIRECTION_LONG_SHORT: "long and short",
+}
+
+
+def strategy_words(strategy: Strategy) -> str:
+    """Return a strategy with all of its parameters; of rules, a line for each."""
+    name = strategy.WhichOneof("kind") or ""
+    kind = getattr(strategy, name)
+    if name == "rules":
+        # Only here: the engine takes its time to be imported.
+        from services.engine.rules.text import text
+        from services.wire.expressions import expression_from
+
+        lines = [
+            f"{field.name}: {text(expression_from(rule, field.name))}" for field, rule in kind.ListFields()
+        ]
+        return "\n".join([f"[bold]{name}[/bold]", *lines])
+    return f"[bold]{name}[/bold] {', '.join(_parameter(*pair) for pair in kind.ListFields())}"
+
+
+def execution_words(execution: execution_pb2.Execution) -> str:
+    """Return costs and fills, and on a second line what else is not as usual."""
+    words = [_DIRECTIONS.get(execution.direction), _size(execution)]
+    words += [
+        f"{name.replace('_', ' ')} {_distance(getattr(execution, name), execution.atr_period)}"
+        for name in ("stop_loss", "take_profit", "trailing_stop")
+        if execution.HasField(name)
+    ]
+    words += [f"borrowing at {percent(execution.borrow_rate)} a year"] if execution.borrow_rate else []
+    words += [f"funding at {percent(execution.funding_rate)} a year"] if execution.funding_rate else []
+    words.append(_BREAK_RULES.get(execution.break_rule))
+    usual = (
+        f"fee {execution.fee_rate:.3%}, slippage {execution.slippage_bps:g} bps, "
+        f"capital {execution.initial_capital:,.0f}; "
+        f"fills at {_FILLS.get(execution.fill_time, 'the next open')}"
+    )
+    return "\n".join(filter(None, (usual, ", ".join(filter(None, words)))))
+
+
+def _size(execution: execution_pb2.Execution) -> str | None:
+    match execution.WhichOneof("size"):
+        case "quote_amount":
+            return f"positions of {execution.quote_amount:,.15g}"
+        case "volatility_target":
+            target = execution.volatility_target
+            return (
+                f"positions of {percent(target.annual_volatility)} volatility a year "
+                f"(measured over {target.period} closes)"
+            )
+        case "equity_fraction" if execution.equity_fraction != 1:
+            return f"positions of {percent(execution.equity_fraction)} of the equity"
+    return None
+
+
+def _distance(distance: execution_pb2.Distance, atr_period: int) -> str:
+    if distance.WhichOneof("kind") == "atr_multiple":
+        return f"{distance.atr_multiple:g} × ATR({atr_period})"
+    return percent(distance.fraction)
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction as people write it."""
+    return f"{100 * fraction:g}%"
+
+
+def _parameter(field: FieldDescriptor, value: float) -> str:
+    if field.enum_type:
+        return f"{field.name} {names_of(field.enum_type)[int(value)]}"
+    return f"{field.name} {value:g}"

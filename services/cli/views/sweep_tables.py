@@ -1,0 +1,163 @@
+"""What came of a sweep, as people read it."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from backcast.backtest.v1.result_pb2 import Metrics
+from backcast.backtest.v1.strategy_pb2 import Strategy
+from backcast.backtest.v1.sweep_pb2 import Window
+from backcast.gateway.v1 import sweep_pb2
+from services.cli.views.console import counted
+from services.cli.views.fitted_table import Column, fitted_table
+from services.cli.views.metric_cells import ABSENT, cell, heading_of
+from services.wire.enum_names import names_of
+
+# Beside the metric that is ranked by; of the parts of a cut window there are two of each.
+_WHOLE = ("total_return", "sharpe_ratio", "max_drawdown", "trade_count")
+_CUT = ("total_return", "max_drawdown")
+OUT_OF_SAMPLE = ("total_return", "buy_and_hold_return", "sharpe_ratio", "max_drawdown", "trade_count")
+# What is left out first where there is no room. A test begins where the part ended that was chosen on.
+_LEFT_OUT = {
+    name: order
+    for order, name in enumerate(
+        (
+            "test max_drawdown",
+            "trade_count",
+            "max_drawdown",
+            "chosen on",
+            "sharpe_ratio",
+            "total_return",
+            "tested on",
+            "cryptos",
+            "median trades",
+            "test total_return",
+            "traded",
+        ),
+        1,
+    )
+}
+
+
+class SweepTables:
+    """Tables of a sweep: the swept parameters, and the metric that is ranked by beside some others.
+
+    `width` is the console's, in characters: it decides how many columns there are.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        metric: str,
+        *,
+        cut: bool,
+        folds: int = 0,
+        columns: Sequence[str] | None = None,
+    ) -> None:
+        """With `folds`, the figures of trials and combinations are their means over so many.
+
+        `columns` are the metrics that are shown beside the one that is ranked by; None: the usual ones.
+        """
+        self._names = names
+        others = columns if columns is not None else _CUT if cut else _WHOLE
+        self._metrics = [metric, *(name for name in others if name != metric)]
+        self._cut = cut
+        self._means = f"means over {counted(folds, 'fold')}" if folds > 1 else ""
+
+    def best(self, width: int, trials: Sequence[sweep_pb2.SweepTrial]) -> Table:
+        """Return the best trials."""
+        columns = [
+            _numbers("", len(trials)),
+            Column("crypto", [trial.symbol for trial in trials], left=True),
+            *self._parameters([trial.strategy for trial in trials]),
+            *self._figures([(trial.train, trial.test) for trial in trials]),
+        ]
+        return fitted_table(width, columns, f"the best{self._means and f', {self._means}'}")
+
+    def combinations(self, width: int, rows: Sequence[sweep_pb2.SweepRow]) -> Table:
+        """Return rows of the table of all combinations."""
+        columns = [
+            _numbers("", len(rows)),
+            *self._parameters([row.strategy for row in rows]),
+            Column("cryptos", [f"{row.cryptos:,}" for row in rows], _LEFT_OUT["cryptos"]),
+            Column("traded", [f"{row.cryptos_traded:,}" for row in rows], _LEFT_OUT["traded"]),
+            *self._fewest_trades(rows),
+            *self._figures([(row.train.median, row.test.median) for row in rows]),
+        ]
+        of = self._means and f" of {self._means}"
+        return fitted_table(width, columns, f"combinations, medians over the cryptos{of}")
+
+    def folds(self, width: int, folds: Sequence[sweep_pb2.SweepFold]) -> Table:
+        """Return what was chosen in each fold, and what came of it."""
+        chosen = [fold.strategy if fold.HasField("combination") else None for fold in folds]
+        columns = [
+            _numbers("fold", len(folds)),
+            Column(
+                "chosen on", [_dates(fold.train_window) for fold in folds], _LEFT_OUT["chosen on"], left=True
+            ),
+            Column(
+                "tested on", [_dates(fold.test_window) for fold in folds], _LEFT_OUT["tested on"], left=True
+            ),
+            *self._parameters(chosen),
+            *self._figures([(fold.train, fold.test) for fold in folds]),
+        ]
+        return fitted_table(width, columns, "walk forward, medians over the cryptos")
+
+    def out_of_sample(self, width: int, curves: Sequence[sweep_pb2.OutOfSample]) -> Table:
+        """Return what the choices of the folds brought on each crypto."""
+        columns = [
+            Column("crypto", [curve.symbol for curve in curves], left=True),
+            *(
+                Column(heading_of(name), [cell(curve.metrics, name) for curve in curves], order)
+                for order, name in reversed(list(enumerate(reversed(OUT_OF_SAMPLE))))
+            ),
+        ]
+        return fitted_table(width, columns, "out of sample, the folds' choices one after the other")
+
+    def figures(self, metrics: Metrics) -> str:
+        """Return figures in a line."""
+        return ", ".join(f"{heading_of(name)} {cell(metrics, name)}" for name in self._metrics)
+
+    def _fewest_trades(self, rows: Sequence[sweep_pb2.SweepRow]) -> list[Column]:
+        """Return the median number of trades, on which it depends whether a combination has a rank."""
+        cells = [f"{row.median_trades:g}" if row.HasField("median_trades") else ABSENT for row in rows]
+        # Of a whole window, it is among the figures.
+        return (
+            [Column("trades", cells, _LEFT_OUT["median trades"])]
+            if "trade_count" not in self._metrics
+            else []
+        )
+
+    def _parameters(self, strategies: Sequence[Strategy | None]) -> list[Column]:
+        return [
+            Column(name, [ABSENT if one is None else _parameter(one, name) for one in strategies])
+            for name in self._names
+        ]
+
+    def _figures(self, parts: Sequence[tuple[Metrics, Metrics]]) -> list[Column]:
+        """Return the metrics of train parts, and where the window is cut those of test parts beside them."""
+        return [
+            Column(
+                f"{prefix}{heading_of(name)}",
+                [cell(metrics[part], name) for metrics in parts],
+                # What is ranked by stays.
+                _LEFT_OUT.get(f"{prefix}{name}", 0) if name != self._metrics[0] else 0,
+            )
+            for part, prefix in enumerate(("", "test ") if self._cut else ("",))
+            for name in self._metrics
+        ]
+
+
+def _numbers(heading: str, count: int) -> Column:
+    return Column(heading, [str(number) for number in range(1, count + 1)], left=True)
+
+
+def _parameter(strategy: Strategy, name: str) -> str:
+    kind = getattr(strategy, strategy.WhichOneof("kind") or "")
+    value, enum = getattr(kind, name), kind.DESCRIPTOR.fields_by_name[name].enum_type
+    return names_of(enum)[value] if enum else f"{value:g}"
+
+
+def _dates(window: Window) -> str:
+    start, end = (f"{time.ToDatetime():%Y-%m-%d}" for time in (window.start_time, window.end_time))
+    return f"{start} – {end}"

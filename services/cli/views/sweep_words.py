@@ -1,0 +1,122 @@
+"""What a sweep was asked for, and what its winner is worth, in words."""
+
+from backcast.backtest.v1.strategy_pb2 import Strategy
+from backcast.backtest.v1.sweep_pb2 import ParameterRange
+from backcast.gateway.v1 import sweep_pb2
+from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsRequest, SweepStarted
+from services.cli.views.console import counted
+from services.cli.views.metric_cells import cell, heading_of
+from services.cli.views.request import execution_words, percent, strategy_words
+from services.cli.views.result_tables import sparkline
+from services.cli.views.sweep_tables import OUT_OF_SAMPLE
+from services.domain.interval import Interval
+
+_MOST_VALUES = 6
+# From which deflated Sharpe ratio on, a winner is taken for more than luck.
+_HARDLY_LUCK = 0.95
+# Probabilities of overfitting.
+_CHANCE, _LOW = 0.5, 0.05
+
+
+def started_words(started: SweepStarted) -> str:
+    """Return what a sweep will do, in a few lines."""
+    request = started.request
+    interval = tuple(Interval)[request.interval - 1].value
+    start, end = (
+        time.ToDatetime().strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
+        for time in (request.start_time, request.end_time)
+    )
+    skipped = ""
+    if started.skipped:
+        skipped = f" ({started.skipped:,} more {'conflicts' if started.skipped == 1 else 'conflict'})"
+    return (
+        f"{_fixed_words(request)}sweeping {'; '.join(map(_range_words, request.ranges))}\n"
+        f"{counted(started.combinations, 'combination')}{skipped} × "
+        f"{counted(len(request.symbols), 'crypto')}, "
+        f"{interval} candles from {start} to {end} (UTC){_cut_words(request)}\n"
+        f"{execution_words(request.execution)}"
+    )
+
+
+def luck_words(summary: sweep_pb2.SweepSummary, metric: str) -> str:
+    """Return what the winner is worth, which was chosen by `metric`."""
+    luck, winner = summary.luck, summary.winner.train
+    by = "" if metric == "sharpe_ratio" else f"by {heading_of(metric)} "
+    trials = counted(luck.trials, "trial")
+    if not (luck.HasField("expected_maximum_sharpe_ratio") and winner.HasField("sharpe_ratio")):
+        return f"the winner was chosen {by}from {trials}: too few to tell luck from skill"
+    lines = [
+        f"the winner was chosen {by}from {trials}: its Sharpe ratio is "
+        f"[bold]{winner.sharpe_ratio:z.2f}[/bold]",
+        "by luck alone, the best of so many is expected to have "
+        f"[bold]{luck.expected_maximum_sharpe_ratio:z.2f}[/bold]",
+    ]
+    if luck.HasField("deflated_sharpe_ratio"):
+        lines.append(_deflated_words(luck.deflated_sharpe_ratio))
+    return "\n".join(lines)
+
+
+def _deflated_words(probability: float) -> str:
+    """Return a deflated Sharpe ratio with what it means."""
+    colour, verdict = (
+        ("green", "0.95 or above: this is hardly luck alone")
+        if probability >= _HARDLY_LUCK
+        else ("red", f"below {_HARDLY_LUCK}: this may well be luck")
+    )
+    return f"deflated Sharpe ratio [{colour}]{probability:.3f}[/{colour}] ({verdict})"
+
+
+def walk_forward_words(summary: sweep_pb2.SweepSummary, width: int) -> list[str]:
+    """Return what the choices of a walk forward's folds brought, in lines."""
+    walk = summary.walk_forward
+    if not walk.HasField("out_of_sample"):
+        return ["[yellow]no curve out of sample: nothing was chosen, or computed[/yellow]"]
+    metrics = walk.out_of_sample.metrics
+    figures = ", ".join(f"{heading_of(name)} {cell(metrics, name)}" for name in OUT_OF_SAMPLE)
+    lines = [
+        f"[bold]out of sample[/bold], all cryptos with equal weights:\n{figures}",
+        sparkline(width, "their equity", list(walk.out_of_sample.equity_curve.equity)),
+    ]
+    if walk.HasField("deflated_sharpe_ratio"):
+        lines.append(_deflated_words(walk.deflated_sharpe_ratio))
+    return lines
+
+
+def overfitting_words(overfitting: sweep_pb2.Overfitting) -> str:
+    """Return how likely the choice of the best is overfitted."""
+    probability = overfitting.probability
+    colour, verdict = "yellow", "better than the 0.5 of chance, but not low"
+    if probability >= _CHANCE:
+        colour, verdict = "red", "no better than the 0.5 of chance"
+    elif probability <= _LOW:
+        colour, verdict = "green", "low: chance is 0.5"
+    return (
+        f"probability of overfitting [{colour}]{probability:.3f}[/{colour}] ({verdict}):\n"
+        f"in this share of {overfitting.splits:,} splits of the time into halves, the best of\n"
+        f"{overfitting.combinations:,} combinations in one half was not above the median in the other"
+    )
+
+
+def _fixed_words(request: SweepBacktestsRequest) -> str:
+    """Return the strategy with those of its parameters that are not swept."""
+    strategy = Strategy()
+    strategy.CopyFrom(request.strategy)
+    kind = getattr(strategy, strategy.WhichOneof("kind") or "")
+    for one in request.ranges:
+        kind.ClearField(one.name)
+    return f"{strategy_words(strategy).rstrip()}, "
+
+
+def _range_words(one: ParameterRange) -> str:
+    values = [value.string_value or f"{value.number_value:g}" for value in one.values]
+    shown = values if len(values) <= _MOST_VALUES else [*values[:2], "…", values[-1]]
+    return f"{one.name} {', '.join(shown)}"
+
+
+def _cut_words(request: SweepBacktestsRequest) -> str:
+    match request.WhichOneof("cut"):
+        case "split":
+            return f", the first {percent(request.split)} to rank by, the rest to test"
+        case "folds":
+            return f", a walk forward of {counted(request.folds, 'fold')}"
+    return ""

@@ -1,0 +1,62 @@
+"""Trades as people read them."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from backcast.backtest.v1.result_pb2 import ExitReason, Trade
+from services.cli.views.fitted_table import Column, fitted_table
+from services.cli.views.metric_cells import ABSENT, colored
+from services.wire.enum_names import names_of
+
+# What is left out first where there is no room.
+_LEFT_OUT = {"worst": 1, "best": 2, "candles": 3, "fees": 4, "profit": 5, "side": 6, "by": 7}
+_LEFT = ("side", "opened", "closed", "by")
+
+
+def trades_table(width: int, symbol: str, trades: Sequence[Trade], total: int) -> Table:
+    """Return a table of trades; `total` is how many there were before it was cut to the last ones.
+
+    `width` is the console's, in characters: it decides how many columns there are. `entry` and `exit` are
+    prices. `worst` and `best` are how far the price went against a position and in its favour.
+    """
+    title = f"trades of {symbol}" + (f" (the last {len(trades)} of {total})" if len(trades) < total else "")
+    rows = [_cells(trade) for trade in trades]
+    # Of trades on both sides, each has to tell its own.
+    kept = {"side"} if len({row["side"] for row in rows}) > 1 else set()
+    return fitted_table(
+        width,
+        [
+            Column(
+                heading,
+                [row[heading] for row in rows],
+                0 if heading in kept else _LEFT_OUT.get(heading, 0),
+                left=heading in _LEFT,
+            )
+            for heading in (rows[0] if rows else ())
+        ],
+        title,
+    )
+
+
+def _cells(trade: Trade) -> dict[str, str]:
+    """Return the cells of a trade by heading, in their order."""
+    return {
+        "side": "short" if trade.units < 0 else "long",
+        "opened": f"{trade.entry_time.ToDatetime():%Y-%m-%d %H:%M}",
+        "entry": f"{trade.entry_price:.6g}",
+        "closed": "[dim]open[/dim]" if trade.open else f"{trade.exit_time.ToDatetime():%Y-%m-%d %H:%M}",
+        "exit": ABSENT if trade.open else f"{trade.exit_price:.6g}",
+        "by": _reason(trade),
+        "return": colored(trade.return_fraction, f"{trade.return_fraction:+z.2%}"),
+        "profit": f"{trade.profit:+z,.2f}",
+        "fees": f"{trade.fees_paid:,.2f}",
+        "candles": str(trade.held_candles),
+        # z: never "-0.0%".
+        "worst": f"{trade.worst_excursion:+z.1%}",
+        "best": f"{trade.best_excursion:+z.1%}",
+    }
+
+
+def _reason(trade: Trade) -> str:
+    return names_of(ExitReason.DESCRIPTOR).get(trade.exit_reason, "").lower().replace("_", " ")

@@ -1,0 +1,1 @@
+"""The compute service's messages to the engine's types, and back."""

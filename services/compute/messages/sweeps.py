@@ -1,0 +1,87 @@
+"""backcast.compute.v1 to sweeps and back."""
+
+from backcast.compute.v1 import compute_service_pb2 as pb
+from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
+from services.compute.candles.location import CryptoData
+from services.compute.tasks.sweeps import ChunkOutcome, SweepJob
+from services.domain.errors import BackcastError, InvalidInput
+from services.domain.symbols import canonical_symbol
+from services.domain.times import EARLIEST_S, LATEST_S
+from services.engine.sweep import Sweep, make_grid
+from services.rpc.status import status_of
+from services.wire.backtests import execution_from, strategy_from
+from services.wire.candles import interval_from
+from services.wire.paging import MAX_SYMBOLS
+from services.wire.sweeps import ranges_from, window_from
+
+# More backtests make no chunk of a sweep that the gateway asks for.
+_MAX_BACKTESTS = 1_000
+_MAX_STRETCHES = 1_000
+
+
+def sweep_job(request: pb.ComputeSweepRequest) -> SweepJob:
+    """Return what is to be computed; raise InvalidInput, naming the field, for what cannot be."""
+    if not 0 < len(request.cryptos) <= MAX_SYMBOLS:
+        raise InvalidInput.of("cryptos", f"from 1 to {MAX_SYMBOLS} are needed, not {len(request.cryptos)}")
+    windows = tuple(map(window_from, request.windows))
+    if not windows or any(not EARLIEST_S <= window.start_s < window.end_s <= LATEST_S for window in windows):
+        reason = "at least one is needed; each must start before it ends, between the years 1 and 9999"
+        raise InvalidInput.of("windows", reason)
+    if not 0 < request.chunk_size * len(windows) <= _MAX_BACKTESTS:
+        reason = f"must make from 1 to {_MAX_BACKTESTS} backtests of {len(windows)} windows"
+        raise InvalidInput.of("chunk_size", f"{reason}, not {request.chunk_size}")
+    execution = execution_from(request.execution)
+    if violations := execution.violations():
+        raise InvalidInput(*violations)
+    grid = make_grid(strategy_from(request.strategy), ranges_from(request.ranges))
+    return SweepJob(
+        sweep=Sweep(grid, interval_from(request.interval), windows, execution, _stretches(request)),
+        chunk_size=request.chunk_size,
+        chunks=_chunks(request, grid.size),
+    )
+
+
+def _stretches(request: pb.ComputeSweepRequest) -> tuple[int, ...]:
+    stretches = tuple(request.stretches) or (0,) * len(request.windows)
+    if len(stretches) != len(request.windows) or any(not 0 <= each <= _MAX_STRETCHES for each in stretches):
+        reason = f"must be as many as windows, each from 0 to {_MAX_STRETCHES:,}"
+        raise InvalidInput.of("stretches", reason)
+    return stretches
+
+
+def _chunks(request: pb.ComputeSweepRequest, combinations: int) -> dict[CryptoData, list[int]]:
+    wanted = {}
+    symbols = set()
+    for index, item in enumerate(request.cryptos):
+        field = f"cryptos[{index}]"
+        symbol = canonical_symbol(item.crypto.symbol, f"{field}.crypto.symbol")
+        if symbol in symbols:
+            raise InvalidInput.of(f"{field}.crypto.symbol", f"{symbol} is there twice")
+        if any(not 0 <= chunk * request.chunk_size < combinations for chunk in item.chunks):
+            raise InvalidInput.of(f"{field}.chunks", f"there are {combinations} combinations at most")
+        symbols.add(symbol)
+        wanted[CryptoData(symbol, item.crypto.fingerprint)] = list(item.chunks)
+    return wanted
+
+
+def sweep_response(outcome: ChunkOutcome) -> pb.ComputeSweepResponse:
+    """Return the message of what came of a chunk."""
+    symbol, result = outcome.data.symbol, outcome.result
+    if isinstance(result, BackcastError):
+        return pb.ComputeSweepResponse(
+            failure=pb.SweepChunkFailure(
+                symbol=symbol, first_combination=outcome.first, status=status_of(result)
+            )
+        )
+    assert outcome.first is not None
+    return pb.ComputeSweepResponse(
+        chunk=SweepChunk(
+            symbol=symbol,
+            fingerprint=outcome.data.fingerprint,
+            first_combination=outcome.first,
+            metrics=result.figures.astype("<f8").tobytes(),
+            returns=result.returns.astype("<f4").tobytes(),
+            failed=result.failed,
+            first_failure=status_of(result.first_failure) if result.first_failure else None,
+        )
+    )

@@ -1,0 +1,84 @@
+"""The compute service's metrics: its backtests, and its pool of workers."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from google.rpc import code_pb2
+from prometheus_client import REGISTRY, Counter
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from services.domain.errors import BackcastError
+from services.engine.sweep import ChunkFigures
+from services.rpc.status import status_of
+
+BACKTESTS = Counter(
+    "backcast_backtests_total",
+    "Backtests that were computed, or failed, by the name of their status code; of a sweep each combination.",
+    ["method", "code"],
+)
+
+# What there is from the beginning on: the first increase of a series that appears with it is not seen.
+for _method in ("ComputeBacktests", "ComputeSweep"):
+    BACKTESTS.labels(_method, "OK")
+
+
+def count_backtest(result: object) -> None:
+    """Count a backtest that came to `result`, or to an error."""
+    BACKTESTS.labels("ComputeBacktests", _code(result)).inc()
+
+
+def count_chunk(result: ChunkFigures | BackcastError) -> None:
+    """Count the backtests of a sweep's chunk; one that could not be done at all counts as one."""
+    if isinstance(result, BackcastError):
+        BACKTESTS.labels("ComputeSweep", _code(result)).inc()
+        return
+    combinations, windows, _ = result.figures.shape
+    BACKTESTS.labels("ComputeSweep", _code(None)).inc(combinations * windows - result.failed)
+    if result.failed:
+        BACKTESTS.labels("ComputeSweep", _code(result.first_failure)).inc(result.failed)
+
+
+def _code(result: object) -> str:
+    code = status_of(result).code if isinstance(result, BackcastError) else code_pb2.OK
+    name: str = code_pb2.Code.Name(code)
+    return name
+
+
+class Pool(Protocol):
+    """What a pool of workers tells of itself."""
+
+    @property
+    def size(self) -> int:
+        """How many workers there should be."""
+
+    @property
+    def busy(self) -> int:
+        """How many are at a call."""
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a worker."""
+
+    @property
+    def deaths(self) -> int:
+        """How many workers have died."""
+
+
+class _PoolCollector(Collector):
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def collect(self) -> Iterator[Metric]:
+        pool = self._pool
+        yield GaugeMetricFamily("backcast_workers", "Worker processes that there should be.", pool.size)
+        yield GaugeMetricFamily("backcast_workers_busy", "Worker processes that are at a task.", pool.busy)
+        yield GaugeMetricFamily(
+            "backcast_compute_calls_waiting", "Calls of workers that wait for one.", pool.waiting
+        )
+        yield CounterMetricFamily("backcast_worker_deaths_total", "Workers that died.", pool.deaths)
+
+
+def watch_pool(pool: Pool) -> None:
+    """Show what `pool` tells of itself from any thread."""
+    REGISTRY.register(_PoolCollector(pool))

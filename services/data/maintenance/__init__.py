@@ -1,0 +1,1 @@
+"""What keeps the database small and fast: compression, retention, statistics."""

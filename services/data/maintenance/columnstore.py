@@ -1,0 +1,87 @@
+"""Compresses chunks that are done, where the server is TimescaleDB."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from services.data.maintenance.task import has_timescale, noted
+from services.data.store.database import Database
+from services.domain.errors import Refused
+
+if TYPE_CHECKING:
+    from services.data.store.database import Connection
+
+TASK = "compression"
+
+HYPERTABLES = ("candles_1h", "candles_4h", "candles_1d")
+
+
+@dataclass(frozen=True, slots=True)
+class CompressedChunk:
+    """A chunk that was compressed: its table, and it as number `number` of `total`."""
+
+    table: str
+    number: int
+    total: int
+
+
+async def ensure_policies(database: Database, after_days: int) -> None:
+    """Have TimescaleDB compress chunks that ended `after_days` ago, by policies of its own."""
+    async with database.connection() as connection:
+        if not await has_timescale(connection):
+            return
+        for table in HYPERTABLES:
+            days = await connection.fetchval(
+                "SELECT extract(day FROM (config->>'compress_after')::interval)::integer "
+                "FROM timescaledb_information.jobs "
+                "WHERE hypertable_name = $1 AND proc_name IN ('policy_compression', 'policy_columnstore')",
+                table,
+            )
+            if days != after_days:
+                async with connection.transaction():
+                    await connection.execute(f"CALL remove_columnstore_policy('{table}', if_exists => true)")
+                    await connection.execute(
+                        f"CALL add_columnstore_policy('{table}', after => INTERVAL '{after_days:d} days')"
+                    )
+
+
+async def compress(database: Database, after_days: int) -> AsyncGenerator[CompressedChunk]:
+    """Compress the chunks that ended `after_days` ago and are not, or got rows since; yield each when done.
+
+    Raises Refused where the server is not TimescaleDB.
+    """
+    async with database.connection() as connection:
+        if not await has_timescale(connection):
+            raise Refused("the database is plain PostgreSQL: only TimescaleDB compresses candles")
+        await connection.execute("SET statement_timeout = 0")
+        chunks = [
+            (table, chunk, is_partial)
+            for table in HYPERTABLES
+            for chunk, is_partial in await _waiting_chunks(connection, table, after_days)
+        ]
+        for number, (table, chunk, is_partial) in enumerate(chunks, 1):
+            # One by one, each in a transaction of its own: readers and imports go on in between.
+            await connection.execute(f"CALL convert_to_columnstore('{chunk}', if_not_columnstore => true)")
+            if is_partial:
+                # The rows that moved leave their space behind. Few or none are left: this locks it shortly.
+                await connection.execute(f"VACUUM FULL {chunk}")
+            yield CompressedChunk(table, number, len(chunks))
+        await noted(connection, TASK, f"compressed {len(chunks):,} chunks")
+
+
+async def _waiting_chunks(connection: "Connection", table: str, after_days: int) -> list[tuple[str, bool]]:
+    """Return the chunks to compress, and whether each is compressed but for what it got since."""
+    # Bit 8 of a chunk's status: it got rows, or lost some, since it was compressed.
+    rows = await connection.fetch(
+        """
+        SELECT chunk, is_compressed
+        FROM timescaledb_information.chunks,
+            format('%I.%I', chunk_schema, chunk_name) AS chunk
+        WHERE hypertable_name = $1 AND range_end < now() - make_interval(days => $2)
+            AND (NOT is_compressed OR _timescaledb_functions.chunk_status(chunk::regclass) & 8 <> 0)
+        ORDER BY range_start
+        """,
+        table,
+        after_days,
+    )
+    return [(row["chunk"], row["is_compressed"]) for row in rows]

@@ -1,0 +1,197 @@
+"""What the database holds, what compression saves, and whether its upkeep is at work."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from services.data.maintenance.columnstore import HYPERTABLES
+from services.data.maintenance.task import has_timescale
+from services.data.store.database import Database
+from services.data.store.tables import CANDLE_TABLES
+from services.domain.interval import Interval
+
+if TYPE_CHECKING:
+    from services.data.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class TableStats:
+    """One table of candles; sizes are in bytes, of rows, indexes and all.
+
+    `rows` is exact; `compressed_bytes` are of the chunks that are compressed, `plain_bytes` of all else.
+    `before_bytes` is what the rows of the compressed chunks would take as plain rows and index, by what a row
+    took when these chunks were compressed.
+    """
+
+    table: str
+    interval: str
+    rows: int
+    chunks: int
+    compressed_chunks: int
+    before_bytes: int
+    compressed_bytes: int
+    plain_bytes: int
+
+    @property
+    def saved(self) -> float | None:
+        """By which fraction compression made its chunks smaller; None where none is compressed."""
+        return 1 - self.compressed_bytes / self.before_bytes if self.before_bytes else None
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateStats:
+    """How fresh longer candles are: they are written with the hourly ones, so `behind` is 0.
+
+    `behind` is how many cryptos have no candle of the interval that their newest hourly candle is in.
+    """
+
+    interval: str
+    candles: int
+    newest: datetime | None
+    behind: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyStats:
+    """A policy of TimescaleDB; `last_run` and `succeeded` are None before its first run."""
+
+    policy: str
+    table: str
+    after: str | None
+    every: timedelta
+    last_run: datetime | None
+    succeeded: bool | None
+    next_run: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStats:
+    """When a task of Backcast's own has last ended, and what it did."""
+
+    task: str
+    ended_at: datetime
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseStats:
+    """All of the database at one moment; `first` and `last` are opening times of hourly candles.
+
+    `timescale` is the version of TimescaleDB, None on plain PostgreSQL.
+    """
+
+    server: str
+    timescale: str | None
+    cryptos: int
+    candles: int
+    first: datetime | None
+    last: datetime | None
+    tables: list[TableStats]
+    aggregates: list[AggregateStats]
+    policies: list[PolicyStats]
+    tasks: list[TaskStats]
+
+
+async def read_stats(database: Database) -> DatabaseStats:
+    """Read everything at one moment; rows are counted, which takes seconds where there are many millions."""
+    async with (
+        database.connection() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        await connection.execute("SET LOCAL statement_timeout = 0")
+        timescale = await connection.fetchval(
+            "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"
+        )
+        market = await connection.fetchrow(
+            "SELECT count(*) FILTER (WHERE candle_count > 0) AS cryptos, "
+            "coalesce(sum(candle_count), 0)::bigint AS candles, min(first_ts) AS first, max(last_ts) AS last "
+            "FROM cryptos"
+        )
+        assert market is not None  # an aggregate always has a row
+        tables = [await _table(connection, interval) for interval in CANDLE_TABLES]
+        return DatabaseStats(
+            server=await connection.fetchval("SHOW server_version"),
+            timescale=timescale,
+            **market,
+            tables=tables,
+            aggregates=[
+                await _aggregate(connection, interval, table.rows)
+                for interval, table in zip(CANDLE_TABLES, tables, strict=True)
+                if interval is not Interval.HOUR_1
+            ],
+            policies=[PolicyStats(**row) for row in await connection.fetch(_POLICIES)] if timescale else [],
+            tasks=[
+                TaskStats(**row)
+                for row in await connection.fetch(
+                    "SELECT task, ended_at, outcome FROM maintenance ORDER BY task"
+                )
+            ],
+        )
+
+
+async def _table(connection: "Connection", interval: Interval) -> TableStats:
+    table = CANDLE_TABLES[interval]
+    if table in HYPERTABLES and await has_timescale(connection):
+        row = await connection.fetchrow(_HYPERTABLE.format(table=table))
+    else:
+        row = await connection.fetchrow(
+            "SELECT count(*) AS rows, 0 AS chunks, 0 AS compressed_chunks, 0 AS before_bytes, "
+            f"0 AS compressed_bytes, pg_total_relation_size('{table}') AS plain_bytes FROM {table}"
+        )
+    assert row is not None
+    return TableStats(table, interval.value, **row)
+
+
+async def _aggregate(connection: "Connection", interval: Interval, candles: int) -> AggregateStats:
+    row = await connection.fetchrow(
+        f"""
+        SELECT max(newest.ts) AS newest,
+            count(*) FILTER (WHERE last_ts - newest.ts < INTERVAL '{interval.seconds} s') AS up_to_date,
+            count(last_ts) AS expected
+        FROM cryptos LEFT JOIN LATERAL (
+            SELECT ts FROM {CANDLE_TABLES[interval]} AS longer
+            WHERE longer.crypto_id = cryptos.crypto_id ORDER BY ts DESC LIMIT 1
+        ) AS newest ON true
+        """
+    )
+    assert row is not None
+    return AggregateStats(interval.value, candles, row["newest"], row["expected"] - row["up_to_date"])
+
+
+# TimescaleDB measures a chunk when it is compressed first, and not again when it gets more rows; so the sizes
+# here are measured, and the size before is told by the bytes a row took then.
+_HYPERTABLE = """
+SELECT coalesce(sum(counted.rows), 0)::bigint AS rows,
+    count(size.chunk_name) AS chunks,
+    count(*) FILTER (WHERE is_compressed) AS compressed_chunks,
+    coalesce(sum(counted.rows) FILTER (WHERE is_compressed)
+        * sum(before.total_bytes) / nullif(sum(before.rows), 0), 0)::bigint AS before_bytes,
+    coalesce(sum(size.total_bytes) FILTER (WHERE is_compressed), 0)::bigint AS compressed_bytes,
+    (pg_total_relation_size('{table}')
+        + coalesce(sum(size.total_bytes) FILTER (WHERE NOT is_compressed), 0))::bigint AS plain_bytes
+FROM chunks_detailed_size('{table}') AS size
+JOIN timescaledb_information.chunks USING (chunk_schema, chunk_name)
+CROSS JOIN LATERAL (
+    SELECT format('%I.%I', chunk_schema, chunk_name)::regclass::oid
+) AS chunk (oid)
+LEFT JOIN (SELECT tableoid, count(*) AS rows FROM {table} GROUP BY 1) AS counted ON tableoid = chunk.oid
+LEFT JOIN (
+    SELECT relid::oid AS oid, numrows_pre_compression AS rows,
+        uncompressed_heap_size + uncompressed_toast_size + uncompressed_index_size AS total_bytes
+    FROM _timescaledb_catalog.compression_chunk_size JOIN _timescaledb_catalog.chunk ON id = chunk_id
+) AS before ON before.oid = chunk.oid
+"""
+
+_POLICIES = """
+SELECT CASE WHEN proc_name IN ('policy_compression', 'policy_columnstore') THEN 'compression'
+        ELSE proc_name END AS policy,
+    jobs.hypertable_name AS table,
+    config->>'compress_after' AS after,
+    schedule_interval AS every,
+    CASE WHEN total_runs > 0 THEN last_run_started_at END AS last_run,
+    CASE WHEN total_runs > 0 THEN last_run_status = 'Success' END AS succeeded,
+    nullif(job_stats.next_start, '-infinity') AS next_run
+FROM timescaledb_information.jobs LEFT JOIN timescaledb_information.job_stats USING (job_id)
+WHERE jobs.hypertable_name LIKE 'candles_%'
+ORDER BY 1, jobs.job_id
+"""

@@ -1,0 +1,1 @@
+"""The database's schema, and upgrades of what older versions stored."""

@@ -1,0 +1,55 @@
+"""Finds the breaks of candles that an older version stored."""
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from services.data.store.breaks import BreakTable
+from services.data.store.changes import note_change
+from services.data.store.tables import CandleTable, Scales
+from services.domain.candles import open_close_candles
+from services.domain.interval import Interval
+
+if TYPE_CHECKING:
+    from services.data.store.database import Connection
+
+_log = structlog.get_logger()
+
+
+async def find_stored_breaks(connection: "Connection") -> None:
+    """Look for breaks crypto by crypto, each in one transaction; those that are done are not read again."""
+    waiting = await connection.fetch(
+        "SELECT crypto_id, symbol FROM cryptos WHERE NOT breaks_found ORDER BY symbol"
+    )
+    for crypto_id, symbol in waiting:
+        async with connection.transaction():
+            breaks = await _find(connection, crypto_id)
+            await connection.execute("UPDATE cryptos SET breaks_found = true WHERE crypto_id = $1", crypto_id)
+        if breaks:
+            _log.info("found breaks", symbol=symbol, breaks=breaks)
+
+
+async def _find(connection: "Connection", crypto_id: int) -> int:
+    """Store the breaks of a crypto, and note what changes for its readers; return how many there are."""
+    # As imports do it, so that nobody waits for each other: the table before the row.
+    await connection.execute("LOCK TABLE cryptos IN ROW EXCLUSIVE MODE")
+    row = await connection.fetchrow(
+        "SELECT price_scale, volume_scale, extract(epoch FROM last_ts)::bigint FROM cryptos "
+        "WHERE crypto_id = $1 AND last_ts IS NOT NULL FOR UPDATE",
+        crypto_id,
+    )
+    if row is None:
+        return 0
+    price_scale, volume_scale, last_s = row
+    hourly = CandleTable(connection, crypto_id, Interval.HOUR_1)
+    time_s, (open_, close) = await hourly.values(("open", "close"), Scales(price_scale, volume_scale))
+    table = BreakTable(connection, crypto_id)
+    await table.find(open_close_candles(time_s, open_, close))
+    breaks = await table.all()
+    # The older version served longer candles whose time had not passed: those of the last week.
+    await note_change(
+        connection,
+        crypto_id,
+        min([Interval.WEEK_1.opening(last_s), *(each.place.after_s for each in breaks)]),
+    )
+    return len(breaks)

@@ -1,0 +1,1 @@
+"""Candles in PostgreSQL or TimescaleDB: how they are written, read and encoded."""

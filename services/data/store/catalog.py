@@ -1,0 +1,130 @@
+"""Which cryptos there are."""
+
+from dataclasses import dataclass
+
+from services.data.store.database import Database
+from services.domain.errors import InvalidInput, Violation
+
+# Enough to be sure which symbols are wrong, few enough to read.
+_VIOLATIONS_SHOWN = 10
+
+
+# What Crypto is made of, in its order.
+CRYPTO_COLUMNS = (
+    "symbol, synthetic, candle_count, extract(epoch FROM first_ts)::bigint AS first_candle_s, "
+    "extract(epoch FROM last_ts)::bigint AS last_candle_s, fingerprint::text"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Crypto:
+    """A crypto; times are the opening times of hourly candles in Unix seconds, None where it has none.
+
+    `fingerprint_before` is that of the candles before the time that was asked for, None where none was.
+    """
+
+    symbol: str
+    synthetic: bool
+    candle_count: int
+    first_candle_s: int | None
+    last_candle_s: int | None
+    fingerprint: str
+    fingerprint_before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCrypto:
+    """The key of a crypto's candles, and how many hourly ones there are."""
+
+    symbol: str
+    crypto_id: int
+    candle_count: int
+
+
+def is_text(text: str) -> bool:
+    """Return whether PostgreSQL takes it as text: it has none with a NUL in it."""
+    return "\0" not in text
+
+
+class CryptoStore:
+    """Reads the table of cryptos, which the import keeps up to date: no candle is read for it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self, symbols: list[str], after: str, size: int, before_s: int | None = None
+    ) -> list[Crypto]:
+        """Return up to `size` cryptos after the symbol `after`, of `symbols` only unless that is empty.
+
+        With `before_s` (Unix seconds), each tells the fingerprint of its candles that open before, too.
+        """
+        # A symbol that is no text is nobody's; without any, all would be meant.
+        if symbols and not (symbols := list(filter(is_text, symbols))):
+            return []
+        asked = (after, symbols, size) if before_s is None else (after, symbols, size, before_s)
+        query = _PAGE.format(fingerprint_before="NULL" if before_s is None else _FINGERPRINT_BEFORE)
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(query, *asked)
+        return [Crypto(**row) for row in rows]
+
+    async def id(self, symbol: str) -> int:
+        """Return the id of a symbol; raise InvalidInput where there is no such crypto."""
+        stored = await self._stored([symbol])
+        if symbol not in stored:
+            raise InvalidInput.of("symbol", f"there is no crypto {symbol!r}")
+        return stored[symbol].crypto_id
+
+    async def stored(self, symbols: list[str]) -> list[StoredCrypto]:
+        """Return the keys of the symbols' candles, in this order; raise InvalidInput, naming wrong ones."""
+        stored = await self._stored(symbols)
+        first_positions = {symbol: index for index, symbol in reversed(list(enumerate(symbols)))}
+        wrong = [
+            Violation(
+                f"symbols[{index}]",
+                f"there is no crypto {symbol!r}" if symbol not in stored else f"{symbol!r} is there twice",
+            )
+            for index, symbol in enumerate(symbols)
+            if symbol not in stored or first_positions[symbol] != index
+        ]
+        if wrong:
+            raise InvalidInput(*wrong[:_VIOLATIONS_SHOWN])
+        return [stored[symbol] for symbol in symbols]
+
+    async def _stored(self, symbols: list[str]) -> dict[str, StoredCrypto]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                "SELECT symbol, crypto_id, candle_count FROM cryptos WHERE symbol = ANY ($1::text[])",
+                list(filter(is_text, symbols)),
+            )
+        return {row["symbol"]: StoredCrypto(**row) for row in rows}
+
+
+_PAGE = f"""
+SELECT {CRYPTO_COLUMNS},
+    {{fingerprint_before}} AS fingerprint_before
+FROM cryptos
+WHERE candle_count > 0 AND symbol > $1 AND (cardinality($2::text[]) = 0 OR symbol = ANY ($2))
+ORDER BY symbol
+LIMIT $3
+"""
+
+# A fingerprint names the crypto's candles as they were from one change on to the next. It names those before
+# $4 as they are now if no change since then reaches back before $4. So does that of the last change which
+# reaches back so far; where none does, or none that is still noted, that of any change, and the first one
+# stays. What is noted of a crypto is forgotten from the beginning on (see retention.py), so whatever came
+# after a change that is noted is noted as well.
+_FINGERPRINT_BEFORE = """
+CASE WHEN last_ts < to_timestamp($4) THEN fingerprint ELSE coalesce(
+    (
+        SELECT change.fingerprint FROM candle_changes AS change
+        WHERE change.crypto_id = cryptos.crypto_id AND NOT superseded AND changed_from < to_timestamp($4)
+        ORDER BY changed_from DESC LIMIT 1
+    ),
+    (
+        SELECT change.fingerprint FROM candle_changes AS change
+        WHERE change.crypto_id = cryptos.crypto_id
+        ORDER BY change_id LIMIT 1
+    )
+) END::text
+"""

@@ -1,0 +1,280 @@
+"""Reads candles: histories of many cryptos, whole or what is new of them."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Self
+
+import numpy as np
+
+from services.data.store.breaks import StoredBreak, breaks_of
+from services.data.store.catalog import CryptoStore
+from services.data.store.database import Database
+from services.data.store.tables import CANDLE_TABLES, CandleTable, Scales, numbers
+from services.domain.candles import VALUE_COLUMNS, PriceColumn, TimeColumn
+from services.domain.errors import InvalidInput
+from services.domain.history import PartialCandles
+from services.domain.interval import Interval
+from services.domain.ticks import TickColumn
+from services.domain.times import EARLIEST_S, LATEST_S
+
+# While the candles of some cryptos travel, the next ones are read: two cores have a database and a reader
+# at work.
+_READ_AHEAD = 3
+# Cryptos share a transaction while their candles are not more than this; the first ones come alone, so that
+# whoever waits for them need not wait for others.
+_GROUP_VALUES = 2**20
+# No crypto has it: of one that was deleted while others were read.
+_DELETED = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryQuery:
+    """What to read: `columns` of the first `limit` candles that open from `start_s` to before `end_s`.
+
+    A longer candle whose time has not passed by the end of the crypto's data is not read.
+    """
+
+    interval: Interval
+    columns: tuple[str, ...] = VALUE_COLUMNS
+    start_s: int = EARLIEST_S
+    end_s: int = LATEST_S
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One crypto's candles, and the fingerprint of the very data that they are.
+
+    `open_time_s` is int64 and each of `columns` float64, of shape (n,). `unchanged_before_s` is set where
+    the reader has an older state of the data: candles before are still as they were, and not here. `breaks`
+    (removed ones too) and `partial` are those of the whole history, whatever part of the candles is here.
+    """
+
+    symbol: str
+    fingerprint: str
+    unchanged_before_s: int | None
+    open_time_s: TimeColumn
+    columns: dict[str, PriceColumn]
+    breaks: list[StoredBreak]
+    partial: PartialCandles
+
+    @classmethod
+    def of_deleted(cls, symbol: str, columns: tuple[str, ...]) -> Self:
+        """Return what is told of a crypto that was deleted meanwhile: that it has no candles."""
+        none = {name: np.empty(0) for name in columns}
+        return cls(symbol, _DELETED, None, np.empty(0, np.int64), none, [], PartialCandles.none())
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A crypto to read, the fingerprint that its reader knows, and about how many candles it has."""
+
+    symbol: str
+    crypto_id: int
+    known_fingerprint: str
+    candle_count: int
+
+
+class Histories:
+    """The candles in the database, for readers."""
+
+    def __init__(self, database: Database, cryptos: CryptoStore) -> None:
+        self._database = database
+        self._cryptos = cryptos
+
+    async def read(
+        self, symbols: list[str], query: HistoryQuery, known_fingerprints: list[str]
+    ) -> AsyncGenerator[History]:
+        """Yield each crypto's history, in the given order; several are read at once.
+
+        `known_fingerprints` are of the data that the reader has, one for each symbol, "" for none. Raises
+        InvalidInput, naming the symbols that do not exist.
+        """
+        stored = await self._cryptos.stored(symbols)
+        requests = [
+            _Request(each.symbol, each.crypto_id, known, each.candle_count * 3600 // query.interval.seconds)
+            for each, known in zip(stored, known_fingerprints, strict=True)
+        ]
+        waiting = deque(_grouped(requests, 1 + len(query.columns)))
+        reading: deque[asyncio.Task[list[History]]] = deque()
+        try:
+            while waiting or reading:
+                while waiting and len(reading) < _READ_AHEAD:
+                    reading.append(asyncio.create_task(self._group(waiting.popleft(), query)))
+                for history in await reading[0]:
+                    yield history
+                reading.popleft()
+        finally:
+            for task in reading:
+                task.cancel()
+            await asyncio.gather(*reading, return_exceptions=True)
+
+    async def one(self, symbol: str, query: HistoryQuery) -> History:
+        """Return one crypto's history; raise InvalidInput where there is no such crypto."""
+        crypto_id = await self._cryptos.id(symbol)
+        (history,) = await self._group([_Request(symbol, crypto_id, "", 0)], query)
+        if history.fingerprint == _DELETED:
+            raise InvalidInput.of("symbol", f"there is no crypto {symbol!r}")
+        return history
+
+    async def _group(self, requests: list[_Request], query: HistoryQuery) -> list[History]:
+        # One moment for all of it: an import in between must not give its fingerprint to older candles.
+        async with (
+            self._database.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            ids = [request.crypto_id for request in requests]
+            known = [request.known_fingerprint for request in requests]
+            rows = await connection.fetch(_states(query.interval), ids, known, LATEST_S, EARLIEST_S)
+            states = {row["crypto_id"]: _State(**row) for row in rows}
+            broken = [state.crypto_id for state in states.values() if state.has_breaks]
+            breaks = await breaks_of(connection, broken) if broken else {}
+            read = {
+                crypto_id: await state.read(CandleTable(connection, crypto_id, query.interval), query)
+                for crypto_id, state in states.items()
+            }
+        # In a thread, while others are read.
+        return await asyncio.to_thread(
+            lambda: [
+                states[each.crypto_id].history(
+                    each.symbol, query, *read[each.crypto_id], breaks.get(each.crypto_id, [])
+                )
+                if each.crypto_id in states
+                else History.of_deleted(each.symbol, query.columns)
+                for each in requests
+            ]
+        )
+
+
+def _grouped(requests: list[_Request], columns: int) -> Iterator[list[_Request]]:
+    """Cut the requests into groups of about as many values, the first ones smaller."""
+    limit, group, values = 1, list[_Request](), 0
+    for request in requests:
+        group.append(request)
+        values += request.candle_count * columns
+        if values >= limit:
+            yield group
+            limit, group, values = min(4 * max(limit, values), _GROUP_VALUES), [], 0
+    if group:
+        yield group
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is known of a crypto's candles without reading one; times are of hourly candles.
+
+    `partial` are the opening times of the longer candles that miss hours, and how many hours each has.
+    """
+
+    crypto_id: int
+    fingerprint: str
+    price_scale: int
+    volume_scale: int
+    is_gapless: bool | None
+    first_s: int | None
+    last_s: int | None
+    changed_from_s: int | None
+    has_breaks: bool
+    partial: list[tuple[int, int]]
+
+    def unchanged_before_s(self, interval: Interval) -> int | None:
+        """Return the time before which a reader has the candles; None where it has none."""
+        return None if self.changed_from_s is None else interval.opening(self.changed_from_s)
+
+    def over_before_s(self, interval: Interval) -> int:
+        """Return the time before which candles open whose time has passed by the end of the data."""
+        if self.last_s is None:
+            return LATEST_S
+        return self.last_s + Interval.HOUR_1.seconds - interval.seconds + 1
+
+    def partial_candles(self, interval: Interval) -> PartialCandles:
+        """Return which candles miss hours, of those whose time has passed by the end of the data."""
+        open_time_s, hours = np.array(self.partial, np.int64).reshape(-1, 2).T
+        is_over = open_time_s < self.over_before_s(interval)
+        return PartialCandles(open_time_s[is_over], hours[is_over])
+
+    async def read(self, table: CandleTable, query: HistoryQuery) -> tuple[TimeColumn, list[TickColumn]]:
+        """Read the times and the ticks that are asked for and not known."""
+        start_s = max(query.start_s, self.unchanged_before_s(query.interval) or query.start_s)
+        end_s = min(query.end_s, self.over_before_s(query.interval))
+        if query.interval is Interval.HOUR_1 and self.is_gapless and query.limit is None:
+            # To read the times would take a third of the time.
+            ticks = await table.ticks(query.columns, start_s, end_s)
+            return self._hours(start_s, end_s), ticks
+        open_time_s, *ticks = await table.ticks(("ts", *query.columns), start_s, end_s, query.limit)
+        return open_time_s, ticks
+
+    def _hours(self, start_s: int, end_s: int) -> TimeColumn:
+        """Return the opening times from `start_s` to before `end_s` of a history that has all hours."""
+        assert self.first_s is not None
+        assert self.last_s is not None
+        begin_s = max(self.first_s, Interval.HOUR_1.next_opening(start_s))
+        return np.arange(begin_s, min(self.last_s + 1, end_s), Interval.HOUR_1.seconds, dtype=np.int64)
+
+    def history(
+        self,
+        symbol: str,
+        query: HistoryQuery,
+        open_time_s: TimeColumn,
+        ticks: list[TickColumn],
+        breaks: list[StoredBreak],
+    ) -> History:
+        """Return what was read as numbers."""
+        columns = numbers(query.columns, ticks, Scales(self.price_scale, self.volume_scale))
+        return History(
+            symbol,
+            self.fingerprint,
+            self.unchanged_before_s(query.interval),
+            open_time_s,
+            dict(zip(query.columns, columns, strict=True)),
+            breaks,
+            self.partial_candles(query.interval),
+        )
+
+
+# Of the cryptos $1, whose readers know the fingerprints $2: among others the time from which on the data has
+# changed since, $3 where none has, $4 where all has, NULL where it never had that fingerprint. Where
+# retention has dropped all hours, the last one is told by the shortest candles that outlive them.
+_STATES = """
+SELECT crypto_id, fingerprint::text, price_scale, volume_scale,
+    last_ts - first_ts = (candle_count - 1) * INTERVAL '1 hour' AS is_gapless,
+    extract(epoch FROM first_ts)::bigint AS first_s,
+    extract(epoch FROM coalesce(last_ts, (
+        SELECT ts + (candle_count - 1) * INTERVAL '1 hour' FROM candles_4h AS longer
+        WHERE longer.crypto_id = cryptos.crypto_id ORDER BY ts DESC LIMIT 1
+    )))::bigint AS last_s,
+    CASE
+        WHEN fingerprint::text = known_fingerprint THEN $3::bigint
+        WHEN known_fingerprint <> '' THEN (
+            SELECT CASE WHEN min(later.changed_from) = '-infinity' THEN $4
+                ELSE extract(epoch FROM min(later.changed_from))::bigint END
+            FROM candle_changes AS known JOIN candle_changes AS later USING (crypto_id)
+            WHERE crypto_id = cryptos.crypto_id AND known.fingerprint::text = known_fingerprint
+                AND later.change_id > known.change_id
+        )
+    END AS changed_from_s,
+    EXISTS (SELECT FROM breaks WHERE breaks.crypto_id = cryptos.crypto_id) AS has_breaks,
+    {partial} AS partial
+FROM unnest($1::integer[], $2::text[]) WITH ORDINALITY AS asked (crypto_id, known_fingerprint, place)
+JOIN cryptos USING (crypto_id)
+ORDER BY place
+"""
+
+
+@cache
+def _states(interval: Interval) -> str:
+    """Return the statement that reads the states; one statement, as each costs a round trip."""
+    if interval is Interval.HOUR_1:
+        return _STATES.format(partial="'{}'::bigint[]")
+    # The number stands in the statement: it is the one of the index of these candles.
+    hours = interval.seconds // Interval.HOUR_1.seconds
+    return _STATES.format(
+        partial=f"""ARRAY (
+        SELECT ARRAY[extract(epoch FROM ts)::bigint, longer.candle_count]
+        FROM {CANDLE_TABLES[interval]} AS longer
+        WHERE longer.crypto_id = cryptos.crypto_id AND longer.candle_count < {hours} ORDER BY ts
+    )"""
+    )

@@ -1,0 +1,183 @@
+"""The tables of candles: which there are, and how they are read and written."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.data.store.copy_format import HEADER, TRAILER, encode_rows
+from services.data.store.database import ended_with
+from services.data.store.sent_columns import SentColumns
+from services.domain.candles import VALUE_COLUMNS, Candles, PriceColumn, TimeColumn
+from services.domain.interval import Interval
+from services.domain.ticks import TickColumn, from_ticks, to_ticks
+from services.domain.times import EARLIEST_S, LATEST_S
+
+if TYPE_CHECKING:
+    from services.data.store.database import Connection
+
+CANDLE_TABLES = {
+    Interval.HOUR_1: "candles_1h",
+    Interval.HOUR_4: "candles_4h",
+    Interval.DAY_1: "candles_1d",
+    Interval.WEEK_1: "candles_1w",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """How many decimals a crypto's ticks have."""
+
+    price: int
+    volume: int
+
+    def of(self, column: str) -> int:
+        """Return the scale of a column."""
+        return self.volume if column == "volume" else self.price
+
+
+def numbers(columns: Sequence[str], ticks: Sequence[TickColumn], scales: Scales) -> list[PriceColumn]:
+    """Return columns of ticks as float64."""
+    return [from_ticks(column, scales.of(name)) for name, column in zip(columns, ticks, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class CandleTable:
+    """One crypto's candles of one interval, on a connection."""
+
+    connection: "Connection"
+    crypto_id: int
+    interval: Interval
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return CANDLE_TABLES[self.interval]
+
+    async def ticks(
+        self,
+        columns: Sequence[str],
+        start_s: int = EARLIEST_S,
+        end_s: int = LATEST_S,
+        limit: int | None = None,
+    ) -> list[TickColumn]:
+        """Return columns of the first `limit` candles that open from `start_s` to before `end_s`, ascending.
+
+        Each is int64 of shape (n,); the column `ts` is in Unix seconds.
+        """
+        if not columns:
+            return []
+        for sent in (SentColumns.paired(columns), SentColumns.single(columns)):
+            # Rows that come from a subquery are aggregated in its order.
+            (row,) = await self.connection.fetch(
+                f"SELECT {sent.expressions} FROM (SELECT {', '.join(columns)} FROM {self.name} "
+                "WHERE crypto_id = $1 AND ts >= to_timestamp($2) AND ts < to_timestamp($3) "
+                "ORDER BY ts LIMIT $4) AS ascending",
+                self.crypto_id,
+                start_s,
+                end_s,
+                limit,
+            )
+            if sent.hold(row):
+                break
+        decoded = sent.decode(row)
+        return [decoded[name] for name in columns]
+
+    async def values(
+        self,
+        columns: Sequence[str],
+        scales: Scales,
+        start_s: int = EARLIEST_S,
+        end_s: int = LATEST_S,
+        limit: int | None = None,
+    ) -> tuple[TimeColumn, list[PriceColumn]]:
+        """Return the times of candles, and columns as float64; otherwise as `ticks` does."""
+        open_time_s, *ticks = await self.ticks(("ts", *columns), start_s, end_s, limit)
+        return open_time_s, numbers(columns, ticks, scales)
+
+    async def values_before(
+        self, columns: Sequence[str], scales: Scales, before_s: int, limit: int
+    ) -> tuple[TimeColumn, list[PriceColumn]]:
+        """Return the last `limit` candles that open before `before_s`, as `values` does."""
+        rows = await self.connection.fetch(
+            f"SELECT extract(epoch FROM ts)::bigint, {', '.join(columns)} FROM {self.name} "
+            "WHERE crypto_id = $1 AND ts < to_timestamp($2) ORDER BY ts DESC LIMIT $3",
+            self.crypto_id,
+            before_s,
+            limit,
+        )
+        open_time_s, *ticks = np.array(rows[::-1], np.int64).reshape(-1, 1 + len(columns)).T
+        return open_time_s, numbers(columns, ticks, scales)
+
+    async def candles(self, scales: Scales, start_s: int = EARLIEST_S, end_s: int = LATEST_S) -> Candles:
+        """Return the candles that open from `start_s` to before `end_s`."""
+        open_time_s, values = await self.values(VALUE_COLUMNS, scales, start_s, end_s)
+        return Candles(open_time_s, *values)
+
+    async def insert(
+        self, candles: Candles, scales: Scales, candle_counts: NDArray[np.int64] | None = None
+    ) -> None:
+        """Add candles whose times are not there; longer ones with the number of their hourly candles."""
+
+        def columns() -> dict[str, TickColumn]:
+            counts = {} if candle_counts is None else {"candle_count": candle_counts}
+            values = {name: to_ticks(getattr(candles, name), scales.of(name)) for name in VALUE_COLUMNS}
+            return {**counts, "ts": candles.open_time_s, **values}
+
+        # In a thread: a long history takes longer than the event loop may be held.
+        await self.insert_ticks(await asyncio.to_thread(columns))
+
+    async def insert_ticks(self, columns: dict[str, TickColumn]) -> None:
+        """Add candles whose times are not there, of columns as `ticks` returns them."""
+
+        async def copied() -> AsyncIterator[bytes | bytearray]:
+            yield HEADER
+            yield await asyncio.to_thread(encode_rows, {"crypto_id": self.crypto_id, **columns})
+            yield TRAILER
+
+        async with ended_with(self.connection):
+            await self.connection.copy_to_table(
+                self.name,
+                source=copied(),  # type: ignore[arg-type]  # any buffer will do; a copy takes a while
+                columns=["crypto_id", *columns],
+                format="binary",
+            )
+
+    async def delete(self, open_time_s: TimeColumn) -> None:
+        """Delete the candles of these times."""
+        await self.connection.execute(
+            f"DELETE FROM {self.name} WHERE crypto_id = $1 "
+            "AND ts BETWEEN to_timestamp($2) AND to_timestamp($3) "
+            "AND ts IN (SELECT to_timestamp(time_s) FROM unnest($4::bigint[]) AS time_s)",
+            self.crypto_id,
+            int(open_time_s[0]),
+            int(open_time_s[-1]),
+            open_time_s.tolist(),
+        )
+
+    async def delete_all(self) -> None:
+        """Delete all of the crypto's candles."""
+        await self.connection.execute(f"DELETE FROM {self.name} WHERE crypto_id = $1", self.crypto_id)
+
+    async def widen(self, price_factor: int, volume_factor: int) -> None:
+        """Multiply all ticks; what is kept as a double's bits stays."""
+        widened = ", ".join(
+            f"{name} = CASE WHEN {name} < 0 THEN {name} "
+            f"ELSE {name} * {volume_factor if name == 'volume' else price_factor} END"
+            for name in VALUE_COLUMNS
+        )
+        await self.connection.execute(
+            f"UPDATE {self.name} SET {widened} WHERE crypto_id = $1", self.crypto_id
+        )
+
+    async def largest_ticks(self) -> tuple[int, int]:
+        """Return the largest counts of ticks of prices and of volumes, 0 where there are none."""
+        prices, volumes = await self.connection.fetchrow(
+            f"SELECT coalesce(greatest(max(open), max(high), max(low), max(close), 0), 0), "
+            f"coalesce(greatest(max(volume), 0), 0) FROM {self.name} WHERE crypto_id = $1",
+            self.crypto_id,
+        )  # type: ignore[misc]  # an aggregate always has a row
+        return prices, volumes

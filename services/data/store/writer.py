@@ -1,0 +1,313 @@
+"""Writes candles: the hourly ones of an import, and the longer ones that they make, in one transaction."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+from weakref import WeakValueDictionary
+
+import numpy as np
+import stamina
+from numpy.typing import NDArray
+
+from services.data.store.breaks import BreakTable, StoredBreak
+from services.data.store.catalog import CRYPTO_COLUMNS, Crypto, is_text
+from services.data.store.database import ATTEMPTS, Contended, Database
+from services.data.store.tables import CANDLE_TABLES, CandleTable, Scales
+from services.domain.aggregation import AGGREGATED, aggregate
+from services.domain.candles import Candles
+from services.domain.conflict_rule import ConflictRule
+from services.domain.errors import InvalidInput, Refused
+from services.domain.interval import Interval
+from services.domain.ticks import scale_for
+from services.ingest.quality.overwriting import changes, check_overwriting
+
+if TYPE_CHECKING:
+    from services.data.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCounts:
+    """What an import did with its candles, and the breaks of the whole history after it.
+
+    `inserted` are new, `corrected` have other values now, `unchanged` were there with equal values, and
+    `kept` are there with others. `breaks` are in order of time, removed ones too.
+    """
+
+    inserted: int
+    corrected: int
+    unchanged: int
+    kept: int = 0
+    breaks: tuple[StoredBreak, ...] = ()
+
+
+class CandleStore:
+    """The candles in the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def write(
+        self,
+        symbol: str,
+        synthetic: bool,
+        blocks: AsyncIterator[Candles],
+        on_conflict: ConflictRule = ConflictRule.REPLACE,
+    ) -> ImportCounts:
+        """Write hourly candles of one crypto in one transaction: all blocks, or nothing.
+
+        The blocks follow each other in time. Raises Refused where market candles would be mixed with
+        synthetic ones, and where the rule does not let the import change what is stored.
+        """
+        # Before the transaction: a slow sender holds neither a connection nor a lock. There are not more
+        # candles than hours since 1970, so memory is bounded.
+        candles = Candles.concatenate([block async for block in blocks])
+        if not len(candles):
+            raise InvalidInput.of("columns", "an import needs at least one candle")
+        return await self.write_candles(symbol, synthetic, candles, on_conflict)
+
+    async def write_candles(
+        self,
+        symbol: str,
+        synthetic: bool,
+        candles: Candles,
+        on_conflict: ConflictRule = ConflictRule.REPLACE,
+    ) -> ImportCounts:
+        """Do what `write` does, of candles that are here: one at least."""
+        # The crypto's row is locked too, for other processes; here whoever waits holds no connection.
+        async with self._locks.setdefault(symbol, asyncio.Lock()):
+            return await self._write(symbol, synthetic, candles, on_conflict)
+
+    async def delete(self, symbol: str) -> Crypto:
+        """Delete a crypto with its candles of all lengths, its breaks and the notes of its changes.
+
+        Returns the crypto as it was; raises InvalidInput where there is none. An import of it at the same
+        time either comes before, or makes a new crypto.
+        """
+        async with self._locks.setdefault(symbol, asyncio.Lock()):
+            return await self._delete(symbol)
+
+    @stamina.retry(on=Contended, attempts=ATTEMPTS)
+    async def _delete(self, symbol: str) -> Crypto:
+        async with self._database.connection() as connection, connection.transaction():
+            await connection.execute("SET LOCAL statement_timeout = 0")
+            # The row first, as imports and retention lock it: who waits for it finds it gone. Breaks and
+            # changes go with it.
+            row = is_text(symbol) and await connection.fetchrow(
+                f"DELETE FROM cryptos WHERE symbol = $1 RETURNING crypto_id, {CRYPTO_COLUMNS}", symbol
+            )
+            if not row:
+                raise InvalidInput.of("symbol", f"there is no crypto {symbol!r}")
+            crypto_id, *values = row
+            for interval in CANDLE_TABLES:
+                await CandleTable(connection, crypto_id, interval).delete_all()
+        return Crypto(*values)
+
+    # TimescaleDB locks the chunks that it compresses, in an order of its own.
+    @stamina.retry(on=Contended, attempts=ATTEMPTS)
+    async def _write(
+        self, symbol: str, synthetic: bool, candles: Candles, on_conflict: ConflictRule
+    ) -> ImportCounts:
+        async with self._database.connection() as connection, connection.transaction():
+            crypto = await _LockedCrypto.take(connection, symbol, synthetic)
+            return await crypto.write(candles, on_conflict)
+
+
+@dataclass(frozen=True, slots=True)
+class _LockedCrypto:
+    """A crypto whose row is locked: nobody else writes its candles."""
+
+    connection: "Connection"
+    crypto_id: int
+    symbol: str
+    scales: Scales
+    # Opening time of its last hourly candle in Unix seconds, None where it has none.
+    last_s: int | None
+    # Made by this transaction: there are no candles to be compared with, nor to be replaced.
+    is_new: bool
+
+    @classmethod
+    async def take(cls, connection: "Connection", symbol: str, synthetic: bool) -> Self:
+        """Lock the crypto's row, which is made where it is new."""
+        made_id = await connection.fetchval(
+            "INSERT INTO cryptos (symbol, synthetic, breaks_found) VALUES ($1, $2, true) "
+            "ON CONFLICT (symbol) DO NOTHING RETURNING crypto_id",
+            symbol,
+            synthetic,
+        )
+        if made_id is not None:
+            return cls(connection, made_id, symbol, Scales(0, 0), None, is_new=True)
+        row = await connection.fetchrow(
+            "SELECT crypto_id, synthetic, price_scale, volume_scale, extract(epoch FROM last_ts)::bigint "
+            "FROM cryptos WHERE symbol = $1 FOR UPDATE",
+            symbol,
+        )
+        if row is None:
+            raise Contended(f"{symbol} was deleted meanwhile: try again")
+        crypto_id, is_synthetic, price_scale, volume_scale, last_s = row
+        if is_synthetic != synthetic:
+            kinds = ("market", "synthetic")
+            raise Refused(
+                f"{symbol} has {kinds[is_synthetic]} candles: {kinds[synthetic]} ones cannot be mixed in"
+            )
+        scales = Scales(price_scale, volume_scale)
+        return cls(connection, crypto_id, symbol, scales, last_s, is_new=False)
+
+    async def write(self, candles: Candles, on_conflict: ConflictRule) -> ImportCounts:
+        hourly = self._table(Interval.HOUR_1)
+        # Whole weeks, because the longer candles are made anew from all of their hours.
+        first_s, last_s = candles.open_time_s[[0, -1]].tolist()
+        week_s = Interval.WEEK_1.seconds
+        start_s, end_s = Interval.WEEK_1.opening(first_s), Interval.WEEK_1.opening(last_s) + week_s
+        stored = Candles.empty() if self.is_new else await hourly.candles(self.scales, start_s, end_s)
+
+        is_new, is_different = changes(stored, candles)
+        check_overwriting(self.symbol, stored, candles, is_new, is_different, on_conflict)
+        is_corrected = is_different & on_conflict.replaces
+        counts = ImportCounts(
+            inserted=int(is_new.sum()),
+            corrected=int(is_corrected.sum()),
+            unchanged=int((~is_new & ~is_different).sum()),
+            kept=int((is_different & ~is_corrected).sum()),
+        )
+        changed = candles.at(is_new | is_corrected)
+        breaks = BreakTable(self.connection, self.crypto_id)
+        if not len(changed):
+            return replace(counts, breaks=tuple(await breaks.all()))
+
+        scales = await self._widened(changed)
+        # A COPY only adds rows, and is far faster than anything that also replaces them.
+        if counts.corrected:
+            await hourly.delete(candles.open_time_s[is_corrected])
+        # In a thread, while the hourly candles travel.
+        longer = asyncio.create_task(asyncio.to_thread(_longer, stored, changed, scales))
+        try:
+            await hourly.insert(changed, scales)
+        finally:
+            all_longer = await longer
+        for interval, candles_and_counts in all_longer.items():
+            await self._replace(interval, *candles_and_counts, scales)
+        changed_from_s = await self._find_breaks(breaks, stored, changed, scales)
+        await self._note(changed, counts.inserted, scales, changed_from_s)
+        return replace(counts, breaks=tuple(await breaks.all()))
+
+    async def _widened(self, changed: Candles) -> Scales:
+        """Return scales that fit the changed candles too; what is stored is brought to them."""
+        prices = np.concatenate((changed.open, changed.high, changed.low, changed.close))
+        scales = Scales(scale_for(prices, self.scales.price), scale_for(changed.volume, self.scales.volume))
+        if scales == self.scales or self.is_new:
+            return scales
+        tables = [self._table(interval) for interval in CANDLE_TABLES]
+        largest = [await table.largest_ticks() for table in tables]
+        scales = Scales(
+            scale_for(prices, self.scales.price, max(price for price, _ in largest)),
+            scale_for(changed.volume, self.scales.volume, max(volume for _, volume in largest)),
+        )
+        if scales != self.scales and any(map(any, largest)):
+            for table in tables:
+                await table.widen(
+                    10 ** (scales.price - self.scales.price), 10 ** (scales.volume - self.scales.volume)
+                )
+        return scales
+
+    async def _replace(
+        self, interval: Interval, longer: Candles, candle_counts: NDArray[np.int64], scales: Scales
+    ) -> None:
+        """Write longer candles in the place of those that are stored.
+
+        One that was made of more hours stays: retention has dropped some of them, it has them still.
+        """
+        table = self._table(interval)
+        if self.is_new:
+            await table.insert(longer, scales, candle_counts)
+            return
+        times_s, stored_counts = await table.ticks(
+            ("ts", "candle_count"), int(longer.open_time_s[0]), int(longer.open_time_s[-1]) + 1
+        )
+        _, there, place = np.intersect1d(longer.open_time_s, times_s, assume_unique=True, return_indices=True)
+        is_complete = np.ones(len(longer), np.bool_)
+        is_complete[there] = candle_counts[there] >= stored_counts[place]
+        replaced = there[is_complete[there]]
+        if len(replaced):
+            await table.delete(longer.open_time_s[replaced])
+        await table.insert(longer.at(is_complete), scales, candle_counts[is_complete])
+
+    async def _find_breaks(
+        self, breaks: BreakTable, stored: Candles, changed: Candles, scales: Scales
+    ) -> int:
+        """Bring the breaks up to date; return the time from which on readers get something else."""
+        first_s, last_s = map(int, changed.open_time_s[[0, -1]])
+        if self.is_new:
+            await breaks.find(changed)
+            return first_s
+        merged = _merged(stored, changed)
+        inside = merged.at((merged.open_time_s >= first_s) & (merged.open_time_s <= last_s))
+        # A jump within the last day was a break so far, and may be none now.
+        other_break_s = await breaks.find_around(inside, scales)
+        others_s = [] if other_break_s is None else [other_break_s]
+        return min([first_s, *others_s, *self._now_over(first_s)])
+
+    def _now_over(self, first_s: int) -> Iterator[int]:
+        """Yield the last hour of each longer candle that readers get now, though none of its hours is new.
+
+        The data ended within it, and go on behind it: it was not over, and is now.
+        """
+        if self.last_s is None:
+            return
+        for interval in AGGREGATED:
+            end_s = interval.opening(self.last_s) + interval.seconds
+            if self.last_s + Interval.HOUR_1.seconds < end_s <= first_s:
+                yield end_s - Interval.HOUR_1.seconds
+
+    async def _note(self, changed: Candles, inserted: int, scales: Scales, changed_from_s: int) -> None:
+        await self.connection.execute(
+            """
+            WITH noted AS (
+                UPDATE cryptos
+                SET candle_count = candle_count + $2,
+                    first_ts = least(first_ts, to_timestamp($3)),
+                    last_ts = greatest(last_ts, to_timestamp($4)),
+                    price_scale = $5,
+                    volume_scale = $6,
+                    fingerprint = gen_random_uuid()
+                WHERE crypto_id = $1
+                RETURNING fingerprint
+            )
+            INSERT INTO candle_changes (crypto_id, fingerprint, changed_from)
+            SELECT $1, fingerprint, to_timestamp($7) FROM noted
+            """,
+            self.crypto_id,
+            inserted,
+            int(changed.open_time_s[0]),
+            int(changed.open_time_s[-1]),
+            scales.price,
+            scales.volume,
+            changed_from_s,
+        )
+
+    def _table(self, interval: Interval) -> CandleTable:
+        return CandleTable(self.connection, self.crypto_id, interval)
+
+
+def _longer(
+    stored: Candles, changed: Candles, scales: Scales
+) -> dict[Interval, tuple[Candles, NDArray[np.int64]]]:
+    """Return the longer candles that hold a changed one, and of how many hours each is made."""
+    merged = _merged(stored, changed)
+    result = {}
+    for interval in AGGREGATED:
+        longer, candle_counts = aggregate(merged, interval, scales.volume)
+        touched = np.zeros(len(longer), np.bool_)
+        touched[np.searchsorted(longer.open_time_s, interval.openings(changed.open_time_s))] = True
+        result[interval] = longer.at(touched), candle_counts[touched]
+    return result
+
+
+def _merged(stored: Candles, changed: Candles) -> Candles:
+    """Return all candles in order of time, the changed ones where both have one."""
+    if not len(stored):
+        return changed
+    kept = stored.at(~np.isin(stored.open_time_s, changed.open_time_s))
+    both = Candles.concatenate([kept, changed])
+    return both.at(np.argsort(both.open_time_s, kind="stable"))

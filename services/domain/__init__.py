@@ -1,0 +1,1 @@
+"""What everything is about: candles, symbols, intervals, times, errors. Pure."""

@@ -1,0 +1,47 @@
+"""Hosts and ports: how they are written, and whether they are of this machine only."""
+
+import ipaddress
+import socket
+
+from services.domain.errors import InvalidInput
+
+
+def host_port(host: str, port: int) -> str:
+    """Return host:port, an IPv6 address in brackets as gRPC and URLs have it."""
+    bare = _bare(host)
+    return f"[{bare}]:{port}" if ":" in bare else f"{bare}:{port}"
+
+
+def host_of(address: str) -> str:
+    """Return the host of host:port, an IPv6 address without its brackets."""
+    return _bare(address.rpartition(":")[0])
+
+
+def is_loopback(host: str, field: str) -> bool:
+    """Return whether nobody but this machine reaches `host`, an address or a name.
+
+    Of a name, every address that it stands for has to be so. Raises InvalidInput, naming `field`, where it is
+    not known.
+    """
+    try:
+        # "" would be every address.
+        found = (
+            {_bare(host)}
+            if _is_ip(host)
+            else {str(info[4][0]) for info in socket.getaddrinfo(host or None, 0)}
+        )
+    except (OSError, UnicodeError):
+        raise InvalidInput.of(field, f"the host {host!r} is not known here") from None
+    return bool(host) and all(ipaddress.ip_address(each.partition("%")[0]).is_loopback for each in found)
+
+
+def _bare(host: str) -> str:
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(_bare(host))
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,34 @@
+"""Longer candles from hourly ones."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.domain.candles import Candles
+from services.domain.interval import Interval
+from services.domain.ticks import exact_sums
+
+AGGREGATED = (Interval.HOUR_4, Interval.DAY_1, Interval.WEEK_1)
+
+
+def aggregate(
+    candles: Candles, interval: Interval, volume_scale: int = 0
+) -> tuple[Candles, NDArray[np.int64]]:
+    """Return the candles of `interval` that shorter ones make, and of how many each is made.
+
+    Both are of shape (m,), m being the number of intervals that hold any candle; hours that are missing
+    stay missing. Volumes are sums of decimals, rounded once; `volume_scale` is a guess at how many they have.
+    """
+    if not len(candles):
+        return candles, np.empty(0, np.int64)
+    openings = interval.openings(candles.open_time_s)
+    starts = np.flatnonzero(np.diff(openings, prepend=openings[0] - 1))
+    ends = np.append(starts[1:], len(candles))
+    longer = Candles(
+        open_time_s=openings[starts],
+        open=candles.open[starts],
+        high=np.maximum.reduceat(candles.high, starts),
+        low=np.minimum.reduceat(candles.low, starts),
+        close=candles.close[ends - 1],
+        volume=exact_sums(candles.volume, starts, volume_scale),
+    )
+    return longer, ends - starts

@@ -1,0 +1,39 @@
+"""Indicators: float64 columns of shape (n,) in and out, NaN where there is no value yet.
+
+The value at t depends on candles up to t only, bit by bit: computing a prefix gives the prefix. Columns may
+be read-only. Undefined values inside of a column (NaN or infinite) part it into runs, each a series of its
+own: see runs.py. Nothing that comes out is infinite. A period is at least 1; one that is longer than the
+series gives NaN throughout.
+"""
+
+from services.engine.indicators.atr import atr, true_range
+from services.engine.indicators.bollinger import bollinger_bands
+from services.engine.indicators.change import momentum, roc, shift
+from services.engine.indicators.channels import donchian_channel, keltner_channel
+from services.engine.indicators.macd import macd
+from services.engine.indicators.moving_average import ema, sma, wma
+from services.engine.indicators.rolling import highest, lowest, stddev
+from services.engine.indicators.rsi import rsi
+from services.engine.indicators.stochastic import stochastic
+from services.engine.indicators.supertrend import supertrend
+
+__all__ = [
+    "atr",
+    "bollinger_bands",
+    "donchian_channel",
+    "ema",
+    "highest",
+    "keltner_channel",
+    "lowest",
+    "macd",
+    "momentum",
+    "roc",
+    "rsi",
+    "shift",
+    "sma",
+    "stddev",
+    "stochastic",
+    "supertrend",
+    "true_range",
+    "wma",
+]

@@ -1,0 +1,200 @@
+"""The value of expressions at every candle: vectorized, and what they have in common once.
+
+What is undefined (an indicator that has not seen enough, a division by zero) is NaN in a series. A
+condition that depends on it is neither true nor false, and no signal: logic has three values
+(S. C. Kleene, Introduction to Metamathematics, 1952), so `not` of the undefined is undefined as well.
+
+A comparison never depends on rounding where its sides have exact values. Where float64 values are closer than
+`rounding` allows to trust them, the exact values decide: averages that are equal on paper are equal.
+"""
+
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.domain.candles import Candles, PriceColumn
+from services.engine.indicators.stochastic import place
+from services.engine.rules.check import constants_of
+from services.engine.rules.exact import PLACE, ExactValues, decided_by_rounding, in_basic_functions
+from services.engine.rules.functions import FUNCTIONS, parts_of
+from services.engine.rules.nodes import Call, Column, Expression, Number, call
+from services.engine.rules.rounding import Bounds, Rounding, positions_within
+
+Flags = NDArray[np.bool_]
+
+# More than one strategy ever has; a sweep over many periods gives up those that it used least recently.
+_MOST_BYTES = 128 * 1024 * 1024
+
+_COMPARISONS = {
+    "less": np.less,
+    "less_equal": np.less_equal,
+    "greater": np.greater,
+    "greater_equal": np.greater_equal,
+}
+_OPPOSITES = {
+    "less": "greater_equal",
+    "less_equal": "greater",
+    "greater": "less_equal",
+    "greater_equal": "less",
+}
+_NONE = np.empty((2, 0), np.int64)
+_ZERO = Number(0.0)
+_CROSSES = {"crosses_above": ("greater", "less_equal"), "crosses_below": ("less", "greater_equal")}
+
+
+def _made_of_kept_parts(node: Call) -> bool:
+    """Return whether a stochastic is made of series that other expressions share with it.
+
+    Of columns, that is: other series, undefined in different places, are first made undefined together.
+    """
+    if node.function == "stochastic_d":
+        return True
+    return node.function == "stochastic_k" and all(
+        isinstance(series, Column) for series in node.arguments[:3]
+    )
+
+
+class Evaluation:
+    """Values of checked expressions over `candles`; every part is computed once, and kept."""
+
+    def __init__(self, candles: Candles) -> None:
+        self.candles = candles
+        self._kept: OrderedDict[object, NDArray[Any]] = OrderedDict()
+        self._bytes = 0
+        self._exact = ExactValues(candles)
+        self._bounds = Bounds()
+
+    def condition(self, expression: Expression) -> Flags:
+        """Return where a condition holds: bool of shape (n,), read-only."""
+        return self._truth(expression, holds=True)
+
+    def series(self, expression: Expression) -> PriceColumn:
+        """Return the values of a series: float64 of shape (n,), NaN where it is undefined; read-only."""
+        return self._column(self._value(expression))
+
+    def _column(self, value: Any) -> PriceColumn:
+        return value if isinstance(value, np.ndarray) else np.full(len(self.candles), value)
+
+    def _value(self, node: Expression) -> Any:
+        """Return a series as a column, or as a float where it is the same at every candle."""
+        if isinstance(node, Number):
+            return node.value
+        if isinstance(node, Column):
+            return getattr(self.candles, node.name)
+        kept = self._find(node)
+        if kept is not None:
+            return kept
+        if _made_of_kept_parts(node):
+            value = self._value(in_basic_functions(node))
+        elif node.function == PLACE:
+            value = self._place(*node.arguments)
+        else:
+            value = self._computed(node)
+        if isinstance(value, np.ndarray):
+            self._keep(node, value)
+        return value
+
+    def _computed(self, node: Call) -> Any:
+        function = FUNCTIONS[node.function]
+        of = self.series if function.is_indicator else self._value
+        inputs = [of(child) for child in node.arguments[: len(function.inputs)]]
+        if node.function == "divide":
+            inputs[1] = self._with_exact_zeros(inputs[1], node.arguments[1])
+        assert function.compute is not None
+        value = function.compute(*inputs, *constants_of(function, node))
+        if function.part is not None:
+            # Both bands, or a line and its signal: what wants one of them mostly wants the other.
+            for name, part in parts_of(function.compute).items():
+                if name != node.function:
+                    self._keep(Call(name, node.arguments), value[part])
+            return value[function.part]
+        return value
+
+    def _place(self, high: Expression, low: Expression, close: Expression, period: Expression) -> PriceColumn:
+        bounds = self.series(call("lowest", low, period)), self.series(call("highest", high, period))
+        return place(*bounds, self.series(close))
+
+    def _truth(self, node: Expression, *, holds: bool) -> Flags:
+        """Return where a condition is true (`holds`), or where it is false; the undefined is neither."""
+        assert isinstance(node, Call)
+        key = (node, holds)
+        kept: Flags | None = self._find(key)
+        if kept is not None:
+            return kept
+        name, arguments = node.function, node.arguments
+        if name == "not":
+            return self._truth(arguments[0], holds=not holds)
+        if name in ("and", "or"):
+            left, right = (self._truth(child, holds=holds) for child in arguments)
+            # What makes an `and` false makes one of its sides false.
+            truth = left & right if (name == "and") is holds else left | right
+        elif name in _COMPARISONS:
+            truth = self._compare(name if holds else _OPPOSITES[name], arguments)
+        else:
+            now, before = _CROSSES[name]
+            if holds:
+                truth = self._compare(now, arguments)
+                truth[1:] &= self._compare(before, arguments)[:-1]
+                truth[:1] = False
+            else:
+                truth = self._compare(_OPPOSITES[now], arguments)
+                truth[1:] |= self._compare(_OPPOSITES[before], arguments)[:-1]
+        self._keep(key, truth)
+        return truth
+
+    def _compare(self, name: str, arguments: tuple[Expression, ...]) -> Flags:
+        left, right = arguments
+        left_value, right_value = self._value(left), self._value(right)
+        truth = _COMPARISONS[name](left_value, right_value)
+        truth = truth if isinstance(truth, np.ndarray) else np.full(len(self.candles), truth)
+        if decided_by_rounding(left, right):
+            positions, order = self._close_calls(left, right, left_value, right_value)
+            if len(positions):
+                truth[positions] = _COMPARISONS[name](order, 0)
+        return truth
+
+    def _close_calls(
+        self, left: Expression, right: Expression, left_value: Any, right_value: Any
+    ) -> NDArray[np.int64]:
+        """Return the candles at which rounding could decide a comparison, and the exact order there.
+
+        Shape (2, k): the positions, and -1, 0 or 1 where left is below right, equal, or above. Both series
+        have exact values; their float64 values are given as columns, or as floats.
+        """
+        key = ("close calls", left, right)
+        kept: NDArray[np.int64] | None = self._find(key)
+        if kept is not None:
+            return kept
+        # Made anew each time: kept, it would make a cycle, which frees columns later than they could be.
+        tolerance = Rounding(self.candles, self.series, self._bounds).tolerance(left, right)
+        positions = positions_within(self._column(left_value), self._column(right_value), tolerance)
+        calls = np.array([positions, self._exact.order(left, right, positions)]) if len(positions) else _NONE
+        self._keep(key, calls)
+        return calls
+
+    def _with_exact_zeros(self, value: Any, node: Expression) -> Any:
+        """Return the values of a series, 0 where it is 0 on paper: nothing can be divided by it there."""
+        if not decided_by_rounding(node, _ZERO):
+            return value
+        positions, order = self._close_calls(node, _ZERO, value, 0.0)
+        zeros = positions[order == 0]
+        if not len(zeros):
+            return value
+        values = np.broadcast_to(value, len(self.candles)).copy()
+        values[zeros] = 0.0
+        return values
+
+    def _find(self, key: object) -> Any:
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._kept.move_to_end(key)
+        return kept
+
+    def _keep(self, key: object, value: NDArray[Any]) -> None:
+        value.setflags(write=False)
+        self._kept[key] = value
+        self._bytes += value.nbytes
+        while self._bytes > _MOST_BYTES and len(self._kept) > 1:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes

@@ -1,0 +1,20 @@
+"""Buy once and hold."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from services.engine.rules import Rules
+from services.engine.rules.nodes import CLOSE
+from services.engine.strategies.base import Strategy
+
+
+@dataclass(frozen=True)
+class BuyAndHold(Strategy):
+    """Bought at the second candle's open (the signal is on the first close), never sold."""
+
+    name: ClassVar[str] = "buy_and_hold"
+    summary: ClassVar[str] = "Buys at the second candle's open and holds to the end."
+
+    def rules(self) -> Rules:
+        """Want to be long at every close: prices are above zero."""
+        return Rules(entry=CLOSE > 0)

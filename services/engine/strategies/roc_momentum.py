@@ -1,0 +1,35 @@
+"""Momentum: what has risen rises on."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from services.domain.errors import Violation
+from services.engine.parameters import integer, number
+from services.engine.rules import Rules
+from services.engine.rules.functions import MAX_PERIOD
+from services.engine.rules.nodes import CLOSE, call
+from services.engine.strategies.base import Strategy
+
+
+@dataclass(frozen=True)
+class RocMomentum(Strategy):
+    """Buy when the rate of change > buy_above, sell when it < sell_below."""
+
+    name: ClassVar[str] = "roc_momentum"
+    summary: ClassVar[str] = "Buys when the rate of change is above buy_above, sells when below sell_below."
+
+    period: int = integer(20, 1, MAX_PERIOD, "Candles over which the change is measured.")
+    buy_above: float = number(0.0, -100.0, 1e6, "Buy above this rate of change, in percent.")
+    sell_below: float = number(0.0, -100.0, 1e6, "Sell below this rate of change, in percent.")
+
+    def conflicts(self, prefix: str) -> list[Violation]:
+        """What is bought must not be sold at the same close."""
+        if self.sell_below > self.buy_above:
+            reason = f"must be at most buy_above ({self.buy_above:g}), not {self.sell_below:g}"
+            return [Violation(f"{prefix}.sell_below", reason)]
+        return []
+
+    def rules(self) -> Rules:
+        """Compare the rate of change of the closes with the two levels."""
+        roc = call("roc", CLOSE, self.period)
+        return Rules(entry=roc > self.buy_above, exit=roc < self.sell_below)

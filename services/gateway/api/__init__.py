@@ -1,0 +1,1 @@
+"""Handlers of the gateway's RPCs, and what they make of messages."""

@@ -1,0 +1,77 @@
+"""backcast.gateway.v1.RunService: parses, calls, answers."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from backcast.gateway.v1 import run_service_pb2 as pb
+from backcast.gateway.v1 import run_service_pb2_grpc
+from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
+from services.domain.errors import InvalidInput, Refused
+from services.gateway.auth.clients import current_client
+from services.gateway.runs.live_run import LiveRun
+from services.gateway.runs.registry import RunRegistry
+from services.telemetry.run_id import current_run_id
+
+
+class RunHandler(run_service_pb2_grpc.RunServiceServicer):
+    """Shows runs, ends them, and takes up their streams."""
+
+    def __init__(self, registry: RunRegistry) -> None:
+        self._registry = registry
+
+    async def ListRuns(  # noqa: N802  # the RPC's name
+        self, request: pb.ListRunsRequest, context: object
+    ) -> pb.ListRunsResponse:
+        """List the runs that the client may see."""
+        return pb.ListRunsResponse(runs=map(_info, self._registry.all(current_client.get())))
+
+    async def CancelRun(  # noqa: N802  # the RPC's name
+        self, request: pb.CancelRunRequest, context: object
+    ) -> pb.CancelRunResponse:
+        """End a run."""
+        run = self._run(request.run_id)
+        await run.cancel()
+        return pb.CancelRunResponse(run=_info(run))
+
+    async def WatchRun(  # noqa: N802  # the RPC's name
+        self, request: pb.WatchRunRequest, context: object
+    ) -> AsyncGenerator[pb.WatchRunResponse]:
+        """Stream the events of a run after one of them."""
+        run = self._run(request.run_id)
+        if not run.resumes:
+            raise Refused(f"{run.report.method} cannot be watched: asked again, it goes on from the cache")
+        if not 0 <= request.after_sequence <= run.last_sequence:
+            reason = f"must be from 0 to {run.last_sequence:,}, the events that the run has had"
+            raise InvalidInput.of("after_sequence", reason)
+        async with aclosing(run.watch(request.after_sequence)) as events:
+            async for event in events:
+                yield pb.WatchRunResponse(response=RunBacktestsResponse.FromString(event))
+
+    def _run(self, run_id: str) -> LiveRun:
+        if not run_id:
+            raise InvalidInput.of("run_id", "is needed")
+        run = self._registry.get(run_id, current_client.get())
+        current_run_id.set(run_id)
+        return run
+
+
+def _info(run: LiveRun) -> pb.RunInfo:
+    report = run.report
+    started, elapsed = Timestamp(), Duration()
+    started.FromNanoseconds(int(run.started_s * 1e9))
+    elapsed.FromNanoseconds(int(run.elapsed_s * 1e9))
+    return pb.RunInfo(
+        run_id=report.run_id,
+        method=report.method,
+        client=report.client,
+        state=pb.RunState.Value(f"RUN_STATE_{run.state.name}"),
+        strategy=report.strategy,
+        start_time=started,
+        elapsed=elapsed,
+        done=report.completed + report.failed,
+        total=report.total,
+        watchers=run.watchers,
+    )

@@ -1,0 +1,137 @@
+"""Sweeps to the domain's words, and what comes of them back to messages."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from backcast.backtest.v1.result_pb2 import Metrics
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1 import sweep_pb2
+from services.engine import METRIC_NAMES
+from services.engine.sweep import make_grid
+from services.gateway.api.messages import left_out_to, run_request_from, run_request_to
+from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest, check_choice
+from services.gateway.runs.statistics import Summarized
+from services.gateway.sweeps.table import Figures, Part, SweepTable
+from services.wire.backtests import strategy_to
+from services.wire.sweeps import ranges_from, ranges_to
+
+# What a sweep's request and a run's have in common, by the same names.
+_COMMON = (
+    "symbols",
+    "strategy",
+    "interval",
+    "start_time",
+    "end_time",
+    "execution",
+    "cache_mode",
+    "request_id",
+    "exclude",
+)
+# A row is below 2 kB: some hundred numbers.
+ROWS_IN_MESSAGE = 500
+
+
+def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
+    """Return what a client asks for; raise InvalidInput, naming the field, for what makes no sense."""
+    run = run_request_from(pb.RunBacktestsRequest(**_common(request)))
+    asked = SweepRequest(
+        run=run,
+        grid=make_grid(run.strategy, ranges_from(request.ranges)),
+        split=request.split if request.HasField("split") else None,
+        folds=request.folds if request.HasField("folds") else None,
+        metric=request.metric,
+        top=request.top,
+        min_trades=request.min_trades if request.HasField("min_trades") else None,
+        curve_points=request.curve_points if request.HasField("curve_points") else None,
+    )
+    check_choice(asked)
+    return asked
+
+
+def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:
+    """Return the sweep as it was understood, every default filled in."""
+    asked = plan.request
+    request = pb.SweepBacktestsRequest(
+        **_common(run_request_to(plan.run, run_id)),
+        ranges=ranges_to(asked.grid),
+        metric=plan.metric,
+        top=plan.top,
+        min_trades=plan.min_trades,
+    )
+    if asked.split is not None:
+        request.split = asked.split
+    if asked.folds is not None:
+        request.folds = asked.folds
+        # Without folds there are no curves.
+        request.curve_points = plan.curve_points
+    # The run's is one of the combinations.
+    request.strategy.CopyFrom(strategy_to(asked.grid.base))
+    return pb.SweepStarted(
+        request=request,
+        combinations=len(plan.possible),
+        skipped=asked.grid.size - len(plan.possible),
+        trials=plan.trials,
+        backtests=plan.backtests,
+        run_id=run_id,
+        left_out=left_out_to(plan.run),
+        with_later_candles=plan.run.with_later_candles,
+    )
+
+
+def metrics_message(figures: Figures) -> Metrics:
+    """Return figures in the order of METRIC_NAMES; what is not finite is undefined, and absent."""
+    values = figures.tolist()
+    return Metrics(
+        **{name: value for name, value in zip(METRIC_NAMES, values, strict=True) if math.isfinite(value)}
+    )
+
+
+def trial_message(plan: SweepPlan, table: SweepTable, trial: int) -> sweep_pb2.SweepTrial:
+    """Return a trial: combination × cryptos + crypto."""
+    combination, crypto = divmod(trial, len(plan.cryptos))
+    return sweep_pb2.SweepTrial(
+        symbol=plan.cryptos[crypto].symbol,
+        combination=combination,
+        strategy=strategy_to(plan.strategy(combination)),
+        train=metrics_message(table.trial(combination, crypto, Part.TRAIN)),
+        test=metrics_message(table.trial(combination, crypto, Part.TEST)) if plan.has_test else None,
+    )
+
+
+def rows_message(plan: SweepPlan, table: SweepTable, start: int, stop: int) -> sweep_pb2.SweepRows:
+    """Return the table's rows of the combinations from `start` to before `stop`."""
+    metric = METRIC_NAMES.index(plan.metric)
+    train = table.across_cryptos(start, stop, Part.TRAIN)
+    test = table.across_cryptos(start, stop, Part.TEST) if plan.has_test else None
+    traded = table.cryptos_traded(start, stop, Part.TRAIN)
+    traded_test = table.cryptos_traded(start, stop, Part.TEST) if plan.has_test else np.zeros_like(traded)
+    median_trades = table.median_trades(start, stop).tolist()
+    return sweep_pb2.SweepRows(
+        rows=[
+            sweep_pb2.SweepRow(
+                combination=start + row,
+                strategy=strategy_to(plan.strategy(start + row)),
+                cryptos=int(train.count[row, metric]),
+                train=_across_message(train, row),
+                test=_across_message(test, row) if test else None,
+                cryptos_traded=int(traded[row]),
+                cryptos_traded_test=int(traded_test[row]),
+                median_trades=median_trades[row] if math.isfinite(median_trades[row]) else None,
+            )
+            for row in range(stop - start)
+        ]
+    )
+
+
+def _across_message(across: Summarized, row: int) -> sweep_pb2.AcrossCryptos:
+    return sweep_pb2.AcrossCryptos(
+        median=metrics_message(across.median[row]), mean=metrics_message(across.mean[row])
+    )
+
+
+def _common(request: pb.SweepBacktestsRequest | pb.RunBacktestsRequest) -> dict[str, Any]:
+    """Return the fields that the two requests have in common, as far as they are there."""
+    there = {field.name for field, _ in request.ListFields()}
+    return {name: getattr(request, name) for name in _COMMON if name in there}

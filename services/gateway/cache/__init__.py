@@ -1,0 +1,1 @@
+"""Cached results in Redis, and who computes what is not cached yet."""

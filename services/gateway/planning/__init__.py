@@ -1,0 +1,1 @@
+"""Requests with every default filled in, and all that is checked before a run starts."""

@@ -1,0 +1,183 @@
+"""A run as it was asked for, and as it will be done: defaults filled in, everything checked."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from services.domain.errors import InvalidInput, Refused, Violation
+from services.domain.interval import Interval
+from services.domain.near_names import no_such_crypto
+from services.domain.times import LATEST_S, utc
+from services.engine import Detail, Execution, Strategy, Window
+from services.engine.curves import FEWEST_POINTS
+from services.gateway.planning.crypto_data import CryptoData
+from services.gateway.planning.default_end import DEFAULT_WINDOW_S, default_end_s
+
+# Enough to be sure which symbols are wrong, few enough to read.
+_VIOLATIONS_SHOWN = 10
+
+
+class CacheMode(Enum):
+    """Whether results may come from the cache."""
+
+    DEFAULT = auto()
+    BYPASS = auto()
+    REFRESH = auto()
+    ONLY = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What a client asked for.
+
+    `symbols` and `exclude` map each symbol to the request's field that named it; no symbols means all. A
+    start or end (Unix seconds) that was left out is None.
+    """
+
+    symbols: dict[str, str]
+    exclude: dict[str, str]
+    strategy: Strategy
+    interval: Interval
+    start_s: int | None
+    end_s: int | None
+    execution: Execution
+    detail: Detail
+    curve_points: int
+    cache_mode: CacheMode
+
+    @property
+    def seen_before_s(self) -> int | None:
+        """Before which opening time (Unix seconds) hourly candles are seen; None where all are.
+
+        The last candle of the window may be a longer one: it holds hours after the window's end.
+        """
+        return None if self.end_s is None else min(self.interval.next_opening(self.end_s), LATEST_S)
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestPlan:
+    """One backtest in every respect but the crypto."""
+
+    strategy: Strategy
+    interval: Interval
+    window: Window
+    execution: Execution
+    detail: Detail
+    curve_points: int
+
+    def over_until_s(self, crypto: CryptoData) -> int | None:
+        """Return until when the candles that the window sees of a crypto are over; None for hourly ones.
+
+        A longer candle is there only when its time has passed by the end of the data. So hours that come
+        after the window, and even after a gap, can add a candle to it: results before and after differ.
+        """
+        if self.interval is Interval.HOUR_1:
+            return None
+        seen_until_s = self.interval.next_opening(self.window.end_s)
+        return min(crypto.over_until_s(self.interval), seen_until_s)
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A run: one backtest on many cryptos.
+
+    `left_out` are cryptos of the request that have no candle in the window, in order of symbols.
+    `with_later_candles` counts the cryptos of the request that have candles after the end of a default
+    window.
+    """
+
+    cryptos: list[CryptoData]
+    left_out: list[CryptoData]
+    backtest: BacktestPlan
+    cache_mode: CacheMode
+    with_later_candles: int = 0
+
+
+def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPlan:
+    """Return the plan for `request`; `known` are the cryptos of its symbols, or all of them.
+
+    Where some of its symbols do not exist, they have to be all: one of them may have been meant. `now_s` is
+    the present, in Unix seconds: no window ends after it.
+
+    Raises InvalidInput, naming the fields, for what cannot be done; Refused where there is no data at all, or
+    none in the window.
+    """
+    if violations := _violations(request):
+        raise InvalidInput(*violations)
+    cryptos = _chosen(request, known)
+    window = _window(request, cryptos, now_s)
+    later = [one for one in cryptos if one.over_until_s(request.interval) > window.end_s]
+    left_out: list[CryptoData] = []
+    # Who names both the cryptos and the window is told what failed.
+    if not request.symbols or (request.start_s is None and request.end_s is None):
+        left_out = [one for one in cryptos if not one.may_have_candles(window, request.interval)]
+        cryptos = [one for one in cryptos if one.may_have_candles(window, request.interval)]
+    if not cryptos:
+        start, end = utc(window.start_s), utc(window.end_s)
+        candle = f"whole {request.interval.value} candle"
+        raise Refused(f"none of the cryptos has a {candle} in the window from {start} to {end}")
+    plan = BacktestPlan(
+        strategy=request.strategy,
+        interval=request.interval,
+        window=window,
+        execution=request.execution,
+        detail=request.detail,
+        # What nobody sees makes no difference: the same result is cached once.
+        curve_points=request.curve_points if request.detail >= Detail.EQUITY else 0,
+    )
+    left_out.sort(key=lambda crypto: crypto.symbol)
+    return RunPlan(cryptos, left_out, plan, request.cache_mode, len(later) if request.end_s is None else 0)
+
+
+def _chosen(request: RunRequest, known: list[CryptoData]) -> list[CryptoData]:
+    """Return the cryptos that a request is of, whether or not they have candles in its window."""
+    by_symbol = {crypto.symbol: crypto for crypto in known}
+    unknown = [
+        Violation(field, no_such_crypto(symbol, by_symbol))
+        for symbol, field in request.symbols.items()
+        if symbol not in by_symbol
+    ]
+    possible = request.symbols or by_symbol
+    unknown += [
+        Violation(field, _not_to_exclude(symbol, possible, bool(request.symbols)))
+        for symbol, field in request.exclude.items()
+        if symbol not in possible
+    ]
+    if unknown:
+        raise InvalidInput(*unknown[:_VIOLATIONS_SHOWN])
+    if not known:
+        raise Refused("there are no candles yet: import some first, or write the sample market")
+    chosen = [by_symbol[symbol] for symbol in possible if symbol not in request.exclude]
+    if not chosen:
+        raise InvalidInput.of("exclude", "leaves no crypto")
+    return chosen
+
+
+def _not_to_exclude(symbol: str, possible: Collection[str], named: bool) -> str:
+    if not named:
+        return no_such_crypto(symbol, possible)
+    return f"{symbol} is not among the symbols that are asked for"
+
+
+def _violations(request: RunRequest) -> list[Violation]:
+    violations = request.strategy.violations() + request.execution.violations()
+    if request.curve_points and request.curve_points < FEWEST_POINTS:
+        reason = f"must be 0 for all, or at least {FEWEST_POINTS}, not {request.curve_points}"
+        violations.append(Violation("curve_points", reason))
+    return violations
+
+
+def _window(request: RunRequest, cryptos: list[CryptoData], now_s: int) -> Window:
+    """Return the window asked for; by default the 365 days before its end, which is never in the future."""
+    if request.end_s is None:
+        end_s = default_end_s(cryptos, request.interval, request.start_s, now_s)
+        end = f"the end of the data, {utc(end_s)}"
+    elif request.end_s > now_s:
+        end_s = request.interval.opening(now_s)
+        end = f"the present, {utc(end_s)}"
+    else:
+        end_s, end = request.end_s, "end_time"
+    start_s = end_s - DEFAULT_WINDOW_S if request.start_s is None else request.start_s
+    if start_s >= end_s:
+        raise InvalidInput.of("start_time", f"must be before {end}")
+    return Window(start_s, end_s)

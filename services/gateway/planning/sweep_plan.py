@@ -1,0 +1,168 @@
+"""A sweep as it was asked for, and as it will be done: defaults filled in, everything checked."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.domain.errors import InvalidInput
+from services.domain.interval import Interval
+from services.domain.near_names import did_you_mean
+from services.engine import METRIC_NAMES, Strategy, Window
+from services.engine.curves import FEWEST_POINTS
+from services.engine.sweep import (
+    Blocks,
+    Fold,
+    Grid,
+    Sweep,
+    chunk_size,
+    make_blocks,
+    split_window,
+    walk_forward,
+)
+from services.gateway.planning.crypto_data import CryptoData
+from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
+
+MAX_TOP = 1_000
+DEFAULT_METRIC = "sharpe_ratio"
+DEFAULT_TOP = 20
+DEFAULT_MIN_TRADES = 1
+DEFAULT_CURVE_POINTS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRequest:
+    """What a client asked for.
+
+    `run` is all that a sweep has in common with a run. At most one of `split` (a fraction) and `folds` (how
+    many) is not None. `metric` may be empty, `top` 0, and `min_trades` and `curve_points` None for their
+    defaults.
+    """
+
+    run: RunRequest
+    grid: Grid
+    split: float | None
+    folds: int | None
+    metric: str
+    top: int
+    min_trades: int | None
+    curve_points: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPlan:
+    """A sweep: the possible combinations (int64 positions in the grid) in every window on many cryptos.
+
+    `cryptos` are in order of symbols. `run` is the run of one of the combinations.
+    """
+
+    request: SweepRequest
+    run: RunPlan
+    cryptos: list[CryptoData]
+    possible: NDArray[np.int64]
+    folds: list[Fold]
+    blocks: Blocks
+    metric: str
+    top: int
+    min_trades: int
+    curve_points: int
+
+    @property
+    def sweep(self) -> Sweep:
+        """What compute is asked for."""
+        backtest = self.run.backtest
+        return Sweep(
+            self.request.grid, backtest.interval, self.windows, backtest.execution, self.blocks.per_window
+        )
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The windows, fold by fold: train, then test where there is one."""
+        return tuple(window for fold in self.folds for window in fold.windows())
+
+    @property
+    def has_test(self) -> bool:
+        """Whether the window is cut."""
+        return self.folds[0].test is not None
+
+    def strategy(self, combination: int) -> Strategy:
+        """Return the strategy of a combination's number."""
+        return self.request.grid.strategy(int(self.possible[combination]))
+
+    @property
+    def chunk_size(self) -> int:
+        """How many combinations a chunk has."""
+        return chunk_size(len(self.windows))
+
+    @property
+    def chunk_count(self) -> int:
+        """How many chunks each crypto has."""
+        return -(-len(self.possible) // self.chunk_size)
+
+    @property
+    def trials(self) -> int:
+        """Combinations on cryptos."""
+        return len(self.possible) * len(self.cryptos)
+
+    @property
+    def backtests(self) -> int:
+        """Trials in windows."""
+        return self.trials * len(self.windows)
+
+    @property
+    def factors(self) -> str:
+        """What makes so many of them, in words."""
+        factors = f"{len(self.possible):,} combinations × {len(self.cryptos):,} cryptos"
+        return factors + (f" × {len(self.windows)} windows" if len(self.windows) > 1 else "")
+
+
+def check_choice(request: SweepRequest) -> None:
+    """Raise InvalidInput, naming the field, where a request asks for a choice that there is not."""
+    metric, top = request.metric, request.top
+    if metric and metric not in METRIC_NAMES:
+        hint = did_you_mean(metric[:40], METRIC_NAMES, f"it is one of {', '.join(METRIC_NAMES)}")
+        raise InvalidInput.of("metric", f"there is no metric {metric[:40]!r}: {hint}")
+    if not 0 <= top <= MAX_TOP:
+        raise InvalidInput.of("top", f"must be from 1 to {MAX_TOP:,}, or 0 for {DEFAULT_TOP}")
+    if request.min_trades is not None and request.min_trades < 0:
+        raise InvalidInput.of("min_trades", f"must be at least 0, not {request.min_trades}")
+    if request.curve_points and request.curve_points < FEWEST_POINTS:
+        reason = f"must be 0 for all, or at least {FEWEST_POINTS}, not {request.curve_points}"
+        raise InvalidInput.of("curve_points", reason)
+
+
+def make_sweep_plan(
+    request: SweepRequest, possible: NDArray[np.int64], known: list[CryptoData], now_s: int
+) -> SweepPlan:
+    """Return the plan for `request`, of which the combinations at the positions `possible` are possible.
+
+    `known` are the cryptos of its symbols, or all of them, and `now_s` is the present in Unix seconds.
+    Raises InvalidInput, naming the fields, for what cannot be done; Refused where there is no data at all, or
+    none in the window.
+    """
+    if not len(possible):
+        (conflict, *_) = request.grid.strategy(0).violations()
+        raise InvalidInput.of("ranges", f"no combination is possible; of the first one, {conflict}")
+    run = make_plan(replace(request.run, strategy=request.grid.strategy(int(possible[0]))), known, now_s)
+    window, interval = run.backtest.window, run.backtest.interval
+    folds = _folds(request, window, interval)
+    return SweepPlan(
+        request=request,
+        run=run,
+        cryptos=sorted(run.cryptos, key=lambda crypto: crypto.symbol),
+        possible=possible,
+        folds=folds,
+        blocks=make_blocks(folds, interval, len(possible), is_walk=request.folds is not None),
+        metric=request.metric or DEFAULT_METRIC,
+        top=request.top or DEFAULT_TOP,
+        min_trades=DEFAULT_MIN_TRADES if request.min_trades is None else request.min_trades,
+        curve_points=DEFAULT_CURVE_POINTS if request.curve_points is None else request.curve_points,
+    )
+
+
+def _folds(request: SweepRequest, window: Window, interval: Interval) -> list[Fold]:
+    if request.split is not None:
+        return [split_window(window, interval, request.split)]
+    if request.folds is not None:
+        return walk_forward(window, interval, request.folds)
+    return [Fold(window, None)]

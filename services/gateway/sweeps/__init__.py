@@ -1,0 +1,1 @@
+"""Sweeps: chunks, tables, and what choosing the best is worth."""

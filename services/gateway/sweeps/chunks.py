@@ -1,0 +1,211 @@
+"""The chunks of a sweep: those that are cached first, the others as compute completes them."""
+
+import math
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import structlog
+from google.rpc import code_pb2
+from google.rpc.status_pb2 import Status
+from numpy.typing import NDArray
+
+from backcast.compute.v1.compute_service_pb2 import SweepChunkFailure
+from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
+from backcast.gateway.v1 import run_events_pb2
+from services.engine import METRIC_NAMES
+from services.gateway.cache.connection import CacheUnavailable
+from services.gateway.cache.result_cache import ResultCache
+from services.gateway.cache.result_writer import ResultWriter
+from services.gateway.cache.sweep_cache import ChunkKeys, chunk_of
+from services.gateway.planning.run_plan import CacheMode
+from services.gateway.planning.sweep_plan import SweepPlan
+from services.gateway.upstream.compute import ComputeClient
+
+_log = structlog.get_logger()
+
+# A chunk is some 30 kB: so many in one round trip are 2 MB to read.
+_READ_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A chunk that is done: the crypto's index, the number of the first combination and how many there are.
+
+    `figures` are float64 of shape (combinations, windows, metrics), and `returns` those of the windows'
+    stretches of time, float32 of shape (combinations, stretches): NaN where a backtest failed. `failed` is
+    how many did, and `first_failure` why the first did, None where none did.
+    """
+
+    crypto: int
+    first: int
+    figures: NDArray[np.float64]
+    returns: NDArray[np.float32]
+    failed: int
+    first_failure: Status | None
+    from_cache: bool
+
+    @property
+    def backtests(self) -> int:
+        """How many backtests it has."""
+        combinations, windows, _ = self.figures.shape
+        return int(combinations * windows)
+
+
+class SweepChunks:
+    """The chunks of one plan."""
+
+    def __init__(self, plan: SweepPlan, cache: ResultCache, compute: ComputeClient) -> None:
+        self._plan = plan
+        self._cache = cache
+        self._compute = compute
+        self._keys = ChunkKeys(plan)
+        self._index = {crypto.symbol: index for index, crypto in enumerate(plan.cryptos)}
+        self._mode = plan.run.cache_mode
+        self.cache_state = (
+            run_events_pb2.CACHE_STATE_BYPASSED
+            if self._mode is CacheMode.BYPASS
+            else run_events_pb2.CACHE_STATE_USED
+        )
+        self._stretches = sum(plan.blocks.per_window)
+        self._missing: list[list[int]] = [[] for _ in plan.cryptos]
+        self._writer = ResultWriter(cache)
+
+    async def chunks(self) -> AsyncGenerator[Chunk]:
+        """Yield every chunk once; closing the iterator cancels what is still being computed.
+
+        What was computed until then is in the cache.
+        """
+        wanted = [
+            (crypto, number)
+            for crypto in range(len(self._plan.cryptos))
+            for number in range(self._plan.chunk_count)
+        ]
+        for start in range(0, len(wanted), _READ_BATCH):
+            batch = wanted[start : start + _READ_BATCH]
+            for (crypto, number), value in zip(batch, await self._read(batch), strict=True):
+                first = number * self._plan.chunk_size
+                kept = chunk_of(value)
+                # Where its first combination was in the sweep that kept it, it need not be in this one.
+                if kept and self._fits(kept, first):
+                    yield self._chunk(kept, crypto, first, from_cache=True)
+                else:
+                    self._missing[crypto].append(number)
+        if self._mode is CacheMode.ONLY:
+            for chunk in self._absent():
+                yield chunk
+        elif any(self._missing):
+            try:
+                async with aclosing(self._computed()) as computed:
+                    async for chunk in computed:
+                        yield chunk
+            finally:
+                await self._written(self._writer.flush())
+
+    async def _computed(self) -> AsyncGenerator[Chunk]:
+        plan = self._plan
+        wanted = [
+            (crypto, chunks) for crypto, chunks in zip(plan.cryptos, self._missing, strict=True) if chunks
+        ]
+        async with aclosing(self._compute.sweep_outcomes(plan.sweep, plan.chunk_size, wanted)) as outcomes:
+            async for outcome in outcomes:
+                if outcome.HasField("failure"):
+                    for chunk in self._failed(outcome.failure):
+                        yield chunk
+                else:
+                    await self._save(outcome.chunk)
+                    crypto, first = self._index[outcome.chunk.symbol], outcome.chunk.first_combination
+                    yield self._chunk(outcome.chunk, crypto, first, from_cache=False)
+
+    def _shape(self, first: int) -> tuple[int, int, int]:
+        """Return the shape of the figures of the chunk whose first combination has this number."""
+        combinations = min(self._plan.chunk_size, len(self._plan.possible) - first)
+        return combinations, len(self._plan.windows), len(METRIC_NAMES)
+
+    def _fits(self, kept: SweepChunk, first: int) -> bool:
+        """Return whether a chunk that was kept has the size of the one that begins with a combination."""
+        combinations, _, _ = shape = self._shape(first)
+        return (
+            len(kept.metrics) == 8 * math.prod(shape)
+            and len(kept.returns) == 4 * combinations * self._stretches
+        )
+
+    def _chunk(self, message: SweepChunk, crypto: int, first: int, *, from_cache: bool) -> Chunk:
+        return Chunk(
+            crypto=crypto,
+            first=first,
+            figures=np.frombuffer(message.metrics, "<f8").reshape(self._shape(first)),
+            returns=np.frombuffer(message.returns, "<f4").reshape(self._shape(first)[0], self._stretches),
+            failed=message.failed,
+            first_failure=message.first_failure if message.HasField("first_failure") else None,
+            from_cache=from_cache,
+        )
+
+    def _absent(self) -> list[Chunk]:
+        """Return chunks without figures in the place of all that are not in the cache."""
+        there = self.cache_state == run_events_pb2.CACHE_STATE_USED
+        why = "are not in the cache" if there else "are not to be had: the cache does not answer"
+        status = Status(code=code_pb2.NOT_FOUND, message=f"its figures {why}")
+        return [
+            chunk
+            for crypto, missing in zip(self._plan.cryptos, self._missing, strict=True)
+            if missing
+            for chunk in self._failed(SweepChunkFailure(symbol=crypto.symbol, status=status))
+        ]
+
+    def _failed(self, failure: SweepChunkFailure) -> list[Chunk]:
+        """Return chunks without figures: one, or all that are missing of a crypto."""
+        crypto = self._index[failure.symbol]
+        firsts = [failure.first_combination]
+        if not failure.HasField("first_combination"):
+            firsts = [chunk * self._plan.chunk_size for chunk in self._missing[crypto]]
+        return [self._empty_chunk(crypto, first, failure.status) for first in firsts]
+
+    def _empty_chunk(self, crypto: int, first: int, why: Status) -> Chunk:
+        combinations, windows, _ = shape = self._shape(first)
+        return Chunk(
+            crypto=crypto,
+            first=first,
+            figures=np.full(shape, np.nan),
+            returns=np.full((combinations, self._stretches), np.nan, np.float32),
+            failed=combinations * windows,
+            first_failure=why,
+            from_cache=False,
+        )
+
+    async def _read(self, batch: list[tuple[int, int]]) -> list[bytes | None]:
+        if self.cache_state != run_events_pb2.CACHE_STATE_USED or self._mode is CacheMode.REFRESH:
+            return [None] * len(batch)
+        cryptos = self._plan.cryptos
+        keys = [
+            self._keys.key(chunk, cryptos[crypto], cryptos[crypto].seen_fingerprint)
+            for crypto, chunk in batch
+        ]
+        try:
+            return await self._cache.get(keys)
+        except CacheUnavailable as error:
+            self._lost_cache(error)
+            return [None] * len(batch)
+
+    async def _save(self, chunk: SweepChunk) -> None:
+        """Keep a new chunk, under the key of the data that it was really computed from."""
+        if self.cache_state != run_events_pb2.CACHE_STATE_USED:
+            return
+        number = chunk.first_combination // self._plan.chunk_size
+        crypto = self._plan.cryptos[self._index[chunk.symbol]]
+        fingerprint = crypto.fingerprint_of_result(chunk.fingerprint)
+        key = self._keys.key(number, crypto, fingerprint)
+        await self._written(self._writer.add(key, chunk.SerializeToString()))
+
+    async def _written(self, writing: Coroutine[Any, Any, None]) -> None:
+        try:
+            await writing
+        except CacheUnavailable as error:
+            self._lost_cache(error)
+
+    def _lost_cache(self, error: CacheUnavailable) -> None:
+        """Go on without the cache, and say so in the summary."""
+        _log.warning("sweeping without the cache", reason=str(error))
+        self.cache_state = run_events_pb2.CACHE_STATE_UNAVAILABLE

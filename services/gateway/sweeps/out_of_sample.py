@@ -1,0 +1,76 @@
+"""What a walk forward's choices would have brought: computed fold by fold, and stitched together."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+import numpy as np
+
+from backcast.backtest.v1.result_pb2 import BacktestResult, EquityCurve
+from backcast.gateway.v1.sweep_pb2 import OutOfSample
+from services.engine import METRIC_NAMES, Detail, Window
+from services.engine.curves import equity_curve
+from services.engine.sweep.out_of_sample import Curve, FoldResult, StitchedCrypto
+from services.gateway.api.sweep_messages import metrics_message
+from services.gateway.planning.sweep_plan import SweepPlan
+from services.gateway.upstream.compute import ComputeClient
+
+
+async def stitched_cryptos(
+    plan: SweepPlan, compute: ComputeClient, chosen: list[int | None]
+) -> list[StitchedCrypto]:
+    """Return every crypto's curve, in the order of the plan; `chosen` are the folds' combinations.
+
+    All points are in memory: 16 bytes each. Raises Unavailable where compute is away.
+    """
+    execution, interval = plan.run.backtest.execution, plan.run.backtest.interval
+    stitched = [StitchedCrypto(execution.initial_capital, interval) for _ in plan.cryptos]
+    by_symbol = {crypto.symbol: one for crypto, one in zip(plan.cryptos, stitched, strict=True)}
+    for fold, combination in zip(plan.folds, chosen, strict=True):
+        assert fold.test is not None
+        without = dict(by_symbol)
+        if combination is not None:
+            async with aclosing(_results(plan, compute, combination, fold.test)) as results:
+                async for result in results:
+                    without.pop(result.symbol).add(_fold_result(result))
+        for one in without.values():
+            one.hold(fold.test)
+    return stitched
+
+
+async def _results(
+    plan: SweepPlan, compute: ComputeClient, combination: int, window: Window
+) -> AsyncGenerator[BacktestResult]:
+    backtest = replace(
+        plan.run.backtest,
+        strategy=plan.strategy(combination),
+        window=window,
+        detail=Detail.EQUITY,
+        curve_points=0,
+    )
+    async with aclosing(compute.outcomes(backtest, plan.cryptos)) as outcomes:
+        async for outcome in outcomes:
+            if outcome.HasField("result"):
+                yield outcome.result
+
+
+def _fold_result(result: BacktestResult) -> FoldResult:
+    metrics = result.metrics
+    figures = [getattr(metrics, name) if metrics.HasField(name) else np.nan for name in METRIC_NAMES]  # type: ignore[arg-type]  # names of its fields
+    return FoldResult(
+        np.array(result.equity_curve.open_time_s, np.int64),
+        np.array(result.equity_curve.equity),
+        np.array(figures),
+    )
+
+
+def out_of_sample_message(curve: Curve, capital: float, most_points: int, symbol: str = "") -> OutOfSample:
+    """Return a curve in at most so many points (0: all); without a symbol, it is that of all cryptos."""
+    thinned = equity_curve(curve.open_time_s, curve.equity, capital, most_points)
+    return OutOfSample(
+        symbol=symbol,
+        metrics=metrics_message(curve.figures),
+        equity_curve=EquityCurve(
+            open_time_s=thinned.open_time_s, equity=thinned.equity, drawdown=thinned.drawdown
+        ),
+    )

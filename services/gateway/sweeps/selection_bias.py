@@ -1,0 +1,135 @@
+"""What choosing the best of a sweep is worth: how much of it is luck, and what came after the choices."""
+
+import asyncio
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backcast.gateway.v1 import sweep_pb2 as pb
+from services.domain.metric_order import SMALLEST_IS_BEST
+from services.engine.sweep.deflated_sharpe import ReturnShape, deflated_sharpe_ratio, expected_maximum
+from services.engine.sweep.overfitting import count_overfitted, steps
+from services.gateway.api.sweep_messages import metrics_message
+from services.gateway.planning.sweep_plan import SweepPlan
+from services.gateway.runs.statistics import summarize_rows
+from services.gateway.sweeps.table import Part, SweepTable
+from services.wire.backtests import strategy_to
+from services.wire.sweeps import window_to
+
+_YEAR_S = 365 * 86_400
+# Of fewer combinations, the rank of the best among them says little.
+_FEWEST_COMBINATIONS = 10
+
+
+def luck_message(plan: SweepPlan, table: SweepTable, winner: ReturnShape | None) -> pb.Luck:
+    """Return how much luck there is in the best of the train part; `winner` are its returns there."""
+    ratios = table.counted_in_window("sharpe_ratio", 0)
+    ratios = ratios[~np.isnan(ratios)]
+    luck = pb.Luck(trials=len(ratios))
+    expected = _expected_maximum(plan, ratios)
+    if expected is not None:
+        luck.expected_maximum_sharpe_ratio = expected * math.sqrt(_candles_a_year(plan))
+        deflated = deflated_sharpe_ratio(winner, expected) if winner else None
+        if deflated is not None:
+            luck.deflated_sharpe_ratio = deflated
+    return luck
+
+
+def _expected_maximum(plan: SweepPlan, ratios: NDArray[np.float64]) -> float | None:
+    """Return the Sharpe ratio of candles that the best of so many is expected to have without any skill."""
+    # The metric is per year, the formulas are per candle.
+    variance = float(ratios.var(ddof=1)) / _candles_a_year(plan) if len(ratios) > 1 else 0.0
+    return expected_maximum(len(ratios), variance)
+
+
+def _candles_a_year(plan: SweepPlan) -> float:
+    return _YEAR_S / plan.run.backtest.interval.seconds
+
+
+def chosen_combinations(plan: SweepPlan, table: SweepTable) -> list[int | None]:
+    """Return which combination each fold's train part chooses, None where there is none to choose."""
+    return [
+        best_combination(
+            table.counted_in_window(plan.metric, 2 * number),
+            table.trades_in_window(2 * number),
+            min_trades=plan.min_trades,
+            smallest_is_best=plan.metric in SMALLEST_IS_BEST,
+        )
+        for number in range(len(plan.folds))
+    ]
+
+
+def walk_forward_message(plan: SweepPlan, table: SweepTable, chosen: list[int | None]) -> pb.WalkForward:
+    """Return what came of the combinations that were chosen in each fold's train part."""
+    message = pb.WalkForward()
+    tests = []
+    for number, (fold, combination) in enumerate(zip(plan.folds, chosen, strict=True)):
+        assert fold.test is not None
+        train, test = 2 * number, 2 * number + 1
+        told = message.folds.add(train_window=window_to(fold.train), test_window=window_to(fold.test))
+        if combination is not None:
+            tests.append(table.medians_in_window(combination, test))
+            told.combination = combination
+            told.strategy.CopyFrom(strategy_to(plan.strategy(combination)))
+            told.train.CopyFrom(metrics_message(table.medians_in_window(combination, train)))
+            told.test.CopyFrom(metrics_message(tests[-1]))
+    if tests:
+        message.mean_test.CopyFrom(metrics_message(summarize_rows(np.array(tests).T).mean))
+    return message
+
+
+def best_combination(
+    values: NDArray[np.float64], trades: NDArray[np.float64], *, min_trades: int, smallest_is_best: bool
+) -> int | None:
+    """Return the combination of the best median over the cryptos, or None; of equal ones the first.
+
+    `values` are a metric and `trades` the number of trades, of shape (combinations, cryptos). Combinations
+    with a median of fewer than `min_trades` are passed over. Where the metric is defined on fewer than half
+    of the cryptos on which it is for any combination, it says little: those are passed over too.
+    """
+    summarized = summarize_rows(values)
+    cryptos = int((~np.isnan(values)).any(axis=0).sum())
+    says_enough = 2 * summarized.count >= cryptos
+    # A median that is undefined is no number of trades.
+    says_enough &= summarize_rows(trades).median >= min_trades
+    medians = np.where(says_enough, summarized.median, np.nan)
+    if np.isnan(medians).all():
+        return None
+    return int(np.nanargmin(medians) if smallest_is_best else np.nanargmax(medians))
+
+
+def deflated_out_of_sample(plan: SweepPlan, table: SweepTable, shape: ReturnShape | None) -> float | None:
+    """Return the deflated Sharpe ratio of returns out of sample, by the combinations chosen among.
+
+    D. H. Bailey and M. López de Prado, The Deflated Sharpe Ratio, 2014. The trials are the combinations, and
+    their Sharpe ratios the means over the cryptos, and before over the folds, of those in the train parts.
+    """
+    ratios = table.means_across_cryptos("sharpe_ratio", Part.TRAIN)
+    expected = _expected_maximum(plan, ratios[~np.isnan(ratios)])
+    if shape is None or expected is None:
+        return None
+    return deflated_sharpe_ratio(shape, expected)
+
+
+async def overfitting_message(plan: SweepPlan, table: SweepTable) -> pb.Overfitting | None:
+    """Return how likely the choice of the best is overfitted, None where there is too little to tell.
+
+    What takes long is done in threads, step by step: who cancels it waits for one step.
+    """
+    returns = await asyncio.to_thread(_block_returns, plan, table)
+    combinations, blocks = returns.shape
+    if combinations < _FEWEST_COMBINATIONS or not blocks:
+        return None
+    overfitted = 0
+    for choices in steps(combinations, blocks):
+        overfitted += await asyncio.to_thread(count_overfitted, returns, choices)
+    splits = math.comb(blocks, blocks // 2)
+    return pb.Overfitting(
+        probability=overfitted / splits, combinations=combinations, blocks=blocks, splits=splits
+    )
+
+
+def _block_returns(plan: SweepPlan, table: SweepTable) -> NDArray[np.float64]:
+    returns = plan.blocks.joined(table.mean_block_returns())
+    return returns[np.isfinite(returns).all(axis=1)]

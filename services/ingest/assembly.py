@@ -1,0 +1,279 @@
+"""A file's candles from its rows: rules applied, duplicates told from contradictions, sorted.
+
+Rows come in blocks and are brought together as they come: what is held is bounded by how many candles one
+crypto can have, and not by the size of the file.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.domain.aggregation import aggregate
+from services.domain.breaks import jumps
+from services.domain.candle_rules import broken_values, off_grid, off_grid_reason
+from services.domain.candles import VALUE_COLUMNS, Candles, TimeColumn
+from services.domain.conflict_rule import ConflictRule
+from services.domain.errors import InvalidInput
+from services.domain.interval import Interval
+from services.domain.ticks import scale_for
+from services.domain.times import utc
+from services.ingest.candle_rows import CandleRows
+from services.ingest.identity.close_time import told_by_close_times
+from services.ingest.identity.file_symbol import FileName, symbol_of_content
+from services.ingest.identity.lengths import (
+    Evidence,
+    agreed_length,
+    refuse_longer,
+    refuse_mixed,
+    refuse_off_grid,
+    said,
+    told_by_distances,
+)
+from services.ingest.identity.two_markets import Contradictions, refuse_alternating
+from services.ingest.quality.edges import with_exact_edges
+from services.ingest.quality.repeats import settled
+from services.ingest.report import FileReading, Rejection
+
+# Of those that are rejected, so many can be told.
+MAX_REJECTIONS = 10_000
+# So many rows tell how long a file's candles are; and rows that are held are brought together whenever they
+# are this many and twice as many as the time before.
+_ROWS_TOGETHER = 100_000
+
+
+class Assembly:
+    """The candles of a file that is being read; `row_name` is what its rows are called: line, record.
+
+    `name` is what the file's name tells. `symbol` and `length_s` are given by the user, and decide whatever
+    the file tells; None where the file is to tell.
+    """
+
+    def __init__(
+        self,
+        interval: Interval,
+        now_s: int,
+        on_conflict: ConflictRule,
+        row_name: str,
+        name: FileName,
+        symbol: str | None = None,
+        length_s: int | None = None,
+    ) -> None:
+        self._interval = interval
+        self._name = name
+        self._symbol = symbol
+        self._given_length_s = length_s
+        self._now_s = now_s
+        self._on_conflict = on_conflict
+        self._row_name = row_name
+        self._symbols: set[str] = set()
+        self._length_s = length_s
+        self._length_of_content_s: int | None = None
+        self._lengths_of_rows: Counter[int] = Counter()
+        self._held: list[tuple[Candles, NDArray[np.int64]]] = []
+        self._held_rows = 0
+        self._together_at = _ROWS_TOGETHER
+        self._rejections: list[Rejection] = []
+        self._rejected = self._off_grid = self._duplicates = self._conflicts = self._still_open = 0
+        self._contradictions = Contradictions(row_name)
+
+    def add(self, rows: CandleRows) -> None:
+        """Take in the next rows of the file."""
+        if rows.symbol is not None:
+            self._symbols.add(rows.symbol)
+            if len(self._symbols) > 1:
+                symbol_of_content(sorted(self._symbols))
+        if self._length_of_content_s is None:
+            self._length_of_content_s = rows.length_s
+        self._still_open += rows.still_open
+        for rejection in rows.misshapen:
+            self._reject(rejection.line, rejection.reason)
+        candles = with_exact_edges(rows.candles)
+        good = np.ones(len(candles), np.bool_)
+        for position, reason in rows.reasons.items():
+            good[position] = False
+            self._reject(int(rows.lines[position]), reason)
+        for reason, broken in broken_values(candles):
+            for position in np.flatnonzero(broken & good).tolist():
+                self._reject(int(rows.lines[position]), reason, candles, position)
+            good &= ~broken
+        if rows.lengths_s is not None:
+            lengths, counts = np.unique(rows.lengths_s[good], return_counts=True)
+            self._lengths_of_rows.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
+        self._hold(candles.at(good), rows.lines[good])
+
+    def reading(self, file_format: str) -> FileReading:
+        """Return what was made of the file, when all of it was added.
+
+        Raises InvalidInput, of the field `file`, where it has no rows at all, where what tells its crypto or
+        the length of its candles disagrees, where its rows are of two markets and the conflict rule is
+        GUARDED, or its candles are longer than the interval, or so short or so few that they make none.
+        """
+        candles, lines = self._brought_together()
+        if not len(candles) and not self._rejected and not self._still_open:
+            raise InvalidInput.of("file", "it holds no candles")
+        if self._given_length_s is None:
+            told_by_close_times(self._lengths_of_rows)  # of all rows now: they must not differ
+        length_s = self._length_s or self._interval.seconds
+        if self._given_length_s is None and length_s == self._interval.seconds:
+            with self._rejections_told():
+                refuse_mixed(candles.open_time_s, self._interval)
+        if self._on_conflict is ConflictRule.GUARDED:
+            self._contradictions.check(len(candles))
+            refuse_alternating(candles)
+        refuse_off_grid(self._off_grid, len(candles), self._interval)
+        closed, begun = np.searchsorted(
+            candles.open_time_s, (self._now_s - length_s, self._now_s), side="right"
+        ).tolist()
+        for position in range(begun, len(candles)):
+            reason = f"the time {utc(int(candles.open_time_s[position]))} is in the future"
+            self._reject(int(lines[position]), reason, candles, position)
+        with self._rejections_told():
+            candles, incomplete, with_jump = self._complete(candles[:closed], length_s)
+        return FileReading(
+            format=file_format,
+            row_name=self._row_name,
+            symbol=self._told_symbol(),
+            candles=candles,
+            rejections=tuple(sorted(self._rejections, key=lambda rejection: rejection.line)),
+            rejected=self._rejected,
+            duplicates=self._duplicates,
+            conflicts=self._conflicts,
+            still_open=self._still_open + begun - closed,
+            incomplete=incomplete,
+            with_jump=with_jump,
+            length_s=length_s,
+            no_symbol=self._name.reason,
+        )
+
+    def _told_symbol(self) -> str | None:
+        """Return whose candles these are; raise InvalidInput where content and name disagree."""
+        if self._symbol is not None:
+            return self._symbol
+        told = symbol_of_content(self._symbols, self._name.symbol)
+        if told and self._name.symbol and told != self._name.symbol:
+            raise InvalidInput.of(
+                "file", f"its rows tell {told}, and its name {self._name.symbol}: give --symbol"
+            )
+        return told or self._name.symbol
+
+    def _told_length(self, open_time_s: TimeColumn) -> int:
+        """Return how long the candles are that open at these times, as all that tells it agrees."""
+        evidence = told_by_close_times(self._lengths_of_rows)
+        if self._length_of_content_s:
+            evidence.append(Evidence("its content", self._length_of_content_s))
+        evidence += self._name.lengths
+        if distance_s := told_by_distances(open_time_s, self._interval):
+            evidence.append(Evidence("the distances between its times", distance_s))
+        on_grid = len(open_time_s) - int(off_grid(open_time_s, self._interval).sum())
+        if not evidence:
+            refuse_off_grid(len(open_time_s) - on_grid, on_grid, self._interval)
+            if not on_grid:
+                return self._interval.seconds  # each of them will be rejected
+        length_s = agreed_length(evidence, on_grid)
+        refuse_longer(length_s, self._interval)
+        return length_s
+
+    def _complete(self, candles: Candles, length_s: int) -> tuple[Candles, int, int]:
+        """Return the candles of the interval, and how many are left out of which reason.
+
+        Some lack some of the file's candles. In others the price jumps from one of these to the next: such a
+        candle would hide a break, which without it lies between its neighbours.
+        """
+        if length_s == self._interval.seconds or not len(candles):
+            return candles, 0, 0
+        longer, counts = aggregate(candles, self._interval, scale_for(candles.volume))
+        is_complete = counts == self._interval.seconds // length_s
+        if not is_complete.any():
+            short = f"its {len(candles):,} candles are {said(length_s)} long"
+            raise InvalidInput.of("file", f"{short}: they make no whole one of {self._interval.value}")
+        before = jumps(candles)
+        if not len(before):
+            return longer.at(is_complete), int((~is_complete).sum()), 0
+        openings, behind = (self._interval.openings(candles.open_time_s[at]) for at in (before, before + 1))
+        has_jump = is_complete & np.isin(longer.open_time_s, openings[openings == behind])
+        return longer.at(is_complete & ~has_jump), int((~is_complete).sum()), int(has_jump.sum())
+
+    def _hold(self, candles: Candles, lines: NDArray[np.int64]) -> None:
+        self._held.append((candles, lines))
+        self._held_rows += len(lines)
+        if self._held_rows >= self._together_at:
+            candles, lines = self._brought_together()
+            self._together_at = max(_ROWS_TOGETHER, 2 * len(lines))
+
+    def _brought_together(self) -> tuple[Candles, NDArray[np.int64]]:
+        """Bring what is held together: one row for each time, in ascending order, on the grid."""
+        candles = (
+            Candles.concatenate([candles for candles, _ in self._held]) if self._held else Candles.empty()
+        )
+        lines = np.concatenate([np.empty(0, np.int64), *(lines for _, lines in self._held)])
+        self._held.clear()
+        # Each copy takes as much memory as all candles: most files need none of these.
+        if (np.diff(candles.open_time_s) < 0).any():
+            order = np.argsort(candles.open_time_s, kind="stable")
+            candles, lines = candles.at(order), lines[order]
+        if self._length_s is None and len(candles):
+            with self._rejections_told():
+                self._length_s = self._told_length(candles.open_time_s)
+        is_off, reason = self._off_grid_rows(candles)
+        if is_off.any():
+            for position in np.flatnonzero(is_off).tolist():
+                self._reject(int(lines[position]), reason, candles, position)
+            self._off_grid += int(is_off.sum())
+            candles, lines = candles.at(~is_off), lines[~is_off]
+
+        taken, duplicates, conflicts = settled(candles, self._on_conflict)
+        self._duplicates += duplicates
+        self._conflicts += len(conflicts)
+        if self._on_conflict is ConflictRule.GUARDED:
+            self._contradictions.add(candles, lines, conflicts)
+        for position, other in conflicts:
+            time, line, other_line = utc(int(candles.open_time_s[position])), lines[position], lines[other]
+            if self._on_conflict is ConflictRule.FAIL:
+                rows = f"{self._row_name}s {line} and {other_line}"
+                raise InvalidInput.of("file", f"{rows} have different values for {time}")
+            reason = f"{self._row_name} {other_line} has other values for {time} and was taken"
+            self._reject(int(line), reason, candles, position)
+        if len(taken) < len(lines):
+            candles, lines = candles.at(taken), lines[taken]
+        self._held, self._held_rows = [(candles, lines)], len(lines)
+        return candles, lines
+
+    @contextmanager
+    def _rejections_told(self) -> Iterator[None]:
+        """Add to an InvalidInput of the file's length how many rows were rejected: they may have told it."""
+        try:
+            yield
+        except InvalidInput as error:
+            if not self._rejections:
+                raise
+            first = min(self._rejections, key=lambda rejection: rejection.line)
+            rows = "1 row was" if self._rejected == 1 else f"{self._rejected:,} rows were"
+            raise InvalidInput.of(
+                "file",
+                f"{error.violations[0].reason}; {rows} rejected, the first in {self._row_name} {first.line}: "
+                f"{first.reason}",
+            ) from None
+
+    def _off_grid_rows(self, candles: Candles) -> tuple[NDArray[np.bool_], str]:
+        """Return which candles are not on the grid of their length, and what is said of them."""
+        if self._length_s is not None and self._length_s < self._interval.seconds:
+            reason = f"the time is not on the grid of candles {said(self._length_s)} long"
+            return candles.open_time_s % self._length_s != 0, reason
+        return off_grid(candles.open_time_s, self._interval), off_grid_reason(self._interval)
+
+    def _reject(self, line: int, reason: str, candles: Candles | None = None, position: int = 0) -> None:
+        """Note a row that is not taken, with its values where they could be read."""
+        self._rejected += 1
+        if len(self._rejections) < MAX_REJECTIONS:
+            values = "" if candles is None else _values(candles, position)
+            self._rejections.append(Rejection(line, reason, values))
+
+
+def _values(candles: Candles, position: int) -> str:
+    time_s, *values = (column[position].item() for column in candles.columns())
+    named = (f"{name} {value!r}" for name, value in zip(VALUE_COLUMNS, values, strict=True))
+    time = f"{np.datetime64(time_s, 's')}" if time_s % 60 else utc(time_s)
+    return f"{time}, {', '.join(named)}"

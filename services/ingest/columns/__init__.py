@@ -1,0 +1,1 @@
+"""Which columns a file has, and how their numbers, times and symbols are written."""

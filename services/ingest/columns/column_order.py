@@ -1,0 +1,165 @@
+"""The order of prices and the volume that nothing names, told by their values.
+
+Exchanges answer with lists of six: Coinbase's are time, low, high, open, close, volume, Bitfinex's time,
+open, close, high, low, volume. The prices of a row are near each other, and the volume is not. In every row
+the high is the greatest price and the low the smallest, and the open is near the close of the candle before.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import permutations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.domain.errors import InvalidInput
+from services.ingest.columns.number_style import numbers_of
+from services.ingest.columns.time_column import read_times
+from services.ingest.files.text_rows import TextRows
+from services.ingest.quality.edges import EDGE_TOLERANCE
+
+# Where open, high, low, close and the volume stand, as positions among the five columns behind the time.
+Order = tuple[int, int, int, int, int]
+
+_USUAL: Order = (0, 1, 2, 3, 4)
+# Open, high, low and close among the four prices.
+_KNOWN = ((0, 1, 2, 3), (2, 1, 0, 3), (0, 2, 3, 1))  # the usual order, Coinbase's, Bitfinex's
+# So many rows tell the order; the rules of candles hold the others to it.
+_TELLING_ROWS = 10_000
+# Fewer steps from candle to candle may lie near by chance.
+_TELLING_STEPS = 10
+_FEWEST_STEPS = 2
+_BROKEN_SHARE = 0.05
+# The highest price of a candle is rarely twice the lowest.
+_LARGEST_SPREAD = 2.0
+
+
+def ordered(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
+    """Yield the rows with open, high, low, close and volume in this order, behind the time.
+
+    The first rows tell the order. Raises InvalidInput where they fit none, or more than one.
+    """
+    order: Order | None = None
+    for rows in blocks:
+        if order is None and rows.lines:
+            order = _order_of_texts(rows)
+        if order is None or order == _USUAL:
+            yield rows
+        else:
+            time, *values = rows.columns
+            yield replace(rows, columns=(time, *(values[place] for place in order), *values[5:]))
+
+
+def order_of(open_time_s: NDArray[np.int64], columns: Sequence[NDArray[np.float64]]) -> Order:
+    """Return where open, high, low, close and volume are among five columns, each of shape (n,).
+
+    Raises InvalidInput, of the field `file`, where no order fits nearly all rows, or several do and nothing
+    decides. Fewer than ten steps from candle to candle only confirm the orders that exchanges use: they
+    decide for no other.
+    """
+    values = np.array(columns)
+    volume = _volume_of(values)
+    places = [place for place in range(5) if place != volume]
+    prices = values[places]
+    fitting = _fitting(prices)
+    best = max(fitting.values())
+    # Broken rows of the usual order are for the report to tell.
+    if best < 1 - _BROKEN_SHARE and not 0.5 <= fitting[1, 2] == best:
+        raise _unknown(
+            "no two of them are the highest and the lowest price of every row, tried in all orders of open, "
+            "high, low, close"
+        )
+    found = [pair for pair, share in fitting.items() if share == best]
+    known = next((order for order in _KNOWN if (order[1], order[2]) in found), None)
+    if known is None and len(found) > 1:
+        raise _ambiguous()
+    high, low = (known[1], known[2]) if known else found[0]
+    first, second = (known[0], known[3]) if known else sorted({0, 1, 2, 3} - {high, low})
+    is_forward = _is_forward(open_time_s, prices[first], prices[second], prices[high] - prices[low])
+    if is_forward is None or (len(open_time_s) <= _TELLING_STEPS and not (known and is_forward)):
+        raise _ambiguous()
+    open_, close = (first, second) if is_forward else (second, first)
+    return places[open_], places[high], places[low], places[close], volume
+
+
+def _volume_of(values: NDArray[np.float64]) -> int:
+    """Return which of five columns, of shape (5, n), is the volume: the other four only can be prices.
+
+    Raises InvalidInput where that is none of them, or may be several.
+    """
+    fitting = {}
+    for volume in range(5):
+        prices = np.delete(values, volume, axis=0)
+        top, bottom = prices.max(axis=0), prices.min(axis=0)
+        is_near = (bottom > 0) & (top <= _LARGEST_SPREAD * bottom)
+        if np.mean(is_near) >= 0.5:
+            fitting[volume] = max(_fitting(prices).values())
+    best = max(fitting.values(), default=0)
+    possible = [volume for volume, share in fitting.items() if share >= min(best, 1 - _BROKEN_SHARE)]
+    if not possible:
+        raise _unknown("no four of them are prices that are near each other, as those of a candle are")
+    if len(possible) > 1:
+        raise _unknown("more than one of them may be the volume, so alike are they")
+    return possible[0]
+
+
+def _fitting(prices: NDArray[np.float64]) -> dict[tuple[int, int], float]:
+    """Return the share of rows in which one of four columns is the highest and another the lowest price."""
+    is_top = prices >= prices.max(axis=0) * (1 - EDGE_TOLERANCE)
+    is_bottom = prices <= prices.min(axis=0) * (1 + EDGE_TOLERANCE)
+    return {
+        (high, low): float(np.mean(is_top[high] & is_bottom[low])) for high, low in permutations(range(4), 2)
+    }
+
+
+def _is_forward(
+    open_time_s: NDArray[np.int64],
+    opens: NDArray[np.float64],
+    closes: NDArray[np.float64],
+    ranges: NDArray[np.float64],
+) -> bool | None:
+    """Tell whether these are opens and closes, or the other way round; None where that is open.
+
+    An open is nearer to the close before than a close to the open before. The fewer steps there are, the
+    clearer they have to be: in real histories, two steps are never wrong by a factor of 20 where the prices
+    moved by a quarter of the candles' ranges.
+    """
+    if (opens == closes).all():
+        return True
+    order = np.argsort(open_time_s, kind="stable")
+    distances = np.diff(open_time_s[order])
+    if not (distances > 0).any():
+        return None
+    is_step = distances == distances[distances > 0].min()
+    steps = int(is_step.sum())
+    opens, closes, ranges = opens[order], closes[order], ranges[order]
+    near = np.abs(opens[1:] - closes[:-1])[is_step].sum()
+    far = np.abs(closes[1:] - opens[:-1])[is_step].sum()
+    least = 0 if steps >= _TELLING_STEPS else ranges.sum() / 4
+    factor = max(2, 40 / max(steps, 1))
+    if steps < _FEWEST_STEPS or max(near, far) <= least:
+        return None
+    if factor * near < far:
+        return True
+    return False if factor * far < near else None
+
+
+def _order_of_texts(rows: TextRows) -> Order | None:
+    """Return the order that the first rows tell; None where none of them is all numbers."""
+    time, *values_as_text = (column[:_TELLING_ROWS] for column in rows.columns[:6])
+    times, reasons = read_times(time, lines=rows.lines[:_TELLING_ROWS])
+    values = numbers_of(values_as_text)
+    is_good = np.isfinite(values.sum(axis=0))
+    is_good[list(reasons)] = False
+    return order_of(times[is_good], [column[is_good] for column in values]) if is_good.any() else None
+
+
+def _unknown(reason: str) -> InvalidInput:
+    return InvalidInput.of("file", f"the order of its columns is unknown: {reason}")
+
+
+def _ambiguous() -> InvalidInput:
+    return _unknown(
+        "several fit, tried open, high, low, close, Coinbase's low, high, open, close, Bitfinex's open, "
+        "close, high, low, and all others"
+    )

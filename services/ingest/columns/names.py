@@ -1,0 +1,315 @@
+"""Which columns of a file are those of candles, by the names that people and exchanges give them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from services.domain.errors import InvalidInput
+from services.domain.symbols import parse_symbol
+from services.ingest.columns.symbol_column import (
+    BASE_NAMES,
+    QUOTE_NAMES,
+    SYMBOL_NAMES,
+    VAGUE_NAMES,
+    may_be_symbol,
+)
+from services.ingest.files.text_rows import CANDLE_FIELDS, shown
+
+# The default names of `backcast db migrate-from`, in the order of Candles: the time, then the values.
+CANDLE_COLUMNS = ("datetime", "open_price", "high_price", "low_price", "close_price", "volume")
+# Names are compared by their letters and digits: `Open Time`, `open_time` and `<OpenTime>` are `opentime`.
+# What names the opening time most clearly comes first, and a date for people last: where a file tells the
+# time twice, the first of these is taken.
+TIME_KEYS = (
+    *("timeperiodstart", "opentime", "opentimestamp", "opentimeutc", "klineopentime", "opendatetime"),
+    *("timeopen", "starttime", "startedat", "startat", "start", "candlebegintime", "periodstart", "begin"),
+    *("timestamp", "timestamputc", "timestampms", "unix", "unixtimestamp", "unixtime", "epoch", "ts", "t"),
+    *("datetime", "datetimeutc", "utcdatetime", "date", "dateutc", "utcdate", "gmttime", "utctime"),
+    *("timeutc", "timegmt", "time", "localtime"),
+)
+_CLOSE_TIME_KEYS = (
+    *("timeperiodend", "closetime", "closetimestamp", "closetimeutc", "klineclosetime", "closedatetime"),
+    *("timeclose", "endtime", "endedat", "periodend", "end"),
+)
+_PRICE_KEYS = {
+    name: (name, name[0], f"{name}price", f"price{name}") for name in ("open", "high", "low", "close")
+}
+# In the crypto itself. What is counted in another currency, or in ticks, is no volume of a candle.
+_VOLUME_KEYS = (
+    *("volume", "volumefrom", "basevolume", "volumebase", "basetokenvolume", "baseassetvolume"),
+    *("volumetraded", "tradedvolume", "realvolume", "vol", "v"),
+)
+_DATE_KEYS = ("date", "dateutc", "utcdate")
+_CLOCK_KEYS = ("time", "timeutc", "utctime", "gmttime", "timegmt")
+# What pandas calls an index without a name.
+_INDEX_KEYS = ("", "unnamed0")
+# `Volume USDT` is no amount of a crypto, whatever the file is about.
+_MONEY = frozenset(
+    ("USD", "USDT", "USDC", "BUSD", "FDUSD", "TUSD", "DAI", "EUR", "GBP", "JPY", "KRW", "TRY", "AUD", "BRL")
+)
+_QUOTES = _MONEY | {"BTC", "XBT", "ETH", "BNB"}
+_OTHER_UNITS = _MONEY | {"CURRENCY", "QUOTE", "TO", "QUOTEASSET", "TICK", "TICKS", "NOTIONAL", "MA", "CHANGE"}
+
+_NOT_OF_KEYS = re.compile(r"[\W_]+")
+_SPELLED_FIELDS = dict(zip(CANDLE_COLUMNS, CANDLE_FIELDS, strict=True)) | {"symbol": "symbol"}
+
+
+@dataclass(frozen=True, slots=True)
+class GivenNames:
+    """What the user says that columns are called, by field: `time`, `open`, …, `volume`, `symbol`.
+
+    An empty name says that there is no such column, which only the volume and the symbol may lack.
+    """
+
+    names: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, mappings: Sequence[str]) -> Self:
+        """Take `datetime=Date`, with the names of `db migrate-from`; raises InvalidInput of `--map`."""
+        names: dict[str, str] = {}
+        for mapping in mappings:
+            name, equals, column = mapping.partition("=")
+            if not equals or name not in _SPELLED_FIELDS:
+                raise InvalidInput.of(
+                    "--map", f"{mapping!r} is no NAME=COLUMN; the names are {', '.join(_SPELLED_FIELDS)}"
+                )
+            if _SPELLED_FIELDS[name] in names:
+                raise InvalidInput.of("--map", f"{name} is there twice")
+            if not column and name not in ("volume", "symbol"):
+                raise InvalidInput.of("--map", f"{name} cannot be without a column")
+            names[_SPELLED_FIELDS[name]] = column
+        return cls(names)
+
+    def __bool__(self) -> bool:
+        return bool(self.names)
+
+    @property
+    def is_without_volume(self) -> bool:
+        """Tell whether the volume is said to be in no column."""
+        return self.names.get("volume") == ""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where a file has what: positions among its columns.
+
+    `time` is one position, or those of the date and of the clock; `volume` is None where the user says that
+    there is none, and `close_time` where the file has none. `symbol` is empty where the file has none; of
+    several positions each tells it, or the base and the quote where `is_symbol_split`.
+    """
+
+    time: tuple[int, ...]
+    prices: tuple[int, ...]
+    volume: int | None
+    symbol: tuple[int, ...]
+    close_time: int | None
+    is_symbol_split: bool = False
+
+    def picked(self) -> tuple[int, ...]:
+        """Return all positions: the time, the prices, the volume, the closing time, the symbol."""
+        others = (position for position in (self.volume, self.close_time) if position is not None)
+        return (*self.time, *self.prices, *others, *self.symbol)
+
+
+def column_key(name: str) -> str:
+    """Return what is compared of a column's name: its letters and digits, in lower case."""
+    return _NOT_OF_KEYS.sub("", name.lower())
+
+
+def known_names(names: Sequence[str]) -> int:
+    """Return how many different fields of candles are named, whatever other names there are."""
+    keys = {column_key(name) for name in names}
+    wanted = (TIME_KEYS, _CLOSE_TIME_KEYS, *_PRICE_KEYS.values(), _VOLUME_KEYS)
+    return sum(not keys.isdisjoint(field_keys) for field_keys in wanted)
+
+
+def find_columns(
+    names: Sequence[str],
+    given: GivenNames,
+    first_row: Sequence[str] = (),
+    symbol: str | None = None,
+) -> Columns:
+    """Return where the columns of candles are, by their names and by what the user says.
+
+    `first_row` has the values of the first row, where they are known: they tell whether a date and a time
+    belong together. `symbol` tells which volume is the crypto's own, where the names are of currencies.
+    Raises InvalidInput, naming the column, where one is missing or there twice.
+    """
+    search = _Search(list(map(column_key, names)), names, given, first_row)
+    for name in given.names:
+        search.said(name)  # which names what is not there
+    symbol_at, is_split = search.symbol()
+    told = [first_row[at].strip() for at in symbol_at if at < len(first_row)]
+    # A base alone does not tell in what the volume is counted.
+    if told and all(told) and (is_split or _pair_of(told[0], whole=True)):
+        symbol = "/".join(told) if is_split else told[0]
+    prices = search.prices()
+    time = search.time()
+    columns = Columns(
+        time, prices, search.volume(symbol), symbol_at, search.first(_CLOSE_TIME_KEYS), is_split
+    )
+    if len(set(columns.picked())) < len(columns.picked()):
+        raise InvalidInput.of("file", "--map gives one of its columns to two names")
+    return columns
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    keys: list[str]
+    names: Sequence[str]
+    given: GivenNames
+    first_row: Sequence[str]
+
+    def first(self, wanted: Sequence[str]) -> int | None:
+        """Return the position of the first of these keys that a column has."""
+        found = next((key for key in wanted if key in self.keys), None)
+        if found is None:
+            return None
+        if self.keys.count(found) > 1:
+            raise InvalidInput.of("file", f"it has the column {found} twice")
+        return self.keys.index(found)
+
+    def said(self, name: str) -> int | None:
+        """Return the position of the column that the user gives for a field, None where none is given."""
+        column = self.given.names.get(name)
+        if not column:
+            return None
+        # The very name before another spelling of it.
+        for found in (list(self.names), self.keys):
+            wanted = column if found is not self.keys else column_key(column)
+            if found.count(wanted) > 1:
+                raise InvalidInput.of("file", f"it has the column {shown(column)} of --map twice")
+            if wanted in found:
+                return found.index(wanted)
+        raise InvalidInput.of("file", f"it has no column {shown(column)}, as --map says: {self._listed()}")
+
+    def symbol(self) -> tuple[tuple[int, ...], bool]:
+        """Return the positions of what tells the symbol, and whether they are its base and its quote."""
+        if "symbol" in self.given.names:
+            said = self.said("symbol")
+            return (() if said is None else (said,)), False
+        found = self._all_of(SYMBOL_NAMES)
+        base, quote = self._all_of(BASE_NAMES), self._all_of(QUOTE_NAMES)
+        if found or len(base) != 1 or len(quote) != 1 or not self._may_be_symbols((*base, *quote)):
+            return found or self._all_of(VAGUE_NAMES), False
+        return (*base, *quote), True
+
+    def _all_of(self, wanted: Sequence[str]) -> tuple[int, ...]:
+        """Return the positions of all columns of the first of these keys that may be of symbols."""
+        for key in wanted:
+            found = tuple(position for position, name in enumerate(self.keys) if name == key)
+            if found and (key not in VAGUE_NAMES or self._may_be_symbols(found)):
+                return found
+        return ()
+
+    def _may_be_symbols(self, positions: Sequence[int]) -> bool:
+        return all(may_be_symbol(self._value(position)) for position in positions)
+
+    def prices(self) -> tuple[int, ...]:
+        found = {
+            name: self.first(keys) if name not in self.given.names else self.said(name)
+            for name, keys in _PRICE_KEYS.items()
+        }
+        missing = [name for name, position in found.items() if position is None]
+        if len(missing) == len(found):
+            raise InvalidInput.of("file", f"it names no prices of candles: {self._listed()}")
+        if self.first(_VOLUME_KEYS) is None and not self._has_volume():
+            missing.append("volume")
+        if missing:
+            raise InvalidInput.of("file", f"it has no column {', '.join(missing)}")
+        return tuple(position for position in found.values() if position is not None)
+
+    def time(self) -> tuple[int, ...]:
+        said = self.said("time")
+        if said is not None:
+            return (said,)
+        found = self.first(TIME_KEYS)
+        if found is None:
+            found = self._index()
+        if found is None:
+            if self.first(_CLOSE_TIME_KEYS) is not None:
+                raise InvalidInput.of(
+                    "file", "it tells when its candles close, and not when they open: --map datetime=COLUMN"
+                )
+            raise InvalidInput.of(
+                "file", "it has no column of the time, named one of timestamp, unix, datetime, date, time, …"
+            )
+        if self.keys[found] == "localtime" and not re.search(r"[+-]\d{2}:?\d{2}$", self._value(found)):
+            raise InvalidInput.of(
+                "file", "its local times do not tell how far they are from UTC: times in UTC are needed"
+            )
+        clock = self.first(_CLOCK_KEYS)
+        if self.keys[found] not in _DATE_KEYS or clock is None:
+            return (found,)
+        date_text, clock_text = self._value(found), self._value(clock)
+        if ":" in date_text:
+            return (found,)
+        # A whole time, or an epoch, needs no date beside it.
+        is_clock = not re.search(r"\d[-/.]\d+[-/.]\d|^\d{9}", clock_text)
+        return (found, clock) if is_clock else (clock,)
+
+    def volume(self, symbol: str | None) -> int | None:
+        if "volume" in self.given.names:
+            return self.said("volume")
+        plain = self.first(_VOLUME_KEYS)
+        pair = _pair_of(symbol)
+        units = {key: key.removeprefix("volume").upper() for key in self.keys if key.startswith("volume")}
+        own = [key for key, unit in units.items() if unit and pair.removeprefix(unit) in _QUOTES - {pair}]
+        if len(own) == 1:
+            return self.first(own)
+        if plain is not None and self.keys[plain] == "vol" and "amount" in self.keys:
+            # Exchanges name them either way round.
+            raise InvalidInput.of(
+                "file", "vol or amount is its volume in the crypto: --map volume=COLUMN tells which"
+            )
+        if plain is not None:
+            return plain
+        if pair:
+            own = [key for key, unit in units.items() if pair.startswith(unit) and pair != unit]
+        else:
+            own = [key for key, unit in units.items() if unit not in _OTHER_UNITS]
+        if len(own) == 1:
+            return self.first(own)
+        if not units:
+            raise InvalidInput.of(
+                "file",
+                "its volume is not counted in the crypto: --map volume=COLUMN, or --map volume= for none",
+            )
+        told = f"of {shown(symbol)}" if symbol else "that the file is about"
+        raise InvalidInput.of(
+            "file", f"its header does not name the volume in the crypto {told}: --map volume=COLUMN tells it"
+        )
+
+    def _has_volume(self) -> bool:
+        return "volume" in self.given.names or any(
+            "volume" in key or key in ("tickvol", "turnover", "amount") for key in self.keys
+        )
+
+    def _index(self) -> int | None:
+        """Return the position of an index of pandas that has no name, where it holds times."""
+        if not self.keys or self.keys[0] not in _INDEX_KEYS:
+            return None
+        # An index that only counts the rows begins with a small number.
+        return None if re.fullmatch(r"\d{0,7}", self._value(0)) else 0
+
+    def _value(self, position: int) -> str:
+        return self.first_row[position].strip() if position < len(self.first_row) else ""
+
+    def _listed(self) -> str:
+        listed = ", ".join(map(shown, self.names))
+        if not listed:
+            return "it has no columns"
+        return f"its columns are {listed if len(listed) <= 100 else f'{listed[:100]}…'}"
+
+
+def _pair_of(symbol: str | None, whole: bool = False) -> str:
+    """Return the pair that a symbol is about, BTCUSDT of BINANCE:BTCUSDT.P; empty where it cannot be read.
+
+    With `whole`, a symbol without a quote is none.
+    """
+    try:
+        parsed = parse_symbol(symbol) if symbol else None
+    except InvalidInput:
+        return ""
+    return parsed.root if parsed and (parsed.is_pair or not whole) else ""

@@ -1,0 +1,60 @@
+"""The crypto that a file's rows tell, in a column of their own."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from services.domain.symbols import EXCHANGES
+from services.ingest.files.text_rows import TextRows
+from services.ingest.identity.file_symbol import symbol_of_content
+
+# By the letters and digits of a column's name. The first of these that a file has is taken.
+SYMBOL_NAMES = (
+    *("symbol", "pair", "ticker", "currencypair", "pairname", "symbolname", "instid", "instrumentid"),
+    *("instrumentname", "productid", "symbolid", "tradingpair", "exchangesymbol", "pairs", "tic"),
+)
+# Two columns that are one symbol together.
+BASE_NAMES = ("base", "basecurrency", "baseasset")
+QUOTE_NAMES = ("quote", "quotecurrency", "quoteasset")
+# Columns of these names may hold something else, as the market `spot` or the asset of a number.
+VAGUE_NAMES = ("instrument", "market", "contract", "coin", "crypto", "asset", *BASE_NAMES)
+_MARKETS = frozenset(
+    ("spot", "margin", "future", "futures", "swap", "perp", "perpetual", "linear", "inverse")
+)
+_ASSET_CLASSES = frozenset(("crypto", "cryptocurrency", "um", "cm"))
+
+
+def may_be_symbol(text: str) -> bool:
+    """Tell whether a text in a column of a vague name may be a symbol: no number, no kind of a market."""
+    word = text.strip()
+    is_number = word.replace(".", "", 1).isdecimal()
+    is_market = word.lower() in _MARKETS | _ASSET_CLASSES or word.upper() in EXCHANGES
+    return not is_number and not is_market
+
+
+def told_by_last_columns(blocks: Iterable[TextRows], count: int, split: bool) -> Iterator[TextRows]:
+    """Yield the rows with what their last `count` columns tell as their symbol, and without these.
+
+    They are one symbol together where they are `split`. Raises InvalidInput where rows are of several
+    cryptos.
+    """
+    for rows in blocks:
+        symbols = [pa.array(column, pa.string()) for column in rows.columns[-count:]]
+        yield replace(rows, columns=rows.columns[:-count], symbol=only_symbol(symbols, split))
+
+
+def only_symbol(columns: Sequence[pa.StringArray], split: bool = False) -> str | None:
+    """Return the one symbol of all columns, as it is written there; some rows may be empty.
+
+    The columns are its base and its quote where it is `split`. Raises InvalidInput where rows are of several
+    cryptos.
+    """
+    if split:
+        columns = [pc.binary_join_element_wise(*columns, "/")]
+    texts = dict.fromkeys(text for column in columns for text in pc.unique(column).to_pylist())
+    found = [text for text in texts if text and text.strip(" /")]
+    if len(found) > 1:
+        symbol_of_content(found)
+    return found[0] if found else None

@@ -1,0 +1,57 @@
+"""Files of one import that say different things about the same hours of one crypto."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.domain.candles import VALUE_COLUMNS, Candles
+from services.ingest.quality.contradictions import values_differ
+from services.ingest.quality.overwriting import telling_field
+
+
+@dataclass(frozen=True, slots=True)
+class FileConflict:
+    """How one file contradicts others: in `hours`, first at `first_s` (Unix seconds), where file `other` is.
+
+    `field` is the value that differs most there, `value` this file's and `other_value` the other one's.
+    """
+
+    other: int
+    hours: int
+    first_s: int
+    field: str
+    value: float
+    other_value: float
+
+
+def file_conflicts(files: Sequence[Candles]) -> dict[int, FileConflict]:
+    """Return the conflict of each file that has other values for an hour than another, by its position."""
+    times, *columns = Candles.concatenate(list(files)).columns()
+    if not len(times):
+        return {}
+    # Rows of the same hour lie side by side, in the order of their files.
+    order = np.argsort(times, kind="stable")
+    owners = np.repeat(np.arange(len(files)), [len(candles) for candles in files])[order]
+    time_s, values = times[order], [column[order] for column in columns]
+    begins = np.diff(time_s, prepend=time_s[0] - 1) != 0
+    starts, hour = np.flatnonzero(begins), np.cumsum(begins) - 1
+    first = starts[hour]
+    is_other = np.zeros(len(order), np.bool_)
+    for column in values:
+        is_other |= values_differ(column, column[first])
+    # A row contradicts the first one of its hour; or, where it is as that one is, the first one that is not.
+    nowhere = len(order)
+    first_other = np.minimum.reduceat(np.where(is_other, np.arange(nowhere), nowhere), starts)[hour]
+    contradicted = np.where(is_other, first, first_other)
+    rows = np.flatnonzero(contradicted < nowhere)
+    found, firsts, hours = np.unique(owners[rows], return_index=True, return_counts=True)
+    conflicts = {}
+    for file, row, count in zip(found.tolist(), rows[firsts].tolist(), hours.tolist(), strict=True):
+        other = contradicted[row]
+        here, there = ([float(column[position]) for column in values] for position in (row, other))
+        field = telling_field(here, there)
+        conflicts[file] = FileConflict(
+            int(owners[other]), count, int(time_s[row]), VALUE_COLUMNS[field], here[field], there[field]
+        )
+    return conflicts

@@ -1,0 +1,217 @@
+"""A file, unpacked where it is gzip or zip: its text in blocks of whole lines, or all of it at once."""
+
+import codecs
+import gzip
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, cast
+
+from services.domain.errors import InvalidInput
+from services.ingest.files import zip_file
+from services.ingest.files.checksum import check_checksum
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+Progress = Callable[[int, int], None]
+
+# What must be in memory whole, like JSON. Nine years of minutes are 320 MB; more than this is no file of
+# candles, but a mistake, or an archive that is made to unpack without end.
+MAX_WHOLE_BYTES = 512 * 2**20
+
+_BLOCK_BYTES = 4 * 2**20
+_HEAD_BYTES = 65_536
+_GZIP_MAGIC = b"\x1f\x8b"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# The longer marks first: one begins with a shorter one.
+_MARKED_ENCODINGS = {
+    **dict.fromkeys((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "UTF-32"),
+    **dict.fromkeys((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "UTF-16"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LineBlock:
+    """Lines of a file, each with `\\n` at its end, and the number of the first one, from 1."""
+
+    first_line: int
+    text: str
+
+
+class TextFile:
+    """A file that is open, and is read once; `member` is the name of the one file in it where it is a zip."""
+
+    def __init__(
+        self,
+        path: Path,
+        content: IO[bytes],
+        tell: Callable[[], None],
+        block_bytes: int,
+        member: str | None = None,
+    ) -> None:
+        self.path = path
+        self.member = member
+        self._content = content
+        self._tell = tell
+        self._block_bytes = block_bytes
+        self._head = content.read(_HEAD_BYTES)
+        self._is_all = len(self._head) < _HEAD_BYTES
+
+    @property
+    def magic(self) -> bytes:
+        """The first bytes, which tell the kinds of files that are no text."""
+        return self._head
+
+    def content(self) -> IO[bytes]:
+        """Return the file from its beginning, for formats that are no text."""
+        self._content.seek(0)
+        return self._content
+
+    def head(self) -> str:
+        """Return the text that the file begins with; raise InvalidInput where it is no text, or none."""
+        # The last character may be cut in two.
+        head = self._head if self._is_all else self._head.rsplit(b"\n", 1)[0]
+        text = _decoded(head.removeprefix(_BYTE_ORDER_MARK), 0)
+        if self._is_all and not text.strip():
+            raise InvalidInput.of("file", "it is empty")
+        return _with_plain_ends(text)
+
+    def blocks(self) -> Iterator[LineBlock]:
+        """Yield all lines, some MB of them at once."""
+        line, begin, waiting = 1, 0, self._head
+        is_end = self._is_all
+        while waiting or not is_end:
+            if not is_end:
+                read = self._content.read(self._block_bytes)
+                self._tell()
+                waiting, is_end = waiting + read, not read
+            cut = len(waiting) if is_end else _last_line_end(waiting)
+            if cut:
+                block, waiting = waiting[:cut], waiting[cut:]
+                text = _with_plain_ends(_decoded(_without_mark(block, begin), begin))
+                text = text if text.endswith("\n") else f"{text}\n"
+                yield LineBlock(line, text)
+                line += text.count("\n")
+                begin += cut
+            elif len(waiting) > MAX_WHOLE_BYTES:
+                raise InvalidInput.of("file", f"line {line} is longer than {MAX_WHOLE_BYTES // 2**20} MB")
+
+    def whole(self) -> str:
+        """Return all of the text, with `\\n` at the end of lines; raise InvalidInput where it is too much."""
+        content = self._head + self._content.read(MAX_WHOLE_BYTES + 1 - len(self._head))
+        self._tell()
+        if len(content) > MAX_WHOLE_BYTES:
+            raise InvalidInput.of("file", f"it is larger than {MAX_WHOLE_BYTES // 2**20} MB")
+        return _with_plain_ends(_decoded(content.removeprefix(_BYTE_ORDER_MARK), 0))
+
+
+@contextmanager
+def open_file(
+    path: Path, progress: Progress | None = None, block_bytes: int = _BLOCK_BYTES
+) -> Iterator[TextFile]:
+    """Open a file for as long as the context lasts; raise InvalidInput where it cannot be read.
+
+    `progress` is told how many bytes of the file were read, and how many there are.
+    """
+    is_zip = False
+    try:
+        # Neither exists() nor open() will do: a folder exists, and opening a pipe waits for its writer.
+        if not path.is_file():
+            raise InvalidInput.of("file", "it is not a file" if path.exists() else "it does not exist")
+        size = path.stat().st_size
+        check_checksum(path)
+        with path.open("rb") as file:
+            is_zip = file.read(4) in zip_file.MAGIC
+            file.seek(0)
+
+            def tell() -> None:
+                if progress:
+                    progress(file.tell(), size)
+
+            content = _unpacked(file)
+            member = content.name if is_zip else None
+            yield TextFile(path, _as_utf_8(content), tell, block_bytes, member)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InvalidInput.of(
+            "file", f"its {'zip' if is_zip else 'gzip'} compression is broken: {error}"
+        ) from error
+    except (zipfile.BadZipFile, lzma.LZMAError) as error:
+        raise InvalidInput.of("file", f"its zip archive is broken: {error}") from error
+    except OSError as error:
+        raise InvalidInput.of("file", f"it cannot be read: {error.strerror or error}") from error
+
+
+def _unpacked(file: IO[bytes]) -> IO[bytes]:
+    beginning = file.read(4)
+    file.seek(0)
+    if beginning in zip_file.MAGIC:
+        return zip_file.open_only_file(file)
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if beginning[:2] == _GZIP_MAGIC else file
+
+
+def _as_utf_8(content: IO[bytes]) -> IO[bytes]:
+    """Return a file's content, in UTF-8 where it is UTF-16 or UTF-32 with its mark."""
+    beginning = content.read(4)
+    content.seek(0)
+    for mark, encoding in _MARKED_ENCODINGS.items():
+        if beginning.startswith(mark):
+            return io.BufferedReader(_Utf8(content, encoding), _HEAD_BYTES)
+    return content
+
+
+class _Utf8(io.RawIOBase):
+    """The content of a file in another encoding that has a mark, as UTF-8; it is read in order."""
+
+    def __init__(self, content: IO[bytes], encoding: str) -> None:
+        self._content = content
+        self._encoding = encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._waiting = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
+        while not self._waiting:
+            read = self._content.read(_HEAD_BYTES)
+            try:
+                self._waiting = self._decoder.decode(read, final=not read).encode()
+            except UnicodeDecodeError as error:
+                raise InvalidInput.of(
+                    "file", f"it is not text: its {self._encoding} is broken: {error.reason}"
+                ) from error
+            if not read:
+                break
+        count = min(len(view), len(self._waiting))
+        view[:count], self._waiting = self._waiting[:count], self._waiting[count:]
+        return count
+
+
+def _last_line_end(content: bytes) -> int:
+    """Return the position behind the last line's end, 0 where there is none."""
+    # The last \r may be half of an end.
+    return 1 + max(content.rfind(b"\n"), -1) or 1 + content.rfind(b"\r", 0, -1)
+
+
+def _without_mark(block: bytes, begin: int) -> bytes:
+    return block if begin else block.removeprefix(_BYTE_ORDER_MARK)
+
+
+def _decoded(content: bytes, begin: int) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput.of(
+            "file", f"it is not text: byte {begin + error.start + 1} is not UTF-8"
+        ) from error
+
+
+def _with_plain_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text

@@ -1,0 +1,1 @@
+"""The formats of candle files, one module each."""

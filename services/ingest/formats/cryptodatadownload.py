@@ -1,0 +1,56 @@
+"""CryptoDataDownload's files: a line about the site, one of several headers, the newest candle first."""
+
+from collections.abc import Iterator
+
+from services.domain.errors import InvalidInput
+from services.ingest.columns.names import GivenNames, column_key, find_columns
+from services.ingest.files.text_file import TextFile
+from services.ingest.files.text_rows import TextRows, shown
+from services.ingest.formats.delimited import first_row, header_names, lines_above_header
+from services.ingest.formats.plain_csv import read_columns
+
+NAME = "cryptodatadownload"
+
+_SITE = "cryptodatadownload"
+_PRICES = ("open", "high", "low", "close")
+
+
+def sniff(head: str) -> bool:
+    """Tell whether the first line names the site, or a header names the volumes as only this site does."""
+    names = set(map(column_key, header_names(head)))
+    return _SITE in head.split("\n", 1)[0].lower() or {"symbol", "volumefrom"} <= names
+
+
+def read(file: TextFile) -> Iterator[TextRows]:
+    """Yield the rows; raises InvalidInput, naming the column, where one is missing."""
+    head = file.head()
+    header_lines = 2 if _SITE in head.split("\n", 1)[0].lower() else lines_above_header(head) + 1
+    names = header_names(head.split("\n", header_lines - 1)[-1])
+    keys = list(map(column_key, names))
+    missing = [name for name in (*_PRICES, "symbol") if name not in keys]
+    if missing:
+        raise InvalidInput.of("file", f"it has no column {', '.join(missing)}")
+    row = first_row(head, header_lines, len(names))
+    volume = _base_volume(keys, row[keys.index("symbol")] if row else "")
+    columns = find_columns(names, GivenNames({"volume": names[keys.index(volume)]}), row)
+    return read_columns(file, header_lines, len(names), columns)
+
+
+def _base_volume(names: list[str], symbol: str) -> str:
+    """Return the column of the volume that is counted in the crypto itself.
+
+    The other is in the currency that it is priced in; which is which, only the symbol tells: XRPBTC's
+    `volumebtc` is the price's, that of BTCUSD is the crypto's, and plain `volume` beside it the price's.
+    """
+    if "volumefrom" in names:
+        return "volumefrom"
+    found = [
+        name
+        for name in names
+        if name.startswith("volume")
+        and name.removeprefix("volume")
+        and symbol.upper().startswith(name.removeprefix("volume").upper())
+    ]
+    if len(found) != 1:
+        raise InvalidInput.of("file", f"its header does not name the volume in the crypto of {shown(symbol)}")
+    return found[0]

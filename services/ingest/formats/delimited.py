@@ -1,0 +1,208 @@
+"""Lines of fields between commas, semicolons, tabs or bars."""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from services.domain.errors import InvalidInput
+from services.ingest.columns.names import known_names
+from services.ingest.files.text_file import TextFile
+from services.ingest.files.text_rows import CANDLE_FIELDS, TextRows, shown
+from services.ingest.report import Rejection
+
+# A candle's line is some hundred characters. A longer one than this is not split: a line that is a file
+# of its own would become millions of fields.
+MAX_LINE_CHARACTERS = 65_536
+
+# How many lines at the top of a file may be no candles, and the format still be found.
+_SNIFFED_LINES = 20
+# Of a header that is unknown, messages show so many names.
+_NAMES_SHOWN = 6
+# The first of those that fit is taken.
+_SEPARATORS = (",", ";", "\t", "|")
+# Digits and points are no number of seconds where they are a date.
+_DATE = re.compile(r"\s*(?:\d{8}|\d+\.\d+\.\d+)\s*")
+_ABOVE_HEADER = re.compile(r"\s*(?:#.*|\"?sep=.\"?\s*)?", re.IGNORECASE)
+# In any way of writing numbers: which one it is, all of the file's numbers tell together.
+_NUMBER = re.compile(r"\s*[-+]?[.,]?\d[\d.,'’\s]*(?:[eE][-+]?\d+)?\s*")
+
+
+def read_lines(
+    file: TextFile, header_lines: int, width: int, picked: Sequence[int], separator: str = ","
+) -> Iterator[TextRows]:
+    """Yield the rows below the header; `picked` are the positions of the columns among `width` fields.
+
+    Blank lines are passed over; lines with other than `width` fields are misshapen.
+    """
+    for block in file.blocks():
+        text, first_line = block.text, block.first_line
+        if first_line <= header_lines:
+            text, first_line = text.split("\n", header_lines)[-1], 1 + header_lines
+        if text:
+            yield _clean_rows(text, first_line, width, picked, separator) or _careful_rows(
+                text, first_line, width, picked, separator
+            )
+
+
+def split_line(line: str, separator: str = ",") -> list[str]:
+    """Return the fields of a line, without the quotes that may be around them.
+
+    A quoted field does not reach beyond its line, so that a lost quote spoils one line, not all below.
+    """
+    return next(csv.reader((line,), delimiter=separator)) if '"' in line else line.split(separator)
+
+
+def separator_of(head: str) -> str:
+    """Return what is between the fields: what shows most names in a header, or else numbers in a line."""
+    first, *others = lines_at_top(head)[lines_above_header(head) :]
+    named = {separator: known_names(split_line(first, separator)) for separator in _SEPARATORS}
+    best = max(_SEPARATORS, key=named.__getitem__)
+    if named[best] >= 2:
+        return best
+    for line in (first, *others):
+        for separator in _SEPARATORS:
+            fields = split_line(line, separator)
+            if len(fields) >= len(CANDLE_FIELDS) - 1 and all(map(is_number, fields[2:5])):
+                return separator
+    return ","
+
+
+def lines_at_top(head: str) -> list[str]:
+    """Return the lines that tell what a file is, none longer than a line may be; one at least."""
+    lines = head.split("\n", _SNIFFED_LINES)[:_SNIFFED_LINES]
+    return [line[: MAX_LINE_CHARACTERS + 1] for line in lines]
+
+
+def lines_above_header(head: str) -> int:
+    """Return how many blank lines, comments (`# …`) and lines of Excel's (`sep=;`) a file begins with.
+
+    A comment that names columns is the header itself.
+    """
+    lines = lines_at_top(head)[:-1]
+    above = 0
+    for line in lines:
+        if not _ABOVE_HEADER.fullmatch(line) or _names_columns(line):
+            break
+        above += 1
+    return above
+
+
+def header_names(head: str) -> list[str]:
+    """Return the fields of the first line below comments: the names of columns, if it is a header."""
+    line = lines_at_top(head)[lines_above_header(head)]
+    return split_line(line, separator_of(head)) if line else []
+
+
+def has_header(head: str) -> bool:
+    """Tell whether the first line below comments names two fields of candles: one may be a word of prose."""
+    return known_names(header_names(head)) >= 2
+
+
+def is_headerless(head: str, width: int) -> bool:
+    """Tell whether `head` is of a file without header whose lines are `width` fields, led by numbers.
+
+    One good line near the top is enough: that others are broken is for the report to tell.
+    """
+    separator = separator_of(head)
+    return not has_header(head) and any(
+        len(fields) == width
+        and all(map(is_number, fields[: len(CANDLE_FIELDS)]))
+        and not _DATE.fullmatch(fields[0])
+        for fields in (split_line(line, separator) for line in lines_at_top(head))
+    )
+
+
+def refuse_unknown_header(head: str, width: int) -> None:
+    """Raise InvalidInput, of the field `file`, where a line near the top is a header that was not read.
+
+    That is a first line of `width` words, or one that names columns and stands below others. What stands
+    below names is told by them, and not by its place.
+    """
+    above = lines_above_header(head)
+    lines = lines_at_top(head)
+    first = split_line(lines[above], separator_of(head))
+    if len(first) == width and not any(map(is_number, first)):
+        # Without the quotes, as names are typed.
+        names = [shown(name)[1:-1] for name in first]
+        some = ", ".join([*names[:_NAMES_SHOWN], *["…"][: len(names) > _NAMES_SHOWN]])
+        known = "only one" if known_names(first) else "none"
+        raise InvalidInput.of(
+            "file", f"{known} of its columns ({some}) is known: name them, as in --map datetime={names[0]}"
+        )
+    for number, line in enumerate(lines, 1):
+        if _names_columns(line):
+            raise InvalidInput.of(
+                "file",
+                f"line {number} names its columns, {shown(line.strip())}, below a line that is none of its "
+                "rows and no comment: remove what is above it",
+            )
+
+
+def first_row(head: str, header_lines: int, width: int) -> list[str]:
+    """Return the fields of the first line below the header that is as wide; none where there is none."""
+    separator = separator_of(head.split("\n", max(header_lines - 1, 0))[-1])
+    rows = (split_line(line, separator) for line in lines_at_top(head)[header_lines:])
+    return next((fields for fields in rows if len(fields) == width), [])
+
+
+def is_number(field: str) -> bool:
+    """Tell whether a field is a number, in any way of writing them."""
+    return _NUMBER.fullmatch(field) is not None
+
+
+def _names_columns(line: str) -> bool:
+    """Tell whether a line names fields of candles, between any separators: three at least."""
+    return max(known_names(split_line(line, separator)) for separator in _SEPARATORS) >= 3
+
+
+def _clean_rows(
+    text: str, first_line: int, width: int, picked: Sequence[int], separator: str
+) -> TextRows | None:
+    """Return the rows where all lines are `width` fields, none of them too long; otherwise None."""
+    content = text.encode()
+    line_ends = np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n"))
+    if np.diff(line_ends, prepend=-1).max() - 1 > MAX_LINE_CHARACTERS:
+        return None
+    names = [str(position) for position in range(width)]
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(content),
+            read_options=pyarrow.csv.ReadOptions(
+                use_threads=False, block_size=len(content) + 1, column_names=names
+            ),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=separator, quote_char='"' if '"' in text else False
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                check_utf8=False,
+                column_types=dict.fromkeys(names, pa.string()),
+                include_columns=[names[position] for position in picked],
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    # A lost quote reaches to the next one, and takes the lines between them for one.
+    if len(table) != len(line_ends):
+        return None
+    columns = tuple(table.column(names[position]).combine_chunks() for position in picked)
+    return TextRows(range(first_line, first_line + len(table)), columns)
+
+
+def _careful_rows(text: str, first_line: int, width: int, picked: Sequence[int], separator: str) -> TextRows:
+    lines, rows, misshapen = [], [], []
+    for number, line in enumerate(text.split("\n"), first_line):
+        if len(line) > MAX_LINE_CHARACTERS:
+            misshapen.append(Rejection(number, f"the line is {len(line)} characters long"))
+        elif line and not line.isspace():
+            fields = split_line(line, separator)
+            if len(fields) == width:
+                lines.append(number)
+                rows.append([fields[position] for position in picked])
+            else:
+                misshapen.append(Rejection(number, f"the number of fields is {len(fields)}, not {width}"))
+    columns = tuple([row[position] for row in rows] for position in range(len(picked)))
+    return TextRows(lines, columns, tuple(misshapen))

@@ -1,0 +1,168 @@
+"""JSON that names its columns: records, or a table as pandas' `to_json` writes it in any of its ways.
+
+`[{"time": …, "open": …}, …]`; an object of columns, each a list or an object by row; one of rows by time;
+`{"columns": […], "index": […], "data": [[…], …]}`, and records anywhere in an object, beside which may stand
+what they are of: `{"symbol": …, "interval": …, "candles": [{…}, …]}`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+
+from services.domain.errors import InvalidInput
+from services.ingest.columns.names import Columns, GivenNames, column_key, find_columns, known_names
+from services.ingest.columns.symbol_column import SYMBOL_NAMES, only_symbol, told_by_last_columns
+from services.ingest.columns.text_columns import joined_times, without_volume
+from services.ingest.files.text_file import TextFile
+from services.ingest.files.text_rows import TextRows, shown
+from services.ingest.formats.json_text import Json, is_lines, parse, rows_of_lists, text
+from services.ingest.identity.close_time import closed_by_last_column
+from services.ingest.identity.file_symbol import told_by_name
+from services.ingest.identity.lengths import length_from
+
+NAME = "json"
+
+# What a column is called that has no name: a key before a row of values is mostly its time.
+_INDEX = "Unnamed: 0"
+_LENGTH_NAMES = ("interval", "timeframe", "resolution", "period")
+# Objects in a list are candles where so many of their values have known names: four are the prices.
+_NAMED_FIELDS = 4
+
+
+def sniff(head: str) -> bool:
+    """Tell whether it is one object, or a list of objects."""
+    beginning = "".join(head[:100].split())
+    return beginning.startswith(("{", "[{")) and not is_lines(head)
+
+
+def read(file: TextFile, given: GivenNames = GivenNames()) -> Iterator[TextRows]:  # noqa: B008
+    """Yield the rows, all at once; raises InvalidInput where the file is not JSON, or has no candles."""
+    content = parse(file)
+    symbol, length_s = _told(content)
+    for rows in read_table(file, *_table(content), given, symbol):
+        if symbol is not None and rows.symbol is not None:
+            only_symbol([pa.array([symbol, rows.symbol], pa.string())])
+        yield replace(rows, symbol=rows.symbol or symbol, length_s=length_s)
+
+
+def read_table(
+    file: TextFile,
+    names: Sequence[str],
+    records: Sequence[Json],
+    given: GivenNames,
+    symbol: str | None = None,
+) -> Iterator[TextRows]:
+    """Yield the rows of lists of values below names, all at once; `symbol` is told beside them."""
+    if not names:
+        raise InvalidInput.of("file", "its values have no names that tell what they are")
+    first = next((record for record in records if isinstance(record, list)), [])
+    symbol = symbol or told_by_name(file.path, file.member).symbol
+    columns = find_columns(names, given, list(map(text, first)), symbol)
+    return candle_columns(rows_of_lists(records, columns.picked(), (len(names),)), columns)
+
+
+def candle_columns(rows: TextRows, columns: Columns) -> Iterator[TextRows]:
+    """Yield rows that have the columns picked as candles have them."""
+    blocks: Iterator[TextRows] = iter((rows,))
+    if len(columns.time) > 1:
+        blocks = joined_times(blocks)
+    if columns.symbol:
+        blocks = told_by_last_columns(blocks, len(columns.symbol), columns.is_symbol_split)
+    if columns.close_time is not None:
+        blocks = closed_by_last_column(blocks)
+    return without_volume(blocks) if columns.volume is None else blocks
+
+
+def names_and_rows(records: Sequence[Json]) -> tuple[list[str], list[Json]]:
+    """Return the names in the objects of a list, and the list of each one's values; others as they are.
+
+    A record that lacks some of the names has the empty text there.
+    """
+    names = list(dict.fromkeys(name for record in records if isinstance(record, dict) for name in record))
+    if {"e", "k"} <= set(names) or {"t", "T", "l", "L"} <= set(names):
+        raise InvalidInput.of(
+            "file", "its records are klines of Binance's websocket, of which many are not closed: take those "
+            "of the REST API or the archive"
+        )  # fmt: skip
+    return names, [
+        [record.get(name, "") for name in names] if isinstance(record, dict) else record for record in records
+    ]
+
+
+def _table(content: Json) -> tuple[list[str], list[Json]]:
+    if isinstance(content, list):
+        return names_and_rows(content)
+    data = content.get("data")
+    if isinstance(data, list) and isinstance(content.get("columns"), list):
+        return _split(content["columns"], content.get("index"), data)
+    if known_names(list(content)) >= 2:
+        columns = {name: column for name, column in content.items() if isinstance(column, list | dict)}
+        return _of_columns(columns) if columns else names_and_rows([content])
+    found = _records(content)
+    if len(found) > 1:
+        raise InvalidInput.of("file", f"it has {len(found)} lists of candles: one is needed")
+    if found or isinstance(data, list):
+        return names_and_rows(found[0] if found else data)
+    if content and all(isinstance(row, dict) for row in content.values()):
+        names, rows = names_and_rows(list(content.values()))
+        return [_INDEX, *names], [[key, *row] for key, row in zip(content, rows, strict=True)]
+    names_and_rows([content])  # which tells what the object may be
+    told = ", ".join(map(shown, list(content)[:5])) or "nothing"
+    raise InvalidInput.of("file", f"its JSON is an object without candles, of {told[:120]}")
+
+
+def _records(content: Json) -> list[list[Json]]:
+    """Return the lists of records that name values of candles, in an object and the objects in it."""
+    found = []
+    for value in content.values():
+        if isinstance(value, dict):
+            found += _records(value)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            found += [value] if known_names(list(value[0])) >= _NAMED_FIELDS else []
+    return found
+
+
+def _told(content: Json) -> tuple[str | None, int | None]:
+    """Return the symbol, and the length in seconds, that an object tells of all its records; None where not.
+
+    Raises InvalidInput where it tells several.
+    """
+    symbols, lengths = [], set()
+    objects = [content] if isinstance(content, dict) else []
+    for each in objects:  # which grows
+        objects += [value for value in each.values() if isinstance(value, dict)]
+        for name, value in each.items():
+            if isinstance(value, str) and value.strip():
+                if column_key(name) in SYMBOL_NAMES:
+                    symbols.append(value)
+                elif column_key(name) in _LENGTH_NAMES and (length_s := length_from(value)):
+                    lengths.add(length_s)
+    if len(lengths) > 1:
+        raise InvalidInput.of("file", "it tells several lengths of its candles: give --interval")
+    return only_symbol([pa.array(symbols, pa.string())]), next(iter(lengths), None)
+
+
+def _split(columns: list[Json], index: Json, rows: list[Json]) -> tuple[list[str], list[Json]]:
+    names = list(map(text, columns))
+    if not isinstance(index, list) or len(index) != len(rows):
+        return names, rows
+    indexed = zip(index, rows, strict=True)
+    return [_INDEX, *names], [[key, *row] if isinstance(row, list) else row for key, row in indexed]
+
+
+def _of_columns(columns: dict[str, Json]) -> tuple[list[str], list[Json]]:
+    counts = {len(column) for column in columns.values()}
+    if len(counts) > 1:
+        raise InvalidInput.of("file", f"its columns are {min(counts)} to {max(counts)} values long")
+    keys: list[str] | None = None
+    values = []
+    for column in columns.values():
+        if isinstance(column, dict):
+            if keys is not None and list(column) != keys:
+                raise InvalidInput.of("file", "its columns are not of the same rows")
+            keys = list(column)
+        values.append(list(column.values()) if isinstance(column, dict) else column)
+    if keys is None:
+        return list(columns), [list(row) for row in zip(*values, strict=True)]
+    return [_INDEX, *columns], [list(row) for row in zip(keys, *values, strict=True)]

@@ -1,0 +1,1 @@
+"""Whose candles a file holds, and how long they are."""

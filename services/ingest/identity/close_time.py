@@ -1,0 +1,51 @@
+"""How long candles are, as the times at which they close tell it, row by row."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.domain.candles import TimeColumn
+from services.domain.errors import InvalidInput
+from services.ingest.files.text_rows import TextRows
+from services.ingest.identity.lengths import Evidence, said
+
+# Exchanges close a candle early where they stop for maintenance.
+_MOST_SHORTER = 0.05
+
+_SOURCE = "its close time"
+
+
+def closed_by_last_column(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
+    """Yield the rows with their last column as the times at which they close."""
+    for rows in blocks:
+        *columns, close_time = rows.columns
+        yield replace(rows, columns=tuple(columns), close_time=close_time)
+
+
+def lengths_from(open_time_s: TimeColumn, close_time_s: TimeColumn) -> NDArray[np.int64]:
+    """Return how many seconds long each candle is, shape (n,), of whole seconds in which it opens and closes.
+
+    A candle closes when the next one opens, or in the second before.
+    """
+    lengths: NDArray[np.int64] = close_time_s - open_time_s
+    lengths += lengths % 60 == 59
+    return lengths
+
+
+def told_by_close_times(lengths: Counter[int]) -> list[Evidence]:
+    """Return what close times tell, of how many candles have which length; none where no candle has one.
+
+    Raises InvalidInput, of the field `file`, where candles are of several lengths.
+    """
+    lengths = Counter({length_s: count for length_s, count in lengths.items() if length_s > 0})
+    if not lengths:
+        return []
+    (usual_s, _), *others = lengths.most_common()
+    shorter = sum(count for _, count in others)
+    if others and (max(lengths) > usual_s or shorter > _MOST_SHORTER * lengths.total()):
+        told = ", ".join(f"{said(length_s)} of {count:,}" for length_s, count in lengths.most_common(3))
+        raise InvalidInput.of("file", f"its close times tell that its candles differ in length: {told}")
+    return [Evidence(_SOURCE, usual_s)]

@@ -1,0 +1,102 @@
+"""Files whose rows are of two markets, or of two cryptos, and do not say so.
+
+Such a file has two different candles for the same times, or prices that go to and fro between two levels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.domain.candles import Candles
+from services.domain.errors import InvalidInput
+from services.domain.times import utc
+from services.ingest.quality.contradictions import (
+    LARGEST_FACTOR,
+    LARGEST_SHARE,
+    candles_differ,
+    price_factors,
+)
+
+# A single row may be corrected by a later one, however few rows there are.
+_FEWEST_CONTRADICTIONS = 2
+# So many times, and at such a share of the candles, no price of one market leaves its level and comes back.
+_FEWEST_RETURNS, _SHARE_OF_CHANGES = 3, 0.1
+
+
+@dataclass(slots=True)
+class Contradictions:
+    """The rows of one file that have other values than the row that was taken of the same time.
+
+    `row_name` is what the file's rows are called: line or record.
+    """
+
+    row_name: str
+    _count: int = 0
+    _factor: float = 1.0
+    _first: str = field(default="")
+
+    def add(self, candles: Candles, lines: NDArray[np.int64], pairs: Sequence[tuple[int, int]]) -> None:
+        """Note pairs of positions (earlier, later), in order of time; `lines` are the rows' numbers, (n,)."""
+        if not pairs:
+            return
+        earlier, later = np.array(pairs).T
+        ones, others = candles.at(earlier), candles.at(later)
+        contradicts = candles_differ(ones, others) & ~_was_still_open(ones, others)
+        if not contradicts.any():
+            return
+        place = int(np.argmax(contradicts))
+        if not self._count:
+            self._first = (
+                f"the first at {utc(int(ones.open_time_s[place]))}: close {ones.close[place]} in "
+                f"{self.row_name} {lines[earlier[place]]}, {others.close[place]} in {lines[later[place]]}"
+            )
+        self._count += len(np.unique(ones.open_time_s[contradicts]))
+        self._factor = max(self._factor, float(price_factors(ones, others)[contradicts].max()))
+
+    def check(self, candles: int) -> None:
+        """Raise InvalidInput, of the field `file`, where its rows are not of one market.
+
+        `candles` is how many different times the file has.
+        """
+        is_much = self._count >= _FEWEST_CONTRADICTIONS and self._count > LARGEST_SHARE * candles
+        if is_much or self._factor > LARGEST_FACTOR:
+            raise InvalidInput.of(
+                "file",
+                f"its rows contradict each other for {self._count:,} of {candles:,} times, {self._first}: "
+                "--on-conflict replace takes the later rows, keep the earlier ones",
+            )
+
+
+def refuse_alternating(candles: Candles) -> None:
+    """Raise InvalidInput, of the field `file`, where prices go to and fro between two levels.
+
+    That is where neighbouring candles are apart by a factor above 1.5, from the high of one to the low of the
+    other, upwards and downwards alike, at more than a tenth of the candles.
+    """
+    high, low = candles.high, candles.low
+    if not len(candles) or low.max() <= LARGEST_FACTOR * high.min():
+        return  # all candles are near each other: most files of a few weeks need no closer look
+    is_up = low[1:] / LARGEST_FACTOR > high[:-1]
+    is_down = low[:-1] / LARGEST_FACTOR > high[1:]
+    returns = min(int(is_up.sum()), int(is_down.sum()))
+    if returns >= _FEWEST_RETURNS and 2 * returns > _SHARE_OF_CHANGES * len(candles):
+        place = int(np.argmax(is_up | is_down))
+        raise InvalidInput.of(
+            "file",
+            f"its prices go to and fro {returns:,} times, as those of two markets, first from "
+            f"{candles.close[place]} to {candles.close[place + 1]} at "
+            f"{utc(int(candles.open_time_s[place + 1]))}: --on-conflict replace takes them as they are",
+        )
+
+
+def _was_still_open(earlier: Candles, later: Candles) -> NDArray[np.bool_]:
+    """Tell which earlier rows can be the later one's candle before it was closed: files are appended to."""
+    was_open: NDArray[np.bool_] = (
+        (earlier.open == later.open)
+        & (earlier.high <= later.high)
+        & (earlier.low >= later.low)
+        & (earlier.volume <= later.volume)
+    )
+    return was_open

@@ -1,0 +1,1 @@
+"""gRPC servers and channels: status, TLS, health, interceptors, streams that resume."""

@@ -1,0 +1,48 @@
+"""Who may call a server: what it demands of its clients, and where it may listen.
+
+A server that lets strangers in listens on this machine only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+
+from services.domain.addresses import is_loopback
+from services.domain.errors import InvalidInput
+from services.rpc.tls import server_credentials
+from services.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a server is reached: TLS, None for plaintext, and who looks at each call before its handler."""
+
+    credentials: grpc.ServerCredentials | None
+    guards: Sequence[grpc.aio.ServerInterceptor] = ()
+
+
+def services_only(settings: Settings) -> Access:
+    """Return the access of a service that other services call, and nobody else.
+
+    Raises InvalidInput, naming the variable, where the settings would let strangers in, or are wrong.
+    """
+    credentials = server_credentials(settings, demand_certificate=True)
+    check_binding(
+        settings, shut=credentials is not None, demand="BACKCAST_TLS_CERT_FILE, _KEY_FILE and _CA_FILE"
+    )
+    return Access(credentials)
+
+
+def check_binding(settings: Settings, shut: bool, demand: str) -> None:
+    """Raise InvalidInput where a server that is not `shut` to strangers would listen for them.
+
+    `demand` says which settings shut it.
+    """
+    if shut or settings.insecure or is_loopback(settings.host, "BACKCAST_HOST"):
+        return
+    raise InvalidInput.of(
+        "BACKCAST_HOST",
+        f"{settings.host!r} is open to strangers: set {demand}, or listen on 127.0.0.1; "
+        "BACKCAST_INSECURE=1 lets everybody in",
+    )

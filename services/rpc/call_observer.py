@@ -1,0 +1,110 @@
+"""Watches every call that a server answers, to its end: for metrics, traces and the run in log lines."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from services.rpc.handlers import Behaviour, wrapped
+from services.telemetry.metrics import RPC_DURATION, RPCS_IN_PROGRESS, UNKNOWN_METHOD
+from services.telemetry.run_id import RUN_ID_KEY, current_run_id, is_run_id
+from services.telemetry.tracing import CallSpan
+
+if TYPE_CHECKING:
+    from services.rpc.handlers import Context, Handler
+
+# Their calls come every few seconds, or last for days, and nobody looks for them in traces.
+_NOT_TRACED = "grpc."
+
+
+class WatchInterceptor(grpc.aio.ServerInterceptor):
+    """Counts and times calls, traces them, and knows for which run they are.
+
+    It has to be the outermost one, to see the status that others end a call with.
+    """
+
+    async def intercept_service(
+        self,
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]",
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "Handler | None":
+        """Wrap the method's handler."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            RPC_DURATION.labels(UNKNOWN_METHOD, grpc.StatusCode.UNIMPLEMENTED.name).observe(0.0)
+            return None
+        return wrapped(
+            handler,
+            partial(_watch_unary, handler_call_details),
+            partial(_watch_stream, handler_call_details),
+        )
+
+
+class _Call:
+    """A call that is being served."""
+
+    def __init__(self, details: grpc.HandlerCallDetails) -> None:
+        self._arrived_at = time.perf_counter()
+        self._method = details.method.lstrip("/")
+        RPCS_IN_PROGRESS.labels(self._method).inc()
+        metadata = dict(details.invocation_metadata or ())
+        run_id = metadata.get(RUN_ID_KEY)
+        if isinstance(run_id, str) and is_run_id(run_id):
+            # The task that serves a call ends with it, and so does this.
+            current_run_id.set(run_id)
+        self._span = None if self._method.startswith(_NOT_TRACED) else CallSpan(self._method, metadata)
+
+    def end(self, context: "Context", error: BaseException | None) -> None:
+        code = _final_code(context, error)
+        RPCS_IN_PROGRESS.labels(self._method).dec()
+        RPC_DURATION.labels(self._method, code.name).observe(time.perf_counter() - self._arrived_at)
+        if self._span:
+            self._span.end(code.name, code.value[0])
+
+
+def _final_code(context: "Context", error: BaseException | None) -> grpc.StatusCode:
+    """Return the status that a call ends with, whose handler raised `error`."""
+    # None, whatever the stubs say, where the handler came to its end.
+    told: grpc.StatusCode | None = context.code()
+    if told or error is None:
+        return told or grpc.StatusCode.OK
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        remaining_s = context.time_remaining()
+        is_late = remaining_s is not None and remaining_s <= 0
+        return grpc.StatusCode.DEADLINE_EXCEEDED if is_late else grpc.StatusCode.CANCELLED
+    return grpc.StatusCode.UNKNOWN
+
+
+def _watch_unary(details: grpc.HandlerCallDetails, method: Behaviour) -> Behaviour:
+    async def watched(request: Any, context: "Context") -> Any:
+        call = _Call(details)
+        try:
+            answer = method(request, context)
+            answer = await answer if inspect.isawaitable(answer) else answer
+        except BaseException as error:
+            call.end(context, error)
+            raise
+        call.end(context, None)
+        return answer
+
+    return watched
+
+
+def _watch_stream(details: grpc.HandlerCallDetails, method: Behaviour) -> Behaviour:
+    async def watched(request: Any, context: "Context") -> AsyncIterator[Any]:
+        call = _Call(details)
+        try:
+            async with aclosing(method(request, context)) as messages:
+                async for message in messages:
+                    yield message
+        except BaseException as error:
+            call.end(context, error)
+            raise
+        call.end(context, None)
+
+    return watched

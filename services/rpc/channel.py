@@ -1,0 +1,55 @@
+"""Channels to other services."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+
+from services.rpc.liveness import CHANNEL_LIVENESS
+
+# A name can stand for many addresses (in Kubernetes, a headless service for its pods), and each is used in
+# turn: calls go to the next one that is there. https://grpc.io/docs/guides/service-config has all of what
+# can be said here; retries are no part of it, as gRPC repeats no stream that has begun to answer.
+_SERVICE_CONFIG: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
+
+# Services talk over plain networks, and a proxy that is meant for the web is never on the way.
+# An equity curve of decades of hours is longer than the 4 MiB that gRPC takes by itself.
+_OPTIONS = (
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+    # By itself, gRPC asks for a name's addresses every 30 s at most: too late where all of them are new.
+    ("grpc.dns_min_time_between_resolutions_ms", 2_000),
+    *CHANNEL_LIVENESS,
+)
+
+
+def open_channel(
+    address: str,
+    credentials: grpc.ChannelCredentials | None = None,
+    interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+) -> grpc.aio.Channel:
+    """Open a channel to `address`; it connects on the first call.
+
+    It is host:port, or dns:///host:port, or several like 127.0.0.1:50052,127.0.0.1:50062. `credentials` are
+    those of services/rpc/tls.py; None is plaintext.
+    """
+    target = _target(address)
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options=_OPTIONS, interceptors=interceptors)
+    return grpc.aio.secure_channel(target, credentials, options=_OPTIONS, interceptors=interceptors)
+
+
+def open_blocking_channel(address: str, credentials: grpc.ChannelCredentials | None = None) -> grpc.Channel:
+    """Open a channel like open_channel, for code without an event loop."""
+    if credentials is None:
+        return grpc.insecure_channel(_target(address), options=_OPTIONS)
+    return grpc.secure_channel(_target(address), credentials, options=_OPTIONS)
+
+
+def _target(address: str) -> str:
+    """Return gRPC's name for an address: one that is a list has to say of which family it is."""
+    if "," not in address or address.startswith(("ipv4:", "ipv6:")):
+        return address
+    return f"ipv6:{address}" if address.startswith("[") else f"ipv4:{address}"

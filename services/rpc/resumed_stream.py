@@ -1,0 +1,60 @@
+"""A stream that goes on with what is missing where its service breaks off in the middle."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Sized
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import structlog
+
+from services.domain.errors import Unavailable
+from services.rpc.status import error_of
+
+if TYPE_CHECKING:
+    _Call = grpc.aio.UnaryStreamCall[Any, Any]
+
+_log = structlog.get_logger()
+
+# Where another one of the service is there, the first attempt reaches it; where there is none, this is enough
+# for one that is being restarted.
+_PATIENCE_S = 4.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
+
+
+async def resumed_stream(
+    service: str,
+    missing: Sized,
+    call_for_missing: "Callable[[], _Call]",
+    stall_limit_s: float | None = None,
+) -> AsyncGenerator[Any]:
+    """Yield the responses of calls for what is missing, until nothing is, or a call ends by itself.
+
+    Whoever reads takes out of `missing` what a response brings. A call that ends UNAVAILABLE is followed by
+    another one; where some seconds of that bring no response, Unavailable is raised. Other errors are raised
+    at once. Closing the iterator cancels the call.
+    """
+    failing_since, pause_s = None, _FIRST_PAUSE_S
+    while missing:
+        call = call_for_missing()
+        try:
+            while True:
+                # Of each response and not of the call: a slow reader may take its time.
+                async with asyncio.timeout(stall_limit_s):
+                    response = await call.read()
+                if response is grpc.aio.EOF:
+                    return
+                failing_since, pause_s = None, _FIRST_PAUSE_S
+                yield response
+        except TimeoutError:
+            raise Unavailable(f"the {service} service does not answer") from None
+        except grpc.aio.AioRpcError as error:
+            now = time.monotonic()
+            failing_since = failing_since or now
+            if error.code() is not grpc.StatusCode.UNAVAILABLE or now - failing_since > _PATIENCE_S:
+                raise error_of(error, service) from error
+            _log.warning("stream broke off", of=service, missing=len(missing), reason=error.details())
+        finally:
+            call.cancel()
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

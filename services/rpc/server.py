@@ -1,0 +1,127 @@
+"""A gRPC server's life: health, reflection, signals, and an orderly end."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import structlog
+from grpc_channelz.v1 import channelz, channelz_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from services.domain.addresses import host_port
+from services.domain.errors import Unavailable
+from services.rpc.access import Access
+from services.rpc.call_observer import WatchInterceptor
+from services.rpc.liveness import SERVER_LIVENESS
+from services.rpc.status import StatusInterceptor
+from services.rpc.stopping import StoppingInterceptor
+from services.settings import Settings
+
+_log = structlog.get_logger()
+
+# What calls that did not finish within the grace time get to say why.
+_LAST_WORDS_S = 1.0
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+CHANNELZ_NAME = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+# At once, on the port that is for them.
+_MOST_PROBES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ServedService:
+    """A gRPC service: its full name, and what adds its handler to a server."""
+
+    name: str
+    add_to: Callable[[grpc.aio.Server], Any]
+
+
+async def serve(settings: Settings, port: int, services: Sequence[ServedService], access: Access) -> None:
+    """Serve at `port` until SIGINT or SIGTERM, then let calls in flight finish.
+
+    Those that take longer than the grace time end with Unavailable. New ones find nobody: clients are told to
+    go elsewhere; one that was on its way just then is CANCELLED, by gRPC, which asks nobody.
+    Raises Unavailable where a port is taken.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+    stopping = StoppingInterceptor()
+    server = grpc.aio.server(
+        interceptors=[WatchInterceptor(), StatusInterceptor(), *access.guards, stopping],
+        options=_options(settings),
+    )
+    for service in services:
+        service.add_to(server)
+    health_servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    channelz.add_channelz_servicer(server)
+    names = [service.name for service in services]
+    if settings.reflection:
+        of_all_servers = (health.SERVICE_NAME, CHANNELZ_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection((*names, *of_all_servers), server)
+    port = _listen(server, address := host_port(settings.host, port), access.credentials)
+    async with _health_served(settings, health_servicer):
+        await server.start()
+        for name in (*names, ""):
+            await health_servicer.set(name, SERVING)
+        # All that there is by now stays: to look for garbage in it, again and again, would take 60 ms.
+        gc.collect()
+        gc.freeze()
+        _log.info("serving", address=address, port=port)
+
+        await stop.wait()
+        _log.info("stopping", grace_s=settings.shutdown_grace_s)
+        await health_servicer.enter_graceful_shutdown()
+        stopped = asyncio.create_task(server.stop(settings.shutdown_grace_s + _LAST_WORDS_S))
+        await asyncio.wait({stopped}, timeout=settings.shutdown_grace_s)
+        stopping.end_calls()
+        await stopped
+
+
+@asynccontextmanager
+async def _health_served(settings: Settings, servicer: health.aio.HealthServicer) -> AsyncIterator[None]:
+    """Serve health alone on a port of its own, where that is set: in plaintext, for probes without TLS."""
+    if settings.health_port is None:
+        yield
+        return
+    server = grpc.aio.server(
+        interceptors=[StatusInterceptor()],
+        options=[("grpc.so_reuseport", 0)],
+        maximum_concurrent_rpcs=_MOST_PROBES,
+    )
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    _listen(server, host_port(settings.host, settings.health_port), None)
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop(None)
+
+
+def _listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
+    try:
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
+    except RuntimeError:
+        raise Unavailable(f"cannot listen on {address}: is the port taken?") from None
+
+
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    # Without so_reuseport two servers on one port would share its calls instead of the second failing.
+    options = [("grpc.so_reuseport", 0), ("grpc.enable_channelz", 1), *SERVER_LIVENESS]
+    if settings.connection_max_age_s:
+        # Streams on a connection that is too old go on for as long as they take; new calls get a new one.
+        options.append(("grpc.max_connection_age_ms", int(settings.connection_max_age_s * 1000)))
+    return options

@@ -1,0 +1,194 @@
+"""Errors on the wire: the domain's errors become statuses on the server, and sentences on the client."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from services.domain.errors import (
+    AlreadyExists,
+    BackcastError,
+    Cancelled,
+    Denied,
+    Exhausted,
+    Internal,
+    InvalidInput,
+    NotFound,
+    Refused,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    Violation,
+)
+from services.rpc.handlers import Behaviour, behaviour_of, replaced
+
+if TYPE_CHECKING:
+    from services.rpc.handlers import Context, Handler
+
+_Parse = Callable[[Any], Any]
+
+_log = structlog.get_logger()
+
+# Of a class and one that it derives from, the first in this order is meant.
+_CODES: dict[type[BackcastError], int] = {
+    TooLarge: code_pb2.RESOURCE_EXHAUSTED,
+    InvalidInput: code_pb2.INVALID_ARGUMENT,
+    NotFound: code_pb2.NOT_FOUND,
+    Refused: code_pb2.FAILED_PRECONDITION,
+    Unavailable: code_pb2.UNAVAILABLE,
+    Internal: code_pb2.INTERNAL,
+    AlreadyExists: code_pb2.ALREADY_EXISTS,
+    Exhausted: code_pb2.RESOURCE_EXHAUSTED,
+    Cancelled: code_pb2.CANCELLED,
+    Unauthenticated: code_pb2.UNAUTHENTICATED,
+    Denied: code_pb2.PERMISSION_DENIED,
+}
+
+
+def status_of(error: BackcastError) -> status_pb2.Status:
+    """Return the status that says `error`.
+
+    InvalidInput carries a google.rpc.BadRequest, Exhausted a google.rpc.RetryInfo.
+    """
+    code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), code_pb2.UNKNOWN)
+    status = status_pb2.Status(code=code, message=str(error))
+    if isinstance(error, InvalidInput):
+        bad_request = error_details_pb2.BadRequest(
+            field_violations=[
+                error_details_pb2.BadRequest.FieldViolation(
+                    field=violation.field, description=violation.reason
+                )
+                for violation in error.violations
+            ]
+        )
+        status.details.add().Pack(bad_request)
+    if isinstance(error, Exhausted):
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromNanoseconds(int(error.retry_after_s * 1e9))
+        status.details.add().Pack(retry)
+    return status
+
+
+def error_of(error: grpc.aio.AioRpcError | grpc.RpcError, service: str) -> BackcastError:
+    """Return the domain's error for a failed call to `service`: its own, or Unavailable.
+
+    A service that answers that something is unavailable says what, as the database; its sentence is kept.
+    """
+    details = error.details() or error.code().name
+    match error.code():
+        case grpc.StatusCode.INVALID_ARGUMENT:
+            return InvalidInput(*violations_of(error)) if violations_of(error) else Refused(details)
+        case grpc.StatusCode.NOT_FOUND:
+            return NotFound(details)
+        case grpc.StatusCode.UNAVAILABLE if rpc_status.from_call(error):
+            return Unavailable(details)
+        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.DEADLINE_EXCEEDED:
+            return Unavailable(f"the {service} service does not answer")
+        case grpc.StatusCode.FAILED_PRECONDITION:
+            return Refused(details)
+        case _:
+            return Unavailable(f"the {service} service failed: {details}")
+
+
+def violations_of(error: grpc.RpcError) -> tuple[Violation, ...]:
+    """Return the bad fields that a failed call names."""
+    status = rpc_status.from_call(error)
+    bad_request = error_details_pb2.BadRequest()
+    for detail in status.details if status else ():
+        if detail.Unpack(bad_request):
+            return tuple(Violation(bad.field, bad.description) for bad in bad_request.field_violations)
+    return ()
+
+
+class StatusInterceptor(grpc.aio.ServerInterceptor):
+    """Ends a call whose handler raised with a status: the domain's own, or INTERNAL without a traceback.
+
+    It wraps the iteration of streams too, where most of the work happens.
+    """
+
+    async def intercept_service(
+        self,
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]",
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "Handler | None":
+        """Wrap the method's handler."""
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.request_deserializer is None:
+            return handler
+        guard = _guard_stream if handler.response_streaming else _guard_unary
+        # Requests are parsed inside of the guard: grpc would answer junk with the parser's class name.
+        parse = _parse_each if handler.request_streaming else _parse
+        guarded = guard(behaviour_of(handler), partial(parse, handler.request_deserializer))
+        return replaced(handler, guarded, None)
+
+
+def _parse(deserialize: _Parse, raw: bytes) -> Any:
+    try:
+        return deserialize(raw)
+    except DecodeError:
+        raise InvalidInput.of(
+            "request", "the bytes are not a message of this method, or nested too deeply"
+        ) from None
+
+
+async def _parse_each(deserialize: _Parse, raw_messages: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+    async for raw in raw_messages:
+        yield _parse(deserialize, raw)
+
+
+def _guard_unary(method: Behaviour, parse: _Parse) -> Behaviour:
+    async def guarded(raw: Any, context: "Context") -> Any:
+        try:
+            answer = method(parse(raw), context)
+            return await answer if inspect.isawaitable(answer) else answer
+        except Exception as error:
+            await _end(context, error)
+
+    return guarded
+
+
+def _guard_stream(method: Behaviour, parse: _Parse) -> Behaviour:
+    async def guarded(raw: Any, context: "Context") -> AsyncIterator[Any]:
+        try:
+            # Closed explicitly: a stream that ends while its message is on the way out must not go on
+            # until the garbage collector finds it.
+            messages = method(parse(raw), context)
+            if inspect.isawaitable(messages):
+                # As gRPC's own Health.Watch: it writes to the context, and yields nothing.
+                await messages
+                return
+            async with aclosing(messages):
+                async for message in messages:
+                    yield message
+        except Exception as error:
+            await _end(context, error)
+
+    return guarded
+
+
+async def _end(context: "Context", error: Exception) -> None:
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    if isinstance(error, BackcastError):
+        if isinstance(error, Unavailable):
+            # No fault of the caller's: whoever runs the service should see it too.
+            _log.warning("call not served", reason=str(error), cause=str(error.__cause__ or ""))
+        elif isinstance(error, Exhausted | TooLarge):
+            _log.info("refused", reason=str(error))
+        status = status_of(error)
+    elif isinstance(error, asyncio.TimeoutError):
+        status = status_pb2.Status(code=code_pb2.UNAVAILABLE, message="a part of the service took too long")
+    else:
+        _log.error("call failed", exc_info=error)
+        status = status_pb2.Status(
+            code=code_pb2.INTERNAL, message="internal error; the service's log has more"
+        )
+    await context.abort_with_status(rpc_status.to_status(status))

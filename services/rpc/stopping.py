@@ -1,0 +1,93 @@
+"""The calls that are under way when their service stops."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from services.domain.errors import Unavailable
+from services.rpc.handlers import Behaviour, wrapped
+
+if TYPE_CHECKING:
+    from services.rpc.handlers import Context, Handler
+
+_END = object()
+
+
+class StoppingInterceptor(grpc.aio.ServerInterceptor):
+    """Can end the calls under way with a sentence: gRPC would close their connections without a word.
+
+    Handlers see a cancellation, and their callers Unavailable, of which StatusInterceptor, which has to come
+    before this one, makes a status. A call whose reader does not read gets no word.
+    """
+
+    def __init__(self) -> None:
+        self._stopping = asyncio.Event()
+        # Those whose handlers are at work, and not their messages on the way out.
+        self._at_work: set[asyncio.Task[Any]] = set()
+
+    def end_calls(self) -> None:
+        """End all calls, now and from now on."""
+        self._stopping.set()
+        for task in self._at_work:
+            task.cancel()
+
+    async def intercept_service(
+        self,
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]",
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "Handler | None":
+        """Wrap the method's handler."""
+        handler = await continuation(handler_call_details)
+        return None if handler is None else wrapped(handler, self._unary, self._stream)
+
+    def _unary(self, method: Behaviour) -> Behaviour:
+        async def stoppable(request: Any, context: "Context") -> Any:
+            with self._work():
+                answer = method(request, context)
+                return await answer if inspect.isawaitable(answer) else answer
+
+        return stoppable
+
+    def _stream(self, method: Behaviour) -> Behaviour:
+        async def stoppable(request: Any, context: "Context") -> AsyncIterator[Any]:
+            answer = method(request, context)
+            if inspect.isawaitable(answer):
+                # Its messages go out by themselves: so it is with Watch of health.
+                with self._work():
+                    await answer
+                return
+            async with aclosing(answer) as messages:
+                while True:
+                    with self._work():
+                        message = await anext(messages, _END)
+                    if message is _END:
+                        return
+                    yield message
+
+        return stoppable
+
+    @contextmanager
+    def _work(self) -> Iterator[None]:
+        """Have what is awaited within end with Unavailable when the service stops."""
+        if self._stopping.is_set():
+            raise _stopping()
+        task = asyncio.current_task()
+        assert task
+        self._at_work.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._stopping.is_set():
+                raise
+            task.uncancel()
+            raise _stopping() from None
+        finally:
+            self._at_work.discard(task)
+
+
+def _stopping() -> Unavailable:
+    return Unavailable("the service is stopping")

@@ -1,0 +1,25 @@
+"""What is to be seen of a running service from outside: metrics and traces, where they are asked for."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from services.settings import Settings
+from services.telemetry.event_loop_lag import event_loop_lag
+from services.telemetry.metrics_server import metrics_served
+from services.telemetry.tracing import traces
+
+
+@asynccontextmanager
+async def observed(service: str, settings: Settings) -> AsyncIterator[None]:
+    """Show the service called `service` while the context lasts.
+
+    Raises Unavailable where the port for its metrics is taken, InvalidInput where a variable OTEL_… is wrong.
+    """
+    port: int | None = getattr(settings, f"{service}_metrics_port")
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(traces(service))
+        if port is not None:
+            variable = f"BACKCAST_{service.upper()}_METRICS_PORT"
+            await stack.enter_async_context(metrics_served(settings.metrics_host, port, variable))
+            await stack.enter_async_context(event_loop_lag())
+        yield

@@ -1,0 +1,88 @@
+"""The files of a dump: a crypto's candles of one interval each, in Parquet.
+
+Prices and volumes are ticks, as in the database: nothing is rounded, and integers are small when packed.
+"""
+
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from services.domain.candles import VALUE_COLUMNS
+from services.domain.errors import InvalidInput
+from services.domain.interval import Interval
+from services.domain.ticks import TickColumn
+from services.transfer.manifest import DumpedCrypto, DumpedFile
+
+Columns = dict[str, TickColumn]
+
+_TYPES = {"ts": pa.timestamp("ms", tz="UTC"), "candle_count": pa.int16()}
+_MILLISECONDS = 1000
+
+
+def column_names(interval: Interval) -> tuple[str, ...]:
+    """Return the columns of the interval's table, without the crypto."""
+    counts = () if interval is Interval.HOUR_1 else ("candle_count",)
+    return (*counts, "ts", *VALUE_COLUMNS)
+
+
+def write_file(folder: Path, symbol: str, interval: Interval, columns: Columns) -> DumpedFile:
+    """Write columns of int64, shape (n,), `ts` in Unix seconds; raise InvalidInput where it cannot be."""
+    table = pa.table(
+        {
+            name: pa.array(column * _MILLISECONDS if name == "ts" else column).cast(
+                _TYPES.get(name, pa.int64())
+            )
+            for name, column in columns.items()
+        }
+    )
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table, sink, compression="zstd", use_dictionary=False, column_encoding="DELTA_BINARY_PACKED"
+    )
+    content = sink.getvalue()
+    path = _path(folder, symbol, interval)
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise InvalidInput.of("FOLDER", f"{path} cannot be written: {error.strerror}") from None
+    return DumpedFile(candles=table.num_rows, sha256=sha256(content).hexdigest())
+
+
+def read_file(folder: Path, crypto: DumpedCrypto, interval: Interval) -> Columns:
+    """Read the columns of a file that `check_file` has passed; they are empty where there is none."""
+    names = column_names(interval)
+    if interval.value not in crypto.files:
+        return {name: np.empty(0, np.int64) for name in names}
+    path = _path(folder, crypto.symbol, interval)
+    try:
+        # From memory: what was mapped or opened by another thread of pyarrow's would be no faster.
+        table = pq.read_table(pa.BufferReader(path.read_bytes()), columns=list(names), use_threads=False)
+        columns = {name: table[name].cast(pa.int64()).to_numpy() for name in names}
+    except (OSError, KeyError, pa.ArrowException):
+        raise InvalidInput.of("FOLDER", f"{path} is no file of a dump") from None
+    return {**columns, "ts": columns["ts"] // _MILLISECONDS}
+
+
+def check_file(folder: Path, crypto: DumpedCrypto, interval: Interval) -> None:
+    """Raise InvalidInput where a file is missing, or is not the one that was dumped."""
+    path = _path(folder, crypto.symbol, interval)
+    try:
+        with path.open("rb") as file:
+            digest = sha256()
+            while block := file.read(2**20):
+                digest.update(block)
+    except FileNotFoundError:
+        raise InvalidInput.of("FOLDER", f"{path} is missing") from None
+    except OSError as error:
+        raise InvalidInput.of("FOLDER", f"{path} cannot be read: {error.strerror}") from None
+    if digest.hexdigest() != crypto.files[interval.value].sha256:
+        raise InvalidInput.of("FOLDER", f"{path} is damaged: its checksum is not the manifest's")
+
+
+def _path(folder: Path, symbol: str, interval: Interval) -> Path:
+    # Quoted: no symbol leads out of the folder.
+    return folder / interval.value / f"{quote(symbol, safe='')}.parquet"

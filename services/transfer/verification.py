@@ -1,0 +1,70 @@
+"""Whether two histories are equal, and in what they differ."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+
+from services.domain.candles import Candles
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySum:
+    """What a history is known by: number of candles, first and last time (Unix seconds), and a checksum.
+
+    `checksum` is the SHA-256 of all columns; the times are None where there is no candle.
+    """
+
+    candles: int
+    first_s: int | None
+    last_s: int | None
+    checksum: str
+
+    @classmethod
+    def of(cls, candles: Candles) -> "HistorySum":
+        """Sum a history up."""
+        digest = sha256()
+        for column in candles.columns():
+            digest.update(column.tobytes())
+        first_s, last_s = candles.open_time_s[[0, -1]].tolist() if len(candles) else (None, None)
+        return cls(len(candles), first_s, last_s, digest.hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """In what one crypto's history here differs from the source's.
+
+    `missing` candles are in the source only, `additional` ones here only, and `changed` ones have other
+    values; the first of all of them opens at `first_s`, in Unix seconds.
+    """
+
+    symbol: str
+    source: HistorySum
+    here: HistorySum
+    missing: int
+    additional: int
+    changed: int
+    first_s: int
+
+
+def find_difference(symbol: str, source: Candles, here: Candles) -> Difference | None:
+    """Compare two histories by their sums; return in what they differ, None where they are equal."""
+    source_sum, here_sum = HistorySum.of(source), HistorySum.of(here)
+    if source_sum == here_sum:
+        return None
+    is_missing = ~np.isin(source.open_time_s, here.open_time_s)
+    is_additional = ~np.isin(here.open_time_s, source.open_time_s)
+    both, other = source.at(~is_missing), here.at(~is_additional)
+    is_changed = np.zeros(len(both), np.bool_)
+    for column, other_column in zip(both.columns(), other.columns(), strict=True):
+        is_changed |= column != other_column
+    times = (source.at(is_missing), here.at(is_additional), both.at(is_changed))
+    return Difference(
+        symbol,
+        source_sum,
+        here_sum,
+        int(is_missing.sum()),
+        int(is_additional.sum()),
+        int(is_changed.sum()),
+        min(int(candles.open_time_s[0]) for candles in times if len(candles)),
+    )

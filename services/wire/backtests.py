@@ -1,0 +1,147 @@
+"""Protobuf to domain and back, for what a backtest is asked with.
+
+A message and its dataclass have the same field names, so one function serves all strategies.
+"""
+
+from dataclasses import MISSING, fields
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+
+from backcast.backtest.v1 import execution_pb2, result_pb2
+from backcast.backtest.v1.expression_pb2 import Expression as ExpressionMessage
+from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
+from services.domain.errors import InvalidInput
+from services.engine import STRATEGIES, Detail, Strategy
+from services.engine.execution import (
+    BreakRule,
+    Direction,
+    Distance,
+    Execution,
+    FillTime,
+    VolatilityTarget,
+)
+from services.engine.parameters import parameters_of
+from services.engine.rules import Expression
+from services.wire.enum_names import names_of, numbers_of
+from services.wire.expressions import expression_from, expression_to
+
+
+def detail_from(value: int) -> Detail:
+    """Return the detail of an enum value, the metrics where it is unspecified."""
+    if value == result_pb2.DETAIL_UNSPECIFIED:
+        return Detail.METRICS
+    if value not in result_pb2.Detail.values():
+        raise InvalidInput.of("detail", f"there is no detail {value}")
+    return Detail(value)
+
+
+def detail_to(detail: Detail) -> result_pb2.Detail.ValueType:
+    """Return the enum value of a detail: the two have the same numbers."""
+    return result_pb2.Detail.ValueType(detail.value)
+
+
+# Enums of the same numbers.
+_EXECUTION_CHOICES: dict[str, type[IntEnum]] = {
+    "fill_time": FillTime,
+    "direction": Direction,
+    "break_rule": BreakRule,
+}
+
+
+def execution_from(message: execution_pb2.Execution) -> Execution:
+    """Return the execution, with the defaults where the message has no value. Ranges are not checked."""
+    return Execution(**{field.name: _execution_value(field, value) for field, value in message.ListFields()})
+
+
+def _execution_value(field: FieldDescriptor, value: Any) -> Any:
+    path = f"execution.{field.name}"
+    if field.enum_type:
+        return _EXECUTION_CHOICES[field.name](_known(field.enum_type, value, path))
+    if isinstance(value, execution_pb2.Distance):
+        kind = value.WhichOneof("kind")
+        if kind is None:
+            raise InvalidInput.of(path, "needs a fraction or an atr_multiple")
+        return Distance(**{kind: getattr(value, kind)})
+    if isinstance(value, execution_pb2.VolatilityTarget):
+        given = {part.name: part_value for part, part_value in value.ListFields()}
+        return VolatilityTarget(**{"annual_volatility": 0.0, **given})
+    return value
+
+
+def execution_to(execution: Execution) -> execution_pb2.Execution:
+    """Return the message of an execution, every field set."""
+    message = execution_pb2.Execution(
+        fee_rate=execution.fee_rate,
+        slippage_bps=execution.slippage_bps,
+        initial_capital=execution.initial_capital,
+        fill_time=execution_pb2.FillTime.ValueType(execution.fill_time),
+        direction=execution_pb2.Direction.ValueType(execution.direction),
+        atr_period=execution.atr_period,
+        borrow_rate=execution.borrow_rate,
+        break_rule=execution_pb2.BreakRule.ValueType(execution.break_rule),
+        funding_rate=execution.funding_rate,
+        allow_high_costs=execution.allow_high_costs,
+    )
+    if execution.quote_amount is not None:
+        message.quote_amount = execution.quote_amount
+    elif target := execution.volatility_target:
+        message.volatility_target.annual_volatility = target.annual_volatility
+        message.volatility_target.period = target.period
+    else:
+        message.equity_fraction = execution.equity_fraction
+    for name, distance in execution.distances:
+        getattr(message, name).CopyFrom(
+            execution_pb2.Distance(fraction=distance.fraction, atr_multiple=distance.atr_multiple)  # type: ignore[arg-type]  # one is None, which sets nothing
+        )
+    return message
+
+
+def strategy_from(message: StrategyMessage) -> Strategy:
+    """Return the strategy, with the defaults where the message has no value. Ranges are not checked."""
+    name = message.WhichOneof("kind")
+    if name is None:
+        raise InvalidInput.of("strategy", f"is required: one of {', '.join(STRATEGIES)}")
+    strategy = STRATEGIES[name]
+    given = {
+        field.name: _strategy_value(strategy, field, value, f"strategy.{name}.{field.name}")
+        for field, value in getattr(message, name).ListFields()
+    }
+    for field in fields(strategy):
+        if field.default is MISSING and field.name not in given:
+            raise InvalidInput.of(f"strategy.{name}.{field.name}", "is required")
+    return strategy(**given)
+
+
+def _strategy_value(strategy: type[Strategy], field: FieldDescriptor, value: Any, path: str) -> Any:
+    if isinstance(value, ExpressionMessage):
+        return expression_from(value, path)
+    if field.enum_type:
+        declared = {parameter.name: parameter for parameter in parameters_of(strategy)}
+        return declared[field.name].type(names_of(field.enum_type)[_known(field.enum_type, value, path)])
+    return value
+
+
+def strategy_to(strategy: Strategy) -> StrategyMessage:
+    """Return the message of a strategy, every parameter set."""
+    message = StrategyMessage()
+    kind = getattr(message, strategy.name)
+    kind.SetInParent()
+    for field in fields(strategy):
+        value = getattr(strategy, field.name)
+        if isinstance(value, Expression):
+            getattr(kind, field.name).CopyFrom(expression_to(value))
+        elif isinstance(value, StrEnum):
+            setattr(kind, field.name, numbers_of(kind.DESCRIPTOR.fields_by_name[field.name].enum_type)[value])
+        elif value is not None:
+            setattr(kind, field.name, value)
+    return message
+
+
+def _known(enum: EnumDescriptor, number: int, path: str) -> int:
+    """Return the number of an enum's value; UNSPECIFIED never gets here, for it is the default."""
+    names = names_of(enum)
+    if number not in names:
+        raise InvalidInput.of(path, f"must be one of {', '.join(names.values())}, not {number}")
+    return number

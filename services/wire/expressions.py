@@ -1,0 +1,68 @@
+"""Protobuf to expressions and back. Enum values have the names of the domain's functions and columns."""
+
+from backcast.backtest.v1 import expression_pb2 as pb
+from services.domain.errors import InvalidInput
+from services.engine.rules.check import MAX_DEPTH, MAX_NODES
+from services.engine.rules.nodes import Call, Column, Expression, Number
+from services.wire.enum_names import names_of, numbers_of
+
+
+def expression_from(message: pb.Expression, field: str) -> Expression:
+    """Return the expression of a message; what its functions take is not checked.
+
+    Raises InvalidInput for a part that says nothing, or what nobody knows; `field` is the message's place.
+    """
+    return _Reading(field).read(message, field, 1)
+
+
+def expression_to(expression: Expression) -> pb.Expression:
+    """Return the message of a checked expression."""
+    if isinstance(expression, Number):
+        return pb.Expression(number=expression.value)
+    if isinstance(expression, Column):
+        column = numbers_of(pb.Column.DESCRIPTOR)[expression.name.upper()]
+        return pb.Expression(column=pb.Column.ValueType(column))
+    function = numbers_of(pb.Function.DESCRIPTOR)[expression.function.upper()]
+    return pb.Expression(
+        function=pb.Function.ValueType(function), arguments=map(expression_to, expression.arguments)
+    )
+
+
+class _Reading:
+    """One expression being read: it goes no deeper, and no further, than an expression may."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._parts = 0
+
+    def read(self, message: pb.Expression, field: str, depth: int) -> Expression:
+        """Return the node of `message`, which stands at `field`, `depth` levels down."""
+        self._parts += 1
+        if depth > MAX_DEPTH:
+            raise InvalidInput.of(
+                self._root, f"is nested deeper than the {MAX_DEPTH} levels that are allowed"
+            )
+        if self._parts > MAX_NODES:
+            raise InvalidInput.of(self._root, f"has more than the {MAX_NODES} parts that are allowed")
+        kind = message.WhichOneof("kind")
+        if kind is None:
+            raise InvalidInput.of(field, "needs a number, a column or a function")
+        if kind != "function" and message.arguments:
+            raise InvalidInput.of(field, f"a {kind} takes no arguments")
+        if kind == "number":
+            return Number(message.number)
+        if kind == "column":
+            return Column(_name(names_of(pb.Column.DESCRIPTOR), message.column, kind, field))
+        return Call(
+            _name(names_of(pb.Function.DESCRIPTOR), message.function, kind, field),
+            tuple(
+                self.read(argument, f"{field}.arguments[{index}]", depth + 1)
+                for index, argument in enumerate(message.arguments)
+            ),
+        )
+
+
+def _name(names: dict[int, str], number: int, kind: str, field: str) -> str:
+    if number not in names:
+        raise InvalidInput.of(field, f"there is no {kind} {number}")
+    return names[number].lower()

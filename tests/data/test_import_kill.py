@@ -1,0 +1,118 @@
+"""Whoever is killed during an import: what was reported is there, and nothing is half there or twice."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.cli.client.candle_writer import write_candles
+from services.data.store.catalog import CryptoStore
+from services.data.store.database import Database
+from services.domain.interval import Interval
+from services.local.ports import HOST, choose_ports
+from services.local.stack import serve_command
+from services.rpc.channel import open_channel
+
+from .conftest import Server, bits, history_of, listed, rows
+from .importer import SYMBOLS, candles_of
+from .test_aggregates import aggregated
+
+PROJECT = Path(__file__).parents[2]
+
+
+@asynccontextmanager
+async def _data_service(url: str) -> AsyncIterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run a data service on a database; give its process and its address."""
+    (port,) = choose_ports([0])
+    environment = {**os.environ, "BACKCAST_DATABASE_URL": url, "BACKCAST_DATA_PORT": str(port)}
+    service = subprocess.Popen(serve_command("data"), env=environment, cwd=PROJECT, stderr=subprocess.DEVNULL)
+    try:
+        async with open_channel(f"{HOST}:{port}") as channel:
+            await asyncio.wait_for(channel.channel_ready(), 60)
+        yield service, f"{HOST}:{port}"
+    finally:
+        service.kill()
+        service.wait()
+
+
+async def _kill_backends(server: Server) -> None:
+    """Kill the database's processes that serve the data service: PostgreSQL restarts all of them."""
+    connection = await asyncpg.connect(server.url)
+    pids = await connection.fetch(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'backcast-data' AND state <> 'idle'"
+    )
+    connection.terminate()
+    for (pid,) in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("reported_before", [0, 1, 3])
+@pytest.mark.parametrize("victim", ["importer", "data service", "database"])
+async def test_what_was_reported_is_there_and_nothing_else_is_broken(
+    server: Server, empty_url: str, victim: str, reported_before: int
+) -> None:
+    async with _data_service(empty_url) as (service, address):
+        importer = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.data.importer", address),
+            cwd=PROJECT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert importer.stdout
+        reported = (
+            (b"".join([await importer.stdout.readline() for _ in range(reported_before)])).decode().split()
+        )
+        if victim == "importer":
+            importer.kill()
+        elif victim == "data service":
+            service.kill()
+        else:
+            await _kill_backends(server)
+        async with asyncio.timeout(60):
+            reported += (await importer.stdout.read()).decode().split()
+            await importer.wait()
+
+    await _until_it_answers(empty_url)
+    async with Database.connect(empty_url, 2) as database:
+        there = await listed(CryptoStore(database))
+        assert set(reported) <= set(there)
+        for symbol, crypto in there.items():
+            await _assert_whole(database, symbol)
+            assert crypto.candle_count == len(candles_of(symbol))
+
+        # Once more to the end: nothing that is there stands in the way.
+        async with _data_service(empty_url) as (_, address), open_channel(address) as channel:
+            for symbol in SYMBOLS:
+                counts = await write_candles(MarketDataServiceStub(channel), symbol, candles_of(symbol))
+                assert (counts.inserted == 0) == (symbol in there)
+        for symbol in SYMBOLS:
+            await _assert_whole(database, symbol)
+
+
+async def _assert_whole(database: Database, symbol: str) -> None:
+    for interval in Interval:
+        stored = (await history_of(database, symbol, interval)).candles
+        if interval is Interval.HOUR_1:
+            assert bits(stored) == bits(candles_of(symbol))
+        assert rows(stored) == aggregated(candles_of(symbol), interval)
+
+
+async def _until_it_answers(url: str) -> None:
+    """Wait until the database has recovered; it refuses connections until then."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                connection = await asyncpg.connect(url)
+            except (OSError, asyncpg.PostgresError):
+                await asyncio.sleep(0.05)
+            else:
+                await connection.close()
+                return

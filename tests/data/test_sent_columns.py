@@ -1,0 +1,61 @@
+"""What is read of a table are its very ticks, whichever columns are asked for and however large they are."""
+
+import numpy as np
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from services.data.store.database import Database
+from services.data.store.sent_columns import SentColumns
+from services.data.store.tables import CandleTable
+from services.domain.candles import VALUE_COLUMNS
+from services.domain.interval import Interval
+from tests.candle_making import START_S
+
+NAMES = ("ts", *VALUE_COLUMNS)
+HALF = 2**32  # two numbers below travel as one
+
+_ticks = st.one_of(
+    st.integers(0, HALF - 1),
+    st.integers(HALF - 2, HALF + 1),
+    st.integers(2**31 - 1, 2**31 + 1),
+    st.integers(-(2**63), 2**63 - 1),
+)
+_rows = st.one_of(
+    st.lists(st.tuples(*[st.integers(0, HALF - 1)] * 4, _ticks), max_size=5),
+    st.lists(st.tuples(*[_ticks] * 5), max_size=5),
+)
+
+
+async def _read(database: Database, columns: dict[str, np.ndarray], names: list[str]) -> list[np.ndarray]:
+    async with database.connection() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            table = CandleTable(connection, 1, Interval.HOUR_1)
+            await table.insert_ticks(columns)
+            return await table.ticks(names)
+        finally:
+            await transaction.rollback()
+
+
+@settings(deadline=None, max_examples=200)
+@given(rows=_rows, names=st.permutations(NAMES), count=st.integers(1, len(NAMES)))
+@example(rows=[(HALF - 1,) * 5], names=list(NAMES), count=6)
+@example(rows=[(1, 1, 1, HALF, 1), (1,) * 5], names=list(NAMES), count=6)
+@example(rows=[(1,) * 5, (1, 1, -1, 1, 1)], names=["low", "high", *VALUE_COLUMNS[:1]], count=2)
+async def test_ticks_are_read_as_they_were_written(module_database, rows, names, count):
+    written = {
+        "ts": START_S + 3600 * np.arange(len(rows)),
+        **{
+            name: np.array([row[place] for row in rows], np.int64) for place, name in enumerate(VALUE_COLUMNS)
+        },
+    }
+    asked = names[:count]
+    read = await _read(module_database, written, asked)
+    assert [column.tolist() for column in read] == [written[name].tolist() for name in asked]
+    assert {column.dtype for column in read} == {np.dtype(np.int64)}
+
+
+def test_only_prices_travel_in_pairs():
+    assert SentColumns.paired(NAMES).groups == (("ts",), ("open", "high"), ("low", "close"), ("volume",))
+    assert SentColumns.paired(["volume", "close", "ts"]).groups == (("volume",), ("close",), ("ts",))

@@ -1,0 +1,51 @@
+"""Hosts of this machine only, and how they are written."""
+
+import pytest
+
+from services.domain.addresses import host_of, host_port, is_loopback
+from services.domain.errors import InvalidInput
+from services.rpc.access import check_binding
+from services.settings import load_settings
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.8.7", "localhost", "::1", "[::1]"])
+def test_nobody_else_reaches_it(host: str) -> None:
+    assert is_loopback(host, "HOST")
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "[::]", "", "10.0.0.7", "fe80::1%lo", "2001:db8::1", "::ffff:10.0.0.7", "0"]
+)
+def test_others_may_reach_it(host: str) -> None:
+    assert not is_loopback(host, "HOST")
+
+
+@pytest.mark.parametrize("host", ["no such host", "unix", "[::1", "::1]", "x" * 300, "\0"])
+def test_a_host_that_there_is_not(host: str) -> None:
+    with pytest.raises(InvalidInput, match=r"^HOST: the host .* is not known here$"):
+        is_loopback(host, "HOST")
+
+
+@pytest.mark.parametrize(
+    ("host", "written"),
+    [("127.0.0.1", "127.0.0.1:1"), ("::1", "[::1]:1"), ("[::1]", "[::1]:1"), ("localhost", "localhost:1")],
+)
+def test_an_address_has_brackets_where_it_needs_them(host: str, written: str) -> None:
+    assert host_port(host, 1) == written
+    assert host_of(written) == host.strip("[]")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_this_machine_is_open_to_itself(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("BACKCAST_HOST", host)
+    check_binding(load_settings(), shut=False, demand="LOCKS")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
+def test_others_are_kept_out(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("BACKCAST_HOST", host)
+    with pytest.raises(InvalidInput, match=r"^BACKCAST_HOST: .* is open to strangers: set LOCKS, or"):
+        check_binding(load_settings(), shut=False, demand="LOCKS")
+    check_binding(load_settings(), shut=True, demand="LOCKS")
+    monkeypatch.setenv("BACKCAST_INSECURE", "1")
+    check_binding(load_settings(), shut=False, demand="LOCKS")

@@ -1,0 +1,171 @@
+"""Strategies and executions travel as they are; what a message leaves out has the default."""
+
+import dataclasses
+
+import pytest
+from google.protobuf.json_format import MessageToDict, ParseDict
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backcast.backtest.v1 import execution_pb2, strategy_pb2
+from services.domain.errors import InvalidInput
+from services.engine.execution import (
+    BreakRule,
+    Direction,
+    Distance,
+    Execution,
+    FillTime,
+    VolatilityTarget,
+)
+from services.engine.rules.nodes import CLOSE
+from services.engine.strategies import STRATEGIES
+from services.engine.strategies.bollinger import Bollinger, ExitBand
+from services.engine.strategies.custom_rules import CustomRules
+from services.wire.backtests import execution_from, execution_to, strategy_from, strategy_to
+from tests.engine.rules.expressions import expressions
+
+
+@settings(max_examples=50, deadline=None)
+@given(expressions(), st.none() | expressions())
+def test_rules_come_back(entry, exit_):
+    rules = CustomRules(entry, exit_)
+    message = strategy_to(rules)
+    assert message.rules.HasField("exit") == (exit_ is not None)
+    assert strategy_from(message) == rules
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES.keys() - {"rules"}))
+def test_every_strategy_has_a_message_of_the_same_fields(name):
+    strategy = STRATEGIES[name]()
+    message = strategy_to(strategy)
+    assert message.WhichOneof("kind") == name
+    assert MessageToDict(message, preserving_proto_field_name=True)[name].keys() == {
+        field.name for field in dataclasses.fields(strategy)
+    }
+    assert strategy_from(message) == strategy
+    assert strategy_from(ParseDict({name: {}}, strategy_pb2.Strategy())) == strategy
+
+
+def test_a_choice_of_a_strategy():
+    strategy = strategy_from(ParseDict({"bollinger": {"exitBand": 2}}, strategy_pb2.Strategy()))
+    assert strategy == Bollinger(exit_band=ExitBand.MIDDLE)
+
+
+@pytest.mark.parametrize(
+    ("fields", "place", "reason"),
+    [
+        ({}, "strategy", "is required: one of bollinger, buy_and_hold"),
+        ({"rules": {}}, "strategy.rules.entry", "is required"),
+        ({"rules": {"exit": {"number": 1}}}, "strategy.rules.entry", "is required"),
+        ({"rules": {"entry": {}}}, "strategy.rules.entry", "needs a number, a column or a function"),
+        (
+            {"rules": {"entry": {"column": 4}, "exit": {"function": 6, "arguments": [{"number": 1}, {}]}}},
+            "strategy.rules.exit.arguments[1]",
+            "needs a number, a column or a function",
+        ),
+        ({"maCross": {"kind": 7}}, "strategy.ma_cross.kind", "must be one of SMA, EMA, not 7"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_a_strategy_is_named(fields, place, reason):
+    with pytest.raises(InvalidInput) as caught:
+        strategy_from(ParseDict(fields, strategy_pb2.Strategy()))
+    (violation,) = caught.value.violations
+    assert violation.field == place
+    assert violation.reason.startswith(reason)
+
+
+NUMBERS = st.floats(allow_nan=False)
+DISTANCES = st.none() | st.builds(Distance, fraction=NUMBERS) | st.builds(Distance, atr_multiple=NUMBERS)
+SIZES = st.one_of(
+    st.fixed_dictionaries({"equity_fraction": NUMBERS}),
+    st.fixed_dictionaries({"quote_amount": NUMBERS}),
+    st.fixed_dictionaries({"volatility_target": st.builds(VolatilityTarget, NUMBERS, st.integers(-5, 5))}),
+)
+
+
+@st.composite
+def _executions(draw) -> Execution:
+    return Execution(
+        fee_rate=draw(NUMBERS),
+        slippage_bps=draw(NUMBERS),
+        initial_capital=draw(NUMBERS),
+        fill_time=draw(st.sampled_from(FillTime)),
+        direction=draw(st.sampled_from(Direction)),
+        stop_loss=draw(DISTANCES),
+        take_profit=draw(DISTANCES),
+        trailing_stop=draw(DISTANCES),
+        atr_period=draw(st.integers(-5, 5)),
+        borrow_rate=draw(NUMBERS),
+        funding_rate=draw(NUMBERS),
+        allow_high_costs=draw(st.booleans()),
+        break_rule=draw(st.sampled_from(BreakRule)),
+        **draw(SIZES),
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(_executions())
+def test_every_execution_comes_back(execution):
+    message = execution_to(execution)
+    assert execution_from(execution_pb2.Execution.FromString(message.SerializeToString())) == execution
+
+
+def test_the_message_of_an_execution_says_everything():
+    message = execution_to(Execution())
+    assert message.WhichOneof("size") == "equity_fraction"
+    left_out = {field.name for field in message.DESCRIPTOR.fields} - {
+        field.name for field, _ in message.ListFields()
+    }
+    assert left_out == {
+        *("quote_amount", "volatility_target", "stop_loss", "take_profit", "trailing_stop"),
+        # False.
+        "allow_high_costs",
+    }
+
+
+def test_an_empty_message_is_the_usual_execution():
+    assert execution_from(execution_pb2.Execution()) == Execution()
+
+
+def test_zeros_are_told_from_what_was_left_out():
+    fields = {"equityFraction": 0.0, "stopLoss": {"fraction": 0.0}, "atrPeriod": 0, "feeRate": 0.0}
+    execution = execution_from(ParseDict(fields, execution_pb2.Execution()))
+    assert execution == Execution(
+        equity_fraction=0.0, stop_loss=Distance(fraction=0.0), atr_period=0, fee_rate=0.0
+    )
+
+
+def test_a_volatility_target_without_a_period_has_the_usual_one():
+    message = execution_pb2.Execution(volatility_target=execution_pb2.VolatilityTarget(annual_volatility=0.4))
+    assert execution_from(message).volatility_target == VolatilityTarget(0.4)
+    message.volatility_target.ClearField("annual_volatility")
+    (violation,) = execution_from(message).violations()
+    assert violation.field == "execution.volatility_target.annual_volatility"
+
+
+@pytest.mark.parametrize(
+    ("fields", "place", "reason"),
+    [
+        ({"fillTime": 9}, "execution.fill_time", "must be one of NEXT_OPEN, SAME_CLOSE, not 9"),
+        ({"direction": -1}, "execution.direction", "one of LONG_ONLY, SHORT_ONLY, LONG_SHORT, not -1"),
+        ({"stopLoss": {}}, "execution.stop_loss", "needs a fraction or an atr_multiple"),
+        ({"takeProfit": {}}, "execution.take_profit", "needs a fraction or an atr_multiple"),
+        ({"trailingStop": {}}, "execution.trailing_stop", "needs a fraction or an atr_multiple"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_an_execution_is_named(fields, place, reason):
+    with pytest.raises(InvalidInput) as caught:
+        execution_from(ParseDict(fields, execution_pb2.Execution()))
+    (violation,) = caught.value.violations
+    assert violation.field == place
+    assert reason in violation.reason
+
+
+def test_a_series_is_no_entry():
+    (violation,) = strategy_from(strategy_to(CustomRules(CLOSE))).violations()
+    assert (violation.field, violation.reason) == (
+        "strategy.rules.entry",
+        "must be a condition, not a number",
+    )

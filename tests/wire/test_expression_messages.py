@@ -1,0 +1,104 @@
+"""Expressions travel as they are, and one that says nothing is refused by its place."""
+
+import pytest
+from google.protobuf.message import DecodeError
+from hypothesis import given, settings
+
+from backcast.backtest.v1 import expression_pb2 as pb
+from services.domain.candles import VALUE_COLUMNS
+from services.domain.errors import InvalidInput
+from services.engine.rules.check import MAX_DEPTH, MAX_NODES
+from services.engine.rules.functions import FUNCTIONS
+from services.engine.rules.nodes import CLOSE, HIGH, Number, call
+from services.wire.enum_names import names_of
+from services.wire.expressions import expression_from, expression_to
+from tests.engine.rules.expressions import expressions
+
+
+@settings(max_examples=100, deadline=None)
+@given(expressions())
+def test_every_expression_comes_back(expression):
+    raw = expression_to(expression).SerializeToString()
+    assert expression_from(pb.Expression.FromString(raw), "it") == expression
+
+
+def test_the_enums_know_all_functions_and_columns_and_no_others():
+    assert {name.lower() for name in names_of(pb.Function.DESCRIPTOR).values()} == FUNCTIONS.keys()
+    assert {name.lower() for name in names_of(pb.Column.DESCRIPTOR).values()} == set(VALUE_COLUMNS)
+
+
+def test_the_names_of_enum_values():
+    message = expression_to(call("rsi", HIGH, 14))
+    assert message.function == pb.FUNCTION_RSI
+    assert message.arguments[0].column == pb.COLUMN_HIGH
+    assert message.arguments[1].number == 14
+
+
+NOTHING = pb.Expression()
+
+
+@pytest.mark.parametrize(
+    ("message", "place", "reason"),
+    [
+        (NOTHING, "it", "needs a number, a column or a function"),
+        (pb.Expression(column=pb.COLUMN_UNSPECIFIED), "it", "there is no column 0"),
+        (pb.Expression(column=77), "it", "there is no column 77"),  # type: ignore[arg-type]
+        (pb.Expression(function=pb.FUNCTION_UNSPECIFIED), "it", "there is no function 0"),
+        (pb.Expression(function=999, arguments=[NOTHING]), "it", "there is no function 999"),  # type: ignore[arg-type]
+        (pb.Expression(number=1, arguments=[NOTHING]), "it", "a number takes no arguments"),
+        (pb.Expression(arguments=[expression_to(CLOSE)]), "it", "needs a number, a column or a function"),
+        (
+            pb.Expression(function=pb.FUNCTION_LESS, arguments=[expression_to(CLOSE), NOTHING]),
+            "it.arguments[1]",
+            "needs a number, a column or a function",
+        ),
+        (
+            pb.Expression(
+                function=pb.FUNCTION_NOT,
+                arguments=[pb.Expression(function=pb.FUNCTION_LESS, arguments=[pb.Expression(column=6)])],  # type: ignore[arg-type]
+            ),
+            "it.arguments[0].arguments[0]",
+            "there is no column 6",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_part_that_cannot_be_read_is_named(message, place, reason):
+    with pytest.raises(InvalidInput) as caught:
+        expression_from(message, "it")
+    (violation,) = caught.value.violations
+    assert (violation.field, violation.reason) == (place, reason)
+
+
+def _nested(depth: int) -> pb.Expression:
+    message = expression_to(CLOSE)
+    for _ in range(depth - 1):
+        message = pb.Expression(function=pb.FUNCTION_NEGATE, arguments=[message])
+    return message
+
+
+def test_what_is_nested_too_deeply_is_refused():
+    assert expression_from(_nested(MAX_DEPTH), "it")
+    for depth in (MAX_DEPTH + 1, 90):
+        with pytest.raises(InvalidInput, match=r"^it: is nested deeper than the 32 levels"):
+            expression_from(_nested(depth), "it")
+
+
+def test_protobuf_itself_refuses_what_is_far_too_deep():
+    raw = b""
+    for _ in range(200):
+        raw = b"\x22" + _varint(len(raw)) + raw
+    with pytest.raises(DecodeError):
+        pb.Expression.FromString(raw)
+
+
+def _varint(number: int) -> bytes:
+    return bytes([number]) if number < 128 else bytes([number % 128 + 128, number // 128])
+
+
+def test_what_has_too_many_parts_is_refused():
+    ones = [expression_to(Number(1.0))] * (MAX_NODES - 1)
+    assert expression_from(pb.Expression(function=pb.FUNCTION_ADD, arguments=ones), "it")
+    ones.append(ones[0])
+    with pytest.raises(InvalidInput, match=r"^it: has more than the 200 parts"):
+        expression_from(pb.Expression(function=pb.FUNCTION_ADD, arguments=ones), "it")
