@@ -29,7 +29,7 @@ lint: .venv/installed $(GOOGLEAPIS) breaking
 	$(BIN)/buf format --diff --exit-code protos
 	$(BIN)/python protos/generate.py --check
 
-# Clients keep working: what the last release had is still there. protos/released/README.md says how it is kept.
+# Clients of the last release keep working: nothing of its API is gone or different.
 breaking: .venv/installed $(GOOGLEAPIS)
 	@released=$$(ls protos/released/*.binpb.gz 2> /dev/null); \
 	if [ -z "$$released" ]; then echo "no release yet: there is no API that a change could break"; \
@@ -43,33 +43,19 @@ format: .venv/installed
 protos: .venv/installed
 	$(BIN)/python protos/generate.py
 
-# Needs nothing else of the project: who makes a client in another language needs no .venv.
+# Makers of clients in other languages need this alone, and no .venv.
 googleapis: $(GOOGLEAPIS)
 
-# Keeps the API of this version, in place of the one before.
+# Keeps the API of this version, in place of the one before: protos/released/README.md has all steps of a release.
 release: .venv/installed $(GOOGLEAPIS)
-	@version=$$($(BIN)/python protos/release.py) && rm -f protos/released/*.binpb.gz && \
-	$(BIN)/buf build protos --exclude-source-info --output "protos/released/$$version.binpb.gz"
-
-# The package build makes the stubs too, so an installation is stale when a proto is newer.
-.venv/installed: pyproject.toml constraints.txt $(wildcard protos/*.py) $(wildcard protos/backcast/*/v1/*.proto)
-	@echo "installing into .venv: a minute or two, once"
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --upgrade pip==26.3
-	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	@# The engine's machine code is made now, and not three times at once when services start first.
-	@$(BIN)/python -c 'import services.engine'
-	@touch $@
-
-# Where the other backtesters cannot be installed, the benchmark says so and measures the rest; the next
-# `make bench` tries again.
-.venv/peers: .venv/installed
-	@echo "installing the backtesters that the engine is compared with: a minute, once"
-	@if $(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'; then touch $@; \
-	else echo "NOT INSTALLED, see above: make bench goes on without them"; fi
+	@version=$$($(BIN)/python protos/release.py) && \
+	$(BIN)/buf build protos --exclude-source-info --output build/released.binpb.gz && \
+	rm -f protos/released/*.binpb.gz && \
+	mv build/released.binpb.gz "protos/released/$$version.binpb.gz" && echo "protos/released/$$version.binpb.gz"
 
 $(GOOGLEAPIS): constraints.txt
-	@$(PYTHON) -m pip install --quiet --root-user-action ignore --no-deps --no-compile --upgrade \
+	@python=$(PYTHON); if [ -x $(BIN)/python ]; then python=$(BIN)/python; fi; \
+	$$python -m pip install --quiet --root-user-action ignore --no-deps --no-compile --upgrade \
 		--constraint constraints.txt --target build/googleapis-package googleapis-common-protos
 	@mkdir -p $(@D)
 	@cp build/googleapis-package/google/rpc/status.proto build/googleapis-package/google/rpc/error_details.proto $(@D)
