@@ -42,7 +42,8 @@ def reference(descriptors: FileDescriptorSet) -> str:
     The descriptors need their source info, as comments are there.
     """
     packages: dict[str, list[_File]] = {}
-    for file in descriptors.file:
+    # protoc's own order follows the imports, and changes with them.
+    for file in sorted(descriptors.file, key=lambda file: file.name):
         if file.package.startswith("backcast."):
             packages.setdefault(file.package, []).append(_File(file))
     order = sorted(packages, key=lambda package: (_RANK.get(package.split(".")[1], 1), package))
