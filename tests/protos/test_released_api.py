@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from google.rpc import error_details_pb2, status_pb2
 
 PROJECT = Path(__file__).parents[2]
 
@@ -20,6 +21,11 @@ class Project:
             shutil.copy(PROJECT / name, folder)
         ignored = shutil.ignore_patterns("__pycache__", "*.binpb.gz")
         shutil.copytree(PROJECT / "protos", folder / "protos", ignore=ignored)
+        # As `make googleapis` would fetch them.
+        googleapis = folder / "build" / "googleapis" / "google" / "rpc"
+        googleapis.mkdir(parents=True)
+        for module in (status_pb2, error_details_pb2):
+            shutil.copy(module.__file__.replace("_pb2.py", ".proto"), googleapis)
         (folder / ".venv").mkdir()
         (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
         (folder / ".venv" / "installed").touch()
