@@ -3,7 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench lint format protos clean
+# Google's protos that ours import are in no commit, as they are not ours.
+GOOGLEAPIS := build/googleapis/google/rpc/status.proto
+
+.PHONY: demo test bench lint breaking format protos googleapis release clean
 
 demo: .venv/installed
 	@$(BIN)/backcast demo
@@ -17,7 +20,7 @@ bench: .venv/installed .venv/peers
 	$(BIN)/python -m tests.bench.candles
 	$(BIN)/python -m tests.bench.engine
 
-lint: .venv/installed build/googleapis/google/rpc/status.proto
+lint: .venv/installed $(GOOGLEAPIS) breaking
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy services
@@ -25,6 +28,12 @@ lint: .venv/installed build/googleapis/google/rpc/status.proto
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
 	$(BIN)/python protos/generate.py --check
+
+# Clients of the last release keep working: nothing of its API is gone or different.
+breaking: .venv/installed $(GOOGLEAPIS)
+	@released=$$(ls protos/released/*.binpb.gz 2> /dev/null); \
+	if [ -z "$$released" ]; then echo "no release yet: there is no API that a change could break"; \
+	else echo "buf breaking: against $$released"; $(BIN)/buf breaking protos --against "$$released"; fi
 
 format: .venv/installed
 	$(BIN)/ruff format .
@@ -34,27 +43,23 @@ format: .venv/installed
 protos: .venv/installed
 	$(BIN)/python protos/generate.py
 
-# The package build makes the stubs too, so an installation is stale when a proto is newer.
-.venv/installed: pyproject.toml constraints.txt $(wildcard protos/*.py) $(wildcard protos/backcast/*/v1/*.proto)
-	@echo "installing into .venv: a minute or two, once"
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --upgrade pip==26.3
-	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	@# The engine's machine code is made now, and not three times at once when services start first.
-	@$(BIN)/python -c 'import services.engine'
+# Makers of clients in other languages need this alone, and no .venv.
+googleapis: $(GOOGLEAPIS)
+
+# Keeps the API of this version, in place of the one before: protos/released/README.md has all steps of a release.
+release: .venv/installed $(GOOGLEAPIS)
+	@version=$$($(BIN)/python protos/release.py) && \
+	$(BIN)/buf build protos --exclude-source-info --output build/released.binpb.gz && \
+	rm -f protos/released/*.binpb.gz && \
+	mv build/released.binpb.gz "protos/released/$$version.binpb.gz" && echo "protos/released/$$version.binpb.gz"
+
+$(GOOGLEAPIS): constraints.txt
+	@python=$(PYTHON); if [ -x $(BIN)/python ]; then python=$(BIN)/python; fi; \
+	$$python -m pip install --quiet --root-user-action ignore --no-deps --no-compile --upgrade \
+		--constraint constraints.txt --target build/googleapis-package googleapis-common-protos
+	@mkdir -p $(@D)
+	@cp build/googleapis-package/google/rpc/status.proto build/googleapis-package/google/rpc/error_details.proto $(@D)
 	@touch $@
-
-# Where the other backtesters cannot be installed, the benchmark says so and measures the rest; the next
-# `make bench` tries again.
-.venv/peers: .venv/installed
-	@echo "installing the backtesters that the engine is compared with: a minute, once"
-	@if $(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'; then touch $@; \
-	else echo "NOT INSTALLED, see above: make bench goes on without them"; fi
-
-# buf reads it from here: it is in no commit, as it is not ours.
-build/googleapis/google/rpc/status.proto: .venv/installed
-	mkdir -p $(@D)
-	cp "$$($(BIN)/python -c 'from google.rpc import status_pb2; print(status_pb2.__file__)' | sed s/_pb2.py/.proto/)" $@
 
 clean:
 	rm -rf .venv build services/stubs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,7 +1,7 @@
-"""Makes the Python stubs of every .proto file here; the package build and `make protos` both call it.
+"""Makes what is generated from the .proto files here: the Python stubs and the API reference.
 
-`python protos/generate.py` writes them to services/stubs; with `--check` it writes nothing and fails
-where what is there differs from what it would write.
+`python protos/generate.py` writes services/stubs and docs/api.md; with `--check` it writes nothing and fails
+where what is there differs from what it would write. The package build makes the stubs alone.
 """
 
 import filecmp
@@ -12,43 +12,53 @@ import tempfile
 from pathlib import Path
 
 import grpc_tools
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import status_pb2
 from grpc_tools import protoc
+from reference import reference
 
 PROTOS = Path(__file__).resolve().parent
 STUBS = PROTOS.parent / "services" / "stubs"
+REFERENCE = PROTOS.parent / "docs" / "api.md"
 
 
-def generate(target: Path) -> None:
-    """Write messages, services and their type stubs to `target`, in place of what is there."""
+def compile_protos(*outputs: str) -> None:
+    """Run protoc on every .proto file here, with these of its options."""
     googleapis = Path(status_pb2.__file__).parents[2]
     well_known = Path(grpc_tools.__file__).parent / "_proto"
     sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
     # protoc looks for its plugins on PATH; they stand beside this Python, activated or not.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    if protoc.main(["protoc", f"-I{PROTOS}", f"-I{googleapis}", f"-I{well_known}", *outputs, *sources]) != 0:
+        raise SystemExit("protoc failed: see its messages above")
+
+
+def generate(target: Path) -> None:
+    """Write messages, services and their type stubs to `target`, in place of what is there."""
     with tempfile.TemporaryDirectory() as temporary:
         # A folder within it, as the temporary one can be read by its owner only, and copies would be too.
         folder = Path(temporary) / "stubs"
         folder.mkdir()
-        arguments = [
-            "protoc",
-            f"-I{PROTOS}",
-            f"-I{googleapis}",
-            f"-I{well_known}",
+        compile_protos(
             f"--python_out={folder}",
             f"--grpc_python_out={folder}",
             f"--mypy_out=quiet:{folder}",
             f"--mypy_grpc_out=quiet:{folder}",
-            *sources,
-        ]
-        if protoc.main(arguments) != 0:
-            raise SystemExit("protoc failed: see its messages above")
+        )
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(folder, target)
 
 
+def reference_page() -> str:
+    """Return the API reference of the protos, as Markdown."""
+    with tempfile.TemporaryDirectory() as temporary:
+        descriptors = Path(temporary) / "descriptors"
+        compile_protos("--include_source_info", f"--descriptor_set_out={descriptors}")
+        return reference(FileDescriptorSet.FromString(descriptors.read_bytes()))
+
+
 def stale_files() -> list[str]:
-    """Name the stubs that are missing, left over or different from what the protos make."""
+    """Return the names of the stubs that are missing, left over or different from what the protos make."""
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder) / "stubs"
         generate(fresh)
@@ -59,12 +69,17 @@ def stale_files() -> list[str]:
             if path.suffix in {".py", ".pyi"}
         }
         _, different, missing = filecmp.cmpfiles(fresh, STUBS, sorted(names), shallow=False)
-        return different + missing
+    return different + missing
 
 
 if __name__ == "__main__":
+    page = reference_page()
     if sys.argv[1:] == ["--check"]:
-        if stale := stale_files():
-            raise SystemExit(f"stale stubs, run `make protos`: {', '.join(stale)}")
+        stale = stale_files()
+        if not REFERENCE.exists() or REFERENCE.read_text() != page:
+            stale.append(str(REFERENCE.relative_to(PROTOS.parent)))
+        if stale:
+            raise SystemExit(f"stale, run `make protos`: {', '.join(stale)}")
     else:
         generate(STUBS)
+        REFERENCE.write_text(page)

@@ -58,6 +58,23 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"backcast {version('backcast')}")
+        raise typer.Exit
+
+
+@app.callback()
+def backcast(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
 @app.command()
 @takes_groups
 def run(
