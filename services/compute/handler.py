@@ -23,7 +23,7 @@ from services.wire.paging import MAX_SYMBOLS
 
 
 class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
-    """Runs backtests."""
+    """Runs backtests and sweeps for the gateway."""
 
     def __init__(self, runner: TaskRunner) -> None:
         self._runner = runner
