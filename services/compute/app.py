@@ -1,4 +1,4 @@
-"""The compute service: runs backtests in a pool of processes, or on a Dask cluster."""
+"""The compute service's process: its server, and its workers in a pool of processes or a Dask cluster."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,14 +8,12 @@ from functools import partial
 from backcast.compute.v1 import compute_service_pb2, compute_service_pb2_grpc
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.compute.candles.column_files import ColumnFiles
-from services.compute.candles.column_provider import ColumnSupply
-from services.compute.candles.served import ServedSupply
+from services.compute.candles.column_provider import ColumnProvider
+from services.compute.candles.remote import RemoteProvider
 from services.compute.candles.source import CandleSource
 from services.compute.handler import ComputeHandler
 from services.compute.metrics import watch_pool
-from services.compute.tasks.backtests import Backtester
 from services.compute.tasks.runner import TaskRunner
-from services.compute.tasks.sweeps import Sweeper
 from services.compute.workers.dask_cluster import DaskCluster
 from services.compute.workers.pool import WorkerPool
 from services.rpc.access import services_only
@@ -32,7 +30,7 @@ async def run(settings: Settings) -> None:
     """Start the workers, then serve until told to stop."""
     access = services_only(settings)
     async with observed("compute", settings), _task_runner(settings) as runner:
-        handler = ComputeHandler(Backtester(runner), Sweeper(runner))
+        handler = ComputeHandler(runner)
         await serve(
             settings,
             settings.compute_port,
@@ -50,7 +48,7 @@ async def run(settings: Settings) -> None:
 async def _task_runner(settings: Settings) -> AsyncIterator[TaskRunner]:
     if settings.dask_scheduler:
         async with DaskCluster(settings.dask_scheduler) as cluster:
-            yield TaskRunner(cluster, ServedSupply(settings.data))
+            yield TaskRunner(cluster, RemoteProvider(settings.data))
     else:
         async with (
             WorkerPool(settings.compute_workers, settings.task_limit_s) as pool,
@@ -59,4 +57,4 @@ async def _task_runner(settings: Settings) -> AsyncIterator[TaskRunner]:
             files = ColumnFiles(settings.column_dir, settings.column_dir_max_gb)
             await asyncio.to_thread(files.tidy)
             watch_pool(pool)
-            yield TaskRunner(pool, ColumnSupply(files, CandleSource(MarketDataServiceStub(channel))))
+            yield TaskRunner(pool, ColumnProvider(files, CandleSource(MarketDataServiceStub(channel))))

@@ -1,22 +1,20 @@
-"""backcast.compute.v1.ComputeService: parses, calls, answers."""
+"""The handler of backcast.compute.v1.ComputeService: parses requests, runs their jobs, streams outcomes."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1 import compute_service_pb2_grpc
-from services.compute.candles.location import CryptoData
+from services.compute.candles.location import DataVersion
 from services.compute.messages.results import result_message
-from services.compute.messages.sweeps import sweep_job, sweep_response
+from services.compute.messages.sweeps import job_of_sweep, sweep_response
 from services.compute.metrics import count_backtest, count_chunk
-from services.compute.tasks.backtest import Backtest
-from services.compute.tasks.backtests import Backtester, BacktestJob
-from services.compute.tasks.runner import Outcome
-from services.compute.tasks.sweeps import Sweeper
+from services.compute.tasks.jobs import Job, backtest_job
+from services.compute.tasks.runner import Outcome, TaskRunner
 from services.domain.errors import BackcastError, InvalidInput
 from services.domain.symbols import canonical_symbol
 from services.domain.times import EARLIEST_S, LATEST_S
-from services.engine import Window
+from services.engine import Backtest, Window
 from services.engine.curves import FEWEST_POINTS
 from services.rpc.status import status_of
 from services.wire.backtests import detail_from, execution_from, strategy_from
@@ -25,17 +23,16 @@ from services.wire.paging import MAX_SYMBOLS
 
 
 class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
-    """Runs backtests."""
+    """Runs backtests and sweeps for the gateway."""
 
-    def __init__(self, backtester: Backtester, sweeper: Sweeper) -> None:
-        self._backtester = backtester
-        self._sweeper = sweeper
+    def __init__(self, runner: TaskRunner) -> None:
+        self._runner = runner
 
     async def ComputeBacktests(  # noqa: N802  # the RPC's name
         self, request: pb.ComputeBacktestsRequest, context: object
     ) -> AsyncGenerator[pb.ComputeBacktestsResponse]:
         """Stream each crypto's outcome as it completes."""
-        async with aclosing(self._backtester.run(_job(request))) as outcomes:
+        async with aclosing(self._runner.run(_job(request))) as outcomes:
             async for outcome in outcomes:
                 count_backtest(outcome.result)
                 yield _response(outcome)
@@ -44,13 +41,13 @@ class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
         self, request: pb.ComputeSweepRequest, context: object
     ) -> AsyncGenerator[pb.ComputeSweepResponse]:
         """Stream each chunk's figures as they complete."""
-        async with aclosing(self._sweeper.run(sweep_job(request))) as outcomes:
+        async with aclosing(self._runner.run(await job_of_sweep(request))) as outcomes:
             async for outcome in outcomes:
                 count_chunk(outcome.result)
                 yield sweep_response(outcome)
 
 
-def _job(request: pb.ComputeBacktestsRequest) -> BacktestJob:
+def _job(request: pb.ComputeBacktestsRequest) -> Job:
     if not 0 < len(request.cryptos) <= MAX_SYMBOLS:
         raise InvalidInput.of("cryptos", f"from 1 to {MAX_SYMBOLS} are needed, not {len(request.cryptos)}")
     window = Window(request.start_time.seconds, request.end_time.seconds)
@@ -61,9 +58,9 @@ def _job(request: pb.ComputeBacktestsRequest) -> BacktestJob:
     strategy, execution = strategy_from(request.strategy), execution_from(request.execution)
     if violations := strategy.violations() + execution.violations():
         raise InvalidInput(*violations)
-    return BacktestJob(
-        cryptos=_cryptos(request),
-        backtest=Backtest(
+    return backtest_job(
+        _cryptos(request),
+        Backtest(
             strategy=strategy,
             interval=interval_from(request.interval),
             window=window,
@@ -74,14 +71,14 @@ def _job(request: pb.ComputeBacktestsRequest) -> BacktestJob:
     )
 
 
-def _cryptos(request: pb.ComputeBacktestsRequest) -> list[CryptoData]:
-    cryptos: dict[str, CryptoData] = {}
+def _cryptos(request: pb.ComputeBacktestsRequest) -> list[DataVersion]:
+    cryptos: dict[str, DataVersion] = {}
     for index, crypto in enumerate(request.cryptos):
         field = f"cryptos[{index}].symbol"
         symbol = canonical_symbol(crypto.symbol, field)
         if symbol in cryptos:
             raise InvalidInput.of(field, f"{symbol} is there twice")
-        cryptos[symbol] = CryptoData(symbol, crypto.fingerprint)
+        cryptos[symbol] = DataVersion(symbol, crypto.fingerprint)
     return list(cryptos.values())
 
 

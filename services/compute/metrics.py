@@ -1,4 +1,4 @@
-"""The compute service's metrics: its backtests, and its pool of workers."""
+"""The compute service's metrics of its backtests and its pool of workers."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -18,18 +18,18 @@ BACKTESTS = Counter(
     ["method", "code"],
 )
 
-# What there is from the beginning on: the first increase of a series that appears with it is not seen.
+# Series exist from the start: a rate does not see the first increase of a series that appears with it.
 for _method in ("ComputeBacktests", "ComputeSweep"):
     BACKTESTS.labels(_method, "OK")
 
 
 def count_backtest(result: object) -> None:
-    """Count a backtest that came to `result`, or to an error."""
+    """Count a backtest by its result, which may be an error."""
     BACKTESTS.labels("ComputeBacktests", _code(result)).inc()
 
 
 def count_chunk(result: ChunkFigures | BackcastError) -> None:
-    """Count the backtests of a sweep's chunk; one that could not be done at all counts as one."""
+    """Count the backtests of a sweep's chunk; a chunk that failed as a whole counts as one."""
     if isinstance(result, BackcastError):
         BACKTESTS.labels("ComputeSweep", _code(result)).inc()
         return
@@ -46,7 +46,7 @@ def _code(result: object) -> str:
 
 
 class Pool(Protocol):
-    """What a pool of workers tells of itself."""
+    """A pool of workers, as its metrics see it."""
 
     @property
     def size(self) -> int:
@@ -54,7 +54,7 @@ class Pool(Protocol):
 
     @property
     def busy(self) -> int:
-        """How many are at a call."""
+        """How many workers run a call."""
 
     @property
     def waiting(self) -> int:
@@ -72,7 +72,7 @@ class _PoolCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         pool = self._pool
         yield GaugeMetricFamily("backcast_workers", "Worker processes that there should be.", pool.size)
-        yield GaugeMetricFamily("backcast_workers_busy", "Worker processes that are at a task.", pool.busy)
+        yield GaugeMetricFamily("backcast_workers_busy", "Worker processes that run a task.", pool.busy)
         yield GaugeMetricFamily(
             "backcast_compute_calls_waiting", "Calls of workers that wait for one.", pool.waiting
         )
@@ -80,5 +80,5 @@ class _PoolCollector(Collector):
 
 
 def watch_pool(pool: Pool) -> None:
-    """Show what `pool` tells of itself from any thread."""
+    """Export the metrics of `pool`, which are read from any thread."""
     REGISTRY.register(_PoolCollector(pool))

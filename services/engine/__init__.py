@@ -4,7 +4,7 @@
 `strategies` (signals), `execution` and `simulation` (fills), `parts` (breaks), and `metrics` (figures).
 """
 
-from services.engine.backtest import TradedWindow, columns_of, metrics_of, run_backtest
+from services.engine.backtest import Backtest, TradedWindow, columns_of, metrics_of, run_backtest
 from services.engine.execution import (
     BreakRule,
     Direction,
@@ -35,6 +35,7 @@ __all__ = [
     "ENGINE_VERSION",
     "METRIC_NAMES",
     "STRATEGIES",
+    "Backtest",
     "BacktestResult",
     "BreakRule",
     "Coverage",

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,26 +34,37 @@ _YEAR_S = 365 * 86_400
 _ROUNDING = 1e-14
 
 
-def run_backtest(
-    history: History,
-    strategy: Strategy,
-    interval: Interval,
-    window: Window,
-    execution: Execution,
-    detail: Detail = Detail.METRICS,
-    curve_points: int = 0,
-) -> BacktestResult:
-    """Backtest `strategy` in `window` on a crypto's history of candles of length `interval`.
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """A backtest in every respect but the crypto: what a run, a cached result and a worker's task are of.
+
+    An equity curve has at most `curve_points` points (0: all, else at least curves.FEWEST_POINTS).
+    """
+
+    strategy: Strategy
+    interval: Interval
+    window: Window
+    execution: Execution
+    detail: Detail = Detail.METRICS
+    curve_points: int = 0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of candles that it reads; see `columns_of`."""
+        return columns_of(self.strategy, self.execution, self.detail)
+
+
+def run_backtest(history: History, backtest: Backtest) -> BacktestResult:
+    """Run `backtest` on a crypto's history of candles of length `backtest.interval`.
 
     Indicators are computed over the window and as many candles before it as the strategy asks for and the
     history has; there is no trade in that warm-up, and equity starts at the window's first candle. Breaks cut
-    the window into parts, as docs/backtests.md says. Columns that are not in `columns_of(strategy, execution,
-    detail)` may be empty. An equity curve has at most `curve_points` points (0: all, else at least
-    curves.FEWEST_POINTS). Raises NotFound where the window has no candle, Refused where no part has as many
-    candles as an indicator needs, or where prices are so extreme that the equity or a trade is beyond the
-    numbers of a float64.
+    the window into parts, as docs/backtests.md says. Columns that are not in `backtest.columns` may be empty.
+    Raises NotFound where the window has no candle, Refused where no part has as many candles as an indicator
+    needs, or where prices are so extreme that the equity or a trade is beyond the numbers of a float64.
     """
-    return TradedWindow(history, interval, window, execution).result(strategy, detail, curve_points)
+    traded = TradedWindow(history, backtest.interval, backtest.window, backtest.execution)
+    return traded.result(backtest.strategy, backtest.detail, backtest.curve_points)
 
 
 def columns_of(strategy: Strategy, execution: Execution, detail: Detail = Detail.METRICS) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The gateway: caches results, and streams them to clients."""
+"""The gateway's process: connects the services and the cache to the handlers, and serves them."""
 
 from functools import partial
 
@@ -14,9 +14,10 @@ from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServic
 from services.gateway.api.backtest_handler import BacktestHandler
 from services.gateway.api.market_data_proxy import add_proxy_to
 from services.gateway.api.run_handler import RunHandler
-from services.gateway.auth.access import gateway_access
+from services.gateway.auth.authentication import gateway_access
 from services.gateway.cache.connection import CacheServer
-from services.gateway.cache.result_store import ResultStore
+from services.gateway.cache.result_cache import ResultCache
+from services.gateway.cache.single_flight import SingleFlight
 from services.gateway.metrics import watch_runs
 from services.gateway.runs.admission import Admission, Limits
 from services.gateway.runs.registry import RunRegistry
@@ -38,7 +39,8 @@ async def run(settings: Settings) -> None:
     """Serve until told to stop."""
     access = gateway_access(settings)
     credentials = channel_credentials(settings)
-    cache = CacheServer(settings.required("redis_url"))
+    cache_server = CacheServer(settings.required("redis_url"))
+    cache = ResultCache(cache_server)
     registry = RunRegistry(settings.runs_kept_s)
     admission = Admission(_limits(settings))
     watch_runs(lambda: admission.runs, lambda: admission.backtests)
@@ -51,7 +53,8 @@ async def run(settings: Settings) -> None:
             backtests = BacktestHandler(
                 Market(MarketDataServiceStub(data)),
                 ComputeClient(ComputeServiceStub(compute)),
-                ResultStore.on(cache),
+                cache,
+                SingleFlight(cache_server, cache),
                 RunStarter(registry, admission),
             )
             runs = RunHandler(registry)
@@ -73,7 +76,7 @@ async def run(settings: Settings) -> None:
                 access,
             )
     finally:
-        await cache.close()
+        await cache_server.close()
 
 
 def _limits(settings: Settings) -> Limits:

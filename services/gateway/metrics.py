@@ -1,4 +1,4 @@
-"""The gateway's metrics: what its runs came to."""
+"""The gateway's metrics of its runs and their results."""
 
 from collections.abc import Callable
 
@@ -8,28 +8,28 @@ from services.telemetry.metrics import SECONDS
 
 RUNS = Counter(
     "backcast_runs_total",
-    "Runs, sweeps and single backtests by their end: completed, cancelled, left, or what they failed of.",
+    "Runs (sweeps too) by outcome: completed, cancelled, paused, or the error of a failed run.",
     ["method", "outcome"],
 )
 RUN_PHASE = Histogram(
     "backcast_run_phase_seconds",
-    "Phases of runs: plan and cache (how long), first_result and total (since the request's arrival).",
+    "Seconds of phases of runs: plan and cache; first_result and total since the request's arrival.",
     ["method", "phase"],
     buckets=SECONDS,
 )
 RESULTS = Counter(
     "backcast_results_total",
-    "Results of backtests, by source: cache, computed, or shared with another run that wanted the same.",
+    "Results of backtests by source: cache, computed, or shared (computed for another run at the same time).",
     ["method", "source"],
 )
-FAILURES = Counter("backcast_result_failures_total", "Backtests of runs that have no result.", ["method"])
-RUNS_IN_PROGRESS = Gauge("backcast_runs_in_progress", "Runs under way, sweeps included.")
-BACKTESTS_IN_PROGRESS = Gauge("backcast_backtests_in_progress", "Backtests that runs under way count for.")
+FAILURES = Counter("backcast_result_failures_total", "Backtests of runs that failed.", ["method"])
+RUNS_IN_PROGRESS = Gauge("backcast_runs_in_progress", "Runs and sweeps under way.")
+BACKTESTS_IN_PROGRESS = Gauge("backcast_backtests_in_progress", "Backtests of the runs under way.")
 
-# What there is from the beginning on: the first increase of a series that appears with it is not seen.
+# Series exist from the start: a rate does not see the first increase of a series that appears with it.
 for _method in ("RunBacktests", "GetBacktest", "SweepBacktests"):
     FAILURES.labels(_method)
-    for _outcome in ("completed", "cancelled", "left"):
+    for _outcome in ("completed", "cancelled", "paused"):
         RUNS.labels(_method, _outcome)
     for _source in ("cache", "computed", "shared"):
         RESULTS.labels(_method, _source)
@@ -38,6 +38,6 @@ for _method in ("RunBacktests", "GetBacktest", "SweepBacktests"):
 
 
 def watch_runs(runs: Callable[[], int], backtests: Callable[[], int]) -> None:
-    """Show how many runs are under way, and their backtests, as these tell from any thread."""
+    """Export how many runs and backtests are under way; both are called from any thread."""
     RUNS_IN_PROGRESS.set_function(runs)
     BACKTESTS_IN_PROGRESS.set_function(backtests)

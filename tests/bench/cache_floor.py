@@ -13,7 +13,7 @@ _RESULTS = "backcast:result:*"
 async def cached_values(cache: Redis) -> dict[bytes, bytes]:
     """Return the results of one run, by their keys; which run's they are makes no difference."""
     found = [key async for key in cache.scan_iter(_RESULTS, count=1000)]
-    keys = [key for key in found if not key.endswith(b":claim")][:CRYPTO_COUNT]
+    keys = [key for key in found if not key.endswith(b":lease")][:CRYPTO_COUNT]
     return dict(zip(keys, await cache.mget(keys), strict=True))
 
 

@@ -14,7 +14,7 @@ from services.domain.breaks import Break
 from services.domain.candles import Candles
 from services.domain.history import History
 from services.domain.interval import Interval
-from services.engine import Detail, Direction, Execution, FillTime, Strategy, Window, run_backtest
+from services.engine import Backtest, Detail, Direction, Execution, FillTime, Strategy, Window, run_backtest
 from services.engine.rules import Evaluation, Rules
 from services.engine.rules.nodes import CLOSE
 from services.engine.strategies import Signals
@@ -46,7 +46,7 @@ class Seer(Strategy):
 def result(strategy, end_s=END_S, execution=None):
     window = Window(START_S, end_s)
     found = run_backtest(
-        History(CANDLES), strategy, Interval.HOUR_1, window, execution or Execution(), Detail.EQUITY
+        History(CANDLES), Backtest(strategy, Interval.HOUR_1, window, execution or Execution(), Detail.EQUITY)
     )
     return result_message("A", "1", found)
 
@@ -130,7 +130,7 @@ BREAK = Break(int(RELISTED.open_time_s[199]), int(RELISTED.open_time_s[200]), 1.
 
 def broken_result(strategy, end_s, execution, breaks=(BREAK,)):
     history, window = History(RELISTED, breaks), Window(START_S, end_s)
-    found = run_backtest(history, strategy, Interval.HOUR_1, window, execution, Detail.EQUITY)
+    found = run_backtest(history, Backtest(strategy, Interval.HOUR_1, window, execution, Detail.EQUITY))
     return result_message("A", "1", found)
 
 
@@ -171,7 +171,8 @@ def test_daily_candles_with_ends_within_a_day():
             "A",
             "1",
             run_backtest(
-                history, BuyAndHold(), Interval.DAY_1, Window(START_S, end_s), Execution(), Detail.EQUITY
+                history,
+                Backtest(BuyAndHold(), Interval.DAY_1, Window(START_S, end_s), Execution(), Detail.EQUITY),
             ),
         )
         for end_s in range(START_S + 3600, START_S + 32 * 86_400, 5 * 3600)

@@ -3,39 +3,39 @@
 from collections.abc import AsyncGenerator, Callable, Iterable
 from pathlib import Path
 
-from services.compute.candles.location import CandlePlace, CryptoData
+from services.compute.candles.location import CandleLocation, DataVersion
 from services.compute.candles.stored import StoredCandles
-from services.compute.workers.candle_tasks import Task
+from services.compute.tasks.batch import Task
 from services.domain.errors import BackcastError
 from services.domain.interval import Interval
 from tests.candle_making import random_candles
 
 
-def cryptos(count: int) -> list[CryptoData]:
-    return [CryptoData(f"C{number}USDT", str(number)) for number in range(count)]
+def cryptos(count: int) -> list[DataVersion]:
+    return [DataVersion(f"C{number}USDT", str(number)) for number in range(count)]
 
 
 class Supply:
     """Has candles of every crypto but of those in `errors`; those in `gone` are there at the n-th asking."""
 
-    def __init__(self, folder: Path, cryptos: Iterable[CryptoData]) -> None:
+    def __init__(self, folder: Path, cryptos: Iterable[DataVersion]) -> None:
         self.folder = folder
         self.candles = {data: random_candles(seed, 1000 + seed) for seed, data in enumerate(cryptos)}
-        self.errors: dict[CryptoData, BackcastError] = {}
-        self.gone: dict[CryptoData, int] = {}
+        self.errors: dict[DataVersion, BackcastError] = {}
+        self.gone: dict[DataVersion, int] = {}
 
-    def failing(self, reason: BackcastError, tasks: list[Task]) -> Callable[[CryptoData], list[Task]]:
+    def failing(self, reason: BackcastError, tasks: list[Task]) -> Callable[[DataVersion], list[Task]]:
         """From the first crypto's tasks on, nothing more can be brought."""
 
-        def tasks_of(data: CryptoData) -> list[Task]:
+        def tasks_of(data: DataVersion) -> list[Task]:
             self.errors[data] = reason
             return tasks
 
         return tasks_of
 
     async def columns(
-        self, cryptos: list[CryptoData], interval: Interval, columns: tuple[str, ...]
-    ) -> AsyncGenerator[tuple[CryptoData, CandlePlace | BackcastError]]:
+        self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...]
+    ) -> AsyncGenerator[tuple[DataVersion, CandleLocation | BackcastError]]:
         for data in cryptos:
             stored = StoredCandles(self.folder, data, interval, columns)
             self.gone[data] = self.gone.get(data, 0) - 1

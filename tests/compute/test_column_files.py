@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from services.compute.candles.column_files import ColumnFiles
-from services.compute.candles.location import CryptoData
+from services.compute.candles.location import DataVersion
 from services.compute.candles.stored import NO_PARTIAL, UNFINISHED, StoredCandles
 from services.domain.breaks import Break
 from services.domain.candles import VALUE_COLUMNS, Candles
@@ -52,7 +52,7 @@ def put(
     partial: PartialCandles = NO_PARTIAL,
 ) -> StoredCandles:
     """Write what a run that misses these columns would have fetched."""
-    data = CryptoData(symbol, fingerprint)
+    data = DataVersion(symbol, fingerprint)
     (missing,) = files.missing([data], HOUR, columns)
     blocks = [candles[:600], candles[600:]]
     files.write(missing, HOUR, fingerprint, unchanged_before_s, blocks, breaks, partial)
@@ -90,7 +90,7 @@ def test_breaks_and_partial_candles_are_kept_with_the_times(
     files: ColumnFiles, breaks: tuple[Break, ...], partial: PartialCandles
 ) -> None:
     data, found = put(files, "AUSDT", "1", breaks=breaks, partial=partial).load()
-    assert (data, found.breaks) == (CryptoData("AUSDT", "1"), breaks)
+    assert (data, found.breaks) == (DataVersion("AUSDT", "1"), breaks)
     assert_same_partial(found.partial, partial)
     assert found.candles.open_time_s.tobytes() == CANDLES.open_time_s.tobytes()
     assert found.candles.close.tobytes() == CANDLES.close.tobytes()
@@ -114,23 +114,23 @@ def test_files_of_an_earlier_version_are_not_used_though_the_fingerprint_is_the_
     stored.path("history").unlink()
     assert not stored.use()
     for fingerprint in ("1", "2"):
-        (missing,) = files.missing([CryptoData("AUSDT", fingerprint)], HOUR, CLOSE)
+        (missing,) = files.missing([DataVersion("AUSDT", fingerprint)], HOUR, CLOSE)
         assert (missing.columns, missing.older_fingerprint) == (CLOSE, "")
     files.tidy()
     assert names(stored.folder) == set()
 
 
 def test_only_what_is_missing_is_asked_for(files: ColumnFiles) -> None:
-    data = CryptoData("AUSDT", "1")
+    data = DataVersion("AUSDT", "1")
     put(files, "AUSDT", "1", ("open", "close"))
     (missing,) = files.missing([data], HOUR, ("high", "close"))
     assert (missing.columns, missing.older_fingerprint) == (("high",), "")
-    (missing,) = files.missing([CryptoData("AUSDT", "2")], HOUR, ("close",))
+    (missing,) = files.missing([DataVersion("AUSDT", "2")], HOUR, ("close",))
     assert (missing.columns, missing.older_fingerprint) == (("close",), "1")
-    for other in (CryptoData("AUSDT2", "1"), CryptoData("A", "1")):
+    for other in (DataVersion("AUSDT2", "1"), DataVersion("A", "1")):
         (missing,) = files.missing([other], HOUR, ("close",))
         assert missing.older_fingerprint == ""
-    (missing,) = files.missing([CryptoData("AUSDT", "2")], Interval.DAY_1, ("close",))
+    (missing,) = files.missing([DataVersion("AUSDT", "2")], Interval.DAY_1, ("close",))
     assert missing.older_fingerprint == ""
 
 
@@ -160,7 +160,7 @@ def test_other_cryptos_and_intervals_are_not_superseded(files: ColumnFiles) -> N
 def test_columns_that_only_older_data_has_stay_for_the_next_run(files: ColumnFiles) -> None:
     put(files, "AUSDT", "1", ("high", "close"))
     put(files, "AUSDT", "2", CLOSE)
-    (missing,) = files.missing([CryptoData("AUSDT", "2")], HOUR, ("high", "close"))
+    (missing,) = files.missing([DataVersion("AUSDT", "2")], HOUR, ("high", "close"))
     assert (missing.columns, missing.older_fingerprint) == (("high",), "1")
     new = random_candles(2, 1000)
     high = put(files, "AUSDT", "2", ("high",), new[700:], LATER_S).map().candles.high
@@ -204,7 +204,7 @@ def test_damaged_older_data_is_not_built_upon(files: ColumnFiles) -> None:
     os.truncate(old.path("close"), SIZE // 2 // 8 * 8)
     with pytest.raises(FileNotFoundError):
         put(files, "AUSDT", "2", CLOSE, CANDLES[700:], LATER_S)
-    (missing,) = files.missing([CryptoData("AUSDT", "2")], HOUR, CLOSE)
+    (missing,) = files.missing([DataVersion("AUSDT", "2")], HOUR, CLOSE)
     assert missing.older_fingerprint == ""
 
 
@@ -225,7 +225,7 @@ def test_two_processes_share_a_folder_that_is_deleted_now_and_then(tmp_path: Pat
         while not written.is_set():
             for fingerprint, candles in versions.items():
                 with suppress(FileNotFoundError):
-                    mapped = files.stored(CryptoData("AUSDT", fingerprint), HOUR, CLOSE).map().candles
+                    mapped = files.stored(DataVersion("AUSDT", fingerprint), HOUR, CLOSE).map().candles
                     assert mapped.close.tobytes() == candles.close.tobytes()
 
     def delete() -> None:
@@ -289,7 +289,7 @@ def test_leftovers_and_files_of_earlier_versions_are_swept_and_nothing_else(tmp_
 def test_there_need_not_be_a_folder(tmp_path: Path) -> None:
     files = ColumnFiles(tmp_path / "nowhere", 1.0)
     files.tidy()
-    assert files.missing([CryptoData("AUSDT", "1")], HOUR, VALUE_COLUMNS)[0].columns == VALUE_COLUMNS
+    assert files.missing([DataVersion("AUSDT", "1")], HOUR, VALUE_COLUMNS)[0].columns == VALUE_COLUMNS
 
 
 def test_a_folder_that_cannot_be_is_one_clear_error(tmp_path: Path) -> None:

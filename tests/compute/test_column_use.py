@@ -8,7 +8,7 @@ import pytest
 from services.domain.candles import VALUE_COLUMNS
 from services.domain.history import History
 from services.domain.interval import Interval
-from services.engine import STRATEGIES, Detail, Execution, Window, columns_of, run_backtest
+from services.engine import STRATEGIES, Backtest, Detail, Execution, Window, columns_of, run_backtest
 from services.engine.rules.nodes import VOLUME, call
 from services.engine.strategies.custom_rules import CustomRules
 from tests.candle_making import START_S, random_candles
@@ -30,7 +30,9 @@ def test_a_backtest_needs_no_other_columns(name: str) -> None:
     assert read == tuple(column for column in VALUE_COLUMNS if column in read)
     only = replace(CANDLES, **{column: np.empty(0) for column in VALUE_COLUMNS if column not in read})
     whole, lean = (
-        run_backtest(History(candles), strategy, Interval.HOUR_1, WINDOW, Execution(), Detail.EQUITY)
+        run_backtest(
+            History(candles), Backtest(strategy, Interval.HOUR_1, WINDOW, Execution(), Detail.EQUITY)
+        )
         for candles in (CANDLES, only)
     )
     assert (lean.metrics, lean.coverage, lean.trades) == (whole.metrics, whole.coverage, whole.trades)

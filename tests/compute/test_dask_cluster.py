@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from services.compute.tasks.batch import Task
+from services.compute.tasks.jobs import Job
 from services.compute.tasks.runner import TaskRunner
 from services.compute.workers import dask_cluster
-from services.compute.workers.candle_tasks import Task
 from services.compute.workers.dask_cluster import DaskCluster
 from services.compute.workers.worker import WorkerDied
 from services.domain.errors import InvalidInput, NotFound, Unavailable
@@ -96,7 +97,9 @@ async def test_a_reader_that_leaves_gives_the_cluster_back(cluster: DaskCluster,
     marks.mkdir()
     task = Task(act_on_candles, (str(marks), "wait"))
     runner = TaskRunner(cluster, Supply(tmp_path / "columns", cryptos(50)))
-    async with aclosing(runner.run(cryptos(50), Interval.HOUR_1, ("close",), lambda _: [task])) as outcomes:
+    async with aclosing(
+        runner.run(Job(cryptos(50), Interval.HOUR_1, ("close",), lambda _: [task]))
+    ) as outcomes:
         await anext(outcomes)
     assert await asyncio.gather(*(wrap_future(cluster.submit(divmod, 17, 5)) for _ in range(4)))
     # Two workers, each with the batch that it was at and one that waited, and the one that was read.

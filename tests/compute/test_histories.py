@@ -10,16 +10,24 @@ from backcast.backtest.v1 import execution_pb2, result_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.break_pb2 import BREAK_STATE_CONFIRMED
 from services.compute.candles.column_files import ColumnFiles
-from services.compute.candles.location import CryptoData
+from services.compute.candles.location import DataVersion
 from services.compute.candles.source import HistoryBlocks
 from services.compute.messages.results import result_message
-from services.compute.tasks.backtest import Backtest, backtest
-from services.compute.workers.candle_tasks import Batch, PlacedTask, Task, run_batch
+from services.compute.tasks.batch import Batch, LocatedTask, Task, run_batch
 from services.domain.breaks import Break
 from services.domain.errors import InvalidInput
 from services.domain.history import PartialCandles
 from services.domain.interval import Interval
-from services.engine import BacktestResult, BreakRule, Detail, Execution, ExitReason, Window
+from services.engine import (
+    Backtest,
+    BacktestResult,
+    BreakRule,
+    Detail,
+    Execution,
+    ExitReason,
+    Window,
+    run_backtest,
+)
 from services.engine.strategies.buy_and_hold import BuyAndHold
 from services.wire.backtests import execution_from, execution_to
 from services.wire.breaks import break_from, break_to
@@ -61,7 +69,7 @@ def computed(folder: Path, execution: Execution) -> BacktestResult:
     *_, history = map(blocks.add, responses("BUSDT"))
     assert history is not None
     files = ColumnFiles(folder, 1.0)
-    (missing,) = files.missing([CryptoData("BUSDT", "1")], Interval.DAY_1, COLUMNS)
+    (missing,) = files.missing([DataVersion("BUSDT", "1")], Interval.DAY_1, COLUMNS)
     data = files.write(
         missing,
         Interval.DAY_1,
@@ -73,8 +81,8 @@ def computed(folder: Path, execution: Execution) -> BacktestResult:
     )
     window = Window(START_S, START_S + 60 * DAY_S)
     asked = Backtest(BuyAndHold(), Interval.DAY_1, window, execution, Detail.EQUITY)
-    placed = PlacedTask(files.stored(data, Interval.DAY_1, COLUMNS), Task(backtest, asked))
-    (outcome,) = run_batch(Batch([placed])).results
+    located = LocatedTask(files.stored(data, Interval.DAY_1, COLUMNS), Task(run_backtest, asked))
+    (outcome,) = run_batch(Batch([located])).results
     result: BacktestResult = outcome.value
     return result
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from services.compute.tasks.runner import TaskRunner
-from services.compute.tasks.sweeps import ChunkOutcome, Sweeper, SweepJob
+from services.compute.tasks.jobs import Job, sweep_job
+from services.compute.tasks.runner import Outcome, TaskRunner
 from services.compute.workers.pool import WorkerPool
 from services.domain.errors import NotFound
 from services.domain.history import History
@@ -37,28 +37,34 @@ SWEEP = Sweep(
 )
 
 
-async def outcomes_of(sweeper: Sweeper, job: SweepJob) -> list[ChunkOutcome]:
-    async with aclosing(sweeper.run(job)) as outcomes:
+async def outcomes_of(runner: TaskRunner, job: Job) -> list[Outcome]:
+    async with aclosing(runner.run(job)) as outcomes:
         return [outcome async for outcome in outcomes]
+
+
+def first_of(outcome: Outcome) -> int | None:
+    """The number of the first combination of an outcome's chunk, None where it has no chunk."""
+    return None if outcome.task is None else outcome.task.argument.first
 
 
 async def test_each_wanted_chunk_is_computed_once(pool: WorkerPool, tmp_path: Path) -> None:
     first, second, third = cryptos(3)
     supply = Supply(tmp_path, cryptos(3))
-    job = SweepJob(SWEEP, 4, {first: [0, 1, 2, 3], second: [3], third: [1, 2]})
-    outcomes = await outcomes_of(Sweeper(TaskRunner(pool, supply)), job)
-    assert sorted((outcome.data.symbol, outcome.first) for outcome in outcomes) == [
+    job = await sweep_job(SWEEP, 4, {first: [0, 1, 2, 3], second: [3], third: [1, 2]})
+    outcomes = await outcomes_of(TaskRunner(pool, supply), job)
+    assert sorted((outcome.data.symbol, first_of(outcome)) for outcome in outcomes) == [
         *(("C0USDT", start) for start in (0, 4, 8, 12)),
         ("C1USDT", 12),
         *(("C2USDT", start) for start in (4, 8)),
     ]
     for outcome in outcomes:
         assert isinstance(outcome.result, ChunkFigures)
-        assert outcome.first is not None
-        positions = GRID.possible()[outcome.first : outcome.first + 4]
-        assert outcome.result.figures.shape[:2] == (2 if outcome.first == 12 else 4, 2)
+        first_combination = first_of(outcome)
+        assert first_combination is not None
+        positions = GRID.possible()[first_combination : first_combination + 4]
+        assert outcome.result.figures.shape[:2] == (2 if first_combination == 12 else 4, 2)
         expected = compute_chunk(
-            History(supply.candles[outcome.data]), SweepChunk(SWEEP, outcome.first, positions)
+            History(supply.candles[outcome.data]), SweepChunk(SWEEP, first_combination, positions)
         )
         assert outcome.result.figures.tobytes() == expected.figures.tobytes()
         assert not np.isnan(outcome.result.figures[:, :, 0]).any()
@@ -68,10 +74,10 @@ async def test_a_crypto_without_candles_fails_once(pool: WorkerPool, tmp_path: P
     first, second = cryptos(2)
     supply = Supply(tmp_path, cryptos(2))
     supply.errors[first] = NotFound("there are no candles")
-    job = SweepJob(SWEEP, 4, {first: [0, 1, 2], second: [0]})
-    outcomes = await outcomes_of(Sweeper(TaskRunner(pool, supply)), job)
+    job = await sweep_job(SWEEP, 4, {first: [0, 1, 2], second: [0]})
+    outcomes = await outcomes_of(TaskRunner(pool, supply), job)
     by_symbol = {outcome.data.symbol: outcome for outcome in outcomes}
     assert len(outcomes) == len(by_symbol) == 2
-    assert by_symbol["C0USDT"].first is None
+    assert first_of(by_symbol["C0USDT"]) is None
     assert isinstance(by_symbol["C0USDT"].result, NotFound)
     assert isinstance(by_symbol["C1USDT"].result, ChunkFigures)

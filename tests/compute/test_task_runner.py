@@ -9,17 +9,16 @@ from pathlib import Path
 import pytest
 import structlog
 
-from services.compute.candles.location import CryptoData
-from services.compute.tasks.backtest import Backtest
-from services.compute.tasks.backtests import Backtester, BacktestJob
+from services.compute.candles.location import DataVersion
+from services.compute.tasks.batch import Batch, BatchResult, Task, run_batch
+from services.compute.tasks.jobs import Job, backtest_job
 from services.compute.tasks.runner import Outcome, TaskRunner
-from services.compute.workers.candle_tasks import Batch, BatchResult, Task, run_batch
 from services.compute.workers.pool import WorkerPool
 from services.compute.workers.worker import WorkerDied
 from services.domain.errors import Internal, NotFound, Unavailable
 from services.domain.history import History
 from services.domain.interval import Interval
-from services.engine import Detail, Execution, Window, run_backtest
+from services.engine import Backtest, Detail, Execution, Window, run_backtest
 from services.engine.strategies.rsi import Rsi
 from tests.candle_making import START_S
 from tests.compute.acting import act_on_candles, candle_count, marks_in
@@ -57,30 +56,26 @@ def marks(tmp_path: Path) -> Path:
     return folder
 
 
-def acts_of(marks: Path, **acts: str) -> Callable[[CryptoData], list[Task]]:
+def acts_of(marks: Path, **acts: str) -> Callable[[DataVersion], list[Task]]:
     """One task for each crypto, which acts as it says for its symbol."""
     return lambda data: [Task(act_on_candles, (str(marks), acts.get(data.symbol, "")))]
 
 
 async def outcomes_of(
-    runner: TaskRunner, count: int, tasks_of: Callable[[CryptoData], list[Task]]
+    runner: TaskRunner, count: int, tasks_of: Callable[[DataVersion], list[Task]]
 ) -> dict[str, list[Outcome]]:
     outcomes: dict[str, list[Outcome]] = {}
-    async for outcome in runner.run(cryptos(count), HOUR, COLUMNS, tasks_of):
+    async for outcome in runner.run(Job(cryptos(count), HOUR, COLUMNS, tasks_of)):
         outcomes.setdefault(outcome.data.symbol, []).append(outcome)
     return outcomes
 
 
 async def test_every_backtest_is_the_engines(pool: WorkerPool, supply: Supply) -> None:
     window = Window(START_S + 3600 * 300, START_S + 3600 * 1200)
-    job = BacktestJob(cryptos(40), Backtest(Rsi(), HOUR, window, Execution(), Detail.TRADES))
-    results = {
-        outcome.data: outcome.result async for outcome in Backtester(TaskRunner(pool, supply)).run(job)
-    }
-    assert results == {
-        data: run_backtest(History(supply.candles[data]), Rsi(), HOUR, window, Execution(), Detail.TRADES)
-        for data in job.cryptos
-    }
+    backtest = Backtest(Rsi(), HOUR, window, Execution(), Detail.TRADES)
+    job = backtest_job(cryptos(40), backtest)
+    results = {outcome.data: outcome.result async for outcome in TaskRunner(pool, supply).run(job)}
+    assert results == {data: run_backtest(History(supply.candles[data]), backtest) for data in job.cryptos}
 
 
 async def test_a_crypto_can_have_any_number_of_tasks(pool: WorkerPool, supply: Supply) -> None:
@@ -142,7 +137,9 @@ async def test_candles_that_went_away_and_cannot_be_brought_fail_their_tasks(
     tasks = acts_of(marks)(crypto) * 2
     reason = NotFound("there are no candles")
     outcomes = []
-    async for outcome in TaskRunner(pool, supply).run([crypto], HOUR, COLUMNS, supply.failing(reason, tasks)):
+    async for outcome in TaskRunner(pool, supply).run(
+        Job([crypto], HOUR, COLUMNS, supply.failing(reason, tasks))
+    ):
         outcomes.append(outcome)
     assert outcomes == [Outcome(crypto, task, reason) for task in tasks]
 
@@ -166,7 +163,7 @@ async def test_a_reader_that_leaves_gives_the_workers_back(
     pool: WorkerPool, supply: Supply, marks: Path
 ) -> None:
     runner = TaskRunner(CountingWorkers(pool, batch_s=1e-9), supply)
-    async with aclosing(runner.run(cryptos(200), HOUR, COLUMNS, acts_of(marks))) as outcomes:
+    async with aclosing(runner.run(Job(cryptos(200), HOUR, COLUMNS, acts_of(marks)))) as outcomes:
         await anext(outcomes)
     # It comes after all that was not taken back.
     await wrap_future(pool.submit(divmod, 17, 5))
@@ -175,7 +172,7 @@ async def test_a_reader_that_leaves_gives_the_workers_back(
 
 async def test_a_slow_reader_holds_the_workers_up(pool: WorkerPool, supply: Supply, marks: Path) -> None:
     runner = TaskRunner(CountingWorkers(pool, batch_s=1e-9), supply)
-    async with aclosing(runner.run(cryptos(200), HOUR, COLUMNS, acts_of(marks))) as outcomes:
+    async with aclosing(runner.run(Job(cryptos(200), HOUR, COLUMNS, acts_of(marks)))) as outcomes:
         await anext(outcomes)
         for _ in range(20):
             await wrap_future(pool.submit(divmod, 17, 5))
@@ -192,7 +189,7 @@ async def test_an_error_of_the_supply_ends_the_run(pool: WorkerPool, supply: Sup
 async def test_a_pool_that_stops_ends_the_run(supply: Supply, marks: Path) -> None:
     async with WorkerPool(1) as stopping:
         runner = TaskRunner(stopping, supply)
-        outcomes = runner.run(cryptos(200), HOUR, COLUMNS, acts_of(marks))
+        outcomes = runner.run(Job(cryptos(200), HOUR, COLUMNS, acts_of(marks)))
         await anext(outcomes)
         stopping.shutdown(wait=False, cancel_futures=True)
         with pytest.raises(Unavailable, match="compute is stopping"):

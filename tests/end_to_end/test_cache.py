@@ -100,7 +100,7 @@ async def test_refresh_computes_and_writes(
     assert missed(await run(gateway, request(strategy=other))) == set()
     # What is there is written over.
     async with Redis.from_url(stack.redis_url) as redis:
-        keys = [key async for key in redis.scan_iter("backcast:result:*") if not key.endswith(b":claim")]
+        keys = [key async for key in redis.scan_iter("backcast:result:*") if not key.endswith(b":lease")]
         for key in keys:
             await redis.set(key, b"damaged", keepttl=True)
         await run(gateway, request(cache_mode=pb.CACHE_MODE_REFRESH))
@@ -146,7 +146,7 @@ async def test_results_stay_about_a_day_and_are_packed_where_that_pays(
 ) -> None:
     results = results_in(await run(gateway, request(detail=result_pb2.DETAIL_EQUITY)))
     async with Redis.from_url(stack.redis_url) as redis:
-        keys = [key async for key in redis.scan_iter("backcast:result:*") if not key.endswith(b":claim")]
+        keys = [key async for key in redis.scan_iter("backcast:result:*") if not key.endswith(b":lease")]
         lives_s = {await redis.ttl(key) for key in keys}
         sizes = sorted([await redis.strlen(key) for key in keys])
     assert 0.89 * 86_400 < min(lives_s) < max(lives_s) <= 1.1 * 86_400

@@ -17,8 +17,8 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.compute.candles.column_files import ColumnFiles
-from services.compute.candles.column_provider import ColumnSupply
-from services.compute.candles.location import CryptoData
+from services.compute.candles.column_provider import ColumnProvider
+from services.compute.candles.location import DataVersion
 from services.compute.candles.source import CandleSource
 from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.errors import Unavailable
@@ -73,20 +73,20 @@ def files(tmp_path: Path) -> ColumnFiles:
 
 
 @pytest.fixture
-def supply(files: ColumnFiles, source: CandleSource) -> ColumnSupply:
-    return ColumnSupply(files, source)
+def supply(files: ColumnFiles, source: CandleSource) -> ColumnProvider:
+    return ColumnProvider(files, source)
 
 
-async def known(data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]) -> list[CryptoData]:
+async def known(data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]) -> list[DataVersion]:
     """Return what the gateway would tell compute of the cryptos now."""
     request = market_data_service_pb2.ListCryptosRequest(symbols=market)
     cryptos = (await data_service.ListCryptos(request)).cryptos
-    return [CryptoData(crypto.symbol, crypto.fingerprint) for crypto in cryptos]
+    return [DataVersion(crypto.symbol, crypto.fingerprint) for crypto in cryptos]
 
 
 async def brought(
-    supply: ColumnSupply,
-    cryptos: list[CryptoData],
+    supply: ColumnProvider,
+    cryptos: list[DataVersion],
     columns: tuple[str, ...] = CLOSE,
     interval: Interval = HOUR,
 ) -> dict[str, Candles | Exception]:
@@ -135,7 +135,7 @@ def size(*columns: str) -> int:
 
 
 async def test_only_the_columns_asked_for_are_fetched_and_only_once(
-    supply: ColumnSupply, line: Line, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
+    supply: ColumnProvider, line: Line, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     cryptos = await known(data_service, market)
     assert_same(await brought(supply, cryptos), market)
@@ -148,7 +148,7 @@ async def test_only_the_columns_asked_for_are_fetched_and_only_once(
 
 
 async def test_after_an_appended_candle_only_that_is_fetched(
-    supply: ColumnSupply, line: Line, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
+    supply: ColumnProvider, line: Line, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     await brought(supply, await known(data_service, market))
     before = line.received
@@ -159,7 +159,7 @@ async def test_after_an_appended_candle_only_that_is_fetched(
 
 
 async def test_a_correction_replaces_just_that_crypto(
-    supply: ColumnSupply,
+    supply: ColumnProvider,
     line: Line,
     files: ColumnFiles,
     data_service: "MarketDataServiceAsyncStub",
@@ -180,7 +180,7 @@ async def test_a_correction_replaces_just_that_crypto(
 
 
 async def test_what_came_before_a_stream_broke_is_kept(
-    supply: ColumnSupply, line: Line, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
+    supply: ColumnProvider, line: Line, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     cryptos = await known(data_service, market)
     line.hold(after=size("close") // 2)
@@ -195,7 +195,7 @@ async def test_what_came_before_a_stream_broke_is_kept(
 
 
 async def test_runs_that_need_the_same_fetch_it_once(
-    supply: ColumnSupply, line: Line, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
+    supply: ColumnProvider, line: Line, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     cryptos = await known(data_service, market)
     runs = await asyncio.gather(*(brought(supply, part) for part in (cryptos, cryptos[2:], cryptos[::-1])))
@@ -206,7 +206,7 @@ async def test_runs_that_need_the_same_fetch_it_once(
 
 
 async def test_a_run_whose_reader_is_slow_holds_nobody_up(
-    supply: ColumnSupply, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
+    supply: ColumnProvider, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     cryptos = await known(data_service, market)
     async with aclosing(supply.columns(cryptos, HOUR, CLOSE)) as slow:
@@ -216,7 +216,7 @@ async def test_a_run_whose_reader_is_slow_holds_nobody_up(
 
 @pytest.mark.parametrize("left", ["the one that fetches", "the one that waits"])
 async def test_a_run_that_is_left_breaks_no_other(
-    supply: ColumnSupply,
+    supply: ColumnProvider,
     line: Line,
     data_service: "MarketDataServiceAsyncStub",
     market: dict[str, Candles],
@@ -237,7 +237,7 @@ async def test_a_run_that_is_left_breaks_no_other(
 
 
 async def test_the_folder_can_be_deleted_at_any_time(
-    supply: ColumnSupply,
+    supply: ColumnProvider,
     tmp_path: Path,
     data_service: "MarketDataServiceAsyncStub",
     market: dict[str, Candles],
@@ -253,7 +253,7 @@ async def test_the_folder_can_be_deleted_at_any_time(
 
 
 async def test_a_run_that_asks_for_data_of_the_past_gets_the_present(
-    supply: ColumnSupply,
+    supply: ColumnProvider,
     tmp_path: Path,
     data_service: "MarketDataServiceAsyncStub",
     market: dict[str, Candles],
@@ -269,7 +269,7 @@ async def test_a_run_that_asks_for_data_of_the_past_gets_the_present(
 
 
 async def test_columns_of_different_moments_are_never_mixed(
-    supply: ColumnSupply, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
+    supply: ColumnProvider, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     past = await known(data_service, market)
     await brought(supply, past, ("close",))
@@ -286,7 +286,7 @@ async def test_a_run_larger_than_the_folder_may_be_is_complete(
 ) -> None:
     limit = size("close") // 3
     files = ColumnFiles(tmp_path, limit / GB)
-    supply = ColumnSupply(files, source)
+    supply = ColumnProvider(files, source)
     cryptos = await known(data_service, market)
     async with aclosing(supply.columns(cryptos[:4], HOUR, CLOSE)) as run:
         for _ in cryptos[:4]:
@@ -305,7 +305,7 @@ async def test_two_compute_services_share_a_folder(
     data_service: "MarketDataServiceAsyncStub",
     market: dict[str, Candles],
 ) -> None:
-    supplies = [ColumnSupply(files, source), ColumnSupply(ColumnFiles(tmp_path / "columns", 1.0), source)]
+    supplies = [ColumnProvider(files, source), ColumnProvider(ColumnFiles(tmp_path / "columns", 1.0), source)]
     for _ in range(2):
         cryptos = await known(data_service, market)
         for found in await asyncio.gather(*(brought(supply, cryptos) for supply in supplies)):
@@ -321,7 +321,7 @@ async def test_a_folder_that_cannot_be_written_is_told_for_each_crypto(
     market: dict[str, Candles],
 ) -> None:
     (tmp_path / "file").touch()
-    supply = ColumnSupply(ColumnFiles(tmp_path / "file", 1.0), source)
+    supply = ColumnProvider(ColumnFiles(tmp_path / "file", 1.0), source)
     found = await brought(supply, await known(data_service, market))
     assert len(found) == CRYPTOS
     assert {type(error) for error in found.values()} == {Unavailable}
@@ -346,7 +346,7 @@ STEPS = st.lists(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 async def test_whatever_happens_columns_are_the_truth(
-    supply: ColumnSupply,
+    supply: ColumnProvider,
     source: CandleSource,
     tmp_path: Path,
     data_service: "MarketDataServiceAsyncStub",

@@ -11,20 +11,19 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.compute.candles.column_files import ColumnFiles
-from services.compute.candles.column_provider import ColumnSupply
-from services.compute.candles.location import CryptoData
-from services.compute.candles.served import ServedSupply
+from services.compute.candles.column_provider import ColumnProvider
+from services.compute.candles.location import DataVersion
+from services.compute.candles.remote import RemoteProvider
 from services.compute.candles.source import CandleSource
-from services.compute.tasks.backtest import Backtest, backtest
+from services.compute.tasks.batch import Task
+from services.compute.tasks.jobs import Job, sweep_job
 from services.compute.tasks.runner import Outcome, TaskRunner
-from services.compute.tasks.sweeps import Sweeper, SweepJob
-from services.compute.workers.candle_tasks import Task
 from services.compute.workers.dask_cluster import DaskCluster
 from services.domain.candles import Candles
 from services.domain.errors import InvalidInput, Unavailable
 from services.domain.history import History
 from services.domain.interval import Interval
-from services.engine import BacktestResult, Detail, Execution, Window
+from services.engine import Backtest, BacktestResult, Detail, Execution, Window, run_backtest
 from services.engine.strategies.rsi import Rsi
 from services.engine.sweep import (
     ChunkFigures,
@@ -52,7 +51,7 @@ HOUR = Interval.HOUR_1
 COLUMNS = ("open", "close")
 WINDOW = Window(START_S, START_S + 3600 * HOURS)
 TASKS = [
-    Task(backtest, Backtest(Rsi(period=period), HOUR, WINDOW, Execution(), Detail.TRADES))
+    Task(run_backtest, Backtest(Rsi(period=period), HOUR, WINDOW, Execution(), Detail.TRADES))
     for period in range(2, 62)
 ]
 
@@ -70,16 +69,18 @@ async def cluster(processes: DaskProcesses) -> AsyncIterator[DaskCluster]:
 
 
 @pytest.fixture
-async def cryptos(data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]) -> list[CryptoData]:
+async def cryptos(
+    data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
+) -> list[DataVersion]:
     """What the gateway would tell compute of the cryptos now."""
     request = market_data_service_pb2.ListCryptosRequest(symbols=market)
     return [
-        CryptoData(crypto.symbol, crypto.fingerprint)
+        DataVersion(crypto.symbol, crypto.fingerprint)
         for crypto in (await data_service.ListCryptos(request)).cryptos
     ]
 
 
-def results_by_task(outcomes: list[Outcome]) -> dict[tuple[CryptoData, Backtest], object]:
+def results_by_task(outcomes: list[Outcome]) -> dict[tuple[DataVersion, Backtest], object]:
     results = {(outcome.data, outcome.task.argument): outcome.result for outcome in outcomes if outcome.task}
     assert len(results) == len(outcomes)
     return results
@@ -89,19 +90,19 @@ async def test_a_worker_is_killed_and_the_results_are_equal_and_complete(
     cluster: DaskCluster,
     processes: DaskProcesses,
     stack: LocalStack,
-    cryptos: list[CryptoData],
+    cryptos: list[DataVersion],
     tmp_path: Path,
 ) -> None:
     far: list[Outcome] = []
-    runner = TaskRunner(cluster, ServedSupply(stack.data_address))
-    async with aclosing(runner.run(cryptos, HOUR, COLUMNS, lambda _: TASKS)) as outcomes:
+    runner = TaskRunner(cluster, RemoteProvider(stack.data_address))
+    async with aclosing(runner.run(Job(cryptos, HOUR, COLUMNS, lambda _: TASKS))) as outcomes:
         async for outcome in outcomes:
             far.append(outcome)
             if len(far) == 20:
                 await kill(processes.workers[0])
     async with one_worker() as pool, open_channel(stack.data_address) as channel:
-        supply = ColumnSupply(ColumnFiles(tmp_path, 1.0), CandleSource(MarketDataServiceStub(channel)))
-        near = [o async for o in TaskRunner(pool, supply).run(cryptos, HOUR, COLUMNS, lambda _: TASKS)]
+        supply = ColumnProvider(ColumnFiles(tmp_path, 1.0), CandleSource(MarketDataServiceStub(channel)))
+        near = [o async for o in TaskRunner(pool, supply).run(Job(cryptos, HOUR, COLUMNS, lambda _: TASKS))]
     assert len(far) == len(cryptos) * len(TASKS)
     assert results_by_task(far) == results_by_task(near)
 
@@ -111,17 +112,18 @@ async def test_a_worker_is_killed_in_a_sweep_and_the_figures_are_equal_and_compl
     processes: DaskProcesses,
     stack: LocalStack,
     market: dict[str, Candles],
-    cryptos: list[CryptoData],
+    cryptos: list[DataVersion],
 ) -> None:
     grid = make_grid(Rsi(), [ParameterValues("period", range(2, 42)), ParameterValues("oversold", [30, 40])])
     sweep = Sweep(grid, HOUR, (WINDOW,), Execution(), (4,))
-    job = SweepJob(sweep, 10, {data: list(range(8)) for data in cryptos})
+    job = await sweep_job(sweep, 10, {data: list(range(8)) for data in cryptos})
     figures: dict[tuple[str, int | None], bytes] = {}
-    runner = TaskRunner(cluster, ServedSupply(stack.data_address))
-    async with aclosing(Sweeper(runner).run(job)) as outcomes:
+    runner = TaskRunner(cluster, RemoteProvider(stack.data_address))
+    async with aclosing(runner.run(job)) as outcomes:
         async for outcome in outcomes:
             assert isinstance(outcome.result, ChunkFigures)
-            figures[outcome.data.symbol, outcome.first] = outcome.result.figures.tobytes()
+            assert outcome.task is not None
+            figures[outcome.data.symbol, outcome.task.argument.first] = outcome.result.figures.tobytes()
             if len(figures) == 10:
                 await kill(processes.workers[0])
     assert figures == {
@@ -134,23 +136,23 @@ async def test_a_worker_is_killed_in_a_sweep_and_the_figures_are_equal_and_compl
 
 
 async def test_a_result_tells_the_data_that_it_was_computed_from(
-    cluster: DaskCluster, stack: LocalStack, cryptos: list[CryptoData]
+    cluster: DaskCluster, stack: LocalStack, cryptos: list[DataVersion]
 ) -> None:
-    runner = TaskRunner(cluster, ServedSupply(stack.data_address))
-    asked = [CryptoData(data.symbol, "of long ago") for data in cryptos]
-    outcomes = [outcome async for outcome in runner.run(asked, HOUR, COLUMNS, lambda _: TASKS[:1])]
+    runner = TaskRunner(cluster, RemoteProvider(stack.data_address))
+    asked = [DataVersion(data.symbol, "of long ago") for data in cryptos]
+    outcomes = [outcome async for outcome in runner.run(Job(asked, HOUR, COLUMNS, lambda _: TASKS[:1]))]
     assert sorted(outcome.data.symbol for outcome in outcomes) == sorted(data.symbol for data in asked)
     assert {outcome.data for outcome in outcomes} == set(cryptos)
 
 
 async def test_candles_that_cannot_be_had_fail_their_crypto_only(
-    cluster: DaskCluster, stack: LocalStack, cryptos: list[CryptoData]
+    cluster: DaskCluster, stack: LocalStack, cryptos: list[DataVersion]
 ) -> None:
-    asked = [cryptos[0], CryptoData("NOBODYUSDT", "1")]
-    runner = TaskRunner(cluster, ServedSupply(stack.data_address))
+    asked = [cryptos[0], DataVersion("NOBODYUSDT", "1")]
+    runner = TaskRunner(cluster, RemoteProvider(stack.data_address))
     results = {
         outcome.data.symbol: outcome.result
-        async for outcome in runner.run(asked, HOUR, COLUMNS, lambda _: TASKS[:1])
+        async for outcome in runner.run(Job(asked, HOUR, COLUMNS, lambda _: TASKS[:1]))
     }
     assert isinstance(results[cryptos[0].symbol], BacktestResult)
     assert isinstance(results["NOBODYUSDT"], InvalidInput)
@@ -158,11 +160,11 @@ async def test_candles_that_cannot_be_had_fail_their_crypto_only(
 
 
 async def test_a_data_service_that_is_away_is_one_clear_error(
-    cluster: DaskCluster, cryptos: list[CryptoData]
+    cluster: DaskCluster, cryptos: list[DataVersion]
 ) -> None:
-    runner = TaskRunner(cluster, ServedSupply(f"127.0.0.1:{free_ports(1)[0]}"))
-    unknown = [CryptoData(data.symbol, "not here yet") for data in cryptos]
-    outcomes = [outcome async for outcome in runner.run(unknown, HOUR, COLUMNS, lambda _: TASKS[:1])]
+    runner = TaskRunner(cluster, RemoteProvider(f"127.0.0.1:{free_ports(1)[0]}"))
+    unknown = [DataVersion(data.symbol, "not here yet") for data in cryptos]
+    outcomes = [outcome async for outcome in runner.run(Job(unknown, HOUR, COLUMNS, lambda _: TASKS[:1]))]
     assert len(outcomes) == 12
     for outcome in outcomes:
         assert isinstance(outcome.result, Unavailable)

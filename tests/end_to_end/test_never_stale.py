@@ -15,7 +15,7 @@ from services.compute.messages.results import result_message
 from services.domain.candles import Candles
 from services.domain.history import History
 from services.domain.interval import Interval
-from services.engine import Detail, Execution, Window, run_backtest
+from services.engine import Backtest, Detail, Execution, Window, run_backtest
 from services.engine.strategies.rsi import Rsi
 from services.wire.backtests import strategy_to
 from services.wire.candles import interval_to
@@ -77,7 +77,9 @@ def is_of(result: result_pb2.BacktestResult, candles: Candles, interval: Interva
     """Tell whether a result is, bit by bit, what the engine makes of hourly candles."""
     if interval is not Interval.HOUR_1:
         candles = longer_candles(candles, interval)
-    computed = run_backtest(History(candles), Rsi(), interval, window, Execution(), Detail.EQUITY, 0)
+    computed = run_backtest(
+        History(candles), Backtest(Rsi(), interval, window, Execution(), Detail.EQUITY, 0)
+    )
     message = result_message(result.symbol, result.data_fingerprint, computed)
     message.from_cache = result.from_cache
     return message.SerializeToString(deterministic=True) == result.SerializeToString(deterministic=True)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
     from backcast.gateway.v1.run_service_pb2_grpc import RunServiceAsyncStub
 
-RUNNING, RESTING, COMPLETED, CANCELLED = (
+RUNNING, PAUSED, COMPLETED, CANCELLED = (
     run_service_pb2.RUN_STATE_RUNNING,
-    run_service_pb2.RUN_STATE_RESTING,
+    run_service_pb2.RUN_STATE_PAUSED,
     run_service_pb2.RUN_STATE_COMPLETED,
     run_service_pb2.RUN_STATE_CANCELLED,
 )
@@ -153,7 +153,7 @@ async def test_a_left_run_is_listed_and_can_be_asked_for_anew(
     call.cancel()
     while (info := await run_info(runs, "left")).state == RUNNING:
         pass
-    assert (info.state in (RESTING, COMPLETED), info.watchers) == (True, 0)
+    assert (info.state in (PAUSED, COMPLETED), info.watchers) == (True, 0)
     assert (info.method, info.client, info.strategy, info.total) == ("RunBacktests", "anonymous", "rsi", 12)
     assert info.start_time.seconds > 1_700_000_000
     assert len([event async for event in events_of(gateway, slow)]) == 14

@@ -16,7 +16,7 @@ from services.compute.messages.results import result_message
 from services.domain.candles import Candles
 from services.domain.history import History
 from services.domain.interval import Interval
-from services.engine import Detail, Execution, Strategy, Window, run_backtest
+from services.engine import Backtest, Detail, Execution, Strategy, Window, run_backtest
 from services.engine.strategies.bollinger import Bollinger, ExitBand
 from services.engine.strategies.buy_and_hold import BuyAndHold
 from services.engine.strategies.ma_cross import MaCross, MovingAverageKind
@@ -82,7 +82,7 @@ async def test_results_are_the_engines_bit_by_bit(
     assert sorted(results) == SYMBOLS[:11]
     for symbol, result in results.items():
         expected = run_backtest(
-            History(market[symbol]), strategy, Interval.HOUR_1, window, execution, Detail.EQUITY
+            History(market[symbol]), Backtest(strategy, Interval.HOUR_1, window, execution, Detail.EQUITY)
         )
         assert result == result_message(symbol, result.data_fingerprint, expected)
         assert (
@@ -250,7 +250,7 @@ async def test_longer_intervals_are_aggregated(
     )
     result = (await results_of(gateway, request))["RUN00USDT"]
     window = Window(START_S, START_S + 3600 * hours * len(starts))
-    expected = run_backtest(History(longer), strategy, interval, window, Execution())
+    expected = run_backtest(History(longer), Backtest(strategy, interval, window, Execution()))
     assert result == result_message("RUN00USDT", result.data_fingerprint, expected)
 
 

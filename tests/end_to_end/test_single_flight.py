@@ -110,7 +110,7 @@ async def test_a_gateway_that_dies_with_its_claims_delays_the_others_by_seconds(
                 async with open_channel(dying.address) as its_channel:
                     call = BacktestServiceStub(its_channel).RunBacktests(request(24.0))
                     await anext(aiter(call))
-                    while not [key async for key in redis.scan_iter("*:claim")]:
+                    while not [key async for key in redis.scan_iter("*:lease")]:
                         pass
                     dying.process.kill()
                     call.cancel()

@@ -13,7 +13,7 @@ import pytest
 from services.domain.candles import Candles
 from services.domain.history import History
 from services.domain.interval import Interval
-from services.engine import BacktestResult, Detail, Execution, Strategy, Window, run_backtest
+from services.engine import Backtest, BacktestResult, Detail, Execution, Strategy, Window, run_backtest
 from services.engine.rules import Evaluation, Rules
 from services.engine.strategies import Signals
 
@@ -81,7 +81,9 @@ class Scripted(Strategy):
 def run(candles, strategy, execution=FREE, window=None) -> BacktestResult:
     """Backtest hourly candles, in all of them where no window is given, in every detail."""
     window = window or all_of(candles)
-    return run_backtest(History(candles), strategy, Interval.HOUR_1, window, execution, Detail.EQUITY)
+    return run_backtest(
+        History(candles), Backtest(strategy, Interval.HOUR_1, window, execution, Detail.EQUITY)
+    )
 
 
 @cache

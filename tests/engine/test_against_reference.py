@@ -14,6 +14,7 @@ from services.domain.history import History
 from services.domain.interval import Interval
 from services.engine import (
     STRATEGIES,
+    Backtest,
     Detail,
     Direction,
     Distance,
@@ -62,11 +63,11 @@ def assert_same(history, strategy, interval, window, execution):
     expected = expect(history, strategy, interval, window, execution)
     if expected is None:
         with pytest.raises(NotFound):
-            run_backtest(history, strategy, interval, window, execution)
+            run_backtest(history, Backtest(strategy, interval, window, execution))
         return
     if isinstance(expected, reference.Refusal):
         with pytest.raises(Refused, match=rf"need {expected.needed} candles, and there are {expected.seen} "):
-            run_backtest(history, strategy, interval, window, execution)
+            run_backtest(history, Backtest(strategy, interval, window, execution))
         return
     # Leave out what rounding decides: prices on a stop, gains and losses of 1e-14.
     assume(expected.clearance > 1e-9)
@@ -82,7 +83,7 @@ def assert_same(history, strategy, interval, window, execution):
 
 
 def assert_result(expected, history, strategy, interval, window, execution):
-    result = run_backtest(history, strategy, interval, window, execution, Detail.EQUITY)
+    result = run_backtest(history, Backtest(strategy, interval, window, execution, Detail.EQUITY))
 
     assert result.warmup_candles == expected.warmup_candles
     assert result.coverage.expected_candles == expected.expected_candles

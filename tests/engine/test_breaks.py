@@ -10,6 +10,7 @@ from services.domain.errors import Refused
 from services.domain.history import History
 from services.domain.interval import Interval
 from services.engine import (
+    Backtest,
     BreakRule,
     Detail,
     Direction,
@@ -41,7 +42,7 @@ def break_of(before, after):
 def run(candles, strategy, breaks, execution=FREE, window=None, interval=Interval.HOUR_1):
     window = window or all_of(candles, interval)
     history = History(candles, tuple(breaks))
-    return run_backtest(history, strategy, interval, window, execution, Detail.EQUITY)
+    return run_backtest(history, Backtest(strategy, interval, window, execution, Detail.EQUITY))
 
 
 # Hours 0 to 2, and after a gap hours 100 to 102, at 1,000 times the price.
@@ -366,5 +367,5 @@ def test_many_strategies_on_a_broken_window_are_their_single_backtests():
     window = Window(MONDAY_S + 20 * HOUR_S, MONDAY_S + 290 * HOUR_S)
     together = TradedWindow(history, Interval.HOUR_1, window, Execution())
     for strategy in (Rsi(3), Rsi(9), Rsi(3), MaCross(2, 9)):
-        alone = run_backtest(history, strategy, Interval.HOUR_1, window, Execution())
+        alone = run_backtest(history, Backtest(strategy, Interval.HOUR_1, window, Execution()))
         assert metrics_of(together.metrics(strategy)) == alone.metrics

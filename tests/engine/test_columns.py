@@ -12,6 +12,7 @@ from services.domain.errors import Refused
 from services.domain.history import History
 from services.domain.interval import Interval
 from services.engine import (
+    Backtest,
     Detail,
     Direction,
     Distance,
@@ -68,9 +69,9 @@ def test_the_others_may_be_empty(candles, strategy, execution, detail):
     unread = {name: np.empty(0) for name in VALUE_COLUMNS if name not in read}
     arguments = strategy, Interval.HOUR_1, all_of(candles), execution, detail
     try:
-        whole = run_backtest(History(candles), *arguments)
+        whole = run_backtest(History(candles), Backtest(*arguments))
     except Refused:
         return
-    few = run_backtest(History(replace(candles, **unread)), *arguments)
+    few = run_backtest(History(replace(candles, **unread)), Backtest(*arguments))
     assert (few.metrics, few.trades) == (whole.metrics, whole.trades)
     assert few.monthly_returns == whole.monthly_returns

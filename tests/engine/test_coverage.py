@@ -10,7 +10,7 @@ from services.domain.candles import Candles
 from services.domain.errors import NotFound
 from services.domain.history import History, PartialCandles
 from services.domain.interval import Interval
-from services.engine import Window, run_backtest
+from services.engine import Backtest, Window, run_backtest
 
 from .inputs import FREE, MONDAY_S, Scripted, make_candles
 
@@ -24,7 +24,7 @@ def coverage(at, start, end, interval=Interval.HOUR_1):
         round(MONDAY_S + start * interval.seconds),
         round(MONDAY_S + end * interval.seconds),
     )
-    found = run_backtest(History(candles), Scripted(), interval, window, FREE).coverage
+    found = run_backtest(History(candles), Backtest(Scripted(), interval, window, FREE)).coverage
     assert found.missing_hours == found.missing_candles * interval.seconds // 3_600
     return found.expected_candles, found.missing_candles, found.longest_gap_candles
 
@@ -57,7 +57,7 @@ def test_expected_missing_and_longest_gap(interval, at, start, end, expected):
 def test_first_and_last_candle():
     candles = make_candles([10.0] * 4, at=[0, 2, 5, 9])
     window = Window(MONDAY_S + 3_600, MONDAY_S + 9 * 3_600)
-    found = run_backtest(History(candles), Scripted(), Interval.HOUR_1, window, FREE).coverage
+    found = run_backtest(History(candles), Backtest(Scripted(), Interval.HOUR_1, window, FREE)).coverage
     assert (found.first_candle_s, found.last_candle_s) == (MONDAY_S + 2 * 3_600, MONDAY_S + 5 * 3_600)
 
 
@@ -65,7 +65,7 @@ def test_weeks_begin_on_mondays():
     candles = make_candles([10.0] * 3, interval=Interval.WEEK_1)
     # From Sunday to the Tuesday two weeks later: the Mondays at 0, 7 and 14 days.
     window = Window(MONDAY_S - DAY_S, MONDAY_S + 15 * DAY_S)
-    found = run_backtest(History(candles), Scripted(), Interval.WEEK_1, window, FREE).coverage
+    found = run_backtest(History(candles), Backtest(Scripted(), Interval.WEEK_1, window, FREE)).coverage
     assert (found.expected_candles, found.missing_candles) == (3, 0)
 
 
@@ -102,7 +102,7 @@ def test_missing_hours_of_days(at, partial, start, end, expected):
     made_of = PartialCandles(times, np.array([hours for _, hours in partial], np.int64))
     window = Window(round(MONDAY_S + start * DAY_S), round(MONDAY_S + end * DAY_S))
     history = History(candles, partial=made_of)
-    found = run_backtest(history, Scripted(), Interval.DAY_1, window, FREE).coverage
+    found = run_backtest(history, Backtest(Scripted(), Interval.DAY_1, window, FREE)).coverage
     assert found.missing_hours == expected
 
 
@@ -113,10 +113,12 @@ def test_missing_hours_are_those_without_an_hourly_candle(hours, interval):
     few = made_of < interval.seconds // 3_600
     history = History(candles, partial=PartialCandles(candles.open_time_s[few], made_of[few]))
     end_s = interval.next_opening(MONDAY_S + 301 * 3_600)
-    found = run_backtest(history, Scripted(), interval, Window(MONDAY_S, end_s), FREE).coverage
+    found = run_backtest(history, Backtest(Scripted(), interval, Window(MONDAY_S, end_s), FREE)).coverage
     assert found.missing_hours == (end_s - MONDAY_S) // 3_600 - len(hours)
 
 
 def test_no_candles_at_all():
     with pytest.raises(NotFound):
-        run_backtest(History(Candles.empty()), Scripted(), Interval.HOUR_1, Window(0, 10 * DAY_S), FREE)
+        run_backtest(
+            History(Candles.empty()), Backtest(Scripted(), Interval.HOUR_1, Window(0, 10 * DAY_S), FREE)
+        )

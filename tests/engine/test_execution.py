@@ -8,7 +8,7 @@ import pytest
 
 from services.domain.history import History
 from services.domain.interval import Interval
-from services.engine import Detail, Direction, Execution, FillTime, Window, run_backtest
+from services.engine import Backtest, Detail, Direction, Execution, FillTime, Window, run_backtest
 from services.engine.rules import Evaluation
 from services.engine.strategies.bollinger import Bollinger, ExitBand
 from services.engine.strategies.buy_and_hold import BuyAndHold
@@ -233,7 +233,7 @@ def test_detail_adds_and_changes_nothing():
     candles = make_candles([10, 11, 12, 11, 10])
     strategy = Scripted(buy_at=(0,), sell_at=(2,))
     results = [
-        run_backtest(History(candles), strategy, Interval.HOUR_1, all_of(candles), FREE, detail)
+        run_backtest(History(candles), Backtest(strategy, Interval.HOUR_1, all_of(candles), FREE, detail))
         for detail in Detail
     ]
     assert len({astuple(result.metrics) for result in results}) == 1

@@ -11,6 +11,7 @@ from services.domain.history import History
 from services.domain.interval import Interval
 from services.engine import (
     STRATEGIES,
+    Backtest,
     Detail,
     Direction,
     Distance,
@@ -67,7 +68,9 @@ def test_numbers_are_finite_or_refused(low, high, strategy, execution) -> None:
     assert not execution.violations()
     candles, window = candles_between(low, high), Window(0, 3600 * HOURS)
     try:
-        result = run_backtest(History(candles), strategy, Interval.HOUR_1, window, execution, Detail.EQUITY)
+        result = run_backtest(
+            History(candles), Backtest(strategy, Interval.HOUR_1, window, execution, Detail.EQUITY)
+        )
     except Refused as error:
         assert "too small or too great" in str(error)  # either end is right
         return
@@ -86,11 +89,7 @@ def test_what_cannot_be_computed_is_refused() -> None:
     with pytest.raises(Refused):
         run_backtest(
             History(candles),
-            STRATEGIES["buy_and_hold"](),
-            Interval.HOUR_1,
-            window,
-            Execution(),
-            Detail.METRICS,
+            Backtest(STRATEGIES["buy_and_hold"](), Interval.HOUR_1, window, Execution(), Detail.METRICS),
         )
 
 
@@ -99,7 +98,7 @@ def test_an_amount_that_buys_less_than_the_smallest_number(direction) -> None:
     candles, window = candles_between(10_000, 100_000), Window(0, 3600 * HOURS)
     execution = Execution(quote_amount=1e-323, direction=direction, stop_loss=Distance(0.1))
     result = run_backtest(
-        History(candles), STRATEGIES["rsi"](2), Interval.HOUR_1, window, execution, Detail.EQUITY
+        History(candles), Backtest(STRATEGIES["rsi"](2), Interval.HOUR_1, window, execution, Detail.EQUITY)
     )
     assert result.metrics.total_return == 0
     assert {trade.units for trade in result.trades} == {0}

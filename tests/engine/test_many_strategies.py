@@ -11,7 +11,7 @@ from services.domain.candles import Candles
 from services.domain.errors import NotFound, Refused
 from services.domain.history import History
 from services.domain.interval import Interval
-from services.engine import METRIC_NAMES, Detail, TradedWindow, metrics_of, run_backtest
+from services.engine import METRIC_NAMES, Backtest, Detail, TradedWindow, metrics_of, run_backtest
 from services.engine.strategies.rsi import Rsi
 from services.engine.strategies.supertrend import Supertrend
 
@@ -66,7 +66,9 @@ def test_the_metrics_of_a_result_are_these_bits(candles, strategy, execution):
         assert astuple(traded.result(strategy, detail).metrics) == named
         assert (
             astuple(
-                run_backtest(History(candles), strategy, HOUR, all_of(candles), execution, detail).metrics
+                run_backtest(
+                    History(candles), Backtest(strategy, HOUR, all_of(candles), execution, detail)
+                ).metrics
             )
             == named
         )

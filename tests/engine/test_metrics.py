@@ -8,7 +8,7 @@ import pytest
 
 from services.domain.history import History
 from services.domain.interval import Interval
-from services.engine import Detail, Execution, FillTime, metrics_of, run_backtest
+from services.engine import Backtest, Detail, Execution, FillTime, metrics_of, run_backtest
 from services.engine.metrics import measure
 from services.engine.results import METRIC_NAMES
 from services.engine.simulation import Simulation
@@ -20,7 +20,9 @@ from .inputs import FREE, Scripted, all_of, make_candles
 
 def metrics(candles, strategy, execution=FREE, interval=Interval.HOUR_1):
     window = all_of(candles, interval)
-    return run_backtest(History(candles), strategy, interval, window, execution, Detail.METRICS).metrics
+    return run_backtest(
+        History(candles), Backtest(strategy, interval, window, execution, Detail.METRICS)
+    ).metrics
 
 
 def test_three_candles():

@@ -16,6 +16,7 @@ from services.domain.history import History, PartialCandles
 from services.domain.interval import Interval
 from services.engine import (
     STRATEGIES,
+    Backtest,
     Detail,
     Direction,
     Distance,
@@ -70,9 +71,9 @@ def known_at(result, time_s):
 
 
 def assert_backtests_agree(strategy, candles, other, window, execution, last_s):
-    ours = run_backtest(History(candles), strategy, HOUR, window, execution, Detail.EQUITY)
+    ours = run_backtest(History(candles), Backtest(strategy, HOUR, window, execution, Detail.EQUITY))
     try:
-        theirs = run_backtest(History(other), strategy, HOUR, window, execution, Detail.EQUITY)
+        theirs = run_backtest(History(other), Backtest(strategy, HOUR, window, execution, Detail.EQUITY))
     except Refused:
         # A beginning that is shorter than an indicator: there was nothing to know yet.
         assert len(other) < 1 + strategy.lookback_candles
@@ -126,7 +127,7 @@ def test_the_beginning_alone_and_with_another_future(name, cut, execution, data,
         except Refused:
             # The whole history is too short for the indicators; then every part of it is.
             with pytest.raises(Refused):
-                run_backtest(History(other), strategy, HOUR, window, execution)
+                run_backtest(History(other), Backtest(strategy, HOUR, window, execution))
 
 
 @st.composite
@@ -179,8 +180,8 @@ def test_hours_that_come_later_change_nothing(interval, repeats, strategy, execu
     window = replace(window, end_s=window.end_s + data.draw(st.integers(0, interval.seconds)))
     last_s = int(part.candles.open_time_s[-1])
     try:
-        theirs = run_backtest(part, strategy, interval, window, execution, Detail.EQUITY)
-        ours = run_backtest(whole, strategy, interval, window, execution, Detail.EQUITY)
+        theirs = run_backtest(part, Backtest(strategy, interval, window, execution, Detail.EQUITY))
+        ours = run_backtest(whole, Backtest(strategy, interval, window, execution, Detail.EQUITY))
     except (NotFound, Refused):
         # There was nothing to know yet.
         return
@@ -197,7 +198,7 @@ def test_a_history_that_ends_right_before_a_break():
     breaks = (Break(int(candles.open_time_s[39]), int(candles.open_time_s[40]), 14.0, 15.0),)
     for execution in (Execution(), Execution(fill_time=FillTime.SAME_CLOSE)):
         whole, part = (
-            run_backtest(history, BuyAndHold(), HOUR, all_of(candles), execution, Detail.EQUITY)
+            run_backtest(history, Backtest(BuyAndHold(), HOUR, all_of(candles), execution, Detail.EQUITY))
             for history in (History(candles, breaks), History(candles[:40]))
         )
         last_s = int(candles.open_time_s[39])
@@ -252,9 +253,9 @@ def test_the_history_before_the_warmup_has_no_say(candles, execution, data):
     window = data.draw(windows(candles, HOUR))
     first = int(np.searchsorted(candles.open_time_s, window.start_s))
     assume(4 < first < len(candles) and candles.open_time_s[first] < window.end_s)
-    whole = run_backtest(History(candles), strategy, HOUR, window, execution, Detail.EQUITY)
+    whole = run_backtest(History(candles), Backtest(strategy, HOUR, window, execution, Detail.EQUITY))
     from_warmup = run_backtest(
-        History(candles[first - 4 :]), strategy, HOUR, window, execution, Detail.EQUITY
+        History(candles[first - 4 :]), Backtest(strategy, HOUR, window, execution, Detail.EQUITY)
     )
     assert bits(whole.equity_curve.equity) == bits(from_warmup.equity_curve.equity)
     assert whole.warmup_candles == from_warmup.warmup_candles == 4

@@ -6,7 +6,7 @@ import pytest
 
 from services.domain.errors import Exhausted, TooLarge
 from services.gateway.auth.clients import ANONYMOUS, Client, Right
-from services.gateway.runs.admission import Admission, Limits, Place, RequestSize
+from services.gateway.runs.admission import Admission, Limits, RequestSize, Slot
 
 LIMITS = Limits(
     max_runs=4,
@@ -23,23 +23,23 @@ def size(backtests: int, symbols: int = 1) -> RequestSize:
     return RequestSize(symbols, backtests, f"{backtests} things", "ranges")
 
 
-def entered(admission: Admission, client: Client = ANONYMOUS, backtests: int = 1) -> Place:
-    place = admission.enter(client)
-    place.take(size(backtests))
-    return place
+def entered(admission: Admission, client: Client = ANONYMOUS, backtests: int = 1) -> Slot:
+    slot = admission.enter(client)
+    slot.take(size(backtests))
+    return slot
 
 
 def test_a_client_has_so_many_runs_and_finds_room_again() -> None:
     admission = Admission(LIMITS)
-    places = [entered(admission) for _ in range(3)]
+    slots = [entered(admission) for _ in range(3)]
     with pytest.raises(
         Exhausted, match="anonymous has as many runs under way as it may have at once: 3"
     ) as caught:
         admission.enter(ANONYMOUS)
     assert caught.value.retry_after_s > 0
-    places[0].leave()
-    # Once more does nothing: nobody else's place is given away.
-    places[0].leave()
+    slots[0].release()
+    # Releasing it again does nothing: nobody else's slot is released.
+    slots[0].release()
     entered(admission)
     with pytest.raises(Exhausted):
         admission.enter(ANONYMOUS)
@@ -49,20 +49,20 @@ def test_all_clients_together_have_so_many_runs() -> None:
     admission = Admission(LIMITS)
     for _ in range(3):
         admission.enter(ANONYMOUS)
-    place = admission.enter(OTHER)
+    slot = admission.enter(OTHER)
     with pytest.raises(Exhausted, match="as many runs are under way as there may be at once: 4"):
         admission.enter(Client("third", frozenset()))
-    place.leave()
+    slot.release()
     admission.enter(Client("third", frozenset()))
 
 
 def test_a_client_has_so_many_backtests() -> None:
     admission = Admission(LIMITS)
-    place = entered(admission, backtests=500)
+    slot = entered(admission, backtests=500)
     entered(admission, backtests=300)
     with pytest.raises(Exhausted, match="anonymous has 800 backtests under way, and with 1 more"):
         entered(admission)
-    place.leave()
+    slot.release()
     entered(admission, backtests=500)
 
 
@@ -82,16 +82,16 @@ def test_all_clients_together_have_so_many_backtests() -> None:
     ],
 )
 def test_one_request_asks_for_so_much(asked: RequestSize, field: str, reason: str) -> None:
-    place = Admission(LIMITS).enter(ANONYMOUS)
+    slot = Admission(LIMITS).enter(ANONYMOUS)
     with pytest.raises(TooLarge, match=re.escape(f"{field}: {reason}")):
-        place.take(asked)
+        slot.take(asked)
 
 
 def test_limits_of_a_client_go_first() -> None:
     admission = Admission(LIMITS)
     client = Client("big", frozenset(), 4, 1_000, 1_000, 30)
-    place = admission.enter(client)
-    place.take(size(1_000, symbols=30))
+    slot = admission.enter(client)
+    slot.take(size(1_000, symbols=30))
     with pytest.raises(TooLarge, match="at most 0 are allowed"):
         admission.check(Client("none", frozenset(), max_symbols_per_request=0), size(1))
     with pytest.raises(Exhausted, match="as it may have at once: 0"):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from services.domain.interval import Interval
-from services.engine import Detail, Strategy, Window
+from services.engine import Backtest, Detail, Strategy, Window
 from services.engine.execution import (
     BreakRule,
     Direction,
@@ -16,9 +16,8 @@ from services.engine.rules.nodes import CLOSE, HIGH, call
 from services.engine.strategies.custom_rules import CustomRules
 from services.engine.strategies.macd import Macd
 from services.engine.strategies.rsi import Rsi
-from services.gateway.cache.key import CacheKeys
+from services.gateway.cache.keys import ResultKeys
 from services.gateway.planning.crypto_data import CryptoData
-from services.gateway.planning.run_plan import BacktestPlan
 
 ABOVE, BELOW = call("greater", CLOSE, 1), call("less", CLOSE, 1)
 
@@ -62,39 +61,37 @@ EXECUTIONS = [
 ]
 
 
-def plan_of(strategy: Strategy, execution: Execution) -> BacktestPlan:
-    return BacktestPlan(
-        strategy, Interval.HOUR_1, Window(0, 3_600), execution, Detail.METRICS, curve_points=0
-    )
+def backtest_of(strategy: Strategy, execution: Execution) -> Backtest:
+    return Backtest(strategy, Interval.HOUR_1, Window(0, 3_600), execution, Detail.METRICS, curve_points=0)
 
 
-def key_of(plan: BacktestPlan) -> str:
-    return CacheKeys(plan).key(CryptoData("BTCUSDT", "whole", 0, 0, "part"), "fingerprint")
+def key_of(backtest: Backtest) -> str:
+    return ResultKeys(backtest).key(CryptoData("BTCUSDT", "whole", 0, 0, "part"), "fingerprint")
 
 
 def test_all_strategies_and_executions_are_told_apart():
-    plan = plan_of(Rsi(), Execution())
-    keys = [key_of(replace(plan, strategy=strategy)) for strategy in STRATEGIES]
-    keys += [key_of(replace(plan, execution=execution)) for execution in EXECUTIONS[1:]]
+    backtest = backtest_of(Rsi(), Execution())
+    keys = [key_of(replace(backtest, strategy=strategy)) for strategy in STRATEGIES]
+    keys += [key_of(replace(backtest, execution=execution)) for execution in EXECUTIONS[1:]]
     assert len(set(keys)) == len(keys)
 
 
-def test_the_same_plan_has_the_same_key():
-    plan = plan_of(CustomRules(ABOVE, BELOW), EXECUTIONS[-1])
-    same = replace(plan, strategy=CustomRules(call("greater", CLOSE, 1), call("less", CLOSE, 1)))
-    assert key_of(plan) == key_of(same)
+def test_the_same_backtest_has_the_same_key():
+    backtest = backtest_of(CustomRules(ABOVE, BELOW), EXECUTIONS[-1])
+    same = replace(backtest, strategy=CustomRules(call("greater", CLOSE, 1), call("less", CLOSE, 1)))
+    assert key_of(backtest) == key_of(same)
 
 
 def test_that_high_costs_are_meant_makes_no_other_result():
-    plan = plan_of(Rsi(), Execution(fee_rate=0.01))
-    meant = replace(plan, execution=replace(plan.execution, allow_high_costs=True))
-    assert key_of(plan) == key_of(meant)
+    backtest = backtest_of(Rsi(), Execution(fee_rate=0.01))
+    meant = replace(backtest, execution=replace(backtest.execution, allow_high_costs=True))
+    assert key_of(backtest) == key_of(meant)
 
 
 def test_a_day_that_is_over_now_makes_another_key():
-    plan = replace(plan_of(Rsi(), Execution()), interval=Interval.DAY_1, window=Window(0, 86_400))
+    backtest = replace(backtest_of(Rsi(), Execution()), interval=Interval.DAY_1, window=Window(0, 86_400))
     running, over, later = (
-        CacheKeys(plan).key(CryptoData("BTCUSDT", "whole", 0, last_s, "part"), "fingerprint")
+        ResultKeys(backtest).key(CryptoData("BTCUSDT", "whole", 0, last_s, "part"), "fingerprint")
         for last_s in (22 * 3_600, 23 * 3_600, 40 * 3_600)
     )
     assert running != over == later

@@ -1,10 +1,11 @@
-"""A run works while somebody watches it, rests when nobody does, and never loses or repeats an event."""
+"""A run works while somebody watches it, is paused while nobody does, and never loses or repeats an event."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
+from google.protobuf.wrappers_pb2 import BytesValue
 
 from services.domain.errors import (
     AlreadyExists,
@@ -17,11 +18,20 @@ from services.domain.errors import (
 )
 from services.gateway.auth.clients import ANONYMOUS, Client
 from services.gateway.runs.admission import Admission, Limits
-from services.gateway.runs.live_run import LiveRun, RunState
+from services.gateway.runs.lifecycle import Run, RunState
 from services.gateway.runs.registry import RunRegistry
-from services.gateway.runs.run_report import RunReport
+from services.gateway.runs.report import RunReport
 
 OTHER = Client("other", frozenset())
+
+
+def event(number: int) -> BytesValue:
+    return BytesValue(value=bytes([number]))
+
+
+def number_of(serialized: bytes) -> int:
+    (number,) = BytesValue.FromString(serialized).value
+    return number
 
 
 class Work:
@@ -37,7 +47,7 @@ class Work:
         self.slow_to_close_s = 0.0
         self.loses_cancellations = 0
 
-    async def events(self) -> AsyncGenerator[bytes]:
+    async def events(self) -> AsyncGenerator[BytesValue]:
         self.at_work = True
         self.makers += 1
         try:
@@ -52,7 +62,7 @@ class Work:
                 if self.error:
                     raise self.error
                 self.made += 1
-                yield bytes([self.made])
+                yield event(self.made)
         finally:
             await asyncio.sleep(self.slow_to_close_s)
             self.makers -= 1
@@ -69,8 +79,8 @@ def work() -> Work:
     return Work()
 
 
-def live(admission: Admission, work: Work, *, resumes: bool = True, run_id: str = "one") -> LiveRun:
-    return LiveRun(
+def live(admission: Admission, work: Work, *, resumes: bool = True, run_id: str = "one") -> Run:
+    return Run(
         RunReport(run_id, "RunBacktests", "anonymous", "rsi"),
         work.events,
         admission.enter(ANONYMOUS),
@@ -84,7 +94,7 @@ async def take(watcher: AsyncGenerator[bytes], work: Work, count: int) -> list[i
     events = []
     for _ in range(count):
         work.go.release()
-        events += await asyncio.wait_for(anext(watcher), 1)
+        events.append(number_of(await asyncio.wait_for(anext(watcher), 1)))
     return events
 
 
@@ -93,15 +103,15 @@ async def test_taken_up_again_it_goes_on_where_it_was(admission: Admission, work
     async with aclosing(run.watch()) as watcher:
         assert await take(watcher, work, 4) == [1, 2, 3, 4]
         assert (run.state, work.at_work) == (RunState.RUNNING, True)
-    assert (run.state, work.at_work) == (RunState.RESTING, False)
-    # Its place is free meanwhile.
-    admission.enter(ANONYMOUS).leave()
+    assert (run.state, work.at_work) == (RunState.PAUSED, False)
+    # Its slot is free meanwhile.
+    admission.enter(ANONYMOUS).release()
     async with aclosing(run.watch(after=2)) as watcher:
-        assert [*await anext(watcher), *await anext(watcher)] == [3, 4]
+        assert [number_of(await anext(watcher)) for _ in range(2)] == [3, 4]
         assert await take(watcher, work, 6) == [5, 6, 7, 8, 9, 10]
-        assert [event async for event in watcher] == []
+        assert [each async for each in watcher] == []
     assert run.state is RunState.COMPLETED
-    assert [event async for event in run.watch(after=9)] == [bytes([10])]
+    assert [each async for each in run.watch(after=9)] == [event(10).SerializeToString()]
     admission.enter(ANONYMOUS)
 
 
@@ -113,7 +123,7 @@ async def test_it_works_on_while_one_of_two_watches(admission: Admission, work: 
     await first.aclose()
     assert (run.state, run.watchers, work.at_work) == (RunState.RUNNING, 1, True)
     await second.aclose()
-    assert (run.state, run.watchers, work.at_work) == (RunState.RESTING, 0, False)
+    assert (run.state, run.watchers, work.at_work) == (RunState.PAUSED, 0, False)
 
 
 async def test_somebody_who_comes_while_the_last_one_leaves_is_not_left_waiting(
@@ -129,14 +139,14 @@ async def test_somebody_who_comes_while_the_last_one_leaves_is_not_left_waiting(
     await second.aclose()
 
 
-async def test_without_a_place_it_cannot_be_taken_up(admission: Admission, work: Work) -> None:
+async def test_a_run_without_a_slot_cannot_be_resumed(admission: Admission, work: Work) -> None:
     run = live(admission, work)
     async with aclosing(run.watch()) as watcher:
         await take(watcher, work, 1)
     admission.enter(ANONYMOUS)
     with pytest.raises(Exhausted):
         await anext(run.watch(after=1))
-    assert run.state is RunState.RESTING
+    assert run.state is RunState.PAUSED
 
 
 async def test_what_does_not_resume_is_cancelled_when_it_is_left(admission: Admission, work: Work) -> None:
@@ -155,9 +165,9 @@ async def test_cancelled_it_ends_for_all_who_watch(admission: Admission, work: W
     assert (run.state, work.at_work) == (RunState.CANCELLED, False)
     for watcher in watchers:
         with pytest.raises(Cancelled):
-            _ = [event async for event in watcher]
+            _ = [each async for each in watcher]
     with pytest.raises(Cancelled):
-        _ = [event async for event in run.watch()]
+        _ = [each async for each in run.watch()]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +186,7 @@ async def test_its_error_reaches_all_who_watch(
         await anext(watcher)
     assert (run.state, run.report.outcome) == (RunState.FAILED, outcome)
     again = run.watch()
-    assert await anext(again) == bytes([1])
+    assert number_of(await anext(again)) == 1
     with pytest.raises(raised):
         await anext(again)
 
@@ -203,7 +213,7 @@ async def test_ids_are_taken_while_their_run_is_under_way(admission: Admission, 
         await take(watcher, work, 1)
         with pytest.raises(AlreadyExists):
             registry.reserve("one", ANONYMOUS)
-    # It rests, and the client may ask anew; what others call theirs is nothing to it.
+    # The run is paused, so the client may use its id again; other clients may use the same id.
     assert registry.reserve("one", ANONYMOUS) == "one"
     assert registry.reserve("one", OTHER) == "one"
     registry.release("one", ANONYMOUS)
@@ -229,10 +239,10 @@ async def test_a_run_that_is_taken_up_while_another_is_planned_keeps_its_id(
         await anext(watcher)
         with pytest.raises(AlreadyExists):
             registry.add(
-                LiveRun(
+                Run(
                     RunReport("one", "", "", ""),
                     work.events,
-                    run._place,
+                    run._slot,
                     resumes=True,
                     started_s=0,
                     arrived_at=0,
@@ -262,7 +272,7 @@ async def test_watchers_that_leave_and_come_at_once_have_one_maker(admission: Ad
         assert work.makers <= 1
         if len(seen) < 6:
             work.go.release()
-            seen += await asyncio.wait_for(coming, 1)
+            seen.append(number_of(await asyncio.wait_for(coming, 1)))
         else:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)

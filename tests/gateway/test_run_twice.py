@@ -1,19 +1,18 @@
 """A run's events that are closed at any moment and opened again: each comes once."""
 
 from contextlib import aclosing
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from backcast.compute.v1.compute_service_pb2 import ComputeBacktestsResponse, ComputeFailure
 from services.domain.interval import Interval
-from services.engine import Detail, Execution, Window
+from services.engine import Backtest, Detail, Execution, Window
 from services.engine.strategies.rsi import Rsi
 from services.gateway.planning.crypto_data import CryptoData
-from services.gateway.planning.run_plan import BacktestPlan, CacheMode, RunPlan
-from services.gateway.runs.run import Run
-from services.gateway.runs.run_report import RunReport
+from services.gateway.planning.run_plan import CacheMode, RunPlan
+from services.gateway.runs.backtest_events import BacktestEvents
+from services.gateway.runs.report import RunReport
 
 SYMBOLS = ["A", "B", "C"]
 
@@ -26,15 +25,15 @@ class Failures:
             yield ComputeBacktestsResponse(failure=ComputeFailure(symbol=crypto.symbol))
 
 
-def new_run() -> Run:
+def new_run() -> BacktestEvents:
     plan = RunPlan(
         [CryptoData(symbol, "1", 0, 0, "1") for symbol in SYMBOLS],
         [],
-        BacktestPlan(Rsi(), Interval.HOUR_1, Window(0, 3600), Execution(), Detail.METRICS, 0),
+        Backtest(Rsi(), Interval.HOUR_1, Window(0, 3600), Execution(), Detail.METRICS, 0),
         CacheMode.BYPASS,
     )
-    store, compute = cast("Any", SimpleNamespace(cache=None)), cast("Any", Failures())
-    return Run(plan, store, compute, RunReport("one", "RunBacktests", "a", "rsi"), 0)
+    nothing, compute = cast("Any", None), cast("Any", Failures())
+    return BacktestEvents(plan, nothing, nothing, compute, RunReport("one", "RunBacktests", "a", "rsi"), 0)
 
 
 @pytest.mark.parametrize("first", range(1, 6))

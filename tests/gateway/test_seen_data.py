@@ -4,10 +4,11 @@ import pytest
 
 from services.domain.interval import Interval
 from services.domain.times import LATEST_S
-from services.engine import Detail, Execution, Window
+from services.engine import Backtest, Detail, Execution, Window
 from services.engine.strategies.rsi import Rsi
+from services.gateway.cache.keys import complete_until_s
 from services.gateway.planning.crypto_data import CryptoData
-from services.gateway.planning.run_plan import BacktestPlan, CacheMode, RunRequest
+from services.gateway.planning.run_plan import CacheMode, RunRequest
 from tests.candle_making import START_S
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -60,11 +61,11 @@ def test_a_result_on_data_that_was_imported_since_is_kept_under_that_data() -> N
         (Interval.HOUR_1, 30, 900, None),
     ],
 )
-def test_until_when_candles_of_the_window_are_over(
+def test_until_when_candles_of_the_window_are_complete(
     interval: Interval, end_hour: int, data_hours: int, until_hour: int | None
 ) -> None:
     window = Window(START_S, START_S + end_hour * HOUR_S)
-    plan = BacktestPlan(Rsi(), interval, window, Execution(), Detail.METRICS, 0)
+    backtest = Backtest(Rsi(), interval, window, Execution(), Detail.METRICS, 0)
     crypto = CryptoData("BTCUSDT", "f", START_S, START_S + (data_hours - 1) * HOUR_S, "f")
     until_s = None if until_hour is None else START_S + until_hour * HOUR_S
-    assert plan.over_until_s(crypto) == until_s
+    assert complete_until_s(backtest, crypto) == until_s

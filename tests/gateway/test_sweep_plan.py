@@ -10,7 +10,7 @@ from services.domain.interval import Interval
 from services.engine import Detail, Execution
 from services.engine.strategies.rsi import Rsi
 from services.engine.sweep import ParameterValues, make_grid
-from services.gateway.cache.sweep_cache import ChunkKeys
+from services.gateway.cache.keys import ChunkKeys
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import CacheMode, RunRequest
 from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest, check_choice, make_sweep_plan

@@ -93,7 +93,7 @@ async def test_a_gateway_whose_others_are_all_away(tmp_path: Path) -> None:
     gateway.terminate()
     out, _ = await gateway.communicate()
     log = out.decode()
-    assert "the tokens of before hold on" in log
+    assert "the previous tokens stay valid" in log
     assert "call not served" in log
     for secret in (PASSWORD, token, stranger, hash_of(token), hash_of(stranger)):
         assert secret not in log

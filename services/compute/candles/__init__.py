@@ -1,1 +1,1 @@
-"""Where the candles are that workers read: in column files here, or fetched by Dask's workers themselves."""
+"""Providers of candles: column files that workers map, or candles that Dask's workers fetch themselves."""

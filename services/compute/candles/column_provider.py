@@ -1,4 +1,4 @@
-"""Brings runs the columns that they read: those that are in files, and what is new from the data service."""
+"""Provides the columns that jobs read: from column files, and what is missing from the data service."""
 
 import asyncio
 from collections import defaultdict
@@ -7,40 +7,40 @@ from contextlib import aclosing
 from functools import partial
 
 from services.compute.candles.column_files import ColumnFiles, MissingColumns
-from services.compute.candles.location import CryptoData
+from services.compute.candles.location import DataVersion
 from services.compute.candles.source import CandleSource, FetchedHistory
 from services.compute.candles.stored import StoredCandles
 from services.domain.errors import BackcastError, Unavailable
 from services.domain.interval import Interval
 
-# A crypto's columns, or why there are none.
+# A crypto's columns, or the error why there are none.
 Columns = StoredCandles | BackcastError
 
-# Whose columns a fetch brought, or what went wrong; cancelled where the run that fetched was.
-_Fetched = asyncio.Future[CryptoData | Exception]
-_Key = tuple[Interval, CryptoData, tuple[str, ...]]
+# The version that a fetch brought, or its error; cancelled where the job that fetches is cancelled.
+_Fetched = asyncio.Future[DataVersion | Exception]
+_Key = tuple[Interval, DataVersion, tuple[str, ...]]
 
-# How often columns may be gone again before anybody could use them.
+# How often the columns may be deleted between fetching and using them.
 _MOST_FETCHES = 3
 
 
-class ColumnSupply:
-    """Finds columns, or fetches them: at any time once, for all runs that wait for them."""
+class ColumnProvider:
+    """Finds columns in files, or fetches them: once for all jobs that wait for the same ones."""
 
     def __init__(self, files: ColumnFiles, source: CandleSource) -> None:
         self._files = files
         self._source = source
         self._under_way: dict[_Key, _Fetched] = {}
-        # The names of the files that each run uses, by the set's id: they are not deleted for want of space.
+        # The names of the files that each job uses, by the set's id: they are not deleted to free space.
         self._in_use: dict[int, set[str]] = {}
 
     async def columns(
-        self, cryptos: list[CryptoData], interval: Interval, columns: tuple[str, ...]
-    ) -> AsyncGenerator[tuple[CryptoData, Columns]]:
-        """Yield every crypto with its columns: first those that are here, then the others as they come.
+        self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...]
+    ) -> AsyncGenerator[tuple[DataVersion, Columns]]:
+        """Yield every crypto with its columns: first those in files, then the fetched ones as they come.
 
-        The data may be newer than what was asked for. It is not deleted for want of space as long as this
-        iterator is open, but where it changes again: then its files are gone when they are mapped.
+        The version may be newer than the one that was asked for. While this iterator is open, its files are
+        not deleted to free space; they are deleted where a newer version supersedes them.
         """
         in_use: set[str] = set()
         self._in_use[id(in_use)] = in_use
@@ -58,7 +58,7 @@ class ColumnSupply:
                 wanted = []
                 if absent:
                     missing = await asyncio.to_thread(self._files.missing, absent, interval, columns)
-                    # To wait for another run's fetch, and for one more as that was cancelled, is no failure.
+                    # Waiting for another job's fetch, or fetching after it was cancelled, is no failure.
                     fetches += any(self._key(item, interval) not in self._under_way for item in missing)
                     async with aclosing(self._fetched(missing, interval, in_use)) as fetched:
                         async for data, error in fetched:
@@ -74,9 +74,9 @@ class ColumnSupply:
             del self._in_use[id(in_use)]
 
     def _look(
-        self, cryptos: list[CryptoData], interval: Interval, columns: tuple[str, ...]
-    ) -> tuple[list[tuple[CryptoData, StoredCandles]], list[CryptoData]]:
-        """Return the columns that are here, and the cryptos of the others."""
+        self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...]
+    ) -> tuple[list[tuple[DataVersion, StoredCandles]], list[DataVersion]]:
+        """Return the columns that are in files, and the cryptos of which some are missing."""
         here, absent = [], []
         for data in cryptos:
             stored = self._files.stored(data, interval, columns)
@@ -88,12 +88,13 @@ class ColumnSupply:
 
     async def _fetched(
         self, missing: list[MissingColumns], interval: Interval, in_use: set[str]
-    ) -> AsyncGenerator[tuple[CryptoData, BackcastError | None]]:
-        """Yield whose columns came as they come, fetched here or by another run, or why they do not.
+    ) -> AsyncGenerator[tuple[DataVersion, BackcastError | None]]:
+        """Yield the version of the columns as they come, fetched here or by another job, or their error.
 
-        What another run was fetching when it was cancelled is yielded like what came, and is not there.
+        Where another job was cancelled while it fetched, its versions are yielded without an error, and their
+        files are missing.
         """
-        ended: asyncio.Queue[tuple[CryptoData, _Fetched]] = asyncio.Queue()
+        ended: asyncio.Queue[tuple[DataVersion, _Fetched]] = asyncio.Queue()
         ours: dict[str, tuple[MissingColumns, _Fetched]] = {}
         for item in missing:
             key = self._key(item, interval)
@@ -103,15 +104,15 @@ class ColumnSupply:
                 future.add_done_callback(partial(self._forget, key))
                 ours[item.data.symbol] = item, future
             future.add_done_callback(partial(_put, ended, item.data))
-        # In a task of its own: others wait for it too, and must not wait for the reader of this run.
+        # In a task of its own: other jobs wait for it too, and must not wait for the reader of this job.
         fetch = asyncio.create_task(self._fetch(ours, interval, in_use))
-        # However it ends, and should it be cancelled before it begins: nobody waits for what will not come.
+        # However the fetch ends, even cancelled before it begins, nobody waits for its futures any more.
         fetch.add_done_callback(lambda _: [future.cancel() for _, future in ours.values()])
         try:
             for _ in missing:
                 data, future = await ended.get()
                 outcome = data if future.cancelled() else future.result()
-                if isinstance(outcome, CryptoData):
+                if isinstance(outcome, DataVersion):
                     yield outcome, None
                 elif isinstance(outcome, BackcastError):
                     yield data, outcome
@@ -126,7 +127,7 @@ class ColumnSupply:
         self, ours: dict[str, tuple[MissingColumns, _Fetched]], interval: Interval, in_use: set[str]
     ) -> None:
         """Fetch columns; where that fails, every crypto that is still missing gets the error."""
-        # One call for all that miss the same columns: mostly, one for all.
+        # One call for all cryptos that miss the same columns: most often there is one call.
         calls: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
         for symbol, (item, _) in ours.items():
             calls[item.columns][symbol] = item.older_fingerprint
@@ -139,7 +140,7 @@ class ColumnSupply:
                         item, future = ours[history.symbol]
                         in_use.add(
                             self._files.stored(
-                                CryptoData(history.symbol, history.fingerprint), interval, columns
+                                DataVersion(history.symbol, history.fingerprint), interval, columns
                             ).name
                         )
                         future.set_result(await self._write(item, interval, history))
@@ -152,7 +153,7 @@ class ColumnSupply:
 
     async def _write(
         self, item: MissingColumns, interval: Interval, history: FetchedHistory
-    ) -> CryptoData | BackcastError:
+    ) -> DataVersion | BackcastError:
         try:
             return await asyncio.to_thread(
                 self._files.write,
@@ -165,7 +166,7 @@ class ColumnSupply:
                 history.partial,
             )
         except FileNotFoundError:
-            # Deleted meanwhile: it is looked for again.
+            # The files were deleted meanwhile: the provider looks for them again.
             return item.data
         except BackcastError as error:
             return error
@@ -178,5 +179,5 @@ class ColumnSupply:
         return interval, item.data, item.columns
 
 
-def _put(ended: "asyncio.Queue[tuple[CryptoData, _Fetched]]", data: CryptoData, future: _Fetched) -> None:
+def _put(ended: "asyncio.Queue[tuple[DataVersion, _Fetched]]", data: DataVersion, future: _Fetched) -> None:
     ended.put_nowait((data, future))

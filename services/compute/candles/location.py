@@ -1,4 +1,4 @@
-"""Where candles are, as far as the workers are concerned."""
+"""The version of a crypto's data, and the location where a worker reads its candles."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -7,22 +7,22 @@ from services.domain.history import History
 
 
 @dataclass(frozen=True)
-class CryptoData:
-    """A crypto, and the fingerprint of its data."""
+class DataVersion:
+    """A version of a crypto's data, named by its fingerprint: other candles have another fingerprint."""
 
     symbol: str
     fingerprint: str
 
 
-class CandlePlace(Protocol):
-    """Where the candles of one crypto are: a small thing that is pickled into tasks, and read by workers."""
+class CandleLocation(Protocol):
+    """The location of one crypto's candles: small, as it is pickled into every task, and read by a worker."""
 
     @property
-    def data(self) -> CryptoData:
-        """What data was asked for."""
+    def data(self) -> DataVersion:
+        """The version that was asked for."""
 
-    def load(self) -> tuple[CryptoData, History]:
-        """Return the history, and what data they are: it may be newer than what was asked for.
+    def load(self) -> tuple[DataVersion, History]:
+        """Return the history, and its version, which may be newer than the one that was asked for.
 
-        Raises BackcastError where there are none, FileNotFoundError where they were and are gone.
+        Raises BackcastError where there are no candles, FileNotFoundError where they have been deleted.
         """

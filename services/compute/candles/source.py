@@ -1,4 +1,4 @@
-"""Candles from the data service."""
+"""Fetches candles from the data service."""
 
 import re
 from collections.abc import AsyncGenerator, Sequence
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 
 _SYMBOL_FIELD = re.compile(r"symbols\[(\d+)\]")
-# A fingerprint that no data has.
+# The fingerprint of a crypto without data.
 _NO_DATA = str(UUID(int=0))
-# The data service gives up a database that says nothing before, and tells so.
+# The data service gives up a silent database earlier, and says so.
 _STALL_LIMIT_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedHistory:
-    """A crypto's candles as blocks that follow each other, and the fingerprint of the data that they are.
+    """A crypto's candles in consecutive blocks, and the fingerprint of their version.
 
-    Where `unchanged_before_s` (Unix seconds) is set, candles that open before are those of the known data;
-    `breaks` and `partial` are those of the whole history in any case.
+    Where `unchanged_before_s` (Unix seconds) is set, the blocks begin there, and earlier candles are those of
+    the known version. `breaks` and `partial` are always those of the whole history.
     """
 
     symbol: str
@@ -48,14 +48,14 @@ class FetchedHistory:
 
 
 class HistoryBlocks:
-    """Puts the blocks of a stream together."""
+    """Collects the blocks of a stream into histories."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         self._wanted = tuple(columns)
         self._blocks: list[Candles] = []
 
     def add(self, response: pb.StreamCandlesResponse) -> FetchedHistory | None:
-        """Take the next block; return the history whose last one it is."""
+        """Add the next block; return the history where it is the last block of one."""
         self._blocks.append(candles_from(response.columns, wanted=self._wanted))
         if not response.last_block:
             return None
@@ -73,10 +73,10 @@ class HistoryBlocks:
 def candles_request(
     known_fingerprints: dict[str, str], interval: Interval, columns: Sequence[str]
 ) -> pb.StreamCandlesRequest:
-    """Return the request for what is new of each symbol that `known_fingerprints` has, in its order.
+    """Return the request for the new candles of each symbol of `known_fingerprints`, in its order.
 
-    A fingerprint is that of data that is here already; where it is "", the whole history is fetched.
-    Of the candles there are the time and `columns`, at least one.
+    A fingerprint is that of the version that the caller has; where it is "", the whole history is fetched.
+    `columns`, at least one, are fetched besides the opening time.
     """
     return pb.StreamCandlesRequest(
         symbols=known_fingerprints,
@@ -87,7 +87,7 @@ def candles_request(
 
 
 class CandleSource:
-    """Fetches candles with one call for many cryptos."""
+    """Fetches the candles of many cryptos with one call."""
 
     def __init__(self, stub: "MarketDataServiceAsyncStub", stall_limit_s: float = _STALL_LIMIT_S) -> None:
         self._stub = stub
@@ -98,14 +98,14 @@ class CandleSource:
     ) -> AsyncGenerator[FetchedHistory]:
         """Yield each history that `candles_request` asks for, in its order.
 
-        A crypto that does not exist (it was deleted while a run began) has a history without candles.
-        Raises Unavailable where the service is away or says nothing.
+        A crypto that does not exist (it was deleted after the run was planned) has a history without candles.
+        Raises Unavailable where the service is away or silent.
         """
         missing = known_fingerprints.copy()
         blocks = HistoryBlocks(columns)
 
         def call() -> "UnaryStreamCall[Any, pb.StreamCandlesResponse]":
-            # Of a history that broke off, all blocks come again.
+            # A history that broke off is streamed again from its first block.
             nonlocal blocks
             blocks = HistoryBlocks(columns)
             request = candles_request(missing, interval, columns)
@@ -120,7 +120,7 @@ class CandleSource:
                             yield history
                 return
             except InvalidInput as error:
-                # The others are to be had.
+                # The other cryptos can still be fetched.
                 absent = _absent_symbols(list(missing), error)
                 if not absent:
                     raise

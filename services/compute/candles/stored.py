@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from services.compute.candles.location import CryptoData
+from services.compute.candles.location import DataVersion
 from services.domain.breaks import Break
 from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.history import History, PartialCandles
@@ -39,21 +39,21 @@ class StoredCandles:
     """One crypto's history in files of one folder, with some of the columns besides the time."""
 
     folder: Path
-    data: CryptoData
+    data: DataVersion
     interval: Interval
     columns: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """What the files' names have before the column's."""
+        """The part of the files' names before the column's name."""
         return f"{series(self.data.symbol, self.interval)}{quote(self.data.fingerprint, safe='')}"
 
     def path(self, column: str) -> Path:
-        """Return where a column or the HISTORY is, or would be."""
+        """Return the path of a column or the HISTORY, whether or not the file exists."""
         return self.folder / f"{self.name}.{column}"
 
     def paths(self) -> list[Path]:
-        """Return where all of them are: the HISTORY, then the columns."""
+        """Return the paths of all files: the HISTORY, then the columns."""
         name = self.name
         return [self.folder / f"{name}.{column}" for column in (HISTORY, *self.columns)]
 
@@ -61,20 +61,20 @@ class StoredCandles:
         """Return whether all columns are there, and mark them as used now."""
         try:
             for path in self.paths():
-                # In one step: what there is of it is touched, and what is not there says so.
+                # One call that both touches the file and tells whether it exists.
                 utime(path)
         except OSError:
             return False
         return True
 
-    def load(self) -> tuple[CryptoData, History]:
-        """Map the files as `map` does; see CandlePlace."""
+    def load(self) -> tuple[DataVersion, History]:
+        """Map the files as `map` does; see CandleLocation."""
         return self.data, self.map()
 
     def map(self) -> History:
         """Map the files; columns are read-only, and those that are not among them are empty.
 
-        Raises FileNotFoundError where one is not there or is not whole; then it is as good as none.
+        Raises FileNotFoundError where a file is missing or incomplete; incomplete files are deleted.
         """
         try:
             history, *values = map(_mapped, self.paths())
@@ -83,7 +83,7 @@ class StoredCandles:
             if any(len(column) != column[0] + 1 or column[0] != len(open_time_s) for column in values):
                 raise ValueError
         except ValueError:
-            # A power cut can leave a file short: all of them are given up, and will be fetched anew.
+            # A power cut can truncate a file: all files of the crypto are deleted, and fetched again.
             self.delete()
             raise FileNotFoundError(self.name) from None
         there = {name: column[1:].view("<f8") for name, column in zip(self.columns, values, strict=True)}
@@ -129,12 +129,12 @@ class StoredCandles:
 
 
 def series(symbol: str, interval: Interval) -> str:
-    """Return what the names of a crypto's files have before the fingerprint."""
+    """Return the part of the files' names of a crypto before the fingerprint."""
     return f"{quote(symbol, safe='')}-{interval.value}-"
 
 
 def _packed(breaks: Sequence[Break], partial: PartialCandles) -> bytes:
-    """Return what the HISTORY has after the opening times."""
+    """Return the bytes of the HISTORY after the opening times."""
     times = [[each.before_s for each in breaks], [each.after_s for each in breaks]]
     prices = [[each.close for each in breaks], [each.open for each in breaks]]
     columns = [
@@ -147,7 +147,7 @@ def _packed(breaks: Sequence[Break], partial: PartialCandles) -> bytes:
 
 
 def _parsed(words: np.ndarray) -> tuple[np.ndarray, tuple[Break, ...], PartialCandles]:
-    """Return times, breaks and partial candles of a HISTORY; raise ValueError where it is not whole."""
+    """Return times, breaks and partial candles of a HISTORY; raise ValueError where it is incomplete."""
     if len(words) < _COUNTS:
         raise ValueError
     candles, breaks, partial = words[:_COUNTS].tolist()
@@ -164,8 +164,8 @@ def _parsed(words: np.ndarray) -> tuple[np.ndarray, tuple[Break, ...], PartialCa
 
 
 def _mapped(path: Path) -> np.ndarray:
-    """Return a file's words as int64; raise ValueError where it does not consist of words."""
-    # Not numpy.memmap: finding out what it maps takes it as long as a tenth of a backtest.
+    """Return a file's words as int64; raise ValueError where its length is no multiple of 8 bytes."""
+    # Not numpy.memmap, whose checks take a tenth of the time of a backtest.
     with path.open("rb") as file:
         mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
     return np.frombuffer(mapped, "<i8")

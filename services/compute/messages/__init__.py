@@ -1,1 +1,1 @@
-"""The compute service's messages to the engine's types, and back."""
+"""Messages of the compute service to the engine's types, and back."""

@@ -1,9 +1,10 @@
-"""backcast.compute.v1 to sweeps and back."""
+"""Requests of sweeps to jobs, and chunks to messages."""
 
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
-from services.compute.candles.location import CryptoData
-from services.compute.tasks.sweeps import ChunkOutcome, SweepJob
+from services.compute.candles.location import DataVersion
+from services.compute.tasks.jobs import Job, sweep_job
+from services.compute.tasks.runner import Outcome
 from services.domain.errors import BackcastError, InvalidInput
 from services.domain.symbols import canonical_symbol
 from services.domain.times import EARLIEST_S, LATEST_S
@@ -14,13 +15,13 @@ from services.wire.candles import interval_from
 from services.wire.paging import MAX_SYMBOLS
 from services.wire.sweeps import ranges_from, window_from
 
-# More backtests make no chunk of a sweep that the gateway asks for.
+# The gateway asks for chunks of fewer backtests.
 _MAX_BACKTESTS = 1_000
 _MAX_STRETCHES = 1_000
 
 
-def sweep_job(request: pb.ComputeSweepRequest) -> SweepJob:
-    """Return what is to be computed; raise InvalidInput, naming the field, for what cannot be."""
+async def job_of_sweep(request: pb.ComputeSweepRequest) -> Job:
+    """Return the job of a request; raise InvalidInput, naming the field, where the request is wrong."""
     if not 0 < len(request.cryptos) <= MAX_SYMBOLS:
         raise InvalidInput.of("cryptos", f"from 1 to {MAX_SYMBOLS} are needed, not {len(request.cryptos)}")
     windows = tuple(map(window_from, request.windows))
@@ -34,11 +35,8 @@ def sweep_job(request: pb.ComputeSweepRequest) -> SweepJob:
     if violations := execution.violations():
         raise InvalidInput(*violations)
     grid = make_grid(strategy_from(request.strategy), ranges_from(request.ranges))
-    return SweepJob(
-        sweep=Sweep(grid, interval_from(request.interval), windows, execution, _stretches(request)),
-        chunk_size=request.chunk_size,
-        chunks=_chunks(request, grid.size),
-    )
+    sweep = Sweep(grid, interval_from(request.interval), windows, execution, _stretches(request))
+    return await sweep_job(sweep, request.chunk_size, _chunks(request, grid.size))
 
 
 def _stretches(request: pb.ComputeSweepRequest) -> tuple[int, ...]:
@@ -49,7 +47,7 @@ def _stretches(request: pb.ComputeSweepRequest) -> tuple[int, ...]:
     return stretches
 
 
-def _chunks(request: pb.ComputeSweepRequest, combinations: int) -> dict[CryptoData, list[int]]:
+def _chunks(request: pb.ComputeSweepRequest, combinations: int) -> dict[DataVersion, list[int]]:
     wanted = {}
     symbols = set()
     for index, item in enumerate(request.cryptos):
@@ -60,25 +58,24 @@ def _chunks(request: pb.ComputeSweepRequest, combinations: int) -> dict[CryptoDa
         if any(not 0 <= chunk * request.chunk_size < combinations for chunk in item.chunks):
             raise InvalidInput.of(f"{field}.chunks", f"there are {combinations} combinations at most")
         symbols.add(symbol)
-        wanted[CryptoData(symbol, item.crypto.fingerprint)] = list(item.chunks)
+        wanted[DataVersion(symbol, item.crypto.fingerprint)] = list(item.chunks)
     return wanted
 
 
-def sweep_response(outcome: ChunkOutcome) -> pb.ComputeSweepResponse:
-    """Return the message of what came of a chunk."""
+def sweep_response(outcome: Outcome) -> pb.ComputeSweepResponse:
+    """Return the message of a chunk's outcome; a failure without a chunk is that of the whole crypto."""
     symbol, result = outcome.data.symbol, outcome.result
+    first = None if outcome.task is None else outcome.task.argument.first
     if isinstance(result, BackcastError):
         return pb.ComputeSweepResponse(
-            failure=pb.SweepChunkFailure(
-                symbol=symbol, first_combination=outcome.first, status=status_of(result)
-            )
+            failure=pb.SweepChunkFailure(symbol=symbol, first_combination=first, status=status_of(result))
         )
-    assert outcome.first is not None
+    assert first is not None
     return pb.ComputeSweepResponse(
         chunk=SweepChunk(
             symbol=symbol,
             fingerprint=outcome.data.fingerprint,
-            first_combination=outcome.first,
+            first_combination=first,
             metrics=result.figures.astype("<f8").tobytes(),
             returns=result.returns.astype("<f4").tobytes(),
             failed=result.failed,

@@ -1,1 +1,1 @@
-"""Tasks on the candles of many cryptos, and their results in the order in which they complete."""
+"""Jobs on the candles of many cryptos, their tasks, and the runner that has workers compute them."""

@@ -1,8 +1,8 @@
-"""Tasks on the candles of many cryptos: given to the workers as the candles come, a few at a time."""
+"""Runs jobs: gives their tasks to the workers as the candles come, a few at a time."""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 import structlog
 
-from services.compute.candles.location import CandlePlace, CryptoData
-from services.compute.workers.candle_tasks import Batch, BatchResult, PlacedTask, Task, TaskResult, run_batch
+from services.compute.candles.location import CandleLocation, DataVersion
+from services.compute.tasks.batch import Batch, BatchResult, LocatedTask, Task, TaskResult, run_batch
+from services.compute.tasks.jobs import Job
 from services.compute.workers.worker import WorkerDied
 from services.domain.errors import BackcastError, Internal, Unavailable
 from services.domain.interval import Interval
@@ -20,8 +21,9 @@ from services.telemetry.tracing import past_span
 
 _log = structlog.get_logger()
 
-# For each that the workers can do at once: one that they are at, and one that waits for them or is being
-# read. A run that is cancelled, or whose reader is slow, has no more than these in any queue.
+# For each call that the workers can do at once: one batch that is being computed, and one that waits for a
+# worker or whose outcomes are being read. A job that is cancelled, or whose reader is slow, has no more
+# batches in any queue.
 _BATCHES_AT_ONCE = 2
 _MOST_IN_BATCH = 64
 
@@ -30,168 +32,162 @@ class Workers(Protocol):
     """An Executor (see concurrent.futures) that calls functions of modules in other processes."""
 
     batch_s: float
-    """How many seconds of work it takes for the cost of sending it not to matter."""
+    """Seconds of work in a batch from which on the cost of sending the batch does not matter."""
 
     async def capacity(self) -> int:
-        """Return how many calls it does at once; raise Unavailable where it does none."""
+        """Return how many calls run at once; raise Unavailable where there is no worker."""
 
     def submit(self, fn: Callable[[Batch], BatchResult], batch: Batch, /) -> Future[BatchResult]:
-        """Have a worker call `fn`. The future raises WorkerDied where workers died of it.
+        """Have a worker call `fn`. The future raises WorkerDied where the call killed its workers.
 
-        Cancelling it gives the call up: what has not begun is taken back, and what has ends soon, where
-        there is a way to end it.
+        Cancelling the future cancels the call: a call that waits is withdrawn, and a call that runs ends
+        soon where the workers have a way to end it.
         """
 
 
-class CandleSupply(Protocol):
-    """Knows where candles are, or brings them to where the workers find them."""
+class CandleProvider(Protocol):
+    """Locates candles, or fetches them to where the workers can read them."""
 
     def columns(
-        self, cryptos: list[CryptoData], interval: Interval, columns: tuple[str, ...]
-    ) -> AsyncGenerator[tuple[CryptoData, CandlePlace | BackcastError]]:
-        """Yield every crypto with the place of its candles, which lasts until the iterator is closed."""
+        self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...]
+    ) -> AsyncGenerator[tuple[DataVersion, CandleLocation | BackcastError]]:
+        """Yield every crypto with the location of its candles, which holds until the iterator is closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a task: its result, or why there is none.
+    """The outcome of a task: its result, or the error that it failed with.
 
-    `data` is what it was computed from. A crypto that has no candles to begin with has one outcome, and that
-    without a task.
+    `data` is the version that it was computed from. A crypto without candles has one outcome, whose `task` is
+    None.
     """
 
-    data: CryptoData
+    data: DataVersion
     task: Task | None
     result: Any | BackcastError
 
 
-TasksOf = Callable[[CryptoData], Iterable[Task]]
-
-
 class TaskRunner:
-    """Runs tasks in `workers`, on the candles that `supply` brings."""
+    """Runs the tasks of jobs in `workers`, on the candles of `provider`."""
 
-    def __init__(self, workers: Workers, supply: CandleSupply) -> None:
+    def __init__(self, workers: Workers, provider: CandleProvider) -> None:
         self._workers = workers
-        self._supply = supply
+        self._provider = provider
 
-    async def run(
-        self, cryptos: list[CryptoData], interval: Interval, columns: tuple[str, ...], tasks_of: TasksOf
-    ) -> AsyncGenerator[Outcome]:
-        """Run the tasks that `tasks_of` makes of each crypto, as soon as its candles are there.
+    def run(self, job: Job) -> AsyncGenerator[Outcome]:
+        """Yield the outcomes of a job's tasks in the order in which they complete.
 
-        Yield their outcomes in the order in which they complete. Closing the iterator gives up what is not
-        done (see `Workers`). Raises Unavailable where the workers are away.
+        A task starts when the candles of its crypto are there. Closing the iterator cancels the tasks that
+        are not done (see `Workers`). Raises Unavailable where there are no workers.
         """
-        capacity = await self._workers.capacity()
-        run = _Run(self._workers, capacity, partial(self._supply.columns, interval=interval, columns=columns))
-        try:
-            async with aclosing(run.outcomes(cryptos, tasks_of)) as outcomes:
-                async for outcome in outcomes:
-                    yield outcome
-        finally:
-            await run.close()
+        return _JobRun(self._workers, self._provider, job).outcomes()
 
 
-_Places = AsyncGenerator[tuple[CryptoData, CandlePlace | BackcastError]]
+_TasksOf = Callable[[DataVersion], Iterable[Task]]
 _BatchFuture = asyncio.Future[BatchResult]
 
 
-class _Run:
-    """One run: what is ready to be given out, what the workers have, and what came of it."""
+class _JobRun:
+    """One job under way: the tasks that are ready, the batches that the workers have, and the outcomes."""
 
-    def __init__(
-        self, workers: Workers, capacity: int, places_of: Callable[[list[CryptoData]], _Places]
-    ) -> None:
+    def __init__(self, workers: Workers, provider: CandleProvider, job: Job) -> None:
         self._workers = workers
-        self._capacity = capacity
-        self._places_of = places_of
-        # As long as these are open, the candles stay where they are.
-        self._open_places = AsyncExitStack()
-        self._bringing: set[asyncio.Task[None]] = set()
+        self._provider = provider
+        self._job = job
+        # While these are open, the candles stay where they are.
+        self._open_locations = AsyncExitStack()
+        # Tasks of asyncio that wait for candles, and how many cryptos they still wait for.
+        self._locating: set[asyncio.Task[None]] = set()
         self._cryptos_to_come = 0
-        self._ready: deque[PlacedTask] = deque()
+        self._ready: deque[LocatedTask] = deque()
         self._room = asyncio.Event()
-        # Those that were in a batch of which a worker died: now each is on its own.
-        self._suspects: deque[PlacedTask] = deque()
+        # Tasks of a batch whose worker died: each is sent again, alone.
+        self._suspects: deque[LocatedTask] = deque()
         self._batch_size = 1
-        self._batches_left = _BATCHES_AT_ONCE * capacity
         self._running: set[_BatchFuture] = set()
         self._events: asyncio.Queue[Outcome | asyncio.Task[None] | tuple[Batch, _BatchFuture]] = (
             asyncio.Queue()
         )
 
-    async def outcomes(self, cryptos: list[CryptoData], tasks_of: TasksOf) -> AsyncGenerator[Outcome]:
-        """Yield what becomes of all tasks."""
-        self._bring(cryptos, tasks_of)
-        while self._bringing or self._running:
-            event = await self._events.get()
-            if isinstance(event, Outcome):
-                yield event
-            elif isinstance(event, asyncio.Task):
-                self._bringing.discard(event)
-                event.result()
-            else:
-                batch, future = event
-                self._running.discard(future)
-                for outcome in self._outcomes_of(batch, future):
-                    yield outcome
-                self._batches_left += 1
-                self._give_out()
+    async def outcomes(self) -> AsyncGenerator[Outcome]:
+        """Yield the outcomes of all tasks; see TaskRunner.run."""
+        self._capacity = await self._workers.capacity()
+        self._batches_left = _BATCHES_AT_ONCE * self._capacity
+        try:
+            self._locate(self._job.cryptos, self._job.tasks_of)
+            while self._locating or self._running:
+                event = await self._events.get()
+                if isinstance(event, Outcome):
+                    yield event
+                elif isinstance(event, asyncio.Task):
+                    self._locating.discard(event)
+                    event.result()
+                else:
+                    batch, future = event
+                    self._running.discard(future)
+                    for outcome in self._outcomes_of(batch, future):
+                        yield outcome
+                    self._batches_left += 1
+                    self._send_batches()
+        finally:
+            await self._cancel()
 
-    async def close(self) -> None:
-        """Give up what is not done."""
-        ending: list[asyncio.Future[Any]] = [*self._bringing, *self._running]
+    async def _cancel(self) -> None:
+        """Cancel what is not done, and wait for its end."""
+        ending: list[asyncio.Future[Any]] = [*self._locating, *self._running]
         for each in ending:
             each.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
-        await self._open_places.aclose()
+        await self._open_locations.aclose()
 
-    def _bring(self, cryptos: list[CryptoData], tasks_of: TasksOf, last_try: bool = False) -> None:
+    def _locate(self, cryptos: list[DataVersion], tasks_of: _TasksOf, last_try: bool = False) -> None:
         self._cryptos_to_come += len(cryptos)
-        bringing = asyncio.create_task(self._tasks_as_they_come(cryptos, tasks_of, last_try))
-        self._bringing.add(bringing)
-        bringing.add_done_callback(self._events.put_nowait)
+        locating = asyncio.create_task(self._make_tasks(cryptos, tasks_of, last_try))
+        self._locating.add(locating)
+        locating.add_done_callback(self._events.put_nowait)
 
-    async def _tasks_as_they_come(self, cryptos: list[CryptoData], tasks_of: TasksOf, last_try: bool) -> None:
-        places = await self._open_places.enter_async_context(aclosing(self._places_of(cryptos)))
-        # Not to its end: as long as it is open, its candles stay.
+    async def _make_tasks(self, cryptos: list[DataVersion], tasks_of: _TasksOf, last_try: bool) -> None:
+        """Make the tasks of every crypto as its candles come, and send them."""
+        found = self._provider.columns(cryptos, self._job.interval, self._job.columns)
+        locations = await self._open_locations.enter_async_context(aclosing(found))
+        # Not to the iterator's end: while it is open, the candles stay where they are.
         for _ in cryptos:
-            data, place = await anext(places)
+            data, location = await anext(locations)
             self._cryptos_to_come -= 1
-            if isinstance(place, BackcastError):
+            if isinstance(location, BackcastError):
                 for task in tasks_of(data) if last_try else (None,):
-                    self._events.put_nowait(Outcome(data, task, place))
+                    self._events.put_nowait(Outcome(data, task, location))
                 continue
-            self._ready.extend(PlacedTask(place, task, last_try) for task in tasks_of(data))
-            self._give_out()
+            self._ready.extend(LocatedTask(location, task, last_try) for task in tasks_of(data))
+            self._send_batches()
             while len(self._ready) >= _MOST_IN_BATCH:
                 self._room.clear()
                 await self._room.wait()
 
-    def _give_out(self) -> None:
-        """Send as many batches as there may be at once."""
+    def _send_batches(self) -> None:
+        """Send as many batches as may be under way."""
         while self._batches_left and (self._suspects or self._ready):
             batch = Batch(self._next_tasks())
             future = asyncio.wrap_future(self._workers.submit(run_batch, batch))
             self._batches_left -= 1
             self._running.add(future)
-            future.add_done_callback(partial(self._put_ended, batch))
+            future.add_done_callback(partial(self._put_done, batch))
         if len(self._ready) < _MOST_IN_BATCH:
             self._room.set()
 
-    def _put_ended(self, batch: Batch, future: _BatchFuture) -> None:
+    def _put_done(self, batch: Batch, future: _BatchFuture) -> None:
         self._events.put_nowait((batch, future))
 
-    def _next_tasks(self) -> list[PlacedTask]:
+    def _next_tasks(self) -> list[LocatedTask]:
         if self._suspects:
             return [self._suspects.popleft()]
-        # At the end they get smaller again, so that all workers end at about the same time.
+        # Batches get smaller towards the end, so that all workers end at about the same time.
         share = (len(self._ready) + self._cryptos_to_come) // (2 * self._capacity)
         size = min(self._batch_size, max(share, 1), len(self._ready))
         return [self._ready.popleft() for _ in range(size)]
 
-    def _outcomes_of(self, batch: Batch, future: _BatchFuture) -> Iterator[Outcome]:
+    def _outcomes_of(self, batch: Batch, future: _BatchFuture) -> list[Outcome]:
+        """Return the outcomes of a batch; tasks that are tried again have none yet."""
         if future.cancelled():
             raise Unavailable("compute is stopping")
         try:
@@ -199,29 +195,29 @@ class _Run:
         except WorkerDied as death:
             if len(batch.tasks) > 1:
                 self._suspects.extend(batch.tasks)
-            else:
-                yield from (Outcome(placed.place.data, placed.task, death) for placed in batch.tasks)
-            return
+                return []
+            return [Outcome(located.location.data, located.task, death) for located in batch.tasks]
         past_span("compute batch", done.seconds, tasks=len(batch.tasks))
         self._resize_batches(len(batch.tasks), done.seconds)
-        for placed, result in zip(batch.tasks, done.results, strict=True):
-            if outcome := self._outcome(placed, result):
-                yield outcome
+        outcomes = (
+            self._outcome(located, result) for located, result in zip(batch.tasks, done.results, strict=True)
+        )
+        return [outcome for outcome in outcomes if outcome]
 
     def _resize_batches(self, count: int, seconds: float) -> None:
-        """Approach the batch that takes as long as it should, from below: the first results are early."""
+        """Approach the size that takes `batch_s` from below, so that the first results come early."""
         fitting = int(count * self._workers.batch_s / max(seconds, 1e-9))
         self._batch_size = max(1, min(fitting, 2 * self._batch_size, _MOST_IN_BATCH))
 
-    def _outcome(self, placed: PlacedTask, result: TaskResult) -> Outcome | None:
-        """Return what became of a task; None where it is tried again, with candles that are brought anew."""
-        data, value = result.data or placed.place.data, result.value
+    def _outcome(self, located: LocatedTask, result: TaskResult) -> Outcome | None:
+        """Return the outcome of a task; None where it is tried again, with candles that are located anew."""
+        data, value = result.data or located.location.data, result.value
         if isinstance(value, FileNotFoundError) and not result.data:
-            if not placed.last_try:
-                self._bring([data], lambda _: [placed.task], last_try=True)
+            if not located.last_try:
+                self._locate([data], lambda _: [located.task], last_try=True)
                 return None
             value = Unavailable("its candles change faster than they can be read: try again")
         elif isinstance(value, Exception) and not isinstance(value, BackcastError):
             _log.error("task failed", symbol=data.symbol, exc_info=value)
             value = Internal("internal error; the service's log has more")
-        return Outcome(data, placed.task, value)
+        return Outcome(data, located.task, value)

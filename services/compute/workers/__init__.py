@@ -1,1 +1,1 @@
-"""What runs tasks: a pool of processes, or a Dask cluster; in these processes nothing imports grpc."""
+"""Workers: a pool of processes, or a Dask cluster. The worker processes import no grpc."""

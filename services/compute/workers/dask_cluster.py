@@ -1,4 +1,4 @@
-"""A Dask cluster as the workers: its scheduler says which machine does what."""
+"""A Dask cluster as the workers: its scheduler chooses the machine of each call."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _Value = TypeVar("_Value")
 
 # How long the scheduler may take to answer.
 _PATIENCE_S = 5.0
-# How often it is seen whether the connection still is what it was.
+# How often the connection is checked.
 _WATCH_PAUSE_S = 0.5
 
 
@@ -26,8 +26,8 @@ class DaskCluster(Executor):
     """Calls functions on the cluster of the scheduler at `address` (host:port) while its context lasts.
 
     Scheduler and workers run in an environment with this version of Backcast. It belongs to the event loop
-    that enters it, as WorkerPool does. Where the scheduler is away, what it was doing fails with Unavailable,
-    as does everything until it is back.
+    that enters it, as WorkerPool does. Where the scheduler is away, calls under way and new ones fail with
+    Unavailable until it is back.
     """
 
     batch_s = 0.1
@@ -37,7 +37,7 @@ class DaskCluster(Executor):
         self._client: Client | None = None
         self._closed = False
         self._connecting = asyncio.Lock()
-        # By the future that we gave away: the cluster's, and the connection that it depends on.
+        # By our future: the cluster's future, and the connection that it depends on.
         self._under_way: dict[Future[Any], tuple[Future[Any], object]] = {}
 
     async def __aenter__(self) -> Self:
@@ -54,12 +54,12 @@ class DaskCluster(Executor):
             await asyncio.to_thread(self._client.close)
 
     async def capacity(self) -> int:
-        """Return how many threads the cluster has. Raises Unavailable where there is none to be found."""
+        """Return how many threads the cluster has. Raises Unavailable where it has none or is away."""
         client = await self._connected()
         try:
             threads: int = sum((await asyncio.to_thread(client.nthreads)).values())
         except Exception as error:
-            # OSError mostly, but a client that is closed meanwhile raises whatever it comes to.
+            # Mostly OSError, but a client that is closed meanwhile raises other errors too.
             raise self._away() from error
         if client.status != "running":
             raise self._away()
@@ -72,17 +72,17 @@ class DaskCluster(Executor):
     ) -> Future[_Value]:
         """Have a worker call `fn`, a module's function.
 
-        The future raises what `fn` raised, WorkerDied where as many workers died of it as the scheduler
-        allows, and Unavailable where the connection to the scheduler is lost. Cancelling it takes the call
-        back if it has not begun. One that has goes on to its end, as Dask's workers are threads that nothing
-        can stop; its worker's process could be restarted, but would take the calls of others with it. Raises
+        The future raises what `fn` raised, WorkerDied where the call killed as many workers as the scheduler
+        allows, and Unavailable where the connection to the scheduler is lost. Cancelling it withdraws a call
+        that has not begun. A call that has begun goes on to its end, as Dask's workers are threads, which
+        cannot be stopped; restarting the worker's process would end the calls of others too. Raises
         Unavailable where there is no connection.
         """
         if self._closed:
             raise Unavailable("compute is stopping")
         if not self._client or self._client.status != "running":
             raise self._away()
-        # As bytes: Dask looks into arguments, and its scheduler would import what they need.
+        # As bytes: Dask inspects arguments, and its scheduler would import what they need.
         theirs = self._executor.submit(call, call_message(fn, args, kwargs))
         ours: Future[_Value] = Future()
         self._under_way[ours] = theirs, self._client.scheduler_comm
@@ -102,12 +102,12 @@ class DaskCluster(Executor):
                 self._settle(ours)
 
     def _settle(self, ours: Future[Any]) -> None:
-        """Pass on what the cluster's future has."""
+        """Copy the result or error of the cluster's future to ours."""
         if ours not in self._under_way:
             return
         theirs, _ = self._under_way[ours]
         if theirs.cancelled():
-            # Not by us, or it would not be under way.
+            # Not by us: a call that we cancel is not under way any more.
             ours.set_exception(self._away())
         elif error := theirs.exception():
             ours.set_exception(_domain_error(error))
@@ -116,13 +116,13 @@ class DaskCluster(Executor):
 
     def _forget(self, ours: Future[Any]) -> None:
         theirs, _ = self._under_way.pop(ours)
-        # What is closed takes back everything by itself.
+        # Closing the client cancels all calls by itself.
         if ours.cancelled() and not self._closed:
-            # It waits for the thread of Dask's client.
+            # In a thread: it waits for the thread of Dask's client.
             self._loop.run_in_executor(None, theirs.cancel)
 
     async def _watch(self) -> None:
-        """Fail what was under way when the connection was lost: Dask's client can forget to."""
+        """Fail the calls of a connection that was lost: Dask's client does not always do it."""
         while True:
             await asyncio.sleep(_WATCH_PAUSE_S)
             connection = self._client.scheduler_comm if self._client else None
@@ -131,20 +131,20 @@ class DaskCluster(Executor):
                     future.set_exception(self._away())
 
     async def _connected(self) -> "Client":
-        """Return the client; a new one where the last one has given up reconnecting."""
+        """Return the client, or a new client where the last one has stopped reconnecting."""
         async with self._connecting:
             if self._client is None or self._client.status not in ("running", "connecting"):
-                await self._knock()
+                await self._check_listening()
                 self._client = await asyncio.to_thread(self._connect)
                 self._executor = self._client.get_executor(pure=False)
         return self._client
 
-    async def _knock(self) -> None:
-        """Raise Unavailable where nobody listens: Dask's client would say so too, but leave a thread."""
-        place = urlsplit(f"//{self._address}")
+    async def _check_listening(self) -> None:
+        """Raise Unavailable where nobody listens: Dask's client would fail too, but leave a thread behind."""
+        address = urlsplit(f"//{self._address}")
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                _, writer = await asyncio.open_connection(place.hostname, place.port)
+                _, writer = await asyncio.open_connection(address.hostname, address.port)
         except OSError as error:
             raise self._away() from error
         writer.close()
@@ -170,7 +170,7 @@ def _domain_error(error: BaseException) -> Exception:
 
     if isinstance(error, KilledWorker):
         return WorkerDied("workers died again and again in this task")
-    # The scheduler's complaint has it as its cause.
+    # The scheduler's error has the ImportError as its cause.
     if isinstance(missing := error.__cause__ or error, ImportError):
         return Unavailable(f"the Dask cluster has another version of Backcast, or none: {missing}")
     return error if isinstance(error, Exception) else RuntimeError(repr(error))

@@ -1,4 +1,4 @@
-"""Where Numba finds the engine's machine code in a container."""
+"""The folder of Numba's compiled code in a container."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ from numba.core.caching import UserProvidedCacheLocator
 
 
 class GivenCacheLocator(UserProvidedCacheLocator):
-    """Finds it in NUMBA_CACHE_DIR, which may be read-only as long as all of it is there.
+    """Locates compiled code in NUMBA_CACHE_DIR, which may be read-only if it is complete.
 
-    Numba's own locators pass over a folder that cannot be written, and without any it compiles nothing at
-    all. The environment names this one in NUMBA_CACHE_LOCATOR_CLASSES.
+    Numba's own locators skip a folder that is not writable, and without a folder Numba refuses to cache. The
+    environment names this locator in NUMBA_CACHE_LOCATOR_CLASSES.
     """
 
     def ensure_cache_path(self) -> None:
-        """Make the folder where it is missing."""
+        """Create the folder where it is missing."""
         folder: str = self.get_cache_path()  # type: ignore[no-untyped-call]  # Numba has no types
         Path(folder).mkdir(parents=True, exist_ok=True)

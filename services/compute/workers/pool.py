@@ -18,23 +18,22 @@ _Value = TypeVar("_Value")
 
 _log = structlog.get_logger()
 
-# A worker that dies before it is ready would die again at once.
+# A worker that died before it was ready is restarted later: it would die again at once.
 _RESTART_PAUSE_S = 1.0
 
 
 class WorkerPool(Executor):
-    """Processes that call functions while its context lasts; entering it returns when all are warm.
+    """Worker processes that run calls while its context lasts; entering it returns when all are warm.
 
-    It has no threads: everything is done by the event loop that it is entered in, its methods are called
-    there, and its futures are waited for with asyncio.wrap_future. To be entered before the first gRPC
-    server or channel of its process. Not a ProcessPoolExecutor: its threads took a third of the service's
-    time, and one dead worker breaks all of it.
+    It has no threads: it belongs to the event loop that enters it, where its methods are called and its
+    futures are awaited with asyncio.wrap_future. Enter it before the process has a gRPC server or channel.
+    Why it is not a ProcessPoolExecutor: see docs/architecture.md.
     """
 
     batch_s = 0.01
 
     def __init__(self, size: int, call_limit_s: float = 60.0) -> None:
-        """`call_limit_s`: a worker that is at one call for longer is killed, as nothing may hang for ever."""
+        """`call_limit_s`: a worker whose call takes longer is killed, as nothing may hang for ever."""
         self._size = size
         self._call_limit_s = call_limit_s
         self._deaths = 0
@@ -42,7 +41,7 @@ class WorkerPool(Executor):
         self._workers: list[WorkerProcess] = []
         self._idle: list[WorkerProcess] = []
         self._closed = False
-        # Set whenever one is ready, dies or ends.
+        # Set whenever a worker becomes ready, dies or ends.
         self._changed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -63,45 +62,44 @@ class WorkerPool(Executor):
         ending = self._workers.copy()
         self.shutdown(wait=False, cancel_futures=True)
         for worker in ending:
-            worker.give_up()
+            worker.cancel_call()
         await self._until(lambda: not self._workers)
         await asyncio.to_thread(_join, ending)
 
     async def capacity(self) -> int:
-        """Return how many calls it does at once."""
+        """Return how many calls run at once."""
         return self._size
 
     @property
     def size(self) -> int:
-        """How many workers there are to be."""
+        """How many workers there should be."""
         return self._size
 
     @property
     def busy(self) -> int:
-        """How many workers are at a call."""
+        """How many workers run a call."""
         return sum(worker.busy for worker in self._workers)
 
     @property
     def waiting(self) -> int:
         """How many calls wait for a worker."""
-        # A copy, for whoever asks from another thread.
+        # A copy, as metrics are read from another thread.
         return sum(not call.future.cancelled() for call in tuple(self._waiting))
 
     @property
     def deaths(self) -> int:
-        """How many workers have died so far; those that were ended with a call that was given up did not."""
+        """How many workers have died so far; workers that were killed for a cancelled call do not count."""
         return self._deaths
 
     def submit(
         self, fn: Callable[_Parameters, _Value], /, *args: _Parameters.args, **kwargs: _Parameters.kwargs
     ) -> "Future[_Value]":
-        """Have a worker call `fn`, a module's function; where that died, once more in a new one.
+        """Have a worker call `fn`, a module's function; where the worker dies, a new one calls it once more.
 
         The future raises what `fn` raised, an unexpected error with the worker's traceback as a note, and
-        WorkerDied where two workers died. Cancelling it gives the call up: one that has not begun is taken
-        back, and one that has ends within about half a second, if need be with its worker, for which there
-        is a new one then. What cannot be pickled is an error here and now. Raises Unavailable after a
-        shutdown.
+        WorkerDied where two workers died. Cancelling it withdraws a call that has not begun. A call that has
+        begun ends within about half a second: if need be its worker is killed, and a new one is started.
+        Arguments that cannot be pickled raise here. Raises Unavailable after a shutdown.
         """
         if self._closed:
             raise Unavailable("compute is stopping")
@@ -111,7 +109,7 @@ class WorkerPool(Executor):
         return call.future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more calls, and end the workers when those that were submitted are done."""
+        """Take no more calls, and end the workers when the submitted calls are done."""
         self._closed = True
         if cancel_futures:
             for call in self._waiting:
@@ -153,7 +151,7 @@ class WorkerPool(Executor):
         if worker in self._idle:
             self._idle.remove(worker)
         if call and call.future.cancelled():
-            _log.info("a worker was ended: its call was given up")
+            _log.info("a worker was ended: its call was cancelled")
         else:
             self._note_death(worker, call)
         self._workers.remove(worker)

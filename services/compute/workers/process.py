@@ -1,4 +1,4 @@
-"""The service's end of a worker process."""
+"""A worker process, as the service starts, calls and ends it."""
 
 import asyncio
 import multiprocessing
@@ -16,28 +16,28 @@ from typing import Any
 
 import structlog
 
-from services.compute.tasks import backtest as backtest_task
-from services.compute.workers import candle_tasks, worker
+from services.compute.tasks import batch, jobs
+from services.compute.workers import worker
 
 # Workers come from a fork server, a process of its own that has imported the engine but never grpc:
 # forking from this process would copy gRPC's threads and locks in whatever state they are.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload([module.__name__ for module in (worker, candle_tasks, backtest_task)])
+_CONTEXT.set_forkserver_preload([module.__name__ for module in (worker, batch, jobs)])
 
 _log = structlog.get_logger()
 
 _READ_BYTES = 1 << 16
-# A process whose connection has ended ends too, or is ended.
+# A process ends when its connection does; after so long it is killed.
 _END_LIMIT_S = 1.0
-# How long a call may go on that was given up: most end within that, and a new process costs more than them.
-_GIVEN_UP_LIMIT_S = 0.5
+# How long a cancelled call may go on: most end within that, and starting a new process takes longer.
+_CANCELLED_LIMIT_S = 0.5
 
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A function to be called in a worker: the message that says so, and the future of what it returns.
+    """A call of a function in a worker: its message, and the future of its result.
 
-    The future never becomes `running`, so that it can be cancelled at any time: that gives the call up.
+    The future never becomes `running`, so that it can be cancelled at any time.
     """
 
     message: bytes
@@ -46,11 +46,11 @@ class Call:
 
 
 class WorkerProcess:
-    """A process that does one call at a time, and its connection, read by the running event loop.
+    """A process that runs one call at a time, and its connection, which the running event loop reads.
 
     `idle` is called whenever it waits for a call: when it has started, and after each call. `died` is called
-    with the call that it was at, or None, when its connection ends without `close`. It is killed when its
-    start or a call takes longer than `limit_s`, or a call that was given up does not end soon.
+    with its unfinished call, or None, when its connection ends without `close`. The process is killed when
+    its start or a call takes longer than `limit_s`, or when a cancelled call does not end soon.
     """
 
     def __init__(
@@ -73,11 +73,11 @@ class WorkerProcess:
 
     @property
     def busy(self) -> bool:
-        """Whether it is at a call."""
+        """Whether it runs a call."""
         return self._call is not None
 
     def start(self) -> None:
-        """Start the process; `idle` tells when it is ready. Raises OSError or EOFError where it does not."""
+        """Start the process, which then calls `idle`. Raises OSError or EOFError where it does not start."""
         self.ready = False
         self._received = bytearray()
         self._unsent = memoryview(b"")
@@ -91,33 +91,33 @@ class WorkerProcess:
                 self._socket.close()
                 raise
         self._loop.add_reader(self._socket, self.receive)
-        self._call_later(self._limit_s, self._kill_overdue)
+        self._kill_in(self._limit_s, self._kill_overdue)
 
     def send(self, call: Call) -> None:
-        """Have the process, which must be idle, do a call."""
+        """Have the process, which must be idle, run a call."""
         self._call = call
-        self._call_later(self._limit_s, self._kill_overdue)
-        call.future.add_done_callback(partial(self._hurry_given_up, call))
+        self._kill_in(self._limit_s, self._kill_overdue)
+        call.future.add_done_callback(partial(self._limit_cancelled, call))
         self._unsent = memoryview(len(call.message).to_bytes(worker.LENGTH_BYTES, "little") + call.message)
         self._write()
 
     def flush(self) -> None:
-        """Send all that is to be sent, while the event loop waits."""
+        """Send all bytes that are not sent yet, while the event loop waits."""
         self._socket.setblocking(True)
-        # Where it died, `receive` will find it.
+        # Where the process died, `receive` will notice.
         with suppress(OSError):
             self._socket.sendall(self._unsent)
         self._unsent = memoryview(b"")
         self._socket.setblocking(False)
 
-    def give_up(self) -> None:
-        """Give up the call that it is at, if any."""
+    def cancel_call(self) -> None:
+        """Cancel the call that it runs, if any."""
         if self._call:
             self._call.future.cancel()
 
     def close(self) -> None:
-        """End the process, which must be idle or at its end; `join` waits for that."""
-        self._call_off()
+        """Close the connection of an idle or dying process, so that it ends; `join` waits for that."""
+        self._call_off_kill()
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
@@ -131,16 +131,16 @@ class WorkerProcess:
             self._process.kill()
             self._process.join()
         self.exit_code = self._process.exitcode
-        # Not when the garbage collector comes to it: it has files open.
+        # Now, and not when the garbage collector comes to it: it has open files.
         self._process.close()
         self._process = None
 
     def fileno(self) -> int:
-        """Return what becomes readable when there is something to `receive`."""
+        """Return the file descriptor that becomes readable when there is something to `receive`."""
         return self._socket.fileno()
 
     def receive(self) -> None:
-        """Take what the process has sent so far."""
+        """Read what the process has sent so far."""
         try:
             part = self._socket.recv(_READ_BYTES)
         except BlockingIOError:
@@ -156,8 +156,8 @@ class WorkerProcess:
             answer, self._received = self._received, bytearray()
             call, self._call = self._call, None
             self.ready = True
-            self._call_off()
-            # First of all it gets something to do.
+            self._call_off_kill()
+            # First of all the worker gets its next call.
             self._idle(self)
             if call and not call.future.cancelled():
                 _settle(call.future, memoryview(answer)[worker.LENGTH_BYTES :])
@@ -168,22 +168,22 @@ class WorkerProcess:
         except BlockingIOError:
             pass
         except OSError:
-            # It died, which `receive` will find.
+            # The process died, which `receive` will notice.
             return
         if self._unsent:
             self._loop.add_writer(self._socket, self._write)
         else:
             self._loop.remove_writer(self._socket)
 
-    def _hurry_given_up(self, call: Call, future: "Future[Any]") -> None:
+    def _limit_cancelled(self, call: Call, future: "Future[Any]") -> None:
         if future.cancelled() and call is self._call:
-            self._call_later(_GIVEN_UP_LIMIT_S, self._kill)
+            self._kill_in(_CANCELLED_LIMIT_S, self._kill)
 
-    def _call_later(self, seconds: float, kill: Callable[[], None]) -> None:
-        self._call_off()
+    def _kill_in(self, seconds: float, kill: Callable[[], None]) -> None:
+        self._call_off_kill()
         self._kill_later = self._loop.call_later(seconds, kill)
 
-    def _call_off(self) -> None:
+    def _call_off_kill(self) -> None:
         if self._kill_later:
             self._kill_later.cancel()
 
@@ -192,9 +192,9 @@ class WorkerProcess:
         self._kill()
 
     def _kill(self) -> None:
-        """Kill the process; `receive` will find that it died."""
+        """Kill the process; `receive` will notice."""
         # Not Process.kill, which does nothing where the fork server has died. While the connection is open,
-        # the id is still its own.
+        # the id belongs to this process.
         if self._process and self._process.pid:
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGKILL)

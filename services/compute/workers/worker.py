@@ -1,5 +1,6 @@
-"""What runs in the worker processes: any function of a module, by name. Nothing here may import grpc."""
+"""The main function of worker processes, which call functions of modules. Nothing here may import grpc."""
 
+import ctypes
 import os
 import pickle
 import select
@@ -12,32 +13,36 @@ from socket import socket
 from threading import Thread
 from typing import Any
 
-from services.compute.workers.memory import keep_freed_memory
 from services.domain.errors import BackcastError, Unavailable
 
-# In both directions a message is its length as so many bytes, little-endian, and then as many bytes. The
-# worker's first one is empty: it has imported and compiled everything.
+# In both directions a message is its length, little-endian in so many bytes, and then its bytes. The worker's
+# first message is empty: it has imported and compiled everything.
 LENGTH_BYTES = 8
+
+# Parameters of mallopt(3) in the GNU C library.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+# More than the columns of any backtest: a worker keeps the memory of its peak.
+_BYTES = 1 << 30
 
 
 class WorkerDied(Unavailable):
-    """The workers' processes died, again and again, while they did this."""
+    """Worker processes died repeatedly during one call."""
 
 
 def call_message(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
-    """Return the message that has `fn` called; it and the arguments must be picklable."""
+    """Return the message of a call; the function and its arguments must be picklable."""
     return pickle.dumps((fn, args, kwargs))
 
 
 def call(message: bytes) -> Any:
-    """Do what a message of `call_message` says."""
+    """Run the call of a message of `call_message`."""
     fn, args, kwargs = pickle.loads(message)
     return fn(*args, **kwargs)
 
 
 def work(service: socket) -> None:
-    """Answer one message after the other until the service closes the connection, or dies."""
-    # Ctrl-C is the service's business.
+    """Run the calls of the messages one after the other, until the service closes the connection or dies."""
+    # Ctrl-C reaches the whole process group; the service decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_freed_memory()
     Thread(target=_end_with, args=(service.dup(),), daemon=True).start()
@@ -47,10 +52,22 @@ def work(service: socket) -> None:
             _send(stream, _answer(stream.read(int.from_bytes(length, "little"))))
 
 
+def keep_freed_memory() -> None:
+    """Have this process keep the memory that it frees, instead of returning it to the system.
+
+    Every backtest allocates a few columns and frees them. Returned and allocated again, they come page by
+    page, and that takes nearly as long as the backtest. Without the GNU C library this does nothing.
+    """
+    with suppress(AttributeError, OSError):
+        library = ctypes.CDLL(None)
+        library.mallopt(_TRIM_THRESHOLD, _BYTES)
+        library.mallopt(_MMAP_THRESHOLD, _BYTES)
+
+
 def _end_with(service: socket) -> None:
-    """End this process with the service: what it is at, nobody waits for any more."""
+    """End this process when the service ends, even in the middle of a call."""
     poll = select.poll()
-    # Nothing is asked for: that the other side has hung up is always told.
+    # No event is asked for: poll always reports that the other side has hung up.
     poll.register(service, 0)
     poll.poll()
     os._exit(0)
@@ -63,7 +80,7 @@ def _send(stream: BufferedRWPair, message: bytes) -> None:
 
 
 def _answer(message: bytes) -> bytes:
-    """Return whether the call succeeded, and what it returned or raised."""
+    """Return, pickled, whether the call succeeded, and what it returned or raised."""
     try:
         return pickle.dumps((True, call(message)))
     except Exception as error:
@@ -71,7 +88,7 @@ def _answer(message: bytes) -> bytes:
 
 
 def portable(error: Exception) -> Exception:
-    """Return an error that can be pickled; an unexpected one takes its traceback with it, as a note."""
+    """Return an error that can be pickled; an unexpected error carries its traceback as a note."""
     if isinstance(error, BackcastError):
         return error
     trace = traceback.format_exc()

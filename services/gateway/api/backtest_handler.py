@@ -1,7 +1,7 @@
 """backcast.gateway.v1.BacktestService: parses, calls, answers."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,14 @@ from services.engine.sweep.possible_combinations import possible_positions
 from services.gateway.api.messages import get_request_from, get_request_to, run_request_from
 from services.gateway.api.strategy_descriptions import describe_strategies
 from services.gateway.api.sweep_messages import sweep_request_from
-from services.gateway.cache.result_store import ResultStore
+from services.gateway.cache.result_cache import ResultCache
+from services.gateway.cache.single_flight import SingleFlight
 from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
 from services.gateway.planning.sweep_plan import make_sweep_plan
 from services.gateway.runs.admission import RequestSize
-from services.gateway.runs.run import Run
-from services.gateway.runs.start import RunStarter
-from services.gateway.sweeps.sweep import SweepRun
+from services.gateway.runs.backtest_events import BacktestEvents
+from services.gateway.runs.start import RunStart, RunStarter
+from services.gateway.sweeps.sweep_events import SweepEvents
 from services.gateway.upstream.compute import ComputeClient
 from services.gateway.upstream.market import Market
 from services.wire.paging import page_size
@@ -35,11 +36,17 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
     """Answers clients."""
 
     def __init__(
-        self, market: Market, compute: ComputeClient, store: ResultStore, starter: RunStarter
+        self,
+        market: Market,
+        compute: ComputeClient,
+        cache: ResultCache,
+        single_flight: SingleFlight,
+        starter: RunStarter,
     ) -> None:
         self._market = market
         self._compute = compute
-        self._store = store
+        self._cache = cache
+        self._single_flight = single_flight
         self._starter = starter
 
     async def RunBacktests(  # noqa: N802  # the RPC's name
@@ -49,9 +56,8 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         async with self._starter.start("RunBacktests", request.request_id, context) as start:
             plan = await self._plan(run_request_from(request))
             start.planned(plan.backtest.strategy.name, _size(plan))
-            run = Run(plan, self._store, self._compute, start.report, start.arrived_at)
-            live = start.run(run.events, resumes=True)
-        async with aclosing(live.watch()) as events:
+            run = start.run(self._events(plan, start), resumes=True)
+        async with aclosing(run.watch()) as events:
             async for event in events:
                 yield pb.RunBacktestsResponse.FromString(event)
 
@@ -62,10 +68,9 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         async with self._starter.start("GetBacktest", request.request_id, context) as start:
             plan = await self._plan(get_request_from(request))
             start.planned(plan.backtest.strategy.name, _size(plan))
-            run = Run(plan, self._store, self._compute, start.report, start.arrived_at)
-            live = start.run(run.events)
+            run = start.run(self._events(plan, start))
         answer = pb.GetBacktestResponse(request=get_request_to(plan, start.report.run_id))
-        async with aclosing(live.watch()) as events:
+        async with aclosing(run.watch()) as events:
             async for serialized in events:
                 event = pb.RunBacktestsResponse.FromString(serialized)
                 if event.HasField("failure"):
@@ -86,9 +91,9 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
             plan = make_sweep_plan(asked, await possible_positions(asked.grid), known, int(time.time()))
             size = RequestSize(len(plan.cryptos), plan.backtests, plan.factors, "ranges")
             start.planned(asked.grid.base.name, size)
-            sweep = SweepRun(plan, self._store.cache, self._compute, start.report, start.arrived_at)
-            live = start.run(sweep.events)
-        async with aclosing(live.watch()) as events:
+            sweep = SweepEvents(plan, self._cache, self._compute, start.report, start.arrived_at)
+            run = start.run(sweep.events)
+        async with aclosing(run.watch()) as events:
             async for event in events:
                 yield pb.SweepBacktestsResponse.FromString(event)
 
@@ -108,6 +113,14 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
             )
         )
         return pb.ListCryptosResponse(cryptos=page.cryptos, next_page_token=page.next_page_token)
+
+    def _events(
+        self, plan: RunPlan, start: RunStart
+    ) -> Callable[[], AsyncGenerator[pb.RunBacktestsResponse]]:
+        """Return what opens iterators of the events of a plan's run."""
+        return BacktestEvents(
+            plan, self._cache, self._single_flight, self._compute, start.report, start.arrived_at
+        ).events
 
     async def _plan(self, request: RunRequest) -> RunPlan:
         known = await self._market.cryptos(list(request.symbols), request.seen_before_s)

@@ -11,7 +11,7 @@ from backcast.gateway.v1 import run_service_pb2_grpc
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 from services.domain.errors import InvalidInput, Refused
 from services.gateway.auth.clients import current_client
-from services.gateway.runs.live_run import LiveRun
+from services.gateway.runs.lifecycle import Run
 from services.gateway.runs.registry import RunRegistry
 from services.telemetry.run_id import current_run_id
 
@@ -50,7 +50,7 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
             async for event in events:
                 yield pb.WatchRunResponse(response=RunBacktestsResponse.FromString(event))
 
-    def _run(self, run_id: str) -> LiveRun:
+    def _run(self, run_id: str) -> Run:
         if not run_id:
             raise InvalidInput.of("run_id", "is needed")
         run = self._registry.get(run_id, current_client.get())
@@ -58,7 +58,7 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
         return run
 
 
-def _info(run: LiveRun) -> pb.RunInfo:
+def _info(run: Run) -> pb.RunInfo:
     report = run.report
     started, elapsed = Timestamp(), Duration()
     started.FromNanoseconds(int(run.started_s * 1e9))

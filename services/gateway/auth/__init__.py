@@ -1,1 +1,1 @@
-"""Who calls the gateway, and what they may do."""
+"""Authentication and authorization of the gateway's clients."""

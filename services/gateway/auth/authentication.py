@@ -1,15 +1,23 @@
-"""Who calls the gateway: a token in the metadata, `authorization: Bearer …`, says it."""
+"""Authentication of the gateway's clients: by tokens in the metadata (`authorization: Bearer …`).
 
+A gateway can ask for certificates instead. Without either, it serves every client of its own machine.
+"""
+
+import asyncio
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from services.domain.errors import BackcastError, Denied, Unauthenticated
+from services.domain.errors import BackcastError, Denied, InvalidInput, Unauthenticated
 from services.gateway.auth.clients import Client, current_client
 from services.gateway.auth.method_rights import is_open, rights_needed
-from services.gateway.auth.token_file import TokenBook
+from services.gateway.auth.token_file import TokenBook, token_book
+from services.rpc.access import Access, check_binding
 from services.rpc.handlers import replaced
+from services.rpc.tls import server_credentials
+from services.settings import Settings
 
 if TYPE_CHECKING:
     from services.rpc.handlers import Handler
@@ -17,10 +25,33 @@ if TYPE_CHECKING:
 _SCHEME = "bearer"
 
 
-class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
-    """Serves those whose token gives them the right to the method, and sets `current_client`.
+def gateway_access(settings: Settings) -> Access:
+    """Return the gateway's credentials and interceptors; SIGHUP reloads the file of tokens from now on.
 
-    It stands inside of the StatusInterceptor, which makes statuses of what it raises.
+    Raises InvalidInput, naming the variable, where the settings are wrong or would let strangers in.
+    """
+    credentials = server_credentials(settings, demand_certificate=settings.gateway_client_certificates)
+    if settings.gateway_client_certificates and credentials is None:
+        raise InvalidInput.of(
+            "BACKCAST_TLS_CERT_FILE", "must be set for BACKCAST_GATEWAY_CLIENT_CERTIFICATES"
+        )
+    book = token_book(settings)
+    check_binding(
+        settings,
+        shut=credentials is not None and (book is not None or settings.gateway_client_certificates),
+        demand="BACKCAST_TLS_CERT_FILE, _KEY_FILE and BACKCAST_TOKENS_FILE "
+        "(or BACKCAST_GATEWAY_CLIENT_CERTIFICATES=1)",
+    )
+    if book is None:
+        return Access(credentials)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, book.reload)
+    return Access(credentials, [AuthenticationInterceptor(book)])
+
+
+class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
+    """Serves clients whose token gives them a right to the method, and sets `current_client`.
+
+    It runs inside the StatusInterceptor, which turns its errors into statuses.
     """
 
     def __init__(self, book: TokenBook) -> None:
@@ -31,7 +62,7 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
         continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]",
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "Handler | None":
-        """Return the method's handler, or one that refuses."""
+        """Return the method's handler, or a handler that refuses the call."""
         handler = await continuation(handler_call_details)
         if handler is None or is_open(handler_call_details.method):
             return handler
@@ -39,7 +70,7 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
             client = self._client(handler_call_details)
         except BackcastError as error:
             return _refusing(handler, error)
-        # Interceptors and handler of a call are of one task.
+        # Interceptors and handler of a call run in one task, so the variable reaches the handler.
         current_client.set(client)
         return handler
 
@@ -64,7 +95,7 @@ def _token(metadata: Any) -> str:
 
 
 def _refusing(handler: "Handler", error: BackcastError) -> "Handler":
-    """Return a handler of the same kind that raises `error`, and parses no request before."""
+    """Return a handler of the same kind that raises `error` without parsing the request."""
 
     async def refuse(*_: object) -> None:
         raise error
@@ -73,5 +104,5 @@ def _refusing(handler: "Handler", error: BackcastError) -> "Handler":
         await refuse()
         yield
 
-    # A deserializer there is: StatusInterceptor lets alone what has none.
+    # With a deserializer: StatusInterceptor ignores handlers that have none.
     return replaced(handler, refuse_stream if handler.response_streaming else refuse, lambda raw: raw)

@@ -1,4 +1,4 @@
-"""Who asks: a client's name, what it may do, and how much of it at once."""
+"""The clients of the gateway: their names, rights and limits."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from enum import StrEnum
 
 
 class Right(StrEnum):
-    """What a client may do."""
+    """A right of a client."""
 
     RUN = "run"
-    """Run backtests and sweeps, and see candles and runs of its own."""
+    """Run backtests and sweeps, and see candles and its own runs."""
     IMPORT = "import"
     """Write candles."""
     ADMIN = "admin"
-    """See and cancel the runs of everybody, and look into the servers."""
+    """See and cancel the runs of all clients, and inspect the servers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client; limits of its own (see the settings max_…) are None where those of all clients hold."""
+    """A client; its limits (see the settings max_…) are None where the settings' limits apply."""
 
     name: str
     rights: frozenset[Right]
@@ -29,7 +29,7 @@ class Client:
 
 
 ANONYMOUS = Client("anonymous", frozenset(Right))
-"""Whoever asks a gateway that has no tokens."""
+"""The client of every call to a gateway without tokens."""
 
 current_client: ContextVar[Client] = ContextVar("current_client", default=ANONYMOUS)
-"""Who asks for the call that is being served."""
+"""The client of the call that is being served."""

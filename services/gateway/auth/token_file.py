@@ -1,4 +1,4 @@
-"""The tokens that hold now: of the settings, or of a file that may change while the gateway runs."""
+"""The valid tokens: from the settings, or from a file that may change while the gateway runs."""
 
 from pathlib import Path
 
@@ -13,12 +13,12 @@ _log = structlog.get_logger()
 
 _FILE, _LIST = "BACKCAST_TOKENS_FILE", "BACKCAST_TOKENS"
 
-# By these a file that was written or replaced is known for another.
+# Modification time, inode and size: one of them changes when the file is written or replaced.
 _Stamp = tuple[int, int, int]
 
 
 class TokenBook:
-    """Finds whose a token is. What is revoked in the file does not hold from the next call on."""
+    """Finds the client of a token. A token that is removed from the file is refused from the next call on."""
 
     def __init__(self, tokens: Tokens, file: Path | None = None, stamp: _Stamp | None = None) -> None:
         self._tokens = tokens
@@ -26,29 +26,29 @@ class TokenBook:
         self._stamp = stamp
 
     def client(self, token: str) -> Client | None:
-        """Return whose token it is, None where it is nobody's."""
-        # A look at the file takes two millionths of a second.
+        """Return the client of a token, None where the token is unknown."""
+        # The stat call takes 2 µs.
         if self._file and _stamp(self._file) != self._stamp:
             self.reload()
         return self._tokens.client(token)
 
     def reload(self) -> None:
-        """Read the file anew. Where it is broken, that is logged, and the tokens of before hold on."""
+        """Read the file again; where it is invalid, log the error and keep the previous tokens."""
         if self._file is None:
             return
         self._stamp = _stamp(self._file)
         try:
             self._tokens = _read(self._file)
         except InvalidInput as error:
-            _log.error("the tokens of before hold on", reason=str(error))
+            _log.error("the previous tokens stay valid", reason=str(error))
         else:
             _log.info("tokens read", tokens=len(self._tokens.clients))
 
 
 def token_book(settings: Settings) -> TokenBook | None:
-    """Return the book of the settings' tokens, None where there are none and everybody is served.
+    """Return the book of the settings' tokens; None where there are none, and every client is served.
 
-    Raises InvalidInput, naming the variable, where they cannot be read.
+    Raises InvalidInput, naming the variable, where the tokens cannot be read.
     """
     if settings.tokens_file and settings.tokens:
         raise InvalidInput.of(_LIST, f"is set beside {_FILE}: tokens come from one of them")

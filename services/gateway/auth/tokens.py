@@ -1,6 +1,6 @@
-"""Tokens: who shows one is a client with a name, rights and limits.
+"""Tokens: each stands for a client with a name, rights and limits.
 
-Only their hashes are kept. A token is 256 random bits, which nobody guesses: so SHA-256 is enough, and the
+Only their hashes are stored. A token is 256 random bits, which nobody can guess: SHA-256 is enough, and the
 slow, salted hashes that passwords need would only slow down every call.
 """
 
@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 from services.domain.errors import InvalidInput, Violation
 from services.gateway.auth.clients import Client, Right
 
-# So that a token is known for one where it should not be: in a file, a log, a commit.
+# A prefix by which scanners find tokens in files, logs and commits.
 PREFIX = "backcast_"
 _WANTED = {
     "name": "must be 1 to 64 letters, digits, dots, dashes and underscores",
@@ -29,7 +29,7 @@ _Limit = Annotated[int, Field(ge=1)] | None
 
 
 class TokenEntry(BaseModel):
-    """A token as files and settings have it: see Client for what its fields mean."""
+    """An entry of the file or the setting of tokens; see Client for its fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -47,15 +47,15 @@ _ENTRIES: TypeAdapter[list[TokenEntry]] = TypeAdapter(Annotated[list[TokenEntry]
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The clients that there are, by the SHA-256 of their tokens (32 bytes)."""
+    """The clients, each with the SHA-256 of its token (32 bytes)."""
 
     clients: Sequence[tuple[bytes, Client]]
 
     def client(self, token: str) -> Client | None:
-        """Return whose token it is, None where it is nobody's."""
+        """Return the client of a token, None where the token is unknown."""
         shown = _digest(token)
         found = None
-        # All of them, each in constant time: how long it takes tells nothing.
+        # Every hash is compared in constant time, so that the duration reveals nothing.
         for digest, client in self.clients:
             if hmac.compare_digest(digest, shown):
                 found = client
@@ -68,12 +68,12 @@ def make_token() -> str:
 
 
 def hash_of(token: str) -> str:
-    """Return what is kept of a token: its SHA-256, as 64 hexadecimal digits."""
+    """Return the hash of a token that is stored: SHA-256 as 64 hexadecimal digits."""
     return _digest(token).hex()
 
 
 def tokens_from_toml(text: str, source: str) -> Tokens:
-    """Read the tables [[tokens]] of a file; InvalidInput, naming `source`, tells what is wrong."""
+    """Return the tokens of TOML tables [[tokens]]; raise InvalidInput, naming `source`, for a mistake."""
     try:
         entries = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -84,7 +84,7 @@ def tokens_from_toml(text: str, source: str) -> Tokens:
 
 
 def tokens_from_json(text: str, source: str) -> Tokens:
-    """Read a list of objects; InvalidInput, naming `source`, tells what is wrong."""
+    """Return the tokens of a JSON list of objects; raise InvalidInput, naming `source`, for a mistake."""
     try:
         entries = json.loads(text)
     except (ValueError, RecursionError):
@@ -96,7 +96,7 @@ def _tokens(raw: object, source: str) -> Tokens:
     try:
         entries = _ENTRIES.validate_python(raw)
     except ValidationError as error:
-        # Only where it is and what is wanted: what is there may be a token that somebody put there unhashed.
+        # The violation names the field and not its value, which may be a token by mistake.
         raise InvalidInput(*(_violation(wrong, source) for wrong in error.errors())) from None
     for field in ("name", "sha256"):
         seen: set[str] = set()

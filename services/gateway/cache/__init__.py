@@ -1,1 +1,1 @@
-"""Cached results in Redis, and who computes what is not cached yet."""
+"""The cache in Redis or Valkey: keys, values, and single flight for what is not cached yet."""

@@ -1,4 +1,4 @@
-"""The connections to Redis or Valkey, and what goes wrong with them in one word: CacheUnavailable."""
+"""The connections to Redis or Valkey; every error of theirs is raised as CacheUnavailable."""
 
 import time
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from services.domain.errors import InvalidInput, Unavailable
 
 # A cache that takes longer than this costs more than it saves.
 _TIMEOUT_S = 1.0
-# So long nobody asks a server that took too long: every run would wait for it anew.
-_REST_S = 1.0
+# A server that timed out is not asked for so long: otherwise every run would wait for it again.
+_PAUSE_S = 1.0
 _WAIT_S = 10.0
 
 
 class CacheUnavailable(Unavailable):
-    """The cache does not answer, or cannot keep anything: runs go on without it."""
+    """The cache does not answer, or is full: runs go on without it."""
 
 
 class CacheServer:
@@ -30,32 +30,32 @@ class CacheServer:
     def __init__(self, url: str) -> None:
         """Raise InvalidInput where the URL is wrong; nothing is connected yet."""
         try:
-            # Blocking: where all connections are in use, a run waits for one, and the cache is not down.
+            # Blocking: where all connections are in use, a run waits for one instead of failing.
             pool = BlockingConnectionPool.from_url(
                 url,
                 socket_timeout=_TIMEOUT_S,
                 socket_connect_timeout=_TIMEOUT_S,
                 max_connections=32,
                 timeout=_WAIT_S,
-                # Once, for a connection that broke while it was idle: the server was started anew.
+                # Once, for a connection that broke while it was idle, as the server was restarted.
                 retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
             )
         except ValueError as error:
             raise InvalidInput.of("BACKCAST_REDIS_URL", str(error)) from None
         self._redis: Redis = Redis.from_pool(pool)
-        self._rests_until = 0.0
+        self._paused_until = 0.0
 
     @contextmanager
     def answering(self) -> Iterator[Redis]:
-        """Lend the client; what goes wrong with it is raised as CacheUnavailable."""
-        if time.monotonic() < self._rests_until:
+        """Lend the client; its errors are raised as CacheUnavailable."""
+        if time.monotonic() < self._paused_until:
             raise CacheUnavailable("the cache does not answer")
         try:
             yield self._redis
         except OutOfMemoryError as error:
             raise CacheUnavailable("the cache is full") from error
         except RedisTimeoutError as error:
-            self._rests_until = time.monotonic() + _REST_S
+            self._paused_until = time.monotonic() + _PAUSE_S
             raise CacheUnavailable("the cache does not answer") from error
         except (RedisError, OSError) as error:
             raise CacheUnavailable("the cache does not answer") from error

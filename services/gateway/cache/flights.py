@@ -1,13 +1,13 @@
-"""What several runs of a gateway want at the same time is computed once: the others read it from the cache.
+"""Single flight within one gateway: what several runs want at the same time is computed once.
 
-A key that is being computed is a flight, and the run that computes it its crew. Whoever waits for a flight
-takes over where the crew leaves, or stands still because its reader does.
+A flight is a key that is being computed. The run that computes it is its owner; the other runs are waiters,
+which read the result from the cache. A waiter takes over where the owner leaves, or stalls because the client
+that reads it does.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,16 +15,16 @@ from google.rpc.status_pb2 import Status
 
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from services.domain.errors import BackcastError
-from services.gateway.cache.cached_results import CachedResults
 from services.gateway.cache.leases import LEASE_S
+from services.gateway.cache.result_cache import ResultCache
 
-# What was saved is read so much at once: it may be curves.
+# Results are read so many at once: they may have curves.
 _READ_BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """What came of a key: a result, or why there is none; `shared` where another run had it computed."""
+class Outcome:
+    """The outcome of a key: a result or a failure; `shared` where another run had it computed."""
 
     key: str
     result: BacktestResult | None
@@ -33,8 +33,8 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Landing:
-    """The end of a flight: the key that its result was saved under, or what went wrong for all who wait."""
+class Completion:
+    """The end of a flight: the key that its result was saved under, its failure, or the owner's error."""
 
     saved_as: str = ""
     failure: Status | None = None
@@ -42,92 +42,97 @@ class Landing:
 
 
 @dataclass(slots=True)
-class Crew:
-    """The run that computes; it stands still while it neither works nor waits for what it cannot hurry."""
+class Owner:
+    """The run that computes flights; `is_waiting` while it waits for anything but its own reader."""
 
     is_waiting: bool = False
-    seen_at: float = field(default_factory=time.monotonic)
+    read_at: float = field(default_factory=time.monotonic)
+    """When its reader took the last outcome, by time.monotonic()."""
 
-    def stands_still(self) -> bool:
-        """Return whether its reader has left it standing for as long as a claim holds."""
-        return not self.is_waiting and time.monotonic() - self.seen_at > LEASE_S
+    def is_stalled(self) -> bool:
+        """Return whether its reader has kept it waiting for as long as a lease lasts."""
+        return not self.is_waiting and time.monotonic() - self.read_at > LEASE_S
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flight:
-    """A key that is being computed; its landing is cancelled where the crew leaves before the end."""
+    """A key that is being computed; `completion` is cancelled where the owner leaves before the end."""
 
-    crew: Crew
-    landing: "asyncio.Future[Landing]"
+    owner: Owner
+    completion: "asyncio.Future[Completion]"
 
 
 class Flights:
     """The flights of a gateway, by key."""
 
-    def __init__(self, results: CachedResults) -> None:
-        self._results = results
+    def __init__(self, cache: ResultCache) -> None:
+        self._cache = cache
         self._by_key: dict[str, Flight] = {}
 
-    def board(self, keys: Iterable[str], crew: Crew) -> tuple[dict[str, Flight], dict[str, Flight]]:
-        """Return new flights of the keys that nobody is at, and those of the others."""
+    def join(self, keys: Iterable[str], owner: Owner) -> tuple[dict[str, Flight], dict[str, Flight]]:
+        """Return new flights of `owner` for the keys that nobody computes, and those of other owners."""
         loop = asyncio.get_running_loop()
-        ours, theirs = {}, {}
+        owned, others = {}, {}
         for key in keys:
             flight = self._by_key.get(key)
-            if flight is None or flight.crew.stands_still():
-                ours[key] = self._by_key[key] = Flight(crew, loop.create_future())
+            if flight is None or flight.owner.is_stalled():
+                owned[key] = self._by_key[key] = Flight(owner, loop.create_future())
             else:
-                theirs[key] = flight
-        return ours, theirs
+                others[key] = flight
+        return owned, others
 
     def leave(self, flights: dict[str, Flight]) -> None:
-        """End a crew's flights; those that have not landed are anybody's now."""
+        """End an owner's flights; waiters take over the flights that are not complete."""
         for key, flight in flights.items():
-            flight.landing.cancel()
+            flight.completion.cancel()
             if self._by_key.get(key) is flight:
                 del self._by_key[key]
 
-    async def arrivals(self, flights: dict[str, Flight]) -> AsyncGenerator[Arrival]:
-        """Yield what comes of the flights of others, until all have landed, or some are anybody's.
+    async def outcomes(self, flights: dict[str, Flight]) -> AsyncGenerator[Outcome]:
+        """Yield the outcomes of other owners' flights, until all are complete or one can be taken over.
 
-        Raises the error that a crew met.
+        Raises the error of an owner.
         """
-        landed: asyncio.Queue[str] = asyncio.Queue()
+        completed: asyncio.Queue[str] = asyncio.Queue()
         for key, flight in flights.items():
-            flight.landing.add_done_callback(partial(_put, landed, key))
+            flight.completion.add_done_callback(partial(_put, completed, key))
         waiting = dict(flights)
-        while waiting and not any(flight.crew.stands_still() for flight in waiting.values()):
-            batch = await _batch_of(landed)
-            async with aclosing(self._arrived({key: waiting.pop(key) for key in batch})) as arrived:
-                async for arrival in arrived:
-                    yield arrival
+        while waiting and not any(flight.owner.is_stalled() for flight in waiting.values()):
+            batch = await _batch_of(completed)
+            for outcome in await self._read({key: waiting.pop(key) for key in batch}):
+                yield outcome
 
-    async def _arrived(self, flights: dict[str, Flight]) -> AsyncGenerator[Arrival]:
-        saved_as = {}
+    async def _read(self, flights: dict[str, Flight]) -> list[Outcome]:
+        """Return the outcomes of flights that are complete; those whose owner left have none."""
+        outcomes, saved_as = [], {}
         for key, flight in flights.items():
-            if flight.landing.cancelled():
+            if flight.completion.cancelled():
                 continue
-            landing = flight.landing.result()
-            if landing.error:
-                raise landing.error
-            if landing.failure:
-                yield Arrival(key, None, landing.failure, shared=True)
+            completion = flight.completion.result()
+            if completion.error:
+                raise completion.error
+            if completion.failure:
+                outcomes.append(Outcome(key, None, completion.failure, shared=True))
             else:
-                saved_as[key] = landing.saved_as
-        for key, result in (await self._results.read(saved_as)).items():
-            yield Arrival(key, result, None, shared=True)
+                saved_as[key] = completion.saved_as
+        results = await self._cache.results(list(saved_as.values()))
+        return outcomes + [
+            Outcome(key, results[saved], None, shared=True)
+            for key, saved in saved_as.items()
+            if saved in results
+        ]
 
 
-def _put(landed: "asyncio.Queue[str]", key: str, _: "asyncio.Future[Landing]") -> None:
-    landed.put_nowait(key)
+def _put(completed: "asyncio.Queue[str]", key: str, _: "asyncio.Future[Completion]") -> None:
+    completed.put_nowait(key)
 
 
-async def _batch_of(landed: "asyncio.Queue[str]") -> list[str]:
-    """Return keys that have landed; none where none has for a while."""
+async def _batch_of(completed: "asyncio.Queue[str]") -> list[str]:
+    """Return keys whose flights are complete; none where no flight has completed for a while."""
     try:
-        batch = [await asyncio.wait_for(landed.get(), LEASE_S / 3)]
+        batch = [await asyncio.wait_for(completed.get(), LEASE_S / 3)]
     except TimeoutError:
         return []
-    while not landed.empty() and len(batch) < _READ_BATCH:
-        batch.append(landed.get_nowait())
+    while not completed.empty() and len(batch) < _READ_BATCH:
+        batch.append(completed.get_nowait())
     return batch

@@ -1,4 +1,4 @@
-"""Claims on what is about to be computed: one gateway of several has each, and loses it when it dies."""
+"""Leases on keys that are being computed: one gateway of many holds each, and loses it when it dies."""
 
 from collections.abc import Collection
 from enum import IntEnum
@@ -6,12 +6,12 @@ from uuid import uuid4
 
 from services.gateway.cache.connection import CacheServer
 
-# What dies holding a claim delays the others by so much. A claim is renewed three times in that time.
+# A gateway that dies with a lease delays the others by so much. A lease is renewed three times in that time.
 LEASE_S = 3.0
 
-_SUFFIX = ":claim"
+_SUFFIX = ":lease"
 
-# Of each key: 2 where its result is there, 1 where it is claimed now, 0 where somebody else has claimed it.
+# Of each key: 2 where its value is cached, 1 where the lease is granted, 0 where somebody else holds it.
 _TAKE = f"""
 local states = {{}}
 for i, key in ipairs(KEYS) do
@@ -23,49 +23,49 @@ return states
 """
 _RENEW = f"""
 for _, key in ipairs(KEYS) do
-    local claim = key .. '{_SUFFIX}'
-    if redis.call('GET', claim) == ARGV[1] then redis.call('PEXPIRE', claim, ARGV[2]) end
+    local lease = key .. '{_SUFFIX}'
+    if redis.call('GET', lease) == ARGV[1] then redis.call('PEXPIRE', lease, ARGV[2]) end
 end
 """
 _RELEASE = f"""
 for _, key in ipairs(KEYS) do
-    local claim = key .. '{_SUFFIX}'
-    if redis.call('GET', claim) == ARGV[1] then redis.call('DEL', claim) end
+    local lease = key .. '{_SUFFIX}'
+    if redis.call('GET', lease) == ARGV[1] then redis.call('DEL', lease) end
 end
 """
 
 
-class Claim(IntEnum):
-    """What came of asking for a claim."""
+class LeaseState(IntEnum):
+    """The answer to a request for a lease."""
 
-    OTHERS = 0
-    """Somebody else has it."""
-    OURS = 1
-    """It is given."""
-    DONE = 2
-    """It is not needed: the result is in the cache."""
+    HELD = 0
+    """Somebody else holds the lease."""
+    GRANTED = 1
+    """The lease is granted."""
+    CACHED = 2
+    """No lease is needed: the value is in the cache."""
 
 
-class Claims:
-    """The claims of one run, by the keys of results. Its errors are CacheUnavailable."""
+class Leases:
+    """The leases of one run, by the keys of values. Its errors are CacheUnavailable."""
 
     def __init__(self, server: CacheServer) -> None:
         self._server = server
-        # Whose claim it is: nobody else renews or releases it.
+        # The holder: nobody else renews or releases its leases.
         self._token = uuid4().hex
 
-    async def take(self, keys: list[str]) -> list[Claim]:
-        """Ask for the claims of all keys, in one round trip."""
+    async def take(self, keys: list[str]) -> list[LeaseState]:
+        """Ask for the leases of all keys, in one round trip."""
         with self._server.answering() as redis:
             states = await redis.register_script(_TAKE)(keys, [self._token, int(LEASE_S * 1000)])
-        return [Claim(state) for state in states]
+        return [LeaseState(state) for state in states]
 
     async def renew(self, keys: Collection[str]) -> None:
-        """Keep claims for another lease, as far as they are not lost."""
+        """Extend leases that are not lost."""
         with self._server.answering() as redis:
             await redis.register_script(_RENEW)(list(keys), [self._token, int(LEASE_S * 1000)])
 
     async def release(self, keys: Collection[str]) -> None:
-        """Give claims back."""
+        """Release leases."""
         with self._server.answering() as redis:
             await redis.register_script(_RELEASE)(list(keys), [self._token])

@@ -1,32 +1,34 @@
-"""Results in the cache."""
+"""Values in the cache: packed, and kept for a day."""
 
 import asyncio
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
+from google.protobuf.message import DecodeError
 from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
 
+from backcast.backtest.v1.result_pb2 import BacktestResult
 from services.gateway.cache.connection import CacheServer
 from services.telemetry.tracing import span
 
 TTL_S = 24 * 3600
-# What was cached together does not have to be computed anew at one moment.
+# Values that were cached together do not all expire at the same moment.
 _JITTER = 0.1
 
-# The first byte of what is kept tells how.
+# The first byte of a stored value: whether it is compressed.
 _PLAIN, _PACKED = b"\0", b"\1"
-# Metrics alone are shorter: packing them saves little, and takes longer than reading them.
+# Metrics alone are shorter: compressing them saves little, and takes longer than reading them.
 _PACKED_FROM = 1_024
 _LEAST_SAVING = 0.1
-# Higher ones save hardly more of figures that are mostly noise.
+# Higher levels hardly save more of figures that are mostly noise.
 _LEVEL = 1
-# More bytes would keep others waiting: they are packed and unpacked in a thread.
+# More bytes would keep the event loop busy: they are compressed and decompressed in a thread.
 _AT_ONCE = 2**20
 
 
 class ResultCache:
-    """Serialized results by key, for a day. Its errors are CacheUnavailable."""
+    """Serialized values by key, kept for about a day. Its errors are CacheUnavailable."""
 
     def __init__(self, server: CacheServer) -> None:
         self._server = server
@@ -38,6 +40,14 @@ class ResultCache:
         if sum(len(value) for value in kept if value is not None) >= _AT_ONCE:
             return await asyncio.to_thread(_all_unpacked, kept)
         return _all_unpacked(kept)
+
+    async def results(self, keys: Sequence[str]) -> dict[str, BacktestResult]:
+        """Return the results of backtests that are there by their keys, in one round trip."""
+        results = {}
+        for key, value in zip(keys, await self.get(keys) if keys else [], strict=True):
+            if value is not None and (result := _result(value)) is not None:
+                results[key] = result
+        return results
 
     async def put(self, values: Mapping[str, bytes]) -> None:
         """Keep the values for about a day, in one round trip."""
@@ -53,6 +63,16 @@ class ResultCache:
                 await pipeline.execute()
 
 
+def _result(value: bytes) -> BacktestResult | None:
+    """Return the result that was serialized as `value`, None where it is damaged."""
+    try:
+        result = BacktestResult.FromString(value)
+    except DecodeError:
+        return None
+    result.from_cache = True
+    return result
+
+
 def _all_packed(values: Iterable[bytes]) -> list[bytes]:
     return list(map(packed, values))
 
@@ -62,7 +82,7 @@ def _all_unpacked(kept: list[bytes | None]) -> list[bytes | None]:
 
 
 def packed(value: bytes) -> bytes:
-    """Return what is kept of a value: compressed, where that pays."""
+    """Return a value as it is stored: compressed where that saves enough."""
     if len(value) >= _PACKED_FROM:
         short = ZstdCompressor(level=_LEVEL).compress(value)
         if len(short) < (1 - _LEAST_SAVING) * len(value):
@@ -71,7 +91,7 @@ def packed(value: bytes) -> bytes:
 
 
 def unpacked(kept: bytes) -> bytes | None:
-    """Return the value of which `kept` was kept, None where it is damaged."""
+    """Return the value that is stored as `kept`, None where it is damaged."""
     if kept[:1] == _PLAIN:
         return kept[1:]
     try:

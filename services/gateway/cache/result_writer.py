@@ -1,27 +1,27 @@
-"""Writes new results to the cache, several in a round trip, while a run goes on."""
+"""Writes new values to the cache while a run goes on, several in a round trip."""
 
 import time
 from collections.abc import Callable, Collection
 
 from services.gateway.cache.result_cache import ResultCache
 
-# A round trip for each value would slow the stream down; others may wait for what is not written yet, and of
-# curves, which are long, no more is held than is written soon.
+# A round trip for each value would slow the stream down. Other runs may wait for values that are not written
+# yet, and curves are long: so few values are held, and for a short time.
 _BATCH = 32
 _BATCH_S = 0.1
 _BATCH_BYTES = 2**20
 
 
 class ResultWriter:
-    """Keeps what a run or a sweep computes.
+    """Writes the values that one run or sweep computes.
 
-    Its errors are CacheUnavailable; what was not written then is given up.
+    Its errors are CacheUnavailable; the values that were to be written are dropped then.
     """
 
     def __init__(
         self, cache: ResultCache, written: Callable[[Collection[str]], None] = lambda _: None
     ) -> None:
-        """`written` is called with the keys of results that are in the cache now."""
+        """`written` is called with the keys of values when they are in the cache."""
         self._cache = cache
         self._written = written
         self._unwritten: dict[str, bytes] = {}
@@ -40,7 +40,7 @@ class ResultWriter:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what is left now."""
+        """Write the values that are not written yet."""
         unwritten, self._unwritten, self._unwritten_bytes = self._unwritten, {}, 0
         self._written_at = time.monotonic()
         if unwritten:

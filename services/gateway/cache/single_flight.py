@@ -1,4 +1,4 @@
-"""Computes what nobody else is computing: in this gateway, as its flights tell, and in others, by claims."""
+"""Single flight: each result is computed once, by one run of a gateway and by one gateway of many."""
 
 import asyncio
 import time
@@ -11,24 +11,23 @@ from google.rpc.status_pb2 import Status
 
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from services.domain.errors import BackcastError
-from services.gateway.cache.cached_results import CachedResults
 from services.gateway.cache.connection import CacheServer, CacheUnavailable
-from services.gateway.cache.flights import Arrival, Crew, Flight, Flights, Landing
-from services.gateway.cache.leases import LEASE_S, Claim, Claims
+from services.gateway.cache.flights import Completion, Flight, Flights, Outcome, Owner
+from services.gateway.cache.leases import LEASE_S, Leases, LeaseState
 from services.gateway.cache.result_cache import ResultCache
 from services.gateway.cache.result_writer import ResultWriter
 
 _Value = TypeVar("_Value")
 
-# How long a result that another gateway computes may be there before it is seen.
-_FIRST_LOOK_S, _LONGEST_LOOK_S = 0.02, 0.25
+# How often the cache is asked for a result that another gateway computes: at first, and at most.
+_FIRST_POLL_S, _LONGEST_POLL_S = 0.02, 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """What came of a key: a result to be kept under `saved_as`, or why there is none.
+    """What was computed for a key: a result to be cached under `saved_as`, or a failure.
 
-    `saved_as` is the key itself, or that of newer data which the result was computed from.
+    `saved_as` is the key itself, or the key of newer data that the result was computed from.
     """
 
     key: str
@@ -38,163 +37,158 @@ class Computed:
 
 
 Compute = Callable[[list[str]], AsyncGenerator[Computed]]
-"""Yields what comes of each of the keys, in any order."""
+"""Computes keys: yields what was computed for each, in any order."""
 
 
 class SingleFlight:
-    """Has results computed once, whoever wants them at the same time."""
+    """Has results computed once, however many runs want them at the same time."""
 
-    def __init__(self, server: CacheServer, cache: ResultCache, results: CachedResults) -> None:
+    def __init__(self, server: CacheServer, cache: ResultCache) -> None:
         self._server = server
         self._cache = cache
-        self._results = results
-        self._flights = Flights(results)
+        self._flights = Flights(cache)
 
-    async def arrivals(self, keys: Iterable[str], compute: Compute) -> AsyncGenerator[Arrival]:
-        """Yield what comes of each key: first of those that nobody is at, which `compute` computes.
+    async def outcomes(self, keys: Iterable[str], compute: Compute) -> AsyncGenerator[Outcome]:
+        """Yield the outcome of each key: first of those that nobody computes, by calling `compute`.
 
         Raises what `compute` raises, also where another run called it, and CacheUnavailable where the cache
-        goes away: what has not arrived yet can be computed without it. Closing the iterator leaves what has
-        not arrived to others.
+        goes away: the keys without an outcome can then be computed without it. Closing the iterator leaves
+        them to other runs.
         """
-        wanted = dict.fromkeys(keys)
-        while wanted:
-            crew = Crew()
-            ours, theirs = self._flights.board(wanted, crew)
-            own = _OwnFlights(crew, ours, compute, Claims(self._server), self._results, self._cache)
-            try:
-                async with aclosing(own.arrivals()) as arrivals:
-                    async for arrival in arrivals:
-                        del wanted[arrival.key]
-                        yield arrival
-            finally:
-                self._flights.leave(ours)
-            async with aclosing(self._flights.arrivals(theirs)) as arrivals:
-                async for arrival in arrivals:
-                    del wanted[arrival.key]
-                    yield arrival
+        missing = dict.fromkeys(keys)
+        while missing:
+            owner = Owner()
+            owned, others = self._flights.join(missing, owner)
+            ours = _OwnedFlights(owner, owned, self._flights, compute, Leases(self._server), self._cache)
+            for outcomes in (ours.outcomes(), self._flights.outcomes(others)):
+                async with aclosing(outcomes):
+                    async for outcome in outcomes:
+                        del missing[outcome.key]
+                        yield outcome
 
 
-class _OwnFlights:
-    """The flights of one crew."""
+class _OwnedFlights:
+    """The flights of one owner."""
 
     def __init__(
         self,
-        crew: Crew,
+        owner: Owner,
         flights: dict[str, Flight],
+        all_flights: Flights,
         compute: Compute,
-        claims: Claims,
-        results: CachedResults,
+        leases: Leases,
         cache: ResultCache,
     ) -> None:
-        self._crew = crew
-        # Those that have not landed.
-        self._flights = flights.copy()
+        self._owner = owner
+        self._flights = flights
+        self._all_flights = all_flights
+        self._incomplete = flights.copy()
         self._compute = compute
-        self._claims = claims
-        self._results = results
-        self._writer = ResultWriter(cache, self._land_saved)
-        self._claimed: set[str] = set()
-        # The keys of results that are not written yet, by what they are saved as.
+        self._leases = leases
+        self._cache = cache
+        self._writer = ResultWriter(cache, self._complete_saved)
+        # The keys whose lease this run holds.
+        self._leased: set[str] = set()
+        # The keys of results that are not written yet, by the key that each is saved as.
         self._unsaved: dict[str, str] = {}
 
-    async def arrivals(self) -> AsyncGenerator[Arrival]:
-        """Yield what comes of each; see SingleFlight."""
-        if not self._flights:
+    async def outcomes(self) -> AsyncGenerator[Outcome]:
+        """Yield the outcome of each flight; see SingleFlight."""
+        if not self._incomplete:
             return
-        renewing = asyncio.create_task(self._renew())
-        look_s = _FIRST_LOOK_S
+        renewing = asyncio.create_task(self._renew_leases())
+        poll_s = _FIRST_POLL_S
         try:
-            while self._flights:
-                mine, there = await self._take()
-                results = await self._results.read({key: key for key in there})
+            while self._incomplete:
+                to_compute, cached = await self._lease()
+                results = await self._cache.results(cached)
                 for key, result in results.items():
-                    self._land(key, Landing(key))
-                    yield self._seen(Arrival(key, result, None, shared=True))
-                # What is there and cannot be read is computed anew.
-                mine += [key for key in there if key not in results]
-                if mine:
-                    async with aclosing(self._computed(mine)) as arrivals:
-                        async for arrival in arrivals:
-                            yield self._seen(arrival)
-                elif not there:
-                    # Another gateway is at all of them.
-                    await self._patiently(asyncio.sleep(look_s))
-                    look_s = min(2 * look_s, _LONGEST_LOOK_S)
+                    self._complete(key, Completion(key))
+                    yield self._read(Outcome(key, result, None, shared=True))
+                # A result that is cached and cannot be parsed is computed again.
+                to_compute += [key for key in cached if key not in results]
+                if to_compute:
+                    async with aclosing(self._computed(to_compute)) as outcomes:
+                        async for outcome in outcomes:
+                            yield self._read(outcome)
+                elif not cached:
+                    # Other gateways compute all of them.
+                    await self._waiting_for(asyncio.sleep(poll_s))
+                    poll_s = min(2 * poll_s, _LONGEST_POLL_S)
         except BackcastError as error:
-            for key in list(self._flights):
-                self._land(key, Landing(error=error))
+            for key in list(self._incomplete):
+                self._complete(key, Completion(error=error))
             raise
         finally:
             renewing.cancel()
-            with suppress(CacheUnavailable):
-                await self._release()
-
-    async def _take(self) -> tuple[list[str], list[str]]:
-        """Return which keys are ours to compute, and which are in the cache by now."""
-        keys = list(self._flights)
-        # All of them, for this may be cancelled with the answer on its way: what is not ours is not released.
-        self._claimed.update(keys)
-        claims = await self._claims.take(keys)
-        mine = [key for key, claim in zip(keys, claims, strict=True) if claim is Claim.OURS]
-        there = [key for key, claim in zip(keys, claims, strict=True) if claim is Claim.DONE]
-        self._claimed.difference_update(
-            key for key, claim in zip(keys, claims, strict=True) if claim is not Claim.OURS
-        )
-        return mine, there
-
-    async def _computed(self, keys: list[str]) -> AsyncGenerator[Arrival]:
-        async with aclosing(self._compute(keys)) as outcomes:
             try:
-                while (outcome := await self._patiently(anext(outcomes, None))) is not None:
-                    if outcome.result is None:
-                        self._land(outcome.key, Landing(failure=outcome.failure))
+                with suppress(CacheUnavailable):
+                    await self._release_leases()
+            finally:
+                self._all_flights.leave(self._flights)
+
+    async def _lease(self) -> tuple[list[str], list[str]]:
+        """Take leases; return the keys that this run is to compute, and the keys that are cached by now."""
+        keys = list(self._incomplete)
+        # All of them, as this may be cancelled before the answer: releasing another's lease does nothing.
+        self._leased.update(keys)
+        states = dict(zip(keys, await self._leases.take(keys), strict=True))
+        to_compute = [key for key, state in states.items() if state is LeaseState.GRANTED]
+        self._leased.difference_update(states.keys() - set(to_compute))
+        return to_compute, [key for key, state in states.items() if state is LeaseState.CACHED]
+
+    async def _computed(self, keys: list[str]) -> AsyncGenerator[Outcome]:
+        async with aclosing(self._compute(keys)) as all_computed:
+            try:
+                while (computed := await self._waiting_for(anext(all_computed, None))) is not None:
+                    if computed.result is None:
+                        self._complete(computed.key, Completion(failure=computed.failure))
                     else:
-                        self._unsaved[outcome.saved_as] = outcome.key
-                        await self._writer.add(outcome.saved_as, outcome.result.SerializeToString())
-                    yield Arrival(outcome.key, outcome.result, outcome.failure, shared=False)
+                        self._unsaved[computed.saved_as] = computed.key
+                        await self._writer.add(computed.saved_as, computed.result.SerializeToString())
+                    yield Outcome(computed.key, computed.result, computed.failure, shared=False)
             except BaseException:
-                # What was computed until now is not lost, and what ends this is not hidden.
+                # Results that were computed until now are saved, and the cause of the end is not hidden.
                 with suppress(CacheUnavailable):
                     await self._writer.flush()
                 raise
         await self._writer.flush()
 
-    def _seen(self, arrival: Arrival) -> Arrival:
-        """Return an arrival for the reader, who may keep us waiting from now on."""
-        self._crew.seen_at = time.monotonic()
-        return arrival
+    def _read(self, outcome: Outcome) -> Outcome:
+        """Return an outcome for the reader, who may keep this run waiting from now on."""
+        self._owner.read_at = time.monotonic()
+        return outcome
 
-    async def _patiently(self, awaitable: Awaitable[_Value]) -> _Value:
-        """Wait for what is no fault of the reader's."""
-        self._crew.is_waiting = True
+    async def _waiting_for(self, awaitable: Awaitable[_Value]) -> _Value:
+        """Wait for something other than the reader."""
+        self._owner.is_waiting = True
         try:
             return await awaitable
         finally:
-            self._crew.is_waiting = False
-            self._crew.seen_at = time.monotonic()
+            self._owner.is_waiting = False
+            self._owner.read_at = time.monotonic()
 
-    def _land_saved(self, keys: Collection[str]) -> None:
-        for saved_as in keys:
+    def _complete_saved(self, saved: Collection[str]) -> None:
+        for saved_as in saved:
             key = self._unsaved.pop(saved_as)
-            self._land(key, Landing(saved_as))
+            self._complete(key, Completion(saved_as))
             if key == saved_as:
-                self._claimed.discard(key)
+                self._leased.discard(key)
 
-    def _land(self, key: str, landing: Landing) -> None:
-        flight = self._flights.pop(key)
-        if not flight.landing.done():
-            flight.landing.set_result(landing)
+    def _complete(self, key: str, completion: Completion) -> None:
+        flight = self._incomplete.pop(key)
+        if not flight.completion.done():
+            flight.completion.set_result(completion)
 
-    async def _renew(self) -> None:
+    async def _renew_leases(self) -> None:
         while True:
             await asyncio.sleep(LEASE_S / 3)
-            if (held := self._claimed & self._flights.keys()) and not self._crew.stands_still():
-                # Where it is away, the run will see that itself.
+            if (held := self._leased & self._incomplete.keys()) and not self._owner.is_stalled():
+                # Where the cache is away, the run will notice that itself.
                 with suppress(CacheUnavailable):
-                    await self._claims.renew(held)
+                    await self._leases.renew(held)
 
-    async def _release(self) -> None:
-        """Give back what no result came of; the others' results are there, and nobody asks for a claim."""
-        if self._claimed:
-            await self._claims.release(self._claimed)
+    async def _release_leases(self) -> None:
+        """Release the leases of keys without a result; of the others, nobody asks for a lease any more."""
+        if self._leased:
+            await self._leases.release(self._leased)

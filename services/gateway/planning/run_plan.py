@@ -8,7 +8,7 @@ from services.domain.errors import InvalidInput, Refused, Violation
 from services.domain.interval import Interval
 from services.domain.near_names import no_such_crypto
 from services.domain.times import LATEST_S, utc
-from services.engine import Detail, Execution, Strategy, Window
+from services.engine import Backtest, Detail, Execution, Strategy, Window
 from services.engine.curves import FEWEST_POINTS
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.default_end import DEFAULT_WINDOW_S, default_end_s
@@ -55,29 +55,6 @@ class RunRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class BacktestPlan:
-    """One backtest in every respect but the crypto."""
-
-    strategy: Strategy
-    interval: Interval
-    window: Window
-    execution: Execution
-    detail: Detail
-    curve_points: int
-
-    def over_until_s(self, crypto: CryptoData) -> int | None:
-        """Return until when the candles that the window sees of a crypto are over; None for hourly ones.
-
-        A longer candle is there only when its time has passed by the end of the data. So hours that come
-        after the window, and even after a gap, can add a candle to it: results before and after differ.
-        """
-        if self.interval is Interval.HOUR_1:
-            return None
-        seen_until_s = self.interval.next_opening(self.window.end_s)
-        return min(crypto.over_until_s(self.interval), seen_until_s)
-
-
-@dataclass(frozen=True, slots=True)
 class RunPlan:
     """A run: one backtest on many cryptos.
 
@@ -88,7 +65,7 @@ class RunPlan:
 
     cryptos: list[CryptoData]
     left_out: list[CryptoData]
-    backtest: BacktestPlan
+    backtest: Backtest
     cache_mode: CacheMode
     with_later_candles: int = 0
 
@@ -116,7 +93,7 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
         start, end = utc(window.start_s), utc(window.end_s)
         candle = f"whole {request.interval.value} candle"
         raise Refused(f"none of the cryptos has a {candle} in the window from {start} to {end}")
-    plan = BacktestPlan(
+    backtest = Backtest(
         strategy=request.strategy,
         interval=request.interval,
         window=window,
@@ -126,7 +103,9 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
         curve_points=request.curve_points if request.detail >= Detail.EQUITY else 0,
     )
     left_out.sort(key=lambda crypto: crypto.symbol)
-    return RunPlan(cryptos, left_out, plan, request.cache_mode, len(later) if request.end_s is None else 0)
+    return RunPlan(
+        cryptos, left_out, backtest, request.cache_mode, len(later) if request.end_s is None else 0
+    )
 
 
 def _chosen(request: RunRequest, known: list[CryptoData]) -> list[CryptoData]:

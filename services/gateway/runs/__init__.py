@@ -1,1 +1,1 @@
-"""Runs: their events, the clients that watch them, and how many there may be."""
+"""Runs: their admission, lifecycle, events and report."""

@@ -1,4 +1,4 @@
-"""How much clients may have under way: each request by itself, each client, and all of them."""
+"""Admission of runs: limits for each request, for each client, and for all clients together."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from services.domain.errors import Exhausted, TooLarge, Violation
 from services.gateway.auth.clients import Client
 
-# Runs take a second or two; who is refused may well find room then.
+# Most runs take a second or two, so a slot may be free then.
 _RETRY_AFTER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What all clients may have; a client's own limits go first."""
+    """The limits of the settings; a client's own limits take precedence over those per client."""
 
     max_runs: int
     max_runs_per_client: int
@@ -24,7 +24,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class RequestSize:
-    """What one request asks for; `factors` are its backtests in words, and `field` asks for them."""
+    """The size of one request; `factors` says in words what it is made of, `field` is the field to blame."""
 
     symbols: int
     backtests: int
@@ -33,7 +33,7 @@ class RequestSize:
 
 
 class Admission:
-    """What is under way."""
+    """Counts the runs and backtests under way, and refuses more than the limits allow."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -47,11 +47,11 @@ class Admission:
 
     @property
     def backtests(self) -> int:
-        """How many backtests they have."""
+        """How many backtests the runs under way have."""
         return self._backtests.total()
 
-    def enter(self, client: Client) -> "Place":
-        """Let a run begin; raise Exhausted where there are too many."""
+    def enter(self, client: Client) -> "Slot":
+        """Return a slot for a new run; raise Exhausted where too many runs are under way."""
         limits = self._limits
         most = _limit(client.max_runs, limits.max_runs_per_client)
         if self._runs[client.name] >= most:
@@ -59,7 +59,7 @@ class Admission:
         if self._runs.total() >= limits.max_runs:
             raise _exhausted(f"as many runs are under way as there may be at once: {limits.max_runs:,}")
         self._runs[client.name] += 1
-        return Place(self, client)
+        return Slot(self, client)
 
     def check(self, client: Client, size: "RequestSize") -> None:
         """Raise TooLarge, naming the field, where one request asks for too much."""
@@ -73,7 +73,7 @@ class Admission:
             raise TooLarge(Violation(size.field, reason))
 
     def take(self, client: Client, backtests: int) -> None:
-        """Let a client's run have backtests under way; raise Exhausted where they are too many."""
+        """Count backtests of a client's run as under way; raise Exhausted where they are too many."""
         most = _limit(client.max_backtests, self._limits.max_backtests_per_client)
         if self._backtests[client.name] + backtests > most:
             raise _exhausted(
@@ -88,7 +88,7 @@ class Admission:
         self._backtests[client.name] += backtests
 
     def leave(self, client: Client, backtests: int) -> None:
-        """Take note of a run's end."""
+        """Count a run and its backtests as ended."""
         for counter, count in ((self._runs, 1), (self._backtests, backtests)):
             counter[client.name] -= count
             if not counter[client.name]:
@@ -96,33 +96,33 @@ class Admission:
 
 
 @dataclass(slots=True)
-class Place:
-    """A run's place among those under way, until it is left."""
+class Slot:
+    """A run's slot among the runs under way, until it is released."""
 
     admission: Admission
     client: Client
     backtests: int = 0
-    left: bool = field(default=False, init=False)
+    released: bool = field(default=False, init=False)
 
     def take(self, size: RequestSize) -> None:
-        """Claim what the run turned out to be; raise TooLarge or Exhausted where that is too much."""
+        """Take the backtests of a planned run; raise TooLarge or Exhausted where they are too many."""
         self.admission.check(self.client, size)
         self.take_again(size.backtests)
 
     def take_again(self, backtests: int) -> None:
-        """Claim what a run had that rested; raise Exhausted where that is too much now."""
+        """Take the backtests of a run that was paused; raise Exhausted where they are too many now."""
         self.admission.take(self.client, backtests)
         self.backtests = backtests
 
-    def leave(self) -> None:
-        """Give the place back; once more does nothing."""
-        if not self.left:
-            self.left = True
+    def release(self) -> None:
+        """Release the slot; releasing it again does nothing."""
+        if not self.released:
+            self.released = True
             self.admission.leave(self.client, self.backtests)
 
 
 def _limit(own: int | None, of_all: int) -> int:
-    """Return which limit holds for a client: its own, where it has one."""
+    """Return the limit of a client: its own where it has one."""
     return of_all if own is None else own
 
 

@@ -1,4 +1,4 @@
-"""The events of a run: numbered from 1, kept until all who watch have seen them, and some longer."""
+"""The log of a run's events: numbered from 1, and kept at least until every watcher has read them."""
 
 import asyncio
 from collections import deque
@@ -6,21 +6,20 @@ from collections.abc import AsyncGenerator
 
 from services.domain.errors import NotFound
 
-# What a stream that broke can have lost on its way is less; a reader that is slower than the run makes it
-# wait with so much.
+# A stream that breaks loses less than this on its way. A run whose reader is slow waits with so many bytes.
 MOST_BYTES = 4 * 2**20
 
 
 class EventLog:
-    """Serialized events, at most about `most_bytes` of them: who adds more waits for those who watch."""
+    """Serialized events, about `most_bytes` at most: a run that adds more waits for its watchers."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
         self._kept: deque[bytes] = deque()
         self._kept_bytes = 0
         self._first = 1
-        # The number of the last event that each watcher has seen.
-        self._seen: dict[object, int] = {}
+        # The number of the last event that each watcher has read.
+        self._read: dict[object, int] = {}
         self._ended = False
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -36,20 +35,20 @@ class EventLog:
         return self._kept_bytes
 
     def add(self, event: bytes) -> None:
-        """Add the next event, in any case; `room` waits before one more."""
+        """Add the next event, even where there is no room; `room` waits for it."""
         self._kept.append(event)
         self._kept_bytes += len(event)
-        self._drop_seen()
+        self._drop_read()
         self._news.set()
 
     async def room(self) -> None:
-        """Wait until there is room for more, that is, until those who watch have seen enough."""
+        """Wait until there is room, that is, until the watchers have read enough events."""
         while self._kept_bytes > self._most_bytes:
             self._room.clear()
             await self._room.wait()
 
     def end(self) -> None:
-        """Let those who watch come to their end: there are no more events."""
+        """End the log: after the last event, the streams of the watchers end."""
         self._ended = True
         self._news.set()
 
@@ -61,27 +60,27 @@ class EventLog:
         if after + 1 < self._first:
             raise NotFound(f"the run's events up to {self._first - 1:,} are not kept any more")
         watcher = object()
-        self._seen[watcher] = after
+        self._read[watcher] = after
         try:
             while True:
-                while self._seen[watcher] < self.last:
-                    number = self._seen[watcher] + 1
+                while self._read[watcher] < self.last:
+                    number = self._read[watcher] + 1
                     yield self._kept[number - self._first]
-                    self._seen[watcher] = number
-                    self._drop_seen()
+                    self._read[watcher] = number
+                    self._drop_read()
                 if self._ended:
                     return
                 self._news.clear()
                 await self._news.wait()
         finally:
-            del self._seen[watcher]
-            self._drop_seen()
+            del self._read[watcher]
+            self._drop_read()
 
-    def _drop_seen(self) -> None:
-        """Drop the oldest events as far as there are too many, and all who watch have seen them."""
+    def _drop_read(self) -> None:
+        """Drop the oldest events where there are too many bytes and every watcher has read them."""
         if self._kept_bytes > self._most_bytes:
-            seen = min(self._seen.values(), default=self.last)
-            while self._kept_bytes > self._most_bytes and self._first <= seen:
+            read = min(self._read.values(), default=self.last)
+            while self._kept_bytes > self._most_bytes and self._first <= read:
                 self._kept_bytes -= len(self._kept.popleft())
                 self._first += 1
             if self._kept_bytes <= self._most_bytes:

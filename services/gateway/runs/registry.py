@@ -1,4 +1,4 @@
-"""The runs that a gateway knows: those under way, and for a while those that ended or rest."""
+"""The runs that a gateway knows: runs under way, and for a while runs that ended or are paused."""
 
 import time
 from collections import OrderedDict
@@ -6,32 +6,32 @@ from uuid import uuid4
 
 from services.domain.errors import AlreadyExists, InvalidInput, NotFound
 from services.gateway.auth.clients import Client, Right
-from services.gateway.runs.live_run import LiveRun
+from services.gateway.runs.lifecycle import Run
 from services.telemetry.run_id import is_run_id
 
-# Of the events of runs that nobody watches.
+# Bytes of events of the runs that ended or are paused.
 _MOST_KEPT_BYTES = 64 * 2**20
 
 _Key = tuple[str, str]
 
 
 class RunRegistry:
-    """Runs by client and id: what one client calls its runs is nothing to another."""
+    """Runs by client and id: two clients may use the same id."""
 
     def __init__(self, kept_s: float) -> None:
-        """A run is forgotten `kept_s` seconds after it ended or was left."""
+        """A run is forgotten `kept_s` seconds after it ended or was paused."""
         self._kept_s = kept_s
-        self._runs: dict[_Key, LiveRun] = {}
-        # Those that ended or rest, in this order, and how much they take.
-        self._kept: OrderedDict[LiveRun, int] = OrderedDict()
+        self._runs: dict[_Key, Run] = {}
+        # Runs that ended or are paused, oldest first, and how many bytes each takes.
+        self._kept: OrderedDict[Run, int] = OrderedDict()
         self._kept_bytes = 0
-        # Ids of requests whose runs are still being planned.
+        # Ids of runs that are still being planned.
         self._reserved: set[_Key] = set()
 
     def reserve(self, request_id: str, client: Client) -> str:
         """Return the id of a new run: `request_id`, or one that is made where that is empty.
 
-        Raises InvalidInput where it is no id, AlreadyExists where the client has such a run under way.
+        Raises InvalidInput where it is no id, AlreadyExists where the client has a run of this id under way.
         """
         if not request_id:
             return uuid4().hex
@@ -44,13 +44,13 @@ class RunRegistry:
         return request_id
 
     def release(self, run_id: str, client: Client) -> None:
-        """Let an id go whose run did not begin."""
+        """Release the id of a run that did not begin."""
         self._reserved.discard((client.name, run_id))
 
-    def add(self, run: LiveRun) -> None:
-        """Take in a run whose id was reserved, in the place of one that had it before.
+    def add(self, run: Run) -> None:
+        """Add a run whose id was reserved; it replaces an older run of that id.
 
-        Raises AlreadyExists where that one was taken up again meanwhile.
+        Raises AlreadyExists where the older run was resumed meanwhile.
         """
         key = _key(run)
         if self._is_under_way(key):
@@ -61,7 +61,7 @@ class RunRegistry:
         run.on_end = self._ended
         self._forget()
 
-    def get(self, run_id: str, client: Client) -> LiveRun:
+    def get(self, run_id: str, client: Client) -> Run:
         """Return a run that a client may see, its own first; raise NotFound where there is none."""
         self._forget()
         if run := self._runs.get((client.name, run_id)):
@@ -70,22 +70,22 @@ class RunRegistry:
             for run in self._runs.values():
                 if run.report.run_id == run_id:
                     return run
-        # The same where it is another client's: nobody learns what others run.
+        # The same where another client has a run of this id: nobody learns what others run.
         raise NotFound(f"there is no run {run_id[:64]!r}, or not any more")
 
-    def all(self, client: Client) -> list[LiveRun]:
-        """Return the runs that a client may see, the oldest first."""
+    def all(self, client: Client) -> list[Run]:
+        """Return the runs that a client may see, ordered by start time, oldest first."""
         self._forget()
         is_admin = Right.ADMIN in client.rights
         return [run for run in self._runs.values() if is_admin or run.client.name == client.name]
 
     def _is_under_way(self, key: _Key) -> bool:
-        # One that nobody watches any more is about to rest.
+        # A run without a watcher is about to be paused.
         run = self._runs.get(key)
         return run is not None and run.ended_at is None and run.watchers > 0
 
-    def _ended(self, run: LiveRun) -> None:
-        """Keep a run that can be watched again."""
+    def _ended(self, run: Run) -> None:
+        """Keep a run that can be resumed or read again, and drop another."""
         self._kept_bytes -= self._kept.pop(run, 0)
         if run.resumes:
             self._kept[run] = run.kept_bytes
@@ -95,7 +95,7 @@ class RunRegistry:
             self._drop(run)
 
     def _forget(self) -> None:
-        """Forget runs that ended long ago, and the oldest of the others where they take too much."""
+        """Forget runs that ended or were paused long ago, and the oldest where all take too many bytes."""
         before = time.monotonic() - self._kept_s
         while self._kept:
             run = next(iter(self._kept))
@@ -103,16 +103,16 @@ class RunRegistry:
             if self._kept_bytes <= _MOST_KEPT_BYTES and not is_over:
                 return
             self._kept_bytes -= self._kept.pop(run)
-            # One that was taken up again comes back here when it ends.
+            # A run that was resumed comes back here when it ends.
             if run.ended_at is not None:
                 self._drop(run)
 
-    def _drop(self, run: LiveRun) -> None:
+    def _drop(self, run: Run) -> None:
         if self._runs.get(_key(run)) is run:
             del self._runs[_key(run)]
 
 
-def _key(run: LiveRun) -> _Key:
+def _key(run: Run) -> _Key:
     return run.client.name, run.report.run_id
 
 

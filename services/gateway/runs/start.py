@@ -1,18 +1,18 @@
-"""The beginning of every run: its id, its place among those under way, and what is told of it."""
+"""The start of every run: its id, its slot and its report."""
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 
 from services.gateway.auth.clients import current_client
-from services.gateway.runs.admission import Admission, Place, RequestSize
-from services.gateway.runs.live_run import LiveRun
+from services.gateway.runs.admission import Admission, RequestSize, Slot
+from services.gateway.runs.lifecycle import Run
 from services.gateway.runs.registry import RunRegistry
-from services.gateway.runs.run_report import RunReport
+from services.gateway.runs.report import RunReport
 from services.telemetry.run_id import RUN_ID_KEY, current_run_id
 
 if TYPE_CHECKING:
@@ -28,21 +28,21 @@ class RunStart:
     report: RunReport
     arrived_at: float
     _started_s: float
-    _place: Place
+    _slot: Slot
     _registry: RunRegistry
 
     def planned(self, strategy: str, size: RequestSize) -> None:
-        """Take note of what is asked for; raise TooLarge or Exhausted where that is too much."""
+        """Note the plan, and take its backtests; raise TooLarge or Exhausted where they are too many."""
         self.report.strategy = strategy
         self.report.phases_s["plan"] = time.monotonic() - self.arrived_at
-        self._place.take(size)
+        self._slot.take(size)
 
-    def run(self, events: Callable[[], AsyncGenerator[Any]], *, resumes: bool = False) -> LiveRun:
-        """Return the run that yields `events`; see LiveRun."""
-        run = LiveRun(
+    def run(self, events: Callable[[], AsyncGenerator[Message]], *, resumes: bool = False) -> Run:
+        """Return the run of these events, which starts with its first watcher; see Run."""
+        run = Run(
             self.report,
-            lambda: _serialized(events()),
-            self._place,
+            events,
+            self._slot,
             resumes=resumes,
             started_s=self._started_s,
             arrived_at=self.arrived_at,
@@ -52,7 +52,7 @@ class RunStart:
 
 
 class RunStarter:
-    """Lets runs begin, as far as the limits allow it."""
+    """Starts runs, as far as the limits allow."""
 
     def __init__(self, registry: RunRegistry, admission: Admission) -> None:
         self._registry = registry
@@ -60,9 +60,9 @@ class RunStarter:
 
     @asynccontextmanager
     async def start(self, method: str, request_id: str, context: "_Context") -> AsyncIterator[RunStart]:
-        """Begin a run of whoever asks, and tell the client its id.
+        """Start a run of the current client, and send the client its id.
 
-        Raises InvalidInput, AlreadyExists or Exhausted. What fails inside gives back what was taken.
+        Raises InvalidInput, AlreadyExists or Exhausted. Where planning fails, id and slot are released.
         """
         arrived_at, started_s = time.monotonic(), time.time()
         client = current_client.get()
@@ -70,18 +70,12 @@ class RunStarter:
         current_run_id.set(run_id)
         try:
             await context.send_initial_metadata(((RUN_ID_KEY, run_id),))
-            place = self._admission.enter(client)
+            slot = self._admission.enter(client)
             try:
                 report = RunReport(run_id, method, client.name, strategy="")
-                yield RunStart(report, arrived_at, started_s, place, self._registry)
+                yield RunStart(report, arrived_at, started_s, slot, self._registry)
             except BaseException:
-                place.leave()
+                slot.release()
                 raise
         finally:
             self._registry.release(run_id, client)
-
-
-async def _serialized(events: AsyncGenerator[Message]) -> AsyncGenerator[bytes]:
-    async with aclosing(events):
-        async for event in events:
-            yield event.SerializeToString()

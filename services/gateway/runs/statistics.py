@@ -1,4 +1,4 @@
-"""All cryptos of a run or a sweep together."""
+"""Statistics over the cryptos of a run or a sweep."""
 
 import math
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ def trades_of(figures: _Figures, axis: int) -> _Figures:
 
 
 def no_trade_counted(figures: _Figures, axis: int) -> _Figures:
-    """Return a copy of figures, whose `axis` is METRIC_NAMES, as they count among many.
+    """Return a copy of figures, whose `axis` is METRIC_NAMES, as they count in statistics.
 
     A backtest without a trade has a return of 0, so its Sharpe, Sortino and Calmar ratios, which are
     undefined (NaN) by themselves, count as 0.
@@ -48,7 +48,7 @@ def summarize_rows(values: _Figures) -> Summarized:
     """Return what is defined (not NaN) along the last axis of `values`, summarized."""
     defined = ~np.isnan(values)
     count = defined.sum(axis=-1)
-    # Sorted, what is NaN comes last.
+    # Sorting puts NaN last.
     ordered = np.sort(values, axis=-1)
     middle = np.stack((np.maximum(count - 1, 0) // 2, np.minimum(count // 2, values.shape[-1] - 1)), axis=-1)
     with np.errstate(all="ignore"):
@@ -65,16 +65,16 @@ def quantiles_of_rows(values: _Figures, fractions: tuple[float, ...]) -> _Figure
     """
     count = (~np.isnan(values)).sum(axis=-1)
     ordered = np.sort(values, axis=-1)
-    place = np.array(fractions).reshape(-1, *[1] * count.ndim) * np.maximum(count - 1, 0)
-    below = np.floor(place).astype(np.int64)
+    rank = np.array(fractions).reshape(-1, *[1] * count.ndim) * np.maximum(count - 1, 0)
+    below = np.floor(rank).astype(np.int64)
     above = np.minimum(below + 1, np.maximum(count - 1, 0))
     low, high = (
         np.moveaxis(np.take_along_axis(ordered, np.moveaxis(index, 0, -1), axis=-1), -1, 0)
         for index in (below, above)
     )
     with np.errstate(all="ignore"):
-        # Where the two are one value, even an infinite one, that is it.
-        quantiles: _Figures = np.where(low == high, low, low + (high - low) * (place - below))
+        # Where both neighbours are one value, even an infinite one, the quantile is that value.
+        quantiles: _Figures = np.where(low == high, low, low + (high - low) * (rank - below))
     return quantiles
 
 

@@ -1,4 +1,4 @@
-"""All results of a run together: what its summary is made of."""
+"""The totals of a run: mean, median, spread, best and worst of its results."""
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class RunTotals:
         self._with_breaks = 0
 
     def add(self, result: BacktestResult) -> None:
-        """Take a result in."""
+        """Add a result."""
         self._symbols.append(result.symbol)
         self._with_breaks += bool(result.breaks)
         metrics = result.metrics
@@ -36,10 +36,10 @@ class RunTotals:
         )
 
     def fill(self, summary: RunSummary) -> None:
-        """Set what a summary has of the results, where there are any."""
+        """Fill in the totals of a summary, where there are results."""
         if not self._metrics:
             return
-        # In the order of symbols, not of arrival: sums round, and of equals one is the best.
+        # In the order of symbols, not of arrival: sums are rounded, and ties have one winner.
         by_symbol = sorted(range(len(self._symbols)), key=self._symbols.__getitem__)
         symbols = [self._symbols[index] for index in by_symbol]
         values = np.array([self._metrics[index] for index in by_symbol])
@@ -47,7 +47,7 @@ class RunTotals:
         summary.with_breaks = self._with_breaks
         counted = no_trade_counted(values, axis=1)
         if len(symbols) == 1:
-            # Of one crypto, its own: the summary would take a tenth of the time that a cached result takes.
+            # The totals of one crypto are its figures: computing them would cost a tenth of a cached result.
             mean = median = _message(counted[0])
             quantiles = [median] * len(_FRACTIONS)
         else:
@@ -60,7 +60,7 @@ class RunTotals:
             getattr(summary.spread, f"quantile_{100 * fraction:02.0f}").CopyFrom(quantile)
         _fill_shares(summary.spread, values[:, _TOTAL_RETURN], values[:, _HOLDING])
         returns = values[:, _TOTAL_RETURN]
-        # Undefined where prices are so extreme that it overflows.
+        # A return is undefined where prices are so extreme that it overflows.
         if not np.isnan(returns).all():
             for ranked, index in (
                 (summary.best, np.nanargmax(returns)),

@@ -1,1 +1,1 @@
-"""Sweeps: chunks, tables, and what choosing the best is worth."""
+"""Sweeps: their chunks, table, ranking and selection bias, and the events that clients get."""

@@ -1,30 +1,24 @@
-"""The chunks of a sweep: those that are cached first, the others as compute completes them."""
+"""The chunks of a sweep: cached ones first, then the others as compute completes them."""
 
 import math
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import structlog
-from google.rpc import code_pb2
+from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 from numpy.typing import NDArray
 
 from backcast.compute.v1.compute_service_pb2 import SweepChunkFailure
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
-from backcast.gateway.v1 import run_events_pb2
 from services.engine import METRIC_NAMES
-from services.gateway.cache.connection import CacheUnavailable
+from services.gateway.cache.keys import ChunkKeys
 from services.gateway.cache.result_cache import ResultCache
-from services.gateway.cache.result_writer import ResultWriter
-from services.gateway.cache.sweep_cache import ChunkKeys, chunk_of
+from services.gateway.cache.run_cache import RunCache
 from services.gateway.planning.run_plan import CacheMode
 from services.gateway.planning.sweep_plan import SweepPlan
 from services.gateway.upstream.compute import ComputeClient
-
-_log = structlog.get_logger()
 
 # A chunk is some 30 kB: so many in one round trip are 2 MB to read.
 _READ_BATCH = 64
@@ -32,11 +26,11 @@ _READ_BATCH = 64
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A chunk that is done: the crypto's index, the number of the first combination and how many there are.
+    """A chunk that is done: the crypto's index, and the number of the first combination.
 
     `figures` are float64 of shape (combinations, windows, metrics), and `returns` those of the windows'
     stretches of time, float32 of shape (combinations, stretches): NaN where a backtest failed. `failed` is
-    how many did, and `first_failure` why the first did, None where none did.
+    how many did, and `first_failure` the first failure, None where there is none.
     """
 
     crypto: int
@@ -55,28 +49,21 @@ class Chunk:
 
 
 class SweepChunks:
-    """The chunks of one plan."""
+    """The chunks of one sweep."""
 
     def __init__(self, plan: SweepPlan, cache: ResultCache, compute: ComputeClient) -> None:
         self._plan = plan
-        self._cache = cache
+        self.cache = RunCache(cache, plan.run.cache_mode)
         self._compute = compute
         self._keys = ChunkKeys(plan)
         self._index = {crypto.symbol: index for index, crypto in enumerate(plan.cryptos)}
-        self._mode = plan.run.cache_mode
-        self.cache_state = (
-            run_events_pb2.CACHE_STATE_BYPASSED
-            if self._mode is CacheMode.BYPASS
-            else run_events_pb2.CACHE_STATE_USED
-        )
         self._stretches = sum(plan.blocks.per_window)
         self._missing: list[list[int]] = [[] for _ in plan.cryptos]
-        self._writer = ResultWriter(cache)
 
     async def chunks(self) -> AsyncGenerator[Chunk]:
-        """Yield every chunk once; closing the iterator cancels what is still being computed.
+        """Yield every chunk once; closing the iterator cancels what is being computed.
 
-        What was computed until then is in the cache.
+        Chunks that were computed until then are in the cache.
         """
         wanted = [
             (crypto, number)
@@ -87,13 +74,13 @@ class SweepChunks:
             batch = wanted[start : start + _READ_BATCH]
             for (crypto, number), value in zip(batch, await self._read(batch), strict=True):
                 first = number * self._plan.chunk_size
-                kept = chunk_of(value)
-                # Where its first combination was in the sweep that kept it, it need not be in this one.
+                kept = _parsed(value)
+                # Its first combination may have another number in the sweep that cached it.
                 if kept and self._fits(kept, first):
                     yield self._chunk(kept, crypto, first, from_cache=True)
                 else:
                     self._missing[crypto].append(number)
-        if self._mode is CacheMode.ONLY:
+        if self._plan.run.cache_mode is CacheMode.ONLY:
             for chunk in self._absent():
                 yield chunk
         elif any(self._missing):
@@ -102,7 +89,7 @@ class SweepChunks:
                     async for chunk in computed:
                         yield chunk
             finally:
-                await self._written(self._writer.flush())
+                await self.cache.flush()
 
     async def _computed(self) -> AsyncGenerator[Chunk]:
         plan = self._plan
@@ -125,7 +112,7 @@ class SweepChunks:
         return combinations, len(self._plan.windows), len(METRIC_NAMES)
 
     def _fits(self, kept: SweepChunk, first: int) -> bool:
-        """Return whether a chunk that was kept has the size of the one that begins with a combination."""
+        """Return whether a cached chunk has the size of the chunk whose first combination has this number."""
         combinations, _, _ = shape = self._shape(first)
         return (
             len(kept.metrics) == 8 * math.prod(shape)
@@ -144,10 +131,8 @@ class SweepChunks:
         )
 
     def _absent(self) -> list[Chunk]:
-        """Return chunks without figures in the place of all that are not in the cache."""
-        there = self.cache_state == run_events_pb2.CACHE_STATE_USED
-        why = "are not in the cache" if there else "are not to be had: the cache does not answer"
-        status = Status(code=code_pb2.NOT_FOUND, message=f"its figures {why}")
+        """Return chunks without figures for all that are missing."""
+        status = self.cache.absence("its figures are")
         return [
             chunk
             for crypto, missing in zip(self._plan.cryptos, self._missing, strict=True)
@@ -156,7 +141,7 @@ class SweepChunks:
         ]
 
     def _failed(self, failure: SweepChunkFailure) -> list[Chunk]:
-        """Return chunks without figures: one, or all that are missing of a crypto."""
+        """Return chunks without figures for a failure: one chunk, or all missing chunks of a crypto."""
         crypto = self._index[failure.symbol]
         firsts = [failure.first_combination]
         if not failure.HasField("first_combination"):
@@ -176,36 +161,28 @@ class SweepChunks:
         )
 
     async def _read(self, batch: list[tuple[int, int]]) -> list[bytes | None]:
-        if self.cache_state != run_events_pb2.CACHE_STATE_USED or self._mode is CacheMode.REFRESH:
+        if not self.cache.is_read:
             return [None] * len(batch)
         cryptos = self._plan.cryptos
         keys = [
             self._keys.key(chunk, cryptos[crypto], cryptos[crypto].seen_fingerprint)
             for crypto, chunk in batch
         ]
-        try:
-            return await self._cache.get(keys)
-        except CacheUnavailable as error:
-            self._lost_cache(error)
-            return [None] * len(batch)
+        return await self.cache.get(keys)
 
     async def _save(self, chunk: SweepChunk) -> None:
-        """Keep a new chunk, under the key of the data that it was really computed from."""
-        if self.cache_state != run_events_pb2.CACHE_STATE_USED:
+        """Save a new chunk under the key of the version that it was computed from."""
+        if not self.cache.is_used:
             return
         number = chunk.first_combination // self._plan.chunk_size
         crypto = self._plan.cryptos[self._index[chunk.symbol]]
-        fingerprint = crypto.fingerprint_of_result(chunk.fingerprint)
-        key = self._keys.key(number, crypto, fingerprint)
-        await self._written(self._writer.add(key, chunk.SerializeToString()))
+        key = self._keys.key(number, crypto, crypto.fingerprint_of_result(chunk.fingerprint))
+        await self.cache.put(key, chunk)
 
-    async def _written(self, writing: Coroutine[Any, Any, None]) -> None:
-        try:
-            await writing
-        except CacheUnavailable as error:
-            self._lost_cache(error)
 
-    def _lost_cache(self, error: CacheUnavailable) -> None:
-        """Go on without the cache, and say so in the summary."""
-        _log.warning("sweeping without the cache", reason=str(error))
-        self.cache_state = run_events_pb2.CACHE_STATE_UNAVAILABLE
+def _parsed(value: bytes | None) -> SweepChunk | None:
+    """Return the chunk that was cached, None where there is none or it is damaged."""
+    try:
+        return None if value is None else SweepChunk.FromString(value)
+    except DecodeError:
+        return None

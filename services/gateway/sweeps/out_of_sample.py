@@ -1,4 +1,4 @@
-"""What a walk forward's choices would have brought: computed fold by fold, and stitched together."""
+"""Curves out of sample: the chosen combination of each fold in its test window, stitched together."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

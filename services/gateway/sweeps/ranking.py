@@ -1,13 +1,13 @@
-"""The best trials of a sweep, whatever the order in which they come."""
+"""The ranking of a sweep's trials, which does not depend on the order in which they come."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 class Ranking:
-    """The best `size` of the trials that were added: the greatest value, or the smallest where that is best.
+    """The best `size` trials of those that were added: with the greatest values, or the smallest ones.
 
-    Trials are numbers; of equal values the smaller number is the better trial. What is NaN has no rank.
+    Trials are numbers; of equal values the smaller number is the better trial. A value of NaN has no rank.
     """
 
     def __init__(self, size: int, *, smallest_is_best: bool) -> None:
@@ -17,9 +17,9 @@ class Ranking:
         self.trials: NDArray[np.int64] = np.empty(0, np.int64)
 
     def add(self, values: NDArray[np.float64], trials: NDArray[np.int64]) -> bool:
-        """Add trials and their values, both of shape (n,); return whether the best are others now."""
+        """Add trials and their values, both of shape (n,); return whether the ranking has changed."""
         scores = values * self._sign
-        # Of trials as good as the last one some may have a smaller number.
+        # A trial with the value of the last one ranks before it where its number is smaller.
         floor = self._scores[-1] if len(self._scores) == self._size else -np.inf
         good = scores >= floor
         if not good.any():

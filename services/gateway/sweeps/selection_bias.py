@@ -1,4 +1,4 @@
-"""What choosing the best of a sweep is worth: how much of it is luck, and what came after the choices."""
+"""Selection bias of a sweep: what the best of many trials is worth, and how its choices did afterwards."""
 
 import asyncio
 import math
@@ -18,26 +18,26 @@ from services.wire.backtests import strategy_to
 from services.wire.sweeps import window_to
 
 _YEAR_S = 365 * 86_400
-# Of fewer combinations, the rank of the best among them says little.
+# Among fewer combinations, the rank of the best says little.
 _FEWEST_COMBINATIONS = 10
 
 
-def luck_message(plan: SweepPlan, table: SweepTable, winner: ReturnShape | None) -> pb.Luck:
-    """Return how much luck there is in the best of the train part; `winner` are its returns there."""
+def selection_bias_message(plan: SweepPlan, table: SweepTable, winner: ReturnShape | None) -> pb.Luck:
+    """Return the selection bias of the best trial of the train part; `winner` are its returns there."""
     ratios = table.counted_in_window("sharpe_ratio", 0)
     ratios = ratios[~np.isnan(ratios)]
-    luck = pb.Luck(trials=len(ratios))
+    bias = pb.Luck(trials=len(ratios))
     expected = _expected_maximum(plan, ratios)
     if expected is not None:
-        luck.expected_maximum_sharpe_ratio = expected * math.sqrt(_candles_a_year(plan))
+        bias.expected_maximum_sharpe_ratio = expected * math.sqrt(_candles_a_year(plan))
         deflated = deflated_sharpe_ratio(winner, expected) if winner else None
         if deflated is not None:
-            luck.deflated_sharpe_ratio = deflated
-    return luck
+            bias.deflated_sharpe_ratio = deflated
+    return bias
 
 
 def _expected_maximum(plan: SweepPlan, ratios: NDArray[np.float64]) -> float | None:
-    """Return the Sharpe ratio of candles that the best of so many is expected to have without any skill."""
+    """Return the expected Sharpe ratio (per candle) of the best of so many trials without any skill."""
     # The metric is per year, the formulas are per candle.
     variance = float(ratios.var(ddof=1)) / _candles_a_year(plan) if len(ratios) > 1 else 0.0
     return expected_maximum(len(ratios), variance)
@@ -48,7 +48,7 @@ def _candles_a_year(plan: SweepPlan) -> float:
 
 
 def chosen_combinations(plan: SweepPlan, table: SweepTable) -> list[int | None]:
-    """Return which combination each fold's train part chooses, None where there is none to choose."""
+    """Return the combination that is best in each fold's train part, None where there is none."""
     return [
         best_combination(
             table.counted_in_window(plan.metric, 2 * number),
@@ -61,19 +61,19 @@ def chosen_combinations(plan: SweepPlan, table: SweepTable) -> list[int | None]:
 
 
 def walk_forward_message(plan: SweepPlan, table: SweepTable, chosen: list[int | None]) -> pb.WalkForward:
-    """Return what came of the combinations that were chosen in each fold's train part."""
+    """Return the figures of the chosen combinations, fold by fold: in the train part and in the test."""
     message = pb.WalkForward()
     tests = []
     for number, (fold, combination) in enumerate(zip(plan.folds, chosen, strict=True)):
         assert fold.test is not None
         train, test = 2 * number, 2 * number + 1
-        told = message.folds.add(train_window=window_to(fold.train), test_window=window_to(fold.test))
+        row = message.folds.add(train_window=window_to(fold.train), test_window=window_to(fold.test))
         if combination is not None:
             tests.append(table.medians_in_window(combination, test))
-            told.combination = combination
-            told.strategy.CopyFrom(strategy_to(plan.strategy(combination)))
-            told.train.CopyFrom(metrics_message(table.medians_in_window(combination, train)))
-            told.test.CopyFrom(metrics_message(tests[-1]))
+            row.combination = combination
+            row.strategy.CopyFrom(strategy_to(plan.strategy(combination)))
+            row.train.CopyFrom(metrics_message(table.medians_in_window(combination, train)))
+            row.test.CopyFrom(metrics_message(tests[-1]))
     if tests:
         message.mean_test.CopyFrom(metrics_message(summarize_rows(np.array(tests).T).mean))
     return message
@@ -91,7 +91,7 @@ def best_combination(
     summarized = summarize_rows(values)
     cryptos = int((~np.isnan(values)).any(axis=0).sum())
     says_enough = 2 * summarized.count >= cryptos
-    # A median that is undefined is no number of trades.
+    # An undefined median counts as too few trades.
     says_enough &= summarize_rows(trades).median >= min_trades
     medians = np.where(says_enough, summarized.median, np.nan)
     if np.isnan(medians).all():
@@ -113,9 +113,9 @@ def deflated_out_of_sample(plan: SweepPlan, table: SweepTable, shape: ReturnShap
 
 
 async def overfitting_message(plan: SweepPlan, table: SweepTable) -> pb.Overfitting | None:
-    """Return how likely the choice of the best is overfitted, None where there is too little to tell.
+    """Return the probability that the choice of the best is overfitted; None where the data is too little.
 
-    What takes long is done in threads, step by step: who cancels it waits for one step.
+    It is computed in threads, step by step: cancelling it waits for one step.
     """
     returns = await asyncio.to_thread(_block_returns, plan, table)
     combinations, blocks = returns.shape

@@ -1,6 +1,7 @@
-"""The figures of a sweep in memory: 8 bytes each, so that a million backtests of 20 metrics are 160 MB.
+"""The table of a sweep in memory.
 
-Besides, the returns over blocks of time: 4 bytes each, 64 MB where each of a million backtests has 16.
+Figures take 8 bytes each, so that a million backtests of 20 metrics take 160 MB; returns over blocks of time
+take 4 bytes each, 64 MB where each of a million backtests has 16.
 """
 
 from enum import IntEnum
@@ -14,19 +15,19 @@ from services.gateway.runs.statistics import Summarized, no_trade_counted, summa
 Figures = NDArray[np.float64]
 BlockReturns = NDArray[np.float32]
 
-# So many combinations at once: their copies take some megabytes.
+# So many combinations are computed at once: their copies take some megabytes.
 _ROWS = 512
 
 
 class Part(IntEnum):
-    """Which window of a fold."""
+    """A window of a fold."""
 
     TRAIN = 0
     TEST = 1
 
 
 class SweepTable:
-    """Figures of all combinations on all cryptos in all windows, NaN where they are undefined or not there.
+    """Figures of all combinations on all cryptos in all windows, NaN where they are undefined or missing.
 
     The windows come fold by fold, `parts` to a fold: train, then test where there is one. Wherever several
     backtests are put together, one without a trade counts as `no_trade_counted` says.
@@ -46,7 +47,7 @@ class SweepTable:
     def over_folds(self, chunk: Figures, part: Part) -> Figures:
         """Return the means over the folds of figures whose second axis is the windows, the third the metrics.
 
-        They are undefined where they are in any fold. Those of a single fold are its own.
+        A mean is undefined where the figure is in any fold. Means over a single fold are its figures.
         """
         folds = chunk[:, part :: self._parts]
         if folds.shape[1] == 1:

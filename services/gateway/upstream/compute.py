@@ -1,14 +1,14 @@
-"""The gateway's view of the compute service."""
+"""The client of the compute service."""
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from backcast.compute.v1 import compute_service_pb2 as pb
+from services.engine import Backtest
 from services.engine.sweep import Sweep
 from services.gateway.api.messages import timestamps
 from services.gateway.planning.crypto_data import CryptoData
-from services.gateway.planning.run_plan import BacktestPlan
 from services.rpc.metadata import outgoing_metadata
 from services.rpc.resumed_stream import resumed_stream
 from services.wire.backtests import detail_to, execution_to, strategy_to
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
 
 
 class ComputeClient:
-    """Has backtests computed; where compute breaks off, it computes what is left, or another compute does.
+    """Has backtests computed; where a stream breaks off, it asks for the missing ones again.
 
-    Raises Unavailable where none answers for some seconds.
+    Raises Unavailable where no compute answers for some seconds.
     """
 
     def __init__(self, stub: "ComputeServiceAsyncStub") -> None:
         self._stub = stub
 
     async def outcomes(
-        self, plan: BacktestPlan, cryptos: list[CryptoData]
+        self, backtest: Backtest, cryptos: list[CryptoData]
     ) -> AsyncGenerator[pb.ComputeBacktestsResponse]:
         """Yield each crypto's outcome as it completes; closing the iterator cancels the others."""
-        start_time, end_time = timestamps(plan.window)
+        start_time, end_time = timestamps(backtest.window)
         missing = {crypto.symbol: crypto for crypto in cryptos}
 
         def call() -> "UnaryStreamCall[Any, pb.ComputeBacktestsResponse]":
             return self._stub.ComputeBacktests(
                 pb.ComputeBacktestsRequest(
                     cryptos=map(_crypto_ref, missing.values()),
-                    strategy=strategy_to(plan.strategy),
-                    interval=interval_to(plan.interval),
+                    strategy=strategy_to(backtest.strategy),
+                    interval=interval_to(backtest.interval),
                     start_time=start_time,
                     end_time=end_time,
-                    execution=execution_to(plan.execution),
-                    detail=detail_to(plan.detail),
-                    curve_points=plan.curve_points,
+                    execution=execution_to(backtest.execution),
+                    detail=detail_to(backtest.detail),
+                    curve_points=backtest.curve_points,
                 ),
                 metadata=outgoing_metadata(),
             )
@@ -91,12 +91,12 @@ class ComputeClient:
 def outcomes_by_chunk(
     response: pb.ComputeSweepResponse, missing: dict[str, tuple[CryptoData, set[int]]], chunk_size: int
 ) -> Iterator[pb.ComputeSweepResponse]:
-    """Yield the outcome of each of the chunks that a response is of, and take them out of `missing`."""
+    """Yield the outcome of each chunk of a response, and take these chunks out of `missing`."""
     failure = response.failure if response.HasField("failure") else None
     symbol = failure.symbol if failure else response.chunk.symbol
     _, wanted = missing[symbol]
     if failure and not failure.HasField("first_combination"):
-        # Of all chunks that are still missing: others may have come before a compute broke off.
+        # The failure is that of all missing chunks: others may have come before the stream broke off.
         for chunk in sorted(wanted):
             yield pb.ComputeSweepResponse(
                 failure=pb.SweepChunkFailure(

@@ -1,4 +1,4 @@
-"""The gateway's view of the data service."""
+"""The client of the data service: which cryptos there are."""
 
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,9 @@ from services.wire.paging import MAX_SYMBOLS
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
-# The data service gives up a database that says nothing before, and tells so.
+# The data service gives up a silent database earlier, and says so.
 _LIST_LIMIT_S = 10.0
-# One that is being started anew is found.
+# Long enough for a data service that is being restarted.
 _PATIENCE_S = 2.0
 
 
@@ -29,7 +29,7 @@ class Market:
         self._limit_s = limit_s
 
     async def page(self, request: pb.ListCryptosRequest) -> pb.ListCryptosResponse:
-        """Return one page of cryptos; raise Unavailable where the service is away or says nothing."""
+        """Return one page of cryptos; raise Unavailable where the service is away or silent."""
         async for attempt in stamina.retry_context(
             on=Unavailable, attempts=None, timeout=_PATIENCE_S, wait_initial=0.05, wait_max=0.5
         ):
@@ -44,9 +44,10 @@ class Market:
             raise error_of(error, "data") from error
 
     async def cryptos(self, symbols: list[str], seen_before_s: int | None) -> list[CryptoData]:
-        """Return the cryptos of `symbols` in order of symbols, or all where it is empty or some are missing.
+        """Return the cryptos of `symbols` in their order; all cryptos where none or an unknown one is named.
 
-        Candles that open before `seen_before_s` (Unix seconds) are seen, all of them where it is None.
+        `seen_fingerprint` is that of the candles that open before `seen_before_s` (Unix seconds), or of all
+        candles where that is None.
         """
         found = await self._listed(symbols, seen_before_s)
         return found if len(found) == len(symbols) or not symbols else await self._listed([], seen_before_s)

@@ -13,8 +13,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.cli.client.candle_writer import write_candles
-from services.compute.candles.column_files import ColumnFiles, CryptoData
-from services.compute.candles.column_provider import ColumnSupply
+from services.compute.candles.column_files import ColumnFiles
+from services.compute.candles.column_provider import ColumnProvider
+from services.compute.candles.location import DataVersion
 from services.compute.candles.source import CandleSource
 from services.compute.candles.stored import StoredCandles
 from services.domain.candles import VALUE_COLUMNS
@@ -49,7 +50,7 @@ def measures(market: Market, folder: Path) -> list[Measure]:
     columns, fresh, late = folder / "columns", folder / "fresh.csv", folder / "late.csv"
     _write_csv(fresh, -_EARLIER_S)
     _write_csv(late, 0)
-    supply = ColumnSupply(ColumnFiles(columns, 10), CandleSource(market.data))
+    supply = ColumnProvider(ColumnFiles(columns, 10), CandleSource(market.data))
     year = Timestamp(seconds=END_S - _YEAR_S)
 
     async def cold() -> float:
@@ -147,10 +148,10 @@ async def _copied(market: Market, query: str) -> float:
         return time.perf_counter() - began
 
 
-async def _into_compute(market: Market, supply: ColumnSupply) -> float:
+async def _into_compute(market: Market, supply: ColumnProvider) -> float:
     """Have the columns of all cryptos mapped, and nothing of them computed."""
     listed = await market.data.ListCryptos(pb.ListCryptosRequest(page_size=10_000, symbols=market.symbols))
-    cryptos = [CryptoData(crypto.symbol, crypto.fingerprint) for crypto in listed.cryptos]
+    cryptos = [DataVersion(crypto.symbol, crypto.fingerprint) for crypto in listed.cryptos]
     count = 0
     began = time.perf_counter()
     async with aclosing(supply.columns(cryptos, Interval.HOUR_1, ("close",))) as supplied:

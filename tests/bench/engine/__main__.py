@@ -9,7 +9,7 @@ import asyncio
 from rich.console import Console
 
 from services.cli.views.console import make_console, say
-from services.compute.workers.memory import keep_freed_memory
+from services.compute.workers.worker import keep_freed_memory
 from services.local.interrupts import Interrupts
 from tests.bench.engine.gateway import gateway
 from tests.bench.engine.kernel import kernel

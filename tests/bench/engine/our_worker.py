@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from services.compute.candles.stored import StoredCandles
-from services.compute.tasks.backtest import Backtest, backtest
-from services.compute.workers.candle_tasks import Batch, PlacedTask, Task, run_batch
-from services.compute.workers.memory import keep_freed_memory
+from services.compute.tasks.batch import Batch, LocatedTask, Task, run_batch
+from services.compute.workers.worker import keep_freed_memory
 from services.domain.interval import Interval
-from services.engine import Detail, Execution, Window
+from services.engine import Backtest, Detail, Execution, Window, run_backtest
 from services.engine.strategies.rsi import Rsi
 from tests.bench.runs import oversold
 from tests.bench.timing import Timing
@@ -18,7 +17,7 @@ from tests.bench.timing import Timing
 def task(stored: StoredCandles, strategy: Rsi, window: Window) -> Batch:
     """Return the task of one backtest, all metrics, in a batch of its own."""
     asked = Backtest(strategy, Interval.HOUR_1, window, Execution(), Detail.METRICS)
-    return Batch([PlacedTask(stored, Task(backtest, asked))])
+    return Batch([LocatedTask(stored, Task(run_backtest, asked))])
 
 
 @contextmanager

@@ -5,14 +5,14 @@ import time
 from services.domain.candles import Candles
 from services.domain.history import History
 from services.domain.interval import Interval
-from services.engine import BacktestResult, Execution, Window, run_backtest
+from services.engine import Backtest, BacktestResult, Execution, Window, run_backtest
 from services.engine.strategies.rsi import Rsi
 from tests.bench.timing import Timing
 
 
 def backtest(candles: Candles, strategy: Rsi, window: Window) -> BacktestResult:
     """Run one backtest, all metrics."""
-    return run_backtest(History(candles), strategy, Interval.HOUR_1, window, Execution())
+    return run_backtest(History(candles), Backtest(strategy, Interval.HOUR_1, window, Execution()))
 
 
 def timed_market(market: list[Candles], strategy: Rsi, window: Window) -> Timing:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from services.compute.workers.candle_tasks import run_batch
+from services.compute.tasks.batch import run_batch
 from services.engine.strategies.rsi import Rsi
 from tests.bench.engine.bare_loop import bare_figures
 from tests.bench.engine.markets import YEAR_WINDOW, year_market

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services.compute.candles.location import CryptoData
+from services.compute.candles.location import DataVersion
 from services.compute.candles.stored import StoredCandles
 from services.domain.candles import Candles
 from services.domain.interval import Interval
@@ -13,7 +13,7 @@ _COLUMNS = ("open", "close")
 def store_market(market: list[Candles], folder: Path) -> list[StoredCandles]:
     """Write each crypto's candles, and return where they are."""
     stored = [
-        StoredCandles(folder, CryptoData(f"CRYPTO{number}", "1"), Interval.HOUR_1, _COLUMNS)
+        StoredCandles(folder, DataVersion(f"CRYPTO{number}", "1"), Interval.HOUR_1, _COLUMNS)
         for number in range(len(market))
     ]
     for each, candles in zip(stored, market, strict=True):

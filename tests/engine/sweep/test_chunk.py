@@ -11,6 +11,7 @@ from services.domain.history import History
 from services.domain.interval import Interval
 from services.engine import (
     METRIC_NAMES,
+    Backtest,
     Detail,
     Distance,
     Execution,
@@ -69,7 +70,7 @@ def chunk_of(grid: Grid, execution: Execution, windows: tuple[Window, ...], part
 
 
 def single(candles: Candles, strategy: Strategy, window: Window, execution: Execution) -> list[float]:
-    metrics = run_backtest(History(candles), strategy, HOUR, window, execution).metrics
+    metrics = run_backtest(History(candles), Backtest(strategy, HOUR, window, execution)).metrics
     values = [getattr(metrics, name) for name in METRIC_NAMES]
     return [np.nan if value is None else value for value in values]
 
@@ -101,7 +102,7 @@ def test_returns_are_those_of_the_single_backtests_equity(grid: Grid, execution:
         row = []
         for window, stretches in zip(WINDOWS, STRETCHES, strict=True):
             curve = run_backtest(
-                History(candles), grid.strategy(position), HOUR, window, execution, Detail.EQUITY
+                History(candles), Backtest(grid.strategy(position), HOUR, window, execution, Detail.EQUITY)
             ).equity_curve
             assert curve is not None
             before = execution.initial_capital

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.domain.history import History
 from services.domain.interval import Interval
-from services.engine import METRIC_NAMES, Detail, Execution, Window, metrics_of, run_backtest
+from services.engine import METRIC_NAMES, Backtest, Detail, Execution, Window, metrics_of, run_backtest
 from services.engine.metrics import measure_curve
 from services.engine.strategies.rsi import Rsi
 from services.engine.sweep.out_of_sample import Curve, FoldResult, StitchedCrypto, equal_weighted
@@ -176,7 +176,7 @@ def test_curves_are_those_of_the_docs(cryptos) -> None:
 
 def test_the_figures_of_a_curve_are_those_of_its_backtest_bit_by_bit() -> None:
     history = History(random_candles(3, 900))
-    found = run_backtest(history, Rsi(), HOUR, window(100, 900), Execution(), Detail.EQUITY)
+    found = run_backtest(history, Backtest(Rsi(), HOUR, window(100, 900), Execution(), Detail.EQUITY))
     assert found.equity_curve is not None
     measured = metrics_of(measure_curve(found.equity_curve.equity, 10_000.0, 3600 * 800, HOUR))
     for name in (

@@ -1,4 +1,4 @@
-"""A sweep: chunks as they are done, the best so far, and in the end the table and what the best is worth."""
+"""The events of a sweep: progress and the best trials so far, then the table and the summary."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ from services.gateway.api.sweep_messages import ROWS_IN_MESSAGE, rows_message, s
 from services.gateway.cache.result_cache import ResultCache
 from services.gateway.planning.run_plan import CacheMode
 from services.gateway.planning.sweep_plan import SweepPlan
-from services.gateway.runs.run_report import RunReport
+from services.gateway.runs.report import RunReport
 from services.gateway.runs.statistics import no_trade_counted
 from services.gateway.sweeps.chunks import Chunk, SweepChunks
 from services.gateway.sweeps.out_of_sample import out_of_sample_message, stitched_cryptos
@@ -26,20 +26,20 @@ from services.gateway.sweeps.ranking import Ranking
 from services.gateway.sweeps.selection_bias import (
     chosen_combinations,
     deflated_out_of_sample,
-    luck_message,
     overfitting_message,
+    selection_bias_message,
     walk_forward_message,
 )
 from services.gateway.sweeps.table import Figures, Part, SweepTable
 from services.gateway.upstream.compute import ComputeClient
 
-# More often nobody can read them.
+# Nobody can read events that come more often.
 _PROGRESS_S = 0.1
 _BEST_S = 0.25
 
 
-class SweepRun:
-    """One sweep of one client."""
+class SweepEvents:
+    """The events of one sweep."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class SweepRun:
     async def events(self) -> AsyncGenerator[SweepBacktestsResponse]:
         """Yield the sweep's events; closing the iterator cancels what is still being computed."""
         yield SweepBacktestsResponse(started=sweep_started(self._plan, self._report.run_id))
-        # What takes long is done in threads, here and below: other clients are served meanwhile.
+        # Long computations run in threads, here and below: other clients are served meanwhile.
         self._table = await asyncio.to_thread(self._empty_table)
         progress_at = best_at = time.monotonic()
         async with aclosing(self._chunks.chunks()) as chunks:
@@ -78,7 +78,7 @@ class SweepRun:
                 if self._ranking_changed and now - best_at >= _BEST_S:
                     best_at = now
                     yield await asyncio.to_thread(self._best)
-        # Its threads are at work while the table is made and sent.
+        # Its threads work while the table is made and sent.
         overfitting = asyncio.create_task(overfitting_message(self._plan, self._table))
         try:
             async with aclosing(self._ending(overfitting)) as ending:
@@ -90,7 +90,7 @@ class SweepRun:
     async def _ending(
         self, overfitting: "asyncio.Task[pb.Overfitting | None]"
     ) -> AsyncGenerator[SweepBacktestsResponse]:
-        """Yield what is told when all chunks are there."""
+        """Yield the events after the last chunk."""
         yield SweepBacktestsResponse(progress=self._progress)
         for failure in self._failure_messages():
             yield SweepBacktestsResponse(failure=failure)
@@ -135,10 +135,10 @@ class SweepRun:
             self._failures[chunk.crypto] = failed + chunk.failed, first
 
     def _ranked_by(self, chunk: Chunk) -> Figures:
-        """Return what the trials of a chunk are ranked by, NaN where a trial has no rank."""
+        """Return the values that rank the trials of a chunk, NaN where a trial has no rank."""
         figures = self._table.over_folds(chunk.figures, Part.TRAIN)
         if not self._plan.min_trades:
-            # As without a trade there is nothing to rank by, it is what counts among many.
+            # Trials without a trade are ranked by what they count among many.
             return no_trade_counted(figures, axis=1)[:, METRIC_NAMES.index(self._plan.metric)]
         enough = self._table.fewest_trades(chunk.figures) >= self._plan.min_trades
         return np.where(enough, figures[:, METRIC_NAMES.index(self._plan.metric)], np.nan)
@@ -158,7 +158,7 @@ class SweepRun:
             )
 
     async def _walk_forward(self, message: pb.WalkForward) -> AsyncGenerator[SweepBacktestsResponse]:
-        """Yield every crypto's curve out of sample, and fill in what came of the folds' choices."""
+        """Yield every crypto's curve out of sample, and fill in the results of the folds' choices."""
         plan, table = self._plan, self._table
         chosen = await asyncio.to_thread(chosen_combinations, plan, table)
         message.CopyFrom(await asyncio.to_thread(walk_forward_message, plan, table, chosen))
@@ -183,24 +183,24 @@ class SweepRun:
     async def _fill(
         self, summary: pb.SweepSummary, overfitting: "asyncio.Task[pb.Overfitting | None]"
     ) -> None:
-        """Fill in what a summary has besides the walk forward."""
+        """Fill in the parts of a summary besides the walk forward."""
         summary.progress.CopyFrom(self._progress)
-        summary.cache_state = self._chunks.cache_state
+        summary.cache_state = self._chunks.cache.state
         winners = self._ranking.trials.tolist()
         if winners:
             summary.winner.CopyFrom(self._trial(winners[0]))
         if self._plan.request.folds is None:
             computes = self._plan.run.cache_mode is not CacheMode.ONLY
             shape = await self._returns_of(winners[0]) if winners and computes else None
-            luck = await asyncio.to_thread(luck_message, self._plan, self._table, shape)
-            summary.luck.CopyFrom(luck)
+            bias = await asyncio.to_thread(selection_bias_message, self._plan, self._table, shape)
+            summary.luck.CopyFrom(bias)
         probability = await overfitting
         if probability is not None:
             summary.overfitting.CopyFrom(probability)
         summary.elapsed.FromNanoseconds(int((time.monotonic() - self._arrived_at) * 1e9))
 
     async def _returns_of(self, trial: int) -> ReturnShape | None:
-        """Return the shape of a trial's returns in the train part; None where there is none any more."""
+        """Return the shape of a trial's returns in the train part; None where it cannot be computed."""
         combination, crypto = divmod(trial, len(self._plan.cryptos))
         backtest = replace(
             self._plan.run.backtest,

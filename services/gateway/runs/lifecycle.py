@@ -1,4 +1,4 @@
-"""A run under way: the task that makes its events, and those who watch them."""
+"""The lifecycle of a run: running while somebody watches it, paused while nobody does, until it ends."""
 
 import asyncio
 import time
@@ -8,69 +8,69 @@ from enum import Enum
 from typing import Any
 
 import structlog
+from google.protobuf.message import Message
 
 from services.domain.errors import BackcastError, Cancelled, Internal
-from services.gateway.runs.admission import Place
+from services.gateway.runs.admission import Slot
 from services.gateway.runs.event_log import EventLog
-from services.gateway.runs.record import tell
-from services.gateway.runs.run_report import RunReport
+from services.gateway.runs.report import RunReport, record_run
 
 _log = structlog.get_logger()
 
-# So many events are made before others on the event loop have their turn.
+# After so many events, other tasks of the event loop have their turn.
 _EVENTS_AT_ONCE = 8
 _CANCEL_AGAIN_S = 0.3
 _BYTES_BESIDE_EVENTS = 4_096
 
 
 class RunState(Enum):
-    """What a run is doing."""
+    """The state of a run; its value is the outcome in the report."""
 
     RUNNING = "running"
-    RESTING = "left"
+    PAUSED = "paused"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
 
-class LiveRun:
-    """A run that is watched, or can be watched again.
+class Run:
+    """A run: a task that adds events to its log, and the watchers that read them.
 
-    It works while it is watched. When the last watcher leaves it rests: what computes is closed, and opened
-    again for the next watcher. A run that does not `resume` is cancelled then.
+    The run works while it is watched. When the last watcher leaves it is paused: the iterator of its events
+    is closed, and a new one is opened for the next watcher. A run that does not resume is cancelled instead.
     """
 
     def __init__(
         self,
         report: RunReport,
-        make_events: Callable[[], AsyncGenerator[bytes]],
-        place: Place,
+        make_events: Callable[[], AsyncGenerator[Message]],
+        slot: Slot,
         *,
         resumes: bool,
         started_s: float,
         arrived_at: float,
     ) -> None:
-        """`make_events` yields serialized events: those that it has not yielded when it was closed before.
+        """`make_events` opens an iterator of the events that the iterators before have not yielded.
 
         `started_s` is in Unix seconds, `arrived_at` the same moment by time.monotonic().
         """
         self.report = report
-        self.state = RunState.RESTING
+        self.state = RunState.PAUSED
         self.started_s = started_s
-        self.client = place.client
+        self.client = slot.client
         self.resumes = resumes
         self.watchers = 0
         self.ended_at: float | None = None
-        """When it came to rest or to its end, by time.monotonic(); None while it is running."""
-        self.on_end: Callable[[LiveRun], None] = lambda _: None
-        """Called when it came to rest or to its end."""
-        self._make_events: Callable[[], AsyncGenerator[bytes]] | None = make_events
-        self._place = place
+        """When it was paused or ended, by time.monotonic(); None while it is running."""
+        self.on_end: Callable[[Run], None] = lambda _: None
+        """Called when it is paused or has ended."""
+        self._make_events: Callable[[], AsyncGenerator[Message]] | None = make_events
+        self._slot = slot
         self._arrived_at = arrived_at
         self._log = EventLog()
         self._task: asyncio.Task[None] | None = None
-        # One stops it after the other, each in a task of its own: whoever asks for it may be cancelled.
-        self._to_stop = asyncio.Lock()
+        # Stops come one after the other, each in a task of its own: its caller may be cancelled.
+        self._stop_lock = asyncio.Lock()
         self._stopping: set[asyncio.Task[None]] = set()
         self._error: BackcastError | None = None
 
@@ -86,15 +86,15 @@ class LiveRun:
 
     @property
     def kept_bytes(self) -> int:
-        """About what it takes in memory."""
+        """About how many bytes of memory it takes."""
         return self._log.kept_bytes + _BYTES_BESIDE_EVENTS
 
     async def watch(self, after: int = 0) -> AsyncGenerator[bytes]:
-        """Yield its events after the number `after`, and go on as they come.
+        """Yield its events after the number `after`, and the next ones as they come.
 
-        Raises what the run ends with, and Exhausted where it rests and there is no place for it now.
+        Raises the error that the run ends with, and Exhausted where it is paused and there is no slot for it.
         """
-        if self.state is RunState.RESTING:
+        if self.state is RunState.PAUSED:
             self._start()
         self.watchers += 1
         try:
@@ -106,21 +106,21 @@ class LiveRun:
         finally:
             self.watchers -= 1
             if not self.watchers and self.state is RunState.RUNNING:
-                await self._stop(self._leave())
+                await self._stop(self._pause())
 
     async def cancel(self) -> None:
-        """End it, whoever watches."""
+        """Cancel it for all watchers."""
         await self._stop(self._cancel())
 
     def _start(self) -> None:
-        if self._place.left:
-            place = self._place.admission.enter(self.client)
+        if self._slot.released:
+            slot = self._slot.admission.enter(self.client)
             try:
-                place.take_again(self._place.backtests)
+                slot.take_again(self._slot.backtests)
             except BackcastError:
-                place.leave()
+                slot.release()
                 raise
-            self._place = place
+            self._slot = slot
         self.state, self.ended_at = RunState.RUNNING, None
         self._task = asyncio.create_task(self._work())
 
@@ -129,7 +129,7 @@ class LiveRun:
         try:
             async with aclosing(self._make_events()) as events:
                 async for event in events:
-                    self._log.add(event)
+                    self._log.add(event.SerializeToString())
                     if self._log.last % _EVENTS_AT_ONCE == 0:
                         await asyncio.sleep(0)
                     await self._log.room()
@@ -142,7 +142,7 @@ class LiveRun:
             # A cancellation that nobody asked for is a bug too.
             _log.error("run failed", run_id=self.report.run_id, exc_info=error)
             self._error = Internal("internal error; the service's log has more")
-        # It may have been ended while it came to its end.
+        # It may have been cancelled meanwhile.
         if self.state is RunState.RUNNING:
             self._end(RunState.FAILED if self._error else RunState.COMPLETED)
 
@@ -152,30 +152,30 @@ class LiveRun:
         task.add_done_callback(self._stopping.discard)
         await asyncio.shield(task)
 
-    async def _leave(self) -> None:
-        async with self._to_stop:
-            # Somebody may have come meanwhile, or it may have come to its end.
+    async def _pause(self) -> None:
+        async with self._stop_lock:
+            # A watcher may have come meanwhile, or the run may have ended.
             if self.watchers or not self._is(RunState.RUNNING):
                 return
             await self._halt()
             if self._is(RunState.RUNNING):
-                self._end(RunState.RESTING if self.resumes else RunState.CANCELLED)
-            if self._is(RunState.RESTING):
-                self._go_on_if_watched()
+                self._end(RunState.PAUSED if self.resumes else RunState.CANCELLED)
+            if self._is(RunState.PAUSED):
+                self._resume_if_watched()
 
-    def _go_on_if_watched(self) -> None:
-        """Start again for those who came while it was being stopped, and found it running."""
+    def _resume_if_watched(self) -> None:
+        """Resume for watchers who came while it was being paused, and found it running."""
         if self.watchers:
             try:
                 self._start()
-            except BackcastError as no_place:
-                self._error = no_place
+            except BackcastError as no_slot:
+                self._error = no_slot
                 self._end(RunState.FAILED)
 
     async def _cancel(self) -> None:
-        async with self._to_stop:
+        async with self._stop_lock:
             await self._halt()
-            if self._is(RunState.RUNNING, RunState.RESTING):
+            if self._is(RunState.RUNNING, RunState.PAUSED):
                 self._error = Cancelled("the run was cancelled")
                 self._end(RunState.CANCELLED)
 
@@ -185,18 +185,18 @@ class LiveRun:
     async def _halt(self) -> None:
         """Cancel the task and wait for its end."""
         while self._task and not self._task.done():
-            # Again and again: a library may lose a cancellation that comes in the wrong moment.
+            # Again and again: a library may lose a cancellation that comes at the wrong moment.
             self._task.cancel()
             await asyncio.wait([self._task], timeout=_CANCEL_AGAIN_S)
 
     def _end(self, state: RunState) -> None:
         self.state, self.ended_at = state, time.monotonic()
-        self._place.leave()
-        if state is not RunState.RESTING:
+        self._slot.release()
+        if state is not RunState.PAUSED:
             self._log.end()
             self._make_events = None
         self.report.outcome = type(self._error).__name__.lower() if state is RunState.FAILED else state.value
         self.report.phases_s["total"] = self.elapsed_s
-        # Those who wait for the last event come first.
-        asyncio.get_running_loop().call_soon(tell, self.report)
+        # After the watchers have got the last event.
+        asyncio.get_running_loop().call_soon(record_run, self.report)
         self.on_end(self)

@@ -1,6 +1,6 @@
-"""Candles for workers that are not on compute's machine: they fetch them from the data service themselves.
+"""Candles for remote workers (Dask's), which fetch them from the data service themselves.
 
-Only such workers, and compute when it makes their tasks, import this.
+Only remote workers, and compute when it makes their tasks, import this.
 """
 
 from collections.abc import AsyncGenerator
@@ -12,7 +12,7 @@ import grpc
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.compute.candles.column_files import ColumnFiles
-from services.compute.candles.location import CryptoData
+from services.compute.candles.location import DataVersion
 from services.compute.candles.source import FetchedHistory, HistoryBlocks, candles_request
 from services.domain.errors import Unavailable
 from services.domain.history import History
@@ -22,27 +22,27 @@ from services.rpc.status import error_of
 from services.rpc.tls import channel_credentials
 from services.settings import load_settings
 
-# How often columns may be gone again before they could be read.
+# How often the candles may change between fetching and reading them.
 _MOST_FETCHES = 3
-# Nobody can cancel a fetch in a worker far away.
+# A fetch in a remote worker cannot be cancelled.
 _FETCH_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True)
-class ServedCandles:
-    """One crypto's candles as the data service at `data_address` (host:port, as the worker sees it) has them.
+class RemoteCandles:
+    """One crypto's candles in the data service at `data_address` (host:port, as the worker reaches it).
 
-    A worker keeps them in column files, in the folder that its own BACKCAST_COLUMN_DIR names; what is there
-    of this very data is not fetched again.
+    The worker keeps them in column files, in the folder that its own BACKCAST_COLUMN_DIR names; columns of
+    the same version are not fetched again.
     """
 
     data_address: str
-    data: CryptoData
+    data: DataVersion
     interval: Interval
     columns: tuple[str, ...]
 
-    def load(self) -> tuple[CryptoData, History]:
-        """Map the columns, fetched where they are not here; see CandlePlace.
+    def load(self) -> tuple[DataVersion, History]:
+        """Map the columns, after fetching the missing ones; see CandleLocation.
 
         Raises NotFound where there is no such crypto or it has no candles, Unavailable where the data
         service does not answer or the worker cannot keep columns.
@@ -58,8 +58,8 @@ class ServedCandles:
                     data = self._fetch(files, data)
         raise Unavailable("its candles change faster than they can be read: try again")
 
-    def _fetch(self, files: ColumnFiles, data: CryptoData) -> CryptoData:
-        """Bring what is missing of a crypto into files, and return what data it is."""
+    def _fetch(self, files: ColumnFiles, data: DataVersion) -> DataVersion:
+        """Fetch the missing columns of a crypto into files, and return their version."""
         (missing,) = files.missing([data], self.interval, self.columns)
         history = self._history(missing.older_fingerprint, missing.columns)
         data = files.write(
@@ -86,18 +86,18 @@ class ServedCandles:
         raise Unavailable("the data service's answer is not complete")
 
 
-class ServedSupply:
-    """Says of all candles that the data service at `data_address` has them."""
+class RemoteProvider:
+    """Provides candles as RemoteCandles of the data service at `data_address`."""
 
     def __init__(self, data_address: str) -> None:
         self._data_address = data_address
 
     async def columns(
-        self, cryptos: list[CryptoData], interval: Interval, columns: tuple[str, ...]
-    ) -> AsyncGenerator[tuple[CryptoData, ServedCandles]]:
-        """Yield every crypto with its place."""
+        self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...]
+    ) -> AsyncGenerator[tuple[DataVersion, RemoteCandles]]:
+        """Yield every crypto with the location of its candles."""
         for data in cryptos:
-            yield data, ServedCandles(self._data_address, data, interval, columns)
+            yield data, RemoteCandles(self._data_address, data, interval, columns)
 
 
 @cache

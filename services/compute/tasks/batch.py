@@ -1,0 +1,84 @@
+"""Tasks on candles, and the batches in which workers compute them: each task has a result of its own.
+
+The worker processes import this: nothing here may import grpc.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.compute.candles.location import CandleLocation, DataVersion
+from services.compute.workers.worker import portable
+from services.domain.errors import Unavailable
+from services.domain.history import History
+from services.engine import ENGINE_VERSION
+
+
+@dataclass(frozen=True)
+class Task:
+    """A call of `work(history, argument)` with one crypto's history.
+
+    `work` is a function of a module that workers can import, and that imports no grpc. The argument and what
+    it returns can be pickled.
+    """
+
+    work: Callable[[History, Any], Any]
+    argument: Any
+
+
+@dataclass(frozen=True)
+class LocatedTask:
+    """A task and the location of its candles; with `last_try`, it fails where they are gone."""
+
+    location: CandleLocation
+    task: Task
+    last_try: bool = False
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What a task returned or raised, and the version of the data that it read, None where it read none."""
+
+    data: DataVersion | None
+    value: Any
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tasks that are sent to a worker together, and the version of the engine that is to compute them."""
+
+    tasks: Sequence[LocatedTask]
+    engine_version: str = ENGINE_VERSION
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """The results of a batch in the order of its tasks, and how many seconds they took."""
+
+    results: list[TaskResult]
+    seconds: float
+
+
+def run_batch(batch: Batch) -> BatchResult:
+    """Compute one task after the other; an exception of a task is its result.
+
+    Raises Unavailable where this worker has another version of the engine: the results would be cached as
+    those of the expected one.
+    """
+    if batch.engine_version != ENGINE_VERSION:
+        raise Unavailable(
+            f"a worker has version {ENGINE_VERSION} of the engine, and compute {batch.engine_version}"
+        )
+    began = time.perf_counter()
+    results = [_run(located) for located in batch.tasks]
+    return BatchResult(results, time.perf_counter() - began)
+
+
+def _run(located: LocatedTask) -> TaskResult:
+    data = None
+    try:
+        data, history = located.location.load()
+        return TaskResult(data, located.task.work(history, located.task.argument))
+    except Exception as error:
+        return TaskResult(data, portable(error))

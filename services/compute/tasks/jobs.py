@@ -1,0 +1,49 @@
+"""Jobs: what compute is asked for, as tasks on the candles of many cryptos."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from services.compute.candles.location import DataVersion
+from services.compute.tasks.batch import Task
+from services.domain.interval import Interval
+from services.engine import Backtest, run_backtest
+from services.engine.sweep import Sweep, SweepChunk, columns_of_sweep, compute_chunk
+from services.engine.sweep.possible_combinations import possible_positions
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Tasks on the candles of `cryptos`, which read `columns` besides the opening time.
+
+    `tasks_of` makes the tasks of a crypto when its candles are there. They may be newer than what was asked
+    for.
+    """
+
+    cryptos: list[DataVersion]
+    interval: Interval
+    columns: tuple[str, ...]
+    tasks_of: Callable[[DataVersion], Iterable[Task]]
+
+
+def backtest_job(cryptos: list[DataVersion], backtest: Backtest) -> Job:
+    """Return the job of one backtest on many cryptos."""
+    task = Task(run_backtest, backtest)
+    return Job(cryptos, backtest.interval, backtest.columns, lambda _: [task])
+
+
+async def sweep_job(sweep: Sweep, chunk_size: int, chunks: dict[DataVersion, list[int]]) -> Job:
+    """Return the job of a sweep: of each crypto, the chunks whose numbers (from 0) are wanted.
+
+    A chunk has `chunk_size` combinations, the last one may have fewer.
+    """
+    positions = await possible_positions(sweep.grid)
+    by_symbol = {data.symbol: wanted for data, wanted in chunks.items()}
+
+    def tasks_of(data: DataVersion) -> list[Task]:
+        firsts = [chunk * chunk_size for chunk in by_symbol[data.symbol]]
+        return [
+            Task(compute_chunk, SweepChunk(sweep, first, positions[first : first + chunk_size]))
+            for first in firsts
+        ]
+
+    return Job(list(chunks), sweep.interval, columns_of_sweep(sweep), tasks_of)
