@@ -177,6 +177,9 @@ def _guard_stream(method: Behaviour, parse: _Parse) -> Behaviour:
 async def _end(context: "Context", error: Exception) -> None:
     if isinstance(error, grpc.aio.AbortError):
         raise error
+    if isinstance(error, NotImplementedError) and context.code() is grpc.StatusCode.UNIMPLEMENTED:
+        # So it is with generated servicers, for methods that nobody has written.
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, context.details())
     if isinstance(error, BackcastError):
         if isinstance(error, Unavailable):
             # No fault of the caller's: whoever runs the service should see it too.
