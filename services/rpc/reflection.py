@@ -1,6 +1,6 @@
 """Server reflection: what tools like grpcurl and ghz ask a server about its services.
 
-It is served as grpc.reflection.v1, which newer tools ask for first, and as v1alpha, which is all that Python's
+It is served as grpc.reflection.v1, which newer tools ask for first, and as v1alpha, which is all that the
 library has. The messages of both are the same.
 """
 

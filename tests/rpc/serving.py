@@ -1,6 +1,6 @@
 """A server in the test's own process, at a free port, with the interceptors that every service has."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import grpc
@@ -12,7 +12,9 @@ from services.rpc.status import StatusInterceptor
 
 
 @asynccontextmanager
-async def channel_to(*adders: Callable[[grpc.aio.Server], None]) -> AsyncIterator[grpc.aio.Channel]:
+async def channel_to(
+    *adders: Callable[[grpc.aio.Server], None], interceptors: Sequence[grpc.aio.ClientInterceptor] = ()
+) -> AsyncIterator[grpc.aio.Channel]:
     """Serve what `adders` add to a server; give a channel to it."""
     server = grpc.aio.server(
         interceptors=[WatchInterceptor(), StatusInterceptor()], options=list(SERVER_LIVENESS)
@@ -22,7 +24,7 @@ async def channel_to(*adders: Callable[[grpc.aio.Server], None]) -> AsyncIterato
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with open_channel(f"127.0.0.1:{port}") as channel:
+        async with open_channel(f"127.0.0.1:{port}", interceptors=interceptors) as channel:
             yield channel
     finally:
         await server.stop(None)

@@ -14,7 +14,7 @@ import structlog
 from services.compute.candles.location import CandlePlace, CryptoData
 from services.compute.workers.candle_tasks import Batch, BatchResult, PlacedTask, Task, TaskResult, run_batch
 from services.compute.workers.worker import WorkerDied
-from services.domain.errors import BackcastError, Internal, Unavailable
+from services.domain.errors import BackcastError, ErrorReason, Internal, Unavailable
 from services.domain.interval import Interval
 from services.telemetry.tracing import past_span
 
@@ -193,7 +193,7 @@ class _Run:
 
     def _outcomes_of(self, batch: Batch, future: _BatchFuture) -> Iterator[Outcome]:
         if future.cancelled():
-            raise Unavailable("compute is stopping")
+            raise Unavailable("compute is stopping", reason=ErrorReason.SERVICE_STOPPING, service="compute")
         try:
             done = future.result()
         except WorkerDied as death:
@@ -220,7 +220,10 @@ class _Run:
             if not placed.last_try:
                 self._bring([data], lambda _: [placed.task], last_try=True)
                 return None
-            value = Unavailable("its candles change faster than they can be read: try again")
+            value = Unavailable(
+                "its candles change faster than they can be read: try again",
+                reason=ErrorReason.CANDLES_CHANGING,
+            )
         elif isinstance(value, Exception) and not isinstance(value, BackcastError):
             _log.error("task failed", symbol=data.symbol, exc_info=value)
             value = Internal("internal error; the service's log has more")

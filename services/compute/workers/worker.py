@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Any
 
 from services.compute.workers.memory import keep_freed_memory
-from services.domain.errors import BackcastError, Unavailable
+from services.domain.errors import BackcastError, ErrorReason, Unavailable
 
 # In both directions a message is its length as so many bytes, little-endian, and then as many bytes. The
 # worker's first one is empty: it has imported and compiled everything.
@@ -22,6 +22,8 @@ LENGTH_BYTES = 8
 
 class WorkerDied(Unavailable):
     """The workers' processes died, again and again, while they did this."""
+
+    reason = ErrorReason.WORKER_DIED
 
 
 def call_message(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 
-from services.domain.errors import NotFound
+from services.domain.errors import ErrorReason, NotFound
 
 # What a stream that broke can have lost on its way is less; a reader that is slower than the run makes it
 # wait with so much.
@@ -59,7 +59,11 @@ class EventLog:
         Raises NotFound where the next one is not kept any more.
         """
         if after + 1 < self._first:
-            raise NotFound(f"the run's events up to {self._first - 1:,} are not kept any more")
+            raise NotFound(
+                f"the run's events up to {self._first - 1:,} are not kept any more",
+                reason=ErrorReason.RUN_EVENTS_NOT_KEPT,
+                first_kept=str(self._first),
+            )
         watcher = object()
         self._seen[watcher] = after
         try:

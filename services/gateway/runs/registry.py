@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 from uuid import uuid4
 
-from services.domain.errors import AlreadyExists, InvalidInput, NotFound
+from services.domain.errors import AlreadyExists, ErrorReason, InvalidInput, NotFound
 from services.gateway.auth.clients import Client, Right
 from services.gateway.runs.live_run import LiveRun
 from services.telemetry.run_id import is_run_id
@@ -71,7 +71,11 @@ class RunRegistry:
                 if run.report.run_id == run_id:
                     return run
         # The same where it is another client's: nobody learns what others run.
-        raise NotFound(f"there is no run {run_id[:64]!r}, or not any more")
+        raise NotFound(
+            f"there is no run {run_id[:64]!r}, or not any more",
+            reason=ErrorReason.RUN_NOT_FOUND,
+            run_id=run_id[:64],
+        )
 
     def all(self, client: Client) -> list[LiveRun]:
         """Return the runs that a client may see, the oldest first."""
@@ -117,4 +121,4 @@ def _key(run: LiveRun) -> _Key:
 
 
 def _exists(run_id: str) -> AlreadyExists:
-    return AlreadyExists(f"request_id: there is a run {run_id!r} under way; WatchRun shows it")
+    return AlreadyExists(f"request_id: there is a run {run_id!r} under way; WatchRun shows it", run_id=run_id)

@@ -7,12 +7,12 @@ from typing import Any
 
 import structlog
 from google.protobuf.duration_pb2 import Duration
-from google.rpc.code_pb2 import NOT_FOUND
 from google.rpc.status_pb2 import Status
 
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import run_events_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse, RunStarted
+from services.domain.errors import ErrorReason, NotFound
 from services.engine import Detail
 from services.gateway.api.messages import left_out_to, run_request_to
 from services.gateway.cache.connection import CacheUnavailable
@@ -25,6 +25,7 @@ from services.gateway.planning.run_plan import CacheMode, RunPlan
 from services.gateway.runs.run_report import RunReport
 from services.gateway.runs.totals import RunTotals
 from services.gateway.upstream.compute import ComputeClient
+from services.rpc.status import status_of
 
 _log = structlog.get_logger()
 
@@ -122,8 +123,9 @@ class Run:
 
     async def _absent(self) -> AsyncGenerator[RunBacktestsResponse]:
         why = "is not in the cache" if self._uses_cache else "is not to be had: the cache does not answer"
+        absent = status_of(NotFound(f"its result {why}", reason=ErrorReason.NOT_CACHED))
         for key in list(self._pending):
-            yield self._failed(key, Status(code=NOT_FOUND, message=f"its result {why}"))
+            yield self._failed(key, absent)
 
     async def _shared(self) -> AsyncGenerator[RunBacktestsResponse]:
         """Yield what is computed once, for whoever else wants it too; without the cache, for this run."""

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import structlog
-from google.rpc import code_pb2
 from google.rpc.status_pb2 import Status
 from numpy.typing import NDArray
 
 from backcast.compute.v1.compute_service_pb2 import SweepChunkFailure
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
 from backcast.gateway.v1 import run_events_pb2
+from services.domain.errors import ErrorReason, NotFound
 from services.engine import METRIC_NAMES
 from services.gateway.cache.connection import CacheUnavailable
 from services.gateway.cache.result_cache import ResultCache
@@ -23,6 +23,7 @@ from services.gateway.cache.sweep_cache import ChunkKeys, chunk_of
 from services.gateway.planning.run_plan import CacheMode
 from services.gateway.planning.sweep_plan import SweepPlan
 from services.gateway.upstream.compute import ComputeClient
+from services.rpc.status import status_of
 
 _log = structlog.get_logger()
 
@@ -147,7 +148,7 @@ class SweepChunks:
         """Return chunks without figures in the place of all that are not in the cache."""
         there = self.cache_state == run_events_pb2.CACHE_STATE_USED
         why = "are not in the cache" if there else "are not to be had: the cache does not answer"
-        status = Status(code=code_pb2.NOT_FOUND, message=f"its figures {why}")
+        status = status_of(NotFound(f"its figures {why}", reason=ErrorReason.NOT_CACHED))
         return [
             chunk
             for crypto, missing in zip(self._plan.cryptos, self._missing, strict=True)
