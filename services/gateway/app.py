@@ -52,7 +52,7 @@ async def run(settings: Settings) -> None:
                 Market(MarketDataServiceStub(data)),
                 ComputeClient(ComputeServiceStub(compute)),
                 ResultStore.on(cache),
-                RunStarter(registry, admission),
+                RunStarter(registry, admission, settings.reader_idle_s),
             )
             runs = RunHandler(registry)
             await serve(

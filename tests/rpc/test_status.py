@@ -80,4 +80,3 @@ def answered(status: Status) -> grpc.aio.AioRpcError:
     return grpc.aio.AioRpcError(
         said.code, grpc.aio.Metadata(), grpc.aio.Metadata(*said.trailing_metadata), said.details
     )
-

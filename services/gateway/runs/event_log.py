@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager
 
 from services.domain.errors import ErrorReason, NotFound
 
@@ -12,10 +13,20 @@ MOST_BYTES = 4 * 2**20
 
 
 class EventLog:
-    """Serialized events, at most about `most_bytes` of them: who adds more waits for those who watch."""
+    """Serialized events, at most about `most_bytes` of them: who adds more waits for those who watch.
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+    It waits for `reader_idle_s` at most without anybody reading; `timeout` measures that.
+    """
+
+    def __init__(
+        self,
+        reader_idle_s: float,
+        most_bytes: int = MOST_BYTES,
+        timeout: Callable[[float], AbstractAsyncContextManager[object]] = asyncio.timeout,
+    ) -> None:
+        self._reader_idle_s = reader_idle_s
         self._most_bytes = most_bytes
+        self._timeout = timeout
         self._kept: deque[bytes] = deque()
         self._kept_bytes = 0
         self._first = 1
@@ -23,7 +34,8 @@ class EventLog:
         self._seen: dict[object, int] = {}
         self._ended = False
         self._news = asyncio.Event()
-        self._room = asyncio.Event()
+        # Somebody has read an event, or left.
+        self._read = asyncio.Event()
 
     @property
     def last(self) -> int:
@@ -42,11 +54,32 @@ class EventLog:
         self._drop_seen()
         self._news.set()
 
-    async def room(self) -> None:
-        """Wait until there is room for more, that is, until those who watch have seen enough."""
-        while self._kept_bytes > self._most_bytes:
-            self._room.clear()
-            await self._room.wait()
+    @property
+    def has_room(self) -> bool:
+        """Whether the events that are kept are not too many already."""
+        return self._kept_bytes <= self._most_bytes
+
+    async def room(self) -> bool:
+        """Wait until there is room for more, that is, until those who watch have seen enough.
+
+        Return False where none of them has read anything for `reader_idle_s`, and each could.
+        """
+        while not self.has_room:
+            self._read.clear()
+            try:
+                async with self._timeout(self._reader_idle_s):
+                    await self._read.wait()
+            except TimeoutError:
+                # Who has read all there is waits for more: the others are slower, but this one is not idle.
+                if all(seen < self.last for seen in self._seen.values()):
+                    return False
+        return True
+
+    def forget(self) -> None:
+        """Keep no event any more."""
+        self._first += len(self._kept)
+        self._kept.clear()
+        self._kept_bytes = 0
 
     def end(self) -> None:
         """Let those who watch come to their end: there are no more events."""
@@ -73,6 +106,7 @@ class EventLog:
                     yield self._kept[number - self._first]
                     self._seen[watcher] = number
                     self._drop_seen()
+                    self._read.set()
                 if self._ended:
                     return
                 self._news.clear()
@@ -80,13 +114,12 @@ class EventLog:
         finally:
             del self._seen[watcher]
             self._drop_seen()
+            self._read.set()
 
     def _drop_seen(self) -> None:
         """Drop the oldest events as far as there are too many, and all who watch have seen them."""
-        if self._kept_bytes > self._most_bytes:
+        if not self.has_room:
             seen = min(self._seen.values(), default=self.last)
-            while self._kept_bytes > self._most_bytes and self._first <= seen:
+            while not self.has_room and self._first <= seen:
                 self._kept_bytes -= len(self._kept.popleft())
                 self._first += 1
-            if self._kept_bytes <= self._most_bytes:
-                self._room.set()

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from services.domain.errors import BackcastError, Cancelled, Internal
+from services.domain.errors import BackcastError, Cancelled, ErrorReason, Internal, NotFound
 from services.gateway.runs.admission import Place
 from services.gateway.runs.event_log import EventLog
 from services.gateway.runs.record import tell
@@ -37,7 +37,8 @@ class LiveRun:
     """A run that is watched, or can be watched again.
 
     It works while it is watched. When the last watcher leaves it rests: what computes is closed, and opened
-    again for the next watcher. A run that does not `resume` is cancelled then.
+    again for the next watcher. It rests too where it waits for watchers that have read nothing for long,
+    until one of them reads on. A run that does not `resume` is cancelled then.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class LiveRun:
         report: RunReport,
         make_events: Callable[[], AsyncGenerator[bytes]],
         place: Place,
+        log: EventLog,
         *,
         resumes: bool,
         started_s: float,
@@ -67,7 +69,7 @@ class LiveRun:
         self._make_events: Callable[[], AsyncGenerator[bytes]] | None = make_events
         self._place = place
         self._arrived_at = arrived_at
-        self._log = EventLog()
+        self._log = log
         self._task: asyncio.Task[None] | None = None
         # One stops it after the other, each in a task of its own: whoever asks for it may be cancelled.
         self._to_stop = asyncio.Lock()
@@ -92,7 +94,8 @@ class LiveRun:
     async def watch(self, after: int = 0) -> AsyncGenerator[bytes]:
         """Yield its events after the number `after`, and go on as they come.
 
-        Raises what the run ends with, and Exhausted where it rests and there is no place for it now.
+        Raises what the run ends with; Exhausted where it rests and there is no place for it now; NotFound
+        where it was forgotten while nobody read.
         """
         if self.state is RunState.RESTING:
             self._start()
@@ -101,6 +104,9 @@ class LiveRun:
             async with aclosing(self._log.events(after)) as events:
                 async for event in events:
                     yield event
+                    if self.state is RunState.RESTING:
+                        # Nobody has read for a while, and this reader is back.
+                        self._start()
             if self._error:
                 raise self._error
         finally:
@@ -112,7 +118,20 @@ class LiveRun:
         """End it, whoever watches."""
         await self._stop(self._cancel())
 
+    def forget(self) -> None:
+        """Give up a run that rests and cannot be found any more, whoever may come back to read on."""
+        if self.state is RunState.RESTING:
+            self._log.forget()
+            self._make_events = None
+            self._error = NotFound(
+                "the run was paused, and is not kept any more",
+                reason=ErrorReason.RUN_NOT_FOUND,
+                run_id=self.report.run_id,
+            )
+
     def _start(self) -> None:
+        if self._error:
+            raise self._error
         if self._place.left:
             place = self._place.admission.enter(self.client)
             try:
@@ -125,14 +144,18 @@ class LiveRun:
         self._task = asyncio.create_task(self._work())
 
     async def _work(self) -> None:
-        assert self._make_events
+        end = RunState.FAILED
         try:
-            async with aclosing(self._make_events()) as events:
-                async for event in events:
-                    self._log.add(event)
-                    if self._log.last % _EVENTS_AT_ONCE == 0:
-                        await asyncio.sleep(0)
-                    await self._log.room()
+            if await self._add_events():
+                end = RunState.COMPLETED
+            elif self.resumes:
+                end = RunState.RESTING
+            else:
+                end = RunState.CANCELLED
+                self._error = Cancelled(
+                    "the run was cancelled: its client has read nothing for too long",
+                    reason=ErrorReason.RUN_READER_IDLE,
+                )
         except BackcastError as error:
             self._error = error
         except (Exception, asyncio.CancelledError) as error:
@@ -144,7 +167,24 @@ class LiveRun:
             self._error = Internal("internal error; the service's log has more")
         # It may have been ended while it came to its end.
         if self.state is RunState.RUNNING:
-            self._end(RunState.FAILED if self._error else RunState.COMPLETED)
+            self._end(end)
+
+    async def _add_events(self) -> bool:
+        """Add the run's events to the log; return whether all are made, False where nobody reads them."""
+        while True:
+            assert self._make_events
+            async with aclosing(self._make_events()) as events:
+                async for event in events:
+                    self._log.add(event)
+                    if self._log.last % _EVENTS_AT_ONCE == 0:
+                        await asyncio.sleep(0)
+                    if not await self._log.room():
+                        break
+                else:
+                    return True
+            # Closing took a moment, in which somebody may have read: then it goes on at once.
+            if not self.resumes or not self._log.has_room:
+                return False
 
     async def _stop(self, stopping: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(stopping)

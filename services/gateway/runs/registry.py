@@ -56,7 +56,8 @@ class RunRegistry:
         if self._is_under_way(key):
             raise _exists(run.report.run_id)
         self._reserved.discard(key)
-        self._runs.pop(key, None)
+        if before := self._runs.pop(key, None):
+            before.forget()
         self._runs[key] = run
         run.on_end = self._ended
         self._forget()
@@ -112,6 +113,7 @@ class RunRegistry:
                 self._drop(run)
 
     def _drop(self, run: LiveRun) -> None:
+        run.forget()
         if self._runs.get(_key(run)) is run:
             del self._runs[_key(run)]
 
