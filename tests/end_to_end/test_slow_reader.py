@@ -99,8 +99,9 @@ async def test_a_run_whose_reader_forgets_it_gives_its_slot_back_and_goes_on_lat
         open_channel(gateway.address) as channel,
     ):
         stub, runs = BacktestServiceStub(channel), RunServiceStub(channel)
-        forgotten = stub.RunBacktests(request())
-        assert (first := await forgotten.read()).HasField("started")
+        forgotten = aiter(stub.RunBacktests(request()))
+        first = await anext(forgotten)
+        assert first.HasField("started")
         state = run_service_pb2.RUN_STATE_UNSPECIFIED
         async with asyncio.timeout(60):
             while state != run_service_pb2.RUN_STATE_RESTING:
