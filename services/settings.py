@@ -116,6 +116,12 @@ class Settings(BaseSettings):
         ge=0,
         description="Seconds that a run that nobody watches, or that ended, can be watched again.",
     )
+    reader_idle_s: float = Field(
+        60.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds without a read after which a run that waits for its readers is paused.",
+    )
     connection_max_age_s: float | None = Field(
         None,
         ge=0.1,

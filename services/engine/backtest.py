@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.domain.candles import VALUE_COLUMNS, Candles, PriceColumn
-from services.domain.errors import NotFound, Refused
+from services.domain.errors import ErrorReason, NotFound, Refused
 from services.domain.history import History
 from services.domain.interval import Interval
 from services.domain.times import utc
@@ -100,7 +100,10 @@ class TradedWindow:
         candles = without_straddling(history.candles, breaks, interval) if breaks else history.candles
         start, end = candles.open_time_s.searchsorted((window.start_s, window.end_s)).tolist()
         if start >= end:
-            raise NotFound(f"there are no candles in the window{_where_they_are(candles)}")
+            raise NotFound(
+                f"there are no candles in the window{_where_they_are(candles)}",
+                reason=ErrorReason.NO_CANDLES_IN_WINDOW,
+            )
         self._history, self._candles, self._start = history, candles, start
         self._parts, self._breaks = parts_of(candles.open_time_s, breaks, interval, start, end)
         self._named_breaks = self._breaks
@@ -216,7 +219,12 @@ class TradedWindow:
             where = "in the window and before it"
             if self._breaks or self._parts[0].reach:
                 where += " without a break between them"
-            raise Refused(f"its indicators need {needed} candles, and there are {seen} {where}")
+            raise Refused(
+                f"its indicators need {needed} candles, and there are {seen} {where}",
+                reason=ErrorReason.TOO_FEW_CANDLES,
+                needed=str(needed),
+                present=str(seen),
+            )
 
     def _trade(self, strategy: Strategy, part: Part, terms: Terms, *, breaks_off: bool) -> Simulation:
         before = self._warmup(strategy, part)

@@ -13,7 +13,7 @@ from numba import njit, types
 from numpy.typing import NDArray
 
 from services.domain.candles import Candles
-from services.domain.errors import Refused
+from services.domain.errors import ErrorReason, Refused
 from services.domain.interval import Interval
 from services.engine.results import METRIC_NAMES
 from services.engine.simulation import Simulation
@@ -76,7 +76,10 @@ def measure(
         interval.seconds,
     )
     if not finite:
-        raise Refused("its prices are too small or too great to be computed with")
+        raise Refused(
+            "its prices are too small or too great to be computed with",
+            reason=ErrorReason.PRICES_OUT_OF_RANGE,
+        )
     return figures  # type: ignore[no-any-return]  # compiled
 
 

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from services.domain.candles import Candles
-from services.domain.errors import Refused
+from services.domain.errors import ErrorReason, Refused
 from services.engine.execution import Execution, FillTime
 from services.engine.results import ExitReason, Trade
 from services.engine.terms import TradeColumns
@@ -60,6 +60,9 @@ def _excursions(
     high = max(fills + window.high[first:end].tolist())
     down, up = low / fills[0] - 1, high / fills[0] - 1
     if up == math.inf:
-        raise Refused("its prices are too small or too great to be computed with")
+        raise Refused(
+            "its prices are too small or too great to be computed with",
+            reason=ErrorReason.PRICES_OUT_OF_RANGE,
+        )
     # Not -up: that would make -0 of 0.
     return (down, up) if is_long else (0.0 - up, 0.0 - down)

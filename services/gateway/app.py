@@ -55,7 +55,7 @@ async def run(settings: Settings) -> None:
                 ComputeClient(ComputeServiceStub(compute)),
                 cache,
                 SingleFlight(cache_server, cache),
-                RunStarter(registry, admission),
+                RunStarter(registry, admission, settings.reader_idle_s),
             )
             runs = RunHandler(registry)
             await serve(

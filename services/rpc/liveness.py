@@ -32,6 +32,8 @@ SERVER_LIVENESS: tuple[_Option, ...] = (
     ("grpc.http2.ping_timeout_ms", 20_000),
     ("grpc.http2.max_pings_without_data", 0),
     # By itself a server closes connections, "too many pings", whose client sends them more often than every
-    # five minutes while it gets no data.
+    # five minutes while it gets no data, or every two hours while it has no call. Clients that are idle ping
+    # too, mostly every 10 s, to keep their connection from being dropped by what is in between.
     ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
+    ("grpc.keepalive_permit_without_calls", 1),
 )

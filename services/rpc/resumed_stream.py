@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import structlog
 
-from services.domain.errors import Unavailable
-from services.rpc.status import error_of
+from services.rpc.status import error_of, is_cut_off, unanswered
 
 if TYPE_CHECKING:
     _Call = grpc.aio.UnaryStreamCall[Any, Any]
@@ -30,9 +29,9 @@ async def resumed_stream(
 ) -> AsyncGenerator[Any]:
     """Yield the responses of calls for what is missing, until nothing is, or a call ends by itself.
 
-    Whoever reads takes out of `missing` what a response brings. A call that ends UNAVAILABLE is followed by
-    another one; where some seconds of that bring no response, Unavailable is raised. Other errors are raised
-    at once. Closing the iterator cancels the call.
+    Whoever reads takes out of `missing` what a response brings. A call that breaks off, or ends UNAVAILABLE,
+    is followed by another one; where some seconds of that bring no response, Unavailable is raised. Other
+    errors are raised at once. Closing the iterator cancels the call.
     """
     failing_since, pause_s = None, _FIRST_PAUSE_S
     while missing:
@@ -47,11 +46,12 @@ async def resumed_stream(
                 failing_since, pause_s = None, _FIRST_PAUSE_S
                 yield response
         except TimeoutError:
-            raise Unavailable(f"the {service} service does not answer") from None
+            raise unanswered(service) from None
         except grpc.aio.AioRpcError as error:
             now = time.monotonic()
             failing_since = failing_since or now
-            if error.code() is not grpc.StatusCode.UNAVAILABLE or now - failing_since > _PATIENCE_S:
+            is_away = is_cut_off(error) or error.code() is grpc.StatusCode.UNAVAILABLE
+            if not is_away or now - failing_since > _PATIENCE_S:
                 raise error_of(error, service) from error
             _log.warning("stream broke off", of=service, missing=len(missing), reason=error.details())
         finally:

@@ -11,14 +11,16 @@ from typing import Any
 import grpc
 import structlog
 from grpc_channelz.v1 import channelz, channelz_pb2
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_health.v1 import health_pb2_grpc
 
 from services.domain.addresses import host_port
 from services.domain.errors import Unavailable
 from services.rpc.access import Access
 from services.rpc.call_observer import WatchInterceptor
+from services.rpc.health import SERVICE_NAME as HEALTH_NAME
+from services.rpc.health import HealthServicer
 from services.rpc.liveness import SERVER_LIVENESS
+from services.rpc.reflection import add_reflection_to
 from services.rpc.status import StatusInterceptor
 from services.rpc.stopping import StoppingInterceptor
 from services.settings import Settings
@@ -28,9 +30,7 @@ _log = structlog.get_logger()
 # What calls that did not finish within the grace time get to say why.
 _LAST_WORDS_S = 1.0
 
-SERVING = health_pb2.HealthCheckResponse.SERVING
 CHANNELZ_NAME = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
-NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 # At once, on the port that is for them.
 _MOST_PROBES = 100
@@ -63,18 +63,17 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
     )
     for service in services:
         service.add_to(server)
-    health_servicer = health.aio.HealthServicer()
+    names = [service.name for service in services]
+    health_servicer = HealthServicer(names)
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     channelz.add_channelz_servicer(server)
-    names = [service.name for service in services]
     if settings.reflection:
-        of_all_servers = (health.SERVICE_NAME, CHANNELZ_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection((*names, *of_all_servers), server)
+        add_reflection_to(server, (*names, HEALTH_NAME, CHANNELZ_NAME))
     port = _listen(server, address := host_port(settings.host, port), access.credentials)
+    await health_servicer.start()
     async with _health_served(settings, health_servicer):
         await server.start()
-        for name in (*names, ""):
-            await health_servicer.set(name, SERVING)
+        await health_servicer.ready()
         # All that there is by now stays: to look for garbage in it, again and again, would take 60 ms.
         gc.collect()
         gc.freeze()
@@ -90,14 +89,14 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
 
 
 @asynccontextmanager
-async def _health_served(settings: Settings, servicer: health.aio.HealthServicer) -> AsyncIterator[None]:
+async def _health_served(settings: Settings, servicer: HealthServicer) -> AsyncIterator[None]:
     """Serve health alone on a port of its own, where that is set: in plaintext, for probes without TLS."""
     if settings.health_port is None:
         yield
         return
     server = grpc.aio.server(
         interceptors=[StatusInterceptor()],
-        options=[("grpc.so_reuseport", 0)],
+        options=[("grpc.so_reuseport", 0), *SERVER_LIVENESS],
         maximum_concurrent_rpcs=_MOST_PROBES,
     )
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)

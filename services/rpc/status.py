@@ -18,6 +18,7 @@ from services.domain.errors import (
     BackcastError,
     Cancelled,
     Denied,
+    ErrorReason,
     Exhausted,
     Internal,
     InvalidInput,
@@ -37,6 +38,10 @@ _Parse = Callable[[Any], Any]
 
 _log = structlog.get_logger()
 
+# The domain of our reasons in google.rpc.ErrorInfo.
+ERROR_DOMAIN = "backcast"
+_REASONS: dict[str, ErrorReason] = {reason.value: reason for reason in ErrorReason}
+
 # Of a class and one that it derives from, the first in this order is meant.
 _CODES: dict[type[BackcastError], int] = {
     TooLarge: code_pb2.RESOURCE_EXHAUSTED,
@@ -51,15 +56,27 @@ _CODES: dict[type[BackcastError], int] = {
     Unauthenticated: code_pb2.UNAUTHENTICATED,
     Denied: code_pb2.PERMISSION_DENIED,
 }
+# What gRPC itself ends calls with: the connection was not made, or is lost; the service is stopping; it has
+# reset the stream; a request could not be sent ("Internal error from Core").
+_CODES_OF_BREAKS = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNKNOWN,
+)
 
 
 def status_of(error: BackcastError) -> status_pb2.Status:
     """Return the status that says `error`.
 
-    InvalidInput carries a google.rpc.BadRequest, Exhausted a google.rpc.RetryInfo.
+    It carries a google.rpc.ErrorInfo; that of InvalidInput a google.rpc.BadRequest too, that of Exhausted a
+    google.rpc.RetryInfo.
     """
     code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), code_pb2.UNKNOWN)
     status = status_pb2.Status(code=code, message=str(error))
+    status.details.add().Pack(
+        error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=error.metadata)
+    )
     if isinstance(error, InvalidInput):
         bad_request = error_details_pb2.BadRequest(
             field_violations=[
@@ -80,22 +97,53 @@ def status_of(error: BackcastError) -> status_pb2.Status:
 def error_of(error: grpc.aio.AioRpcError | grpc.RpcError, service: str) -> BackcastError:
     """Return the domain's error for a failed call to `service`: its own, or Unavailable.
 
-    A service that answers that something is unavailable says what, as the database; its sentence is kept.
+    A service that answers that something is unavailable says what, as the database; its sentence, its reason
+    and its metadata are kept.
     """
+    if is_cut_off(error) or error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return unanswered(service)
     details = error.details() or error.code().name
+    reason, metadata = _error_info(error)
     match error.code():
-        case grpc.StatusCode.INVALID_ARGUMENT:
-            return InvalidInput(*violations_of(error)) if violations_of(error) else Refused(details)
+        case grpc.StatusCode.INVALID_ARGUMENT if violations := violations_of(error):
+            return InvalidInput(*violations, reason=reason, **metadata)
+        case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.FAILED_PRECONDITION:
+            return Refused(details, reason=reason, **metadata)
         case grpc.StatusCode.NOT_FOUND:
-            return NotFound(details)
-        case grpc.StatusCode.UNAVAILABLE if rpc_status.from_call(error):
-            return Unavailable(details)
-        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.DEADLINE_EXCEEDED:
-            return Unavailable(f"the {service} service does not answer")
-        case grpc.StatusCode.FAILED_PRECONDITION:
-            return Refused(details)
+            return NotFound(details, reason=reason, **metadata)
+        case grpc.StatusCode.UNAVAILABLE:
+            return Unavailable(details, reason=reason, **metadata)
         case _:
-            return Unavailable(f"the {service} service failed: {details}")
+            return Unavailable(
+                f"the {service} service failed: {details}",
+                reason=ErrorReason.SERVICE_UNAVAILABLE,
+                service=service,
+            )
+
+
+def unanswered(service: str) -> Unavailable:
+    """Return the error for a service that does not answer."""
+    return Unavailable(
+        f"the {service} service does not answer", reason=ErrorReason.SERVICE_UNAVAILABLE, service=service
+    )
+
+
+def is_cut_off(error: grpc.RpcError) -> bool:
+    """Return whether gRPC ended a call and not the service: the connection broke off, or the service stops.
+
+    What a service says of its own comes with a google.rpc.Status.
+    """
+    return error.code() in _CODES_OF_BREAKS and rpc_status.from_call(error) is None
+
+
+def _error_info(error: grpc.RpcError) -> tuple[ErrorReason | None, dict[str, str]]:
+    """Return the reason and the metadata of a failed call; no reason where it is none that is known here."""
+    status = rpc_status.from_call(error)
+    info = error_details_pb2.ErrorInfo()
+    for detail in status.details if status else ():
+        if detail.Unpack(info) and info.domain == ERROR_DOMAIN and info.reason in _REASONS:
+            return _REASONS[info.reason], dict(info.metadata)
+    return None, {}
 
 
 def violations_of(error: grpc.RpcError) -> tuple[Violation, ...]:
@@ -177,18 +225,17 @@ def _guard_stream(method: Behaviour, parse: _Parse) -> Behaviour:
 async def _end(context: "Context", error: Exception) -> None:
     if isinstance(error, grpc.aio.AbortError):
         raise error
-    if isinstance(error, BackcastError):
-        if isinstance(error, Unavailable):
-            # No fault of the caller's: whoever runs the service should see it too.
-            _log.warning("call not served", reason=str(error), cause=str(error.__cause__ or ""))
-        elif isinstance(error, Exhausted | TooLarge):
-            _log.info("refused", reason=str(error))
-        status = status_of(error)
+    if isinstance(error, NotImplementedError) and context.code() is grpc.StatusCode.UNIMPLEMENTED:
+        # So it is with generated servicers, for methods that nobody has written.
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, context.details())
+    if isinstance(error, Unavailable):
+        # No fault of the caller's: whoever runs the service should see it too.
+        _log.warning("call not served", reason=str(error), cause=str(error.__cause__ or ""))
+    elif isinstance(error, Exhausted | TooLarge):
+        _log.info("refused", reason=str(error))
     elif isinstance(error, asyncio.TimeoutError):
-        status = status_pb2.Status(code=code_pb2.UNAVAILABLE, message="a part of the service took too long")
-    else:
+        error = Unavailable("a part of the service took too long")
+    elif not isinstance(error, BackcastError):
         _log.error("call failed", exc_info=error)
-        status = status_pb2.Status(
-            code=code_pb2.INTERNAL, message="internal error; the service's log has more"
-        )
-    await context.abort_with_status(rpc_status.to_status(status))
+        error = Internal("internal error; the service's log has more")
+    await context.abort_with_status(rpc_status.to_status(status_of(error)))

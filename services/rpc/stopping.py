@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from services.domain.errors import Unavailable
+from services.domain.errors import ErrorReason, Unavailable
 from services.rpc.handlers import Behaviour, wrapped
 
 if TYPE_CHECKING:
@@ -90,4 +90,4 @@ class StoppingInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _stopping() -> Unavailable:
-    return Unavailable("the service is stopping")
+    return Unavailable("the service is stopping", reason=ErrorReason.SERVICE_STOPPING)

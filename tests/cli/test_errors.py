@@ -26,6 +26,18 @@ def test_a_service_that_is_not_there(details: str) -> None:
     )
 
 
+# What gRPC itself ends calls with whose service went away, or under load.
+@pytest.mark.parametrize("code", ["CANCELLED", "INTERNAL", "UNKNOWN"])
+def test_a_service_that_went_away(code: str) -> None:
+    told = read(failed("Internal error from Core", grpc.StatusCode[code]))
+    assert told == read(failed("Socket closed"))
+
+
+def test_a_deadline_that_passed() -> None:
+    told = read(failed("Deadline Exceeded", grpc.StatusCode.DEADLINE_EXCEEDED))
+    assert told == "the gateway service did not answer in time"
+
+
 def test_what_a_service_says_of_another_is_its_own() -> None:
     reason = "the compute service does not answer"
     status = status_of(Unavailable(reason)).SerializeToString()

@@ -124,7 +124,9 @@ async def test_retention_changes_every_part_of_what_it_cut(database, store, cryp
     assert await fingerprint_before(cryptos, "NEWUSDT", before_s) == fingerprints[1]
 
 
-async def test_forgotten_changes_leave_right_fingerprints(database, store, cryptos):
+# 0: no candle is ever dropped, and changes are forgotten all the same.
+@pytest.mark.parametrize("retention_days", [3650, 0])
+async def test_forgotten_changes_leave_right_fingerprints(database, store, cryptos, retention_days):
     for hours in (CANDLES[:100], CANDLES[100:101], corrected(50), CANDLES[101:102], CANDLES[102:103]):
         await store.write_candles("AUSDT", False, hours)
     at_s = START_S + 60 * HOUR_S
@@ -136,7 +138,7 @@ async def test_forgotten_changes_leave_right_fingerprints(database, store, crypt
             "WHERE fingerprint::text = ANY ($1)",
             [*states[:2], states[2], states[4]],
         )
-    await apply_retention(database, 3650, START_S)
+    assert await apply_retention(database, retention_days, START_S) == 0
     assert await _noted(database) == states[3:]
     # The last change before that time is forgotten. This names the same candles: they were so from it on.
     assert await fingerprint_before(cryptos, "AUSDT", at_s) == states[3]
@@ -196,7 +198,7 @@ async def url_before(empty_url: str) -> str:
             "applied_at timestamptz NOT NULL DEFAULT now())"
         )
         for version, name in ((1, "0001_candles.sql"), (2, "0002_aggregates.sql"), (3, "0003_ticks.sql")):
-            await connection.execute(files("services.data").joinpath("migrations", name).read_text())
+            await connection.execute(files("services.data.schema").joinpath("migrations", name).read_text())
             await connection.execute("INSERT INTO schema_migrations VALUES ($1, $2)", version, name)
         await connection.execute("DROP TABLE candles_1h_doubles")
         await _note_at_random(connection)

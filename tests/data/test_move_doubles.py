@@ -29,7 +29,7 @@ async def old_url(empty_url: str) -> str:
             "applied_at timestamptz NOT NULL DEFAULT now())"
         )
         for version, name in ((1, "0001_candles.sql"), (2, "0002_aggregates.sql")):
-            await connection.execute(files("services.data").joinpath("migrations", name).read_text())
+            await connection.execute(files("services.data.schema").joinpath("migrations", name).read_text())
             await connection.execute("INSERT INTO schema_migrations VALUES ($1, $2)", version, name)
         await connection.execute(
             "INSERT INTO cryptos (symbol, synthetic) "

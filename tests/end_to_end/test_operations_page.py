@@ -34,6 +34,7 @@ ANSWERS = {
     "list": "grpc.health.v1.Health",
     "describe": "rpc WatchRun",
     "Health/Check": '"status": "SERVING"',
+    "Health/List": '"backcast.gateway.v1.BacktestService"',
     "RunService/ListRuns": "{",
     "RunService/WatchRun": '"summary"',
     "RunService/CancelRun": '"RUN_STATE_CANCELLED"',

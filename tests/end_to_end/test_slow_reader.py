@@ -35,6 +35,17 @@ async def long_market(data_service: "MarketDataServiceAsyncStub") -> None:
         await import_candles(data_service, symbol, random_candles(number, HOURS, START_S - 3600 * HOURS))
 
 
+def request() -> pb.RunBacktestsRequest:
+    """Return a request whose results are 25 MB."""
+    return pb.RunBacktestsRequest(
+        symbols=SYMBOLS,
+        start_time=Timestamp(seconds=START_S - 3600 * HOURS),
+        strategy=strategy_to(Rsi()),
+        detail=result_pb2.DETAIL_EQUITY,
+        cache_mode=pb.CACHE_MODE_BYPASS,
+    )
+
+
 async def done_at_rest(stub: RunServiceStub, run_id: str, servers: list[psutil.Process]) -> int:
     """Return how many results a run has when the servers do not work any more."""
     used_s = -1.0
@@ -55,13 +66,7 @@ async def test_a_slow_reader_makes_the_run_wait(
     ):
         servers = [gateway.process, compute.process, *compute.process.children(recursive=True)]
         stub, runs = BacktestServiceStub(channel), RunServiceStub(channel)
-        wanted = pb.RunBacktestsRequest(
-            symbols=SYMBOLS,
-            start_time=Timestamp(seconds=START_S - 3600 * HOURS),
-            strategy=strategy_to(Rsi()),
-            detail=result_pb2.DETAIL_EQUITY,
-            cache_mode=pb.CACHE_MODE_BYPASS,
-        )
+        wanted = request()
         # Once at full speed: what is used from then on is the run's.
         _ = [event async for event in stub.RunBacktests(wanted)]
         memory_before = gateway.process.memory_info().rss + compute.process.memory_info().rss
@@ -82,3 +87,33 @@ async def test_a_slow_reader_makes_the_run_wait(
         for call in calls:
             events = [event async for event in call]
             assert events[-1].summary.progress.completed == len(SYMBOLS)
+
+
+async def test_a_run_whose_reader_forgets_it_gives_its_slot_back_and_goes_on_later(
+    stack: LocalStack, long_market: None, short_folder: Path
+) -> None:
+    async with (
+        service_beside(
+            stack, "gateway", short_folder / "forgotten", max_runs=1, reader_idle_s=0.5
+        ) as gateway,
+        open_channel(gateway.address) as channel,
+    ):
+        stub, runs = BacktestServiceStub(channel), RunServiceStub(channel)
+        forgotten = aiter(stub.RunBacktests(request()))
+        first = await anext(forgotten)
+        assert first.HasField("started")
+        state = run_service_pb2.RUN_STATE_UNSPECIFIED
+        async with asyncio.timeout(60):
+            while state != run_service_pb2.RUN_STATE_RESTING:
+                await asyncio.sleep(0.05)
+                (info,) = (await runs.ListRuns(run_service_pb2.ListRunsRequest())).runs
+                state = info.state
+        assert (info.watchers, info.run_id) == (1, first.started.run_id)
+        # There is one slot, and it is free.
+        other = request()
+        del other.symbols[1:]
+        assert [event async for event in stub.RunBacktests(other)][-1].summary.progress.completed == 1
+        events = [first, *[event async for event in forgotten]]
+        assert [event.sequence for event in events] == list(range(1, len(SYMBOLS) + 3))
+        assert {event.result.symbol for event in events[1:-1]} == set(SYMBOLS)
+        assert events[-1].summary.progress.completed == len(SYMBOLS)

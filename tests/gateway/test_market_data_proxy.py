@@ -10,6 +10,7 @@ import pytest
 from backcast.marketdata.v1 import market_data_service_pb2
 from services.domain.errors import InvalidInput
 from services.gateway.api.market_data_proxy import add_proxy_to
+from services.rpc.client_stream import response_of
 from services.rpc.status import StatusInterceptor, violations_of
 
 SERVICE = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"]
@@ -165,6 +166,23 @@ async def test_a_refusal_comes_at_once_while_the_client_still_sends(channel: grp
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await take(channel)(parts())
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_refusal_while_much_is_on_its_way_is_told_as_it_is(channel: grpc.aio.Channel) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"bad"
+        for _ in range(64):
+            yield MESSAGE
+
+    async def code() -> grpc.StatusCode:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await response_of(take(channel)(parts()))
+        return caught.value.code()
+
+    # By itself, gRPC tells some of a hundred as an internal error of its own.
+    for _ in range(20):
+        codes = await asyncio.gather(*(code() for _ in range(10)))
+        assert set(codes) == {grpc.StatusCode.INVALID_ARGUMENT}
 
 
 @pytest.mark.parametrize("kind", ["get", "stream", "take"])

@@ -35,6 +35,7 @@ def test_methods_of_ours() -> None:
 @pytest.mark.parametrize(
     ("method", "rights"),
     [
+        ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", set(Right)),
         ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", set(Right)),
         ("/grpc.channelz.v1.Channelz/GetServers", {Right.ADMIN}),
         ("/somebody.else.Service/Method", {Right.ADMIN}),
@@ -49,4 +50,5 @@ def test_methods_of_others(method: str, rights: set[Right]) -> None:
 
 def test_health_is_open() -> None:
     assert is_open("/grpc.health.v1.Health/Check")
+    assert is_open("/grpc.health.v1.Health/List")
     assert is_open("/grpc.health.v1.Health/Watch")

@@ -1,13 +1,18 @@
 """Errors of the domain have the statuses that clients act on."""
 
+import pickle
+
 import grpc
 import pytest
 from google.rpc import code_pb2
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
-from services.data.store.database import Contended
-from services.domain.errors import BackcastError, InvalidInput, NotFound, Refused, Unavailable
-from services.rpc.status import error_of, status_of
+from services.compute.workers.worker import WorkerDied
+from services.data.store.database import Contended, DatabaseUnavailable
+from services.domain.errors import BackcastError, ErrorReason, InvalidInput, NotFound, Refused, Unavailable
+from services.rpc.status import ERROR_DOMAIN, error_of, status_of
 
 
 @pytest.mark.parametrize(
@@ -29,16 +34,49 @@ def failed_call(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
     return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), "in grpc's words")
 
 
-@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED])
-def test_a_service_that_says_nothing_is_named(code: grpc.StatusCode) -> None:
-    error = error_of(failed_call(code), "data")
+# What gRPC ends a call with by itself, under load too: "Internal error from Core", RST_STREAM, GOAWAY.
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "CANCELLED"])
+def test_a_service_that_says_nothing_is_named(code: str) -> None:
+    error = error_of(failed_call(grpc.StatusCode[code]), "data")
     assert (type(error), str(error)) == (Unavailable, "the data service does not answer")
+    assert (error.reason, error.metadata) == (ErrorReason.SERVICE_UNAVAILABLE, {"service": "data"})
 
 
 def test_what_a_service_says_is_unavailable_is_told_on() -> None:
-    said = rpc_status.to_status(status_of(Unavailable("the database does not answer")))
-    call = grpc.aio.AioRpcError(
+    error = error_of(answered(status_of(DatabaseUnavailable("the database does not answer"))), "data")
+    assert (type(error), str(error)) == (Unavailable, "the database does not answer")
+    assert error.reason is ErrorReason.DATABASE_UNAVAILABLE
+
+
+def test_reason_and_metadata_cross_a_service() -> None:
+    needs = Refused("needs 15", reason=ErrorReason.TOO_FEW_CANDLES, needed="15", present="3")
+    error = error_of(answered(status_of(needs)), "compute")
+    assert (type(error), str(error)) == (Refused, "needs 15")
+    assert (error.reason, error.metadata) == (ErrorReason.TOO_FEW_CANDLES, {"needed": "15", "present": "3"})
+
+
+@pytest.mark.parametrize(
+    "info", [ErrorInfo(reason="OF_TOMORROW", domain=ERROR_DOMAIN), ErrorInfo(reason="NO_CANDLES", domain="x")]
+)
+def test_a_reason_that_is_not_known_here_is_no_reason(info: ErrorInfo) -> None:
+    status = Status(code=code_pb2.NOT_FOUND, message="not there")
+    status.details.add().Pack(info)
+    error = error_of(answered(status), "data")
+    assert (type(error), error.reason) == (NotFound, ErrorReason.NOT_FOUND)
+
+
+def test_an_error_keeps_its_reason_on_its_way_from_a_worker() -> None:
+    for error in (
+        Refused("needs 15", reason=ErrorReason.TOO_FEW_CANDLES, needed="15"),
+        WorkerDied("its worker died"),
+        InvalidInput.of("symbol", "is none"),
+    ):
+        assert status_of(pickle.loads(pickle.dumps(error))) == status_of(error)
+
+
+def answered(status: Status) -> grpc.aio.AioRpcError:
+    """Return the error of a call that a service ended with `status`."""
+    said = rpc_status.to_status(status)
+    return grpc.aio.AioRpcError(
         said.code, grpc.aio.Metadata(), grpc.aio.Metadata(*said.trailing_metadata), said.details
     )
-    error = error_of(call, "data")
-    assert (type(error), str(error)) == (Unavailable, "the database does not answer")

@@ -7,6 +7,7 @@ from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.domain.candles import Candles
 from services.domain.conflict_rule import ConflictRule
 from services.domain.interval import Interval
+from services.rpc.client_stream import response_of
 from services.wire.candles import BLOCK_CANDLES, candles_to, interval_to
 
 if TYPE_CHECKING:
@@ -48,4 +49,5 @@ async def write_candles(
             if progress:
                 progress(min(start + BLOCK_CANDLES, len(candles)), len(candles))
 
-    return await stub.ImportCandles(parts())
+    response: pb.ImportCandlesResponse = await response_of(stub.ImportCandles(parts()))
+    return response

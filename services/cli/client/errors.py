@@ -9,7 +9,7 @@ from grpc_status import rpc_status
 
 from services.cli.client.connection_errors import not_connected
 from services.domain.errors import BackcastError, Denied, InvalidInput, Unauthenticated, Unavailable
-from services.rpc.status import violations_of
+from services.rpc.status import is_cut_off, violations_of
 
 
 @contextmanager
@@ -28,9 +28,10 @@ def _readable(error: grpc.aio.AioRpcError, service: str, address: str) -> Backca
             violations := violations_of(error)
         ):
             said: BackcastError = InvalidInput(*violations)
-        # What a service says of its own comes with a status; without one, there is no service any more.
-        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED if rpc_status.from_call(error) is None:
+        case _ if is_cut_off(error):
             said = Unavailable(not_connected(details, service, address))
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            said = Unavailable(f"the {service} service did not answer in time")
         case grpc.StatusCode.UNIMPLEMENTED:
             said = Unavailable(f"what answers at {address} is not Backcast's {service} service")
         case grpc.StatusCode.UNAUTHENTICATED if "BACKCAST_TOKEN" in os.environ:

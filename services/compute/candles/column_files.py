@@ -22,7 +22,7 @@ from services.compute.candles.location import DataVersion
 from services.compute.candles.stored import HISTORY, UNFINISHED, StoredCandles, series
 from services.domain.breaks import Break
 from services.domain.candles import VALUE_COLUMNS, Candles
-from services.domain.errors import NotFound, Unavailable
+from services.domain.errors import ErrorReason, NotFound, Unavailable
 from services.domain.history import PartialCandles
 from services.domain.interval import Interval
 
@@ -99,7 +99,7 @@ class ColumnFiles:
                 older = self.stored(known, interval, missing.columns).map().candles
                 blocks = [older[: int(np.searchsorted(older.open_time_s, unchanged_before_s))], *blocks]
             if not any(map(len, blocks)):
-                raise NotFound("there are no candles")
+                raise NotFound("there are no candles", reason=ErrorReason.NO_CANDLES)
             self.stored(data, interval, missing.columns).write(blocks, breaks, partial)
             self._delete_superseded(missing, interval, data)
         except FileNotFoundError:

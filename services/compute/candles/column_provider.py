@@ -10,7 +10,7 @@ from services.compute.candles.column_files import ColumnFiles, MissingColumns
 from services.compute.candles.location import DataVersion
 from services.compute.candles.source import CandleSource, FetchedHistory
 from services.compute.candles.stored import StoredCandles
-from services.domain.errors import BackcastError, Unavailable
+from services.domain.errors import BackcastError, ErrorReason, Unavailable
 from services.domain.interval import Interval
 
 # A crypto's columns, or the error why there are none.
@@ -53,7 +53,13 @@ class ColumnProvider:
                     yield data, stored
                 if fetches == _MOST_FETCHES:
                     for data in absent:
-                        yield data, Unavailable("its candles change faster than they can be read: try again")
+                        yield (
+                            data,
+                            Unavailable(
+                                "its candles change faster than they can be read: try again",
+                                reason=ErrorReason.CANDLES_CHANGING,
+                            ),
+                        )
                     return
                 wanted = []
                 if absent:

@@ -14,7 +14,7 @@ from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServic
 from services.compute.candles.column_files import ColumnFiles
 from services.compute.candles.location import DataVersion
 from services.compute.candles.source import FetchedHistory, HistoryBlocks, candles_request
-from services.domain.errors import Unavailable
+from services.domain.errors import ErrorReason, Unavailable
 from services.domain.history import History
 from services.domain.interval import Interval
 from services.rpc.channel import open_blocking_channel
@@ -56,7 +56,10 @@ class RemoteCandles:
                     return data, stored.map()
                 if fetches_left:
                     data = self._fetch(files, data)
-        raise Unavailable("its candles change faster than they can be read: try again")
+        raise Unavailable(
+            "its candles change faster than they can be read: try again",
+            reason=ErrorReason.CANDLES_CHANGING,
+        )
 
     def _fetch(self, files: ColumnFiles, data: DataVersion) -> DataVersion:
         """Fetch the missing columns of a crypto into files, and return their version."""
@@ -83,7 +86,11 @@ class RemoteCandles:
                     return history
         except grpc.RpcError as error:
             raise error_of(error, "data") from error
-        raise Unavailable("the data service's answer is not complete")
+        raise Unavailable(
+            "the data service's answer is not complete",
+            reason=ErrorReason.SERVICE_UNAVAILABLE,
+            service="data",
+        )
 
 
 class RemoteProvider:

@@ -15,7 +15,7 @@ from services.compute.candles.location import CandleLocation, DataVersion
 from services.compute.tasks.batch import Batch, BatchResult, LocatedTask, Task, TaskResult, run_batch
 from services.compute.tasks.jobs import Job
 from services.compute.workers.worker import WorkerDied
-from services.domain.errors import BackcastError, Internal, Unavailable
+from services.domain.errors import BackcastError, ErrorReason, Internal, Unavailable
 from services.domain.interval import Interval
 from services.telemetry.tracing import past_span
 
@@ -189,7 +189,7 @@ class _JobRun:
     def _outcomes_of(self, batch: Batch, future: _BatchFuture) -> list[Outcome]:
         """Return the outcomes of a batch; tasks that are tried again have none yet."""
         if future.cancelled():
-            raise Unavailable("compute is stopping")
+            raise Unavailable("compute is stopping", reason=ErrorReason.SERVICE_STOPPING, service="compute")
         try:
             done = future.result()
         except WorkerDied as death:
@@ -216,7 +216,10 @@ class _JobRun:
             if not located.last_try:
                 self._locate([data], lambda _: [located.task], last_try=True)
                 return None
-            value = Unavailable("its candles change faster than they can be read: try again")
+            value = Unavailable(
+                "its candles change faster than they can be read: try again",
+                reason=ErrorReason.CANDLES_CHANGING,
+            )
         elif isinstance(value, Exception) and not isinstance(value, BackcastError):
             _log.error("task failed", symbol=data.symbol, exc_info=value)
             value = Internal("internal error; the service's log has more")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 from urllib.parse import urlsplit
 
 from services.compute.workers.worker import WorkerDied, call, call_message
-from services.domain.errors import InvalidInput, Unavailable
+from services.domain.errors import ErrorReason, InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -79,7 +79,7 @@ class DaskCluster(Executor):
         Unavailable where there is no connection.
         """
         if self._closed:
-            raise Unavailable("compute is stopping")
+            raise Unavailable("compute is stopping", reason=ErrorReason.SERVICE_STOPPING, service="compute")
         if not self._client or self._client.status != "running":
             raise self._away()
         # As bytes: Dask inspects arguments, and its scheduler would import what they need.

@@ -11,7 +11,7 @@ import structlog
 
 from services.compute.workers.process import Call, WorkerProcess
 from services.compute.workers.worker import WorkerDied, call_message
-from services.domain.errors import Unavailable
+from services.domain.errors import ErrorReason, Unavailable
 
 _Parameters = ParamSpec("_Parameters")
 _Value = TypeVar("_Value")
@@ -102,7 +102,7 @@ class WorkerPool(Executor):
         Arguments that cannot be pickled raise here. Raises Unavailable after a shutdown.
         """
         if self._closed:
-            raise Unavailable("compute is stopping")
+            raise Unavailable("compute is stopping", reason=ErrorReason.SERVICE_STOPPING, service="compute")
         call = Call(call_message(fn, args, kwargs))
         self._waiting.append(call)
         self._distribute()

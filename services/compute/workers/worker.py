@@ -13,7 +13,7 @@ from socket import socket
 from threading import Thread
 from typing import Any
 
-from services.domain.errors import BackcastError, Unavailable
+from services.domain.errors import BackcastError, ErrorReason, Unavailable
 
 # In both directions a message is its length, little-endian in so many bytes, and then its bytes. The worker's
 # first message is empty: it has imported and compiled everything.
@@ -27,6 +27,8 @@ _BYTES = 1 << 30
 
 class WorkerDied(Unavailable):
     """Worker processes died repeatedly during one call."""
+
+    reason = ErrorReason.WORKER_DIED
 
 
 def call_message(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:

@@ -1,4 +1,7 @@
-"""Drops hourly candles that are older than anybody wants; the longer candles that they made stay."""
+"""Retention: drops hourly candles beyond the setting's age, and forgets old changes of candles.
+
+The longer candles that dropped hours made stay.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -34,16 +37,17 @@ WHERE change.crypto_id = first_kept.crypto_id AND change.change_id < first_kept.
 async def apply_retention(database: Database, retention_days: int, now_s: int) -> int:
     """Drop hourly candles that are older than `retention_days` by whole chunks; return how many.
 
-    0 days drop nothing. All of it is one transaction.
+    0 days drop no candle. Changes that no reader needs any more are forgotten in any case. All of it is one
+    transaction.
     """
-    if not retention_days:
-        return 0
-    horizon_s = (now_s - retention_days * 86_400) // _CHUNK_S * _CHUNK_S
     async with database.connection() as connection, connection.transaction():
         await connection.execute("SET LOCAL statement_timeout = 0")
         # Imports wait until this is done: they count on the candles that they have read.
         await connection.execute("LOCK TABLE cryptos IN SHARE ROW EXCLUSIVE MODE")
-        dropped = await _dropped(connection, horizon_s)
+        dropped = 0
+        if retention_days:
+            horizon_s = (now_s - retention_days * 86_400) // _CHUNK_S * _CHUNK_S
+            dropped = await _dropped(connection, horizon_s)
         await connection.execute(_FORGET_CHANGES)
         await noted(connection, TASK, f"dropped {dropped:,} hourly candles")
     return dropped

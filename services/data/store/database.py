@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from services.data.store.heartbeat import Heartbeat
-from services.domain.errors import InvalidInput, Unavailable
+from services.domain.errors import ErrorReason, InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -39,7 +39,13 @@ _SERVER_SETTINGS = {
 ATTEMPTS = 5
 
 
-class Contended(Unavailable):
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer, or has no room for more."""
+
+    reason = ErrorReason.DATABASE_UNAVAILABLE
+
+
+class Contended(DatabaseUnavailable):
     """Two transactions waited for each other, and this one was broken off: it can be tried again."""
 
 
@@ -115,7 +121,7 @@ class Database:
         except TimeoutError as error:
             if self._pool.get_size() < self._pool.get_max_size():
                 raise
-            raise Unavailable("all connections to the database are in use: try again") from error
+            raise DatabaseUnavailable("all connections to the database are in use: try again") from error
 
 
 @asynccontextmanager
@@ -139,7 +145,7 @@ async def ended_with(connection: "Connection") -> AsyncIterator[None]:
         # Cancelled by somebody else as well: that is for them to see.
         if not is_lost or task.uncancel():
             raise
-        raise Unavailable("the database does not answer") from None
+        raise DatabaseUnavailable("the database does not answer") from None
     finally:
         if not connection.is_closed():
             connection.remove_termination_listener(end)
@@ -153,14 +159,14 @@ def _named_errors() -> Iterator[None]:
     except asyncpg.ClientConfigurationError:
         raise  # is about the URL, though it is an InterfaceError too
     except (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError) as error:
-        raise Unavailable(f"the database refuses the connection: {error}") from error
+        raise DatabaseUnavailable(f"the database refuses the connection: {error}") from error
     except (asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError) as error:
-        raise Unavailable("the database is starting or stopping") from error
+        raise DatabaseUnavailable("the database is starting or stopping") from error
     except asyncpg.TooManyConnectionsError as error:
-        raise Unavailable("the database has no connection left") from error
+        raise DatabaseUnavailable("the database has no connection left") from error
     except asyncpg.DeadlockDetectedError as error:
         raise Contended("the database is busy with the same candles: try again") from error
     except asyncpg.QueryCanceledError as error:
-        raise Unavailable("the database took too long") from error
+        raise DatabaseUnavailable("the database took too long") from error
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
-        raise Unavailable("the database does not answer") from error
+        raise DatabaseUnavailable("the database does not answer") from error

@@ -17,7 +17,7 @@ from services.data.store.tables import CANDLE_TABLES, CandleTable, Scales
 from services.domain.aggregation import AGGREGATED, aggregate
 from services.domain.candles import Candles
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import InvalidInput, Refused
+from services.domain.errors import ErrorReason, InvalidInput, Refused
 from services.domain.interval import Interval
 from services.domain.ticks import scale_for
 from services.ingest.quality.overwriting import changes, check_overwriting
@@ -149,7 +149,9 @@ class _LockedCrypto:
         if is_synthetic != synthetic:
             kinds = ("market", "synthetic")
             raise Refused(
-                f"{symbol} has {kinds[is_synthetic]} candles: {kinds[synthetic]} ones cannot be mixed in"
+                f"{symbol} has {kinds[is_synthetic]} candles: {kinds[synthetic]} ones cannot be mixed in",
+                reason=ErrorReason.CANDLES_CONFLICT,
+                symbol=symbol,
             )
         scales = Scales(price_scale, volume_scale)
         return cls(connection, crypto_id, symbol, scales, last_s, is_new=False)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from grpc_status import rpc_status
 
-from services.domain.errors import Unavailable
+from services.rpc.client_stream import response_of
+from services.rpc.status import is_cut_off, unanswered
 
 if TYPE_CHECKING:
     # Generic in their stubs only.
@@ -42,7 +42,7 @@ def _pass_unary(call_on: Any) -> Any:
     async def passed(request: "bytes | AsyncIterator[bytes]", context: "_Context") -> bytes:
         call = call_on(request, timeout=context.time_remaining())
         try:
-            return await call  # type: ignore[no-any-return]  # bytes
+            return await response_of(call)  # type: ignore[no-any-return]  # bytes
         except grpc.aio.AioRpcError as error:
             await _end(context, error)
             raise
@@ -68,9 +68,8 @@ def _pass_stream(call_on: Any) -> Any:
 
 async def _end(context: "_Context", error: grpc.aio.AioRpcError) -> None:
     """End the call as the service ended it."""
-    if error.code() is grpc.StatusCode.UNAVAILABLE and rpc_status.from_call(error) is None:
-        # What the service says of its own comes with details.
-        raise Unavailable("the data service does not answer") from error
+    if is_cut_off(error):
+        raise unanswered("data") from error
     await context.abort(error.code(), error.details() or "", tuple(error.trailing_metadata()))
 
 

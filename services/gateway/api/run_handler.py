@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from backcast.gateway.v1 import run_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2_grpc
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
-from services.domain.errors import InvalidInput, Refused
+from services.domain.errors import ErrorReason, InvalidInput, Refused
 from services.gateway.auth.clients import current_client
 from services.gateway.runs.lifecycle import Run
 from services.gateway.runs.registry import RunRegistry
@@ -42,7 +42,10 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
         """Stream the events of a run after one of them."""
         run = self._run(request.run_id)
         if not run.resumes:
-            raise Refused(f"{run.report.method} cannot be watched: asked again, it goes on from the cache")
+            raise Refused(
+                f"{run.report.method} cannot be watched: asked again, it goes on from the cache",
+                reason=ErrorReason.RUN_NOT_WATCHABLE,
+            )
         if not 0 <= request.after_sequence <= run.last_sequence:
             reason = f"must be from 0 to {run.last_sequence:,}, the events that the run has had"
             raise InvalidInput.of("after_sequence", reason)

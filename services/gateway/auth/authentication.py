@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from services.domain.errors import BackcastError, Denied, InvalidInput, Unauthenticated
+from services.domain.errors import BackcastError, Denied, ErrorReason, InvalidInput, Unauthenticated
 from services.gateway.auth.clients import Client, current_client
 from services.gateway.auth.method_rights import is_open, rights_needed
 from services.gateway.auth.token_file import TokenBook, token_book
@@ -80,17 +80,26 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
             raise Unauthenticated("nobody has this token")
         needed = rights_needed(call.method)
         if not needed & client.rights:
-            raise Denied(f"the token {client.name} has not the right {' or '.join(sorted(needed))}")
+            rights = sorted(needed)
+            raise Denied(
+                f"the token {client.name} has not the right {' or '.join(rights)}", rights=",".join(rights)
+            )
         return client
 
 
 def _token(metadata: Any) -> str:
     values = [value for key, value in metadata if key == "authorization"]
     if not values:
-        raise Unauthenticated("a token is needed, in the metadata: authorization: Bearer TOKEN")
+        raise Unauthenticated(
+            "a token is needed, in the metadata: authorization: Bearer TOKEN",
+            reason=ErrorReason.TOKEN_MISSING,
+        )
     scheme, _, token = str(values[0]).partition(" ")
     if len(values) > 1 or scheme.lower() != _SCHEME:
-        raise Unauthenticated("the metadata has to have one token: authorization: Bearer TOKEN")
+        raise Unauthenticated(
+            "the metadata has to have one token: authorization: Bearer TOKEN",
+            reason=ErrorReason.TOKEN_MISSING,
+        )
     return token.strip()
 
 

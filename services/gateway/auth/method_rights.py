@@ -11,6 +11,7 @@ _NEEDED = {
     "backcast.marketdata.v1.MarketDataService/UpdateBreak": {Right.IMPORT, Right.ADMIN},
     "backcast.marketdata.v1.MarketDataService/DeleteCrypto": {Right.ADMIN},
     "grpc.channelz.v1.Channelz": {Right.ADMIN},
+    "grpc.reflection.v1.ServerReflection": set(Right),
     "grpc.reflection.v1alpha.ServerReflection": set(Right),
 }
 _OPEN = "grpc.health.v1.Health"

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 import structlog
 from google.protobuf.message import Message
-from google.rpc.code_pb2 import NOT_FOUND
 from google.rpc.status_pb2 import Status
 
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import run_events_pb2 as pb
+from services.domain.errors import ErrorReason, NotFound
 from services.gateway.cache.connection import CacheUnavailable
 from services.gateway.cache.result_cache import ResultCache
 from services.gateway.cache.result_writer import ResultWriter
 from services.gateway.planning.run_plan import CacheMode
+from services.rpc.status import status_of
 
 _log = structlog.get_logger()
 
@@ -79,4 +80,4 @@ class RunCache:
     def absence(self, of: str) -> Status:
         """Return the failure of a value that is not computed, as only cached values are wanted."""
         why = "not in the cache" if self.is_used else "not available: the cache does not answer"
-        return Status(code=NOT_FOUND, message=f"{of} {why}")
+        return status_of(NotFound(f"{of} {why}", reason=ErrorReason.NOT_CACHED))

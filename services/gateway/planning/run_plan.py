@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from services.domain.errors import InvalidInput, Refused, Violation
+from services.domain.errors import ErrorReason, InvalidInput, Refused, Violation
 from services.domain.interval import Interval
 from services.domain.near_names import no_such_crypto
 from services.domain.times import LATEST_S, utc
@@ -92,7 +92,10 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
     if not cryptos:
         start, end = utc(window.start_s), utc(window.end_s)
         candle = f"whole {request.interval.value} candle"
-        raise Refused(f"none of the cryptos has a {candle} in the window from {start} to {end}")
+        raise Refused(
+            f"none of the cryptos has a {candle} in the window from {start} to {end}",
+            reason=ErrorReason.NO_CANDLES_IN_WINDOW,
+        )
     backtest = Backtest(
         strategy=request.strategy,
         interval=request.interval,
@@ -125,7 +128,10 @@ def _chosen(request: RunRequest, known: list[CryptoData]) -> list[CryptoData]:
     if unknown:
         raise InvalidInput(*unknown[:_VIOLATIONS_SHOWN])
     if not known:
-        raise Refused("there are no candles yet: import some first, or write the sample market")
+        raise Refused(
+            "there are no candles yet: import some first, or write the sample market",
+            reason=ErrorReason.NO_CANDLES,
+        )
     chosen = [by_symbol[symbol] for symbol in possible if symbol not in request.exclude]
     if not chosen:
         raise InvalidInput.of("exclude", "leaves no crypto")

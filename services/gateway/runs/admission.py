@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from services.domain.errors import Exhausted, TooLarge, Violation
+from services.domain.errors import ErrorReason, Exhausted, TooLarge, Violation
 from services.gateway.auth.clients import Client
 
 # Most runs take a second or two, so a slot may be free then.
@@ -55,9 +55,19 @@ class Admission:
         limits = self._limits
         most = _limit(client.max_runs, limits.max_runs_per_client)
         if self._runs[client.name] >= most:
-            raise _exhausted(f"{client.name} has as many runs under way as it may have at once: {most:,}")
+            raise Exhausted(
+                f"{client.name} has as many runs under way as it may have at once: {most:,}",
+                _RETRY_AFTER_S,
+                ErrorReason.TOO_MANY_RUNS,
+                limit=str(most),
+            )
         if self._runs.total() >= limits.max_runs:
-            raise _exhausted(f"as many runs are under way as there may be at once: {limits.max_runs:,}")
+            raise Exhausted(
+                f"as many runs are under way as there may be at once: {limits.max_runs:,}",
+                _RETRY_AFTER_S,
+                ErrorReason.TOO_MANY_RUNS,
+                limit=str(limits.max_runs),
+            )
         self._runs[client.name] += 1
         return Slot(self, client)
 
@@ -66,24 +76,31 @@ class Admission:
         limits = self._limits
         most = _limit(client.max_symbols_per_request, limits.max_symbols_per_request)
         if size.symbols > most:
-            raise TooLarge(Violation("symbols", f"at most {most:,} are allowed, not {size.symbols:,}"))
+            reason = f"at most {most:,} are allowed, not {size.symbols:,}"
+            raise TooLarge(Violation("symbols", reason), limit=str(most), requested=str(size.symbols))
         most = _limit(client.max_backtests_per_request, limits.max_backtests_per_request)
         if size.backtests > most:
             reason = f"{size.factors} are {size.backtests:,} backtests, and at most {most:,} are allowed"
-            raise TooLarge(Violation(size.field, reason))
+            raise TooLarge(Violation(size.field, reason), limit=str(most), requested=str(size.backtests))
 
     def take(self, client: Client, backtests: int) -> None:
         """Count backtests of a client's run as under way; raise Exhausted where they are too many."""
         most = _limit(client.max_backtests, self._limits.max_backtests_per_client)
         if self._backtests[client.name] + backtests > most:
-            raise _exhausted(
+            raise Exhausted(
                 f"{client.name} has {self._backtests[client.name]:,} backtests under way, and with "
-                f"{backtests:,} more they were above the {most:,} that are allowed"
+                f"{backtests:,} more they were above the {most:,} that are allowed",
+                _RETRY_AFTER_S,
+                ErrorReason.TOO_MANY_BACKTESTS,
+                limit=str(most),
             )
         if self._backtests.total() + backtests > self._limits.max_backtests:
-            raise _exhausted(
+            raise Exhausted(
                 f"{self._backtests.total():,} backtests are under way, and with {backtests:,} more they were "
-                f"above the {self._limits.max_backtests:,} that are allowed"
+                f"above the {self._limits.max_backtests:,} that are allowed",
+                _RETRY_AFTER_S,
+                ErrorReason.TOO_MANY_BACKTESTS,
+                limit=str(self._limits.max_backtests),
             )
         self._backtests[client.name] += backtests
 
@@ -124,7 +141,3 @@ class Slot:
 def _limit(own: int | None, of_all: int) -> int:
     """Return the limit of a client: its own where it has one."""
     return of_all if own is None else own
-
-
-def _exhausted(message: str) -> Exhausted:
-    return Exhausted(message, _RETRY_AFTER_S)

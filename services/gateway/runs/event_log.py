@@ -1,28 +1,40 @@
-"""The log of a run's events: numbered from 1, and kept at least until every watcher has read them."""
+"""The events of a run: numbered from 1, kept until all watchers have read them, and some longer."""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager
 
-from services.domain.errors import NotFound
+from services.domain.errors import ErrorReason, NotFound
 
 # A stream that breaks loses less than this on its way. A run whose reader is slow waits with so many bytes.
 MOST_BYTES = 4 * 2**20
 
 
 class EventLog:
-    """Serialized events, about `most_bytes` at most: a run that adds more waits for its watchers."""
+    """Serialized events, about `most_bytes` at most: a run that adds more waits for its watchers.
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+    The run waits until no watcher has read anything for `reader_idle_s` seconds; `timeout` measures that.
+    """
+
+    def __init__(
+        self,
+        reader_idle_s: float,
+        most_bytes: int = MOST_BYTES,
+        timeout: Callable[[float], AbstractAsyncContextManager[object]] = asyncio.timeout,
+    ) -> None:
+        self._reader_idle_s = reader_idle_s
         self._most_bytes = most_bytes
+        self._timeout = timeout
         self._kept: deque[bytes] = deque()
         self._kept_bytes = 0
         self._first = 1
         # The number of the last event that each watcher has read.
-        self._read: dict[object, int] = {}
+        self._last_read: dict[object, int] = {}
         self._ended = False
         self._news = asyncio.Event()
-        self._room = asyncio.Event()
+        # A watcher has read an event, or left.
+        self._progress = asyncio.Event()
 
     @property
     def last(self) -> int:
@@ -41,11 +53,32 @@ class EventLog:
         self._drop_read()
         self._news.set()
 
-    async def room(self) -> None:
-        """Wait until there is room, that is, until the watchers have read enough events."""
-        while self._kept_bytes > self._most_bytes:
-            self._room.clear()
-            await self._room.wait()
+    @property
+    def has_room(self) -> bool:
+        """Whether the kept events are below the limit."""
+        return self._kept_bytes <= self._most_bytes
+
+    async def room(self) -> bool:
+        """Wait until there is room, that is, until the watchers have read enough events.
+
+        Return False where no watcher has read anything for `reader_idle_s`, although each had events to read.
+        """
+        while not self.has_room:
+            self._progress.clear()
+            try:
+                async with self._timeout(self._reader_idle_s):
+                    await self._progress.wait()
+            except TimeoutError:
+                # A watcher that has read every event is not idle: it waits for more.
+                if all(read < self.last for read in self._last_read.values()):
+                    return False
+        return True
+
+    def forget(self) -> None:
+        """Drop all events."""
+        self._first += len(self._kept)
+        self._kept.clear()
+        self._kept_bytes = 0
 
     def end(self) -> None:
         """End the log: after the last event, the streams of the watchers end."""
@@ -58,30 +91,34 @@ class EventLog:
         Raises NotFound where the next one is not kept any more.
         """
         if after + 1 < self._first:
-            raise NotFound(f"the run's events up to {self._first - 1:,} are not kept any more")
+            raise NotFound(
+                f"the run's events up to {self._first - 1:,} are not kept any more",
+                reason=ErrorReason.RUN_EVENTS_NOT_KEPT,
+                first_kept=str(self._first),
+            )
         watcher = object()
-        self._read[watcher] = after
+        self._last_read[watcher] = after
         try:
             while True:
-                while self._read[watcher] < self.last:
-                    number = self._read[watcher] + 1
+                while self._last_read[watcher] < self.last:
+                    number = self._last_read[watcher] + 1
                     yield self._kept[number - self._first]
-                    self._read[watcher] = number
+                    self._last_read[watcher] = number
                     self._drop_read()
+                    self._progress.set()
                 if self._ended:
                     return
                 self._news.clear()
                 await self._news.wait()
         finally:
-            del self._read[watcher]
+            del self._last_read[watcher]
             self._drop_read()
+            self._progress.set()
 
     def _drop_read(self) -> None:
         """Drop the oldest events where there are too many bytes and every watcher has read them."""
-        if self._kept_bytes > self._most_bytes:
-            read = min(self._read.values(), default=self.last)
-            while self._kept_bytes > self._most_bytes and self._first <= read:
+        if not self.has_room:
+            read = min(self._last_read.values(), default=self.last)
+            while not self.has_room and self._first <= read:
                 self._kept_bytes -= len(self._kept.popleft())
                 self._first += 1
-            if self._kept_bytes <= self._most_bytes:
-                self._room.set()

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from google.protobuf.message import Message
 
-from services.domain.errors import BackcastError, Cancelled, Internal
+from services.domain.errors import BackcastError, Cancelled, ErrorReason, Internal, NotFound
 from services.gateway.runs.admission import Slot
 from services.gateway.runs.event_log import EventLog
 from services.gateway.runs.report import RunReport, record_run
@@ -37,7 +37,8 @@ class Run:
     """A run: a task that adds events to its log, and the watchers that read them.
 
     The run works while it is watched. When the last watcher leaves it is paused: the iterator of its events
-    is closed, and a new one is opened for the next watcher. A run that does not resume is cancelled instead.
+    is closed, and a new one is opened for the next watcher. It is paused too where it waits for watchers that
+    have read nothing for long, until one of them reads. A run that does not resume is cancelled instead.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Run:
         report: RunReport,
         make_events: Callable[[], AsyncGenerator[Message]],
         slot: Slot,
+        log: EventLog,
         *,
         resumes: bool,
         started_s: float,
@@ -67,7 +69,7 @@ class Run:
         self._make_events: Callable[[], AsyncGenerator[Message]] | None = make_events
         self._slot = slot
         self._arrived_at = arrived_at
-        self._log = EventLog()
+        self._log = log
         self._task: asyncio.Task[None] | None = None
         # Stops come one after the other, each in a task of its own: its caller may be cancelled.
         self._stop_lock = asyncio.Lock()
@@ -92,7 +94,8 @@ class Run:
     async def watch(self, after: int = 0) -> AsyncGenerator[bytes]:
         """Yield its events after the number `after`, and the next ones as they come.
 
-        Raises the error that the run ends with, and Exhausted where it is paused and there is no slot for it.
+        Raises the error that the run ends with; Exhausted where it is paused and there is no slot for it;
+        NotFound where it was forgotten while no watcher read.
         """
         if self.state is RunState.PAUSED:
             self._start()
@@ -101,6 +104,9 @@ class Run:
             async with aclosing(self._log.events(after)) as events:
                 async for event in events:
                     yield event
+                    if self.state is RunState.PAUSED:
+                        # Nobody has read for a while, and this reader is back.
+                        self._start()
             if self._error:
                 raise self._error
         finally:
@@ -112,7 +118,20 @@ class Run:
         """Cancel it for all watchers."""
         await self._stop(self._cancel())
 
+    def forget(self) -> None:
+        """Give up a paused run that the registry has forgotten; a watcher that reads again gets NotFound."""
+        if self.state is RunState.PAUSED:
+            self._log.forget()
+            self._make_events = None
+            self._error = NotFound(
+                "the run was paused, and is not kept any more",
+                reason=ErrorReason.RUN_NOT_FOUND,
+                run_id=self.report.run_id,
+            )
+
     def _start(self) -> None:
+        if self._error:
+            raise self._error
         if self._slot.released:
             slot = self._slot.admission.enter(self.client)
             try:
@@ -125,14 +144,18 @@ class Run:
         self._task = asyncio.create_task(self._work())
 
     async def _work(self) -> None:
-        assert self._make_events
+        end = RunState.FAILED
         try:
-            async with aclosing(self._make_events()) as events:
-                async for event in events:
-                    self._log.add(event.SerializeToString())
-                    if self._log.last % _EVENTS_AT_ONCE == 0:
-                        await asyncio.sleep(0)
-                    await self._log.room()
+            if await self._add_events():
+                end = RunState.COMPLETED
+            elif self.resumes:
+                end = RunState.PAUSED
+            else:
+                end = RunState.CANCELLED
+                self._error = Cancelled(
+                    "the run was cancelled: its client has read nothing for too long",
+                    reason=ErrorReason.RUN_READER_IDLE,
+                )
         except BackcastError as error:
             self._error = error
         except (Exception, asyncio.CancelledError) as error:
@@ -144,7 +167,24 @@ class Run:
             self._error = Internal("internal error; the service's log has more")
         # It may have been cancelled meanwhile.
         if self.state is RunState.RUNNING:
-            self._end(RunState.FAILED if self._error else RunState.COMPLETED)
+            self._end(end)
+
+    async def _add_events(self) -> bool:
+        """Add the run's events to the log; return False where it stopped as no watcher reads them."""
+        while True:
+            assert self._make_events
+            async with aclosing(self._make_events()) as events:
+                async for event in events:
+                    self._log.add(event.SerializeToString())
+                    if self._log.last % _EVENTS_AT_ONCE == 0:
+                        await asyncio.sleep(0)
+                    if not await self._log.room():
+                        break
+                else:
+                    return True
+            # A watcher may have read while the events were closed: then the run goes on at once.
+            if not self.resumes or not self._log.has_room:
+                return False
 
     async def _stop(self, stopping: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(stopping)

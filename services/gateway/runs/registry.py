@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 from uuid import uuid4
 
-from services.domain.errors import AlreadyExists, InvalidInput, NotFound
+from services.domain.errors import AlreadyExists, ErrorReason, InvalidInput, NotFound
 from services.gateway.auth.clients import Client, Right
 from services.gateway.runs.lifecycle import Run
 from services.telemetry.run_id import is_run_id
@@ -56,7 +56,8 @@ class RunRegistry:
         if self._is_under_way(key):
             raise _exists(run.report.run_id)
         self._reserved.discard(key)
-        self._runs.pop(key, None)
+        if before := self._runs.pop(key, None):
+            before.forget()
         self._runs[key] = run
         run.on_end = self._ended
         self._forget()
@@ -71,7 +72,11 @@ class RunRegistry:
                 if run.report.run_id == run_id:
                     return run
         # The same where another client has a run of this id: nobody learns what others run.
-        raise NotFound(f"there is no run {run_id[:64]!r}, or not any more")
+        raise NotFound(
+            f"there is no run {run_id[:64]!r}, or not any more",
+            reason=ErrorReason.RUN_NOT_FOUND,
+            run_id=run_id[:64],
+        )
 
     def all(self, client: Client) -> list[Run]:
         """Return the runs that a client may see, ordered by start time, oldest first."""
@@ -108,6 +113,7 @@ class RunRegistry:
                 self._drop(run)
 
     def _drop(self, run: Run) -> None:
+        run.forget()
         if self._runs.get(_key(run)) is run:
             del self._runs[_key(run)]
 
@@ -117,4 +123,4 @@ def _key(run: Run) -> _Key:
 
 
 def _exists(run_id: str) -> AlreadyExists:
-    return AlreadyExists(f"request_id: there is a run {run_id!r} under way; WatchRun shows it")
+    return AlreadyExists(f"request_id: there is a run {run_id!r} under way; WatchRun shows it", run_id=run_id)

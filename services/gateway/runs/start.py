@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 
 from services.gateway.auth.clients import current_client
 from services.gateway.runs.admission import Admission, RequestSize, Slot
+from services.gateway.runs.event_log import EventLog
 from services.gateway.runs.lifecycle import Run
 from services.gateway.runs.registry import RunRegistry
 from services.gateway.runs.report import RunReport
@@ -30,6 +31,7 @@ class RunStart:
     _started_s: float
     _slot: Slot
     _registry: RunRegistry
+    _reader_idle_s: float
 
     def planned(self, strategy: str, size: RequestSize) -> None:
         """Note the plan, and take its backtests; raise TooLarge or Exhausted where they are too many."""
@@ -43,6 +45,7 @@ class RunStart:
             self.report,
             events,
             self._slot,
+            EventLog(self._reader_idle_s),
             resumes=resumes,
             started_s=self._started_s,
             arrived_at=self.arrived_at,
@@ -54,9 +57,11 @@ class RunStart:
 class RunStarter:
     """Starts runs, as far as the limits allow."""
 
-    def __init__(self, registry: RunRegistry, admission: Admission) -> None:
+    def __init__(self, registry: RunRegistry, admission: Admission, reader_idle_s: float) -> None:
+        """Runs whose readers have read nothing for `reader_idle_s` seconds are paused."""
         self._registry = registry
         self._admission = admission
+        self._reader_idle_s = reader_idle_s
 
     @asynccontextmanager
     async def start(self, method: str, request_id: str, context: "_Context") -> AsyncIterator[RunStart]:
@@ -73,7 +78,7 @@ class RunStarter:
             slot = self._admission.enter(client)
             try:
                 report = RunReport(run_id, method, client.name, strategy="")
-                yield RunStart(report, arrived_at, started_s, slot, self._registry)
+                yield RunStart(report, arrived_at, started_s, slot, self._registry, self._reader_idle_s)
             except BaseException:
                 slot.release()
                 raise

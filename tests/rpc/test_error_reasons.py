@@ -1,0 +1,79 @@
+"""docs/errors.md has every reason that the code gives, with its codes and its metadata."""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from google.rpc import code_pb2
+
+from services.compute.workers import worker
+from services.data.store import database
+from services.domain.errors import BackcastError, ErrorReason
+from services.rpc.status import status_of
+
+PROJECT = Path(__file__).parents[2]
+SOURCES = [path for path in (PROJECT / "services").rglob("*.py") if "stubs" not in path.parts]
+# Errors that are defined beside what raises them.
+assert worker.WorkerDied and database.DatabaseUnavailable
+
+Row = tuple[set[str], set[str]]
+
+
+def error_classes(base: type[BackcastError] = BackcastError) -> Iterator[type[BackcastError]]:
+    for kind in base.__subclasses__():
+        yield kind
+        yield from error_classes(kind)
+
+
+def code_of(kind: type[BackcastError]) -> str:
+    error = kind.__new__(kind)
+    BackcastError.__init__(error)
+    error.__dict__.update(violations=(), retry_after_s=0.0)
+    return code_pb2.Code.Name(status_of(error).code)
+
+
+def given_reasons() -> dict[str, Row]:
+    """Return the codes and the metadata of each reason, by the calls that make errors."""
+    kinds = {kind.__name__: kind for kind in error_classes()}
+    given: dict[str, Row] = defaultdict(lambda: (set(), set()))
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+                name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+                if name in kinds:
+                    codes, metadata = given[reason_in(node) or kinds[name].reason]
+                    codes.add(code_of(kinds[name]))
+                    metadata |= {word.arg for word in node.keywords if word.arg not in (None, "reason")}
+    return given
+
+
+def reason_in(call: ast.Call) -> str | None:
+    for argument in (*call.args, *(word.value for word in call.keywords)):
+        if isinstance(argument, ast.Attribute) and ast.unparse(argument.value) == "ErrorReason":
+            return ErrorReason[argument.attr]
+    return None
+
+
+def documented_reasons() -> dict[str, Row]:
+    rows = re.findall(
+        r"^\| `([A-Z_]+)` \| ([A-Z_, ]+) \| (.*?) ?\| .+ \|$",
+        (PROJECT / "docs" / "errors.md").read_text(),
+        re.MULTILINE,
+    )
+    assert [row[0] for row in rows] == sorted(row[0] for row in rows)
+    return {
+        reason: (set(codes.split(", ")), set(re.findall(r"`(\w+)`", metadata)))
+        for reason, codes, metadata in rows
+    }
+
+
+def test_every_reason_is_documented_and_given() -> None:
+    given = given_reasons()
+    assert documented_reasons() == given
+    assert set(given) == set(ErrorReason)
+
+
+def test_the_names_of_reasons_are_their_values() -> None:
+    assert all(reason.name == reason.value for reason in ErrorReason)
