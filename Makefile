@@ -20,7 +20,7 @@ bench: .venv/installed .venv/peers
 lint: .venv/installed build/googleapis/google/rpc/status.proto
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy services
+	$(BIN)/mypy services tests
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos

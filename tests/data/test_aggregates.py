@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -29,7 +30,7 @@ _numbers = count()
 
 def aggregated(candles: Candles, interval: Interval) -> list[tuple[object, ...]]:
     """What readers get of these hours: candles whose time has passed when the hours end."""
-    longer: dict[int, list] = {}
+    longer: dict[int, list[Any]] = {}
     for time_s, open_, high, low, close, volume in rows(candles):
         opening = interval.opening(time_s)
         if opening not in longer:

@@ -1,5 +1,7 @@
 """What is written in PostgreSQL's binary format is what is read, to the bit."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -22,7 +24,9 @@ _rows = st.lists(st.tuples(_times, *[_ticks] * 5), min_size=1, max_size=20, uniq
 )
 
 
-async def _there_and_back(database: Database, crypto_id: int, columns: list[np.ndarray]) -> tuple[list, list]:
+async def _there_and_back(
+    database: Database, crypto_id: int, columns: list[np.ndarray]
+) -> tuple[list[Any], list[Any]]:
     copied = bytearray()
 
     async def collect(chunk: bytes) -> None:

@@ -11,7 +11,7 @@ from services.data.maintenance.task import has_timescale
 from services.data.store.break_edits import BreakStore
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
-from services.data.store.reader import Histories, HistoryQuery
+from services.data.store.reader import Histories, History, HistoryQuery
 from services.data.store.tables import CANDLE_TABLES
 from services.data.store.writer import CandleStore, ImportCounts
 from services.domain.breaks import BreakState
@@ -170,7 +170,7 @@ async def test_a_reader_of_many_is_told_that_it_has_none(store, cryptos, databas
     for symbol in symbols:
         await store.write_candles(symbol, False, CANDLES)
     histories = Histories(database, cryptos)
-    read = []
+    read: list[History] = []
     async with aclosing(histories.read(symbols, HistoryQuery(Interval.HOUR_1), [""] * 10)) as reading:
         async for history in reading:
             if not read:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -65,7 +65,7 @@ def sweep_request(symbols: int, periods: int) -> pb.SweepBacktestsRequest:
     )
 
 
-async def refused(call: grpc.aio.UnaryStreamCall) -> grpc.aio.AioRpcError:
+async def refused(call: grpc.aio.UnaryStreamCall[Any, Any]) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         async with asyncio.timeout(5):
             _ = [event async for event in call]

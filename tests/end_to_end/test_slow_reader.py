@@ -21,6 +21,7 @@ from tests.candle_making import START_S, import_candles, random_candles
 from tests.end_to_end.one_service import service_beside
 
 if TYPE_CHECKING:
+    from backcast.gateway.v1.run_service_pb2_grpc import RunServiceAsyncStub
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 SYMBOLS = [f"SLOW{number}USDT" for number in range(30)]
@@ -35,7 +36,7 @@ async def long_market(data_service: "MarketDataServiceAsyncStub") -> None:
         await import_candles(data_service, symbol, random_candles(number, HOURS, START_S - 3600 * HOURS))
 
 
-async def done_at_rest(stub: RunServiceStub, run_id: str, servers: list[psutil.Process]) -> int:
+async def done_at_rest(stub: "RunServiceAsyncStub", run_id: str, servers: list[psutil.Process]) -> int:
     """Return how many results a run has when the servers do not work any more."""
     used_s = -1.0
     while (now_s := sum(sum(server.cpu_times()[:2]) for server in servers)) - used_s > 0.02:

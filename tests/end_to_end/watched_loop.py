@@ -24,7 +24,7 @@ def watch() -> None:
         if took_s > LIMIT_S:
             print(f"{SAYS} {1000 * took_s:.0f} ms: {what}", file=sys.stderr, flush=True)
 
-    asyncio.events.Handle._run = timed_run  # type: ignore[method-assign]
+    asyncio.events.Handle._run = timed_run  # type: ignore[method-assign, assignment]
 
 
 if __name__ == "__main__":

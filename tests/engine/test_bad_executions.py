@@ -27,7 +27,7 @@ BAD = {
     "volatility_target.annual_volatility": [0.0, -0.1, 100.1, *NO_NUMBERS],
     "volatility_target.period": [1, *BAD_PERIODS],
 }
-GOOD = {
+GOOD: dict[str, list[object]] = {
     "fee_rate": [0.0, 0.02],
     "slippage_bps": [0.0, 500.0],
     "initial_capital": [1e-9, 1e15],

@@ -22,7 +22,7 @@ def hours(n):
 
 
 def days(*dates):
-    return np.array([int(datetime(*date, tzinfo=UTC).timestamp()) for date in dates], np.int64)
+    return np.array([int(datetime(*date).replace(tzinfo=UTC).timestamp()) for date in dates], np.int64)
 
 
 def equities():

@@ -4,6 +4,7 @@ import dataclasses
 import sys
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -147,7 +148,7 @@ def test_another_one_needs_no_more_than_a_file(tmp_path: Path, monkeypatch):
     (tmp_path / "candle.py").write_text(ANOTHER)
     monkeypatch.setattr(strategies, "__path__", [*strategies.__path__, str(tmp_path)])
     try:
-        found = strategies._find()
+        found: dict[str, Any] = strategies._find()
     finally:
         sys.modules.pop("services.engine.strategies.candle", None)
     assert found.keys() - STRATEGIES.keys() == {"candle"}

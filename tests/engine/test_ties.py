@@ -5,6 +5,7 @@ A price is the decimal that somebody wrote. Square roots are taken to 150 digits
 
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def pointwise(of, *columns):
 
 
 def deviation(values, period):
-    found = []
+    found: list[Any] = []
     for window in exact.windows(values, period):
         if window is None:
             found.append(None)
@@ -211,7 +212,7 @@ def few_levels(draw):
 
 def order(left, right):
     """Return -1, 0, 1 or None at each candle; roots of 150 digits are equal where 100 of them are."""
-    signs = []
+    signs: list[int | None] = []
     for a, b in zip(left, right, strict=True):
         if a is None or b is None:
             signs.append(None)

@@ -81,7 +81,7 @@ def live(admission: Admission, work: Work, *, resumes: bool = True, run_id: str 
 
 
 async def take(watcher: AsyncGenerator[bytes], work: Work, count: int) -> list[int]:
-    events = []
+    events: list[int] = []
     for _ in range(count):
         work.go.release()
         events += await asyncio.wait_for(anext(watcher), 1)

@@ -90,7 +90,7 @@ def upstream() -> Upstream:
 @pytest.fixture
 async def channel(upstream: Upstream) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to the gateway's side."""
-    methods = {
+    methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         "GetCandles": grpc.unary_unary_rpc_method_handler(upstream.unary, same),
         "StreamCandles": grpc.unary_stream_rpc_method_handler(upstream.stream, same),
         "ImportCandles": grpc.stream_unary_rpc_method_handler(upstream.take, same),

@@ -118,9 +118,12 @@ def test_a_file_is_read_once_while_it_is_the_same(monkeypatch: pytest.MonkeyPatc
     tokens = book(monkeypatch, TOKENS_FILE=str(file))
     assert tokens
     reads: list[Path] = []
-    monkeypatch.setattr(
-        "services.gateway.auth.token_file._read", lambda path: reads.append(path) or Tokens([])
-    )
+
+    def read(path: Path) -> Tokens:
+        reads.append(path)
+        return Tokens([])
+
+    monkeypatch.setattr("services.gateway.auth.token_file._read", read)
     assert tokens.client("secret-token")
     assert reads == []
     file.write_text(ENTRY + "\n")

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
 from services.ingest.files.detect import read_file
-from tests.ingest.conftest import NOW_S, OHLCV, START_S, Read, refusal, rejected, rows_of
+from tests.ingest.conftest import NOW_S, OHLCV, START_S, Read, Row, refusal, rejected, rows_of
 
 Write: TypeAlias = Callable[[pa.Table], bytes]
 
 VALUES = dict(zip(("open", "high", "low", "close", "volume"), map(float, OHLCV.split(",")), strict=True))
-CANDLE = (START_S, *VALUES.values())
+CANDLE: Row = (START_S, *VALUES.values())  # type: ignore[assignment]  # five of them
 
 
 def parquet(table: pa.Table) -> bytes:

@@ -50,7 +50,8 @@ def _settings(
     database_url: str | None = None,
     redis_url: str | None = None,
 ) -> StackSettings:
-    return StackSettings(data_dir, *ports, database_url, redis_url, quiet=True)
+    gateway, compute, data = ports
+    return StackSettings(data_dir, gateway, compute, data, database_url, redis_url, quiet=True)
 
 
 def _without_servers(data_dir: Path, ports: Sequence[int] = (0, 0, 0)) -> StackSettings:

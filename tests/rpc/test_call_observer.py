@@ -48,7 +48,10 @@ async def _sent() -> str:
 @pytest.fixture
 async def client() -> "AsyncIterator[BacktestServiceAsyncStub]":
     server = grpc.aio.server(interceptors=[WatchInterceptor(), StatusInterceptor()])
-    backtest_service_pb2_grpc.add_BacktestServiceServicer_to_server(Servicer(), server)
+    backtest_service_pb2_grpc.add_BacktestServiceServicer_to_server(
+        Servicer(),  # type: ignore[abstract]  # the other methods are not called
+        server,
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with open_channel(f"127.0.0.1:{port}") as channel:

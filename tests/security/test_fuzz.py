@@ -12,7 +12,7 @@ import grpc
 import psutil
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
-from google.protobuf.internal.encoder import _VarintBytes
+from google.protobuf.internal.encoder import _VarintBytes  # type: ignore[attr-defined]  # private
 
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb

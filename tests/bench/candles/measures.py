@@ -13,8 +13,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.cli.client.candle_writer import write_candles
-from services.compute.candles.column_files import ColumnFiles, CryptoData
+from services.compute.candles.column_files import ColumnFiles
 from services.compute.candles.column_provider import ColumnSupply
+from services.compute.candles.location import CryptoData
 from services.compute.candles.source import CandleSource
 from services.compute.candles.stored import StoredCandles
 from services.domain.candles import VALUE_COLUMNS

@@ -15,10 +15,10 @@ from services.transfer.migrate import MovedCrypto, VerifiedCrypto, move, verify
 from services.transfer.source import Source
 from services.transfer.source_names import SourceNames
 from tests.candle_making import START_S, random_candles
+from tests.data.conftest import Server, bits, execute, history_of, new_database, rows
+from tests.data.test_aggregates import aggregated
 
-from .conftest import Server, bits, execute, history_of, new_database, rows
 from .source_tables import Row, make_source, rows_of
-from .test_aggregates import aggregated
 
 HOURS = 24 * 20
 NOW_S = START_S + 3600 * HOURS

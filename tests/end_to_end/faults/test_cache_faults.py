@@ -52,7 +52,8 @@ class CacheServer:
         async with Redis.from_url(self.url) as redis, asyncio.timeout(_LIMIT_S):
             while True:
                 try:
-                    return await redis.ping()
+                    await redis.ping()
+                    return
                 except RedisError:
                     self.process.check()
 

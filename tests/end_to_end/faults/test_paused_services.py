@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import psutil
@@ -37,7 +38,7 @@ def paused(process: psutil.Process) -> Iterator[None]:
         process.send_signal(signal.SIGCONT)
 
 
-async def failure_of(call: grpc.aio.UnaryStreamCall) -> grpc.aio.AioRpcError:
+async def failure_of(call: grpc.aio.UnaryStreamCall[Any, Any]) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as error:
         async with asyncio.timeout(LIMIT_S):
             async for _ in call:

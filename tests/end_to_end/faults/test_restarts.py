@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import psutil
@@ -21,6 +22,9 @@ from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
 from tests.end_to_end.one_service import OneService, service_beside
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
 
 SYMBOLS = [f"RUN{number:02}USDT" for number in range(12)]
 SERVICES = ("data", "compute", "gateway")
@@ -60,7 +64,7 @@ async def services(
         yield services
 
 
-async def run(stub: BacktestServiceStub, client: int) -> dict[str, BacktestResult]:
+async def run(stub: "BacktestServiceAsyncStub", client: int) -> dict[str, BacktestResult]:
     """Return the results of a complete run; half of the clients use the cache."""
     wanted = pb.RunBacktestsRequest(
         symbols=SYMBOLS, strategy=strategy_to(Rsi()), cache_mode=pb.CACHE_MODE_BYPASS * (client % 2)

@@ -9,7 +9,6 @@ from hypothesis import event, given, settings
 from services.domain.candles import VALUE_COLUMNS
 from services.domain.interval import Interval
 from services.engine.rules import Call, Evaluation
-from services.engine.rules import evaluation as module
 from services.engine.rules.functions import FUNCTIONS, Input
 from services.engine.rules.nodes import CLOSE, HIGH, OPEN, Column, Number, call
 from services.engine.strategies.custom_rules import CustomRules
@@ -181,13 +180,15 @@ def test_a_common_part_is_computed_once():
 
 def test_common_parts_are_not_computed_again(monkeypatch):
     calls = []
-    function = module.FUNCTIONS["sma"]
+    function = FUNCTIONS["sma"]
+    compute = function.compute
+    assert compute
 
     def counted(*arguments):
         calls.append(arguments)
-        return function.compute(*arguments)
+        return compute(*arguments)
 
-    monkeypatch.setitem(module.FUNCTIONS, "sma", replace(function, compute=counted))
+    monkeypatch.setitem(FUNCTIONS, "sma", replace(function, compute=counted))
     average = call("sma", CLOSE, 2)
     evaluation = Evaluation(CLOSES)
     evaluation.condition(
@@ -210,7 +211,7 @@ def test_results_cannot_be_spoilt(expression):
 
 
 def test_a_full_memory_gives_up_the_oldest_and_stays_right(monkeypatch):
-    monkeypatch.setattr(module, "_MOST_BYTES", 100)
+    monkeypatch.setattr("services.engine.rules.evaluation._MOST_BYTES", 100)
     evaluation = Evaluation(CLOSES)
     for period in (1, 2, 3, 1, 2, 3):
         average = call("sma", CLOSE, period)
