@@ -14,6 +14,7 @@ test: .venv/installed
 bench: .venv/installed .venv/peers
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.load
+	$(BIN)/python -m tests.bench.responsiveness
 	$(BIN)/python -m tests.bench.candles
 	$(BIN)/python -m tests.bench.engine
 

@@ -80,7 +80,7 @@ def _gappy(draw: st.DrawFn) -> Candles:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(candles=_gappy())
 @example(candles=random_candles(3, 24 * 40, START_S))
 @example(candles=random_candles(4, 24 * 9, -4 * DAY_S))

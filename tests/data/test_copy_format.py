@@ -50,7 +50,7 @@ async def _there_and_back(
     return [times, *ticks], [tuple(row) for row in ids]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(crypto_id=st.integers(1, 2**31 - 1), rows=_rows)
 @example(crypto_id=1, rows=[(EARLIEST_S, 0, -1, 2**63 - 1, -(2**63), 2**53)])
 async def test_ticks_go_there_and_back(module_database, crypto_id, rows):

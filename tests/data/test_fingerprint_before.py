@@ -81,7 +81,7 @@ changes = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(changes=changes)
 async def test_it_changes_exactly_when_the_part_does(module_database, changes):
     symbol = f"ANY{next(_numbers)}USDT"

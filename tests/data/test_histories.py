@@ -124,7 +124,7 @@ async def test_the_fingerprint_of_another_crypto_is_none_of_this_one(store, hist
     assert history.unchanged_before_s is None
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     pieces=st.lists(st.tuples(st.integers(0, 600), st.integers(1, 200)), min_size=2, max_size=6),
     data=st.data(),

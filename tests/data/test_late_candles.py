@@ -44,7 +44,7 @@ def _imports(draw: st.DrawFn) -> list[tuple[Candles, ConflictRule]]:
     return imports
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(imports=_imports())
 async def test_any_imports_in_any_order(module_database, imports):
     store, symbol = CandleStore(module_database), f"L{next(_numbers)}USDT"

@@ -14,14 +14,13 @@ from services.data.store.database import Database, ended_with
 from services.data.store.writer import CandleStore, ImportCounts
 from services.domain.errors import Unavailable
 from tests.candle_making import random_candles
+from tests.waiting import LIMIT_S
 
 from .conftest import Server, bits, history_of, listed
 
 CANDLES = random_candles(1, 5000)
 PATIENCE_S = 0.5
 CONNECTIONS = 3
-# The patience, and twice the second after which it is looked; the rest is for a slow machine.
-LIMIT_S = 10
 
 
 @pytest.fixture
@@ -125,11 +124,13 @@ async def test_more_calls_than_connections_end_and_nothing_is_left(
     assert psutil.Process().num_fds() <= files + CONNECTIONS
 
 
-async def test_a_short_pause_ends_nothing(server: Server, impatient: Database) -> None:
-    with paused(server):
-        reading = asyncio.create_task(history_of(impatient, "AUSDT"))
-        await asyncio.sleep(PATIENCE_S / 2)
-    assert bits((await reading).candles) == bits(CANDLES[:-100])
+async def test_a_short_pause_ends_nothing(server: Server, impatient: Database, empty_url: str) -> None:
+    async with Database.connect(empty_url, CONNECTIONS, LIMIT_S) as patient:
+        with paused(server):
+            reading = asyncio.create_task(history_of(patient, "AUSDT"))
+            # Longer than it takes until the database is asked whether it is there.
+            await asyncio.sleep(2.5)
+        assert bits((await reading).candles) == bits(CANDLES[:-100])
 
 
 async def test_a_slow_statement_is_no_silence(impatient: Database) -> None:

@@ -10,6 +10,7 @@ from services.data.store.writer import CandleStore, ImportCounts
 from services.domain.candles import Candles
 from services.domain.interval import Interval
 from tests.candle_making import random_candles
+from tests.waiting import LIMIT_S
 
 from .conftest import history_of, listed, rows
 from .test_aggregates import aggregated
@@ -100,7 +101,7 @@ async def test_an_import_waits_for_retention(database, store, cryptos):
     async with database.connection() as connection:
 
         async def until_waiting(count: int) -> None:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(LIMIT_S):
                 while await connection.fetchval(_WAITING) < count:
                     pass
 

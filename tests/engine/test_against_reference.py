@@ -159,7 +159,7 @@ def assert_same_metric(name, ours, expected):
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(data=st.data(), interval=st.sampled_from(Interval), execution=st.one_of(costs(), executions()))
 def test_random_histories(name, data, interval, execution):
     strategy = data.draw(PARAMETERS[name])
@@ -167,7 +167,7 @@ def test_random_histories(name, data, interval, execution):
     assert_same(history, strategy, interval, data.draw(windows(history.candles, interval)), execution)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     history=broken_histories(Interval.HOUR_1),
     execution=executions(),
@@ -185,7 +185,7 @@ def test_random_signals(history, execution, seed, data):
     assert_same(history, strategy, Interval.HOUR_1, data.draw(windows(candles, Interval.HOUR_1)), execution)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     price=st.floats(1e-9, 1e12),
     length=st.one_of(st.just(100), st.integers(1, 120)),

@@ -56,7 +56,7 @@ def test_what_is_read(strategy: Strategy, execution: Execution, detail: Detail, 
     assert columns_of(strategy, execution, detail) == expected
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     candles=histories(Interval.HOUR_1),
     strategy=trading_strategies(),

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.engine import MonthlyReturn
@@ -37,14 +37,12 @@ def test_a_drawdown_is_from_the_highest_equity_until_then():
     assert curve.open_time_s.tolist() == hours(6).tolist()
 
 
-@settings(deadline=None)
 @given(equity=equities(), capital=st.integers(1, 50).map(float))
 def test_drawdowns_are_those_of_a_naive_loop(equity, capital):
     found = equity_curve(hours(len(equity)), equity, capital).drawdown
     assert found.tolist() == figures.drawdowns_of(equity.tolist(), capital)
 
 
-@settings(deadline=None)
 @given(equity=equities(), most=st.integers(FEWEST_POINTS, 60), capital=st.integers(1, 50).map(float))
 def test_fewer_points_keep_the_ends_and_every_extreme(equity, most, capital):
     n = len(equity)
@@ -110,7 +108,6 @@ def test_a_month_after_ruin_has_no_return():
     )
 
 
-@settings(deadline=None)
 @given(equity=equities(), start=st.integers(-(10**9), 4 * 10**9), step=st.integers(1, 70))
 def test_months_are_those_of_a_naive_loop(equity, start, step):
     times = start + DAY_S * step * np.arange(len(equity), dtype=np.int64)

@@ -40,7 +40,7 @@ def test_talib_on_real_candles(symbol, period):
     assert_as_talib(real_candles(symbol).close, period)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     seed=st.integers(0, 2**32),
     length=st.integers(2, 400),

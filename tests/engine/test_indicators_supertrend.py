@@ -34,7 +34,7 @@ def supertrend_by_definition(high, low, close, period, multiple):
     return line
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(candles=histories(HOUR), period=periods(1), multiple=st.sampled_from([0.0, 0.5, 1.0, 3.0]))
 def test_supertrend_is_its_definition(candles, period, multiple):
     prices = candles.high, candles.low, candles.close

@@ -110,7 +110,7 @@ def random_candles(seed, length, level):
     return Candles(3_600 * np.arange(length), opened, high, low, close, np.ones(length))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
     length=st.integers(2, 400),

@@ -103,7 +103,7 @@ def cut_histories(draw):
     return candles, window, draw(st.integers(first + 1, len(candles)))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(candles=histories(HOUR), expression=series(2), data=st.data())
 def test_series_of_the_beginning_alone(candles, expression, data):
     length = data.draw(st.integers(1, len(candles)))
@@ -112,7 +112,7 @@ def test_series_of_the_beginning_alone(candles, expression, data):
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(cut=cut_histories(), execution=executions(), data=st.data(), seed=st.integers(0, 2**32))
 def test_the_beginning_alone_and_with_another_future(name, cut, execution, data, seed):
     strategy = data.draw(PARAMETERS[name])
@@ -167,7 +167,7 @@ def served(hours, breaks, interval):
 @pytest.mark.parametrize(
     ("interval", "repeats"), [(Interval.HOUR_1, 1), (Interval.HOUR_4, 2), (Interval.DAY_1, 10)]
 )
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(strategy=trading_strategies(), execution=executions(), data=st.data())
 def test_hours_that_come_later_change_nothing(interval, repeats, strategy, execution, data):
     hours, breaks = data.draw(broken_hours(repeats))
@@ -241,7 +241,7 @@ def test_real_candles(strategy, execution):
             assert_backtests_agree(strategy, candles, other, window, execution, last_s)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(candles=histories(HOUR), execution=executions(), data=st.data())
 def test_the_history_before_the_warmup_has_no_say(candles, execution, data):
     strategy = Bollinger(period=5)

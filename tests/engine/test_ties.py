@@ -259,7 +259,7 @@ def assert_compares_as(candles, left, right, signs):
         assert opposite == [value is False for value in truth], f"not {name}"
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(candles=few_levels(), left=series(), right=series(), number=st.integers(0, 59))
 def test_comparisons_are_those_of_fractions(candles, left, right, number):
     columns = {name: written(getattr(candles, name)) for name in ("open", "high", "low", "close", "volume")}
@@ -321,7 +321,7 @@ def test_the_smallest_difference_is_one(values, average):
         assert holds(call("crosses_above", above, below), candles) == [False] * 99 + [True]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 2**32), left=series(), right=series())
 def test_noise_compares_as_fractions_do(seed, left, right):
     rng = np.random.default_rng(seed)
@@ -356,7 +356,7 @@ def test_nothing_is_divided_by_what_is_zero_on_paper():
 # Nothing later has a say
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     candles=few_levels(),
     left=series(),

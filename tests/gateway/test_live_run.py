@@ -20,6 +20,7 @@ from services.gateway.runs.admission import Admission, Limits
 from services.gateway.runs.live_run import LiveRun, RunState
 from services.gateway.runs.registry import RunRegistry
 from services.gateway.runs.run_report import RunReport
+from tests.waiting import LIMIT_S
 
 OTHER = Client("other", frozenset())
 
@@ -84,7 +85,7 @@ async def take(watcher: AsyncGenerator[bytes], work: Work, count: int) -> list[i
     events: list[int] = []
     for _ in range(count):
         work.go.release()
-        events += await asyncio.wait_for(anext(watcher), 1)
+        events += await asyncio.wait_for(anext(watcher), LIMIT_S)
     return events
 
 
@@ -121,10 +122,10 @@ async def test_somebody_who_comes_while_the_last_one_leaves_is_not_left_waiting(
 ) -> None:
     run = live(admission, work)
     first = run.watch()
-    await take(first, work, 1)
+    await take(first, work, LIMIT_S)
     second = run.watch(after=1)
     leaving, coming = asyncio.create_task(first.aclose()), asyncio.create_task(take(second, work, 2))
-    assert await asyncio.wait_for(coming, 1) == [2, 3]
+    assert await asyncio.wait_for(coming, LIMIT_S) == [2, 3]
     await leaving
     await second.aclose()
 
@@ -132,7 +133,7 @@ async def test_somebody_who_comes_while_the_last_one_leaves_is_not_left_waiting(
 async def test_without_a_place_it_cannot_be_taken_up(admission: Admission, work: Work) -> None:
     run = live(admission, work)
     async with aclosing(run.watch()) as watcher:
-        await take(watcher, work, 1)
+        await take(watcher, work, LIMIT_S)
     admission.enter(ANONYMOUS)
     with pytest.raises(Exhausted):
         await anext(run.watch(after=1))
@@ -142,7 +143,7 @@ async def test_without_a_place_it_cannot_be_taken_up(admission: Admission, work:
 async def test_what_does_not_resume_is_cancelled_when_it_is_left(admission: Admission, work: Work) -> None:
     run = live(admission, work, resumes=False)
     async with aclosing(run.watch()) as watcher:
-        await take(watcher, work, 1)
+        await take(watcher, work, LIMIT_S)
     assert (run.state, run.report.outcome, work.at_work) == (RunState.CANCELLED, "cancelled", False)
 
 
@@ -150,7 +151,7 @@ async def test_cancelled_it_ends_for_all_who_watch(admission: Admission, work: W
     run = live(admission, work)
     watchers = [run.watch(), run.watch()]
     for watcher in watchers:
-        await take(watcher, work, 1)
+        await take(watcher, work, LIMIT_S)
     await run.cancel()
     assert (run.state, work.at_work) == (RunState.CANCELLED, False)
     for watcher in watchers:
@@ -186,7 +187,7 @@ async def test_cancelled_while_its_last_watcher_leaves_it_is_cancelled(
 ) -> None:
     run = live(admission, work)
     watcher = run.watch()
-    await take(watcher, work, 1)
+    await take(watcher, work, LIMIT_S)
     await asyncio.gather(watcher.aclose(), run.cancel())
     assert (run.state, run.report.outcome, work.at_work) == (RunState.CANCELLED, "cancelled", False)
     admission.enter(ANONYMOUS)
@@ -200,7 +201,7 @@ async def test_ids_are_taken_while_their_run_is_under_way(admission: Admission, 
     run = live(admission, work)
     registry.add(run)
     async with aclosing(run.watch()) as watcher:
-        await take(watcher, work, 1)
+        await take(watcher, work, LIMIT_S)
         with pytest.raises(AlreadyExists):
             registry.reserve("one", ANONYMOUS)
     # It rests, and the client may ask anew; what others call theirs is nothing to it.
@@ -223,7 +224,7 @@ async def test_a_run_that_is_taken_up_while_another_is_planned_keeps_its_id(
     run = live(admission, work)
     registry.add(run)
     async with aclosing(run.watch()) as watcher:
-        await take(watcher, work, 1)
+        await take(watcher, work, LIMIT_S)
     assert registry.reserve("one", ANONYMOUS) == "one"
     async with aclosing(run.watch()) as watcher:
         await anext(watcher)
@@ -262,7 +263,7 @@ async def test_watchers_that_leave_and_come_at_once_have_one_maker(admission: Ad
         assert work.makers <= 1
         if len(seen) < 6:
             work.go.release()
-            seen += await asyncio.wait_for(coming, 1)
+            seen += await asyncio.wait_for(coming, LIMIT_S)
         else:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
@@ -274,12 +275,12 @@ async def test_a_cancel_whose_own_call_ends_is_carried_out(admission: Admission,
     run = live(admission, work)
     work.slow_to_close_s = 0.05
     watcher = run.watch()
-    await take(watcher, work, 1)
+    await take(watcher, work, LIMIT_S)
     cancelling = asyncio.create_task(run.cancel())
     await asyncio.sleep(0.01)
     cancelling.cancel()
     with pytest.raises(Cancelled):
-        await asyncio.wait_for(anext(watcher), 1)
+        await asyncio.wait_for(anext(watcher), LIMIT_S)
     assert (run.state, work.makers) == (RunState.CANCELLED, 0)
 
 
@@ -287,8 +288,8 @@ async def test_a_cancellation_that_gets_lost_is_sent_again(admission: Admission,
     run = live(admission, work)
     work.loses_cancellations = 2
     watcher = run.watch()
-    await take(watcher, work, 1)
-    await asyncio.wait_for(run.cancel(), 2)
+    await take(watcher, work, LIMIT_S)
+    await asyncio.wait_for(run.cancel(), LIMIT_S)
     assert (run.state, work.makers) == (RunState.CANCELLED, 0)
 
 
@@ -297,7 +298,7 @@ async def test_runs_are_forgotten_in_the_end(admission: Admission, work: Work) -
         run = live(admission, work, resumes=resumes)
         registry.add(run)
         async with aclosing(run.watch()) as watcher:
-            await take(watcher, work, 1)
+            await take(watcher, work, LIMIT_S)
             assert registry.get("one", ANONYMOUS) is run
         with pytest.raises(NotFound):
             registry.get("one", ANONYMOUS)

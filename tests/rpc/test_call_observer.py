@@ -16,6 +16,7 @@ from services.rpc.channel import open_channel
 from services.rpc.metadata import outgoing_metadata
 from services.rpc.status import StatusInterceptor
 from services.telemetry.run_id import RUN_ID_KEY, current_run_id
+from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -90,11 +91,11 @@ async def test_calls_are_counted_by_their_final_code(client: "BacktestServiceAsy
     with pytest.raises(grpc.aio.AioRpcError, match="RESOURCE_EXHAUSTED"):
         _ = [event async for event in client.RunBacktests(pb.RunBacktestsRequest(symbols=["A"]))]
     with pytest.raises(grpc.aio.AioRpcError, match="DEADLINE_EXCEEDED"):
-        _ = [e async for e in client.RunBacktests(pb.RunBacktestsRequest(curve_points=8), timeout=0.2)]
+        _ = [e async for e in client.RunBacktests(pb.RunBacktestsRequest(curve_points=8), timeout=1)]
     call = client.RunBacktests(pb.RunBacktestsRequest(curve_points=8))
     await anext(aiter(call))
     call.cancel()
     # The server learns of it when it does.
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT_S):
         while [ended("RunBacktests", code) for code in codes] != [count + 1 for count in before]:
             await asyncio.sleep(0.01)

@@ -22,6 +22,7 @@ from services.rpc.channel import open_channel
 from tests.candle_making import import_candles, random_candles
 from tests.domain.test_symbols import HOSTILE
 from tests.security.fuzzing import CLEAR, code_of, messages_with_one_double, methods_of, random_message
+from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -191,7 +192,7 @@ async def test_ten_thousand_streams_opened_and_dropped(
                 await calls[0].wait_for_connection()
             for call in calls:
                 call.cancel()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT_S):
             while not await works():
                 await asyncio.sleep(0.05)
 

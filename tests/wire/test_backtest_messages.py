@@ -25,7 +25,7 @@ from services.wire.backtests import execution_from, execution_to, strategy_from,
 from tests.engine.rules.expressions import expressions
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(expressions(), st.none() | expressions())
 def test_rules_come_back(entry, exit_):
     rules = CustomRules(entry, exit_)
@@ -104,7 +104,7 @@ def _executions(draw) -> Execution:
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(_executions())
 def test_every_execution_comes_back(execution):
     message = execution_to(execution)

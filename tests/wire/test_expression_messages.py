@@ -15,7 +15,7 @@ from services.wire.expressions import expression_from, expression_to
 from tests.engine.rules.expressions import expressions
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(expressions())
 def test_every_expression_comes_back(expression):
     raw = expression_to(expression).SerializeToString()

@@ -25,13 +25,13 @@ from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
 from tests.end_to_end.one_service import OneService, service_beside
+from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
 
 SYMBOLS = [f"RUN{number:02}USDT" for number in range(12)]
 USED, UNAVAILABLE = run_events_pb2.CACHE_STATE_USED, run_events_pb2.CACHE_STATE_UNAVAILABLE
-_LIMIT_S = 10.0
 
 
 @dataclass
@@ -49,7 +49,7 @@ class CacheServer:
     async def start(self) -> None:
         command = [str(get_binary_path()), "--port", str(self.port), "--bind", HOST, "--save", ""]
         self.process = ServerProcess("Valkey", command, self.folder / "valkey.log", folder=self.folder)
-        async with Redis.from_url(self.url) as redis, asyncio.timeout(_LIMIT_S):
+        async with Redis.from_url(self.url) as redis, asyncio.timeout(LIMIT_S):
             while True:
                 try:
                     await redis.ping()
@@ -59,7 +59,7 @@ class CacheServer:
 
     def stop(self) -> None:
         if self.process:
-            self.process.stop(_LIMIT_S)
+            self.process.stop(LIMIT_S)
             self.process = None
 
 
@@ -92,7 +92,7 @@ async def run(client: "BacktestServiceAsyncStub", period: int) -> tuple[dict[str
     """Return the results of a complete run, and what the cache did."""
     wanted = pb.RunBacktestsRequest(symbols=SYMBOLS, strategy=strategy_to(Rsi(period=period)))
     results = {}
-    async with asyncio.timeout(_LIMIT_S):
+    async with asyncio.timeout(LIMIT_S):
         async for event in client.RunBacktests(wanted):
             if event.HasField("result"):
                 results[event.result.symbol] = event.result
@@ -104,7 +104,7 @@ async def run(client: "BacktestServiceAsyncStub", period: int) -> tuple[dict[str
 
 async def until_used(client: "BacktestServiceAsyncStub") -> None:
     """Run until the cache is used: one that took too long is let alone for a second."""
-    async with asyncio.timeout(_LIMIT_S):
+    async with asyncio.timeout(LIMIT_S):
         while (await run(client, 14))[1] != USED:
             pass
 
@@ -126,7 +126,7 @@ async def test_it_dies_amid_a_run(client: "BacktestServiceAsyncStub", cache: Cac
     assert (await anext(aiter(call))).HasField("started")
     assert cache.process
     psutil.Process(cache.process.pid).kill()
-    async with asyncio.timeout(_LIMIT_S):
+    async with asyncio.timeout(LIMIT_S):
         events = [event async for event in call]
     assert events[-1].progress.completed == len(SYMBOLS)
     cache.stop()

@@ -20,9 +20,10 @@ from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
 from tests.candle_making import events_of, import_candles, random_candles
-from tests.end_to_end.faults.stacks import is_alive
 from tests.end_to_end.one_service import OneService, service_beside
+from tests.end_to_end.processes import is_alive
 from tests.end_to_end.sweeping import Swept, sweep_events, sweep_request, swept
+from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -226,7 +227,7 @@ async def test_one_is_stopped_and_what_it_is_at_is_finished_there(
     assert breaks_in_log(both) == breaks
     for _ in range(3):
         assert set(await results(client, run_of(SYMBOLS, Rsi()))) == set(SYMBOLS)
-    assert await asyncio.to_thread(stopped[0].process.wait, GRACE_S) == 0
+    assert await asyncio.to_thread(stopped[0].process.wait, LIMIT_S) == 0
 
 
 async def test_both_are_killed_and_the_run_ends_and_one_is_back_and_the_next_run_works(
@@ -236,7 +237,7 @@ async def test_both_are_killed_and_the_run_ends_and_one_is_back_and_the_next_run
         for compute in both.computes:
             kill(compute)
 
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(LIMIT_S):
         with pytest.raises(grpc.aio.AioRpcError) as ended:
             await results(client, slow_run(), kill_both)
     assert ended.value.code() is grpc.StatusCode.UNAVAILABLE

@@ -35,7 +35,7 @@ def values(expression, candles=CLOSES):
     return [None if np.isnan(value) else value for value in Evaluation(candles).series(expression)]
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(candles=histories(Interval.HOUR_1), condition=conditions(4))
 def test_random_conditions(candles, condition):
     expected = reference.truth(condition, columns_of(candles))
@@ -50,7 +50,7 @@ def test_random_conditions(candles, condition):
         event(f"somewhere {truth}")
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(candles=histories(Interval.HOUR_1), expression=series(3))
 def test_random_series(candles, expression):
     expected = reference.series(expression, columns_of(candles))

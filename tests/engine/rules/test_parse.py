@@ -247,7 +247,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(WORDS | st.characters(), max_size=40).map(" ".join))
 def test_whatever_it_says_it_is_an_expression_or_refused(line):
     try:

@@ -142,7 +142,7 @@ def markets(draw):
 
 
 @given(markets())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_curves_are_those_of_the_docs(cryptos) -> None:
     curves, expected = [], []
     for folds in cryptos:

@@ -40,7 +40,7 @@ def by_the_paper(returns: np.ndarray) -> float:
         lambda shape: arrays(np.float64, shape, elements=st.sampled_from([-0.5, -0.25, 0.0, 0.25, 1.0]))
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_it_is_the_papers(returns: np.ndarray) -> None:
     assert probability_of_overfitting(returns) == by_the_paper(returns)
 

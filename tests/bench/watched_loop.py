@@ -1,6 +1,6 @@
-"""Runs a service, and tells on standard error of every callback that keeps its event loop from others.
+"""Runs a service, and writes to standard error each callback that keeps its event loop from others.
 
-What counts is processor time: on a busy machine, everything takes long by the clock.
+Processor time counts: on a busy machine, everything takes long by the clock.
 """
 
 import asyncio.events
