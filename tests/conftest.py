@@ -14,6 +14,7 @@ from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
+from tests.leaks import Resources
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -49,6 +50,14 @@ def nothing_left_running() -> Iterator[None]:
     yield
     left = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
     assert left == []
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail a test that leaves a process, a thread or a port behind; what wider fixtures started stays."""
+    before = Resources.now()
+    yield
+    assert before.left_since() == []
 
 
 @pytest.fixture(scope="session")

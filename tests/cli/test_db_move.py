@@ -60,7 +60,7 @@ async def assert_moved(url: str) -> None:
             assert bits((await history_of(database, symbol)).candles) == bits(candles)
 
 
-async def test_migrate_from(source, url):
+async def test_migrate_from_moves_everything_once(source, url):
     moved = await backcast_db("migrate-from", source, BACKCAST_DATABASE_URL=url)
     assert (moved.status, moved.err) == (0, "")
     assert moved.out.splitlines() == [
@@ -119,7 +119,7 @@ async def test_a_wrong_option_is_one_clear_line(source, url, arguments, message)
     assert finished.err.count("\n") == 1
 
 
-async def test_dump_and_restore(source, url, postgres, tmp_path):
+async def test_a_restore_of_a_dump_brings_everything_once(source, url, postgres, tmp_path):
     await backcast_db("migrate-from", source, BACKCAST_DATABASE_URL=url)
     folder = str(tmp_path / "dump")
     dumped = await backcast_db("dump", folder, BACKCAST_DATABASE_URL=url)

@@ -84,7 +84,7 @@ def _gappy(draw: st.DrawFn) -> Candles:
 @given(candles=_gappy())
 @example(candles=random_candles(3, 24 * 40, START_S))
 @example(candles=random_candles(4, 24 * 9, -4 * DAY_S))
-async def test_of_any_candles_with_any_gaps(module_database, candles):
+async def test_aggregates_are_right_of_any_candles_with_any_gaps(module_database, candles):
     for interval, longer in (await _stored(module_database, candles)).items():
         assert rows(longer) == aggregated(candles, interval)
 

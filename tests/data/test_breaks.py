@@ -68,7 +68,7 @@ _pieces = st.tuples(st.integers(0, 400), st.integers(1, 60), st.sampled_from([1.
 
 @settings(max_examples=100)
 @given(pieces=st.lists(_pieces, min_size=1, max_size=8), data=st.data())
-async def test_whatever_is_imported_they_are_those_of_all_candles(module_database, pieces, data):
+async def test_stored_breaks_are_those_of_all_candles_whatever_is_imported(module_database, pieces, data):
     store, cryptos = CandleStore(module_database), CryptoStore(module_database)
     breaks, symbol = BreakStore(module_database, cryptos), f"B{next(_numbers)}USDT"
     truth: dict[int, float] = {}

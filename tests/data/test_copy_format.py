@@ -61,7 +61,7 @@ async def test_ticks_go_there_and_back(module_database, crypto_id, rows):
 
 
 @pytest.mark.parametrize("count", [0, 1, 20_001])
-async def test_of_any_number(module_database, count):
+async def test_numbers_of_any_size_go_there_and_back(module_database, count):
     columns = [3600 * np.arange(count, dtype=np.int64), *(np.arange(count) + part for part in range(5))]
     back, _ = await _there_and_back(module_database, 7, columns)
     assert [column.tolist() for column in back] == [column.tolist() for column in columns]

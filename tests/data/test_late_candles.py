@@ -46,7 +46,7 @@ def _imports(draw: st.DrawFn) -> list[tuple[Candles, ConflictRule]]:
 
 @settings(max_examples=60)
 @given(imports=_imports())
-async def test_any_imports_in_any_order(module_database, imports):
+async def test_imports_in_any_order_store_the_last_values(module_database, imports):
     store, symbol = CandleStore(module_database), f"L{next(_numbers)}USDT"
     truth: dict[int, tuple[int, float, float, float, float, float]] = {}
     for candles, rule in imports:

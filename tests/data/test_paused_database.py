@@ -84,7 +84,7 @@ async def _given_back(database: Database, begun: asyncio.Event) -> None:
 
 
 @pytest.mark.parametrize("amid", [_statement, _transaction, _copy, _given_back])
-async def test_what_is_under_way_ends(server: Server, impatient: Database, amid: Work) -> None:
+async def test_a_call_to_a_paused_database_ends(server: Server, impatient: Database, amid: Work) -> None:
     begun = asyncio.Event()
     under_way = asyncio.create_task(amid(impatient, begun))
     await begun.wait()
@@ -95,9 +95,7 @@ async def test_what_is_under_way_ends(server: Server, impatient: Database, amid:
     assert (await listed(CryptoStore(impatient)))["AUSDT"].candle_count == 4900
 
 
-async def test_more_calls_than_connections_end_and_nothing_is_left(
-    server: Server, impatient: Database
-) -> None:
+async def test_more_calls_than_connections_end_and_leave_nothing(server: Server, impatient: Database) -> None:
     store, cryptos = CandleStore(impatient), CryptoStore(impatient)
     before = await listed(cryptos)
     files = psutil.Process().num_fds()
@@ -138,7 +136,7 @@ async def test_a_slow_statement_is_no_silence(impatient: Database) -> None:
         await connection.execute("SELECT pg_sleep($1)", 1 + 5 * PATIENCE_S)
 
 
-async def test_it_is_closed_without_the_server(server: Server, empty_url: str) -> None:
+async def test_the_pool_is_closed_while_the_database_is_paused(server: Server, empty_url: str) -> None:
     with ExitStack() as pause:
         async with asyncio.timeout(LIMIT_S), Database.connect(empty_url, 2, PATIENCE_S) as database:
             async with database.connection():

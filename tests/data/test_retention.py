@@ -80,7 +80,7 @@ async def test_late_hours_do_not_damage_what_more_hours_made(database, store, cr
     await _aggregates_are_of(database, "AUSDT", corrected)
 
 
-async def test_a_crypto_whose_hours_all_went(database, store, cryptos):
+async def test_a_crypto_whose_hours_all_went_keeps_its_aggregates(database, store, cryptos):
     old = CANDLES[:OLD_HOURS]
     await store.write_candles("OLDUSDT", False, old)
     await store.write_candles("NEWUSDT", False, CANDLES[OLD_HOURS:])

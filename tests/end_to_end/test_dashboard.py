@@ -86,7 +86,7 @@ async def exposed(
     return labels
 
 
-def test_queries_are_understood() -> None:
+def test_every_query_is_understood_by_prometheus() -> None:
     query = 'sum by (le, job) (rate(a_bucket{code!="x", y=~"z"}[$__rate_interval])) > 2 * b_total'
     assert selectors(query) == [
         Selector("a_bucket", {"le", "job", "code", "y"}),

@@ -88,7 +88,7 @@ def test_the_curve_owns_what_it_shows():
     assert times[0] == MONDAY_S
 
 
-def test_months():
+def test_months_have_the_returns_between_their_last_closes():
     times = days((2023, 12, 30), (2023, 12, 31, 23), (2024, 1, 1), (2024, 1, 31, 23), (2024, 3, 5))
     equity = np.array([1_100.0, 1_200, 1_500, 900, 1_800])
     # February has no candles; March is from January's last close.

@@ -96,7 +96,7 @@ def test_what_cannot_be_computed_is_refused() -> None:
 
 
 @pytest.mark.parametrize("direction", Direction)
-def test_an_amount_that_buys_less_than_the_smallest_number(direction) -> None:
+def test_an_amount_that_buys_less_than_the_smallest_number_buys_nothing(direction) -> None:
     candles, window = candles_between(10_000, 100_000), Window(0, 3600 * HOURS)
     execution = Execution(quote_amount=1e-323, direction=direction, stop_loss=Distance(0.1))
     result = run_backtest(History(candles), Rsi(2), Interval.HOUR_1, window, execution, Detail.EQUITY)

@@ -36,7 +36,7 @@ def outcome(traded, strategy):
     execution=executions(),
     data=st.data(),
 )
-def test_any_order_or_alone(candles, strategies, execution, data):
+def test_strategies_give_the_same_in_any_order_or_alone(candles, strategies, execution, data):
     window = data.draw(st.one_of(st.just(all_of(candles)), windows(candles, HOUR)))
     try:
         together, shuffled = (TradedWindow(History(candles), HOUR, window, execution) for _ in range(2))

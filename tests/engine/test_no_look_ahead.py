@@ -105,7 +105,7 @@ def cut_histories(draw):
 
 @settings(max_examples=150)
 @given(candles=histories(HOUR), expression=series(2), data=st.data())
-def test_series_of_the_beginning_alone(candles, expression, data):
+def test_series_of_the_beginning_alone_are_the_beginning_of_the_series(candles, expression, data):
     length = data.draw(st.integers(1, len(candles)))
     whole, beginning = (Evaluation(part).series(expression) for part in (candles, candles[:length]))
     assert bits(whole[:length]) == bits(beginning)
@@ -114,7 +114,7 @@ def test_series_of_the_beginning_alone(candles, expression, data):
 @pytest.mark.parametrize("name", PARAMETERS)
 @settings(max_examples=60)
 @given(cut=cut_histories(), execution=executions(), data=st.data(), seed=st.integers(0, 2**32))
-def test_the_beginning_alone_and_with_another_future(name, cut, execution, data, seed):
+def test_trades_of_the_beginning_do_not_depend_on_the_future(name, cut, execution, data, seed):
     strategy = data.draw(PARAMETERS[name])
     candles, window, length = cut
     assume(len(candles) > strategy.lookback_candles)
@@ -192,7 +192,7 @@ def test_hours_that_come_later_change_nothing(interval, repeats, strategy, execu
     assert ours.breaks[: len(theirs.breaks)] == theirs.breaks
 
 
-def test_a_history_that_ends_right_before_a_break():
+def test_a_history_that_ends_right_before_a_break_trades_as_the_whole_one():
     candles = make_candles([10.0 + i % 7 for i in range(60)])
     breaks = (Break(int(candles.open_time_s[39]), int(candles.open_time_s[40]), 14.0, 15.0),)
     for execution in (Execution(), Execution(fill_time=FillTime.SAME_CLOSE)):
@@ -231,7 +231,7 @@ MIXED = Execution(
     ],
     ids=lambda strategy: strategy.name,
 )
-def test_real_candles(strategy, execution):
+def test_results_of_real_candles_do_not_depend_on_later_ones(strategy, execution):
     candles = real_candles("BTCUSDT")[:6_000]
     window = all_of(candles)
     for length in (201, 4_999, 5_000, 5_019, 5_999):

@@ -89,7 +89,7 @@ async def take(watcher: AsyncGenerator[bytes], work: Work, count: int) -> list[i
     return events
 
 
-async def test_taken_up_again_it_goes_on_where_it_was(admission: Admission, work: Work) -> None:
+async def test_a_run_that_is_watched_again_goes_on_where_it_was(admission: Admission, work: Work) -> None:
     run = live(admission, work)
     async with aclosing(run.watch()) as watcher:
         assert await take(watcher, work, 4) == [1, 2, 3, 4]
@@ -106,7 +106,7 @@ async def test_taken_up_again_it_goes_on_where_it_was(admission: Admission, work
     admission.enter(ANONYMOUS)
 
 
-async def test_it_works_on_while_one_of_two_watches(admission: Admission, work: Work) -> None:
+async def test_a_run_works_on_while_one_of_two_watches(admission: Admission, work: Work) -> None:
     run = live(admission, work)
     first, second = run.watch(), run.watch()
     assert await take(first, work, 3) == [1, 2, 3]
@@ -117,7 +117,7 @@ async def test_it_works_on_while_one_of_two_watches(admission: Admission, work: 
     assert (run.state, run.watchers, work.at_work) == (RunState.RESTING, 0, False)
 
 
-async def test_somebody_who_comes_while_the_last_one_leaves_is_not_left_waiting(
+async def test_a_watcher_that_comes_while_the_last_one_leaves_gets_its_events(
     admission: Admission, work: Work
 ) -> None:
     run = live(admission, work)
@@ -130,7 +130,7 @@ async def test_somebody_who_comes_while_the_last_one_leaves_is_not_left_waiting(
     await second.aclose()
 
 
-async def test_without_a_place_it_cannot_be_taken_up(admission: Admission, work: Work) -> None:
+async def test_a_paused_run_cannot_go_on_without_a_free_slot(admission: Admission, work: Work) -> None:
     run = live(admission, work)
     async with aclosing(run.watch()) as watcher:
         await take(watcher, work, LIMIT_S)
@@ -140,14 +140,16 @@ async def test_without_a_place_it_cannot_be_taken_up(admission: Admission, work:
     assert run.state is RunState.RESTING
 
 
-async def test_what_does_not_resume_is_cancelled_when_it_is_left(admission: Admission, work: Work) -> None:
+async def test_a_run_that_does_not_resume_is_cancelled_when_its_watcher_leaves(
+    admission: Admission, work: Work
+) -> None:
     run = live(admission, work, resumes=False)
     async with aclosing(run.watch()) as watcher:
         await take(watcher, work, LIMIT_S)
     assert (run.state, run.report.outcome, work.at_work) == (RunState.CANCELLED, "cancelled", False)
 
 
-async def test_cancelled_it_ends_for_all_who_watch(admission: Admission, work: Work) -> None:
+async def test_a_cancelled_run_ends_for_all_who_watch(admission: Admission, work: Work) -> None:
     run = live(admission, work)
     watchers = [run.watch(), run.watch()]
     for watcher in watchers:
@@ -165,7 +167,7 @@ async def test_cancelled_it_ends_for_all_who_watch(admission: Admission, work: W
     ("error", "raised", "outcome"),
     [(Unavailable("away"), Unavailable, "unavailable"), (ZeroDivisionError(), Internal, "internal")],
 )
-async def test_its_error_reaches_all_who_watch(
+async def test_the_error_of_a_run_reaches_all_who_watch(
     admission: Admission, work: Work, error: Exception, raised: type[Exception], outcome: str
 ) -> None:
     run = live(admission, work)
@@ -182,7 +184,7 @@ async def test_its_error_reaches_all_who_watch(
         await anext(again)
 
 
-async def test_cancelled_while_its_last_watcher_leaves_it_is_cancelled(
+async def test_a_run_that_is_cancelled_while_its_last_watcher_leaves_is_cancelled(
     admission: Admission, work: Work
 ) -> None:
     run = live(admission, work)

@@ -200,7 +200,7 @@ async def test_a_slow_reader_slows_down_the_service(channel: grpc.aio.Channel, u
     call.cancel()
 
 
-async def test_nobody_behind() -> None:
+async def test_a_proxy_without_a_service_behind_it_says_so() -> None:
     async with grpc.aio.insecure_channel("127.0.0.1:1") as nowhere:
         front, channel = await serve(lambda server: add_proxy_to(server, SERVICE, nowhere))
         async with channel:

@@ -94,7 +94,7 @@ def test_a_real_file_of_minutes_makes_whole_hours(market_data: Path) -> None:
     ],
     ids=lambda column: f"{column.type} {column[0]}",
 )
-def test_types_of_times(read: Read, write: Write, times: pa.Array) -> None:
+def test_times_of_any_type_are_read(read: Read, write: Write, times: pa.Array) -> None:
     assert rows_of(read(write(table_of(date=times)))) == [CANDLE]
 
 
@@ -112,7 +112,7 @@ def test_types_of_times(read: Read, write: Write, times: pa.Array) -> None:
     ],
     ids=lambda column: str(getattr(column, "type", "")),
 )
-def test_types_of_numbers(read: Read, write: Write, column: pa.Array, number: float) -> None:
+def test_numbers_of_any_type_are_read(read: Read, write: Write, column: pa.Array, number: float) -> None:
     (row,) = rows_of(read(write(table_of(volume=column))))
     assert row[-1] == number
 

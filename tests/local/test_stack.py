@@ -68,7 +68,7 @@ def _start_supervisor(data_dir: Path, ports: Sequence[int] = (0, 0, 0)) -> "subp
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-async def test_up_and_down(data_dir: Path) -> None:
+async def test_a_stack_starts_everything_and_ends_it(data_dir: Path) -> None:
     async with LocalStack(_settings(data_dir / "new"), _stand_ins()) as stack:
         for address in (stack.gateway_address, stack.compute_address, stack.data_address):
             assert await is_serving(address)
@@ -107,7 +107,7 @@ async def test_a_taken_port_is_named(data_dir: Path) -> None:
     assert running_in(data_dir) == []
 
 
-async def test_ports_must_differ(data_dir: Path) -> None:
+async def test_two_services_with_one_port_are_refused(data_dir: Path) -> None:
     with pytest.raises(InvalidInput, match="port of its own"):
         await LocalStack(_settings(data_dir, (4242, 0, 4242)), _stand_ins()).__aenter__()
 
@@ -190,7 +190,7 @@ def test_a_signal_ends_the_start(data_dir: Path, number: signal.Signals) -> None
     assert list(data_dir.glob("postgres-unfinished-*")) == []
 
 
-async def test_the_real_services(data_dir: Path) -> None:
+async def test_the_real_services_start_and_end(data_dir: Path) -> None:
     async with LocalStack(_settings(data_dir)) as stack:
         assert await is_serving(stack.gateway_address)
     assert running_in(data_dir) == []

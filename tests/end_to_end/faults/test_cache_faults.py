@@ -109,7 +109,9 @@ async def until_used(client: "BacktestServiceAsyncStub") -> None:
             pass
 
 
-async def test_it_stops_and_is_back(client: "BacktestServiceAsyncStub", cache: CacheServer) -> None:
+async def test_a_cache_that_stops_and_is_back_is_used_again(
+    client: "BacktestServiceAsyncStub", cache: CacheServer
+) -> None:
     before, state = await run(client, 14)
     assert state == USED
     cache.stop()
@@ -120,7 +122,9 @@ async def test_it_stops_and_is_back(client: "BacktestServiceAsyncStub", cache: C
     assert await run(client, 14) == (before, USED)
 
 
-async def test_it_dies_amid_a_run(client: "BacktestServiceAsyncStub", cache: CacheServer) -> None:
+async def test_a_cache_that_dies_amid_a_run_ends_no_run(
+    client: "BacktestServiceAsyncStub", cache: CacheServer
+) -> None:
     wanted = pb.RunBacktestsRequest(symbols=SYMBOLS, strategy=strategy_to(Rsi(period=3)))
     call = client.RunBacktests(wanted)
     assert (await anext(aiter(call))).HasField("started")
@@ -136,7 +140,7 @@ async def test_it_dies_amid_a_run(client: "BacktestServiceAsyncStub", cache: Cac
     assert {event.result.symbol: event.result for event in events if event.HasField("result")} == results
 
 
-async def test_it_stands_still(
+async def test_a_cache_that_stands_still_ends_no_run(
     client: "BacktestServiceAsyncStub", cache: CacheServer, one_gateway: OneService
 ) -> None:
     before, _ = await run(client, 14)
@@ -154,7 +158,9 @@ async def test_it_stands_still(
 
 
 @pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru"])
-async def test_it_is_full(client: "BacktestServiceAsyncStub", cache: CacheServer, policy: str) -> None:
+async def test_a_full_cache_ends_no_run(
+    client: "BacktestServiceAsyncStub", cache: CacheServer, policy: str
+) -> None:
     before, _ = await run(client, 14)
     async with Redis.from_url(cache.url) as redis:
         used = (await redis.info("memory"))["used_memory"]

@@ -94,7 +94,7 @@ async def assert_nobody_works_and_most_is_left(
 
 
 @pytest.mark.parametrize("leave", [cancel_it, close_the_channel, let_the_deadline_pass, kill_the_client])
-async def test_who_leaves_a_sweep_leaves_no_work_behind(
+async def test_a_client_that_leaves_a_sweep_leaves_no_work_behind(
     long_stack: LocalStack,
     metrics: ServiceMetrics,
     leave: Callable[[LocalStack, Request], Awaitable[None]],
@@ -104,7 +104,9 @@ async def test_who_leaves_a_sweep_leaves_no_work_behind(
     await assert_nobody_works_and_most_is_left(long_stack, metrics, before, SWEEP_BACKTESTS)
 
 
-async def test_who_leaves_runs_leaves_no_work_behind(long_stack: LocalStack, metrics: ServiceMetrics) -> None:
+async def test_a_client_that_leaves_runs_leaves_no_work_behind(
+    long_stack: LocalStack, metrics: ServiceMetrics
+) -> None:
     before = await metrics.backtests()
     await kill_the_client(long_stack, long_run(), times=20)
     await assert_nobody_works_and_most_is_left(long_stack, metrics, before, 20 * len(SYMBOLS))

@@ -96,9 +96,7 @@ async def test_data_sends_what_it_began(long_stack: LocalStack, tmp_path: Path) 
         await assert_exit_status_0(service)
 
 
-async def test_data_takes_leave_of_an_import_that_does_not_end(
-    long_stack: LocalStack, tmp_path: Path
-) -> None:
+async def test_data_ends_an_import_that_does_not_end(long_stack: LocalStack, tmp_path: Path) -> None:
     async with serving(long_stack, "data", tmp_path, grace_s=0.5) as (service, channel):
         call = MarketDataServiceStub(channel).ImportCandles()
         header = data_pb.ImportHeader(symbol="ENDLESSUSDT")
@@ -122,7 +120,9 @@ async def test_compute_finishes_what_it_began(long_stack: LocalStack, tmp_path: 
         await assert_exit_status_0(service)
 
 
-async def test_compute_takes_leave_of_what_takes_too_long(long_stack: LocalStack, tmp_path: Path) -> None:
+async def test_compute_ends_what_takes_longer_than_the_grace_time(
+    long_stack: LocalStack, tmp_path: Path
+) -> None:
     request = await chunks_request(long_stack, chunk_size=256, count=10)
     async with serving(long_stack, "compute", tmp_path, grace_s=0.5) as (service, channel):
         call = ComputeServiceStub(channel).ComputeSweep(request)
@@ -144,7 +144,9 @@ async def test_the_gateway_finishes_what_it_began(long_stack: LocalStack, tmp_pa
         await assert_exit_status_0(service)
 
 
-async def test_the_gateway_takes_leave_of_what_takes_too_long(long_stack: LocalStack, tmp_path: Path) -> None:
+async def test_the_gateway_ends_what_takes_longer_than_the_grace_time(
+    long_stack: LocalStack, tmp_path: Path
+) -> None:
     async with serving(long_stack, "gateway", tmp_path, grace_s=0.5) as (service, channel):
         call = BacktestServiceStub(channel).SweepBacktests(long_sweep())
         assert (await anext(aiter(call))).HasField("started")

@@ -179,7 +179,7 @@ async def whole(gateway: "BacktestServiceAsyncStub", candles: None) -> dict[str,
     return await results(gateway, slow_run())
 
 
-async def test_both_get_work(both: TwoComputes, client: "BacktestServiceAsyncStub") -> None:
+async def test_both_compute_services_get_work(both: TwoComputes, client: "BacktestServiceAsyncStub") -> None:
     for symbol in SYMBOLS:
         assert set(await results(client, run_of([symbol], Rsi()))) == {symbol}
     given = both.columns(0), both.columns(1)
@@ -188,7 +188,7 @@ async def test_both_get_work(both: TwoComputes, client: "BacktestServiceAsyncStu
     assert min(map(len, given)) >= len(SYMBOLS) / 3
 
 
-async def test_one_is_killed_in_a_run_and_the_other_goes_on(
+async def test_a_run_goes_on_when_one_of_two_compute_services_is_killed(
     both: TwoComputes, client: "BacktestServiceAsyncStub", whole: dict[str, bytes]
 ) -> None:
     before, breaks = both.processor_times(), breaks_in_log(both)
@@ -198,7 +198,7 @@ async def test_one_is_killed_in_a_run_and_the_other_goes_on(
     assert again == whole
 
 
-async def test_one_is_killed_in_a_sweep_and_the_other_goes_on(
+async def test_a_sweep_goes_on_when_one_of_two_compute_services_is_killed(
     both: TwoComputes, client: "BacktestServiceAsyncStub"
 ) -> None:
     whole = await swept(client, slow_sweep())
@@ -213,7 +213,7 @@ async def test_one_is_killed_in_a_sweep_and_the_other_goes_on(
     assert Swept(events).summary.progress == whole.summary.progress
 
 
-async def test_one_is_stopped_and_what_it_is_at_is_finished_there(
+async def test_a_compute_service_that_is_stopped_finishes_its_tasks(
     both: TwoComputes, client: "BacktestServiceAsyncStub", whole: dict[str, bytes]
 ) -> None:
     before, breaks = both.processor_times(), breaks_in_log(both)
@@ -230,7 +230,7 @@ async def test_one_is_stopped_and_what_it_is_at_is_finished_there(
     assert await asyncio.to_thread(stopped[0].process.wait, LIMIT_S) == 0
 
 
-async def test_both_are_killed_and_the_run_ends_and_one_is_back_and_the_next_run_works(
+async def test_a_run_ends_when_both_compute_services_are_killed_and_the_next_works_when_one_is_back(
     both: TwoComputes, client: "BacktestServiceAsyncStub"
 ) -> None:
     def kill_both() -> None:

@@ -89,7 +89,7 @@ def test_all_faults_are_named_at_once():
     ]
 
 
-def test_the_limit_of_the_depth():
+def test_rules_beyond_the_limit_of_the_depth_are_refused():
     # The comparison and the column are two.
     assert faults(nested(MAX_DEPTH - 2) > 0) == []
     ((field, reason),) = faults(nested(MAX_DEPTH - 1) > 0)
@@ -106,7 +106,7 @@ def balanced(leaves):
     return row[0]
 
 
-def test_the_limit_of_the_size():
+def test_rules_beyond_the_limit_of_the_size_are_refused():
     # 2 * 99 - 1 parts, the number and the comparison: 199.
     assert sum(1 for _ in walk(balanced(99) > 0)) == MAX_NODES - 1
     assert faults(balanced(99) > 0) == []
@@ -169,7 +169,7 @@ def test_rules_know_their_conditions():
     assert Rules(GOOD, GOOD).conditions() == (GOOD, GOOD)
 
 
-def test_what_rules_need():
+def test_rules_know_their_columns_and_warmup():
     entry = call("crosses_above", call("sma", call("highest", HIGH, 5), 3), call("shift", LOW, 2))
     strategy = CustomRules(entry, call("rsi", CLOSE, 4) > 50)
     assert strategy.columns == {"high", "low", "close"}

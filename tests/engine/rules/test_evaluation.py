@@ -37,7 +37,7 @@ def values(expression, candles=CLOSES):
 
 @settings(max_examples=400)
 @given(candles=histories(Interval.HOUR_1), condition=conditions(4))
-def test_random_conditions(candles, condition):
+def test_random_conditions_hold_where_the_references_do(candles, condition):
     expected = reference.truth(condition, columns_of(candles))
     found, opposite = Evaluation(candles), Evaluation(candles)
     is_true, is_false = found.condition(condition), opposite.condition(call("not", condition))
@@ -52,7 +52,7 @@ def test_random_conditions(candles, condition):
 
 @settings(max_examples=300)
 @given(candles=histories(Interval.HOUR_1), expression=series(3))
-def test_random_series(candles, expression):
+def test_random_series_have_the_references_values(candles, expression):
     expected = reference.series(expression, columns_of(candles))
     found = Evaluation(candles).series(expression)
     assert found.shape == candles.close.shape
@@ -95,7 +95,7 @@ KLEENE = [
 
 
 @pytest.mark.parametrize(("operator", "left", "right", "expected"), KLEENE)
-def test_kleene_s_tables(operator, left, right, expected):
+def test_conditions_of_the_undefined_follow_kleenes_tables(operator, left, right, expected):
     for sides in ((left, right), (right, left)):
         condition = call(operator, *(KNOWN[side] for side in sides))
         assert holds(condition) == [expected is True] * 5
@@ -143,7 +143,7 @@ def test_not_of_an_indicator_that_has_not_seen_enough_is_no_signal():
 # Crosses and shifts
 
 
-def test_crosses():
+def test_a_series_crosses_another_where_it_passes_it():
     # 1 2 3 2 1 against 2: above at 2 only, where it was on it before; below at 4 only.
     assert holds(call("crosses_above", CLOSE, 2)) == [False, False, True, False, False]
     assert holds(call("crosses_below", CLOSE, 2)) == [False, False, False, False, True]

@@ -71,7 +71,7 @@ A, B, C = (Call("greater", (Column(name), Number(1.0))) for name in ("open", "cl
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_as_few_parentheses_as_needed(expression, line):
+def test_texts_have_as_few_parentheses_as_needed(expression, line):
     assert text(expression) == line
 
 
