@@ -17,13 +17,14 @@ test: .venv/installed
 bench: .venv/installed .venv/peers
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.load
+	$(BIN)/python -m tests.bench.responsiveness
 	$(BIN)/python -m tests.bench.candles
 	$(BIN)/python -m tests.bench.engine
 
 lint: .venv/installed $(GOOGLEAPIS) breaking
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy services
+	$(BIN)/mypy services tests
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos

@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
+from tests.leaks import Resources
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 MARKET_DATA = Path(__file__).parents[2] / "shared" / "market-data"
 IMPORT_CASES = MARKET_DATA.with_name("import-cases")
@@ -44,6 +50,14 @@ def nothing_left_running() -> Iterator[None]:
     yield
     left = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
     assert left == []
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail a test that leaves a process, a thread or a port behind; what wider fixtures started stays."""
+    before = Resources.now()
+    yield
+    assert before.left_since() == []
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Their calls come every few seconds, or last for days, and nobody looks for them in traces.
 _NOT_TRACED = "grpc."
+# A client that gives up at its deadline says so a moment before the server's own timer does.
+_DEADLINE_SLACK_S = 0.25
 
 
 class WatchInterceptor(grpc.aio.ServerInterceptor):
@@ -75,7 +77,7 @@ def _final_code(context: "Context", error: BaseException | None) -> grpc.StatusC
         return told or grpc.StatusCode.OK
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         remaining_s = context.time_remaining()
-        is_late = remaining_s is not None and remaining_s <= 0
+        is_late = remaining_s is not None and remaining_s <= _DEADLINE_SLACK_S
         return grpc.StatusCode.DEADLINE_EXCEEDED if is_late else grpc.StatusCode.CANCELLED
     return grpc.StatusCode.UNKNOWN
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 from redis.asyncio import Redis
 from rich import box
@@ -30,6 +31,9 @@ from tests.bench.machine import machine_lines
 from tests.bench.runs import request, timed_run
 from tests.bench.stream_floor import bare_server, timed_stream
 from tests.bench.timing import Spread
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
 
 _ROUNDS, _CLIENTS, _SECONDS = 5, 32, 4.0
 _GETS = 200
@@ -83,7 +87,7 @@ async def _results_a_second(clients: list[Callable[[], Awaitable[object]]]) -> f
     return runs * CRYPTO_COUNT / (time.perf_counter() - began)
 
 
-async def _one_crypto(stub: BacktestServiceStub) -> float:
+async def _one_crypto(stub: "BacktestServiceAsyncStub") -> float:
     """Return the median time of getting one cached result, in seconds."""
     strategy = request(0, cached=True).strategy
     wanted = pb.RunBacktestsRequest(symbols=["SYN001USDT"], strategy=strategy)

@@ -109,7 +109,7 @@ def test_nothing_given_is_left_to_the_gateway():
     ],
     ids=str,
 )
-def test_options_of_an_execution(options, fields):
+def test_options_of_an_execution_become_its_fields(options, fields):
     assert MessageToDict(execution_message(ExecutionOptions(**options))) == fields
 
 
@@ -182,17 +182,17 @@ def test_options_of_an_execution(options, fields):
     ],
     ids=str,
 )
-def test_options_that_cannot_be_read(options, fault):
+def test_options_that_cannot_be_read_are_named(options, fault):
     assert fault_of(execution_message, ExecutionOptions(**options)) == fault
 
 
-def test_points_of_a_curve_out_of_range():
+def test_a_number_of_curve_points_out_of_range_is_named():
     options = StrategyOptions("rsi"), CandleOptions(), ExecutionOptions()
     assert run_request(*options, curve_points=500).curve_points == 500
     assert fault_of(run_request, *options, curve_points=2**31) == "--curve-points: 2147483648 is out of range"
 
 
-def test_rules_are_parsed():
+def test_rules_on_the_command_line_are_parsed():
     message = strategy_message("rules", [], "rsi(14) < 30", "close > 1")
     assert strategy_words(message) == "[bold]rules[/bold]\nentry: rsi(14) < 30\nexit: close > 1"
     assert not strategy_message("rules", [], "rsi(14) < 30").rules.HasField("exit")
@@ -219,11 +219,11 @@ def test_rules_are_parsed():
     ],
     ids=str,
 )
-def test_rules_that_cannot_be(arguments, fault):
+def test_rules_that_cannot_be_are_named(arguments, fault):
     assert fault_of(strategy_message, *arguments).startswith(fault)
 
 
-def test_a_strategy_in_words():
+def test_a_strategy_is_told_in_words():
     message = ParseDict({"maCross": {"fast": 5, "kind": 2}}, strategy_pb2.Strategy())
     assert strategy_words(message) == "[bold]ma_cross[/bold] fast 5, kind EMA"
 

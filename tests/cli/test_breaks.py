@@ -30,7 +30,7 @@ def _rows(out: str, symbol: str) -> list[str]:
     return [" ".join(line.split()[1:]) for line in out.splitlines() if line.split()[:1] == [symbol]]
 
 
-async def test_they_are_listed_and_corrected(cli: Cli, tmp_path: Path) -> None:
+async def test_breaks_are_listed_and_corrected(cli: Cli, tmp_path: Path) -> None:
     await _imported(cli, tmp_path, "CLIBREAKUSDT")
     found = "2024-01-02 01:00 2024-01-02 02:00 2 2,000 1,000 detected"
     finished = await cli("data", "breaks")
@@ -89,7 +89,7 @@ async def test_they_are_listed_and_corrected(cli: Cli, tmp_path: Path) -> None:
         ),
     ],
 )
-async def test_where_one_of_several_is_wrong_nothing_is_changed(
+async def test_several_changes_of_which_one_is_wrong_change_nothing(
     cli: Cli, tmp_path: Path, said: tuple[str, ...], reason: str
 ) -> None:
     if not _rows((await cli("data", "breaks")).out, "CLIBOTHUSDT"):

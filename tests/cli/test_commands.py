@@ -177,7 +177,7 @@ async def test_a_wrong_port_ends_in_one_line(cli: Cli, stack: LocalStack) -> Non
     assert finished.err.startswith("backcast: BACKCAST_GATEWAY_PORT: ")
 
 
-async def test_lists(cli: Cli, imported: list[str]) -> None:
+async def test_strategies_and_cryptos_are_listed(cli: Cli, imported: list[str]) -> None:
     cryptos = await cli("cryptos")
     assert "CLIAUSDT" in cryptos.out
     assert "2024-01-01 00:00" in cryptos.out

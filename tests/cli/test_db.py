@@ -51,7 +51,7 @@ async def market(postgres):
     return folder
 
 
-async def test_stats_then_retention(market):
+async def test_stats_and_retention_work_on_the_embedded_database(market):
     # Without a URL it is the embedded server of the data folder.
     here = {"BACKCAST_DATA_DIR": str(market)}
     shown = await backcast_db("stats", **here)
@@ -94,7 +94,7 @@ async def test_stats_then_retention(market):
         (["retention"], {"BACKCAST_RETENTION_DAYS": "-1"}, "BACKCAST_RETENTION_DAYS: "),
     ],
 )
-async def test_one_clear_line(market, arguments, environment, message):
+async def test_an_error_of_db_is_one_clear_line(market, arguments, environment, message):
     finished = await backcast_db(*arguments, **{"BACKCAST_DATA_DIR": str(market), **environment})
     assert finished.status == 1
     assert finished.out == ""
@@ -102,7 +102,7 @@ async def test_one_clear_line(market, arguments, environment, message):
     assert finished.err.count("\n") == 1
 
 
-async def test_no_database(tmp_path):
+async def test_db_without_a_database_ends_in_one_line(tmp_path):
     finished = await backcast_db("stats", BACKCAST_DATA_DIR=str(tmp_path))
     assert finished.status == 1
     assert finished.err == (

@@ -15,6 +15,7 @@ from tests.cli.conftest import BACKCAST
 from tests.cli.test_db import backcast_db
 from tests.data.conftest import bits, execute, history_of
 from tests.data.transfer.source_tables import make_source, rows_of
+from tests.waiting import LIMIT_S
 
 HOURS = 5000
 SYMBOLS = {number: f"MOVE{number:02}USDT" for number in range(8)}
@@ -59,7 +60,7 @@ async def assert_moved(url: str) -> None:
             assert bits((await history_of(database, symbol)).candles) == bits(candles)
 
 
-async def test_migrate_from(source, url):
+async def test_migrate_from_moves_everything_once(source, url):
     moved = await backcast_db("migrate-from", source, BACKCAST_DATABASE_URL=url)
     assert (moved.status, moved.err) == (0, "")
     assert moved.out.splitlines() == [
@@ -92,7 +93,7 @@ async def test_migrate_from_is_broken_off_and_run_again(source, url, number):
     for _ in range(3):
         await process.stdout.readline()
     process.send_signal(number)
-    _, err = await asyncio.wait_for(process.communicate(), 60)
+    _, err = await asyncio.wait_for(process.communicate(), LIMIT_S)
     if number == signal.SIGINT:
         assert process.returncode == 130
         assert err.decode() == ("backcast: interrupted: what is moved stays, and to run it again goes on\n")
@@ -118,7 +119,7 @@ async def test_a_wrong_option_is_one_clear_line(source, url, arguments, message)
     assert finished.err.count("\n") == 1
 
 
-async def test_dump_and_restore(source, url, postgres, tmp_path):
+async def test_a_restore_of_a_dump_brings_everything_once(source, url, postgres, tmp_path):
     await backcast_db("migrate-from", source, BACKCAST_DATABASE_URL=url)
     folder = str(tmp_path / "dump")
     dumped = await backcast_db("dump", folder, BACKCAST_DATABASE_URL=url)
@@ -155,7 +156,7 @@ async def test_a_dump_that_is_broken_off_is_told_and_cannot_be_restored(source, 
     await backcast_db("migrate-from", source, BACKCAST_DATABASE_URL=url)
     folder = tmp_path / "dump"
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(LIMIT_S),
         Database.connect(url, 1) as database,
         database.connection() as connection,
         connection.transaction(),

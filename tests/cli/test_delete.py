@@ -16,7 +16,7 @@ async def _imported(cli: Cli, folder: Path, *symbols: str) -> None:
     assert (await cli("import", folder)).status == 0
 
 
-async def test_told_to_it_deletes(cli: Cli, tmp_path: Path) -> None:
+async def test_delete_with_yes_asks_nobody(cli: Cli, tmp_path: Path) -> None:
     await _imported(cli, tmp_path, "CLIGONEUSDT", "CLIGONETOOUSDT", "CLISTAYSUSDT")
     finished = await cli("data", "delete", "cligone/usdt", "CLIGONETOOUSDT", "--yes")
     assert finished.status == 0

@@ -20,7 +20,7 @@ def failed(details: str, code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) ->
 
 
 @pytest.mark.parametrize("details", ["Cancelling all calls", "Socket closed", "failed to connect to all", ""])
-def test_a_service_that_is_not_there(details: str) -> None:
+def test_a_service_that_is_not_there_is_named(details: str) -> None:
     assert read(failed(details)) == (
         "the gateway service does not answer at 127.0.0.1:50051: is it running there (`backcast up`)?"
     )
@@ -45,7 +45,7 @@ def test_what_a_service_says_of_another_is_its_own() -> None:
     assert read(AioRpcError(grpc.StatusCode.UNAVAILABLE, Metadata(), trailing, reason)) == reason
 
 
-def test_an_address_that_is_none() -> None:
+def test_a_malformed_address_is_named() -> None:
     for nonsense in ("nonsense", "::1:50051", "host:", "host:port"):
         assert read(failed("connection refused"), nonsense) == (
             f"BACKCAST_GATEWAY_ADDRESS: {nonsense!r} is not host:port, or [IPv6]:port"

@@ -20,6 +20,7 @@ import pytest
 from services.local.stack import LocalStack, StackSettings
 from tests.candle_making import START_S
 from tests.cli.conftest import BACKCAST, Cli, write_csv
+from tests.waiting import LIMIT_S
 
 
 async def test_importing_again_changes_nothing(cli: Cli, tmp_path: Path) -> None:
@@ -239,7 +240,7 @@ async def test_ctrl_c_ends_an_import_at_once(cli: Cli, tmp_path: Path) -> None:
         connection, _ = await asyncio.to_thread(silent.accept)
         with connection:
             process.send_signal(signal.SIGINT)
-            out, errors = await asyncio.wait_for(process.communicate(), 20)
+            out, errors = await asyncio.wait_for(process.communicate(), LIMIT_S)
     assert (process.returncode, out, errors) == (130, b"", b"")
 
 

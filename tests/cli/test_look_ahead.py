@@ -163,7 +163,7 @@ def test_who_sells_before_a_break_knew_of_it():
     assert (found.what, found.time_s) == ("exit_reason of a trade", BREAK.before_s)
 
 
-def test_daily_candles_with_ends_within_a_day():
+def test_daily_candles_that_end_within_a_day_are_compared():
     days, _ = aggregate(RELISTED, Interval.DAY_1)
     history = History(days, (BREAK,))
     results = {

@@ -41,7 +41,7 @@ SWEEP = pb.SweepBacktestsRequest(
         ("cache_mode", "cache_mode"),
     ],
 )
-def test_fields_are_options(field: str, option: str) -> None:
+def test_fields_in_errors_are_written_as_options(field: str, option: str) -> None:
     assert option_of(field, SWEEP) == option
 
 
@@ -75,7 +75,7 @@ def test_reasons_name_options_too() -> None:
 
 
 @pytest.mark.parametrize("stop", ["stop_loss", "trailing_stop"])
-def test_percents_without_their_sign(stop: str) -> None:
+def test_a_percentage_without_its_sign_is_named(stop: str) -> None:
     for fraction, hint in ((5, ": 5 percent are 5% or 0.05"), (-1, "")):
         request = ParseDict({"execution": {stop: {"fraction": fraction}}}, pb.RunBacktestsRequest())
         (violation,) = execution_from(request.execution).violations()

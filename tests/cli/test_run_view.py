@@ -48,11 +48,11 @@ def test_failures_of_one_reason_are_one_line() -> None:
         (2, "history", "2 histories"),
     ],
 )
-def test_one_is_not_many(count: int, noun: str, words: str) -> None:
+def test_one_crypto_is_written_in_the_singular(count: int, noun: str, words: str) -> None:
     assert counted(count, noun) == words
 
 
-def test_progress_has_thousands() -> None:
+def test_progress_groups_digits_by_thousands() -> None:
     progress = Progress(CountColumn())
     progress.add_task("", total=None)
     progress.add_task("", total=4000, completed=1200)

@@ -24,7 +24,7 @@ async def test_a_run_with_a_name_is_listed_and_watched(cli: Cli, imported: list[
     assert "2 cryptos" in table.out
 
 
-async def test_cancelled_it_says_what_was_done(cli: Cli, imported: list[str]) -> None:
+async def test_a_cancelled_run_says_what_was_done(cli: Cli, imported: list[str]) -> None:
     await cli("run", "rsi", *LIMITED, "--run-id", "over", "--format", "jsonl")
     finished = await cli("cancel", "over")
     assert finished.out == "over had completed already: there is nothing to cancel\n"

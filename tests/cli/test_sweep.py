@@ -98,7 +98,9 @@ def test_a_split_is_a_fraction(split: str) -> None:
         (["period=5..7", "period=8..9"], None, "--param period: is given twice"),
     ],
 )
-def test_sweeps_that_cannot_be_asked_for(parameters: list[str], split: str | None, fault: str) -> None:
+def test_a_sweep_that_cannot_be_names_its_option(
+    parameters: list[str], split: str | None, fault: str
+) -> None:
     with pytest.raises(InvalidInput) as caught:
         request_of(*parameters, split=split)
     assert str(caught.value) == fault

@@ -43,7 +43,7 @@ FOLDS = [
 @pytest.mark.parametrize("width", [80, 100, 120, 160])
 @pytest.mark.parametrize("names", [NAMES[:1], NAMES[:2], NAMES])
 @pytest.mark.parametrize("cut", [False, True])
-def test_nothing_is_cut(width: int, names: list[str], cut: bool) -> None:
+def test_no_cell_of_a_wide_table_is_cut(width: int, names: list[str], cut: bool) -> None:
     tables = SweepTables(names, "sharpe_ratio", cut=cut)
     for table, first in (
         (tables.best(width, TRIALS), ["1", "SYN001USDT"]),
@@ -61,7 +61,7 @@ def test_nothing_is_cut(width: int, names: list[str], cut: bool) -> None:
         assert ("-43.21" in row) is cut
 
 
-def test_where_there_is_room_everything_is_there() -> None:
+def test_a_wide_table_has_every_column() -> None:
     tables = SweepTables(NAMES, "sharpe_ratio", cut=True)
     _, headings, _, row, none = printed(tables.folds(160, FOLDS), 160)
     assert headings.split("  ")[0].strip() == "fold"

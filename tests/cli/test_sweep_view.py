@@ -208,7 +208,7 @@ def test_a_split_is_told_as_it_is(split: float, words: str) -> None:
     assert f", the first {words} to rank by" in started_words(sweep_started(planned(split=split), "one"))
 
 
-def test_one_is_not_many() -> None:
+def test_one_combination_is_written_in_the_singular() -> None:
     assert "\n1 combination × 1 crypto, 1h" in started_words(
         sweep_started(planned(cryptos=1, periods=1, oversold=(20.0,)), "one")
     )

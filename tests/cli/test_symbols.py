@@ -54,7 +54,7 @@ async def run(cli: Cli, *symbols: str) -> tuple[dict[str, dict[str, object]], in
 
 
 @pytest.mark.usefixtures("market")
-async def test_each_is_listed_with_its_kind(cli: Cli) -> None:
+async def test_each_symbol_is_listed_with_its_kind(cli: Cli) -> None:
     lines = (await cli("cryptos")).out.splitlines()
     for symbol, kind, _ in MARKET.values():
         (line,) = (line for line in lines if line.split()[:1] == [symbol])
@@ -62,7 +62,7 @@ async def test_each_is_listed_with_its_kind(cli: Cli) -> None:
 
 
 @pytest.mark.usefixtures("market")
-async def test_each_is_run_under_every_spelling_and_then_cached(cli: Cli, short_folder: Path) -> None:
+async def test_each_symbol_is_run_under_every_spelling_and_then_cached(cli: Cli, short_folder: Path) -> None:
     first, from_cache = await run(cli, *SYMBOLS)
     assert (sorted(first), from_cache) == (SYMBOLS, 0)
     columns = {unquote(path.name.split("-")[0]) for path in (short_folder / "stack" / "columns").iterdir()}
@@ -79,7 +79,7 @@ async def test_each_is_run_under_every_spelling_and_then_cached(cli: Cli, short_
 
 
 @pytest.mark.usefixtures("market")
-async def test_each_can_be_checked(cli: Cli) -> None:
+async def test_each_symbol_can_be_checked(cli: Cli) -> None:
     finished = await cli("data", "check", "s9way/usdt:usdt", "币安人生/USDT", "--format", "jsonl")
     checks = list(map(json.loads, finished.out.splitlines()))
     assert [check["symbol"] for check in checks] == ["S9WAYUSDT.P", "币安人生USDT"]
@@ -105,7 +105,7 @@ async def test_folders_of_samples_are_imported_for_what_they_are(cli: Cli, impor
     assert len(refused) == 12
 
 
-async def test_a_move_and_a_dump_keep_them(postgres, tmp_path: Path) -> None:
+async def test_a_move_and_a_dump_keep_symbols(postgres, tmp_path: Path) -> None:
     names = dict(
         enumerate(("BTC/USDT", "BTC/USDT:USDT", "BTC-USDT-240329", "币安人生/USDT", "BTC-27JUN25-1-C"))
     )

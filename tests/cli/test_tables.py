@@ -41,7 +41,7 @@ OPEN_SHORT = ParseDict(
 )
 
 
-def test_trades_where_there_is_room():
+def test_a_wide_table_of_trades_has_every_column():
     title, headings, _, long, short = printed(trades_table(130, "X", [LONG, OPEN_SHORT], 5), 130)
     assert title == "trades of X (the last 2 of 5)"
     assert headings.split() == [
@@ -59,7 +59,7 @@ def test_trades_where_there_is_room():
 
 
 @pytest.mark.parametrize(("width", "last"), [(80, "return"), (110, "candles")])
-def test_trades_where_there_is_less_room(width, last):
+def test_a_narrow_table_of_trades_leaves_columns_out(width, last):
     title, headings, _, *rows = printed(trades_table(width, "X", [LONG, OPEN_SHORT], 2), width)
     assert title == "trades of X"
     assert headings.split()[-1] == last

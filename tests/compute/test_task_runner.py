@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import aclosing
 from pathlib import Path
+from typing import cast
 
 import pytest
 import structlog
@@ -84,7 +85,8 @@ async def test_a_crypto_can_have_any_number_of_tasks(pool: WorkerPool, supply: S
         10,
         lambda data: [Task(candle_count, times) for times in range(int(data.fingerprint) * 20)],
     )
-    assert {symbol: sorted(outcome.result for outcome in mine) for symbol, mine in outcomes.items()} == {
+    results = {symbol: sorted(cast("int", each.result) for each in mine) for symbol, mine in outcomes.items()}
+    assert results == {
         f"C{number}USDT": [(1000 + number) * times for times in range(number * 20)] for number in range(1, 10)
     }
 

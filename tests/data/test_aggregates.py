@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -29,7 +30,7 @@ _numbers = count()
 
 def aggregated(candles: Candles, interval: Interval) -> list[tuple[object, ...]]:
     """What readers get of these hours: candles whose time has passed when the hours end."""
-    longer: dict[int, list] = {}
+    longer: dict[int, list[Any]] = {}
     for time_s, open_, high, low, close, volume in rows(candles):
         opening = interval.opening(time_s)
         if opening not in longer:
@@ -79,11 +80,11 @@ def _gappy(draw: st.DrawFn) -> Candles:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(candles=_gappy())
 @example(candles=random_candles(3, 24 * 40, START_S))
 @example(candles=random_candles(4, 24 * 9, -4 * DAY_S))
-async def test_of_any_candles_with_any_gaps(module_database, candles):
+async def test_aggregates_are_right_of_any_candles_with_any_gaps(module_database, candles):
     for interval, longer in (await _stored(module_database, candles)).items():
         assert rows(longer) == aggregated(candles, interval)
 

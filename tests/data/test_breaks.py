@@ -66,9 +66,9 @@ async def places(breaks: BreakStore, symbol: str = "AUSDT") -> list[tuple[int, i
 _pieces = st.tuples(st.integers(0, 400), st.integers(1, 60), st.sampled_from([1.0, 1.0, 3.0, 100.0, 5000.0]))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(pieces=st.lists(_pieces, min_size=1, max_size=8), data=st.data())
-async def test_whatever_is_imported_they_are_those_of_all_candles(module_database, pieces, data):
+async def test_stored_breaks_are_those_of_all_candles_whatever_is_imported(module_database, pieces, data):
     store, cryptos = CandleStore(module_database), CryptoStore(module_database)
     breaks, symbol = BreakStore(module_database, cryptos), f"B{next(_numbers)}USDT"
     truth: dict[int, float] = {}

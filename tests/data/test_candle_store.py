@@ -54,7 +54,7 @@ async def test_cryptos_do_not_touch_each_other(store, cryptos, database):
     assert [crypto.synthetic for crypto in (await listed(cryptos)).values()] == [False, True]
 
 
-async def test_the_same_again_changes_nothing(store, cryptos, database):
+async def test_a_second_import_of_the_same_changes_nothing(store, cryptos, database):
     await store.write("AUSDT", False, blocks_of(CANDLES))
     before = await listed(cryptos)
     assert await store.write("AUSDT", False, blocks_of(CANDLES)) == ImportCounts(0, 0, COUNT)
@@ -113,7 +113,7 @@ async def test_the_list_keeps_up_with_candles_before_after_and_amid(store, crypt
 
 
 @pytest.mark.parametrize("start_s", [0, 946_684_800 - HOUR_S, NOW_S - 2 * HOUR_S])
-async def test_of_any_time_that_the_rules_allow(store, cryptos, database, start_s):
+async def test_candles_of_any_time_that_the_rules_allow_are_stored(store, cryptos, database, start_s):
     candles = random_candles(1, 2, start_s)
     blocks = checked_blocks(blocks_of(candles), Interval.HOUR_1, NOW_S)
     assert await store.write("AUSDT", False, blocks) == ImportCounts(2, 0, 0)
@@ -133,7 +133,7 @@ async def test_of_any_time_that_the_rules_allow(store, cryptos, database, start_
         (MAX_S, "not closed yet"),
     ],
 )
-async def test_other_times_are_refused(store, cryptos, time_s, reason):
+async def test_candles_of_other_times_are_refused(store, cryptos, time_s, reason):
     """Microseconds in the place of seconds would wrap around, and be stored as some other time."""
     assert time_s % HOUR_S == 0
     with pytest.raises(InvalidInput, match=reason):
@@ -179,7 +179,7 @@ async def _sender_gone() -> AsyncIterator[Candles]:
         (lambda: blocks_of(CANDLES[:300], CANDLES[299:]), Exception),
     ],
 )
-async def test_of_a_bad_import_nothing_is_left(store, cryptos, database, blocks, error):
+async def test_a_bad_import_leaves_nothing(store, cryptos, database, blocks, error):
     with pytest.raises(error):
         await store.write("AUSDT", False, blocks())
     assert await _cryptos_with_or_without_candles(database) == 0
@@ -229,7 +229,7 @@ async def test_imports_of_one_crypto_at_a_time_are_like_one_after_the_other(stor
     assert middle in [rows(version[200:300]) for version in versions]
 
 
-async def test_imports_of_different_cryptos_at_a_time(store, cryptos, database):
+async def test_imports_of_different_cryptos_run_at_the_same_time(store, cryptos, database):
     versions = {f"C{seed}USDT": random_candles(seed, COUNT) for seed in range(8)}
     await asyncio.gather(
         *(store.write(symbol, False, blocks_of(candles)) for symbol, candles in versions.items())

@@ -38,7 +38,7 @@ async def _holds(database, hourly: Candles) -> None:
 
 
 @timescale_only
-async def test_late_and_corrected_candles_in_compressed_chunks(database, store):
+async def test_compressed_chunks_take_late_and_corrected_candles(database, store):
     late = np.zeros(HOURS, np.bool_)
     late[5000:5100] = late[-48:] = True
     await store.write_candles("AUSDT", False, CANDLES.at(~late))
@@ -112,7 +112,7 @@ async def test_policies_follow_the_setting(database):
 
 
 @pytest.mark.parametrize("server", ["postgres"], indirect=True)
-async def test_plain_postgresql_refuses(database):
+async def test_plain_postgresql_refuses_to_compress(database):
     with pytest.raises(Refused, match="only TimescaleDB compresses"):
         await _compressed(database)
     await ensure_policies(database, 7)

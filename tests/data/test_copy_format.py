@@ -1,5 +1,7 @@
 """What is written in PostgreSQL's binary format is what is read, to the bit."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -22,7 +24,9 @@ _rows = st.lists(st.tuples(_times, *[_ticks] * 5), min_size=1, max_size=20, uniq
 )
 
 
-async def _there_and_back(database: Database, crypto_id: int, columns: list[np.ndarray]) -> tuple[list, list]:
+async def _there_and_back(
+    database: Database, crypto_id: int, columns: list[np.ndarray]
+) -> tuple[list[Any], list[Any]]:
     copied = bytearray()
 
     async def collect(chunk: bytes) -> None:
@@ -46,7 +50,7 @@ async def _there_and_back(database: Database, crypto_id: int, columns: list[np.n
     return [times, *ticks], [tuple(row) for row in ids]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(crypto_id=st.integers(1, 2**31 - 1), rows=_rows)
 @example(crypto_id=1, rows=[(EARLIEST_S, 0, -1, 2**63 - 1, -(2**63), 2**53)])
 async def test_ticks_go_there_and_back(module_database, crypto_id, rows):
@@ -57,7 +61,7 @@ async def test_ticks_go_there_and_back(module_database, crypto_id, rows):
 
 
 @pytest.mark.parametrize("count", [0, 1, 20_001])
-async def test_of_any_number(module_database, count):
+async def test_numbers_of_any_size_go_there_and_back(module_database, count):
     columns = [3600 * np.arange(count, dtype=np.int64), *(np.arange(count) + part for part in range(5))]
     back, _ = await _there_and_back(module_database, 7, columns)
     assert [column.tolist() for column in back] == [column.tolist() for column in columns]

@@ -30,7 +30,7 @@ async def _unavailable(url: str) -> str:
     return str(caught.value)
 
 
-async def test_nobody_listens_at_the_port():
+async def test_a_port_where_nobody_listens_is_told():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -38,22 +38,22 @@ async def test_nobody_listens_at_the_port():
         assert await _unavailable(url) == "the database does not answer"
 
 
-async def test_there_is_no_such_socket(short_folder):
+async def test_a_socket_that_is_not_there_is_told(short_folder):
     url = f"postgresql://someone@/backcast?host={quote(str(short_folder / 'nowhere'))}"
     assert await _unavailable(url) == "the database does not answer"
 
 
-async def test_there_is_no_such_database(server):
+async def test_an_unknown_database_is_told(server):
     told = await _unavailable(url_of(server, "nowhere"))
     assert told == 'the database refuses the connection: database "nowhere" does not exist'
 
 
-async def test_there_is_no_such_account(server):
+async def test_an_unknown_account_is_told(server):
     told = await _unavailable(url_of(server, "postgres", "nobody"))
     assert told == 'the database refuses the connection: role "nobody" does not exist'
 
 
-async def test_there_is_no_connection_left(server):
+async def test_a_database_without_a_free_connection_is_told(server):
     await execute(server.url, "CREATE ROLE crowd LOGIN CONNECTION LIMIT 0")
     try:
         told = await _unavailable(url_of(server, "postgres", "crowd"))
@@ -84,7 +84,7 @@ async def test_a_wrong_url_is_named_but_not_told(url):
     assert caught.value.__suppress_context__
 
 
-async def test_a_parameter_that_the_server_does_not_know(server):
+async def test_an_unknown_parameter_is_told(server):
     with pytest.raises(InvalidInput) as caught:
         await _connect(f"{server.url}&channel_binding=require")
     assert str(caught.value) == (
@@ -93,7 +93,7 @@ async def test_a_parameter_that_the_server_does_not_know(server):
     )
 
 
-async def test_a_statement_takes_too_long(database):
+async def test_a_statement_that_takes_too_long_is_told(database):
     with pytest.raises(Unavailable, match="the database took too long"):
         async with database.connection() as connection, connection.transaction():
             await connection.execute("SET LOCAL statement_timeout = '10ms'")
@@ -124,7 +124,7 @@ def _children(server: Server) -> list[int]:
 
 
 @pytest.mark.parametrize("stop", [_stop_in_order, _stop_at_once, _kill])
-async def test_the_server_goes_and_comes_back(server, database, stop):
+async def test_a_server_that_comes_back_is_used_again(server, database, stop):
     store, cryptos = CandleStore(database), CryptoStore(database)
     await store.write("AUSDT", False, blocks_of(CANDLES))
     before = await listed(cryptos)

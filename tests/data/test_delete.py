@@ -11,7 +11,7 @@ from services.data.maintenance.task import has_timescale
 from services.data.store.break_edits import BreakStore
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
-from services.data.store.reader import Histories, HistoryQuery
+from services.data.store.reader import Histories, History, HistoryQuery
 from services.data.store.tables import CANDLE_TABLES
 from services.data.store.writer import CandleStore, ImportCounts
 from services.domain.breaks import BreakState
@@ -42,7 +42,7 @@ async def left(database: Database) -> dict[str, int]:
 NOTHING = dict.fromkeys(TABLES, 0)
 
 
-async def test_everything_of_it_goes_and_nothing_else(store, cryptos, database):
+async def test_everything_of_a_deleted_crypto_goes_and_nothing_else(store, cryptos, database):
     candles = flat(stretch(0, 100, 5.0) | stretch(100, 900, 5000.0))
     for symbol in ("AUSDT", "BUSDT"):
         await store.write_candles(symbol, False, candles)
@@ -74,7 +74,7 @@ async def test_compressed_candles_go_too(store, database):
     assert bits((await history_of(database, "BUSDT")).candles) == bits(CANDLES)
 
 
-async def test_one_whose_hours_retention_dropped_can_be_deleted(store, cryptos, database):
+async def test_a_crypto_whose_hours_retention_dropped_can_be_deleted(store, cryptos, database):
     await store.write_candles("OLDUSDT", False, OLD_CANDLES[:100])
     await apply_retention(database, DAYS, NOW_S)
     assert await listed(cryptos) == {}
@@ -83,7 +83,7 @@ async def test_one_whose_hours_retention_dropped_can_be_deleted(store, cryptos, 
     assert await left(database) == NOTHING
 
 
-async def test_imported_again_it_is_another_crypto(store, cryptos, database):
+async def test_a_crypto_that_is_imported_again_is_another_one(store, cryptos, database):
     await store.write_candles("AUSDT", False, CANDLES)
     before = (await listed(cryptos))["AUSDT"].fingerprint
     await store.delete("AUSDT")
@@ -96,7 +96,7 @@ async def test_imported_again_it_is_another_crypto(store, cryptos, database):
     assert len(history.open_time_s) == len(CANDLES)
 
 
-async def test_imports_and_breaks_and_retention_at_the_same_time(store, cryptos, database):
+async def test_deletion_goes_along_with_imports_breaks_and_retention(store, cryptos, database):
     """Each import comes before, or makes a new crypto: it never adds to one that is half gone."""
     # A store of its own each, as services on different machines have.
     stores = [CandleStore(database) for _ in range(3)]
@@ -164,13 +164,13 @@ async def _waiting(database: Database, count: int) -> None:
             await asyncio.sleep(0)
 
 
-async def test_a_reader_of_many_is_told_that_it_has_none(store, cryptos, database):
+async def test_a_reader_of_many_gets_no_candle_of_a_deleted_crypto(store, cryptos, database):
     """The others come whole; a run of them all does not end for the one."""
     symbols = [f"C{number}USDT" for number in range(10)]
     for symbol in symbols:
         await store.write_candles(symbol, False, CANDLES)
     histories = Histories(database, cryptos)
-    read = []
+    read: list[History] = []
     async with aclosing(histories.read(symbols, HistoryQuery(Interval.HOUR_1), [""] * 10)) as reading:
         async for history in reading:
             if not read:

@@ -98,7 +98,7 @@ async def test_a_search_that_was_broken_off_is_gone_on_with(old_url):
         assert [before[symbol] == after[symbol] for symbol in after] == [True, False, False]
 
 
-async def test_one_that_cannot_be_finished_leaves_its_crypto_for_the_next_time(old_url):
+async def test_a_search_that_cannot_be_finished_leaves_its_crypto_for_the_next_time(old_url):
     await execute(
         old_url,
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "

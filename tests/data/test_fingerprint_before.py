@@ -67,7 +67,7 @@ async def test_a_correction_changes_the_parts_that_hold_it(store, cryptos):
     assert await fingerprint_before(cryptos, "AUSDT", at_s + HOUR_S) not in (first, second)
 
 
-async def test_without_a_time_there_is_none(store, cryptos):
+async def test_a_request_without_a_time_has_no_fingerprint_of_a_part(store, cryptos):
     await store.write_candles("AUSDT", False, CANDLES)
     (crypto,) = await cryptos.page(["AUSDT"], "", 1)
     assert crypto.fingerprint_before is None
@@ -81,9 +81,9 @@ changes = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(changes=changes)
-async def test_it_changes_exactly_when_the_part_does(module_database, changes):
+async def test_the_fingerprint_of_a_part_changes_exactly_when_the_part_does(module_database, changes):
     symbol = f"ANY{next(_numbers)}USDT"
     store, cryptos = CandleStore(module_database), CryptoStore(module_database)
     parts: dict[int, tuple[str, list[bytes]]] = {}

@@ -39,7 +39,9 @@ async def _read(
 
 @pytest.mark.parametrize("interval", Interval)
 @pytest.mark.parametrize("columns", [("close",), ("open", "volume"), VALUE_COLUMNS, ()])
-async def test_only_the_columns_and_the_window_asked_for(store, histories, database, interval, columns):
+async def test_a_reader_gets_only_the_columns_and_the_window_asked_for(
+    store, histories, database, interval, columns
+):
     await store.write("AUSDT", False, blocks_of(CANDLES))
     everything = (await history_of(database, "AUSDT", interval)).candles
     start_s, end_s = START_S + 8 * 86_400, START_S + 23 * 86_400
@@ -98,7 +100,7 @@ async def test_wrong_symbols_are_named(store, histories, symbols, told):
         await _read(histories, symbols, HistoryQuery(Interval.HOUR_1), [""] * len(symbols))
 
 
-async def test_who_has_it_all_gets_nothing(store, histories, database):
+async def test_a_reader_that_has_all_candles_gets_none(store, histories, database):
     await store.write("AUSDT", False, blocks_of(CANDLES))
     known = (await history_of(database, "AUSDT")).fingerprint
     (history,) = await _read(histories, ["AUSDT"], HistoryQuery(Interval.HOUR_1), [known])
@@ -109,7 +111,7 @@ async def test_who_has_it_all_gets_nothing(store, histories, database):
 
 
 @pytest.mark.parametrize("known", ["", "nonsense", "00000000-0000-0000-0000-000000000000"])
-async def test_who_has_nothing_that_is_known_gets_all(store, histories, known):
+async def test_a_reader_of_unknown_data_gets_all_candles(store, histories, known):
     await store.write("AUSDT", False, blocks_of(CANDLES))
     (history,) = await _read(histories, ["AUSDT"], HistoryQuery(Interval.HOUR_1), [known])
     assert history.unchanged_before_s is None
@@ -124,7 +126,7 @@ async def test_the_fingerprint_of_another_crypto_is_none_of_this_one(store, hist
     assert history.unchanged_before_s is None
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     pieces=st.lists(st.tuples(st.integers(0, 600), st.integers(1, 200)), min_size=2, max_size=6),
     data=st.data(),

@@ -20,6 +20,7 @@ from services.domain.interval import Interval
 from services.local.ports import HOST, choose_ports
 from services.local.stack import serve_command
 from services.rpc.channel import open_channel
+from tests.waiting import LIMIT_S
 
 from .conftest import Server, bits, history_of, listed, rows
 from .importer import SYMBOLS, candles_of
@@ -36,7 +37,7 @@ async def _data_service(url: str) -> AsyncIterator[tuple[subprocess.Popen[bytes]
     service = subprocess.Popen(serve_command("data"), env=environment, cwd=PROJECT, stderr=subprocess.DEVNULL)
     try:
         async with open_channel(f"{HOST}:{port}") as channel:
-            await asyncio.wait_for(channel.channel_ready(), 60)
+            await asyncio.wait_for(channel.channel_ready(), LIMIT_S)
         yield service, f"{HOST}:{port}"
     finally:
         service.kill()
@@ -76,7 +77,7 @@ async def test_what_was_reported_is_there_and_nothing_else_is_broken(
             service.kill()
         else:
             await _kill_backends(server)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(LIMIT_S):
             reported += (await importer.stdout.read()).decode().split()
             await importer.wait()
 
@@ -107,7 +108,7 @@ async def _assert_whole(database: Database, symbol: str) -> None:
 
 async def _until_it_answers(url: str) -> None:
     """Wait until the database has recovered; it refuses connections until then."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_S):
         while True:
             try:
                 connection = await asyncpg.connect(url)

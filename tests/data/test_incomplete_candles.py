@@ -58,7 +58,7 @@ async def test_a_reader_gets_the_candle_that_became_over(
 
 
 @pytest.mark.parametrize("interval", LONGER)
-async def test_it_is_not_served_an_hour_before_its_end(store, database, interval):
+async def test_a_candle_is_not_served_an_hour_before_its_end(store, database, interval):
     hours = interval.seconds // HOUR_S
     await store.write_candles("AUSDT", False, _hours(0, hours - 1))
     for start_s, end_s in ((START_S, LATEST_S), (START_S, START_S + 1)):

@@ -44,11 +44,11 @@ def _imports(draw: st.DrawFn) -> list[tuple[Candles, ConflictRule]]:
     return imports
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(imports=_imports())
-async def test_any_imports_in_any_order(module_database, imports):
+async def test_imports_in_any_order_store_the_last_values(module_database, imports):
     store, symbol = CandleStore(module_database), f"L{next(_numbers)}USDT"
-    truth: dict[int, tuple[float, ...]] = {}
+    truth: dict[int, tuple[int, float, float, float, float, float]] = {}
     for candles, rule in imports:
         counts = await store.write(symbol, False, blocks_of(candles), rule)
         expected = {"inserted": 0, "corrected": 0, "unchanged": 0, "kept": 0}
@@ -66,8 +66,8 @@ async def test_any_imports_in_any_order(module_database, imports):
 
         hourly = candles_of(sorted(truth.values()))
         for interval in Interval:
-            stored = await history_of(module_database, symbol, interval)
-            assert rows(stored.candles) == aggregated(hourly, interval)
+            history = await history_of(module_database, symbol, interval)
+            assert rows(history.candles) == aggregated(hourly, interval)
 
 
 async def test_a_conflict_can_fail_the_import(store, cryptos, database):

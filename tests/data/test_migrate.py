@@ -29,7 +29,7 @@ async def _schema(url: str) -> list[tuple[object, ...]]:
     return [tuple(row) for row in (*columns, *applied)]
 
 
-async def test_it_makes_a_schema_that_takes_and_gives_candles(empty_url):
+async def test_a_migration_makes_a_schema_that_takes_and_gives_candles(empty_url):
     async with Database.connect(empty_url, 2) as database:
         await migrate(database)
         assert await listed(CryptoStore(database)) == {}
@@ -39,7 +39,7 @@ async def test_it_makes_a_schema_that_takes_and_gives_candles(empty_url):
     assert lengths == [48, 12, 2, 0]
 
 
-async def test_a_second_time_changes_nothing(empty_url):
+async def test_a_second_migration_changes_nothing(empty_url):
     async with Database.connect(empty_url, 2) as database:
         await migrate(database)
         before = await _schema(empty_url)

@@ -65,7 +65,7 @@ async def _assert_all_is_there(database: Database) -> None:
             assert bits((await history_of(database, symbol, interval)).candles) == bits(longer)
 
 
-async def test_its_candles_are_moved_with_the_fewest_connections(old_url):
+async def test_candles_of_a_double_are_moved_with_the_fewest_connections(old_url):
     async with Database.connect(old_url, 2) as database:
         await migrate(database)
         await _assert_all_is_there(database)
@@ -73,7 +73,7 @@ async def test_its_candles_are_moved_with_the_fewest_connections(old_url):
             assert await connection.fetchval("SELECT to_regclass('candles_1h_doubles')") is None
 
 
-async def test_market_and_synthetic_ones_stay_apart(old_url):
+async def test_market_and_synthetic_cryptos_of_one_name_stay_apart(old_url):
     async with Database.connect(old_url, 2) as database:
         await migrate(database)
         with pytest.raises(Refused, match="MADEUSDT has synthetic candles"):

@@ -46,7 +46,7 @@ def changed(hours: int, column: str, factor: float) -> Candles:
         (changed(1, "close", 1.0001)[:1], "1 of 1 stored hour would change"),
     ],
 )
-async def test_one_that_changes_much_is_refused(store, cryptos, database, import_, told):
+async def test_an_import_that_changes_much_is_refused(store, cryptos, database, import_, told):
     await store.write_candles("AUSDT", False, CANDLES)
     before = await listed(cryptos)
     with pytest.raises(Refused, match=told) as caught:
@@ -82,7 +82,7 @@ async def test_the_first_difference_is_told(store, import_, told):
 @pytest.mark.parametrize(
     "import_", [changed(10, "close", 1.0001), changed(10, "volume", 9), changed(10, "close", 1.45)]
 )
-async def test_one_that_changes_little_replaces(store, database, import_):
+async def test_an_import_that_changes_little_replaces(store, database, import_):
     await store.write_candles("AUSDT", False, CANDLES)
     counts = await store.write_candles("AUSDT", False, import_, ConflictRule.GUARDED)
     assert counts == ImportCounts(0, 10, 990)

@@ -14,14 +14,13 @@ from services.data.store.database import Database, ended_with
 from services.data.store.writer import CandleStore, ImportCounts
 from services.domain.errors import Unavailable
 from tests.candle_making import random_candles
+from tests.waiting import LIMIT_S
 
 from .conftest import Server, bits, history_of, listed
 
 CANDLES = random_candles(1, 5000)
 PATIENCE_S = 0.5
 CONNECTIONS = 3
-# The patience, and twice the second after which it is looked; the rest is for a slow machine.
-LIMIT_S = 10
 
 
 @pytest.fixture
@@ -85,7 +84,7 @@ async def _given_back(database: Database, begun: asyncio.Event) -> None:
 
 
 @pytest.mark.parametrize("amid", [_statement, _transaction, _copy, _given_back])
-async def test_what_is_under_way_ends(server: Server, impatient: Database, amid: Work) -> None:
+async def test_a_call_to_a_paused_database_ends(server: Server, impatient: Database, amid: Work) -> None:
     begun = asyncio.Event()
     under_way = asyncio.create_task(amid(impatient, begun))
     await begun.wait()
@@ -96,9 +95,7 @@ async def test_what_is_under_way_ends(server: Server, impatient: Database, amid:
     assert (await listed(CryptoStore(impatient)))["AUSDT"].candle_count == 4900
 
 
-async def test_more_calls_than_connections_end_and_nothing_is_left(
-    server: Server, impatient: Database
-) -> None:
+async def test_more_calls_than_connections_end_and_leave_nothing(server: Server, impatient: Database) -> None:
     store, cryptos = CandleStore(impatient), CryptoStore(impatient)
     before = await listed(cryptos)
     files = psutil.Process().num_fds()
@@ -125,11 +122,13 @@ async def test_more_calls_than_connections_end_and_nothing_is_left(
     assert psutil.Process().num_fds() <= files + CONNECTIONS
 
 
-async def test_a_short_pause_ends_nothing(server: Server, impatient: Database) -> None:
-    with paused(server):
-        reading = asyncio.create_task(history_of(impatient, "AUSDT"))
-        await asyncio.sleep(PATIENCE_S / 2)
-    assert bits((await reading).candles) == bits(CANDLES[:-100])
+async def test_a_short_pause_ends_nothing(server: Server, impatient: Database, empty_url: str) -> None:
+    async with Database.connect(empty_url, CONNECTIONS, LIMIT_S) as patient:
+        with paused(server):
+            reading = asyncio.create_task(history_of(patient, "AUSDT"))
+            # Longer than it takes until the database is asked whether it is there.
+            await asyncio.sleep(2.5)
+        assert bits((await reading).candles) == bits(CANDLES[:-100])
 
 
 async def test_a_slow_statement_is_no_silence(impatient: Database) -> None:
@@ -137,7 +136,7 @@ async def test_a_slow_statement_is_no_silence(impatient: Database) -> None:
         await connection.execute("SELECT pg_sleep($1)", 1 + 5 * PATIENCE_S)
 
 
-async def test_it_is_closed_without_the_server(server: Server, empty_url: str) -> None:
+async def test_the_pool_is_closed_while_the_database_is_paused(server: Server, empty_url: str) -> None:
     with ExitStack() as pause:
         async with asyncio.timeout(LIMIT_S), Database.connect(empty_url, 2, PATIENCE_S) as database:
             async with database.connection():

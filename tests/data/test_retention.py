@@ -10,6 +10,7 @@ from services.data.store.writer import CandleStore, ImportCounts
 from services.domain.candles import Candles
 from services.domain.interval import Interval
 from tests.candle_making import random_candles
+from tests.waiting import LIMIT_S
 
 from .conftest import history_of, listed, rows
 from .test_aggregates import aggregated
@@ -79,7 +80,7 @@ async def test_late_hours_do_not_damage_what_more_hours_made(database, store, cr
     await _aggregates_are_of(database, "AUSDT", corrected)
 
 
-async def test_a_crypto_whose_hours_all_went(database, store, cryptos):
+async def test_a_crypto_whose_hours_all_went_keeps_its_aggregates(database, store, cryptos):
     old = CANDLES[:OLD_HOURS]
     await store.write_candles("OLDUSDT", False, old)
     await store.write_candles("NEWUSDT", False, CANDLES[OLD_HOURS:])
@@ -100,7 +101,7 @@ async def test_an_import_waits_for_retention(database, store, cryptos):
     async with database.connection() as connection:
 
         async def until_waiting(count: int) -> None:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(LIMIT_S):
                 while await connection.fetchval(_WAITING) < count:
                     pass
 

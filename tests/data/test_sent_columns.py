@@ -38,7 +38,7 @@ async def _read(database: Database, columns: dict[str, np.ndarray], names: list[
             await transaction.rollback()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(rows=_rows, names=st.permutations(NAMES), count=st.integers(1, len(NAMES)))
 @example(rows=[(HALF - 1,) * 5], names=list(NAMES), count=6)
 @example(rows=[(1, 1, 1, HALF, 1), (1,) * 5], names=list(NAMES), count=6)

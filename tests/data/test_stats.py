@@ -12,7 +12,7 @@ from tests.candle_making import START_S, random_candles
 HOURS = 24 * 28
 
 
-async def test_nothing(database):
+async def test_stats_of_an_empty_database_are_zeros(database):
     stats = await read_stats(database)
     assert (stats.cryptos, stats.candles, stats.first, stats.last) == (0, 0, None, None)
     assert [(table.interval, table.rows, table.saved) for table in stats.tables] == [
@@ -21,7 +21,7 @@ async def test_nothing(database):
     assert [(each.newest, each.behind) for each in stats.aggregates] == [(None, 0)] * 3
 
 
-async def test_a_market(database, store):
+async def test_stats_of_a_market_count_its_rows(database, store):
     await store.write_candles("AUSDT", False, random_candles(1, HOURS))
     gaps = np.ones(HOURS, np.bool_)
     gaps[30:60] = False

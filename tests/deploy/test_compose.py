@@ -18,7 +18,7 @@ OURS = {"data", "compute", "gateway"}
 ALL = pytest.mark.parametrize("name", SERVICES)
 
 
-def test_it_is_valid() -> None:
+def test_the_compose_file_is_valid() -> None:
     check = Path(sys.executable).with_name("check-jsonschema")
     command = [check, "--builtin-schema", "vendor.compose-spec", COMPOSE]
     done = subprocess.run(command, check=False, capture_output=True, text=True)

@@ -37,7 +37,7 @@ def variables(name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", resources())
-def test_it_is_valid(name: str) -> None:
+def test_every_kubernetes_file_is_valid(name: str) -> None:
     for version in VERSIONS:
         kubernetes_validate.validate(resources()[name], version, strict=True)
 
@@ -56,7 +56,7 @@ def test_images_are_pinned_by_version() -> None:
 
 
 @PODS
-def test_pods_are_shut(name: str) -> None:
+def test_pods_run_without_privileges(name: str) -> None:
     assert pod(name)["automountServiceAccountToken"] is False
     assert pod(name)["securityContext"]["runAsNonRoot"] is True
     assert pod(name)["securityContext"]["runAsUser"] > 0
@@ -85,7 +85,7 @@ def test_pods_run_as_the_images_user_and_stop_in_time(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_ports_agree(name: str) -> None:
+def test_ports_of_services_and_pods_agree(name: str) -> None:
     set_to = variables(name)
     assert port(name, "grpc") == Settings.model_fields[f"{name}_port"].default
     assert str(port(name, "health")) == set_to["BACKCAST_HEALTH_PORT"]

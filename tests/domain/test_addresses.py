@@ -9,19 +9,19 @@ from services.settings import load_settings
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.8.7", "localhost", "::1", "[::1]"])
-def test_nobody_else_reaches_it(host: str) -> None:
+def test_a_loopback_address_is_reached_by_nobody_else(host: str) -> None:
     assert is_loopback(host, "HOST")
 
 
 @pytest.mark.parametrize(
     "host", ["0.0.0.0", "::", "[::]", "", "10.0.0.7", "fe80::1%lo", "2001:db8::1", "::ffff:10.0.0.7", "0"]
 )
-def test_others_may_reach_it(host: str) -> None:
+def test_other_addresses_may_be_reached_by_others(host: str) -> None:
     assert not is_loopback(host, "HOST")
 
 
 @pytest.mark.parametrize("host", ["no such host", "unix", "[::1", "::1]", "x" * 300, "\0"])
-def test_a_host_that_there_is_not(host: str) -> None:
+def test_an_unknown_host_is_refused(host: str) -> None:
     with pytest.raises(InvalidInput, match=r"^HOST: the host .* is not known here$"):
         is_loopback(host, "HOST")
 

@@ -43,7 +43,9 @@ def _after_hours(candles: Candles) -> list[int]:
         (1, 1e300, 1e-300, True),
     ],
 )
-def test_what_is_a_break(hours: int, before: float, after: float, is_break: bool) -> None:
+def test_a_jump_of_price_is_a_break_by_its_size_and_the_gap(
+    hours: int, before: float, after: float, is_break: bool
+) -> None:
     candles = _candles([10, 10 + hours], [before, after], [before, after])
     expected = [Break(10 * HOUR_S, (10 + hours) * HOUR_S, before, after)] if is_break else []
     assert find_breaks(candles) == expected
@@ -158,7 +160,7 @@ _steps = st.one_of(st.just(1), st.integers(1, 5), st.sampled_from([20, 24, 25, 2
 
 
 @given(st.lists(st.tuples(_steps, st.one_of(st.none(), _prices), _prices), max_size=60))
-def test_it_is_what_the_rule_says_candle_by_candle(drawn: list[tuple[int, float | None, float]]) -> None:
+def test_breaks_are_what_the_rule_says_candle_by_candle(drawn: list[tuple[int, float | None, float]]) -> None:
     rows: list[tuple[int, float, float]] = []
     for step, open_, close in drawn:
         hour, before = (rows[-1][0], rows[-1][2]) if rows else (0, close)

@@ -18,10 +18,10 @@ KNOWN = ["sharpe_ratio", "sortino_ratio", "cagr", "rsi"]
         ("", "choose one"),
     ],
 )
-def test_near_names(name: str, hint: str) -> None:
+def test_a_near_name_is_suggested(name: str, hint: str) -> None:
     assert did_you_mean(name, KNOWN, "choose one") == hint
 
 
-def test_how_like_it_has_to_be() -> None:
+def test_a_name_is_suggested_only_where_it_is_like_enough() -> None:
     assert did_you_mean("FOOUSDT", ["BOOUSDT", "BARUSDT"], likeness=0.8) == "did you mean BOOUSDT?"
     assert did_you_mean("FOOUSDT", ["BARUSDT"], likeness=0.8) == ""

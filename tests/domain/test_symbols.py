@@ -31,7 +31,7 @@ HOSTILE = [
         "COINBASE:BTC-USDT",
     ],
 )
-def test_one_name(text: str) -> None:
+def test_spellings_of_one_pair_are_one_symbol(text: str) -> None:
     assert canonical_symbol(text) == "BTCUSDT"
     assert kind_of("BTCUSDT") is Kind.SPOT
 
@@ -44,7 +44,7 @@ def test_one_name(text: str) -> None:
         *(("BTC-PERP", "BTC.P"), ("BTC-PERPETUAL", "BTC.P"), ("BTC_USDC-PERPETUAL", "BTCUSDC.P")),
     ],
 )
-def test_perpetuals(text: str, symbol: str) -> None:
+def test_spellings_of_a_perpetual_are_one_symbol(text: str, symbol: str) -> None:
     assert canonical_symbol(text) == symbol
     assert kind_of(symbol) is Kind.PERPETUAL
 
@@ -62,7 +62,7 @@ def test_perpetuals(text: str, symbol: str) -> None:
         ),
     ],
 )
-def test_dated_futures(text: str, symbol: str) -> None:
+def test_spellings_of_a_dated_future_are_one_symbol(text: str, symbol: str) -> None:
     assert canonical_symbol(text) == symbol
     assert kind_of(symbol) is Kind.DATED_FUTURE
 
@@ -82,7 +82,7 @@ def test_what_earlier_versions_stored_keeps_its_name_and_has_a_kind(symbol: str,
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
-def test_what_is_no_symbol(text: str) -> None:
+def test_a_malformed_symbol_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match=r"^symbols\[3\]: ") as caught:
         canonical_symbol(text, "symbols[3]")
     # Its sentence is short, and can be printed.
@@ -119,7 +119,7 @@ def test_what_is_almost_a_symbol_is_refused_with_the_reason(text: str, reason: s
 
 
 @pytest.mark.parametrize("base", ["币安人生", "龙虾", "ビット", "비트코인", "1000币"])
-def test_letters_of_scripts_that_exchanges_list(base: str) -> None:
+def test_symbols_may_have_letters_of_scripts_that_exchanges_list(base: str) -> None:
     for text in (f"{base}USDT", f"{base}/usdt", unicodedata.normalize("NFD", f"{base}_USDT")):
         assert canonical_symbol(text) == f"{base}USDT"
     assert canonical_symbol(f"{base}USDT.P") == f"{base}USDT.P"

@@ -1,9 +1,7 @@
 """A stack that shows all it can: metrics of the three services, their logs, and their traces."""
 
-import asyncio
 import json
 import threading
-import urllib.request
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -17,12 +15,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from prometheus_client import Metric
-from prometheus_client.parser import text_string_to_metric_families
 
 from services.local.stack import LocalStack, StackSettings
-
-SERVICES = ("gateway", "compute", "data")
+from tests.end_to_end.service_metrics import ServiceMetrics, serve_metrics
+from tests.waiting import LIMIT_S
 
 
 @dataclass
@@ -41,7 +37,7 @@ class Collector:
             return [each for each in self.spans if attribute(each[1], "backcast.run_id") == run_id]
 
         with self.came:
-            self.came.wait_for(lambda: wanted <= {span.name for _, span in of_run()}, timeout=20)
+            self.came.wait_for(lambda: wanted <= {span.name for _, span in of_run()}, timeout=LIMIT_S)
             return of_run()
 
 
@@ -90,31 +86,16 @@ def collector() -> Iterator[Collector]:
 
 @dataclass
 class Observed:
-    """A stack of its own, where its logs are, and what receives its spans."""
+    """A stack of its own, where its logs are, what receives its spans, and what it counts."""
 
     stack: LocalStack
     logs: Path
     collector: Collector
+    metrics: ServiceMetrics
 
     def lines(self, service: str) -> list[dict[str, Any]]:
         """Return the lines of a service's log, all of which are JSON."""
         return [json.loads(line) for line in (self.logs / f"{service}.log").read_text().splitlines()]
-
-    async def metrics(self, service: str) -> list[Metric]:
-        """Return what Prometheus gets from a service."""
-        (port,) = (line["port"] for line in self.lines(service) if line["event"] == "serving metrics")
-        url = f"http://127.0.0.1:{port}/metrics"
-        with await asyncio.to_thread(urllib.request.urlopen, url) as answer:
-            return list(text_string_to_metric_families(answer.read().decode()))
-
-    async def value(self, service: str, sample_name: str, **labels: str) -> float:
-        """Return the sum of the samples of a name that have these labels."""
-        return sum(
-            sample.value
-            for metric in await self.metrics(service)
-            for sample in metric.samples
-            if sample.name == sample_name and labels.items() <= sample.labels.items()
-        )
 
 
 @asynccontextmanager
@@ -126,9 +107,9 @@ async def observed_stack(stack: LocalStack, folder: Path) -> AsyncIterator[Obser
     with collector() as receiver:
         async with AsyncExitStack() as started:
             with pytest.MonkeyPatch.context() as environment:
-                for service in SERVICES:
-                    environment.setenv(f"BACKCAST_{service.upper()}_METRICS_PORT", "0")
+                serve_metrics(environment)
                 environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.address)
                 environment.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
                 other = await started.enter_async_context(LocalStack(settings))
-            yield Observed(other, folder / "logs", receiver)
+            logs = folder / "logs"
+            yield Observed(other, logs, receiver, ServiceMetrics(logs))

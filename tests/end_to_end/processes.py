@@ -1,5 +1,6 @@
 """Processes of the system: those of the stack that all tests share, and stacks of a test's own beside it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ import psutil
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
+from tests.waiting import LIMIT_S, until
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -29,10 +31,48 @@ def process_at(address: str) -> psutil.Process:
     return process
 
 
-def compute_workers(stack: LocalStack) -> list[psutil.Process]:
-    """Return the worker processes of the stack's compute service: the children of its fork server."""
-    compute = process_at(stack.compute_address)
+def workers_of(compute: psutil.Process) -> list[psutil.Process]:
+    """Return the worker processes of a compute service: the children of its fork server."""
     return [worker for server in compute.children() for worker in server.children()]
+
+
+def compute_workers(stack: LocalStack) -> list[psutil.Process]:
+    """Return the worker processes of the stack's compute service."""
+    return workers_of(process_at(stack.compute_address))
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Return whether a process runs; one that has ended and that its parent has not waited for does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def cpu_seconds(*processes: psutil.Process) -> float:
+    """Return the CPU time of processes and all their descendants so far."""
+    everybody = [*processes, *(child for process in processes for child in process.children(recursive=True))]
+    return sum(sum(process.cpu_times()[:2]) for process in everybody)
+
+
+async def until_workers_work(compute: psutil.Process) -> None:
+    """Wait until the workers have worked for a while from now on."""
+    workers = workers_of(compute)
+    before = cpu_seconds(*workers)
+    await until(lambda: cpu_seconds(*workers) > before + 0.3)
+
+
+async def until_idle(*processes: psutil.Process, limit_s: float = LIMIT_S) -> None:
+    """Wait until processes and their descendants no longer work; raises TimeoutError where they go on."""
+    async with asyncio.timeout(limit_s):
+        before = cpu_seconds(*processes)
+        while True:
+            # No event tells that nothing happens any more.
+            await asyncio.sleep(0.5)
+            now = cpu_seconds(*processes)
+            if now - before < 0.03:
+                return
+            before = now
 
 
 @asynccontextmanager

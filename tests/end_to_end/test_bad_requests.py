@@ -157,7 +157,7 @@ async def test_a_message_over_the_limit_is_refused_and_the_service_goes_on(
 
 async def test_random_bytes_are_no_request(stack: LocalStack, market: dict[str, Candles]) -> None:
     async with grpc.aio.insecure_channel(stack.gateway_address) as channel:
-        call = channel.unary_stream("/backcast.gateway.v1.BacktestService/RunBacktests")
+        call: Any = channel.unary_stream("/backcast.gateway.v1.BacktestService/RunBacktests")
         for junk in (b"\xff" * 100, b"\x0a\xff\xff\xff\xff\x0f", np.random.default_rng(1).bytes(1000)):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 _ = [event async for event in call(junk)]
@@ -176,7 +176,7 @@ async def test_an_expression_beyond_what_protobuf_reads_is_refused(
         arguments = field(4, arguments)
     strategy = pb.RunBacktestsRequest.DESCRIPTOR.fields_by_name["strategy"].number
     async with grpc.aio.insecure_channel(stack.gateway_address) as channel:
-        call = channel.unary_stream("/backcast.gateway.v1.BacktestService/RunBacktests")
+        call: Any = channel.unary_stream("/backcast.gateway.v1.BacktestService/RunBacktests")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             _ = [event async for event in call(field(strategy, field(12, field(1, arguments))))]
     (violation,) = violations_of(caught.value)

@@ -110,7 +110,7 @@ async def test_refresh_computes_and_writes(
     assert missed(await run(gateway, request(strategy=other))) == set()
 
 
-async def test_only_computes_nothing(
+async def test_cache_mode_only_computes_nothing(
     gateway: "BacktestServiceAsyncStub", cached_market: dict[str, Candles]
 ) -> None:
     only = pb.CACHE_MODE_ONLY

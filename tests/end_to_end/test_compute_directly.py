@@ -62,17 +62,19 @@ async def test_a_crypto_that_is_gone_does_not_keep_the_others_from_their_results
 
 
 @pytest.mark.parametrize("points", [-1, 1, 7, -(2**31)])
-async def test_points_of_a_curve(compute: "ComputeServiceAsyncStub", points: int) -> None:
+async def test_a_number_of_curve_points_out_of_range_is_named(
+    compute: "ComputeServiceAsyncStub", points: int
+) -> None:
     assert await refused(compute.ComputeBacktests(backtests(curvePoints=points))) == ["curve_points"]
 
 
-async def test_a_window_beyond_the_calendar(compute: "ComputeServiceAsyncStub") -> None:
+async def test_a_window_beyond_the_calendar_is_named(compute: "ComputeServiceAsyncStub") -> None:
     request = backtests()
     request.start_time.seconds, request.end_time.seconds = -BEYOND, BEYOND
     assert await refused(compute.ComputeBacktests(request)) == ["start_time"]
 
 
-async def test_a_chunk_of_too_many_windows(compute: "ComputeServiceAsyncStub") -> None:
+async def test_a_chunk_of_too_many_windows_is_named(compute: "ComputeServiceAsyncStub") -> None:
     request = ParseDict(
         {
             "cryptos": [{"crypto": {"symbol": "A"}, "chunks": [0]}],

@@ -13,6 +13,7 @@ from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
 from tests.end_to_end.one_service import service_beside
+from tests.waiting import LIMIT_S
 
 
 async def test_a_run_outlives_its_connections_age(
@@ -24,7 +25,7 @@ async def test_a_run_outlives_its_connections_age(
     async with (
         service_beside(stack, "gateway", tmp_path, connection_max_age_s=0.2) as gateway,
         open_channel(gateway.address) as channel,
-        asyncio.timeout(30),
+        asyncio.timeout(LIMIT_S),
     ):
         call = BacktestServiceStub(channel).RunBacktests(request)
         events = [await anext(aiter(call))]

@@ -13,7 +13,8 @@ import yaml
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.domain.candles import Candles
 from tests.candle_making import events_of
-from tests.end_to_end.observed import SERVICES, Observed
+from tests.end_to_end.observed import Observed
+from tests.end_to_end.service_metrics import SERVICES
 from tests.end_to_end.test_observation import request
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -79,13 +80,13 @@ async def exposed(
     _ = [event async for event in events_of(observed_gateway, request("shown-run"))]
     labels: dict[str, set[str]] = {}
     for service in SERVICES:
-        for metric in await observed.metrics(service):
+        for metric in await observed.metrics.all_of(service):
             for sample in metric.samples:
                 labels.setdefault(sample.name, set()).update(sample.labels)
     return labels
 
 
-def test_queries_are_understood() -> None:
+def test_every_query_is_understood_by_prometheus() -> None:
     query = 'sum by (le, job) (rate(a_bucket{code!="x", y=~"z"}[$__rate_interval])) > 2 * b_total'
     assert selectors(query) == [
         Selector("a_bucket", {"le", "job", "code", "y"}),

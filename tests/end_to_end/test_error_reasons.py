@@ -1,5 +1,6 @@
 """Errors say why they are errors in google.rpc.ErrorInfo, wherever they come from."""
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 import grpc
@@ -41,7 +42,7 @@ def told(status: Status) -> tuple[str, str, dict[str, str]]:
     return info.domain, info.reason, dict(info.metadata)
 
 
-async def told_by(call: object) -> tuple[str, str, dict[str, str]]:
+async def told_by(call: Awaitable[object]) -> tuple[str, str, dict[str, str]]:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return told(rpc_status.from_call(caught.value))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -21,6 +21,7 @@ from services.rpc.channel import open_channel
 from services.rpc.status import violations_of
 from services.wire.backtests import strategy_to
 from tests.end_to_end.one_service import service_beside
+from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -65,9 +66,9 @@ def sweep_request(symbols: int, periods: int) -> pb.SweepBacktestsRequest:
     )
 
 
-async def refused(call: grpc.aio.UnaryStreamCall) -> grpc.aio.AioRpcError:
+async def refused(call: grpc.aio.UnaryStreamCall[Any, Any]) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT_S):
             _ = [event async for event in call]
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     return caught.value
@@ -87,7 +88,7 @@ async def test_too_many_runs_at_once_may_come_again(limited: "BacktestServiceAsy
     assert error.details() == "anonymous has as many runs under way as it may have at once: 2"
     assert retry_after_s(error) == 1
     under_way[0].cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(LIMIT_S):
         while True:
             try:
                 events = [event async for event in limited.RunBacktests(run_request(1))]

@@ -20,7 +20,9 @@ from services.local.stack import serve_command
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
 from tests.candle_making import events_of, import_candles, random_candles
-from tests.end_to_end.observed import SERVICES, Observed
+from tests.end_to_end.observed import Observed
+from tests.end_to_end.service_metrics import SERVICES
+from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -83,11 +85,13 @@ async def test_a_run_is_counted_by_all_services(
 ) -> None:
     async def counts() -> list[float]:
         return [
-            await observed.value(
+            await observed.metrics.value(
                 "gateway", "backcast_rpc_duration_seconds_count", method=METHODS["backcast-gateway"]
             ),
-            await observed.value("compute", "backcast_backtests_total", method="ComputeBacktests", code="OK"),
-            await observed.value("data", "backcast_rpc_duration_seconds_count", code="OK"),
+            await observed.metrics.value(
+                "compute", "backcast_backtests_total", method="ComputeBacktests", code="OK"
+            ),
+            await observed.metrics.value("data", "backcast_rpc_duration_seconds_count", code="OK"),
         ]
 
     before = await counts()
@@ -96,10 +100,10 @@ async def test_a_run_is_counted_by_all_services(
     assert after[0] == before[0] + 1
     assert after[1] == before[1] + 12
     assert after[2] >= before[2] + 1
-    assert await observed.value("data", "backcast_candles_read_total", interval="1h") > 0
-    assert await observed.value("data", "backcast_database_connections") >= 1
-    assert await observed.value("compute", "backcast_workers") >= 1
-    assert await observed.value("compute", "backcast_workers_busy") == 0
+    assert await observed.metrics.value("data", "backcast_candles_read_total", interval="1h") > 0
+    assert await observed.metrics.value("data", "backcast_database_connections") >= 1
+    assert await observed.metrics.value("compute", "backcast_workers") >= 1
+    assert await observed.metrics.value("compute", "backcast_workers_busy") == 0
 
 
 async def test_calls_are_timed_by_how_they_end(
@@ -110,7 +114,9 @@ async def test_calls_are_timed_by_how_they_end(
 
     async def counts() -> list[float]:
         name = "backcast_rpc_duration_seconds_count"
-        return [await observed.value("gateway", name, method=method, code=code) for method, code in ends]
+        return [
+            await observed.metrics.value("gateway", name, method=method, code=code) for method, code in ends
+        ]
 
     before = await counts()
     with pytest.raises(grpc.aio.AioRpcError):
@@ -126,16 +132,18 @@ async def test_calls_are_timed_by_how_they_end(
     await anext(aiter(call))
     call.cancel()
     # The server learns of it when it does.
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LIMIT_S):
         while await counts() != [count + 1 for count in before]:
             await asyncio.sleep(0.05)
     for method, _ in ends:
-        assert await observed.value("gateway", "backcast_rpcs_in_progress", method=method) == 0
+        assert await observed.metrics.value("gateway", "backcast_rpcs_in_progress", method=method) == 0
 
 
 async def test_methods_that_there_are_not_make_no_series_of_their_own(observed: Observed) -> None:
     async def unknown() -> float:
-        return await observed.value("gateway", "backcast_rpc_duration_seconds_count", method="unknown")
+        return await observed.metrics.value(
+            "gateway", "backcast_rpc_duration_seconds_count", method="unknown"
+        )
 
     before = await unknown()
     async with open_channel(observed.stack.gateway_address) as channel:
@@ -143,7 +151,7 @@ async def test_methods_that_there_are_not_make_no_series_of_their_own(observed: 
             with pytest.raises(grpc.aio.AioRpcError):
                 await channel.unary_unary(f"/strange.Service/Method{number}")(b"")
     assert await unknown() == before + 3
-    for metric in await observed.metrics("gateway"):
+    for metric in await observed.metrics.all_of("gateway"):
         assert not any("strange" in sample.labels.get("method", "") for sample in metric.samples)
 
 
@@ -154,10 +162,10 @@ async def test_a_run_ends_with_one_line_of_the_log_and_is_counted(
 
     async def counts() -> list[float]:
         return [
-            await observed.value("gateway", "backcast_runs_total", **labels, outcome="completed"),
-            await observed.value("gateway", "backcast_results_total", **labels, source="computed"),
-            await observed.value("gateway", "backcast_results_total", **labels, source="cache"),
-            await observed.value(
+            await observed.metrics.value("gateway", "backcast_runs_total", **labels, outcome="completed"),
+            await observed.metrics.value("gateway", "backcast_results_total", **labels, source="computed"),
+            await observed.metrics.value("gateway", "backcast_results_total", **labels, source="cache"),
+            await observed.metrics.value(
                 "gateway", "backcast_run_phase_seconds_count", **labels, phase="first_result"
             ),
         ]

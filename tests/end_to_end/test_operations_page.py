@@ -19,6 +19,7 @@ from services.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.wire.backtests import strategy_to
 from tests.candle_making import import_candles, random_candles
+from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -97,7 +98,7 @@ async def grpcurl(command: str, stack: LocalStack) -> str:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_S):
         printed, complaint = await process.communicate()
     assert process.returncode == 0, complaint.decode()
     return printed.decode()

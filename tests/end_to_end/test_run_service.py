@@ -1,5 +1,6 @@
 """Runs by name: listed, cancelled, watched, and taken up where their stream broke."""
 
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -31,7 +32,7 @@ RUNNING, PAUSED, COMPLETED, CANCELLED = (
 
 
 @pytest.fixture
-async def runs(stack: LocalStack) -> "RunServiceAsyncStub":
+async def runs(stack: LocalStack) -> "AsyncIterator[RunServiceAsyncStub]":
     """A second client of the gateway, on a connection of its own."""
     async with open_channel(stack.gateway_address) as channel:
         yield RunServiceStub(channel)

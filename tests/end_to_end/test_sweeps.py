@@ -233,9 +233,9 @@ async def test_what_changes_the_figures_misses_the_cache(
     ):
         sweep = await swept(gateway, asked(**{**fields, **change}))
         assert sweep.summary.progress.from_cache == 0, change
-    for change in ({"metric": "total_return", "top": 1}, {"symbols": SYMBOLS[:2]}):
-        sweep = await swept(gateway, asked(**{**fields, **change}))
-        assert sweep.summary.progress.from_cache == sweep.started.backtests, change
+    for same in ({"metric": "total_return", "top": 1}, {"symbols": SYMBOLS[:2]}):
+        sweep = await swept(gateway, asked(**{**fields, **same}))
+        assert sweep.summary.progress.from_cache == sweep.started.backtests, same
 
 
 async def test_a_chunk_from_the_cache_stands_where_this_sweep_has_it(

@@ -109,7 +109,8 @@ async def singles(gateway: "BacktestServiceAsyncStub", market: dict[str, Candles
 
 def by_the_docs(singles: Singles, chosen: list[int | None], symbol: str) -> dict[int, float]:
     """Return one crypto's stitched equity by time."""
-    equity, curve = CAPITAL, {}
+    equity = CAPITAL
+    curve: dict[int, float] = {}
     for fold, combination in enumerate(chosen):
         if combination is None:
             curve |= dict.fromkeys(range(EDGES[fold + 1], EDGES[fold + 2], 3600), equity)

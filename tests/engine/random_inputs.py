@@ -164,13 +164,16 @@ PARAMETERS: dict[str, st.SearchStrategy[Strategy]] = {
     "donchian": st.builds(Donchian, periods(1), periods(1)),
     "keltner": st.builds(Keltner, periods(1), periods(1), _MULTIPLES),
     "ma_cross": st.builds(
-        lambda pair, kind: MaCross(*pair, kind), _two_periods(), st.sampled_from(MovingAverageKind)
+        lambda pair, kind: MaCross(pair[0], pair[1], kind), _two_periods(), st.sampled_from(MovingAverageKind)
     ),
-    "macd": st.builds(lambda pair, signal: Macd(*pair, signal), _two_periods(), periods(1)),
+    "macd": st.builds(lambda pair, signal: Macd(pair[0], pair[1], signal), _two_periods(), periods(1)),
     "roc_momentum": _roc_momentum(),
     "rsi": st.builds(lambda period, levels: Rsi(period, *levels), periods(2), _levels()),
     "rsi_trend": st.builds(
-        lambda period, levels, trend: RsiTrend(period, *levels, trend), periods(2), _levels(), periods(2)
+        lambda period, levels, trend: RsiTrend(period, levels[0], levels[1], trend),
+        periods(2),
+        _levels(),
+        periods(2),
     ),
     "rules": custom_rules(),
     "stochastic": st.builds(

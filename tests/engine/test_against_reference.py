@@ -160,22 +160,22 @@ def assert_same_metric(name, ours, expected):
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(data=st.data(), interval=st.sampled_from(Interval), execution=st.one_of(costs(), executions()))
-def test_random_histories(name, data, interval, execution):
+def test_random_histories_give_the_references_results(name, data, interval, execution):
     strategy = data.draw(PARAMETERS[name])
     history = data.draw(broken_histories(interval))
     assert_same(history, strategy, interval, data.draw(windows(history.candles, interval)), execution)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     history=broken_histories(Interval.HOUR_1),
     execution=executions(),
     seed=st.integers(0, 2**32),
     data=st.data(),
 )
-def test_random_signals(history, execution, seed, data):
+def test_random_signals_give_the_references_results(history, execution, seed, data):
     candles = history.candles
     hours = ((candles.open_time_s - candles.open_time_s[0]) // HOUR_S).tolist()
     rng, shares = random.Random(seed), st.sampled_from([0.2, 0.01, 0.05, 0.9])
@@ -186,21 +186,21 @@ def test_random_signals(history, execution, seed, data):
     assert_same(history, strategy, Interval.HOUR_1, data.draw(windows(candles, Interval.HOUR_1)), execution)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     price=st.floats(1e-9, 1e12),
     length=st.one_of(st.just(100), st.integers(1, 120)),
     strategy=trading_strategies(),
     execution=costs(),
 )
-def test_constant_prices(price, length, strategy, execution):
+def test_constant_prices_give_the_references_results(price, length, strategy, execution):
     candles = make_candles([price] * length)
     assert_same(History(candles), strategy, Interval.HOUR_1, all_of(candles), execution)
 
 
 @pytest.mark.parametrize("strategy", EVERY_STRATEGY, ids=repr)
 @pytest.mark.parametrize("symbol", ["BTCUSDT", "DOGEUSDT"])
-def test_real_candles_with_default_parameters(symbol, strategy):
+def test_real_candles_with_default_parameters_give_the_references_results(symbol, strategy):
     candles = real_candles(symbol)
     history = History(candles)
     window = Window(int(candles.open_time_s[5_000]), int(candles.open_time_s[9_000]))
@@ -229,7 +229,7 @@ RISKY = Execution(
     ids=["next open", "same close", "all of the equity"],
 )
 @pytest.mark.parametrize("strategy", [Rsi(), Supertrend()], ids=repr)
-def test_real_candles_with_every_option(strategy, execution):
+def test_real_candles_with_every_option_give_the_references_results(strategy, execution):
     candles = real_candles("ETHUSDT")
     history = History(candles)
     window = Window(int(candles.open_time_s[5_000]), int(candles.open_time_s[9_000]))

@@ -27,7 +27,7 @@ BAD = {
     "volatility_target.annual_volatility": [0.0, -0.1, 100.1, *NO_NUMBERS],
     "volatility_target.period": [1, *BAD_PERIODS],
 }
-GOOD = {
+GOOD: dict[str, list[object]] = {
     "fee_rate": [0.0, 0.02],
     "slippage_bps": [0.0, 500.0],
     "initial_capital": [1e-9, 1e15],
@@ -110,7 +110,7 @@ def test_a_distance_is_one_of_two(name, distance):
     assert bad_fields(Execution(**{name: distance})) == [f"execution.{name}"]
 
 
-def test_all_of_them_are_named_at_once():
+def test_all_bad_fields_are_named_at_once():
     execution = Execution(
         fee_rate=-1.0,
         slippage_bps=math.nan,
@@ -132,6 +132,6 @@ def test_all_of_them_are_named_at_once():
     ]
 
 
-def test_good_executions():
+def test_good_executions_have_no_violation():
     assert bad_fields(Execution()) == []
     assert bad_fields(Execution(0.0, 0.0, 1e15, FillTime.SAME_CLOSE, Direction.LONG_SHORT)) == []

@@ -63,7 +63,7 @@ def test_whole_numbers_are_whole(name, parameter):
     ],
     ids=repr,
 )
-def test_what_is_in_the_wrong_order(strategy, field):
+def test_parameters_in_the_wrong_order_are_named(strategy, field):
     assert bad_fields(strategy) == [f"strategy.{field}"]
 
 
@@ -72,49 +72,49 @@ BAD_LEVELS = [-1.0, 100.1, 1e9, math.nan, math.inf, -math.inf]
 
 
 @pytest.mark.parametrize("value", [*BAD_PERIODS, 1])
-def test_rsi_period(value):
+def test_a_bad_rsi_period_is_named(value):
     assert bad_fields(Rsi(period=value)) == ["strategy.rsi.period"]
 
 
 @pytest.mark.parametrize("value", BAD_LEVELS)
-def test_rsi_levels(value):
+def test_bad_rsi_levels_are_named(value):
     assert bad_fields(Rsi(oversold=value)) == ["strategy.rsi.oversold"]
     assert bad_fields(Rsi(overbought=value)) == ["strategy.rsi.overbought"]
 
 
 @pytest.mark.parametrize("levels", [(70.0, 30.0), (50.0, 50.0)])
-def test_rsi_levels_in_the_wrong_order(levels):
+def test_rsi_levels_in_the_wrong_order_are_named(levels):
     assert bad_fields(Rsi(14, *levels)) == ["strategy.rsi.oversold"]
 
 
 @pytest.mark.parametrize("value", BAD_PERIODS)
-def test_ma_cross_periods(value):
+def test_bad_ma_cross_periods_are_named(value):
     assert bad_fields(MaCross(fast=value)) == ["strategy.ma_cross.fast"]
     assert bad_fields(MaCross(slow=value)) == ["strategy.ma_cross.slow"]
 
 
 @pytest.mark.parametrize("periods", [(50, 20), (20, 20)])
-def test_ma_cross_periods_in_the_wrong_order(periods):
+def test_ma_cross_periods_in_the_wrong_order_are_named(periods):
     assert bad_fields(MaCross(*periods)) == ["strategy.ma_cross.fast"]
 
 
 @pytest.mark.parametrize("value", [*BAD_PERIODS, 1])
-def test_bollinger_period(value):
+def test_a_bad_bollinger_period_is_named(value):
     assert bad_fields(Bollinger(period=value)) == ["strategy.bollinger.period"]
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, 1e9, math.nan, math.inf, -math.inf])
-def test_bollinger_width(value):
+def test_a_bad_bollinger_width_is_named(value):
     assert bad_fields(Bollinger(width=value)) == ["strategy.bollinger.width"]
 
 
 @pytest.mark.parametrize("value", ["SIDEWAYS", "", None])
-def test_choices(value):
+def test_a_bad_choice_is_named(value):
     assert bad_fields(Bollinger(exit_band=value)) == ["strategy.bollinger.exit_band"]
     assert bad_fields(MaCross(kind=value)) == ["strategy.ma_cross.kind"]
 
 
-def test_all_of_them_are_named_at_once():
+def test_all_bad_parameters_are_named_at_once():
     assert bad_fields(Rsi(0, math.nan, 1e9)) == [
         "strategy.rsi.period",
         "strategy.rsi.oversold",

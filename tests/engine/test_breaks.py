@@ -195,7 +195,7 @@ def test_a_break_behind_the_window_changes_nothing():
     assert (result.breaks, result.trades[0].open) == ((), True)
 
 
-def test_refused_only_where_no_part_is_long_enough():
+def test_a_split_history_is_refused_only_where_no_part_is_long_enough():
     candles = make_candles([10.0 + i % 3 for i in range(30)])
     long_enough = run(candles, Rsi(14), [break_of(9, 10), break_of(25, 26)])
     assert long_enough.breaks == (break_of(9, 10), break_of(25, 26))

@@ -53,18 +53,20 @@ RANGES = ("open", "high", "low", "close")
         (Rsi(), Execution(), Detail.EQUITY, RANGES),
     ],
 )
-def test_what_is_read(strategy: Strategy, execution: Execution, detail: Detail, expected):
+def test_a_strategy_says_which_columns_it_reads(
+    strategy: Strategy, execution: Execution, detail: Detail, expected
+):
     assert columns_of(strategy, execution, detail) == expected
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     candles=histories(Interval.HOUR_1),
     strategy=trading_strategies(),
     execution=executions(),
     detail=st.sampled_from(Detail),
 )
-def test_the_others_may_be_empty(candles, strategy, execution, detail):
+def test_columns_that_a_strategy_does_not_read_may_be_empty(candles, strategy, execution, detail):
     read = columns_of(strategy, execution, detail)
     unread = {name: np.empty(0) for name in VALUE_COLUMNS if name not in read}
     arguments = strategy, Interval.HOUR_1, all_of(candles), execution, detail

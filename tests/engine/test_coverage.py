@@ -50,11 +50,11 @@ def coverage(at, start, end, interval=Interval.HOUR_1):
         ([0, 1, 2, 3], 0.25, 1.25, (1, 0, 0)),
     ],
 )
-def test_expected_missing_and_longest_gap(interval, at, start, end, expected):
+def test_coverage_counts_expected_and_missing_candles_and_the_longest_gap(interval, at, start, end, expected):
     assert coverage(at, start, end, interval) == expected
 
 
-def test_first_and_last_candle():
+def test_coverage_tells_the_first_and_the_last_candle():
     candles = make_candles([10.0] * 4, at=[0, 2, 5, 9])
     window = Window(MONDAY_S + 3_600, MONDAY_S + 9 * 3_600)
     found = run_backtest(History(candles), Backtest(Scripted(), Interval.HOUR_1, window, FREE)).coverage
@@ -74,7 +74,7 @@ def test_weeks_begin_on_mondays():
     [(-5, 0), (10, 20), (4, 6), (2, 2), (2.25, 2.75), (3, 1)],
     ids=["before", "after", "in a gap", "empty", "between two", "backwards"],
 )
-def test_a_window_without_candles(start, end):
+def test_a_window_without_candles_is_refused(start, end):
     with pytest.raises(NotFound):
         coverage([0, 1, 2, 3, 6], start, end)
 
@@ -96,7 +96,7 @@ def test_a_window_without_candles(start, end):
         ([0, 1, 2], [(2, 3)], 0.5, 2.5, 21),
     ],
 )
-def test_missing_hours_of_days(at, partial, start, end, expected):
+def test_days_tell_the_hours_that_they_miss(at, partial, start, end, expected):
     candles = make_candles([10.0] * len(at), interval=Interval.DAY_1, at=at)
     times = np.array([MONDAY_S + day * DAY_S for day, _ in partial], np.int64)
     made_of = PartialCandles(times, np.array([hours for _, hours in partial], np.int64))
@@ -117,7 +117,7 @@ def test_missing_hours_are_those_without_an_hourly_candle(hours, interval):
     assert found.missing_hours == (end_s - MONDAY_S) // 3_600 - len(hours)
 
 
-def test_no_candles_at_all():
+def test_a_history_without_candles_is_refused():
     with pytest.raises(NotFound):
         run_backtest(
             History(Candles.empty()), Backtest(Scripted(), Interval.HOUR_1, Window(0, 10 * DAY_S), FREE)

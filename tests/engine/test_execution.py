@@ -31,7 +31,7 @@ def test_a_signal_fills_at_the_next_open():
     assert (trade.profit, trade.return_fraction, trade.held_candles) == (1_500, 1.5, 2)
 
 
-def test_fee_and_slippage_of_both_sides():
+def test_fees_and_slippage_are_paid_on_both_sides():
     execution = Execution(fee_rate=0.25, slippage_bps=1_000, initial_capital=1_100)
     candles = make_candles(opens=[7, 8, 20, 9], closes=[7, 16, 30, 9])
     result = run(candles, Scripted(buy_at=(0,), sell_at=(1,)), execution)
@@ -84,7 +84,7 @@ def test_a_position_open_at_the_end_is_marked_at_the_last_close():
     assert result.metrics.total_return == pytest.approx(0.2)
 
 
-def test_a_position_bought_on_the_last_candle():
+def test_a_position_bought_on_the_last_candle_stays_open():
     candles = make_candles(opens=[8, 8, 10], closes=[8, 8, 15])
     result = run(candles, Scripted(buy_at=(1,)))
     (trade,) = result.trades
@@ -109,7 +109,7 @@ def test_as_many_trades_as_candles_allow():
     assert [(trade.exit_time_s - MONDAY_S) // HOUR_S for trade in result.trades] == [2, 4, 6, 8]
 
 
-def test_thousands_of_trades():
+def test_thousands_of_trades_are_all_returned():
     n = 5_000
     every = tuple(range(n))
     candles = make_candles([10.0] * n)
@@ -179,7 +179,7 @@ def test_buy_and_hold_buys_at_the_second_open():
     assert result.metrics.buy_and_hold_return == result.metrics.total_return == 1
 
 
-def test_a_moving_average_cross():
+def test_a_moving_average_cross_trades_after_the_cross():
     # Averages of 1 and 2: fast is above slow whenever the close rose, below whenever it fell.
     candles = make_candles(opens=[10, 10, 12, 13, 12, 12], closes=[10, 12, 13, 12, 12, 11])
     (trade,) = run(candles, MaCross(fast=1, slow=2)).trades
@@ -187,7 +187,7 @@ def test_a_moving_average_cross():
     assert (trade.entry_time_s, trade.exit_time_s) == (MONDAY_S + 2 * HOUR_S, MONDAY_S + 4 * HOUR_S)
 
 
-def test_bollinger_by_hand():
+def test_bollinger_trades_as_a_hand_calculation_does():
     # Closes 10 and 9: mean 9.5, deviation 0.5, lower band 9.25 at width 0.5; 9 is below: bought at open 2.
     # Closes 9 and 11: mean 10, deviation 1, upper band 10.5: 11 is above: sold at open 3.
     candles = make_candles(opens=[10, 9, 9, 11], closes=[10, 9, 11, 11])

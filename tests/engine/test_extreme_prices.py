@@ -23,6 +23,7 @@ from services.engine import (
 )
 from services.engine.rules.nodes import CLOSE, HIGH, VOLUME, call
 from services.engine.strategies.custom_rules import CustomRules
+from services.engine.strategies.rsi import Rsi
 
 HOURS = 400
 RANGES = [(1e-320, 1e-310), (1e-200, 1e200), (1e-300, 1e-200), (1e300, 1e308), (1e-308, 1e308), (1e-9, 1e15)]
@@ -94,11 +95,11 @@ def test_what_cannot_be_computed_is_refused() -> None:
 
 
 @pytest.mark.parametrize("direction", Direction)
-def test_an_amount_that_buys_less_than_the_smallest_number(direction) -> None:
+def test_an_amount_that_buys_less_than_the_smallest_number_buys_nothing(direction) -> None:
     candles, window = candles_between(10_000, 100_000), Window(0, 3600 * HOURS)
     execution = Execution(quote_amount=1e-323, direction=direction, stop_loss=Distance(0.1))
     result = run_backtest(
-        History(candles), Backtest(STRATEGIES["rsi"](2), Interval.HOUR_1, window, execution, Detail.EQUITY)
+        History(candles), Backtest(Rsi(2), Interval.HOUR_1, window, execution, Detail.EQUITY)
     )
     assert result.metrics.total_return == 0
     assert {trade.units for trade in result.trades} == {0}

@@ -91,7 +91,7 @@ def agree(column, expected):
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("indicator", INDICATORS)
-def test_hostile_series(name, indicator):
+def test_indicators_of_hostile_series_are_exact(name, indicator):
     columns = columns_of(name) if indicator in OF_CANDLES else [HOSTILE[name]]
     ours, definition, talibs = INDICATORS[indicator]
     talib_agrees = []
@@ -147,7 +147,7 @@ def test_recursive_indicators_forget_within_a_million_candles():
         np.testing.assert_allclose(whole[-3_000:], alone[-3_000:], rtol=1e-9)
 
 
-def test_prices_of_all_sizes_in_one_series():
+def test_indicators_of_prices_of_all_sizes_are_exact():
     # The squares of neither end fit a float beside those of the other.
     values = np.concatenate((walk(18, 60, 1e-300), walk(19, 60, 1e-150), walk(20, 60), walk(21, 60, 1e140)))
     values = np.concatenate((values, values[::-1], np.zeros(40), walk(22, 40, 1e-310)))

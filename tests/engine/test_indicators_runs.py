@@ -64,7 +64,7 @@ def test_a_period_longer_than_the_series_gives_no_value(name):
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name not in OF_TWO_VALUES])
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32), holes=st.sampled_from([0.01, 0.05, 0.3]), period=periods(1))
 def test_each_run_is_a_series_of_its_own(name, seed, holes, period):
     case = CASES[name]
@@ -81,7 +81,7 @@ def test_each_run_is_a_series_of_its_own(name, seed, holes, period):
 
 
 @pytest.mark.parametrize("name", CASES)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(candles=histories(HOUR), period=periods(1), data=st.data())
 def test_the_beginning_alone_gives_the_beginning(name, candles, period, data):
     length = data.draw(st.integers(0, len(candles)))
@@ -90,9 +90,9 @@ def test_the_beginning_alone_gives_the_beginning(name, candles, period, data):
 
 
 @pytest.mark.parametrize("name", CASES)
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32), period=periods(1), length=st.integers(0, LENGTH))
-def test_the_beginning_of_a_series_with_holes(name, seed, period, length):
+def test_the_beginning_of_a_series_with_holes_gives_the_beginning(name, seed, period, length):
     columns = columns_with_holes(CASES[name], seed, 0.03)
     whole = CASES[name].results(columns, period)
     beginning = CASES[name].results([column[:length] for column in columns], period)
@@ -101,7 +101,7 @@ def test_the_beginning_of_a_series_with_holes(name, seed, period, length):
 
 @pytest.mark.parametrize("series", HOSTILE)
 @pytest.mark.parametrize("name", CASES)
-def test_the_beginning_of_hostile_series(name, series):
+def test_the_beginning_of_a_hostile_series_gives_the_beginning(name, series):
     candles = make_candles(HOSTILE[series])
     for period in (1, 14):
         whole = CASES[name].of(candles, period)
@@ -110,9 +110,9 @@ def test_the_beginning_of_hostile_series(name, series):
 
 
 @pytest.mark.parametrize("name", CASES)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32), period=periods(1), signs=st.booleans())
-def test_nothing_is_infinite(name, seed, period, signs):
+def test_no_value_of_an_indicator_is_infinite(name, seed, period, signs):
     # Of any size, zeros included. A warning would fail the test.
     rng = np.random.default_rng(seed)
     columns = [10.0 ** rng.uniform(-330, 308, LENGTH) for _ in CASES[name].columns]

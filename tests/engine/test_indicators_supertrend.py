@@ -34,7 +34,7 @@ def supertrend_by_definition(high, low, close, period, multiple):
     return line
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(candles=histories(HOUR), period=periods(1), multiple=st.sampled_from([0.0, 0.5, 1.0, 3.0]))
 def test_supertrend_is_its_definition(candles, period, multiple):
     prices = candles.high, candles.low, candles.close
@@ -42,7 +42,7 @@ def test_supertrend_is_its_definition(candles, period, multiple):
     np.testing.assert_allclose(indicators.supertrend(*prices, period, multiple), expected, rtol=1e-12)
 
 
-def test_supertrend_of_real_candles():
+def test_supertrend_of_real_candles_is_its_definition():
     candles = real_candles("BTCUSDT")
     prices = candles.high, candles.low, candles.close
     line = indicators.supertrend(*prices, 10, 3.0)
@@ -52,7 +52,7 @@ def test_supertrend_of_real_candles():
     assert 500 < np.count_nonzero(np.diff(up)) < 5_000
 
 
-def test_supertrend_by_hand():
+def test_supertrend_is_what_a_hand_calculation_gives():
     close = np.array([10.0, 10, 10, 9, 11, 13, 10, 8])
     line = indicators.supertrend(close + 1, close - 1, close, 1, 1.0)
     # The true ranges from index 1 on are 2, 2, 2, 3, 3, 4, 3: so the upper bands 12, 12, 11, 14, 16, 14, 11,
@@ -61,6 +61,6 @@ def test_supertrend_by_hand():
     assert line[1:].tolist() == [12, 12, 11, 11, 10, 10, 11]
 
 
-def test_without_movement_it_keeps_the_trend():
+def test_a_supertrend_without_movement_keeps_the_trend():
     flat = np.full(10, 0.1)
     assert indicators.supertrend(flat, flat, flat, 3, 2.0)[3:].tolist() == [0.1] * 7

@@ -76,25 +76,25 @@ def assert_stochastic_as_talib(candles, period, smoothing, d_period):
 
 @pytest.mark.parametrize("symbol", SYMBOLS)
 @pytest.mark.parametrize("period", [2, 14, 50, 200])
-def test_windows_of_real_candles(symbol, period):
+def test_averages_of_real_candles_are_those_of_talib(symbol, period):
     assert_windows_as_talib(real_candles(symbol), period)
 
 
 @pytest.mark.parametrize("symbol", SYMBOLS)
 @pytest.mark.parametrize("period", [2, 14, 50, 200])
-def test_ranges_of_real_candles(symbol, period):
+def test_ranges_of_real_candles_are_those_of_talib(symbol, period):
     assert_ranges_as_talib(real_candles(symbol), period)
 
 
 @pytest.mark.parametrize("symbol", SYMBOLS)
 @pytest.mark.parametrize("parameters", [(12, 26, 9), (2, 3, 2), (50, 200, 30)], ids=str)
-def test_macd_of_real_candles(symbol, parameters):
+def test_macd_of_real_candles_is_that_of_talib(symbol, parameters):
     assert_macd_as_talib(real_candles(symbol).close, *parameters)
 
 
 @pytest.mark.parametrize("symbol", SYMBOLS)
 @pytest.mark.parametrize("parameters", [(14, 3, 3), (5, 1, 2), (100, 10, 20)], ids=str)
-def test_stochastic_of_real_candles(symbol, parameters):
+def test_stochastic_of_real_candles_is_that_of_talib(symbol, parameters):
     candles = real_candles(symbol)
     room = indicators.highest(candles.high, parameters[0]) - indicators.lowest(candles.low, parameters[0])
     assert not (room == 0).any(), "TA-Lib's 0 and our 50 differ there"
@@ -110,7 +110,7 @@ def random_candles(seed, length, level):
     return Candles(3_600 * np.arange(length), opened, high, low, close, np.ones(length))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
     length=st.integers(2, 400),
@@ -118,7 +118,7 @@ def random_candles(seed, length, level):
     others=st.tuples(st.integers(1, 20), st.integers(1, 20)),
     level=st.sampled_from([1e-3, 1.0, 3e4, 1e9]),
 )
-def test_random_candles(seed, length, period, others, level):
+def test_indicators_of_any_random_candles_are_those_of_talib(seed, length, period, others, level):
     candles = random_candles(seed, length, level)
     assert_windows_as_talib(candles, period)
     assert_ranges_as_talib(candles, period)

@@ -29,14 +29,14 @@ def outcome(traded, strategy):
         return str(error)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     candles=histories(HOUR),
     strategies=st.lists(trading_strategies(), min_size=2, max_size=8),
     execution=executions(),
     data=st.data(),
 )
-def test_any_order_or_alone(candles, strategies, execution, data):
+def test_strategies_give_the_same_in_any_order_or_alone(candles, strategies, execution, data):
     window = data.draw(st.one_of(st.just(all_of(candles)), windows(candles, HOUR)))
     try:
         together, shuffled = (TradedWindow(History(candles), HOUR, window, execution) for _ in range(2))
@@ -52,7 +52,7 @@ def test_any_order_or_alone(candles, strategies, execution, data):
         assert outcome(TradedWindow(History(candles), HOUR, window, execution), strategy) == found
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(candles=histories(HOUR), strategy=trading_strategies(), execution=executions())
 def test_the_metrics_of_a_result_are_these_bits(candles, strategy, execution):
     traded = TradedWindow(History(candles), HOUR, all_of(candles), execution)

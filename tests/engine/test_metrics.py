@@ -25,7 +25,7 @@ def metrics(candles, strategy, execution=FREE, interval=Interval.HOUR_1):
     ).metrics
 
 
-def test_three_candles():
+def test_metrics_of_three_candles_are_those_by_hand():
     # 100 units at 10: equity 1000, 1100, 990; returns 0, +0.1, -0.1.
     candles = make_candles(opens=[8, 10, 11], closes=[9, 11, 9.9], interval=Interval.DAY_1)
     found = metrics(candles, BuyAndHold(), interval=Interval.DAY_1)
@@ -52,7 +52,7 @@ def test_three_candles():
         (Interval.WEEK_1, 365 / 7),
     ],
 )
-def test_ratios_of_a_year(interval, periods_per_year):
+def test_ratios_are_those_of_a_year(interval, periods_per_year):
     # Equity 1000, 1200, 1080: returns 0, 0.2, -0.1, mean 1/30.
     candles = make_candles(opens=[10, 10, 12], closes=[10, 12, 10.8], interval=interval)
     found = metrics(candles, BuyAndHold(), interval=interval)
@@ -77,7 +77,7 @@ def test_a_gap_is_time_in_which_equity_grew():
     )
 
 
-def test_growth_of_a_year():
+def test_growth_is_that_of_a_year():
     # 10 weeks of candles, equity doubled on the way and then down by a quarter: 1.5 in 70 days.
     prices = [10, 10, 20, 20, 20, 20, 20, 20, 20, 15]
     found = metrics(make_candles(prices, interval=Interval.WEEK_1), BuyAndHold(), interval=Interval.WEEK_1)
@@ -121,12 +121,12 @@ def test_the_fee_of_the_purchase_is_a_drawdown():
     assert found.total_return == pytest.approx(-0.2)
 
 
-def test_the_deepest_drawdown_not_the_last():
+def test_the_maximum_drawdown_is_the_deepest_and_not_the_last():
     found = metrics(make_candles([10, 10, 20, 5, 40, 30]), BuyAndHold())
     assert found.max_drawdown == pytest.approx(0.75)
 
 
-def test_trades():
+def test_metrics_of_trades_are_those_by_hand():
     # 1000: bought at 10, sold at 15: +500. Bought at 20, sold at 16: -300. Bought at 12, sold at 18:
     # +600. Bought at 10, open at 1.
     candles = make_candles([9, 10, 15, 20, 16, 12, 18, 10, 1])
@@ -161,7 +161,7 @@ def absent(found):
 OF_TRADES = {"win_rate", "profit_factor", "expectancy", "best_trade", "worst_trade"}
 
 
-def test_one_candle():
+def test_one_candle_has_few_metrics():
     found = metrics(make_candles([10], [11]), BuyAndHold())
     assert absent(found) == OF_TRADES | {
         "annual_volatility",
@@ -177,7 +177,7 @@ def test_one_candle():
     assert (found.total_return, found.max_drawdown, found.exposure, found.trade_count) == (0, 0, 0, 0)
 
 
-def test_two_candles():
+def test_two_candles_have_few_metrics():
     # Equity 1000, 1100: returns 0 and 0.1, mean 0.05, deviation sqrt(2 * 0.05² / 1).
     found = metrics(make_candles([10, 10], [10, 11]), BuyAndHold())
     assert absent(found) == OF_TRADES | {"sortino_ratio", "cagr", "calmar_ratio"}
@@ -185,26 +185,26 @@ def test_two_candles():
     assert found.sharpe_ratio == pytest.approx(math.sqrt(8_760) / math.sqrt(2))
 
 
-def test_no_trade():
+def test_metrics_of_trades_are_absent_without_a_trade():
     found = metrics(make_candles([10.0, 12] * 100), Scripted())
     assert absent(found) == OF_TRADES | {"sharpe_ratio", "sortino_ratio", "calmar_ratio"}
     assert (found.annual_volatility, found.cagr, found.total_return, found.max_drawdown) == (0, 0, 0, 0)
 
 
-def test_only_winners():
+def test_winners_alone_have_no_profit_factor():
     found = metrics(make_candles([10, 10, 11, 11]), Scripted(buy_at=(0,), sell_at=(1,)))
     assert found.profit_factor is None
     assert found.sortino_ratio is None
     assert found.win_rate == 1
 
 
-def test_only_a_trade_without_gain_or_loss():
+def test_a_trade_without_gain_or_loss_is_no_winner():
     found = metrics(make_candles([10, 10, 10, 10]), Scripted(buy_at=(0,), sell_at=(1,)))
     assert found.profit_factor is None
     assert (found.win_rate, found.expectancy, found.best_trade, found.worst_trade) == (0, 0, 0, 0)
 
 
-def test_no_fall_no_calmar_ratio():
+def test_a_curve_that_never_falls_has_no_calmar_ratio():
     found = metrics(make_candles([10.0 + i for i in range(200)]), BuyAndHold())
     assert found.cagr > 0
     assert (found.max_drawdown, found.calmar_ratio, found.sortino_ratio) == (0, None, None)

@@ -37,7 +37,7 @@ def assert_same(equity, capital, interval=Interval.HOUR_1):
             assert getattr(found, name) == pytest.approx(value, rel=1e-9, abs=1e-12), name
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     n=st.one_of(st.sampled_from(EDGES), st.integers(1, 2_500)),
     seed=st.integers(0, 2**32),
@@ -46,23 +46,23 @@ def assert_same(equity, capital, interval=Interval.HOUR_1):
     drift=st.sampled_from([0.0, 1.0, -1.0]),
     interval=st.sampled_from(Interval),
 )
-def test_random_curves(n, seed, size, still, drift, interval):
+def test_metrics_of_random_curves_are_exact(n, seed, size, still, drift, interval):
     rng = np.random.default_rng(seed)
     steps = size * (rng.normal(size=n) + drift) * (rng.random(n) >= still)
     assert_same((1_000 * np.exp(np.cumsum(steps))).tolist(), 1_000.0, interval)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(n=st.sampled_from(EDGES), place=st.integers(0, 2_999), equity=st.sampled_from([0.0, 1.0, 999.0, 1e6]))
-def test_one_jump_anywhere(n, place, equity):
+def test_metrics_of_a_curve_with_one_jump_anywhere_are_exact(n, place, equity):
     """A single return, fall or ruin, at the edges of blocks too."""
     place %= n
     assert_same([1_000.0] * place + [equity] * (n - place), 1_000.0)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(n=st.sampled_from(EDGES), places=st.tuples(*[st.integers(0, 2_999)] * 3))
-def test_a_peak_and_a_trough_anywhere(n, places):
+def test_the_drawdown_between_a_peak_and_a_trough_anywhere_is_exact(n, places):
     equity = [1_000.0] * n
     for place, value in zip(places, (2_000.0, 500.0, 1_500.0), strict=True):
         equity[place % n] = value

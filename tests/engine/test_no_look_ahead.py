@@ -104,18 +104,18 @@ def cut_histories(draw):
     return candles, window, draw(st.integers(first + 1, len(candles)))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(candles=histories(HOUR), expression=series(2), data=st.data())
-def test_series_of_the_beginning_alone(candles, expression, data):
+def test_series_of_the_beginning_alone_are_the_beginning_of_the_series(candles, expression, data):
     length = data.draw(st.integers(1, len(candles)))
     whole, beginning = (Evaluation(part).series(expression) for part in (candles, candles[:length]))
     assert bits(whole[:length]) == bits(beginning)
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(cut=cut_histories(), execution=executions(), data=st.data(), seed=st.integers(0, 2**32))
-def test_the_beginning_alone_and_with_another_future(name, cut, execution, data, seed):
+def test_trades_of_the_beginning_do_not_depend_on_the_future(name, cut, execution, data, seed):
     strategy = data.draw(PARAMETERS[name])
     candles, window, length = cut
     assume(len(candles) > strategy.lookback_candles)
@@ -168,7 +168,7 @@ def served(hours, breaks, interval):
 @pytest.mark.parametrize(
     ("interval", "repeats"), [(Interval.HOUR_1, 1), (Interval.HOUR_4, 2), (Interval.DAY_1, 10)]
 )
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(strategy=trading_strategies(), execution=executions(), data=st.data())
 def test_hours_that_come_later_change_nothing(interval, repeats, strategy, execution, data):
     hours, breaks = data.draw(broken_hours(repeats))
@@ -193,7 +193,7 @@ def test_hours_that_come_later_change_nothing(interval, repeats, strategy, execu
     assert ours.breaks[: len(theirs.breaks)] == theirs.breaks
 
 
-def test_a_history_that_ends_right_before_a_break():
+def test_a_history_that_ends_right_before_a_break_trades_as_the_whole_one():
     candles = make_candles([10.0 + i % 7 for i in range(60)])
     breaks = (Break(int(candles.open_time_s[39]), int(candles.open_time_s[40]), 14.0, 15.0),)
     for execution in (Execution(), Execution(fill_time=FillTime.SAME_CLOSE)):
@@ -232,7 +232,7 @@ MIXED = Execution(
     ],
     ids=lambda strategy: strategy.name,
 )
-def test_real_candles(strategy, execution):
+def test_results_of_real_candles_do_not_depend_on_later_ones(strategy, execution):
     candles = real_candles("BTCUSDT")[:6_000]
     window = all_of(candles)
     for length in (201, 4_999, 5_000, 5_019, 5_999):
@@ -242,7 +242,7 @@ def test_real_candles(strategy, execution):
             assert_backtests_agree(strategy, candles, other, window, execution, last_s)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(candles=histories(HOUR), execution=executions(), data=st.data())
 def test_the_history_before_the_warmup_has_no_say(candles, execution, data):
     strategy = Bollinger(period=5)

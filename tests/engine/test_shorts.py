@@ -25,7 +25,7 @@ def test_a_short_gains_what_the_price_falls():
     assert result.metrics.win_rate == 1
 
 
-def test_costs_of_a_short():
+def test_a_short_pays_fees_and_slippage_on_both_sides():
     execution = Execution(0.25, 1_000, 1_000, direction=Direction.SHORT_ONLY)
     candles = make_candles([100, 100, 50, 50])
     result = run(candles, Scripted(sell_at=(0,), buy_at=(1,)), execution)

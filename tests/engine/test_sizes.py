@@ -14,7 +14,7 @@ BUY = Scripted(buy_at=(0,))
 YEAR_H = 365 * 24
 
 
-def test_a_fraction_of_the_equity():
+def test_a_fraction_of_the_equity_is_invested():
     execution = Execution(fee_rate=0.25, initial_capital=1_000, equity_fraction=0.5)
     result = run(make_candles(opens=[8, 8, 8], closes=[8, 10, 12]), BUY, execution)
     (trade,) = result.trades
@@ -33,7 +33,7 @@ def test_a_fraction_is_of_the_equity_at_the_entry():
     assert (first.units, second.units) == (50, 75)
 
 
-def test_a_fixed_amount():
+def test_a_fixed_amount_is_invested():
     execution = Execution(fee_rate=0.25, initial_capital=1_000, quote_amount=100)
     candles = make_candles([8, 8, 16, 8, 8])
     first, second = run(candles, Scripted(buy_at=(0, 2), sell_at=(1,)), execution).trades
@@ -61,7 +61,7 @@ def volatility_of(*returns):
     return math.sqrt(squares / (len(returns) - 1) * YEAR_H)
 
 
-def test_a_volatility_target():
+def test_a_volatility_target_sizes_the_position():
     # Returns of 10 %, -10 % and 20 % at the closes 1 to 3; the one after is not known to the signal at 3.
     closes = [100, 110, 99, 118.8, 300]
     volatility = volatility_of(0.1, -0.1, 0.2)

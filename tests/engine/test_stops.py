@@ -110,7 +110,7 @@ def test_a_signal_at_the_open_comes_before_the_stops():
     assert reason == (ExitReason.SIGNAL, 80, 2)
 
 
-def test_fees_and_proceeds_of_a_stop():
+def test_a_stop_pays_its_fee_and_its_slippage():
     # 1000 / (100 * 1.25) = 8 units; stopped at 90: 720, less a fee of 180.
     execution = replace(STOPPED, fee_rate=0.25)
     result = run(candles_of(SIGNAL, ENTRY, (95, 96, 85, 95)), BUY, execution)
@@ -151,7 +151,7 @@ def test_a_gap_through_the_trailing_stop_fills_at_the_open():
     assert exit_of(TRAILED, *rows) == (ExitReason.TRAILING_STOP, 100, 3)
 
 
-def test_of_two_stops_the_nearer_one():
+def test_the_nearer_of_two_stops_fills():
     execution = replace(FREE, stop_loss=Distance(0.05), trailing_stop=STOP)
     # At first the stop loss of 95 is nearer than 90; after a high of 120, the trailing stop of 108.
     assert exit_of(execution, ENTRY, (100, 101, 80, 90)) == (ExitReason.STOP_LOSS, 95, 2)
@@ -220,7 +220,7 @@ def test_a_trailing_stop_in_average_true_ranges_keeps_its_distance():
 # What a trade says of its way
 
 
-def test_excursions_of_a_stopped_position():
+def test_excursions_of_a_stopped_position_end_at_the_stop():
     # Of the candle in which it was stopped, neither the high nor what came below the stop counts.
     rows = (SIGNAL, (100, 104, 97, 100), (100, 106, 95, 100), (100, 150, 50, 100))
     (trade,) = run(candles_of(*rows), BUY, STOPPED).trades

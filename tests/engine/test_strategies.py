@@ -4,6 +4,7 @@ import dataclasses
 import sys
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def test_there_is_one_for_every_message():
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_names(name):
+def test_every_strategy_has_its_name_and_a_summary(name):
     strategy = STRATEGIES[name]
     assert strategy.name == name
     assert strategy.summary.endswith(".")
@@ -46,7 +47,7 @@ def test_names(name):
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_metadata(name):
+def test_parameters_of_a_strategy_describe_themselves(name):
     strategy = STRATEGIES[name]
     assert strategy().violations() == []
     parameters = parameters_of(strategy)
@@ -66,7 +67,7 @@ def test_metadata(name):
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_its_message_has_its_fields_in_its_order_and_types(name):
+def test_the_message_of_a_strategy_has_its_fields_in_its_order_and_types(name):
     message = StrategyMessage.DESCRIPTOR.fields_by_name[name].message_type
     declared = [field.name for field in dataclasses.fields(STRATEGIES[name])]
     assert [field.name for field in message.fields] == declared
@@ -105,7 +106,7 @@ def test_a_strategy_is_its_rules(name):
     assert ours.tobytes() == theirs.tobytes()
 
 
-def test_defaults():
+def test_the_default_parameters_are_those_that_people_know():
     """Those that people know them by."""
     assert Rsi() == Rsi(14, 30.0, 70.0)
     assert MaCross() == MaCross(20, 50, "SMA")
@@ -143,11 +144,11 @@ class Candle(Strategy):
 '''
 
 
-def test_another_one_needs_no_more_than_a_file(tmp_path: Path, monkeypatch):
+def test_another_strategy_needs_no_more_than_a_file(tmp_path: Path, monkeypatch):
     (tmp_path / "candle.py").write_text(ANOTHER)
     monkeypatch.setattr(strategies, "__path__", [*strategies.__path__, str(tmp_path)])
     try:
-        found = strategies._find()
+        found: dict[str, Any] = strategies._find()
     finally:
         sys.modules.pop("services.engine.strategies.candle", None)
     assert found.keys() - STRATEGIES.keys() == {"candle"}

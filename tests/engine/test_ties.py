@@ -5,6 +5,7 @@ A price is the decimal that somebody wrote. Square roots are taken to 150 digits
 
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def pointwise(of, *columns):
 
 
 def deviation(values, period):
-    found = []
+    found: list[Any] = []
     for window in exact.windows(values, period):
         if window is None:
             found.append(None)
@@ -211,7 +212,7 @@ def few_levels(draw):
 
 def order(left, right):
     """Return -1, 0, 1 or None at each candle; roots of 150 digits are equal where 100 of them are."""
-    signs = []
+    signs: list[int | None] = []
     for a, b in zip(left, right, strict=True):
         if a is None or b is None:
             signs.append(None)
@@ -258,7 +259,7 @@ def assert_compares_as(candles, left, right, signs):
         assert opposite == [value is False for value in truth], f"not {name}"
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(candles=few_levels(), left=series(), right=series(), number=st.integers(0, 59))
 def test_comparisons_are_those_of_fractions(candles, left, right, number):
     columns = {name: written(getattr(candles, name)) for name in ("open", "high", "low", "close", "volume")}
@@ -320,7 +321,7 @@ def test_the_smallest_difference_is_one(values, average):
         assert holds(call("crosses_above", above, below), candles) == [False] * 99 + [True]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 2**32), left=series(), right=series())
 def test_noise_compares_as_fractions_do(seed, left, right):
     rng = np.random.default_rng(seed)
@@ -355,7 +356,7 @@ def test_nothing_is_divided_by_what_is_zero_on_paper():
 # Nothing later has a say
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     candles=few_levels(),
     left=series(),

@@ -35,7 +35,7 @@ NEEDS = [
 
 
 @pytest.mark.parametrize(("strategy", "needed"), NEEDS, ids=lambda value: getattr(value, "name", value))
-def test_one_candle_less_than_it_needs(strategy, needed):
+def test_a_history_with_one_candle_less_than_needed_is_refused(strategy, needed):
     candles = make_candles([10.0 + i % 3 for i in range(needed)])
     run(candles, strategy)
     message = (
@@ -54,7 +54,7 @@ def test_candles_before_the_window_count_and_those_after_it_do_not():
 
 
 @pytest.mark.parametrize("name", STRATEGIES.keys() - {"buy_and_hold", "rules"})
-def test_the_longest_of_all(name):
+def test_the_longest_strategies_tell_how_many_candles_they_need(name):
     numbers = {"period": 10_000, "slow": 10_000, "entry": 10_000}
     strategy = STRATEGIES[name]()
     longest = type(strategy)(**{key: value for key, value in numbers.items() if hasattr(strategy, key)})

@@ -34,7 +34,7 @@ async def who_each_time(request: Any, context: object) -> AsyncIterator[bytes]:
 async def channel() -> AsyncIterator[grpc.aio.Channel]:
     book = TokenBook(Tokens([(bytes.fromhex(hash_of(name)), client) for name, client in CLIENTS.items()]))
     server = grpc.aio.server(interceptors=[StatusInterceptor(), AuthenticationInterceptor(book)])
-    methods = {
+    methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         "unary_unary": grpc.unary_unary_rpc_method_handler(who, same),
         "stream_unary": grpc.stream_unary_rpc_method_handler(who, same),
         "unary_stream": grpc.unary_stream_rpc_method_handler(who_each_time, same),

@@ -8,6 +8,7 @@ import pytest
 from services.domain.errors import NotFound
 from services.gateway.runs.event_log import EventLog
 from tests.gateway.clock import Clock
+from tests.waiting import LIMIT_S
 
 IDLE_S = 60.0
 
@@ -45,7 +46,7 @@ async def test_who_adds_waits_for_the_slowest_watcher() -> None:
         assert [await anext(slow), await anext(fast)] == [event(1)] * 2
         for number in range(2, 6):
             log.add(event(number))
-        await asyncio.wait_for(log.room(), 1)
+        await asyncio.wait_for(log.room(), LIMIT_S)
         log.add(event(6))
         assert [await anext(fast) for _ in range(5)] == [event(number) for number in range(2, 7)]
         waiting = asyncio.create_task(log.room())
@@ -53,7 +54,7 @@ async def test_who_adds_waits_for_the_slowest_watcher() -> None:
         assert not waiting.done()
         # Whoever takes the next one has seen the first.
         assert await anext(slow) == event(2)
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, LIMIT_S)
     assert log.kept_bytes == 50
 
 
@@ -72,7 +73,7 @@ async def test_a_watcher_that_leaves_makes_room() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     await watcher.aclose()
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, LIMIT_S)
     assert log.last == 4
 
 

@@ -24,6 +24,7 @@ from services.gateway.runs.lifecycle import Run, RunState
 from services.gateway.runs.registry import RunRegistry
 from services.gateway.runs.report import RunReport
 from tests.gateway.clock import Clock, settled
+from tests.waiting import LIMIT_S
 
 IDLE_S = 60.0
 OTHER = Client("other", frozenset())
@@ -31,6 +32,10 @@ OTHER = Client("other", frozenset())
 
 def event(number: int) -> BytesValue:
     return BytesValue(value=bytes([number]))
+
+
+# Of a message with a number below 128.
+EVENT_BYTES = 3
 
 
 def number_of(serialized: bytes) -> int:
@@ -106,14 +111,14 @@ def live(
 
 
 async def take(watcher: AsyncGenerator[bytes], work: Work, count: int) -> list[int]:
-    events = []
+    events: list[int] = []
     for _ in range(count):
         work.go.release()
-        events.append(number_of(await asyncio.wait_for(anext(watcher), 1)))
+        events.append(number_of(await asyncio.wait_for(anext(watcher), LIMIT_S)))
     return events
 
 
-async def test_taken_up_again_it_goes_on_where_it_was(admission: Admission, work: Work) -> None:
+async def test_a_run_that_is_watched_again_goes_on_where_it_was(admission: Admission, work: Work) -> None:
     run = live(admission, work)
     async with aclosing(run.watch()) as watcher:
         assert await take(watcher, work, 4) == [1, 2, 3, 4]
@@ -130,7 +135,7 @@ async def test_taken_up_again_it_goes_on_where_it_was(admission: Admission, work
     admission.enter(ANONYMOUS)
 
 
-async def test_it_works_on_while_one_of_two_watches(admission: Admission, work: Work) -> None:
+async def test_a_run_works_on_while_one_of_two_watches(admission: Admission, work: Work) -> None:
     run = live(admission, work)
     first, second = run.watch(), run.watch()
     assert await take(first, work, 3) == [1, 2, 3]
@@ -141,7 +146,7 @@ async def test_it_works_on_while_one_of_two_watches(admission: Admission, work: 
     assert (run.state, run.watchers, work.at_work) == (RunState.PAUSED, 0, False)
 
 
-async def test_somebody_who_comes_while_the_last_one_leaves_is_not_left_waiting(
+async def test_a_watcher_that_comes_while_the_last_one_leaves_gets_its_events(
     admission: Admission, work: Work
 ) -> None:
     run = live(admission, work)
@@ -149,12 +154,12 @@ async def test_somebody_who_comes_while_the_last_one_leaves_is_not_left_waiting(
     await take(first, work, 1)
     second = run.watch(after=1)
     leaving, coming = asyncio.create_task(first.aclose()), asyncio.create_task(take(second, work, 2))
-    assert await asyncio.wait_for(coming, 1) == [2, 3]
+    assert await asyncio.wait_for(coming, LIMIT_S) == [2, 3]
     await leaving
     await second.aclose()
 
 
-async def test_a_run_without_a_slot_cannot_be_resumed(admission: Admission, work: Work) -> None:
+async def test_a_paused_run_cannot_go_on_without_a_free_slot(admission: Admission, work: Work) -> None:
     run = live(admission, work)
     async with aclosing(run.watch()) as watcher:
         await take(watcher, work, 1)
@@ -164,14 +169,16 @@ async def test_a_run_without_a_slot_cannot_be_resumed(admission: Admission, work
     assert run.state is RunState.PAUSED
 
 
-async def test_what_does_not_resume_is_cancelled_when_it_is_left(admission: Admission, work: Work) -> None:
+async def test_a_run_that_does_not_resume_is_cancelled_when_its_watcher_leaves(
+    admission: Admission, work: Work
+) -> None:
     run = live(admission, work, resumes=False)
     async with aclosing(run.watch()) as watcher:
         await take(watcher, work, 1)
     assert (run.state, run.report.outcome, work.at_work) == (RunState.CANCELLED, "cancelled", False)
 
 
-async def test_cancelled_it_ends_for_all_who_watch(admission: Admission, work: Work) -> None:
+async def test_a_cancelled_run_ends_for_all_who_watch(admission: Admission, work: Work) -> None:
     run = live(admission, work)
     watchers = [run.watch(), run.watch()]
     for watcher in watchers:
@@ -189,7 +196,7 @@ async def test_cancelled_it_ends_for_all_who_watch(admission: Admission, work: W
     ("error", "raised", "outcome"),
     [(Unavailable("away"), Unavailable, "unavailable"), (ZeroDivisionError(), Internal, "internal")],
 )
-async def test_its_error_reaches_all_who_watch(
+async def test_the_error_of_a_run_reaches_all_who_watch(
     admission: Admission, work: Work, error: Exception, raised: type[Exception], outcome: str
 ) -> None:
     run = live(admission, work)
@@ -206,7 +213,7 @@ async def test_its_error_reaches_all_who_watch(
         await anext(again)
 
 
-async def test_cancelled_while_its_last_watcher_leaves_it_is_cancelled(
+async def test_a_run_that_is_cancelled_while_its_last_watcher_leaves_is_cancelled(
     admission: Admission, work: Work
 ) -> None:
     run = live(admission, work)
@@ -288,7 +295,7 @@ async def test_watchers_that_leave_and_come_at_once_have_one_maker(admission: Ad
         assert work.makers <= 1
         if len(seen) < 6:
             work.go.release()
-            seen.append(number_of(await asyncio.wait_for(coming, 1)))
+            seen.append(number_of(await asyncio.wait_for(coming, LIMIT_S)))
         else:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
@@ -305,7 +312,7 @@ async def test_a_cancel_whose_own_call_ends_is_carried_out(admission: Admission,
     await asyncio.sleep(0.01)
     cancelling.cancel()
     with pytest.raises(Cancelled):
-        await asyncio.wait_for(anext(watcher), 1)
+        await asyncio.wait_for(anext(watcher), LIMIT_S)
     assert (run.state, work.makers) == (RunState.CANCELLED, 0)
 
 
@@ -314,7 +321,7 @@ async def test_a_cancellation_that_gets_lost_is_sent_again(admission: Admission,
     work.loses_cancellations = 2
     watcher = run.watch()
     await take(watcher, work, 1)
-    await asyncio.wait_for(run.cancel(), 2)
+    await asyncio.wait_for(run.cancel(), LIMIT_S)
     assert (run.state, work.makers) == (RunState.CANCELLED, 0)
 
 
@@ -334,7 +341,7 @@ class Idle:
 
     def __init__(self, admission: Admission, work: Work, *, resumes: bool = True) -> None:
         self.clock = Clock()
-        log = EventLog(IDLE_S, most_bytes=3, timeout=self.clock.timeout)
+        log = EventLog(IDLE_S, most_bytes=3 * EVENT_BYTES, timeout=self.clock.timeout)
         self.run = live(admission, work, resumes=resumes, log=log)
         self.reader = self.run.watch()
         self._work = work
@@ -343,14 +350,14 @@ class Idle:
         """Have the run come to where it waits."""
         for _ in range(5):
             self._work.go.release()
-        assert await anext(self.reader) == bytes([1])
+        assert number_of(await anext(self.reader)) == 1
         await settled()
         assert (self.run.state, self.run.last_sequence) == (RunState.RUNNING, 4)
 
     async def rest_of(self) -> list[int]:
         for _ in range(self._work.total):
             self._work.go.release()
-        return [event[0] async for event in self.reader]
+        return [number_of(event) async for event in self.reader]
 
 
 async def test_a_run_whose_reader_does_not_read_is_paused_and_goes_on_when_it_reads(
@@ -363,7 +370,7 @@ async def test_a_run_whose_reader_does_not_read_is_paused_and_goes_on_when_it_re
     await idle.clock.advance(1)
     assert (idle.run.state, idle.run.watchers, work.at_work) == (RunState.PAUSED, 1, False)
     # Its slot is free meanwhile.
-    admission.enter(ANONYMOUS).leave()
+    admission.enter(ANONYMOUS).release()
     assert await asyncio.wait_for(idle.rest_of(), 10) == list(range(2, 11))
     assert idle.run.state is RunState.COMPLETED
 
@@ -378,7 +385,7 @@ async def test_a_reader_that_is_back_without_a_slot_is_told_so_and_can_watch_lat
     with pytest.raises(Exhausted):
         await anext(idle.reader)
     assert (idle.run.state, idle.run.watchers) == (RunState.PAUSED, 0)
-    other.leave()
+    other.release()
     idle.reader = idle.run.watch(after=1)
     assert await asyncio.wait_for(idle.rest_of(), 10) == list(range(2, 11))
 
@@ -391,7 +398,7 @@ async def test_a_reader_that_is_back_while_its_run_is_being_paused_keeps_it_runn
     await idle.begin()
     await idle.clock.advance(IDLE_S)
     assert (idle.run.state, work.makers) == (RunState.RUNNING, 1)
-    assert [*await anext(idle.reader), *await anext(idle.reader)] == [2, 3]
+    assert [number_of(await anext(idle.reader)) for _ in range(2)] == [2, 3]
     work.closing.set()
     assert await asyncio.wait_for(idle.rest_of(), 10) == list(range(4, 11))
     assert idle.run.state is RunState.COMPLETED
@@ -407,11 +414,11 @@ async def test_a_run_that_does_not_resume_is_cancelled_when_nobody_reads(
         *(RunState.CANCELLED, "cancelled"),
         False,
     )
-    admission.enter(ANONYMOUS).leave()
-    read = []
+    admission.enter(ANONYMOUS).release()
+    read: list[int] = []
     with pytest.raises(Cancelled) as caught:
         async for event in idle.reader:
-            read += event
+            read.append(number_of(event))
     assert (read, caught.value.reason) == ([2, 3, 4], ErrorReason.RUN_READER_IDLE)
 
 

@@ -10,7 +10,7 @@ from services.gateway.auth.method_rights import is_open, rights_needed
 DESCRIPTORS = (backtest_service_pb2, run_service_pb2, market_data_service_pb2)
 
 
-def test_methods_of_ours() -> None:
+def test_each_method_of_ours_needs_its_rights() -> None:
     needed = {
         method.name: rights_needed(f"/{service.full_name}/{method.name}")
         for module in DESCRIPTORS
@@ -43,12 +43,12 @@ def test_methods_of_ours() -> None:
         ("", {Right.ADMIN}),
     ],
 )
-def test_methods_of_others(method: str, rights: set[Right]) -> None:
+def test_methods_of_other_services_need_their_rights(method: str, rights: set[Right]) -> None:
     assert rights_needed(method) == rights
     assert not is_open(method)
 
 
-def test_health_is_open() -> None:
+def test_health_checks_need_no_right() -> None:
     assert is_open("/grpc.health.v1.Health/Check")
     assert is_open("/grpc.health.v1.Health/List")
     assert is_open("/grpc.health.v1.Health/Watch")

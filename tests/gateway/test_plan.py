@@ -58,7 +58,7 @@ def symbols_of(cryptos: list[CryptoData]) -> list[str]:
         ("DOGEUSDT", "there is no crypto 'DOGEUSDT'"),
     ],
 )
-def test_a_symbol_that_is_none(symbol: str, reason: str) -> None:
+def test_a_malformed_symbol_names_its_field(symbol: str, reason: str) -> None:
     known = [crypto(one, 0, 400) for one in ("BTCUSDT", "ETHUSDT", "XRPEUR")]
     with pytest.raises(InvalidInput) as caught:
         planned(asked(symbol), *known)

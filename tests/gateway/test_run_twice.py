@@ -37,7 +37,7 @@ def new_run() -> BacktestEvents:
 
 
 @pytest.mark.parametrize("first", range(1, 6))
-async def test_closed_after_any_event_it_goes_on_with_the_next(first: int) -> None:
+async def test_a_run_that_is_closed_after_any_event_goes_on_with_the_next(first: int) -> None:
     run, events = new_run(), []
     for count in (first, 9):
         async with aclosing(run.events()) as stream:

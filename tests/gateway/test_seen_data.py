@@ -61,7 +61,7 @@ def test_a_result_on_data_that_was_imported_since_is_kept_under_that_data() -> N
         (Interval.HOUR_1, 30, 900, None),
     ],
 )
-def test_until_when_candles_of_the_window_are_complete(
+def test_the_hours_that_a_result_has_seen_end_with_the_last_candle_that_is_over(
     interval: Interval, end_hour: int, data_hours: int, until_hour: int | None
 ) -> None:
     window = Window(START_S, START_S + end_hour * HOUR_S)

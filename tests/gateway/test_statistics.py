@@ -100,7 +100,7 @@ def test_a_summary_of_one_is_its_own_figures() -> None:
     assert summary.without_trade == 1
 
 
-def test_the_spread_of_many() -> None:
+def test_the_spread_of_many_results_has_their_quantiles() -> None:
     returns, holding = [-0.5, 0.25, 0.0, 1.0, NAN], [-0.75, 0.5, 0.0, NAN, 0.1]
     results = [
         {"trade_count": 1.0, "open_trade_count": 0.0}
@@ -119,7 +119,7 @@ def test_the_spread_of_many() -> None:
     assert not spread.quantile_50.HasField("sharpe_ratio")
 
 
-def test_where_nothing_completed_there_is_no_spread() -> None:
+def test_a_summary_without_a_result_has_no_spread() -> None:
     summary = summary_of()
     assert not summary.HasField("spread")
     assert (summary.without_trade, summary.with_breaks) == (0, 0)

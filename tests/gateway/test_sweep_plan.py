@@ -49,7 +49,7 @@ def planned(
     return make_sweep_plan(request, grid.possible(), known, START_S + 1000 * DAY_S)
 
 
-def test_defaults() -> None:
+def test_a_request_that_leaves_everything_out_gets_the_defaults() -> None:
     plan = planned()
     assert (plan.metric, plan.top, plan.min_trades, plan.curve_points) == ("sharpe_ratio", 20, 1, 500)
     assert [crypto.symbol for crypto in plan.cryptos] == ["C0", "C1"]
@@ -124,7 +124,7 @@ def test_chunks_of_other_blocks_are_others() -> None:
         ({"top": 1_001}, "top: must be from 1 to 1,000, or 0 for 20"),
     ],
 )
-def test_choices_that_there_are_not(fields: dict[str, Any], fault: str) -> None:
+def test_an_unknown_choice_names_its_field(fields: dict[str, Any], fault: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         check_choice(replace(planned().request, **fields))
     assert str(caught.value) == fault

@@ -80,7 +80,7 @@ def test_what_is_wrong_is_told_without_a_secret(text: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[" * 100_000, "[{]", '"secret-token"', "[]", "1" * 5000])
-def test_a_list_that_is_none(text: str) -> None:
+def test_a_malformed_token_list_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match=r"^L: ") as caught:
         tokens_from_json(text, "L")
     assert "secret" not in str(caught.value)
@@ -118,9 +118,12 @@ def test_a_file_is_read_once_while_it_is_the_same(monkeypatch: pytest.MonkeyPatc
     tokens = book(monkeypatch, TOKENS_FILE=str(file))
     assert tokens
     reads: list[Path] = []
-    monkeypatch.setattr(
-        "services.gateway.auth.token_file._read", lambda path: reads.append(path) or Tokens([])
-    )
+
+    def read(path: Path) -> Tokens:
+        reads.append(path)
+        return Tokens([])
+
+    monkeypatch.setattr("services.gateway.auth.token_file._read", read)
     assert tokens.client("secret-token")
     assert reads == []
     file.write_text(ENTRY + "\n")

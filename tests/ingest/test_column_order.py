@@ -32,7 +32,7 @@ def test_any_order_is_told_by_the_values(
     read: Read, order: tuple[int, ...], seed: int, newest_first: bool, is_json: bool
 ) -> None:
     # Volumes far from the prices: where they are alike, the file is refused.
-    expected = [type(row)((*row[:5], row[5] / 4096)) for row in candles(60, START_S, seed)]
+    expected = [(*row[:5], row[5] / 4096) for row in candles(60, START_S, seed)]
     written = in_order(expected, order)[:: -1 if newest_first else 1]
     content = json.dumps(written) if is_json else "".join(f"{','.join(map(str, row))}\n" for row in written)
     reading = read(content)

@@ -23,7 +23,7 @@ BANNER = "Timestamps are UTC timezone,https://www.CryptoDataDownload.com\n"
         ("bitfinex-1h-btc-usd.csv.gz", "BTCUSD", 17_583, "2017-07-01T11", "2019-07-04T01", 303.61),
     ],
 )
-def test_real_files(
+def test_real_files_of_cryptodatadownload_are_read(
     market_data: Path, name: str, symbol: str, rows: int, first: str, last: str, last_volume: float
 ) -> None:
     path = market_data / "cryptodatadownload-csv" / name
@@ -52,7 +52,7 @@ HEADERS = [
 
 @pytest.mark.parametrize(("header", "row"), HEADERS)
 @pytest.mark.parametrize("banner", [BANNER, "https://www.CryptoDataDownload.com\n"])
-def test_each_header(read: Read, header: str, row: str, banner: str) -> None:
+def test_each_header_of_cryptodatadownload_is_read(read: Read, header: str, row: str, banner: str) -> None:
     prices = OHLCV.rsplit(",", 1)[0]
     reading = read(f"{banner}{header}\n{row.format(s=START_S, p=prices)}\n")
     assert (reading.format, reading.symbol, reading.rejections) == ("cryptodatadownload", "BTCUSDT", ())

@@ -71,7 +71,7 @@ from tests.ingest.conftest import HEADER, NOW_S, OHLCV, START_S
         *(("BTCUSDT_1h_ohlcv.csv", "BTCUSDT", 3600), ("BTCUSD_2014-01-01_2024-12-31.csv", "BTCUSD", None)),
     ],
 )
-def test_names_in_the_grammar(name: str, symbol: str, length_s: int | None) -> None:
+def test_names_in_the_grammar_tell_their_symbols(name: str, symbol: str, length_s: int | None) -> None:
     told = told_by_name(Path("/data") / name)
     assert (told.symbol, told.no_candles) == (symbol, "")
     assert [each.length_s for each in told.lengths] == ([] if length_s is None else [length_s])
@@ -363,7 +363,7 @@ def test_rows_of_several_cryptos_are_refused_whatever_is_given(tmp_path: Path) -
         ("symbol-column/VVGUSDT.csv", "its rows tell VVHUSDT_250627, and its name VVGUSDT"),
     ],
 )
-def test_samples(import_cases: Path, path: str, told: str) -> None:
+def test_samples_of_file_names_tell_their_symbols(import_cases: Path, path: str, told: str) -> None:
     try:
         assert read_file(import_cases / path, Interval.HOUR_1, now_s=NOW_S).symbol == told
     except InvalidInput as refused:

@@ -43,13 +43,14 @@ def parquet(folder: Path) -> bytes:
 
 @pytest.mark.parametrize("kind", ["csv", "semicolons", "json", "json lines", "parquet"])
 def test_columns_of_any_name_are_read_where_they_are_said(tmp_path: Path, kind: str) -> None:
-    content: str | bytes = {
+    contents: dict[str, str | bytes] = {
         "csv": csv_of(*ODD),
         "semicolons": csv_of(*ODD, separator=";"),
         "json": json.dumps(RECORDS),
         "json lines": "\n".join(map(json.dumps, RECORDS)),
         "parquet": parquet(tmp_path),
-    }[kind]
+    }
+    content = contents[kind]
     with pytest.raises(InvalidInput):
         read_mapped(tmp_path, content)
     reading = read_mapped(tmp_path, content, *MAPPINGS)

@@ -135,7 +135,7 @@ def test_close_times_tell_the_length(
         *(("EndTime", "01.01.2024 01:00", 3600), ("Close Time", "2024/01/01 00:30 UTC", 1800)),
     ],
 )
-def test_close_times_in_all_their_ways(read: Read, name: str, close_time: str, length_s: int) -> None:
+def test_close_times_of_any_notation_are_read(read: Read, name: str, close_time: str, length_s: int) -> None:
     # The second row has no close time: not the fast way.
     rows = f"{START_S},1,1,1,1,1,{close_time}\n{START_S + 3600},1,1,1,1,1,\n"
     content = f"{HEADER.strip()},{name}\n{rows}"
@@ -241,7 +241,7 @@ def test_another_length_is_refused(text: str, reason: str) -> None:
         given_length(text, Interval.HOUR_1, "--interval")
 
 
-def test_short_archive_files_of_longer_candles(import_cases: Path) -> None:
+def test_short_archive_files_of_longer_candles_are_refused(import_cases: Path) -> None:
     files = sorted((import_cases / "short-files-of-longer-candles" / "tree").iterdir())
     assert len(files) == 12
     for file in files:

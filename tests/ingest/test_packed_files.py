@@ -149,7 +149,7 @@ def test_a_checksum_beside_a_file_is_checked(tmp_path: Path, packed: bytes) -> N
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32", "utf-32-be"])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, lambda content: zipped({"a.csv": content})])
-def test_encodings_with_a_mark(read: Read, encoding: str, pack: type[bytes]) -> None:
+def test_encodings_with_a_mark_are_read(read: Read, encoding: str, pack: type[bytes]) -> None:
     mark = {"utf-16-be": b"\xfe\xff", "utf-32-be": b"\0\0\xfe\xff"}.get(encoding, b"")
     assert rows_of(read(pack(mark + CONTENT.decode().encode(encoding)))) == ROWS
 

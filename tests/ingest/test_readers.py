@@ -275,7 +275,7 @@ def test_columns_are_found_by_name_in_any_order_and_case(read: Read, name: str) 
         *("1590987600.0", "1.5909876E12", "1590987600000.000"),
     ],
 )
-def test_times_in_all_their_ways(read: Read, written: str) -> None:
+def test_times_of_any_notation_are_read(read: Read, written: str) -> None:
     # Row by row: the row before is written in another unit, or in another way.
     reading = read(f"{HEADER}{START_S}000,{OHLCV}\n{written},{OHLCV}\n")
     assert reading.rejections == ()
@@ -310,7 +310,7 @@ def test_the_unit_of_an_epoch_is_told_by_its_size(text: str, time_s: int | None)
 @pytest.mark.parametrize(
     ("written", "hour"), [("12-AM", 0), ("01-AM", 1), ("11-AM", 11), ("12-PM", 12), ("11-PM", 23)]
 )
-def test_hours_of_half_a_day(read: Read, written: str, hour: int) -> None:
+def test_times_with_am_and_pm_are_read(read: Read, written: str, hour: int) -> None:
     reading = read(f"{HEADER}2020-01-01 {written},{OHLCV}\n")
     assert reading.candles.open_time_s.tolist() == [START_S + 3600 * hour]
 

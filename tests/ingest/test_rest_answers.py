@@ -48,7 +48,7 @@ def real(market_data: Path, name: str) -> Path:
         ),
     ],
 )
-def test_hourly_answers(
+def test_hourly_answers_of_exchanges_are_read(
     market_data: Path, name: str, file_format: str, symbol: str | None, rows: list[Record]
 ) -> None:
     reading = read_file(real(market_data, name), Interval.HOUR_1, now_s=NOW_S)
@@ -70,7 +70,7 @@ def test_hourly_answers(
         ("dydx_http_get_candles.json", "its 3 candles are 1 minute long: they make no whole one of 1h"),
     ],
 )
-def test_answers_without_a_whole_hour(market_data: Path, name: str, reason: str) -> None:
+def test_answers_without_a_whole_hour_have_no_candle(market_data: Path, name: str, reason: str) -> None:
     with pytest.raises(InvalidInput, match=f"^file: {reason}"):
         read_file(real(market_data, name), Interval.HOUR_1, now_s=NOW_S)
 
@@ -82,7 +82,7 @@ def test_answers_without_a_whole_hour(market_data: Path, name: str, reason: str)
         ("lighter_http_candles.json", None, ["the time is not on the grid of candles 1 minute long"] * 2),
     ],
 )
-def test_answers_whose_candles_are_all_rejected(
+def test_answers_whose_candles_are_all_rejected_tell_their_rejections(
     market_data: Path, name: str, symbol: str | None, reasons: list[str]
 ) -> None:
     reading = read_file(real(market_data, name), Interval.HOUR_1, now_s=NOW_S)
@@ -90,13 +90,13 @@ def test_answers_whose_candles_are_all_rejected(
     assert rejected(reading) == list(enumerate(reasons, 1))
 
 
-def test_an_answer_whose_candles_are_all_open(market_data: Path) -> None:
+def test_an_answer_whose_candles_are_all_open_has_no_candle(market_data: Path) -> None:
     path = real(market_data, "okx_http_get_candlesticks.json")
     reading = read_file(path, Interval.HOUR_1, now_s=NOW_S)
     assert (len(reading.candles), reading.still_open, rejected(reading)) == (0, 2, [])
 
 
-def test_twelve_hours_of_minutes_from_kraken(market_data: Path) -> None:
+def test_twelve_hours_of_minutes_from_kraken_become_hours(market_data: Path) -> None:
     path = real(market_data, "kraken_http_ohlc.json")
     reading = read_file(path, Interval.HOUR_1, now_s=NOW_S)
     assert (reading.symbol, reading.length_s, reading.incomplete) == ("XBTUSDT", 60, 2)
@@ -113,7 +113,7 @@ def test_twelve_hours_of_minutes_from_kraken(market_data: Path) -> None:
 
 
 @pytest.mark.parametrize("symbol", ["SOLUSDT", "DOTUSDT"])
-def test_years_of_klines_from_binance(market_data: Path, symbol: str) -> None:
+def test_years_of_klines_from_binance_are_read(market_data: Path, symbol: str) -> None:
     path = market_data / "binance-rest-klines" / f"{symbol}-1h.json.gz"
     reading = read_file(path, Interval.HOUR_1, now_s=NOW_S)
     assert (reading.format, reading.symbol, reading.length_s) == ("binance-json", symbol, 3600)

@@ -121,7 +121,7 @@ def test_longer_candles_over_true_hours_are_named(hours: int) -> None:
     assert find_suspicions("BTCUSDT", changed(whole, **columns)) == ()
 
 
-def test_the_samples_of_short_files_as_they_were_stored(import_cases: Path) -> None:
+def test_samples_of_short_files_that_were_stored_wrongly_are_named(import_cases: Path) -> None:
     """All files, in their order, as hours: the later ones win."""
     stored: dict[int, tuple[float, ...]] = {}
     for file in sorted((import_cases / "short-files-of-longer-candles" / "tree").iterdir()):

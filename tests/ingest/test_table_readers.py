@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
 from services.ingest.files.detect import read_file
-from tests.ingest.conftest import NOW_S, OHLCV, START_S, Read, refusal, rejected, rows_of
+from tests.ingest.conftest import NOW_S, OHLCV, START_S, Read, Row, refusal, rejected, rows_of
 
 Write: TypeAlias = Callable[[pa.Table], bytes]
 
 VALUES = dict(zip(("open", "high", "low", "close", "volume"), map(float, OHLCV.split(",")), strict=True))
-CANDLE = (START_S, *VALUES.values())
+CANDLE: Row = (START_S, *VALUES.values())  # type: ignore[assignment]  # five of them
 
 
 def parquet(table: pa.Table) -> bytes:
@@ -94,7 +94,7 @@ def test_a_real_file_of_minutes_makes_whole_hours(market_data: Path) -> None:
     ],
     ids=lambda column: f"{column.type} {column[0]}",
 )
-def test_types_of_times(read: Read, write: Write, times: pa.Array) -> None:
+def test_times_of_any_type_are_read(read: Read, write: Write, times: pa.Array) -> None:
     assert rows_of(read(write(table_of(date=times)))) == [CANDLE]
 
 
@@ -112,7 +112,7 @@ def test_types_of_times(read: Read, write: Write, times: pa.Array) -> None:
     ],
     ids=lambda column: str(getattr(column, "type", "")),
 )
-def test_types_of_numbers(read: Read, write: Write, column: pa.Array, number: float) -> None:
+def test_numbers_of_any_type_are_read(read: Read, write: Write, column: pa.Array, number: float) -> None:
     (row,) = rows_of(read(write(table_of(volume=column))))
     assert row[-1] == number
 

@@ -1,6 +1,7 @@
 """A file whose rows are of two markets is refused, unless the user says which rows to take."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ BTC, ETH = random_candles(1, 300), random_candles(2, 300)
 
 
 def scaled(candles: Candles, factor: float) -> Candles:
-    time, *prices, volume = candles.columns()
-    return Candles(time, *(column * factor for column in prices), volume)
+    prices = {name: factor * getattr(candles, name) for name in ("open", "high", "low", "close")}
+    return replace(candles, **prices)
 
 
 def lines(candles: Candles, places: Sequence[int] | None = None) -> list[str]:

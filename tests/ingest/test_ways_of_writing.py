@@ -277,7 +277,7 @@ def test_a_header_below_other_words_is_told(read: Read, behind: list[str]) -> No
 # --- exports
 
 
-def test_metatraders_exports(read: Read) -> None:
+def test_exports_of_metatrader_are_read(read: Read) -> None:
     header = ["<DATE>", "<TIME>", "<OPEN>", "<HIGH>", "<LOW>", "<CLOSE>", "<TICKVOL>", "<VOL>", "<SPREAD>"]
     rows = [
         [stamp("%Y.%m.%d")(row[0]), stamp("%H:%M:%S")(row[0]), *map(str, row[1:5]), "52", "0", "5"]
@@ -358,7 +358,9 @@ def test_yfinances_three_lines_of_header(read: Read) -> None:
         ),
     ],
 )
-def test_what_names_mean(tmp_path: Path, header: str, row: str, told: float | str) -> None:
+def test_columns_are_found_by_what_their_names_mean(
+    tmp_path: Path, header: str, row: str, told: float | str
+) -> None:
     lines = [row.format(t=time_s, n=time_s + 3600, p="2,3,1,2.5") for time_s, *_ in candles()]
     file = tmp_path / "ABCUSDT-1h.csv"
     file.write_text("\n".join([header, *lines]))
@@ -402,7 +404,7 @@ INDEXED = [(str(record["time"]), {name: record[name] for name in NAMES[1:]}) for
         *("indexed split", "lists", "JSON lines", "lines of lists"),
     ],
 )
-def test_json_that_names_its_values(read: Read, content: str) -> None:
+def test_json_that_names_its_values_is_read(read: Read, content: str) -> None:
     reading = read(content)
     assert (reading.rejections, rows_of(reading)) == ((), candles())
 
@@ -418,7 +420,7 @@ def test_json_that_names_its_values(read: Read, content: str) -> None:
         {"Response": "Success", "Data": {"Data": [{**record, "symbol": "ABCUSDT"} for record in RECORDS]}},
     ],
 )
-def test_what_json_tells_beside_its_candles(read: Read, content: dict[str, object]) -> None:
+def test_json_may_hold_more_than_its_candles(read: Read, content: dict[str, object]) -> None:
     reading = read(json.dumps(content))
     assert (reading.format, reading.rejections, rows_of(reading)) == ("json", (), candles())
     assert reading.symbol == "ABCUSDT"
@@ -469,7 +471,7 @@ def test_broken_records_are_told_by_their_lines_or_numbers(read: Read) -> None:
         ('{"time": {"0": 1}, "open": {"1": 2}}', "its columns are not of the same rows"),
     ],
 )
-def test_json_that_is_no_table_of_candles(read: Read, content: str, reason: str) -> None:
+def test_json_that_is_no_table_of_candles_is_refused(read: Read, content: str, reason: str) -> None:
     assert refusal(read, content).startswith(reason)
 
 

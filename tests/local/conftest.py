@@ -8,6 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.waiting import LIMIT_S
+
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
@@ -27,8 +29,8 @@ def data_dir() -> Iterator[Path]:
 
 
 def running_in(folder: Path) -> list[str]:
-    """Return the command lines of what runs on `folder`, after a moment for killed processes to vanish."""
-    deadline = time.monotonic() + 2
+    """Return the command lines of what runs on `folder`, when killed ones have had the time to end."""
+    deadline = time.monotonic() + LIMIT_S
     while (left := processes_of(folder)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return [" ".join(process.cmdline()) for process in left]

@@ -78,7 +78,7 @@ async def test_only_its_owner_can_open_the_database(data_dir: Path) -> None:
         assert socket.stat().st_mode & 0o077 == 0
 
 
-async def test_paths_with_spaces_and_paths_too_long_for_a_socket(data_dir: Path) -> None:
+async def test_servers_start_in_paths_with_spaces_and_paths_too_long_for_a_socket(data_dir: Path) -> None:
     for name in ("Application Support, 100%", "x" * 120):
         folder = data_dir / name
         folder.mkdir()

@@ -16,6 +16,7 @@ from services.rpc.channel import open_channel
 from services.rpc.metadata import outgoing_metadata
 from services.rpc.status import StatusInterceptor
 from services.telemetry.run_id import RUN_ID_KEY, current_run_id
+from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -48,7 +49,10 @@ async def _sent() -> str:
 @pytest.fixture
 async def client() -> "AsyncIterator[BacktestServiceAsyncStub]":
     server = grpc.aio.server(interceptors=[WatchInterceptor(), StatusInterceptor()])
-    backtest_service_pb2_grpc.add_BacktestServiceServicer_to_server(Servicer(), server)
+    backtest_service_pb2_grpc.add_BacktestServiceServicer_to_server(
+        Servicer(),  # type: ignore[abstract]  # the other methods are not called
+        server,
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with open_channel(f"127.0.0.1:{port}") as channel:
@@ -87,11 +91,11 @@ async def test_calls_are_counted_by_their_final_code(client: "BacktestServiceAsy
     with pytest.raises(grpc.aio.AioRpcError, match="RESOURCE_EXHAUSTED"):
         _ = [event async for event in client.RunBacktests(pb.RunBacktestsRequest(symbols=["A"]))]
     with pytest.raises(grpc.aio.AioRpcError, match="DEADLINE_EXCEEDED"):
-        _ = [e async for e in client.RunBacktests(pb.RunBacktestsRequest(curve_points=8), timeout=0.2)]
+        _ = [e async for e in client.RunBacktests(pb.RunBacktestsRequest(curve_points=8), timeout=1)]
     call = client.RunBacktests(pb.RunBacktestsRequest(curve_points=8))
     await anext(aiter(call))
     call.cancel()
     # The server learns of it when it does.
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT_S):
         while [ended("RunBacktests", code) for code in codes] != [count + 1 for count in before]:
             await asyncio.sleep(0.01)

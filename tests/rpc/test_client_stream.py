@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import pytest
@@ -34,7 +35,7 @@ async def take(requests: AsyncIterator[bytes], context: object) -> bytes:
 
 
 def add_to(server: grpc.aio.Server) -> None:
-    handler = grpc.stream_unary_rpc_method_handler(take, request_deserializer=bytes)
+    handler: Any = grpc.stream_unary_rpc_method_handler(take, request_deserializer=bytes)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Taker", {"Take": handler}),))
 
 
@@ -50,10 +51,12 @@ async def parts(first: bytes, count: int) -> AsyncIterator[bytes]:
         yield PART
 
 
-async def ends_of(channel: grpc.aio.Channel, first: bytes, count: int, timeout: float | None) -> Counter:
+async def ends_of(
+    channel: grpc.aio.Channel, first: bytes, count: int, timeout: float | None
+) -> Counter[tuple[str, ...]]:
     """Return how many of many calls ended with which status, and the fields that it names."""
-    take = channel.stream_unary("/test.Taker/Take")
-    ends: Counter = Counter()
+    take: Any = channel.stream_unary("/test.Taker/Take")
+    ends: Counter[tuple[str, ...]] = Counter()
 
     async def call() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -67,7 +70,7 @@ async def ends_of(channel: grpc.aio.Channel, first: bytes, count: int, timeout: 
 
 
 async def test_a_response_comes_as_it_is(channel: grpc.aio.Channel) -> None:
-    take = channel.stream_unary("/test.Taker/Take")
+    take: Any = channel.stream_unary("/test.Taker/Take")
     assert await response_of(take(parts(b"good", 3))) == b"4"
 
 
@@ -84,7 +87,7 @@ async def test_a_deadline_that_passes_while_requests_are_on_their_way_is_told_as
 
 
 async def test_a_call_that_its_caller_cancels_is_cancelled(channel: grpc.aio.Channel) -> None:
-    call = channel.stream_unary("/test.Taker/Take")(parts(b"good", 10**9))
+    call: Any = channel.stream_unary("/test.Taker/Take")(parts(b"good", 10**9))
     response = asyncio.create_task(response_of(call))
     await call.wait_for_connection()
     response.cancel()

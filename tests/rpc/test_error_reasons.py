@@ -15,8 +15,8 @@ from services.rpc.status import status_of
 
 PROJECT = Path(__file__).parents[2]
 SOURCES = [path for path in (PROJECT / "services").rglob("*.py") if "stubs" not in path.parts]
-# Errors that are defined beside what raises them.
-assert worker.WorkerDied and database.DatabaseUnavailable
+# Errors that are defined beside the code that raises them.
+DEFINED_ELSEWHERE = (worker.WorkerDied, database.DatabaseUnavailable)
 
 Row = tuple[set[str], set[str]]
 

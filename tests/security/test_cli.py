@@ -100,6 +100,6 @@ async def test_a_token_is_made_and_its_entry_can_be_appended() -> None:
         (["x", "--rights", ""], "--rights: input should be 'run', 'import' or 'admin'"),
     ],
 )
-async def test_a_token_for_nobody_or_nothing(arguments: list[str], said: str) -> None:
+async def test_a_token_for_nobody_or_nothing_is_refused(arguments: list[str], said: str) -> None:
     made = await backcast("token", *arguments)
     assert (made.status, made.out, made.err) == (1, "", f"backcast: {said}\n")

@@ -25,7 +25,9 @@ def other_ca(tmp_path: Path) -> Path:
     return make_files(tmp_path / "other", other, other, "127.0.0.1").ca
 
 
-async def test_the_cache(stack: LocalStack, files: Files, other_ca: Path) -> None:
+async def test_a_cache_with_an_unknown_certificate_is_refused(
+    stack: LocalStack, files: Files, other_ca: Path
+) -> None:
     async with TlsFront(files, socket_of_redis(stack.redis_url), asked_first=False) as front:
         url = f"rediss://127.0.0.1:{front.port}/0?ssl_ca_certs="
         async with Redis.from_url(url + str(files.ca)) as cache:
@@ -36,7 +38,9 @@ async def test_the_cache(stack: LocalStack, files: Files, other_ca: Path) -> Non
                 await cache.ping()
 
 
-async def test_the_database(stack: LocalStack, files: Files, other_ca: Path) -> None:
+async def test_a_database_with_an_unknown_certificate_is_refused(
+    stack: LocalStack, files: Files, other_ca: Path
+) -> None:
     async with TlsFront(files, socket_of_postgres(stack.database_url), asked_first=True) as front:
         url = f"postgresql://postgres@127.0.0.1:{front.port}/postgres?sslmode=verify-full&sslrootcert="
         async with Database.connect(url + str(files.ca), 2) as database, database.connection() as connection:

@@ -12,7 +12,7 @@ import grpc
 import psutil
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
-from google.protobuf.internal.encoder import _VarintBytes
+from google.protobuf.internal.encoder import _VarintBytes  # type: ignore[attr-defined]  # private
 
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
@@ -22,6 +22,7 @@ from services.rpc.channel import open_channel
 from tests.candle_making import import_candles, random_candles
 from tests.domain.test_symbols import HOSTILE
 from tests.security.fuzzing import CLEAR, code_of, messages_with_one_double, methods_of, random_message
+from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -65,7 +66,9 @@ async def assert_it_works(gateway: "BacktestServiceAsyncStub") -> None:
     assert events[-1].progress.completed == 1
 
 
-async def test_random_bytes(methods: Methods, gateway: "BacktestServiceAsyncStub") -> None:
+async def test_random_bytes_are_answered_with_a_clear_status(
+    methods: Methods, gateway: "BacktestServiceAsyncStub"
+) -> None:
     chance = random.Random(5)
     codes: dict[str, set[grpc.StatusCode]] = defaultdict(set)
     for channel, method in methods:
@@ -77,7 +80,7 @@ async def test_random_bytes(methods: Methods, gateway: "BacktestServiceAsyncStub
     await assert_it_works(gateway)
 
 
-async def test_random_messages(
+async def test_random_messages_are_answered_with_a_clear_status(
     methods: Methods, gateway: "BacktestServiceAsyncStub", data_service: "MarketDataServiceAsyncStub"
 ) -> None:
     chance = random.Random(7)
@@ -94,7 +97,7 @@ async def test_random_messages(
     await assert_it_works(gateway)
 
 
-async def test_what_is_no_number_in_every_field_of_numbers(methods: Methods) -> None:
+async def test_fields_that_hold_no_number_are_answered_with_a_clear_status(methods: Methods) -> None:
     unclear = []
     for channel, method in methods:
         for path, message in messages_with_one_double(method.input_type):
@@ -122,7 +125,7 @@ async def failure(
     [*([text] for text in HOSTILE), ["A" * 65_536] * 60, ["!"] * 10_000, ["\0" * 32] * 10_000],
     ids=lambda symbols: f"{len(symbols)} × {ascii(symbols[0])[:12]}",
 )
-async def test_hostile_symbols(
+async def test_hostile_symbols_are_answered_with_a_clear_status(
     gateway: "BacktestServiceAsyncStub", methods: Methods, symbols: list[str]
 ) -> None:
     error = await failure(gateway, pb.RunBacktestsRequest(symbols=symbols, strategy={"rsi": {}}))
@@ -130,7 +133,9 @@ async def test_hostile_symbols(
     assert "symbols[0]" in (error.details() or "")
 
 
-async def test_more_than_a_message_may_hold(gateway: "BacktestServiceAsyncStub", methods: Methods) -> None:
+async def test_a_message_that_is_too_large_is_refused(
+    gateway: "BacktestServiceAsyncStub", methods: Methods
+) -> None:
     error = await failure(gateway, pb.RunBacktestsRequest(symbols=["A" * 65_536] * 1_000))
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     await assert_it_works(gateway)
@@ -157,7 +162,7 @@ def nested(levels: int, width: int = 1) -> bytes:
     [nested(1), nested(31), nested(40), nested(90), nested(150), nested(20_000), nested(2, width=200_000)],
     ids=["1 level", "31", "40", "90", "150", "20,000", "wide"],
 )
-async def test_deep_and_wide_rules(
+async def test_deep_and_wide_rules_are_refused(
     gateway: "BacktestServiceAsyncStub", methods: Methods, request_bytes: bytes
 ) -> None:
     channel, method = next(pair for pair in methods if pair[1].name == "RunBacktests")
@@ -175,7 +180,7 @@ def services_of(stack: LocalStack) -> list[psutil.Process]:
     ]
 
 
-async def test_ten_thousand_streams_opened_and_dropped(
+async def test_ten_thousand_dropped_streams_leave_nothing(
     stack: LocalStack, gateway: "BacktestServiceAsyncStub", methods: Methods
 ) -> None:
     services = services_of(stack)
@@ -191,7 +196,7 @@ async def test_ten_thousand_streams_opened_and_dropped(
                 await calls[0].wait_for_connection()
             for call in calls:
                 call.cancel()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT_S):
             while not await works():
                 await asyncio.sleep(0.05)
 

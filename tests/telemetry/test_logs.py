@@ -49,7 +49,7 @@ with failures_logged():
 """
 
 
-def test_elsewhere_every_line_is_json() -> None:
+def test_every_line_outside_of_a_terminal_is_json() -> None:
     said = subprocess.run(
         [sys.executable, "-c", SAYS], check=False, cwd=PROJECT, capture_output=True, text=True
     )
@@ -94,7 +94,7 @@ def test_elsewhere_every_line_is_json() -> None:
     }
 
 
-def test_in_a_terminal_it_can_be_read() -> None:
+def test_a_log_in_a_terminal_can_be_read() -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen([sys.executable, "-c", SAYS], cwd=PROJECT, stderr=theirs)
     os.close(theirs)

@@ -25,9 +25,9 @@ from services.wire.backtests import execution_from, execution_to, strategy_from,
 from tests.engine.rules.expressions import expressions
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(expressions(), st.none() | expressions())
-def test_rules_come_back(entry, exit_):
+def test_rules_come_back_from_their_message(entry, exit_):
     rules = CustomRules(entry, exit_)
     message = strategy_to(rules)
     assert message.rules.HasField("exit") == (exit_ is not None)
@@ -46,7 +46,7 @@ def test_every_strategy_has_a_message_of_the_same_fields(name):
     assert strategy_from(ParseDict({name: {}}, strategy_pb2.Strategy())) == strategy
 
 
-def test_a_choice_of_a_strategy():
+def test_a_choice_of_a_strategy_is_an_enum_of_its_message():
     strategy = strategy_from(ParseDict({"bollinger": {"exitBand": 2}}, strategy_pb2.Strategy()))
     assert strategy == Bollinger(exit_band=ExitBand.MIDDLE)
 
@@ -104,7 +104,7 @@ def _executions(draw) -> Execution:
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(_executions())
 def test_every_execution_comes_back(execution):
     message = execution_to(execution)

@@ -15,7 +15,7 @@ from services.wire.expressions import expression_from, expression_to
 from tests.engine.rules.expressions import expressions
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(expressions())
 def test_every_expression_comes_back(expression):
     raw = expression_to(expression).SerializeToString()
@@ -27,7 +27,7 @@ def test_the_enums_know_all_functions_and_columns_and_no_others():
     assert {name.lower() for name in names_of(pb.Column.DESCRIPTOR).values()} == set(VALUE_COLUMNS)
 
 
-def test_the_names_of_enum_values():
+def test_enum_values_have_the_names_of_functions_and_columns():
     message = expression_to(call("rsi", HIGH, 14))
     assert message.function == pb.FUNCTION_RSI
     assert message.arguments[0].column == pb.COLUMN_HIGH

@@ -100,11 +100,13 @@ async def _disk_lines(market: Market) -> list[str]:
         if not market.kind.startswith("TimescaleDB"):
             return lines
         for table in ("candles_1h", "candles_4h", "candles_1d"):
-            before, after = await connection.fetchrow(
+            row = await connection.fetchrow(
                 "SELECT before_compression_total_bytes, after_compression_total_bytes "
                 "FROM hypertable_columnstore_stats($1::regclass)",
                 table,
             )
+            assert row
+            before, after = row
             lines.append(
                 f"{table}: {before / 1e6:,.0f} MB of rows and index, {after / 1e6:,.0f} MB compressed: "
                 f"{100 * (1 - after / before):.1f} % less"

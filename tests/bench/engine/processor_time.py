@@ -1,6 +1,7 @@
 """How much processor time the parts of the system take, whoever else keeps the machine busy."""
 
-from collections import Counter
+from collections import defaultdict
+from operator import itemgetter
 
 import psutil
 
@@ -13,7 +14,7 @@ class ProcessorTime:
 
     def __init__(self, measure: Measure) -> None:
         self._measure = measure
-        self._taken: Counter[str] = Counter()
+        self._taken: defaultdict[str, float] = defaultdict(float)
         self._rounds = 0
 
     async def measure(self, number: int) -> Timing:
@@ -21,19 +22,19 @@ class ProcessorTime:
         before = _by_part()
         timing = await self._measure(number)
         if number:
-            self._taken.update(_by_part())
-            self._taken.subtract(before)
+            for part, taken_s in _by_part().items():
+                self._taken[part] += taken_s - before[part]
             self._rounds += 1
         return timing
 
     def line(self) -> str:
         """Return the mean of a round by part, the greatest first. Clocks tick every 10 ms or so."""
-        parts = self._taken.most_common()
+        parts = sorted(self._taken.items(), key=itemgetter(1), reverse=True)
         return ", ".join(f"{part} {1000 * taken_s / self._rounds:.0f} ms" for part, taken_s in parts)
 
 
-def _by_part() -> Counter[str]:
-    taken: Counter[str] = Counter()
+def _by_part() -> defaultdict[str, float]:
+    taken: defaultdict[str, float] = defaultdict(float)
     client = psutil.Process()
     for process in (client, *client.children(recursive=True)):
         try:

@@ -109,7 +109,7 @@ async def test_what_is_imported_afterwards_is_right(market, other, folder):
     assert await everything(other) == await everything(market)
 
 
-async def test_again_and_after_an_interruption_it_goes_on(market, other, folder):
+async def test_a_restore_goes_on_after_an_interruption(market, other, folder):
     await dumped(market, folder)
     going = restore(other, folder, read_manifest(folder))
     assert (await anext(going)).refusal is None
@@ -163,7 +163,7 @@ async def test_a_dump_is_of_one_moment(market, other, folder):
     assert await everything(other) == before
 
 
-async def test_nothing_can_be_dumped_and_restored_too(database, other, folder):
+async def test_an_empty_database_can_be_dumped_and_restored(database, other, folder):
     assert await dumped(database, folder) == []
     assert await restored(other, folder) == []
 

@@ -47,7 +47,7 @@ def all_rows() -> list[Row]:
     return [row for key, candles in CANDLES.items() for row in rows_of(key, candles)]
 
 
-async def test_all_of_it_is_here(source_url, database):
+async def test_a_move_brings_every_candle(source_url, database):
     shuffled = np.random.default_rng(1).permutation(len(all_rows()))
     await make_source(source_url, SYMBOLS, [all_rows()[place] for place in shuffled])
     moves, verified = await moved(source_url, database)
@@ -63,7 +63,7 @@ async def test_all_of_it_is_here(source_url, database):
             )
 
 
-async def test_again_and_after_an_interruption_it_goes_on(source_url, database, store):
+async def test_a_move_goes_on_after_an_interruption(source_url, database, store):
     await make_source(source_url, SYMBOLS, all_rows())
     async with Source.open(source_url, NAMES) as source:
         market = await source.market()
@@ -88,7 +88,9 @@ async def test_again_and_after_an_interruption_it_goes_on(source_url, database, 
         ("bigint", "extract(epoch FROM datetime) * 1000000000", "numeric"),
     ],
 )
-async def test_other_names_and_types(source_url, database, time_type, time_sql, number_type):
+async def test_a_source_may_have_other_names_and_types(
+    source_url, database, time_type, time_sql, number_type
+):
     await make_source(source_url, SYMBOLS, rows_of(1, CANDLES[1]))
     await execute(
         source_url,
@@ -148,7 +150,7 @@ async def test_a_row_that_is_no_candle_is_named(source_url, database, bad, reaso
     assert (await history_of(database, "BTCUSDT")).candles.open_time_s.tolist() == [START_S, START_S + 7200]
 
 
-async def test_rows_of_the_same_hour(source_url, database):
+async def test_rows_of_one_hour_with_other_values_are_rejected(source_url, database):
     other = (*GOOD[:4], Decimal(6))
     same_hours = [quoted_row(0, *GOOD)] * 3 + [quoted_row(1, *GOOD), quoted_row(1, *other)]
     await make_source(source_url, SYMBOLS, [*same_hours, quoted_row(2, *GOOD)])

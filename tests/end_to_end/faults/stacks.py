@@ -1,12 +1,10 @@
 """Stacks for tests that harm processes, and work that takes them long enough to be harmed at it."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from google.protobuf.json_format import ParseDict
 
@@ -21,6 +19,7 @@ from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
 from tests.candle_making import import_candles, random_candles
+from tests.end_to_end.service_metrics import serve_metrics
 from tests.end_to_end.sweeping import sweep_request
 
 SYMBOLS = ["LONG0USDT", "LONG1USDT"]
@@ -29,14 +28,14 @@ _START_S = 1_325_376_000  # 2012-01-01T00:00:00Z
 _EXECUTION = {"direction": "DIRECTION_LONG_SHORT"} | {
     kind: {"atrMultiple": 3} for kind in ("stopLoss", "takeProfit", "trailingStop")
 }
-_LIMIT_S = 30.0
 
 
 @asynccontextmanager
 async def stack_of_its_own(folder: Path, **environment: str) -> AsyncIterator[LocalStack]:
-    """Start everything, with two cryptos of twelve years; `environment` sets the services."""
+    """Start everything, with metrics and two cryptos of twelve years; `environment` sets the services."""
     settings = StackSettings(folder, 0, 0, 0, database_url=None, redis_url=None, quiet=True)
     with pytest.MonkeyPatch.context() as patch:
+        serve_metrics(patch)
         for name, value in {"BACKCAST_RETENTION_DAYS": "0", **environment}.items():
             patch.setenv(name, value)
         async with LocalStack(settings) as stack, open_channel(stack.data_address) as channel:
@@ -46,43 +45,12 @@ async def stack_of_its_own(folder: Path, **environment: str) -> AsyncIterator[Lo
             yield stack
 
 
-def workers_of(compute: psutil.Process) -> list[psutil.Process]:
-    """Return the worker processes of a compute service: the children of its fork server."""
-    return [worker for server in compute.children() for worker in server.children()]
-
-
-def is_alive(process: psutil.Process) -> bool:
-    """Return whether a process is there; a dead one that nobody takes notice of is not."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def cpu_seconds(*processes: psutil.Process) -> float:
-    """Return the CPU time of processes and all their descendants so far."""
-    everybody = [*processes, *(child for process in processes for child in process.children(recursive=True))]
-    return sum(sum(process.cpu_times()[:2]) for process in everybody)
-
-
-async def until(holds: Callable[[], bool], limit_s: float = _LIMIT_S) -> None:
-    """Wait until something holds that no event tells."""
-    async with asyncio.timeout(limit_s):
-        while not holds():
-            await asyncio.sleep(0.02)
-
-
-async def until_workers_work(compute: psutil.Process) -> None:
-    """Wait until the workers have worked for a while from now on."""
-    workers = workers_of(compute)
-    before = cpu_seconds(*workers)
-    await until(lambda: cpu_seconds(*workers) > before + 0.3)
-
-
 _RANGES = [
     {"name": "period", "values": list(range(2, 258))},
     {"name": "multiple", "values": [1 + number / 10 for number in range(10)]},
 ]
+
+SWEEP_BACKTESTS = len(SYMBOLS) * 256 * 10
 
 
 def long_sweep() -> pb.SweepBacktestsRequest:

@@ -25,13 +25,13 @@ from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
 from tests.end_to_end.one_service import OneService, service_beside
+from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
 
 SYMBOLS = [f"RUN{number:02}USDT" for number in range(12)]
 USED, UNAVAILABLE = run_events_pb2.CACHE_STATE_USED, run_events_pb2.CACHE_STATE_UNAVAILABLE
-_LIMIT_S = 10.0
 
 
 @dataclass
@@ -49,16 +49,17 @@ class CacheServer:
     async def start(self) -> None:
         command = [str(get_binary_path()), "--port", str(self.port), "--bind", HOST, "--save", ""]
         self.process = ServerProcess("Valkey", command, self.folder / "valkey.log", folder=self.folder)
-        async with Redis.from_url(self.url) as redis, asyncio.timeout(_LIMIT_S):
+        async with Redis.from_url(self.url) as redis, asyncio.timeout(LIMIT_S):
             while True:
                 try:
-                    return await redis.ping()
+                    await redis.ping()
+                    return
                 except RedisError:
                     self.process.check()
 
     def stop(self) -> None:
         if self.process:
-            self.process.stop(_LIMIT_S)
+            self.process.stop(LIMIT_S)
             self.process = None
 
 
@@ -91,7 +92,7 @@ async def run(client: "BacktestServiceAsyncStub", period: int) -> tuple[dict[str
     """Return the results of a complete run, and what the cache did."""
     wanted = pb.RunBacktestsRequest(symbols=SYMBOLS, strategy=strategy_to(Rsi(period=period)))
     results = {}
-    async with asyncio.timeout(_LIMIT_S):
+    async with asyncio.timeout(LIMIT_S):
         async for event in client.RunBacktests(wanted):
             if event.HasField("result"):
                 results[event.result.symbol] = event.result
@@ -103,12 +104,14 @@ async def run(client: "BacktestServiceAsyncStub", period: int) -> tuple[dict[str
 
 async def until_used(client: "BacktestServiceAsyncStub") -> None:
     """Run until the cache is used: one that took too long is let alone for a second."""
-    async with asyncio.timeout(_LIMIT_S):
+    async with asyncio.timeout(LIMIT_S):
         while (await run(client, 14))[1] != USED:
             pass
 
 
-async def test_it_stops_and_is_back(client: "BacktestServiceAsyncStub", cache: CacheServer) -> None:
+async def test_a_cache_that_stops_and_is_back_is_used_again(
+    client: "BacktestServiceAsyncStub", cache: CacheServer
+) -> None:
     before, state = await run(client, 14)
     assert state == USED
     cache.stop()
@@ -119,13 +122,15 @@ async def test_it_stops_and_is_back(client: "BacktestServiceAsyncStub", cache: C
     assert await run(client, 14) == (before, USED)
 
 
-async def test_it_dies_amid_a_run(client: "BacktestServiceAsyncStub", cache: CacheServer) -> None:
+async def test_a_cache_that_dies_amid_a_run_ends_no_run(
+    client: "BacktestServiceAsyncStub", cache: CacheServer
+) -> None:
     wanted = pb.RunBacktestsRequest(symbols=SYMBOLS, strategy=strategy_to(Rsi(period=3)))
     call = client.RunBacktests(wanted)
     assert (await anext(aiter(call))).HasField("started")
     assert cache.process
     psutil.Process(cache.process.pid).kill()
-    async with asyncio.timeout(_LIMIT_S):
+    async with asyncio.timeout(LIMIT_S):
         events = [event async for event in call]
     assert events[-1].progress.completed == len(SYMBOLS)
     cache.stop()
@@ -135,7 +140,7 @@ async def test_it_dies_amid_a_run(client: "BacktestServiceAsyncStub", cache: Cac
     assert {event.result.symbol: event.result for event in events if event.HasField("result")} == results
 
 
-async def test_it_stands_still(
+async def test_a_cache_that_stands_still_ends_no_run(
     client: "BacktestServiceAsyncStub", cache: CacheServer, one_gateway: OneService
 ) -> None:
     before, _ = await run(client, 14)
@@ -153,7 +158,9 @@ async def test_it_stands_still(
 
 
 @pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru"])
-async def test_it_is_full(client: "BacktestServiceAsyncStub", cache: CacheServer, policy: str) -> None:
+async def test_a_full_cache_ends_no_run(
+    client: "BacktestServiceAsyncStub", cache: CacheServer, policy: str
+) -> None:
     before, _ = await run(client, 14)
     async with Redis.from_url(cache.url) as redis:
         used = (await redis.info("memory"))["used_memory"]

@@ -8,25 +8,17 @@ import pytest
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
-from tests.end_to_end.faults.stacks import (
-    chunks_request,
-    cpu_seconds,
-    is_alive,
-    until,
-    until_workers_work,
-    workers_of,
-)
+from tests.end_to_end.faults.stacks import chunks_request
 from tests.end_to_end.one_service import service_beside
-
-# A worker in the middle of a task hears of it when Python's interpreter lets it.
-_END_LIMIT_S = 1.5
+from tests.end_to_end.processes import cpu_seconds, is_alive, until_workers_work, workers_of
+from tests.waiting import LIMIT_S, until
 
 
 async def test_no_process_outlives_a_killed_compute_service(long_stack: LocalStack, tmp_path: Path) -> None:
     async with service_beside(long_stack, "compute", tmp_path, compute_workers=2) as compute:
         service = compute.process
-        # Two tasks of five seconds.
-        request = await chunks_request(long_stack, chunk_size=256, count=1)
+        # Two tasks of minutes: the workers do not end because they have nothing left to do.
+        request = await chunks_request(long_stack, chunk_size=2_560, count=1)
         async with open_channel(compute.address) as channel:
             call = ComputeServiceStub(channel).ComputeSweep(request)
             await until_workers_work(service)
@@ -37,4 +29,4 @@ async def test_no_process_outlives_a_killed_compute_service(long_stack: LocalSta
             with pytest.raises(grpc.aio.AioRpcError) as error:
                 _ = [response async for response in call]
             assert error.value.code() is grpc.StatusCode.UNAVAILABLE
-        await until(lambda: not any(map(is_alive, descendants)), _END_LIMIT_S)
+        await until(lambda: not any(map(is_alive, descendants)), LIMIT_S / 2)

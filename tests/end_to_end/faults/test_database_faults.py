@@ -28,13 +28,13 @@ from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
 from tests.candle_making import events_of, import_candles, random_candles
+from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 SYMBOLS = [f"FAULT{number}USDT" for number in range(6)]
-LIMIT_S = 20
 SENTENCES = {"the database does not answer", "the database is starting or stopping"}
 
 

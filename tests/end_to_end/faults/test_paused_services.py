@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import psutil
@@ -15,17 +16,10 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
-from tests.end_to_end.faults.stacks import (
-    chunks_request,
-    long_run,
-    long_sweep,
-    until_workers_work,
-)
+from tests.end_to_end.faults.stacks import chunks_request, long_run, long_sweep
 from tests.end_to_end.one_service import service_beside
-from tests.end_to_end.processes import process_at
-
-# A ping after four to eight quiet seconds, four to answer it, and what a machine that has much to do needs.
-LIMIT_S = 15.0
+from tests.end_to_end.processes import process_at, until_workers_work
+from tests.waiting import LIMIT_S
 
 
 @contextmanager
@@ -37,7 +31,7 @@ def paused(process: psutil.Process) -> Iterator[None]:
         process.send_signal(signal.SIGCONT)
 
 
-async def failure_of(call: grpc.aio.UnaryStreamCall) -> grpc.aio.AioRpcError:
+async def failure_of(call: grpc.aio.UnaryStreamCall[Any, Any]) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as error:
         async with asyncio.timeout(LIMIT_S):
             async for _ in call:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import psutil
@@ -21,10 +22,13 @@ from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
 from tests.end_to_end.one_service import OneService, service_beside
+from tests.waiting import LIMIT_S
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
 
 SYMBOLS = [f"RUN{number:02}USDT" for number in range(12)]
 SERVICES = ("data", "compute", "gateway")
-_DEADLINE_S = 20.0
 _CLIENTS = 4
 
 
@@ -60,13 +64,13 @@ async def services(
         yield services
 
 
-async def run(stub: BacktestServiceStub, client: int) -> dict[str, BacktestResult]:
+async def run(stub: "BacktestServiceAsyncStub", client: int) -> dict[str, BacktestResult]:
     """Return the results of a complete run; half of the clients use the cache."""
     wanted = pb.RunBacktestsRequest(
         symbols=SYMBOLS, strategy=strategy_to(Rsi()), cache_mode=pb.CACHE_MODE_BYPASS * (client % 2)
     )
     results = {}
-    async for event in stub.RunBacktests(wanted, timeout=_DEADLINE_S):
+    async for event in stub.RunBacktests(wanted, timeout=LIMIT_S):
         if event.HasField("failure"):
             # The part that a crypto needs was away: said of this crypto, and the others went on.
             assert event.failure.status.code == grpc.StatusCode.UNAVAILABLE.value[0]
@@ -108,14 +112,14 @@ async def test_a_service_starts_again_under_load(
         loads = [asyncio.create_task(load(client)) for client in range(_CLIENTS)]
         process = services.process(service)
         process.send_signal(sent)
-        exit_code = await asyncio.to_thread(process.wait, 15)
+        exit_code = await asyncio.to_thread(process.wait, LIMIT_S)
         services.started[service].server.stop(0)
         assert exit_code == (0 if sent is signal.SIGTERM else -signal.SIGKILL)
         await services.start(service)
         # The very next run works, and nothing else was started again.
         assert await run(stub, 1) == expected
         stop.set()
-        async with asyncio.timeout(2 * _DEADLINE_S):
+        async with asyncio.timeout(2 * LIMIT_S):
             complete = await asyncio.gather(*loads)
         assert sum(complete) >= _CLIENTS
         for error in said:

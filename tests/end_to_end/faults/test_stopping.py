@@ -22,17 +22,12 @@ from services.rpc.channel import open_channel
 from tests.end_to_end.faults.stacks import (
     SYMBOLS,
     chunks_request,
-    is_alive,
     long_run,
     long_sweep,
-    until,
-    until_workers_work,
-    workers_of,
 )
 from tests.end_to_end.one_service import service_beside
-
-# For last words, for workers and connections to end, and for a machine that has much to do.
-LIMIT_S = 10.0
+from tests.end_to_end.processes import is_alive, until_workers_work, workers_of
+from tests.waiting import LIMIT_S, until
 
 
 @asynccontextmanager
@@ -56,8 +51,8 @@ async def terminate(service: psutil.Process, channel: grpc.aio.Channel) -> None:
     states.cancel()
 
 
-async def assert_exit_status_0(service: psutil.Process, grace_s: float) -> None:
-    await until(lambda: not is_alive(service), grace_s + LIMIT_S)
+async def assert_exit_status_0(service: psutil.Process) -> None:
+    await until(lambda: not is_alive(service))
     assert service.wait() == 0
 
 
@@ -98,12 +93,10 @@ async def test_data_sends_what_it_began(long_stack: LocalStack, tmp_path: Path) 
         await terminate(service, channel)
         await assert_takes_no_calls(channel)
         assert [first, *await the_rest(call)] == whole
-        await assert_exit_status_0(service, 10)
+        await assert_exit_status_0(service)
 
 
-async def test_data_takes_leave_of_an_import_that_does_not_end(
-    long_stack: LocalStack, tmp_path: Path
-) -> None:
+async def test_data_ends_an_import_that_does_not_end(long_stack: LocalStack, tmp_path: Path) -> None:
     async with serving(long_stack, "data", tmp_path, grace_s=0.5) as (service, channel):
         call = MarketDataServiceStub(channel).ImportCandles()
         header = data_pb.ImportHeader(symbol="ENDLESSUSDT")
@@ -111,7 +104,7 @@ async def test_data_takes_leave_of_an_import_that_does_not_end(
         await terminate(service, channel)
         with pytest.raises(grpc.aio.AioRpcError, match="the service is stopping"):
             await call
-        await assert_exit_status_0(service, 0.5)
+        await assert_exit_status_0(service)
 
 
 async def test_compute_finishes_what_it_began(long_stack: LocalStack, tmp_path: Path) -> None:
@@ -124,10 +117,12 @@ async def test_compute_finishes_what_it_began(long_stack: LocalStack, tmp_path: 
         responses = [first, *await the_rest(call)]
         assert len(responses) == 10
         assert all(response.HasField("chunk") for response in responses)
-        await assert_exit_status_0(service, 30)
+        await assert_exit_status_0(service)
 
 
-async def test_compute_takes_leave_of_what_takes_too_long(long_stack: LocalStack, tmp_path: Path) -> None:
+async def test_compute_ends_what_takes_longer_than_the_grace_time(
+    long_stack: LocalStack, tmp_path: Path
+) -> None:
     request = await chunks_request(long_stack, chunk_size=256, count=10)
     async with serving(long_stack, "compute", tmp_path, grace_s=0.5) as (service, channel):
         call = ComputeServiceStub(channel).ComputeSweep(request)
@@ -135,7 +130,7 @@ async def test_compute_takes_leave_of_what_takes_too_long(long_stack: LocalStack
         workers = workers_of(service)
         await terminate(service, channel)
         await assert_ends_with_the_sentence(call)
-        await assert_exit_status_0(service, 0.5)
+        await assert_exit_status_0(service)
         assert not any(map(is_alive, workers))
 
 
@@ -146,16 +141,18 @@ async def test_the_gateway_finishes_what_it_began(long_stack: LocalStack, tmp_pa
         await terminate(service, channel)
         await assert_takes_no_calls(channel)
         assert (await the_rest(call))[-1].HasField("summary")
-        await assert_exit_status_0(service, 30)
+        await assert_exit_status_0(service)
 
 
-async def test_the_gateway_takes_leave_of_what_takes_too_long(long_stack: LocalStack, tmp_path: Path) -> None:
+async def test_the_gateway_ends_what_takes_longer_than_the_grace_time(
+    long_stack: LocalStack, tmp_path: Path
+) -> None:
     async with serving(long_stack, "gateway", tmp_path, grace_s=0.5) as (service, channel):
         call = BacktestServiceStub(channel).SweepBacktests(long_sweep())
         assert (await anext(aiter(call))).HasField("started")
         await terminate(service, channel)
         await assert_ends_with_the_sentence(call)
-        await assert_exit_status_0(service, 0.5)
+        await assert_exit_status_0(service)
 
 
 async def test_a_reader_that_does_not_read_holds_nobody_up(long_stack: LocalStack, tmp_path: Path) -> None:
@@ -166,7 +163,7 @@ async def test_a_reader_that_does_not_read_holds_nobody_up(long_stack: LocalStac
         call = MarketDataServiceStub(channel).StreamCandles(request)
         await anext(aiter(call))
         await terminate(service, channel)
-        await assert_exit_status_0(service, 0.5)
+        await assert_exit_status_0(service)
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await the_rest(call)
         assert error.value.code() is grpc.StatusCode.UNAVAILABLE

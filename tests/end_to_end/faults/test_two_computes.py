@@ -20,9 +20,10 @@ from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
 from tests.candle_making import events_of, import_candles, random_candles
-from tests.end_to_end.faults.stacks import is_alive
 from tests.end_to_end.one_service import OneService, service_beside
+from tests.end_to_end.processes import is_alive
 from tests.end_to_end.sweeping import Swept, sweep_events, sweep_request, swept
+from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -178,7 +179,7 @@ async def whole(gateway: "BacktestServiceAsyncStub", candles: None) -> dict[str,
     return await results(gateway, slow_run())
 
 
-async def test_both_get_work(both: TwoComputes, client: "BacktestServiceAsyncStub") -> None:
+async def test_both_compute_services_get_work(both: TwoComputes, client: "BacktestServiceAsyncStub") -> None:
     for symbol in SYMBOLS:
         assert set(await results(client, run_of([symbol], Rsi()))) == {symbol}
     given = both.columns(0), both.columns(1)
@@ -187,7 +188,7 @@ async def test_both_get_work(both: TwoComputes, client: "BacktestServiceAsyncStu
     assert min(map(len, given)) >= len(SYMBOLS) / 3
 
 
-async def test_one_is_killed_in_a_run_and_the_other_goes_on(
+async def test_a_run_goes_on_when_one_of_two_compute_services_is_killed(
     both: TwoComputes, client: "BacktestServiceAsyncStub", whole: dict[str, bytes]
 ) -> None:
     before, breaks = both.processor_times(), breaks_in_log(both)
@@ -197,7 +198,7 @@ async def test_one_is_killed_in_a_run_and_the_other_goes_on(
     assert again == whole
 
 
-async def test_one_is_killed_in_a_sweep_and_the_other_goes_on(
+async def test_a_sweep_goes_on_when_one_of_two_compute_services_is_killed(
     both: TwoComputes, client: "BacktestServiceAsyncStub"
 ) -> None:
     whole = await swept(client, slow_sweep())
@@ -212,7 +213,7 @@ async def test_one_is_killed_in_a_sweep_and_the_other_goes_on(
     assert Swept(events).summary.progress == whole.summary.progress
 
 
-async def test_one_is_stopped_and_what_it_is_at_is_finished_there(
+async def test_a_compute_service_that_is_stopped_finishes_its_tasks(
     both: TwoComputes, client: "BacktestServiceAsyncStub", whole: dict[str, bytes]
 ) -> None:
     before, breaks = both.processor_times(), breaks_in_log(both)
@@ -226,17 +227,17 @@ async def test_one_is_stopped_and_what_it_is_at_is_finished_there(
     assert breaks_in_log(both) == breaks
     for _ in range(3):
         assert set(await results(client, run_of(SYMBOLS, Rsi()))) == set(SYMBOLS)
-    assert await asyncio.to_thread(stopped[0].process.wait, GRACE_S) == 0
+    assert await asyncio.to_thread(stopped[0].process.wait, LIMIT_S) == 0
 
 
-async def test_both_are_killed_and_the_run_ends_and_one_is_back_and_the_next_run_works(
+async def test_a_run_ends_when_both_compute_services_are_killed_and_the_next_works_when_one_is_back(
     both: TwoComputes, client: "BacktestServiceAsyncStub"
 ) -> None:
     def kill_both() -> None:
         for compute in both.computes:
             kill(compute)
 
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(LIMIT_S):
         with pytest.raises(grpc.aio.AioRpcError) as ended:
             await results(client, slow_run(), kill_both)
     assert ended.value.code() is grpc.StatusCode.UNAVAILABLE

@@ -11,16 +11,14 @@ from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
-from tests.end_to_end.faults.stacks import (
-    chunks_request,
-    cpu_seconds,
-    until,
-    until_workers_work,
-    workers_of,
-)
+from tests.end_to_end.faults.stacks import chunks_request
 from tests.end_to_end.one_service import OneService, service_beside
+from tests.end_to_end.processes import cpu_seconds, until_workers_work, workers_of
+from tests.waiting import until
 
 WORKERS = 2
+# The tasks of the tests take a second or less, and more on a busy machine.
+TASK_LIMIT_S = 10
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +28,7 @@ async def compute(
     """A compute service that soon loses its patience with workers."""
     folder = tmp_path_factory.mktemp("compute")
     async with service_beside(
-        long_stack, "compute", folder, compute_workers=WORKERS, task_limit_s=5
+        long_stack, "compute", folder, compute_workers=WORKERS, task_limit_s=TASK_LIMIT_S
     ) as service:
         yield service
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from services.engine import Direction, ExitReason, FillTime
 
@@ -143,7 +144,7 @@ class _Account:
         if not budget > 0:
             return
         price = raw * (1 + side * self.slippage)
-        levels = []
+        levels: list[Any] = []
         for distance, towards in (
             (self.terms.stop_loss, -side),
             (self.terms.take_profit, side),

@@ -1,6 +1,7 @@
 """The indicators once more, each value from its definition: lists of floats, None where undefined."""
 
 import math
+from typing import Any
 
 
 def by_runs(indicator, *series):
@@ -62,7 +63,7 @@ def wma(values, period):
 
 
 def _smoothed(run, period, weight):
-    averages = []
+    averages: list[Any] = []
     for t in range(len(run)):
         if t < period - 1:
             averages.append(None)
@@ -151,7 +152,7 @@ def stochastic_raw(high, low, close, period):
     """Return where between the lowest low and the highest high the close is, in percent."""
 
     def over(highs, lows, closes):
-        places = [None] * len(closes)
+        places: list[Any] = [None] * len(closes)
         for t in range(period - 1, len(closes)):
             top, bottom = max(highs[t - period + 1 : t + 1]), min(lows[t - period + 1 : t + 1])
             places[t] = 100 * ((closes[t] - bottom) / (top - bottom)) if top != bottom else 50.0

@@ -154,7 +154,8 @@ def _compare(name, left, right):
         "greater": lambda a, b: a > b,
         "greater_equal": lambda a, b: a >= b,
     }[name]
-    values, clear = [], []
+    values: list[bool | None] = []
+    clear: list[bool] = []
     for a, a_error, b, b_error in zip(left.values, left.errors, right.values, right.errors, strict=True):
         error = a_error + b_error
         if a is None or b is None:

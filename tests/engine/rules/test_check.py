@@ -7,7 +7,7 @@ import pytest
 
 from services.engine.rules import Call, Column, Number, Rules
 from services.engine.rules.check import MAX_DEPTH, MAX_NODES
-from services.engine.rules.nodes import CLOSE, HIGH, LOW, call, walk
+from services.engine.rules.nodes import CLOSE, HIGH, LOW, Expression, call, walk
 from services.engine.strategies.custom_rules import CustomRules
 
 GOOD = CLOSE > 0
@@ -89,7 +89,7 @@ def test_all_faults_are_named_at_once():
     ]
 
 
-def test_the_limit_of_the_depth():
+def test_rules_beyond_the_limit_of_the_depth_are_refused():
     # The comparison and the column are two.
     assert faults(nested(MAX_DEPTH - 2) > 0) == []
     ((field, reason),) = faults(nested(MAX_DEPTH - 1) > 0)
@@ -99,14 +99,14 @@ def test_the_limit_of_the_depth():
 
 def balanced(leaves):
     """Return a sum of as many columns: 2 * leaves - 1 parts."""
-    row = [CLOSE] * leaves
+    row: list[Expression] = [CLOSE] * leaves
     while len(row) > 1:
         pairs = [call("add", a, b) for a, b in zip(row[::2], row[1::2], strict=False)]
         row = pairs + ([row[-1]] if len(row) % 2 else [])
     return row[0]
 
 
-def test_the_limit_of_the_size():
+def test_rules_beyond_the_limit_of_the_size_are_refused():
     # 2 * 99 - 1 parts, the number and the comparison: 199.
     assert sum(1 for _ in walk(balanced(99) > 0)) == MAX_NODES - 1
     assert faults(balanced(99) > 0) == []
@@ -121,7 +121,7 @@ def test_the_limit_of_the_size():
 @pytest.mark.parametrize("depth", [1_000, 100_000])
 def test_a_hostile_depth_is_refused(depth):
     for function in ("negate", "not", "nonsense"):
-        node = CLOSE
+        node: Expression = CLOSE
         for _ in range(depth):
             node = Call(function, (node,))
         ((field, reason),) = faults(node)
@@ -136,7 +136,7 @@ def test_a_hostile_width_is_refused():
 
 
 def test_a_tree_of_a_million_million_leaves_made_of_forty_nodes_is_refused():
-    node = CLOSE
+    node: Expression = CLOSE
     for _ in range(40):
         node = Call("add", (node, node))
     ((field, _),) = faults(node > 0)
@@ -145,7 +145,7 @@ def test_a_tree_of_a_million_million_leaves_made_of_forty_nodes_is_refused():
 
 def test_a_shallow_tree_of_a_thousand_million_leaves_is_refused():
     # Within the depth that is allowed: counting to the end would take minutes.
-    node = CLOSE
+    node: Expression = CLOSE
     for _ in range(MAX_DEPTH - 2):
         node = Call("add", (node, node))
     ((field, reason),) = faults(node > 0)
@@ -169,7 +169,7 @@ def test_rules_know_their_conditions():
     assert Rules(GOOD, GOOD).conditions() == (GOOD, GOOD)
 
 
-def test_what_rules_need():
+def test_rules_know_their_columns_and_warmup():
     entry = call("crosses_above", call("sma", call("highest", HIGH, 5), 3), call("shift", LOW, 2))
     strategy = CustomRules(entry, call("rsi", CLOSE, 4) > 50)
     assert strategy.columns == {"high", "low", "close"}

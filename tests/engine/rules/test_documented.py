@@ -12,7 +12,7 @@ from services.engine.rules.parse import parse
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "rules.md").read_text()
 
 
-def test_its_rules_are_read():
+def test_the_rules_on_the_page_are_read():
     lines = re.findall(r"(?:--entry|--exit) '(.*?)'", DOCUMENT) + re.findall(
         r"^(?:entry|exit): (.*)$", DOCUMENT, re.M
     )
@@ -21,14 +21,14 @@ def test_its_rules_are_read():
         parse(line, "it")
 
 
-def test_its_equalities_hold():
+def test_the_equalities_on_the_page_hold():
     pairs = re.findall(r"`(\w+\([^`]*\))`\s+is\s+`(\w+\([^`]*\))`", DOCUMENT)
     assert len(pairs) == 4
     for short, long in pairs:
         assert parse(short, "it", Kind.SERIES) == parse(long, "it", Kind.SERIES)
 
 
-def test_its_error_is_the_one_that_comes():
+def test_the_error_on_the_page_is_the_one_that_comes():
     (shown,) = re.findall(r"^backcast: (.*\n  (.*)\n.*\^)$", DOCUMENT, re.M)
     with pytest.raises(InvalidInput) as caught:
         parse(shown[1], "--entry")

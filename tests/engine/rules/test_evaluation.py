@@ -9,7 +9,6 @@ from hypothesis import event, given, settings
 from services.domain.candles import VALUE_COLUMNS
 from services.domain.interval import Interval
 from services.engine.rules import Call, Evaluation
-from services.engine.rules import evaluation as module
 from services.engine.rules.functions import FUNCTIONS, Input
 from services.engine.rules.nodes import CLOSE, HIGH, OPEN, Column, Number, call
 from services.engine.strategies.custom_rules import CustomRules
@@ -36,9 +35,9 @@ def values(expression, candles=CLOSES):
     return [None if np.isnan(value) else value for value in Evaluation(candles).series(expression)]
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(candles=histories(Interval.HOUR_1), condition=conditions(4))
-def test_random_conditions(candles, condition):
+def test_random_conditions_hold_where_the_references_do(candles, condition):
     expected = reference.truth(condition, columns_of(candles))
     found, opposite = Evaluation(candles), Evaluation(candles)
     is_true, is_false = found.condition(condition), opposite.condition(call("not", condition))
@@ -51,9 +50,9 @@ def test_random_conditions(candles, condition):
         event(f"somewhere {truth}")
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(candles=histories(Interval.HOUR_1), expression=series(3))
-def test_random_series(candles, expression):
+def test_random_series_have_the_references_values(candles, expression):
     expected = reference.series(expression, columns_of(candles))
     found = Evaluation(candles).series(expression)
     assert found.shape == candles.close.shape
@@ -96,7 +95,7 @@ KLEENE = [
 
 
 @pytest.mark.parametrize(("operator", "left", "right", "expected"), KLEENE)
-def test_kleene_s_tables(operator, left, right, expected):
+def test_conditions_of_the_undefined_follow_kleenes_tables(operator, left, right, expected):
     for sides in ((left, right), (right, left)):
         condition = call(operator, *(KNOWN[side] for side in sides))
         assert holds(condition) == [expected is True] * 5
@@ -144,7 +143,7 @@ def test_not_of_an_indicator_that_has_not_seen_enough_is_no_signal():
 # Crosses and shifts
 
 
-def test_crosses():
+def test_a_series_crosses_another_where_it_passes_it():
     # 1 2 3 2 1 against 2: above at 2 only, where it was on it before; below at 4 only.
     assert holds(call("crosses_above", CLOSE, 2)) == [False, False, True, False, False]
     assert holds(call("crosses_below", CLOSE, 2)) == [False, False, False, False, True]
@@ -181,13 +180,15 @@ def test_a_common_part_is_computed_once():
 
 def test_common_parts_are_not_computed_again(monkeypatch):
     calls = []
-    function = module.FUNCTIONS["sma"]
+    function = FUNCTIONS["sma"]
+    compute = function.compute
+    assert compute
 
     def counted(*arguments):
         calls.append(arguments)
-        return function.compute(*arguments)
+        return compute(*arguments)
 
-    monkeypatch.setitem(module.FUNCTIONS, "sma", replace(function, compute=counted))
+    monkeypatch.setitem(FUNCTIONS, "sma", replace(function, compute=counted))
     average = call("sma", CLOSE, 2)
     evaluation = Evaluation(CLOSES)
     evaluation.condition(
@@ -210,7 +211,7 @@ def test_results_cannot_be_spoilt(expression):
 
 
 def test_a_full_memory_gives_up_the_oldest_and_stays_right(monkeypatch):
-    monkeypatch.setattr(module, "_MOST_BYTES", 100)
+    monkeypatch.setattr("services.engine.rules.evaluation._MOST_BYTES", 100)
     evaluation = Evaluation(CLOSES)
     for period in (1, 2, 3, 1, 2, 3):
         average = call("sma", CLOSE, period)

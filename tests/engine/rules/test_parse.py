@@ -46,7 +46,7 @@ from services.engine.rules.text import CALLABLE
         ("close > 1.", call("greater", CLOSE, 1)),
     ],
 )
-def test_conditions(line, expression):
+def test_the_text_of_a_condition_is_read(line, expression):
     assert parse(line, "it") == expression
 
 
@@ -75,7 +75,7 @@ def test_conditions(line, expression):
         ("true_range()", call("true_range", HIGH, LOW, CLOSE)),
     ],
 )
-def test_series(line, expression):
+def test_the_text_of_a_series_is_read(line, expression):
     assert parse(line, "it", Kind.SERIES) == expression
 
 
@@ -149,7 +149,7 @@ def test_a_number_may_be_what_is_needed():
 
 
 @pytest.mark.parametrize("line", ["", " \t\n"])
-def test_an_empty_line(line):
+def test_an_empty_line_is_refused(line):
     with pytest.raises(InvalidInput, match=r"^--entry: is empty: expected a condition$"):
         parse(line, "--entry")
 
@@ -247,9 +247,9 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(WORDS | st.characters(), max_size=40).map(" ".join))
-def test_whatever_it_says_it_is_an_expression_or_refused(line):
+def test_any_line_is_an_expression_or_refused(line):
     try:
         parse(line, "it")
     except InvalidInput as error:

@@ -16,14 +16,14 @@ from services.engine.strategies import STRATEGIES
 from tests.engine.rules.expressions import NUMBERS, expressions
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(expressions())
 def test_every_condition_reads_back(expression):
     assert condition_violations(expression, "it") == []
     assert parse(text(expression), "it") == expression
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(expressions(Kind.SERIES))
 @example(call("negate", 5))
 @example(call("negate", -5))
@@ -71,7 +71,7 @@ A, B, C = (Call("greater", (Column(name), Number(1.0))) for name in ("open", "cl
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_as_few_parentheses_as_needed(expression, line):
+def test_texts_have_as_few_parentheses_as_needed(expression, line):
     assert text(expression) == line
 
 
@@ -90,7 +90,7 @@ def _with_any_parameters(strategy):
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES.keys() - {"rules"}))
 @given(st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_every_strategy_reads_back(name, data):
     rules = data.draw(_with_any_parameters(STRATEGIES[name])).rules()
     assert parse(text(rules.entry), "entry") == rules.entry

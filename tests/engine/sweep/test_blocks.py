@@ -15,7 +15,7 @@ HOUR = Interval.HOUR_1
 YEAR = Window(START_S, START_S + 365 * 86_400)
 
 
-def test_a_window_that_is_not_cut_has_16() -> None:
+def test_a_window_that_is_not_cut_has_16_blocks() -> None:
     blocks = make_blocks([Fold(YEAR, None)], HOUR, 100, is_walk=False)
     assert (blocks.per_window, blocks.count) == ((16,), 16)
     assert make_blocks([split_window(YEAR, HOUR, 0.7)], HOUR, 100, is_walk=False).per_window == (16, 0)
@@ -24,12 +24,12 @@ def test_a_window_that_is_not_cut_has_16() -> None:
 @pytest.mark.parametrize(
     ("combinations", "count"), [(10_101, 16), (10_102, 14), (37_878, 14), (37_879, 12), (1_000_000, 8)]
 )
-def test_of_many_combinations_there_are_fewer(combinations: int, count: int) -> None:
+def test_many_combinations_have_fewer_blocks(combinations: int, count: int) -> None:
     assert make_blocks([Fold(YEAR, None)], HOUR, combinations, is_walk=False).count == count
 
 
 @pytest.mark.parametrize(("candles", "count"), [(3, 0), (4, 4), (5, 4), (15, 14), (16, 16)])
-def test_of_few_candles_there_are_fewer(candles: int, count: int) -> None:
+def test_few_candles_have_fewer_blocks(candles: int, count: int) -> None:
     window = Window(START_S, START_S + 3600 * candles)
     assert make_blocks([Fold(window, None)], HOUR, 10, is_walk=False).count == count
 

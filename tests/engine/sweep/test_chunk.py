@@ -119,7 +119,7 @@ def test_returns_are_those_of_the_single_backtests_equity(grid: Grid, execution:
 
 
 @given(cut=st.integers(0, 20), grid=st.sampled_from(GRIDS))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_where_a_sweep_is_cut_into_chunks_changes_nothing(cut: int, grid: Grid) -> None:
     parts = [slice(0, cut), slice(cut, None)]
     whole, *halves = (

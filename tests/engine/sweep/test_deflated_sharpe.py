@@ -64,7 +64,7 @@ def test_returns_that_do_not_vary_have_no_shape(equity: list[float]) -> None:
     assert shape_of(np.array(equity), 1000.0) is None
 
 
-def test_where_nothing_is_left_nothing_changes() -> None:
+def test_equity_that_is_gone_does_not_change_any_more() -> None:
     shape = shape_of(np.array([900.0, 0.0, 0.0]), 1000.0)
     assert shape is not None
     assert shape.sharpe_ratio == pytest.approx(np.mean([-0.1, -1, 0]) / np.std([-0.1, -1, 0], ddof=1))

@@ -83,7 +83,7 @@ def test_a_base_that_conflicts_only_in_what_is_swept_is_fine() -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_names_its_field(base: Strategy, ranges: Any, field: str, reason: str) -> None:
+def test_a_bad_range_names_its_field(base: Strategy, ranges: Any, field: str, reason: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         make_grid(base, [ParameterValues(*each) for each in ranges])
     (violation,) = caught.value.violations

@@ -109,7 +109,8 @@ def test_without_any_result_there_is_cash_alone() -> None:
 
 def by_the_docs(folds: list[dict[int, float] | range]) -> dict[int, float]:
     """Return the curve's value at each hour, from the folds' equities or the hours that have none."""
-    value, curve = CAPITAL, {}
+    value = CAPITAL
+    curve: dict[int, float] = {}
     for fold in folds:
         if isinstance(fold, range):
             curve |= dict.fromkeys(fold, value)
@@ -141,7 +142,7 @@ def markets(draw):
 
 
 @given(markets())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_curves_are_those_of_the_docs(cryptos) -> None:
     curves, expected = [], []
     for folds in cryptos:

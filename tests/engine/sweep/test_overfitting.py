@@ -40,13 +40,13 @@ def by_the_paper(returns: np.ndarray) -> float:
         lambda shape: arrays(np.float64, shape, elements=st.sampled_from([-0.5, -0.25, 0.0, 0.25, 1.0]))
     )
 )
-@settings(max_examples=60, deadline=None)
-def test_it_is_the_papers(returns: np.ndarray) -> None:
+@settings(max_examples=60)
+def test_the_probability_of_overfitting_is_the_papers(returns: np.ndarray) -> None:
     assert probability_of_overfitting(returns) == by_the_paper(returns)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_it_is_the_papers_for_noise(seed: int) -> None:
+def test_the_probability_of_overfitting_of_noise_is_the_papers(seed: int) -> None:
     returns = np.random.default_rng(seed).normal(size=(11, 8)).astype(np.float32).astype(np.float64)
     assert probability_of_overfitting(returns) == by_the_paper(returns)
 
@@ -82,7 +82,7 @@ def test_equals_are_equals_whatever_stands_beside_them() -> None:
     assert probability_of_overfitting(np.tile(row, (13, 1))) == 1
 
 
-def test_step_by_step_it_is_the_same() -> None:
+def test_the_probability_of_overfitting_is_the_same_step_by_step() -> None:
     returns = np.random.default_rng(11).normal(size=(5000, 16))
     parts = list(steps(*returns.shape))
     assert len(parts) > 5

@@ -46,7 +46,7 @@ def timed(market: list[Candles], strategy: Rsi) -> Timing:
     return Timing((time.perf_counter() - began) / MEASURED_CRYPTOS * len(market))
 
 
-class _RsiStrategy(backtesting.Strategy):
+class _RsiStrategy(backtesting.Strategy):  # type: ignore[misc]  # it has no types
     parameters = Rsi()
 
     def init(self) -> None:

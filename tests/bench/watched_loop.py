@@ -1,6 +1,6 @@
-"""Runs a service, and tells on standard error of every callback that keeps its event loop from others.
+"""Runs a service, and writes to standard error each callback that keeps its event loop from others.
 
-What counts is processor time: on a busy machine, everything takes long by the clock.
+Processor time counts: on a busy machine, everything takes long by the clock.
 """
 
 import asyncio.events
@@ -24,7 +24,7 @@ def watch() -> None:
         if took_s > LIMIT_S:
             print(f"{SAYS} {1000 * took_s:.0f} ms: {what}", file=sys.stderr, flush=True)
 
-    asyncio.events.Handle._run = timed_run  # type: ignore[method-assign]
+    asyncio.events.Handle._run = timed_run  # type: ignore[method-assign, assignment]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,70 @@
+"""What a test leaves behind: child processes, threads that keep the process alive, listening ports."""
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+
+import psutil
+
+# What has been told to end may take so long for it.
+_GRACE_S = 10.0
+# The event loop's executor keeps its threads for the next one who needs them.
+_EXECUTOR = "asyncio_"
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What this process holds at a moment."""
+
+    children: frozenset[psutil.Process]
+    threads: frozenset[threading.Thread]
+    ports: frozenset[int]
+
+    @classmethod
+    def now(cls) -> "Resources":
+        """Return what there is now."""
+        this = psutil.Process()
+        return cls(
+            frozenset(this.children() if _has_children() else ()),
+            frozenset(
+                thread
+                for thread in threading.enumerate()
+                if not thread.daemon and not thread.name.startswith(_EXECUTOR)
+            ),
+            frozenset(
+                connection.laddr.port
+                for connection in this.net_connections("tcp")
+                if connection.status == psutil.CONN_LISTEN
+            ),
+        )
+
+    def left_since(self) -> list[str]:
+        """Return what there is now and was not then, when it has had the time to end."""
+        deadline = time.monotonic() + _GRACE_S
+        while (left := self._new(Resources.now())) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return left
+
+    def _new(self, now: "Resources") -> list[str]:
+        return [
+            *(f"process {_command_of(child)}" for child in now.children - self.children),
+            *(f"thread {thread.name}" for thread in now.threads - self.threads),
+            *(f"port {port}" for port in now.ports - self.ports),
+        ]
+
+
+def _has_children() -> bool:
+    """Return whether this process has any child: to look for them costs milliseconds, and this nothing."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _command_of(process: psutil.Process) -> str:
+    try:
+        return f"{process.pid}: {' '.join(process.cmdline())}"
+    except psutil.NoSuchProcess:
+        return str(process.pid)
