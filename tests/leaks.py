@@ -1,4 +1,4 @@
-"""What a test leaves behind: child processes, threads that keep the process alive, ports that are listened at."""
+"""What a test leaves behind: child processes, threads that keep this process alive, open ports."""
 
 import os
 import threading
