@@ -3,13 +3,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench lint format protos clean
+.PHONY: demo test test-quick bench lint format protos clean
 
 demo: .venv/installed
 	@$(BIN)/backcast demo
 
 test: .venv/installed
 	$(BIN)/pytest
+
+# What needs no server and little processor time.
+test-quick: .venv/installed
+	$(BIN)/pytest -m "not servers and not slow"
 
 bench: .venv/installed .venv/peers
 	$(BIN)/python -m tests.bench
