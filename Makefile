@@ -6,13 +6,17 @@ BIN := .venv/bin
 # Google's protos that ours import are in no commit, as they are not ours.
 GOOGLEAPIS := build/googleapis/google/rpc/status.proto
 
-.PHONY: demo test bench lint breaking format protos googleapis release clean
+.PHONY: demo test test-quick bench lint breaking format protos googleapis release clean
 
 demo: .venv/installed
 	@$(BIN)/backcast demo
 
 test: .venv/installed
 	$(BIN)/pytest
+
+# What needs no server and little processor time.
+test-quick: .venv/installed
+	$(BIN)/pytest -m "not servers and not slow"
 
 bench: .venv/installed .venv/peers
 	$(BIN)/python -m tests.bench

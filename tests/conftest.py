@@ -28,6 +28,17 @@ MARKET_DATA = Path(__file__).parents[2] / "shared" / "market-data"
 IMPORT_CASES = MARKET_DATA.with_name("import-cases")
 
 
+# The folders of servers, of stacks and of their logs: a test that uses one starts something in it.
+FOLDERS_OF_SERVERS = {"short_folder", "data_dir"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start servers: what is left is quick, see `make test-quick`."""
+    for item in items:
+        if isinstance(item, pytest.Function) and not FOLDERS_OF_SERVERS.isdisjoint(item.fixturenames):
+            item.add_marker("servers")
+
+
 @pytest.fixture(scope="session")
 def market_data() -> Path:
     """The folder of real candles, which is not part of the project."""

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import typer
@@ -28,7 +30,7 @@ from services.engine import Execution
 from services.wire.backtests import execution_to, strategy_from
 
 
-def fault_of(call, *arguments, **named) -> str:
+def fault_of(call: Callable[..., object], *arguments: Any, **named: Any) -> str:
     with pytest.raises(InvalidInput) as caught:
         call(*arguments, **named)
     return str(caught.value)

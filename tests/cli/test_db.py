@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +35,7 @@ async def backcast_db(*arguments: str, **environment: str) -> Finished:
 
 
 @pytest.fixture(scope="module")
-def postgres(short_folder):
+def postgres(short_folder: Path) -> Iterator[tuple[Path, str]]:
     folder = short_folder / "db"
     folder.mkdir()
     with EmbeddedPostgres(folder) as postgres:
@@ -41,7 +43,7 @@ def postgres(short_folder):
 
 
 @pytest.fixture(scope="module")
-async def market(postgres):
+async def market(postgres: tuple[Path, str]) -> Path:
     folder, url = postgres
     async with Database.connect(url, 4) as database:
         await migrate(database)

@@ -10,6 +10,7 @@ import pytest
 from services.data.schema.migrate import migrate
 from services.data.store.database import Database
 from services.data.store.writer import CandleStore
+from services.local.postgres import EmbeddedPostgres
 from tests.candle_making import random_candles
 from tests.cli.conftest import BACKCAST
 from tests.cli.test_db import backcast_db
@@ -23,19 +24,19 @@ CANDLES = {symbol: random_candles(number, HOURS) for number, symbol in SYMBOLS.i
 _numbers = count()
 
 
-async def new_url(postgres) -> str:
+async def new_url(postgres: EmbeddedPostgres) -> str:
     name = f"test_{next(_numbers)}"
     await execute(postgres.url, f"CREATE DATABASE {name}")
     return postgres.url.replace("postgres@/postgres?", f"postgres@/{name}?")
 
 
 @pytest.fixture
-async def url(postgres) -> str:
+async def url(postgres: EmbeddedPostgres) -> str:
     return await new_url(postgres)
 
 
 @pytest.fixture(scope="module")
-async def source(postgres) -> str:
+async def source(postgres: EmbeddedPostgres) -> str:
     url = await new_url(postgres)
     await make_source(
         url, SYMBOLS, [row for key, symbol in SYMBOLS.items() for row in rows_of(key, CANDLES[symbol])]

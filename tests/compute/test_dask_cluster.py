@@ -24,6 +24,8 @@ from tests.compute.acting import act, act_on_candles, marks_in, negative, not_fo
 from tests.compute.dask_processes import DaskProcesses, connected, kill
 from tests.compute.supply import Supply, cryptos
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.fixture(scope="module")
 async def processes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DaskProcesses]:

@@ -26,6 +26,8 @@ from tests.compute.acting import (
     unpicklable,
 )
 
+pytestmark = pytest.mark.servers
+
 
 async def mark_in(folder: Path) -> None:
     """Wait until a worker has begun to act."""

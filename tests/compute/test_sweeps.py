@@ -4,6 +4,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from services.compute.tasks.jobs import Job, sweep_job
 from services.compute.tasks.runner import Outcome, TaskRunner
@@ -23,6 +24,8 @@ from services.engine.sweep import (
 )
 from tests.candle_making import START_S
 from tests.compute.supply import Supply, cryptos
+
+pytestmark = pytest.mark.servers
 
 # 4 × 5 combinations without the conflicting ones are 14: in chunks of 4, the fourth has two.
 GRID = make_grid(

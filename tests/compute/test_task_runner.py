@@ -25,6 +25,8 @@ from tests.candle_making import START_S
 from tests.compute.acting import act_on_candles, candle_count, marks_in
 from tests.compute.supply import Supply, cryptos
 
+pytestmark = pytest.mark.servers
+
 HOUR = Interval.HOUR_1
 COLUMNS = ("open", "close")
 

@@ -12,6 +12,7 @@ from services.data.maintenance.retention import apply_retention
 from services.data.store.break_edits import BreakStore
 from services.data.store.breaks import StoredBreak
 from services.data.store.catalog import CryptoStore
+from services.data.store.database import Database
 from services.data.store.reader import Histories, HistoryQuery
 from services.data.store.writer import CandleStore
 from services.domain.breaks import Break, BreakState, find_breaks
@@ -46,7 +47,7 @@ def at(hour: int) -> int:
 
 
 @pytest.fixture
-def breaks(database, cryptos) -> BreakStore:
+def breaks(database: Database, cryptos: CryptoStore) -> BreakStore:
     return BreakStore(database, cryptos)
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
+from services.data.store.database import Database
 from services.data.store.writer import ImportCounts
 from services.domain.candle_rules import checked_blocks
 from services.domain.candles import Candles
@@ -149,7 +150,7 @@ async def test_an_import_needs_candles(store, cryptos, database):
     assert await _cryptos_with_or_without_candles(database) == 0
 
 
-async def _cryptos_with_or_without_candles(database) -> int:
+async def _cryptos_with_or_without_candles(database: Database) -> int:
     async with database.connection() as connection:
         return await connection.fetchval("SELECT count(*) FROM cryptos")
 

@@ -5,6 +5,7 @@ import pytest
 
 from services.data.maintenance.columnstore import compress, ensure_policies
 from services.data.maintenance.stats import read_stats
+from services.data.store.database import Database
 from services.domain.candles import Candles
 from services.domain.errors import Refused
 from services.domain.interval import Interval
@@ -27,11 +28,11 @@ def _market_like(candles: Candles) -> Candles:
 CANDLES = _market_like(random_candles(1, HOURS, 1_600_000_000 // 86_400 * 86_400))
 
 
-async def _compressed(database) -> list[str]:
+async def _compressed(database: Database) -> list[str]:
     return [chunk.table async for chunk in compress(database, 7)]
 
 
-async def _holds(database, hourly: Candles) -> None:
+async def _holds(database: Database, hourly: Candles) -> None:
     for interval in Interval:
         stored = await history_of(database, "AUSDT", interval)
         assert rows(stored.candles) == aggregated(hourly, interval)

@@ -1,5 +1,6 @@
 """What is written in PostgreSQL's binary format is what is read, to the bit."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ async def _there_and_back(
     async def collect(chunk: bytes) -> None:
         copied.extend(chunk)
 
-    async def rows():
+    async def rows() -> AsyncIterator[bytes | bytearray]:
         yield HEADER
         yield encode_rows({"crypto_id": crypto_id, **dict(zip(COLUMNS, columns, strict=True))})
         yield TRAILER

@@ -16,6 +16,8 @@ from tests.candle_making import random_candles
 
 from .conftest import Server, bits, blocks_of, execute, history_of, listed, url_of
 
+pytestmark = pytest.mark.servers
+
 CANDLES = random_candles(1, 100)
 
 

@@ -1,6 +1,7 @@
 """A deleted crypto is gone from every table, whoever imports or reads it meanwhile."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
@@ -185,7 +186,7 @@ async def test_a_reader_of_many_gets_no_candle_of_a_deleted_crypto(store, crypto
     assert gone.fingerprint not in {history.fingerprint for history in read}
 
 
-async def _read_ids(database: Database, cryptos: CryptoStore, store: CandleStore):
+async def _read_ids(database: Database, cryptos: CryptoStore, store: CandleStore) -> AsyncIterator[History]:
     """Read a crypto that is deleted between the look for its key and the reading of its candles."""
 
     class Deleting(CryptoStore):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.data.store.catalog import CryptoStore
+from services.data.store.database import Database
 from services.data.store.reader import Histories, History, HistoryQuery
 from services.data.store.writer import CandleStore
 from services.domain.candles import VALUE_COLUMNS, Candles
@@ -26,7 +27,7 @@ _numbers = count()
 
 
 @pytest.fixture
-def histories(database, cryptos) -> Histories:
+def histories(database: Database, cryptos: CryptoStore) -> Histories:
     return Histories(database, cryptos)
 
 

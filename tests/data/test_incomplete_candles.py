@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from services.data.store.catalog import CryptoStore
+from services.data.store.database import Database
 from services.data.store.reader import Histories, HistoryQuery
 from services.domain.candles import Candles
 from services.domain.interval import Interval
@@ -18,7 +20,7 @@ CANDLES = random_candles(1, 24 * 40)
 
 
 @pytest.fixture
-def histories(database, cryptos) -> Histories:
+def histories(database: Database, cryptos: CryptoStore) -> Histories:
     return Histories(database, cryptos)
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.data.store.database import Database
 from services.data.store.writer import CandleStore, ImportCounts
 from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.conflict_rule import ConflictRule
@@ -114,7 +115,7 @@ async def test_more_decimals_widen_what_is_stored_without_loss(store, database, 
     assert rows(after)[-1][1] == 100.123456
 
 
-async def _scales(database) -> tuple[int, int]:
+async def _scales(database: Database) -> tuple[int, ...]:
     async with database.connection() as connection:
         return tuple(await connection.fetchrow("SELECT price_scale, volume_scale FROM cryptos"))
 

@@ -5,6 +5,7 @@ they ran: a sequential scan, or an index scan that does not stop at the crypto's
 """
 
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import asyncpg
@@ -21,6 +22,7 @@ from services.data.store.writer import CandleStore, ImportCounts
 from services.domain.candles import Candles
 from services.domain.interval import Interval
 from tests.candle_making import random_candles
+from tests.data.conftest import Server
 
 from .conftest import blocks_of, history_of, new_database
 
@@ -53,7 +55,7 @@ class Scans:
 
 
 @pytest.fixture(scope="module")
-async def crowded(server):
+async def crowded(server: Server) -> AsyncIterator[Database]:
     """A database of many cryptos, with few connections, so that what was counted is asked of who counted."""
     async with new_database(server) as url, Database.connect(url, 2) as database:
         await migrate(database)
@@ -135,7 +137,7 @@ WHERE hypertable_name = 'candles_1h' AND range_start < to_timestamp($2) AND rang
 WINDOW_S = (1_612_137_600, 1_625_097_600)
 
 
-async def _explained_window(connection) -> str:
+async def _explained_window(connection: asyncpg.Connection) -> str:
     """Return the plan of the very statement that reads a window."""
     statements: list[asyncpg.connection.LoggedQuery] = []
     with connection.query_logger(statements.append):

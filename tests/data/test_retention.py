@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from services.data.maintenance.retention import apply_retention
+from services.data.store.database import Database
 from services.data.store.writer import CandleStore, ImportCounts
 from services.domain.candles import Candles
 from services.domain.interval import Interval
@@ -27,7 +28,7 @@ _TIMES_S, *_VALUES = random_candles(1, 2 * OLD_HOURS, HORIZON_S - 3600 * OLD_HOU
 CANDLES = Candles(_TIMES_S, *(np.round(column, 2) for column in _VALUES))
 
 
-async def _aggregates_are_of(database, symbol: str, hourly: Candles) -> None:
+async def _aggregates_are_of(database: Database, symbol: str, hourly: Candles) -> None:
     for interval in list(Interval)[1:]:
         assert rows((await history_of(database, symbol, interval)).candles) == aggregated(hourly, interval)
 

@@ -4,7 +4,9 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from services.rpc.access import Access
 from services.rpc.server import ServedService, serve
@@ -26,7 +28,7 @@ def main(name: str, manner: str = "") -> None:
     asyncio.run(service)
 
 
-async def _deaf(service) -> None:
+async def _deaf(service: Coroutine[Any, Any, None]) -> None:
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(service)
     await asyncio.sleep(0.1)

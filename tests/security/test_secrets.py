@@ -16,6 +16,8 @@ from services.local.ports import free_ports
 from services.rpc.channel import open_channel
 from tests.security.conftest import entry
 
+pytestmark = pytest.mark.servers
+
 PASSWORD = "pa55w0rd"
 NOWHERE = {
     "BACKCAST_DATABASE_URL": f"postgresql://user:{PASSWORD}@127.0.0.1:1/db",

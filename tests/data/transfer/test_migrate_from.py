@@ -8,6 +8,7 @@ import asyncpg
 import numpy as np
 import pytest
 
+from services.data.store.database import Database
 from services.domain.candles import Candles
 from services.domain.errors import BackcastError
 from services.domain.interval import Interval
@@ -34,7 +35,9 @@ async def source_url(server: Server) -> AsyncIterator[str]:
         yield url
 
 
-async def moved(url, database, names=NAMES) -> tuple[list[MovedCrypto], list[VerifiedCrypto]]:
+async def moved(
+    url: str, database: Database, names: SourceNames = NAMES
+) -> tuple[list[MovedCrypto], list[VerifiedCrypto]]:
     async with Source.open(url, names) as source:
         market = await source.market()
         return (

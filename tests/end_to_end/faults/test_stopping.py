@@ -159,11 +159,16 @@ async def test_a_reader_that_does_not_read_holds_nobody_up(long_stack: LocalStac
     request = data_pb.StreamCandlesRequest(
         symbols=SYMBOLS, interval=INTERVAL_1H, columns=candle_columns_pb2.CandleColumn.values()[1:]
     )
-    async with serving(long_stack, "data", tmp_path, grace_s=0.5) as (service, channel):
+    # A connection that may widen its window takes in the whole answer, though nobody reads it.
+    narrow = [("grpc.http2.bdp_probe", 0)]
+    async with (
+        service_beside(long_stack, "data", tmp_path, shutdown_grace_s=0.5, retention_days=0) as service,
+        grpc.aio.insecure_channel(service.address, options=narrow) as channel,
+    ):
         call = MarketDataServiceStub(channel).StreamCandles(request)
         await anext(aiter(call))
-        await terminate(service, channel)
-        await assert_exit_status_0(service)
+        await terminate(service.process, channel)
+        await assert_exit_status_0(service.process)
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await the_rest(call)
         assert error.value.code() is grpc.StatusCode.UNAVAILABLE
