@@ -1,6 +1,5 @@
 """Curves out of sample: the chosen combination of each fold in its test window, stitched together."""
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from backcast.backtest.v1.result_pb2 import BacktestResult, EquityCurve
 from backcast.gateway.v1.sweep_pb2 import OutOfSample
-from services.engine import METRIC_NAMES, Detail, Window
+from services.engine import METRIC_NAMES, Backtest, Detail, Window
 from services.engine.curves import equity_curve
 from services.engine.sweep.out_of_sample import Curve, FoldResult, StitchedCrypto
 from services.gateway.api.sweep_messages import metrics_message
@@ -30,28 +29,25 @@ async def stitched_cryptos(
         assert fold.test is not None
         without = dict(by_symbol)
         if combination is not None:
-            async with aclosing(_results(plan, compute, combination, fold.test)) as results:
-                async for result in results:
-                    without.pop(result.symbol).add(_fold_result(result))
+            backtest = curve_backtest(plan, combination, fold.test)
+            async with aclosing(compute.outcomes(backtest, plan.cryptos)) as outcomes:
+                async for outcome in outcomes:
+                    if outcome.HasField("result"):
+                        without.pop(outcome.result.symbol).add(_fold_result(outcome.result))
         for one in without.values():
             one.hold(fold.test)
     return stitched
 
 
-async def _results(
-    plan: SweepPlan, compute: ComputeClient, combination: int, window: Window
-) -> AsyncGenerator[BacktestResult]:
-    backtest = replace(
+def curve_backtest(plan: SweepPlan, combination: int, window: Window) -> Backtest:
+    """Return the backtest of a combination in one window, with all points of its equity curve."""
+    return replace(
         plan.run.backtest,
         strategy=plan.strategy(combination),
         window=window,
         detail=Detail.EQUITY,
         curve_points=0,
     )
-    async with aclosing(compute.outcomes(backtest, plan.cryptos)) as outcomes:
-        async for outcome in outcomes:
-            if outcome.HasField("result"):
-                yield outcome.result
 
 
 def _fold_result(result: BacktestResult) -> FoldResult:

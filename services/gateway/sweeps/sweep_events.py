@@ -4,14 +4,13 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from dataclasses import replace
 
 import numpy as np
 
 from backcast.gateway.v1 import sweep_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsResponse
 from services.domain.metric_order import SMALLEST_IS_BEST
-from services.engine import METRIC_NAMES, Detail
+from services.engine import METRIC_NAMES
 from services.engine.sweep.deflated_sharpe import ReturnShape, shape_of
 from services.engine.sweep.out_of_sample import equal_weighted
 from services.gateway.api.sweep_messages import ROWS_IN_MESSAGE, rows_message, sweep_started, trial_message
@@ -21,7 +20,7 @@ from services.gateway.planning.sweep_plan import SweepPlan
 from services.gateway.runs.report import RunReport
 from services.gateway.runs.statistics import no_trade_counted
 from services.gateway.sweeps.chunks import Chunk, SweepChunks
-from services.gateway.sweeps.out_of_sample import out_of_sample_message, stitched_cryptos
+from services.gateway.sweeps.out_of_sample import curve_backtest, out_of_sample_message, stitched_cryptos
 from services.gateway.sweeps.ranking import Ranking
 from services.gateway.sweeps.selection_bias import (
     chosen_combinations,
@@ -202,13 +201,7 @@ class SweepEvents:
     async def _returns_of(self, trial: int) -> ReturnShape | None:
         """Return the shape of a trial's returns in the train part; None where it cannot be computed."""
         combination, crypto = divmod(trial, len(self._plan.cryptos))
-        backtest = replace(
-            self._plan.run.backtest,
-            strategy=self._plan.strategy(combination),
-            window=self._plan.folds[0].train,
-            detail=Detail.EQUITY,
-            curve_points=0,
-        )
+        backtest = curve_backtest(self._plan, combination, self._plan.folds[0].train)
         async with aclosing(self._compute.outcomes(backtest, [self._plan.cryptos[crypto]])) as outcomes:
             async for outcome in outcomes:
                 if outcome.HasField("result"):
