@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from grpc_health.v1 import health, health_pb2
 
-SERVICE_NAME: str = health.SERVICE_NAME
+HEALTH_NAME: str = health.SERVICE_NAME
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _WHOLE_SERVER = ""

@@ -17,8 +17,7 @@ from services.domain.addresses import host_port
 from services.domain.errors import Unavailable
 from services.rpc.access import Access
 from services.rpc.call_observer import WatchInterceptor
-from services.rpc.health import SERVICE_NAME as HEALTH_NAME
-from services.rpc.health import HealthServicer
+from services.rpc.health import HEALTH_NAME, HealthServicer
 from services.rpc.liveness import SERVER_LIVENESS
 from services.rpc.reflection import add_reflection_to
 from services.rpc.status import StatusInterceptor
