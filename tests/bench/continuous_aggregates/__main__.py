@@ -37,8 +37,8 @@ from tests.bench.machine import machine_lines
 from tests.bench.timing import Spread
 from tests.data.timescale_server import TimescaleServer, timescale_programs
 
-# Three years: 5.5 million candles.
-_HOURS = 3 * 8_760
+# Two years: 3.7 million candles.
+_HOURS = 2 * 8_760
 _END_S = START_S + 3600 * _HOURS
 _ROUNDS = 3
 _POLICY_S = 10
