@@ -30,6 +30,20 @@ _numbers = count()
 # Decided before the tests are collected: without TimescaleDB one test says so, not every test twice.
 KINDS = ["postgres"] if timescale_programs() is None else ["postgres", "timescaledb"]
 
+timescale_only = pytest.mark.parametrize(
+    "server",
+    [
+        pytest.param(
+            "timescaledb",
+            marks=pytest.mark.skipif(
+                "timescaledb" not in KINDS,
+                reason="NO TIMESCALEDB: none is installed here, and BACKCAST_TEST_PG_BIN names none",
+            ),
+        )
+    ],
+    indirect=True,
+)
+
 
 @pytest.fixture(scope="session", params=KINDS)
 def server(request: pytest.FixtureRequest, short_folder: Path) -> Iterator[Server]:

@@ -11,14 +11,10 @@ from services.domain.errors import Refused
 from services.domain.interval import Interval
 from tests.candle_making import random_candles
 
-from .conftest import KINDS, history_of, rows
+from .conftest import history_of, rows, timescale_only
 from .test_aggregates import aggregated
 
 HOURS = 24 * 800
-
-timescale_only = pytest.mark.parametrize(
-    "server", [kind for kind in KINDS if kind == "timescaledb"], indirect=True
-)
 
 
 def _market_like(candles: Candles) -> Candles:

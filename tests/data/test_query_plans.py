@@ -5,6 +5,7 @@ they ran: a sequential scan, or an index scan that does not stop at the crypto's
 """
 
 import re
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ from services.domain.interval import Interval
 from tests.candle_making import random_candles
 from tests.data.conftest import Server
 
-from .conftest import blocks_of, history_of, new_database
+from .conftest import blocks_of, history_of, new_database, timescale_only
 
 CRYPTOS, HOURS = 25, 12_000
 # Of few decimals, as a market's are: candles that need more make the import rewrite those that are stored.
@@ -167,6 +168,36 @@ async def test_a_window_reads_the_chunks_of_its_window_only(server):
             await connection.execute("ANALYZE")
             plan = await _explained_window(connection)
         _assert_only_by_index(plan, {chunk, f"{chunk}_compressed"})
+
+
+@timescale_only
+async def test_a_correction_of_a_compressed_history_passes_over_it_once(server):
+    """After a vacuum compressed chunks count as empty, and a loop over them as cheap: it takes minutes."""
+    async with new_database(server) as url, Database.connect(url, 2) as database:
+        await migrate(database)
+        # Of several cryptos: reading all of a chunk that is not compressed has to cost something.
+        for number in range(5):
+            await CandleStore(database).write_candles(f"A{number}USDT", False, CANDLES)
+        compressed = [chunk async for chunk in compress(database, _days_since_the_last(CANDLES))]
+        assert {chunk.table for chunk in compressed} == {"candles_1h", "candles_4h"}
+        statements: list[asyncpg.connection.LoggedQuery] = []
+        async with database.connection() as connection:
+            await connection.execute("VACUUM ANALYZE")
+            crypto_id = await connection.fetchval("SELECT min(crypto_id) FROM cryptos")
+            with connection.query_logger(statements.append):
+                # Of no crypto: a deletion fills the chunks with what it unpacks, and their estimates with it.
+                await CandleTable(connection, 0, Interval.HOUR_1).delete(CANDLES.open_time_s)
+                # It is told of a statement some time before the answer of the next.
+                await connection.execute("SELECT")
+            (deletion,) = [each for each in statements if each.query.startswith("DELETE")]
+            _, *times = deletion.args
+            plan = await connection.fetch(f"EXPLAIN {deletion.query}", crypto_id, *times)
+    assert "Nested Loop" not in "\n".join(line for (line,) in plan)
+
+
+def _days_since_the_last(candles: Candles) -> int:
+    """Return after how many days the chunk of the last candle is not compressed yet."""
+    return (int(time.time()) - int(candles.open_time_s[-1])) // 86_400
 
 
 def _assert_only_by_index(plan: str, tables: set[str]) -> None:

@@ -67,13 +67,16 @@ async def open_market(folder: Path) -> AsyncGenerator[Market]:
         server.start()
         async with Database.connect(server.url, 8) as database:
             await migrate(database)
-            symbols, seconds = await _fill(database)
+            # Made beforehand: making candles takes time too, which is none of the import's.
+            market = list(big_market())
+            symbols, seconds = [symbol for symbol, _ in market], await timed_imports(database, market)
+            del market
             if programs:
-                await _compress(database)
+                await compress_chunks(database, 1)
             async with _data_service(server.url) as address, open_channel(address) as channel:
                 yield Market(
                     database,
-                    await _kind(database),
+                    await server_kind(database),
                     address,
                     MarketDataServiceStub(channel),
                     symbols,
@@ -85,11 +88,9 @@ async def open_market(folder: Path) -> AsyncGenerator[Market]:
         server.stop()
 
 
-async def _fill(database: Database) -> tuple[list[str], float]:
-    """Import all candles, a few cryptos at once; return the symbols, and how many seconds imports took."""
+async def timed_imports(database: Database, market: list[tuple[str, Candles]]) -> float:
+    """Import candles, a few cryptos at once; return how many seconds it took."""
     store, places = CandleStore(database), asyncio.Semaphore(_IMPORTS_AT_ONCE)
-    # Made beforehand: making them takes time too, which is none of the import's.
-    market = list(big_market())
 
     async def write(symbol: str, candles: Candles) -> None:
         async with places:
@@ -98,7 +99,7 @@ async def _fill(database: Database) -> tuple[list[str], float]:
     loop = asyncio.get_running_loop()
     began = loop.time()
     await asyncio.gather(*(write(*each) for each in market))
-    return [symbol for symbol, _ in market], loop.time() - began
+    return loop.time() - began
 
 
 async def _copied_per_s(database: Database) -> float:
@@ -133,14 +134,16 @@ async def _crypto_ids(database: Database) -> dict[str, int]:
         return dict(await connection.fetch("SELECT symbol, crypto_id FROM cryptos"))
 
 
-async def _compress(database: Database) -> None:
-    async for _ in compress(database, 1):
+async def compress_chunks(database: Database, after_days: int) -> None:
+    """Compress the chunks that ended `after_days` ago, and bring what the planner knows up to date."""
+    async for _ in compress(database, after_days):
         pass
     async with database.connection() as connection:
         await connection.execute("VACUUM ANALYZE")
 
 
-async def _kind(database: Database) -> str:
+async def server_kind(database: Database) -> str:
+    """Return name and version of the server."""
     async with database.connection() as connection:
         version = await connection.fetchval("SHOW server_version")
         timescale = await connection.fetchval(
