@@ -1,4 +1,4 @@
-"""Failed calls in one line, for people."""
+"""Readable errors for failed calls, one line each."""
 
 import os
 from collections.abc import Iterator
@@ -28,15 +28,15 @@ def _readable(error: grpc.aio.AioRpcError, service: str, address: str) -> Backca
             violations := violations_of(error)
         ):
             said: BackcastError = InvalidInput(*violations)
-        # What a service says of its own comes with a status; without one, there is no service any more.
+            # An error that the service itself reports has a status; one without comes from the connection.
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED if rpc_status.from_call(error) is None:
             said = Unavailable(not_connected(details, service, address))
         case grpc.StatusCode.UNIMPLEMENTED:
-            said = Unavailable(f"what answers at {address} is not Backcast's {service} service")
+            said = Unavailable(f"the server at {address} is not Backcast's {service} service")
         case grpc.StatusCode.UNAUTHENTICATED if "BACKCAST_TOKEN" in os.environ:
-            said = Unauthenticated(f"the {service} knows nobody with this token: is BACKCAST_TOKEN right?")
+            said = Unauthenticated(f"the {service} does not know this token: is BACKCAST_TOKEN right?")
         case grpc.StatusCode.UNAUTHENTICATED:
-            said = Unauthenticated(f"the {service} wants a token: set BACKCAST_TOKEN")
+            said = Unauthenticated(f"the {service} requires a token: set BACKCAST_TOKEN")
         case grpc.StatusCode.PERMISSION_DENIED:
             said = Denied(details)
         # What a service does not say of its own is gRPC's limit of a message.

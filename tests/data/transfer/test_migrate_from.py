@@ -11,7 +11,7 @@ import pytest
 from services.domain.candles import Candles
 from services.domain.errors import BackcastError
 from services.domain.interval import Interval
-from services.transfer.migrate import MovedCrypto, VerifiedCrypto, move, verify
+from services.transfer.migrate import MigratedCrypto, VerifiedCrypto, move, verify
 from services.transfer.source import Source
 from services.transfer.source_names import SourceNames
 from tests.candle_making import START_S, random_candles
@@ -34,7 +34,7 @@ async def source_url(server: Server) -> AsyncIterator[str]:
         yield url
 
 
-async def moved(url, database, names=NAMES) -> tuple[list[MovedCrypto], list[VerifiedCrypto]]:
+async def moved(url, database, names=NAMES) -> tuple[list[MigratedCrypto], list[VerifiedCrypto]]:
     async with Source.open(url, names) as source:
         market = await source.market()
         return (
@@ -142,8 +142,8 @@ GOOD = tuple(map(Decimal, ("10", "12", "9", "11", "5")))
 async def test_a_row_that_is_no_candle_is_named(source_url, database, bad, reason):
     await make_source(source_url, SYMBOLS, [quoted_row(0, *GOOD), bad, quoted_row(2, *GOOD)])
     (move_,), (verified,) = await moved(source_url, database)
-    assert (move_.inserted, move_.sifted.rejected, move_.sifted.repeated) == (2, 1, 0)
-    assert reason in move_.sifted.rejections[0]
+    assert (move_.inserted, move_.filtered.rejected, move_.filtered.repeated) == (2, 1, 0)
+    assert reason in move_.filtered.rejections[0]
     assert verified == VerifiedCrypto("BTCUSDT", 2, None)
     assert (await history_of(database, "BTCUSDT")).candles.open_time_s.tolist() == [START_S, START_S + 7200]
 
@@ -153,9 +153,9 @@ async def test_rows_of_the_same_hour(source_url, database):
     same_hours = [quoted_row(0, *GOOD)] * 3 + [quoted_row(1, *GOOD), quoted_row(1, *other)]
     await make_source(source_url, SYMBOLS, [*same_hours, quoted_row(2, *GOOD)])
     (move_,), (verified,) = await moved(source_url, database)
-    assert (move_.inserted, move_.sifted.rejected, move_.sifted.repeated) == (2, 2, 2)
+    assert (move_.inserted, move_.filtered.rejected, move_.filtered.repeated) == (2, 2, 2)
     assert (
-        move_.sifted.rejections == ("2024-01-01 01:00 UTC: the hour is there again, with other values",) * 2
+        move_.filtered.rejections == ("2024-01-01 01:00 UTC: the hour is there again, with other values",) * 2
     )
     assert verified.difference is None
 
@@ -164,8 +164,8 @@ async def test_the_first_rejections_are_kept_and_all_are_counted(source_url, dat
     bad = [quoted_row(hour + 0.5, *GOOD) for hour in range(30)]
     await make_source(source_url, SYMBOLS, bad)
     (move_,), (verified,) = await moved(source_url, database)
-    assert (move_.sifted.rejected, len(move_.sifted.rejections)) == (30, 10)
-    assert move_.sifted.rejections[0].startswith("2024-01-01 00:30 UTC")
+    assert (move_.filtered.rejected, len(move_.filtered.rejections)) == (30, 10)
+    assert move_.filtered.rejections[0].startswith("2024-01-01 00:30 UTC")
     assert verified == VerifiedCrypto("BTCUSDT", 0, None)
 
 
