@@ -96,7 +96,7 @@ def _is_jump(before: float, after: float) -> bool:
 def _came_back(candles: Candles, position: int) -> int | None:
     """Return the position of the first candle after a jump that closes nearer to the price before it.
 
-    Only candles of the settling time are looked at; None where there is no such candle.
+    Only candles of the settling time are looked at; None if there is no such candle.
     """
     first = position + 1
     end = int(np.searchsorted(candles.open_time_s, candles.open_time_s[first] + SETTLING_S))

@@ -160,7 +160,7 @@ def kind_of(symbol: str) -> Kind:
 
 
 def renamed(symbol: str) -> str | None:
-    """Return what a canonical symbol of an earlier version is called now; None where it is still its name.
+    """Return what a canonical symbol of an earlier version is called now; None if it is still its name.
 
     Earlier versions stored BTCUSDT_PERP as BTCUSDTPERP, and BTCUSDT_240329 as BTCUSDT240329.
     """
@@ -233,7 +233,7 @@ def _is_quoted(root: str) -> bool:
 
 
 def _day(text: str) -> str | None:
-    """Return a day as YYMMDD; None where it is none. Its year is one of this century."""
+    """Return a day as YYMMDD; None if it is none. Its year is one of this century."""
     try:
         if text.isdigit():
             day = datetime.strptime(f"20{text}", "%Y%m%d")

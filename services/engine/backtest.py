@@ -194,7 +194,7 @@ class TradedWindow:
         return ResultPart(first_s, last_s, metrics_of(figures))
 
     def _check_length(self, strategy: Strategy) -> None:
-        """Raise Refused where no part has the candles that the strategy's indicators need."""
+        """Raise Refused if no part has the candles that the strategy's indicators need."""
         needed = 1 + strategy.lookback_candles
         # Mostly the window has many more.
         if len(self._parts[0]) >= needed:
@@ -250,7 +250,7 @@ def _power_of_two(wanted: int) -> int:
 
 
 def metrics_of(figures: NDArray[np.float64]) -> Metrics:
-    """Return figures as TradedWindow.metrics gives them by their names, None where undefined."""
+    """Return figures as TradedWindow.metrics gives them by their names, None if undefined."""
     return Metrics(*[None if math.isnan(figure) else figure for figure in figures.tolist()])
 
 

@@ -25,7 +25,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """The figures of one backtest; None where one is undefined, never NaN or inf.
+    """The figures of one backtest; None if one is undefined, never NaN or inf.
 
     Fractions, not percent; money in the quote currency; `metrics` has the formulas, in this order.
     """
@@ -129,7 +129,7 @@ class EquityCurve:
 
 @dataclass(frozen=True, slots=True)
 class MonthlyReturn:
-    """The return of a month (UTC); None where there was nothing left to gain on."""
+    """The return of a month (UTC); None if there was nothing left to gain on."""
 
     year: int
     month: int

@@ -146,7 +146,7 @@ def _wanted(side, buy, sell, may_long, may_short):  # type: ignore[no-untyped-de
 
 @_compiled
 def _budget(cash, terms, volatility):  # type: ignore[no-untyped-def]  # compiled
-    """Return what a new position may cost, fee included; 0 where there is to be none."""
+    """Return what a new position may cost, fee included; 0 if there is to be none."""
     if np.isnan(terms.target):
         return min(cash * terms.fraction, terms.amount)
     if not volatility > 0:

@@ -48,7 +48,7 @@ class Assembly:
     """The candles of a file that is being read; `row_name` is what its rows are called: line, record.
 
     `name` is what the file's name tells. `symbol` and `length_s` are given by the user, and decide whatever
-    the file tells; None where the file is to tell.
+    the file tells; None if the file is to tell.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Assembly:
     def reading(self, file_format: str) -> FileReading:
         """Return what was made of the file, when all of it was added.
 
-        Raises InvalidInput, of the field `file`, where it has no rows at all, where what tells its crypto or
+        Raises InvalidInput, of the field `file`, if it has no rows at all, where what tells its crypto or
         the length of its candles disagrees, where its rows are of two markets and the conflict rule is
         GUARDED, or its candles are longer than the interval, or so short or so few that they make none.
         """
@@ -149,7 +149,7 @@ class Assembly:
         )
 
     def _told_symbol(self) -> str | None:
-        """Return whose candles these are; raise InvalidInput where content and name disagree."""
+        """Return whose candles these are; raise InvalidInput if content and name disagree."""
         if self._symbol is not None:
             return self._symbol
         told = symbol_of_content(self._symbols, self._name.symbol)

@@ -23,7 +23,7 @@ class CandleRows:
     """Rows of a file in its order: `lines` and `candles` are n long.
 
     `reasons` tell, by position, why a row is no candle; its values mean nothing. `misshapen` are rows that
-    are none of the n. `symbol` and `length_s` are what the content tells, None where it does not;
+    are none of the n. `symbol` and `length_s` are what the content tells, None if it does not;
     `lengths_s` are what the times of closing tell, n long, below 1 where there is none. `still_open` counts
     the rows that were left out because the file says that their candles had not closed.
     """
@@ -44,10 +44,10 @@ class TableFormat(Protocol):
     NAME: str
 
     def sniff(self, magic: bytes) -> bool:
-        """Tell whether a file that begins with these bytes is of this format."""
+        """Return whether a file that begins with these bytes is of this format."""
 
     def read(self, content: IO[bytes], given: GivenNames) -> Iterator[CandleRows]:
-        """Yield the rows, some at once; raises InvalidInput where the file is not what it seems."""
+        """Yield the rows, some at once; raises InvalidInput if the file is not what it seems."""
 
 
 class TextReading:
@@ -63,7 +63,7 @@ class TextReading:
     def candle_rows(self, rows: TextRows) -> CandleRows:
         """Return rows of text with their values read; a row's reason is that of its leftmost wrong field.
 
-        Raises InvalidInput, of the field `file`, where the rows leave open what their values mean.
+        Raises InvalidInput, of the field `file`, if the rows leave open what their values mean.
         """
         times, reasons = read_times(rows.columns[0], self._dates, rows.lines)
         columns: list[PriceColumn] = []

@@ -9,7 +9,7 @@ from services.domain.candles import Candles
 class Rejection:
     """A row that was not taken: the number of its line, or record in JSON and tables, from 1, and why.
 
-    `values` are the row's time, prices and volume, for people; empty where they could not all be read.
+    `values` are the row's time, prices and volume, for people; empty if they could not all be read.
     """
 
     line: int
@@ -22,7 +22,7 @@ class FileReading:
     """The good candles of one file, in ascending order, and what became of the other rows.
 
     `row_name` is what the file's rows are called: line or record. `symbol` is the one that was given, or that
-    the file itself or its name tells; None where none does, for the reason `no_symbol`. `rejections` are
+    the file itself or its name tells; None if none does, for the reason `no_symbol`. `rejections` are
     those of the first rows that were `rejected`. `duplicates` counts rows that repeat another with equal
     values, `conflicts` those of the rejected ones that contradict the row that was taken. `still_open` counts
     rows whose candles had not ended, `incomplete` candles that were left out because some of the shorter ones

@@ -66,7 +66,7 @@ class ServerProcess:
             )
 
     def wait_until(self, is_ready: Callable[[], bool], limit_s: float) -> None:
-        """Wait until `is_ready`; raise Unavailable where the process ends before, or takes too long."""
+        """Wait until `is_ready`; raise Unavailable if the process ends before, or takes too long."""
         deadline = time.monotonic() + limit_s
         while not is_ready():
             self.check()

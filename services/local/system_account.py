@@ -49,7 +49,7 @@ class Account:
 
 
 def server_account() -> Account | None:
-    """Return the account to run PostgreSQL with, made where it is missing; None where we are not root."""
+    """Return the account to run PostgreSQL with, made where it is missing; None if we are not root."""
     if os.geteuid() != 0:
         return None
     if not _exists():

@@ -25,7 +25,7 @@ class Access:
 def services_only(settings: Settings) -> Access:
     """Return the access of a service that other services call, and nobody else.
 
-    Raises InvalidInput, naming the variable, where the settings would let strangers in, or are wrong.
+    Raises InvalidInput, naming the variable, if the settings would let strangers in, or are wrong.
     """
     credentials = server_credentials(settings, demand_certificate=True)
     check_binding(
@@ -35,7 +35,7 @@ def services_only(settings: Settings) -> Access:
 
 
 def check_binding(settings: Settings, shut: bool, demand: str) -> None:
-    """Raise InvalidInput where a server that is not `shut` to strangers would listen for them.
+    """Raise InvalidInput if a server that is not `shut` to strangers would listen for them.
 
     `demand` says which settings shut it.
     """

@@ -49,7 +49,7 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
 
     Those that take longer than the grace time end with Unavailable. New ones find nobody: clients are told to
     go elsewhere; one that was on its way just then is CANCELLED, by gRPC, which asks nobody.
-    Raises Unavailable where a port is taken.
+    Raises Unavailable if a port is taken.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -16,7 +16,7 @@ _CERT, _KEY, _CA = "BACKCAST_TLS_CERT_FILE", "BACKCAST_TLS_KEY_FILE", "BACKCAST_
 
 
 def server_credentials(settings: Settings, demand_certificate: bool) -> grpc.ServerCredentials | None:
-    """Return what a server shows, None where the settings name no files.
+    """Return what a server shows, None if the settings name no files.
 
     With `demand_certificate`, clients have to show a certificate that the settings' CA has signed. Raises
     InvalidInput, naming the variable, for what is half set, cannot be read or does not fit.
@@ -39,7 +39,7 @@ def server_credentials(settings: Settings, demand_certificate: bool) -> grpc.Ser
 
 
 def channel_credentials(settings: Settings) -> grpc.ChannelCredentials | None:
-    """Return what a channel trusts and shows, None where the settings ask for no TLS.
+    """Return what a channel trusts and shows, None if the settings ask for no TLS.
 
     Raises InvalidInput, naming the variable, for what is half set, cannot be read or does not fit.
     """
@@ -53,7 +53,7 @@ def channel_credentials(settings: Settings) -> grpc.ChannelCredentials | None:
 
 
 def _certificate(settings: Settings) -> tuple[bytes, bytes] | None:
-    """Return key and certificate chain in PEM, None where neither is set."""
+    """Return key and certificate chain in PEM, None if neither is set."""
     cert_file, key_file = settings.tls_cert_file, settings.tls_key_file
     if cert_file is None and key_file is None:
         return None

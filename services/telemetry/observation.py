@@ -13,7 +13,7 @@ from services.telemetry.tracing import traces
 async def observed(service: str, settings: Settings) -> AsyncIterator[None]:
     """Show the service called `service` while the context lasts.
 
-    Raises Unavailable where the port for its metrics is taken, InvalidInput where a variable OTEL_… is wrong.
+    Raises Unavailable if the port for its metrics is taken, InvalidInput where a variable OTEL_… is wrong.
     """
     port: int | None = getattr(settings, f"{service}_metrics_port")
     async with AsyncExitStack() as stack:

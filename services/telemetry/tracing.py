@@ -39,7 +39,7 @@ _tracer: "Tracer | None" = None
 async def traces(service: str) -> AsyncIterator[None]:
     """Send this process's spans to where OTEL_… says while the context lasts, if it says so.
 
-    Raises InvalidInput where a variable asks for what there is not.
+    Raises InvalidInput if a variable asks for what there is not.
     """
     global _tracer  # noqa: PLW0603  # a process has one, as it has one log
     exporter = _wanted_exporter()

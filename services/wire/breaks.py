@@ -26,7 +26,7 @@ def break_to(each: Break, state: BreakState | None = None) -> break_pb2.Break:
 
 
 def state_from(value: int) -> BreakState:
-    """Return the state of an enum value; raise InvalidInput where there is no such state."""
+    """Return the state of an enum value; raise InvalidInput if there is no such state."""
     if value not in _STATES:
         raise InvalidInput.of("state", f"there is no state {value}" if value else "is needed")
     return _STATES[break_pb2.BreakState.ValueType(value)]

@@ -57,7 +57,7 @@ def candles_from(
 ) -> Candles:
     """Return a block's candles, without copying; columns besides the time and `wanted` are left empty.
 
-    Raises InvalidInput where the columns are no columns.
+    Raises InvalidInput if the columns are no columns.
     """
     try:
         open_time_s = np.frombuffer(columns.open_time_s, "<i8")
@@ -85,7 +85,7 @@ def candles_to(candles: Candles) -> CandleColumns:
 
 
 def partial_candles_from(message: PartialCandlesMessage) -> PartialCandles:
-    """Return which longer candles miss hours; raise InvalidInput where the columns have different lengths."""
+    """Return which longer candles miss hours; raise InvalidInput if the columns have different lengths."""
     if len(message.open_time_s) != len(message.hours):
         raise InvalidInput.of("partial_candles", "the columns have different lengths")
     return PartialCandles(np.array(message.open_time_s, np.int64), np.array(message.hours, np.int64))

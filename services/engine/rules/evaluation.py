@@ -175,7 +175,7 @@ class Evaluation:
         return calls
 
     def _with_exact_zeros(self, value: Any, node: Expression) -> Any:
-        """Return the values of a series, 0 where it is 0 on paper: nothing can be divided by it there."""
+        """Return the values of a series, 0 if it is 0 on paper: nothing can be divided by it there."""
         if not decided_by_rounding(node, _ZERO):
             return value
         positions, order = self._close_calls(node, _ZERO, value, 0.0)

@@ -52,7 +52,7 @@ def deflated_sharpe_ratio(shape: ReturnShape, benchmark: float) -> float | None:
 
 
 def shape_of(equity: PriceColumn, capital: float) -> ReturnShape | None:
-    """Return the shape of the candles' returns, the first one from `capital`; None where they do not vary.
+    """Return the shape of the candles' returns, the first one from `capital`; None if they do not vary.
 
     `equity` is float64 of shape (n,), n >= 1. The Sharpe ratio is that of the metrics (ddof 1) without its
     factor; skewness and kurtosis are those of the population.

@@ -73,7 +73,7 @@ class Grid:
 
 
 def make_grid(base: Strategy, ranges: Sequence[ParameterValues]) -> Grid:
-    """Return the grid of `ranges`; raise InvalidInput, naming the field, where there can be none.
+    """Return the grid of `ranges`; raise InvalidInput, naming the field, if there can be none.
 
     Fields are `ranges[1].name`, `ranges[1].values[3]`, and the strategy's own for what has no range.
     """

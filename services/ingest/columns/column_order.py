@@ -37,7 +37,7 @@ _LARGEST_SPREAD = 2.0
 def ordered(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
     """Yield the rows with open, high, low, close and volume in this order, behind the time.
 
-    The first rows tell the order. Raises InvalidInput where they fit none, or more than one.
+    The first rows tell the order. Raises InvalidInput if they fit none, or more than one.
     """
     order: Order | None = None
     for rows in blocks:
@@ -53,7 +53,7 @@ def ordered(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
 def order_of(open_time_s: NDArray[np.int64], columns: Sequence[NDArray[np.float64]]) -> Order:
     """Return where open, high, low, close and volume are among five columns, each of shape (n,).
 
-    Raises InvalidInput, of the field `file`, where no order fits nearly all rows, or several do and nothing
+    Raises InvalidInput, of the field `file`, if no order fits nearly all rows, or several do and nothing
     decides. Fewer than ten steps from candle to candle only confirm the orders that exchanges use: they
     decide for no other.
     """
@@ -85,7 +85,7 @@ def order_of(open_time_s: NDArray[np.int64], columns: Sequence[NDArray[np.float6
 def _volume_of(values: NDArray[np.float64]) -> int:
     """Return which of five columns, of shape (5, n), is the volume: the other four only can be prices.
 
-    Raises InvalidInput where that is none of them, or may be several.
+    Raises InvalidInput if that is none of them, or may be several.
     """
     fitting = {}
     for volume in range(5):
@@ -118,7 +118,7 @@ def _is_forward(
     closes: NDArray[np.float64],
     ranges: NDArray[np.float64],
 ) -> bool | None:
-    """Tell whether these are opens and closes, or the other way round; None where that is open.
+    """Return whether these are opens and closes, or the other way round; None if that is open.
 
     An open is nearer to the close before than a close to the open before. The fewer steps there are, the
     clearer they have to be: in real histories, two steps are never wrong by a factor of 20 where the prices
@@ -145,7 +145,7 @@ def _is_forward(
 
 
 def _order_of_texts(rows: TextRows) -> Order | None:
-    """Return the order that the first rows tell; None where none of them is all numbers."""
+    """Return the order that the first rows tell; None if none of them is all numbers."""
     time, *values_as_text = (column[:_TELLING_ROWS] for column in rows.columns[:6])
     times, reasons = read_times(time, lines=rows.lines[:_TELLING_ROWS])
     values = numbers_of(values_as_text)

@@ -72,10 +72,10 @@ class GivenNames:
             name, equals, column = mapping.partition("=")
             if not equals or name not in _SPELLED_FIELDS:
                 raise InvalidInput.of(
-                    "--map", f"{mapping!r} is no NAME=COLUMN; the names are {', '.join(_SPELLED_FIELDS)}"
+                    "--map", f"{mapping!r} is not NAME=COLUMN; the names are {', '.join(_SPELLED_FIELDS)}"
                 )
             if _SPELLED_FIELDS[name] in names:
-                raise InvalidInput.of("--map", f"{name} is there twice")
+                raise InvalidInput.of("--map", f"{name} is given twice")
             if not column and name not in ("volume", "symbol"):
                 raise InvalidInput.of("--map", f"{name} cannot be without a column")
             names[_SPELLED_FIELDS[name]] = column
@@ -86,7 +86,7 @@ class GivenNames:
 
     @property
     def is_without_volume(self) -> bool:
-        """Tell whether the volume is said to be in no column."""
+        """Return whether the volume is said to be in no column."""
         return self.names.get("volume") == ""
 
 
@@ -134,7 +134,7 @@ def find_columns(
 
     `first_row` has the values of the first row, where they are known: they tell whether a date and a time
     belong together. `symbol` tells which volume is the crypto's own, where the names are of currencies.
-    Raises InvalidInput, naming the column, where one is missing or there twice.
+    Raises InvalidInput, naming the column, if one is missing or there twice.
     """
     search = _Search(list(map(column_key, names)), names, given, first_row)
     for name in given.names:
@@ -171,7 +171,7 @@ class _Search:
         return self.keys.index(found)
 
     def said(self, name: str) -> int | None:
-        """Return the position of the column that the user gives for a field, None where none is given."""
+        """Return the position of the column that the user gives for a field, None if none is given."""
         column = self.given.names.get(name)
         if not column:
             return None
@@ -304,7 +304,7 @@ class _Search:
 
 
 def _pair_of(symbol: str | None, whole: bool = False) -> str:
-    """Return the pair that a symbol is about, BTCUSDT of BINANCE:BTCUSDT.P; empty where it cannot be read.
+    """Return the pair that a symbol is about, BTCUSDT of BINANCE:BTCUSDT.P; empty if it cannot be read.
 
     With `whole`, a symbol without a quote is none.
     """

@@ -32,7 +32,7 @@ def read_numbers(name: str, column: TextColumn) -> tuple[PriceColumn, dict[int, 
 
 
 def plain_float(text: str) -> float:
-    """Return the double nearest to a decimal; raises ValueError where `text` is none. `nan` and `inf` are."""
+    """Return the double nearest to a decimal; raises ValueError if `text` is none. `nan` and `inf` are."""
     if not _is_plain(text):
         raise ValueError(text)
     return float(text)
@@ -56,5 +56,5 @@ def _careful_numbers(name: str, column: list[str]) -> tuple[PriceColumn, dict[in
 
 
 def _is_plain(text: str) -> bool:
-    """Tell whether all that float() takes in `text` is what a file may write: it takes Python's `1_000`."""
+    """Return whether all that float() takes in `text` is what a file may write: it takes Python's `1_000`."""
     return text.isascii() and "_" not in text

@@ -58,7 +58,7 @@ _STYLES = (
 def style_of(columns: Sequence[TextColumn]) -> NumberStyle:
     """Return the one style that all numbers of these columns have; plain where there is none.
 
-    Raises InvalidInput, of the field `file`, where numbers mean different things in the styles that fit.
+    Raises InvalidInput, of the field `file`, if numbers mean different things in the styles that fit.
     """
     texts = pc.unique(pa.chunked_array([_with_plain_marks(column) for column in columns], pa.string()))
     matches = {style: pc.match_substring_regex(texts, style.pattern) for style in _STYLES}

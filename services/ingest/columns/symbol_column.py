@@ -27,7 +27,7 @@ _ASSET_CLASSES = frozenset(("crypto", "cryptocurrency", "um", "cm"))
 
 
 def may_be_symbol(text: str) -> bool:
-    """Tell whether a text in a column of a vague name may be a symbol: no number, no kind of a market."""
+    """Return whether a text in a column of a vague name may be a symbol: no number, no kind of a market."""
     word = text.strip()
     is_number = word.replace(".", "", 1).isdecimal()
     is_market = word.lower() in _MARKETS | _ASSET_CLASSES or word.upper() in EXCHANGES
@@ -37,7 +37,7 @@ def may_be_symbol(text: str) -> bool:
 def told_by_last_columns(blocks: Iterable[TextRows], count: int, split: bool) -> Iterator[TextRows]:
     """Yield the rows with what their last `count` columns tell as their symbol, and without these.
 
-    They are one symbol together where they are `split`. Raises InvalidInput where rows are of several
+    They are one symbol together where they are `split`. Raises InvalidInput if rows are of several
     cryptos.
     """
     for rows in blocks:
@@ -48,7 +48,7 @@ def told_by_last_columns(blocks: Iterable[TextRows], count: int, split: bool) ->
 def only_symbol(columns: Sequence[pa.StringArray], split: bool = False) -> str | None:
     """Return the one symbol of all columns, as it is written there; some rows may be empty.
 
-    The columns are its base and its quote where it is `split`. Raises InvalidInput where rows are of several
+    The columns are its base and its quote where it is `split`. Raises InvalidInput if rows are of several
     cryptos.
     """
     if split:

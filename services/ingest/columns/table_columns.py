@@ -27,7 +27,7 @@ def wanted_columns(schema: pa.Schema, given: GivenNames) -> Columns:
     """Return where the columns of candles are.
 
     Names are those that headers of CSV files may have; without any, an index of timestamps that has no name
-    is the time. Raises InvalidInput, naming the column, where one is missing or there twice.
+    is the time. Raises InvalidInput, naming the column, if one is missing or there twice.
     """
     names = list(schema.names)
     if names.count(_UNNAMED_INDEX) == 1 and not any(column_key(name) in TIME_KEYS for name in names):
@@ -126,7 +126,7 @@ def _numbers(name: str, column: pa.Array) -> tuple[PriceColumn, dict[int, str]]:
 
 
 def _texts(name: str, column: pa.Array) -> pa.StringArray:
-    """Return a column as CSV files would write it, empty where there is no value."""
+    """Return a column as CSV files would write it, empty if there is no value."""
     try:
         return column.cast(pa.string()).fill_null("")
     except pa.ArrowNotImplementedError as error:

@@ -47,7 +47,7 @@ def read_times(
     Where there is a reason, the value means nothing. Times without offset are UTC. Times must be whole
     seconds from 1970 to 2262. Eight digits like 20240131 are a date where all digits are. `dates` holds what
     earlier columns of the file told of the order of day and month; `lines` are the rows' numbers. Raises
-    InvalidInput, of the field `file`, where nothing tells the order of day and month, naming the first row
+    InvalidInput, of the field `file`, if nothing tells the order of day and month, naming the first row
     that leaves it open, and where times look like 2024013113.
     """
     if any(_DIGITS.fullmatch(str(text)) for text in column[:_SHOWING_ROWS]):
@@ -78,7 +78,7 @@ def floor_seconds(column: TextColumn, dates: DateOrder | None = None) -> TimeCol
 
 
 def is_time(text: str) -> bool:
-    """Tell whether a text is a time, whatever order its day and its month have."""
+    """Return whether a text is a time, whatever order its day and its month have."""
     try:
         return not read_times([text])[1]
     except InvalidInput:
@@ -86,7 +86,7 @@ def is_time(text: str) -> bool:
 
 
 def is_clock(text: str) -> bool:
-    """Tell whether a text is a time of the day, as columns have it that stand beside a date."""
+    """Return whether a text is a time of the day, as columns have it that stand beside a date."""
     return re.fullmatch(r"\s*\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AaPp][Mm])?\s*|\d{6}", text) is not None
 
 
@@ -105,7 +105,7 @@ def times_of_ticks(ticks: NDArray[np.int64], unit: str) -> tuple[TimeColumn, dic
 def _with_dates(column: TextColumn, lines: Sequence[int] | NDArray[np.int64] | None) -> TextColumn:
     """Return a column with epochs for dates like 20240131, where all that is digits is one.
 
-    Raises InvalidInput, of the field `file`, where they are followed by an hour: that is an epoch's length.
+    Raises InvalidInput, of the field `file`, if they are followed by an hour: that is an epoch's length.
     """
     texts = _short_texts(column)
     seconds, is_date = read_digits(texts)
@@ -143,7 +143,7 @@ def _clean_times(column: TextColumn) -> TimeColumn | None:
 
 
 def _is_iso(texts: pa.StringArray) -> bool:
-    """Tell whether the first text begins as ISO's dates do."""
+    """Return whether the first text begins as ISO's dates do."""
     return len(texts) > 0 and texts[0].as_py()[4:5] == "-"
 
 
@@ -200,7 +200,7 @@ def _short_texts(column: TextColumn) -> pa.StringArray:
 
 
 def _wrong(seconds: int, rest: float) -> str | None:
-    """Return why a time is not one of a candle; None where it may be."""
+    """Return why a time is not one of a candle; None if it may be."""
     if seconds < 0:
         return "is before 1970"
     if seconds > MAX_TIME_S:
@@ -209,7 +209,7 @@ def _wrong(seconds: int, rest: float) -> str | None:
 
 
 def _time(text: str) -> tuple[int | None, float]:
-    """Return an epoch's Unix seconds, None where `text` is none, and the rest that is less than a second."""
+    """Return an epoch's Unix seconds, None if `text` is none, and the rest that is less than a second."""
     try:
         return _epoch(int(text) if _is_digits(text) else plain_float(text))
     except ValueError:  # also of int() for more digits than it takes, and for a nan or an infinity

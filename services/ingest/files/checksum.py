@@ -15,7 +15,7 @@ _MAX_BYTES = 65_536
 
 
 def check_checksum(path: Path) -> None:
-    """Raise InvalidInput, of the field `file`, where a file is another than the checksum beside it tells.
+    """Raise InvalidInput, of the field `file`, if a file is another than the checksum beside it tells.
 
     Nothing is checked where there is no checksum.
     """

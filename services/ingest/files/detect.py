@@ -87,7 +87,7 @@ def read_file(
     aggregated, and nothing is filled in. Where all rows were rejected, there are no candles. `progress` is
     told how many bytes were read, and how many there are. `given` is what the user says that columns are
     called. A `symbol` and `length_s`, how many seconds long the file's candles are, decide whatever the file
-    tells of them. Raises InvalidInput, of the field `file`, where the file cannot be read, is of no known
+    tells of them. Raises InvalidInput, of the field `file`, if the file cannot be read, is of no known
     format, has no rows at all, is of several cryptos, its name tells that it holds no candles of a crypto, or
     its candles are longer than the interval or make none.
     """
@@ -126,7 +126,7 @@ def _rows(file: TextFile, given: GivenNames) -> tuple[str, str, Iterator[CandleR
 
 
 def _named_format(text_format: TextFormat | None, given: GivenNames) -> NamedTextFormat:
-    """Return the format of a file whose columns the user names; raise InvalidInput where it has no names."""
+    """Return the format of a file whose columns the user names; raise InvalidInput if it has no names."""
     if any(given.names.values()) and text_format in (None, binance_csv, kraken_csv, headerless_csv):
         return plain_csv  # its first line is a header, of whatever words
     for named_format in NAMED_FORMATS:

@@ -74,7 +74,7 @@ class TextFile:
         return self._content
 
     def head(self) -> str:
-        """Return the text that the file begins with; raise InvalidInput where it is no text, or none."""
+        """Return the text that the file begins with; raise InvalidInput if it is no text, or none."""
         # The last character may be cut in two.
         head = self._head if self._is_all else self._head.rsplit(b"\n", 1)[0]
         text = _decoded(head.removeprefix(_BYTE_ORDER_MARK), 0)
@@ -103,7 +103,7 @@ class TextFile:
                 raise InvalidInput.of("file", f"line {line} is longer than {MAX_WHOLE_BYTES // 2**20} MB")
 
     def whole(self) -> str:
-        """Return all of the text, with `\\n` at the end of lines; raise InvalidInput where it is too much."""
+        """Return all of the text, with `\\n` at the end of lines; raise InvalidInput if it is too much."""
         content = self._head + self._content.read(MAX_WHOLE_BYTES + 1 - len(self._head))
         self._tell()
         if len(content) > MAX_WHOLE_BYTES:
@@ -115,7 +115,7 @@ class TextFile:
 def open_file(
     path: Path, progress: Progress | None = None, block_bytes: int = _BLOCK_BYTES
 ) -> Iterator[TextFile]:
-    """Open a file for as long as the context lasts; raise InvalidInput where it cannot be read.
+    """Open a file for as long as the context lasts; raise InvalidInput if it cannot be read.
 
     `progress` is told how many bytes of the file were read, and how many there are.
     """
@@ -195,7 +195,7 @@ class _Utf8(io.RawIOBase):
 
 
 def _last_line_end(content: bytes) -> int:
-    """Return the position behind the last line's end, 0 where there is none."""
+    """Return the position behind the last line's end, 0 if there is none."""
     # The last \r may be half of an end.
     return 1 + max(content.rfind(b"\n"), -1) or 1 + content.rfind(b"\r", 0, -1)
 

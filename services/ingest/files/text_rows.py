@@ -27,8 +27,8 @@ class TextRows:
 
     `columns` are time, open, high, low, close and volume as the file writes them, each n long, in the
     file's order; `lines` are the n line numbers (from 1; in JSON the records' numbers). `symbol` and
-    `length_s`, the candles' length in seconds, are what the content itself tells, None where it does not.
-    `close_time` is when the candles close as the file writes it, n long, None where it has no such column.
+    `length_s`, the candles' length in seconds, are what the content itself tells, None if it does not.
+    `close_time` is when the candles close as the file writes it, n long, None if it has no such column.
     `still_open` counts the rows that were left out because the file says that their candles had not closed.
     """
 
@@ -47,17 +47,17 @@ class TextFormat(Protocol):
     NAME: str
 
     def sniff(self, head: str) -> bool:
-        """Tell whether a file that begins with `head` is of this format."""
+        """Return whether a file that begins with `head` is of this format."""
 
     def read(self, file: "TextFile") -> Iterator[TextRows]:
-        """Yield the rows, some at once; raises InvalidInput where they cannot be told apart."""
+        """Yield the rows, some at once; raises InvalidInput if they cannot be told apart."""
 
 
 class NamedTextFormat(TextFormat, Protocol):
     """A format of text files that name their columns, by names that the user may tell."""
 
     def read(self, file: "TextFile", given: "GivenNames" = ...) -> Iterator[TextRows]:
-        """Yield the rows, some at once; raises InvalidInput where they cannot be told apart."""
+        """Yield the rows, some at once; raises InvalidInput if they cannot be told apart."""
 
 
 def shown(text: str) -> str:

@@ -21,7 +21,7 @@ _KINDS = {
 
 
 def open_only_file(content: IO[bytes]) -> IO[bytes]:
-    """Return the one file in an archive; raise InvalidInput, of the field `file`, where there is none.
+    """Return the one file in an archive; raise InvalidInput, of the field `file`, if there is none.
 
     It is unpacked as it is read: an archive that unpacks without end takes no more memory than others.
     """

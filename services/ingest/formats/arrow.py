@@ -15,12 +15,12 @@ _MAGIC = b"ARROW1"
 
 
 def sniff(magic: bytes) -> bool:
-    """Tell whether these first bytes are those of Arrow's file format."""
+    """Return whether these first bytes are those of Arrow's file format."""
     return magic.startswith(_MAGIC)
 
 
 def read(content: IO[bytes], given: GivenNames) -> Iterator[CandleRows]:
-    """Yield the rows; raises InvalidInput where the file is broken, or a column missing or of no use."""
+    """Yield the rows; raises InvalidInput if the file is broken, or a column missing or of no use."""
     with readable_breakage("Arrow"), pa.PythonFile(content, "r") as file:
         columns = wanted_columns(pa.ipc.open_file(file).schema, given)
         wanted = columns.picked()

@@ -23,7 +23,7 @@ _CLOSE_TIME = 6
 
 
 def sniff(head: str) -> bool:
-    """Tell whether the header is Binance's, or lines without header are twelve fields."""
+    """Return whether the header is Binance's, or lines without header are twelve fields."""
     return _has_binance_header(head) or is_headerless(head, _WIDTH)
 
 

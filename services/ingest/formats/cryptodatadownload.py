@@ -16,13 +16,13 @@ _PRICES = ("open", "high", "low", "close")
 
 
 def sniff(head: str) -> bool:
-    """Tell whether the first line names the site, or a header names the volumes as only this site does."""
+    """Return whether the first line names the site, or a header names the volumes as only this site does."""
     names = set(map(column_key, header_names(head)))
     return _SITE in head.split("\n", 1)[0].lower() or {"symbol", "volumefrom"} <= names
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the rows; raises InvalidInput, naming the column, where one is missing."""
+    """Yield the rows; raises InvalidInput, naming the column, if one is missing."""
     head = file.head()
     header_lines = 2 if _SITE in head.split("\n", 1)[0].lower() else lines_above_header(head) + 1
     names = header_names(head.split("\n", header_lines - 1)[-1])

@@ -98,12 +98,12 @@ def header_names(head: str) -> list[str]:
 
 
 def has_header(head: str) -> bool:
-    """Tell whether the first line below comments names two fields of candles: one may be a word of prose."""
+    """Return whether the first line below comments names two fields of candles: one may be a word of prose."""
     return known_names(header_names(head)) >= 2
 
 
 def is_headerless(head: str, width: int) -> bool:
-    """Tell whether `head` is of a file without header whose lines are `width` fields, led by numbers.
+    """Return whether `head` is of a file without header whose lines are `width` fields, led by numbers.
 
     One good line near the top is enough: that others are broken is for the report to tell.
     """
@@ -117,7 +117,7 @@ def is_headerless(head: str, width: int) -> bool:
 
 
 def refuse_unknown_header(head: str, width: int) -> None:
-    """Raise InvalidInput, of the field `file`, where a line near the top is a header that was not read.
+    """Raise InvalidInput, of the field `file`, if a line near the top is a header that was not read.
 
     That is a first line of `width` words, or one that names columns and stands below others. What stands
     below names is told by them, and not by its place.
@@ -150,12 +150,12 @@ def first_row(head: str, header_lines: int, width: int) -> list[str]:
 
 
 def is_number(field: str) -> bool:
-    """Tell whether a field is a number, in any way of writing them."""
+    """Return whether a field is a number, in any way of writing them."""
     return _NUMBER.fullmatch(field) is not None
 
 
 def _names_columns(line: str) -> bool:
-    """Tell whether a line names fields of candles, between any separators: three at least."""
+    """Return whether a line names fields of candles, between any separators: three at least."""
     return max(known_names(split_line(line, separator)) for separator in _SEPARATORS) >= 3
 
 

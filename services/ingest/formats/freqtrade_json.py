@@ -16,11 +16,11 @@ _WIDTH = len(CANDLE_FIELDS)
 
 
 def sniff(head: str) -> bool:
-    """Tell whether it is a list of lists, one of them of six values; or all of them without end, or empty."""
+    """Return whether it is a list of lists, one of them of six values; or all of them without end, or empty."""
     found = widths(head)
     return found is not None and (_WIDTH in found or found <= {0})
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the records, all at once; raises InvalidInput where the file is not JSON."""
+    """Yield the records, all at once; raises InvalidInput if the file is not JSON."""
     return ordered(iter((rows_of_lists(parse(file), range(_WIDTH), (_WIDTH,)),)))

@@ -18,7 +18,7 @@ _WIDTH = len(CANDLE_FIELDS)
 
 
 def sniff(head: str) -> bool:
-    """Tell whether the first line is an object or a list of values, and the second begins another."""
+    """Return whether the first line is an object or a list of values, and the second begins another."""
     return is_lines(head)
 
 

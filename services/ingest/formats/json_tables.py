@@ -31,13 +31,13 @@ _NAMED_FIELDS = 4
 
 
 def sniff(head: str) -> bool:
-    """Tell whether it is one object, or a list of objects."""
+    """Return whether it is one object, or a list of objects."""
     beginning = "".join(head[:100].split())
     return beginning.startswith(("{", "[{")) and not is_lines(head)
 
 
 def read(file: TextFile, given: GivenNames = GivenNames()) -> Iterator[TextRows]:  # noqa: B008
-    """Yield the rows, all at once; raises InvalidInput where the file is not JSON, or has no candles."""
+    """Yield the rows, all at once; raises InvalidInput if the file is not JSON, or has no candles."""
     content = parse(file)
     symbol, length_s = _told(content)
     for rows in read_table(file, *_table(content), given, symbol):
@@ -124,9 +124,9 @@ def _records(content: Json) -> list[list[Json]]:
 
 
 def _told(content: Json) -> tuple[str | None, int | None]:
-    """Return the symbol, and the length in seconds, that an object tells of all its records; None where not.
+    """Return the symbol, and the length in seconds, that an object tells of all its records; None if not.
 
-    Raises InvalidInput where it tells several.
+    Raises InvalidInput if it tells several.
     """
     symbols, lengths = [], set()
     objects = [content] if isinstance(content, dict) else []

@@ -31,7 +31,7 @@ def members(head: str) -> set[str]:
 
 
 def widths(head: str) -> set[int] | None:
-    """Return how many values are in the lists of the list that a text begins with; None where it is none."""
+    """Return how many values are in the lists of the list that a text begins with; None if it is none."""
     if not _LIST_OF_LISTS.match(head):
         return None
     return {
@@ -40,7 +40,7 @@ def widths(head: str) -> set[int] | None:
 
 
 def is_lines(head: str) -> bool:
-    """Tell whether each of the first two lines begins an object or a list, and the first one is whole."""
+    """Return whether each of the first two lines begins an object or a list, and the first one is whole."""
     first, *others = [line for line in head.split("\n") if line and not line.isspace()][:2] or [""]
     if not others or not others[0].lstrip().startswith(first.strip()[:1]):
         return False
@@ -51,7 +51,7 @@ def is_lines(head: str) -> bool:
 
 
 def parse(file: TextFile) -> Json:
-    """Return what a file holds, numbers as text; raises InvalidInput that names where it is not JSON."""
+    """Return what a file holds, numbers as text; raises InvalidInput that names if it is not JSON."""
     try:
         return json.loads(file.whole(), parse_int=str, parse_float=str, parse_constant=str)
     except json.JSONDecodeError as error:
@@ -63,14 +63,14 @@ def parse(file: TextFile) -> Json:
 
 
 def member(answer: Json, *path: str) -> Json:
-    """Return what is at the end of a path of names; None where the path ends before."""
+    """Return what is at the end of a path of names; None if the path ends before."""
     for name in path:
         answer = answer.get(name) if isinstance(answer, dict) else None
     return answer
 
 
 def records_at(answer: Json, *path: str) -> list[Json]:
-    """Return the list at the end of a path of names; raises InvalidInput where the answer has none."""
+    """Return the list at the end of a path of names; raises InvalidInput if the answer has none."""
     records = member(answer, *path)
     if not isinstance(records, list) or (not records and _reason(answer)):
         raise without_candles(answer)

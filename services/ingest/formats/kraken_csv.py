@@ -27,14 +27,14 @@ _WIDTH = 7
 
 
 def sniff(head: str) -> bool:
-    """Tell whether lines without header are seven fields."""
+    """Return whether lines without header are seven fields."""
     return is_headerless(head, _WIDTH)
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
     """Yield the rows: the first six columns, in the order that their values tell.
 
-    Raises InvalidInput where the first line is a header, or the last column is no number of trades.
+    Raises InvalidInput if the first line is a header, or the last column is no number of trades.
     """
     head = file.head()
     refuse_unknown_header(head, _WIDTH)
@@ -44,7 +44,7 @@ def read(file: TextFile) -> Iterator[TextRows]:
 
 
 def _refuse_other_columns(head: str, separator: str) -> None:
-    """Raise InvalidInput where the last column is no number of trades, as the rows at the top tell."""
+    """Raise InvalidInput if the last column is no number of trades, as the rows at the top tell."""
     lines = [split_line(line, separator) for line in head.split("\n") if len(line) <= MAX_LINE_CHARACTERS]
     rows = [fields for fields in lines if len(fields) == _WIDTH]
     values = numbers_of([[fields[position] for fields in rows] for position in range(1, _WIDTH)])

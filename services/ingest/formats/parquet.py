@@ -18,12 +18,12 @@ _BUFFER_BYTES = 2**20
 
 
 def sniff(magic: bytes) -> bool:
-    """Tell whether these first bytes are Parquet's."""
+    """Return whether these first bytes are Parquet's."""
     return magic.startswith(_MAGIC)
 
 
 def read(content: IO[bytes], given: GivenNames) -> Iterator[CandleRows]:
-    """Yield the rows; raises InvalidInput where the file is broken, or a column missing or of no use."""
+    """Yield the rows; raises InvalidInput if the file is broken, or a column missing or of no use."""
     with readable_breakage("Parquet"), pq.ParquetFile(content, buffer_size=_BUFFER_BYTES) as file:
         schema = file.schema_arrow
         columns = wanted_columns(schema, given)

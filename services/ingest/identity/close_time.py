@@ -38,7 +38,7 @@ def lengths_from(open_time_s: TimeColumn, close_time_s: TimeColumn) -> NDArray[n
 def told_by_close_times(lengths: Counter[int]) -> list[Evidence]:
     """Return what close times tell, of how many candles have which length; none where no candle has one.
 
-    Raises InvalidInput, of the field `file`, where candles are of several lengths.
+    Raises InvalidInput, of the field `file`, if candles are of several lengths.
     """
     lengths = Counter({length_s: count for length_s, count in lengths.items() if length_s > 0})
     if not lengths:

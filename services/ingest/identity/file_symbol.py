@@ -161,7 +161,7 @@ def _told_by_path(path: Path) -> FileName:
 
 
 def symbol_of_content(told: Iterable[str], name_tells: str | None = None) -> str | None:
-    """Return the crypto that a file's content names, None where it names none.
+    """Return the crypto that a file's content names, None if it names none.
 
     A content that only names the base of what the file's `name_tells` means that. Raises InvalidInput, of
     the field `file`, where what is named cannot be read, is several, or is no pair.
@@ -196,7 +196,7 @@ def _stem(name: str) -> str:
 
 
 def _read(stem: str) -> tuple[Symbol, int | None]:
-    """Return the symbol and the length that a name tells; raise InvalidInput where it is no such name."""
+    """Return the symbol and the length that a name tells; raise InvalidInput if it is no such name."""
     exchange = _EXCHANGE.match(stem)
     begin = exchange.end() if exchange and exchange[1].upper() in EXCHANGES else 0
     _refuse_other_way_round(stem, begin)
@@ -233,7 +233,7 @@ def _read(stem: str) -> tuple[Symbol, int | None]:
 
 
 def _refuse_other_way_round(stem: str, begin: int) -> None:
-    """Raise InvalidInput, of the field `file`, where a name has KRW-BTC for BTC in KRW."""
+    """Raise InvalidInput, of the field `file`, if a name has KRW-BTC for BTC in KRW."""
     words = _SIGNS.split(stem[begin:].upper())
     if len(words) > 1 and words[0] in MONEY and words[1] in QUOTES - MONEY:
         raise InvalidInput.of(
@@ -244,7 +244,7 @@ def _refuse_other_way_round(stem: str, begin: int) -> None:
 
 
 def _first_symbol(stem: str, begin: int) -> tuple[int, Symbol | None]:
-    """Return where the pair ends that is at `begin`, and the pair, None where there is none."""
+    """Return where the pair ends that is at `begin`, and the pair, None if there is none."""
     for pattern in _SYMBOLS:
         if (found := pattern.match(stem, begin)) and (symbol := _pair(found[0])):
             return found.end(), symbol
@@ -262,7 +262,7 @@ def _pair(text: str) -> Symbol | None:
 
 
 def _begins_with_word(text: str) -> bool:
-    """Tell whether the base of what may be a pair is rather a word: data_btc, 1H_BTC, mybtc, pricesusdt."""
+    """Return whether the base of what may be a pair is rather a word: data_btc, 1H_BTC, mybtc, pricesusdt."""
     base, quote, has_sign = _base_and_quote(text)
     spellings = (base, base.lower(), base.upper())
     # Tokens have one letter, too: D, H and W.
@@ -310,7 +310,7 @@ def _near(folders: list[str]) -> list[str]:
 
 
 def _other_than_candles(stem: str, near: list[str], folders: list[str]) -> str:
-    """Return what a file holds instead of candles, and what says so; empty where nothing does."""
+    """Return what a file holds instead of candles, and what says so; empty if nothing does."""
     words = _SIGNS.split(stem)
     for word in (*words, *(f"{one}{other}" for one, other in pairwise(words))):
         if what := _OTHER_WORDS.get(word.lower()):

@@ -92,7 +92,7 @@ def given_length(text: str, interval: Interval, option: str) -> int:
 
 
 def told_by_distances(open_time_s: TimeColumn, interval: Interval) -> int | None:
-    """Return how many seconds long candles are that open at these times; None where that is open.
+    """Return how many seconds long candles are that open at these times; None if that is open.
 
     `open_time_s` ascend, of shape (n,); times may be there twice, and a few may be wrong.
     """
@@ -147,7 +147,7 @@ def _shorter(open_time_s: TimeColumn, interval: Interval) -> int | None:
 def agreed_length(evidence: Sequence[Evidence], candles: int) -> int:
     """Return the length that all of the evidence tells, in seconds.
 
-    Raises InvalidInput, of the field `file`, where there is none, or it disagrees.
+    Raises InvalidInput, of the field `file`, if there is none, or it disagrees.
     """
     lengths = {each.length_s for each in evidence}
     if len(lengths) == 1:
@@ -165,7 +165,7 @@ def agreed_length(evidence: Sequence[Evidence], candles: int) -> int:
 
 
 def refuse_off_grid(off_grid: int, candles: int, interval: Interval) -> None:
-    """Raise InvalidInput, of the field `file`, where more rows are off the grid than on it."""
+    """Raise InvalidInput, of the field `file`, if more rows are off the grid than on it."""
     if off_grid >= _TELLING_CANDLES and off_grid > candles:
         raise InvalidInput.of(
             "file", f"most of its times are not on the {interval.value} grid: its candles are shorter"
@@ -173,7 +173,7 @@ def refuse_off_grid(off_grid: int, candles: int, interval: Interval) -> None:
 
 
 def refuse_longer(length_s: int, interval: Interval) -> None:
-    """Raise InvalidInput, of the field `file`, where the interval's candles cannot be made of the file's."""
+    """Raise InvalidInput, of the field `file`, if the interval's candles cannot be made of the file's."""
     if length_s > interval.seconds or interval.seconds % length_s:
         reason = f"its candles are {said(length_s)} long: {interval.value} cannot be made of them"
         if length_s > interval.seconds:
@@ -183,7 +183,7 @@ def refuse_longer(length_s: int, interval: Interval) -> None:
 
 
 def refuse_mixed(open_time_s: TimeColumn, interval: Interval) -> None:
-    """Raise InvalidInput, of the field `file`, where some of the interval's candles are longer ones.
+    """Raise InvalidInput, of the field `file`, if some of the interval's candles are longer ones.
 
     `open_time_s` ascend strictly, of shape (n,). A run of equal distances tells of longer candles, if it is
     one of the lengths that exchanges offer.

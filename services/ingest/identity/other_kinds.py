@@ -43,7 +43,7 @@ _MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<svg", b"<!--")
 
 
 def refuse_other_kinds(head: bytes) -> None:
-    """Raise InvalidInput, of the field `file`, where the first bytes are of a file that is not read."""
+    """Raise InvalidInput, of the field `file`, if the first bytes are of a file that is not read."""
     for begin, magic, kind, remedy in _KINDS:
         if head[begin : begin + len(magic)] == magic:
             raise InvalidInput.of("file", f"it is {kind}: {remedy}")

@@ -56,7 +56,7 @@ class Contradictions:
         self._factor = max(self._factor, float(price_factors(ones, others)[contradicts].max()))
 
     def check(self, candles: int) -> None:
-        """Raise InvalidInput, of the field `file`, where its rows are not of one market.
+        """Raise InvalidInput, of the field `file`, if its rows are not of one market.
 
         `candles` is how many different times the file has.
         """
@@ -70,7 +70,7 @@ class Contradictions:
 
 
 def refuse_alternating(candles: Candles) -> None:
-    """Raise InvalidInput, of the field `file`, where prices go to and fro between two levels.
+    """Raise InvalidInput, of the field `file`, if prices go to and fro between two levels.
 
     That is where neighbouring candles are apart by a factor above 1.5, from the high of one to the low of the
     other, upwards and downwards alike, at more than a tenth of the candles.

@@ -21,7 +21,7 @@ class Gap:
 class HistoryCheck:
     """What was found in one crypto's history; times are opening times in Unix seconds.
 
-    `longest_gap` is the first one of that length, None where nothing is missing.
+    `longest_gap` is the first one of that length, None if nothing is missing.
     """
 
     candles: int

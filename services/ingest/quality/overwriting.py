@@ -43,7 +43,7 @@ def check_overwriting(
     is_different: BoolColumn,
     rule: ConflictRule,
 ) -> None:
-    """Raise Refused where `rule` does not let an import change what is stored; the bools are of `changes`."""
+    """Raise Refused if `rule` does not let an import change what is stored; the bools are of `changes`."""
     if not is_different.any():
         return
     imported = candles.at(is_different)

@@ -155,7 +155,7 @@ async def test_rows_of_the_same_hour(source_url, database):
     (move_,), (verified,) = await moved(source_url, database)
     assert (move_.inserted, move_.filtered.rejected, move_.filtered.repeated) == (2, 2, 2)
     assert (
-        move_.filtered.rejections == ("2024-01-01 01:00 UTC: the hour is there again, with other values",) * 2
+        move_.filtered.rejections == ("2024-01-01 01:00 UTC: another row of this hour has other values",) * 2
     )
     assert verified.difference is None
 
@@ -230,7 +230,7 @@ async def test_rows_that_have_no_crypto_are_named(source_url, database):
     ("table", "symbols_table", "mappings", "message"),
     [
         ("prices", "cryptos", [], "--table: the source has no table 'prices'"),
-        ("a.b.c", "cryptos", [], "--table: 'a.b.c' is no table: TABLE or SCHEMA.TABLE"),
+        ("a.b.c", "cryptos", [], "--table: 'a.b.c' is not TABLE or SCHEMA.TABLE"),
         ("crypto_prices", "coins", [], "--symbols-table: the source has no table 'coins'"),
         (
             "crypto_prices",
@@ -251,9 +251,9 @@ async def test_rows_that_have_no_crypto_are_named(source_url, database):
             "crypto_prices",
             "cryptos",
             ["time=t"],
-            "--map: 'time=t' is no NAME=COLUMN; the names are crypto_id,",
+            "--map: 'time=t' is not NAME=COLUMN; the names are crypto_id,",
         ),
-        ("crypto_prices", "cryptos", ["volume"], "--map: 'volume' is no NAME=COLUMN"),
+        ("crypto_prices", "cryptos", ["volume"], "--map: 'volume' is not NAME=COLUMN"),
         ("crypto_prices", "cryptos", ["volume=a", "volume=b"], "--map: volume is there twice"),
         ("crypto_prices", "same", [], "--symbols-table: BTCUSDT is there twice, as 1 and as 7"),
     ],
@@ -275,7 +275,7 @@ async def test_a_wrong_option_is_named(source_url, table, symbols_table, mapping
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("nonsense", "URL: this is no postgresql://user:password@host:port/database"),
+        ("nonsense", "URL: is not of the form postgresql://user:password@host:port/database"),
         ("postgresql://u:s3cret@[::1/x", "URL: this is no postgresql://"),
         ("postgresql://u:s3cret@127.0.0.1:1/x", "URL: no database answers there"),
         ("postgresql://u:s3cret@127.0.0.1:port/x", "URL: this is no postgresql://"),

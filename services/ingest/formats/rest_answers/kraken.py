@@ -29,12 +29,12 @@ _POSITIONS = (0, 1, 2, 3, 4, 6)
 
 
 def sniff(head: str) -> bool:
-    """Tell whether it is an answer of Kraken's: a list of errors, and the result if there is one."""
+    """Return whether it is an answer of Kraken's: a list of errors, and the result if there is one."""
     return {"error", "result"} <= members(head) or members(head) == {"error"}
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the candles, all at once; raises InvalidInput where there are none, or of several pairs."""
+    """Yield the candles, all at once; raises InvalidInput if there are none, or of several pairs."""
     answer = parse(file)
     result = member(answer, "result")
     lists = result if isinstance(result, dict) else {}
