@@ -1,4 +1,4 @@
-"""A gRPC server's life: health, reflection, signals, and an orderly end."""
+"""Runs a gRPC server: health, reflection, signals, graceful shutdown."""
 
 import asyncio
 import gc
@@ -25,7 +25,7 @@ from services.settings import Settings
 
 _log = structlog.get_logger()
 
-# What calls that did not finish within the grace time get to say why.
+# Seconds for sending the error to calls that did not finish within the grace time.
 _LAST_WORDS_S = 1.0
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -38,7 +38,7 @@ _MOST_PROBES = 100
 
 @dataclass(frozen=True, slots=True)
 class ServedService:
-    """A gRPC service: its full name, and what adds its handler to a server."""
+    """A gRPC service: its full name, and the function that adds its handler to a server."""
 
     name: str
     add_to: Callable[[grpc.aio.Server], Any]
@@ -91,7 +91,7 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
 
 @asynccontextmanager
 async def _health_served(settings: Settings, servicer: health.aio.HealthServicer) -> AsyncIterator[None]:
-    """Serve health alone on a port of its own, where that is set: in plaintext, for probes without TLS."""
+    """Serve health checks on a separate plaintext port, if it is set, for probes without TLS."""
     if settings.health_port is None:
         yield
         return

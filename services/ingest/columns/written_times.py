@@ -229,7 +229,7 @@ class _Fields:
 
 
 def _runs_over_midnight(open_time_s: Numbers) -> bool:
-    """Return whether somewhere the first candle of a day is as far from the last one before it as is usual."""
+    """Return whether any candle after midnight has the usual distance to the one before midnight."""
     times = np.unique(open_time_s)
     distances = np.diff(times)
     if not len(distances) or distances.min() >= _DAY_S:

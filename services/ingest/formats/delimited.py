@@ -98,7 +98,7 @@ def header_names(head: str) -> list[str]:
 
 
 def has_header(head: str) -> bool:
-    """Return whether the first line below comments names two fields of candles: one may be a word of prose."""
+    """Return whether the first line below comments names two fields of candles; one may be a word of text."""
     return known_names(header_names(head)) >= 2
 
 

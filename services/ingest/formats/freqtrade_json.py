@@ -16,7 +16,7 @@ _WIDTH = len(CANDLE_FIELDS)
 
 
 def sniff(head: str) -> bool:
-    """Return whether it is a list of lists, one of them of six values; or all of them without end, or empty."""
+    """Return whether it is a list of lists of six values, or has no complete list with values."""
     found = widths(head)
     return found is not None and (_WIDTH in found or found <= {0})
 

@@ -15,7 +15,7 @@ NAME = "coinbase-json"
 
 
 def sniff(head: str) -> bool:
-    """Return whether it is an object with `candles` that have a `start`, or none of the usual names at all."""
+    """Return whether it is an object with `candles` that have a `start`, or that have no usual names."""
     names = members(head)
     if not names.isdisjoint(SYMBOL_NAMES):
         return False  # Coinbase does not tell it
