@@ -1,4 +1,4 @@
-"""Arrow's own files, which are called feather too: columns named as in CSV's headers, of any types."""
+"""Arrow files, also called feather: columns named as in CSV headers, of any types."""
 
 from collections.abc import Iterator, Sequence
 from typing import IO
@@ -33,6 +33,6 @@ def _batches(reader: pa.ipc.RecordBatchFileReader, wanted: Sequence[int]) -> Ite
     order = [sorted(wanted).index(position) for position in wanted]
     for number in range(reader.num_record_batches):
         batch = reader.get_batch(number)
-        # Arrow trusts what it reads: a damaged text column could point anywhere.
+        # Arrow does not check what it reads: a damaged text column could point anywhere.
         batch.validate(full=True)
         yield [batch.column(position) for position in order]

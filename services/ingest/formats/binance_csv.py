@@ -28,7 +28,7 @@ def sniff(head: str) -> bool:
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the rows: the first six columns and the closing time, whatever the others tell."""
+    """Yield the rows: the first six columns and the closing time."""
     head = file.head()
     has_header = _has_binance_header(head)
     if not has_header:

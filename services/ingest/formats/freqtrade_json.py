@@ -1,6 +1,6 @@
 """Freqtrade's JSON: a list of records `[ms, open, high, low, close, volume]`.
 
-Exchanges answer with such lists too, in orders of their own, which the values tell.
+Exchanges answer with such lists too, in other orders, which are detected by the values.
 """
 
 from collections.abc import Iterator
@@ -22,5 +22,5 @@ def sniff(head: str) -> bool:
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the records, all at once; raises InvalidInput if the file is not JSON."""
+    """Yield all records in one batch; raises InvalidInput if the file is not JSON."""
     return ordered(iter((rows_of_lists(parse(file), range(_WIDTH), (_WIDTH,)),)))

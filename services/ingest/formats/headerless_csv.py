@@ -1,6 +1,6 @@
-"""CSV without a header: a time and five numbers, or as MetaTrader 4 exports it, a date, a clock and five.
+"""CSV without a header: a time and five numbers; in MetaTrader 4's export, a date and a time of day first.
 
-The order of the prices is told by their values.
+The order of the prices is detected by their values.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def sniff(head: str) -> bool:
 
 
 def read(file: TextFile, given: GivenNames = GivenNames()) -> Iterator[TextRows]:  # noqa: B008
-    """Yield the rows; raises InvalidInput if the first line is a header of other names."""
+    """Yield the rows; raises InvalidInput if the first line is a header of unknown names."""
     head = file.head()
     width, separator = _width(head) or _WIDTH, separator_of(head)
     refuse_unknown_header(head, width)

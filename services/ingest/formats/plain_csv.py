@@ -29,7 +29,7 @@ def sniff(head: str) -> bool:
 def read(file: TextFile, given: GivenNames = GivenNames()) -> Iterator[TextRows]:  # noqa: B008
     """Yield the rows below the header.
 
-    Raises InvalidInput, naming the column, if one is missing or there twice.
+    Raises InvalidInput, naming the column, if one is missing or occurs twice.
     """
     head = file.head()
     names = header_names(head)

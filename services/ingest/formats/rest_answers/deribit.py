@@ -1,7 +1,7 @@
 """Deribit: `result` with one list for each field: ticks (ms), open, high, low, close, volume, cost.
 
 https://docs.deribit.com/#public-get_tradingview_chart_data. The volume is in the base currency, the cost in
-the other.
+the quote currency.
 """
 
 from collections.abc import Iterator
