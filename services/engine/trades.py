@@ -1,4 +1,4 @@
-"""Trades as records for people."""
+"""Converts the trades of a simulation to Trade records."""
 
 import math
 from typing import Any

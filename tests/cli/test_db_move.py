@@ -95,7 +95,8 @@ async def test_migrate_from_is_broken_off_and_run_again(source, url, number):
     _, err = await asyncio.wait_for(process.communicate(), 60)
     if number == signal.SIGINT:
         assert process.returncode == 130
-        assert err.decode() == ("backcast: interrupted: what was copied stays; run the command again to continue\n")
+        interrupted = "backcast: interrupted: what was copied stays; run the command again to continue\n"
+        assert err.decode() == interrupted
     else:
         assert process.returncode == -signal.SIGKILL
     again = await backcast_db("migrate-from", source, BACKCAST_DATABASE_URL=url)

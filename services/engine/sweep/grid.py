@@ -16,7 +16,7 @@ from services.engine.strategies import Strategy
 
 MAX_VALUES = 10_000
 MAX_COMBINATIONS = 1_000_000
-# Enough to see what is wrong with a range, few enough to read.
+# Most violations that are reported for a range.
 _VIOLATIONS_SHOWN = 10
 
 
@@ -42,7 +42,7 @@ class Grid:
 
     @property
     def size(self) -> int:
-        """How many positions there are."""
+        """The number of positions."""
         return math.prod(map(len, self.values))
 
     def combination(self, position: int) -> tuple[Any, ...]:

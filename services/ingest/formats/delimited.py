@@ -103,7 +103,7 @@ def has_header(head: str) -> bool:
 
 
 def is_headerless(head: str, width: int) -> bool:
-    """Return whether `head` is of a file without header, with lines of `width` fields that begin with numbers.
+    """Return whether `head` is of a file without header, with lines of `width` fields led by numbers.
 
     One good line near the top is enough; broken lines are left to the report.
     """

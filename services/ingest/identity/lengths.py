@@ -78,7 +78,7 @@ def length_from(text: str, bare: bool = True) -> int | None:
 
 
 def given_length(text: str, interval: Interval, option: str) -> int:
-    """Parse a length given by the user to seconds; raise InvalidInput, naming the option, if it is invalid."""
+    """Parse a length given by the user to seconds; raise InvalidInput, naming the option, if it is bad."""
     length_s = length_from(text, bare=False)
     if length_s is None:
         raise InvalidInput.of(option, f"{text!r} is no length of candles: 1m to 30m, or {interval.value}")
