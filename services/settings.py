@@ -13,108 +13,41 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from services.domain.errors import InvalidInput, Violation
 
 _PREFIX = "BACKCAST_"
-# Where containers find their secrets: a file named like a variable holds what that is not set to.
+# Containers mount secrets here: a file named like a variable holds its value.
 _SECRETS_DIR = Path("/run/secrets")
 
 
 class Settings(BaseSettings):
-    """Everything that can be set; each field is read from BACKCAST_ and its name in capitals.
+    """All settings of the services and commands.
 
-    What is not in the environment is read from a file of that name, in small letters, in /run/secrets.
+    A field is read from the environment variable BACKCAST_ followed by its name in capitals, else from the
+    file of that name, in small letters, in /run/secrets. docs/settings.md lists all of them.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
 
-    host: str = Field("127.0.0.1", description="Address that the services listen on.")
-    gateway_port: int = Field(50051, ge=0, le=65535)
-    compute_port: int = Field(50052, ge=0, le=65535)
-    data_port: int = Field(50053, ge=0, le=65535)
-
+    host: str = Field("127.0.0.1", description="The address that the services of `backcast serve` listen on.")
+    gateway_port: int = Field(50051, ge=0, le=65535, description="The gateway's port; 0: any free port.")
+    compute_port: int = Field(50052, ge=0, le=65535, description="The compute service's port.")
+    data_port: int = Field(50053, ge=0, le=65535, description="The data service's port.")
     health_port: int | None = Field(
-        None, ge=0, le=65535, description="A plaintext port with health only, for probes that know no TLS."
-    )
-
-    gateway_address: str | None = Field(None, description="Where clients find the gateway: host:port.")
-    compute_address: str | None = Field(None, description="Where the gateway finds compute: host:port.")
-    data_address: str | None = Field(None, description="Where the others find the data service: host:port.")
-
-    tls_cert_file: Path | None = Field(
         None,
-        description="This process's certificate chain in PEM: for its clients, and for services it calls.",
-    )
-    tls_key_file: Path | None = Field(None, description="Its key in PEM, without a password.")
-    tls_ca_file: Path | None = Field(
-        None, description="Who signs the others' certificates, PEM; with it, all calls go over TLS."
-    )
-    tls: bool = Field(
-        False, description="Call over TLS without a CA of one's own: the public ones are trusted."
-    )
-    gateway_client_certificates: bool = Field(
-        False, description="The gateway's clients have to show a certificate that the CA has signed."
-    )
-    tokens_file: Path | None = Field(None, description="TOML: whom the gateway serves; see `backcast token`.")
-    tokens: SecretStr | None = Field(None, description="The same as a JSON list, instead of the file.")
-    token: SecretStr | None = Field(None, description="What the command shows to the gateway.")
-    insecure: bool = Field(
-        False, description="Strangers may call, and tokens go over the net in the clear: for closed networks."
-    )
-    reflection: bool = Field(True, description="Whether servers tell strangers' tools what they serve.")
-
-    database_url: str | None = Field(None, description="PostgreSQL or TimescaleDB: postgresql://…")
-    redis_url: str | None = Field(None, description="Redis or Valkey: redis://…")
-    database_pool_size: int = Field(8, ge=2, le=100)
-    database_timeout_s: float = Field(
-        5.0, gt=0, allow_inf_nan=False, description="After so long a database that says nothing is given up."
-    )
-    columnstore_after_days: int = Field(
-        7,
-        ge=1,
-        le=1_000_000,
-        description="Chunks that ended so many days ago are compressed (TimescaleDB only).",
-    )
-    retention_days: int = Field(
-        3650,
         ge=0,
-        le=1_000_000,
-        description="Hourly candles older than this are dropped, longer ones stay; 0: never.",
+        le=65535,
+        description="A second, plaintext port that serves only health checks, for probes without TLS.",
     )
 
-    compute_workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
-    task_limit_s: float = Field(
-        60.0,
-        gt=0,
-        allow_inf_nan=False,
-        description="Seconds after which a worker that is still at one task is killed, as if it had died.",
-    )
-    compute_executor: str | None = Field(
+    gateway_address: str | None = Field(
         None,
-        description="Where compute's tasks run: dask://host:port of a Dask scheduler; processes of its own "
-        "where it is not set.",
+        description="host:port of the gateway, for clients; by default its port on 127.0.0.1.",
     )
-    column_dir: Path = Field(
-        default_factory=lambda: Path(tempfile.gettempdir()) / f"backcast-columns-{os.getuid()}",
-        description="Folder of compute's candle columns; can be deleted at any time.",
+    compute_address: str | None = Field(
+        None,
+        description="host:port of compute, for the gateway; by default its port on 127.0.0.1.",
     )
-    column_dir_max_gb: float = Field(
-        4.0,
-        gt=0,
-        allow_inf_nan=False,
-        description="Above this (10^9 bytes), the least recently used columns are deleted.",
-    )
-    data_dir: Path = Field(
-        default_factory=lambda: user_data_path("backcast"),
-        description="Folder of the embedded servers of `backcast up`.",
-    )
-    max_runs: int = Field(256, ge=1, description="Runs under way at once, of all clients; sweeps count too.")
-    max_runs_per_client: int = Field(128, ge=1)
-    max_backtests: int = Field(8_000_000, ge=1, description="Backtests under way at once, of all clients.")
-    max_backtests_per_client: int = Field(4_000_000, ge=1)
-    max_backtests_per_request: int = Field(1_000_000, ge=1)
-    max_symbols_per_request: int = Field(10_000, ge=1)
-    runs_kept_s: float = Field(
-        300.0,
-        ge=0,
-        description="Seconds that a run that nobody watches, or that ended, can be watched again.",
+    data_address: str | None = Field(
+        None,
+        description="host:port of the data service, for its callers; by default its port on 127.0.0.1.",
     )
     reader_idle_s: float = Field(
         60.0,
@@ -126,35 +59,156 @@ class Settings(BaseSettings):
         None,
         ge=0.1,
         le=86_400,
-        description="Clients of a service connect anew after so long, and so find new addresses of its name; "
-        "never where it is not set.",
+        description="Seconds after which callers of a service reconnect, and so find new addresses of its "
+        "name; by default never.",
     )
-    metrics_host: str = Field("127.0.0.1", description="Address that metrics are served on.")
+
+    tls_cert_file: Path | None = Field(
+        None,
+        description="This process's certificate chain, PEM; shown to clients and to the services it calls.",
+    )
+    tls_key_file: Path | None = Field(None, description="The certificate's key, PEM, without a password.")
+    tls_ca_file: Path | None = Field(
+        None,
+        description="The CA that signed the other processes' certificates, PEM; if set, all calls use TLS.",
+    )
+    tls: bool = Field(
+        False,
+        description="1: commands call the gateway over TLS and trust the public CAs, without a CA file.",
+    )
+    gateway_client_certificates: bool = Field(
+        False, description="1: the gateway's clients must show a certificate that the CA signed."
+    )
+    tokens_file: Path | None = Field(
+        None, description="TOML file of the tokens that the gateway accepts; `backcast token` makes entries."
+    )
+    tokens: SecretStr | None = Field(
+        None, description="The same entries as a JSON list, instead of the file."
+    )
+    token: SecretStr | None = Field(None, description="The token that commands send to the gateway.")
+    insecure: bool = Field(
+        False,
+        description="1: allow calls without authentication, and tokens in plaintext: for closed networks.",
+    )
+    reflection: bool = Field(True, description="0: no gRPC server reflection.")
+
+    database_url: str | None = Field(
+        None,
+        description="PostgreSQL or TimescaleDB: postgresql://…; `backcast up` embeds PostgreSQL if not set.",
+    )
+    database_pool_size: int = Field(
+        8, ge=2, le=100, description="Most connections of the data service to the database."
+    )
+    database_timeout_s: float = Field(
+        5.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds without an answer after which a database is given up; calls that wait for it "
+        "end with UNAVAILABLE.",
+    )
+    columnstore_after_days: int = Field(
+        7,
+        ge=1,
+        le=1_000_000,
+        description="Age in days from which TimescaleDB compresses a chunk, counted from the chunk's end.",
+    )
+    retention_days: int = Field(
+        3650,
+        ge=0,
+        le=1_000_000,
+        description="Age in days from which hourly candles are dropped; longer candles stay; 0: never.",
+    )
+    redis_url: str | None = Field(
+        None, description="Redis or Valkey: redis://…; `backcast up` embeds Valkey if not set."
+    )
+    data_dir: Path = Field(
+        default_factory=lambda: user_data_path("backcast"),
+        description="Folder of the embedded servers of `backcast up`: their data and logs.",
+    )
+
+    compute_workers: int = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        le=256,
+        description="Worker processes that compute backtests.",
+    )
+    task_limit_s: float = Field(
+        60.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds after which a worker still at one task is killed; the task is retried once.",
+    )
+    compute_executor: str | None = Field(
+        None,
+        description="dask://host:port: a Dask scheduler, whose cluster computes instead of worker processes.",
+    )
+    column_dir: Path = Field(
+        default_factory=lambda: Path(tempfile.gettempdir()) / f"backcast-columns-{os.getuid()}",
+        description="Folder where compute keeps fetched candles; processes can share it, and deleting it is "
+        "always safe.",
+    )
+    column_dir_max_gb: float = Field(
+        4.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Size in 10^9 bytes above which the least recently used candles are deleted from it.",
+    )
+
+    max_runs: int = Field(
+        256, ge=1, description="Most runs in progress at once, sweeps included, over all clients."
+    )
+    max_runs_per_client: int = Field(128, ge=1, description="Most runs in progress at once, per client.")
+    max_backtests: int = Field(
+        8_000_000,
+        ge=1,
+        description="Most backtests in progress at once, over all clients; a sweep counts all of its own.",
+    )
+    max_backtests_per_client: int = Field(
+        4_000_000, ge=1, description="Most backtests in progress at once, per client."
+    )
+    max_backtests_per_request: int = Field(1_000_000, ge=1, description="Most backtests of one request.")
+    max_symbols_per_request: int = Field(10_000, ge=1, description="Most cryptos of one request.")
+    runs_kept_s: float = Field(
+        300.0,
+        ge=0,
+        description="Seconds that a paused or ended run is kept, so that it can be watched again.",
+    )
+    shutdown_grace_s: float = Field(
+        5.0, ge=0, description="Seconds that calls in progress may take to finish when a service stops."
+    )
+
+    metrics_host: str = Field("127.0.0.1", description="The address that Prometheus metrics are served on.")
     gateway_metrics_port: int | None = Field(
-        None, ge=0, le=65535, description="Where Prometheus finds the gateway's metrics; 0: a free port."
+        None,
+        ge=0,
+        le=65535,
+        description="Port of the gateway's metrics; 0: any free port; by default no metrics are served.",
     )
-    compute_metrics_port: int | None = Field(None, ge=0, le=65535)
-    data_metrics_port: int | None = Field(None, ge=0, le=65535)
-    shutdown_grace_s: float = Field(5.0, ge=0, description="Seconds that streams in flight get to finish.")
+    compute_metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="Port of the compute service's metrics."
+    )
+    data_metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="Port of the data service's metrics."
+    )
 
     @property
     def gateway(self) -> str:
-        """Where clients find the gateway."""
+        """The host:port where clients find the gateway."""
         return self.gateway_address or f"127.0.0.1:{self.gateway_port}"
 
     @property
     def compute(self) -> str:
-        """Where the gateway finds compute."""
+        """The host:port where the gateway finds compute."""
         return self.compute_address or f"127.0.0.1:{self.compute_port}"
 
     @property
     def data(self) -> str:
-        """Where the others find the data service."""
+        """The host:port where gateway and compute find the data service."""
         return self.data_address or f"127.0.0.1:{self.data_port}"
 
     @property
     def dask_scheduler(self) -> str | None:
-        """The host:port of the Dask scheduler, where compute's tasks run on a Dask cluster."""
+        """The host:port of the Dask scheduler; None where compute has worker processes of its own."""
         return self.compute_executor and urlsplit(self.compute_executor).netloc
 
     @field_validator("compute_executor")
@@ -181,7 +235,7 @@ def _is_scheduler(url: str) -> bool:
 
 
 def load_settings() -> Settings:
-    """Read the settings; raise InvalidInput, naming the variables, where some are wrong."""
+    """Read the settings; raise InvalidInput, naming the variables, where some are invalid."""
     try:
         return Settings(_secrets_dir=_SECRETS_DIR if _SECRETS_DIR.is_dir() else None)
     except ValidationError as error:

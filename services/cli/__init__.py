@@ -1,1 +1,1 @@
-"""The `backcast` command."""
+"""The `backcast` command: a client of the gateway, and commands for servers and database."""

@@ -1,7 +1,7 @@
-"""The `backcast` command: what it can do, and how a failure ends.
+"""The `backcast` command: its subcommands and options, and how errors are printed.
 
-Commands import what they need when they run: so `--help` is instant, and the compute service's workers,
-which import this module too (as their main module), never import grpc.
+Each subcommand imports what it needs when it runs. So `--help` is fast, and the worker processes of the
+compute service, which import this module as their main module, never import grpc.
 """
 
 import os
@@ -25,13 +25,13 @@ from services.domain.conflict_rule import ConflictRule
 from services.domain.errors import BackcastError
 
 app = typer.Typer(
-    help="Tells how a trading strategy would have done on hundreds of cryptos.",
+    help="Backtest trading strategies on hundreds of cryptos.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(db_commands.app, name="db")
-data_app = typer.Typer(help="What is stored.", no_args_is_help=True)
+data_app = typer.Typer(help="Inspect stored candles.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 
@@ -44,7 +44,7 @@ class Service(StrEnum):
 
 
 class Detail(StrEnum):
-    """How much of each result to get."""
+    """How much of each result is returned; the names are those of the API."""
 
     METRICS = "metrics"
     TRADES = "trades"
@@ -52,7 +52,7 @@ class Detail(StrEnum):
 
 
 class Format(StrEnum):
-    """How to print results."""
+    """How results are printed."""
 
     TABLE = "table"
     JSONL = "jsonl"
@@ -83,15 +83,15 @@ def run(
     execution: ExecutionOptions,
     options: RunOptions,
     rows: RowOptions,
-    detail: Annotated[Detail, typer.Option(help="How much of each result to get.")] = Detail.METRICS,
+    detail: Annotated[Detail, typer.Option(help="What each result contains.")] = Detail.METRICS,
     curve_points: Annotated[
-        int, typer.Option(help="With --detail equity: points of each curve at most, 0 for all.")
+        int, typer.Option(help="With --detail equity: the most points of each curve; 0 for all.")
     ] = 0,
     format_: Annotated[
-        Format, typer.Option("--format", help="A table, or a line of JSON for every event.")
+        Format, typer.Option("--format", help="Print a table, or each event as a line of JSON.")
     ] = Format.TABLE,
 ) -> None:
-    """Backtest a strategy. Exit status 0 only where every crypto succeeded."""
+    """Backtest a strategy. The exit status is 0 only if every crypto succeeds."""
     from services.cli.commands import run as run_command
     from services.cli.options.run_request import run_request
     from services.settings import load_settings
@@ -109,9 +109,9 @@ def verify(
     strategy: StrategyOptions,
     candles: CandleOptions,
     execution: ExecutionOptions,
-    cuts: Annotated[int, typer.Option(help="How many shorter histories.", min=1, max=1000)] = 8,
+    cuts: Annotated[int, typer.Option(help="Number of shorter histories.", min=1, max=1000)] = 8,
 ) -> None:
-    """Prove that a run never looked ahead: repeat it on shorter histories, and compare."""
+    """Check a run for look-ahead: repeat it on shorter histories and compare the results."""
     from services.cli.commands import verify as verify_command
     from services.cli.options.run_request import run_request
     from services.settings import load_settings
@@ -124,41 +124,39 @@ def verify(
 @app.command()
 @takes_groups
 def sweep(
-    strategy: Annotated[str, typer.Argument(help="Which strategy; `backcast strategies` lists them.")],
+    strategy: Annotated[str, typer.Argument(help="A strategy; `backcast strategies` lists them.")],
     candles: CandleOptions,
     execution: ExecutionOptions,
     options: RunOptions,
     param: Annotated[
         list[str] | None,
         typer.Option(
-            help="A parameter and its values: period=5..30, oversold=20..40:5 (by 5), kind=sma,ema; or "
-            "one that it keeps: overbought=75. Can be repeated."
+            help="A parameter and its values: period=5..30, oversold=20..40:5 (in steps of 5), kind=sma,ema; "
+            "or a fixed value: overbought=75. Can be repeated."
         ),
     ] = None,
-    metric: Annotated[str, typer.Option(help="What to rank by, a field of the results.")] = "sharpe_ratio",
-    top: Annotated[int, typer.Option(help="How many of the best to show.")] = 20,
+    metric: Annotated[str, typer.Option(help="The metric to rank by.")] = "sharpe_ratio",
+    top: Annotated[int, typer.Option(help="Number of best trials and combinations to show.")] = 20,
     split: Annotated[
         str | None,
-        typer.Option(help="Fraction of the window to rank by, 0.7 or 70%: the rest is reported beside it."),
+        typer.Option(help="Train on this fraction of the window, 0.7 or 70%, and test on the rest."),
     ] = None,
-    folds: Annotated[
-        int | None, typer.Option(help="Or: choose on the past, test on what follows, so many times.")
-    ] = None,
+    folds: Annotated[int | None, typer.Option(help="Or: walk forward, with this number of folds.")] = None,
     min_trades: Annotated[
         int | None,
         typer.Option(
-            help="Do not choose a combination with a median of fewer trades over the cryptos; by default 1."
+            help="Do not choose combinations with fewer trades, by the median over the cryptos; by default 1."
         ),
     ] = None,
     columns: Annotated[
         str | None,
-        typer.Option(help="The metrics that the tables show beside that, separated by commas."),
+        typer.Option(help="Further metrics that the tables show, separated by commas."),
     ] = None,
     format_: Annotated[
-        Format, typer.Option("--format", help="Tables, or a line of JSON for every event.")
+        Format, typer.Option("--format", help="Print tables, or each event as a line of JSON.")
     ] = Format.TABLE,
 ) -> None:
-    """Backtest every combination of parameters. Exit status 0 only where every backtest succeeded."""
+    """Backtest every combination of parameters. The exit status is 0 only if every backtest succeeds."""
     from services.cli.commands import sweep as sweep_command
     from services.cli.options.sweep_request import sweep_request
     from services.settings import load_settings
@@ -179,13 +177,13 @@ def sweep(
 @app.command()
 def rules(
     strategy: Annotated[
-        str | None, typer.Argument(help="Which strategy; without one, what rules are written with.")
+        str | None, typer.Argument(help="A strategy; without one, the language of rules is shown.")
     ] = None,
     param: Annotated[
         list[str] | None, typer.Option(help="A parameter of the strategy: period=7. Can be repeated.")
     ] = None,
 ) -> None:
-    """Show a strategy as rules, to be changed and run: `backcast run rules --entry … --exit …`."""
+    """Print a strategy as rules, which you can change and run: `backcast run rules --entry … --exit …`."""
     from services.cli.commands.rules import print_language, print_rules
 
     if strategy is None:
@@ -196,33 +194,35 @@ def rules(
 
 @app.command("import")
 def import_(
-    paths: Annotated[list[Path], typer.Argument(help="Files or folders; .gz and .zip too.", metavar="PATH…")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Files and folders, also .gz and .zip.", metavar="PATH…")
+    ],
     symbol: Annotated[
         str | None,
-        typer.Option(help="The crypto, whatever the files tell: BTCUSDT, BTCUSDT.P, BTCUSDT_240329."),
+        typer.Option(help="The crypto, whatever the files say: BTCUSDT, BTCUSDT.P, BTCUSDT_240329."),
     ] = None,
     interval: Annotated[
-        str | None, typer.Option(help="How long the files' candles are, whatever they tell: 1m to 1h.")
+        str | None, typer.Option(help="The length of the candles, whatever the files say: 1m to 1h.")
     ] = None,
     on_conflict: Annotated[
         ConflictRule,
         typer.Option(
-            help="What to do with candles of the same time that differ. guarded: take the later one, but "
-            "refuse a file that would change much of what is stored. replace: take the later one. keep: keep "
-            "the earlier one. fail: refuse the file."
+            help="Which of two different candles of the same time is stored. guarded: the later one, but a "
+            "file that would change many stored candles is refused. replace: the later one. keep: the "
+            "earlier one. fail: the file is refused."
         ),
     ] = ConflictRule.GUARDED,
     map_: Annotated[
         list[str] | None,
         typer.Option(
             "--map",
-            help="A column of another name: datetime=Date, close_price=Last; volume= where there is none. "
-            "Can be repeated.",
+            help="The file's column for a field: datetime=Date, close_price=Last; volume= if there is no "
+            "volume. Can be repeated.",
             metavar="NAME=COLUMN",
         ),
     ] = None,
 ) -> None:
-    """Import candles from files; their formats are told by their content."""
+    """Import candles from files; their format is detected by their content."""
     from services.cli.commands.import_candles import import_files
     from services.settings import load_settings
 
@@ -236,10 +236,10 @@ def check(
         list[str] | None, typer.Argument(help="Cryptos; by default all.", metavar="[SYMBOL…]")
     ] = None,
     format_: Annotated[
-        Format, typer.Option("--format", help="A table, or a line of JSON for every crypto.")
+        Format, typer.Option("--format", help="Print a table, or each crypto as a line of JSON.")
     ] = Format.TABLE,
 ) -> None:
-    """Show gaps, breaks, candles without volume, first and last, and what looks wrong of what is stored."""
+    """Show first and last candle, gaps, breaks, missing volume, and candles that look wrong."""
     from services.cli.commands.check import check_histories
     from services.settings import load_settings
 
@@ -257,32 +257,32 @@ def breaks(
     ] = None,
     add: Annotated[
         str | None,
-        typer.Option(help="Add a break that no import found, before the candle at TIME.", metavar="TIME"),
+        typer.Option(
+            help="Add a break that no import found, before the candle that opens at TIME.", metavar="TIME"
+        ),
     ] = None,
     remove: Annotated[
-        str | None, typer.Option(help="Remove the break at TIME: it is none.", metavar="TIME")
+        str | None, typer.Option(help="Remove the break at TIME, which is not one.", metavar="TIME")
     ] = None,
     reset: Annotated[
         str | None,
-        typer.Option(
-            help="Forget what was set by hand at TIME: what imports find counts again.", metavar="TIME"
-        ),
+        typer.Option(help="Discard what was set by hand at TIME: imports decide again.", metavar="TIME"),
     ] = None,
 ) -> None:
-    """Show where histories were relisted or redenominated, and correct it by hand."""
+    """Show and correct breaks: points where a crypto was relisted or redenominated."""
     from services.cli.commands import breaks as breaks_command
     from services.settings import load_settings
 
-    said = {"--confirm": confirm, "--add": add, "--remove": remove, "--reset": reset}
-    breaks_command.breaks(symbols or [], said, load_settings().gateway)
+    corrections = {"--confirm": confirm, "--add": add, "--remove": remove, "--reset": reset}
+    breaks_command.breaks(symbols or [], corrections, load_settings().gateway)
 
 
 @data_app.command()
 def delete(
     symbols: Annotated[list[str], typer.Argument(help="Cryptos.", metavar="SYMBOL…")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Delete cryptos: their candles of all lengths, and what is cached of them cannot be reached any more."""
+    """Delete cryptos, with their candles of all lengths."""
     from services.cli.commands.delete import delete_cryptos
     from services.settings import load_settings
 
@@ -292,7 +292,7 @@ def delete(
 
 @app.command()
 def runs() -> None:
-    """List the runs under way, and those that can be watched again."""
+    """List runs in progress, and paused and ended runs that can still be watched."""
     from services.cli.commands.runs import list_runs
     from services.settings import load_settings
 
@@ -301,13 +301,13 @@ def runs() -> None:
 
 @app.command()
 def watch(
-    run_id: Annotated[str, typer.Argument(help="Which run; `backcast runs` lists them.")],
-    after: Annotated[int, typer.Option(help="Take it up after the event with this number.")] = 0,
+    run_id: Annotated[str, typer.Argument(help="A run; `backcast runs` lists them.")],
+    after: Annotated[int, typer.Option(help="Resume after the event with this number.")] = 0,
     format_: Annotated[
-        Format, typer.Option("--format", help="A table, or a line of JSON for every event.")
+        Format, typer.Option("--format", help="Print a table, or each event as a line of JSON.")
     ] = Format.TABLE,
 ) -> None:
-    """Watch a run of `backcast run`, or take it up where its stream broke."""
+    """Watch a run from the beginning, or resume it where its stream broke."""
     from services.cli.commands.runs import watch_run
     from services.settings import load_settings
 
@@ -316,8 +316,8 @@ def watch(
 
 
 @app.command()
-def cancel(run_id: Annotated[str, typer.Argument(help="Which run; `backcast runs` lists them.")]) -> None:
-    """End a run, whoever watches it."""
+def cancel(run_id: Annotated[str, typer.Argument(help="A run; `backcast runs` lists them.")]) -> None:
+    """Cancel a run or a sweep, for all clients that watch it."""
     from services.cli.commands.runs import cancel_run
     from services.settings import load_settings
 
@@ -345,10 +345,10 @@ def strategies() -> None:
 @app.command()
 def up(
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the embedded servers; what is in it survives a restart.")
+        Path | None, typer.Option(help="Folder of the data and logs; it survives a restart.")
     ] = None,
 ) -> None:
-    """Run everything on this machine: embedded servers and the three services, until Ctrl-C."""
+    """Run PostgreSQL, Valkey and the three services on this machine, until Ctrl-C."""
     from services.cli.commands.up import up as run_up
     from services.settings import load_settings
 
@@ -357,7 +357,7 @@ def up(
 
 @app.command()
 def sample() -> None:
-    """Write a made-up market to try things on: 211 cryptos, one year of hourly candles."""
+    """Import a made-up market for trying things: 211 cryptos, one year of hourly candles."""
     from services.cli.commands.sample import sample as write_sample
     from services.settings import load_settings
 
@@ -366,12 +366,12 @@ def sample() -> None:
 
 @app.command()
 def token(
-    name: Annotated[str, typer.Argument(help="Whose it is, as logs and lists of runs name it.")],
+    name: Annotated[str, typer.Argument(help="The client's name, in logs and lists of runs.")],
     rights: Annotated[
-        str, typer.Option(help="Of run, import, admin: one or more, separated by commas.")
+        str, typer.Option(help="One or more of run, import and admin, separated by commas.")
     ] = "run",
 ) -> None:
-    """Make a token for a client of the gateway: `backcast token NAME >> FILE` adds it to its file."""
+    """Make a token for a client of the gateway; `backcast token NAME >> FILE` adds its entry to a file."""
     from services.cli.commands.token import print_token
 
     print_token(name, rights)
@@ -379,15 +379,15 @@ def token(
 
 @app.command()
 def demo() -> None:
-    """Show everything once, on a made-up market; leaves nothing behind."""
+    """Show what Backcast does, on a made-up market; leaves nothing behind."""
     from services.cli.commands.demo import demo as run_demo
 
     run_demo()
 
 
 @app.command()
-def health(address: Annotated[str, typer.Argument(help="Where it listens, without TLS: host:port.")]) -> None:
-    """Exit with status 0 where the service at ADDRESS is ready: for the health checks of containers."""
+def health(address: Annotated[str, typer.Argument(help="host:port of a service without TLS.")]) -> None:
+    """Exit with status 0 if the service at ADDRESS is ready; for health checks of containers."""
     import asyncio
 
     from services.domain.errors import Unavailable
@@ -398,8 +398,8 @@ def health(address: Annotated[str, typer.Argument(help="Where it listens, withou
 
 
 @app.command()
-def serve(service: Annotated[Service, typer.Argument(help="Which service.")]) -> None:
-    """Run one service, configured by environment (BACKCAST_…), until SIGINT or SIGTERM."""
+def serve(service: Annotated[Service, typer.Argument(help="The service to run.")]) -> None:
+    """Run one service, configured by environment variables (BACKCAST_…), until SIGINT or SIGTERM."""
     import asyncio
 
     from services.settings import load_settings
@@ -418,8 +418,8 @@ def serve(service: Annotated[Service, typer.Argument(help="Which service.")]) ->
 
 
 def main() -> NoReturn:
-    """Run the command line; whatever fails ends in one line on standard error, never in a traceback."""
-    # gRPC would tell of every handshake that fails, in lines of its own; ours say what it means.
+    """Run the command line; every failure ends in one line on standard error, never in a traceback."""
+    # Otherwise gRPC prints a line for every failed handshake; our own errors explain them.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:
         sys.exit(app())
@@ -428,13 +428,13 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        # Whoever read our output has gone, and with it whoever would read a message.
+        # The reader of our output has gone; nobody would read a message either.
         sys.stderr.close()
         sys.exit(1)
     except Exception as error:
         if "BACKCAST_DEBUG" in os.environ:
             raise
-        sys.exit(f"backcast: this should not happen: {error!r} (BACKCAST_DEBUG=1 shows where)")
+        sys.exit(f"backcast: internal error: {error!r} (BACKCAST_DEBUG=1 shows the traceback)")
 
 
 if __name__ == "__main__":

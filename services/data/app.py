@@ -4,7 +4,7 @@ from functools import partial
 
 from backcast.marketdata.v1 import market_data_service_pb2, market_data_service_pb2_grpc
 from services.data.handler import MarketDataHandler
-from services.data.maintenance.daily import upkeep
+from services.data.maintenance.daily import daily_maintenance
 from services.data.metrics import watch_connections
 from services.data.schema.migrate import migrate
 from services.data.store.break_edits import BreakStore
@@ -21,7 +21,7 @@ SERVICE_NAME = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataSe
 
 
 async def run(settings: Settings) -> None:
-    """Migrate the database and serve until told to stop."""
+    """Migrate the database, then serve until the process is told to stop."""
     access = services_only(settings)
     async with (
         observed("data", settings),
@@ -35,7 +35,7 @@ async def run(settings: Settings) -> None:
         handler = MarketDataHandler(
             cryptos, Histories(database, cryptos), CandleStore(database), BreakStore(database, cryptos)
         )
-        async with upkeep(database, settings.columnstore_after_days, settings.retention_days):
+        async with daily_maintenance(database, settings.columnstore_after_days, settings.retention_days):
             await serve(
                 settings,
                 settings.data_port,

@@ -1,4 +1,4 @@
-"""backcast.marketdata.v1.MarketDataService: parses, calls, answers."""
+"""Handler of backcast.marketdata.v1.MarketDataService: converts requests, calls the store, answers."""
 
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -36,7 +36,7 @@ from services.wire.breaks import break_to, state_from
 from services.wire.candles import candles_from, interval_from, timestamp_to
 from services.wire.paging import MAX_SYMBOLS, page_size
 
-# Of columns in a message, so that it stays below 1 MiB.
+# Bytes of columns in a message, so that it stays below 1 MiB.
 BLOCK_BYTES = 960_000
 
 
@@ -44,7 +44,7 @@ _KINDS = {kind: crypto_pb2.CryptoKind.Value(f"CRYPTO_KIND_{kind.name}") for kind
 
 
 class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
-    """Serves candles, and takes them in."""
+    """Serves and imports candles."""
 
     def __init__(
         self, cryptos: CryptoStore, histories: Histories, candles: CandleStore, breaks: BreakStore
@@ -72,7 +72,7 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
     async def GetCandles(  # noqa: N802  # the RPC's name
         self, request: pb.GetCandlesRequest, context: object
     ) -> pb.GetCandlesResponse:
-        """Return one page of candles in a form for people."""
+        """Return one page of candles, in a form for people."""
         size = page_size(request.page_size)
         symbol = canonical_symbol(request.symbol, "symbol")
         start_s, end_s = window_from(request)
@@ -142,14 +142,14 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
     async def DeleteCrypto(  # noqa: N802  # the RPC's name
         self, request: pb.DeleteCryptoRequest, context: object
     ) -> pb.DeleteCryptoResponse:
-        """Delete a crypto with all that is stored of it."""
+        """Delete a crypto with everything that is stored of it."""
         crypto = await self._candles.delete(canonical_symbol(request.symbol, "symbol"))
         return pb.DeleteCryptoResponse(crypto=_crypto_message(crypto))
 
     async def ListBreaks(  # noqa: N802  # the RPC's name
         self, request: pb.ListBreaksRequest, context: object
     ) -> pb.ListBreaksResponse:
-        """List the breaks of one crypto, removed ones too."""
+        """List the breaks of one crypto, including removed ones."""
         breaks = await self._breaks.of(canonical_symbol(request.symbol, "symbol"))
         return pb.ListBreaksResponse(breaks=_break_messages(breaks))
 
@@ -185,7 +185,7 @@ async def _read_blocks(
         block = candles_from(request.columns)
         count += len(block)
         yield block
-    # The end of a stream and its breaking off can look the same for a moment.
+    # For a moment, a stream that breaks can look like a stream that ends.
     if header.HasField("candle_count") and count != header.candle_count:
         raise InvalidInput.of("header.candle_count", f"says {header.candle_count} candles, and {count} came")
 
@@ -204,7 +204,7 @@ def _crypto_message(crypto: Crypto) -> crypto_pb2.Crypto:
 
 
 def _blocks(history: History) -> Iterator[pb.StreamCandlesResponse]:
-    """Cut a history into messages below 1 MiB; one without candles is one empty block.
+    """Cut a history into messages below 1 MiB; a history without candles is one empty block.
 
     The last block has the breaks and the candles that miss hours.
     """
@@ -242,7 +242,7 @@ def _break_messages(breaks: Iterable[StoredBreak]) -> list[break_pb2.Break]:
 
 
 def _page_start(page_token: str) -> int:
-    """Return the opening time of a page's first candle, which its token is."""
+    """Parse a page token: the opening time of the page's first candle."""
     try:
         start_s = int(page_token)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Protobuf to domain, for requests about candles."""
+"""Conversion of requests about candles to domain types."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ _CONFLICT_RULES = {
 
 
 def before_time_from(request: pb.ListCryptosRequest) -> int | None:
-    """Return the time before which candles are asked about, None where there is none."""
+    """Return the time before which the fingerprint is requested; None if it is not."""
     if not request.HasField("before_time"):
         return None
     before_s = request.before_time.seconds + (request.before_time.nanos > 0)
@@ -28,7 +28,7 @@ def before_time_from(request: pb.ListCryptosRequest) -> int | None:
 
 
 def after_time_from(request: pb.UpdateBreakRequest) -> int:
-    """Return the opening time of the candle after a break; raise InvalidInput where it is missing."""
+    """Return the opening time of the candle after a break; raise InvalidInput if it is missing."""
     if not request.HasField("after_time"):
         raise InvalidInput.of("after_time", "is needed")
     after_s = request.after_time.seconds
@@ -39,10 +39,10 @@ def after_time_from(request: pb.UpdateBreakRequest) -> int:
 
 
 def window_from(request: pb.GetCandlesRequest | pb.StreamCandlesRequest) -> tuple[int, int]:
-    """Return the window's first second and its end, itself excluded; a side that is not given is open."""
+    """Return the window's first second and its exclusive end; a side that is not given is open."""
     start_s, end_s = EARLIEST_S, LATEST_S
     if request.HasField("start_time"):
-        # A candle that opens within a started second opens after the time: whole seconds are all there are.
+        # Candles open at whole seconds, so a fraction is rounded up.
         start_s = request.start_time.seconds + (request.start_time.nanos > 0)
     if request.HasField("end_time"):
         end_s = request.end_time.seconds + (request.end_time.nanos > 0)
@@ -59,7 +59,7 @@ def _check_time(field: str, time_s: int) -> None:
 
 
 def columns_from(values: Sequence[int]) -> tuple[str, ...]:
-    """Return the names of the columns asked for in the candles' order; all where none is asked for."""
+    """Return the names of the requested columns, in the order of candles; all if none is requested."""
     wanted = set(values)
     for position, value in enumerate(values):
         if value not in COLUMN_VALUES.values():

@@ -1,1 +1,1 @@
-"""What everything is about: candles, symbols, intervals, times, errors. Pure."""
+"""Domain types: candles, symbols, intervals, breaks, times, errors. Pure: no I/O, no drivers."""

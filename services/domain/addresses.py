@@ -1,4 +1,4 @@
-"""Hosts and ports: how they are written, and whether they are of this machine only."""
+"""Addresses, host:port, and whether only this machine can reach them."""
 
 import ipaddress
 import socket
@@ -7,24 +7,23 @@ from services.domain.errors import InvalidInput
 
 
 def host_port(host: str, port: int) -> str:
-    """Return host:port, an IPv6 address in brackets as gRPC and URLs have it."""
+    """Return host:port, with an IPv6 address in brackets."""
     bare = _bare(host)
     return f"[{bare}]:{port}" if ":" in bare else f"{bare}:{port}"
 
 
 def host_of(address: str) -> str:
-    """Return the host of host:port, an IPv6 address without its brackets."""
+    """Return the host of host:port, without the brackets of an IPv6 address."""
     return _bare(address.rpartition(":")[0])
 
 
 def is_loopback(host: str, field: str) -> bool:
-    """Return whether nobody but this machine reaches `host`, an address or a name.
+    """Return whether only this machine can reach `host`, an address or a name.
 
-    Of a name, every address that it stands for has to be so. Raises InvalidInput, naming `field`, where it is
-    not known.
+    A name is one if all of its addresses are. Raises InvalidInput, naming `field`, if the name is unknown.
     """
     try:
-        # "" would be every address.
+        # "" means every address.
         found = (
             {_bare(host)}
             if _is_ip(host)

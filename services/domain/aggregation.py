@@ -1,4 +1,4 @@
-"""Longer candles from hourly ones."""
+"""Aggregation of candles to longer ones."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,10 @@ AGGREGATED = (Interval.HOUR_4, Interval.DAY_1, Interval.WEEK_1)
 def aggregate(
     candles: Candles, interval: Interval, volume_scale: int = 0
 ) -> tuple[Candles, NDArray[np.int64]]:
-    """Return the candles of `interval` that shorter ones make, and of how many each is made.
+    """Aggregate candles to `interval`; return the longer candles, and the number of candles in each.
 
-    Both are of shape (m,), m being the number of intervals that hold any candle; hours that are missing
-    stay missing. Volumes are sums of decimals, rounded once; `volume_scale` is a guess at how many they have.
+    Both are of shape (m,), for the m intervals that contain any candle; missing candles stay missing. Volumes
+    are summed as decimals and rounded once; `volume_scale` is a guess at their number of decimals.
     """
     if not len(candles):
         return candles, np.empty(0, np.int64)

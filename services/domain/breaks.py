@@ -1,8 +1,8 @@
-"""Breaks: where the prices of a history stop being those of the same thing.
+"""Breaks: points in a history where the prices before and after are not prices of the same thing.
 
-A symbol that is listed again may be another crypto, and a redenomination changes what one unit is. Both show
-as a jump of the price between two neighbouring hourly candles. A crash does not: it trades through the prices
-in between, so each candle opens near the close before it.
+A symbol that is listed again may be another crypto, and a redenomination changes what one unit is. Both
+appear as a jump of the price between two neighbouring hourly candles. A crash does not: it trades at the
+prices in between, so each candle opens near the close before it.
 """
 
 from dataclasses import dataclass
@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from services.domain.candles import Candles
 
 _HOUR_S = 3600
-# How long a wrong price may stand until it is a price, and from which length on a gap tells of a relist.
+# The settling time: a price that does not come back within it is right, and a gap this long means a
+# relisting.
 SETTLING_S = 24 * _HOUR_S
 _FACTOR = 10
-# Of logarithms of prices: what is exactly in the middle on paper is not nearer.
+# Tolerance for logarithms of prices: a price exactly in the middle is not nearer.
 _ROUNDING = 1e-9
 
 
 class BreakState(Enum):
-    """Who says that a place is a break."""
+    """How a break came to be stored: detected by an import, or set by hand."""
 
     DETECTED = "detected"
     CONFIRMED = "confirmed"
@@ -31,7 +32,7 @@ class BreakState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """A place in an hourly history at which the price changes its meaning.
+    """A break between two neighbouring candles of an hourly history.
 
     `before_s` and `after_s` are the opening times (Unix seconds) of the candles on both sides, `close` and
     `open` the prices there, in the quote currency.
@@ -44,17 +45,17 @@ class Break:
 
 
 def find_breaks(candles: Candles) -> list[Break]:
-    """Return the breaks of an hourly history, in order of time; only its time, open and close are looked at.
+    """Return the breaks of an hourly history, in order of time; only time, open and close are used.
 
     A break is a change by a factor of 10 or more from a close to the next candle's open,
 
     - after a gap of 24 hours or more, or
-    - after a shorter gap or none, where the price does not come back: no close of the next 24 hours is nearer
-      (in ratio) to the price before than to the price after. A price that comes back was wrong meanwhile, and
-      neither the jump out nor the jump back is a break. Where the data end earlier, it is a break so far.
+    - after a shorter gap or none, if the price does not come back: no close of the next 24 hours is nearer
+      (in ratio) to the price before than to the price after. A price that comes back was wrong in between,
+      and neither the jump out nor the jump back is a break. If the data ends earlier, it counts as a break.
     """
     breaks = []
-    # Position of the candle with which a wrong price came back, and the price that it had left.
+    # Position of the candle at which a wrong price came back, and the price before the wrong one.
     back_at, left = 0, 0.0
     for position in jumps(candles).tolist():
         after = position + 1
@@ -72,15 +73,15 @@ def find_breaks(candles: Candles) -> list[Break]:
 def jumps(candles: Candles) -> NDArray[np.intp]:
     """Return the positions of candles after which the price changes by a factor of 10 or more."""
     before, after = candles.close[:-1], candles.open[1:]
-    # Where no two prices are that far apart, none are neighbours.
+    # A shortcut: if no two prices are that far apart, no neighbours are.
     if not len(before) or (before.max() < _FACTOR * after.min() and after.max() < _FACTOR * before.min()):
         return np.empty(0, np.intp)
-    # Multiplied, as a quotient of such prices could overflow.
+    # Multiplied, because a quotient of such prices could overflow.
     return np.flatnonzero(np.maximum(before, after) >= _FACTOR * np.minimum(before, after))
 
 
 def break_at(candles: Candles, position: int) -> Break:
-    """Return the place between a candle and the one before it as a break."""
+    """Return the break between a candle and the one before it."""
     return Break(
         before_s=int(candles.open_time_s[position - 1]),
         after_s=int(candles.open_time_s[position]),
@@ -96,7 +97,7 @@ def _is_jump(before: float, after: float) -> bool:
 def _came_back(candles: Candles, position: int) -> int | None:
     """Return the position of the first candle after a jump that closes nearer to the price before it.
 
-    Only candles of the settling time are looked at; None where there is no such candle.
+    Only candles within the settling time count; None if there is no such candle.
     """
     first = position + 1
     end = int(np.searchsorted(candles.open_time_s, candles.open_time_s[first] + SETTLING_S))

@@ -1,4 +1,4 @@
-"""What a candle must be, whoever brings it."""
+"""The rules that every candle must obey, whatever its source."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -14,17 +14,16 @@ _LARGEST = 1e300
 
 
 def broken_rules(candles: Candles, interval: Interval) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Yield each rule's reason with a bool column of shape (n,): the candles that break it.
+    """Yield for each rule its message and a bool column of shape (n,), true for candles that break it.
 
-    The candles may be in any order. These rules hold at any time: that times ascend, and that a candle
-    is closed, are not among them.
+    The candles may be in any order. The rules do not include that times ascend and that candles are closed.
     """
     yield from broken_values(candles)
     yield off_grid_reason(interval), off_grid(candles.open_time_s, interval)
 
 
 def broken_values(candles: Candles) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Yield the rules that hold for candles of any length, otherwise as `broken_rules` does."""
+    """Yield the rules for candles of any length; otherwise like `broken_rules`."""
     prices = (("open", candles.open), ("high", candles.high), ("low", candles.low), ("close", candles.close))
     values = (*prices, ("volume", candles.volume))
     for name, column in values:
@@ -41,22 +40,22 @@ def broken_values(candles: Candles) -> Iterator[tuple[str, NDArray[np.bool_]]]:
 
 
 def off_grid(open_time_s: TimeColumn, interval: Interval) -> NDArray[np.bool_]:
-    """Return which times, shape (n,), are not where candles of the interval open."""
+    """Return which times, shape (n,), are not openings of the interval's candles."""
     is_off: NDArray[np.bool_] = (open_time_s - interval.opening(0)) % interval.seconds != 0
     return is_off
 
 
 def off_grid_reason(interval: Interval) -> str:
-    """Return what is said of a candle whose time is not on the grid."""
+    """Return the message for a candle whose time is not on the grid."""
     return f"the time is not on the {interval.value} grid"
 
 
 async def checked_blocks(
     blocks: AsyncIterator[Candles], interval: Interval, now_s: int
 ) -> AsyncIterator[Candles]:
-    """Pass blocks on; raise InvalidInput at the first candle that breaks a rule or does not ascend.
+    """Yield the blocks; raise InvalidInput at the first candle that breaks a rule or is out of order.
 
-    A candle that is not closed at `now_s` (Unix seconds) breaks one: its values are not final.
+    A candle that is not closed at `now_s` (Unix seconds) is refused too, because its values are not final.
     """
     seen, last_s = 0, -(2**62)
     async for block in blocks:

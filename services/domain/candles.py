@@ -1,4 +1,4 @@
-"""Candles as columns: how they are held everywhere in memory."""
+"""Candles as columns of NumPy arrays."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -18,8 +18,8 @@ class Candles:
     """Candles of one crypto in strictly ascending order of time; all columns have the shape (n,).
 
     `open_time_s` is int64, the opening time in Unix seconds; the prices are float64 in the quote
-    currency; `volume` is float64 in the base currency. Missing candles are absent. A column that nobody
-    asked for is empty: its shape is (0,).
+    currency; `volume` is float64 in the base currency. Missing candles are absent. A column that was not
+    requested is empty: its shape is (0,).
     """
 
     open_time_s: TimeColumn
@@ -67,6 +67,6 @@ class Candles:
 
 
 def open_close_candles(open_time_s: TimeColumn, open_: PriceColumn, close: PriceColumn) -> Candles:
-    """Return candles of which only these columns are filled."""
+    """Return candles with only these columns filled."""
     none = np.empty(0)
     return Candles(open_time_s, open_, none, none, close, none)

@@ -1,13 +1,13 @@
-"""What is done about candles of the same time that have different values."""
+"""The rule for conflicts: different candles of the same time."""
 
 from enum import Enum
 
 
 class ConflictRule(Enum):
-    """What becomes of a candle that is stored with other values than an import brings.
+    """What an import does with a candle that is stored with other values.
 
-    GUARDED replaces it too, but refuses an import that changes much of what is stored (see overwriting.py),
-    and a file whose own rows are of two markets (see ingest/identity/two_markets.py).
+    GUARDED replaces it, but refuses an import that would change many stored candles (see overwriting.py), and
+    a file whose rows are of two markets (see ingest/identity/two_markets.py).
     """
 
     GUARDED = "guarded"
@@ -17,5 +17,5 @@ class ConflictRule(Enum):
 
     @property
     def replaces(self) -> bool:
-        """Whether the import's candle takes the place of the stored one."""
+        """Whether the imported candle replaces the stored one."""
         return self in (ConflictRule.GUARDED, ConflictRule.REPLACE)

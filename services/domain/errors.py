@@ -1,4 +1,4 @@
-"""What can go wrong, in the domain's words. The edge of each service turns these into gRPC statuses."""
+"""Errors of the domain. Each service translates them to gRPC statuses at its edge."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -58,7 +58,7 @@ class BackcastError(Exception):
 
 @dataclass(frozen=True)
 class Violation:
-    """One bad field of a request: its path (`execution.fee_rate`) and what is wrong with it."""
+    """One invalid field of a request: its path (`execution.fee_rate`) and the reason."""
 
     field: str
     reason: str
@@ -68,7 +68,7 @@ class Violation:
 
 
 class InvalidInput(BackcastError):
-    """The request cannot be served as it is, whatever the state of the system."""
+    """The request is invalid, whatever the state of the system."""
 
     reason = ErrorReason.INVALID_REQUEST
 
@@ -81,40 +81,40 @@ class InvalidInput(BackcastError):
 
     @classmethod
     def of(cls, field: str, reason: str) -> "InvalidInput":
-        """Make the error for a single bad field."""
+        """Make the error for a single invalid field."""
         return cls(Violation(field, reason))
 
 
 class NotFound(BackcastError):
-    """What the request names does not exist."""
+    """The requested item does not exist."""
 
     reason = ErrorReason.NOT_FOUND
 
 
 class Refused(BackcastError):
-    """The request is well formed, but the data's state forbids it."""
+    """The request is valid, but the state of the data forbids it."""
 
     reason = ErrorReason.REFUSED
 
 
 class Unavailable(BackcastError):
-    """A part of the system that is needed does not answer; trying again later may help."""
+    """A required part of the system does not answer; a retry may help."""
 
     reason = ErrorReason.UNAVAILABLE
 
 
 class Internal(BackcastError):
-    """A part of a request failed of a bug, of which the service's log has more; the others go on."""
+    """A part of a request failed because of a bug, which the service logged; the other parts go on."""
 
 
 class AlreadyExists(BackcastError):
-    """What the request would make is there already."""
+    """The item that the request would create exists already."""
 
     reason = ErrorReason.RUN_ALREADY_EXISTS
 
 
 class Exhausted(BackcastError):
-    """A limit does not allow it now; `retry_after_s` tells when trying again may help."""
+    """A limit is reached at the moment; a retry after `retry_after_s` may help."""
 
     reason = ErrorReason.TOO_MANY_RUNS
 
@@ -126,24 +126,24 @@ class Exhausted(BackcastError):
 
 
 class TooLarge(InvalidInput):
-    """The request asks for more at once than a limit allows, so that trying again does not help."""
+    """The request itself exceeds a limit, so that a retry does not help."""
 
     reason = ErrorReason.REQUEST_TOO_LARGE
 
 
 class Cancelled(BackcastError):
-    """Somebody ended it."""
+    """The run or sweep was cancelled."""
 
     reason = ErrorReason.RUN_CANCELLED
 
 
 class Unauthenticated(BackcastError):
-    """Nobody knows who asks."""
+    """The caller has no valid token."""
 
     reason = ErrorReason.TOKEN_UNKNOWN
 
 
 class Denied(BackcastError):
-    """Who asks has no right to it."""
+    """The caller lacks the right."""
 
     reason = ErrorReason.RIGHT_MISSING

@@ -1,4 +1,4 @@
-"""From where on a cost is mostly a mistyped one, like a fee of 0.1 where 0.1 % is meant."""
+"""Costs above which a typing error is likely, like a fee of 0.1 instead of 0.1 %."""
 
 HIGH_FEE_RATE = 0.02
 HIGH_SLIPPAGE_BPS = 500.0

@@ -1,4 +1,4 @@
-"""A crypto's history as backtests take it: candles, its breaks, and which of the candles are partial."""
+"""A crypto's history for backtests: candles, breaks, and partial candles."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -12,10 +12,10 @@ from services.domain.candles import Candles, TimeColumn
 
 @dataclass(frozen=True, slots=True)
 class PartialCandles:
-    """Longer candles that were made of fewer hourly candles than their time holds; columns of shape (k,).
+    """Longer candles that were aggregated from fewer hours than they span; columns of shape (k,).
 
-    `open_time_s` is int64 in ascending order, in Unix seconds; `hours` is int64: of how many hourly candles
-    each was made.
+    `open_time_s` is int64 in ascending order, in Unix seconds; `hours` is int64, the number of hourly candles
+    of each.
     """
 
     open_time_s: TimeColumn
@@ -23,7 +23,7 @@ class PartialCandles:
 
     @classmethod
     def none(cls) -> Self:
-        """Return no candles, as hourly histories have it."""
+        """Return no partial candles, as for hourly histories."""
         return cls(np.empty(0, np.int64), np.empty(0, np.int64))
 
 
@@ -31,7 +31,7 @@ class PartialCandles:
 class History:
     """Candles of one length, and the breaks of the hourly history that they come from, in order of time.
 
-    Of candles longer than an hour, those whose time has not passed by the end of the data are not here.
+    Candles longer than an hour that have not ended by the end of the data are not included.
     """
 
     candles: Candles

@@ -1,4 +1,4 @@
-"""The length of a candle."""
+"""Intervals: the lengths of candles."""
 
 from enum import Enum
 from functools import cached_property
@@ -10,7 +10,7 @@ _MONDAY_S = -3 * 86_400
 
 
 class Interval(Enum):
-    """A candle's length; the value is the name that people use for it."""
+    """The length of a candle; the value is its usual name."""
 
     HOUR_1 = "1h"
     HOUR_4 = "4h"
@@ -23,11 +23,11 @@ class Interval(Enum):
         return _SECONDS[self]
 
     def opening(self, time_s: int) -> int:
-        """Return the opening time of the candle that holds `time_s` (both Unix seconds)."""
+        """Return the opening time of the candle that contains `time_s` (both Unix seconds)."""
         return time_s - (time_s - _MONDAY_S) % self.seconds
 
     def openings(self, times_s: TimeColumn) -> TimeColumn:
-        """Return the opening times of the candles that hold `times_s`, int64 of the same shape."""
+        """Return the opening times of the candles that contain `times_s`, int64 of the same shape."""
         return times_s - (times_s - _MONDAY_S) % self.seconds
 
     def next_opening(self, time_s: int) -> int:

@@ -1,6 +1,6 @@
-"""Which value of a metric is the best."""
+"""The order of metrics: whether the greatest or the smallest value is best."""
 
-# Of the other metrics, the greatest is.
+# For all other metrics, the greatest value is best.
 SMALLEST_IS_BEST = frozenset(
     ("max_drawdown", "annual_volatility", "fees_paid", "borrow_paid", "funding_paid")
 )

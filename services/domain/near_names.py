@@ -1,18 +1,18 @@
-"""What somebody may have meant who mistyped a name."""
+"""Suggestions for mistyped names."""
 
 import difflib
 from collections.abc import Collection
 
 _MOST = 3
-# All cryptos that are priced in one currency end alike.
+# Stricter for symbols, because all cryptos that are quoted in one currency end alike.
 _LIKENESS_OF_SYMBOLS = 0.8
 
 
 def did_you_mean(name: str, known: Collection[str], otherwise: str = "", *, likeness: float = 0.6) -> str:
-    """Return "did you mean …?", or `otherwise` where no name is near.
+    """Return "did you mean …?", or `otherwise` if no known name is similar.
 
-    Near are those that begin with `name`, or else those that are at least as like it as `likeness`, from 0 to
-    1, says (difflib.SequenceMatcher's ratio).
+    Similar names begin with `name`; if there are none, they have at least the `likeness`, from 0 to 1
+    (difflib.SequenceMatcher's ratio).
     """
     near = [one for one in known if name and one.startswith(name)][:_MOST]
     near = near or difflib.get_close_matches(name, known, _MOST, likeness)
@@ -20,6 +20,6 @@ def did_you_mean(name: str, known: Collection[str], otherwise: str = "", *, like
 
 
 def no_such_crypto(symbol: str, known: Collection[str]) -> str:
-    """Return that there is no crypto of a symbol, and which of the known ones may have been meant."""
+    """Return the message that there is no such crypto, with similar known symbols."""
     hint = did_you_mean(symbol, known, likeness=_LIKENESS_OF_SYMBOLS)
     return f"there is no crypto {symbol!r}{hint and f': {hint}'}"

@@ -1,19 +1,19 @@
-"""The grammar of symbols: how a crypto is named, and what is traded under the name.
+"""The grammar of symbols: the names of cryptos, and what is traded under them.
 
 The canonical form of a symbol is one of three, and says its kind: `BTCUSDT` (spot), `BTCUSDT.P` (a
-perpetual future) and `BTCUSDT_240329` (a future that expires on that day, YYMMDD). Each is a crypto of its
-own. Exchanges and programs spell the same thing in other ways, all of which are read to the canonical form:
+perpetual future) and `BTCUSDT_240329` (a future that expires on that day, YYMMDD). Each is a separate crypto.
+Exchanges and programs spell the same symbol in other ways, which are all converted to the canonical form:
 
     spot          BTCUSDT  btc/usdt  BTC-USDT  BTC_USDT  BINANCE:BTCUSDT
                   BINANCE_SPOT_BTC_USDT
     perpetual     BTCUSDT.P  BTCUSDT_PERP  BTC-PERPETUAL  BTC-USDT-SWAP  BTC/USDT:USDT  BTC_USDT_USDT
     dated future  BTCUSDT_240329  BTCUSDT-240329  BTC-29MAR24  BTC/USDT:USDT-240329
 
-Some exchanges write the quote first, as in KRW-BTC: where money is priced in a crypto, that is refused, for
-the prices are those of the other way round.
+Some exchanges write the quote currency first, as in KRW-BTC. A symbol that would quote money in a crypto is
+refused, because its prices are those of the reversed pair.
 
 Letters are A to Z, or of one of the other scripts in which exchanges list symbols: Chinese (币安人生USDT),
-Japanese and Korean. Letters of other scripts are refused, for many look like Latin ones: two symbols that
+Japanese and Korean. Letters of other scripts are refused, because many look like Latin ones: two symbols that
 look the same would be two cryptos.
 """
 
@@ -27,10 +27,10 @@ from functools import lru_cache
 from services.domain.errors import InvalidInput
 
 MAX_SYMBOL_LENGTH = 32
-# A name of a file has 255 bytes at most, and there each of these bytes may be written as three characters.
+# File names have at most 255 bytes, and each byte of a symbol may be written there as three characters.
 _MAX_BYTES = 64
 
-# What cryptos are priced in: money, and what stands for it.
+# Quote currencies of cryptos: money, and coins that stand for it.
 MONEY = frozenset(
     (
         *("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDP", "USDS", "USDE", "USD1", "PYUSD", "RLUSD"),
@@ -40,9 +40,9 @@ MONEY = frozenset(
         *("EURC", "EURT", "EURS"),
     )
 )
-# And other cryptos.
+# Cryptos that other cryptos are quoted in.
 QUOTES = MONEY | {"BTC", "XBT", "ETH", "BNB", "TRX", "XRP", "DOGE", "DOT", "SOL", "HT", "OKB", "KCS"}
-# What programs write before a symbol, and is no crypto's name; two exchanges have a token that is called so.
+# Exchanges, whose names programs write before a symbol. Two of them are also names of tokens.
 EXCHANGES = frozenset(
     (
         *("BINANCE", "BINANCEUS", "BINANCEUSDM", "BITFINEX", "BITGET", "BITHUMB", "BITMART", "BITMEX"),
@@ -58,12 +58,12 @@ _SCRIPTS = (
     "\u3041-\u3096\u30a1-\u30fa\u30fc",  # Japanese kana
     "\uac00-\ud7a3",  # Korean
 )
-# A word of a symbol in upper case; that it mixes no scripts is looked at apart.
+# A word of a symbol in upper case; mixed scripts are checked separately.
 WORD = f"[A-Z0-9{''.join(_SCRIPTS)}]+"
 DAY = r"\d{6}|\d{1,2}[A-Z]{3}\d{2}"
 PERPETUAL_WORD = "PERP|PERPETUAL|SWAP"
 
-# More symbols than there are: every run of all cryptos reads each of them again.
+# Cache size: more than there are symbols, because every run of all cryptos parses each of them again.
 _MOST_KEPT = 16_384
 
 _EXCHANGE = re.compile(r"([A-Z0-9]+):")
@@ -90,7 +90,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A symbol that was read. `root` is the pair, or the crypto alone where the quote is not said (BTC-PERP).
+    """A parsed symbol. `root` is the pair, or the crypto alone if the quote is not given (BTC-PERP).
 
     `suffix` is `.P` for a perpetual, `_YYMMDD` for a dated future, and empty for spot.
     """
@@ -100,7 +100,7 @@ class Symbol:
 
     @property
     def canonical(self) -> str:
-        """The symbol as it is stored."""
+        """The canonical form, under which the crypto is stored."""
         return f"{self.root}{self.suffix}"
 
     @property
@@ -112,10 +112,10 @@ class Symbol:
 
     @property
     def is_pair(self) -> bool:
-        """Whether it ends in a known quote, and what stands before can be a crypto.
+        """Whether it ends in a known quote currency, and the part before it can be a crypto.
 
-        Of a future the quote may be missing. What people give by hand needs not be a pair; what is read from
-        names and columns of files has to be one.
+        A future may lack the quote. A symbol that a user gives need not be a pair; a symbol from the name or
+        a column of a file must be one.
         """
         return bool(self.bases) and not any(
             base in EXCHANGES - _EXCHANGE_TOKENS or (base.isdigit() and base.isascii()) for base in self.bases
@@ -123,9 +123,9 @@ class Symbol:
 
     @property
     def bases(self) -> tuple[str, ...]:
-        """What may be the base: XRP and XRPB of XRPBUSD. None where it ends in no known quote.
+        """The possible bases: XRP and XRPB of XRPBUSD. Empty if it ends in no known quote.
 
-        Of a future without a quote it is all of the root.
+        For a future without a quote, it is the whole root.
         """
         quoted = [quote for quote in QUOTES if self.root.endswith(quote) and self.root != quote]
         bases = tuple(self.root.removesuffix(quote) for quote in quoted)
@@ -133,7 +133,7 @@ class Symbol:
 
 
 def parse_symbol(text: str, field: str = "symbol") -> Symbol:
-    """Read a symbol in any of its spellings; raise InvalidInput, naming `field`, where `text` is none."""
+    """Parse a symbol in any spelling; raise InvalidInput, naming `field`, if `text` is not a symbol."""
     upper = unicodedata.normalize("NFC", text.strip()[: 4 * MAX_SYMBOL_LENGTH]).translate(_ASCII_UPPER)
     if not upper:
         raise InvalidInput.of(field, "a symbol is needed")
@@ -148,19 +148,19 @@ def parse_symbol(text: str, field: str = "symbol") -> Symbol:
 def canonical_symbol(text: str, field: str = "symbol") -> str:
     """Return the canonical form of a symbol: `btc/usdt`, `BTC-USDT` and `BTC_USDT` are all BTCUSDT.
 
-    A canonical form is returned as it is. Raises InvalidInput, naming `field`, where `text` is no symbol.
+    A canonical form is returned unchanged. Raises InvalidInput, naming `field`, if `text` is not a symbol.
     """
     return parse_symbol(text, field).canonical
 
 
 @lru_cache(maxsize=_MOST_KEPT)
 def kind_of(symbol: str) -> Kind:
-    """Return what is traded under a canonical symbol, or under one of an earlier version."""
+    """Return the kind of a canonical symbol, or of a symbol of an earlier version."""
     return parse_symbol(renamed(symbol) or symbol).kind
 
 
 def renamed(symbol: str) -> str | None:
-    """Return what a canonical symbol of an earlier version is called now; None where it is still its name.
+    """Return the present name of a canonical symbol of an earlier version; None if it has not changed.
 
     Earlier versions stored BTCUSDT_PERP as BTCUSDTPERP, and BTCUSDT_240329 as BTCUSDT240329.
     """
@@ -172,10 +172,10 @@ def renamed(symbol: str) -> str | None:
     return f"{symbol[:-6]}_{symbol[-6:]}" if is_dated else None
 
 
-# What is no symbol raises, and is not kept.
+# Invalid symbols raise, and are not cached.
 @lru_cache(maxsize=_MOST_KEPT)
 def _parsed(text: str) -> Symbol:
-    """Read a symbol in upper case; raise ValueError, which tells why, where it is none."""
+    """Parse a symbol in upper case; raise ValueError, with the reason, if it is not one."""
     if exchange := _EXCHANGE.match(text):
         if exchange[1] not in EXCHANGES:
             raise ValueError(f"{exchange[1][:MAX_SYMBOL_LENGTH]} is no exchange that is known")
@@ -206,7 +206,7 @@ def _parsed(text: str) -> Symbol:
 
 
 def _root(text: str) -> tuple[str, bool]:
-    """Return the pair, or crypto, without signs, and whether it is said what it is settled in."""
+    """Return the pair or crypto without separators, and whether the settlement currency is given."""
     if settled := _SETTLED_ROOT.fullmatch(text):
         base, quote = settled["base"], settled["quote"] or settled["other_quote"]
         if quote != settled["settled"]:
@@ -233,7 +233,7 @@ def _is_quoted(root: str) -> bool:
 
 
 def _day(text: str) -> str | None:
-    """Return a day as YYMMDD; None where it is none. Its year is one of this century."""
+    """Return a day of this century as YYMMDD; None if it is not one."""
     try:
         if text.isdigit():
             day = datetime.strptime(f"20{text}", "%Y%m%d")

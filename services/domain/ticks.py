@@ -1,10 +1,10 @@
-"""Prices and volumes as integers: ticks of 10^-scale, exact, in one int64 for any number that there is.
+"""Prices and volumes as integers: ticks of 10^-scale, lossless, in one int64 for every finite number >= 0.
 
-Exchanges quote decimals. A decimal of up to 15 digits is exact as an integer count of ticks, and ticks
-divided by 10^scale are the very double that its text parses to: both are exact as doubles up to 2^53 and
+Exchanges quote decimals. A decimal of up to 15 digits is exact as an integer number of ticks, and ticks
+divided by 10^scale are exactly the double that its text parses to: both are exact as doubles up to 2^53 and
 10^22, and IEEE 754 rounds a division once. Integers of few digits compress far better than doubles.
 
-A double that is no such decimal (0.17600000000000002, the noise of somebody's sums) is kept as its own 64
+A double that is no such decimal (0.17600000000000002, a rounding error of a sum) is stored as its own 64
 bits, inverted, so that it is negative and cannot be taken for ticks.
 """
 
@@ -17,17 +17,17 @@ from services.domain.candles import PriceColumn
 
 TickColumn = NDArray[np.int64]
 
-# The largest count of ticks that a double holds exactly.
+# The largest number of ticks that a double represents exactly.
 MAX_TICKS = 2**53
-# Real quotes have up to 18 decimals; 10^22 is the last power of ten that a double holds exactly.
+# Real quotes have up to 18 decimals; 10^22 is the largest power of ten that a double represents exactly.
 MAX_SCALE = 18
-# A decimal of more digits than these is not the only one that reads as its double: ticks can be one off.
+# Several decimals with more digits than these parse to the same double: ticks can be off by one.
 _CERTAIN_TICKS = 10**15
 _SAMPLE = 256
 
 
 def to_ticks(values: PriceColumn, scale: int) -> TickColumn:
-    """Return each value as ticks, or as its inverted bits where it is no whole number of them.
+    """Return each value as ticks, or as its inverted bits if it is not a whole number of ticks.
 
     `values` are float64 of shape (n,), finite and not negative; the result is int64 of shape (n,).
     """
@@ -36,7 +36,7 @@ def to_ticks(values: PriceColumn, scale: int) -> TickColumn:
 
 
 def from_ticks(ticks: TickColumn, scale: int) -> PriceColumn:
-    """Return the doubles, shape (n,), that `to_ticks` was given: bit for bit."""
+    """Return the doubles, shape (n,), that `to_ticks` got, bit for bit."""
     values = ticks / 10.0**scale
     if len(ticks) and ticks.min() < 0:
         values = np.where(ticks < 0, (~ticks).view(np.float64), values)
@@ -44,13 +44,13 @@ def from_ticks(ticks: TickColumn, scale: int) -> PriceColumn:
 
 
 def scale_for(values: PriceColumn, scale: int = 0, largest_ticks: int = 0) -> int:
-    """Return the smallest scale, `scale` at least, at which all values are ticks that can be.
+    """Return the smallest scale, at least `scale`, at which all values that can be ticks are ticks.
 
-    `largest_ticks` is the largest count at `scale` that others than `values` have. The scale does not grow
-    beyond what the largest of all can follow: a single noisy value must not take the ticks from the rest.
+    `largest_ticks` is the largest number of ticks at `scale` of other values. The scale does not exceed the
+    one at which the largest value still fits: a single noisy value must not prevent ticks for the others.
     """
     largest = max(Fraction(largest_ticks, 10**scale), Fraction(_largest_plain(values)))
-    # Most values of a column need about as many decimals: a few of them save most of the tries.
+    # Most values of a column have about the same number of decimals, so a few of them save most attempts.
     scale = _finest(values[:_SAMPLE], scale, largest)
     return _finest(values, scale, largest)
 
@@ -59,8 +59,8 @@ def exact_sums(values: PriceColumn, starts: NDArray[np.intp], scale: int = 0) ->
     """Return the sums of the groups of `values` that begin at `starts`, each rounded once.
 
     `values` are float64 of shape (n,), finite and not negative, `starts` ascending positions of shape (m,)
-    that begin with 0; the result has the shape (m,). Decimals sum as decimals: 0.1 and 0.2 make 0.3.
-    `scale` is where to begin to look for one that fits.
+    that begin with 0; the result has the shape (m,). Decimals are summed as decimals: 0.1 and 0.2 make 0.3.
+    `scale` is the first scale that is tried.
     """
     scale = scale_for(values, scale)
     ticks = to_ticks(values, scale)
@@ -75,7 +75,7 @@ def exact_sums(values: PriceColumn, starts: NDArray[np.intp], scale: int = 0) ->
 
 
 def _finest(values: PriceColumn, scale: int, largest: Fraction) -> int:
-    """Return the finest scale above `scale` that a value needs, and `largest` can follow; or `scale`."""
+    """Return the finest scale above `scale` that a value needs and at which `largest` fits; or `scale`."""
     finest, left = scale, values
     for candidate in range(scale, MAX_SCALE + 1):
         if not len(left) or largest * 10**candidate > MAX_TICKS:
@@ -87,7 +87,7 @@ def _finest(values: PriceColumn, scale: int, largest: Fraction) -> int:
 
 
 def _ticks(values: PriceColumn, scale: int) -> tuple[TickColumn, NDArray[np.bool_]]:
-    """Return counts of ticks, and for which values they are exact; where not, they mean nothing."""
+    """Return numbers of ticks, and for which values they are exact; inexact ones mean nothing."""
     power = 10.0**scale
     with np.errstate(over="ignore"):
         counts = np.rint(values * power)
@@ -96,7 +96,7 @@ def _ticks(values: PriceColumn, scale: int) -> tuple[TickColumn, NDArray[np.bool
 
 
 def _largest_plain(values: PriceColumn) -> float:
-    """Return the largest of the values that are decimals at all; noise is kept as bits at any scale."""
+    """Return the largest value that is a decimal; others are stored as bits at any scale."""
     plain = values[values <= MAX_TICKS]
     return float(plain.max()) if len(plain) else 0.0
 
@@ -106,5 +106,5 @@ def _positive(values: PriceColumn) -> PriceColumn:
 
 
 def _decimal(value: float) -> Fraction:
-    """Return the shortest decimal that reads as this double, which is what somebody wrote."""
+    """Return the shortest decimal that parses to this double: the one that was written."""
     return Fraction(repr(value))

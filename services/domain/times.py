@@ -1,8 +1,8 @@
-"""Times as people read them."""
+"""Readable times, and the range of valid times."""
 
 from datetime import UTC, datetime
 
-# Unix seconds: the years 1 and 9999, which every clock and message here can tell.
+# Unix seconds of the years 1 and 9999: the range of Timestamp messages and Python's datetime.
 EARLIEST_S, LATEST_S = -62_135_596_800, 253_402_300_799
 
 

@@ -1,7 +1,7 @@
-"""Vectorized backtests: arrays in, results out. A library of its own: no wire, no storage.
+"""The engine: vectorized backtests, arrays in, results out. A library without network, messages and storage.
 
-`run_backtest` does one, `TradedWindow` many of one crypto. What a backtest means is written in `rules` and
-`strategies` (signals), `execution` and `simulation` (fills), `parts` (breaks), and `metrics` (figures).
+`run_backtest` computes one backtest, `TradedWindow` many on one crypto. `rules` and `strategies` define the
+signals, `execution` and `simulation` the fills, `parts` the breaks, and `metrics` the figures.
 """
 
 from services.engine.backtest import Backtest, TradedWindow, columns_of, metrics_of, run_backtest
@@ -28,7 +28,7 @@ from services.engine.results import (
 )
 from services.engine.strategies import STRATEGIES, Strategy
 
-# Part of every cached result's key: raise it whenever any number that a backtest gives can change.
+# Part of the key of every cached result: raise it whenever any number of a result can change.
 ENGINE_VERSION = "3"
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Backtests of one crypto: one of them, or many that share what they have in common."""
+"""Backtests on one crypto: a single one, or many that share indicators."""
 
 import math
 from collections.abc import Sequence
@@ -26,11 +26,11 @@ from services.engine.strategies import Signals, Strategy
 from services.engine.terms import Terms, terms_of
 from services.engine.trades import trade_records
 
-# What fills, equity and metrics read, whatever the strategy.
+# Columns that fills, equity and metrics read, whatever the strategy.
 _ALWAYS_READ = frozenset(("open", "close"))
 _RANGE = frozenset(("high", "low"))
 _YEAR_S = 365 * 86_400
-# A deviation of returns below this is what rounding leaves of nothing.
+# A standard deviation of returns below this is a rounding error of 0.
 _ROUNDING = 1e-14
 
 
@@ -78,7 +78,7 @@ def columns_of(strategy: Strategy, execution: Execution, detail: Detail = Detail
 
 
 def _needed_series(execution: Execution) -> dict[str, Expression]:
-    """Return what an execution measures at each candle: stops the ATR, a size the deviation of returns."""
+    """Return the series that an execution needs at each candle: ATR for stops, volatility for a size."""
     needed: dict[str, Expression] = {}
     if execution.needs_atr:
         needed["atr"] = call("atr", HIGH, LOW, CLOSE, execution.atr_period)
@@ -89,7 +89,7 @@ def _needed_series(execution: Execution) -> dict[str, Expression]:
 
 
 class TradedWindow:
-    """A crypto's candles in a window, and an execution: what backtests of many strategies on it share.
+    """A crypto's candles in a window, and an execution: shared by the backtests of many strategies.
 
     Breaks cut the window into parts, each with indicators of its own. Raises NotFound where the window has no
     candle.
@@ -108,18 +108,18 @@ class TradedWindow:
         self._parts, self._breaks = parts_of(candles.open_time_s, breaks, interval, start, end)
         self._named_breaks = self._breaks
         if history.breaks and not breaks:
-            # Breaks that are ignored are named all the same.
+            # Ignored breaks are still named in the result.
             _, self._named_breaks = parts_of(candles.open_time_s, history.breaks, interval, start, end)
-        # Compiled code takes columns without gaps between their values; those that are so are not copied.
+        # Compiled code needs contiguous columns; contiguous ones are not copied.
         time, *values = candles[start:end].columns()
         self._traded = Candles(np.ascontiguousarray(time), *map(np.ascontiguousarray, values))
         self._interval, self._window, self._execution = interval, window, execution
         self._terms = terms_of(execution, interval.seconds)
         self._needed = _needed_series(execution)
         self._needed_warmup = max(map(warmup, self._needed.values()), default=0)
-        # The same for all strategies.
+        # Computed once for all strategies.
         self._holding: float | None = None
-        # Strategies that need equally much warm-up see the same candles, so their indicators are the same.
+        # Strategies with the same warm-up see the same candles and share indicators.
         self._evaluations: dict[tuple[int, int], Evaluation] = {}
 
     def metrics(self, strategy: Strategy) -> NDArray[np.float64]:
@@ -132,16 +132,16 @@ class TradedWindow:
     def metrics_and_equity(
         self, strategy: Strategy, closes: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], PriceColumn]:
-        """Return what `metrics` does, and the equity at some of the window's candles, counted from 0."""
+        """Like `metrics`; also return the equity at some of the window's candles, counted from 0."""
         simulation, figures = self._simulated(strategy)
         return figures, simulation.equity.take(closes)
 
     def candles_before(self, times_s: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return how many of the window's candles open before each time."""
+        """Return the number of the window's candles that open before each time."""
         return np.searchsorted(self._traded.open_time_s, times_s)
 
     def result(self, strategy: Strategy, detail: Detail, curve_points: int = 0) -> BacktestResult:
-        """Return what `run_backtest` does."""
+        """Return the same as `run_backtest`."""
         simulation, figures = self._simulated(strategy)
         open_time_s, capital = self._traded.open_time_s, self._execution.initial_capital
         wants_curve = detail >= Detail.EQUITY
@@ -167,16 +167,16 @@ class TradedWindow:
         )
 
     def _warmup(self, strategy: Strategy, part: Part) -> int:
-        """Return how many candles before a part are seen.
+        """Return the number of warm-up candles before a part.
 
-        What is asked for is rounded up to a power of two: so strategies that ask for nearly the same share.
+        It is rounded up to a power of two, so that strategies with similar needs share indicators.
         """
         wanted = max(strategy.warmup_candles, self._needed_warmup)
         return min(_power_of_two(wanted), part.start - part.reach)
 
     def _simulated(self, strategy: Strategy) -> tuple[Simulation, NDArray[np.float64]]:
         self._check_length(strategy)
-        # Prices of 1e300 overflow: what becomes of that is looked at in `measure`.
+        # Prices of 1e300 overflow; `measure` checks the outcome.
         with np.errstate(all="ignore"):
             if self._breaks:
                 simulation = self._trade_parts(strategy)
@@ -189,7 +189,7 @@ class TradedWindow:
         return simulation, figures
 
     def _trade_parts(self, strategy: Strategy) -> Simulation:
-        """Trade one part after the other, each with what the one before it left."""
+        """Trade one part after the other, each with the cash that the previous one left."""
         terms, simulations = self._terms, []
         for part in self._parts:
             breaks_off = part is not self._parts[-1]
@@ -198,7 +198,7 @@ class TradedWindow:
         return joined(simulations)
 
     def _part_alone(self, strategy: Strategy, part: Part) -> ResultPart:
-        """Return a part as a backtest of its own."""
+        """Return the result of a part as a separate backtest."""
         candles = self._traded_in(part)
         with np.errstate(all="ignore"):
             simulation = self._trade(strategy, part, self._terms, breaks_off=False)
@@ -209,9 +209,9 @@ class TradedWindow:
         return ResultPart(first_s, last_s, metrics_of(figures))
 
     def _check_length(self, strategy: Strategy) -> None:
-        """Raise Refused where no part has the candles that the strategy's indicators need."""
+        """Raise Refused if no part has the candles that the strategy's indicators need."""
         needed = 1 + strategy.lookback_candles
-        # Mostly the window has many more.
+        # A shortcut: usually the window has many more.
         if len(self._parts[0]) >= needed:
             return
         seen = max(self._warmup(strategy, part) + len(part) for part in self._parts)
@@ -257,7 +257,7 @@ class TradedWindow:
         if deviation := self._needed.get("deviation"):
             assert self._execution.volatility_target
             period = self._execution.volatility_target.period
-            # Of a sample (ddof 1), as the metrics have it, and per year.
+            # The standard deviation of a sample (ddof 1), as in the metrics, per year.
             factor = np.sqrt(period / (period - 1) * _YEAR_S / self._interval.seconds)
             found = evaluation.series(deviation)[before:]
             columns["volatility"] = np.where(found < _ROUNDING, 0.0, found * factor)
@@ -270,7 +270,7 @@ def _power_of_two(wanted: int) -> int:
 
 
 def metrics_of(figures: NDArray[np.float64]) -> Metrics:
-    """Return figures as TradedWindow.metrics gives them by their names, None where undefined."""
+    """Return the figures of TradedWindow.metrics by their names, None if undefined."""
     return Metrics(*[None if math.isnan(figure) else figure for figure in figures.tolist()])
 
 

@@ -1,4 +1,4 @@
-"""Which candles of a window there are."""
+"""Coverage: how many candles of a window exist."""
 
 import numpy as np
 from numba import njit, types
@@ -12,21 +12,21 @@ _HOUR_S = 3_600
 
 
 def coverage(open_time_s: TimeColumn, history: History, window: Window, interval: Interval) -> Coverage:
-    """Compare the window's candles that are traded (shape (n,), n >= 1) with those of a window without gaps.
+    """Compare the traded candles of the window (shape (n,), n >= 1) with those of a window without gaps.
 
     The edges count: candles missing at the beginning (a crypto listed later) or at the end are a gap too.
-    Hours are those of all candles of `history`: one that straddles a break is not traded, but it has hours.
+    Hours are those of all candles of `history`: a candle that straddles a break is not traded, but has hours.
     """
     grid_start = interval.next_opening(window.start_s)
     grid_end = interval.next_opening(window.end_s)
     expected = (grid_end - grid_start) // interval.seconds
     first_s, last_s = int(open_time_s[0]), int(open_time_s[-1])
     longest_s = max(first_s - (grid_start - interval.seconds), grid_end - last_s)
-    # Candles that are as many as their time holds have no gap between them: most often, and seen at once.
+    # A shortcut for the most frequent case: as many candles as expected means no gap.
     if (len(open_time_s) - 1) * interval.seconds < last_s - first_s:
         longest_s = max(longest_s, int(_longest_step(open_time_s)))
     missing = expected - len(open_time_s)
-    # Every hourly candle is traded.
+    # All hourly candles are traded.
     hourly = interval.seconds == _HOUR_S
     return Coverage(
         expected_candles=expected,

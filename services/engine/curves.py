@@ -1,4 +1,4 @@
-"""Equity over time: the curve, its drawdown, fewer points of both, and the months."""
+"""Equity over time: curve, drawdown, downsampling, monthly returns."""
 
 from itertools import pairwise
 
@@ -7,9 +7,9 @@ import numpy as np
 from services.domain.candles import PriceColumn, TimeColumn
 from services.engine.results import EquityCurve, MonthlyReturn
 
-# With fewer there is no room for the extremes of a single stretch beside the two ends.
+# The fewest points: both ends, and the extremes of one stretch.
 FEWEST_POINTS = 8
-# Of each stretch: the lowest and the highest equity, and the deepest drawdown.
+# Points of each stretch: lowest and highest equity, deepest drawdown.
 _POINTS_OF_STRETCH = 3
 
 

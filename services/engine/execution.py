@@ -1,4 +1,4 @@
-"""How signals become fills: what a backtest is asked beside the strategy."""
+"""The execution: how signals become fills."""
 
 import math
 from dataclasses import dataclass
@@ -8,24 +8,24 @@ from services.domain.errors import Violation
 from services.domain.high_costs import HIGH_FEE_RATE, HIGH_SLIPPAGE_BPS
 from services.engine.rules.functions import MAX_PERIOD
 
-# Below this, no currency has a unit; above, single cents are lost in a float64.
+# Below this, no currency has a unit; above it, a float64 cannot represent cents.
 MIN_CAPITAL, MAX_CAPITAL = 1e-9, 1e15
-# What no market was ever near: above it, a number was meant to be something else.
+# Larger than in any market: a larger number was a mistake.
 _MAX_RATE = 100.0
 _MAX_ATR_MULTIPLE = 1_000.0
 
 
 class FillTime(IntEnum):
-    """When a signal on the close of a candle fills: at the next open, or at that very close."""
+    """When a signal on the close of a candle fills: at the next open, or at that same close."""
 
     NEXT_OPEN = 1
     SAME_CLOSE = 2
 
 
 class BreakRule(IntEnum):
-    """What happens where the history breaks; docs/backtests.md says what each means.
+    """What a backtest does at a break in the history; docs/backtests.md defines the rules.
 
-    SPLIT trades as CLOSE does, and also reports the figures of each part between breaks.
+    SPLIT trades like CLOSE, and also reports the figures of each part between breaks.
     """
 
     CLOSE = 1
@@ -34,7 +34,7 @@ class BreakRule(IntEnum):
 
 
 class Direction(IntEnum):
-    """Which positions there are; see `simulation` for what signals do in each."""
+    """The sides of positions; `simulation` defines what signals do."""
 
     LONG_ONLY = 1
     SHORT_ONLY = 2
@@ -43,7 +43,7 @@ class Direction(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class VolatilityTarget:
-    """The volatility that a position is to have, as a fraction of the equity per year of 365 days.
+    """The target volatility of a position, as a fraction of the equity per year of 365 days.
 
     The crypto's own volatility is measured over the returns of the last `period` closes.
     """
@@ -54,7 +54,7 @@ class VolatilityTarget:
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """A distance from a price: a fraction of it, or a multiple of the average true range; one is None."""
+    """A distance from a price: a fraction of it or a multiple of the ATR; the other one is None."""
 
     fraction: float | None = None
     atr_multiple: float | None = None
@@ -90,7 +90,7 @@ class Execution:
 
     @property
     def distances(self) -> tuple[tuple[str, Distance], ...]:
-        """The stops that there are, by their names."""
+        """The stops that are set, by their names."""
         named = (
             ("stop_loss", self.stop_loss),
             ("take_profit", self.take_profit),
@@ -105,9 +105,9 @@ class Execution:
 
     @property
     def needs_range(self) -> bool:
-        """Whether high and low decide over fills: with stops, and for positions that can be liquidated.
+        """Whether fills depend on high and low: with stops, and for positions that can be liquidated.
 
-        These are shorts, and longs that pay funding.
+        These are short positions, and long positions that pay funding.
         """
         return bool(self.distances) or self.direction is not Direction.LONG_ONLY or self.funding_rate != 0
 

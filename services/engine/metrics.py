@@ -63,7 +63,7 @@ def measure(
 ) -> NDArray[np.float64]:
     """Return the figures of a window of n >= 1 candles: float64, in the order of METRIC_NAMES.
 
-    `holding` is its holding_growth. Raises Refused where the equity or a trade is beyond the numbers of a
+    `holding` is its holding_growth. Raises Refused if the equity or a trade is beyond the numbers of a
     float64.
     """
     figures, finite = _measure(

@@ -1,4 +1,4 @@
-"""Parameters of strategies: declared once, beside the strategy; defaults, ranges and help derive from it."""
+"""Parameters of strategies, declared once in the strategy, with defaults, ranges and help."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ from services.domain.errors import Violation
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The values that a number may have, both ends included, and one line of help."""
+    """The allowed range of a number, both ends included, and one line of help."""
 
     minimum: float
     maximum: float
@@ -20,7 +20,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The values that a choice may have, and one line of help."""
+    """The allowed values of a choice, and one line of help."""
 
     options: type[StrEnum]
     help: str
@@ -46,7 +46,7 @@ def choice(default: StrEnum, help_text: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter as it was declared; `type` is int, float or the StrEnum of its choices."""
+    """A declared parameter; `type` is int, float or the StrEnum of its choices."""
 
     name: str
     type: type
@@ -69,7 +69,7 @@ def parameters_of(strategy: type) -> list[Parameter]:
 
 
 def range_violations(strategy: Any, prefix: str) -> list[Violation]:
-    """Return a violation for each parameter that cannot be; fields are named `prefix`.name."""
+    """Return a violation for each invalid parameter; fields are named `prefix`.name."""
     violations = []
     for parameter in parameters_of(type(strategy)):
         value = getattr(strategy, parameter.name)
@@ -79,7 +79,7 @@ def range_violations(strategy: Any, prefix: str) -> list[Violation]:
 
 
 def order_violation(strategy: Any, prefix: str, lower: str, upper: str) -> list[Violation]:
-    """Return a violation where the parameter `lower` is not below the parameter `upper`."""
+    """Return a violation if the parameter `lower` is not below the parameter `upper`."""
     below, above = getattr(strategy, lower), getattr(strategy, upper)
     if below < above:
         return []
@@ -87,7 +87,7 @@ def order_violation(strategy: Any, prefix: str, lower: str, upper: str) -> list[
 
 
 def fault_of(parameter: Parameter, value: Any) -> str | None:
-    """Return what is wrong with a parameter's value."""
+    """Return why a parameter's value is invalid; None if it is valid."""
     spec = parameter.spec
     if isinstance(spec, Choices):
         known = isinstance(value, spec.options)

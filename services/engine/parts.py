@@ -1,6 +1,6 @@
-"""Where breaks cut a history: the candles that belong to neither side, and the parts of a window.
+"""Breaks in a backtest: candles that straddle a break, and the parts of a window between breaks.
 
-docs/backtests.md says what a break means for a backtest.
+docs/backtests.md defines what a break means for a backtest.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from services.domain.interval import Interval
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Candles of a window without a break between them: positions from `start` up to `end` in a history.
+    """Candles of a window without a break between them: positions from `start` to before `end` in a history.
 
     `reach` is the position of the earliest candle of the history that no break separates from them.
     """
@@ -30,14 +30,14 @@ class Part:
 
 
 def without_straddling(candles: Candles, breaks: Sequence[Break], interval: Interval) -> Candles:
-    """Return the candles of length `interval` without those that hold prices of both sides of a break.
+    """Return the candles of length `interval` without those that contain prices of both sides of a break.
 
     Columns may be empty. Hourly candles are never among those left out.
     """
     time_s = candles.open_time_s
     straddling: set[int] = set()
     for each in breaks:
-        # Those that open at or before the last hour before it, and end after the first hour behind it opens.
+        # Candles that open at or before the last hour before it, and end after the first hour after it opens.
         first = np.searchsorted(time_s, each.after_s - interval.seconds, side="right")
         end = np.searchsorted(time_s, each.before_s, side="right")
         straddling.update(range(int(first), int(end)))
@@ -54,14 +54,13 @@ def without_straddling(candles: Candles, breaks: Sequence[Break], interval: Inte
 def parts_of(
     open_time_s: TimeColumn, breaks: Sequence[Break], interval: Interval, start: int, end: int
 ) -> tuple[tuple[Part, ...], tuple[Break, ...]]:
-    """Return the parts of the window at positions `start` up to `end`, and the breaks that cut it into them.
+    """Return the parts of the window at positions `start` to before `end`, and the breaks between them.
 
-    There is at least one candle in the window, and none that straddles a break. A window without a break is
-    one part.
+    The window has at least one candle, and none that straddles a break. A window without a break is one part.
     """
     if not breaks:
         return (Part(0, start, end),), ()
-    # The position of the first candle behind each break.
+    # The position of the first candle after each break.
     behind = np.searchsorted(open_time_s, [each.after_s - interval.seconds for each in breaks], side="right")
     positions = behind.tolist()
     cutting = tuple(each for each, cut in zip(breaks, positions, strict=True) if start < cut < end)

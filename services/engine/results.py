@@ -1,4 +1,4 @@
-"""What a backtest is asked for, and what comes out."""
+"""The types of a backtest's result."""
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
@@ -8,7 +8,7 @@ from services.domain.candles import PriceColumn, TimeColumn
 
 
 class Detail(IntEnum):
-    """How much of a backtest is kept; each level includes the ones before it."""
+    """How much of a result is returned; each level includes the ones before it."""
 
     METRICS = 1
     TRADES = 2
@@ -17,7 +17,7 @@ class Detail(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The time that is backtested, in Unix seconds: candles with start_s <= opening time < end_s."""
+    """The window of a backtest, in Unix seconds: candles with start_s <= opening time < end_s."""
 
     start_s: int
     end_s: int
@@ -25,9 +25,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """The figures of one backtest; None where one is undefined, never NaN or inf.
+    """The figures of one backtest; an undefined figure is None, never NaN or infinite.
 
-    Fractions, not percent; money in the quote currency; `metrics` has the formulas, in this order.
+    Shares are fractions, not percent; money is in the quote currency. `metrics` has the formulas.
     """
 
     total_return: float | None
@@ -57,7 +57,7 @@ METRIC_NAMES = tuple(field.name for field in fields(Metrics))
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Which candles of the window there were. Times are opening times in Unix seconds.
+    """The coverage of the window by candles. Times are opening times in Unix seconds.
 
     `missing_hours` counts the hours of the window without an hourly candle, also those within longer candles.
     """
@@ -71,7 +71,7 @@ class Coverage:
 
 
 class ExitReason(IntEnum):
-    """What closed a position."""
+    """The reason why a position was closed."""
 
     NOT_CLOSED = 0
     SIGNAL = 1
@@ -110,7 +110,7 @@ class Trade:
 
     @property
     def open(self) -> bool:
-        """Whether it was not closed by the end of the window."""
+        """Whether the position is still open at the end of the window."""
         return self.exit_time_s is None
 
 
@@ -129,7 +129,7 @@ class EquityCurve:
 
 @dataclass(frozen=True, slots=True)
 class MonthlyReturn:
-    """The return of a month (UTC); None where there was nothing left to gain on."""
+    """The return of a month (UTC); None if no equity was left."""
 
     year: int
     month: int
@@ -150,9 +150,9 @@ class ResultPart:
 
 @dataclass(frozen=True, slots=True)
 class BacktestResult:
-    """How one strategy would have done on one crypto.
+    """The result of one strategy on one crypto.
 
-    `breaks` are those that cut the window; `parts`, with BreakRule.SPLIT, is what they cut it into.
+    `breaks` are those that cut the window; `parts`, with BreakRule.SPLIT, are the parts between them.
     """
 
     metrics: Metrics

@@ -1,7 +1,7 @@
-"""The order simulation: signals to fills, trades and equity, candle by candle, compiled.
+"""The simulation: converts signals to fills, trades and equity, candle by candle, compiled.
 
-There is one position at a time. Prices that fills are made of are called raw; a buyer pays
-raw * (1 + slippage) and a seller gets raw * (1 - slippage), whatever the order was.
+There is one position at a time. The price of a fill without slippage is called raw; a buyer pays
+raw * (1 + slippage) and a seller gets raw * (1 - slippage).
 
 Signals. Flat: `buy` opens a long position, or else `sell` a short one, as far as the direction allows them.
 Long: `sell` closes it, and opens a short one in its place where both are allowed. Short: the other way round.
@@ -17,17 +17,17 @@ Carry. A short position costs borrow_rate of its value per year of 365 days, and
 That is charged for each candle at its close, and for a gap at the open after it; a candle within which the
 position is stopped is free.
 
-Inside a candle. A stop is at the distance from the entry's fill price, a trailing one from the best price
-since: the fill, and the highs (short: lows) of the candles before this one, for which comes first within a
-candle nobody knows. ATRs are those of the signal's close; where one is undefined nothing is opened. A
-position is liquidated where closing it would take all of the equity: a short one can get there by its price,
-and a long one where its carry has cost more than the cash. The candle's open comes first: beyond a stop or a
-profit, it is the fill. Then the stop that is nearest to the price, then the profit: a candle that touches
-both is a loss. A position opened at an open can be stopped in that very candle; one opened at a close from
-the next on.
+Inside a candle. A stop is at a distance from the entry's fill price, a trailing stop from the best price
+since: the fill, and the highs (short: lows) of the candles before this one, because the order of high and low
+within a candle is unknown. ATRs are those of the signal's close; if one is undefined, nothing is opened. A
+position is liquidated when closing it would take all of the equity: a short one by its price, a long one when
+its carry has cost more than the cash. The candle's open is tested first: if it is beyond a stop or
+take-profit, it is the fill. Then comes the stop that is nearest to the price, then the take-profit: a candle
+that touches both is a loss. A position opened at an open can be stopped in the same candle; one opened at a
+close, from the next candle on.
 
-Breaks. Each part of a window between breaks is a simulation of its own, which begins with the cash that the
-one before it left. At the last close before a break a position is closed.
+Breaks. Each part of a window between breaks is a separate simulation, which begins with the cash that the one
+before it left. At the last close before a break, a position is closed.
 """
 
 from collections.abc import Sequence
@@ -44,17 +44,17 @@ NO_COLUMN = np.empty(0)
 
 _YEAR_S = 365 * 86_400
 _FIRST_CAPACITY = 256
-# The numbers of ExitReason.
+# Numbers of ExitReason, as constants for compiled code.
 _NOT_CLOSED, _SIGNAL, _STOP_LOSS, _TRAILING_STOP, _TAKE_PROFIT, _LIQUIDATION, _BREAK = range(7)
 
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """What happened in a window of n candles, with k trades.
+    """The outcome of a window of n candles, with k trades.
 
     `equity` is float64 of shape (n,): cash + units * close, in the quote currency. `trades` are records of
-    dtype TRADE, shape (k,). `held` is the number of closes at which there was a position. `cash` is what
-    there is beside a position that is still open, in the quote currency.
+    dtype TRADE, shape (k,). `held` is the number of closes at which a position was open. `cash` is the cash
+    besides a position that is still open, in the quote currency.
     """
 
     equity: PriceColumn
@@ -96,7 +96,7 @@ def simulate(
 
 
 def joined(parts: Sequence[Simulation]) -> Simulation:
-    """Return what happened in parts of a window that follow each other, all but the last broken off."""
+    """Join the simulations of consecutive parts of a window; all except the last end at a break."""
     if len(parts) == 1:
         return parts[0]
     trades, offset = [], 0
@@ -114,10 +114,10 @@ def joined(parts: Sequence[Simulation]) -> Simulation:
     )
 
 
-# The position that there is, and the cash: a record, so that the functions below can change it. `side` is 1
-# long, -1 short, 0 flat; `stop`, `profit` and `trail` are prices, NaN where there is no such stop;
-# `carry` is what borrowing or funding has cost so far, `charged_s` when it was last paid, `best` the best
-# price since the entry, `atr` the one that the stops were set by.
+# The present position and the cash: a record, so that the functions below can change it. `side` is 1 for
+# long, -1 for short, 0 for flat; `stop`, `profit` and `trail` are prices, NaN without such a stop; `carry` is
+# the cost of borrowing or funding so far, `charged_s` the time of its last payment, `best` the best price
+# since the entry, `atr` the average true range of the stops.
 _POSITION = np.dtype(
     [
         (name, np.float64)
@@ -146,7 +146,7 @@ def _wanted(side, buy, sell, may_long, may_short):  # type: ignore[no-untyped-de
 
 @_compiled
 def _budget(cash, terms, volatility):  # type: ignore[no-untyped-def]  # compiled
-    """Return what a new position may cost, fee included; 0 where there is to be none."""
+    """Return what a new position may cost, fee included; 0 if there is to be none."""
     if np.isnan(terms.target):
         return min(cash * terms.fraction, terms.amount)
     if not volatility > 0:

@@ -1,4 +1,4 @@
-"""What the compiled simulation takes and gives: an execution as its terms, and trades as records.
+"""Types of the compiled simulation: an execution as terms, and trades as records.
 
 Types are parts of compiled functions' signatures: where one changes, what was compiled for it is compiled
 anew. Constants are not, and neither are functions of other files; so there are none here.
@@ -36,7 +36,7 @@ TradeColumns = NDArray[np.void]
 
 
 class Terms(NamedTuple):
-    """An execution as compiled code takes it; distances are NaN where there is no such stop."""
+    """An execution in the form for compiled code; distances are NaN without such a stop."""
 
     fee: float
     slippage: float

@@ -1,1 +1,1 @@
-"""Candles from the files that people have: one module per format, `read_file` finds the right one."""
+"""Readers of candle files: one module per format; `read_file` detects the format."""

@@ -1,7 +1,7 @@
-"""A file's candles from its rows: rules applied, duplicates told from contradictions, sorted.
+"""Assembles a file's candles from its rows: applies the rules, resolves duplicates and conflicts, sorts.
 
-Rows come in blocks and are brought together as they come: what is held is bounded by how many candles one
-crypto can have, and not by the size of the file.
+Rows arrive in blocks and are merged as they arrive, so that memory is bounded by the number of candles that
+one crypto can have, and not by the size of the file.
 """
 
 from collections import Counter
@@ -37,18 +37,18 @@ from services.ingest.quality.edges import with_exact_edges
 from services.ingest.quality.repeats import settled
 from services.ingest.report import FileReading, Rejection
 
-# Of those that are rejected, so many can be told.
+# Rejected rows that are described in the report.
 MAX_REJECTIONS = 10_000
-# So many rows tell how long a file's candles are; and rows that are held are brought together whenever they
-# are this many and twice as many as the time before.
+# Rows that are read before the length of the candles is decided. Held rows are also merged whenever there are
+# this many, and twice as many as the time before.
 _ROWS_TOGETHER = 100_000
 
 
 class Assembly:
-    """The candles of a file that is being read; `row_name` is what its rows are called: line, record.
+    """The candles of a file that is being read; `row_name` is the word for its rows: line or record.
 
-    `name` is what the file's name tells. `symbol` and `length_s` are given by the user, and decide whatever
-    the file tells; None where the file is to tell.
+    `name` is what the file's name says. `symbol` and `length_s` are given by the user and override the file;
+    None if the file decides.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Assembly:
         self._contradictions = Contradictions(row_name)
 
     def add(self, rows: CandleRows) -> None:
-        """Take in the next rows of the file."""
+        """Add the next rows of the file."""
         if rows.symbol is not None:
             self._symbols.add(rows.symbol)
             if len(self._symbols) > 1:
@@ -105,17 +105,17 @@ class Assembly:
         self._hold(candles.at(good), rows.lines[good])
 
     def reading(self, file_format: str) -> FileReading:
-        """Return what was made of the file, when all of it was added.
+        """Return the outcome, after all rows were added.
 
-        Raises InvalidInput, of the field `file`, where it has no rows at all, where what tells its crypto or
-        the length of its candles disagrees, where its rows are of two markets and the conflict rule is
-        GUARDED, or its candles are longer than the interval, or so short or so few that they make none.
+        Raises InvalidInput, of the field `file`, if there are no rows, if the sources of the crypto or of the
+        length of the candles disagree, if the rows are of two markets and the conflict rule is GUARDED, or if
+        the candles are longer than the interval or make no complete candle of it.
         """
         candles, lines = self._brought_together()
         if not len(candles) and not self._rejected and not self._still_open:
             raise InvalidInput.of("file", "it holds no candles")
         if self._given_length_s is None:
-            told_by_close_times(self._lengths_of_rows)  # of all rows now: they must not differ
+            told_by_close_times(self._lengths_of_rows)  # for all rows now: raises if the lengths differ
         length_s = self._length_s or self._interval.seconds
         if self._given_length_s is None and length_s == self._interval.seconds:
             with self._rejections_told():
@@ -149,7 +149,7 @@ class Assembly:
         )
 
     def _told_symbol(self) -> str | None:
-        """Return whose candles these are; raise InvalidInput where content and name disagree."""
+        """Return the symbol from content and name; raise InvalidInput if they disagree."""
         if self._symbol is not None:
             return self._symbol
         told = symbol_of_content(self._symbols, self._name.symbol)
@@ -160,7 +160,7 @@ class Assembly:
         return told or self._name.symbol
 
     def _told_length(self, open_time_s: TimeColumn) -> int:
-        """Return how long the candles are that open at these times, as all that tells it agrees."""
+        """Return the length of the candles that open at these times, on which all evidence must agree."""
         evidence = told_by_close_times(self._lengths_of_rows)
         if self._length_of_content_s:
             evidence.append(Evidence("its content", self._length_of_content_s))
@@ -171,16 +171,16 @@ class Assembly:
         if not evidence:
             refuse_off_grid(len(open_time_s) - on_grid, on_grid, self._interval)
             if not on_grid:
-                return self._interval.seconds  # each of them will be rejected
+                return self._interval.seconds  # all rows will be rejected anyway
         length_s = agreed_length(evidence, on_grid)
         refuse_longer(length_s, self._interval)
         return length_s
 
     def _complete(self, candles: Candles, length_s: int) -> tuple[Candles, int, int]:
-        """Return the candles of the interval, and how many are left out of which reason.
+        """Return the candles of the interval, and the numbers of incomplete ones and of those with a jump.
 
-        Some lack some of the file's candles. In others the price jumps from one of these to the next: such a
-        candle would hide a break, which without it lies between its neighbours.
+        Both are left out. A candle within which the price jumps would hide a break; without it, the break
+        lies between its neighbours.
         """
         if length_s == self._interval.seconds or not len(candles):
             return candles, 0, 0
@@ -204,13 +204,13 @@ class Assembly:
             self._together_at = max(_ROWS_TOGETHER, 2 * len(lines))
 
     def _brought_together(self) -> tuple[Candles, NDArray[np.int64]]:
-        """Bring what is held together: one row for each time, in ascending order, on the grid."""
+        """Merge the held rows: one row for each time, in ascending order, on the grid."""
         candles = (
             Candles.concatenate([candles for candles, _ in self._held]) if self._held else Candles.empty()
         )
         lines = np.concatenate([np.empty(0, np.int64), *(lines for _, lines in self._held)])
         self._held.clear()
-        # Each copy takes as much memory as all candles: most files need none of these.
+        # Each copy takes as much memory as all candles, so it is avoided: most files need none.
         if (np.diff(candles.open_time_s) < 0).any():
             order = np.argsort(candles.open_time_s, kind="stable")
             candles, lines = candles.at(order), lines[order]
@@ -243,7 +243,7 @@ class Assembly:
 
     @contextmanager
     def _rejections_told(self) -> Iterator[None]:
-        """Add to an InvalidInput of the file's length how many rows were rejected: they may have told it."""
+        """Add the number of rejected rows to an InvalidInput about the length: they may be its cause."""
         try:
             yield
         except InvalidInput as error:
@@ -258,14 +258,14 @@ class Assembly:
             ) from None
 
     def _off_grid_rows(self, candles: Candles) -> tuple[NDArray[np.bool_], str]:
-        """Return which candles are not on the grid of their length, and what is said of them."""
+        """Return which candles are not on the grid of their length, and the reason for their rejection."""
         if self._length_s is not None and self._length_s < self._interval.seconds:
             reason = f"the time is not on the grid of candles {said(self._length_s)} long"
             return candles.open_time_s % self._length_s != 0, reason
         return off_grid(candles.open_time_s, self._interval), off_grid_reason(self._interval)
 
     def _reject(self, line: int, reason: str, candles: Candles | None = None, position: int = 0) -> None:
-        """Note a row that is not taken, with its values where they could be read."""
+        """Record a rejected row, with its values if they could be parsed."""
         self._rejected += 1
         if len(self._rejections) < MAX_REJECTIONS:
             values = "" if candles is None else _values(candles, position)

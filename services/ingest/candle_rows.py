@@ -1,4 +1,4 @@
-"""Rows of a file as candles: their values read, their rules not yet applied."""
+"""Rows of a file as candles: values parsed, rules not applied yet."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from services.ingest.report import Rejection
 
 @dataclass(frozen=True, slots=True)
 class CandleRows:
-    """Rows of a file in its order: `lines` and `candles` are n long.
+    """Rows of a file in its order; `lines` and `candles` have length n.
 
-    `reasons` tell, by position, why a row is no candle; its values mean nothing. `misshapen` are rows that
-    are none of the n. `symbol` and `length_s` are what the content tells, None where it does not;
-    `lengths_s` are what the times of closing tell, n long, below 1 where there is none. `still_open` counts
-    the rows that were left out because the file says that their candles had not closed.
+    `reasons` has, by position, why a row is no candle; the values of such a row mean nothing. `misshapen`
+    rows are not among the n. `symbol` and `length_s` come from the content, None if it has none; `lengths_s`
+    come from the closing times, of length n, below 1 if there is none. `still_open` counts rows that were
+    left out because the file says that their candles had not closed.
     """
 
     lines: NDArray[np.int64]
@@ -39,21 +39,21 @@ class CandleRows:
 
 
 class TableFormat(Protocol):
-    """A format of files that hold typed columns: what the modules offer that `detect` lists."""
+    """The interface of modules for files with typed columns, which `detect` lists."""
 
     NAME: str
 
     def sniff(self, magic: bytes) -> bool:
-        """Tell whether a file that begins with these bytes is of this format."""
+        """Return whether a file that begins with these bytes is of this format."""
 
     def read(self, content: IO[bytes], given: GivenNames) -> Iterator[CandleRows]:
-        """Yield the rows, some at once; raises InvalidInput where the file is not what it seems."""
+        """Yield the rows in batches; raises InvalidInput if the file is not of this format after all."""
 
 
 class TextReading:
-    """The values of one file's rows of text, some rows at once.
+    """Parses the rows of a text file, batch by batch.
 
-    What earlier rows tell of the file's way of writing numbers and dates holds for the later ones.
+    The style of numbers and dates that earlier rows show applies to later ones.
     """
 
     def __init__(self) -> None:
@@ -61,9 +61,9 @@ class TextReading:
         self._dates = DateOrder()
 
     def candle_rows(self, rows: TextRows) -> CandleRows:
-        """Return rows of text with their values read; a row's reason is that of its leftmost wrong field.
+        """Parse rows of text; the reason of a row is that of its leftmost invalid field.
 
-        Raises InvalidInput, of the field `file`, where the rows leave open what their values mean.
+        Raises InvalidInput, of the field `file`, if the meaning of the values is ambiguous.
         """
         times, reasons = read_times(rows.columns[0], self._dates, rows.lines)
         columns: list[PriceColumn] = []
@@ -88,7 +88,7 @@ class TextReading:
     def _numbers(
         self, columns: Sequence[TextColumn]
     ) -> tuple[Sequence[TextColumn], Sequence[PriceColumn | None]]:
-        """Return columns as programs write numbers, and their numbers where all of a column is such."""
+        """Return columns with plain numbers, and the numbers of a column if all of it is plain."""
         if self._style == PLAIN:
             numbers = [clean_numbers(column) for column in columns]
             if all(column is not None for column in numbers):

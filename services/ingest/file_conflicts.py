@@ -1,4 +1,4 @@
-"""Files of one import that say different things about the same hours of one crypto."""
+"""Conflicts between files of one import: different values for the same hours of one crypto."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from services.ingest.quality.overwriting import telling_field
 
 @dataclass(frozen=True, slots=True)
 class FileConflict:
-    """How one file contradicts others: in `hours`, first at `first_s` (Unix seconds), where file `other` is.
+    """The conflict of one file with others: in `hours`, first at `first_s` (Unix seconds) with file `other`.
 
-    `field` is the value that differs most there, `value` this file's and `other_value` the other one's.
+    `field` is the value that differs most there, `value` is this file's and `other_value` the other one's.
     """
 
     other: int
@@ -26,11 +26,11 @@ class FileConflict:
 
 
 def file_conflicts(files: Sequence[Candles]) -> dict[int, FileConflict]:
-    """Return the conflict of each file that has other values for an hour than another, by its position."""
+    """Return the conflict of each file that contradicts another one, by the file's position."""
     times, *columns = Candles.concatenate(list(files)).columns()
     if not len(times):
         return {}
-    # Rows of the same hour lie side by side, in the order of their files.
+    # Sorted: rows of the same hour are adjacent, in the order of their files.
     order = np.argsort(times, kind="stable")
     owners = np.repeat(np.arange(len(files)), [len(candles) for candles in files])[order]
     time_s, values = times[order], [column[order] for column in columns]
@@ -40,7 +40,7 @@ def file_conflicts(files: Sequence[Candles]) -> dict[int, FileConflict]:
     is_other = np.zeros(len(order), np.bool_)
     for column in values:
         is_other |= values_differ(column, column[first])
-    # A row contradicts the first one of its hour; or, where it is as that one is, the first one that is not.
+    # A row contradicts the first row of its hour or, if it equals that one, the first row that differs.
     nowhere = len(order)
     first_other = np.minimum.reduceat(np.where(is_other, np.arange(nowhere), nowhere), starts)[hour]
     contradicted = np.where(is_other, first, first_other)

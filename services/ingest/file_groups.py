@@ -1,4 +1,4 @@
-"""Which files of one import are of the same crypto, so that they can be compared before one is written."""
+"""Groups the files of one import by crypto, so that they can be compared before one is written."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,8 +11,8 @@ def grouped(
 ) -> Iterable[list[Path]]:
     """Return the files in groups of one crypto each, in the order of each group's first file.
 
-    With `symbol`, all files are of it. Otherwise their names tell; a file whose name does not is looked into
-    with `symbol_in`, which returns None where the file tells nothing either.
+    With `symbol`, all files are of it. Otherwise their names decide. A file whose name has no symbol is read
+    with `symbol_in`, which returns None if the content has no symbol either.
     """
     if symbol is not None or len(files) == 1:
         return [files]

@@ -1,4 +1,4 @@
-"""What a reader makes of a file."""
+"""The outcome of reading a file: its candles, and the rejected rows."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ from services.domain.candles import Candles
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A row that was not taken: the number of its line, or record in JSON and tables, from 1, and why.
+    """A rejected row: the number of its line (in JSON and tables: its record), from 1, and the reason.
 
-    `values` are the row's time, prices and volume, for people; empty where they could not all be read.
+    `values` are the row's time, prices and volume as text; empty if they could not all be parsed.
     """
 
     line: int
@@ -19,15 +19,15 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class FileReading:
-    """The good candles of one file, in ascending order, and what became of the other rows.
+    """The valid candles of one file, in ascending order, and the outcome of the other rows.
 
-    `row_name` is what the file's rows are called: line or record. `symbol` is the one that was given, or that
-    the file itself or its name tells; None where none does, for the reason `no_symbol`. `rejections` are
-    those of the first rows that were `rejected`. `duplicates` counts rows that repeat another with equal
-    values, `conflicts` those of the rejected ones that contradict the row that was taken. `still_open` counts
-    rows whose candles had not ended, `incomplete` candles that were left out because some of the shorter ones
-    that make them are missing, and `with_jump` those in which the price jumps by a factor of 10 or more from
-    one of the shorter ones to the next; `length_s` is how long the file's candles are, in seconds.
+    `row_name` is the word for the file's rows: line or record. `symbol` is given by the user, by the content
+    or by the file's name; None if by none of them, for the reason `no_symbol`. `rejections` describes the
+    first of the `rejected` rows. `duplicates` counts rows that repeat another one with equal values,
+    `conflicts` those rejected rows that contradict the row that was taken. `still_open` counts rows whose
+    candles had not closed. Left out were `incomplete` candles, of which shorter candles are missing, and
+    those `with_jump`, within which the price jumps by a factor of 10 or more from one shorter candle to the
+    next. `length_s` is the length of the file's candles in seconds.
     """
 
     format: str

@@ -1,1 +1,1 @@
-"""The whole system on one machine: embedded servers, and the supervisor of `backcast up`."""
+"""Backcast on one machine: embedded PostgreSQL and Valkey, and the supervisor of `backcast up`."""

@@ -1,4 +1,4 @@
-"""Finds the line of a log that says why a process ended."""
+"""Finds the line of a log that says why its process ended."""
 
 import json
 import re
@@ -9,18 +9,21 @@ _TAIL_BYTES = 64 * 1024
 _REASON = re.compile(r"\b(FATAL|PANIC|error):")
 
 
-def last_words(log: Path) -> str:
-    """Return the telling line of the log's end: the last error where one is marked, else the last line."""
+def exit_reason(log: Path) -> str:
+    """Return the last line of a log that is marked as an error, or else the last line."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
         return telling_line(file.read().decode(errors="replace"))
 
 
 def telling_line(text: str) -> str:
-    """Return the telling line of `text`; of a structured line, its event only."""
+    """Return the last line of `text` that is marked as an error, or else the last line.
+
+    Of a structured record, it is only the event.
+    """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
-        return "it said nothing"
+        return "its log is empty"
     line = next((line for line in reversed(lines) if _REASON.search(line)), lines[-1])
     try:
         return str(json.loads(line)["event"])

@@ -8,9 +8,9 @@ from services.domain.errors import Refused
 
 
 class FolderLock:
-    """Holds `<folder>/lock` until it is released, or until the kernel does so for a process that was killed.
+    """Holds `<folder>/lock` until it is released, or until the kernel releases it for a killed process.
 
-    The file holds the owner's process id, and is emptied by an orderly end.
+    The file contains the owner's process id; `release` empties it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -24,11 +24,11 @@ class FolderLock:
                 f"the data folder {folder} is in use by another backcast (process {owner})"
             ) from None
         self.after_kill = bool(self._read())
-        """Whether the owner before did not come to an orderly end."""
+        """Whether the previous owner was killed."""
         self._write(str(os.getpid()))
 
     def release(self) -> None:
-        """Let others have the folder."""
+        """Release the folder."""
         self._write("")
         self._file.close()
 

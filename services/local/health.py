@@ -1,4 +1,4 @@
-"""Asks a server whether it is ready."""
+"""Client of a server's health check."""
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -9,8 +9,8 @@ _CALL_LIMIT_S = 2.0
 
 
 async def is_serving(address: str, credentials: grpc.ChannelCredentials | None = None) -> bool:
-    """Return whether the server at `address` says that it is SERVING; see open_channel."""
-    # A channel that could not connect waits a second before it tries again; a new one does not.
+    """Return whether the server at `address` reports SERVING; see open_channel."""
+    # A new channel each time: one that could not connect waits a second before it tries again.
     async with open_channel(address, credentials) as channel:
         try:
             answer = await health_pb2_grpc.HealthStub(channel).Check(

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as the cancellation of a task."""
+"""Turns SIGINT and SIGTERM into the cancellation of a task."""
 
 import asyncio
 import signal
@@ -11,7 +11,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interrupts:
     """While this context lasts, the first SIGINT or SIGTERM cancels the task in it, which ends the context.
 
-    Further ones do nothing: cleaning up is bounded in time, and breaking it off would leave servers behind.
+    Further signals do nothing: cleaning up takes bounded time, and interrupting it would leave servers
+    behind.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Ports of this machine."""
+"""Free ports of this machine."""
 
 import asyncio
 import socket
@@ -9,9 +9,9 @@ HOST = "127.0.0.1"
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on."""
+    """Return ports that no process listens on."""
     with ExitStack() as sockets:
-        # All are held until the last one is found, or the same port might be found twice.
+        # All are held until the last one is found, so that no port is found twice.
         held = [sockets.enter_context(socket.socket()) for _ in range(count)]
         for each in held:
             each.bind((HOST, 0))
@@ -25,10 +25,10 @@ def choose_ports(wanted: Iterable[int]) -> list[int]:
     return [port or next(free) for port in wanted]
 
 
-async def becomes_free(port: int, patience_s: float) -> bool:
-    """Return whether nobody listens on the port, or stops to within `patience_s`."""
+async def becomes_free(port: int, timeout_s: float) -> bool:
+    """Return whether the port is free, or becomes free within `timeout_s`."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + patience_s
+    deadline = loop.time() + timeout_s
     while not _is_free(port):
         if loop.time() >= deadline:
             return False
@@ -38,7 +38,7 @@ async def becomes_free(port: int, patience_s: float) -> bool:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As gRPC does: connections of a former server that are not forgotten yet do not matter.
+        # Like gRPC: lingering connections of a former server do not matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

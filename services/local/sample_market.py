@@ -1,4 +1,4 @@
-"""A made-up market to try things on: 211 cryptos, one year of hourly candles, the same every time."""
+"""A made-up market: 211 cryptos, one year of hourly candles, the same every time."""
 
 from collections.abc import Iterator
 
@@ -15,9 +15,9 @@ _SEED = 211
 def sample_market(hours: int = HOURS, start_s: int = START_S) -> Iterator[tuple[str, Candles]]:
     """Yield symbol and hourly candles of each crypto: SYN001USDT to SYN211USDT.
 
-    Each follows the market's moves by its own beta, and moves of its own with fat tails and a
-    volatility that comes in waves, as cryptos do. Prices are rounded to five significant digits of the
-    first price, as an exchange's tick would.
+    Each follows the market by its own beta, and has moves of its own, with fat tails and clustered
+    volatility, as cryptos do. Prices are rounded to five significant digits of the first price, like an
+    exchange's tick.
     """
     market = np.random.default_rng(_SEED).standard_t(4, hours) * 0.003
     open_time_s = start_s + 3600 * np.arange(hours, dtype=np.int64)
@@ -32,11 +32,11 @@ def _candles(random: np.random.Generator, market: PriceColumn, open_time_s: np.n
     )
     own = random.standard_t(4, hours) * random.uniform(0.002, 0.006) * waves
     change = random.uniform(0.4, 1.6) * market + own + random.normal(0, 0.00003)
-    change += change.var() / 2  # or nearly all would fall: a loss takes more than its gain to make good
+    change += change.var() / 2  # otherwise nearly all would fall: a gain must exceed a loss to make up for it
     first_price = 10 ** random.uniform(-4, 4.5)
     decimals = max(0, 4 - int(np.floor(np.log10(first_price))))
     close = first_price * np.exp(np.cumsum(change))
-    # Each candle opens where the last one closed; its wicks reach beyond both.
+    # Each candle opens at the last close; its wicks reach beyond open and close.
     open_ = np.concatenate(([first_price], close[:-1]))
     reach = np.abs(random.normal(0, 0.003, (2, hours)))
     tick = 10.0**-decimals

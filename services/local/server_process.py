@@ -1,4 +1,4 @@
-"""One process of the stack: an embedded server or one of the services."""
+"""A process of the stack: an embedded server or one of the services."""
 
 import contextlib
 import os
@@ -11,16 +11,17 @@ from pathlib import Path
 import psutil
 
 from services.domain.errors import Unavailable
-from services.local.exit_reason import last_words
+from services.local.exit_reason import exit_reason
 from services.local.watchdog import Watchdog
 
 _POLL_S = 0.02
 
 
 class ServerProcess:
-    """Runs a command from now on until it is stopped, its output in a log file of its own.
+    """A running command, with its output in a log file.
 
-    It leads a session: Ctrl-C in the terminal reaches the supervisor only, and its children go with it.
+    It leads a session of its own, so that Ctrl-C in the terminal reaches only the supervisor, and so that its
+    children can be ended with it.
     """
 
     def __init__(
@@ -54,19 +55,19 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """The process's id, which is its group's too."""
+        """The id of the process and of its process group."""
         return self._process.pid
 
     def check(self) -> None:
-        """Raise Unavailable, with the log's last words, where the process has ended."""
+        """Raise Unavailable, with the reason from the log, if the process has ended."""
         code = self._process.poll()
         if code is not None:
             raise Unavailable(
-                f"{self.name} ended (exit code {code}): {last_words(self.log)} [the whole log: {self.log}]"
+                f"{self.name} ended (exit code {code}): {exit_reason(self.log)} [the whole log: {self.log}]"
             )
 
     def wait_until(self, is_ready: Callable[[], bool], limit_s: float) -> None:
-        """Wait until `is_ready`; raise Unavailable where the process ends before, or takes too long."""
+        """Wait until `is_ready`; raise Unavailable if the process ends before or takes too long."""
         deadline = time.monotonic() + limit_s
         while not is_ready():
             self.check()
@@ -75,7 +76,7 @@ class ServerProcess:
             time.sleep(_POLL_S)
 
     def stop(self, grace_s: float) -> None:
-        """Ask the process to end, end it after `grace_s`, and end what it leaves behind."""
+        """Ask the process to end, kill it after `grace_s`, and kill the rest of its group."""
         if self._stopped:
             return
         self._stopped = True
@@ -83,7 +84,7 @@ class ServerProcess:
             self._process.send_signal(self._stop_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(grace_s)
-        # What is left in the group: the process if it did not listen, or workers that it did not end.
+        # The rest of the group: the process if it ignored the signal, or workers that it left.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
@@ -92,7 +93,7 @@ class ServerProcess:
 def end_leftovers(folder: Path, name: str, stop_signal: signal.Signals, grace_s: float) -> None:
     """End the servers called `name` that a killed supervisor left running in `folder`.
 
-    They are found by their working folder, as a file with a process id is stale as soon as ids start anew.
+    They are found by their working folder, because process ids in files can be reused.
     """
     found = {
         process.pid: process
@@ -118,7 +119,7 @@ def _wait_for_end(processes: Collection[psutil.Process], limit_s: float) -> None
 
 def _is_alive(process: psutil.Process) -> bool:
     try:
-        # A dead one that its new parent takes no notice of, as in many containers, stays in the list forever.
+        # A zombie that its new parent does not reap, as in many containers, stays in the list for ever.
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

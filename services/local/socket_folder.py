@@ -1,4 +1,4 @@
-"""A place for a server's unix socket."""
+"""A folder for a server's Unix socket."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ _MAX_PATH_BYTES = 103
 
 @contextmanager
 def socket_folder(preferred: Path, socket_name: str) -> Iterator[Path]:
-    """Lend `preferred` if a socket can be there, else a private folder with a short path."""
+    """Yield `preferred` if its path is short enough for a socket, otherwise a private folder."""
     # A comma separates folders for PostgreSQL, and hosts for its clients.
     if len(os.fsencode(preferred / socket_name)) <= _MAX_PATH_BYTES and "," not in str(preferred):
         yield preferred

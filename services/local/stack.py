@@ -1,4 +1,4 @@
-"""The whole system on one machine: embedded servers and the three services, as child processes."""
+"""The supervisor: runs embedded servers and the three services as child processes."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from services.settings import load_settings
 
 _START_LIMIT_S = 60.0
 _STOP_GRACE_S = 10.0
-# Services of a killed `backcast up` finish their streams before they let go of their ports.
+# Services of a killed `backcast up` finish their streams before they release their ports.
 _PORT_PATIENCE_S = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.2
 _WATCH_PAUSE_S = 0.1
@@ -32,7 +32,7 @@ _WATCH_PAUSE_S = 0.1
 
 @dataclass(frozen=True)
 class StackSettings:
-    """What to run and where; a port 0 stands for a free one, a URL for a server that need not be embedded."""
+    """Folder, ports and servers: port 0 is any free port; with a URL, that server is not embedded."""
 
     data_dir: Path
     gateway_port: int
@@ -45,15 +45,15 @@ class StackSettings:
 
 def serve_command(service: str) -> Sequence[str]:
     """Return the command that runs a service."""
-    # -P: a folder called `services` where the user happens to be is not ours.
+    # -P: ignore a folder called `services` in the user's working folder.
     return [sys.executable, "-P", "-m", "services.cli.main", "serve", service]
 
 
 class LocalStack:
     """Runs all of Backcast while its context lasts; entering it returns when every service is SERVING.
 
-    Where something does not start, what did start is stopped again and BackcastError is raised. The same goes
-    for a cancellation at any time; see Interrupts for signals.
+    If a process does not start, the others are stopped and BackcastError is raised. A cancellation also stops
+    everything; see Interrupts for signals.
     """
 
     def __init__(
@@ -75,21 +75,21 @@ class LocalStack:
 
     @property
     def gateway_address(self) -> str:
-        """Where clients find the gateway."""
+        """The gateway's host:port."""
         return self._address("gateway")
 
     @property
     def compute_address(self) -> str:
-        """Where clients find the compute service."""
+        """The compute service's host:port."""
         return self._address("compute")
 
     @property
     def data_address(self) -> str:
-        """Where clients find the data service."""
+        """The data service's host:port."""
         return self._address("data")
 
     async def wait(self) -> NoReturn:
-        """Wait for one of the processes to end, and raise Unavailable with its name and last words."""
+        """Wait until one of the processes ends, and raise Unavailable with its name and reason."""
         while True:
             for process in self._processes.values():
                 process.check()
@@ -118,7 +118,7 @@ class LocalStack:
         postgres = EmbeddedPostgres(self._data_dir, self._watchdog)
         valkey = EmbeddedValkey(self._data_dir, self._watchdog)
 
-        # What is called first here stops last, whatever the order in which they start.
+        # Registered in the reverse order of stopping, whatever the order in which the processes start.
         for stop in (lock.release, self._watchdog.dismiss, postgres.stop, valkey.stop):
             self._to_stop.callback(stop)
         for service in ("data", "compute", "gateway"):
@@ -198,8 +198,8 @@ class LocalStack:
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
     def _environment(self) -> dict[str, str]:
-        """Return the environment of a service that is started now: only what it needs is there already."""
-        # One port for the health of one service.
+        """Return the environment of a service that starts now; its dependencies are running already."""
+        # A health port of the environment cannot be shared by three services.
         inherited = {name: value for name, value in os.environ.items() if name != "BACKCAST_HEALTH_PORT"}
         return {
             **inherited,

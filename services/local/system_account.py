@@ -1,4 +1,4 @@
-"""The account of the embedded PostgreSQL, which refuses to run as root."""
+"""The system account for the embedded PostgreSQL, which refuses to run as root."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ os.execv(command[0], command)
 
 @dataclass(frozen=True)
 class Account:
-    """A user of the system and its group."""
+    """A system user and its group."""
 
     user_id: int
     group_id: int
@@ -33,15 +33,15 @@ class Account:
     def command(self, command: Sequence[str]) -> list[str]:
         """Return the command that runs `command` as this account.
 
-        subprocess could change the account itself, but only with a fork(), which crashes in its child now and
-        then where gRPC has threads in this process; without it uses vfork(), which gRPC does not notice.
+        subprocess can change the account too, but then it uses fork(), whose child sometimes crashes because
+        gRPC has threads in this process. Otherwise it uses vfork(), which does not affect gRPC.
         """
         become = [sys.executable, "-I", "-S", "-c", _BECOME, str(self.user_id), str(self.group_id)]
         return [*become, *command]
 
     def own(self, folder: Path) -> None:
-        """Make the folder and all that is in it this account's."""
-        # Accounts made in a container have new ids in the next one, while the data stays.
+        """Make this account the owner of the folder and its contents."""
+        # An account that is created in a new container can have another id, while the data stays.
         if folder.stat().st_uid == self.user_id:
             return
         for path in (folder, *folder.rglob("*")):
@@ -49,7 +49,7 @@ class Account:
 
 
 def server_account() -> Account | None:
-    """Return the account to run PostgreSQL with, made where it is missing; None where we are not root."""
+    """Return the account that runs PostgreSQL, created if necessary; None if we are not root."""
     if os.geteuid() != 0:
         return None
     if not _exists():
@@ -70,7 +70,7 @@ def _exists() -> bool:
 
 
 def let_pass(path: Path) -> None:
-    """Let every account pass through the folders above `path`, without seeing what is in them."""
+    """Let every account traverse the folders above `path`, without listing their contents."""
     for folder in path.parents:
         mode = stat.S_IMODE(folder.stat().st_mode)
         if not mode & stat.S_IXOTH:

@@ -1,4 +1,4 @@
-"""Work that a cancellation must not leave half done."""
+"""Work that a cancellation must not interrupt."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
-    """Do all of `work`; a cancellation of the caller meanwhile is raised afterwards."""
+    """Finish `work`; a cancellation that arrives meanwhile is raised afterwards."""
     task = asyncio.create_task(work)
     cancellation: asyncio.CancelledError | None = None
     while not task.done():
@@ -17,12 +17,12 @@ async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
         except asyncio.CancelledError as error:
             cancellation = error
     if cancellation is not None:
-        # Asked for here, or asyncio would complain that an error of the task was never seen.
+        # Retrieved here, because asyncio logs an exception that is never retrieved.
         await asyncio.gather(task, return_exceptions=True)
         raise cancellation
     return task.result()
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Do `work` in a thread, which nothing can interrupt: a cancellation waits for its end."""
+    """Do `work` in a thread, which cannot be interrupted: a cancellation waits until it ends."""
     return await uninterrupted(asyncio.to_thread(work))

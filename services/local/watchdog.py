@@ -15,15 +15,15 @@ _GRACE_S = 10.0
 
 
 class Watchdog:
-    """A tiny process that outlives its supervisor just long enough to end what the supervisor started.
+    """A tiny process that ends the supervisor's children if the supervisor is killed.
 
-    It reads from a pipe that only the supervisor can write to, so the pipe's end is the supervisor's death.
-    PR_SET_PDEATHSIG is no substitute: it is Linux only, and fires when the *thread* that forked ends.
+    It reads from a pipe that only the supervisor can write to, so the pipe ends when the supervisor dies.
+    PR_SET_PDEATHSIG is no substitute: it exists only on Linux, and fires when the *thread* that forked ends.
     """
 
     def __init__(self, data_dir: Path) -> None:
         self._process = subprocess.Popen(
-            # The folder is there for who reads the list of processes.
+            # The folder is an argument only for people who read the list of processes.
             [sys.executable, "-I", "-S", str(Path(__file__).resolve()), str(data_dir)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -33,14 +33,14 @@ class Watchdog:
         )
 
     def watch(self, pid: int, stop_signal: signal.Signals) -> None:
-        """Have the leader of the process group `pid` ended with `stop_signal` if this process is killed."""
+        """End the leader of the process group `pid` with `stop_signal` if this process is killed."""
         assert self._process.stdin is not None
-        # A watchdog that somebody has killed is no reason to fail: it is needed only if we are killed too.
+        # If the watchdog was killed, this does not fail: it is needed only if we are killed too.
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(f"{pid} {int(stop_signal)}\n".encode())
 
     def dismiss(self) -> None:
-        """End the watchdog without it ending anything."""
+        """End the watchdog; it ends nothing else."""
         assert self._process.stdin is not None
         self._process.kill()
         self._process.stdin.close()

@@ -1,6 +1,6 @@
-"""Who may call a server: what it demands of its clients, and where it may listen.
+"""Access to a server: what it requires of its clients, and on which addresses it may listen.
 
-A server that lets strangers in listens on this machine only.
+A server without authentication listens only on this machine.
 """
 
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ from services.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a server is reached: TLS, None for plaintext, and who looks at each call before its handler."""
+    """How clients reach a server: TLS (None: plaintext), and the interceptors that authenticate calls."""
 
     credentials: grpc.ServerCredentials | None
     guards: Sequence[grpc.aio.ServerInterceptor] = ()
 
 
 def services_only(settings: Settings) -> Access:
-    """Return the access of a service that other services call, and nobody else.
+    """Return the access to a service that only other services call.
 
-    Raises InvalidInput, naming the variable, where the settings would let strangers in, or are wrong.
+    Raises InvalidInput, naming the variable, if the settings are wrong or leave the service unprotected.
     """
     credentials = server_credentials(settings, demand_certificate=True)
     check_binding(
@@ -35,7 +35,7 @@ def services_only(settings: Settings) -> Access:
 
 
 def check_binding(settings: Settings, shut: bool, demand: str) -> None:
-    """Raise InvalidInput where a server that is not `shut` to strangers would listen for them.
+    """Raise InvalidInput if a server that is not `shut` to strangers would listen for them.
 
     `demand` says which settings shut it.
     """

@@ -1,4 +1,4 @@
-"""Watches every call that a server answers, to its end: for metrics, traces and the run in log lines."""
+"""Observes every call of a server until it ends, for metrics, traces and the run id in logs."""
 
 import asyncio
 import inspect
@@ -18,16 +18,16 @@ from services.telemetry.tracing import CallSpan
 if TYPE_CHECKING:
     from services.rpc.handlers import Context, Handler
 
-# Their calls come every few seconds, or last for days, and nobody looks for them in traces.
+# Calls of these services are not traced: they come every few seconds, or last for days.
 _NOT_TRACED = "grpc."
 # A client that gives up at its deadline says so a moment before the server's own timer does.
 _DEADLINE_SLACK_S = 0.25
 
 
 class WatchInterceptor(grpc.aio.ServerInterceptor):
-    """Counts and times calls, traces them, and knows for which run they are.
+    """Counts, times and traces calls, and sets the run id that they are for.
 
-    It has to be the outermost one, to see the status that others end a call with.
+    It must be the outermost interceptor, to see the final status of a call.
     """
 
     async def intercept_service(
@@ -48,7 +48,7 @@ class WatchInterceptor(grpc.aio.ServerInterceptor):
 
 
 class _Call:
-    """A call that is being served."""
+    """A call in progress."""
 
     def __init__(self, details: grpc.HandlerCallDetails) -> None:
         self._arrived_at = time.perf_counter()
@@ -70,8 +70,8 @@ class _Call:
 
 
 def _final_code(context: "Context", error: BaseException | None) -> grpc.StatusCode:
-    """Return the status that a call ends with, whose handler raised `error`."""
-    # None, whatever the stubs say, where the handler came to its end.
+    """Return the status of a call whose handler raised `error`."""
+    # Whatever the type stubs say, the code is None if the handler returned normally.
     told: grpc.StatusCode | None = context.code()
     if told or error is None:
         return told or grpc.StatusCode.OK

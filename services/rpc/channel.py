@@ -8,18 +8,18 @@ import grpc
 
 from services.rpc.liveness import CHANNEL_LIVENESS
 
-# A name can stand for many addresses (in Kubernetes, a headless service for its pods), and each is used in
-# turn: calls go to the next one that is there. https://grpc.io/docs/guides/service-config has all of what
-# can be said here; retries are no part of it, as gRPC repeats no stream that has begun to answer.
+# A name can have several addresses (in Kubernetes, a headless service has those of its pods). Calls use each
+# of the available ones in turn. https://grpc.io/docs/guides/service-config documents these options. Retries
+# are not configured, because gRPC does not retry a stream that has begun to answer.
 _SERVICE_CONFIG: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
 
-# Services talk over plain networks, and a proxy that is meant for the web is never on the way.
-# An equity curve of decades of hours is longer than the 4 MiB that gRPC takes by itself.
+# Services connect directly; an HTTP proxy of the environment is not meant for them.
+# An equity curve of decades of hours exceeds gRPC's default limit of 4 MiB.
 _OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
-    # By itself, gRPC asks for a name's addresses every 30 s at most: too late where all of them are new.
+    # By default, gRPC resolves a name at most every 30 s: too late if all addresses have changed.
     ("grpc.dns_min_time_between_resolutions_ms", 2_000),
     *CHANNEL_LIVENESS,
 )
@@ -49,7 +49,7 @@ def open_blocking_channel(address: str, credentials: grpc.ChannelCredentials | N
 
 
 def _target(address: str) -> str:
-    """Return gRPC's name for an address: one that is a list has to say of which family it is."""
+    """Return gRPC's target for an address; a list of addresses needs the name of its family."""
     if "," not in address or address.startswith(("ipv4:", "ipv6:")):
         return address
     return f"ipv6:{address}" if address.startswith("[") else f"ipv4:{address}"

@@ -1,4 +1,4 @@
-"""Handlers of calls, and new ones of the same kind in their place: what interceptors are made of."""
+"""Wrapping of RPC method handlers, for interceptors."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 if TYPE_CHECKING:
-    # Generic in their stubs only.
+    # Generic only in their type stubs.
     Handler = grpc.RpcMethodHandler[Any, Any]
     Context = grpc.aio.ServicerContext[Any, Any]
 
-# What a handler does with a request, or an iterator of them, and the call's context.
+# The function of a handler: takes a request, or an iterator of requests, and the call's context.
 Behaviour = Callable[..., Any]
 
 
 def behaviour_of(handler: "Handler") -> Behaviour:
-    """Return what a handler does."""
+    """Return the function of a handler."""
     behaviour: Behaviour = getattr(handler, _kind(handler))
     return behaviour
 
@@ -23,7 +23,7 @@ def behaviour_of(handler: "Handler") -> Behaviour:
 def replaced(
     handler: "Handler", behaviour: Behaviour, request_deserializer: Callable[[bytes], Any] | None
 ) -> "Handler":
-    """Return a handler of the same kind that does something else; with no deserializer it gets the bytes."""
+    """Return a handler of the same kind with another function; without a deserializer it gets bytes."""
     make_handler = getattr(grpc, f"{_kind(handler)}_rpc_method_handler")
     made: Handler = make_handler(behaviour, request_deserializer, handler.response_serializer)
     return made
@@ -32,10 +32,10 @@ def replaced(
 def wrapped(
     handler: "Handler", unary: Callable[[Behaviour], Behaviour], stream: Callable[[Behaviour], Behaviour]
 ) -> "Handler":
-    """Return a handler of the same kind that does what `unary` or `stream` makes of what it does.
+    """Return a handler of the same kind whose function is wrapped by `unary` or `stream`.
 
-    `stream` is for those that answer with a stream. Beware of Watch of gRPC's own Health: it is a coroutine
-    there that writes to the context, no iterator.
+    `stream` wraps methods that answer with a stream. Note that Watch of gRPC's own Health service is a
+    coroutine that writes to the context, not an iterator.
     """
     wrap = stream if handler.response_streaming else unary
     return replaced(handler, wrap(behaviour_of(handler)), handler.request_deserializer)

@@ -1,7 +1,7 @@
-"""How a peer is noticed that is gone without a word, and how soon it is tried again: gRPC's options for that.
+"""gRPC's keepalive and reconnect options: how soon a silent peer is detected and called again.
 
-A process that is killed closes its connections, and every call on them ends at once. One that stands still,
-and a machine that vanished, close nothing: without pings, calls to them would wait for hours.
+The connections of a killed process close, and every call on them ends at once. A process that hangs, and a
+machine that vanishes, close nothing: without pings, calls to them would wait for hours.
 """
 
 _Option = tuple[str, int]

@@ -1,4 +1,4 @@
-"""A stream that goes on with what is missing where its service breaks off in the middle."""
+"""A resumable stream: if its service breaks off, a new call asks for the missing part."""
 
 import asyncio
 import time
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 
-# Where another one of the service is there, the first attempt reaches it; where there is none, this is enough
-# for one that is being restarted.
+# If another instance of the service is available, the first retry reaches it; otherwise this is long enough
+# for a restart.
 _PATIENCE_S = 4.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
 
@@ -27,18 +27,18 @@ async def resumed_stream(
     call_for_missing: "Callable[[], _Call]",
     stall_limit_s: float | None = None,
 ) -> AsyncGenerator[Any]:
-    """Yield the responses of calls for what is missing, until nothing is, or a call ends by itself.
+    """Yield the responses of calls for the `missing` items, until none is missing or a call ends normally.
 
-    Whoever reads takes out of `missing` what a response brings. A call that breaks off, or ends UNAVAILABLE,
-    is followed by another one; where some seconds of that bring no response, Unavailable is raised. Other
-    errors are raised at once. Closing the iterator cancels the call.
+    The consumer removes from `missing` what a response contains. A call that breaks off, or ends with
+    UNAVAILABLE, is followed by another one; if that brings no response for some seconds, Unavailable is
+    raised. Other errors are raised at once. Closing the iterator cancels the call.
     """
     failing_since, pause_s = None, _FIRST_PAUSE_S
     while missing:
         call = call_for_missing()
         try:
             while True:
-                # Of each response and not of the call: a slow reader may take its time.
+                # The time limit is for each response, not for the call, because the reader may be slow.
                 async with asyncio.timeout(stall_limit_s):
                     response = await call.read()
                 if response is grpc.aio.EOF:

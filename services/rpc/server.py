@@ -1,4 +1,4 @@
-"""A gRPC server's life: health, reflection, signals, and an orderly end."""
+"""Runs a gRPC server: health, reflection, signals, graceful shutdown."""
 
 import asyncio
 import gc
@@ -26,7 +26,7 @@ from services.settings import Settings
 
 _log = structlog.get_logger()
 
-# What calls that did not finish within the grace time get to say why.
+# Seconds for sending the error to calls that did not finish within the grace time.
 _LAST_WORDS_S = 1.0
 
 CHANNELZ_NAME = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
@@ -37,7 +37,7 @@ _MOST_PROBES = 100
 
 @dataclass(frozen=True, slots=True)
 class ServedService:
-    """A gRPC service: its full name, and what adds its handler to a server."""
+    """A gRPC service: its full name, and the function that adds its handler to a server."""
 
     name: str
     add_to: Callable[[grpc.aio.Server], Any]
@@ -48,7 +48,7 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
 
     Those that take longer than the grace time end with Unavailable. New ones find nobody: clients are told to
     go elsewhere; one that was on its way just then is CANCELLED, by gRPC, which asks nobody.
-    Raises Unavailable where a port is taken.
+    Raises Unavailable if a port is taken.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -89,7 +89,7 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
 
 @asynccontextmanager
 async def _health_served(settings: Settings, servicer: HealthServicer) -> AsyncIterator[None]:
-    """Serve health alone on a port of its own, where that is set: in plaintext, for probes without TLS."""
+    """Serve health checks on a separate plaintext port, if it is set, for probes without TLS."""
     if settings.health_port is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""Errors on the wire: the domain's errors become statuses on the server, and sentences on the client."""
+"""Conversion between domain errors and gRPC statuses, on server and client."""
 
 import asyncio
 import inspect
@@ -42,7 +42,7 @@ _log = structlog.get_logger()
 ERROR_DOMAIN = "backcast"
 _REASONS: dict[str, ErrorReason] = {reason.value: reason for reason in ErrorReason}
 
-# Of a class and one that it derives from, the first in this order is meant.
+# Subclasses come before their base classes: the first match counts.
 _CODES: dict[type[BackcastError], int] = {
     TooLarge: code_pb2.RESOURCE_EXHAUSTED,
     InvalidInput: code_pb2.INVALID_ARGUMENT,
@@ -67,7 +67,7 @@ _CODES_OF_BREAKS = (
 
 
 def status_of(error: BackcastError) -> status_pb2.Status:
-    """Return the status that says `error`.
+    """Return the gRPC status of `error`.
 
     It carries a google.rpc.ErrorInfo; that of InvalidInput a google.rpc.BadRequest too, that of Exhausted a
     google.rpc.RetryInfo.
@@ -95,9 +95,9 @@ def status_of(error: BackcastError) -> status_pb2.Status:
 
 
 def error_of(error: grpc.aio.AioRpcError | grpc.RpcError, service: str) -> BackcastError:
-    """Return the domain's error for a failed call to `service`: its own, or Unavailable.
+    """Return the domain error of a failed call to `service`; for gRPC's own errors, Unavailable.
 
-    A service that answers that something is unavailable says what, as the database; its sentence, its reason
+    If the service reports that something else is unavailable, such as the database, its message, its reason
     and its metadata are kept.
     """
     if is_cut_off(error) or error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -147,7 +147,7 @@ def _error_info(error: grpc.RpcError) -> tuple[ErrorReason | None, dict[str, str
 
 
 def violations_of(error: grpc.RpcError) -> tuple[Violation, ...]:
-    """Return the bad fields that a failed call names."""
+    """Return the invalid fields that a failed call names."""
     status = rpc_status.from_call(error)
     bad_request = error_details_pb2.BadRequest()
     for detail in status.details if status else ():
@@ -157,7 +157,7 @@ def violations_of(error: grpc.RpcError) -> tuple[Violation, ...]:
 
 
 class StatusInterceptor(grpc.aio.ServerInterceptor):
-    """Ends a call whose handler raised with a status: the domain's own, or INTERNAL without a traceback.
+    """Ends a call whose handler raised, with the status of the domain error, or INTERNAL without a traceback.
 
     It wraps the iteration of streams too, where most of the work happens.
     """
@@ -206,8 +206,8 @@ def _guard_unary(method: Behaviour, parse: _Parse) -> Behaviour:
 def _guard_stream(method: Behaviour, parse: _Parse) -> Behaviour:
     async def guarded(raw: Any, context: "Context") -> AsyncIterator[Any]:
         try:
-            # Closed explicitly: a stream that ends while its message is on the way out must not go on
-            # until the garbage collector finds it.
+            # Closed explicitly: the generator of a stream that ends early must not stay open until it is
+            # garbage collected.
             messages = method(parse(raw), context)
             if inspect.isawaitable(messages):
                 # As gRPC's own Health.Watch: it writes to the context, and yields nothing.
@@ -226,10 +226,10 @@ async def _end(context: "Context", error: Exception) -> None:
     if isinstance(error, grpc.aio.AbortError):
         raise error
     if isinstance(error, NotImplementedError) and context.code() is grpc.StatusCode.UNIMPLEMENTED:
-        # So it is with generated servicers, for methods that nobody has written.
+        # Generated servicers do this for methods that are not written.
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, context.details())
     if isinstance(error, Unavailable):
-        # No fault of the caller's: whoever runs the service should see it too.
+        # Not the caller's fault, so the operator should see it too.
         _log.warning("call not served", reason=str(error), cause=str(error.__cause__ or ""))
     elif isinstance(error, Exhausted | TooLarge):
         _log.info("refused", reason=str(error))

@@ -1,4 +1,4 @@
-"""The calls that are under way when their service stops."""
+"""Ends the calls in progress when their service stops."""
 
 import asyncio
 import inspect
@@ -18,10 +18,10 @@ _END = object()
 
 
 class StoppingInterceptor(grpc.aio.ServerInterceptor):
-    """Can end the calls under way with a sentence: gRPC would close their connections without a word.
+    """Ends calls in progress with a message; gRPC would close their connections without one.
 
-    Handlers see a cancellation, and their callers Unavailable, of which StatusInterceptor, which has to come
-    before this one, makes a status. A call whose reader does not read gets no word.
+    Handlers are cancelled, and this interceptor raises Unavailable, which StatusInterceptor (it must come
+    before this one) converts to a status. A call whose client does not read gets no message.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class StoppingInterceptor(grpc.aio.ServerInterceptor):
         self._at_work: set[asyncio.Task[Any]] = set()
 
     def end_calls(self) -> None:
-        """End all calls, now and from now on."""
+        """End all calls, present and future."""
         self._stopping.set()
         for task in self._at_work:
             task.cancel()
@@ -72,7 +72,7 @@ class StoppingInterceptor(grpc.aio.ServerInterceptor):
 
     @contextmanager
     def _work(self) -> Iterator[None]:
-        """Have what is awaited within end with Unavailable when the service stops."""
+        """End the awaits of the body with Unavailable when the service stops."""
         if self._stopping.is_set():
             raise _stopping()
         task = asyncio.current_task()

@@ -1,6 +1,6 @@
-"""TLS from the files that the settings name: what servers show and demand, and what channels show and trust.
+"""TLS credentials of servers and channels, from the files that the settings name.
 
-A process has one certificate: as a server it shows it to its clients, and as a client to the next service.
+A process has one certificate: as a server it shows it to clients, and as a client to other services.
 """
 
 import ssl
@@ -16,10 +16,10 @@ _CERT, _KEY, _CA = "BACKCAST_TLS_CERT_FILE", "BACKCAST_TLS_KEY_FILE", "BACKCAST_
 
 
 def server_credentials(settings: Settings, demand_certificate: bool) -> grpc.ServerCredentials | None:
-    """Return what a server shows, None where the settings name no files.
+    """Return a server's credentials; None if the settings name no files.
 
-    With `demand_certificate`, clients have to show a certificate that the settings' CA has signed. Raises
-    InvalidInput, naming the variable, for what is half set, cannot be read or does not fit.
+    With `demand_certificate`, clients must show a certificate that the settings' CA signed. Raises
+    InvalidInput, naming the variable, if settings are incomplete, unreadable or do not fit together.
     """
     if not (settings.tls_cert_file or settings.tls_key_file or settings.tls_ca_file):
         return None
@@ -39,21 +39,21 @@ def server_credentials(settings: Settings, demand_certificate: bool) -> grpc.Ser
 
 
 def channel_credentials(settings: Settings) -> grpc.ChannelCredentials | None:
-    """Return what a channel trusts and shows, None where the settings ask for no TLS.
+    """Return a channel's credentials; None if the settings ask for no TLS.
 
-    Raises InvalidInput, naming the variable, for what is half set, cannot be read or does not fit.
+    Raises InvalidInput, naming the variable, if settings are incomplete, unreadable or do not fit together.
     """
     pair = _certificate(settings)
     ca = _authority(settings)
     if ca is None and not settings.tls:
         return None
     key, certificate = pair or (None, None)
-    # Without a CA of its own, gRPC trusts the public ones.
+    # Without a CA, gRPC trusts the public ones.
     return grpc.ssl_channel_credentials(ca, key, certificate)
 
 
 def _certificate(settings: Settings) -> tuple[bytes, bytes] | None:
-    """Return key and certificate chain in PEM, None where neither is set."""
+    """Return key and certificate chain in PEM, None if neither is set."""
     cert_file, key_file = settings.tls_cert_file, settings.tls_key_file
     if cert_file is None and key_file is None:
         return None
@@ -63,7 +63,7 @@ def _certificate(settings: Settings) -> tuple[bytes, bytes] | None:
         raise InvalidInput.of(_KEY, f"must be set too where {_CERT} is")
     certificate, key = _certificates(_CERT, cert_file), _read(_KEY, key_file)
     try:
-        # gRPC would take any pair, and fail with the first client.
+        # Checked here, because gRPC accepts any pair and fails with the first client.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert_file, key_file, password=_no_password)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
@@ -95,7 +95,7 @@ def _read(variable: str, file: Path) -> bytes:
 
 
 class _HasPasswordError(Exception):
-    """Nobody is there to type a password."""
+    """The key has a password, which nobody can type in."""
 
 
 def _no_password() -> NoReturn:

@@ -1,4 +1,4 @@
-"""Measures whether something blocks the event loop."""
+"""Measures the lag of the event loop: whether something blocks it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ _EVERY_S = 0.02
 
 @asynccontextmanager
 async def event_loop_lag() -> AsyncIterator[None]:
-    """Record how late the event loop is while the context lasts."""
+    """Record the lag of the event loop while the context lasts."""
     measuring = asyncio.create_task(_measure())
     try:
         yield

@@ -13,12 +13,12 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from services.domain.errors import BackcastError
 from services.telemetry.run_id import current_run_id
 
-# What is looked for first, in the lines of all services at the same place.
+# Fields that every record begins with, in this order.
 _FIRST = ("timestamp", "level", "service", "run_id", "event")
 
 
 def configure_logs(service: str) -> None:
-    """Log to standard error, every line marked with the service's name and the run that it is about."""
+    """Log to standard error; every record has the service's name and the id of its run."""
     readable = sys.stderr.isatty()
     processors: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -26,7 +26,7 @@ def configure_logs(service: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _marked(service),
     ]
-    # Tracebacks are text: with the values of variables, as both could show them, they would tell secrets.
+    # Tracebacks are plain text without the values of variables, which could be secrets.
     plain = structlog.dev.ConsoleRenderer(sort_keys=False, exception_formatter=structlog.dev.plain_traceback)
     as_text: list[Processor] = (
         [plain] if readable else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
@@ -42,7 +42,7 @@ def configure_logs(service: str) -> None:
 
 
 def _configure_libraries(processors: list[Processor], rendering: list[Processor]) -> None:
-    """Have what libraries say by the standard library's logging come out in the same form."""
+    """Format the logs of libraries, which use the standard library's logging, in the same way."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -57,7 +57,7 @@ def _configure_libraries(processors: list[Processor], rendering: list[Processor]
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Leave out what gRPC says of a message that found its reader gone: the call's own end tells that."""
+    """Drop gRPC's records about messages whose reader has gone: the end of the call is logged anyway."""
     return not record.getMessage().startswith("ExecuteBatchError")
 
 
@@ -72,7 +72,7 @@ def _marked(service: str) -> Processor:
 
 
 def _with_logger(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Say which library it is."""
+    """Add the name of the library's logger."""
     event["logger"] = event["_record"].name
     return event
 
@@ -91,12 +91,12 @@ def _log_thread_error(error: Any) -> None:
 
 @contextmanager
 def failures_logged() -> Iterator[None]:
-    """End the process with a line of the log where what is done in the context fails."""
+    """If the body fails, log the error and exit with status 1."""
     try:
         yield
     except BackcastError as error:
         structlog.get_logger().error(str(error))
         sys.exit(1)
     except Exception:
-        structlog.get_logger().exception("this should not happen")
+        structlog.get_logger().exception("the service failed")
         sys.exit(1)

@@ -1,11 +1,11 @@
-"""Prometheus metrics that every service has. What they count is counted also where nobody asks for it."""
+"""Prometheus metrics of every service. They are counted even if no metrics are served."""
 
 from prometheus_client import Gauge, Histogram, disable_created_metrics
 
-# A second series for each counter, which nothing here uses.
+# Switches off the additional series "_created" of each counter.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-# From a cached result to a sweep of minutes.
+# Buckets in seconds, from a cached result to a long sweep.
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 RPC_DURATION = Histogram(
@@ -14,13 +14,13 @@ RPC_DURATION = Histogram(
     ["method", "code"],
     buckets=SECONDS,
 )
-RPCS_IN_PROGRESS = Gauge("backcast_rpcs_in_progress", "Calls that are being served.", ["method"])
+RPCS_IN_PROGRESS = Gauge("backcast_rpcs_in_progress", "Calls in progress.", ["method"])
 
 EVENT_LOOP_LAG = Histogram(
     "backcast_event_loop_lag_seconds",
-    "How much later than it should a timer of the event loop fired; measured every 20 ms.",
+    "How late a timer of the event loop fired; measured every 20 ms.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0),
 )
 
 UNKNOWN_METHOD = "unknown"
-"""The method of calls to methods that there are not: strangers choose their names."""
+"""The label for calls to unknown methods, because callers choose their names."""

@@ -1,4 +1,4 @@
-"""Serves the process's metrics to Prometheus, on a port of their own."""
+"""Serves the process's metrics to Prometheus, on a separate port."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,12 +14,12 @@ _log = structlog.get_logger()
 
 @asynccontextmanager
 async def metrics_served(host: str, port: int, variable: str) -> AsyncIterator[None]:
-    """Answer GET /metrics at `host` and `port` (0: a free one, which is logged) while the context lasts.
+    """Answer GET /metrics at `host` and `port` (0: any free port, which is logged) while the context lasts.
 
     Raises Unavailable, naming the `variable` that sets it, where the port is taken.
     """
     try:
-        # In a thread: it answers also while something blocks the event loop.
+        # In a thread, so that it answers even while something blocks the event loop.
         server, thread = start_http_server(port, host)
     except OSError as error:
         raise Unavailable(f"cannot serve metrics on {host}:{port}, set by {variable}: {error}") from None

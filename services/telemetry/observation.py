@@ -1,4 +1,4 @@
-"""What is to be seen of a running service from outside: metrics and traces, where they are asked for."""
+"""Observation of a running service: metrics and traces, if the settings ask for them."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,9 +11,9 @@ from services.telemetry.tracing import traces
 
 @asynccontextmanager
 async def observed(service: str, settings: Settings) -> AsyncIterator[None]:
-    """Show the service called `service` while the context lasts.
+    """Serve the metrics and send the traces of the service called `service` while the context lasts.
 
-    Raises Unavailable where the port for its metrics is taken, InvalidInput where a variable OTEL_… is wrong.
+    Raises Unavailable if the port for its metrics is taken, InvalidInput if an OTEL_… variable is invalid.
     """
     port: int | None = getattr(settings, f"{service}_metrics_port")
     async with AsyncExitStack() as stack:

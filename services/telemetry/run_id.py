@@ -1,15 +1,15 @@
-"""The id of the run that something is done for: in log lines and spans, and on its way between services."""
+"""The id of the current run, in logs, spans and the metadata of calls between services."""
 
 import re
 from contextvars import ContextVar
 
 RUN_ID_KEY = "backcast-run-id"
-"""Key of the run's id in the metadata of calls."""
+"""Key of the run id in the metadata of calls."""
 
 _RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 current_run_id: ContextVar[str] = ContextVar("current_run_id", default="")
-"""The run that is being served; "" where it is none."""
+"""The id of the run that is being served; "" if there is none."""
 
 
 def is_run_id(text: str) -> bool:

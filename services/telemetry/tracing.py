@@ -1,4 +1,4 @@
-"""OpenTelemetry traces, switched on by its standard variables; without them nothing of it is imported."""
+"""OpenTelemetry traces, switched on by its standard variables; otherwise OpenTelemetry is not imported."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ RUN_ID_ATTRIBUTE = "backcast.run_id"
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-# By OpenTelemetry's conventions these are a server's errors; others are the caller's.
+# OpenTelemetry's conventions count these as errors of the server, others as errors of the caller.
 _SERVER_ERRORS = {
     "UNKNOWN",
     "DEADLINE_EXCEEDED",
@@ -37,9 +37,9 @@ _tracer: "Tracer | None" = None
 
 @asynccontextmanager
 async def traces(service: str) -> AsyncIterator[None]:
-    """Send this process's spans to where OTEL_… says while the context lasts, if it says so.
+    """Send this process's spans while the context lasts, if the OTEL_… variables say so.
 
-    Raises InvalidInput where a variable asks for what there is not.
+    Raises InvalidInput if a variable has an unsupported value.
     """
     global _tracer  # noqa: PLW0603  # a process has one, as it has one log
     exporter = _wanted_exporter()
@@ -52,7 +52,7 @@ async def traces(service: str) -> AsyncIterator[None]:
 
     named = OTELResourceDetector().detect().attributes
     resource = Resource.create({} if SERVICE_NAME in named else {SERVICE_NAME: f"backcast-{service}"})
-    # Of a collector that is away, it would tell each attempt.
+    # Otherwise every attempt to reach an absent collector is logged.
     logging.getLogger("opentelemetry.exporter").setLevel(logging.ERROR)
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(_span_processor(exporter))
@@ -61,7 +61,7 @@ async def traces(service: str) -> AsyncIterator[None]:
         yield
     finally:
         _tracer = None
-        # It sends what is left. A collector that does not answer would hold the service's end up for long.
+        # Sends the remaining spans. With a long timeout, an absent collector would delay the service's end.
         sending = threading.Thread(target=provider.shutdown, daemon=True)
         sending.start()
         await asyncio.to_thread(sending.join, _LAST_SPANS_LIMIT_S)
@@ -69,7 +69,7 @@ async def traces(service: str) -> AsyncIterator[None]:
 
 @contextmanager
 def span(name: str, **attributes: str | int | float) -> Iterator[None]:
-    """Trace what is done in the context as a part of what is being served."""
+    """Trace the body as a part of the current call."""
     if _tracer is None:
         yield
         return
@@ -78,7 +78,7 @@ def span(name: str, **attributes: str | int | float) -> Iterator[None]:
 
 
 def past_span(name: str, seconds: float, **attributes: str | int | float) -> None:
-    """Trace what another process did for what is being served; it took `seconds`, and ended now."""
+    """Trace the work of another process for the current call, which took `seconds` and ended now."""
     if _tracer is not None:
         end_ns = time.time_ns()
         done = _tracer.start_span(
@@ -88,7 +88,7 @@ def past_span(name: str, seconds: float, **attributes: str | int | float) -> Non
 
 
 def trace_metadata() -> Iterable[tuple[str, str]]:
-    """Return the metadata that makes a call's trace a part of this one."""
+    """Return the metadata that makes another service continue this trace."""
     if _tracer is None:
         return ()
     from opentelemetry import propagate  # noqa: PLC0415
@@ -99,7 +99,7 @@ def trace_metadata() -> Iterable[tuple[str, str]]:
 
 
 class CallSpan:
-    """The span of a call that this process serves, a part of the trace that its metadata names."""
+    """The span of a call that this process serves; it continues the trace of the call's metadata."""
 
     def __init__(self, method: str, metadata: Mapping[str, Any]) -> None:
         self._span: Span | None = None
@@ -115,11 +115,11 @@ class CallSpan:
             kind=SpanKind.SERVER,
             attributes={"rpc.system": "grpc", "rpc.service": service, "rpc.method": name},
         )
-        # Never detached: the task that serves a call ends with it.
+        # Never detached, because the task that serves a call ends with it.
         context.attach(set_span_in_context(self._span))
 
     def end(self, code: str, code_number: int) -> None:
-        """End it with the name and the number of the call's status."""
+        """End the span with the name and number of the call's status."""
         if self._span is None:
             return
         from opentelemetry.trace import StatusCode  # noqa: PLC0415
@@ -138,7 +138,7 @@ def _run_attribute() -> dict[str, str]:
 
 
 def _wanted_exporter() -> str | None:
-    """Return which exporter the environment asks for, None for none."""
+    """Return the exporter that the environment asks for; None if it asks for none."""
     exporter = os.environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or exporter == "none":
         return None

@@ -1,1 +1,1 @@
-"""Candles from and to other places: another table, and dumps."""
+"""Transfer of candles: migration from another database, dump and restore."""

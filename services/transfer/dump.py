@@ -1,4 +1,4 @@
-"""Dumps all candles to a folder, as they are at one moment."""
+"""Dumps a snapshot of all candles to a folder."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from services.data.store.database import Connection
 
-# While the candles of some are packed and written, those of the next are read.
+# Cryptos in progress at once: the next ones are read while files are compressed and written.
 _AT_ONCE = 3
 
 
 async def dump(database: Database, folder: Path) -> AsyncGenerator[tuple[DumpedCrypto, int]]:
-    """Write everything to a new folder; yield each crypto, and how many hourly candles there are in all.
+    """Write everything to a new folder; yield each crypto with the number of all hourly candles.
 
-    The manifest comes last. Raises InvalidInput where the folder is not empty or cannot be written.
+    The manifest is written last. Raises InvalidInput if the folder is not empty or cannot be written.
     """
     _make(folder)
     dumped = []
@@ -58,7 +58,7 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         is_new = not any(folder.iterdir())
         for interval in CANDLE_TABLES if is_new else ():
-            # Fails where another dump to this folder began at the same moment.
+            # Fails if another dump to this folder began at the same moment.
             (folder / interval.value).mkdir()
     except OSError as error:
         raise InvalidInput.of("FOLDER", f"{folder} cannot be made: {error.strerror}") from None
@@ -69,7 +69,7 @@ def _make(folder: Path) -> None:
 async def _works(
     connection: "Connection", rows: "list[asyncpg.Record]", folder: Path
 ) -> AsyncIterator[Coroutine[Any, Any, DumpedCrypto]]:
-    """Read crypto by crypto; what is still to be done is to write its files."""
+    """Read crypto by crypto; yield for each the coroutine that writes its files."""
     for row in rows:
         crypto = dict(row)
         crypto_id = crypto.pop("crypto_id")

@@ -1,6 +1,6 @@
-"""The files of a dump: a crypto's candles of one interval each, in Parquet.
+"""The files of a dump: Parquet, one for each crypto and interval.
 
-Prices and volumes are ticks, as in the database: nothing is rounded, and integers are small when packed.
+Prices and volumes are ticks, as in the database: nothing is rounded, and integers compress well.
 """
 
 from hashlib import sha256
@@ -30,7 +30,7 @@ def column_names(interval: Interval) -> tuple[str, ...]:
 
 
 def write_file(folder: Path, symbol: str, interval: Interval, columns: Columns) -> DumpedFile:
-    """Write columns of int64, shape (n,), `ts` in Unix seconds; raise InvalidInput where it cannot be."""
+    """Write columns of int64, shape (n,), `ts` in Unix seconds; raise InvalidInput if that fails."""
     table = pa.table(
         {
             name: pa.array(column * _MILLISECONDS if name == "ts" else column).cast(
@@ -53,22 +53,22 @@ def write_file(folder: Path, symbol: str, interval: Interval, columns: Columns) 
 
 
 def read_file(folder: Path, crypto: DumpedCrypto, interval: Interval) -> Columns:
-    """Read the columns of a file that `check_file` has passed; they are empty where there is none."""
+    """Read the columns of a file that passed `check_file`; they are empty if the dump has no such file."""
     names = column_names(interval)
     if interval.value not in crypto.files:
         return {name: np.empty(0, np.int64) for name in names}
     path = _path(folder, crypto.symbol, interval)
     try:
-        # From memory: what was mapped or opened by another thread of pyarrow's would be no faster.
+        # From memory: memory-mapping or pyarrow's threads would be no faster.
         table = pq.read_table(pa.BufferReader(path.read_bytes()), columns=list(names), use_threads=False)
         columns = {name: table[name].cast(pa.int64()).to_numpy() for name in names}
     except (OSError, KeyError, pa.ArrowException):
-        raise InvalidInput.of("FOLDER", f"{path} is no file of a dump") from None
+        raise InvalidInput.of("FOLDER", f"{path} is not a file of a dump") from None
     return {**columns, "ts": columns["ts"] // _MILLISECONDS}
 
 
 def check_file(folder: Path, crypto: DumpedCrypto, interval: Interval) -> None:
-    """Raise InvalidInput where a file is missing, or is not the one that was dumped."""
+    """Raise InvalidInput if a file is missing, or is not the one that was dumped."""
     path = _path(folder, crypto.symbol, interval)
     try:
         with path.open("rb") as file:
@@ -84,5 +84,5 @@ def check_file(folder: Path, crypto: DumpedCrypto, interval: Interval) -> None:
 
 
 def _path(folder: Path, symbol: str, interval: Interval) -> Path:
-    # Quoted: no symbol leads out of the folder.
+    # Quoted, so that no symbol leads out of the folder.
     return folder / interval.value / f"{quote(symbol, safe='')}.parquet"

@@ -1,4 +1,4 @@
-"""What a dump holds. It is written last: a folder without it is no whole dump."""
+"""The manifest of a dump. It is written last: a folder without it is an incomplete dump."""
 
 import json
 from pathlib import Path
@@ -23,18 +23,18 @@ def _checked_symbol(symbol: str) -> str:
     except InvalidInput:
         is_one = False
     if not is_one:
-        raise ValueError("it is no symbol")
+        raise ValueError("it is not a symbol")
     return symbol
 
 
-# What is in a manifest comes from outside, and goes into the database.
+# Strict, because a manifest comes from outside and its values go into the database.
 _Symbol = Annotated[str, AfterValidator(_checked_symbol)]
 _Time = Annotated[int, Field(ge=EARLIEST_S, le=LATEST_S)]
 _Scale = Annotated[int, Field(ge=0, le=MAX_SCALE)]
 
 
 class DumpedFile(BaseModel):
-    """A crypto's candles of one interval: how many, and the SHA-256 of the file."""
+    """The file of a crypto's candles of one interval: their number, and the file's SHA-256."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,7 +57,7 @@ class DumpedBreak(BaseModel):
 class DumpedCrypto(BaseModel):
     """A row of `cryptos`, times in Unix seconds, the files of its candles by interval, and its breaks.
 
-    `breaks` is None in a dump of a version that had none: they are found anew.
+    `breaks` is None in a dump of a version without breaks; the restore detects them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -79,7 +79,7 @@ class DumpedCrypto(BaseModel):
 
 
 class Manifest(BaseModel):
-    """All cryptos of a dump, as they were at one moment."""
+    """The contents of a dump: all cryptos, as they were at one moment."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -94,14 +94,14 @@ class Manifest(BaseModel):
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest, whole or not at all."""
+    """Write the manifest, completely or not at all."""
     unfinished = folder / f"{MANIFEST}.unfinished"
     unfinished.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
     unfinished.replace(folder / MANIFEST)
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read the manifest; raise InvalidInput where there is none, or none that this version can read."""
+    """Read the manifest; raise InvalidInput if there is none, or this version cannot read it."""
     try:
         content = json.loads((folder / MANIFEST).read_bytes())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Moves the candles of another table here, and looks afterwards whether they are equal."""
+"""Migrates candles from a table of another database, and verifies them afterwards."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
@@ -13,24 +13,24 @@ from services.domain.conflict_rule import ConflictRule
 from services.domain.errors import Refused
 from services.domain.interval import Interval
 from services.transfer.overlapping import overlapping
-from services.transfer.row_filter import SiftedRows, sift
+from services.transfer.row_filter import FilteredRows, filter_rows
 from services.transfer.source import Source, SourceCrypto
 from services.transfer.verification import Difference, find_difference
 
-# While the candles of some are written, those of the next are read.
+# Cryptos in progress at once: the next ones are read while others are written.
 _AT_ONCE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class MovedCrypto:
-    """What became of one crypto's rows.
+class MigratedCrypto:
+    """The outcome for one crypto.
 
-    `inserted` candles are new here, `unchanged` ones were here already. `refusal` tells why none was
-    written, where they do not go together with what is here.
+    `inserted` candles are new, `unchanged` ones were stored already. `refusal` is why nothing was written, if
+    the candles contradict the stored ones.
     """
 
     symbol: str
-    sifted: SiftedRows
+    filtered: FilteredRows
     inserted: int
     unchanged: int
     refusal: str | None
@@ -38,7 +38,7 @@ class MovedCrypto:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCrypto:
-    """How many candles of a crypto were compared, and their difference, None where they are equal."""
+    """The number of compared candles of a crypto, and their difference; None if they are equal."""
 
     symbol: str
     candles: int
@@ -47,16 +47,16 @@ class VerifiedCrypto:
 
 def move(
     source: Source, cryptos: list[SourceCrypto], database: Database, now_s: int
-) -> AsyncGenerator[MovedCrypto]:
-    """Write each crypto's candles in one transaction; one whose candles are here already costs a look.
+) -> AsyncGenerator[MigratedCrypto]:
+    """Write each crypto's candles in one transaction; candles that are stored already are only compared.
 
-    Only candles that are closed at `now_s` (Unix seconds) are taken. What is stored with other values stays.
+    Only candles that are closed at `now_s` (Unix seconds) are taken. A crypto with other stored values stays.
     """
     store = CandleStore(database)
 
-    async def works() -> AsyncIterator[Coroutine[Any, Any, MovedCrypto]]:
+    async def works() -> AsyncIterator[Coroutine[Any, Any, MigratedCrypto]]:
         for crypto in cryptos:
-            yield _write(store, crypto.symbol, await _sifted(source, crypto, now_s))
+            yield _write(store, crypto.symbol, await _filtered(source, crypto, now_s))
 
     return overlapping(works(), _AT_ONCE)
 
@@ -64,27 +64,27 @@ def move(
 def verify(
     source: Source, cryptos: list[SourceCrypto], database: Database, now_s: int
 ) -> AsyncGenerator[VerifiedCrypto]:
-    """Read both sides again, and compare them."""
+    """Read source and database again, and compare them."""
 
     async def works() -> AsyncIterator[Coroutine[Any, Any, VerifiedCrypto]]:
         for crypto in cryptos:
-            yield _compare(database, crypto.symbol, (await _sifted(source, crypto, now_s)).candles)
+            yield _compare(database, crypto.symbol, (await _filtered(source, crypto, now_s)).candles)
 
     return overlapping(works(), _AT_ONCE)
 
 
-async def _sifted(source: Source, crypto: SourceCrypto, now_s: int) -> SiftedRows:
-    return await asyncio.to_thread(sift, await source.rows(crypto), now_s)
+async def _filtered(source: Source, crypto: SourceCrypto, now_s: int) -> FilteredRows:
+    return await asyncio.to_thread(filter_rows, await source.rows(crypto), now_s)
 
 
-async def _write(store: CandleStore, symbol: str, sifted: SiftedRows) -> MovedCrypto:
-    if not len(sifted.candles):
-        return MovedCrypto(symbol, sifted, 0, 0, None)
+async def _write(store: CandleStore, symbol: str, filtered: FilteredRows) -> MigratedCrypto:
+    if not len(filtered.candles):
+        return MigratedCrypto(symbol, filtered, 0, 0, None)
     try:
-        counts = await store.write_candles(symbol, False, sifted.candles, ConflictRule.FAIL)
+        counts = await store.write_candles(symbol, False, filtered.candles, ConflictRule.FAIL)
     except Refused as refusal:
-        return MovedCrypto(symbol, sifted, 0, 0, str(refusal))
-    return MovedCrypto(symbol, sifted, counts.inserted, counts.unchanged, None)
+        return MigratedCrypto(symbol, filtered, 0, 0, str(refusal))
+    return MigratedCrypto(symbol, filtered, counts.inserted, counts.unchanged, None)
 
 
 async def _compare(database: Database, symbol: str, candles: Candles) -> VerifiedCrypto:
@@ -94,7 +94,7 @@ async def _compare(database: Database, symbol: str, candles: Candles) -> Verifie
 
 
 async def _stored(database: Database, symbol: str) -> Candles:
-    """Return what is here of a symbol: no candles where there is no such crypto."""
+    """Return the stored candles of a symbol; none if there is no such crypto."""
     async with (
         database.connection() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),

@@ -1,4 +1,4 @@
-"""Several works at once, in order and in bounded memory."""
+"""Runs several coroutines at once, with results in order and bounded memory."""
 
 import asyncio
 from collections import deque
@@ -9,9 +9,9 @@ T = TypeVar("T")
 
 
 async def overlapping(works: AsyncIterator[Coroutine[Any, Any, T]], at_once: int) -> AsyncGenerator[T]:
-    """Yield the results of `works` in their order, with `at_once` of them under way.
+    """Yield the results of `works` in their order, while `at_once` of them run.
 
-    The next one is asked for when one of these is done, so that what they work on is not in memory at once.
+    The next one is taken from the iterator when one is done, so that the data of only a few is in memory.
     """
     working: deque[asyncio.Task[T]] = deque()
     try:

@@ -23,15 +23,16 @@ from services.transfer.overlapping import overlapping
 if TYPE_CHECKING:
     from services.data.store.database import Connection
 
-# While the candles of some are written, those of the next are read.
+# Cryptos in progress at once: the next ones are read while others are written.
 _AT_ONCE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class RestoredCrypto:
-    """What became of one crypto of the dump.
+    """The outcome for one crypto of the dump.
 
-    `was_there` tells that the very same candles were here already, `refusal` that others are, and stay.
+    `was_there` says that the same candles were stored already. `refusal` is why nothing was written: other
+    candles are stored, and stay.
     """
 
     crypto: DumpedCrypto
@@ -40,7 +41,7 @@ class RestoredCrypto:
 
 
 def check_files(folder: Path, manifest: Manifest) -> Iterator[DumpedCrypto]:
-    """Yield each crypto whose files are as they were dumped; raise InvalidInput at one whose are not."""
+    """Yield each crypto after checking its files; raise InvalidInput if they are not as they were dumped."""
     for crypto in manifest.cryptos:
         for interval in _intervals(crypto):
             check_file(folder, crypto, interval)
@@ -48,7 +49,7 @@ def check_files(folder: Path, manifest: Manifest) -> Iterator[DumpedCrypto]:
 
 
 def restore(database: Database, folder: Path, manifest: Manifest) -> AsyncGenerator[RestoredCrypto]:
-    """Write each crypto's candles in one transaction; one that is here with others is left as it is."""
+    """Write each crypto in one transaction; a crypto stored with other candles is left unchanged."""
 
     async def works() -> AsyncIterator[Coroutine[Any, Any, RestoredCrypto]]:
         for crypto in manifest.cryptos:
@@ -65,7 +66,7 @@ def _read(folder: Path, crypto: DumpedCrypto) -> dict[Interval, Columns]:
     return {interval: read_file(folder, crypto, interval) for interval in CANDLE_TABLES}
 
 
-# TimescaleDB locks the chunks that it compresses, in an order of its own.
+# TimescaleDB locks the chunks that it compresses, in another order.
 @stamina.retry(on=Contended, attempts=ATTEMPTS)
 async def _restore(
     database: Database, crypto: DumpedCrypto, candles: dict[Interval, Columns]
@@ -77,7 +78,7 @@ async def _restore(
 async def _restore_locked(
     connection: "Connection", crypto: DumpedCrypto, candles: dict[Interval, Columns]
 ) -> RestoredCrypto:
-    """Write where there is nothing, or else compare, with the crypto's row locked."""
+    """Write the crypto if it is new, otherwise compare it, with its row locked."""
     is_new = await connection.fetchval(
         "INSERT INTO cryptos (symbol, synthetic, breaks_found) VALUES ($1, $2, true) "
         "ON CONFLICT (symbol) DO NOTHING RETURNING true",
@@ -109,7 +110,7 @@ async def _refusal(
     crypto: DumpedCrypto,
     candles: dict[Interval, Columns],
 ) -> str | None:
-    """Return in what the crypto is another one here; None where it is equal."""
+    """Return how the stored crypto differs from the dumped one; None if they are equal."""
     if synthetic != crypto.synthetic:
         kinds = ("market", "synthetic")
         return f"it has {kinds[synthetic]} candles here, and {kinds[crypto.synthetic]} ones in the dump"
@@ -125,7 +126,7 @@ async def _refusal(
 
 
 def _equal(stored: Columns, stored_scales: Scales, dumped: Columns, dumped_scales: Scales) -> bool:
-    """Tell whether the candles are the same numbers, whatever their scales."""
+    """Return whether the candles are the same numbers, whatever their scales."""
     return all(
         np.array_equal(
             from_ticks(stored[name], stored_scales.of(name)), from_ticks(dumped[name], dumped_scales.of(name))
@@ -137,7 +138,7 @@ def _equal(stored: Columns, stored_scales: Scales, dumped: Columns, dumped_scale
 
 
 async def _put_breaks(table: BreakTable, crypto: DumpedCrypto, hourly: Columns) -> None:
-    """Write the breaks of the dump, or find those of its candles."""
+    """Write the breaks of the dump; detect them if the dump has none."""
     if crypto.breaks is not None:
         await table.put(
             StoredBreak(Break(each.before_s, each.after_s, each.close, each.open), each.state)
@@ -149,7 +150,7 @@ async def _put_breaks(table: BreakTable, crypto: DumpedCrypto, hourly: Columns) 
 
 
 async def _note(connection: "Connection", crypto_id: int, crypto: DumpedCrypto) -> None:
-    """Write what is known of the crypto. Its fingerprint is a new one: nobody has read these candles here."""
+    """Write the crypto's row, with a new fingerprint: no reader has these candles."""
     await connection.execute(
         """
         WITH noted AS (

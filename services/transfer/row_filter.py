@@ -1,4 +1,4 @@
-"""Which rows of another table are hourly candles, and why the others are none."""
+"""The row filter of a migration: which rows are valid hourly candles, and why the others are not."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from services.domain.candles import Candles
 from services.domain.interval import Interval
 from services.domain.times import EARLIEST_S, LATEST_S, utc
 
-# Of each crypto, enough to see what is wrong.
+# Rejected rows of a crypto that are described.
 _REJECTIONS_KEPT = 10
 _HOUR_S = Interval.HOUR_1.seconds
 
@@ -19,9 +19,9 @@ _HOUR_S = Interval.HOUR_1.seconds
 class SourceRows:
     """Rows of one crypto in any order, all columns of shape (n,).
 
-    `candles` has times in whole seconds; `off_second` is true where the source has a fraction of one too.
-    `has_time` is false where there is no time at all, and the second means nothing. Values that are missing
-    are NaN.
+    `candles` has times in whole seconds; `off_second` is true if the source's time has a fraction of a
+    second. `has_time` is false if the row has no time, and then its second means nothing. Missing values are
+    NaN.
     """
 
     candles: Candles
@@ -30,10 +30,10 @@ class SourceRows:
 
 
 @dataclass(frozen=True, slots=True)
-class SiftedRows:
-    """The candles, in order of time, and what is said of the first rows that are none.
+class FilteredRows:
+    """The candles in order of time, and the reasons for the first rejected rows.
 
-    `rejected` counts rows that are no candles, `repeated` rows that equal another one of the same hour.
+    `rejected` counts rows that are no candles, `repeated` rows that equal another row of the same hour.
     """
 
     candles: Candles
@@ -42,8 +42,8 @@ class SiftedRows:
     repeated: int
 
 
-def sift(rows: SourceRows, now_s: int) -> SiftedRows:
-    """Keep the rows that are hourly candles, closed at `now_s` (Unix seconds), one for each hour."""
+def filter_rows(rows: SourceRows, now_s: int) -> FilteredRows:
+    """Keep the rows that are hourly candles closed at `now_s` (Unix seconds), one for each hour."""
     order = np.argsort(rows.candles.open_time_s, kind="stable")
     candles, has_time = rows.candles.at(order), rows.has_time[order]
     has_time &= (candles.open_time_s >= EARLIEST_S) & (candles.open_time_s <= LATEST_S)
@@ -63,9 +63,9 @@ def sift(rows: SourceRows, now_s: int) -> SiftedRows:
         reject(broken, reason)
     reject(candles.open_time_s > now_s - _HOUR_S, "the candle is not closed yet")
     repeats = _repeats(candles, ~rejected)
-    # Which one is right nobody can tell: none is taken.
-    reject(_conflicting(candles, ~rejected & ~repeats), "the hour is there again, with other values")
-    return SiftedRows(
+    # Nothing says which one is right, so none is taken.
+    reject(_conflicting(candles, ~rejected & ~repeats), "another row of this hour has other values")
+    return FilteredRows(
         _without_signs_of_zero(candles.at(~rejected & ~repeats)),
         tuple(sentence for _, sentence in sorted(first)[:_REJECTIONS_KEPT]),
         int(rejected.sum()),
@@ -74,7 +74,7 @@ def sift(rows: SourceRows, now_s: int) -> SiftedRows:
 
 
 def _repeats(candles: Candles, good: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which good rows equal the good one before."""
+    """Return which good rows equal the good row before them."""
     positions = np.flatnonzero(good)
     equal = np.ones(max(len(positions) - 1, 0), np.bool_)
     for column in candles.columns():
@@ -85,7 +85,7 @@ def _repeats(candles: Candles, good: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _conflicting(candles: Candles, good: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which good rows share their hour with another good one."""
+    """Return which good rows share their hour with another good row."""
     positions = np.flatnonzero(good)
     same = np.diff(candles.open_time_s[positions]) == 0
     conflicting = np.zeros(len(candles), np.bool_)
@@ -95,6 +95,6 @@ def _conflicting(candles: Candles, good: NDArray[np.bool_]) -> NDArray[np.bool_]
 
 
 def _without_signs_of_zero(candles: Candles) -> Candles:
-    """Return -0.0 as 0.0: equal numbers have equal checksums."""
+    """Replace -0.0 by 0.0, so that equal numbers have equal checksums."""
     open_time_s, *values = candles.columns()
     return Candles(open_time_s, *(column + 0.0 for column in values))

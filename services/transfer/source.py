@@ -1,4 +1,4 @@
-"""The table that candles are moved from: read only, and all of it as it is at one moment."""
+"""The source of a migration: a table of another database, read in one read-only snapshot."""
 
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -17,18 +17,19 @@ from services.transfer.source_names import SourceNames
 from services.transfer.source_queries import SourceQueries, read_queries
 
 _CONNECT_TIMEOUT_S = 10
-# More hours than there are since 1970, twice: who has more has no hourly candles, and they need not fit here.
+# Most rows of a crypto: twice the hours since 1970. More rows are not hourly candles, and need not fit in
+# memory.
 _MOST_ROWS = 2**20
 _MICROSECONDS = 1_000_000
 _POSTGRES_EPOCH_S = 946_684_800
-# As in files, an epoch's unit is the coarsest that puts it before the year 5138: seconds, ms, µs or ns.
+# As in files, the unit of an epoch is the coarsest that puts it before the year 5138: seconds, ms, µs or ns.
 _UNITS_PER_S = np.array((1, 10**3, 10**6, 10**9))
 _UNIT_LIMITS = np.array((10**11, 10**14, 10**17))
 
 
 @dataclass(frozen=True, slots=True)
 class SourceCrypto:
-    """A crypto of the source: its key there, its symbol as it is here, and how many rows it has."""
+    """A crypto of the source: its key there, its canonical symbol, and the number of its rows."""
 
     key: object
     symbol: str
@@ -37,14 +38,14 @@ class SourceCrypto:
 
 @dataclass(frozen=True, slots=True)
 class SourceMarket:
-    """The cryptos that have rows, in order of their symbols, and what is said of rows that have no crypto."""
+    """The cryptos that have rows, in order of their symbols, and sentences about rows without a crypto."""
 
     cryptos: list[SourceCrypto]
     left_out: list[str]
 
 
 class Source:
-    """A connection to the source, in one transaction that cannot write."""
+    """A connection to the source, in one read-only transaction."""
 
     def __init__(
         self, connection: "asyncpg.Connection[asyncpg.Record]", queries: SourceQueries, names: SourceNames
@@ -58,7 +59,7 @@ class Source:
     async def open(cls, url: str, names: SourceNames) -> AsyncIterator["Source"]:
         """Open the source for as long as the context lasts.
 
-        Raises InvalidInput, naming URL or the option, where the database, a table or a column is wrong.
+        Raises InvalidInput, naming URL or the option, if the database, a table or a column is wrong.
         """
         connection = await _connect(url)
         try:
@@ -67,11 +68,11 @@ class Source:
                     queries = await read_queries(connection, names)
                 yield cls(connection, queries, names)
         finally:
-            # Nothing is to be saved: a source that does not answer must not hold us.
+            # Terminated, not closed: nothing has to be saved, and the source may not answer.
             connection.terminate()
 
     async def market(self) -> SourceMarket:
-        """Count all rows; raise InvalidInput where two cryptos have the same symbol."""
+        """Count all rows; raise InvalidInput if two cryptos have the same symbol."""
         with _named_errors():
             listed = await self._connection.fetch(self._queries.market)
         cryptos: dict[str, SourceCrypto] = {}
@@ -99,7 +100,7 @@ class Source:
     async def rows(self, crypto: SourceCrypto) -> SourceRows:
         """Read all rows of a crypto."""
         with _named_errors():
-            # Each column comes as one value, without an object per row: see CandleTable.ticks.
+            # Each column arrives as one value, without an object per row, as in CandleTable.ticks.
             sent = await self._connection.fetchrow(self._queries.rows, crypto.key)
         assert sent is not None  # an aggregate always has a row
         times, *values = (column or b"" for column in sent)
@@ -115,15 +116,15 @@ class Source:
 def _timestamps(
     microseconds: NDArray[np.int64],
 ) -> tuple[TimeColumn, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return Unix seconds of PostgreSQL's times, which are finite, and which are between two seconds."""
-    # Infinity, and what is missing, are the ends of the numbers.
+    """Return Unix seconds of PostgreSQL's times, which of them are finite, and which have a fraction."""
+    # Infinity and missing times are the smallest and largest numbers.
     is_finite = (microseconds != np.iinfo(np.int64).max) & (microseconds != np.iinfo(np.int64).min)
     seconds, rest = np.divmod(np.where(is_finite, microseconds, 0), _MICROSECONDS)
     return seconds + _POSTGRES_EPOCH_S, is_finite, rest != 0
 
 
 def _epochs(epochs: NDArray[np.float64]) -> tuple[TimeColumn, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return Unix seconds of epochs in any unit, which are numbers, and which are between two seconds."""
+    """Return Unix seconds of epochs in any unit, which of them are numbers, and which have a fraction."""
     is_time = np.isfinite(epochs) & (np.abs(epochs) < 2.0**63)
     numbers = np.where(is_time, epochs, 0.0)
     units = _UNITS_PER_S[np.searchsorted(_UNIT_LIMITS, np.abs(numbers), side="right")]
@@ -132,7 +133,7 @@ def _epochs(epochs: NDArray[np.float64]) -> tuple[TimeColumn, NDArray[np.bool_],
 
 
 async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
-    # What the driver says may quote a part of the URL, and that may be of the password.
+    # The driver's messages are not shown: they can quote the URL, and so the password.
     try:
         return await asyncpg.connect(
             url,
@@ -154,18 +155,20 @@ async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
     except (ValueError, IndexError, asyncpg.InterfaceError) as error:
         if isinstance(error, ssl.SSLError):
             raise Unavailable("URL: the database's certificate is not good") from None
-        raise InvalidInput.of("URL", "this is no postgresql://user:password@host:port/database") from None
+        raise InvalidInput.of(
+            "URL", "is not of the form postgresql://user:password@host:port/database"
+        ) from None
     except OSError:
         raise Unavailable("URL: no database answers there") from None
 
 
 @contextmanager
 def _named_errors() -> Iterator[None]:
-    """Turn the driver's errors into ours."""
+    """Translate the driver's errors to domain errors."""
     try:
         yield
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.AdminShutdownError):
-        raise Unavailable("the source does not answer any more: run it again, and it goes on") from None
+        raise Unavailable("the source no longer answers: run the command again to continue") from None
     except asyncpg.InsufficientPrivilegeError as error:
         raise InvalidInput.of("URL", f"this user may not read it: {error}") from None
     except asyncpg.PostgresError as error:

@@ -1,4 +1,4 @@
-"""What the source of a move calls its tables and columns."""
+"""Names of the tables and columns of a migration's source."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -6,13 +6,13 @@ from typing import Self
 from services.domain.errors import InvalidInput
 from services.ingest.columns.names import CANDLE_COLUMNS
 
-# `id` is the key of the cryptos' table, `crypto_id` the one of the candles' table.
+# `id` is the key in the table of cryptos, `crypto_id` the key in the table of candles.
 _ALL_COLUMNS = ("crypto_id", *CANDLE_COLUMNS, "id", "symbol")
 
 
 @dataclass(frozen=True, slots=True)
 class SourceNames:
-    """The tables as the user writes them, and the columns that are not called by their default names."""
+    """The tables as the user wrote them, and the columns with other names than the default ones."""
 
     table: str
     symbols_table: str
@@ -20,26 +20,26 @@ class SourceNames:
 
     @classmethod
     def parse(cls, table: str, symbols_table: str, mappings: list[str]) -> Self:
-        """Take `datetime=time`, for each column that has another name; raise InvalidInput for others."""
+        """Parse mappings like `datetime=time`; raise InvalidInput if one is invalid."""
         mapped: dict[str, str] = {}
         for mapping in mappings:
             name, equals, column = mapping.partition("=")
             if not equals or not column or name not in _ALL_COLUMNS:
                 raise InvalidInput.of(
-                    "--map", f"{mapping!r} is no NAME=COLUMN; the names are {', '.join(_ALL_COLUMNS)}"
+                    "--map", f"{mapping!r} is not NAME=COLUMN; the names are {', '.join(_ALL_COLUMNS)}"
                 )
             if name in mapped:
-                raise InvalidInput.of("--map", f"{name} is there twice")
+                raise InvalidInput.of("--map", f"{name} is given twice")
             mapped[name] = column
         return cls(table, symbols_table, mapped)
 
     def column(self, name: str) -> str:
-        """Return what the source calls a column."""
+        """Return the source's name of a column."""
         return self.mapped.get(name, name)
 
 
 def quoted(name: str) -> str:
-    """Return the name of a column or a part of a table's as SQL's identifier."""
+    """Quote a name as an SQL identifier."""
     return '"{}"'.format(name.replace('"', '""'))
 
 
@@ -47,5 +47,5 @@ def quoted_table(name: str, option: str) -> str:
     """Return `table` or `schema.table` as SQL; raise InvalidInput, naming the option, for anything else."""
     parts = name.split(".")
     if len(parts) > 2 or not all(parts) or "\0" in name:
-        raise InvalidInput.of(option, f"{name!r} is no table: TABLE or SCHEMA.TABLE")
+        raise InvalidInput.of(option, f"{name!r} is not TABLE or SCHEMA.TABLE")
     return ".".join(map(quoted, parts))

@@ -1,4 +1,4 @@
-"""The source's tables and columns, looked up in its catalog, and the statements that read them."""
+"""The statements that read a migration's source, built from its catalog."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Connection = asyncpg.Connection[asyncpg.Record]
 
-# How eight bytes are sent of each type of time; what is missing is the time that is none.
+# The expression that sends each type of time as eight bytes; a missing time is sent as infinity.
 _SENT_TIMES = {
     "timestamp with time zone": "timestamptz_send(coalesce({}, 'infinity'))",
     "timestamp without time zone": "timestamp_send(coalesce({}, 'infinity'))",
@@ -24,10 +24,10 @@ _NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precisio
 
 @dataclass(frozen=True, slots=True)
 class SourceQueries:
-    """Statements: `market` lists key, symbol and number of rows; `rows` has all columns of the crypto $1.
+    """The statements: `market` lists key, symbol and number of rows; `rows` has all columns of the crypto $1.
 
-    Of `rows` each column is one value, eight bytes a row: the time, then the numbers as doubles.
-    `has_epochs` tells that the times are doubles too.
+    `rows` returns each column as one value, eight bytes per row: the time, then the numbers as doubles. With
+    `has_epochs`, the times are doubles too.
     """
 
     market: str
@@ -36,12 +36,12 @@ class SourceQueries:
 
 
 async def read_queries(connection: "Connection", names: SourceNames) -> SourceQueries:
-    """Make the statements; raise InvalidInput, naming the option, where a table or column is none."""
+    """Build the statements; raise InvalidInput, naming the option, if a table or column does not exist."""
     table = quoted_table(names.table, "--table")
     symbols_table = quoted_table(names.symbols_table, "--symbols-table")
     types = await _types(connection, table, names.table, "--table")
     symbols_types = await _types(connection, symbols_table, names.symbols_table, "--symbols-table")
-    # Both are common, and whoever has neither is asked for it by its default name.
+    # Both names are common; if the source has neither, the error names the default one.
     if "id" not in names.mapped and "id" not in symbols_types and "crypto_id" in symbols_types:
         names = SourceNames(names.table, names.symbols_table, {**names.mapped, "id": "crypto_id"})
     crypto_id = _column(names, "crypto_id", types, names.table)
@@ -71,7 +71,7 @@ async def read_queries(connection: "Connection", names: SourceNames) -> SourceQu
 
 
 async def _types(connection: "Connection", table: str, name: str, option: str) -> dict[str, str]:
-    """Return the type of each column; that of a domain is the one it is made of."""
+    """Return the type of each column; for a domain, its base type."""
     rows = await connection.fetch(
         "SELECT attname, format_type(coalesce(nullif(typbasetype, 0), atttypid), NULL) AS type "
         "FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid "
@@ -84,7 +84,7 @@ async def _types(connection: "Connection", table: str, name: str, option: str) -
 
 
 def _column(names: SourceNames, name: str, types: dict[str, str], table: str) -> str:
-    """Return a column as SQL; raise InvalidInput where the table has none of this name."""
+    """Return a column as SQL; raise InvalidInput if the table has no column of this name."""
     column = names.column(name)
     if column not in types:
         raise InvalidInput.of(

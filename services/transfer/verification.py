@@ -1,4 +1,4 @@
-"""Whether two histories are equal, and in what they differ."""
+"""Comparison of two histories: whether they are equal, and how they differ."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,9 +10,9 @@ from services.domain.candles import Candles
 
 @dataclass(frozen=True, slots=True)
 class HistorySum:
-    """What a history is known by: number of candles, first and last time (Unix seconds), and a checksum.
+    """The summary of a history: number of candles, first and last time (Unix seconds), and a checksum.
 
-    `checksum` is the SHA-256 of all columns; the times are None where there is no candle.
+    `checksum` is the SHA-256 of all columns; the times are None if there are no candles.
     """
 
     candles: int
@@ -22,7 +22,7 @@ class HistorySum:
 
     @classmethod
     def of(cls, candles: Candles) -> "HistorySum":
-        """Sum a history up."""
+        """Summarize a history."""
         digest = sha256()
         for column in candles.columns():
             digest.update(column.tobytes())
@@ -32,9 +32,9 @@ class HistorySum:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """In what one crypto's history here differs from the source's.
+    """The difference between a crypto's history in the source and here.
 
-    `missing` candles are in the source only, `additional` ones here only, and `changed` ones have other
+    `missing` candles are only in the source, `additional` ones only here, and `changed` ones have other
     values; the first of all of them opens at `first_s`, in Unix seconds.
     """
 
@@ -48,7 +48,7 @@ class Difference:
 
 
 def find_difference(symbol: str, source: Candles, here: Candles) -> Difference | None:
-    """Compare two histories by their sums; return in what they differ, None where they are equal."""
+    """Compare two histories by their summaries; return their difference, None if they are equal."""
     source_sum, here_sum = HistorySum.of(source), HistorySum.of(here)
     if source_sum == here_sum:
         return None

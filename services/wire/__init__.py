@@ -1,1 +1,1 @@
-"""Messages to domain types and back, one module for each family of messages."""
+"""Conversion between protobuf messages and domain types, one module for each family of messages."""

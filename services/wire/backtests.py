@@ -1,4 +1,4 @@
-"""Protobuf to domain and back, for what a backtest is asked with.
+"""Conversion of the parameters of a backtest: strategy, execution, detail.
 
 A message and its dataclass have the same field names, so one function serves all strategies.
 """
@@ -29,7 +29,7 @@ from services.wire.expressions import expression_from, expression_to
 
 
 def detail_from(value: int) -> Detail:
-    """Return the detail of an enum value, the metrics where it is unspecified."""
+    """Return the detail of an enum value; metrics if it is unspecified."""
     if value == result_pb2.DETAIL_UNSPECIFIED:
         return Detail.METRICS
     if value not in result_pb2.Detail.values():
@@ -38,11 +38,11 @@ def detail_from(value: int) -> Detail:
 
 
 def detail_to(detail: Detail) -> result_pb2.Detail.ValueType:
-    """Return the enum value of a detail: the two have the same numbers."""
+    """Return the enum value of a detail; both have the same numbers."""
     return result_pb2.Detail.ValueType(detail.value)
 
 
-# Enums of the same numbers.
+# Enums with the same numbers in messages and domain.
 _EXECUTION_CHOICES: dict[str, type[IntEnum]] = {
     "fill_time": FillTime,
     "direction": Direction,
@@ -51,7 +51,7 @@ _EXECUTION_CHOICES: dict[str, type[IntEnum]] = {
 
 
 def execution_from(message: execution_pb2.Execution) -> Execution:
-    """Return the execution, with the defaults where the message has no value. Ranges are not checked."""
+    """Return the execution, with defaults for absent values. Ranges are not checked."""
     return Execution(**{field.name: _execution_value(field, value) for field, value in message.ListFields()})
 
 
@@ -71,7 +71,7 @@ def _execution_value(field: FieldDescriptor, value: Any) -> Any:
 
 
 def execution_to(execution: Execution) -> execution_pb2.Execution:
-    """Return the message of an execution, every field set."""
+    """Return the message of an execution, with every field set."""
     message = execution_pb2.Execution(
         fee_rate=execution.fee_rate,
         slippage_bps=execution.slippage_bps,
@@ -99,7 +99,7 @@ def execution_to(execution: Execution) -> execution_pb2.Execution:
 
 
 def strategy_from(message: StrategyMessage) -> Strategy:
-    """Return the strategy, with the defaults where the message has no value. Ranges are not checked."""
+    """Return the strategy, with defaults for absent values. Ranges are not checked."""
     name = message.WhichOneof("kind")
     if name is None:
         raise InvalidInput.of("strategy", f"is required: one of {', '.join(STRATEGIES)}")
@@ -124,7 +124,7 @@ def _strategy_value(strategy: type[Strategy], field: FieldDescriptor, value: Any
 
 
 def strategy_to(strategy: Strategy) -> StrategyMessage:
-    """Return the message of a strategy, every parameter set."""
+    """Return the message of a strategy, with every parameter set."""
     message = StrategyMessage()
     kind = getattr(message, strategy.name)
     kind.SetInParent()
@@ -140,7 +140,7 @@ def strategy_to(strategy: Strategy) -> StrategyMessage:
 
 
 def _known(enum: EnumDescriptor, number: int, path: str) -> int:
-    """Return the number of an enum's value; UNSPECIFIED never gets here, for it is the default."""
+    """Check the number of an enum value; UNSPECIFIED never gets here, because it counts as absent."""
     names = names_of(enum)
     if number not in names:
         raise InvalidInput.of(path, f"must be one of {', '.join(names.values())}, not {number}")

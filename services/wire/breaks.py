@@ -1,4 +1,4 @@
-"""Protobuf to domain and back, for breaks."""
+"""Conversion of breaks."""
 
 from backcast.marketdata.v1 import break_pb2
 from services.domain.breaks import Break, BreakState
@@ -10,12 +10,12 @@ _STATE_VALUES = {state: value for value, state in _STATES.items()}
 
 
 def break_from(message: break_pb2.Break) -> Break:
-    """Return a message's break; its state is `state_from(message.state)`."""
+    """Return the break of a message, without its state, which is `state_from(message.state)`."""
     return Break(message.before_time.seconds, message.after_time.seconds, message.close, message.open)
 
 
 def break_to(each: Break, state: BreakState | None = None) -> break_pb2.Break:
-    """Return a break as a message; results of backtests do not tell its state."""
+    """Return the message of a break; results of backtests have no state."""
     return break_pb2.Break(
         before_time=timestamp_to(each.before_s),
         after_time=timestamp_to(each.after_s),
@@ -26,7 +26,7 @@ def break_to(each: Break, state: BreakState | None = None) -> break_pb2.Break:
 
 
 def state_from(value: int) -> BreakState:
-    """Return the state of an enum value; raise InvalidInput where there is no such state."""
+    """Return the state of an enum value; raise InvalidInput if there is no such state."""
     if value not in _STATES:
         raise InvalidInput.of("state", f"there is no state {value}" if value else "is needed")
     return _STATES[break_pb2.BreakState.ValueType(value)]

@@ -1,4 +1,4 @@
-"""Protobuf to domain and back, for candles."""
+"""Conversion of candles, intervals and times."""
 
 from collections.abc import Iterable
 
@@ -29,7 +29,7 @@ BLOCK_CANDLES = 20_000
 
 
 def interval_from(value: int) -> Interval:
-    """Return the interval of an enum value, one hour where it is unspecified."""
+    """Return the interval of an enum value; one hour if it is unspecified."""
     if value == interval_pb2.INTERVAL_UNSPECIFIED:
         return Interval.HOUR_1
     if value not in _INTERVALS:
@@ -57,7 +57,7 @@ def candles_from(
 ) -> Candles:
     """Return a block's candles, without copying; columns besides the time and `wanted` are left empty.
 
-    Raises InvalidInput where the columns are no columns.
+    Raises InvalidInput if a column is not a multiple of 8 bytes, or the columns have different lengths.
     """
     try:
         open_time_s = np.frombuffer(columns.open_time_s, "<i8")
@@ -85,7 +85,7 @@ def candles_to(candles: Candles) -> CandleColumns:
 
 
 def partial_candles_from(message: PartialCandlesMessage) -> PartialCandles:
-    """Return which longer candles miss hours; raise InvalidInput where the columns have different lengths."""
+    """Return the longer candles that miss hours; raise InvalidInput if the columns differ in length."""
     if len(message.open_time_s) != len(message.hours):
         raise InvalidInput.of("partial_candles", "the columns have different lengths")
     return PartialCandles(np.array(message.open_time_s, np.int64), np.array(message.hours, np.int64))

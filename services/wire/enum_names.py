@@ -1,4 +1,4 @@
-"""Names of a protobuf enumeration's values, as the domain says them: EXIT_BAND_UPPER is UPPER."""
+"""Short names of a protobuf enum's values: EXIT_BAND_UPPER is UPPER."""
 
 from functools import cache
 
@@ -7,7 +7,7 @@ from google.protobuf.descriptor import EnumDescriptor
 
 @cache
 def names_of(enum: EnumDescriptor) -> dict[int, str]:
-    """Return the names by number, without what all of them start with, and without UNSPECIFIED = 0."""
+    """Return the names by number, without their common prefix, and without UNSPECIFIED = 0."""
     prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
     return {value.number: value.name.removeprefix(prefix) for value in enum.values if value.number}
 

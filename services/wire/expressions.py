@@ -1,4 +1,4 @@
-"""Protobuf to expressions and back. Enum values have the names of the domain's functions and columns."""
+"""Conversion of expressions. Enum values have the names of the domain's functions and columns."""
 
 from backcast.backtest.v1 import expression_pb2 as pb
 from services.domain.errors import InvalidInput
@@ -8,9 +8,10 @@ from services.wire.enum_names import names_of, numbers_of
 
 
 def expression_from(message: pb.Expression, field: str) -> Expression:
-    """Return the expression of a message; what its functions take is not checked.
+    """Return the expression of a message; the arguments of functions are not checked.
 
-    Raises InvalidInput for a part that says nothing, or what nobody knows; `field` is the message's place.
+    Raises InvalidInput for an empty node, and for an unknown function or column; `field` is the message's
+    path.
     """
     return _Reading(field).read(message, field, 1)
 
@@ -29,14 +30,14 @@ def expression_to(expression: Expression) -> pb.Expression:
 
 
 class _Reading:
-    """One expression being read: it goes no deeper, and no further, than an expression may."""
+    """Reads one expression, up to the allowed depth and number of nodes."""
 
     def __init__(self, root: str) -> None:
         self._root = root
         self._parts = 0
 
     def read(self, message: pb.Expression, field: str, depth: int) -> Expression:
-        """Return the node of `message`, which stands at `field`, `depth` levels down."""
+        """Return the node of `message` at the path `field`, `depth` levels down."""
         self._parts += 1
         if depth > MAX_DEPTH:
             raise InvalidInput.of(

@@ -1,4 +1,4 @@
-"""Sizes of lists in requests and answers."""
+"""Page sizes of lists."""
 
 from services.domain.errors import InvalidInput
 
@@ -8,7 +8,7 @@ _DEFAULT_PAGE = 1_000
 
 
 def page_size(requested: int) -> int:
-    """Return how many items a page has at most, of the request's `page_size` (0: not given)."""
+    """Return the most items of a page, from the request's `page_size` (0: not given)."""
     if requested < 0:
         raise InvalidInput.of("page_size", f"must not be negative, as {requested} is")
     return min(requested, MAX_SYMBOLS) or _DEFAULT_PAGE

@@ -1,4 +1,4 @@
-"""Protobuf to domain and back, for what a sweep is asked with."""
+"""Conversion of the parameters of a sweep: ranges and windows."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -11,7 +11,7 @@ from services.engine import Window
 from services.engine.sweep import Grid, ParameterValues
 from services.wire.candles import timestamp_to
 
-# As the oneof of google.protobuf.Value has them.
+# Names in the oneof of google.protobuf.Value.
 _NUMBER, _TEXT = "number_value", "string_value"
 
 
@@ -38,7 +38,7 @@ def ranges_to(grid: Grid) -> list[pb.ParameterRange]:
 
 
 def window_from(message: pb.Window) -> Window:
-    """Return a window; both of its times are at full seconds."""
+    """Return the window of a message, whose times are whole seconds."""
     return Window(message.start_time.seconds, message.end_time.seconds)
 
 

@@ -123,13 +123,13 @@ def test_options_of_an_execution_become_its_fields(options, fields):
         ({"trailing_stop": ""}, "--trailing-stop: '' is not a distance like 5%, 0.05 or 2atr"),
         (
             {"size_fraction": "0.5", "size_amount": 10.0},
-            "--size-amount: there is one size only, and --size-fraction is given",
+            "--size-amount: only one size can be given, and --size-fraction is given",
         ),
         (
             {"size_volatility": "0.5", "size_amount": 10.0},
-            "--size-volatility: there is one size only, and --size-amount is given",
+            "--size-volatility: only one size can be given, and --size-amount is given",
         ),
-        ({"volatility_period": 20}, "--volatility-period: is of use with --size-volatility only"),
+        ({"volatility_period": 20}, "--volatility-period: needs --size-volatility"),
         ({"atr_period": 2**31}, "--atr-period: 2147483648 is out of range"),
         (
             {"size_volatility": "1", "volatility_period": 2**31},
@@ -150,7 +150,7 @@ def test_options_of_an_execution_become_its_fields(options, fields):
         ({"slippage_bps": "501"}, "--slippage-bps: 501 would be 5.01 %: write 5.01% if that is meant"),
         (
             {"slippage": "5bps", "slippage_bps": "5"},
-            "--slippage-bps: there is one slippage only, and --slippage is given",
+            "--slippage-bps: only one slippage can be given, and --slippage is given",
         ),
         # Each is looked at by itself.
         (

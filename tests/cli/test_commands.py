@@ -91,7 +91,7 @@ async def test_a_run_is_verified(cli: Cli, imported: list[str]) -> None:
     assert finished.out.endswith(
         "no look-ahead: 8 shorter histories of 2 cryptos gave the same equity and trades\n"
         "as the whole ones, to the last bit:\n"
-        "4 with the fills asked for, 4 with fills at the signals' own closes\n"
+        "4 with the requested fills, 4 with fills at the signals' own closes\n"
     )
 
 
@@ -118,7 +118,7 @@ async def test_the_exit_status_tells_of_a_crypto_that_failed(cli: Cli, imported:
     [
         (["run", "nope"], "strategy: there is no strategy 'nope': choose rsi, ma_cross"),
         (["run", "rsi", "--param", "perod=3"], "--param perod: rsi has no such parameter"),
-        (["run", "rsi", "--param", "period"], "'period' is not of the form name=value"),
+        (["run", "rsi", "--param", "period"], "'period' does not have the form name=value"),
         (["run", "rsi", "--param", "period=x"], "--param period: 'x' is not a number"),
         (["run", "rsi", "--param", "period=1.5"], "'1.5' is not a whole number"),
         (["run", "rsi", "--param", "period=nan"], "'nan' is not a whole number"),

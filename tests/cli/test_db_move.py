@@ -97,7 +97,8 @@ async def test_migrate_from_is_broken_off_and_run_again(source, url, number):
     _, err = await asyncio.wait_for(process.communicate(), LIMIT_S)
     if number == signal.SIGINT:
         assert process.returncode == 130
-        assert err.decode() == ("backcast: interrupted: what is moved stays, and to run it again goes on\n")
+        interrupted = "backcast: interrupted: what was copied stays; run the command again to continue\n"
+        assert err.decode() == interrupted
     else:
         assert process.returncode == -signal.SIGKILL
     again = await backcast_db("migrate-from", source, BACKCAST_DATABASE_URL=url)
@@ -170,7 +171,7 @@ async def test_a_dump_that_is_broken_off_is_told_and_cannot_be_restored(source, 
         process.send_signal(signal.SIGINT)
         out, err = await process.communicate()
     assert (process.returncode, out) == (130, b"")
-    assert err.decode() == f"backcast: interrupted: {folder} is no whole dump\n"
+    assert err.decode() == f"backcast: interrupted: the dump in {folder} is incomplete\n"
     restored = await backcast_db("restore", str(folder), BACKCAST_DATABASE_URL=url)
     assert (restored.status, restored.out) == (1, "")
     assert restored.err.startswith(f"backcast: FOLDER: {folder} is no dump, or one that was not finished")

@@ -44,7 +44,7 @@ async def test_without_a_terminal_nobody_can_be_asked(cli: Cli, tmp_path: Path) 
     await _imported(cli, tmp_path, "CLIKEPTUSDT")
     finished = await cli("data", "delete", "CLIKEPTUSDT")
     assert (finished.status, finished.out) == (1, "")
-    assert finished.err == "backcast: there is no terminal to ask on: add --yes\n"
+    assert finished.err == "backcast: there is no terminal to ask for confirmation: add --yes\n"
     assert "CLIKEPTUSDT" in (await cli("cryptos")).out
 
 

@@ -182,7 +182,7 @@ async def test_columns_of_other_names_are_mapped(cli: Cli, tmp_path: Path) -> No
     assert finished.out.startswith("CLIMAPUSDT: 12 written, 12 without volume (plain-csv")
     finished = await cli("import", file, "--map", "when=Zeit")
     assert (finished.status, finished.out) == (1, "")
-    assert finished.err.startswith("backcast: --map: 'when=Zeit' is no NAME=COLUMN; the names are datetime, ")
+    assert finished.err.startswith("backcast: --map: 'when=Zeit' is not NAME=COLUMN; the names are datetime,")
 
 
 async def test_checksums_are_no_candles_and_are_checked(cli: Cli, tmp_path: Path) -> None:

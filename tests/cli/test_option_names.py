@@ -76,7 +76,7 @@ def test_reasons_name_options_too() -> None:
 
 @pytest.mark.parametrize("stop", ["stop_loss", "trailing_stop"])
 def test_a_percentage_without_its_sign_is_named(stop: str) -> None:
-    for fraction, hint in ((5, ": 5 percent are 5% or 0.05"), (-1, "")):
+    for fraction, hint in ((5, ": 5 percent is 5% or 0.05"), (-1, "")):
         request = ParseDict({"execution": {stop: {"fraction": fraction}}}, pb.RunBacktestsRequest())
         (violation,) = execution_from(request.execution).violations()
         assert fault(violation.field, violation.reason, request) == (

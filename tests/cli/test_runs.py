@@ -27,7 +27,7 @@ async def test_a_run_with_a_name_is_listed_and_watched(cli: Cli, imported: list[
 async def test_a_cancelled_run_says_what_was_done(cli: Cli, imported: list[str]) -> None:
     await cli("run", "rsi", *LIMITED, "--run-id", "over", "--format", "jsonl")
     finished = await cli("cancel", "over")
-    assert finished.out == "over had completed already: there is nothing to cancel\n"
+    assert finished.out == "over had already completed: there is nothing to cancel\n"
 
 
 async def test_the_cache_does_as_it_is_told(cli: Cli, imported: list[str]) -> None:

@@ -157,7 +157,7 @@ def test_hours_that_are_missing_in_days_are_missing() -> None:
     day = result("AUSDT", total_return=0.1)
     whole, made_of_two_hours = day, {**day, "coverage": {"expectedCandles": 10, "missingHours": 22}}
     lines = shown(whole, made_of_two_hours, request={"interval": "INTERVAL_1D"})
-    line = "1 of 2 have candles for a part of the window only (the least: 91% of its hours)"
+    line = "1 of 2 have candles only for a part of the window (the least: 91% of its hours)"
     assert line in lines
     assert line not in shown(whole, whole, request={"interval": "INTERVAL_1D"})
 

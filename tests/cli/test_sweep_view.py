@@ -44,7 +44,7 @@ def test_rows_of_few_cryptos_come_last(metric: str) -> None:
             for one in together:
                 rows.add([one])
             assert [one.combination for one in rows.best()] == best[:size]
-            assert [rows.says_little(one) for one in rows.best()] == [False, False, False, True, True, True][
+            assert [rows.is_sparse(one) for one in rows.best()] == [False, False, False, True, True, True][
                 :size
             ]
 
@@ -59,7 +59,7 @@ def test_rows_that_hardly_trade_come_after_all_others() -> None:
 def test_where_nothing_is_defined_nothing_is_few() -> None:
     rows = BestRows("sharpe_ratio", 3)
     rows.add([row(0, 0, None), row(1, 0, None)])
-    assert [rows.says_little(one) for one in rows.best()] == [False, False]
+    assert [rows.is_sparse(one) for one in rows.best()] == [False, False]
 
 
 def shown(width: int = 160, terminal: bool = False, **request: Any) -> str:

@@ -81,7 +81,7 @@ async def test_a_wrong_url_is_named_but_not_told(url):
     with pytest.raises(InvalidInput) as caught:
         await _connect(url)
     told = str(caught.value)
-    assert told == "BACKCAST_DATABASE_URL: this is no postgresql://user:password@host:port/database"
+    assert told == "BACKCAST_DATABASE_URL: is not of the form postgresql://user:password@host:port/database"
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
 

@@ -76,9 +76,9 @@ def test_what_is_said_goes_before_what_names_tell(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mappings", "told"),
     [
-        (["close"], r"--map: 'close' is no NAME=COLUMN; the names are datetime, open_price, "),
-        (["close=x"], r"--map: 'close=x' is no NAME=COLUMN"),
-        (["volume=a", "volume=b"], "--map: volume is there twice"),
+        (["close"], r"--map: 'close' is not NAME=COLUMN; the names are datetime, open_price, "),
+        (["close=x"], r"--map: 'close=x' is not NAME=COLUMN"),
+        (["volume=a", "volume=b"], "--map: volume is given twice"),
         (["datetime="], "--map: datetime cannot be without a column"),
         (["volume=Meng"], "file: it has no column 'Meng', as --map says: its columns are 'Zeit', 'Auf'"),
         ([*MAPPINGS[:5], "volume=Zu"], "file: --map gives one of its columns to two names"),

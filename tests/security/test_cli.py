@@ -44,7 +44,7 @@ async def test_what_is_missing_is_told_in_one_line(shut: Shut, tmp_path: Path, c
     other_ca = make_files(tmp_path / "other", trustme.CA(), ca, "127.0.0.1").ca
     file = write_csv(tmp_path / "AUSDT.csv", 3)
     cases: list[tuple[list[object], dict[str, object], str]] = [
-        (["cryptos"], place, "the gateway wants a token: set BACKCAST_TOKEN"),
+        (["cryptos"], place, "the gateway requires a token: set BACKCAST_TOKEN"),
         (
             ["cryptos"],
             place | {"TOKEN": wrong},
@@ -60,7 +60,7 @@ async def test_what_is_missing_is_told_in_one_line(shut: Shut, tmp_path: Path, c
         (
             ["cryptos"],
             {"TOKEN": run, "GATEWAY_ADDRESS": gateway},
-            f"what answers at {gateway} closes the connection: does it want TLS (BACKCAST_TLS_CA_FILE)",
+            f"the server at {gateway} closes the connection: does it require TLS (BACKCAST_TLS_CA_FILE)",
         ),
         (
             ["cryptos"],

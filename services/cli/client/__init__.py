@@ -1,1 +1,1 @@
-"""The command's calls: channel, streams, errors."""
+"""The command as a gRPC client of the gateway: channel, streams, readable errors."""

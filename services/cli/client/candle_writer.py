@@ -1,4 +1,4 @@
-"""Candles to the data service."""
+"""Client of `ImportCandles`: sends the candles of one crypto to the data service."""
 
 from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ async def write_candles(
 ) -> pb.ImportCandlesResponse:
     """Write one crypto's hourly candles in one transaction.
 
-    `progress` is called with the numbers of candles that were sent, and that there are.
+    `progress` is called with the number of candles sent so far, and the number of all candles.
     """
     header = pb.ImportHeader(
         symbol=symbol,

@@ -1,4 +1,4 @@
-"""Work in a thread that nothing waits for."""
+"""Work in a daemon thread, which does not delay the end of the process."""
 
 import asyncio
 import threading
@@ -12,7 +12,7 @@ T = TypeVar("T")
 def in_daemon_thread(work: Callable[[], T]) -> "asyncio.Future[T]":
     """Run `work` in a thread of its own; return its future result.
 
-    Unlike a thread of an executor it does not delay the end of the process: Ctrl-C ends at once, even
+    Unlike a thread of an executor, it does not delay the end of the process: Ctrl-C ends it at once, even
     while a large file is read.
     """
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Failed calls in one line, for people."""
+"""Readable errors for failed calls, one line each."""
 
 import os
 from collections.abc import Iterator
@@ -33,11 +33,11 @@ def _readable(error: grpc.aio.AioRpcError, service: str, address: str) -> Backca
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             said = Unavailable(f"the {service} service did not answer in time")
         case grpc.StatusCode.UNIMPLEMENTED:
-            said = Unavailable(f"what answers at {address} is not Backcast's {service} service")
+            said = Unavailable(f"the server at {address} is not Backcast's {service} service")
         case grpc.StatusCode.UNAUTHENTICATED if "BACKCAST_TOKEN" in os.environ:
-            said = Unauthenticated(f"the {service} knows nobody with this token: is BACKCAST_TOKEN right?")
+            said = Unauthenticated(f"the {service} does not know this token: is BACKCAST_TOKEN right?")
         case grpc.StatusCode.UNAUTHENTICATED:
-            said = Unauthenticated(f"the {service} wants a token: set BACKCAST_TOKEN")
+            said = Unauthenticated(f"the {service} requires a token: set BACKCAST_TOKEN")
         case grpc.StatusCode.PERMISSION_DENIED:
             said = Denied(details)
         # What a service does not say of its own is gRPC's limit of a message.

@@ -1,4 +1,4 @@
-"""The events of a call that streams: taken from the gateway, and shown one by one."""
+"""Streams of the gateway: yields their events, and shows them one by one."""
 
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
@@ -32,8 +32,8 @@ async def events_of(
 ) -> AsyncGenerator[_Event]:
     """Yield the events of a call of the stub's method that `method_of` returns.
 
-    Closing the iterator cancels it on the server. Raises InvalidInput, naming the options, where the request
-    cannot be served, and other errors that can be shown as they are.
+    Closing the iterator cancels the call on the server. Raises InvalidInput, naming the options, if the
+    request is invalid, and other errors whose messages can be shown as they are.
     """
     async with open_gateway(gateway) as channel:
         call: Any = method_of(BacktestServiceStub(channel))(request)
@@ -46,32 +46,32 @@ async def events_of(
 
 
 async def follow(
-    events: AsyncGenerator[Any], show: Callable[[Any], None], *, nobody_named_the_cryptos: bool = False
+    events: AsyncGenerator[Any], show: Callable[[Any], None], *, excuse_short_histories: bool = False
 ) -> bool:
-    """Show every event; return whether nothing failed, as their progress tells.
+    """Show every event; return whether no backtest failed.
 
-    Where `nobody_named_the_cryptos`, those that have too few candles are told, and are no failure: the
-    histories of all cryptos are of every length.
+    With `excuse_short_histories`, a crypto with too few candles is shown but is no failure: some histories
+    of all cryptos are short.
     """
     failed = excused = 0
     async with aclosing(events) as stream:
         async for event in stream:
             show(event)
             failed = max(failed, event.progress.failed)
-            if nobody_named_the_cryptos and event.WhichOneof("event") == "failure":
+            if excuse_short_histories and event.WhichOneof("event") == "failure":
                 has_too_few = event.failure.status.code in _TOO_FEW_CANDLES
-                # A failure of a run is of one backtest, and that of a sweep says of how many it is.
+                # A failure of a run is one backtest; a failure of a sweep says how many backtests it is.
                 excused += getattr(event.failure, "backtests", 1) if has_too_few else 0
     return failed <= excused
 
 
-def names_no_crypto(request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest) -> bool:
-    """Return whether a request is of all cryptos, and has results computed that are not there."""
+def excuses_short_histories(request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest) -> bool:
+    """Return whether a request is for all cryptos and computes results that are not cached."""
     return not request.symbols and request.cache_mode != pb.CACHE_MODE_ONLY
 
 
 def print_json(event: Message) -> None:
-    """Print an event as a line."""
-    # Zeros are printed, so that what is not there is undefined and not 0.
+    """Print an event as a line of JSON."""
+    # Zeros are printed, so that an absent field means undefined and not 0.
     sys.stdout.write(MessageToJson(event, indent=None, always_print_fields_with_no_presence=True) + "\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The channel from the command to the gateway: with TLS and the token that the settings tell."""
+"""The channel from the command to the gateway, with TLS and token from the settings."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -19,8 +19,8 @@ _Continue = Callable[[ClientCallDetails, Any], Awaitable[Any]]
 def open_gateway(address: str) -> grpc.aio.Channel:
     """Open a channel to the gateway at `address` (host:port); it connects on the first call.
 
-    Raises InvalidInput, naming the variable, where the settings are wrong, or would send the token over the
-    net for everybody to read.
+    Raises InvalidInput, naming the variable, if the settings are invalid or would send the token unencrypted
+    over the network.
     """
     settings = load_settings()
     credentials = channel_credentials(settings)
@@ -28,8 +28,8 @@ def open_gateway(address: str) -> grpc.aio.Channel:
     if token and credentials is None and not settings.insecure and not is_loopback(host_of(address), _TOKEN):
         raise InvalidInput.of(
             _TOKEN,
-            f"is not sent to {address} without TLS: set BACKCAST_TLS_CA_FILE, or BACKCAST_TLS=1 where a "
-            "public CA signed the gateway's certificate; BACKCAST_INSECURE=1 sends it in the clear",
+            f"is not sent to {address} without TLS: set BACKCAST_TLS_CA_FILE, or BACKCAST_TLS=1 if a "
+            "public CA signed the gateway's certificate; BACKCAST_INSECURE=1 sends it unencrypted",
         )
     return open_channel(address, credentials, _showing(token) if token else ())
 
@@ -39,14 +39,15 @@ def _token(settings: Settings) -> str | None:
         return None
     token = settings.token.get_secret_value().strip()
     if not (token.isascii() and token.isprintable()) or len(token.split()) != 1:
-        raise InvalidInput.of(_TOKEN, "is no token: `backcast token` makes one")
+        raise InvalidInput.of(_TOKEN, "is not a token: `backcast token` makes one")
     return token
 
 
 def _showing(token: str) -> Sequence[grpc.aio.ClientInterceptor]:
-    """Return what adds the token to every call.
+    """Return interceptors that add the token to every call.
 
-    gRPC's own way, credentials of calls, works with TLS only, and the gateway of this machine has none.
+    gRPC's call credentials would do the same, but only with TLS, which a gateway on this machine may not
+    have.
     """
 
     def shown(call: ClientCallDetails) -> ClientCallDetails:

@@ -1,4 +1,4 @@
-"""`backcast data breaks`: lists breaks, and says by hand what is one."""
+"""`backcast data breaks`: lists breaks and corrects them by hand."""
 
 import asyncio
 from collections.abc import Sequence
@@ -35,21 +35,21 @@ _OPTIONS = {
 }
 
 
-def breaks(symbols: list[str], said: dict[str, str | None], address: str) -> None:
-    """Print the breaks of `symbols`, of all cryptos where none is given.
+def breaks(symbols: list[str], corrections: dict[str, str | None], address: str) -> None:
+    """Print the breaks of `symbols`, or of all cryptos if none is given.
 
-    Before that, tell the service what is `said`: the time of the candle after a break, by option.
+    Before that, apply the `corrections`: the opening time of the candle after a break, by option.
     """
     wanted = list(dict.fromkeys(canonical_symbol(symbol, "SYMBOL") for symbol in symbols))
     requests: dict[str, pb.UpdateBreakRequest] = {}
-    for option, text in said.items():
+    for option, text in corrections.items():
         if text is None:
             continue
         if len(wanted) != 1:
             raise InvalidInput.of(option, "is for the breaks of one SYMBOL")
         request = pb.UpdateBreakRequest(symbol=wanted[0], state=state_to(_OPTIONS[option]))
         try:
-            # Without the zone that we print.
+            # The command prints times with this zone.
             request.after_time.FromDatetime(parse_time(text.removesuffix(" UTC"), option))
         except (OverflowError, ValueError):
             raise InvalidInput.of(option, "is not in the years 1 to 9999, UTC") from None
@@ -64,7 +64,7 @@ async def _print(symbols: list[str], requests: dict[str, pb.UpdateBreakRequest],
         stub = MarketDataServiceStub(channel)
         async with named_symbols(stub, symbols, address):
             await _check(stub, requests)
-        # What is added the service looks at: where it refuses that, nothing else was changed.
+        # Only the service can check an added break. So it comes first: if it is refused, nothing has changed.
         for option in sorted(requests, key=lambda option: option != "--add"):
             request = requests[option]
             async with named_symbols(stub, symbols, address, {"after_time": option}):
@@ -89,11 +89,11 @@ async def _print(symbols: list[str], requests: dict[str, pb.UpdateBreakRequest],
         f"{counted(len(found) - removed, 'break')} of {counted(len(symbols), 'crypto')}{also}; times are UTC",
     )
     if found:
-        say(console, 'a break is named by the time in the column "first after"')
+        say(console, 'the column "first after" has the TIME that the options take')
 
 
 async def _check(stub: "MarketDataServiceAsyncStub", requests: "dict[str, pb.UpdateBreakRequest]") -> None:
-    """Raise InvalidInput where one of the requests would be refused: then none is sent."""
+    """Raise InvalidInput if one of the requests would be refused; then none is sent."""
     if not requests:
         return
     symbol = next(iter(requests.values())).symbol
@@ -117,7 +117,7 @@ async def _check(stub: "MarketDataServiceAsyncStub", requests: "dict[str, pb.Upd
 
 
 def breaks_table(width: int, found: "Sequence[tuple[str, Break]]") -> Table:
-    """Return a row for each break of a symbol; `width` is the console's, in characters."""
+    """Return a table with a row for each break; `width` is the console's, in characters."""
     breaks_ = [break_from(message) for _, message in found]
     states = [state_from(message.state).value for _, message in found]
     return fitted_table(

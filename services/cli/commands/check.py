@@ -1,4 +1,4 @@
-"""`backcast data check`: what the stored histories are like."""
+"""`backcast data check`: the quality of stored histories."""
 
 import asyncio
 import json
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 _NONE = "[dim]–[/dim]"
-# With times a table is wider than most terminals.
+# A table with times is wider than most terminals.
 _ROOM_FOR_MORE = 120
 
 
 def check_histories(symbols: list[str], address: str, jsonl: bool) -> None:
-    """Print what was found in the histories of `symbols`, of all cryptos where none is given."""
+    """Print the findings in the histories of `symbols`, or of all cryptos if none is given."""
     wanted = list(dict.fromkeys(canonical_symbol(symbol, "SYMBOL") for symbol in symbols))
     asyncio.run(_print_json(wanted, address) if jsonl else _print_table(wanted, address, make_console()))
 
@@ -77,7 +77,7 @@ async def _print_table(symbols: list[str], address: str, console: Console) -> No
             try:
                 async with aclosing(_checks(stub, symbols)) as checks:
                     async for symbol, check, suspicions in checks:
-                        # Not before: a bar would be left above the message that a symbol is wrong.
+                        # Started late: otherwise a bar would stay above the message that a symbol is wrong.
                         progress.start()
                         found[symbol], suspicious[symbol] = check, suspicions
                         progress.advance(bar)
@@ -100,7 +100,7 @@ async def _print_table(symbols: list[str], address: str, console: Console) -> No
 async def _checks(
     stub: "MarketDataServiceAsyncStub", symbols: list[str]
 ) -> AsyncGenerator[tuple[str, HistoryCheck, tuple[Suspicion, ...]]]:
-    """Yield what was found in each history, which is in memory one at a time; one without candles is not."""
+    """Yield the findings in each history that has candles; only one history is in memory at a time."""
     for start in range(0, len(symbols), MAX_SYMBOLS):
         request = pb.StreamCandlesRequest(
             symbols=symbols[start : start + MAX_SYMBOLS], columns=columns_to(VALUE_COLUMNS)
@@ -122,7 +122,7 @@ async def _checks(
 
 
 def suspicion_line(symbol: str, suspicion: Suspicion) -> str:
-    """Return a sentence about what of a symbol looks as if it had been stored wrongly."""
+    """Return a sentence about stored candles that look wrong."""
     first, last = utc(suspicion.first_s), utc(suspicion.last_s)
     place = f"from {first} to {last}"
     some = counted(suspicion.candles, "candle")
@@ -134,7 +134,7 @@ def suspicion_line(symbol: str, suspicion: Suspicion) -> str:
         case Sign.LONGER_CANDLES_OVER_HOURS:
             return (
                 f"{counted(suspicion.candles, 'hour')} {place} have the high, low and close of the "
-                f"{suspicion.hours} hours that they begin: longer candles, written over hours?"
+                f"{suspicion.hours} hours that start with them: longer candles, written over hours?"
             )
         case Sign.NO_VOLUME:
             return f"{some} {place} have no volume, though their prices change: mark or index prices?"
@@ -158,7 +158,7 @@ def _no_pair(symbol: str) -> str:
 
 
 def _table(width: int, found: dict[str, HistoryCheck]) -> Table:
-    """Return a row for each crypto; `width` is the console's, in characters: it decides how much is told."""
+    """Return a table with a row for each crypto; `width`, the console's in characters, limits its columns."""
     wide = width >= _ROOM_FOR_MORE
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("crypto", no_wrap=True)
@@ -194,5 +194,5 @@ def _longest_gap(check: HistoryCheck) -> str:
 def _share(share: float) -> str:
     if not share:
         return _NONE
-    # Two candles of years are not none.
+    # A share that is small but not 0 is not shown as none.
     return f"{share:.2%}" if share >= 0.0001 else "<0.01%"

@@ -1,4 +1,4 @@
-"""`backcast db …`: what the database holds, and its upkeep at once rather than by itself."""
+"""`backcast db …`: statistics and maintenance of the database."""
 
 import asyncio
 import time
@@ -8,16 +8,16 @@ import typer
 
 from services.cli.commands import db_transfer as db_move_commands
 
-app = typer.Typer(help="Look at the database, do its upkeep at once, fill and save it.", no_args_is_help=True)
+app = typer.Typer(help="Inspect, maintain, fill and back up the database.", no_args_is_help=True)
 for command in (db_move_commands.migrate_from, db_move_commands.dump, db_move_commands.restore):
     app.command()(command)
 
 
 @app.command()
 def stats(
-    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
-    """Show tables, compression, aggregates and policies of the database."""
+    """Show the sizes, compression, aggregates and maintenance tasks of the tables."""
     from services.cli.options.db_target import open_database
     from services.cli.views.db import print_stats
     from services.data.maintenance.stats import read_stats
@@ -32,7 +32,7 @@ def stats(
 
 @app.command()
 def compress() -> None:
-    """Compress the chunks that are old enough and not compressed, or got candles since (TimescaleDB only)."""
+    """Compress chunks that are old enough and not compressed, or got candles since (TimescaleDB only)."""
     from services.cli.options.db_target import open_database
     from services.cli.views.db import compress_with_bar
     from services.settings import load_settings
@@ -49,10 +49,12 @@ def compress() -> None:
 def retention(
     days: Annotated[
         int | None,
-        typer.Option(min=0, max=1_000_000, help="Instead of BACKCAST_RETENTION_DAYS; 0 drops nothing."),
+        typer.Option(
+            min=0, max=1_000_000, help="Age in days, instead of BACKCAST_RETENTION_DAYS; 0 drops nothing."
+        ),
     ] = None,
 ) -> None:
-    """Drop hourly candles that are older than the setting, by whole years of 365 days; longer ones stay."""
+    """Drop old hourly candles, in whole spans of 365 days; longer candles stay."""
     from services.cli.options.db_target import open_database
     from services.cli.views.console import make_console, say
     from services.data.maintenance.retention import apply_retention
@@ -67,6 +69,6 @@ def retention(
             dropped = await apply_retention(database, kept_days, int(time.time()))
         if not dropped:
             return "no hourly candle is old enough to be dropped"
-        return f"dropped {dropped:,} hourly candles; the longer ones stay"
+        return f"dropped {dropped:,} hourly candles; longer candles stay"
 
     say(make_console(), asyncio.run(run()))

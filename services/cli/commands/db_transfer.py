@@ -1,4 +1,4 @@
-"""`backcast db migrate-from`, `dump` and `restore`: candles from and to other places."""
+"""`backcast db migrate-from`, `dump` and `restore`."""
 
 import asyncio
 import sys
@@ -10,29 +10,31 @@ from typing import Annotated, Any
 
 import typer
 
-_Folder = Annotated[Path, typer.Argument(help="The dump's folder.", metavar="FOLDER")]
+_Folder = Annotated[Path, typer.Argument(help="Folder of the dump.", metavar="FOLDER")]
 
 
 def migrate_from(
     url: Annotated[
-        str, typer.Argument(help="The other database: postgresql://user:password@host:port/database.")
+        str, typer.Argument(help="The source database: postgresql://user:password@host:port/database.")
     ],
-    table: Annotated[str, typer.Option(help="Its table of candles; SCHEMA.TABLE too.")] = "crypto_prices",
-    symbols_table: Annotated[str, typer.Option(help="Its table of cryptos.")] = "cryptos",
+    table: Annotated[
+        str, typer.Option(help="The source's table of candles; or SCHEMA.TABLE.")
+    ] = "crypto_prices",
+    symbols_table: Annotated[str, typer.Option(help="The source's table of cryptos.")] = "cryptos",
     map_: Annotated[
         list[str] | None,
         typer.Option(
             "--map",
             metavar="NAME=COLUMN",
-            help="A column with another name, as datetime=time. Can be repeated. The names are crypto_id, "
-            "datetime, open_price, high_price, low_price, close_price and volume; id and symbol of cryptos.",
+            help="The source's column for a field: datetime=time. Can be repeated. The fields are crypto_id, "
+            "datetime, open_price, high_price, low_price, close_price and volume; of cryptos, id and symbol.",
         ),
     ] = None,
 ) -> None:
     """Copy hourly candles from a table of another PostgreSQL database, and verify them.
 
-    The other database is only read. Broken off, it goes on when it is run again. Exit status 0 only where
-    every row is here afterwards.
+    The source is only read. If the command is interrupted, run it again: it continues. The exit status is 0
+    only if every row is stored afterwards.
     """
     from services.cli.options.db_target import open_database
     from services.cli.views.db_migrate import move_and_verify
@@ -48,11 +50,11 @@ def migrate_from(
             database = await stack.enter_async_context(open_database(load_settings()))
             return await move_and_verify(source, database, int(time.time()))
 
-    _run(run(), "what is moved stays, and to run it again goes on")
+    _run(run(), "what was copied stays; run the command again to continue")
 
 
 def dump(folder: _Folder) -> None:
-    """Save all candles to a new folder of Parquet files, as they are at one moment."""
+    """Save a snapshot of all candles to a new folder of Parquet files."""
     from services.cli.options.db_target import open_database
     from services.cli.views.db_dump import dump_with_bar
     from services.settings import load_settings
@@ -61,13 +63,14 @@ def dump(folder: _Folder) -> None:
         async with open_database(load_settings()) as database:
             return await dump_with_bar(database, folder)
 
-    _run(run(), f"{folder} is no whole dump")
+    _run(run(), f"the dump in {folder} is incomplete")
 
 
 def restore(folder: _Folder) -> None:
-    """Write the candles of a dump; a crypto that has other candles here is left as it is.
+    """Write the candles of a dump; a crypto that is stored with other candles is left unchanged.
 
-    Broken off, it goes on when it is run again. Exit status 0 only where all candles are here afterwards.
+    If the command is interrupted, run it again: it continues. The exit status is 0 only if all candles are
+    stored afterwards.
     """
     from services.cli.options.db_target import open_database
     from services.cli.views.db_dump import restore_with_bar
@@ -80,11 +83,11 @@ def restore(folder: _Folder) -> None:
         async with open_database(load_settings()) as database:
             return await restore_with_bar(database, folder, manifest)
 
-    _run(run(), "what is restored stays, and to run it again goes on")
+    _run(run(), "what was restored stays; run the command again to continue")
 
 
 def _run(work: Coroutine[Any, Any, bool], interrupted: str) -> None:
-    """Do the work; where it is broken off, tell what that means."""
+    """Do the work; if it is interrupted, print `interrupted`; if it fails, exit with status 1."""
     try:
         succeeded = asyncio.run(work)
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""`backcast data delete`: cryptos that are not to be stored any more."""
+"""`backcast data delete`: deletes cryptos."""
 
 import asyncio
 import sys
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 def delete_cryptos(symbols: list[str], yes: bool, address: str) -> bool:
-    """Delete cryptos, after a question unless `yes`; return whether they were deleted."""
+    """Delete cryptos, after asking for confirmation unless `yes`; return whether they were deleted."""
     wanted = list(dict.fromkeys(canonical_symbol(symbol, "SYMBOL") for symbol in symbols))
     if not yes and not sys.stdin.isatty():
-        raise Refused("there is no terminal to ask on: add --yes")
-    # Where one of them is not there, none is deleted.
+        raise Refused("there is no terminal to ask for confirmation: add --yes")
+    # If one of them does not exist, none is deleted.
     lines = asyncio.run(_what_goes(wanted, address))
     if not yes:
         console = make_console()
@@ -41,7 +41,7 @@ def delete_cryptos(symbols: list[str], yes: bool, address: str) -> bool:
 
 
 async def _what_goes(symbols: list[str], address: str) -> list[str]:
-    """Return a line for each crypto; raise InvalidInput where there is none of a symbol."""
+    """Return a line for each crypto; raise InvalidInput if there is no crypto of a symbol."""
     request = pb.ListCryptosRequest(symbols=symbols, page_size=len(symbols))
     try:
         with readable_errors("gateway", address):
@@ -51,7 +51,7 @@ async def _what_goes(symbols: list[str], address: str) -> list[str]:
                 found = {crypto.symbol: crypto for crypto in page.cryptos}
                 known = await all_symbols(stub) if len(found) < len(symbols) else []
     except Denied:
-        # Who may delete need not have the right to read.
+        # A client that may delete need not have the right to read.
         return symbols
     for symbol in symbols:
         if symbol not in found:

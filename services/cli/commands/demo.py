@@ -1,4 +1,4 @@
-"""`backcast demo`: all of Backcast in a minute, on a made-up market; it leaves nothing behind."""
+"""`backcast demo`: starts everything on a made-up market, runs three backtests, and leaves nothing behind."""
 
 import asyncio
 import tempfile
@@ -15,20 +15,20 @@ from services.local.interrupts import Interrupts
 from services.local.stack import LocalStack, StackSettings
 
 _NEXT = """\
-[bold]What to type next[/bold]
-  [green].venv/bin/backcast up[/green]            in a terminal of its own: the same, to keep
-  [green].venv/bin/backcast sample[/green]        this market, into your own database
-  [green].venv/bin/backcast import PATH…[/green]  or real candles: CSV, Binance, Kraken, freqtrade
-  [green].venv/bin/backcast strategies[/green]    what there is to play with
+[bold]Next commands[/bold]
+  [green].venv/bin/backcast up[/green]            starts the services, in a terminal of its own
+  [green].venv/bin/backcast sample[/green]        imports this market
+  [green].venv/bin/backcast import PATH…[/green]  imports real candles: CSV, Binance, Kraken, freqtrade
+  [green].venv/bin/backcast strategies[/green]    lists the strategies
   [green].venv/bin/backcast run ma_cross --param fast=10 --symbols SYN001USDT --detail trades[/green]"""
 
 
 def demo() -> None:
-    """Show everything once."""
+    """Start everything, show three runs, and stop."""
     asyncio.run(_demo(make_console()))
 
 
-# So that all runs fit on one screen.
+# Rows of a table; all three runs fit on one screen.
 _ROWS = 10
 
 
@@ -36,15 +36,15 @@ async def _demo(console: Console) -> None:
     request = pb.RunBacktestsRequest(strategy=strategy_message("rsi", []))
     with Interrupts(), tempfile.TemporaryDirectory(prefix="backcast-demo-") as folder:
         console.rule("starting PostgreSQL, Valkey and the three services")
-        # Free ports, so that it runs beside a `backcast up`.
+        # Free ports: a `backcast up` may be running.
         settings = StackSettings(Path(folder), 0, 0, 0, database_url=None, redis_url=None)
         async with LocalStack(settings) as stack:
             await write_sample_market(stack.gateway_address, console)
-            console.rule("the first run: candles travel to compute, every backtest is computed")
+            console.rule("the first run: compute fetches the candles and computes every backtest")
             await show_run(request, stack.gateway_address, console, _ROWS)
-            console.rule("the same again: from the cache")
+            console.rule("the same run again: all results come from the cache")
             await show_run(request, stack.gateway_address, console, _ROWS)
-            console.rule("another one, on candles that compute already has")
+            console.rule("another run: compute already has the candles")
             await show_run(
                 pb.RunBacktestsRequest(strategy=strategy_message("rsi", ["period=7"])),
                 stack.gateway_address,

@@ -1,4 +1,4 @@
-"""`backcast import`: candles from files into the data service."""
+"""`backcast import`: reads candle files and sends them to the data service."""
 
 import asyncio
 import time
@@ -41,10 +41,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What is the same for all files; symbol and length are None where each file tells its own.
+    """Options for all files; symbol and length are None if each file says its own.
 
-    `length_s` is how long the files' candles are, in seconds; `given` is what the user says that columns are
-    called.
+    `length_s` is the length of the files' candles in seconds; `given` are column names that the user gave.
     """
 
     symbol: str | None
@@ -61,10 +60,10 @@ def import_files(
     mappings: list[str],
     address: str,
 ) -> bool:
-    """Import files and folders, with a line for each file; return whether every file could be imported.
+    """Import files and folders, and print a line for each file; return whether every file was imported.
 
-    `symbol` and `interval` (like `1h`) decide for all files, whatever they tell; `mappings` (like
-    `datetime=Date`) are what their columns are called.
+    `symbol` and `interval` (like `1h`) apply to all files, whatever the files say; `mappings` (like
+    `datetime=Date`) name their columns.
     """
     length_s = None if interval is None else given_length(interval, Interval.HOUR_1, "--interval")
     if symbol is not None:
@@ -80,7 +79,7 @@ def _files(path: Path) -> Iterator[Path]:
     try:
         is_folder = path.is_dir()
     except OSError:
-        is_folder = False  # reading it will tell what is wrong
+        is_folder = False  # reading it fails with the reason
     if is_folder:
         yield from sorted(
             file
@@ -91,16 +90,16 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
 
 
-# What can become of a file; the candles of one with nothing to write are all stored, or it has none.
-_BECAME = _IMPORTED, _NOTHING, _REFUSED = "imported", "with nothing to write", "refused"
-# What was read of a file.
+# Outcomes of a file; there is nothing to write if all of its candles are stored already, or it has none.
+_OUTCOMES = _IMPORTED, _NOTHING, _REFUSED = "imported", "with nothing to write", "refused"
+# The candles of a file, or why it cannot be read.
 _Outcome = FileReading | BackcastError
 
 
 async def _import_all(files: list[Path], options: ImportOptions, address: str) -> bool:
     console = make_console()
     failures = 0
-    became = Counter[str]()
+    outcomes = Counter[str]()
     numbers = {file: number for number, file in enumerate(files, 1)}
     async with open_gateway(address) as channel:
         stub = MarketDataServiceStub(channel)
@@ -115,30 +114,30 @@ async def _import_all(files: list[Path], options: ImportOptions, address: str) -
                             with readable_errors("gateway", address):
                                 symbol, counts = await _write(stub, outcome, options, progress)
                         except (Unavailable, Unauthenticated, Denied):
-                            # The next file would fare no better.
+                            # The next file would fail in the same way.
                             raise
                         except BackcastError as error:
                             failures += 1
-                            became[_REFUSED] += 1
-                            # A reader's only field is the file, which the line begins with already.
+                            outcomes[_REFUSED] += 1
+                            # The line names the file already.
                             reason = with_options(str(error).removeprefix("file: "))
                             say(console, f"[red]{escape(f'{readable_path(file)}: {reason}')}[/red]")
                             continue
                         failures += not len(outcome.candles)
-                        became[_IMPORTED if counts.inserted or counts.corrected else _NOTHING] += 1
+                        outcomes[_IMPORTED if counts.inserted or counts.corrected else _NOTHING] += 1
                         brief = console.is_terminal
                         say(console, import_report(file, symbol, outcome, counts, options.on_conflict, brief))
     if len(files) > 1:
-        told = ", ".join(f"{became[one]:,} {one}" for one in _BECAME if became[one])
-        say(console, f"{counted(len(files), 'file')}: {told}")
+        words = ", ".join(f"{outcomes[one]:,} {one}" for one in _OUTCOMES if outcomes[one])
+        say(console, f"{counted(len(files), 'file')}: {words}")
     return not failures
 
 
 async def _readings(
     numbers: dict[Path, int], options: ImportOptions, progress: ImportProgress
 ) -> AsyncGenerator[list[tuple[Path, _Outcome]]]:
-    """Yield the files of each crypto with what was read; the next ones are read while these are written."""
-    # The files that are waited for: of these, progress is shown.
+    """Yield the files of each crypto with their outcomes; the next group is read while one is written."""
+    # The files of the current group, whose progress is shown.
     shown = set(numbers)
 
     def read(file: Path) -> _Outcome:
@@ -172,20 +171,21 @@ async def _readings(
         while groups:
             shown = set(groups.popleft())
             present = await ahead
-            # No more than one group ahead: a reading takes as much memory as its file.
+            # At most one group is read ahead: a reading takes as much memory as its file.
             if groups:
                 ahead = read_all(groups[0])
             yield present
     finally:
-        # What came of it is taken in any case: asyncio complains of an error that nobody has seen.
+        # asyncio logs an exception that nobody retrieved.
         if not ahead.cancel():
             ahead.exception()
 
 
 def _compared(group: list[tuple[Path, _Outcome]], options: ImportOptions) -> list[tuple[Path, _Outcome]]:
-    """Return the files with what was read, or the error that they contradict each other.
+    """Return the outcomes of a group; files that contradict each other get an error instead.
 
-    Only files of one group are compared: whose name tells another symbol than its content is not.
+    Only files of the same group are compared. A file whose name and content disagree on the symbol is in
+    none.
     """
     if options.on_conflict in (ConflictRule.REPLACE, ConflictRule.KEEP):
         return group
@@ -219,10 +219,10 @@ def _compared(group: list[tuple[Path, _Outcome]], options: ImportOptions) -> lis
 async def _write(
     stub: "MarketDataServiceAsyncStub", reading: FileReading, options: ImportOptions, progress: ImportProgress
 ) -> tuple[str, ImportCandlesResponse]:
-    """Write what was read; return whose candles they are, and what was done with them."""
+    """Write the candles of a file; return their symbol, and the numbers of written candles."""
     symbol = reading.symbol
     if symbol is None:
-        raise InvalidInput.of("file", f"its content tells no crypto, and {reading.no_symbol}: give --symbol")
+        raise InvalidInput.of("file", f"its content names no crypto, and {reading.no_symbol}: give --symbol")
     if not len(reading.candles):
         return symbol, ImportCandlesResponse()
     counts = await write_candles(

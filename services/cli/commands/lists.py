@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def list_cryptos(gateway: str) -> None:
-    """Print all cryptos that have candles."""
+    """Print all cryptos that have hourly candles."""
     asyncio.run(_list_cryptos(gateway))
 
 

@@ -1,4 +1,7 @@
-"""The proof that a run never looked ahead: a shorter history gives the beginning of what the whole gives."""
+"""Comparison of a result with the result on a shorter history, which must be its beginning.
+
+Any difference means that the longer result used data from the future.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +28,7 @@ _OF_THE_EXIT = (
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first thing that a shorter history gave otherwise, at a time in Unix seconds."""
+    """The first difference between two results of a crypto, at a time in Unix seconds."""
 
     symbol: str
     time_s: int
@@ -39,7 +42,7 @@ def first_difference(whole: BacktestResult, shorter: BacktestResult) -> Differen
 
     Everything that was known at the shorter one's end has to be the same in both, bit by bit: equity,
     entries, and the exits until then. A position that a break closes at the shorter one's last close is
-    still open there. Returns the earliest difference, None where there is none.
+    still open there. Returns the earliest difference, or None.
     """
     differences = [*_equity_differences(whole, shorter), *_trade_differences(whole, shorter)]
     return min(differences, key=lambda difference: difference.time_s, default=None)
@@ -49,7 +52,7 @@ def _equity_differences(whole: BacktestResult, shorter: BacktestResult) -> list[
     count = len(shorter.equity_curve.equity)
     ours = np.array(whole.equity_curve.equity[:count])
     theirs = np.array(shorter.equity_curve.equity)
-    # As bits: a NaN would be equal to nothing.
+    # Compared as bits: NaN does not equal NaN.
     different = np.flatnonzero(ours.view(np.int64) != theirs[: len(ours)].view(np.int64))
     if not len(different):
         return []
@@ -83,7 +86,7 @@ def _trade_differences(whole: BacktestResult, shorter: BacktestResult) -> list[D
 def _closes_after(trade: Trade, time_s: int) -> bool:
     """Return whether a trade was open at the close of the candle that opened at `time_s`.
 
-    A trade that a break closes at that very close was still open, as far as was known then.
+    A trade that a break closes at that close counts as open, because the break was not known then.
     """
     if trade.exit_reason == EXIT_REASON_BREAK:
         return trade.exit_time.seconds >= time_s

@@ -1,4 +1,4 @@
-"""`backcast rules`: a strategy as rules, or what rules are written with."""
+"""`backcast rules`: prints a strategy as rules, or the language of rules."""
 
 from rich import box
 from rich.table import Table
@@ -14,9 +14,9 @@ from services.wire.backtests import strategy_from
 
 
 def print_rules(name: str, parameters: list[str]) -> None:
-    """Print what a strategy does as lines that `backcast run rules` takes."""
+    """Print a strategy as the two conditions that `backcast run rules` takes."""
     if name == CustomRules.name:
-        raise InvalidInput.of("strategy", "rules are your own: `backcast run rules --entry … --exit …`")
+        raise InvalidInput.of("strategy", "you write rules yourself: `backcast run rules --entry … --exit …`")
     message = strategy_message(name, parameters)
     strategy = strategy_from(message)
     if violations := strategy.violations():
@@ -29,7 +29,7 @@ def print_rules(name: str, parameters: list[str]) -> None:
 
 
 def print_language() -> None:
-    """Print what rules are written with."""
+    """Print the columns, operators and functions of rules."""
     console = make_console()
     say(
         console,
@@ -38,7 +38,7 @@ def print_language() -> None:
         "  [bold]crosses_below(ema(12), ema(26)) or not volume > 2 * sma(volume, 20)[/bold]\n\n"
         f"columns    {', '.join(VALUE_COLUMNS)}\n"
         "operators  or · and · not · < <= > >= · + - · * / · unary -, the weakest first; parentheses\n"
-        "functions  what has a default can be left out: series all together, numbers from the end on",
+        "functions  arguments with defaults can be omitted: series all together, numbers from the end",
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("function", "gives"):

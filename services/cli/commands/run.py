@@ -5,7 +5,7 @@ import asyncio
 from rich.console import Console
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.cli.client.event_stream import events_of, follow, names_no_crypto, print_json
+from services.cli.client.event_stream import events_of, excuses_short_histories, follow, print_json
 from services.cli.options.run_options import RowOptions
 from services.cli.views.console import make_console
 from services.cli.views.metric_cells import metric_name, metric_names
@@ -13,9 +13,9 @@ from services.cli.views.run import MOST_ROWS, RunView
 
 
 def run(request: pb.RunBacktestsRequest, gateway: str, jsonl: bool, rows: RowOptions) -> bool:
-    """Run and show `request`; return whether every crypto succeeded. Ctrl-C cancels on the server too.
+    """Run `request` and show it; return whether every crypto succeeded. Ctrl-C stops it on the server too.
 
-    Raises InvalidInput, naming the option, where the rows cannot be sorted or shown so.
+    Raises InvalidInput, naming the option, if `rows` names an unknown metric.
     """
     sort = metric_name(rows.sort, "--sort")
     columns = None if rows.columns is None else metric_names(rows.columns, "--columns")
@@ -25,17 +25,17 @@ def run(request: pb.RunBacktestsRequest, gateway: str, jsonl: bool, rows: RowOpt
 
 async def _print_run(request: pb.RunBacktestsRequest, gateway: str) -> bool:
     events = events_of(gateway, lambda stub: stub.RunBacktests, request)
-    return await follow(events, print_json, nobody_named_the_cryptos=names_no_crypto(request))
+    return await follow(events, print_json, excuse_short_histories=excuses_short_histories(request))
 
 
 async def show_run(
     request: pb.RunBacktestsRequest, gateway: str, console: Console, most_rows: int = MOST_ROWS
 ) -> bool:
-    """Run `request` and show it while it goes; return whether every crypto succeeded."""
+    """Run `request` and show results as they arrive; return whether every crypto succeeded."""
     return await _show(request, gateway, RunView(console, most_rows))
 
 
 async def _show(request: pb.RunBacktestsRequest, gateway: str, view: RunView) -> bool:
     with view:
         events = events_of(gateway, lambda stub: stub.RunBacktests, request)
-        return await follow(events, view.show, nobody_named_the_cryptos=names_no_crypto(request))
+        return await follow(events, view.show, excuse_short_histories=excuses_short_histories(request))

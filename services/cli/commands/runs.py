@@ -20,17 +20,17 @@ from services.domain.errors import InvalidInput
 
 
 def list_runs(gateway: str) -> None:
-    """Print the runs that the gateway knows."""
+    """Print the runs of the gateway."""
     asyncio.run(_list_runs(gateway))
 
 
 def watch_run(run_id: str, after: int, gateway: str, jsonl: bool) -> bool:
-    """Show a run after one of its events; return whether every crypto succeeded."""
+    """Show a run from the event after number `after`; return whether every crypto succeeded."""
     return asyncio.run(_watch_run(run_id, after, gateway, jsonl))
 
 
 def cancel_run(run_id: str, gateway: str) -> None:
-    """End a run."""
+    """Cancel a run."""
     asyncio.run(_cancel_run(run_id, gateway))
 
 
@@ -40,7 +40,7 @@ async def _list_runs(gateway: str) -> None:
             answer = await RunServiceStub(channel).ListRuns(pb.ListRunsRequest())
     console = make_console()
     if not answer.runs:
-        say(console, "there are no runs, and none that can be watched again")
+        say(console, "there are no runs in progress, and none that can be watched")
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("run", "what", "strategy", "client", "state"):
@@ -93,4 +93,4 @@ async def _cancel_run(run_id: str, gateway: str) -> None:
     if run.state == pb.RUN_STATE_CANCELLED:
         say(make_console(), f"{name}: {state}, {run.done:,} of {run.total:,} done")
     else:
-        say(make_console(), f"{name} had {state} already: there is nothing to cancel")
+        say(make_console(), f"{name} had already {state}: there is nothing to cancel")

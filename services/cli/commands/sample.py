@@ -1,4 +1,4 @@
-"""`backcast sample`: a made-up market to try things on."""
+"""`backcast sample`: imports a made-up market for trying things."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from services.cli.views.console import CountColumn, make_console
 from services.domain.candles import Candles
 from services.local.sample_market import CRYPTO_COUNT, HOURS, sample_market
 
-# As many imports at once keep the database busy while the next candles are made.
+# Concurrent imports; this many keep the database busy while the next candles are made.
 _AT_ONCE = 4
 
 
@@ -24,7 +24,7 @@ def sample(address: str) -> None:
 
 async def write_sample_market(address: str, console: Console) -> None:
     """Write the sample market, with a progress bar."""
-    places = asyncio.Semaphore(_AT_ONCE)
+    slots = asyncio.Semaphore(_AT_ONCE)
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=40),
@@ -42,13 +42,13 @@ async def write_sample_market(address: str, console: Console) -> None:
                 try:
                     await write_candles(stub, symbol, candles, synthetic=True)
                 finally:
-                    places.release()
+                    slots.release()
                 progress.advance(bar)
 
             try:
                 async with asyncio.TaskGroup() as writes:
                     for symbol, candles in sample_market():
-                        await places.acquire()
+                        await slots.acquire()
                         writes.create_task(write(symbol, candles))
             except ExceptionGroup as failures:
                 raise failures.exceptions[0] from None

@@ -1,4 +1,4 @@
-"""`backcast token`: makes a token; the gateway's file gets its hash only."""
+"""`backcast token`: makes a token; the tokens file of the gateway contains only its hash."""
 
 import json
 import sys
@@ -8,9 +8,9 @@ from services.gateway.auth.tokens import hash_of, make_token, tokens_from_json
 
 
 def print_token(name: str, rights: str) -> None:
-    """Print a new token to standard error, and what its file has of it to standard output.
+    """Print a new token to standard error, and its entry of the tokens file to standard output.
 
-    Raises InvalidInput where the name or one of the rights is none.
+    Raises InvalidInput if the name or one of the rights is invalid.
     """
     token = make_token()
     entry = {
@@ -19,16 +19,16 @@ def print_token(name: str, rights: str) -> None:
         "rights": [right.strip() for right in rights.split(",")],
     }
     try:
-        # As the gateway will see it.
+        # Checked as the gateway will read it.
         tokens_from_json(json.dumps([entry]), "token")
     except InvalidInput as error:
         raise InvalidInput(*(_as_option(wrong) for wrong in error.violations)) from None
-    print("the token, which is kept nowhere; its client sets BACKCAST_TOKEN to it:", file=sys.stderr)
+    print("the token, which is stored nowhere; the client sets BACKCAST_TOKEN to it:", file=sys.stderr)
     print(f"  {token}", file=sys.stderr)
-    print("its entry in the file that the gateway's BACKCAST_TOKENS_FILE names:", file=sys.stderr, flush=True)
+    print("its entry for the gateway's BACKCAST_TOKENS_FILE:", file=sys.stderr, flush=True)
     print("[[tokens]]")
     for field, value in entry.items():
-        # Names and rights that are allowed look the same in TOML as in JSON.
+        # Valid names and rights are written in the same way in TOML and JSON.
         print(f"{field} = {json.dumps(value)}")
 
 

@@ -1,4 +1,4 @@
-"""`backcast up`: everything on this machine, until it is told to stop."""
+"""`backcast up`: runs the embedded servers and the three services until it is stopped."""
 
 import asyncio
 import sys
@@ -25,7 +25,7 @@ async def _up(settings: Settings, data_dir: Path) -> None:
     )
     with Interrupts():
         async with LocalStack(stack_settings) as stack:
-            print("Ctrl-C stops everything; what is stored stays in", data_dir, file=sys.stderr)
+            print("Ctrl-C stops everything; the data stays in", data_dir, file=sys.stderr)
             print(f"ready: gateway {stack.gateway_address}", flush=True)
             try:
                 await stack.wait()

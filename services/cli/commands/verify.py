@@ -1,4 +1,4 @@
-"""`backcast verify`: repeats a run on shorter histories, and looks for what the future had a say in."""
+"""`backcast verify`: repeats a run on shorter histories, to check it for look-ahead."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,16 +22,16 @@ from services.cli.views.failure_lines import failure_lines, left_out_line
 from services.domain.interval import Interval
 
 _MOST_DIFFERENCES = 20
-# Every run is verified twice, but one whose fills are at the signals' own closes already.
-_FILLS = ("with the fills asked for", "with fills at the signals' own closes")
+# A run is verified with both, or once if it fills at the signals' own closes anyway.
+_FILLS = ("with the requested fills", "with fills at the signals' own closes")
 
 
 def verify(request: pb.RunBacktestsRequest, gateway: str, cuts: int) -> bool:
     """Run `request`, then `cuts` times on a history that ends earlier; return whether nothing differs.
 
-    All of it twice: as it was asked for, and with fills at the signals' own closes. A fill at the next open
-    comes with the very candle that a strategy which knows one candle ahead would have known; at the close,
-    nothing has come yet.
+    Everything is done twice: as requested, and with fills at the signals' own closes. A fill at the next open
+    could hide a strategy that knows the next candle, because that open comes with the same candle. At the
+    signal's own close, nothing of the next candle is known.
     """
     return asyncio.run(show_verification(request, gateway, cuts, make_console()))
 
@@ -39,11 +39,11 @@ def verify(request: pb.RunBacktestsRequest, gateway: str, cuts: int) -> bool:
 async def show_verification(
     request: pb.RunBacktestsRequest, gateway: str, cuts: int, console: Console
 ) -> bool:
-    """Verify `request` and show what came of it; return whether nothing differs and nothing failed."""
+    """Verify `request` and show the outcome; return whether nothing differs and nothing failed."""
     asked = pb.RunBacktestsRequest()
     asked.CopyFrom(request)
     asked.detail, asked.curve_points = result_pb2.DETAIL_EQUITY, 0
-    # What is compared is computed, not remembered.
+    # All results are computed: cached ones would prove nothing.
     asked.cache_mode = pb.CACHE_MODE_BYPASS
     at_close = pb.RunBacktestsRequest()
     at_close.CopyFrom(asked)
@@ -75,7 +75,7 @@ async def show_verification(
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """What came of comparing: how many cryptos and shorter histories, and what was otherwise."""
+    """The outcome of a comparison: numbers of cryptos and shorter histories, and the differences."""
 
     cryptos: int
     histories: int
@@ -87,7 +87,7 @@ class _Compared:
 async def _compare(
     request: pb.RunBacktestsRequest, gateway: str, cuts: int, tell: Callable[[str], None]
 ) -> _Compared:
-    """Run `request` on the whole history, and compare shorter ones with that."""
+    """Run `request` on the whole history, and compare results on shorter histories with it."""
     whole, failures, understood, left_out = await _results(request, gateway)
     tell("the whole history")
     histories = 0
@@ -111,7 +111,7 @@ async def _compare(
 async def _results(
     request: pb.RunBacktestsRequest, gateway: str
 ) -> tuple[dict[str, BacktestResult], dict[str, str], pb.RunBacktestsRequest, list[LeftOutCrypto]]:
-    """Return results and failures by symbol, the request with its defaults filled in, and who is left out."""
+    """Return results and failures by symbol, the request with its defaults, and the left-out cryptos."""
     results, failures = {}, {}
     left_out: list[LeftOutCrypto] = []
     understood = request
@@ -128,11 +128,10 @@ async def _results(
 
 
 def _ends(request: pb.RunBacktestsRequest, whole: dict[str, BacktestResult], cuts: int) -> list[int]:
-    """Return where the shorter histories end, in Unix seconds: spread over the window, half of them at exits.
+    """Return the ends of the shorter histories in Unix seconds: half at exits, the others spread evenly.
 
-    After the candle of an exit is where a strategy that knew the future would show it first. Where a break
-    closed the position, this is right before the break. The ends that are spread over the window mostly lie
-    within a candle.
+    A strategy that knows the future shows it first after the candle of an exit. If a break closed the
+    position, this is right before the break. Most of the evenly spread ends lie within a candle.
     """
     interval_s = tuple(Interval)[request.interval - 1].seconds
     start_s, end_s = request.start_time.seconds, request.end_time.seconds

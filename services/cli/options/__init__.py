@@ -1,1 +1,1 @@
-"""Options and arguments of commands, and the requests that they make."""
+"""Options and arguments of the commands, and their conversion to requests."""

@@ -1,4 +1,4 @@
-"""Which database `backcast db …` works on: the settings' one, or the embedded one of `backcast up`."""
+"""The database that `backcast db …` works on: that of the settings, or the embedded one of `backcast up`."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -19,11 +19,11 @@ _PORT, _SOCKETS, _STATUS = 3, 4, 7
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """Open the database that the settings tell, with its schema up to date, for as long as the context lasts.
+    """Open the database of the settings, with its schema up to date, for as long as the context lasts.
 
-    Raises Unavailable where there is none: no BACKCAST_DATABASE_URL, and no `backcast up` that runs.
+    Raises Unavailable if there is none: BACKCAST_DATABASE_URL is not set, and no `backcast up` runs.
     """
-    # What is logged goes where the command's answer goes.
+    # Logs would be mixed into the command's output.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     url = settings.database_url or _embedded_url(settings.data_dir)
     async with Database.connect(url, settings.database_pool_size, settings.database_timeout_s) as database:
@@ -32,13 +32,13 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 def _embedded_url(data_dir: Path) -> str:
-    """Return the URL of the embedded server that has its data in the folder."""
+    """Return the URL of the embedded server with its data in the folder."""
     nobody = Unavailable(
         "there is no database: BACKCAST_DATABASE_URL is not set, "
         f"and no `backcast up` runs with its data in {data_dir}"
     )
     try:
-        # The server tells its clients here where its socket is, which is not always in the folder.
+        # The server writes the path of its socket here; the socket is not always in the folder.
         lines = (data_dir / "postgres" / "postmaster.pid").read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         raise nobody from None
@@ -46,7 +46,7 @@ def _embedded_url(data_dir: Path) -> str:
         raise Unavailable(f"the database in {data_dir} cannot be read: {error.strerror}") from error
     if len(lines) <= _STATUS or lines[_STATUS].strip() != "ready":
         raise Unavailable(f"the database in {data_dir} is starting or stopping")
-    # A server that was killed leaves the file, and no one who listens.
+    # A killed server leaves the file, but does not listen.
     if not (Path(lines[_SOCKETS]) / f".s.PGSQL.{lines[_PORT]}").is_socket():
         raise nobody
     return f"postgresql://postgres@/postgres?host={quote(lines[_SOCKETS])}&port={lines[_PORT]}"

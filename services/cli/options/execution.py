@@ -1,4 +1,4 @@
-"""`--stop-loss 2atr --size-amount 1000` to an execution's message."""
+"""Converts execution options, such as `--stop-loss 2atr --size-amount 1000`, to an Execution message."""
 
 from backcast.backtest.v1 import execution_pb2 as pb
 from services.cli.options.fractions import Fraction, fraction, parse_fraction
@@ -8,7 +8,7 @@ from services.domain.high_costs import HIGH_FEE_RATE, HIGH_SLIPPAGE_BPS
 from services.wire.enum_names import numbers_of
 
 _SIZES = ("size_fraction", "size_amount", "size_volatility")
-# By their fields: numbers, and fractions.
+# Fields of the message that take numbers, and fields that take fractions.
 _NUMBERS = {"initial_capital": "initial_capital", "quote_amount": "size_amount", "atr_period": "atr_period"}
 _FRACTIONS = {
     "equity_fraction": "size_fraction",
@@ -18,15 +18,17 @@ _FRACTIONS = {
 
 
 def execution_message(options: ExecutionOptions) -> pb.Execution:
-    """Return the message; what is not given is left out of it.
+    """Return the message; options that were not given are not set.
 
-    Raises InvalidInput, naming the option, where it cannot be read; ranges are the gateway's business.
+    Raises InvalidInput, naming the option, if an option cannot be parsed. The gateway checks the ranges.
     """
     sizes = [name for name in _SIZES if getattr(options, name) is not None]
     if len(sizes) > 1:
-        raise InvalidInput.of(_option(sizes[1]), f"there is one size only, and {_option(sizes[0])} is given")
+        raise InvalidInput.of(
+            _option(sizes[1]), f"only one size can be given, and {_option(sizes[0])} is given"
+        )
     if options.volatility_period is not None and options.size_volatility is None:
-        raise InvalidInput.of("--volatility-period", "is of use with --size-volatility only")
+        raise InvalidInput.of("--volatility-period", "needs --size-volatility")
     message = pb.Execution()
     _set_costs(message, options)
     for field, name in _NUMBERS.items():
@@ -56,14 +58,14 @@ def execution_message(options: ExecutionOptions) -> pb.Execution:
 
 
 def _set_costs(message: pb.Execution, options: ExecutionOptions) -> None:
-    """Set fee and slippage; high ones have to be written with a unit, which allows them."""
+    """Set fee and slippage; high ones must be written with a unit, which allows them."""
     if options.fee is not None:
         fee = _fraction(options.fee, "fee")
         message.fee_rate = float(fee.value)
         if message.fee_rate > HIGH_FEE_RATE:
             _allow_high_cost(message, fee, options.fee, "fee")
     if options.slippage is not None and options.slippage_bps is not None:
-        raise InvalidInput.of("--slippage-bps", "there is one slippage only, and --slippage is given")
+        raise InvalidInput.of("--slippage-bps", "only one slippage can be given, and --slippage is given")
     text, name = options.slippage, "slippage"
     if options.slippage_bps is not None:
         text, name = options.slippage_bps, "slippage_bps"
@@ -88,7 +90,7 @@ def _allow_high_cost(message: pb.Execution, cost: Fraction, text: str, name: str
 
 
 def _yearly(text: str, name: str) -> Fraction:
-    """Return a rate or volatility of a year; one above 100 % has to be written with a unit."""
+    """Return an annual rate or volatility; one above 100 % must be written with a unit."""
     rate = _fraction(text, name)
     if abs(rate.value) > 1 and not rate.has_unit:
         number = text.strip()
@@ -126,7 +128,7 @@ def _distance(text: str, option: str) -> pb.Distance:
 def _plain_number(text: str) -> float:
     number = parse_fraction(text)
     if number.has_unit:
-        raise ValueError(f"{text!r} is no number")
+        raise ValueError(f"{text!r} is not a number")
     return float(number.value)
 
 

@@ -1,4 +1,4 @@
-"""Fractions as they are typed: `0.1%`, `10bps` or `0.001`."""
+"""Fractions on the command line: `0.1%`, `10bps` or `0.001`."""
 
 import re
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Fraction:
 
 
 def parse_fraction(text: str) -> Fraction:
-    """Return the fraction that is written; raise ValueError, with the reason, where there is none."""
+    """Parse a fraction; raise ValueError, with the reason, if the text is not one."""
     written = _WRITTEN.fullmatch(text.strip())
     if written is None:
         comma = ", with a point and no comma" if "," in text else ""
@@ -32,5 +32,5 @@ def parse_fraction(text: str) -> Fraction:
 
 
 def fraction(text: str) -> float:
-    """Return the number that `5%`, `500bps` or `0.05` is; raise ValueError where it is none."""
+    """Return the value of a fraction like `5%`, `500bps` or `0.05`; raise ValueError if it is not one."""
     return float(parse_fraction(text).value)

@@ -1,4 +1,4 @@
-"""Options that several commands share: declared once, as the fields of a dataclass."""
+"""Groups of options that several commands share, declared once as the fields of a dataclass."""
 
 import inspect
 from collections.abc import Callable
@@ -10,9 +10,9 @@ _BY_NAME = inspect.Parameter.KEYWORD_ONLY
 
 
 def takes_groups(command: _Command) -> _Command:
-    """Let a command take dataclasses: on the command line, each of their fields is an option of its own.
+    """Let a command take dataclasses as parameters; on the command line, each of their fields is an option.
 
-    A field is declared as Typer wants a parameter: with an Annotated type.
+    A field is declared like a parameter for Typer, with an Annotated type.
     """
     declared = inspect.signature(command).parameters.values()
     groups: dict[str, type[Any]] = {
@@ -32,7 +32,7 @@ def takes_groups(command: _Command) -> _Command:
     for one in declared:
         options += _options(groups[one.name]) if one.name in groups else [one.replace(kind=_BY_NAME)]
     run.__name__, run.__doc__ = command.__name__, command.__doc__
-    # What Typer reads.
+    # Typer reads the command's signature.
     run.__annotations__ = {option.name: option.annotation for option in options}
     run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     return run

@@ -1,4 +1,4 @@
-"""What the API calls a field or a value, as the option that says it."""
+"""Names of API fields and values, translated to the command's options in error messages."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from services.domain.errors import InvalidInput, Violation
 
-# Those of an execution without its name; what is not here is called as the API calls it.
+# Fields of an execution, without its name. A field that is not listed keeps its name in the API.
 _OPTIONS = {
     "fee_rate": "--fee",
     "slippage_bps": "--slippage-bps",
@@ -46,18 +46,18 @@ _RULE = re.compile(r"strategy\.rules\.(entry|exit)\b.*")
 _PARAMETER = re.compile(r"\bstrategy\.\w+\.(\w+)")
 _RANGE = re.compile(r"ranges\[(\d+)\]")
 _TIMES = re.compile(r"\b(start|end)_time\b")
-# A price cannot fall by more than all of itself.
+# A price cannot fall by more than 100 %.
 _FALLS = ("execution.stop_loss.fraction", "execution.trailing_stop.fraction")
 
 
 def with_options(message: str) -> str:
-    """Return a service's message with the command's options instead of values of the API."""
+    """Return a service's message with options instead of API values."""
     return message.replace("CONFLICT_RULE_REPLACE", "--on-conflict replace")
 
 
 @contextmanager
 def named_options(request: Message) -> Iterator[None]:
-    """Let an InvalidInput of the fields of `request` name the options instead."""
+    """Let an InvalidInput about fields of `request` name the options instead."""
     try:
         yield
     except InvalidInput as error:
@@ -65,7 +65,7 @@ def named_options(request: Message) -> Iterator[None]:
 
 
 def option_of(field: str, request: Message) -> str:
-    """Return the option that fills a field of `request`, or the field where none does."""
+    """Return the option that sets a field of `request`, or the field if no option does."""
     if rule := _RULE.fullmatch(field):
         return f"--{rule[1]}"
     if parameter := _PARAMETER.fullmatch(field):
@@ -81,5 +81,5 @@ def _of_option(violation: Violation, request: Message) -> Violation:
     if violation.field in _FALLS:
         fraction = getattr(request.execution, violation.field.split(".")[1]).fraction  # type: ignore[attr-defined]  # both have one
         if 1 < fraction < 100:
-            reason += f": {fraction:g} percent are {fraction:g}% or {fraction / 100:g}"
+            reason += f": {fraction:g} percent is {fraction:g}% or {fraction / 100:g}"
     return Violation(option_of(violation.field, request), reason)

@@ -1,4 +1,4 @@
-"""`period=5..30`, `oversold=20..40:5` and `kind=sma,ema` to the ranges of a sweep."""
+"""Converts `period=5..30`, `oversold=20..40:5` and `kind=sma,ema` to the parameter ranges of a sweep."""
 
 from decimal import Decimal, InvalidOperation
 
@@ -10,12 +10,12 @@ from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from services.domain.errors import InvalidInput
 from services.wire.enum_names import numbers_of
 
-# As the gateway has it: a range of a billion values is not to be written out to be refused.
+# The gateway's limit, checked here too: a range of a billion values must not be expanded to be refused.
 _MAX_VALUES = 10_000
 
 
 def is_range(parameter: str) -> bool:
-    """Return whether `name=value` has several values."""
+    """Return whether `name=values` has several values."""
     value = parameter.partition("=")[2]
     return ".." in value or "," in value
 
@@ -23,9 +23,9 @@ def is_range(parameter: str) -> bool:
 def parameter_range(parameter: str, strategy: Strategy) -> ParameterRange:
     """Return the range that `name=values` is.
 
-    Values are a list, `5,9,14` or `sma,ema`, or from the first to the last one: `5..30`, by 1 where both are
-    whole numbers, or by a step: `0.5..2:0.25`. Whether there is such a parameter, and its range, are the
-    gateway's business. Raises InvalidInput where the values cannot be read.
+    Values are a list, `5,9,14` or `sma,ema`, or a range: `5..30` in steps of 1 if both are whole numbers, or
+    `0.5..2:0.25` with a step. The gateway checks that the parameter exists and accepts the values. Raises
+    InvalidInput if the values cannot be parsed.
     """
     name, _, text = parameter.partition("=")
     kind = getattr(strategy, strategy.WhichOneof("kind") or "")
@@ -62,7 +62,7 @@ def _steps(text: str, option: str) -> list[float]:
     whole = first == first.to_integral_value() and last == last.to_integral_value()
     if not step_text and not whole:
         raise InvalidInput.of(option, f"{text} needs a step, as in {ends}:0.5")
-    # Decimal: ten steps of 0.1 from 0 on end at 1.
+    # Decimal, so that ten steps of 0.1 from 0 end at exactly 1.
     step = _number(step_text, option) if step_text else Decimal(1)
     if step <= 0:
         raise InvalidInput.of(option, f"the step must be above 0, not {step_text}")

@@ -1,4 +1,4 @@
-"""What a run is asked with on the command line; None is left to the gateway."""
+"""Options of runs and sweeps; for an option that is None, the gateway takes its default."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,50 +9,50 @@ import typer
 
 @dataclass(frozen=True, slots=True)
 class StrategyOptions:
-    """Which strategy."""
+    """The strategy and its parameters."""
 
-    strategy: Annotated[str, typer.Argument(help="Which strategy; `backcast strategies` lists them.")]
+    strategy: Annotated[str, typer.Argument(help="A strategy; `backcast strategies` lists them.")]
     param: Annotated[
         list[str] | None, typer.Option(help="A parameter of the strategy: period=7. Can be repeated.")
     ] = None
     entry: Annotated[
         str | None,
-        typer.Option(help="For rules: when to buy, as in 'rsi(14) < 30'; `backcast rules` tells the words."),
+        typer.Option(
+            help="For rules: when to buy, as in 'rsi(14) < 30'; `backcast rules` shows the language."
+        ),
     ] = None
     exit: Annotated[
-        str | None, typer.Option(help="For rules: when to sell; without it no signal ever sells.")
+        str | None, typer.Option(help="For rules: when to sell; without it, no signal ever sells.")
     ] = None
 
 
 @dataclass(frozen=True, slots=True)
 class CandleOptions:
-    """On which candles."""
+    """The candles: cryptos, interval and window."""
 
     symbols: Annotated[str, typer.Option(help="Cryptos, separated by commas, or all.")] = "all"
     interval: Annotated[str, typer.Option(help="Length of the candles: 1h, 4h, 1d or 1w.")] = "1h"
     start: Annotated[
-        str | None, typer.Option(help="First time of the window, UTC; by default a year before the end.")
+        str | None, typer.Option(help="Start of the window, UTC; by default a year before its end.")
     ] = None
     end: Annotated[
-        str | None, typer.Option(help="End of the window, UTC, excluded; by default the end of the data.")
+        str | None, typer.Option(help="End of the window, UTC, exclusive; by default the end of the data.")
     ] = None
-    exclude: Annotated[str | None, typer.Option(help="Cryptos to do without, separated by commas.")] = None
+    exclude: Annotated[str | None, typer.Option(help="Cryptos to leave out, separated by commas.")] = None
 
 
 @dataclass(frozen=True, slots=True)
 class RowOptions:
-    """Which rows and columns a table of results has; names are those of the API's Metrics."""
+    """The rows and columns of the table of results; metrics are named as in the API."""
 
-    sort: Annotated[str, typer.Option(help="The metric that the table is sorted by, the best first.")] = (
-        "total_return"
-    )
+    sort: Annotated[str, typer.Option(help="The metric to sort the table by, best first.")] = "total_return"
     columns: Annotated[
-        str | None, typer.Option(help="The metrics that the table shows, separated by commas.")
+        str | None, typer.Option(help="The metrics to show in the table, separated by commas.")
     ] = None
 
 
 class Cache(StrEnum):
-    """Whether results come from the cache; the names are those of the API."""
+    """How the cache is used; the names are those of the API."""
 
     DEFAULT = "default"
     BYPASS = "bypass"
@@ -62,30 +62,30 @@ class Cache(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What is the same of runs and sweeps."""
+    """Options of runs and sweeps that are not about the backtest."""
 
     cache: Annotated[
         Cache,
         typer.Option(
-            help="What the cache does: bypass computes without it, refresh computes and writes to it, only "
-            "computes nothing."
+            help="How the cache is used. default: read and write. bypass: neither. refresh: compute "
+            "everything, and write. only: compute nothing."
         ),
     ] = Cache.DEFAULT
     run_id: Annotated[
         str,
-        typer.Option(help="A name for the run, in logs and for `backcast watch`; one is made without it."),
+        typer.Option(help="Name of the run, in logs and for `backcast watch`; by default one is generated."),
     ] = ""
 
 
 class Fill(StrEnum):
-    """When a signal fills; the names are those of the API."""
+    """The price at which a signal fills; the names are those of the API."""
 
     NEXT_OPEN = "next-open"
     SAME_CLOSE = "same-close"
 
 
 class Direction(StrEnum):
-    """Which positions there are; the names are those of the API."""
+    """The sides of positions; the names are those of the API."""
 
     LONG_ONLY = "long"
     SHORT_ONLY = "short"
@@ -93,7 +93,7 @@ class Direction(StrEnum):
 
 
 class Breaks(StrEnum):
-    """What happens at a break in the history; the names are those of the API."""
+    """What a backtest does at a break in the history; the names are those of the API."""
 
     CLOSE = "close"
     SPLIT = "split"
@@ -104,48 +104,58 @@ class Breaks(StrEnum):
 class ExecutionOptions:
     """How signals become fills. Fractions are text like 0.1%, 10bps or 0.001."""
 
-    fee: Annotated[
-        str | None, typer.Option(help="Fee of each side: 0.1%, 10bps or 0.001, which is the default.")
-    ] = None
-    slippage: Annotated[
-        str | None, typer.Option(help="How much worse than its price a fill is: 0.05% or 5bps; by default 0.")
-    ] = None
-    slippage_bps: Annotated[str | None, typer.Option(help="Or: slippage as a number of basis points.")] = None
-    initial_capital: Annotated[float | None, typer.Option(help="Capital; by default 10,000.")] = None
-    fill: Annotated[Fill | None, typer.Option(help="Where a signal fills; by default at the next open.")] = (
+    fee: Annotated[str | None, typer.Option(help="Fee per side: 0.1%, 10bps or 0.001; by default 0.1%.")] = (
         None
     )
-    direction: Annotated[Direction | None, typer.Option(help="Which positions; by default long.")] = None
+    slippage: Annotated[
+        str | None,
+        typer.Option(help="How much slippage worsens the price of a fill: 0.05% or 5bps; by default 0."),
+    ] = None
+    slippage_bps: Annotated[str | None, typer.Option(help="Or: slippage in basis points.")] = None
+    initial_capital: Annotated[float | None, typer.Option(help="Initial capital; by default 10,000.")] = None
+    fill: Annotated[
+        Fill | None, typer.Option(help="The price at which a signal fills; by default next-open.")
+    ] = None
+    direction: Annotated[Direction | None, typer.Option(help="The sides of positions; by default long.")] = (
+        None
+    )
     size_fraction: Annotated[
-        str | None, typer.Option(help="Size of a position as a fraction of the equity: 50%; by default 1.")
+        str | None, typer.Option(help="Position size as a fraction of the equity: 50%; by default 100%.")
     ] = None
     size_amount: Annotated[
-        float | None, typer.Option(help="Or: its size as an amount of the quote currency.")
+        float | None, typer.Option(help="Or: position size as an amount of the quote currency.")
     ] = None
     size_volatility: Annotated[
-        str | None, typer.Option(help="Or: its volatility per year, as a fraction of the equity: 40%.")
+        str | None,
+        typer.Option(help="Or: position size that targets an annual volatility of the equity: 40%."),
     ] = None
     volatility_period: Annotated[
-        int | None, typer.Option(help="Closes that volatility is measured over; by default 30.")
+        int | None, typer.Option(help="Number of closes that measure the volatility; by default 30.")
     ] = None
-    stop_loss: Annotated[str | None, typer.Option(help="Close at a loss of 5% (or 0.05) or 2atr.")] = None
-    take_profit: Annotated[str | None, typer.Option(help="Close at a gain of 5% (or 0.05) or 2atr.")] = None
+    stop_loss: Annotated[
+        str | None, typer.Option(help="Close a position at a loss of 5% (or 0.05) or 2atr.")
+    ] = None
+    take_profit: Annotated[
+        str | None, typer.Option(help="Close a position at a gain of 5% (or 0.05) or 2atr.")
+    ] = None
     trailing_stop: Annotated[
-        str | None, typer.Option(help="Close when it falls by 5% (or 0.05) or 2atr from its best price.")
+        str | None, typer.Option(help="Close a position 5% (or 0.05) or 2atr from its best price.")
     ] = None
     atr_period: Annotated[
-        int | None, typer.Option(help="Candles of the average true range of stops; by default 14.")
+        int | None, typer.Option(help="Period of the average true range for stops; by default 14.")
     ] = None
     borrow_rate: Annotated[
-        str | None, typer.Option(help="Cost of a short position per year of its value: 10%; by default 0.")
+        str | None,
+        typer.Option(help="Annual cost of a short position, as a fraction of its value: 10%; by default 0."),
     ] = None
     funding_rate: Annotated[
-        str | None, typer.Option(help="Cost of a long position per year of its value: 10%; by default 0.")
+        str | None,
+        typer.Option(help="Annual cost of a long position, as a fraction of its value: 10%; by default 0."),
     ] = None
     breaks: Annotated[
         Breaks | None,
         typer.Option(
-            help="Where a history breaks (relisted, redenominated): close positions before it, which is the "
-            "default; split: also tell the parts apart; or ignore the break."
+            help="Where a crypto was relisted or redenominated. close: close positions before the break; the "
+            "default. split: also report each part. ignore: trade as if there were no break."
         ),
     ] = None

@@ -1,4 +1,4 @@
-"""The options of a run as a request."""
+"""Converts the options of a run to a request."""
 
 from datetime import UTC, datetime
 
@@ -21,7 +21,7 @@ def run_request(
     curve_points: int = 0,
     options: RunOptions | None = None,
 ) -> pb.RunBacktestsRequest:
-    """Return the request; raise InvalidInput, naming the option, where something cannot be read."""
+    """Return the request; raise InvalidInput, naming the option, if one cannot be parsed."""
     options = options or RunOptions()
     request = pb.RunBacktestsRequest(
         symbols=[] if candles.symbols == "all" else candles.symbols.split(","),
@@ -48,7 +48,7 @@ def run_request(
 
 
 def parse_interval(text: str) -> Interval:
-    """Return the interval of a name like 4h."""
+    """Parse the name of an interval, such as 4h."""
     try:
         return Interval(text)
     except ValueError:
@@ -57,7 +57,7 @@ def parse_interval(text: str) -> Interval:
 
 
 def parse_time(text: str, option: str) -> datetime:
-    """Return an ISO 8601 time, in UTC where it names no zone; raise InvalidInput, naming the option."""
+    """Parse an ISO 8601 time, which is UTC if it names no zone; raise InvalidInput, naming the option."""
     try:
         time = datetime.fromisoformat(text)
     except ValueError:

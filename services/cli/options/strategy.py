@@ -1,4 +1,4 @@
-"""`rsi --param period=7` and `rules --entry 'rsi(14) < 30'` to a strategy's message, guided by its fields."""
+"""Converts `rsi --param period=7` and `rules --entry 'rsi(14) < 30'` to a Strategy message."""
 
 from google.protobuf.descriptor import FieldDescriptor
 
@@ -13,9 +13,9 @@ def strategy_message(
 ) -> Strategy:
     """Return the message of the strategy `name` with parameters given as `key=value`.
 
-    `entry` and `exit_` are the lines of text that the strategy `rules` is made of, and no other.
-    Raises InvalidInput where there is no such strategy or parameter, or a value is of the wrong type;
-    ranges are the gateway's business.
+    `entry` and `exit_` are the two lines of the strategy `rules`; other strategies have none. Raises
+    InvalidInput if there is no such strategy or parameter, or a value has the wrong type. The gateway checks
+    the ranges.
     """
     kinds = {field.name: field for field in Strategy.DESCRIPTOR.oneofs_by_name["kind"].fields}
     if name not in kinds:
@@ -29,7 +29,7 @@ def strategy_message(
     for parameter in parameters:
         key, separator, text = parameter.partition("=")
         if not separator:
-            raise InvalidInput.of("--param", f"{parameter!r} is not of the form name=value")
+            raise InvalidInput.of("--param", f"{parameter!r} does not have the form name=value")
         if key not in fields:
             choices = _either(list(fields)) if fields else "none, it has no parameters"
             hint = did_you_mean(key, fields, f"choose {choices}")

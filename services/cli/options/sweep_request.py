@@ -1,4 +1,4 @@
-"""The options of a sweep as a request."""
+"""Converts the options of a sweep to a request."""
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.options.fractions import fraction
@@ -21,7 +21,7 @@ def sweep_request(
     min_trades: int | None = None,
     options: RunOptions,
 ) -> pb.SweepBacktestsRequest:
-    """Return the request; raise InvalidInput, naming the option, where something cannot be read."""
+    """Return the request; raise InvalidInput, naming the option, if one cannot be parsed."""
     if strategy == "rules":
         raise InvalidInput.of("strategy", "rules have no parameters that can be swept")
     fixed = [one for one in parameters if not is_range(one)]

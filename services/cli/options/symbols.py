@@ -25,9 +25,9 @@ async def named_symbols(
     address: str,
     options: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[None]:
-    """Make the errors of calls about `symbols` readable: they name SYMBOL, and what may have been meant.
+    """Make the errors of calls about `symbols` readable: they name SYMBOL, and suggest what was meant.
 
-    `options` are the names of the options that fill other fields.
+    `options` names the options that set other fields.
     """
     try:
         with readable_errors("gateway", address):
@@ -54,5 +54,5 @@ async def _known(stub: "MarketDataServiceAsyncStub") -> list[str]:
     try:
         return await all_symbols(stub)
     except grpc.aio.AioRpcError:
-        # Who may delete need not have the right to list.
+        # A client that may delete need not have the right to list cryptos.
         return []

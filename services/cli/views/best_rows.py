@@ -1,4 +1,4 @@
-"""The best rows of a sweep's table, of however many come."""
+"""Keeps the best rows of a sweep's table, however many arrive."""
 
 from collections.abc import Sequence
 
@@ -7,22 +7,22 @@ from services.domain.metric_order import SMALLEST_IS_BEST
 
 
 class BestRows:
-    """The best `size` rows by the median of `metric`, those without a rank last.
+    """The best `size` rows by the median of `metric`.
 
-    As in a walk forward, these are the ones with a median of fewer than `min_trades` trades, and before them
-    those that say little: whose metric is defined on fewer than half of the cryptos on which it is for any
-    combination.
+    As in a walk-forward, combinations whose median number of trades is below `min_trades` come last. Before
+    them come the sparse ones: their metric is defined on fewer than half of the cryptos on which it is
+    defined for any combination.
     """
 
     def __init__(self, metric: str, size: int, min_trades: int = 1) -> None:
         self._metric = metric
         self._min_trades = min_trades
         self._size = size
-        # By their number of cryptos: which numbers are few is known in the end only.
+        # By number of cryptos: which numbers are too small is known only in the end.
         self._rows: dict[int, list[SweepRow]] = {}
 
     def add(self, rows: Sequence[SweepRow]) -> None:
-        """Add rows; of a million, none but the best are kept."""
+        """Add rows; only the best are kept in memory."""
         touched = {row.cryptos for row in rows}
         for row in rows:
             self._rows.setdefault(row.cryptos, []).append(row)
@@ -30,7 +30,7 @@ class BestRows:
             self._rows[count] = sorted(self._rows[count], key=self._place_among_equals)[: self._size]
 
     def best(self) -> list[SweepRow]:
-        """Return the best rows, the best first."""
+        """Return the best rows, best first."""
         rows = [row for rows in self._rows.values() for row in rows]
         return sorted(rows, key=self._place)[: self._size]
 
@@ -38,16 +38,16 @@ class BestRows:
         """Return whether a row comes last because its combination trades too little."""
         return row.median_trades < self._min_trades
 
-    def says_little(self, row: SweepRow) -> bool:
+    def is_sparse(self, row: SweepRow) -> bool:
         """Return whether a row comes after others because its metric is defined on too few cryptos."""
         return 2 * row.cryptos < max(self._rows)
 
     def _place(self, row: SweepRow) -> tuple[bool, bool, bool, float, int]:
         trades_too_little, is_undefined, value, combination = self._place_among_equals(row)
-        return trades_too_little, self.says_little(row), is_undefined, value, combination
+        return trades_too_little, self.is_sparse(row), is_undefined, value, combination
 
     def _place_among_equals(self, row: SweepRow) -> tuple[bool, bool, float, int]:
-        """Return the place among rows of as many cryptos."""
+        """Return the sort key among rows with the same number of cryptos."""
         median = row.train.median
         sign = 1 if self._metric in SMALLEST_IS_BEST else -1
         there = median.HasField(self._metric)  # type: ignore[arg-type]  # a field's name

@@ -1,4 +1,4 @@
-"""What `backcast db stats` and `backcast db compress` show."""
+"""Output of `backcast db stats` and `backcast db compress`."""
 
 import dataclasses
 import json
@@ -39,7 +39,7 @@ def print_stats(stats: DatabaseStats, as_json: bool) -> None:
 
 
 async def compress_with_bar(database: Database, after_days: int) -> None:
-    """Compress what is due, with a progress bar over the chunks."""
+    """Compress the chunks that are due, with a progress bar."""
     console = make_console()
     progress = Progress(
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""What `backcast db dump` and `backcast db restore` show."""
+"""Output of `backcast db dump` and `backcast db restore`."""
 
 import asyncio
 from contextlib import aclosing
@@ -35,7 +35,7 @@ async def dump_with_bar(database: Database, folder: Path) -> bool:
 
 
 async def restore_with_bar(database: Database, folder: Path, manifest: Manifest) -> bool:
-    """Check all files, then restore all cryptos, with a bar; return whether all of it is here."""
+    """Check all files, then restore all cryptos, with a progress bar; return whether all are stored."""
     console = make_console()
     written = there = refused = 0
     with make_progress(console) as progress:

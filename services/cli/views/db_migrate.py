@@ -1,4 +1,4 @@
-"""What `backcast db migrate-from` shows."""
+"""Output of `backcast db migrate-from`."""
 
 from collections.abc import Iterator
 from contextlib import aclosing
@@ -12,17 +12,17 @@ from rich.table import Table
 from services.cli.views.console import make_console, say
 from services.data.store.database import Database
 from services.domain.times import utc
-from services.transfer.migrate import MovedCrypto, move, verify
+from services.transfer.migrate import MigratedCrypto, move, verify
 from services.transfer.source import Source
 from services.transfer.verification import Difference, HistorySum
 
 _ABSENT = "–"
-# Of 64 digits, enough to see that two are not the same.
+# Digits of a checksum that are shown: enough to see that two differ.
 _DIGITS = 12
 
 
 def make_progress(console: Console) -> Progress:
-    """Return a bar that tells the present crypto; nothing is shown where the console is no terminal."""
+    """Return a progress bar that names the current crypto; it is hidden without a terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
@@ -35,7 +35,7 @@ def make_progress(console: Console) -> Progress:
 
 
 async def move_and_verify(source: Source, database: Database, now_s: int) -> bool:
-    """Move all cryptos and verify them; return whether every row of the source is here."""
+    """Copy all cryptos and verify them; return whether every row of the source is stored."""
     console = make_console()
     differences: list[Difference] = []
     succeeded, candles = True, 0
@@ -50,7 +50,7 @@ async def move_and_verify(source: Source, database: Database, now_s: int) -> boo
             async for each in moved:
                 progress.update(bar, advance=rows[each.symbol], description=f"moved {each.symbol}")
                 say(console, _moved(each))
-                succeeded &= not each.sifted.rejected and each.refusal is None
+                succeeded &= not each.filtered.rejected and each.refusal is None
         async with aclosing(verify(source, market.cryptos, database, now_s)) as verified:
             async for each_verified in verified:
                 symbol = each_verified.symbol
@@ -76,22 +76,22 @@ async def move_and_verify(source: Source, database: Database, now_s: int) -> boo
     return succeeded and not differences and not market.left_out
 
 
-def _moved(moved: MovedCrypto) -> str:
-    sifted = moved.sifted
+def _moved(moved: MigratedCrypto) -> str:
+    filtered = moved.filtered
     parts = [
         *([f"{moved.inserted:,} written"] if moved.inserted else []),
         *([f"{moved.unchanged:,} already there"] if moved.unchanged else []),
-        *([f"{sifted.repeated:,} repeated"] if sifted.repeated else []),
-        *([f"[yellow]{sifted.rejected:,} rejected[/yellow]"] if sifted.rejected else []),
+        *([f"{filtered.repeated:,} repeated"] if filtered.repeated else []),
+        *([f"[yellow]{filtered.rejected:,} rejected[/yellow]"] if filtered.rejected else []),
         *([f"[red]nothing written: {moved.refusal}[/red]"] if moved.refusal else []),
     ]
     return "\n  ".join([f"{moved.symbol}: {', '.join(parts)}", *_rejections(moved)])
 
 
-def _rejections(moved: MovedCrypto) -> Iterator[str]:
-    for sentence in moved.sifted.rejections:
+def _rejections(moved: MigratedCrypto) -> Iterator[str]:
+    for sentence in moved.filtered.rejections:
         yield f"[yellow]{sentence}[/yellow]"
-    more = moved.sifted.rejected - len(moved.sifted.rejections)
+    more = moved.filtered.rejected - len(moved.filtered.rejections)
     if more:
         yield f"[yellow]… and {more:,} more[/yellow]"
 

@@ -1,4 +1,4 @@
-"""What failed or was left out, for people: cryptos of the same reason in one line."""
+"""Lines about cryptos that failed or were left out, one line per reason."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +11,7 @@ _MOST_LINES = 10
 
 
 def failure_lines(failures: Iterable[tuple[str, str]]) -> list[str]:
-    """Return lines about symbols and why each failed, in rich's markup."""
+    """Return a line for each reason with its symbols, in rich's markup."""
     by_reason: dict[str, list[str]] = {}
     for symbol, reason in failures:
         by_reason.setdefault(reason, []).append(symbol)
@@ -25,7 +25,7 @@ def failure_lines(failures: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def left_out_line(left_out: Sequence[LeftOutCrypto]) -> str | None:
-    """Return a sentence about the cryptos that a run leaves out, where there are any."""
+    """Return a sentence about the cryptos that a run leaves out; None if there are none."""
     if not left_out:
         return None
     if len(left_out) == 1:
@@ -44,7 +44,7 @@ def left_out_line(left_out: Sequence[LeftOutCrypto]) -> str | None:
 
 
 def later_line(count: int) -> str | None:
-    """Return a sentence about so many cryptos that have candles after a default window; None of none."""
+    """Return a sentence about `count` cryptos that have candles after a default window; None if it is 0."""
     if not count:
         return None
     some = "1 crypto has" if count == 1 else f"{count:,} cryptos have"

@@ -1,4 +1,4 @@
-"""Tables that fit their console: columns are left out, and figures are never cut."""
+"""Tables that fit the console: whole columns are left out, figures are never cut."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-# Of a heading that has to be cut, so much stays.
+# Characters that stay of a heading that has to be cut.
 _SHORTEST_HEADING = 5
 
 
@@ -16,7 +16,7 @@ _SHORTEST_HEADING = 5
 class Column:
     """A heading, and a cell for each row, in rich's markup.
 
-    Where there is no room, columns are left out: that with `left_out` 1 first, those with 0 never.
+    If there is no room, columns are left out: the one with `left_out` 1 first, those with 0 never.
     """
 
     heading: str
@@ -27,9 +27,9 @@ class Column:
 
 
 def fitted_table(width: int, columns: Sequence[Column], title: str | None = None) -> Table:
-    """Return a table of as many columns as there is room for in `width` characters.
+    """Return a table with as many columns as fit into `width` characters.
 
-    Where those that are never left out have no room either, their headings are cut, never their cells.
+    If the columns that are never left out do not fit, their headings are cut, never their cells.
     """
     kept = list(columns)
     table = _table(kept, title)
@@ -64,5 +64,5 @@ def _table(columns: Sequence[Column], title: str | None, longest: int | None = N
 
 
 def _width(table: Table) -> int:
-    # Of a console without limits: what the table would like to have.
+    # Measured on a console without limits: the width that the table needs.
     return Console(width=10_000).measure(table).maximum

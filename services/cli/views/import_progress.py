@@ -9,9 +9,9 @@ from rich.table import Column
 
 
 class ImportProgress:
-    """The present file: its number, its name, and how much of it is read, then written.
+    """Progress of the current file: its number, its name, and how much of it is read, then written.
 
-    Nothing is shown where the console is no terminal.
+    Nothing is shown without a terminal.
     """
 
     def __init__(self, console: Console, files: int) -> None:
@@ -19,7 +19,7 @@ class ImportProgress:
         self._present = 0
         self._progress = Progress(
             TextColumn("{task.fields[number]}"),
-            # The narrowest terminals still show the bar.
+            # Names are cut, so that narrow terminals still show the bar.
             TextColumn(
                 "{task.description}",
                 markup=False,
@@ -45,7 +45,7 @@ class ImportProgress:
         self._progress.stop()
 
     def begin(self, number: int, name: str) -> None:
-        """Show file `number`, from 1."""
+        """Show file `number`, counted from 1."""
         self._present = number
         self._progress.update(
             self._bar,
@@ -58,10 +58,10 @@ class ImportProgress:
         )
 
     def read(self, number: int, done: int, total: int) -> None:
-        """Take in how many bytes of file `number` are read; called from any thread, and for the next file."""
+        """Update the number of bytes read of file `number`, from any thread; files read ahead are ignored."""
         if number == self._present:
             self._progress.update(self._bar, completed=done, total=total)
 
     def written(self, done: int, total: int) -> None:
-        """Take in how many candles of the present file are sent."""
+        """Update the number of candles sent of the current file."""
         self._progress.update(self._bar, step="writing", completed=done, total=total)

@@ -1,4 +1,4 @@
-"""What is told about an imported file: one line, and a line for each break and rejected row."""
+"""The report on an imported file: one line, and a line for each break and rejected row."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from services.ingest.columns.time_column import ACCEPTED
 from services.ingest.report import FileReading
 from services.wire.breaks import break_from
 
-# On a terminal; a file gets all that were kept.
+# Rejected rows that a terminal shows; a file gets all that were kept.
 _REJECTIONS_SHOWN = 10
 _MINUTES = {1: "one", 2: "two", 3: "three", 5: "five", 10: "ten", 15: "fifteen", 30: "thirty"}
 
@@ -28,7 +28,7 @@ def import_report(
     on_conflict: ConflictRule,
     brief: bool,
 ) -> str:
-    """Return what a file held and what was done with it; only what there is of it is named."""
+    """Return the report on a file; counts of zero are left out."""
     breaks = list(map(break_from, counts.breaks))
     without_volume = int(np.count_nonzero(reading.candles.volume == 0))
     parts = [
@@ -53,7 +53,7 @@ def break_line(each: Break) -> str:
 
 
 def readable_path(path: Path | str) -> str:
-    """Return a path that can be printed: names of files are bytes, and some are no text."""
+    """Return a path that can be printed: file names are bytes, and some are not valid text."""
     return str(path).encode(errors="replace").decode()
 
 
@@ -71,7 +71,7 @@ def _written(counts: ImportCandlesResponse) -> Iterator[str]:
 
 
 def _aggregated(reading: FileReading) -> Iterator[str]:
-    """Tell that a file's candles are shorter than those that are stored."""
+    """Yield a phrase if the file's candles were aggregated to hours."""
     if reading.length_s < Interval.HOUR_1.seconds and len(reading.candles):
         shorter = len(reading.candles) * (Interval.HOUR_1.seconds // reading.length_s)
         hours = _counted(len(reading.candles), "hour")

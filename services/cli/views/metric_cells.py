@@ -1,4 +1,4 @@
-"""Figures of a backtest as cells of a table, and what a person calls them."""
+"""Figures of a backtest as cells of a table, and their headings."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ _COUNTS = ("trade_count", "open_trade_count")
 
 
 def metric_name(name: str, option: str) -> str:
-    """Return the metric that an option names; raise InvalidInput, naming the option, where it is none."""
+    """Return the metric that an option names; raise InvalidInput, naming the option, if there is none."""
     if name not in METRICS:
         hint = did_you_mean(name[:40], METRICS, f"it is one of {', '.join(METRICS)}")
         raise InvalidInput.of(option, f"there is no metric {name[:40]!r}: {hint}")
@@ -35,7 +35,7 @@ def metric_name(name: str, option: str) -> str:
 
 
 def metric_names(text: str, option: str) -> list[str]:
-    """Return the metrics that an option names, separated by commas, as `metric_name` does."""
+    """Return the metrics that an option names, separated by commas; errors are those of `metric_name`."""
     return [metric_name(name.strip(), option) for name in text.split(",")]
 
 
@@ -57,7 +57,7 @@ def cell(metrics: Metrics, name: str) -> str:
 
 
 def colored(value: float, text: str | None = None) -> str:
-    """Return a number as text, in percent where none is given: red where it shows a minus, else green."""
-    # z: never "-0.0%".
+    """Return `text`, by default the value in percent: red if it begins with a minus, else green."""
+    # The format z avoids "-0.0%".
     shown = text or f"{value:+z.1%}"
     return f"[{'red' if shown.startswith('-') else 'green'}]{shown}[/]"

@@ -1,4 +1,4 @@
-"""What a run was asked with, in words."""
+"""The parameters of a run in words: strategy, costs, fills, sizes and stops."""
 
 from google.protobuf.descriptor import FieldDescriptor
 
@@ -18,11 +18,11 @@ _DIRECTIONS = {
 
 
 def strategy_words(strategy: Strategy) -> str:
-    """Return a strategy with all of its parameters; of rules, a line for each."""
+    """Return a strategy with all of its parameters; for rules, a line for each condition."""
     name = strategy.WhichOneof("kind") or ""
     kind = getattr(strategy, name)
     if name == "rules":
-        # Only here: the engine takes its time to be imported.
+        # Imported here, because importing the engine is slow.
         from services.engine.rules.text import text
         from services.wire.expressions import expression_from
 
@@ -34,7 +34,7 @@ def strategy_words(strategy: Strategy) -> str:
 
 
 def execution_words(execution: execution_pb2.Execution) -> str:
-    """Return costs and fills, and on a second line what else is not as usual."""
+    """Return costs and fills, and on a second line everything that differs from the defaults."""
     words = [_DIRECTIONS.get(execution.direction), _size(execution)]
     words += [
         f"{name.replace('_', ' ')} {_distance(getattr(execution, name), execution.atr_period)}"
@@ -74,7 +74,7 @@ def _distance(distance: execution_pb2.Distance, atr_period: int) -> str:
 
 
 def percent(fraction: float) -> str:
-    """Return a fraction as people write it."""
+    """Return a fraction in percent, without trailing zeros."""
     return f"{100 * fraction:g}%"
 
 

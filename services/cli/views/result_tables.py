@@ -1,4 +1,4 @@
-"""Results as people read them."""
+"""Tables and curves of results."""
 
 import calendar
 import math
@@ -20,9 +20,9 @@ _SPARKLINE_WIDTH, _SHORTEST_SPARKLINE = 60, 20
 
 
 def ranked(results: Sequence[BacktestResult], metric: str = "total_return") -> list[BacktestResult]:
-    """Return the results, the best by a metric first, and those for which it is undefined last.
+    """Return the results sorted by a metric, best first; results for which it is undefined come last.
 
-    A crypto without a trade has its place among the ratios at 0, as in the summary.
+    As in the summary, the ratios of a crypto without a trade count as 0.
     """
     sign = 1 if metric in SMALLEST_IS_BEST else -1
 
@@ -30,7 +30,7 @@ def ranked(results: Sequence[BacktestResult], metric: str = "total_return") -> l
         there = result.metrics.HasField(metric)  # type: ignore[arg-type]  # a field's name
         trades = result.metrics.trade_count + result.metrics.open_trade_count
         counts = there or (metric in _COUNTED_AS_ZERO and not trades)
-        # What is not there reads as 0.
+        # An absent figure reads as 0.
         return not counts, sign * getattr(result.metrics, metric), result.symbol
 
     return sorted(results, key=place)
@@ -38,7 +38,7 @@ def ranked(results: Sequence[BacktestResult], metric: str = "total_return") -> l
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row of the table of results; without metrics, it is a line between others."""
+    """A row of the table of results; without metrics, a line of text between other rows."""
 
     label: str
     metrics: Metrics | None = None
@@ -54,8 +54,8 @@ def results_table(
 ) -> Table:
     """Return a table with a row for each result, and a line between the best and the worst.
 
-    `width` is the console's, in characters: it decides how many columns there are. With `columns`, these
-    metrics are all that is shown. A crypto with breaks has a star, and the rows of its parts follow it.
+    `width` is the console's, in characters, and limits the columns. With `columns`, only these metrics are
+    shown. A crypto with breaks is marked with a star, and followed by the rows of its parts.
     """
     gap = [_Row(f"[dim]{between}[/dim]")] if between else []
     rows = [*_rows(best), *gap, *_rows(worst)]
@@ -73,7 +73,7 @@ def results_table(
         [
             Column("crypto", [row.label for row in rows], left=True),
             *cells,
-            # How many they are is told by the summary too.
+            # The summary says how many results are cached, too.
             Column("", ["cached" if row.cached else "" for row in rows], 6, left=True, style="dim"),
         ],
     )
@@ -88,12 +88,12 @@ def _rows(results: Iterable[BacktestResult]) -> Iterator[_Row]:
 
 
 def _column(name: str) -> tuple[str, Callable[[Metrics], str]]:
-    """Return a metric's heading and cell, also where it is not among the usual columns."""
+    """Return the heading and the cell function of a metric, also of one that is not shown by default."""
     return _COLUMNS.get(name) or (heading_of(name), lambda metrics: cell(metrics, name))
 
 
 def months_table(width: int, symbol: str, months: Sequence[MonthlyReturn]) -> Table:
-    """Return a table of a row for each year: its months' returns in percent, and what they make of it."""
+    """Return a table with a row for each year: the returns of its months and of the year, in percent."""
     form = "{:+z.1f}" if width >= _ROOM_FOR_TENTHS else "{:+z.0f}"
     table = Table(
         title=f"monthly returns of {symbol}, percent",
@@ -126,9 +126,9 @@ def _percent_cell(value: float | None, form: str) -> str:
 
 
 def sparkline(width: int, title: str, values: Sequence[float]) -> str:
-    """Return a curve between its first and its last value, in lines of `width` characters at most.
+    """Return a curve between its first and last value, in lines of at most `width` characters.
 
-    The lowest and the highest value stand behind it, or below it where the curve would be too short.
+    The lowest and the highest value follow it, on a line of their own if the curve would be too short.
     """
     low, high = min(values), max(values)
     before = f"{title}: {values[0]:,.0f} "
@@ -167,7 +167,7 @@ _COLUMNS: dict[str, tuple[str, Callable[[Metrics], str]]] = {
     "best_trade": ("best", lambda metrics: cell(metrics, "best_trade")),
     "worst_trade": ("worst", lambda metrics: cell(metrics, "worst_trade")),
 }
-# What is left out first where there is no room; 6 is whether a result was cached.
+# The order in which columns are left out if there is no room; 6 is the column "cached".
 _LEFT_OUT = {
     "worst_trade": 1,
     "best_trade": 2,

@@ -1,4 +1,4 @@
-"""What `backcast run` shows: a table that fills while results arrive, and the summary."""
+"""Output of `backcast run`: a table that grows while results arrive, then the summary."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -19,17 +19,17 @@ from services.cli.views.summary import break_lines, missing_line, spread_table, 
 from services.cli.views.trades_table import trades_table
 from services.domain.interval import Interval
 
-# When a person looks at it, a table of more rows is cut to its best and worst; a file gets all of it.
+# Rows on a terminal: a longer table is cut to its best and worst. A file gets all rows.
 MOST_ROWS = 30
-# Trades and equity of more cryptos than this are for programs: --format jsonl.
+# Trades and equity of more cryptos are not shown; programs get them by --format jsonl.
 _MOST_DETAILED = 3
 _MOST_TRADES = 30
 
 
 class RunView:
-    """The state of the screen: feed it every event of a run, in a `with` block.
+    """A live screen of a run: pass it every event, in a `with` block.
 
-    A block that ends before the summary came, by Ctrl-C or an error, still prints what there is.
+    If the block ends before the summary, by Ctrl-C or an error, the results so far are printed.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class RunView:
         sort: str = "total_return",
         columns: Sequence[str] | None = None,
     ) -> None:
-        """Rows are sorted by the metric `sort`, the best first; `columns` are the metrics that they show."""
+        """Sort rows by the metric `sort`, best first, and show the metrics `columns`."""
         self._console = console
         self._most_rows = most_rows
         self._sort = sort
@@ -72,11 +72,11 @@ class RunView:
             say(
                 self._console,
                 f"[yellow]stopped: {done:,} of {total:,.0f} done; `backcast watch {self._run_id} --after "
-                f"{self._last}` goes on with the rest[/yellow]",
+                f"{self._last}` continues it[/yellow]",
             )
 
     def show(self, event: RunBacktestsResponse) -> None:
-        """Take an event in; the last one, the summary, ends the live screen and prints everything."""
+        """Show an event; the last one, the summary, ends the live screen and prints everything."""
         match event.WhichOneof("event"):
             case "started":
                 self._show_started(event.started)
@@ -104,7 +104,7 @@ class RunView:
 
     def _show_started(self, started: RunStarted) -> None:
         request, self._run_id = started.request, started.run_id
-        # A run that is taken up later has no such event: hours are the default.
+        # A run that is resumed later has no such event; hours are the default.
         self._interval = tuple(Interval)[request.interval - 1]
         self._in_parts = request.execution.break_rule == execution_pb2.BREAK_RULE_SPLIT
         start, end = (

@@ -1,4 +1,4 @@
-"""The summary of a run, as people read it: how far the cryptos lie apart, and what is odd about them."""
+"""The summary of a run: the distribution over the cryptos, breaks and missing candles."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,12 @@ from services.domain.interval import Interval
 
 _METRICS = ("total_return", "buy_and_hold_return", "sharpe_ratio", "max_drawdown", "trade_count")
 _MOST_WITH_BREAKS = 5
-# Less of the window covered than this is not exchanges' maintenance any more.
+# Coverage of the window below which a warning is shown; exchanges' maintenance explains smaller gaps.
 _ALL_BUT_GAPS = 0.98
 
 
 def spread_table(width: int, summary: run_events_pb2.RunSummary) -> Table:
-    """Return a table of a row for each of some metrics: quantiles over the cryptos, and the mean."""
+    """Return a table with quantiles over the cryptos and the mean of some metrics, one per row."""
     spread = summary.spread
     columns: dict[str, Metrics] = {
         "5 %": spread.quantile_05,
@@ -74,7 +74,7 @@ def _shares(summary: run_events_pb2.RunSummary) -> str:
 
 
 def break_lines(results: Sequence[BacktestResult], *, in_parts: bool) -> list[str]:
-    """Return lines about the cryptos whose history breaks in the window."""
+    """Return lines about the cryptos whose histories have breaks in the window."""
     broken = sorted((result for result in results if result.breaks), key=lambda result: result.symbol)
     lines = [
         f"[yellow]{result.symbol}* breaks on {_days(result)}[/yellow]"
@@ -98,13 +98,13 @@ def _days(result: BacktestResult) -> str:
 
 
 def missing_line(results: Sequence[BacktestResult], interval: Interval) -> str | None:
-    """Return a line about the cryptos that have too little of the window's hours, where there are any."""
+    """Return a line about the cryptos that miss many hours of the window; None if there are none."""
     covered = [_covered(result, interval) for result in results]
     partly = [one for one in covered if one < _ALL_BUT_GAPS]
     if not partly:
         return None
     return (
-        f"[yellow]{len(partly):,} of {len(results):,} have candles for a part of the window only "
+        f"[yellow]{len(partly):,} of {len(results):,} have candles only for a part of the window "
         f"(the least: {min(partly):.0%} of its hours)[/yellow]"
     )
 

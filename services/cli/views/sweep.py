@@ -1,4 +1,4 @@
-"""What `backcast sweep` shows: progress and the best so far, then the tables and what they are worth."""
+"""Output of `backcast sweep`: progress and the best so far, then the summary and the tables."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -20,13 +20,13 @@ _MOST_ROWS = 20
 
 
 class SweepView:
-    """The state of the screen: feed it every event of a sweep, in a `with` block.
+    """A live screen of a sweep: pass it every event, in a `with` block.
 
-    A block that ends before the summary came, by Ctrl-C or an error, still prints the best so far.
+    If the block ends before the summary, by Ctrl-C or an error, the best trials so far are printed.
     """
 
     def __init__(self, console: Console, columns: Sequence[str] | None = None) -> None:
-        """`columns` are the metrics that tables show beside the one ranked by; None: the usual ones."""
+        """Show the metrics `columns` in addition to the one ranked by; None: the default ones."""
         self._console = console
         self._columns = columns
         self._started: SweepStarted | None = None
@@ -62,7 +62,7 @@ class SweepView:
             )
 
     def show(self, event: SweepBacktestsResponse) -> None:
-        """Take an event in; the last one, the summary, ends the live screen and prints everything."""
+        """Show an event; the last one, the summary, ends the live screen and prints everything."""
         match event.WhichOneof("event"):
             case "started":
                 self._show_started(event.started)
@@ -92,7 +92,7 @@ class SweepView:
             folds=request.folds,
             columns=self._columns,
         )
-        # A file gets more than a terminal was asked to show.
+        # A file gets all rows, not only those for a terminal.
         size = min(request.top, _MOST_ROWS) if self._console.is_terminal else _MOST_ROWS
         self._rows = BestRows(request.metric, size, request.min_trades)
         say(self._console, started_words(started))
@@ -130,7 +130,7 @@ class SweepView:
     def _show_rows(self, combinations: int) -> None:
         rows = self._rows.best()
         self._console.print(self._tables.combinations(self._console.width, rows))
-        if any(map(self._rows.says_little, rows)):
+        if any(map(self._rows.is_sparse, rows)):
             say(
                 self._console,
                 f"[dim]listed last: combinations whose {heading_of(self._metric)} is defined on fewer than "
@@ -149,7 +149,7 @@ class SweepView:
             )
 
     def _show_summary(self, summary: sweep_pb2.SweepSummary) -> None:
-        """Show what came of the sweep first, then the tables."""
+        """Show the verdict on the winner first, then the tables."""
         assert self._started
         self._show_counts(summary)
         if not self._best:
@@ -189,7 +189,7 @@ class SweepView:
         say(self._console, self._tables.figures(walk.mean_test))
         for line in walk_forward_words(summary, self._console.width):
             say(self._console, line)
-        # Holding is defined wherever there is a result.
+        # Holding is defined for every result.
         without = sum(not curve.metrics.HasField("buy_and_hold_return") for curve in self._curves)
         if without:
             some = f"{without:,} of {counted(len(self._curves), 'crypto')}"

@@ -1,4 +1,4 @@
-"""What came of a sweep, as people read it."""
+"""Tables of a sweep: best trials, combinations, folds, out-of-sample curves."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ from services.cli.views.fitted_table import Column, fitted_table
 from services.cli.views.metric_cells import ABSENT, cell, heading_of
 from services.wire.enum_names import names_of
 
-# Beside the metric that is ranked by; of the parts of a cut window there are two of each.
+# Metrics that are shown besides the one ranked by; if the window is cut, for train and test.
 _WHOLE = ("total_return", "sharpe_ratio", "max_drawdown", "trade_count")
 _CUT = ("total_return", "max_drawdown")
 OUT_OF_SAMPLE = ("total_return", "buy_and_hold_return", "sharpe_ratio", "max_drawdown", "trade_count")
-# What is left out first where there is no room. A test begins where the part ended that was chosen on.
+# The order in which columns are left out if there is no room. A test begins where its train part ends.
 _LEFT_OUT = {
     name: order
     for order, name in enumerate(
@@ -40,9 +40,9 @@ _LEFT_OUT = {
 
 
 class SweepTables:
-    """Tables of a sweep: the swept parameters, and the metric that is ranked by beside some others.
+    """Tables of a sweep, with the swept parameters, the metric ranked by, and other metrics.
 
-    `width` is the console's, in characters: it decides how many columns there are.
+    `width` is the console's, in characters, and limits the columns.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class SweepTables:
         folds: int = 0,
         columns: Sequence[str] | None = None,
     ) -> None:
-        """With `folds`, the figures of trials and combinations are their means over so many.
+        """With `folds`, the figures of trials and combinations are means over the folds.
 
-        `columns` are the metrics that are shown beside the one that is ranked by; None: the usual ones.
+        `columns` are the metrics that are shown besides the one ranked by; None: the default ones.
         """
         self._names = names
         others = columns if columns is not None else _CUT if cut else _WHOLE
@@ -88,7 +88,7 @@ class SweepTables:
         return fitted_table(width, columns, f"combinations, medians over the cryptos{of}")
 
     def folds(self, width: int, folds: Sequence[sweep_pb2.SweepFold]) -> Table:
-        """Return what was chosen in each fold, and what came of it."""
+        """Return the folds: the chosen combination, and its figures in train and test."""
         chosen = [fold.strategy if fold.HasField("combination") else None for fold in folds]
         columns = [
             _numbers("fold", len(folds)),
@@ -101,10 +101,10 @@ class SweepTables:
             *self._parameters(chosen),
             *self._figures([(fold.train, fold.test) for fold in folds]),
         ]
-        return fitted_table(width, columns, "walk forward, medians over the cryptos")
+        return fitted_table(width, columns, "walk-forward, medians over the cryptos")
 
     def out_of_sample(self, width: int, curves: Sequence[sweep_pb2.OutOfSample]) -> Table:
-        """Return what the choices of the folds brought on each crypto."""
+        """Return the out-of-sample figures of each crypto."""
         columns = [
             Column("crypto", [curve.symbol for curve in curves], left=True),
             *(
@@ -119,9 +119,9 @@ class SweepTables:
         return ", ".join(f"{heading_of(name)} {cell(metrics, name)}" for name in self._metrics)
 
     def _fewest_trades(self, rows: Sequence[sweep_pb2.SweepRow]) -> list[Column]:
-        """Return the median number of trades, on which it depends whether a combination has a rank."""
+        """Return the median number of trades, which decides whether a combination is ranked."""
         cells = [f"{row.median_trades:g}" if row.HasField("median_trades") else ABSENT for row in rows]
-        # Of a whole window, it is among the figures.
+        # For a whole window, it is among the figures.
         return (
             [Column("trades", cells, _LEFT_OUT["median trades"])]
             if "trade_count" not in self._metrics
@@ -135,12 +135,12 @@ class SweepTables:
         ]
 
     def _figures(self, parts: Sequence[tuple[Metrics, Metrics]]) -> list[Column]:
-        """Return the metrics of train parts, and where the window is cut those of test parts beside them."""
+        """Return the metrics of train parts, and beside them those of test parts if the window is cut."""
         return [
             Column(
                 f"{prefix}{heading_of(name)}",
                 [cell(metrics[part], name) for metrics in parts],
-                # What is ranked by stays.
+                # The metric ranked by is never left out.
                 _LEFT_OUT.get(f"{prefix}{name}", 0) if name != self._metrics[0] else 0,
             )
             for part, prefix in enumerate(("", "test ") if self._cut else ("",))

@@ -1,4 +1,4 @@
-"""What a sweep was asked for, and what its winner is worth, in words."""
+"""The parameters of a sweep, and the verdict on its winner, in words."""
 
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
@@ -12,14 +12,14 @@ from services.cli.views.sweep_tables import OUT_OF_SAMPLE
 from services.domain.interval import Interval
 
 _MOST_VALUES = 6
-# From which deflated Sharpe ratio on, a winner is taken for more than luck.
+# Deflated Sharpe ratio from which on a winner counts as more than luck.
 _HARDLY_LUCK = 0.95
 # Probabilities of overfitting.
 _CHANCE, _LOW = 0.5, 0.05
 
 
 def started_words(started: SweepStarted) -> str:
-    """Return what a sweep will do, in a few lines."""
+    """Return the parameters of a sweep, in a few lines."""
     request = started.request
     interval = tuple(Interval)[request.interval - 1].value
     start, end = (
@@ -39,7 +39,7 @@ def started_words(started: SweepStarted) -> str:
 
 
 def luck_words(summary: sweep_pb2.SweepSummary, metric: str) -> str:
-    """Return what the winner is worth, which was chosen by `metric`."""
+    """Return the verdict on the winner, chosen by `metric`: its Sharpe ratio against selection bias."""
     luck, winner = summary.luck, summary.winner.train
     by = "" if metric == "sharpe_ratio" else f"by {heading_of(metric)} "
     trials = counted(luck.trials, "trial")
@@ -57,7 +57,7 @@ def luck_words(summary: sweep_pb2.SweepSummary, metric: str) -> str:
 
 
 def _deflated_words(probability: float) -> str:
-    """Return a deflated Sharpe ratio with what it means."""
+    """Return a deflated Sharpe ratio with its meaning."""
     colour, verdict = (
         ("green", "0.95 or above: this is hardly luck alone")
         if probability >= _HARDLY_LUCK
@@ -67,7 +67,7 @@ def _deflated_words(probability: float) -> str:
 
 
 def walk_forward_words(summary: sweep_pb2.SweepSummary, width: int) -> list[str]:
-    """Return what the choices of a walk forward's folds brought, in lines."""
+    """Return the out-of-sample outcome of a walk-forward, in lines."""
     walk = summary.walk_forward
     if not walk.HasField("out_of_sample"):
         return ["[yellow]no curve out of sample: nothing was chosen, or computed[/yellow]"]
@@ -83,7 +83,7 @@ def walk_forward_words(summary: sweep_pb2.SweepSummary, width: int) -> list[str]
 
 
 def overfitting_words(overfitting: sweep_pb2.Overfitting) -> str:
-    """Return how likely the choice of the best is overfitted."""
+    """Return the probability of overfitting with its meaning."""
     probability = overfitting.probability
     colour, verdict = "yellow", "better than the 0.5 of chance, but not low"
     if probability >= _CHANCE:
@@ -98,7 +98,7 @@ def overfitting_words(overfitting: sweep_pb2.Overfitting) -> str:
 
 
 def _fixed_words(request: SweepBacktestsRequest) -> str:
-    """Return the strategy with those of its parameters that are not swept."""
+    """Return the strategy with its fixed parameters."""
     strategy = Strategy()
     strategy.CopyFrom(request.strategy)
     kind = getattr(strategy, strategy.WhichOneof("kind") or "")
@@ -118,5 +118,5 @@ def _cut_words(request: SweepBacktestsRequest) -> str:
         case "split":
             return f", the first {percent(request.split)} to rank by, the rest to test"
         case "folds":
-            return f", a walk forward of {counted(request.folds, 'fold')}"
+            return f", a walk-forward of {counted(request.folds, 'fold')}"
     return ""

@@ -1,4 +1,4 @@
-"""Trades as people read them."""
+"""The table of trades."""
 
 from collections.abc import Sequence
 
@@ -9,20 +9,20 @@ from services.cli.views.fitted_table import Column, fitted_table
 from services.cli.views.metric_cells import ABSENT, colored
 from services.wire.enum_names import names_of
 
-# What is left out first where there is no room.
+# The order in which columns are left out if there is no room.
 _LEFT_OUT = {"worst": 1, "best": 2, "candles": 3, "fees": 4, "profit": 5, "side": 6, "by": 7}
 _LEFT = ("side", "opened", "closed", "by")
 
 
 def trades_table(width: int, symbol: str, trades: Sequence[Trade], total: int) -> Table:
-    """Return a table of trades; `total` is how many there were before it was cut to the last ones.
+    """Return a table of trades; `total` is the number of all trades, of which `trades` are the last ones.
 
-    `width` is the console's, in characters: it decides how many columns there are. `entry` and `exit` are
-    prices. `worst` and `best` are how far the price went against a position and in its favour.
+    `width` is the console's, in characters, and limits the columns. `entry` and `exit` are prices. `worst`
+    and `best` are how far the price went against a position and in its favour.
     """
     title = f"trades of {symbol}" + (f" (the last {len(trades)} of {total})" if len(trades) < total else "")
     rows = [_cells(trade) for trade in trades]
-    # Of trades on both sides, each has to tell its own.
+    # The side is shown only if there are trades on both sides.
     kept = {"side"} if len({row["side"] for row in rows}) > 1 else set()
     return fitted_table(
         width,
@@ -52,7 +52,7 @@ def _cells(trade: Trade) -> dict[str, str]:
         "profit": f"{trade.profit:+z,.2f}",
         "fees": f"{trade.fees_paid:,.2f}",
         "candles": str(trade.held_candles),
-        # z: never "-0.0%".
+        # The format z avoids "-0.0%".
         "worst": f"{trade.worst_excursion:+z.1%}",
         "best": f"{trade.best_excursion:+z.1%}",
     }

@@ -1,1 +1,1 @@
-"""What keeps the database small and fast: compression, retention, statistics."""
+"""Maintenance of the database: compression, retention, statistics."""

@@ -1,10 +1,10 @@
-"""Compresses chunks that are done, where the server is TimescaleDB."""
+"""Compression of old chunks, on TimescaleDB only."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.data.maintenance.task import has_timescale, noted
+from services.data.maintenance.task import has_timescale, record_task
 from services.data.store.database import Database
 from services.domain.errors import Refused
 
@@ -18,7 +18,7 @@ HYPERTABLES = ("candles_1h", "candles_4h", "candles_1d")
 
 @dataclass(frozen=True, slots=True)
 class CompressedChunk:
-    """A chunk that was compressed: its table, and it as number `number` of `total`."""
+    """A compressed chunk: its table, and its number `number` of `total` in this compression."""
 
     table: str
     number: int
@@ -26,7 +26,7 @@ class CompressedChunk:
 
 
 async def ensure_policies(database: Database, after_days: int) -> None:
-    """Have TimescaleDB compress chunks that ended `after_days` ago, by policies of its own."""
+    """Set TimescaleDB's policies to compress chunks that ended `after_days` ago."""
     async with database.connection() as connection:
         if not await has_timescale(connection):
             return
@@ -46,9 +46,9 @@ async def ensure_policies(database: Database, after_days: int) -> None:
 
 
 async def compress(database: Database, after_days: int) -> AsyncGenerator[CompressedChunk]:
-    """Compress the chunks that ended `after_days` ago and are not, or got rows since; yield each when done.
+    """Compress chunks that ended `after_days` ago and are not compressed or got rows since; yield each.
 
-    Raises Refused where the server is not TimescaleDB.
+    Raises Refused if the server is not TimescaleDB.
     """
     async with database.connection() as connection:
         if not await has_timescale(connection):
@@ -60,18 +60,18 @@ async def compress(database: Database, after_days: int) -> AsyncGenerator[Compre
             for chunk, is_partial in await _waiting_chunks(connection, table, after_days)
         ]
         for number, (table, chunk, is_partial) in enumerate(chunks, 1):
-            # One by one, each in a transaction of its own: readers and imports go on in between.
+            # Each chunk in a transaction of its own, so that readers and imports go on in between.
             await connection.execute(f"CALL convert_to_columnstore('{chunk}', if_not_columnstore => true)")
             if is_partial:
-                # The rows that moved leave their space behind. Few or none are left: this locks it shortly.
+                # Frees the space of the moved rows. Few rows are left, so the lock is short.
                 await connection.execute(f"VACUUM FULL {chunk}")
             yield CompressedChunk(table, number, len(chunks))
-        await noted(connection, TASK, f"compressed {len(chunks):,} chunks")
+        await record_task(connection, TASK, f"compressed {len(chunks):,} chunks")
 
 
 async def _waiting_chunks(connection: "Connection", table: str, after_days: int) -> list[tuple[str, bool]]:
-    """Return the chunks to compress, and whether each is compressed but for what it got since."""
-    # Bit 8 of a chunk's status: it got rows, or lost some, since it was compressed.
+    """Return the chunks to compress, and whether each was compressed before and got rows since."""
+    # Bit 8 of a chunk's status: rows were added or removed since it was compressed.
     rows = await connection.fetch(
         """
         SELECT chunk, is_compressed

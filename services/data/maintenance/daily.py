@@ -1,4 +1,4 @@
-"""What the data service does by itself, once a day: retention. TimescaleDB compresses by its own policies."""
+"""Daily maintenance by the data service: retention. TimescaleDB compresses by its own policies."""
 
 import asyncio
 import time
@@ -18,8 +18,10 @@ _DAY_S = 86_400
 
 
 @asynccontextmanager
-async def upkeep(database: Database, columnstore_after_days: int, retention_days: int) -> AsyncIterator[None]:
-    """Have the policies of the settings, and apply retention daily for as long as the context lasts."""
+async def daily_maintenance(
+    database: Database, columnstore_after_days: int, retention_days: int
+) -> AsyncIterator[None]:
+    """Set the compression policies, and apply retention daily for as long as the context lasts."""
     await ensure_policies(database, columnstore_after_days)
     daily = asyncio.create_task(_daily(database, retention_days))
     try:

@@ -1,13 +1,13 @@
-"""Retention: drops hourly candles beyond the setting's age, and forgets old changes of candles.
+"""Retention: drops old hourly candles, and forgets old changes of candles.
 
-The longer candles that dropped hours made stay.
+Longer candles that were aggregated from dropped hours stay.
 """
 
 from typing import TYPE_CHECKING
 
 import stamina
 
-from services.data.maintenance.task import has_timescale, noted
+from services.data.maintenance.task import has_timescale, record_task
 from services.data.store.database import ATTEMPTS, Contended, Database
 
 if TYPE_CHECKING:
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 TASK = "retention"
 
-# Dropped are whole years of 365 days counted from 1970, which are the hypertable's chunks: so it costs
-# nothing there, and plain PostgreSQL keeps and drops the very same candles.
+# Retention drops whole spans of 365 days, counted from 1970. These are the hypertable's chunks, so dropping
+# is fast, and plain PostgreSQL drops the same candles.
 _CHUNK_S = 365 * 86_400
-# Changes stay noted while a reader may still have an older state of the data; later it fetches all of it.
-# They are forgotten from a crypto's first one on, never its last one, whatever the clock did meanwhile: all
-# that came after a change that is noted has to be noted as well.
+# Changes are kept as long as a reader may have an older state of the data; a reader with an even older state
+# fetches everything. Changes are deleted from a crypto's first one on, never its last one, whatever the clock
+# did meanwhile: all changes after a kept one must be kept too.
 _FORGET_CHANGES = """
 DELETE FROM candle_changes AS change
 USING (
@@ -42,14 +42,14 @@ async def apply_retention(database: Database, retention_days: int, now_s: int) -
     """
     async with database.connection() as connection, connection.transaction():
         await connection.execute("SET LOCAL statement_timeout = 0")
-        # Imports wait until this is done: they count on the candles that they have read.
+        # Imports wait until this is done, because they rely on the candles that they have read.
         await connection.execute("LOCK TABLE cryptos IN SHARE ROW EXCLUSIVE MODE")
         dropped = 0
         if retention_days:
             horizon_s = (now_s - retention_days * 86_400) // _CHUNK_S * _CHUNK_S
             dropped = await _dropped(connection, horizon_s)
         await connection.execute(_FORGET_CHANGES)
-        await noted(connection, TASK, f"dropped {dropped:,} hourly candles")
+        await record_task(connection, TASK, f"dropped {dropped:,} hourly candles")
     return dropped
 
 

@@ -1,4 +1,4 @@
-"""What the database holds, what compression saves, and whether its upkeep is at work."""
+"""Statistics: tables and sizes, savings of compression, freshness of aggregates, maintenance tasks."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TableStats:
-    """One table of candles; sizes are in bytes, of rows, indexes and all.
+    """One table of candles; sizes are in bytes, including indexes.
 
-    `rows` is exact; `compressed_bytes` are of the chunks that are compressed, `plain_bytes` of all else.
-    `before_bytes` is what the rows of the compressed chunks would take as plain rows and index, by what a row
-    took when these chunks were compressed.
+    `rows` is exact; `compressed_bytes` is the size of the compressed chunks, `plain_bytes` that of all
+    others. `before_bytes` is the size that the rows of the compressed chunks would have as plain rows with
+    index, estimated by the size of a row when these chunks were compressed.
     """
 
     table: str
@@ -34,15 +34,15 @@ class TableStats:
 
     @property
     def saved(self) -> float | None:
-        """By which fraction compression made its chunks smaller; None where none is compressed."""
+        """The fraction that compression saves of the compressed chunks; None if none is compressed."""
         return 1 - self.compressed_bytes / self.before_bytes if self.before_bytes else None
 
 
 @dataclass(frozen=True, slots=True)
 class AggregateStats:
-    """How fresh longer candles are: they are written with the hourly ones, so `behind` is 0.
+    """Freshness of longer candles; they are written with the hourly ones, so `behind` should be 0.
 
-    `behind` is how many cryptos have no candle of the interval that their newest hourly candle is in.
+    `behind` is the number of cryptos without a longer candle that contains their newest hourly candle.
     """
 
     interval: str
@@ -66,7 +66,7 @@ class PolicyStats:
 
 @dataclass(frozen=True, slots=True)
 class TaskStats:
-    """When a task of Backcast's own has last ended, and what it did."""
+    """A maintenance task of Backcast: when it last ended, and its outcome."""
 
     task: str
     ended_at: datetime
@@ -75,7 +75,7 @@ class TaskStats:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseStats:
-    """All of the database at one moment; `first` and `last` are opening times of hourly candles.
+    """Statistics of the database at one moment; `first` and `last` are opening times of hourly candles.
 
     `timescale` is the version of TimescaleDB, None on plain PostgreSQL.
     """
@@ -93,7 +93,7 @@ class DatabaseStats:
 
 
 async def read_stats(database: Database) -> DatabaseStats:
-    """Read everything at one moment; rows are counted, which takes seconds where there are many millions."""
+    """Read all statistics at one moment; rows are counted, which takes seconds for many millions."""
     async with (
         database.connection() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
@@ -158,8 +158,8 @@ async def _aggregate(connection: "Connection", interval: Interval, candles: int)
     return AggregateStats(interval.value, candles, row["newest"], row["expected"] - row["up_to_date"])
 
 
-# TimescaleDB measures a chunk when it is compressed first, and not again when it gets more rows; so the sizes
-# here are measured, and the size before is told by the bytes a row took then.
+# TimescaleDB measures a chunk when it is first compressed, and not again when it gets more rows. So the sizes
+# are measured here, and the size before compression is estimated by the bytes per row at that time.
 _HYPERTABLE = """
 SELECT coalesce(sum(counted.rows), 0)::bigint AS rows,
     count(size.chunk_name) AS chunks,

@@ -1,4 +1,4 @@
-"""What the tasks of upkeep share: which server it is, and a note of when they were at work."""
+"""Shared by the maintenance tasks: which server it is, and the record of their last run."""
 
 from typing import TYPE_CHECKING
 
@@ -7,14 +7,14 @@ if TYPE_CHECKING:
 
 
 async def has_timescale(connection: "Connection") -> bool:
-    """Tell whether the candles are in hypertables of TimescaleDB."""
+    """Return whether the candles are in hypertables of TimescaleDB."""
     return bool(
         await connection.fetchval("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')")
     )
 
 
-async def noted(connection: "Connection", task: str, outcome: str) -> None:
-    """Note that a task has ended now, for `backcast db stats`."""
+async def record_task(connection: "Connection", task: str, outcome: str) -> None:
+    """Record that a task has ended now, for `backcast db stats`."""
     await connection.execute(
         "INSERT INTO maintenance (task, ended_at, outcome) VALUES ($1, now(), $2) "
         "ON CONFLICT (task) DO UPDATE SET ended_at = excluded.ended_at, outcome = excluded.outcome",

@@ -1,1 +1,1 @@
-"""The database's schema, and upgrades of what older versions stored."""
+"""The database's schema, and upgrades of data from older versions."""

@@ -1,11 +1,11 @@
-"""Finds the breaks of candles that an older version stored."""
+"""Upgrade: finds the breaks in candles that an older version stored."""
 
 from typing import TYPE_CHECKING
 
 import structlog
 
 from services.data.store.breaks import BreakTable
-from services.data.store.changes import note_change
+from services.data.store.changes import record_change
 from services.data.store.tables import CandleTable, Scales
 from services.domain.candles import open_close_candles
 from services.domain.interval import Interval
@@ -17,7 +17,7 @@ _log = structlog.get_logger()
 
 
 async def find_stored_breaks(connection: "Connection") -> None:
-    """Look for breaks crypto by crypto, each in one transaction; those that are done are not read again."""
+    """Find breaks crypto by crypto, each in one transaction; finished cryptos are not read again."""
     waiting = await connection.fetch(
         "SELECT crypto_id, symbol FROM cryptos WHERE NOT breaks_found ORDER BY symbol"
     )
@@ -30,8 +30,8 @@ async def find_stored_breaks(connection: "Connection") -> None:
 
 
 async def _find(connection: "Connection", crypto_id: int) -> int:
-    """Store the breaks of a crypto, and note what changes for its readers; return how many there are."""
-    # As imports do it, so that nobody waits for each other: the table before the row.
+    """Store the breaks of a crypto, and record the change for its readers; return the number of breaks."""
+    # The table before the row, in the same order as imports: otherwise they could deadlock.
     await connection.execute("LOCK TABLE cryptos IN ROW EXCLUSIVE MODE")
     row = await connection.fetchrow(
         "SELECT price_scale, volume_scale, extract(epoch FROM last_ts)::bigint FROM cryptos "
@@ -46,8 +46,8 @@ async def _find(connection: "Connection", crypto_id: int) -> int:
     table = BreakTable(connection, crypto_id)
     await table.find(open_close_candles(time_s, open_, close))
     breaks = await table.all()
-    # The older version served longer candles whose time had not passed: those of the last week.
-    await note_change(
+    # The older version served longer candles that had not ended yet: those of the last week.
+    await record_change(
         connection,
         crypto_id,
         min([Interval.WEEK_1.opening(last_s), *(each.place.after_s for each in breaks)]),

@@ -1,4 +1,4 @@
-"""Brings the schema up to date: plain numbered SQL files, each applied once, in order."""
+"""Migrations: numbered SQL files, each applied once, in order."""
 
 from importlib.resources import files
 
@@ -11,14 +11,14 @@ from services.domain.errors import Refused
 
 _log = structlog.get_logger()
 
-# Any number will do, as long as every data service takes the same.
+# Key of the advisory lock: any number, the same in every data service.
 _LOCK = 0x6261636B
 
 
 async def migrate(database: Database) -> None:
-    """Apply the migrations that the database has not had, under a lock that other services wait for.
+    """Apply the missing migrations, under a lock that other services wait for.
 
-    Raises Refused where the database has had one that this version does not know.
+    Raises Refused if the database has a migration that this version does not know.
     """
     migrations = {
         int(file.name.split("_")[0]): file

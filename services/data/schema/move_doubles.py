@@ -1,4 +1,4 @@
-"""Moves candles that an older version stored as doubles into the tables of ticks."""
+"""Upgrade: moves candles that an older version stored as doubles into the tables of ticks."""
 
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ _OLD_TABLE = "candles_1h_doubles"
 
 
 async def move_doubles(connection: "Connection", database: Database) -> None:
-    """Move crypto by crypto, each in one step that can be repeated, and drop the old table at the end.
+    """Move crypto by crypto, each in one repeatable step, and drop the old table at the end.
 
     `connection` reads, one of `database` writes.
     """
@@ -31,7 +31,7 @@ async def move_doubles(connection: "Connection", database: Database) -> None:
         candles = await _read(connection, crypto_id)
         if not len(candles):
             continue
-        # Counted anew by what writes them.
+        # The import that writes the candles counts them again.
         await connection.execute(
             "UPDATE cryptos SET candle_count = "
             "(SELECT count(*) FROM candles_1h AS moved WHERE moved.crypto_id = $1) WHERE crypto_id = $1",

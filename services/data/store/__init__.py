@@ -1,1 +1,1 @@
-"""Candles in PostgreSQL or TimescaleDB: how they are written, read and encoded."""
+"""Storage of candles in PostgreSQL or TimescaleDB: writing, reading, encoding."""

@@ -1,4 +1,4 @@
-"""What people say of breaks: lists them, and confirms, adds, removes and resets them."""
+"""Manual edits of breaks: lists, confirms, adds, removes and resets them."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,7 @@ import stamina
 
 from services.data.store.breaks import BreakTable, StoredBreak
 from services.data.store.catalog import CryptoStore, is_text
-from services.data.store.changes import note_change
+from services.data.store.changes import record_change
 from services.data.store.database import ATTEMPTS, Contended, Database
 from services.data.store.tables import CandleTable, Scales
 from services.domain.breaks import BreakState, break_at
@@ -27,19 +27,19 @@ class BreakStore:
         self._cryptos = cryptos
 
     async def of(self, symbol: str) -> list[StoredBreak]:
-        """Return all breaks of a crypto in order of time; raise InvalidInput where there is no crypto."""
+        """Return all breaks of a crypto in order of time; raise InvalidInput if there is no such crypto."""
         crypto_id = await self._cryptos.id(symbol)
         async with self._database.connection() as connection:
             return await BreakTable(connection, crypto_id).all()
 
-    # Retention and TimescaleDB lock in an order of their own.
+    # Retention and TimescaleDB lock in another order.
     @stamina.retry(on=Contended, attempts=ATTEMPTS)
     async def update(self, symbol: str, after_s: int, state: BreakState) -> list[StoredBreak]:
         """Set the state of the break before the candle that opens at `after_s` (Unix seconds).
 
-        CONFIRMED adds a break where none is stored; DETECTED forgets what was said, so that what can be found
-        counts. Returns all breaks of the crypto in order of time. Raises InvalidInput where there is no such
-        crypto, no candle on both sides, or no break to be removed or reset.
+        CONFIRMED adds a break if none is stored. DETECTED discards the manual state, so that detection counts
+        again. Returns all breaks of the crypto in order of time. Raises InvalidInput if there is no such
+        crypto, no candle on one of the sides, or no break to remove or reset.
         """
         async with self._database.connection() as connection, connection.transaction():
             crypto_id, scales = await _locked(connection, symbol)
@@ -52,14 +52,14 @@ class BreakStore:
             if not places and len(candles) < 2:
                 missing = "before the one" if len(candles) else "that opens"
                 raise InvalidInput.of("after_time", f"{symbol} has no candle {missing} at {utc(after_s)}")
-            # Retention may have dropped the candles of a break that is known.
+            # Retention may have dropped the candles of a known break.
             is_there = len(candles) == 2
             await table.put([StoredBreak(break_at(candles, 1) if is_there else places[0], state)])
             if state is BreakState.DETECTED and is_there:
                 await table.find_around(candles[1:], scales)
             after = await table.all()
             if after != before:
-                await note_change(connection, crypto_id, after_s)
+                await record_change(connection, crypto_id, after_s)
             return after
 
 
@@ -76,7 +76,7 @@ async def _locked(connection: "Connection", symbol: str) -> tuple[int, Scales]:
 
 
 async def _two_candles(connection: "Connection", crypto_id: int, scales: Scales, after_s: int) -> Candles:
-    """Return the candle that opens at `after_s`, behind the one before it; none where there is none."""
+    """Return the candle before `after_s` and the one that opens then; fewer if they do not exist."""
     table = CandleTable(connection, crypto_id, Interval.HOUR_1)
     time_s, (open_, close) = await table.values_before(("open", "close"), scales, after_s + 1, 2)
     candles = open_close_candles(time_s, open_, close)

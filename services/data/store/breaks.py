@@ -1,4 +1,4 @@
-"""The breaks of one crypto's history as they are stored, kept true by whatever changes its candles."""
+"""The stored breaks of one crypto, which every change of its candles keeps up to date."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,37 +14,37 @@ from services.domain.interval import Interval
 if TYPE_CHECKING:
     from services.data.store.database import Connection
 
-# More than two settling times of hours: of each jump near a changed candle, they mostly tell what it is.
+# Hours read around changed candles: more than two settling times, mostly enough to classify each jump.
 _NEIGHBOURS = 2 * SETTLING_S // Interval.HOUR_1.seconds + 1
 _MORE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class StoredBreak:
-    """A break, and who says that it is one."""
+    """A break and its state: detected, confirmed or removed."""
 
     place: Break
     state: BreakState
 
 
 def served(breaks: Iterable[StoredBreak]) -> list[StoredBreak]:
-    """Return the breaks that count: all but the removed ones."""
+    """Return the breaks that are in effect: all except the removed ones."""
     return [each for each in breaks if each.state is not BreakState.REMOVED]
 
 
 @dataclass(frozen=True, slots=True)
 class BreakTable:
-    """One crypto's breaks, on a connection; who writes them has locked the crypto's row."""
+    """One crypto's breaks, on a connection; a writer must have locked the crypto's row."""
 
     connection: "Connection"
     crypto_id: int
 
     async def all(self) -> list[StoredBreak]:
-        """Return all breaks, removed ones too, in order of time."""
+        """Return all breaks, including removed ones, in order of time."""
         return (await breaks_of(self.connection, [self.crypto_id]))[self.crypto_id]
 
     async def put(self, breaks: Iterable[StoredBreak]) -> None:
-        """Write breaks, each in the place of one that is stored with the same candle after it."""
+        """Write breaks; each replaces a stored break with the same candle after it."""
         await self.connection.executemany(
             "INSERT INTO breaks (crypto_id, before_ts, after_ts, close, open, state) "
             "VALUES ($1, to_timestamp($2), to_timestamp($3), $4, $5, $6) "
@@ -69,20 +69,20 @@ class BreakTable:
         )
 
     async def find(self, candles: Candles) -> None:
-        """Store the breaks of all candles of a crypto that has none yet."""
+        """Detect and store the breaks of a new crypto, of which `candles` are all."""
         if breaks := find_breaks(candles):
             await self.put(StoredBreak(each, BreakState.DETECTED) for each in breaks)
 
     async def find_around(self, changed: Candles, scales: Scales) -> int | None:
-        """Look for breaks again where candles changed, `changed` being all from the first to the last one.
+        """Detect breaks again around `changed`: all candles from the first changed one to the last one.
 
-        What a person said stays. Returns the time (Unix seconds) of the candle after the first break that is
-        new, is not there any more, or has other values; None where there is no such break.
+        Manual states stay. Returns the time (Unix seconds) of the candle after the first break that is new,
+        gone, or has other values; None if there is no such break.
         """
         region = await self._region(changed, scales)
         stored = await self.all()
-        # A break whose candle is not there any more was found in hours that retention has dropped since. It
-        # is stored still, and tells of the jump across the dropped hours.
+        # A break whose candle is gone was detected in hours that retention has dropped since. It stays
+        # stored, because it describes the jump across the dropped hours.
         places = [(each, _position(region, each.place.after_s)) for each in stored]
         looked_at = [(each, position) for each, position in places if position]
         dropped_s = [each.place.after_s for each, position in places if position is None]
@@ -103,10 +103,10 @@ class BreakTable:
         return min((each.place.after_s for each in served([*lost, *new])), default=None)
 
     async def _region(self, changed: Candles, scales: Scales) -> Candles:
-        """Return the changed candles with so many around them that their breaks are those of all candles.
+        """Return the changed candles and enough candles around them to detect the same breaks as in all.
 
-        Whether a jump is a break can depend on an earlier one whose price came back, and so on: but not
-        beyond a settling time without any jump. Only time, open and close are filled.
+        Whether a jump is a break can depend on an earlier jump whose price came back, and so on, but not
+        across a settling time without any jump. Only time, open and close are filled.
         """
         candles = open_close_candles(changed.open_time_s, changed.open, changed.close)
         count = _NEIGHBOURS
@@ -140,7 +140,7 @@ class BreakTable:
 
 
 async def breaks_of(connection: "Connection", crypto_ids: list[int]) -> dict[int, list[StoredBreak]]:
-    """Return the breaks of each crypto, removed ones too, in order of time."""
+    """Return the breaks of each crypto, including removed ones, in order of time."""
     breaks: dict[int, list[StoredBreak]] = {crypto_id: [] for crypto_id in crypto_ids}
     rows = await connection.fetch(
         "SELECT crypto_id, state, close, open, extract(epoch FROM before_ts)::bigint AS before_s, "

@@ -1,15 +1,15 @@
-"""Which cryptos there are."""
+"""The catalog of cryptos."""
 
 from dataclasses import dataclass
 
 from services.data.store.database import Database
 from services.domain.errors import InvalidInput, Violation
 
-# Enough to be sure which symbols are wrong, few enough to read.
+# Most unknown symbols that an error names.
 _VIOLATIONS_SHOWN = 10
 
 
-# What Crypto is made of, in its order.
+# The columns of Crypto, in its order.
 CRYPTO_COLUMNS = (
     "symbol, synthetic, candle_count, extract(epoch FROM first_ts)::bigint AS first_candle_s, "
     "extract(epoch FROM last_ts)::bigint AS last_candle_s, fingerprint::text"
@@ -18,9 +18,10 @@ CRYPTO_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Crypto:
-    """A crypto; times are the opening times of hourly candles in Unix seconds, None where it has none.
+    """A crypto; times are opening times of hourly candles in Unix seconds, None if it has none.
 
-    `fingerprint_before` is that of the candles before the time that was asked for, None where none was.
+    `fingerprint_before` is the fingerprint of the candles before the requested time; None if none was
+    requested.
     """
 
     symbol: str
@@ -34,7 +35,7 @@ class Crypto:
 
 @dataclass(frozen=True, slots=True)
 class StoredCrypto:
-    """The key of a crypto's candles, and how many hourly ones there are."""
+    """The key of a crypto's candles, and the number of its hourly candles."""
 
     symbol: str
     crypto_id: int
@@ -42,12 +43,12 @@ class StoredCrypto:
 
 
 def is_text(text: str) -> bool:
-    """Return whether PostgreSQL takes it as text: it has none with a NUL in it."""
+    """Return whether PostgreSQL accepts a text: it must not contain NUL."""
     return "\0" not in text
 
 
 class CryptoStore:
-    """Reads the table of cryptos, which the import keeps up to date: no candle is read for it."""
+    """Reads the table of cryptos, which imports keep up to date, so that no candles are read."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -55,11 +56,11 @@ class CryptoStore:
     async def page(
         self, symbols: list[str], after: str, size: int, before_s: int | None = None
     ) -> list[Crypto]:
-        """Return up to `size` cryptos after the symbol `after`, of `symbols` only unless that is empty.
+        """Return up to `size` cryptos after the symbol `after`; only of `symbols`, unless that is empty.
 
-        With `before_s` (Unix seconds), each tells the fingerprint of its candles that open before, too.
+        With `before_s` (Unix seconds), each also has the fingerprint of its candles that open before then.
         """
-        # A symbol that is no text is nobody's; without any, all would be meant.
+        # A symbol that PostgreSQL does not accept belongs to no crypto. An empty list would mean all cryptos.
         if symbols and not (symbols := list(filter(is_text, symbols))):
             return []
         asked = (after, symbols, size) if before_s is None else (after, symbols, size, before_s)
@@ -69,14 +70,14 @@ class CryptoStore:
         return [Crypto(**row) for row in rows]
 
     async def id(self, symbol: str) -> int:
-        """Return the id of a symbol; raise InvalidInput where there is no such crypto."""
+        """Return the id of a symbol; raise InvalidInput if there is no such crypto."""
         stored = await self._stored([symbol])
         if symbol not in stored:
             raise InvalidInput.of("symbol", f"there is no crypto {symbol!r}")
         return stored[symbol].crypto_id
 
     async def stored(self, symbols: list[str]) -> list[StoredCrypto]:
-        """Return the keys of the symbols' candles, in this order; raise InvalidInput, naming wrong ones."""
+        """Return the keys of the symbols' candles, in this order; raise InvalidInput, naming unknown ones."""
         stored = await self._stored(symbols)
         first_positions = {symbol: index for index, symbol in reversed(list(enumerate(symbols)))}
         wrong = [
@@ -109,11 +110,11 @@ ORDER BY symbol
 LIMIT $3
 """
 
-# A fingerprint names the crypto's candles as they were from one change on to the next. It names those before
-# $4 as they are now if no change since then reaches back before $4. So does that of the last change which
-# reaches back so far; where none does, or none that is still noted, that of any change, and the first one
-# stays. What is noted of a crypto is forgotten from the beginning on (see retention.py), so whatever came
-# after a change that is noted is noted as well.
+# A fingerprint identifies a crypto's candles between one change and the next. It also identifies the present
+# candles before $4 if no later change reaches back before $4. So the fingerprint of the last change that
+# reaches back before $4 is taken; if there is none, or none is kept, any fingerprint would do, and the first
+# one is taken, because it stays the same. Kept changes have no gaps: a crypto's changes are deleted from the
+# first one on (see retention.py).
 _FINGERPRINT_BEFORE = """
 CASE WHEN last_ts < to_timestamp($4) THEN fingerprint ELSE coalesce(
     (

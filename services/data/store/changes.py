@@ -1,4 +1,4 @@
-"""The notes of what changed of a crypto's candles: readers fetch only what is new, by them."""
+"""Recorded changes of a crypto's candles, by which readers fetch only what is new."""
 
 from typing import TYPE_CHECKING
 
@@ -6,8 +6,8 @@ if TYPE_CHECKING:
     from services.data.store.database import Connection
 
 
-async def note_change(connection: "Connection", crypto_id: int, changed_from_s: int) -> None:
-    """Give a crypto a new fingerprint, and note the time from which on it changed (Unix seconds)."""
+async def record_change(connection: "Connection", crypto_id: int, changed_from_s: int) -> None:
+    """Give a crypto a new fingerprint, and record the time from which on it changed (Unix seconds)."""
     await connection.execute(
         """
         WITH noted AS (

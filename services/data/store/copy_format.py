@@ -1,6 +1,6 @@
-"""PostgreSQL's binary formats, to and from columns, without a Python object per row.
+"""PostgreSQL's binary COPY format, converted to and from columns without a Python object per row.
 
-A candle's row has a fixed size, because no column is null: a field count, then for each field its size
+A candle's row has a fixed size, because no column is null: the number of fields, then for each field its size
 and its value, all big-endian. https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
 """
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from services.domain.candles import TimeColumn
 from services.domain.ticks import TickColumn
 
-# Signature, flags, and the length of a header extension that there is not.
+# Signature, flags, and the length 0 of the header extension.
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 
@@ -25,9 +25,9 @@ _OTHERS_TYPE = ">i8"
 
 
 def decode_rows(copied: bytes | bytearray, columns: Sequence[str]) -> tuple[TimeColumn, list[TickColumn]]:
-    """Return Unix seconds and the other columns, each int64 of shape (n,), of a whole COPY of `columns`.
+    """Decode a complete COPY of `columns`: Unix seconds, and the other columns, each int64 of shape (n,).
 
-    The first column is `ts`, the others are of eight bytes each.
+    The first column is `ts`; the others have eight bytes each.
     """
     row = _row(columns)
     count = (len(copied) - len(HEADER)) // row.itemsize
@@ -37,7 +37,7 @@ def decode_rows(copied: bytes | bytearray, columns: Sequence[str]) -> tuple[Time
 
 
 def unix_seconds(times: NDArray[np.int64]) -> TimeColumn:
-    """Return times as they are sent, in microseconds of PostgreSQL's, in Unix seconds."""
+    """Convert PostgreSQL's microseconds to Unix seconds."""
     seconds = times.astype(np.int64)
     seconds //= _MICROSECONDS
     seconds += _POSTGRES_EPOCH_S
@@ -45,9 +45,9 @@ def unix_seconds(times: NDArray[np.int64]) -> TimeColumn:
 
 
 def encode_rows(columns: dict[str, int | NDArray[np.int64]]) -> bytearray:
-    """Return the rows of a COPY of these columns, without header and trailer; `ts` is in Unix seconds.
+    """Encode the rows of a COPY, without header and trailer; `ts` is in Unix seconds.
 
-    A column is int64 of shape (n,), or the one value that all rows have.
+    A column is int64 of shape (n,), or one value for all rows.
     """
     row = _row(list(columns))
     pattern = np.zeros(1, row)
@@ -56,7 +56,7 @@ def encode_rows(columns: dict[str, int | NDArray[np.int64]]) -> bytearray:
         pattern[f"{name}_size"] = row[name].itemsize
         if isinstance(column, int):
             pattern[name] = column
-    # To repeat a row is far faster than to fill in what all rows share, field by field.
+    # Repeating a row is far faster than filling in the shared values field by field.
     copied = bytearray(pattern.tobytes()) * len(np.asarray(columns["ts"]))
     rows = np.frombuffer(copied, row)
     for name, column in columns.items():

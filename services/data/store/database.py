@@ -1,4 +1,4 @@
-"""The database's edge: a pool of connections, and errors in the domain's words."""
+"""The pool of database connections, and translation of the driver's errors to domain errors."""
 
 import asyncio
 import logging
@@ -17,25 +17,26 @@ if TYPE_CHECKING:
 
     Connection = PoolConnectionProxy[asyncpg.Record]
 
-# Its pool prints a traceback whenever the database is away. Callers are told so, and so is our log.
+# asyncpg's pool logs a traceback whenever the database is away; callers get an error, and we log it
+# ourselves.
 logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
 
-DEFAULT_PATIENCE_S = 5.0
-# Others give theirs back within the time of a statement.
+DEFAULT_TIMEOUT_S = 5.0
+# Seconds to wait for a connection of the pool: a statement takes no longer than its timeout.
 _LEND_TIMEOUT_S = 30
 _SERVER_SETTINGS = {
     "application_name": "backcast-data",
-    # Nothing that a service asks takes nearly as long; what does is a mistake, and would hold its connection.
+    # No statement of a service takes nearly as long; a longer one is a bug, and would hold its connection.
     "statement_timeout": "60s",
     "timezone": "UTC",
-    # A generic plan cannot exclude chunks by the times of the query.
+    # A generic plan cannot exclude chunks by the query's times.
     "plan_cache_mode": "force_custom_plan",
-    # A crypto's scale may be widened, or all of its candles corrected: eleven years of hours are more than
-    # TimescaleDB unpacks unless it is told to. PostgreSQL lets the name pass.
+    # An import can change the scale of a crypto or correct all of its candles: eleven years of hours exceed
+    # TimescaleDB's default limit. Plain PostgreSQL accepts the unknown name.
     "timescaledb.max_tuples_decompressed_per_dml_transaction": "0",
 }
 
-# Of a transaction that is broken off, again and again, because others wait for what it has locked.
+# Attempts of a transaction that is aborted because of a deadlock.
 ATTEMPTS = 5
 
 
@@ -46,7 +47,7 @@ class DatabaseUnavailable(Unavailable):
 
 
 class Contended(DatabaseUnavailable):
-    """Two transactions waited for each other, and this one was broken off: it can be tried again."""
+    """This transaction was aborted because of a deadlock or conflict; it can be retried."""
 
 
 class Database:
@@ -59,16 +60,16 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, url: str, pool_size: int, patience_s: float = DEFAULT_PATIENCE_S
+        cls, url: str, pool_size: int, timeout_s: float = DEFAULT_TIMEOUT_S
     ) -> AsyncIterator["Database"]:
         """Open the pool for as long as the context lasts.
 
-        A database that says nothing for `patience_s` is given up, and what waits for it ends: Unavailable.
-        Raises InvalidInput where the URL is wrong, Unavailable where nobody answers.
+        If the database does not answer for `timeout_s`, calls that wait for it raise Unavailable. Raises
+        InvalidInput if the URL is wrong, and Unavailable if no database answers.
         """
-        connect = partial(asyncpg.connect, url, timeout=patience_s, server_settings=_SERVER_SETTINGS)
+        connect = partial(asyncpg.connect, url, timeout=timeout_s, server_settings=_SERVER_SETTINGS)
         pool = asyncpg.create_pool(
-            url, min_size=1, max_size=pool_size, timeout=patience_s, server_settings=_SERVER_SETTINGS
+            url, min_size=1, max_size=pool_size, timeout=timeout_s, server_settings=_SERVER_SETTINGS
         )
         try:
             with _named_errors():
@@ -76,30 +77,30 @@ class Database:
         except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError) as error:
             raise InvalidInput.of("BACKCAST_DATABASE_URL", f"the database refuses it: {error}") from error
         except (ValueError, IndexError):
-            # The driver's words quote what it did not understand, and that may be a part of the password.
+            # The driver's message is not shown: it quotes the URL, perhaps a part of the password.
             raise InvalidInput.of(
-                "BACKCAST_DATABASE_URL", "this is no postgresql://user:password@host:port/database"
+                "BACKCAST_DATABASE_URL", "is not of the form postgresql://user:password@host:port/database"
             ) from None
-        heartbeat = Heartbeat(connect, patience_s)
+        heartbeat = Heartbeat(connect, timeout_s)
         try:
-            # Connections that nobody has at that moment may be dead as well: no call is to find out.
+            # Idle connections may be dead as well; they are closed, so that no call has to find out.
             async with heartbeat.beating(on_silence=pool.expire_connections):
                 yield cls(pool, heartbeat)
         finally:
-            # It waits for the server to say goodbye; past that time it goes without.
+            # Closing waits for the server, but not longer than this.
             with suppress(TimeoutError):
-                async with asyncio.timeout(patience_s):
+                async with asyncio.timeout(timeout_s):
                     await pool.close()
 
     @property
     def connections(self) -> tuple[int, int]:
-        """How many connections are lent, and how many wait to be."""
+        """The numbers of connections in use and idle."""
         idle = self._pool.get_idle_size()
         return self._pool.get_size() - idle, idle
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator["Connection"]:
-        """Lend a connection; raise Unavailable where the database does not answer, or all stay lent."""
+        """Acquire a connection; raise Unavailable if the database does not answer or all stay in use."""
         with _named_errors():
             connection = await self._acquire()
             with self._heartbeat.ending(connection.terminate):
@@ -126,9 +127,9 @@ class Database:
 
 @asynccontextmanager
 async def ended_with(connection: "Connection") -> AsyncIterator[None]:
-    """End what is done here when the connection ends.
+    """Cancel the body when the connection is lost.
 
-    asyncpg does not: a COPY into a server that dies while it does not take what we send waits for ever.
+    asyncpg does not: a COPY into a server that stops reading and dies would wait for ever.
     """
     task, is_lost = asyncio.current_task(), False
     assert task is not None
@@ -142,7 +143,7 @@ async def ended_with(connection: "Connection") -> AsyncIterator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        # Cancelled by somebody else as well: that is for them to see.
+        # The task was also cancelled from outside, so the cancellation goes on.
         if not is_lost or task.uncancel():
             raise
         raise DatabaseUnavailable("the database does not answer") from None
@@ -153,7 +154,7 @@ async def ended_with(connection: "Connection") -> AsyncIterator[None]:
 
 @contextmanager
 def _named_errors() -> Iterator[None]:
-    """Turn the driver's errors about the connection into Unavailable."""
+    """Translate the driver's errors about the connection to Unavailable."""
     try:
         yield
     except asyncpg.ClientConfigurationError:

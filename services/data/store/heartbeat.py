@@ -1,8 +1,8 @@
-"""Notices when the database does not answer any more, and ends what waits for it.
+"""Heartbeat: detects that the database no longer answers, and ends the calls that wait for it.
 
-Its own limit on statements does not help then: a server that stands still does not count the time. And how
-long a statement may take differs, from a list of cryptos to a migration; but a server that does not even
-answer the smallest question answers nothing else.
+PostgreSQL's statement timeout does not help, because a server that hangs does not enforce it. A timeout of
+our own per statement does not help either, because durations differ, from a list of cryptos to a migration.
+But a server that does not answer the smallest query answers no other one.
 """
 
 import asyncio
@@ -15,20 +15,20 @@ import structlog
 
 _log = structlog.get_logger()
 
-# Whoever waits for longer than this makes the database be asked, as often as this.
+# Seconds that a call waits before the database is checked, and between checks.
 _PAUSE_S = 1.0
 
 _End = Callable[[], None]
 
 
 class Heartbeat:
-    """Asks the database over a connection of its own whether it is there, while somebody waits for it."""
+    """Checks the database over a separate connection, while calls wait for it."""
 
-    def __init__(self, connect: "Callable[[], Awaitable[asyncpg.Connection]]", patience_s: float) -> None:
+    def __init__(self, connect: "Callable[[], Awaitable[asyncpg.Connection]]", timeout_s: float) -> None:
         self._connect = connect
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._connection: asyncpg.Connection | None = None
-        # Since when each waits (time.monotonic()), the longest first, and what ends it.
+        # For each waiting call its start (time.monotonic()), the oldest first, and the function that ends it.
         self._waiting: dict[object, tuple[float, _End]] = {}
 
     @contextmanager
@@ -43,7 +43,7 @@ class Heartbeat:
 
     @asynccontextmanager
     async def beating(self, on_silence: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-        """Watch for as long as the context lasts; `on_silence` is awaited before those who wait are ended."""
+        """Watch for as long as the context lasts; `on_silence` is awaited before waiting calls are ended."""
         beat = asyncio.create_task(self._beat(on_silence))
         try:
             yield
@@ -69,13 +69,13 @@ class Heartbeat:
         try:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await self._connect()
-            # The driver's limit, which an answer that has come keeps even where this process stood still.
-            await self._connection.fetchval("SELECT 1", timeout=self._patience_s)
+            # With the driver's timeout, an answer that has arrived counts even if this process was stopped.
+            await self._connection.fetchval("SELECT 1", timeout=self._timeout_s)
         except TimeoutError:
             self._drop_connection()
             return False
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
-            # It refuses, or is gone with its connections: then those who wait hear it themselves.
+            # The server refuses connections or is gone: then waiting calls get an error of their own.
             self._drop_connection()
         return True
 

@@ -1,4 +1,4 @@
-"""Reads candles: histories of many cryptos, whole or what is new of them."""
+"""Reads candles: histories of many cryptos, complete or only the changed part."""
 
 import asyncio
 from collections import deque
@@ -20,21 +20,20 @@ from services.domain.interval import Interval
 from services.domain.ticks import TickColumn
 from services.domain.times import EARLIEST_S, LATEST_S
 
-# While the candles of some cryptos travel, the next ones are read: two cores have a database and a reader
-# at work.
+# Groups of cryptos that are read at once, so that on two cores database and reader both work.
 _READ_AHEAD = 3
-# Cryptos share a transaction while their candles are not more than this; the first ones come alone, so that
-# whoever waits for them need not wait for others.
+# Most values of cryptos that are read in one transaction. The first groups are smaller, so that the first
+# cryptos arrive early.
 _GROUP_VALUES = 2**20
-# No crypto has it: of one that was deleted while others were read.
+# The fingerprint of a crypto that was deleted while others were read; no other crypto has it.
 _DELETED = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryQuery:
-    """What to read: `columns` of the first `limit` candles that open from `start_s` to before `end_s`.
+    """A query: `columns` of the first `limit` candles that open from `start_s` to before `end_s`.
 
-    A longer candle whose time has not passed by the end of the crypto's data is not read.
+    A longer candle that has not ended by the end of the crypto's data is not read.
     """
 
     interval: Interval
@@ -46,11 +45,11 @@ class HistoryQuery:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One crypto's candles, and the fingerprint of the very data that they are.
+    """One crypto's candles, and the fingerprint of this state of the data.
 
-    `open_time_s` is int64 and each of `columns` float64, of shape (n,). `unchanged_before_s` is set where
-    the reader has an older state of the data: candles before are still as they were, and not here. `breaks`
-    (removed ones too) and `partial` are those of the whole history, whatever part of the candles is here.
+    `open_time_s` is int64 and each of `columns` float64, of shape (n,). `unchanged_before_s` is set if the
+    reader has an older state of the data: candles before it have not changed and are left out. `breaks`
+    (including removed ones) and `partial` are those of the whole history, whatever candles are included.
     """
 
     symbol: str
@@ -63,14 +62,14 @@ class History:
 
     @classmethod
     def of_deleted(cls, symbol: str, columns: tuple[str, ...]) -> Self:
-        """Return what is told of a crypto that was deleted meanwhile: that it has no candles."""
+        """Return the history of a crypto that was deleted meanwhile: it has no candles."""
         none = {name: np.empty(0) for name in columns}
         return cls(symbol, _DELETED, None, np.empty(0, np.int64), none, [], PartialCandles.none())
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A crypto to read, the fingerprint that its reader knows, and about how many candles it has."""
+    """A crypto to read, the fingerprint that its reader has, and its approximate number of candles."""
 
     symbol: str
     crypto_id: int
@@ -79,7 +78,7 @@ class _Request:
 
 
 class Histories:
-    """The candles in the database, for readers."""
+    """Reads the histories in the database."""
 
     def __init__(self, database: Database, cryptos: CryptoStore) -> None:
         self._database = database
@@ -90,8 +89,8 @@ class Histories:
     ) -> AsyncGenerator[History]:
         """Yield each crypto's history, in the given order; several are read at once.
 
-        `known_fingerprints` are of the data that the reader has, one for each symbol, "" for none. Raises
-        InvalidInput, naming the symbols that do not exist.
+        `known_fingerprints` are those of the data that the reader has, one for each symbol, "" for none.
+        Raises InvalidInput, naming the symbols that do not exist.
         """
         stored = await self._cryptos.stored(symbols)
         requests = [
@@ -113,7 +112,7 @@ class Histories:
             await asyncio.gather(*reading, return_exceptions=True)
 
     async def one(self, symbol: str, query: HistoryQuery) -> History:
-        """Return one crypto's history; raise InvalidInput where there is no such crypto."""
+        """Return one crypto's history; raise InvalidInput if there is no such crypto."""
         crypto_id = await self._cryptos.id(symbol)
         (history,) = await self._group([_Request(symbol, crypto_id, "", 0)], query)
         if history.fingerprint == _DELETED:
@@ -121,7 +120,7 @@ class Histories:
         return history
 
     async def _group(self, requests: list[_Request], query: HistoryQuery) -> list[History]:
-        # One moment for all of it: an import in between must not give its fingerprint to older candles.
+        # One snapshot for everything: an import in between must not give its fingerprint to older candles.
         async with (
             self._database.connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -136,7 +135,7 @@ class Histories:
                 crypto_id: await state.read(CandleTable(connection, crypto_id, query.interval), query)
                 for crypto_id, state in states.items()
             }
-        # In a thread, while others are read.
+        # Decoded in a thread, while others are read.
         return await asyncio.to_thread(
             lambda: [
                 states[each.crypto_id].history(
@@ -150,7 +149,7 @@ class Histories:
 
 
 def _grouped(requests: list[_Request], columns: int) -> Iterator[list[_Request]]:
-    """Cut the requests into groups of about as many values, the first ones smaller."""
+    """Group the requests by their number of values; the first groups are smaller."""
     limit, group, values = 1, list[_Request](), 0
     for request in requests:
         group.append(request)
@@ -164,9 +163,9 @@ def _grouped(requests: list[_Request], columns: int) -> Iterator[list[_Request]]
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What is known of a crypto's candles without reading one; times are of hourly candles.
+    """What is known about a crypto's candles without reading them; times are those of hourly candles.
 
-    `partial` are the opening times of the longer candles that miss hours, and how many hours each has.
+    `partial` has the opening times of the longer candles that miss hours, and the number of hours of each.
     """
 
     crypto_id: int
@@ -181,34 +180,34 @@ class _State:
     partial: list[tuple[int, int]]
 
     def unchanged_before_s(self, interval: Interval) -> int | None:
-        """Return the time before which a reader has the candles; None where it has none."""
+        """Return the time before which the reader has the candles; None if it has none."""
         return None if self.changed_from_s is None else interval.opening(self.changed_from_s)
 
     def over_before_s(self, interval: Interval) -> int:
-        """Return the time before which candles open whose time has passed by the end of the data."""
+        """Return the time before which those candles open that have ended by the end of the data."""
         if self.last_s is None:
             return LATEST_S
         return self.last_s + Interval.HOUR_1.seconds - interval.seconds + 1
 
     def partial_candles(self, interval: Interval) -> PartialCandles:
-        """Return which candles miss hours, of those whose time has passed by the end of the data."""
+        """Return the candles that miss hours, of those that have ended by the end of the data."""
         open_time_s, hours = np.array(self.partial, np.int64).reshape(-1, 2).T
         is_over = open_time_s < self.over_before_s(interval)
         return PartialCandles(open_time_s[is_over], hours[is_over])
 
     async def read(self, table: CandleTable, query: HistoryQuery) -> tuple[TimeColumn, list[TickColumn]]:
-        """Read the times and the ticks that are asked for and not known."""
+        """Read the requested times and ticks that the reader does not have."""
         start_s = max(query.start_s, self.unchanged_before_s(query.interval) or query.start_s)
         end_s = min(query.end_s, self.over_before_s(query.interval))
         if query.interval is Interval.HOUR_1 and self.is_gapless and query.limit is None:
-            # To read the times would take a third of the time.
+            # The times of a history without gaps are computed: reading them would take a third of the time.
             ticks = await table.ticks(query.columns, start_s, end_s)
             return self._hours(start_s, end_s), ticks
         open_time_s, *ticks = await table.ticks(("ts", *query.columns), start_s, end_s, query.limit)
         return open_time_s, ticks
 
     def _hours(self, start_s: int, end_s: int) -> TimeColumn:
-        """Return the opening times from `start_s` to before `end_s` of a history that has all hours."""
+        """Return the opening times from `start_s` to before `end_s` of a history without gaps."""
         assert self.first_s is not None
         assert self.last_s is not None
         begin_s = max(self.first_s, Interval.HOUR_1.next_opening(start_s))
@@ -222,7 +221,7 @@ class _State:
         ticks: list[TickColumn],
         breaks: list[StoredBreak],
     ) -> History:
-        """Return what was read as numbers."""
+        """Return the history, with ticks converted to numbers."""
         columns = numbers(query.columns, ticks, Scales(self.price_scale, self.volume_scale))
         return History(
             symbol,
@@ -235,9 +234,10 @@ class _State:
         )
 
 
-# Of the cryptos $1, whose readers know the fingerprints $2: among others the time from which on the data has
-# changed since, $3 where none has, $4 where all has, NULL where it never had that fingerprint. Where
-# retention has dropped all hours, the last one is told by the shortest candles that outlive them.
+# The states of the cryptos $1, whose readers have the fingerprints $2. `changed_from_s` is the time from
+# which on the data has changed since: $3 if nothing has, $4 if everything has, NULL if the fingerprint is
+# unknown. If retention has dropped all hours, the last hour is derived from the shortest candles that are
+# left.
 _STATES = """
 SELECT crypto_id, fingerprint::text, price_scale, volume_scale,
     last_ts - first_ts = (candle_count - 1) * INTERVAL '1 hour' AS is_gapless,
@@ -266,10 +266,10 @@ ORDER BY place
 
 @cache
 def _states(interval: Interval) -> str:
-    """Return the statement that reads the states; one statement, as each costs a round trip."""
+    """Return the statement that reads the states: only one, because each costs a round trip."""
     if interval is Interval.HOUR_1:
         return _STATES.format(partial="'{}'::bigint[]")
-    # The number stands in the statement: it is the one of the index of these candles.
+    # The number is a literal, so that PostgreSQL can use the partial index on these candles.
     hours = interval.seconds // Interval.HOUR_1.seconds
     return _STATES.format(
         partial=f"""ARRAY (

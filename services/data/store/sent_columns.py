@@ -1,8 +1,8 @@
-"""How PostgreSQL sends columns: each as one value, and two columns of prices as one where both are small.
+"""How PostgreSQL sends columns: each as one value, or two price columns as one if both are small.
 
-To send candles row by row takes the database as long, and us five times as long. What is left is a cost for
-each number that is turned into bytes, so two prices below 2^32 ticks, as nearly all are, travel in one: a
-history of all columns takes a third less.
+Sending candles row by row takes the database as long, but us five times as long. The remaining cost is that
+of converting each number to bytes. So two prices below 2^32 ticks, as nearly all are, are sent as one number;
+a history of all columns takes a third less time.
 """
 
 from collections.abc import Sequence
@@ -23,18 +23,18 @@ _HALF_BITS = 32
 
 @dataclass(frozen=True, slots=True)
 class SentColumns:
-    """Columns in the groups in which they are sent, of one or of two."""
+    """Columns in groups of one or two, in which they are sent."""
 
     groups: tuple[tuple[str, ...], ...]
 
     @classmethod
     def single(cls, columns: Sequence[str]) -> "SentColumns":
-        """Send each column for itself, which any number can be."""
+        """Send each column alone, which works for all numbers."""
         return cls(tuple((name,) for name in columns))
 
     @classmethod
     def paired(cls, columns: Sequence[str]) -> "SentColumns":
-        """Send prices in pairs; `hold` tells whether they were small enough."""
+        """Send prices in pairs; `hold` returns whether they were small enough."""
         prices = [name for name in columns if name in _PRICES]
         second = dict(zip(prices[::2], prices[1::2], strict=False))
         firsts = (name for name in columns if name not in second.values())
@@ -42,7 +42,7 @@ class SentColumns:
 
     @property
     def expressions(self) -> str:
-        """The aggregates to select: one for each group, and one of all bits that the pairs have."""
+        """The aggregates to select: one for each group, and one for all bits of the pairs."""
         paired = [name for group in self.groups if len(group) == 2 for name in group]
         return ", ".join(
             (
@@ -52,12 +52,12 @@ class SentColumns:
         )
 
     def hold(self, row: "asyncpg.Record") -> bool:
-        """Whether the pairs of a row of `expressions` hold their numbers."""
-        bits: int = row[-1] or 0  # none where there are no candles
+        """Return whether the numbers of a row of `expressions` fitted into their pairs."""
+        bits: int = row[-1] or 0  # NULL if there are no candles
         return bits >> _HALF_BITS == 0
 
     def decode(self, row: "asyncpg.Record") -> dict[str, TickColumn]:
-        """Return each column of a row of `expressions`: int64 of shape (n,), `ts` in Unix seconds."""
+        """Decode a row of `expressions`: each column is int64 of shape (n,), `ts` in Unix seconds."""
         decoded = {}
         for group, values in zip(self.groups, row[:-1], strict=True):
             type_ = ">i8" if len(group) == 1 else ">u4"

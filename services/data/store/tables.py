@@ -1,4 +1,4 @@
-"""The tables of candles: which there are, and how they are read and written."""
+"""The tables of candles: names, columns, statements that read and write them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -29,7 +29,7 @@ CANDLE_TABLES = {
 
 @dataclass(frozen=True, slots=True)
 class Scales:
-    """How many decimals a crypto's ticks have."""
+    """The numbers of decimals of a crypto's ticks."""
 
     price: int
     volume: int
@@ -40,7 +40,7 @@ class Scales:
 
 
 def numbers(columns: Sequence[str], ticks: Sequence[TickColumn], scales: Scales) -> list[PriceColumn]:
-    """Return columns of ticks as float64."""
+    """Convert columns of ticks to float64."""
     return [from_ticks(column, scales.of(name)) for name, column in zip(columns, ticks, strict=True)]
 
 
@@ -71,7 +71,7 @@ class CandleTable:
         if not columns:
             return []
         for sent in (SentColumns.paired(columns), SentColumns.single(columns)):
-            # Rows that come from a subquery are aggregated in its order.
+            # PostgreSQL aggregates the rows of a subquery in its order.
             (row,) = await self.connection.fetch(
                 f"SELECT {sent.expressions} FROM (SELECT {', '.join(columns)} FROM {self.name} "
                 "WHERE crypto_id = $1 AND ts >= to_timestamp($2) AND ts < to_timestamp($3) "
@@ -94,14 +94,14 @@ class CandleTable:
         end_s: int = LATEST_S,
         limit: int | None = None,
     ) -> tuple[TimeColumn, list[PriceColumn]]:
-        """Return the times of candles, and columns as float64; otherwise as `ticks` does."""
+        """Return the times of candles, and columns as float64; otherwise like `ticks`."""
         open_time_s, *ticks = await self.ticks(("ts", *columns), start_s, end_s, limit)
         return open_time_s, numbers(columns, ticks, scales)
 
     async def values_before(
         self, columns: Sequence[str], scales: Scales, before_s: int, limit: int
     ) -> tuple[TimeColumn, list[PriceColumn]]:
-        """Return the last `limit` candles that open before `before_s`, as `values` does."""
+        """Return the last `limit` candles that open before `before_s`; otherwise like `values`."""
         rows = await self.connection.fetch(
             f"SELECT extract(epoch FROM ts)::bigint, {', '.join(columns)} FROM {self.name} "
             "WHERE crypto_id = $1 AND ts < to_timestamp($2) ORDER BY ts DESC LIMIT $3",
@@ -120,18 +120,18 @@ class CandleTable:
     async def insert(
         self, candles: Candles, scales: Scales, candle_counts: NDArray[np.int64] | None = None
     ) -> None:
-        """Add candles whose times are not there; longer ones with the number of their hourly candles."""
+        """Insert candles whose times are not stored; longer ones with their number of hourly candles."""
 
         def columns() -> dict[str, TickColumn]:
             counts = {} if candle_counts is None else {"candle_count": candle_counts}
             values = {name: to_ticks(getattr(candles, name), scales.of(name)) for name in VALUE_COLUMNS}
             return {**counts, "ts": candles.open_time_s, **values}
 
-        # In a thread: a long history takes longer than the event loop may be held.
+        # Encoded in a thread: a long history would block the event loop.
         await self.insert_ticks(await asyncio.to_thread(columns))
 
     async def insert_ticks(self, columns: dict[str, TickColumn]) -> None:
-        """Add candles whose times are not there, of columns as `ticks` returns them."""
+        """Insert candles whose times are not stored, from columns as `ticks` returns them."""
 
         async def copied() -> AsyncIterator[bytes | bytearray]:
             yield HEADER
@@ -147,7 +147,7 @@ class CandleTable:
             )
 
     async def delete(self, open_time_s: TimeColumn) -> None:
-        """Delete the candles of these times."""
+        """Delete the candles that open at these times."""
         # PostgreSQL looks up each row in a constant array by hash. A join with the times may become a loop:
         # the planner takes compressed chunks for empty, and would read all of their rows for each time.
         await self.connection.execute(
@@ -165,7 +165,7 @@ class CandleTable:
         await self.connection.execute(f"DELETE FROM {self.name} WHERE crypto_id = $1", self.crypto_id)
 
     async def widen(self, price_factor: int, volume_factor: int) -> None:
-        """Multiply all ticks; what is kept as a double's bits stays."""
+        """Multiply all ticks; values that are stored as a double's bits stay."""
         widened = ", ".join(
             f"{name} = CASE WHEN {name} < 0 THEN {name} "
             f"ELSE {name} * {volume_factor if name == 'volume' else price_factor} END"
@@ -176,7 +176,7 @@ class CandleTable:
         )
 
     async def largest_ticks(self) -> tuple[int, int]:
-        """Return the largest counts of ticks of prices and of volumes, 0 where there are none."""
+        """Return the largest ticks of prices and of volumes, 0 if there are none."""
         prices, volumes = await self.connection.fetchrow(
             f"SELECT coalesce(greatest(max(open), max(high), max(low), max(close), 0), 0), "
             f"coalesce(greatest(max(volume), 0), 0) FROM {self.name} WHERE crypto_id = $1",

@@ -1,4 +1,4 @@
-"""Writes candles: the hourly ones of an import, and the longer ones that they make, in one transaction."""
+"""Writes the hourly candles of an import and the longer ones aggregated from them, in one transaction."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ImportCounts:
-    """What an import did with its candles, and the breaks of the whole history after it.
+    """The outcome of an import, and the breaks of the whole history after it.
 
-    `inserted` are new, `corrected` have other values now, `unchanged` were there with equal values, and
-    `kept` are there with others. `breaks` are in order of time, removed ones too.
+    `inserted` candles are new, `corrected` ones have new values, `unchanged` ones were stored with equal
+    values, and `kept` ones are stored with other values. `breaks` are in order of time, including removed
+    ones.
     """
 
     inserted: int
@@ -42,7 +43,7 @@ class ImportCounts:
 
 
 class CandleStore:
-    """The candles in the database."""
+    """Writes and deletes candles in the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -57,11 +58,11 @@ class CandleStore:
     ) -> ImportCounts:
         """Write hourly candles of one crypto in one transaction: all blocks, or nothing.
 
-        The blocks follow each other in time. Raises Refused where market candles would be mixed with
-        synthetic ones, and where the rule does not let the import change what is stored.
+        The blocks are in order of time. Raises Refused if real candles would be mixed with synthetic ones, or
+        if the rule does not allow the import to change stored candles.
         """
-        # Before the transaction: a slow sender holds neither a connection nor a lock. There are not more
-        # candles than hours since 1970, so memory is bounded.
+        # All blocks are received before the transaction, so that a slow sender holds neither a connection nor
+        # a lock. Memory is bounded, because there are no more candles than hours since 1970.
         candles = Candles.concatenate([block async for block in blocks])
         if not len(candles):
             raise InvalidInput.of("columns", "an import needs at least one candle")
@@ -74,16 +75,17 @@ class CandleStore:
         candles: Candles,
         on_conflict: ConflictRule = ConflictRule.REPLACE,
     ) -> ImportCounts:
-        """Do what `write` does, of candles that are here: one at least."""
-        # The crypto's row is locked too, for other processes; here whoever waits holds no connection.
+        """Like `write`, for candles in memory: at least one."""
+        # The crypto's row is locked as well, for other processes. Within this process, a waiting import must
+        # not hold a connection.
         async with self._locks.setdefault(symbol, asyncio.Lock()):
             return await self._write(symbol, synthetic, candles, on_conflict)
 
     async def delete(self, symbol: str) -> Crypto:
-        """Delete a crypto with its candles of all lengths, its breaks and the notes of its changes.
+        """Delete a crypto with its candles of all lengths, its breaks and its recorded changes.
 
-        Returns the crypto as it was; raises InvalidInput where there is none. An import of it at the same
-        time either comes before, or makes a new crypto.
+        Returns the crypto as it was; raises InvalidInput if there is none. A concurrent import either
+        precedes the deletion or creates a new crypto.
         """
         async with self._locks.setdefault(symbol, asyncio.Lock()):
             return await self._delete(symbol)
@@ -92,8 +94,8 @@ class CandleStore:
     async def _delete(self, symbol: str) -> Crypto:
         async with self._database.connection() as connection, connection.transaction():
             await connection.execute("SET LOCAL statement_timeout = 0")
-            # The row first, as imports and retention lock it: who waits for it finds it gone. Breaks and
-            # changes go with it.
+            # The row first, because imports and retention lock it first; whoever waits for it finds it gone.
+            # Breaks and changes are deleted with it.
             row = is_text(symbol) and await connection.fetchrow(
                 f"DELETE FROM cryptos WHERE symbol = $1 RETURNING crypto_id, {CRYPTO_COLUMNS}", symbol
             )
@@ -104,7 +106,7 @@ class CandleStore:
                 await CandleTable(connection, crypto_id, interval).delete_all()
         return Crypto(*values)
 
-    # TimescaleDB locks the chunks that it compresses, in an order of its own.
+    # TimescaleDB locks the chunks that it compresses, in another order.
     @stamina.retry(on=Contended, attempts=ATTEMPTS)
     async def _write(
         self, symbol: str, synthetic: bool, candles: Candles, on_conflict: ConflictRule
@@ -116,20 +118,20 @@ class CandleStore:
 
 @dataclass(frozen=True, slots=True)
 class _LockedCrypto:
-    """A crypto whose row is locked: nobody else writes its candles."""
+    """A crypto whose row is locked, so that no other transaction writes its candles."""
 
     connection: "Connection"
     crypto_id: int
     symbol: str
     scales: Scales
-    # Opening time of its last hourly candle in Unix seconds, None where it has none.
+    # Opening time of its last hourly candle in Unix seconds, None if it has none.
     last_s: int | None
-    # Made by this transaction: there are no candles to be compared with, nor to be replaced.
+    # Created by this transaction: there are no stored candles to compare with or to replace.
     is_new: bool
 
     @classmethod
     async def take(cls, connection: "Connection", symbol: str, synthetic: bool) -> Self:
-        """Lock the crypto's row, which is made where it is new."""
+        """Lock the crypto's row, or create it."""
         made_id = await connection.fetchval(
             "INSERT INTO cryptos (symbol, synthetic, breaks_found) VALUES ($1, $2, true) "
             "ON CONFLICT (symbol) DO NOTHING RETURNING crypto_id",
@@ -158,7 +160,7 @@ class _LockedCrypto:
 
     async def write(self, candles: Candles, on_conflict: ConflictRule) -> ImportCounts:
         hourly = self._table(Interval.HOUR_1)
-        # Whole weeks, because the longer candles are made anew from all of their hours.
+        # Whole weeks, because longer candles are aggregated again from all of their hours.
         first_s, last_s = candles.open_time_s[[0, -1]].tolist()
         week_s = Interval.WEEK_1.seconds
         start_s, end_s = Interval.WEEK_1.opening(first_s), Interval.WEEK_1.opening(last_s) + week_s
@@ -179,10 +181,10 @@ class _LockedCrypto:
             return replace(counts, breaks=tuple(await breaks.all()))
 
         scales = await self._widened(changed)
-        # A COPY only adds rows, and is far faster than anything that also replaces them.
+        # COPY only inserts rows, and is far faster than statements that also replace them.
         if counts.corrected:
             await hourly.delete(candles.open_time_s[is_corrected])
-        # In a thread, while the hourly candles travel.
+        # Aggregated in a thread, while the hourly candles are sent.
         longer = asyncio.create_task(asyncio.to_thread(_longer, stored, changed, scales))
         try:
             await hourly.insert(changed, scales)
@@ -195,7 +197,7 @@ class _LockedCrypto:
         return replace(counts, breaks=tuple(await breaks.all()))
 
     async def _widened(self, changed: Candles) -> Scales:
-        """Return scales that fit the changed candles too; what is stored is brought to them."""
+        """Return scales that also fit the changed candles, after converting stored candles to them."""
         prices = np.concatenate((changed.open, changed.high, changed.low, changed.close))
         scales = Scales(scale_for(prices, self.scales.price), scale_for(changed.volume, self.scales.volume))
         if scales == self.scales or self.is_new:
@@ -216,9 +218,9 @@ class _LockedCrypto:
     async def _replace(
         self, interval: Interval, longer: Candles, candle_counts: NDArray[np.int64], scales: Scales
     ) -> None:
-        """Write longer candles in the place of those that are stored.
+        """Write longer candles, and replace stored ones.
 
-        One that was made of more hours stays: retention has dropped some of them, it has them still.
+        A stored candle that was aggregated from more hours stays: retention has dropped some of them since.
         """
         table = self._table(interval)
         if self.is_new:
@@ -238,22 +240,22 @@ class _LockedCrypto:
     async def _find_breaks(
         self, breaks: BreakTable, stored: Candles, changed: Candles, scales: Scales
     ) -> int:
-        """Bring the breaks up to date; return the time from which on readers get something else."""
+        """Update the breaks; return the time from which on readers get changed data."""
         first_s, last_s = map(int, changed.open_time_s[[0, -1]])
         if self.is_new:
             await breaks.find(changed)
             return first_s
         merged = _merged(stored, changed)
         inside = merged.at((merged.open_time_s >= first_s) & (merged.open_time_s <= last_s))
-        # A jump within the last day was a break so far, and may be none now.
+        # A jump within the last day counted as a break until now, and may be none any more.
         other_break_s = await breaks.find_around(inside, scales)
         others_s = [] if other_break_s is None else [other_break_s]
         return min([first_s, *others_s, *self._now_over(first_s)])
 
     def _now_over(self, first_s: int) -> Iterator[int]:
-        """Yield the last hour of each longer candle that readers get now, though none of its hours is new.
+        """Yield the last hour of each longer candle that becomes visible although none of its hours is new.
 
-        The data ended within it, and go on behind it: it was not over, and is now.
+        The data ended within it and now continues after it, so it has ended now.
         """
         if self.last_s is None:
             return
@@ -295,7 +297,7 @@ class _LockedCrypto:
 def _longer(
     stored: Candles, changed: Candles, scales: Scales
 ) -> dict[Interval, tuple[Candles, NDArray[np.int64]]]:
-    """Return the longer candles that hold a changed one, and of how many hours each is made."""
+    """Return the longer candles that contain a changed one, and the number of hours of each."""
     merged = _merged(stored, changed)
     result = {}
     for interval in AGGREGATED:
@@ -307,7 +309,7 @@ def _longer(
 
 
 def _merged(stored: Candles, changed: Candles) -> Candles:
-    """Return all candles in order of time, the changed ones where both have one."""
+    """Merge candles in order of time; a changed candle replaces the stored one."""
     if not len(stored):
         return changed
     kept = stored.at(~np.isin(stored.open_time_s, changed.open_time_s))

@@ -1,9 +1,8 @@
 """Indicators: float64 columns of shape (n,) in and out, NaN where there is no value yet.
 
-The value at t depends on candles up to t only, bit by bit: computing a prefix gives the prefix. Columns may
-be read-only. Undefined values inside of a column (NaN or infinite) part it into runs, each a series of its
-own: see runs.py. Nothing that comes out is infinite. A period is at least 1; one that is longer than the
-series gives NaN throughout.
+The value at t depends only on candles up to t, bit by bit: computing a prefix gives the prefix. Columns may
+be read-only. Undefined values (NaN or infinite) cut a column into runs, each a separate series: see runs.py.
+Results are never infinite. A period is at least 1; one that is longer than the series gives NaN throughout.
 """
 
 from services.engine.indicators.atr import atr, true_range

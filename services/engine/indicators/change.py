@@ -1,6 +1,6 @@
-"""Values against earlier ones: shift, momentum and rate of change.
+"""Comparison with earlier values: shift, momentum and rate of change.
 
-Only two values count here, that of this candle and the earlier one: undefined values between them do no harm.
+Only two values count, that of this candle and the earlier one; undefined values between them do not matter.
 """
 
 import numpy as np

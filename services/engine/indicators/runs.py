@@ -1,8 +1,8 @@
-"""How a compiled kernel meets a column: run by run.
+"""Applies a compiled kernel to columns, run by run.
 
-A run is a maximal stretch of defined values, finite in all columns of the kernel. Each is a series of its
-own: a window never reaches over an undefined value, and what is recursive is seeded anew behind one. So the
-EMA of an RSI begins where the RSI begins, and a division by zero in a rule costs a warm-up, not the rest.
+A run is a maximal stretch of defined values, finite in all columns of the kernel. Each is a separate series:
+a window never spans an undefined value, and recursive indicators are seeded again after one. So the EMA of an
+RSI begins where the RSI begins, and a division by zero in a rule costs a warm-up, not the rest.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,8 @@
-"""Rules: strategies as expressions over a crypto's candles, evaluated vectorized. No code of a client's runs.
+"""Rules: strategies as expressions over a crypto's candles, evaluated vectorized. No client code runs.
 
-`nodes` is what an expression is, `functions` everything that can be called in one, `check` what is wrong
-with one, `evaluation` its value at every candle, `text` the same as one line of text, `parse` that line read.
+`nodes` defines expressions, `functions` the functions that can be called in them; `check` validates
+expressions, `evaluation` computes them at every candle, `text` writes them as one line, and `parse` reads
+that line.
 """
 
 from services.engine.rules.evaluation import Evaluation

@@ -1,4 +1,4 @@
-"""What is wrong with an expression, and what it needs: columns, and candles before it has a value."""
+"""Validates expressions, and finds the columns, lookback and warm-up that they need."""
 
 from functools import lru_cache
 from itertools import islice
@@ -10,12 +10,12 @@ from services.engine.rules.nodes import Call, Column, Expression, Number, Rules,
 
 MAX_NODES = 200
 MAX_DEPTH = 32
-# Below this, sums of a few periods stay far from overflowing.
+# Largest number: sums over a period stay far from overflowing.
 _MAX_NUMBER = 1e300
 
 
 def rules_violations(rules: Rules, prefix: str) -> list[Violation]:
-    """Return a violation for each part of `rules` that cannot be; fields are `prefix`.entry and so on."""
+    """Return a violation for each invalid part of `rules`; fields are `prefix`.entry and so on."""
     violations = condition_violations(rules.entry, f"{prefix}.entry")
     if rules.exit is not None:
         violations += condition_violations(rules.exit, f"{prefix}.exit")
@@ -23,11 +23,11 @@ def rules_violations(rules: Rules, prefix: str) -> list[Violation]:
 
 
 def condition_violations(expression: Expression, field: str) -> list[Violation]:
-    """Return what is wrong with an expression that has to be a condition; fields are named from `field`."""
+    """Return the violations of an expression that must be a condition; fields are named from `field`."""
     depth = _depth(expression)
     if depth > MAX_DEPTH:
         return [Violation(field, f"is nested {depth} deep, at most {MAX_DEPTH} are allowed")]
-    # Counted no further than to say how far off it is: one node may be an argument many times over.
+    # Counting stops early, because one node can be an argument many times.
     size = sum(1 for _ in islice(walk(expression), 100 * MAX_NODES))
     if size > MAX_NODES:
         return [Violation(field, f"has {size} parts, at most {MAX_NODES} are allowed")]
@@ -86,14 +86,14 @@ def _argument_violations(function: Function, call: Call, field: str) -> list[Vio
 
 
 def number_fault(value: float) -> str | None:
-    """Return what is wrong with a number in a place of a series."""
+    """Return why a number is invalid as a series; None if it is valid."""
     return None if abs(value) <= _MAX_NUMBER else f"must be a number up to {_MAX_NUMBER:g}, not {value:g}"
 
 
 def input_fault(function: Function, given: Input, node: Expression) -> str | None:
-    """Return what is wrong with `node` as a series of a function: an indicator of a constant says nothing.
+    """Return why `node` is invalid as a series of a function: an indicator of a constant is a mistake.
 
-    Mostly it was meant otherwise: `sma(10 + 10)` is no average of 20 candles.
+    For example, `sma(10 + 10)` was meant as an average over 20 candles.
     """
     if not function.is_indicator or columns_of_expression(node):
         return None
@@ -104,7 +104,7 @@ def input_fault(function: Function, given: Input, node: Expression) -> str | Non
 
 
 def constant_fault(constant: Constant, node: Expression) -> str | None:
-    """Return what is wrong with `node` as a constant of a function."""
+    """Return why `node` is invalid as a constant of a function; None if it is valid."""
     if not isinstance(node, Number):
         return "must be a number"
     if constant.whole and not float(node.value).is_integer():
@@ -120,16 +120,16 @@ def columns_of_expression(expression: Expression) -> set[str]:
 
 
 def lookback(expression: Expression) -> int:
-    """Return how many candles have to come before the first at which the expression can have a value."""
+    """Return the number of candles before the first one at which the expression can have a value."""
     return _candles_before(expression, False)
 
 
 def warmup(expression: Expression) -> int:
-    """Return how many candles have to come before a window so that the earlier ones have no say in it."""
+    """Return the number of candles before a window after which earlier ones have no influence."""
     return _candles_before(expression, True)
 
 
-# The many strategies of a sweep are made of the same few parts.
+# Cached, because the many strategies of a sweep consist of the same few parts.
 @lru_cache(maxsize=4096)
 def _candles_before(node: Expression, warmup: bool) -> int:
     if not isinstance(node, Call):
@@ -142,7 +142,7 @@ def _candles_before(node: Expression, warmup: bool) -> int:
 
 
 def constants_of(function: Function, call: Call) -> list[int | float]:
-    """Return the constants of a call that was checked, whole ones as int."""
+    """Return the constants of a checked call, whole numbers as int."""
     nodes = call.arguments[len(function.inputs) :]
     return [
         int(node.value) if constant.whole else node.value

@@ -1,4 +1,4 @@
-"""The value of expressions at every candle: vectorized, and what they have in common once.
+"""Evaluates expressions at every candle, vectorized; common parts are computed once.
 
 What is undefined (an indicator that has not seen enough, a division by zero) is NaN in a series. A
 condition that depends on it is neither true nor false, and no signal: logic has three values
@@ -24,7 +24,7 @@ from services.engine.rules.rounding import Bounds, Rounding, positions_within
 
 Flags = NDArray[np.bool_]
 
-# More than one strategy ever has; a sweep over many periods gives up those that it used least recently.
+# Cache size: more than the parts of one strategy; a sweep over many periods evicts the least recently used.
 _MOST_BYTES = 128 * 1024 * 1024
 
 _COMPARISONS = {
@@ -45,9 +45,9 @@ _CROSSES = {"crosses_above": ("greater", "less_equal"), "crosses_below": ("less"
 
 
 def _made_of_kept_parts(node: Call) -> bool:
-    """Return whether a stochastic is made of series that other expressions share with it.
+    """Return whether a stochastic reads columns, so that other expressions can share its parts.
 
-    Of columns, that is: other series, undefined in different places, are first made undefined together.
+    Other series can be undefined in different places, and are first made undefined together.
     """
     if node.function == "stochastic_d":
         return True
@@ -57,7 +57,7 @@ def _made_of_kept_parts(node: Call) -> bool:
 
 
 class Evaluation:
-    """Values of checked expressions over `candles`; every part is computed once, and kept."""
+    """Values of checked expressions over `candles`; every part is computed once and cached."""
 
     def __init__(self, candles: Candles) -> None:
         self.candles = candles
@@ -67,18 +67,18 @@ class Evaluation:
         self._bounds = Bounds()
 
     def condition(self, expression: Expression) -> Flags:
-        """Return where a condition holds: bool of shape (n,), read-only."""
+        """Return where a condition is true: bool of shape (n,), read-only."""
         return self._truth(expression, holds=True)
 
     def series(self, expression: Expression) -> PriceColumn:
-        """Return the values of a series: float64 of shape (n,), NaN where it is undefined; read-only."""
+        """Return the values of a series: float64 of shape (n,), NaN where undefined; read-only."""
         return self._column(self._value(expression))
 
     def _column(self, value: Any) -> PriceColumn:
         return value if isinstance(value, np.ndarray) else np.full(len(self.candles), value)
 
     def _value(self, node: Expression) -> Any:
-        """Return a series as a column, or as a float where it is the same at every candle."""
+        """Return a series as a column, or as a float if it is the same at every candle."""
         if isinstance(node, Number):
             return node.value
         if isinstance(node, Column):
@@ -105,7 +105,7 @@ class Evaluation:
         assert function.compute is not None
         value = function.compute(*inputs, *constants_of(function, node))
         if function.part is not None:
-            # Both bands, or a line and its signal: what wants one of them mostly wants the other.
+            # All results of the function are cached: whoever needs one band usually needs the other.
             for name, part in parts_of(function.compute).items():
                 if name != node.function:
                     self._keep(Call(name, node.arguments), value[part])
@@ -117,7 +117,7 @@ class Evaluation:
         return place(*bounds, self.series(close))
 
     def _truth(self, node: Expression, *, holds: bool) -> Flags:
-        """Return where a condition is true (`holds`), or where it is false; the undefined is neither."""
+        """Return where a condition is true (`holds`), or where it is false; undefined is neither."""
         assert isinstance(node, Call)
         key = (node, holds)
         kept: Flags | None = self._find(key)
@@ -167,7 +167,7 @@ class Evaluation:
         kept: NDArray[np.int64] | None = self._find(key)
         if kept is not None:
             return kept
-        # Made anew each time: kept, it would make a cycle, which frees columns later than they could be.
+        # Created each time: keeping it would make a reference cycle, which frees columns late.
         tolerance = Rounding(self.candles, self.series, self._bounds).tolerance(left, right)
         positions = positions_within(self._column(left_value), self._column(right_value), tolerance)
         calls = np.array([positions, self._exact.order(left, right, positions)]) if len(positions) else _NONE
@@ -175,7 +175,7 @@ class Evaluation:
         return calls
 
     def _with_exact_zeros(self, value: Any, node: Expression) -> Any:
-        """Return the values of a series, 0 where it is 0 on paper: nothing can be divided by it there."""
+        """Return the values of a series, exactly 0 where it is 0 on paper: a divisor is undefined there."""
         if not decided_by_rounding(node, _ZERO):
             return value
         positions, order = self._close_calls(node, _ZERO, value, 0.0)

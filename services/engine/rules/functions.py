@@ -1,4 +1,4 @@
-"""Everything that can be called in an expression: what it takes, gives, and needs to have seen."""
+"""The functions of expressions: arguments, results, lookback and warm-up."""
 
 import operator
 from collections.abc import Callable
@@ -12,14 +12,14 @@ import numpy as np
 from services.domain.candles import PriceColumn
 from services.engine import indicators
 
-# A period of which no strategy makes sense any more: over a year of hourly candles.
+# The longest period: more than a year of hourly candles.
 MAX_PERIOD = 10_000
-# What a recursive average still knows of earlier candles after so many of its time constants: e^-20, 2e-9.
+# Time constants of the warm-up of a recursive average: the weight of earlier candles is then e^-20, 2e-9.
 _TIME_CONSTANTS = 20
 
 
 class Kind(Enum):
-    """What an expression gives at every candle."""
+    """The type of an expression's value at every candle."""
 
     SERIES = "a number"
     CONDITION = "a condition"
@@ -27,7 +27,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An argument that is an expression; `default` is the column that it is where it is left out."""
+    """An argument that is an expression; `default` is its column if it is omitted."""
 
     name: str
     kind: Kind
@@ -36,7 +36,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """An argument that has to be written as a number; both ends of its range are included."""
+    """An argument that must be written as a number; both ends of its range are included."""
 
     name: str
     whole: bool

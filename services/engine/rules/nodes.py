@@ -1,11 +1,11 @@
-"""What an expression is: a tree of numbers, columns of the candles, and calls."""
+"""Expressions: trees of numbers, columns of the candles, and calls of functions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 
 class _Node:
-    """Lets strategies write their expressions as formulas; `&` is the conditions' and."""
+    """Operators, by which strategies write expressions as formulas; `&` is `and`."""
 
     __slots__ = ()
 
@@ -34,7 +34,7 @@ class Column(_Node):
 
 
 class _HashedOnce(_Node):
-    """Keeps the hash of a tree: expressions are keys, and each look-up would hash all of it."""
+    """Caches the hash of a tree: expressions are keys, and every look-up would hash the whole tree."""
 
     __slots__ = ("_hash",)
     _hash: int
@@ -54,7 +54,7 @@ class Call(_HashedOnce):
         return self._hash
 
     def __reduce__(self) -> tuple[type["Call"], tuple[str, tuple["Expression", ...]]]:
-        # Another process hashes texts otherwise.
+        # Hashes of texts differ between processes.
         return Call, (self.function, self.arguments)
 
 
@@ -77,18 +77,18 @@ def call(function: str, *arguments: Operand) -> Call:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A strategy: buy at the closes where `entry` holds, sell where `exit` does; None: never by a signal."""
+    """A strategy: buys at closes where `entry` is true, sells where `exit` is; None: no signal sells."""
 
     entry: Expression
     exit: Expression | None = None
 
     def conditions(self) -> tuple[Expression, ...]:
-        """Return the expressions that there are."""
+        """Return the conditions that are set."""
         return (self.entry,) if self.exit is None else (self.entry, self.exit)
 
 
 def walk(expression: Expression) -> Iterator[Expression]:
-    """Yield an expression and all that it is made of, without recursion: it may be of any depth."""
+    """Yield an expression and all of its parts, without recursion, because it can have any depth."""
     waiting = [expression]
     while waiting:
         node = waiting.pop()

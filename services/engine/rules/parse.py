@@ -1,4 +1,4 @@
-"""One line of text to an expression: `rsi(14) < 30 and close > sma(200)`. Nothing in it is executed.
+"""Parses a line of text to an expression: `rsi(14) < 30 and close > sma(200)`. Nothing in it is executed.
 
 From weakest to strongest: `or`, `and`, `not`, comparisons (`<` `<=` `>` `>=`, which cannot be chained),
 `+` and `-`, `*` and `/`, unary `-`. Names are those of the candles' columns and of `functions.FUNCTIONS`,
@@ -77,9 +77,9 @@ _HINTS = {
 
 
 def parse(line: str, field: str, wanted: Kind = Kind.CONDITION) -> Expression:
-    """Return the checked expression that `line` says.
+    """Parse and check `line`.
 
-    Raises InvalidInput of `field`: what is wrong, at which character, and the line with a mark under it.
+    Raises InvalidInput of `field`, with the reason, the character, and the line with a mark under the error.
     """
     if len(line) > MAX_LENGTH:
         raise InvalidInput.of(field, f"is {len(line):,} characters long, at most {MAX_LENGTH:,} are allowed")
@@ -87,7 +87,7 @@ def parse(line: str, field: str, wanted: Kind = Kind.CONDITION) -> Expression:
         raise InvalidInput.of(field, f"is empty: expected {wanted.value}")
     try:
         try:
-            # What the transformer makes of a tree.
+            # The result of the transformer.
             part: _Part = _parser().parse(line)  # type: ignore[assignment]
         except UnexpectedCharacters as error:
             _refuse_character(line, error.pos_in_stream)  # type: ignore[arg-type]  # lark declares it as None
@@ -101,7 +101,7 @@ def parse(line: str, field: str, wanted: Kind = Kind.CONDITION) -> Expression:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """An expression, and the characters of the line that it is written in."""
+    """An expression, and its place in the line."""
 
     node: Expression
     kind: Kind
@@ -109,18 +109,18 @@ class _Part:
     end: int
     depth: int = 1
     size: int = 1
-    # Written as digits alone: a minus before it makes a negative number, not an operation.
+    # Written as digits only: a minus before it makes a negative number, not an operation.
     is_literal: bool = False
 
 
 class _Fault(Exception):
-    """What is wrong with the characters from `start` to `end`."""
+    """An error in the characters from `start` to `end`."""
 
     def __init__(self, reason: str, start: int, end: int) -> None:
         self.reason, self.start, self.end = reason, start, end
 
     def shown_in(self, line: str) -> str:
-        """Return the reason, and under it the line with a mark below what is wrong."""
+        """Return the reason, and under it the line with a mark below the error."""
         first = max(min(self.start - _SHOWN // 2, len(line) - _SHOWN), 0)
         last = min(first + _SHOWN, len(line))
         before, after = "…" if first else "", "…" if last < len(line) else ""
@@ -137,9 +137,9 @@ def _parser() -> Lark:
 
 @v_args(inline=True)
 class _Builder(Transformer[Token, _Part]):
-    """Makes an expression of each rule of the grammar as soon as it is complete, the innermost first.
+    """Builds an expression for each rule of the grammar as soon as it is complete, the innermost first.
 
-    So no step of it is recursive, and what gets too deep or too large is refused before it is deep or large.
+    So no step is recursive, and an expression that gets too deep or too large is refused early.
     """
 
     def number(self, token: Token) -> _Part:
@@ -196,7 +196,7 @@ def _span(token: Token) -> tuple[int, int]:
 
 
 def _completed(function: Function, given: list[_Part], start: int, end: int) -> list[_Part]:
-    """Return the arguments of a call, those that were left out included; they have no place in the line."""
+    """Return the arguments of a call, with defaults for omitted ones, which have no place in the line."""
     inputs, constants = function.inputs, function.constants
     usual = [_Part(Column(one.default), Kind.SERIES, start, end) for one in inputs if one.default]
     leaves_out_series = not given or (isinstance(given[0].node, Number) and len(given) <= len(constants))
@@ -216,7 +216,7 @@ def _completed(function: Function, given: list[_Part], start: int, end: int) -> 
 def _call(name: str, parts: list[_Part], start: int, start_end: int, end: int) -> _Part:
     """Return the call of a function with all of its arguments.
 
-    What is wrong with it as a whole is marked from `start` to `start_end`.
+    Errors of the call as a whole are marked from `start` to `start_end`.
     """
     function = FUNCTIONS[name]
     for argument, part in zip(function.arguments, parts, strict=True):

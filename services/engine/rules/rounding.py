@@ -1,8 +1,8 @@
-"""How far the float64 values of an expression can be from the exact ones.
+"""Bounds of the rounding errors of an expression's float64 values.
 
-There is a bound for each operation, from the standard model of rounding: N. J. Higham, Accuracy and Stability
-of Numerical Algorithms, 2002, chapters 2 to 4. A bound only has to be safe: where values are closer than it
-says, they are compared exactly.
+Each operation has a bound, from the standard model of rounding: N. J. Higham, Accuracy and Stability of
+Numerical Algorithms, 2002, chapters 2 to 4. A bound only has to be safe: values that are closer than it are
+compared exactly.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ Bound = float | PriceColumn
 
 @dataclass(slots=True)
 class Bounds:
-    """What was found out about some candles: the largest magnitudes of columns, and bounds of expressions."""
+    """Cached findings about some candles: the largest magnitudes of columns, and bounds of expressions."""
 
     largest: dict[str, float] = field(default_factory=dict)
     accuracies: dict[Expression, "Accuracy"] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Bounds of a series: of its magnitude, and of how far its float64 values are from the exact ones."""
+    """Bounds of a series: of its magnitude, and of the errors of its float64 values."""
 
     magnitude: Bound
     error: Bound

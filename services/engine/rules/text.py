@@ -1,9 +1,9 @@
-"""Expressions as one line of text, as `parse` reads it: `rsi(14) < 30 and close > sma(200)`."""
+"""Writes expressions as one line of text that `parse` reads: `rsi(14) < 30 and close > sma(200)`."""
 
 from services.engine.rules.functions import FUNCTIONS, Argument, Constant, Function
 from services.engine.rules.nodes import Column, Expression, Number
 
-# What binds weakest comes first. Operators of two sides lean to the left, but comparisons cannot be chained.
+# The weakest operators come first. Binary operators are left-associative, but comparisons cannot be chained.
 _OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _SIGN, _ATOM = range(8)
 _OPERATORS = {
     "or": ("or", _OR),
@@ -19,7 +19,7 @@ _OPERATORS = {
 }
 _PREFIXES = {"not": ("not ", _NOT), "negate": ("-", _SIGN)}
 
-# Functions of two sides by the operator between these; and those that are written as calls.
+# Binary operators of functions; other functions are written as calls.
 BINARY = {symbol: name for name, (symbol, _) in _OPERATORS.items()}
 CALLABLE = {
     name: function for name, function in FUNCTIONS.items() if name not in _OPERATORS and name not in _PREFIXES
@@ -27,15 +27,15 @@ CALLABLE = {
 
 
 def text(expression: Expression) -> str:
-    """Return a checked expression as a line of text; `parse` makes an equal expression of it again.
+    """Return a checked expression as a line of text, which `parse` converts back to an equal expression.
 
-    It has no more parentheses than it needs. Series that are what a function takes by default are left out.
+    It has only the necessary parentheses. Series that are the defaults of a function are omitted.
     """
     return _write(expression)[0]
 
 
 def signature(function: Function) -> str:
-    """Return how a function is called, with its defaults: rsi(series = close, period = 14)."""
+    """Return the signature of a function, with its defaults: rsi(series = close, period = 14)."""
     return f"{function.name}({', '.join(map(_declared, function.arguments))})"
 
 

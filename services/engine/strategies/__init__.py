@@ -1,4 +1,4 @@
-"""The strategies: one file each, found by themselves."""
+"""The strategies, one file each, which are discovered automatically."""
 
 import importlib
 import inspect
@@ -20,7 +20,7 @@ def _find() -> dict[str, type[Strategy]]:
     return dict(sorted(found.items()))
 
 
-# By name, which is also the field of the strategy's message in the API.
+# By name, which is also the name of the strategy's field in the API.
 STRATEGIES: dict[str, type[Strategy]] = _find()
 
 __all__ = ["STRATEGIES", "Signals", "Strategy"]

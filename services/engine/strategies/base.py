@@ -1,4 +1,4 @@
-"""What every strategy is."""
+"""The base class of strategies."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from services.engine.rules.check import columns_of_expression, lookback, warmup
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What the strategy wants at each close: bool columns of shape (n,).
+    """The signals of a strategy at each close: bool columns of shape (n,).
 
-    `buy` opens a long position and closes a short one, `sell` the other way round: which of them there are
-    is the execution's business.
+    `buy` opens a long position or closes a short one, `sell` the other way round; the execution's direction
+    decides which positions are allowed.
     """
 
     buy: NDArray[np.bool_]
@@ -28,14 +28,14 @@ class Signals:
 
 @dataclass(frozen=True)
 class Strategy(ABC):
-    """A trading strategy; its dataclass fields are its parameters, and its rules are all that it does."""
+    """A trading strategy, defined by its rules; its dataclass fields are its parameters."""
 
     name: ClassVar[str]
     summary: ClassVar[str]
 
     @abstractmethod
     def rules(self) -> Rules:
-        """Return when it buys and sells, for parameters without violations."""
+        """Return the conditions for buying and selling, for valid parameters."""
 
     def violations(self) -> list[Violation]:
         """Return a violation for each parameter that is out of range, or in conflict with another."""
@@ -57,12 +57,12 @@ class Strategy(ABC):
 
     @cached_property
     def lookback_candles(self) -> int:
-        """How many candles have to come before the first that can have a signal of every kind."""
+        """The number of candles before the first one that can have a signal of every kind."""
         return max(map(lookback, self._conditions))
 
     @cached_property
     def warmup_candles(self) -> int:
-        """How many candles before the window the indicators want to see."""
+        """The number of warm-up candles that the indicators need before the window."""
         return max(map(warmup, self._conditions))
 
     def signals(self, evaluation: Evaluation) -> Signals:

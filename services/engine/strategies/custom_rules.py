@@ -1,4 +1,4 @@
-"""Rules of the user's own."""
+"""Rules written by the user."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,18 +11,18 @@ from services.engine.strategies.base import Strategy
 
 @dataclass(frozen=True)
 class CustomRules(Strategy):
-    """Buy where `entry` holds, sell where `exit` does; without it no signal ever sells."""
+    """Buys where `entry` is true, sells where `exit` is; without `exit`, no signal ever sells."""
 
     name: ClassVar[str] = "rules"
-    summary: ClassVar[str] = "Buys where a condition of your own holds, sells where another one does."
+    summary: ClassVar[str] = "Buys where a condition of yours is true, sells where another one is."
 
     entry: Expression
     exit: Expression | None = None
 
     def violations(self) -> list[Violation]:
-        """Return a violation for each part of the expressions that cannot be."""
+        """Return a violation for each invalid part of the expressions."""
         return rules_violations(self.rules(), f"strategy.{self.name}")
 
     def rules(self) -> Rules:
-        """Return them."""
+        """Return the two conditions."""
         return Rules(self.entry, self.exit)

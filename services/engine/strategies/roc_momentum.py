@@ -1,4 +1,4 @@
-"""Momentum: what has risen rises on."""
+"""Momentum by the rate of change: buy rising prices, sell falling ones."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -23,7 +23,7 @@ class RocMomentum(Strategy):
     sell_below: float = number(0.0, -100.0, 1e6, "Sell below this rate of change, in percent.")
 
     def conflicts(self, prefix: str) -> list[Violation]:
-        """What is bought must not be sold at the same close."""
+        """A close must not be both a buy and a sell signal."""
         if self.sell_below > self.buy_above:
             reason = f"must be at most buy_above ({self.buy_above:g}), not {self.sell_below:g}"
             return [Violation(f"{prefix}.sell_below", reason)]

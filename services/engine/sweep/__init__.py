@@ -1,8 +1,7 @@
-"""Sweeps: many combinations of a strategy's parameters, in the windows that a period is cut into.
+"""Sweeps: many combinations of a strategy's parameters, on train and test windows.
 
-`grid` has the combinations, `periods` the windows, `chunk` computes. `deflated_sharpe` and `overfitting`
-(over `blocks` of time) tell what the best of them is worth, `out_of_sample` what came of choosing again and
-again.
+`grid` has the combinations, `periods` the windows, and `chunk` computes. `deflated_sharpe` and `overfitting`
+(over `blocks` of time) measure selection bias; `out_of_sample` has the outcome of a walk-forward.
 """
 
 from services.engine.sweep.blocks import Blocks, make_blocks

@@ -1,4 +1,4 @@
-"""The blocks of time that a sweep's returns are told of: see `overfitting`."""
+"""The blocks of time whose returns a sweep reports, for `overfitting`."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from services.engine.sweep.periods import Fold
 
 _MOST_BLOCKS, _FEWEST_BLOCKS = 16, 4
 _LEAST_OF_MANY = 8
-# Ranking so many combinations in so many choices of blocks takes some seconds.
+# Most combinations × choices of blocks: ranking them takes some seconds.
 _MOST_RANKED = 130_000_000
 
 

@@ -1,4 +1,4 @@
-"""The unit of work of a sweep, and of caching it: some combinations, on one crypto, in every window."""
+"""A chunk, the unit of work and of caching of a sweep: some combinations, on one crypto, in every window."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,13 +24,13 @@ _BACKTESTS = 256
 
 
 def chunk_size(windows: int) -> int:
-    """Return how many combinations a chunk has where each is backtested in so many windows."""
+    """Return the number of combinations of a chunk, each of which is backtested in `windows` windows."""
     return max(1, _BACKTESTS // windows)
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What all chunks of a sweep have in common.
+    """The parameters that all chunks of a sweep share.
 
     `stretches` are into how many stretches of equal time each window is cut whose returns are told.
     """

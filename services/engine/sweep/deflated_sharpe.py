@@ -1,4 +1,4 @@
-"""What the best of many trials is worth: the deflated Sharpe ratio.
+"""The deflated Sharpe ratio, which corrects the best of many trials for selection bias.
 
 D. H. Bailey and M. López de Prado, The Deflated Sharpe Ratio: Correcting for Selection Bias, Backtest
 Overfitting and Non-Normality, Journal of Portfolio Management 40(5), 2014, pp. 94-107. Sharpe ratios are
@@ -19,7 +19,7 @@ _EULER_MASCHERONI = 0.5772156649015329
 
 @dataclass(frozen=True, slots=True)
 class ReturnShape:
-    """A series of returns: how many, their Sharpe ratio, skewness and kurtosis (of the normal: 0 and 3)."""
+    """A series of returns: their number, Sharpe ratio, skewness and kurtosis (of the normal: 0 and 3)."""
 
     count: int
     sharpe_ratio: float
@@ -52,7 +52,7 @@ def deflated_sharpe_ratio(shape: ReturnShape, benchmark: float) -> float | None:
 
 
 def shape_of(equity: PriceColumn, capital: float) -> ReturnShape | None:
-    """Return the shape of the candles' returns, the first one from `capital`; None where they do not vary.
+    """Return the shape of the candles' returns, the first one from `capital`; None if they do not vary.
 
     `equity` is float64 of shape (n,), n >= 1. The Sharpe ratio is that of the metrics (ddof 1) without its
     factor; skewness and kurtosis are those of the population.

@@ -16,7 +16,7 @@ from services.engine.strategies import Strategy
 
 MAX_VALUES = 10_000
 MAX_COMBINATIONS = 1_000_000
-# Enough to see what is wrong with a range, few enough to read.
+# Most violations that are reported for a range.
 _VIOLATIONS_SHOWN = 10
 
 
@@ -42,7 +42,7 @@ class Grid:
 
     @property
     def size(self) -> int:
-        """How many positions there are."""
+        """The number of positions."""
         return math.prod(map(len, self.values))
 
     def combination(self, position: int) -> tuple[Any, ...]:
@@ -73,7 +73,7 @@ class Grid:
 
 
 def make_grid(base: Strategy, ranges: Sequence[ParameterValues]) -> Grid:
-    """Return the grid of `ranges`; raise InvalidInput, naming the field, where there can be none.
+    """Return the grid of `ranges`; raise InvalidInput, naming the field, if there can be none.
 
     Fields are `ranges[1].name`, `ranges[1].values[3]`, and the strategy's own for what has no range.
     """

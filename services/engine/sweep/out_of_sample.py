@@ -1,4 +1,4 @@
-"""The test windows of a walk forward as one equity curve, of each crypto and of all of them."""
+"""The out-of-sample equity curve of a walk-forward: its test windows joined, per crypto and for all."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -51,14 +51,14 @@ class StitchedCrypto:
     _growth: float = 1.0
 
     def add(self, result: FoldResult) -> None:
-        """Go on with what a fold's backtest did, which began with the capital."""
+        """Append the backtest of a fold, which began with the capital."""
         self._times.append(result.open_time_s)
         self._equities.append(self._growth * result.equity)
         self._figures.append(result.figures)
         self._growth *= float(result.equity[-1]) / self.capital
 
     def hold(self, window: Window) -> None:
-        """Go on with a window in which there is no result: the equity stays as it is."""
+        """Append a window without a result: the equity stays constant."""
         first_s = self.interval.next_opening(window.start_s)
         times = np.arange(first_s, window.end_s, self.interval.seconds, dtype=np.int64)
         self._times.append(times)

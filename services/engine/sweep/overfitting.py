@@ -1,4 +1,4 @@
-"""How likely the best of many combinations is overfitted, by combinatorially symmetric cross-validation.
+"""The probability of backtest overfitting, by combinatorially symmetric cross-validation.
 
 D. H. Bailey, J. M. Borwein, M. López de Prado, Q. J. Zhu, The Probability of Backtest Overfitting, Journal of
 Computational Finance, 2015. Time is cut into an even number S of blocks. For every choice of half of them,

@@ -1,4 +1,4 @@
-"""What parameters are chosen by, and what comes after: a window cut into train and test."""
+"""Train and test windows: a window that is split, or cut into the folds of a walk-forward."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,13 +12,13 @@ MAX_FOLDS = 100
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """A window to choose by and the one after it to see what came of that; None: there is none."""
+    """A train window and the test window after it; None: there is no test window."""
 
     train: Window
     test: Window | None
 
     def windows(self) -> tuple[Window, ...]:
-        """Return those that there are."""
+        """Return the windows of the fold."""
         return (self.train,) if self.test is None else (self.train, self.test)
 
 

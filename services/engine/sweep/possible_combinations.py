@@ -1,4 +1,4 @@
-"""Which combinations of a sweep are possible, found out while others are served."""
+"""Finds the possible combinations of a sweep without blocking the event loop."""
 
 import asyncio
 

@@ -1,1 +1,1 @@
-"""Which columns a file has, and how their numbers, times and symbols are written."""
+"""The columns of a file: which they are, and how their numbers, times and symbols are written."""

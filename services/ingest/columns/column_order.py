@@ -1,8 +1,9 @@
-"""The order of prices and the volume that nothing names, told by their values.
+"""Detects the order of unnamed price and volume columns by their values.
 
-Exchanges answer with lists of six: Coinbase's are time, low, high, open, close, volume, Bitfinex's time,
-open, close, high, low, volume. The prices of a row are near each other, and the volume is not. In every row
-the high is the greatest price and the low the smallest, and the open is near the close of the candle before.
+Exchanges answer with lists of six values: Coinbase's are time, low, high, open, close, volume; Bitfinex's are
+time, open, close, high, low, volume. The prices of a row are near each other, and the volume is not. In every
+row the high is the greatest price and the low the smallest, and the open is near the close of the candle
+before.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,26 +19,26 @@ from services.ingest.columns.time_column import read_times
 from services.ingest.files.text_rows import TextRows
 from services.ingest.quality.edges import EDGE_TOLERANCE
 
-# Where open, high, low, close and the volume stand, as positions among the five columns behind the time.
+# Positions of open, high, low, close and volume among the five columns after the time.
 Order = tuple[int, int, int, int, int]
 
 _USUAL: Order = (0, 1, 2, 3, 4)
-# Open, high, low and close among the four prices.
+# Positions of open, high, low and close among the four prices.
 _KNOWN = ((0, 1, 2, 3), (2, 1, 0, 3), (0, 2, 3, 1))  # the usual order, Coinbase's, Bitfinex's
-# So many rows tell the order; the rules of candles hold the others to it.
+# Rows that decide the order; the rules of candles check it for the others.
 _TELLING_ROWS = 10_000
-# Fewer steps from candle to candle may lie near by chance.
+# Steps from candle to candle that are needed for an unusual order; fewer could fit by chance.
 _TELLING_STEPS = 10
 _FEWEST_STEPS = 2
 _BROKEN_SHARE = 0.05
-# The highest price of a candle is rarely twice the lowest.
+# The high of a candle is rarely more than this factor above its low.
 _LARGEST_SPREAD = 2.0
 
 
 def ordered(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
-    """Yield the rows with open, high, low, close and volume in this order, behind the time.
+    """Yield the rows with time, open, high, low, close and volume in this order.
 
-    The first rows tell the order. Raises InvalidInput where they fit none, or more than one.
+    The first rows decide the order. Raises InvalidInput if they fit none, or more than one.
     """
     order: Order | None = None
     for rows in blocks:
@@ -51,11 +52,11 @@ def ordered(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
 
 
 def order_of(open_time_s: NDArray[np.int64], columns: Sequence[NDArray[np.float64]]) -> Order:
-    """Return where open, high, low, close and volume are among five columns, each of shape (n,).
+    """Return the positions of open, high, low, close and volume among five columns, each of shape (n,).
 
-    Raises InvalidInput, of the field `file`, where no order fits nearly all rows, or several do and nothing
-    decides. Fewer than ten steps from candle to candle only confirm the orders that exchanges use: they
-    decide for no other.
+    Raises InvalidInput, of the field `file`, if no order fits nearly all rows, or several do and nothing
+    decides. With fewer than ten steps from candle to candle, only the orders that exchanges use are
+    considered.
     """
     values = np.array(columns)
     volume = _volume_of(values)
@@ -63,7 +64,7 @@ def order_of(open_time_s: NDArray[np.int64], columns: Sequence[NDArray[np.float6
     prices = values[places]
     fitting = _fitting(prices)
     best = max(fitting.values())
-    # Broken rows of the usual order are for the report to tell.
+    # Broken rows of the usual order are left to the report.
     if best < 1 - _BROKEN_SHARE and not 0.5 <= fitting[1, 2] == best:
         raise _unknown(
             "no two of them are the highest and the lowest price of every row, tried in all orders of open, "
@@ -83,9 +84,9 @@ def order_of(open_time_s: NDArray[np.int64], columns: Sequence[NDArray[np.float6
 
 
 def _volume_of(values: NDArray[np.float64]) -> int:
-    """Return which of five columns, of shape (5, n), is the volume: the other four only can be prices.
+    """Return which of five columns, of shape (5, n), is the volume: only the other four can be prices.
 
-    Raises InvalidInput where that is none of them, or may be several.
+    Raises InvalidInput if no column can be the volume, or several can.
     """
     fitting = {}
     for volume in range(5):
@@ -118,11 +119,11 @@ def _is_forward(
     closes: NDArray[np.float64],
     ranges: NDArray[np.float64],
 ) -> bool | None:
-    """Tell whether these are opens and closes, or the other way round; None where that is open.
+    """Return whether these are opens and closes in this order; None if that is undecided.
 
-    An open is nearer to the close before than a close to the open before. The fewer steps there are, the
-    clearer they have to be: in real histories, two steps are never wrong by a factor of 20 where the prices
-    moved by a quarter of the candles' ranges.
+    An open is nearer to the previous close than a close to the previous open. The fewer steps there are, the
+    clearer they must be: in real histories, two steps are never wrong by a factor of 20 if the prices moved
+    by a quarter of the candles' ranges.
     """
     if (opens == closes).all():
         return True
@@ -145,7 +146,7 @@ def _is_forward(
 
 
 def _order_of_texts(rows: TextRows) -> Order | None:
-    """Return the order that the first rows tell; None where none of them is all numbers."""
+    """Return the order by the first rows; None if none of them consists of numbers."""
     time, *values_as_text = (column[:_TELLING_ROWS] for column in rows.columns[:6])
     times, reasons = read_times(time, lines=rows.lines[:_TELLING_ROWS])
     values = numbers_of(values_as_text)

@@ -1,4 +1,4 @@
-"""Which columns of a file are those of candles, by the names that people and exchanges give them."""
+"""Finds the columns of candles by their names."""
 
 import re
 from collections.abc import Sequence
@@ -16,11 +16,12 @@ from services.ingest.columns.symbol_column import (
 )
 from services.ingest.files.text_rows import CANDLE_FIELDS, shown
 
-# The default names of `backcast db migrate-from`, in the order of Candles: the time, then the values.
+# The field names of `backcast db migrate-from` and `--map`, in the order of Candles: the time, then the
+# values.
 CANDLE_COLUMNS = ("datetime", "open_price", "high_price", "low_price", "close_price", "volume")
 # Names are compared by their letters and digits: `Open Time`, `open_time` and `<OpenTime>` are `opentime`.
-# What names the opening time most clearly comes first, and a date for people last: where a file tells the
-# time twice, the first of these is taken.
+# The clearest names of the opening time come first, a readable date last: if a file has several, the first of
+# these is taken.
 TIME_KEYS = (
     *("timeperiodstart", "opentime", "opentimestamp", "opentimeutc", "klineopentime", "opendatetime"),
     *("timeopen", "starttime", "startedat", "startat", "start", "candlebegintime", "periodstart", "begin"),
@@ -35,16 +36,16 @@ _CLOSE_TIME_KEYS = (
 _PRICE_KEYS = {
     name: (name, name[0], f"{name}price", f"price{name}") for name in ("open", "high", "low", "close")
 }
-# In the crypto itself. What is counted in another currency, or in ticks, is no volume of a candle.
+# Names of volumes in the crypto itself. A volume in another currency or in ticks is not one.
 _VOLUME_KEYS = (
     *("volume", "volumefrom", "basevolume", "volumebase", "basetokenvolume", "baseassetvolume"),
     *("volumetraded", "tradedvolume", "realvolume", "vol", "v"),
 )
 _DATE_KEYS = ("date", "dateutc", "utcdate")
 _CLOCK_KEYS = ("time", "timeutc", "utctime", "gmttime", "timegmt")
-# What pandas calls an index without a name.
+# pandas' name of an unnamed index.
 _INDEX_KEYS = ("", "unnamed0")
-# `Volume USDT` is no amount of a crypto, whatever the file is about.
+# `Volume USDT` is never an amount of the crypto.
 _MONEY = frozenset(
     ("USD", "USDT", "USDC", "BUSD", "FDUSD", "TUSD", "DAI", "EUR", "GBP", "JPY", "KRW", "TRY", "AUD", "BRL")
 )
@@ -57,25 +58,25 @@ _SPELLED_FIELDS = dict(zip(CANDLE_COLUMNS, CANDLE_FIELDS, strict=True)) | {"symb
 
 @dataclass(frozen=True, slots=True)
 class GivenNames:
-    """What the user says that columns are called, by field: `time`, `open`, …, `volume`, `symbol`.
+    """Column names that the user gave, by field: `time`, `open`, …, `volume`, `symbol`.
 
-    An empty name says that there is no such column, which only the volume and the symbol may lack.
+    An empty name says that there is no such column; only volume and symbol may be absent.
     """
 
     names: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, mappings: Sequence[str]) -> Self:
-        """Take `datetime=Date`, with the names of `db migrate-from`; raises InvalidInput of `--map`."""
+        """Parse mappings like `datetime=Date`; raises InvalidInput, naming `--map`."""
         names: dict[str, str] = {}
         for mapping in mappings:
             name, equals, column = mapping.partition("=")
             if not equals or name not in _SPELLED_FIELDS:
                 raise InvalidInput.of(
-                    "--map", f"{mapping!r} is no NAME=COLUMN; the names are {', '.join(_SPELLED_FIELDS)}"
+                    "--map", f"{mapping!r} is not NAME=COLUMN; the names are {', '.join(_SPELLED_FIELDS)}"
                 )
             if _SPELLED_FIELDS[name] in names:
-                raise InvalidInput.of("--map", f"{name} is there twice")
+                raise InvalidInput.of("--map", f"{name} is given twice")
             if not column and name not in ("volume", "symbol"):
                 raise InvalidInput.of("--map", f"{name} cannot be without a column")
             names[_SPELLED_FIELDS[name]] = column
@@ -86,17 +87,17 @@ class GivenNames:
 
     @property
     def is_without_volume(self) -> bool:
-        """Tell whether the volume is said to be in no column."""
+        """Return whether the user said that there is no volume."""
         return self.names.get("volume") == ""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where a file has what: positions among its columns.
+    """Positions of the fields among a file's columns.
 
-    `time` is one position, or those of the date and of the clock; `volume` is None where the user says that
-    there is none, and `close_time` where the file has none. `symbol` is empty where the file has none; of
-    several positions each tells it, or the base and the quote where `is_symbol_split`.
+    `time` is one position, or those of date and time of day. `volume` is None if the user says that there is
+    none, `close_time` if the file has none. `symbol` is empty if the file has none; with several positions,
+    each has the symbol, or with `is_symbol_split`, they are base and quote.
     """
 
     time: tuple[int, ...]
@@ -113,12 +114,12 @@ class Columns:
 
 
 def column_key(name: str) -> str:
-    """Return what is compared of a column's name: its letters and digits, in lower case."""
+    """Return the part of a column's name that is compared: its letters and digits, in lower case."""
     return _NOT_OF_KEYS.sub("", name.lower())
 
 
 def known_names(names: Sequence[str]) -> int:
-    """Return how many different fields of candles are named, whatever other names there are."""
+    """Return the number of different fields of candles among the names."""
     keys = {column_key(name) for name in names}
     wanted = (TIME_KEYS, _CLOSE_TIME_KEYS, *_PRICE_KEYS.values(), _VOLUME_KEYS)
     return sum(not keys.isdisjoint(field_keys) for field_keys in wanted)
@@ -130,11 +131,11 @@ def find_columns(
     first_row: Sequence[str] = (),
     symbol: str | None = None,
 ) -> Columns:
-    """Return where the columns of candles are, by their names and by what the user says.
+    """Return the positions of the columns of candles, by their names and the names that the user gave.
 
-    `first_row` has the values of the first row, where they are known: they tell whether a date and a time
-    belong together. `symbol` tells which volume is the crypto's own, where the names are of currencies.
-    Raises InvalidInput, naming the column, where one is missing or there twice.
+    `first_row` has the values of the first row, if they are known: they decide whether a date and a time
+    belong together. `symbol` decides which volume is the crypto's own, if volumes are named by currencies.
+    Raises InvalidInput, naming the column, if one is missing or occurs twice.
     """
     search = _Search(list(map(column_key, names)), names, given, first_row)
     for name in given.names:
@@ -171,7 +172,7 @@ class _Search:
         return self.keys.index(found)
 
     def said(self, name: str) -> int | None:
-        """Return the position of the column that the user gives for a field, None where none is given."""
+        """Return the position of the column that the user gave for a field; None if none was given."""
         column = self.given.names.get(name)
         if not column:
             return None
@@ -185,7 +186,7 @@ class _Search:
         raise InvalidInput.of("file", f"it has no column {shown(column)}, as --map says: {self._listed()}")
 
     def symbol(self) -> tuple[tuple[int, ...], bool]:
-        """Return the positions of what tells the symbol, and whether they are its base and its quote."""
+        """Return the positions of the symbol, and whether they are its base and quote."""
         if "symbol" in self.given.names:
             said = self.said("symbol")
             return (() if said is None else (said,)), False
@@ -196,7 +197,7 @@ class _Search:
         return (*base, *quote), True
 
     def _all_of(self, wanted: Sequence[str]) -> tuple[int, ...]:
-        """Return the positions of all columns of the first of these keys that may be of symbols."""
+        """Return the positions of all columns with the first of these keys that can contain symbols."""
         for key in wanted:
             found = tuple(position for position, name in enumerate(self.keys) if name == key)
             if found and (key not in VAGUE_NAMES or self._may_be_symbols(found)):
@@ -287,10 +288,10 @@ class _Search:
         )
 
     def _index(self) -> int | None:
-        """Return the position of an index of pandas that has no name, where it holds times."""
+        """Return the position of an unnamed index of pandas, if it contains times."""
         if not self.keys or self.keys[0] not in _INDEX_KEYS:
             return None
-        # An index that only counts the rows begins with a small number.
+        # An index that counts the rows begins with a small number.
         return None if re.fullmatch(r"\d{0,7}", self._value(0)) else 0
 
     def _value(self, position: int) -> str:
@@ -304,9 +305,9 @@ class _Search:
 
 
 def _pair_of(symbol: str | None, whole: bool = False) -> str:
-    """Return the pair that a symbol is about, BTCUSDT of BINANCE:BTCUSDT.P; empty where it cannot be read.
+    """Return the pair of a symbol, BTCUSDT of BINANCE:BTCUSDT.P; empty if it cannot be parsed.
 
-    With `whole`, a symbol without a quote is none.
+    With `whole`, a symbol without a quote does not count.
     """
     try:
         parsed = parse_symbol(symbol) if symbol else None

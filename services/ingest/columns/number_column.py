@@ -11,7 +11,7 @@ from services.ingest.files.text_rows import TextColumn, shown
 
 
 def clean_numbers(column: TextColumn) -> PriceColumn | None:
-    """Return the column where all of it is numbers as programs write them, and quickly; or None."""
+    """Parse a column quickly, if all of it is plain numbers; otherwise return None."""
     try:
         numbers: PriceColumn = pc.cast(pa.array(column, pa.string()), pa.float64()).to_numpy()
     except (pa.ArrowInvalid, UnicodeEncodeError):
@@ -20,10 +20,10 @@ def clean_numbers(column: TextColumn) -> PriceColumn | None:
 
 
 def read_numbers(name: str, column: TextColumn) -> tuple[PriceColumn, dict[int, str]]:
-    """Return the doubles nearest to the decimals, shape (n,), and why some are none, by position.
+    """Return the doubles nearest to the decimals, shape (n,), and by position why some are not numbers.
 
-    Where there is a reason, the value means nothing. Numbers are finite decimals, like `7195.24`,
-    `1e-05`; not `nan`, `inf`, `1_000`, `1,5`, `0x1p3`, nor digits of other scripts.
+    A value with a reason means nothing. Numbers are finite decimals, like `7195.24` and `1e-05`; not `nan`,
+    `inf`, `1_000`, `1,5`, `0x1p3`, nor digits of other scripts.
     """
     clean = clean_numbers(column)
     if clean is not None:
@@ -32,7 +32,7 @@ def read_numbers(name: str, column: TextColumn) -> tuple[PriceColumn, dict[int, 
 
 
 def plain_float(text: str) -> float:
-    """Return the double nearest to a decimal; raises ValueError where `text` is none. `nan` and `inf` are."""
+    """Return the double nearest to a decimal, `nan` or `inf`; raises ValueError for other texts."""
     if not _is_plain(text):
         raise ValueError(text)
     return float(text)
@@ -56,5 +56,5 @@ def _careful_numbers(name: str, column: list[str]) -> tuple[PriceColumn, dict[in
 
 
 def _is_plain(text: str) -> bool:
-    """Tell whether all that float() takes in `text` is what a file may write: it takes Python's `1_000`."""
+    """Return whether a text that float() accepts is valid in a file: float() also accepts `1_000`."""
     return text.isascii() and "_" not in text

@@ -1,7 +1,7 @@
-"""How a file writes its numbers: what is its decimal mark, and what is between its thousands.
+"""The number style of a file: its decimal mark and its thousands separator.
 
-A point alone is a decimal mark, as in all that programs write. Commas, spaces and apostrophes are what all of
-the file's numbers together say; where they can be two things, the file is refused.
+A single point is a decimal mark. The meaning of commas, spaces and apostrophes is decided by all numbers of
+the file together; if it is ambiguous, the file is refused.
 """
 
 import re
@@ -22,21 +22,21 @@ _APOSTROPHE = "’"
 
 @dataclass(frozen=True, slots=True)
 class NumberStyle:
-    """A decimal mark, and what may be between groups of three digits: nothing where it is empty."""
+    """A decimal mark, and a separator between groups of three digits; empty: no separator."""
 
     decimal: str
     thousands: str
 
     @property
     def pattern(self) -> str:
-        """What a number of this style looks like, as a regular expression."""
+        """The regular expression of a number in this style."""
         whole = r"\d*"
         if self.thousands:
             whole = rf"(?:[1-9]\d{{0,2}}(?:{re.escape(self.thousands)}\d{{3}})+|\d*)"
         return rf"^\s*[-+]?{whole}(?:{re.escape(self.decimal)}\d*)?(?:[eE][-+]?\d+)?\s*$"
 
     def plain(self, column: TextColumn) -> pa.StringArray:
-        """Return a column as programs write numbers; what is of another style stays as it is."""
+        """Convert a column to plain numbers; texts of another style stay unchanged."""
         texts = _with_plain_marks(column)
         numbers = texts
         if self.thousands:
@@ -56,9 +56,9 @@ _STYLES = (
 
 
 def style_of(columns: Sequence[TextColumn]) -> NumberStyle:
-    """Return the one style that all numbers of these columns have; plain where there is none.
+    """Return the style that fits all numbers of these columns; the plain one if none fits.
 
-    Raises InvalidInput, of the field `file`, where numbers mean different things in the styles that fit.
+    Raises InvalidInput, of the field `file`, if several styles fit and give different numbers.
     """
     texts = pc.unique(pa.chunked_array([_with_plain_marks(column) for column in columns], pa.string()))
     matches = {style: pc.match_substring_regex(texts, style.pattern) for style in _STYLES}
@@ -83,7 +83,7 @@ def style_of(columns: Sequence[TextColumn]) -> NumberStyle:
 
 
 def numbers_of(columns: Sequence[TextColumn]) -> NDArray[np.float64]:
-    """Return the columns' numbers in their style, of shape (columns, n); NaN for what is none."""
+    """Return the columns' numbers in their style, of shape (columns, n); NaN for other texts."""
     try:
         return np.array([pc.cast(_array(column), pa.float64()).to_numpy() for column in columns])
     except pa.ArrowInvalid:
@@ -102,7 +102,7 @@ def _value(text: str) -> str:
 
 
 def _with_plain_marks(column: TextColumn) -> pa.StringArray:
-    """Return a column with one kind of space and apostrophe for all that people and programs write."""
+    """Replace all kinds of spaces and apostrophes by one kind each."""
     return pc.replace_substring(
         pc.replace_substring_regex(_array(column), f"[{_SPACES}]", " "), _APOSTROPHE, "'"
     )
@@ -110,6 +110,6 @@ def _with_plain_marks(column: TextColumn) -> pa.StringArray:
 
 def _array(column: TextColumn) -> pa.StringArray:
     if isinstance(column, list):
-        # Arrow takes no half of a pair of surrogates, which is in no number anyway.
+        # Arrow does not accept lone surrogates, which are in no number anyway.
         column = [text.encode(errors="replace").decode() for text in column]
     return pa.array(column, pa.string())

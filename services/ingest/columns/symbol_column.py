@@ -1,4 +1,4 @@
-"""The crypto that a file's rows tell, in a column of their own."""
+"""The symbol column of a file."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -10,15 +10,15 @@ from services.domain.symbols import EXCHANGES
 from services.ingest.files.text_rows import TextRows
 from services.ingest.identity.file_symbol import symbol_of_content
 
-# By the letters and digits of a column's name. The first of these that a file has is taken.
+# Keys of column names; the first of these that a file has is taken.
 SYMBOL_NAMES = (
     *("symbol", "pair", "ticker", "currencypair", "pairname", "symbolname", "instid", "instrumentid"),
     *("instrumentname", "productid", "symbolid", "tradingpair", "exchangesymbol", "pairs", "tic"),
 )
-# Two columns that are one symbol together.
+# Pairs of columns that form a symbol together.
 BASE_NAMES = ("base", "basecurrency", "baseasset")
 QUOTE_NAMES = ("quote", "quotecurrency", "quoteasset")
-# Columns of these names may hold something else, as the market `spot` or the asset of a number.
+# Columns of these names can contain something else, such as the market `spot` or a number.
 VAGUE_NAMES = ("instrument", "market", "contract", "coin", "crypto", "asset", *BASE_NAMES)
 _MARKETS = frozenset(
     ("spot", "margin", "future", "futures", "swap", "perp", "perpetual", "linear", "inverse")
@@ -27,7 +27,7 @@ _ASSET_CLASSES = frozenset(("crypto", "cryptocurrency", "um", "cm"))
 
 
 def may_be_symbol(text: str) -> bool:
-    """Tell whether a text in a column of a vague name may be a symbol: no number, no kind of a market."""
+    """Return whether a text in a column with a vague name can be a symbol: no number, no kind of market."""
     word = text.strip()
     is_number = word.replace(".", "", 1).isdecimal()
     is_market = word.lower() in _MARKETS | _ASSET_CLASSES or word.upper() in EXCHANGES
@@ -35,10 +35,9 @@ def may_be_symbol(text: str) -> bool:
 
 
 def told_by_last_columns(blocks: Iterable[TextRows], count: int, split: bool) -> Iterator[TextRows]:
-    """Yield the rows with what their last `count` columns tell as their symbol, and without these.
+    """Yield the rows without their last `count` columns, which become their symbol.
 
-    They are one symbol together where they are `split`. Raises InvalidInput where rows are of several
-    cryptos.
+    With `split`, the columns form one symbol together. Raises InvalidInput if rows are of several cryptos.
     """
     for rows in blocks:
         symbols = [pa.array(column, pa.string()) for column in rows.columns[-count:]]
@@ -46,10 +45,9 @@ def told_by_last_columns(blocks: Iterable[TextRows], count: int, split: bool) ->
 
 
 def only_symbol(columns: Sequence[pa.StringArray], split: bool = False) -> str | None:
-    """Return the one symbol of all columns, as it is written there; some rows may be empty.
+    """Return the only symbol of the columns, as it is written there; some rows may be empty.
 
-    The columns are its base and its quote where it is `split`. Raises InvalidInput where rows are of several
-    cryptos.
+    With `split`, the columns are base and quote. Raises InvalidInput if rows are of several cryptos.
     """
     if split:
         columns = [pc.binary_join_element_wise(*columns, "/")]

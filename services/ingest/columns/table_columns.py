@@ -1,4 +1,4 @@
-"""Candles from batches of typed columns, as Arrow and Parquet hold them."""
+"""Candles from batches of typed columns, as in Arrow and Parquet files."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,15 +19,15 @@ from services.ingest.columns.written_times import DateOrder
 from services.ingest.files.text_rows import CANDLE_FIELDS
 from services.ingest.identity.close_time import lengths_from
 
-# What pandas calls an index without a name.
+# pandas' name of an unnamed index.
 _UNNAMED_INDEX = "__index_level_0__"
 
 
 def wanted_columns(schema: pa.Schema, given: GivenNames) -> Columns:
-    """Return where the columns of candles are.
+    """Return the positions of the columns of candles.
 
-    Names are those that headers of CSV files may have; without any, an index of timestamps that has no name
-    is the time. Raises InvalidInput, naming the column, where one is missing or there twice.
+    Names are the same as in headers of CSV files; without a named time, an unnamed index of timestamps is the
+    time. Raises InvalidInput, naming the column, if one is missing or occurs twice.
     """
     names = list(schema.names)
     if names.count(_UNNAMED_INDEX) == 1 and not any(column_key(name) in TIME_KEYS for name in names):
@@ -43,7 +43,7 @@ def wanted_columns(schema: pa.Schema, given: GivenNames) -> Columns:
 
 
 def read_batches(batches: Iterable[Sequence[pa.Array]], columns: Columns) -> Iterator[CandleRows]:
-    """Yield the rows of batches, each the columns that are picked, in that order."""
+    """Yield the rows of batches that contain the picked columns, in that order."""
     first, dates = 1, DateOrder()
     for time, *values in batches:
         prices = values[: len(columns.prices)]
@@ -75,7 +75,7 @@ def readable_breakage(kind: str) -> Iterator[None]:
         yield
     except InvalidInput:
         raise
-    # A file that is damaged makes pyarrow raise any of these; its first line tells what it is.
+    # pyarrow raises any of these for a damaged file; the first line of the message has the reason.
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         reason = str(error).strip().split("\n", 1)[0]
         raise InvalidInput.of("file", f"its {kind} is broken: {reason}") from error
@@ -91,7 +91,7 @@ def _plain(column: pa.Array) -> pa.Array:
 
 
 def _times(column: pa.Array, dates: DateOrder, lines: NDArray[np.int64]) -> tuple[TimeColumn, dict[int, str]]:
-    """Return Unix seconds, and why some are none; a timestamp without a time zone is UTC."""
+    """Return Unix seconds, and why some are not times; a timestamp without a time zone is UTC."""
     if pa.types.is_date(column.type):
         column = column.cast(pa.timestamp("ms"))
     if not pa.types.is_timestamp(column.type):
@@ -103,7 +103,7 @@ def _times(column: pa.Array, dates: DateOrder, lines: NDArray[np.int64]) -> tupl
 
 
 def _seconds(column: pa.Array) -> TimeColumn:
-    """Return the Unix seconds that times lie in, -1 where there is none."""
+    """Return the Unix seconds that contain the times, -1 for missing ones."""
     if not pa.types.is_timestamp(column.type):
         return floor_seconds(_texts("close_time", column))
     ticks: NDArray[np.int64] = (
@@ -113,10 +113,10 @@ def _seconds(column: pa.Array) -> TimeColumn:
 
 
 def _numbers(name: str, column: pa.Array) -> tuple[PriceColumn, dict[int, str]]:
-    """Return doubles, and why some are none.
+    """Return doubles, and why some are not numbers.
 
-    Other types than doubles are read as the decimals that they are written as: that of a single-precision
-    0.1 is 0.1, which people mean, and not 0.10000000149.
+    Types other than doubles are converted by their shortest decimal: a single-precision 0.1 becomes 0.1,
+    which was meant, and not 0.10000000149.
     """
     if pa.types.is_float64(column.type) and not column.null_count:
         numbers: PriceColumn = column.to_numpy()
@@ -126,7 +126,7 @@ def _numbers(name: str, column: pa.Array) -> tuple[PriceColumn, dict[int, str]]:
 
 
 def _texts(name: str, column: pa.Array) -> pa.StringArray:
-    """Return a column as CSV files would write it, empty where there is no value."""
+    """Return a column as text, as in CSV files, empty for missing values."""
     try:
         return column.cast(pa.string()).fill_null("")
     except pa.ArrowNotImplementedError as error:

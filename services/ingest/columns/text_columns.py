@@ -1,4 +1,4 @@
-"""Columns of text that files have in another way than candles: times in two parts, volumes in no part."""
+"""Adapters for text columns: times in two columns, files without volume."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -10,7 +10,7 @@ from services.ingest.files.text_rows import TextColumn, TextRows
 
 
 def joined_times(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
-    """Yield the rows with their first two columns, the date and the clock, as one."""
+    """Yield the rows with their first two columns, date and time of day, joined."""
     for rows in blocks:
         dates, clocks, *others = rows.columns
         times = pc.binary_join_element_wise(_array(dates), _array(clocks), " ")
@@ -18,7 +18,7 @@ def joined_times(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
 
 
 def without_volume(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
-    """Yield the rows, which have no volume, with one of 0 behind the prices."""
+    """Yield the rows with a volume of 0 after the prices."""
     for rows in blocks:
         time, open_, high, low, close, *others = rows.columns
         zeros = pa.repeat(pa.scalar("0"), len(rows.lines))

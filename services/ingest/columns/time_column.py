@@ -1,4 +1,4 @@
-"""A column of times, from text: dates and clocks, or an epoch in seconds, milli-, micro- or nanoseconds."""
+"""Parses a column of times: dates with a time of day, or epochs in seconds, milli-, micro- or nanoseconds."""
 
 import re
 from bisect import bisect_right
@@ -15,8 +15,8 @@ from services.ingest.columns.number_column import plain_float
 from services.ingest.columns.written_times import DateOrder, read_digits, read_written
 from services.ingest.files.text_rows import TextColumn, shown
 
-# The last second that nanoseconds in 64 bits can tell, 2262-04-11T23:47:16Z: times beyond are mistakes,
-# and they fit neither numpy's nor others' columns of times.
+# The last second that 64-bit nanoseconds can represent, 2262-04-11T23:47:16Z. Later times are errors, and fit
+# into no time columns of NumPy or Arrow.
 MAX_TIME_S = (2**63 - 1) // 10**9
 
 ACCEPTED = (
@@ -25,30 +25,30 @@ ACCEPTED = (
     "or ns"
 )
 
-# An epoch's unit is the coarsest that puts it before the year 5138, value by value: one file may hold
-# two units. So milliseconds are told from seconds from 1973 on, and finer units from 1973 too.
+# The unit of an epoch is the coarsest that puts it before the year 5138, value by value, because one file can
+# contain two units. So milliseconds and finer units are recognized from 1973 on.
 _UNITS_PER_S = (1, 10**3, 10**6, 10**9)
 _TICK_UNITS = ("s", "ms", "us", "ns")
 _UNIT_LIMITS = (10**11, 10**14, 10**17)
-# Below this, a double is the very integer that was written.
+# Below this, a double represents every integer exactly.
 _MAX_EXACT = 2.0**53
-# A day of digits alone, or an hour or minute of it, which has an epoch's digits; so many rows show it.
+# Dates that consist of digits only, with or without hour and minute, look like epochs; this many rows decide.
 _DIGITS = re.compile(r"\s*(?:19[7-9]\d|20\d\d)(?:0[1-9]|1[0-2])[0-3]\d(?:\d\d){0,2}\s*")
 _SHOWING_ROWS = 20
-# No time is written in more.
+# Most characters of a time.
 _MAX_CHARACTERS = 64
 
 
 def read_times(
     column: TextColumn, dates: DateOrder | None = None, lines: Sequence[int] | NDArray[np.int64] | None = None
 ) -> tuple[TimeColumn, dict[int, str]]:
-    """Return Unix seconds, shape (n,), and why some are no times, by position.
+    """Return Unix seconds, shape (n,), and by position why some texts are not times.
 
-    Where there is a reason, the value means nothing. Times without offset are UTC. Times must be whole
-    seconds from 1970 to 2262. Eight digits like 20240131 are a date where all digits are. `dates` holds what
-    earlier columns of the file told of the order of day and month; `lines` are the rows' numbers. Raises
-    InvalidInput, of the field `file`, where nothing tells the order of day and month, naming the first row
-    that leaves it open, and where times look like 2024013113.
+    A value with a reason means nothing. Times without offset are UTC. Times must be whole seconds from 1970
+    to 2262. Eight digits like 20240131 are a date if all texts of digits in the column are. `dates` has the
+    order of day and month of earlier columns; `lines` are the rows' numbers. Raises InvalidInput, of the
+    field `file`, if the order of day and month is undecided, naming the first such row, and if times look
+    like 2024013113.
     """
     if any(_DIGITS.fullmatch(str(text)) for text in column[:_SHOWING_ROWS]):
         column = _with_dates(column, lines)
@@ -59,9 +59,9 @@ def read_times(
 
 
 def floor_seconds(column: TextColumn, dates: DateOrder | None = None) -> TimeColumn:
-    """Return the whole Unix seconds that times lie in, shape (n,), and -1 where a text is no time.
+    """Return the Unix seconds that contain the times, shape (n,), and -1 if a text is no time.
 
-    `dates` holds what other columns of the file told of the order of day and month.
+    `dates` has the order of day and month of other columns of the file.
     """
     try:
         texts = pa.array(column, pa.string())
@@ -78,7 +78,7 @@ def floor_seconds(column: TextColumn, dates: DateOrder | None = None) -> TimeCol
 
 
 def is_time(text: str) -> bool:
-    """Tell whether a text is a time, whatever order its day and its month have."""
+    """Return whether a text is a time, whatever the order of day and month."""
     try:
         return not read_times([text])[1]
     except InvalidInput:
@@ -86,12 +86,12 @@ def is_time(text: str) -> bool:
 
 
 def is_clock(text: str) -> bool:
-    """Tell whether a text is a time of the day, as columns have it that stand beside a date."""
+    """Return whether a text is a time of day, as in a column beside a date."""
     return re.fullmatch(r"\s*\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AaPp][Mm])?\s*|\d{6}", text) is not None
 
 
 def times_of_ticks(ticks: NDArray[np.int64], unit: str) -> tuple[TimeColumn, dict[int, str]]:
-    """Return Unix seconds, of ticks of the unit `s`, `ms`, `us` or `ns`, and why some are no times."""
+    """Convert ticks of unit `s`, `ms`, `us` or `ns` to Unix seconds; also return why some are no times."""
     times, rests = np.divmod(ticks, _UNITS_PER_S[_TICK_UNITS.index(unit)])
     moments = ticks.view(f"datetime64[{unit}]")
     is_wrong = (times < 0) | (times > MAX_TIME_S) | (rests != 0)
@@ -103,9 +103,9 @@ def times_of_ticks(ticks: NDArray[np.int64], unit: str) -> tuple[TimeColumn, dic
 
 
 def _with_dates(column: TextColumn, lines: Sequence[int] | NDArray[np.int64] | None) -> TextColumn:
-    """Return a column with epochs for dates like 20240131, where all that is digits is one.
+    """Replace dates like 20240131 by epochs, if all texts of digits are such dates.
 
-    Raises InvalidInput, of the field `file`, where they are followed by an hour: that is an epoch's length.
+    Raises InvalidInput, of the field `file`, if the digits include an hour: these could be epochs.
     """
     texts = _short_texts(column)
     seconds, is_date = read_digits(texts)
@@ -128,7 +128,7 @@ def _with_dates(column: TextColumn, lines: Sequence[int] | NDArray[np.int64] | N
 
 
 def _clean_times(column: TextColumn) -> TimeColumn | None:
-    """Return the column where all of it is times, in one way of writing, and quickly; or None."""
+    """Parse a column quickly, if all of it is times of one format; otherwise return None."""
     try:
         texts = pa.array(column, pa.string())
         if pc.all(pc.utf8_is_digit(texts)).as_py():
@@ -143,7 +143,7 @@ def _clean_times(column: TextColumn) -> TimeColumn | None:
 
 
 def _is_iso(texts: pa.StringArray) -> bool:
-    """Tell whether the first text begins as ISO's dates do."""
+    """Return whether the first text begins like an ISO 8601 date."""
     return len(texts) > 0 and texts[0].as_py()[4:5] == "-"
 
 
@@ -157,7 +157,7 @@ def _iso_seconds(texts: pa.StringArray) -> tuple[TimeColumn, TimeColumn]:
 
 
 def _decimal_seconds(texts: pa.StringArray) -> tuple[TimeColumn, TimeColumn]:
-    """Read 1601276400.0 and 1.6012764e9: what spreadsheets and dataframes make of epochs."""
+    """Parse epochs like 1601276400.0 and 1.6012764e9, as spreadsheets and dataframes write them."""
     numbers = pc.cast(texts, pa.float64()).to_numpy()
     if not (np.abs(numbers) < _MAX_EXACT).all() or (numbers < 0).any():
         raise pa.ArrowInvalid("a number that is no epoch, or not exactly")
@@ -191,16 +191,16 @@ def _careful_times(
 
 
 def _short_texts(column: TextColumn) -> pa.StringArray:
-    """Return a column as Arrow's, without texts that are too long for a time."""
+    """Return a column as an Arrow array, without texts that are too long for a time."""
     if not isinstance(column, list):
         return pc.if_else(pc.less_equal(pc.binary_length(column), _MAX_CHARACTERS), column, "")
-    # Arrow takes no half of a pair of surrogates, which are no times anyway.
+    # Arrow does not accept lone surrogates, which are in no time anyway.
     texts = (text.encode(errors="replace").decode() for text in column)
     return pa.array([text if len(text) <= _MAX_CHARACTERS else "" for text in texts], pa.string())
 
 
 def _wrong(seconds: int, rest: float) -> str | None:
-    """Return why a time is not one of a candle; None where it may be."""
+    """Return why a time cannot be that of a candle; None if it can."""
     if seconds < 0:
         return "is before 1970"
     if seconds > MAX_TIME_S:
@@ -209,7 +209,7 @@ def _wrong(seconds: int, rest: float) -> str | None:
 
 
 def _time(text: str) -> tuple[int | None, float]:
-    """Return an epoch's Unix seconds, None where `text` is none, and the rest that is less than a second."""
+    """Return an epoch's Unix seconds, None if `text` is no epoch, and the fraction of a second."""
     try:
         return _epoch(int(text) if _is_digits(text) else plain_float(text))
     except ValueError:  # also of int() for more digits than it takes, and for a nan or an infinity
@@ -223,7 +223,7 @@ def _epoch(number: float) -> tuple[int, float]:
 
 
 def _epoch_seconds(epochs: NDArray[np.int64] | NDArray[np.float64]) -> tuple[TimeColumn, TimeColumn]:
-    """Do what `_epoch` does to a column of numbers that are not negative."""
+    """Like `_epoch`, for a column of numbers that are not negative."""
     unit = np.searchsorted(np.array(_UNIT_LIMITS), epochs, side="right")
     seconds, rest = np.divmod(epochs, np.array(_UNITS_PER_S)[unit])
     return seconds.astype(np.int64, copy=False), rest

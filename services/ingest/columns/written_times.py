@@ -1,6 +1,6 @@
-"""Times as people and programs write them: a date in one of many ways, a clock behind it, an offset from UTC.
+"""Parses written times: a date in one of many formats, a time of day, an offset from UTC.
 
-A whole column is read at once, by regular expressions that Arrow and Python understand alike.
+A whole column is parsed at once, by regular expressions that Arrow and Python interpret in the same way.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ _FORMS = (
         f"{_YEAR_FIRST}(?:{_BEFORE_CLOCK}{_CLOCK})?{_ZONE}",
         f"{_YEAR_FIRST}{_BEFORE_CLOCK}{_SHORT_CLOCK}{_ZONE}",
     ),
-    # Fewer digits alone may be an epoch.
+    # Texts of fewer digits can be epochs.
     f"{_SHORT_YEAR_FIRST}{_BEFORE_CLOCK}{_SHORT_CLOCK}{_ZONE}",
     f"{_SHORT_YEAR_FIRST}{_BEFORE_CLOCK}{_CLOCK}{_ZONE}",
     rf"{_SHORT_YEAR_FIRST}(?P<hour>\d{{2}})(?P<minute>\d{{2}})(?P<second>\d{{2}}){_ZONE}",
@@ -53,25 +53,25 @@ _DIGIT_FORMS = tuple(
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
-# How people who write dates in this way mostly order them; nothing is usual between slashes or hyphens.
+# The usual order of dates in this format; for slashes and hyphens there is none.
 _POINTS, _YEAR_AHEAD, _OTHERS = "day.month.year", "year/month/day", "day/month/year"
 _DAY_FIRST_MOSTLY = {_POINTS: True, _YEAR_AHEAD: False}
-# One date may be mistyped.
+# A single contradicting date may be a typing error.
 _TELLING_DATES = 2
 
 
 @dataclass(slots=True)
 class DateOrder:
-    """Whether a file writes the day before the month, by its ways of writing, as its first dates tell."""
+    """Whether a file writes the day before the month, for each format, decided by its first dates."""
 
     day_first: dict[str, bool] = field(default_factory=dict)
 
     def decide(self, way: str, one: Numbers, other: Numbers, year: Numbers, clock_s: Numbers) -> bool:
-        """Return whether `one` is the day, and `other` the month, in dates of one way, each of shape (n,).
+        """Return whether `one` is the day, and `other` the month, in dates of one format, each of shape (n,).
 
-        A number above 12 is a day. Without one, that order is right in which candles follow each other over
-        midnight, as no dates do whose days are months, and then the one that most people use. Raises
-        ValueError where nothing tells, or dates contradict each other or those before.
+        A number above 12 is a day. Without one, the order is right in which candles are consecutive over
+        midnight, and otherwise the usual order. Raises ValueError if nothing decides, or if dates contradict
+        each other or earlier ones.
         """
         is_date = (np.maximum(one, other) <= 31) & (np.minimum(one, other) <= 12)
         firsts, seconds = int((is_date & (one > 12)).sum()), int((is_date & (other > 12)).sum())
@@ -102,7 +102,7 @@ class DateOrder:
 def read_digits(texts: pa.StringArray) -> tuple[Numbers, Truths]:
     """Return Unix seconds of dates like 20240131, 2024013113 and 202401311300, and which texts are such.
 
-    Both are of shape (n,). Years are 1970 to 2099: other digits are epochs.
+    Both are of shape (n,). Years are 1970 to 2099; other digits are epochs.
     """
     seconds, _, is_date = _read(texts, _DIGIT_FORMS, DateOrder(), None)
     is_date &= _truths(pc.match_substring_regex(texts, r"^\s*(?:19[7-9]|20)\d+\s*$"))
@@ -112,9 +112,9 @@ def read_digits(texts: pa.StringArray) -> tuple[Numbers, Truths]:
 def read_written(
     texts: pa.StringArray, dates: DateOrder, lines: Sequence[int] | Numbers | None
 ) -> tuple[Numbers, Numbers, Truths]:
-    """Return Unix seconds, the nanoseconds that are left over, and which texts are times, each of shape (n,).
+    """Return Unix seconds, the remaining nanoseconds, and which texts are times, each of shape (n,).
 
-    Times without an offset are in UTC. Where a text is no time, the numbers mean nothing.
+    Times without an offset are in UTC. If a text is no time, its numbers mean nothing.
     """
     return _read(texts, _FORMS, dates, lines)
 
@@ -138,7 +138,7 @@ def _read(
 
 
 class _Fields:
-    """The parts of texts that one of the forms tells apart; parts that the form has not are 0."""
+    """The parts of texts that match one of the formats; parts that the format lacks are 0."""
 
     def __init__(self, matches: pa.StructArray, texts: pa.StringArray, lines: Numbers | None) -> None:
         self._matches = matches
@@ -157,7 +157,7 @@ class _Fields:
         return days * _DAY_S + clock_s - offset_s, self._nanoseconds(), is_date & is_clock & is_offset
 
     def _clock(self) -> tuple[Numbers, Truths]:
-        """Return seconds since midnight, and where they are a time of the day."""
+        """Return seconds since midnight, and which of them are valid times of day."""
         hour, minute, second = map(self._number, ("hour", "minute", "second"))
         is_clock = (hour < 24) & (minute < 60) & (second < 60)
         if "half" in self._names:
@@ -169,7 +169,7 @@ class _Fields:
         return hour * 3600 + minute * 60 + second, is_clock
 
     def _offset(self) -> tuple[Numbers, Truths]:
-        """Return how many seconds the clocks are before UTC, and where that is an offset."""
+        """Return the offsets from UTC in seconds, and which of them are valid."""
         zone = pc.replace_substring_regex(self._matches.field("zone"), "^(?:UTC|GMT|Z|z)", "")
         if not _truths(pc.not_equal(zone, "")).any():
             return np.zeros(len(zone), np.int64), np.ones(len(zone), np.bool_)
@@ -180,7 +180,7 @@ class _Fields:
         return sign * (hours * 3600 + minutes * 60), (hours < 24) & (minutes < 60)
 
     def _date(self, dates: DateOrder, clock_s: Numbers) -> tuple[Numbers, Numbers, Numbers]:
-        """Return year, month and day; they may be no date."""
+        """Return year, month and day, which may be no valid date."""
         year, day = self._number("year"), self._number("day")
         if "name" in self._names:
             names = pc.utf8_lower(self._matches.field("name"))
@@ -201,7 +201,7 @@ class _Fields:
         return year, np.where(day_first, other, one), np.where(day_first, one, other)
 
     def _ways(self) -> dict[str, Truths]:
-        """Return which dates are written in which way; in ISO's, the month is first whatever stands there."""
+        """Return which dates have which format; in ISO 8601, the month is always first."""
         mark = self._matches.field("mark")
         if self._is_year_first:
             return {_YEAR_AHEAD: _truths(pc.not_equal(mark, "-"))}
@@ -229,7 +229,7 @@ class _Fields:
 
 
 def _runs_over_midnight(open_time_s: Numbers) -> bool:
-    """Tell whether somewhere the first candle of a day is as far from the last one before it as is usual."""
+    """Return whether any candle after midnight has the usual distance to the one before midnight."""
     times = np.unique(open_time_s)
     distances = np.diff(times)
     if not len(distances) or distances.min() >= _DAY_S:
@@ -239,7 +239,7 @@ def _runs_over_midnight(open_time_s: Numbers) -> bool:
 
 
 def _days(year: Numbers, month: Numbers, day: Numbers) -> Numbers:
-    """Return days since 1970 of dates whose months are 1 to 12; other days lead into other months."""
+    """Return days since 1970 of dates with months from 1 to 12; days out of range run into other months."""
     months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
     result: Numbers = months.astype("datetime64[D]").astype(np.int64) + day - 1
     return result
@@ -251,7 +251,7 @@ def _month_of(days: Numbers) -> Numbers:
 
 
 def _numbers(texts: pa.StringArray) -> Numbers:
-    """Return texts of at most ten digits as numbers; empty ones are 0."""
+    """Convert texts of at most ten digits to numbers; empty ones are 0."""
     result: Numbers = pc.cast(pc.if_else(pc.equal(texts, ""), "0", texts), pa.int64()).to_numpy()
     return result
 

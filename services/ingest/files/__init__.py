@@ -1,1 +1,1 @@
-"""Files as they come: text, compressed, with a checksum beside them."""
+"""Access to files: detection, text, compression, checksums."""

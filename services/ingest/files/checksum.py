@@ -1,4 +1,4 @@
-"""The checksum beside a file: Binance's archive has `NAME.zip.CHECKSUM` beside `NAME.zip`."""
+"""The checksum file beside a file: Binance's archive has `NAME.zip.CHECKSUM` beside `NAME.zip`."""
 
 import hashlib
 import re
@@ -9,15 +9,15 @@ from services.ingest.files.text_rows import shown
 
 SUFFIX = ".CHECKSUM"
 
-# A sum and a name, as sha256sum writes them.
+# A checksum and a name, in the format of sha256sum.
 _LINE = re.compile(r"([0-9a-fA-F]{64})(?:\s+\*?(.+?))?\s*")
 _MAX_BYTES = 65_536
 
 
 def check_checksum(path: Path) -> None:
-    """Raise InvalidInput, of the field `file`, where a file is another than the checksum beside it tells.
+    """Raise InvalidInput, of the field `file`, if a file does not match the checksum beside it.
 
-    Nothing is checked where there is no checksum.
+    Without a checksum file, nothing is checked.
     """
     beside = path.with_name(path.name + SUFFIX)
     if not path.name or not beside.is_file():

@@ -1,4 +1,4 @@
-"""Reads a file of candles of any known format, told by its content: names of files often mislead."""
+"""Reads a candle file of any known format, which is detected by the content, because names often mislead."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,8 +42,8 @@ from services.ingest.identity.other_kinds import refuse_other_kinds
 from services.ingest.report import FileReading
 
 TABLE_FORMATS: tuple[TableFormat, ...] = (arrow, parquet)
-# The first that fits is taken: headers of Binance and CryptoDataDownload are ones of plain CSV too, and
-# several exchanges speak of `candles`.
+# The first format that fits is taken: headers of Binance and CryptoDataDownload are also valid in plain CSV,
+# and several exchanges use the name `candles`.
 LINE_FORMATS: tuple[TextFormat, ...] = (
     *(json_lines, cryptodatadownload, yfinance_csv, binance_csv, plain_csv, kraken_csv, headerless_csv),
 )
@@ -64,7 +64,7 @@ JSON_FORMATS: tuple[TextFormat, ...] = (
     ),
     json_tables,
 )
-# Those that name their columns: the user may say what they are called, with `--map`.
+# Formats with named columns, which `--map` can map.
 NAMED_FORMATS: tuple[NamedTextFormat, ...] = (
     *(json_lines, yfinance_csv, plain_csv, headerless_csv, json_tables),
 )
@@ -81,15 +81,15 @@ def read_file(
     symbol: str | None = None,
     length_s: int | None = None,
 ) -> FileReading:
-    """Return the candles of `interval` that a file holds, and what became of its other rows.
+    """Return the candles of `interval` in a file, and the outcome of its other rows.
 
-    Candles that are not closed at `now_s` (Unix seconds) are left out; those of shorter intervals are
-    aggregated, and nothing is filled in. Where all rows were rejected, there are no candles. `progress` is
-    told how many bytes were read, and how many there are. `given` is what the user says that columns are
-    called. A `symbol` and `length_s`, how many seconds long the file's candles are, decide whatever the file
-    tells of them. Raises InvalidInput, of the field `file`, where the file cannot be read, is of no known
-    format, has no rows at all, is of several cryptos, its name tells that it holds no candles of a crypto, or
-    its candles are longer than the interval or make none.
+    Candles that are not closed at `now_s` (Unix seconds) are left out, candles of shorter intervals are
+    aggregated, and nothing is filled in. If all rows were rejected, there are no candles. `progress` is
+    called with the bytes read so far and the size of the file. `given` are column names of the user. `symbol`
+    and `length_s`, the length of the file's candles in seconds, override the file. Raises InvalidInput, of
+    the field `file`, if the file cannot be read, has no known format or no rows, is of several cryptos, if
+    its name says that it has no candles of a crypto, or if its candles are longer than the interval or make
+    none of it.
     """
     with open_file(path, progress) as file:
         file_name = told_by_name(path, file.member)
@@ -126,9 +126,9 @@ def _rows(file: TextFile, given: GivenNames) -> tuple[str, str, Iterator[CandleR
 
 
 def _named_format(text_format: TextFormat | None, given: GivenNames) -> NamedTextFormat:
-    """Return the format of a file whose columns the user names; raise InvalidInput where it has no names."""
+    """Return the format of a file whose columns the user mapped; raise InvalidInput if they have no names."""
     if any(given.names.values()) and text_format in (None, binance_csv, kraken_csv, headerless_csv):
-        return plain_csv  # its first line is a header, of whatever words
+        return plain_csv  # its first line is a header of any names
     for named_format in NAMED_FORMATS:
         if named_format is text_format:
             return named_format

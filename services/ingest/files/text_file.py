@@ -1,4 +1,4 @@
-"""A file, unpacked where it is gzip or zip: its text in blocks of whole lines, or all of it at once."""
+"""A file, decompressed if it is gzip or zip: its text in blocks of complete lines, or all at once."""
 
 import codecs
 import gzip
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 
-# What must be in memory whole, like JSON. Nine years of minutes are 320 MB; more than this is no file of
-# candles, but a mistake, or an archive that is made to unpack without end.
+# Most bytes of a file that must be in memory as a whole, like JSON. Nine years of minutes are 320 MB; a
+# larger file is a mistake, or a decompression bomb.
 MAX_WHOLE_BYTES = 512 * 2**20
 
 _BLOCK_BYTES = 4 * 2**20
 _HEAD_BYTES = 65_536
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# The longer marks first: one begins with a shorter one.
+# Longer byte order marks first, because one of them begins with a shorter one.
 _MARKED_ENCODINGS = {
     **dict.fromkeys((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "UTF-32"),
     **dict.fromkeys((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "UTF-16"),
@@ -38,14 +38,14 @@ _MARKED_ENCODINGS = {
 
 @dataclass(frozen=True, slots=True)
 class LineBlock:
-    """Lines of a file, each with `\\n` at its end, and the number of the first one, from 1."""
+    """Lines of a file, each ending with `\\n`, and the number of the first one, counted from 1."""
 
     first_line: int
     text: str
 
 
 class TextFile:
-    """A file that is open, and is read once; `member` is the name of the one file in it where it is a zip."""
+    """An open file, which is read once; `member` is the name of the only file in a zip archive."""
 
     def __init__(
         self,
@@ -65,17 +65,16 @@ class TextFile:
 
     @property
     def magic(self) -> bytes:
-        """The first bytes, which tell the kinds of files that are no text."""
+        """The first bytes, which identify binary files."""
         return self._head
 
     def content(self) -> IO[bytes]:
-        """Return the file from its beginning, for formats that are no text."""
+        """Return the file from its beginning, for binary formats."""
         self._content.seek(0)
         return self._content
 
     def head(self) -> str:
-        """Return the text that the file begins with; raise InvalidInput where it is no text, or none."""
-        # The last character may be cut in two.
+        """Return the text at the beginning; raise InvalidInput if it is not text, or empty."""
         head = self._head if self._is_all else self._head.rsplit(b"\n", 1)[0]
         text = _decoded(head.removeprefix(_BYTE_ORDER_MARK), 0)
         if self._is_all and not text.strip():
@@ -83,7 +82,7 @@ class TextFile:
         return _with_plain_ends(text)
 
     def blocks(self) -> Iterator[LineBlock]:
-        """Yield all lines, some MB of them at once."""
+        """Yield all lines, in blocks of some MB."""
         line, begin, waiting = 1, 0, self._head
         is_end = self._is_all
         while waiting or not is_end:
@@ -103,7 +102,7 @@ class TextFile:
                 raise InvalidInput.of("file", f"line {line} is longer than {MAX_WHOLE_BYTES // 2**20} MB")
 
     def whole(self) -> str:
-        """Return all of the text, with `\\n` at the end of lines; raise InvalidInput where it is too much."""
+        """Return the whole text, with `\\n` at the end of lines; raise InvalidInput if it is too large."""
         content = self._head + self._content.read(MAX_WHOLE_BYTES + 1 - len(self._head))
         self._tell()
         if len(content) > MAX_WHOLE_BYTES:
@@ -115,13 +114,13 @@ class TextFile:
 def open_file(
     path: Path, progress: Progress | None = None, block_bytes: int = _BLOCK_BYTES
 ) -> Iterator[TextFile]:
-    """Open a file for as long as the context lasts; raise InvalidInput where it cannot be read.
+    """Open a file for as long as the context lasts; raise InvalidInput if it cannot be read.
 
-    `progress` is told how many bytes of the file were read, and how many there are.
+    `progress` is called with the bytes read so far and the size of the file.
     """
     is_zip = False
     try:
-        # Neither exists() nor open() will do: a folder exists, and opening a pipe waits for its writer.
+        # exists() and open() are not enough: a folder exists, and opening a pipe waits for its writer.
         if not path.is_file():
             raise InvalidInput.of("file", "it is not a file" if path.exists() else "it does not exist")
         size = path.stat().st_size
@@ -156,7 +155,7 @@ def _unpacked(file: IO[bytes]) -> IO[bytes]:
 
 
 def _as_utf_8(content: IO[bytes]) -> IO[bytes]:
-    """Return a file's content, in UTF-8 where it is UTF-16 or UTF-32 with its mark."""
+    """Return the content, converted to UTF-8 if it is UTF-16 or UTF-32 with a byte order mark."""
     beginning = content.read(4)
     content.seek(0)
     for mark, encoding in _MARKED_ENCODINGS.items():
@@ -166,7 +165,7 @@ def _as_utf_8(content: IO[bytes]) -> IO[bytes]:
 
 
 class _Utf8(io.RawIOBase):
-    """The content of a file in another encoding that has a mark, as UTF-8; it is read in order."""
+    """A sequential reader that converts another encoding to UTF-8."""
 
     def __init__(self, content: IO[bytes], encoding: str) -> None:
         self._content = content
@@ -195,8 +194,8 @@ class _Utf8(io.RawIOBase):
 
 
 def _last_line_end(content: bytes) -> int:
-    """Return the position behind the last line's end, 0 where there is none."""
-    # The last \r may be half of an end.
+    """Return the position after the last line end, 0 if there is none."""
+    # A final \r may be the first half of \r\n.
     return 1 + max(content.rfind(b"\n"), -1) or 1 + content.rfind(b"\r", 0, -1)
 
 

@@ -1,4 +1,4 @@
-"""Rows of a file as text: what a text format makes of a file, before any value is looked at."""
+"""Rows of a file as text: the output of a text format, before values are parsed."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from services.ingest.columns.names import GivenNames
     from services.ingest.files.text_file import TextFile
 
-# What a row tells of a candle, in this order.
+# The fields of a candle in a row, in this order.
 CANDLE_FIELDS = ("time", "open", "high", "low", "close", "volume")
 
-# Arrow's columns are read without an object for each text.
+# Arrow's columns need no object for each text.
 TextColumn: TypeAlias = "list[str] | pa.StringArray"
 
 _SHOWN_CHARACTERS = 32
@@ -23,13 +23,13 @@ _SHOWN_CHARACTERS = 32
 
 @dataclass(frozen=True, slots=True)
 class TextRows:
-    """Rows of a file whose shape is right, and the others.
+    """Rows of a file with the right shape, and the others.
 
-    `columns` are time, open, high, low, close and volume as the file writes them, each n long, in the
+    `columns` are time, open, high, low, close and volume as the file writes them, each of length n, in the
     file's order; `lines` are the n line numbers (from 1; in JSON the records' numbers). `symbol` and
-    `length_s`, the candles' length in seconds, are what the content itself tells, None where it does not.
-    `close_time` is when the candles close as the file writes it, n long, None where it has no such column.
-    `still_open` counts the rows that were left out because the file says that their candles had not closed.
+    `length_s`, the candles' length in seconds, come from the content, None if it has none. `close_time` has
+    the closing times as the file writes them, of length n, None without such a column. `still_open` counts
+    rows that were left out because the file says that their candles had not closed.
     """
 
     lines: Sequence[int]
@@ -42,24 +42,24 @@ class TextRows:
 
 
 class TextFormat(Protocol):
-    """A format of text files: what the modules offer that `detect` lists. `NAME` is for reports."""
+    """The interface of modules for text formats, which `detect` lists; reports show `NAME`."""
 
     NAME: str
 
     def sniff(self, head: str) -> bool:
-        """Tell whether a file that begins with `head` is of this format."""
+        """Return whether a file that begins with `head` is of this format."""
 
     def read(self, file: "TextFile") -> Iterator[TextRows]:
-        """Yield the rows, some at once; raises InvalidInput where they cannot be told apart."""
+        """Yield the rows in batches; raises InvalidInput if the file cannot be split into rows."""
 
 
 class NamedTextFormat(TextFormat, Protocol):
-    """A format of text files that name their columns, by names that the user may tell."""
+    """A text format with named columns, which the user can map."""
 
     def read(self, file: "TextFile", given: "GivenNames" = ...) -> Iterator[TextRows]:
-        """Yield the rows, some at once; raises InvalidInput where they cannot be told apart."""
+        """Yield the rows in batches; raises InvalidInput if the file cannot be split into rows."""
 
 
 def shown(text: str) -> str:
-    """Return a file's text as messages show it: quoted, harmless to terminals, and short."""
+    """Return a text of a file for a message: quoted, without control characters, and short."""
     return repr(text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…")

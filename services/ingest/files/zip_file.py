@@ -1,4 +1,4 @@
-"""A zip archive of one file, as Binance's archive has them."""
+"""Zip archives of one file, as in Binance's archive."""
 
 import re
 import zipfile
@@ -11,7 +11,7 @@ MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 
 _OF_SYSTEMS = re.compile(r"^__MACOSX/|(?:^|/)(?:\.[^/]*|Thumbs\.db|desktop\.ini)$", re.IGNORECASE)
 
-# What is a zip archive to programs, and something else to people, by the file that makes it so.
+# Kinds of files that are zip archives technically, by a file that they contain.
 _KINDS = {
     "xl/": "an Excel workbook: save its sheet as CSV, and import that",
     "word/": "a Word document: candles are in CSV, JSON, Parquet or feather files",
@@ -21,16 +21,16 @@ _KINDS = {
 
 
 def open_only_file(content: IO[bytes]) -> IO[bytes]:
-    """Return the one file in an archive; raise InvalidInput, of the field `file`, where there is none.
+    """Return the only file in an archive; raise InvalidInput, of the field `file`, if there is not one.
 
-    It is unpacked as it is read: an archive that unpacks without end takes no more memory than others.
+    It is decompressed while it is read, so that a decompression bomb takes no more memory than other files.
     """
     archive = zipfile.ZipFile(content)
     names = archive.namelist()
     for beginning, kind in _KINDS.items():
         if any(name.startswith(beginning) for name in names):
             raise InvalidInput.of("file", f"it is {kind}")
-    # Systems put what they know of files beside them: macOS `__MACOSX/` and `.DS_Store`, Windows `Thumbs.db`.
+    # Operating systems add files of their own: macOS `__MACOSX/` and `.DS_Store`, Windows `Thumbs.db`.
     members = [
         member
         for member in archive.infolist()

@@ -1,4 +1,4 @@
-"""Arrow's own files, which are called feather too: columns named as in CSV's headers, of any types."""
+"""Arrow files, also called feather: columns named as in CSV headers, of any types."""
 
 from collections.abc import Iterator, Sequence
 from typing import IO
@@ -15,12 +15,12 @@ _MAGIC = b"ARROW1"
 
 
 def sniff(magic: bytes) -> bool:
-    """Tell whether these first bytes are those of Arrow's file format."""
+    """Return whether these first bytes are those of Arrow's file format."""
     return magic.startswith(_MAGIC)
 
 
 def read(content: IO[bytes], given: GivenNames) -> Iterator[CandleRows]:
-    """Yield the rows; raises InvalidInput where the file is broken, or a column missing or of no use."""
+    """Yield the rows; raises InvalidInput if the file is broken, or a column missing or of no use."""
     with readable_breakage("Arrow"), pa.PythonFile(content, "r") as file:
         columns = wanted_columns(pa.ipc.open_file(file).schema, given)
         wanted = columns.picked()
@@ -33,6 +33,6 @@ def _batches(reader: pa.ipc.RecordBatchFileReader, wanted: Sequence[int]) -> Ite
     order = [sorted(wanted).index(position) for position in wanted]
     for number in range(reader.num_record_batches):
         batch = reader.get_batch(number)
-        # Arrow trusts what it reads: a damaged text column could point anywhere.
+        # Arrow does not check what it reads: a damaged text column could point anywhere.
         batch.validate(full=True)
         yield [batch.column(position) for position in order]

@@ -23,12 +23,12 @@ _CLOSE_TIME = 6
 
 
 def sniff(head: str) -> bool:
-    """Tell whether the header is Binance's, or lines without header are twelve fields."""
+    """Return whether the header is Binance's, or lines without header are twelve fields."""
     return _has_binance_header(head) or is_headerless(head, _WIDTH)
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the rows: the first six columns and the closing time, whatever the others tell."""
+    """Yield the rows: the first six columns and the closing time."""
     head = file.head()
     has_header = _has_binance_header(head)
     if not has_header:

@@ -1,4 +1,4 @@
-"""CryptoDataDownload's files: a line about the site, one of several headers, the newest candle first."""
+"""CryptoDataDownload's files: a line about the site, one of several headers, newest candle first."""
 
 from collections.abc import Iterator
 
@@ -16,13 +16,13 @@ _PRICES = ("open", "high", "low", "close")
 
 
 def sniff(head: str) -> bool:
-    """Tell whether the first line names the site, or a header names the volumes as only this site does."""
+    """Return whether the first line names the site, or a header names the volumes as only this site does."""
     names = set(map(column_key, header_names(head)))
     return _SITE in head.split("\n", 1)[0].lower() or {"symbol", "volumefrom"} <= names
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the rows; raises InvalidInput, naming the column, where one is missing."""
+    """Yield the rows; raises InvalidInput, naming the column, if one is missing."""
     head = file.head()
     header_lines = 2 if _SITE in head.split("\n", 1)[0].lower() else lines_above_header(head) + 1
     names = header_names(head.split("\n", header_lines - 1)[-1])
@@ -37,10 +37,11 @@ def read(file: TextFile) -> Iterator[TextRows]:
 
 
 def _base_volume(names: list[str], symbol: str) -> str:
-    """Return the column of the volume that is counted in the crypto itself.
+    """Return the column of the volume in the crypto itself.
 
-    The other is in the currency that it is priced in; which is which, only the symbol tells: XRPBTC's
-    `volumebtc` is the price's, that of BTCUSD is the crypto's, and plain `volume` beside it the price's.
+    The other volume is in the quote currency, and only the symbol says which is which: `volumebtc` is the
+    quote volume of XRPBTC, but the base volume of BTCUSD, where a plain `volume` beside it is the quote
+    volume.
     """
     if "volumefrom" in names:
         return "volumefrom"

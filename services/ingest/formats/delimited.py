@@ -1,4 +1,4 @@
-"""Lines of fields between commas, semicolons, tabs or bars."""
+"""Lines of fields that are separated by commas, semicolons, tabs or vertical bars."""
 
 import csv
 import re
@@ -14,20 +14,20 @@ from services.ingest.files.text_file import TextFile
 from services.ingest.files.text_rows import CANDLE_FIELDS, TextRows, shown
 from services.ingest.report import Rejection
 
-# A candle's line is some hundred characters. A longer one than this is not split: a line that is a file
-# of its own would become millions of fields.
+# A line of a candle has some hundred characters. A longer line than this is not split: a whole file in one
+# line would become millions of fields.
 MAX_LINE_CHARACTERS = 65_536
 
-# How many lines at the top of a file may be no candles, and the format still be found.
+# Lines at the top of a file that are searched for the first candle.
 _SNIFFED_LINES = 20
-# Of a header that is unknown, messages show so many names.
+# Names of an unknown header that a message shows.
 _NAMES_SHOWN = 6
-# The first of those that fit is taken.
+# The first separator that fits is taken.
 _SEPARATORS = (",", ";", "\t", "|")
-# Digits and points are no number of seconds where they are a date.
+# Digits with points can be a date, and are then no number of seconds.
 _DATE = re.compile(r"\s*(?:\d{8}|\d+\.\d+\.\d+)\s*")
 _ABOVE_HEADER = re.compile(r"\s*(?:#.*|\"?sep=.\"?\s*)?", re.IGNORECASE)
-# In any way of writing numbers: which one it is, all of the file's numbers tell together.
+# A number in any style; all numbers of the file together decide which style it is.
 _NUMBER = re.compile(r"\s*[-+]?[.,]?\d[\d.,'’\s]*(?:[eE][-+]?\d+)?\s*")
 
 
@@ -36,7 +36,7 @@ def read_lines(
 ) -> Iterator[TextRows]:
     """Yield the rows below the header; `picked` are the positions of the columns among `width` fields.
 
-    Blank lines are passed over; lines with other than `width` fields are misshapen.
+    Blank lines are skipped; lines without exactly `width` fields are misshapen.
     """
     for block in file.blocks():
         text, first_line = block.text, block.first_line
@@ -49,15 +49,15 @@ def read_lines(
 
 
 def split_line(line: str, separator: str = ",") -> list[str]:
-    """Return the fields of a line, without the quotes that may be around them.
+    """Return the fields of a line, without quotes around them.
 
-    A quoted field does not reach beyond its line, so that a lost quote spoils one line, not all below.
+    A quoted field ends with its line, so that a missing quote spoils only one line.
     """
     return next(csv.reader((line,), delimiter=separator)) if '"' in line else line.split(separator)
 
 
 def separator_of(head: str) -> str:
-    """Return what is between the fields: what shows most names in a header, or else numbers in a line."""
+    """Return the separator: the one that gives the most known names in a header, or numbers in a line."""
     first, *others = lines_at_top(head)[lines_above_header(head) :]
     named = {separator: known_names(split_line(first, separator)) for separator in _SEPARATORS}
     best = max(_SEPARATORS, key=named.__getitem__)
@@ -72,13 +72,13 @@ def separator_of(head: str) -> str:
 
 
 def lines_at_top(head: str) -> list[str]:
-    """Return the lines that tell what a file is, none longer than a line may be; one at least."""
+    """Return the lines at the top of a file, cut to the longest allowed length; at least one."""
     lines = head.split("\n", _SNIFFED_LINES)[:_SNIFFED_LINES]
     return [line[: MAX_LINE_CHARACTERS + 1] for line in lines]
 
 
 def lines_above_header(head: str) -> int:
-    """Return how many blank lines, comments (`# …`) and lines of Excel's (`sep=;`) a file begins with.
+    """Return the number of blank lines, comments (`# …`) and Excel's lines (`sep=;`) that a file begins with.
 
     A comment that names columns is the header itself.
     """
@@ -98,14 +98,14 @@ def header_names(head: str) -> list[str]:
 
 
 def has_header(head: str) -> bool:
-    """Tell whether the first line below comments names two fields of candles: one may be a word of prose."""
+    """Return whether the first line below comments names two fields of candles; one may be a word of text."""
     return known_names(header_names(head)) >= 2
 
 
 def is_headerless(head: str, width: int) -> bool:
-    """Tell whether `head` is of a file without header whose lines are `width` fields, led by numbers.
+    """Return whether `head` is of a file without header, with lines of `width` fields led by numbers.
 
-    One good line near the top is enough: that others are broken is for the report to tell.
+    One good line near the top is enough; broken lines are left to the report.
     """
     separator = separator_of(head)
     return not has_header(head) and any(
@@ -117,7 +117,7 @@ def is_headerless(head: str, width: int) -> bool:
 
 
 def refuse_unknown_header(head: str, width: int) -> None:
-    """Raise InvalidInput, of the field `file`, where a line near the top is a header that was not read.
+    """Raise InvalidInput, of the field `file`, if a line near the top is a header that was not read.
 
     That is a first line of `width` words, or one that names columns and stands below others. What stands
     below names is told by them, and not by its place.
@@ -143,26 +143,26 @@ def refuse_unknown_header(head: str, width: int) -> None:
 
 
 def first_row(head: str, header_lines: int, width: int) -> list[str]:
-    """Return the fields of the first line below the header that is as wide; none where there is none."""
+    """Return the fields of the first line below the header with `width` fields; empty if there is none."""
     separator = separator_of(head.split("\n", max(header_lines - 1, 0))[-1])
     rows = (split_line(line, separator) for line in lines_at_top(head)[header_lines:])
     return next((fields for fields in rows if len(fields) == width), [])
 
 
 def is_number(field: str) -> bool:
-    """Tell whether a field is a number, in any way of writing them."""
+    """Return whether a field is a number, in any style."""
     return _NUMBER.fullmatch(field) is not None
 
 
 def _names_columns(line: str) -> bool:
-    """Tell whether a line names fields of candles, between any separators: three at least."""
+    """Return whether a line names at least three fields of candles, with any separator."""
     return max(known_names(split_line(line, separator)) for separator in _SEPARATORS) >= 3
 
 
 def _clean_rows(
     text: str, first_line: int, width: int, picked: Sequence[int], separator: str
 ) -> TextRows | None:
-    """Return the rows where all lines are `width` fields, none of them too long; otherwise None."""
+    """Return the rows if all lines have `width` fields and none is too long; otherwise None."""
     content = text.encode()
     line_ends = np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n"))
     if np.diff(line_ends, prepend=-1).max() - 1 > MAX_LINE_CHARACTERS:
@@ -185,7 +185,7 @@ def _clean_rows(
         )
     except pa.ArrowInvalid:
         return None
-    # A lost quote reaches to the next one, and takes the lines between them for one.
+    # After a missing quote, the parser takes all lines up to the next quote for one.
     if len(table) != len(line_ends):
         return None
     columns = tuple(table.column(names[position]).combine_chunks() for position in picked)

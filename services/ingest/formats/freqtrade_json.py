@@ -1,6 +1,6 @@
 """Freqtrade's JSON: a list of records `[ms, open, high, low, close, volume]`.
 
-Exchanges answer with such lists too, in orders of their own, which the values tell.
+Exchanges answer with such lists too, in other orders, which are detected by the values.
 """
 
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ _WIDTH = len(CANDLE_FIELDS)
 
 
 def sniff(head: str) -> bool:
-    """Tell whether it is a list of lists, one of them of six values; or all of them without end, or empty."""
+    """Return whether it is a list of lists of six values, or has no complete list with values."""
     found = widths(head)
     return found is not None and (_WIDTH in found or found <= {0})
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the records, all at once; raises InvalidInput where the file is not JSON."""
+    """Yield all records in one batch; raises InvalidInput if the file is not JSON."""
     return ordered(iter((rows_of_lists(parse(file), range(_WIDTH), (_WIDTH,)),)))

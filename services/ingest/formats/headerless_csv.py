@@ -1,6 +1,6 @@
-"""CSV without a header: a time and five numbers, or as MetaTrader 4 exports it, a date, a clock and five.
+"""CSV without a header: a time and five numbers; in MetaTrader 4's export, a date and a time of day first.
 
-The order of the prices is told by their values.
+The order of the prices is detected by their values.
 """
 
 from collections.abc import Iterator
@@ -28,12 +28,12 @@ _WIDTH_WITHOUT_VOLUME, _WIDTH, _WIDTH_WITH_CLOCK = 5, 6, 7
 
 
 def sniff(head: str) -> bool:
-    """Tell whether a line near the top is a time and numbers."""
+    """Return whether a line near the top is a time and numbers."""
     return not has_header(head) and _width(head) is not None
 
 
 def read(file: TextFile, given: GivenNames = GivenNames()) -> Iterator[TextRows]:  # noqa: B008
-    """Yield the rows; raises InvalidInput where the first line is a header of other names."""
+    """Yield the rows; raises InvalidInput if the first line is a header of unknown names."""
     head = file.head()
     width, separator = _width(head) or _WIDTH, separator_of(head)
     refuse_unknown_header(head, width)

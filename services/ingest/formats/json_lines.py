@@ -18,12 +18,12 @@ _WIDTH = len(CANDLE_FIELDS)
 
 
 def sniff(head: str) -> bool:
-    """Tell whether the first line is an object or a list of values, and the second begins another."""
+    """Return whether the first line is an object or a list of values, and the second begins another."""
     return is_lines(head)
 
 
 def read(file: TextFile, given: GivenNames = GivenNames()) -> Iterator[TextRows]:  # noqa: B008
-    """Yield the rows, all at once; lines that are not JSON are misshapen."""
+    """Yield all rows in one batch; lines that are not JSON are misshapen."""
     lines, records, broken = _parsed(file.whole())
     if any(isinstance(record, dict) for record in records):
         blocks = read_table(file, *names_and_rows(records), given)
@@ -37,7 +37,7 @@ def read(file: TextFile, given: GivenNames = GivenNames()) -> Iterator[TextRows]
 
 
 def _parsed(content: str) -> tuple[list[int], list[Json], list[Rejection]]:
-    """Return the numbers of the lines that are JSON, what they are, and the others."""
+    """Return the numbers of the lines that are JSON, their contents, and the other lines."""
     numbers, records, broken = [], [], []
     decode = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str).decode
     for number, line in enumerate(content.split("\n"), 1):

@@ -1,8 +1,8 @@
-"""JSON that names its columns: records, or a table as pandas' `to_json` writes it in any of its ways.
+"""JSON with named columns: records, or a table in any orientation of pandas' `to_json`.
 
 `[{"time": …, "open": …}, …]`; an object of columns, each a list or an object by row; one of rows by time;
-`{"columns": […], "index": […], "data": [[…], …]}`, and records anywhere in an object, beside which may stand
-what they are of: `{"symbol": …, "interval": …, "candles": [{…}, …]}`.
+`{"columns": […], "index": […], "data": [[…], …]}`; and records anywhere in an object that can also have their
+symbol and interval: `{"symbol": …, "interval": …, "candles": [{…}, …]}`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,21 +23,21 @@ from services.ingest.identity.lengths import length_from
 
 NAME = "json"
 
-# What a column is called that has no name: a key before a row of values is mostly its time.
+# The name of an unnamed column: a key before a row of values is usually its time.
 _INDEX = "Unnamed: 0"
 _LENGTH_NAMES = ("interval", "timeframe", "resolution", "period")
-# Objects in a list are candles where so many of their values have known names: four are the prices.
+# Objects in a list are candles if this many of their values have known names; four are the prices.
 _NAMED_FIELDS = 4
 
 
 def sniff(head: str) -> bool:
-    """Tell whether it is one object, or a list of objects."""
+    """Return whether it is one object, or a list of objects."""
     beginning = "".join(head[:100].split())
     return beginning.startswith(("{", "[{")) and not is_lines(head)
 
 
 def read(file: TextFile, given: GivenNames = GivenNames()) -> Iterator[TextRows]:  # noqa: B008
-    """Yield the rows, all at once; raises InvalidInput where the file is not JSON, or has no candles."""
+    """Yield all rows in one batch; raises InvalidInput if the file is not JSON, or has no candles."""
     content = parse(file)
     symbol, length_s = _told(content)
     for rows in read_table(file, *_table(content), given, symbol):
@@ -53,7 +53,7 @@ def read_table(
     given: GivenNames,
     symbol: str | None = None,
 ) -> Iterator[TextRows]:
-    """Yield the rows of lists of values below names, all at once; `symbol` is told beside them."""
+    """Yield all rows of lists of values with the given names in one batch; `symbol` is their symbol."""
     if not names:
         raise InvalidInput.of("file", "its values have no names that tell what they are")
     first = next((record for record in records if isinstance(record, list)), [])
@@ -63,7 +63,7 @@ def read_table(
 
 
 def candle_columns(rows: TextRows, columns: Columns) -> Iterator[TextRows]:
-    """Yield rows that have the columns picked as candles have them."""
+    """Yield the rows with the picked columns, in the order of candles."""
     blocks: Iterator[TextRows] = iter((rows,))
     if len(columns.time) > 1:
         blocks = joined_times(blocks)
@@ -75,9 +75,9 @@ def candle_columns(rows: TextRows, columns: Columns) -> Iterator[TextRows]:
 
 
 def names_and_rows(records: Sequence[Json]) -> tuple[list[str], list[Json]]:
-    """Return the names in the objects of a list, and the list of each one's values; others as they are.
+    """Return the names in the objects of a list, and each object's values; other items stay as they are.
 
-    A record that lacks some of the names has the empty text there.
+    A record that lacks a name has an empty text there.
     """
     names = list(dict.fromkeys(name for record in records if isinstance(record, dict) for name in record))
     if {"e", "k"} <= set(names) or {"t", "T", "l", "L"} <= set(names):
@@ -107,13 +107,13 @@ def _table(content: Json) -> tuple[list[str], list[Json]]:
     if content and all(isinstance(row, dict) for row in content.values()):
         names, rows = names_and_rows(list(content.values()))
         return [_INDEX, *names], [[key, *row] for key, row in zip(content, rows, strict=True)]
-    names_and_rows([content])  # which tells what the object may be
+    names_and_rows([content])  # raises if the object is of a known kind without candles
     told = ", ".join(map(shown, list(content)[:5])) or "nothing"
     raise InvalidInput.of("file", f"its JSON is an object without candles, of {told[:120]}")
 
 
 def _records(content: Json) -> list[list[Json]]:
-    """Return the lists of records that name values of candles, in an object and the objects in it."""
+    """Return the lists of records that contain candles, in an object and in the objects in it."""
     found = []
     for value in content.values():
         if isinstance(value, dict):
@@ -124,13 +124,13 @@ def _records(content: Json) -> list[list[Json]]:
 
 
 def _told(content: Json) -> tuple[str | None, int | None]:
-    """Return the symbol, and the length in seconds, that an object tells of all its records; None where not.
+    """Return the symbol, and the length in seconds, that an object tells of all its records; None if not.
 
-    Raises InvalidInput where it tells several.
+    Raises InvalidInput if it tells several.
     """
     symbols, lengths = [], set()
     objects = [content] if isinstance(content, dict) else []
-    for each in objects:  # which grows
+    for each in objects:  # the list grows while it is iterated
         objects += [value for value in each.values() if isinstance(value, dict)]
         for name, value in each.items():
             if isinstance(value, str) and value.strip():

@@ -1,7 +1,7 @@
-"""JSON: parsed once, its records made rows of text.
+"""JSON, parsed once, with records converted to rows of text.
 
-Numbers stay as they are written: they are read exactly as those of CSV files are, and a number of a million
-digits costs nothing here.
+Numbers stay text, so that they are parsed exactly like those of CSV files, and a number of a million digits
+costs nothing here.
 """
 
 import json
@@ -15,23 +15,23 @@ from services.ingest.files.text_file import TextFile
 from services.ingest.files.text_rows import TextColumn, TextRows, shown
 from services.ingest.report import Rejection
 
-# An object, a list, or the text of a string or number. None, true and false are themselves.
+# An object, a list, or the text of a string or number; null, true and false are None, True and False.
 Json = Any
 
 _MEMBER = re.compile(r'"([^"\\]+)"\s*:')
 _LIST_OF_LISTS = re.compile(r"\s*\[\s*(?:\[|\]\s*$)")
 _FLAT_LIST = re.compile(r"\[([^\[\]]*)\]")
-# What exchanges call the reason why an answer is none.
+# Names that exchanges use for the reason of an error.
 _REASONS = ("retMsg", "msg", "message", "error", "errors")
 
 
 def members(head: str) -> set[str]:
-    """Return the names in the object that a text begins with, at any depth; none where it is no object."""
+    """Return the names in the object that a text begins with, at any depth; empty if it is no object."""
     return set(_MEMBER.findall(head)) if head.lstrip().startswith("{") else set()
 
 
 def widths(head: str) -> set[int] | None:
-    """Return how many values are in the lists of the list that a text begins with; None where it is none."""
+    """Return the lengths of the lists in the list that a text begins with; None if it is not such a list."""
     if not _LIST_OF_LISTS.match(head):
         return None
     return {
@@ -40,7 +40,7 @@ def widths(head: str) -> set[int] | None:
 
 
 def is_lines(head: str) -> bool:
-    """Tell whether each of the first two lines begins an object or a list, and the first one is whole."""
+    """Return whether the first two lines begin an object or a list, and the first one is complete."""
     first, *others = [line for line in head.split("\n") if line and not line.isspace()][:2] or [""]
     if not others or not others[0].lstrip().startswith(first.strip()[:1]):
         return False
@@ -51,7 +51,7 @@ def is_lines(head: str) -> bool:
 
 
 def parse(file: TextFile) -> Json:
-    """Return what a file holds, numbers as text; raises InvalidInput that names where it is not JSON."""
+    """Parse a file, with numbers as text; raises InvalidInput, with the place, if it is not JSON."""
     try:
         return json.loads(file.whole(), parse_int=str, parse_float=str, parse_constant=str)
     except json.JSONDecodeError as error:
@@ -63,14 +63,14 @@ def parse(file: TextFile) -> Json:
 
 
 def member(answer: Json, *path: str) -> Json:
-    """Return what is at the end of a path of names; None where the path ends before."""
+    """Return the value at a path of names; None if there is none."""
     for name in path:
         answer = answer.get(name) if isinstance(answer, dict) else None
     return answer
 
 
 def records_at(answer: Json, *path: str) -> list[Json]:
-    """Return the list at the end of a path of names; raises InvalidInput where the answer has none."""
+    """Return the list at a path of names; raises InvalidInput if the answer has none."""
     records = member(answer, *path)
     if not isinstance(records, list) or (not records and _reason(answer)):
         raise without_candles(answer)
@@ -78,13 +78,13 @@ def records_at(answer: Json, *path: str) -> list[Json]:
 
 
 def without_candles(answer: Json) -> InvalidInput:
-    """Return the error that tells what an exchange says instead of candles."""
+    """Return the error for an answer without candles, with the exchange's reason."""
     reason = _reason(answer)
     return InvalidInput.of("file", f"it is an answer without candles{f': {shown(reason)}' if reason else ''}")
 
 
 def rows_of_lists(records: Sequence[Json], positions: Sequence[int], allowed: Sequence[int]) -> TextRows:
-    """Return rows of lists whose lengths are allowed; the fields of candles are at `positions`."""
+    """Return rows of lists with allowed lengths; the fields of candles are at `positions`."""
     numbers, rows, misshapen = [], [], []
     for number, record in enumerate(records, 1):
         if not isinstance(record, list):
@@ -115,7 +115,7 @@ def rows_of_objects(records: Sequence[Json], names: Sequence[str]) -> TextRows:
 
 
 def without_open(rows: TextRows, is_open: Sequence[bool]) -> TextRows:
-    """Return the rows without those whose candles were open when the exchange was asked, which it counts."""
+    """Remove the rows of candles that were still open when the exchange was asked, and count them."""
     kept = [position for position, left_out in enumerate(is_open) if not left_out]
     return replace(
         rows,

@@ -1,6 +1,6 @@
 """Kraken's OHLCVT files: no header; seconds, open, high, low, close, volume, number of trades.
 
-Others write seven columns too, with an average price or the turnover among them: the values tell.
+Other sources write seven columns too, with an average price or the turnover; the values decide.
 """
 
 from collections.abc import Iterator
@@ -27,14 +27,14 @@ _WIDTH = 7
 
 
 def sniff(head: str) -> bool:
-    """Tell whether lines without header are seven fields."""
+    """Return whether lines without header are seven fields."""
     return is_headerless(head, _WIDTH)
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the rows: the first six columns, in the order that their values tell.
+    """Yield the rows: the first six columns, in the order that is detected by their values.
 
-    Raises InvalidInput where the first line is a header, or the last column is no number of trades.
+    Raises InvalidInput if the first line is a header, or the last column is not a number of trades.
     """
     head = file.head()
     refuse_unknown_header(head, _WIDTH)
@@ -44,7 +44,7 @@ def read(file: TextFile) -> Iterator[TextRows]:
 
 
 def _refuse_other_columns(head: str, separator: str) -> None:
-    """Raise InvalidInput where the last column is no number of trades, as the rows at the top tell."""
+    """Raise InvalidInput if the last column is not a number of trades, by the rows at the top."""
     lines = [split_line(line, separator) for line in head.split("\n") if len(line) <= MAX_LINE_CHARACTERS]
     rows = [fields for fields in lines if len(fields) == _WIDTH]
     values = numbers_of([[fields[position] for fields in rows] for position in range(1, _WIDTH)])
@@ -56,7 +56,7 @@ def _refuse_other_columns(head: str, separator: str) -> None:
     is_traded = (volume > 0) & (trades > 0)
     high, low, volume, trades = (column[is_traded] for column in (high, low, volume, trades))
     for price in (trades / volume, volume / trades):
-        # What costs as much as the candle's prices is the turnover.
+        # A column whose quotient by the volume is near the prices is the turnover.
         if len(price) and np.mean((price >= low) & (price <= high)) >= 0.5:
             raise _not_krakens("two are the volume, in the crypto and in the currency")
 

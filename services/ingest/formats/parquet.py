@@ -1,4 +1,4 @@
-"""Parquet: columns named as in CSV's headers, of any types that hold times and numbers."""
+"""Parquet: columns named as in CSV headers, of any types for times and numbers."""
 
 from collections.abc import Iterator
 from typing import IO
@@ -13,17 +13,17 @@ NAME = "parquet"
 
 _MAGIC = b"PAR1"
 _BATCH_ROWS = 65_536
-# Of each column, so much is in memory, and not all that a group of rows has of it.
+# Bytes of each column in memory, instead of a whole row group.
 _BUFFER_BYTES = 2**20
 
 
 def sniff(magic: bytes) -> bool:
-    """Tell whether these first bytes are Parquet's."""
+    """Return whether these first bytes are Parquet's."""
     return magic.startswith(_MAGIC)
 
 
 def read(content: IO[bytes], given: GivenNames) -> Iterator[CandleRows]:
-    """Yield the rows; raises InvalidInput where the file is broken, or a column missing or of no use."""
+    """Yield the rows; raises InvalidInput if the file is broken, or a column is missing or unusable."""
     with readable_breakage("Parquet"), pq.ParquetFile(content, buffer_size=_BUFFER_BYTES) as file:
         schema = file.schema_arrow
         columns = wanted_columns(schema, given)

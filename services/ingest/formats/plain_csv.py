@@ -22,14 +22,14 @@ NAME = "plain-csv"
 
 
 def sniff(head: str) -> bool:
-    """Tell whether the first line below comments names columns of candles."""
+    """Return whether the first line below comments names columns of candles."""
     return has_header(head)
 
 
 def read(file: TextFile, given: GivenNames = GivenNames()) -> Iterator[TextRows]:  # noqa: B008
     """Yield the rows below the header.
 
-    Raises InvalidInput, naming the column, where one is missing or there twice.
+    Raises InvalidInput, naming the column, if one is missing or occurs twice.
     """
     head = file.head()
     names = header_names(head)

@@ -19,7 +19,7 @@ _HEADER_LINES = 3
 
 
 def sniff(head: str) -> bool:
-    """Tell whether the first lines are of prices and tickers, in either order, and of the time alone."""
+    """Return whether the first lines are of prices and tickers, in either order, and of the time alone."""
     lines = list(map(split_line, lines_at_top(head)[:_HEADER_LINES]))
     if len(lines) < _HEADER_LINES or len({len(line) for line in lines}) > 1:
         return False
@@ -30,7 +30,7 @@ def sniff(head: str) -> bool:
 
 
 def read(file: TextFile, given: GivenNames = GivenNames()) -> Iterator[TextRows]:  # noqa: B008
-    """Yield the rows; raises InvalidInput where they are of several tickers, or a column is missing."""
+    """Yield the rows; raises InvalidInput if they are of several tickers, or a column is missing."""
     head = file.head()
     lines = list(map(split_line, lines_at_top(head)[:_HEADER_LINES]))
     lines[:2] = sorted(lines[:2], key=lambda line: column_key(line[0]) == "ticker")

@@ -1,1 +1,1 @@
-"""Whose candles a file holds, and how long they are."""
+"""The identity of a file: its crypto, and the length of its candles."""

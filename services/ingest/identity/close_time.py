@@ -1,4 +1,4 @@
-"""How long candles are, as the times at which they close tell it, row by row."""
+"""The length of candles by their closing times, row by row."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,21 +12,21 @@ from services.domain.errors import InvalidInput
 from services.ingest.files.text_rows import TextRows
 from services.ingest.identity.lengths import Evidence, said
 
-# Exchanges close a candle early where they stop for maintenance.
+# Exchanges close a candle early when they stop for maintenance.
 _MOST_SHORTER = 0.05
 
 _SOURCE = "its close time"
 
 
 def closed_by_last_column(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
-    """Yield the rows with their last column as the times at which they close."""
+    """Yield the rows with their last column as closing times."""
     for rows in blocks:
         *columns, close_time = rows.columns
         yield replace(rows, columns=tuple(columns), close_time=close_time)
 
 
 def lengths_from(open_time_s: TimeColumn, close_time_s: TimeColumn) -> NDArray[np.int64]:
-    """Return how many seconds long each candle is, shape (n,), of whole seconds in which it opens and closes.
+    """Return the length of each candle in seconds, shape (n,), from the seconds in which it opens and closes.
 
     A candle closes when the next one opens, or in the second before.
     """
@@ -36,9 +36,9 @@ def lengths_from(open_time_s: TimeColumn, close_time_s: TimeColumn) -> NDArray[n
 
 
 def told_by_close_times(lengths: Counter[int]) -> list[Evidence]:
-    """Return what close times tell, of how many candles have which length; none where no candle has one.
+    """Return the evidence of the closing times, from the numbers of candles by length; empty without any.
 
-    Raises InvalidInput, of the field `file`, where candles are of several lengths.
+    Raises InvalidInput, of the field `file`, if candles have several lengths.
     """
     lengths = Counter({length_s: count for length_s, count in lengths.items() if length_s > 0})
     if not lengths:

@@ -1,15 +1,15 @@
-"""What the name and the folders of a file tell: whose candles they are, and how long.
+"""The crypto and the length of candles by a file's name and folders.
 
-A name is read by a grammar, from its first to its last character:
+A name is parsed by a grammar, from its first to its last character:
 
     [EXCHANGE]  SYMBOL  (LENGTH | dates | market | candles | EXCHANGE)*  endings
 
 `BTCUSDT-1h-2023-01.csv.gz`, `BTC_USDT_USDT-1h-futures.feather`, `Binance_BTCUSDT_2020_1h.csv`,
-`BINANCE_BTCUSDT.P, 60.csv`, `XBTUSD_60.csv` and `CCFUSD_H1.csv` are such names. Where there is a word that
-the grammar does not know, the name tells no symbol: no word of it is taken for one.
+`BINANCE_BTCUSDT.P, 60.csv`, `XBTUSD_60.csv` and `CCFUSD_H1.csv` are such names. If a name contains a word
+that the grammar does not know, it has no symbol: none of its words is taken for one.
 
-Folders are looked at for what the archives of exchanges put into their names: `um/klines/BTCUSDT/1h/` holds
-the perpetual BTCUSDT.P, and `markPriceKlines/` no candles of a crypto at all.
+Folders count if they are named as in the archives of exchanges: `um/klines/BTCUSDT/1h/` contains the
+perpetual BTCUSDT.P, and `markPriceKlines/` contains no candles of a crypto.
 """
 
 import re
@@ -42,7 +42,7 @@ _ENDINGS = re.compile(
 _END = r"(?=[-_ ,]|$)"
 _EXCHANGE = re.compile(r"([A-Za-z]+)[-_ :]")
 _SUFFIX = rf"(?:\.P|[-_](?:{PERPETUAL_WORD})|[-_](?:{DAY}))"
-# The longest spelling first: WBTC_USDT is no W priced in BTC.
+# The longest spelling first: WBTC_USDT is not W quoted in BTC.
 _SYMBOLS = tuple(
     re.compile(pattern + _END, re.IGNORECASE)
     for pattern in (
@@ -60,14 +60,14 @@ _DATE = re.compile(
     rf"|\d{{10}}|\d{{13}}|to){_END}",
     re.IGNORECASE,
 )
-# TradingView puts this behind the length where a chart is exported again.
+# TradingView appends this to the length when a chart is exported again.
 _EXPORT_NUMBER = re.compile(r"[0-9a-f]{5}$")
 _SIGNS = re.compile(r"[-_ ,.():]+")
 _CANDLES = frozenset({"candle", "candles", "kline", "klines", "ohlc", "ohlcv", "ohlcvt"})
 _FUTURES = frozenset(
     {"futures", "um", "cm", "usdm", "coinm", "swap", "perp", "perpetual", "linear", "inverse"}
 )
-# In lower case and without a sign between, other quotes are the ends of words, as in `country`.
+# In lower case and without a separator, other quotes are ends of words, as in `country`.
 _UNMISTAKABLE = re.compile(r".+usd[a-z0-9]?")
 # In lower case, longer bases are words.
 _MOST_LETTERS = 6
@@ -83,7 +83,7 @@ _NO_BASES = frozenset(
         *("bars", "tick", "ticks", "quote", "quotes", "pair", "pairs", "symbol", "exchange", "model"),
     )
 )
-# What is no price of the crypto itself, by the words of a name in lower case.
+# Words of a name, in lower case, for data that is not candles of the crypto itself.
 _MARK, _INDEX, _PREMIUM = "mark prices", "index prices", "premium index prices"
 _FUNDING, _TRADES, _HEIKIN_ASHI = "funding rates", "trades", "Heikin-Ashi candles"
 _OTHER_WORDS = {
@@ -97,7 +97,7 @@ _OTHER_WORDS = {
     **dict.fromkeys(("bookticker", "bookdepth", "orderbook", "liquidationsnapshot", "metrics"), "no candles"),
     "openinterest": "open interest",
 }
-# These words are names of folders, and of people, too: they count next to the file only.
+# These words are common names of folders: they count only directly above the file.
 _WEAK_WORDS = frozenset({"mark", "index", "premium", "funding", "trades", "metrics", "ha", "heikin", "ashi"})
 _HOMES = frozenset({"home", "users"})
 _ARCHIVE_FOLDERS = frozenset({"daily", "monthly", *_CANDLES})
@@ -105,10 +105,11 @@ _ARCHIVE_FOLDERS = frozenset({"daily", "monthly", *_CANDLES})
 
 @dataclass(frozen=True, slots=True)
 class FileName:
-    """What the name and the folders of a file tell.
+    """What the name and the folders of a file say.
 
-    `symbol` is None where they tell none, for the `reason`. `no_candles` tells what the file holds instead
-    of a crypto's candles, and is empty where it may hold them. `lengths` are how long the candles are.
+    `symbol` is None if they have none, for the `reason`. `no_candles` says what the file contains instead of
+    a crypto's candles, and is empty if it can contain candles. `lengths` is the evidence of the candles'
+    length.
     """
 
     symbol: str | None
@@ -118,10 +119,10 @@ class FileName:
 
 
 def told_by_name(path: Path, member: str | None = None) -> FileName:
-    """Return what the name of a file, and the folders above it, tell.
+    """Return what the name of a file, and the folders above it, say.
 
-    Of an archive of one file, the name of that `member` tells too; where both tell a symbol, and not the
-    same one, none is told.
+    In an archive of one file, the name of that `member` counts too; if both have different symbols, neither
+    counts.
     """
     outer = _told_by_path(path)
     if member is None:
@@ -149,7 +150,7 @@ def _told_by_path(path: Path) -> FileName:
     try:
         symbol, length_s = _read(stem)
     except InvalidInput as error:
-        # No word of a name that the grammar does not know is a symbol, but one may tell a length.
+        # If the grammar does not know a name, none of its words is a symbol, but one can be a length.
         told = (length_from(word, bare=False) for word in _SIGNS.split(stem))
         lengths[:0] = [Evidence("its name", length_s) for length_s in told if length_s][:1]
         return FileName(None, error.violations[0].reason, no_candles, tuple(lengths))
@@ -161,10 +162,11 @@ def _told_by_path(path: Path) -> FileName:
 
 
 def symbol_of_content(told: Iterable[str], name_tells: str | None = None) -> str | None:
-    """Return the crypto that a file's content names, None where it names none.
+    """Return the crypto that a file's content names; None if it names none.
 
-    A content that only names the base of what the file's `name_tells` means that. Raises InvalidInput, of
-    the field `file`, where what is named cannot be read, is several, or is no pair.
+    If the content names only the base of the symbol in the file's name (`name_tells`), that symbol is meant.
+    Raises InvalidInput, of the field `file`, if a name cannot be parsed or is no pair, or if there are
+    several.
     """
     symbols: dict[str, tuple[Symbol, str]] = {}
     for text in told:
@@ -190,13 +192,13 @@ def symbol_of_content(told: Iterable[str], name_tells: str | None = None) -> str
 
 
 def _stem(name: str) -> str:
-    """Return a name without the endings that tell formats, and without the number of a copy."""
+    """Return a name without the endings of formats, and without the number of a copy."""
     name = unicodedata.normalize("NFC", name)
     return next((name[:end] for end in range(1, len(name)) if _ENDINGS.fullmatch(name, end)), name)
 
 
 def _read(stem: str) -> tuple[Symbol, int | None]:
-    """Return the symbol and the length that a name tells; raise InvalidInput where it is no such name."""
+    """Return the symbol and the length of a name; raise InvalidInput if the grammar does not know it."""
     exchange = _EXCHANGE.match(stem)
     begin = exchange.end() if exchange and exchange[1].upper() in EXCHANGES else 0
     _refuse_other_way_round(stem, begin)
@@ -233,7 +235,7 @@ def _read(stem: str) -> tuple[Symbol, int | None]:
 
 
 def _refuse_other_way_round(stem: str, begin: int) -> None:
-    """Raise InvalidInput, of the field `file`, where a name has KRW-BTC for BTC in KRW."""
+    """Raise InvalidInput, of the field `file`, if a name has KRW-BTC for BTC in KRW."""
     words = _SIGNS.split(stem[begin:].upper())
     if len(words) > 1 and words[0] in MONEY and words[1] in QUOTES - MONEY:
         raise InvalidInput.of(
@@ -244,7 +246,7 @@ def _refuse_other_way_round(stem: str, begin: int) -> None:
 
 
 def _first_symbol(stem: str, begin: int) -> tuple[int, Symbol | None]:
-    """Return where the pair ends that is at `begin`, and the pair, None where there is none."""
+    """Return the end of the pair at `begin`, and the pair; None if there is none."""
     for pattern in _SYMBOLS:
         if (found := pattern.match(stem, begin)) and (symbol := _pair(found[0])):
             return found.end(), symbol
@@ -262,10 +264,10 @@ def _pair(text: str) -> Symbol | None:
 
 
 def _begins_with_word(text: str) -> bool:
-    """Tell whether the base of what may be a pair is rather a word: data_btc, 1H_BTC, mybtc, pricesusdt."""
+    """Return whether the base of a possible pair is rather a word: data_btc, 1H_BTC, mybtc, pricesusdt."""
     base, quote, has_sign = _base_and_quote(text)
     spellings = (base, base.lower(), base.upper())
-    # Tokens have one letter, too: D, H and W.
+    # D, H and W are also names of tokens.
     if any(length_from(each, bare=len(base) > 2 and not base.isdecimal()) for each in spellings):
         return True
     word = base.lower().strip("0123456789")
@@ -281,9 +283,9 @@ def _begins_with_word(text: str) -> bool:
 
 
 def _base_and_quote(text: str) -> tuple[str, str, bool]:
-    """Return the base as it is written, the quote in upper case, and whether a sign is between them.
+    """Return the base as it is written, the quote in upper case, and whether a separator is between them.
 
-    The quote is empty where none is known.
+    The quote is empty if none is known.
     """
     first, *others = _SIGNS.split(text)
     if others and others[0].upper() in QUOTES:
@@ -294,7 +296,7 @@ def _base_and_quote(text: str) -> tuple[str, str, bool]:
 
 
 def _near(folders: list[str]) -> list[str]:
-    """Return the folders next to the file as far as archives name them: `um`, `klines`, `BTCUSDT`, `1h`."""
+    """Return the folders directly above that look like an archive's: `um`, `klines`, `BTCUSDT`, `1h`."""
     near = []
     for name in folders:
         is_of_archive = (
@@ -310,7 +312,7 @@ def _near(folders: list[str]) -> list[str]:
 
 
 def _other_than_candles(stem: str, near: list[str], folders: list[str]) -> str:
-    """Return what a file holds instead of candles, and what says so; empty where nothing does."""
+    """Return what a file contains instead of candles, and what says so; empty if nothing does."""
     words = _SIGNS.split(stem)
     for word in (*words, *(f"{one}{other}" for one, other in pairwise(words))):
         if what := _OTHER_WORDS.get(word.lower()):

@@ -1,8 +1,8 @@
-"""How long a file's candles are: what tells it, and what is done where that disagrees.
+"""The length of a file's candles: the evidence for it, which must agree.
 
-At midnight, a daily candle is on the hourly grid, and so is one minute candle of sixty: row by row they look
-right, and whole histories of them would be stored as something that they are not. So the closing times, the
-name and the distances between the times are all asked, and a file on which they disagree is refused.
+A daily candle at midnight is on the hourly grid, and so is every sixtieth candle of one minute. Row by row
+they look right, and whole histories would be stored as hours by mistake. So closing times, names and
+distances between times all count as evidence, and a file on which they disagree is refused.
 """
 
 import re
@@ -17,11 +17,11 @@ from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
 from services.domain.times import utc
 
-# Fewer may look so by chance: where nothing was traded in between, or a few times are just wrong.
+# Fewer distances could be equal by chance: if nothing was traded in between, or a few times are wrong.
 _TELLING_CANDLES = 10
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
-# Of a length that has a month in it, only that it is longer than an hour matters.
+# A month need not be exact: all that matters is that it is longer than an hour.
 _UNITS_S = {"s": 1, "m": _MINUTE_S, "h": _HOUR_S, "d": _DAY_S, "w": 7 * _DAY_S, "mo": 30 * _DAY_S}
 _UNIT_NAMES = {
     **dict.fromkeys(("s", "S", "sec"), "s"),
@@ -41,9 +41,9 @@ _WORDS = {
     **dict.fromkeys(("week", "weekly", "w"), "w"),
     **dict.fromkeys(("month", "monthly", "mn"), "mo"),
 }
-# Kraken and TradingView give minutes without a unit.
+# Kraken and TradingView write minutes without a unit.
 _BARE_MINUTES = frozenset({1, 3, 5, 15, 30, 45, 60, 120, 180, 240, 360, 480, 720, 1440, 10080, 21600})
-# So many equal distances in a row are no gaps: these are not alike.
+# This many equal distances in a row are no gaps, because gaps differ.
 _MIXED_DISTANCES = 5
 _MIXED_FROM_S = 4 * _HOUR_S
 _USUAL_LONGER_S = frozenset(
@@ -53,16 +53,16 @@ _USUAL_LONGER_S = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What `source` (like "its name") tells of how long candles are, in seconds."""
+    """The length of candles in seconds, according to a `source` (like "its name")."""
 
     source: str
     length_s: int
 
 
 def length_from(text: str, bare: bool = True) -> int | None:
-    """Return the length, in seconds, that a part of a name tells: `1h`, `H4`, `60`, `daily`.
+    """Return the length in seconds of a part of a name: `1h`, `H4`, `60`, `daily`.
 
-    Without `bare` numbers and words that stand alone tell none. `1m` is a minute and `1M` a month.
+    Without `bare`, single numbers and words do not count. `1m` is a minute and `1M` a month.
     """
     if meta_trader := _META_TRADER.fullmatch(text):
         return int(meta_trader[2]) * _UNITS_S[_META_TRADER_UNITS[meta_trader[1]]]
@@ -78,7 +78,7 @@ def length_from(text: str, bare: bool = True) -> int | None:
 
 
 def given_length(text: str, interval: Interval, option: str) -> int:
-    """Return the length, in seconds, that a user gives; raise InvalidInput, naming the option, for others."""
+    """Parse a length given by the user to seconds; raise InvalidInput, naming the option, if it is bad."""
     length_s = length_from(text, bare=False)
     if length_s is None:
         raise InvalidInput.of(option, f"{text!r} is no length of candles: 1m to 30m, or {interval.value}")
@@ -92,16 +92,16 @@ def given_length(text: str, interval: Interval, option: str) -> int:
 
 
 def told_by_distances(open_time_s: TimeColumn, interval: Interval) -> int | None:
-    """Return how many seconds long candles are that open at these times; None where that is open.
+    """Return the length in seconds of candles that open at these times; None if it is undecided.
 
-    `open_time_s` ascend, of shape (n,); times may be there twice, and a few may be wrong.
+    `open_time_s` is ascending, of shape (n,); times may occur twice, and a few may be wrong.
     """
     shorter_s = _shorter(open_time_s, interval)
     if shorter_s is not None:
         return shorter_s
     is_off = off_grid(open_time_s, interval)
     times = open_time_s[~is_off]
-    # Not np.unique, which sorts what is sorted.
+    # Not np.unique, which would sort again.
     times = times[np.diff(times, prepend=-1) > 0]
     if len(times) < 2 or is_off.sum() > len(times):
         return None
@@ -117,8 +117,8 @@ def told_by_distances(open_time_s: TimeColumn, interval: Interval) -> int | None
 
 
 def _told_by_few(distances_s: TimeColumn, interval: Interval) -> int | None:
-    """Return what a few distances tell, which are multiples of the interval."""
-    # Candles do not overlap, so that none of them is longer than the smallest distance.
+    """Return the length by a few distances, which are multiples of the interval."""
+    # Candles do not overlap, so none of them is longer than the smallest distance.
     if distances_s.min() == interval.seconds:
         return interval.seconds
     usual_s = int(distances_s[0])
@@ -127,9 +127,9 @@ def _told_by_few(distances_s: TimeColumn, interval: Interval) -> int | None:
 
 
 def _shorter(open_time_s: TimeColumn, interval: Interval) -> int | None:
-    """Return the usual distance, where it is shorter than the interval and candles are as long as that.
+    """Return the most frequent distance, if it is shorter than the interval and is the length of the candles.
 
-    Either most distances are like that, or most of many candles could not be the interval's.
+    That holds if most distances equal it, or if most of many candles are not on the interval's grid.
     """
     distances = np.diff(open_time_s)
     distances, counts = np.unique(distances[distances > 0], return_counts=True)
@@ -145,9 +145,9 @@ def _shorter(open_time_s: TimeColumn, interval: Interval) -> int | None:
 
 
 def agreed_length(evidence: Sequence[Evidence], candles: int) -> int:
-    """Return the length that all of the evidence tells, in seconds.
+    """Return the length in seconds on which all evidence agrees.
 
-    Raises InvalidInput, of the field `file`, where there is none, or it disagrees.
+    Raises InvalidInput, of the field `file`, if there is no evidence, or it disagrees.
     """
     lengths = {each.length_s for each in evidence}
     if len(lengths) == 1:
@@ -165,7 +165,7 @@ def agreed_length(evidence: Sequence[Evidence], candles: int) -> int:
 
 
 def refuse_off_grid(off_grid: int, candles: int, interval: Interval) -> None:
-    """Raise InvalidInput, of the field `file`, where more rows are off the grid than on it."""
+    """Raise InvalidInput, of the field `file`, if more rows are off the grid than on it."""
     if off_grid >= _TELLING_CANDLES and off_grid > candles:
         raise InvalidInput.of(
             "file", f"most of its times are not on the {interval.value} grid: its candles are shorter"
@@ -173,7 +173,7 @@ def refuse_off_grid(off_grid: int, candles: int, interval: Interval) -> None:
 
 
 def refuse_longer(length_s: int, interval: Interval) -> None:
-    """Raise InvalidInput, of the field `file`, where the interval's candles cannot be made of the file's."""
+    """Raise InvalidInput, of the field `file`, if its candles are longer than the interval's."""
     if length_s > interval.seconds or interval.seconds % length_s:
         reason = f"its candles are {said(length_s)} long: {interval.value} cannot be made of them"
         if length_s > interval.seconds:
@@ -183,10 +183,10 @@ def refuse_longer(length_s: int, interval: Interval) -> None:
 
 
 def refuse_mixed(open_time_s: TimeColumn, interval: Interval) -> None:
-    """Raise InvalidInput, of the field `file`, where some of the interval's candles are longer ones.
+    """Raise InvalidInput, of the field `file`, if some of its candles are longer than the interval.
 
-    `open_time_s` ascend strictly, of shape (n,). A run of equal distances tells of longer candles, if it is
-    one of the lengths that exchanges offer.
+    `open_time_s` is strictly ascending, of shape (n,). A run of equal distances means longer candles if the
+    distance is a length that exchanges offer.
     """
     distances = np.diff(open_time_s)
     starts = np.flatnonzero(np.diff(distances, prepend=-1))
@@ -203,7 +203,7 @@ def refuse_mixed(open_time_s: TimeColumn, interval: Interval) -> None:
 
 
 def said(length_s: int) -> str:
-    """Return a length in the largest unit that it is a whole number of."""
+    """Return a length in words, in the largest unit of which it is a whole number."""
     units = (("day", _DAY_S), ("hour", _HOUR_S), ("minute", _MINUTE_S), ("second", 1))
     name, number = next((name, length_s // unit_s) for name, unit_s in units if length_s % unit_s == 0)
     return f"{number} {name}{'s' * (number != 1)}"

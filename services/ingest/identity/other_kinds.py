@@ -1,4 +1,4 @@
-"""What a file is that holds no candles that can be read, told by its first bytes."""
+"""Kinds of files that cannot be imported, recognized by their first bytes."""
 
 import re
 
@@ -8,7 +8,7 @@ _UNPACK = "unpack it, and import what is in it"
 _TABLE = "save the table of candles as CSV, Parquet or feather, and import that"
 _NO_CANDLES = "candles are in CSV, JSON, Parquet or feather files"
 
-# Where the bytes are, the bytes, and what a file is that has them there.
+# Position and bytes of the signature, the kind of file, and what the user can do.
 _KINDS = (
     *((0, b"BZh", "compressed with bzip2", _UNPACK), (0, b"\xfd7zXZ\x00", "compressed with xz", _UNPACK)),
     *(
@@ -36,14 +36,14 @@ _KINDS = (
     *((0, b"GIF8", "an image", _NO_CANDLES), (0, b"\x7fELF", "a program", _NO_CANDLES)),
     *((0, b"MZ", "a program", _NO_CANDLES), (0, b"\x1f\x9d", "compressed with compress", _UNPACK)),
 )
-# Of protocol 2 to 5, of protocol 1 (a container that is noted), and of protocol 0, which is text: a container
-# that is noted, or something of a module.
+# Pickles of protocol 2 to 5, of protocol 1 (a memoized container), and of protocol 0, which is text: a
+# memoized container, or a global of a module.
 _PICKLE = re.compile(rb"\x80[\x02-\x05]|[\]})]q\x00|\([dl]p\d+\n|c[\w.]+\n\w+\n(?:p\d+\n|\(|q\x00)")
 _MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<svg", b"<!--")
 
 
 def refuse_other_kinds(head: bytes) -> None:
-    """Raise InvalidInput, of the field `file`, where the first bytes are of a file that is not read."""
+    """Raise InvalidInput, of the field `file`, if the first bytes are those of another kind of file."""
     for begin, magic, kind, remedy in _KINDS:
         if head[begin : begin + len(magic)] == magic:
             raise InvalidInput.of("file", f"it is {kind}: {remedy}")

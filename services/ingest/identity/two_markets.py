@@ -1,6 +1,7 @@
-"""Files whose rows are of two markets, or of two cryptos, and do not say so.
+"""Detects files whose rows are of two markets or cryptos without saying so.
 
-Such a file has two different candles for the same times, or prices that go to and fro between two levels.
+Such a file has two different candles for the same times, or prices that jump back and forth between two
+levels.
 """
 
 from collections.abc import Sequence
@@ -19,17 +20,18 @@ from services.ingest.quality.contradictions import (
     price_factors,
 )
 
-# A single row may be corrected by a later one, however few rows there are.
+# A few rows may be corrected by later ones, however few rows there are.
 _FEWEST_CONTRADICTIONS = 2
-# So many times, and at such a share of the candles, no price of one market leaves its level and comes back.
+# The number of jumps there and back, and their share of the candles, above which a price is not of one
+# market.
 _FEWEST_RETURNS, _SHARE_OF_CHANGES = 3, 0.1
 
 
 @dataclass(slots=True)
 class Contradictions:
-    """The rows of one file that have other values than the row that was taken of the same time.
+    """The rows of one file that contradict the row that was taken for the same time.
 
-    `row_name` is what the file's rows are called: line or record.
+    `row_name` is the word for the file's rows: line or record.
     """
 
     row_name: str
@@ -38,7 +40,7 @@ class Contradictions:
     _first: str = field(default="")
 
     def add(self, candles: Candles, lines: NDArray[np.int64], pairs: Sequence[tuple[int, int]]) -> None:
-        """Note pairs of positions (earlier, later), in order of time; `lines` are the rows' numbers, (n,)."""
+        """Add pairs of positions (earlier, later), in order of time; `lines` are the rows' numbers, (n,)."""
         if not pairs:
             return
         earlier, later = np.array(pairs).T
@@ -56,9 +58,9 @@ class Contradictions:
         self._factor = max(self._factor, float(price_factors(ones, others)[contradicts].max()))
 
     def check(self, candles: int) -> None:
-        """Raise InvalidInput, of the field `file`, where its rows are not of one market.
+        """Raise InvalidInput, of the field `file`, if its rows are not of one market.
 
-        `candles` is how many different times the file has.
+        `candles` is the number of different times in the file.
         """
         is_much = self._count >= _FEWEST_CONTRADICTIONS and self._count > LARGEST_SHARE * candles
         if is_much or self._factor > LARGEST_FACTOR:
@@ -70,14 +72,14 @@ class Contradictions:
 
 
 def refuse_alternating(candles: Candles) -> None:
-    """Raise InvalidInput, of the field `file`, where prices go to and fro between two levels.
+    """Raise InvalidInput, of the field `file`, if prices jump back and forth between two levels.
 
-    That is where neighbouring candles are apart by a factor above 1.5, from the high of one to the low of the
-    other, upwards and downwards alike, at more than a tenth of the candles.
+    That is the case if neighbouring candles differ by a factor above 1.5, from the high of one to the low of
+    the other, upwards and downwards, at more than a tenth of the candles.
     """
     high, low = candles.high, candles.low
     if not len(candles) or low.max() <= LARGEST_FACTOR * high.min():
-        return  # all candles are near each other: most files of a few weeks need no closer look
+        return  # a shortcut: all candles are near each other
     is_up = low[1:] / LARGEST_FACTOR > high[:-1]
     is_down = low[:-1] / LARGEST_FACTOR > high[1:]
     returns = min(int(is_up.sum()), int(is_down.sum()))
@@ -92,7 +94,7 @@ def refuse_alternating(candles: Candles) -> None:
 
 
 def _was_still_open(earlier: Candles, later: Candles) -> NDArray[np.bool_]:
-    """Tell which earlier rows can be the later one's candle before it was closed: files are appended to."""
+    """Return which earlier rows can be the later row's candle before it closed: files are appended to."""
     was_open: NDArray[np.bool_] = (
         (earlier.open == later.open)
         & (earlier.high <= later.high)

@@ -1,1 +1,1 @@
-"""What is wrong with candles: rules, contradictions, repeats, suspicions."""
+"""The quality of candles: conflicts, repeated rows, gaps, suspicions."""

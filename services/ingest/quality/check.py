@@ -1,4 +1,4 @@
-"""What a stored history is like: how much of it is missing, and what looks odd."""
+"""The check of a stored history: gaps, breaks, missing volume."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from services.domain.interval import Interval
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Missing candles in a row: the opening time of the first one (Unix seconds), and how many they are."""
+    """A gap: the opening time of its first missing candle (Unix seconds), and the number of candles."""
 
     start_s: int
     missing: int
@@ -19,9 +19,9 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class HistoryCheck:
-    """What was found in one crypto's history; times are opening times in Unix seconds.
+    """The findings in one crypto's history; times are opening times in Unix seconds.
 
-    `longest_gap` is the first one of that length, None where nothing is missing.
+    `longest_gap` is the first one of that length, None if nothing is missing.
     """
 
     candles: int
@@ -40,9 +40,9 @@ class HistoryCheck:
 
 
 def check_history(candles: Candles, interval: Interval, breaks: tuple[Break, ...]) -> HistoryCheck:
-    """Check a history of at least one candle; only its time and its volume are looked at.
+    """Check a history of at least one candle; only its time and volume are used.
 
-    `breaks` are those that are stored.
+    `breaks` are the stored ones.
     """
     missing = np.diff(candles.open_time_s) // interval.seconds - 1
     longest_gap = None

@@ -1,4 +1,4 @@
-"""Highs and lows that are off by the last bits of a double, as sums and divisions leave them, set right."""
+"""Corrects highs and lows that are off by rounding errors of a double, as sums and divisions leave them."""
 
 from dataclasses import replace
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from services.domain.candles import Candles
 
-# Relative: some thousand times the last bit of a double, and a millionth of what any price has as a tick.
+# Relative: some thousand times the precision of a double, and a millionth of any price's tick.
 EDGE_TOLERANCE = 1e-12
 
 
 def with_exact_edges(candles: Candles) -> Candles:
-    """Return the candles with open and close between low and high, where only the last bits say otherwise.
+    """Move low and high to open and close where only rounding errors put these outside.
 
-    What is off by more than `EDGE_TOLERANCE` stays as it is, and breaks the rules of candles.
+    A larger difference than `EDGE_TOLERANCE` stays, and breaks the rules of candles.
     """
     top, bottom = np.maximum(candles.open, candles.close), np.minimum(candles.open, candles.close)
     if (candles.high >= top).all() and (candles.low <= bottom).all():

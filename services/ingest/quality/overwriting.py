@@ -1,4 +1,4 @@
-"""What an import would do to the candles that are stored, and when it is refused for that."""
+"""The changes that an import would make to stored candles, and whether the conflict rule allows them."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ BoolColumn = NDArray[np.bool_]
 
 
 def changes(stored: Candles, candles: Candles) -> tuple[BoolColumn, BoolColumn]:
-    """Return which of `candles` are not stored at all, and which are stored with other values.
+    """Return which of `candles` are not stored, and which are stored with other values.
 
     Both are of the shape of `candles`.
     """
@@ -43,7 +43,7 @@ def check_overwriting(
     is_different: BoolColumn,
     rule: ConflictRule,
 ) -> None:
-    """Raise Refused where `rule` does not let an import change what is stored; the bools are of `changes`."""
+    """Raise Refused if `rule` does not allow the changes; the bool columns are those of `changes`."""
     if not is_different.any():
         return
     imported = candles.at(is_different)
@@ -60,9 +60,9 @@ def check_overwriting(
 
 
 def telling_field(values: Sequence[float], others: Sequence[float]) -> int:
-    """Return which value of two candles to show where they differ: its position in VALUE_COLUMNS.
+    """Return the field of two different candles to show, by its position in VALUE_COLUMNS.
 
-    It is the price that differs by the largest factor, or the volume where no price differs.
+    It is the price that differs by the largest factor, or the volume if no price differs.
     """
     prices = zip(values[:-1], others[:-1], strict=True)
     factors = [max(pair) / min(pair) for pair in prices]
@@ -99,7 +99,7 @@ def _too_much(
 
 
 def _values(stored: Candles, imported: Candles, position: int) -> str:
-    """Return the time of a candle, and the field that differs most with both of its values."""
+    """Return the time of a candle, and the field that differs most, with both values."""
     old, new = (
         [float(column[position]) for column in candles.columns()[1:]] for candles in (stored, imported)
     )

@@ -1,4 +1,4 @@
-"""Rows of the same time: equal ones are one, and of others one is taken."""
+"""Resolves rows of the same time: equal rows count once, and one of different rows is taken."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,10 @@ Positions = NDArray[np.intp]
 
 
 def settled(candles: Candles, on_conflict: ConflictRule) -> tuple[Positions, int, list[tuple[int, int]]]:
-    """Return the position that is taken of each time; how many repeat it; and the pairs (other, taken).
+    """Return the taken position for each time, the number of repeated rows, and the pairs (other, taken).
 
-    Times ascend, and rows of the same time are in the file's order. The last one of them is taken, because
-    files are appended to, and a candle that was still open comes first; with ConflictRule.KEEP the first.
+    Times ascend, and rows of the same time are in the file's order. The last of them is taken, because files
+    are appended to, and a candle that was still open comes first; with ConflictRule.KEEP, the first is taken.
     """
     is_first = np.ones(len(candles), np.bool_)
     is_first[1:] = np.diff(candles.open_time_s) != 0

@@ -1,7 +1,7 @@
-"""What looks as if it had been stored wrongly: signs that candles are not hours of their crypto.
+"""Suspicions: signs that stored candles are not hourly candles of their crypto.
 
-Earlier versions took words of names for symbols, and candles of files with few rows for hours. Nothing here
-is certain: each sign names a place that is worth a look.
+Earlier versions took words of file names for symbols, and longer candles in short files for hours. None of
+the signs is certain; each names candles that should be looked at.
 """
 
 from collections.abc import Iterator
@@ -19,47 +19,47 @@ _HOUR_S = 3600
 # Lengths of candles that exchanges offer, in hours.
 _LONGER_HOURS = (2, 3, 4, 6, 8, 12, 24, 72, 168)
 _MOST_HOURS_BEHIND = 24
-# So many equal distances in a row, over so many hours, are no chance where hours without trades are.
+# This many equal distances in a row, over this many hours, are unlikely to be hours without trades.
 _SPACED_DISTANCES, _SPACED_HOURS = 5, 20
-# Where a history begins or ends, or all of it, fewer are enough: the files of longer candles that earlier
-# versions took for hours were short. Below a day, these candles open where ones of their length do.
+# At the beginning or end of a history, fewer are enough, because the longer candles that earlier versions
+# took for hours were in short files. Below a day, the candles must be on the grid of their length.
 _SPACED_AT_EDGE, _EDGE_FROM_HOURS = 2, 4
-# Files of longer candles hold several of them in a row; alone, an hour may be like one by chance.
+# Files of longer candles contain several in a row; a single hour can look like one by chance.
 _OVER_HOURS, _OVER_HOURS_OF = 3, 6
 _CANDLES_WITHOUT_VOLUME = 24
-# Between two markets of one crypto; a price that comes back is one that is nearer to the old one than this.
+# The factor between two markets of one crypto; a price that is nearer than this to the old one has come back.
 _OTHER_MARKET, _SAME_MARKET = 1.5, 1.2
 _VISITS = 3
-# No price moves by that within an hour that trades through the prices in between.
+# No price moves by this factor within an hour.
 _JUMP = 100
 
 BoolColumn = NDArray[np.bool_]
 
 
 class Sign(StrEnum):
-    """What makes candles suspicious."""
+    """The signs that make candles suspicious."""
 
     NO_PAIR = "no pair"
-    """The symbol does not end in a currency that cryptos are priced in, or is an exchange's name."""
+    """The symbol does not end in a quote currency of cryptos, or is the name of an exchange."""
     LONGER_CANDLES = "longer candles"
-    """Over a stretch there is only every n-th hour, as if candles of n hours had been stored as hours."""
+    """A stretch has only every n-th hour, as if candles of n hours had been stored as hours."""
     LONGER_CANDLES_OVER_HOURS = "longer candles over hours"
-    """Several hours have the highest and lowest price, and the close, of the n hours that begin with each."""
+    """Several hours have the high, the low and the close of the n hours that start with them."""
     NO_VOLUME = "no volume"
-    """Prices change over a stretch without any volume, as mark and index prices do."""
+    """Prices of a stretch change without any volume, like mark and index prices."""
     JUMP_WITHIN_HOUR = "jump within an hour"
-    """The prices within one hour are a factor of 100 or more apart, as by a split in the middle of it."""
+    """High and low of one hour differ by a factor of 100 or more, as by a split within it."""
     TWO_MARKETS = "two markets"
     """The price changes by a factor above 1.5, and comes back within a day, again and again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """A sign, and where it was found: the opening times (Unix seconds) of the first and last such candle.
+    """A sign, and the opening times (Unix seconds) of the first and last candle with it.
 
-    `candles` is how many there are, at one place or several. `hours` is how long longer candles seem to be,
-    and 0 for other signs. `factor` is how far apart the prices of an hour are at most, and 0 for other signs.
-    A symbol that is no pair is a sign of all candles.
+    `candles` is their number, in one or several places. `hours` is the apparent length of longer candles, and
+    0 for other signs. `factor` is the largest factor between the prices of an hour, and 0 for other signs. A
+    symbol that is no pair concerns all candles.
     """
 
     sign: Sign
@@ -71,7 +71,7 @@ class Suspicion:
 
 
 def find_suspicions(symbol: str, candles: Candles) -> tuple[Suspicion, ...]:
-    """Return what looks wrong in the hourly candles, one at least, of a symbol in its canonical form."""
+    """Return the suspicions about the hourly candles, at least one, of a canonical symbol."""
     found = [Suspicion(Sign.NO_PAIR, *_extent(candles, np.ones(len(candles), np.bool_)))]
     return (
         *(found if not parse_symbol(symbol).is_pair else ()),
@@ -110,7 +110,7 @@ def _over_hours(candles: Candles) -> Iterator[Suspicion]:
             sliding_window_view(column, hours) for column in candles.columns()[1:]
         )
         is_longer = is_whole & (closes[:, 0] == closes[:, -1]) & (opens[:, 1] != closes[:, 0])
-        # Few are left: of these, all hours are looked at.
+        # Only a few candidates are left; all of their hours are checked.
         for position in np.flatnonzero(is_longer).tolist():
             is_longer[position] = (
                 highs[position, 0] == highs[position].max()
@@ -132,7 +132,7 @@ def _over_hours(candles: Candles) -> Iterator[Suspicion]:
 
 def _without_volume(candles: Candles) -> Iterator[Suspicion]:
     is_part = np.zeros(len(candles), np.bool_)
-    # Where nothing was traded, prices stay.
+    # Without trades, prices do not change.
     for start, end in _runs((candles.volume == 0) & (candles.high > candles.low)):
         is_part[start:end] = end - start >= _CANDLES_WITHOUT_VOLUME
     if is_part.any():
@@ -140,7 +140,7 @@ def _without_volume(candles: Candles) -> Iterator[Suspicion]:
 
 
 def _jumps_within(candles: Candles) -> Iterator[Suspicion]:
-    # The open and the close are between the low and the high.
+    # Open and close lie between low and high.
     factors = _factor(candles.high, candles.low)
     is_part = factors >= _JUMP
     if is_part.any():
@@ -166,19 +166,19 @@ def _two_markets(candles: Candles) -> Iterator[Suspicion]:
 
 
 def _factor(prices: NDArray[np.float64], others: NDArray[np.float64] | np.float64) -> NDArray[np.float64]:
-    """Return by what factor prices differ, 1 or above; infinite where that is too large for a double."""
+    """Return the factor between prices, 1 or above; infinite if it is too large for a double."""
     with np.errstate(over="ignore", divide="ignore"):
         factors: NDArray[np.float64] = np.maximum(prices, others) / np.minimum(prices, others)
     return factors
 
 
 def _runs(mask: BoolColumn) -> list[tuple[int, int]]:
-    """Return where the mask is true: the first position of each run, and the one behind its last."""
+    """Return the runs of true in the mask: the first position of each, and the position after its last."""
     edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def _extent(candles: Candles, is_part: BoolColumn) -> tuple[int, int, int]:
-    """Return the times of the first and last candle of a part, and how many they are."""
+    """Return the times of the first and last candle of a part, and the number of its candles."""
     times = candles.open_time_s[is_part]
     return int(times[0]), int(times[-1]), len(times)

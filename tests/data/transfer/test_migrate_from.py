@@ -12,7 +12,7 @@ from services.data.store.database import Database
 from services.domain.candles import Candles
 from services.domain.errors import BackcastError
 from services.domain.interval import Interval
-from services.transfer.migrate import MovedCrypto, VerifiedCrypto, move, verify
+from services.transfer.migrate import MigratedCrypto, VerifiedCrypto, move, verify
 from services.transfer.source import Source
 from services.transfer.source_names import SourceNames
 from tests.candle_making import START_S, random_candles
@@ -37,7 +37,7 @@ async def source_url(server: Server) -> AsyncIterator[str]:
 
 async def moved(
     url: str, database: Database, names: SourceNames = NAMES
-) -> tuple[list[MovedCrypto], list[VerifiedCrypto]]:
+) -> tuple[list[MigratedCrypto], list[VerifiedCrypto]]:
     async with Source.open(url, names) as source:
         market = await source.market()
         return (
@@ -147,8 +147,8 @@ GOOD = tuple(map(Decimal, ("10", "12", "9", "11", "5")))
 async def test_a_row_that_is_no_candle_is_named(source_url, database, bad, reason):
     await make_source(source_url, SYMBOLS, [quoted_row(0, *GOOD), bad, quoted_row(2, *GOOD)])
     (move_,), (verified,) = await moved(source_url, database)
-    assert (move_.inserted, move_.sifted.rejected, move_.sifted.repeated) == (2, 1, 0)
-    assert reason in move_.sifted.rejections[0]
+    assert (move_.inserted, move_.filtered.rejected, move_.filtered.repeated) == (2, 1, 0)
+    assert reason in move_.filtered.rejections[0]
     assert verified == VerifiedCrypto("BTCUSDT", 2, None)
     assert (await history_of(database, "BTCUSDT")).candles.open_time_s.tolist() == [START_S, START_S + 7200]
 
@@ -158,9 +158,9 @@ async def test_rows_of_one_hour_with_other_values_are_rejected(source_url, datab
     same_hours = [quoted_row(0, *GOOD)] * 3 + [quoted_row(1, *GOOD), quoted_row(1, *other)]
     await make_source(source_url, SYMBOLS, [*same_hours, quoted_row(2, *GOOD)])
     (move_,), (verified,) = await moved(source_url, database)
-    assert (move_.inserted, move_.sifted.rejected, move_.sifted.repeated) == (2, 2, 2)
+    assert (move_.inserted, move_.filtered.rejected, move_.filtered.repeated) == (2, 2, 2)
     assert (
-        move_.sifted.rejections == ("2024-01-01 01:00 UTC: the hour is there again, with other values",) * 2
+        move_.filtered.rejections == ("2024-01-01 01:00 UTC: another row of this hour has other values",) * 2
     )
     assert verified.difference is None
 
@@ -169,8 +169,8 @@ async def test_the_first_rejections_are_kept_and_all_are_counted(source_url, dat
     bad = [quoted_row(hour + 0.5, *GOOD) for hour in range(30)]
     await make_source(source_url, SYMBOLS, bad)
     (move_,), (verified,) = await moved(source_url, database)
-    assert (move_.sifted.rejected, len(move_.sifted.rejections)) == (30, 10)
-    assert move_.sifted.rejections[0].startswith("2024-01-01 00:30 UTC")
+    assert (move_.filtered.rejected, len(move_.filtered.rejections)) == (30, 10)
+    assert move_.filtered.rejections[0].startswith("2024-01-01 00:30 UTC")
     assert verified == VerifiedCrypto("BTCUSDT", 0, None)
 
 
@@ -235,7 +235,7 @@ async def test_rows_that_have_no_crypto_are_named(source_url, database):
     ("table", "symbols_table", "mappings", "message"),
     [
         ("prices", "cryptos", [], "--table: the source has no table 'prices'"),
-        ("a.b.c", "cryptos", [], "--table: 'a.b.c' is no table: TABLE or SCHEMA.TABLE"),
+        ("a.b.c", "cryptos", [], "--table: 'a.b.c' is not TABLE or SCHEMA.TABLE"),
         ("crypto_prices", "coins", [], "--symbols-table: the source has no table 'coins'"),
         (
             "crypto_prices",
@@ -256,9 +256,9 @@ async def test_rows_that_have_no_crypto_are_named(source_url, database):
             "crypto_prices",
             "cryptos",
             ["time=t"],
-            "--map: 'time=t' is no NAME=COLUMN; the names are crypto_id,",
+            "--map: 'time=t' is not NAME=COLUMN; the names are crypto_id,",
         ),
-        ("crypto_prices", "cryptos", ["volume"], "--map: 'volume' is no NAME=COLUMN"),
+        ("crypto_prices", "cryptos", ["volume"], "--map: 'volume' is not NAME=COLUMN"),
         ("crypto_prices", "cryptos", ["volume=a", "volume=b"], "--map: volume is there twice"),
         ("crypto_prices", "same", [], "--symbols-table: BTCUSDT is there twice, as 1 and as 7"),
     ],
@@ -280,7 +280,7 @@ async def test_a_wrong_option_is_named(source_url, table, symbols_table, mapping
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("nonsense", "URL: this is no postgresql://user:password@host:port/database"),
+        ("nonsense", "URL: is not of the form postgresql://user:password@host:port/database"),
         ("postgresql://u:s3cret@[::1/x", "URL: this is no postgresql://"),
         ("postgresql://u:s3cret@127.0.0.1:1/x", "URL: no database answers there"),
         ("postgresql://u:s3cret@127.0.0.1:port/x", "URL: this is no postgresql://"),

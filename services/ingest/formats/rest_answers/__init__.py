@@ -1,1 +1,1 @@
-"""What exchanges answer when they are asked for candles, saved as JSON: one module for each."""
+"""Saved JSON answers of exchanges' REST calls for candles, one module for each exchange."""

@@ -17,12 +17,12 @@ _CLOSE_TIME = 6
 
 
 def sniff(head: str) -> bool:
-    """Tell whether it is a list of lists of twelve values."""
+    """Return whether it is a list of lists of twelve values."""
     return _WIDTH in (widths(head) or ())
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the klines, all at once; raises InvalidInput where the file is not JSON."""
+    """Yield the klines, all at once; raises InvalidInput if the file is not JSON."""
     rows = rows_of_lists(parse(file), (*range(len(CANDLE_FIELDS)), _CLOSE_TIME), (_WIDTH,))
     *columns, closings = rows.columns
     yield replace(rows, columns=tuple(columns), close_time=closings)

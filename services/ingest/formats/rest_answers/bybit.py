@@ -17,12 +17,12 @@ _WIDTH = 7
 
 
 def sniff(head: str) -> bool:
-    """Tell whether it is an answer of Bybit's, good or bad."""
+    """Return whether it is an answer of Bybit's, good or bad."""
     return "retCode" in members(head) or {"result", "list"} <= members(head)
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the candles, all at once; raises InvalidInput where there are none, with Bybit's reason."""
+    """Yield the candles, all at once; raises InvalidInput if there are none, with Bybit's reason."""
     answer = parse(file)
     rows = rows_of_lists(records_at(answer, "result", "list"), range(len(CANDLE_FIELDS)), (_WIDTH,))
     symbol = member(answer, "result", "symbol")

@@ -15,7 +15,7 @@ NAME = "coinbase-json"
 
 
 def sniff(head: str) -> bool:
-    """Tell whether it is an object with `candles` that have a `start`, or none of the usual names at all."""
+    """Return whether it is an object with `candles` that have a `start`, or that have no usual names."""
     names = members(head)
     if not names.isdisjoint(SYMBOL_NAMES):
         return False  # Coinbase does not tell it
@@ -23,5 +23,5 @@ def sniff(head: str) -> bool:
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the candles, all at once; raises InvalidInput where there are none."""
+    """Yield the candles, all at once; raises InvalidInput if there are none."""
     yield rows_of_objects(records_at(parse(file), "candles"), ("start", *CANDLE_FIELDS[1:]))

@@ -1,7 +1,7 @@
 """Deribit: `result` with one list for each field: ticks (ms), open, high, low, close, volume, cost.
 
 https://docs.deribit.com/#public-get_tradingview_chart_data. The volume is in the base currency, the cost in
-the other.
+the quote currency.
 """
 
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ NAME = "deribit-json"
 
 
 def sniff(head: str) -> bool:
-    """Tell whether it is an answer of Deribit's, good or bad."""
+    """Return whether it is an answer of Deribit's, good or bad."""
     return "jsonrpc" in members(head) or {"result", "ticks"} <= members(head)
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the candles, all at once; raises InvalidInput where there are none, or lists of other lengths."""
+    """Yield the candles, all at once; raises InvalidInput if there are none, or lists of other lengths."""
     answer = parse(file)
     columns = [records_at(answer, "result", name) for name in ("ticks", *CANDLE_FIELDS[1:])]
     counts = {len(column) for column in columns}

@@ -28,12 +28,12 @@ _LENGTHS_S = {
 
 
 def sniff(head: str) -> bool:
-    """Tell whether candles have the names that dYdX gives them."""
+    """Return whether candles have the names that dYdX gives them."""
     return {"candles", "startedAt"} <= members(head)
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the candles, all at once; raises InvalidInput where there are none, or of several cryptos."""
+    """Yield the candles, all at once; raises InvalidInput if there are none, or of several cryptos."""
     answer = parse(file)
     path = ("result", "candles") if member(answer, "result") else ("candles",)
     rows = rows_of_objects(records_at(answer, *path), _FIELDS)

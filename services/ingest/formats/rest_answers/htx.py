@@ -20,12 +20,12 @@ _CHANNEL = re.compile(r"market\.([\w-]+)\.kline\.(\w+)")
 
 
 def sniff(head: str) -> bool:
-    """Tell whether candles have the names that HTX gives them."""
+    """Return whether candles have the names that HTX gives them."""
     return {"data", "vol", *_FIELDS} <= members(head)
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the candles, all at once; raises InvalidInput where there are none."""
+    """Yield the candles, all at once; raises InvalidInput if there are none."""
     answer = parse(file)
     rows = rows_of_objects(records_at(answer, "data"), _FIELDS)
     channel = member(answer, "ch")

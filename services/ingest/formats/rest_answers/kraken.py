@@ -1,6 +1,6 @@
 """Kraken: `result` with a pair's list, each the start in s, open, high, low, close, vwap, volume, count.
 
-https://docs.kraken.com/api/docs/rest-api/get-ohlc-data. What is behind `last` was not closed yet.
+https://docs.kraken.com/api/docs/rest-api/get-ohlc-data. Candles after `last` were not closed yet.
 """
 
 from collections.abc import Iterator
@@ -24,17 +24,17 @@ from services.ingest.formats.json_text import (
 NAME = "kraken-json"
 
 _WIDTH = 8
-# The fifth number behind the time is the average price.
+# The fifth number after the time is the average price.
 _POSITIONS = (0, 1, 2, 3, 4, 6)
 
 
 def sniff(head: str) -> bool:
-    """Tell whether it is an answer of Kraken's: a list of errors, and the result if there is one."""
+    """Return whether it is an answer of Kraken's: a list of errors, and the result if there is one."""
     return {"error", "result"} <= members(head) or members(head) == {"error"}
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the candles, all at once; raises InvalidInput where there are none, or of several pairs."""
+    """Yield the candles, all at once; raises InvalidInput if there are none, or of several pairs."""
     answer = parse(file)
     result = member(answer, "result")
     lists = result if isinstance(result, dict) else {}
@@ -47,6 +47,6 @@ def read(file: TextFile) -> Iterator[TextRows]:
         raise without_candles(answer)
     rows = rows_of_lists(records_at(answer, "result", pairs[0]), _POSITIONS, (_WIDTH,))
     *times_s, last_s = read_times([*rows.columns[0], text(member(result, "last"))])[0].tolist()
-    # 0 where there is no `last`.
+    # 0 if there is no `last`.
     is_open = [0 < last_s < time_s for time_s in times_s]
     yield replace(without_open(rows, is_open), symbol=pairs[0])

@@ -14,11 +14,11 @@ NAME = "kraken-futures-json"
 
 
 def sniff(head: str) -> bool:
-    """Tell whether it is an object with `candles` whose `time` is called so, and that tells no crypto."""
+    """Return whether it is an object with `candles` whose `time` is called so, and that tells no crypto."""
     names = members(head)
     return {"candles", "time"} <= names and names.isdisjoint(SYMBOL_NAMES)
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the candles, all at once; raises InvalidInput where there are none."""
+    """Yield the candles, all at once; raises InvalidInput if there are none."""
     yield rows_of_objects(records_at(parse(file), "candles"), CANDLE_FIELDS)

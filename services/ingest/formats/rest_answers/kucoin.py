@@ -21,12 +21,12 @@ _SECONDS_DIGITS = 10
 
 
 def sniff(head: str) -> bool:
-    """Tell whether it is a good answer of KuCoin's, whose code is its own."""
+    """Return whether it is a good answer of KuCoin's, whose code is its own."""
     return {"code", "data"} <= members(head) and _SUCCESS.search(head) is not None
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the candles, all at once; raises InvalidInput where there are none, or they are of futures."""
+    """Yield the candles, all at once; raises InvalidInput if there are none, or they are of futures."""
     rows = rows_of_lists(records_at(parse(file), "data"), _POSITIONS, (_WIDTH,))
     if any(len(time) > _SECONDS_DIGITS for time in rows.columns[0]):
         raise InvalidInput.of(

@@ -27,12 +27,12 @@ _LENGTHS_S = {
 
 
 def sniff(head: str) -> bool:
-    """Tell whether candles have the letters that Lighter gives them."""
+    """Return whether candles have the letters that Lighter gives them."""
     return {"r", *_FIELDS} <= members(head)
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the candles, all at once; raises InvalidInput where there are none."""
+    """Yield the candles, all at once; raises InvalidInput if there are none."""
     answer = parse(file)
     length = member(answer, "r")
     rows = rows_of_objects(records_at(answer, "c"), _FIELDS)

@@ -19,13 +19,13 @@ _SUCCESS = re.compile(r'"code"\s*:\s*"0"')
 
 
 def sniff(head: str) -> bool:
-    """Tell whether it is an answer of OKX's, good or bad."""
+    """Return whether it is an answer of OKX's, good or bad."""
     names = members(head)
     return {"code", "msg", "data"} <= names or ({"code", "data"} <= names and bool(_SUCCESS.search(head)))
 
 
 def read(file: TextFile) -> Iterator[TextRows]:
-    """Yield the candles, all at once; raises InvalidInput where there are none, with OKX's reason."""
+    """Yield the candles, all at once; raises InvalidInput if there are none, with OKX's reason."""
     records = records_at(parse(file), "data")
     rows = rows_of_lists(records, range(len(CANDLE_FIELDS)), _WIDTHS)
     taken = [records[number - 1] for number in rows.lines]
