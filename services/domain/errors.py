@@ -1,6 +1,11 @@
 """What can go wrong, in the domain's words. The edge of each service turns these into gRPC statuses."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+_T = TypeVar("_T")
+_P = ParamSpec("_P")
 
 
 class BackcastError(Exception):
@@ -32,6 +37,35 @@ class InvalidInput(BackcastError):
     def of(cls, field: str, reason: str) -> "InvalidInput":
         """Make the error for a single bad field."""
         return cls(Violation(field, reason))
+
+
+# More would not fit into the headers that end a call.
+_MOST_VIOLATIONS = 20
+
+
+class Violations:
+    """Collects what is wrong with a request, so that the client is told all of it at once."""
+
+    def __init__(self) -> None:
+        self._found: list[Violation] = []
+
+    def add(self, *violations: Violation) -> None:
+        """Take in violations that were found in another way than by `read`."""
+        self._found += violations
+
+    def read(self, default: _T, reading: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Return what `reading` returns, or `default` where it raises InvalidInput, which is collected."""
+        try:
+            return reading(*args, **kwargs)
+        except InvalidInput as error:
+            self._found += error.violations
+            return default
+
+    def raise_if_any(self, others: Callable[[], Iterable[Violation]] = tuple) -> None:
+        """Raise InvalidInput where there are violations; then it names those that `others` returns too."""
+        if self._found:
+            found = dict.fromkeys([*self._found, *others()])
+            raise InvalidInput(*list(found)[:_MOST_VIOLATIONS])
 
 
 class NotFound(BackcastError):

@@ -38,9 +38,7 @@ def test_nothing_given_is_left_to_the_gateway():
     assert execution_message(ExecutionOptions()) == execution_pb2.Execution()
     request = run_request(StrategyOptions("rsi"), CandleOptions(), ExecutionOptions())
     assert MessageToDict(request) == {
-        "strategy": {"rsi": {}},
-        "interval": "INTERVAL_1H",
-        "execution": {},
+        "spec": {"strategy": {"rsi": {}}, "interval": "INTERVAL_1H", "execution": {}},
         "detail": "DETAIL_METRICS",
         "cacheMode": "CACHE_MODE_DEFAULT",
     }
@@ -318,9 +316,9 @@ def test_the_words_of_rules_are_told():
 def test_the_engine_is_imported_only_where_rules_are_read():
     script = "import sys; from services.cli.{}; print('services.engine' in sys.modules)"
     for code in (
-        "run_request import run_request, StrategyOptions, CandleOptions, ExecutionOptions; "
+        "options.run_request import run_request, StrategyOptions, CandleOptions, ExecutionOptions; "
         "run_request(StrategyOptions('rsi'), CandleOptions(), ExecutionOptions())",
-        "run_command import run",
+        "commands.run import run",
         "main import app",
     ):
         ended = subprocess.run([sys.executable, "-c", script.format(code)], capture_output=True, check=True)

@@ -13,6 +13,7 @@ from services.cli.views.metric_cells import metric_names
 from services.cli.views.result_tables import ranked
 from services.cli.views.run import RunView
 from services.domain.errors import InvalidInput
+from tests.requests import with_spec
 
 BREAK = {"beforeTime": "2022-05-13T01:00:00Z", "afterTime": "2022-05-31T06:00:00Z", "close": 0.1, "open": 9.0}
 
@@ -56,7 +57,7 @@ def shown(
 ) -> list[str]:
     """Return the lines that are printed of a run."""
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    asked = {"strategy": {"rsi": {}}, "interval": "INTERVAL_1H", **(request or {})}
+    asked = with_spec(**{"strategy": {"rsi": {}}, "interval": "INTERVAL_1H", **(request or {})})
     left_out = [{"symbol": "ODDUSDT", "firstCandleTime": "2017-07-14T02:00:00Z"}]
     events: list[dict[str, Any]] = [
         {"started": {"request": asked, "total": 3, "leftOut": left_out, "withLaterCandles": later}}

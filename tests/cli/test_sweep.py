@@ -149,7 +149,7 @@ async def test_jsonl_has_every_combination(cli: Cli, swept_symbols: str) -> None
     events = [Parse(line, pb.SweepBacktestsResponse()) for line in finished.out.splitlines()]
     assert finished.status == 0
     request = events[0].started.request
-    assert (request.folds, request.metric, request.execution.fee_rate) == (2, "total_return", 0)
+    assert (request.folds, request.metric, request.spec.execution.fee_rate) == (2, "total_return", 0)
     assert sum(len(event.rows.rows) for event in events) == 58
     assert len(events[-1].summary.walk_forward.folds) == 2
 

@@ -16,6 +16,7 @@ from services.cli.views.sweep import SweepView
 from services.cli.views.sweep_words import luck_words, overfitting_words, started_words, walk_forward_words
 from services.gateway.api.sweep_messages import sweep_started
 from tests.gateway.test_sweep_plan import planned
+from tests.requests import with_spec
 
 
 def row(combination: int, cryptos: int, sharpe: float | None, trades: float = 5) -> sweep_pb2.SweepRow:
@@ -65,10 +66,10 @@ def test_where_nothing_is_defined_nothing_is_few() -> None:
 def shown(width: int = 160, terminal: bool = False, **request: Any) -> str:
     """Return what is printed of a sweep of the six rows."""
     console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
-    asked = {
+    asked = with_spec(
         **{"strategy": {"rsi": {}}, "ranges": [{"name": "period", "values": [3]}], "symbols": ["A"]},
         **{"metric": "sharpe_ratio", "top": 20, "interval": 1, **request},
-    }
+    )
     started = {"request": asked, "combinations": 6, "trials": 24, "backtests": 24}
     best = [{"symbol": "A", "strategy": {"rsi": {"period": 3}}}]
     with SweepView(console) as view:
@@ -103,10 +104,10 @@ def test_rows_without_a_rank_are_explained() -> None:
 
 def test_what_the_folds_choices_brought_is_told() -> None:
     console = Console(file=io.StringIO(), width=80, color_system=None)
-    request = {
+    request = with_spec(
         **{"strategy": {"rsi": {}}, "ranges": [{"name": "period", "values": [3]}], "symbols": ["A"]},
         **{"metric": "sharpe_ratio", "top": 20, "interval": 1, "folds": 2},
-    }
+    )
     metrics = {"totalReturn": 0.25, "buyAndHoldReturn": -0.5, "sharpeRatio": 1.25, "maxDrawdown": 0.1}
     curve = {"metrics": {**metrics, "tradeCount": 7}, "equityCurve": {"equity": [10_000, 9_000, 12_500]}}
     summary = {

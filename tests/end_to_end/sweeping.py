@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.json_format import ParseDict
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.result_pb2 import Metrics
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import sweep_pb2
+from tests.requests import with_spec
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 def sweep_request(**fields: Any) -> pb.SweepBacktestsRequest:
     """Return a request; fields are as in its JSON."""
-    return ParseDict(fields, pb.SweepBacktestsRequest())
+    return ParseDict(with_spec(**fields), pb.SweepBacktestsRequest())
 
 
 class Swept:
@@ -65,11 +67,13 @@ async def single_metrics(
     answer = await gateway.GetBacktest(
         pb.GetBacktestRequest(
             symbol=trial.symbol,
-            strategy=trial.strategy,
-            interval=request.interval,
-            start_time=window[0],
-            end_time=window[1],
-            execution=request.execution,
+            spec=BacktestSpec(
+                strategy=trial.strategy,
+                interval=request.spec.interval,
+                start_time=window[0],
+                end_time=window[1],
+                execution=request.spec.execution,
+            ),
             cache_mode=pb.CACHE_MODE_BYPASS,
         )
     )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as gateway_pb
 from backcast.marketdata.v1 import break_pb2, candle_columns_pb2, interval_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
@@ -246,7 +247,10 @@ async def test_a_wrong_request_about_breaks_or_deletion_names_its_field(data, re
 
 
 async def test_results_of_a_deleted_crypto_cannot_be_reached(data, gateway):
-    symbol, request = "GONEUSDT", gateway_pb.GetBacktestRequest(symbol="GONEUSDT", strategy={"rsi": {}})
+    symbol, request = (
+        "GONEUSDT",
+        gateway_pb.GetBacktestRequest(symbol="GONEUSDT", spec=BacktestSpec(strategy={"rsi": {}})),
+    )
     await write_candles(data, symbol, CANDLES)
     first = (await gateway.GetBacktest(request)).result
     assert (await gateway.GetBacktest(request)).result.from_cache

@@ -11,6 +11,7 @@ from google.protobuf.struct_pb2 import Value
 from google.rpc.error_details_pb2 import RetryInfo
 from grpc_status import rpc_status
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
@@ -51,7 +52,7 @@ async def limited(
 def run_request(symbols: int) -> pb.RunBacktestsRequest:
     bypass = pb.CACHE_MODE_BYPASS
     return pb.RunBacktestsRequest(
-        symbols=SYMBOLS[:symbols], strategy=strategy_to(Rsi()), cache_mode=bypass, detail=3
+        symbols=SYMBOLS[:symbols], spec=BacktestSpec(strategy=strategy_to(Rsi())), cache_mode=bypass, detail=3
     )
 
 
@@ -59,7 +60,7 @@ def sweep_request(symbols: int, periods: int) -> pb.SweepBacktestsRequest:
     values = [Value(number_value=number) for number in range(2, 2 + periods)]
     return pb.SweepBacktestsRequest(
         symbols=SYMBOLS[:symbols],
-        strategy=strategy_to(Rsi()),
+        spec=BacktestSpec(strategy=strategy_to(Rsi())),
         ranges=[ParameterRange(name="period", values=values)],
         cache_mode=pb.CACHE_MODE_BYPASS,
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from google.protobuf.struct_pb2 import Value
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.domain.candles import Candles
@@ -121,7 +122,7 @@ async def test_the_line_that_cancels_ends_a_sweep(
     values = [Value(number_value=value) for value in range(2, 500)]
     sweep = gateway.SweepBacktests(
         pb.SweepBacktestsRequest(
-            strategy=strategy_to(Rsi()),
+            spec=BacktestSpec(strategy=strategy_to(Rsi())),
             ranges=[ParameterRange(name="period", values=values)],
             cache_mode=pb.CACHE_MODE_BYPASS,
             request_id="big-sweep",

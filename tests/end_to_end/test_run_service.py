@@ -6,6 +6,7 @@ import grpc
 import pytest
 from google.protobuf.struct_pb2 import Value
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2
@@ -17,6 +18,7 @@ from services.rpc.channel import open_channel
 from services.rpc.status import violations_of
 from services.wire.backtests import strategy_to
 from tests.candle_making import events_of
+from tests.requests import with_spec
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -40,7 +42,14 @@ async def runs(stack: LocalStack) -> "RunServiceAsyncStub":
 def request(**fields: object) -> pb.RunBacktestsRequest:
     symbols = [f"RUN{number:02}USDT" for number in range(12)]
     return pb.RunBacktestsRequest(
-        **{"symbols": symbols, "strategy": strategy_to(Rsi()), "cache_mode": pb.CACHE_MODE_BYPASS, **fields}  # type: ignore[arg-type]
+        **with_spec(
+            **{
+                "symbols": symbols,
+                "strategy": strategy_to(Rsi()),
+                "cache_mode": pb.CACHE_MODE_BYPASS,
+                **fields,
+            }  # type: ignore[arg-type]
+        )
     )
 
 
@@ -86,11 +95,13 @@ async def test_the_id_is_in_the_metadata_and_the_events_are_numbered(
 async def test_every_method_tells_an_id(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
-    get = gateway.GetBacktest(pb.GetBacktestRequest(symbol="RUN00USDT", strategy=strategy_to(Rsi())))
+    get = gateway.GetBacktest(
+        pb.GetBacktestRequest(symbol="RUN00USDT", spec=BacktestSpec(strategy=strategy_to(Rsi())))
+    )
     sweep = gateway.SweepBacktests(
         pb.SweepBacktestsRequest(
             symbols=["RUN00USDT"],
-            strategy=strategy_to(Rsi()),
+            spec=BacktestSpec(strategy=strategy_to(Rsi())),
             ranges=[ParameterRange(name="period", values=[Value(number_value=5)])],
             request_id="sweep-it",
         )
@@ -164,7 +175,7 @@ async def test_a_cancelled_run_ends_for_its_client(
 ) -> None:
     # Nobody reads, and it is more than fits on the way: it is under way until it is cancelled.
     sweep = pb.SweepBacktestsRequest(
-        strategy=strategy_to(Rsi()),
+        spec=BacktestSpec(strategy=strategy_to(Rsi())),
         symbols=list(request().symbols),
         ranges=[
             ParameterRange(name="period", values=[Value(number_value=number) for number in range(2, 2002)])

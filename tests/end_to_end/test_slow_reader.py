@@ -9,6 +9,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.backtest.v1 import result_pb2
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
@@ -57,8 +58,9 @@ async def test_a_slow_reader_makes_the_run_wait(
         stub, runs = BacktestServiceStub(channel), RunServiceStub(channel)
         wanted = pb.RunBacktestsRequest(
             symbols=SYMBOLS,
-            start_time=Timestamp(seconds=START_S - 3600 * HOURS),
-            strategy=strategy_to(Rsi()),
+            spec=BacktestSpec(
+                start_time=Timestamp(seconds=START_S - 3600 * HOURS), strategy=strategy_to(Rsi())
+            ),
             detail=result_pb2.DETAIL_EQUITY,
             cache_mode=pb.CACHE_MODE_BYPASS,
         )

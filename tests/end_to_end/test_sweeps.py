@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, Metrics
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2, sweep_pb2
@@ -57,7 +58,7 @@ async def test_every_trial_is_its_single_backtest(
     assert len(sweep.best) == 18
     assert len({(trial.symbol, trial.combination) for trial in sweep.best}) == 18
     for trial in sweep.best:
-        window = (started.request.start_time, started.request.end_time)
+        window = (started.request.spec.start_time, started.request.spec.end_time)
         assert trial.train == await single_metrics(gateway, trial, request, window)
         assert not trial.HasField("test")
     sharpes = [trial.train.sharpe_ratio for trial in sweep.best]
@@ -74,10 +75,10 @@ async def test_the_request_is_told_with_its_defaults(
     request = sweep_request(strategy={"rsi": {}}, ranges=RANGES, symbols=["RUN00USDT"])
     told = (await swept(gateway, request)).started.request
     assert (told.metric, told.top) == ("sharpe_ratio", 20)
-    assert (told.strategy.rsi.period, told.strategy.rsi.overbought) == (14, 70)
-    assert told.execution.fee_rate == 0.001
-    assert told.end_time.seconds == END_S
-    assert told.start_time.seconds == END_S - 365 * 86_400
+    assert (told.spec.strategy.rsi.period, told.spec.strategy.rsi.overbought) == (14, 70)
+    assert told.spec.execution.fee_rate == 0.001
+    assert told.spec.end_time.seconds == END_S
+    assert told.spec.start_time.seconds == END_S - 365 * 86_400
     assert not told.WhichOneof("cut")
     again = await swept(gateway, told)
     assert again.started.request == told
@@ -110,12 +111,12 @@ async def test_a_split_ranks_on_the_first_part_and_tells_the_rest(
 ) -> None:
     request = asked(split=0.7)
     sweep = await swept(gateway, request)
-    start_s, end_s = sweep.started.request.start_time.seconds, END_S
+    start_s, end_s = sweep.started.request.spec.start_time.seconds, END_S
     cut = Timestamp(seconds=start_s + (end_s - start_s) * 7 // 10)
     assert cut.seconds % 3600 == 0
     assert sweep.started.backtests == 36
     for trial in sweep.best:
-        edges = (sweep.started.request.start_time, cut, sweep.started.request.end_time)
+        edges = (sweep.started.request.spec.start_time, cut, sweep.started.request.spec.end_time)
         assert trial.train == await single_metrics(gateway, trial, request, edges[:2])
         assert trial.test == await single_metrics(gateway, trial, request, edges[1:])
     ranked = [trial.train.sharpe_ratio for trial in sweep.best]
@@ -129,8 +130,8 @@ async def test_a_walk_forward_chooses_on_each_past_and_tells_what_came(
     sweep = await swept(gateway, request)
     folds = sweep.summary.walk_forward.folds
     assert len(folds) == 3
-    assert folds[0].train_window.start_time == sweep.started.request.start_time
-    assert folds[-1].test_window.end_time == sweep.started.request.end_time
+    assert folds[0].train_window.start_time == sweep.started.request.spec.start_time
+    assert folds[-1].test_window.end_time == sweep.started.request.spec.end_time
     assert [fold.test_window for fold in folds[:-1]] == [fold.train_window for fold in folds[1:]]
     tests = []
     for fold in folds:
@@ -182,9 +183,11 @@ async def test_what_luck_makes_of_the_winner_is_the_papers_formula(
     answer = await gateway.GetBacktest(
         pb.GetBacktestRequest(
             symbol=sweep.summary.winner.symbol,
-            strategy=sweep.summary.winner.strategy,
-            start_time=sweep.started.request.start_time,
-            execution=asked().execution,
+            spec=BacktestSpec(
+                strategy=sweep.summary.winner.strategy,
+                start_time=sweep.started.request.spec.start_time,
+                execution=asked().spec.execution,
+            ),
             detail=DETAIL_EQUITY,
         )
     )
@@ -299,7 +302,7 @@ async def violation_of(
     ("fields", "field", "reason"),
     [
         ({"ranges": []}, "ranges", "at least one"),
-        ({"strategy": {}}, "strategy", "required"),
+        ({"strategy": {}}, "spec.strategy", "required"),
         ({"ranges": [{"name": "slow", "values": [1]}]}, "ranges[0].name", "no parameter 'slow'"),
         ({"ranges": [RANGES[1], {"name": "period", "values": [5, 9, 1]}]}, "ranges[1].values[2]", "from 2"),
         ({"ranges": [{"name": "period", "values": [None]}]}, "ranges[0].values[0]", "a number, or"),
@@ -310,7 +313,7 @@ async def violation_of(
         ({"metric": "luck"}, "metric", "no metric 'luck'"),
         ({"top": -1}, "top", "from 1 to 1,000"),
         ({"top": 1001}, "top", "from 1 to 1,000"),
-        ({"execution": {"feeRate": 1.0}}, "execution.fee_rate", "below 1"),
+        ({"execution": {"feeRate": 1.0}}, "spec.execution.fee_rate", "below 1"),
         ({"symbols": ["NOPEUSDT"]}, "symbols[0]", "'NOPEUSDT'"),
         ({"cacheMode": 9}, "cache_mode", "9"),
         (

@@ -22,6 +22,7 @@ from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
 from tests.candle_making import import_candles, random_candles
 from tests.end_to_end import watched_loop
+from tests.requests import with_spec
 
 CRYPTOS = 40
 HOURS = 24 * 365
@@ -43,7 +44,7 @@ async def watched(short_folder: Path) -> AsyncIterator[LocalStack]:
 
 
 def run_request(**fields: object) -> pb.RunBacktestsRequest:
-    return pb.RunBacktestsRequest(strategy=strategy_to(Rsi()), **fields)  # type: ignore[arg-type]
+    return pb.RunBacktestsRequest(**with_spec(strategy=strategy_to(Rsi()), **fields))  # type: ignore[arg-type]
 
 
 def sweep_request(**fields: object) -> pb.SweepBacktestsRequest:
@@ -52,7 +53,7 @@ def sweep_request(**fields: object) -> pb.SweepBacktestsRequest:
         for name, numbers in (("period", range(2, 102)), ("oversold", range(20, 35)))
     )
     return pb.SweepBacktestsRequest(
-        strategy=strategy_to(Rsi()), ranges=[periods, levels], top=1_000, **fields
+        **with_spec(strategy=strategy_to(Rsi()), ranges=[periods, levels], top=1_000, **fields)
     )  # type: ignore[arg-type]
 
 

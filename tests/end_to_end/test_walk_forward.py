@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, BacktestResult
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
@@ -97,9 +98,11 @@ async def singles(gateway: "BacktestServiceAsyncStub", market: dict[str, Candles
                 answer = await gateway.GetBacktest(
                     pb.GetBacktestRequest(
                         symbol=symbol,
-                        strategy=strategy,
-                        start_time=Timestamp(seconds=EDGES[part]),
-                        end_time=Timestamp(seconds=EDGES[part + 1]),
+                        spec=BacktestSpec(
+                            strategy=strategy,
+                            start_time=Timestamp(seconds=EDGES[part]),
+                            end_time=Timestamp(seconds=EDGES[part + 1]),
+                        ),
                         detail=DETAIL_EQUITY,
                     )
                 )

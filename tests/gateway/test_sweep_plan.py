@@ -13,7 +13,7 @@ from services.engine.sweep import ParameterValues, make_grid
 from services.gateway.cache.sweep_cache import ChunkKeys
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import CacheMode, RunRequest
-from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest, check_choice, make_sweep_plan
+from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest, make_sweep_plan
 from tests.candle_making import START_S
 
 DAY_S = 86_400
@@ -126,5 +126,15 @@ def test_chunks_of_other_blocks_are_others() -> None:
 )
 def test_choices_that_there_are_not(fields: dict[str, Any], fault: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        check_choice(replace(planned().request, **fields))
+        planned(**fields)
     assert str(caught.value) == fault
+
+
+def test_all_that_is_wrong_with_a_sweep_is_told_at_once() -> None:
+    request = planned().request
+    run = replace(request.run, symbols={"NOPE": "symbols[0]"}, execution=Execution(fee_rate=2))
+    with pytest.raises(InvalidInput) as caught:
+        planned(run=run, min_trades=-1, top=-1)
+    assert [violation.field for violation in caught.value.violations] == [
+        *("execution.fee_rate", "top", "min_trades", "symbols[0]")
+    ]

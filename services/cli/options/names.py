@@ -47,7 +47,7 @@ _PARAMETER = re.compile(r"\bstrategy\.\w+\.(\w+)")
 _RANGE = re.compile(r"ranges\[(\d+)\]")
 _TIMES = re.compile(r"\b(start|end)_time\b")
 # A price cannot fall by more than all of itself.
-_FALLS = ("execution.stop_loss.fraction", "execution.trailing_stop.fraction")
+_FALLS = ("spec.execution.stop_loss.fraction", "spec.execution.trailing_stop.fraction")
 
 
 def with_options(message: str) -> str:
@@ -66,6 +66,7 @@ def named_options(request: Message) -> Iterator[None]:
 
 def option_of(field: str, request: Message) -> str:
     """Return the option that fills a field of `request`, or the field where none does."""
+    field = field.removeprefix("spec.")
     if rule := _RULE.fullmatch(field):
         return f"--{rule[1]}"
     if parameter := _PARAMETER.fullmatch(field):
@@ -79,7 +80,7 @@ def option_of(field: str, request: Message) -> str:
 def _of_option(violation: Violation, request: Message) -> Violation:
     reason = _TIMES.sub(r"--\1", _PARAMETER.sub(r"--param \1", violation.reason))
     if violation.field in _FALLS:
-        fraction = getattr(request.execution, violation.field.split(".")[1]).fraction  # type: ignore[attr-defined]  # both have one
+        fraction = getattr(request.spec.execution, violation.field.split(".")[2]).fraction  # type: ignore[attr-defined]  # both have one
         if 1 < fraction < 100:
             reason += f": {fraction:g} percent are {fraction:g}% or {fraction / 100:g}"
     return Violation(option_of(violation.field, request), reason)

@@ -36,17 +36,12 @@ def sweep_request(
     request = pb.SweepBacktestsRequest(
         symbols=run.symbols,
         exclude=run.exclude,
-        strategy=run.strategy,
-        ranges=[parameter_range(one, run.strategy) for one in swept],
-        interval=run.interval,
-        execution=run.execution,
+        spec=run.spec,
+        ranges=[parameter_range(one, run.spec.strategy) for one in swept],
         cache_mode=run.cache_mode,
         request_id=run.request_id,
         metric=metric,
     )
-    for field in ("start_time", "end_time"):
-        if run.HasField(field):
-            getattr(request, field).CopyFrom(getattr(run, field))
     for name, value in (("top", top), ("folds", folds), ("min_trades", min_trades)):
         if value is not None:
             try:

@@ -21,10 +21,10 @@ _CHANCE, _LOW = 0.5, 0.05
 def started_words(started: SweepStarted) -> str:
     """Return what a sweep will do, in a few lines."""
     request = started.request
-    interval = tuple(Interval)[request.interval - 1].value
+    interval = tuple(Interval)[request.spec.interval - 1].value
     start, end = (
         time.ToDatetime().strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
-        for time in (request.start_time, request.end_time)
+        for time in (request.spec.start_time, request.spec.end_time)
     )
     skipped = ""
     if started.skipped:
@@ -34,7 +34,7 @@ def started_words(started: SweepStarted) -> str:
         f"{counted(started.combinations, 'combination')}{skipped} × "
         f"{counted(len(request.symbols), 'crypto')}, "
         f"{interval} candles from {start} to {end} (UTC){_cut_words(request)}\n"
-        f"{execution_words(request.execution)}"
+        f"{execution_words(request.spec.execution)}"
     )
 
 
@@ -100,7 +100,7 @@ def overfitting_words(overfitting: sweep_pb2.Overfitting) -> str:
 def _fixed_words(request: SweepBacktestsRequest) -> str:
     """Return the strategy with those of its parameters that are not swept."""
     strategy = Strategy()
-    strategy.CopyFrom(request.strategy)
+    strategy.CopyFrom(request.spec.strategy)
     kind = getattr(strategy, strategy.WhichOneof("kind") or "")
     for one in request.ranges:
         kind.ClearField(one.name)

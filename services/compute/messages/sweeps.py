@@ -23,19 +23,23 @@ def sweep_job(request: pb.ComputeSweepRequest) -> SweepJob:
     """Return what is to be computed; raise InvalidInput, naming the field, for what cannot be."""
     if not 0 < len(request.cryptos) <= MAX_SYMBOLS:
         raise InvalidInput.of("cryptos", f"from 1 to {MAX_SYMBOLS} are needed, not {len(request.cryptos)}")
+    spec = request.spec
     windows = tuple(map(window_from, request.windows))
-    if not windows or any(not EARLIEST_S <= window.start_s < window.end_s <= LATEST_S for window in windows):
-        reason = "at least one is needed; each must start before it ends, between the years 1 and 9999"
+    start_s, end_s = spec.start_time.seconds, spec.end_time.seconds
+    if not EARLIEST_S <= start_s < end_s <= LATEST_S:
+        raise InvalidInput.of("start_time", "must be before end_time, both between the years 1 and 9999")
+    if not windows or any(not start_s <= window.start_s < window.end_s <= end_s for window in windows):
+        reason = "at least one is needed; each must start before it ends, within the window of the spec"
         raise InvalidInput.of("windows", reason)
     if not 0 < request.chunk_size * len(windows) <= _MAX_BACKTESTS:
         reason = f"must make from 1 to {_MAX_BACKTESTS} backtests of {len(windows)} windows"
         raise InvalidInput.of("chunk_size", f"{reason}, not {request.chunk_size}")
-    execution = execution_from(request.execution)
+    execution = execution_from(spec.execution)
     if violations := execution.violations():
         raise InvalidInput(*violations)
-    grid = make_grid(strategy_from(request.strategy), ranges_from(request.ranges))
+    grid = make_grid(strategy_from(spec.strategy), ranges_from(request.ranges))
     return SweepJob(
-        sweep=Sweep(grid, interval_from(request.interval), windows, execution, _stretches(request)),
+        sweep=Sweep(grid, interval_from(spec.interval), windows, execution, _stretches(request)),
         chunk_size=request.chunk_size,
         chunks=_chunks(request, grid.size),
     )

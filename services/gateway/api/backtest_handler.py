@@ -16,13 +16,14 @@ from services.gateway.api.strategy_descriptions import describe_strategies
 from services.gateway.api.sweep_messages import sweep_request_from
 from services.gateway.cache.result_store import ResultStore
 from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
-from services.gateway.planning.sweep_plan import make_sweep_plan
+from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest, make_sweep_plan
 from services.gateway.runs.admission import RequestSize
 from services.gateway.runs.run import Run
 from services.gateway.runs.start import RunStarter
 from services.gateway.sweeps.sweep import SweepRun
 from services.gateway.upstream.compute import ComputeClient
 from services.gateway.upstream.market import Market
+from services.wire.backtests import spec_fields_named
 from services.wire.paging import page_size
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
     ) -> AsyncGenerator[pb.RunBacktestsResponse]:
         """Stream the events of a run."""
         async with self._starter.start("RunBacktests", request.request_id, context) as start:
-            plan = await self._plan(run_request_from(request))
+            with spec_fields_named():
+                plan = await self._plan(run_request_from(request))
             start.planned(plan.backtest.strategy.name, _size(plan))
             run = Run(plan, self._store, self._compute, start.report, start.arrived_at)
             live = start.run(run.events, resumes=True)
@@ -60,7 +62,8 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
     ) -> pb.GetBacktestResponse:
         """Run one backtest, and return its result or fail as it failed."""
         async with self._starter.start("GetBacktest", request.request_id, context) as start:
-            plan = await self._plan(get_request_from(request))
+            with spec_fields_named():
+                plan = await self._plan(get_request_from(request))
             start.planned(plan.backtest.strategy.name, _size(plan))
             run = Run(plan, self._store, self._compute, start.report, start.arrived_at)
             live = start.run(run.events)
@@ -81,11 +84,10 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
     ) -> AsyncGenerator[pb.SweepBacktestsResponse]:
         """Stream the events of a sweep."""
         async with self._starter.start("SweepBacktests", request.request_id, context) as start:
-            asked = sweep_request_from(request)
-            known = await self._market.cryptos(list(asked.run.symbols), asked.run.seen_before_s)
-            plan = make_sweep_plan(asked, await possible_positions(asked.grid), known, int(time.time()))
+            with spec_fields_named():
+                plan = await self._sweep_plan(sweep_request_from(request))
             size = RequestSize(len(plan.cryptos), plan.backtests, plan.factors, "ranges")
-            start.planned(asked.grid.base.name, size)
+            start.planned(plan.request.grid.base.name, size)
             sweep = SweepRun(plan, self._store.cache, self._compute, start.report, start.arrived_at)
             live = start.run(sweep.events)
         async with aclosing(live.watch()) as events:
@@ -112,6 +114,10 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
     async def _plan(self, request: RunRequest) -> RunPlan:
         known = await self._market.cryptos(list(request.symbols), request.seen_before_s)
         return make_plan(request, known, int(time.time()))
+
+    async def _sweep_plan(self, request: SweepRequest) -> SweepPlan:
+        known = await self._market.cryptos(list(request.run.symbols), request.run.seen_before_s)
+        return make_sweep_plan(request, await possible_positions(request.grid), known, int(time.time()))
 
 
 def _size(plan: RunPlan) -> RequestSize:

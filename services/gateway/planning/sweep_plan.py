@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from services.domain.errors import InvalidInput
+from services.domain.errors import InvalidInput, Violation
 from services.domain.interval import Interval
 from services.domain.near_names import did_you_mean
 from services.engine import METRIC_NAMES, Strategy, Window
-from services.engine.curves import FEWEST_POINTS
 from services.engine.sweep import (
     Blocks,
     Fold,
@@ -21,7 +20,7 @@ from services.engine.sweep import (
     walk_forward,
 )
 from services.gateway.planning.crypto_data import CryptoData
-from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
+from services.gateway.planning.run_plan import RunPlan, RunRequest, curve_points_violations, make_plan
 
 MAX_TOP = 1_000
 DEFAULT_METRIC = "sharpe_ratio"
@@ -47,6 +46,18 @@ class SweepRequest:
     top: int
     min_trades: int | None
     curve_points: int | None
+
+    def violations(self) -> list[Violation]:
+        """Return what is wrong with the request beside the grid, whatever the data."""
+        violations = self.run.violations_beside_strategy()
+        if self.metric and self.metric not in METRIC_NAMES:
+            hint = did_you_mean(self.metric[:40], METRIC_NAMES, f"it is one of {', '.join(METRIC_NAMES)}")
+            violations.append(Violation("metric", f"there is no metric {self.metric[:40]!r}: {hint}"))
+        if not 0 <= self.top <= MAX_TOP:
+            violations.append(Violation("top", f"must be from 1 to {MAX_TOP:,}, or 0 for {DEFAULT_TOP}"))
+        if self.min_trades is not None and self.min_trades < 0:
+            violations.append(Violation("min_trades", f"must be at least 0, not {self.min_trades}"))
+        return violations + curve_points_violations(self.curve_points or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +127,6 @@ class SweepPlan:
         return factors + (f" × {len(self.windows)} windows" if len(self.windows) > 1 else "")
 
 
-def check_choice(request: SweepRequest) -> None:
-    """Raise InvalidInput, naming the field, where a request asks for a choice that there is not."""
-    metric, top = request.metric, request.top
-    if metric and metric not in METRIC_NAMES:
-        hint = did_you_mean(metric[:40], METRIC_NAMES, f"it is one of {', '.join(METRIC_NAMES)}")
-        raise InvalidInput.of("metric", f"there is no metric {metric[:40]!r}: {hint}")
-    if not 0 <= top <= MAX_TOP:
-        raise InvalidInput.of("top", f"must be from 1 to {MAX_TOP:,}, or 0 for {DEFAULT_TOP}")
-    if request.min_trades is not None and request.min_trades < 0:
-        raise InvalidInput.of("min_trades", f"must be at least 0, not {request.min_trades}")
-    if request.curve_points and request.curve_points < FEWEST_POINTS:
-        reason = f"must be 0 for all, or at least {FEWEST_POINTS}, not {request.curve_points}"
-        raise InvalidInput.of("curve_points", reason)
-
-
 def make_sweep_plan(
     request: SweepRequest, possible: NDArray[np.int64], known: list[CryptoData], now_s: int
 ) -> SweepPlan:
@@ -142,8 +138,9 @@ def make_sweep_plan(
     """
     if not len(possible):
         (conflict, *_) = request.grid.strategy(0).violations()
-        raise InvalidInput.of("ranges", f"no combination is possible; of the first one, {conflict}")
-    run = make_plan(replace(request.run, strategy=request.grid.strategy(int(possible[0]))), known, now_s)
+        reason = f"no combination is possible; of the first one, {conflict}"
+        raise InvalidInput(Violation("ranges", reason), *request.violations())
+    run = _run_plan(request, request.grid.strategy(int(possible[0])), known, now_s)
     window, interval = run.backtest.window, run.backtest.interval
     folds = _folds(request, window, interval)
     return SweepPlan(
@@ -158,6 +155,18 @@ def make_sweep_plan(
         min_trades=DEFAULT_MIN_TRADES if request.min_trades is None else request.min_trades,
         curve_points=DEFAULT_CURVE_POINTS if request.curve_points is None else request.curve_points,
     )
+
+
+def _run_plan(request: SweepRequest, strategy: Strategy, known: list[CryptoData], now_s: int) -> RunPlan:
+    """Return the plan of one combination's run; raise InvalidInput for all that is wrong with the sweep."""
+    violations = request.violations()
+    try:
+        plan = make_plan(replace(request.run, strategy=strategy), known, now_s)
+    except InvalidInput as error:
+        raise InvalidInput(*dict.fromkeys((*violations, *error.violations))) from None
+    if violations:
+        raise InvalidInput(*violations)
+    return plan
 
 
 def _folds(request: SweepRequest, window: Window, interval: Interval) -> list[Fold]:
