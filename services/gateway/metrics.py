@@ -8,7 +8,7 @@ from services.telemetry.metrics import SECONDS
 
 RUNS = Counter(
     "backcast_runs_total",
-    "Runs, sweeps and single backtests by their end: completed, cancelled, left, or what they failed of.",
+    "Runs, sweeps and single backtests by their end: completed, cancelled, paused, or what they failed of.",
     ["method", "outcome"],
 )
 RUN_PHASE = Histogram(
@@ -27,9 +27,9 @@ RUNS_IN_PROGRESS = Gauge("backcast_runs_in_progress", "Runs under way, sweeps in
 BACKTESTS_IN_PROGRESS = Gauge("backcast_backtests_in_progress", "Backtests that runs under way count for.")
 
 # What there is from the beginning on: the first increase of a series that appears with it is not seen.
-for _method in ("RunBacktests", "GetBacktest", "SweepBacktests"):
+for _method in ("RunBacktests", "RunBacktest", "SweepBacktests"):
     FAILURES.labels(_method)
-    for _outcome in ("completed", "cancelled", "left"):
+    for _outcome in ("completed", "cancelled", "paused"):
         RUNS.labels(_method, _outcome)
     for _source in ("cache", "computed", "shared"):
         RESULTS.labels(_method, _source)

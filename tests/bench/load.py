@@ -88,15 +88,15 @@ async def _one_crypto(stub: BacktestServiceStub) -> float:
     """Return the median time of getting one cached result, in seconds."""
     strategy = request(0, cached=True).spec.strategy
     wanted = pb.RunBacktestsRequest(symbols=["SYN001USDT"], spec=BacktestSpec(strategy=strategy))
-    symbol = pb.GetBacktestRequest(symbol="SYN001USDT", spec=BacktestSpec(strategy=strategy))
+    symbol = pb.RunBacktestRequest(symbol="SYN001USDT", spec=BacktestSpec(strategy=strategy))
     async for event in stub.RunBacktests(wanted):
         if event.HasField("started"):
             symbol.spec.end_time.CopyFrom(event.started.request.spec.end_time)
-    await stub.GetBacktest(symbol)
+    await stub.RunBacktest(symbol)
     times = []
     for _ in range(_GETS):
         began = time.perf_counter()
-        answer = await stub.GetBacktest(symbol)
+        answer = await stub.RunBacktest(symbol)
         times.append(time.perf_counter() - began)
         if not answer.result.from_cache:
             raise RuntimeError("the result did not come from the cache")

@@ -7,6 +7,7 @@ from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.strategy_pb2 import MaCross, Strategy
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.run_service_pb2 import CancelRunRequest
 from services.cli.options.names import named_options, option_of
 from services.domain.errors import InvalidInput, Violation
 from services.engine import Execution
@@ -46,6 +47,11 @@ SWEEP = pb.SweepBacktestsRequest(
 )
 def test_fields_are_options(field: str, option: str) -> None:
     assert option_of(field, SWEEP) == option
+
+
+def test_the_id_of_a_run_that_there_is_is_an_argument() -> None:
+    assert option_of("run_id", SWEEP) == "--run-id"
+    assert option_of("run_id", CancelRunRequest()) == "RUN_ID"
 
 
 def test_every_field_of_an_execution_has_an_option() -> None:

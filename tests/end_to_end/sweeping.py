@@ -63,9 +63,9 @@ async def single_metrics(
     request: pb.SweepBacktestsRequest,
     window: tuple[Any, Any],
 ) -> Metrics:
-    """Return what GetBacktest says of a trial in a window."""
-    answer = await gateway.GetBacktest(
-        pb.GetBacktestRequest(
+    """Return what RunBacktest says of a trial in a window."""
+    answer = await gateway.RunBacktest(
+        pb.RunBacktestRequest(
             symbol=trial.symbol,
             spec=BacktestSpec(
                 strategy=trial.strategy,

@@ -152,14 +152,14 @@ async def test_one_crypto_that_fails_ends_the_unary_call(
 ) -> None:
     request = ParseDict(
         with_spec(**{"symbol": "RUN00USDT", "strategy": {"rsi": {}}, "endTime": "2020-01-01T00:00:00Z"}),
-        pb.GetBacktestRequest(),
+        pb.RunBacktestRequest(),
     )
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await gateway.GetBacktest(request)
+        await gateway.RunBacktest(request)
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
     request.symbol = ""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await gateway.GetBacktest(request)
+        await gateway.RunBacktest(request)
     assert [violation.field for violation in violations_of(caught.value)] == ["symbol"]
 
 

@@ -129,20 +129,20 @@ async def test_only_computes_nothing(
         (grpc.StatusCode.NOT_FOUND.value[0], "its result is not in the cache")
     }
     assert events[-1].progress == run_events_pb2.Progress(completed=2, failed=4, from_cache=2, total=6)
-    wanted = pb.GetBacktestRequest(symbol=SYMBOLS[3], spec=BacktestSpec(strategy=other), cache_mode=only)
+    wanted = pb.RunBacktestRequest(symbol=SYMBOLS[3], spec=BacktestSpec(strategy=other), cache_mode=only)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await gateway.GetBacktest(wanted)
+        await gateway.RunBacktest(wanted)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
 async def test_get_tells_what_the_cache_did(
     gateway: "BacktestServiceAsyncStub", cached_market: dict[str, Candles]
 ) -> None:
-    wanted = pb.GetBacktestRequest(symbol=SYMBOLS[0], spec=BacktestSpec(strategy=strategy_to(Rsi())))
-    answer = await gateway.GetBacktest(wanted)
+    wanted = pb.RunBacktestRequest(symbol=SYMBOLS[0], spec=BacktestSpec(strategy=strategy_to(Rsi())))
+    answer = await gateway.RunBacktest(wanted)
     assert (answer.cache_state, answer.result.from_cache) == (run_events_pb2.CACHE_STATE_USED, True)
     wanted.cache_mode = pb.CACHE_MODE_BYPASS
-    assert (await gateway.GetBacktest(wanted)).cache_state == run_events_pb2.CACHE_STATE_BYPASSED
+    assert (await gateway.RunBacktest(wanted)).cache_state == run_events_pb2.CACHE_STATE_BYPASSED
 
 
 async def test_results_stay_about_a_day_and_are_packed_where_that_pays(

@@ -249,19 +249,19 @@ async def test_a_wrong_request_about_breaks_or_deletion_names_its_field(data, re
 async def test_results_of_a_deleted_crypto_cannot_be_reached(data, gateway):
     symbol, request = (
         "GONEUSDT",
-        gateway_pb.GetBacktestRequest(symbol="GONEUSDT", spec=BacktestSpec(strategy={"rsi": {}})),
+        gateway_pb.RunBacktestRequest(symbol="GONEUSDT", spec=BacktestSpec(strategy={"rsi": {}})),
     )
     await write_candles(data, symbol, CANDLES)
-    first = (await gateway.GetBacktest(request)).result
-    assert (await gateway.GetBacktest(request)).result.from_cache
+    first = (await gateway.RunBacktest(request)).result
+    assert (await gateway.RunBacktest(request)).result.from_cache
     deleted = await data.DeleteCrypto(pb.DeleteCryptoRequest(symbol=symbol))
     assert (deleted.crypto.symbol, deleted.crypto.candle_count) == (symbol, len(CANDLES))
     assert deleted.crypto.fingerprint == first.data_fingerprint
     with pytest.raises(grpc.aio.AioRpcError, match="GONEUSDT"):
-        await gateway.GetBacktest(request)
+        await gateway.RunBacktest(request)
     # The same candles again are those of another crypto: nothing that is cached is read.
     await write_candles(data, symbol, CANDLES)
-    again = (await gateway.GetBacktest(request)).result
+    again = (await gateway.RunBacktest(request)).result
     assert not again.from_cache
     assert again.data_fingerprint != first.data_fingerprint
     assert again.metrics == first.metrics

@@ -43,7 +43,7 @@ def request(run_id: str, **fields: object) -> pb.RunBacktestsRequest:
                 "symbols": symbols,
                 "strategy": strategy_to(Rsi()),
                 "cache_mode": pb.CACHE_MODE_BYPASS,
-                "request_id": run_id,
+                "run_id": run_id,
                 **fields,
             }
         )

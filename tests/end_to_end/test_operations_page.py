@@ -41,7 +41,7 @@ ANSWERS = {
     "BacktestService/ListStrategies": '"buy_and_hold"',
     "BacktestService/ListCryptos": '"symbol"',
     "BacktestService/RunBacktests": '"summary"',
-    "BacktestService/GetBacktest": '"metrics"',
+    "BacktestService/RunBacktest": '"metrics"',
     "BacktestService/SweepBacktests": '"deflated_sharpe_ratio"',
     "MarketDataService/GetCandles": '"close"',
     "MarketDataService/ListCryptos": '"fingerprint"',
@@ -125,7 +125,7 @@ async def test_the_line_that_cancels_ends_a_sweep(
             spec=BacktestSpec(strategy=strategy_to(Rsi())),
             ranges=[ParameterRange(name="period", values=values)],
             cache_mode=pb.CACHE_MODE_BYPASS,
-            request_id="big-sweep",
+            run_id="big-sweep",
         )
     )
     await anext(aiter(sweep))

@@ -161,7 +161,7 @@ async def test_defaults_are_filled_in_and_told(
     started = (await anext(events_of(gateway, request))).started
     assert len(started.run_id) == 32
     assert MessageToDict(started.request) == {
-        "requestId": started.run_id,
+        "runId": started.run_id,
         "symbols": ["RUN00USDT"],
         "spec": {
             "strategy": {"rsi": {"period": 14, "oversold": 30.0, "overbought": 70.0}},
@@ -293,8 +293,8 @@ async def test_a_crypto_with_fewer_candles_than_its_indicators_need_fails_alone(
 async def test_one_crypto_is_got_without_a_stream(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
-    request = pb.GetBacktestRequest(symbol="RUN00USDT", spec=BacktestSpec(strategy=strategy_to(Rsi())))
-    answer = await gateway.GetBacktest(request)
+    request = pb.RunBacktestRequest(symbol="RUN00USDT", spec=BacktestSpec(strategy=strategy_to(Rsi())))
+    answer = await gateway.RunBacktest(request)
     results = await results_of(gateway, request_for(Rsi(), symbols=["RUN00USDT"]))
     answer.result.from_cache = False
     assert answer.result == results["RUN00USDT"]

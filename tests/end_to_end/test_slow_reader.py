@@ -69,7 +69,7 @@ async def test_a_slow_reader_makes_the_run_wait(
         memory_before = gateway.process.memory_info().rss + compute.process.memory_info().rss
         calls = []
         for number in range(RUNS):
-            wanted.request_id = f"slow-{number}"
+            wanted.run_id = f"slow-{number}"
             calls.append(stub.RunBacktests(wanted))
             assert (await anext(aiter(calls[-1]))).HasField("started")
         for number in range(RUNS):

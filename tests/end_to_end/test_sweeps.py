@@ -180,8 +180,8 @@ async def test_what_luck_makes_of_the_winner_is_the_papers_formula(
     expected = expected_maximum(18, float(np.var(sharpes, ddof=1)) / year)
     assert expected is not None
     assert luck.expected_maximum_sharpe_ratio == pytest.approx(expected * year**0.5, rel=1e-9)
-    answer = await gateway.GetBacktest(
-        pb.GetBacktestRequest(
+    answer = await gateway.RunBacktest(
+        pb.RunBacktestRequest(
             symbol=sweep.summary.winner.symbol,
             spec=BacktestSpec(
                 strategy=sweep.summary.winner.strategy,

@@ -1,6 +1,6 @@
 """Walk forwards through all services, against a second implementation from docs/backtests.md.
 
-It knows single backtests alone, as GetBacktest tells them.
+It knows single backtests alone, as RunBacktest tells them.
 """
 
 import math
@@ -95,8 +95,8 @@ async def singles(gateway: "BacktestServiceAsyncStub", market: dict[str, Candles
     for combination, strategy in enumerate(strategies):
         for part in range(FOLDS + 1):
             for symbol in SYMBOLS:
-                answer = await gateway.GetBacktest(
-                    pb.GetBacktestRequest(
+                answer = await gateway.RunBacktest(
+                    pb.RunBacktestRequest(
                         symbol=symbol,
                         spec=BacktestSpec(
                             strategy=strategy,

@@ -1,4 +1,4 @@
-"""A run works while somebody watches it, rests when nobody does, and never loses or repeats an event."""
+"""A run works while somebody watches it, is paused when nobody does, and never loses or repeats an event."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -93,7 +93,7 @@ async def test_taken_up_again_it_goes_on_where_it_was(admission: Admission, work
     async with aclosing(run.watch()) as watcher:
         assert await take(watcher, work, 4) == [1, 2, 3, 4]
         assert (run.state, work.at_work) == (RunState.RUNNING, True)
-    assert (run.state, work.at_work) == (RunState.RESTING, False)
+    assert (run.state, work.at_work) == (RunState.PAUSED, False)
     # Its place is free meanwhile.
     admission.enter(ANONYMOUS).leave()
     async with aclosing(run.watch(after=2)) as watcher:
@@ -113,7 +113,7 @@ async def test_it_works_on_while_one_of_two_watches(admission: Admission, work: 
     await first.aclose()
     assert (run.state, run.watchers, work.at_work) == (RunState.RUNNING, 1, True)
     await second.aclose()
-    assert (run.state, run.watchers, work.at_work) == (RunState.RESTING, 0, False)
+    assert (run.state, run.watchers, work.at_work) == (RunState.PAUSED, 0, False)
 
 
 async def test_somebody_who_comes_while_the_last_one_leaves_is_not_left_waiting(
@@ -136,7 +136,7 @@ async def test_without_a_place_it_cannot_be_taken_up(admission: Admission, work:
     admission.enter(ANONYMOUS)
     with pytest.raises(Exhausted):
         await anext(run.watch(after=1))
-    assert run.state is RunState.RESTING
+    assert run.state is RunState.PAUSED
 
 
 async def test_what_does_not_resume_is_cancelled_when_it_is_left(admission: Admission, work: Work) -> None:
@@ -203,7 +203,7 @@ async def test_ids_are_taken_while_their_run_is_under_way(admission: Admission, 
         await take(watcher, work, 1)
         with pytest.raises(AlreadyExists):
             registry.reserve("one", ANONYMOUS)
-    # It rests, and the client may ask anew; what others call theirs is nothing to it.
+    # It is paused, and the client may ask anew; what others call theirs is nothing to it.
     assert registry.reserve("one", ANONYMOUS) == "one"
     assert registry.reserve("one", OTHER) == "one"
     registry.release("one", ANONYMOUS)
@@ -212,7 +212,7 @@ async def test_ids_are_taken_while_their_run_is_under_way(admission: Admission, 
         registry.get("one", OTHER)
     assert (registry.all(ANONYMOUS), registry.all(OTHER)) == ([run], [])
     for bad in ("a b", "x" * 65, "ä", "a\n"):
-        with pytest.raises(InvalidInput, match="request_id"):
+        with pytest.raises(InvalidInput, match="run_id"):
             registry.reserve(bad, ANONYMOUS)
 
 

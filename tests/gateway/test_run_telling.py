@@ -1,4 +1,4 @@
-"""What the metrics have of runs, also of one that was left and goes on."""
+"""What the metrics have of runs, also of one that was paused and goes on."""
 
 from prometheus_client import REGISTRY
 
@@ -14,7 +14,7 @@ def counts() -> list[float]:
     return [
         *(count("backcast_results_total", source=source) for source in ("cache", "computed", "shared")),
         count("backcast_result_failures_total"),
-        count("backcast_runs_total", outcome="left"),
+        count("backcast_runs_total", outcome="paused"),
         count("backcast_runs_total", outcome="completed"),
         count("backcast_run_phase_seconds_count", phase="total"),
     ]
@@ -22,7 +22,7 @@ def counts() -> list[float]:
 
 def test_a_run_that_was_left_and_goes_on_counts_once() -> None:
     before = counts()
-    report = RunReport("run-1", "RunBacktests", "ann", "rsi", "left", total=10, phases_s={"total": 0.1})
+    report = RunReport("run-1", "RunBacktests", "ann", "rsi", "paused", total=10, phases_s={"total": 0.1})
     report.completed, report.from_cache, report.shared, report.failed = 5, 2, 1, 0
     tell(report)
     assert [now - then for now, then in zip(counts(), before, strict=True)] == [1, 3, 1, 0, 1, 0, 0]

@@ -79,7 +79,7 @@ async def _events(gateway: str, request: pb.WatchRunRequest) -> AsyncGenerator[R
         try:
             with named_options(request), readable_errors("gateway", gateway):
                 async for answer in call:
-                    yield answer.response
+                    yield answer.event
         finally:
             call.cancel()
 

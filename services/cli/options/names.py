@@ -38,8 +38,7 @@ _OPTIONS = {
     "min_trades": "--min-trades",
     "split": "--split",
     "folds": "--folds",
-    "request_id": "--run-id",
-    "run_id": "RUN_ID",
+    "run_id": "--run-id",
     "after_sequence": "--after",
 }
 _RULE = re.compile(r"strategy\.rules\.(entry|exit)\b.*")
@@ -73,6 +72,9 @@ def option_of(field: str, request: Message) -> str:
         return f"--param {parameter[1]}"
     if one := _RANGE.match(field):
         return f"--param {request.ranges[int(one[1])].name}"  # type: ignore[attr-defined]  # a sweep's
+    if field == "run_id" and "spec" not in request.DESCRIPTOR.fields_by_name:
+        # The argument of a command about a run that there is.
+        return "RUN_ID"
     name = re.sub(r"\[\d+\]$", "", field.removeprefix("execution."))
     return _OPTIONS.get(name) or _OPTIONS.get(name.partition(".")[0]) or field
 

@@ -34,7 +34,7 @@ def run_request(
         ),
         detail=result_pb2.Detail.Value(f"DETAIL_{detail.upper()}"),
         cache_mode=pb.CacheMode.Value(f"CACHE_MODE_{options.cache.upper()}"),
-        request_id=options.run_id,
+        run_id=options.run_id,
     )
     try:
         request.curve_points = curve_points

@@ -39,7 +39,7 @@ def sweep_request(
         spec=run.spec,
         ranges=[parameter_range(one, run.spec.strategy) for one in swept],
         cache_mode=run.cache_mode,
-        request_id=run.request_id,
+        run_id=run.run_id,
         metric=metric,
     )
     for name, value in (("top", top), ("folds", folds), ("min_trades", min_trades)):

@@ -11,7 +11,7 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import backtest_service_pb2_grpc
 from backcast.marketdata.v1 import market_data_service_pb2
 from services.engine.sweep.possible_combinations import possible_positions
-from services.gateway.api.messages import get_request_from, get_request_to, run_request_from
+from services.gateway.api.messages import run_request_from, single_request_from, single_request_to
 from services.gateway.api.strategy_descriptions import describe_strategies
 from services.gateway.api.sweep_messages import sweep_request_from
 from services.gateway.cache.result_store import ResultStore
@@ -47,7 +47,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         self, request: pb.RunBacktestsRequest, context: "_Context"
     ) -> AsyncGenerator[pb.RunBacktestsResponse]:
         """Stream the events of a run."""
-        async with self._starter.start("RunBacktests", request.request_id, context) as start:
+        async with self._starter.start("RunBacktests", request.run_id, context) as start:
             with spec_fields_named():
                 plan = await self._plan(run_request_from(request))
             start.planned(plan.backtest.strategy.name, _size(plan))
@@ -57,17 +57,17 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
             async for event in events:
                 yield pb.RunBacktestsResponse.FromString(event)
 
-    async def GetBacktest(  # noqa: N802  # the RPC's name
-        self, request: pb.GetBacktestRequest, context: "_Context"
-    ) -> pb.GetBacktestResponse:
+    async def RunBacktest(  # noqa: N802  # the RPC's name
+        self, request: pb.RunBacktestRequest, context: "_Context"
+    ) -> pb.RunBacktestResponse:
         """Run one backtest, and return its result or fail as it failed."""
-        async with self._starter.start("GetBacktest", request.request_id, context) as start:
+        async with self._starter.start("RunBacktest", request.run_id, context) as start:
             with spec_fields_named():
-                plan = await self._plan(get_request_from(request))
+                plan = await self._plan(single_request_from(request))
             start.planned(plan.backtest.strategy.name, _size(plan))
             run = Run(plan, self._store, self._compute, start.report, start.arrived_at)
             live = start.run(run.events)
-        answer = pb.GetBacktestResponse(request=get_request_to(plan, start.report.run_id))
+        answer = pb.RunBacktestResponse(request=single_request_to(plan, start.report.run_id))
         async with aclosing(live.watch()) as events:
             async for serialized in events:
                 event = pb.RunBacktestsResponse.FromString(serialized)
@@ -83,7 +83,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         self, request: pb.SweepBacktestsRequest, context: "_Context"
     ) -> AsyncGenerator[pb.SweepBacktestsResponse]:
         """Stream the events of a sweep."""
-        async with self._starter.start("SweepBacktests", request.request_id, context) as start:
+        async with self._starter.start("SweepBacktests", request.run_id, context) as start:
             with spec_fields_named():
                 plan = await self._sweep_plan(sweep_request_from(request))
             size = RequestSize(len(plan.cryptos), plan.backtests, plan.factors, "ranges")

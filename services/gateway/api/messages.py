@@ -54,7 +54,7 @@ def read_run_request(
     return _read(request, symbols, _fields("exclude", request.exclude), violations)
 
 
-def get_request_from(request: pb.GetBacktestRequest) -> RunRequest:
+def single_request_from(request: pb.RunBacktestRequest) -> RunRequest:
     """Return what a client asks to get, as a run of one crypto."""
     violations = Violations()
     asked = _read(request, [("symbol", request.symbol)], (), violations)
@@ -64,7 +64,7 @@ def get_request_from(request: pb.GetBacktestRequest) -> RunRequest:
 
 
 def _read(
-    request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest | pb.GetBacktestRequest,
+    request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest | pb.RunBacktestRequest,
     symbols: Iterable[tuple[str, str]],
     exclude: Iterable[tuple[str, str]],
     violations: Violations,
@@ -85,7 +85,7 @@ def _read(
 
 
 def _with_detail(
-    request: pb.RunBacktestsRequest | pb.GetBacktestRequest, asked: RunRequest, violations: Violations
+    request: pb.RunBacktestsRequest | pb.RunBacktestRequest, asked: RunRequest, violations: Violations
 ) -> RunRequest:
     detail = violations.read(Detail.METRICS, detail_from, request.detail)
     return replace(asked, detail=detail, curve_points=request.curve_points)
@@ -132,7 +132,7 @@ def run_request_to(plan: RunPlan, run_id: str = "") -> pb.RunBacktestsRequest:
         detail=detail_to(plan.backtest.detail),
         curve_points=plan.backtest.curve_points,
         cache_mode=_CACHE_MODE_VALUES[plan.cache_mode],
-        request_id=run_id,
+        run_id=run_id,
     )
 
 
@@ -154,14 +154,14 @@ def left_out_to(plan: RunPlan) -> list[LeftOutCrypto]:
     ]
 
 
-def get_request_to(plan: RunPlan, run_id: str) -> pb.GetBacktestRequest:
+def single_request_to(plan: RunPlan, run_id: str) -> pb.RunBacktestRequest:
     """Return the request that the run of a plan of one crypto fulfils, every default filled in."""
     run = run_request_to(plan, run_id)
-    return pb.GetBacktestRequest(
+    return pb.RunBacktestRequest(
         symbol=run.symbols[0],
         spec=run.spec,
         detail=run.detail,
         curve_points=run.curve_points,
         cache_mode=run.cache_mode,
-        request_id=run.request_id,
+        run_id=run.run_id,
     )

@@ -48,7 +48,7 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
             raise InvalidInput.of("after_sequence", reason)
         async with aclosing(run.watch(request.after_sequence)) as events:
             async for event in events:
-                yield pb.WatchRunResponse(response=RunBacktestsResponse.FromString(event))
+                yield pb.WatchRunResponse(event=RunBacktestsResponse.FromString(event))
 
     def _run(self, run_id: str) -> LiveRun:
         if not run_id:
@@ -58,12 +58,12 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
         return run
 
 
-def _info(run: LiveRun) -> pb.RunInfo:
+def _info(run: LiveRun) -> pb.Run:
     report = run.report
     started, elapsed = Timestamp(), Duration()
     started.FromNanoseconds(int(run.started_s * 1e9))
     elapsed.FromNanoseconds(int(run.elapsed_s * 1e9))
-    return pb.RunInfo(
+    return pb.Run(
         run_id=report.run_id,
         method=report.method,
         client=report.client,

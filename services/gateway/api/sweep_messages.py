@@ -56,7 +56,7 @@ def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:
         metric=plan.metric,
         top=plan.top,
         min_trades=plan.min_trades,
-        request_id=run.request_id,
+        run_id=run.run_id,
     )
     if asked.split is not None:
         request.split = asked.split

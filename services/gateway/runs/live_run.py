@@ -27,7 +27,7 @@ class RunState(Enum):
     """What a run is doing."""
 
     RUNNING = "running"
-    RESTING = "left"
+    PAUSED = "paused"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -36,8 +36,8 @@ class RunState(Enum):
 class LiveRun:
     """A run that is watched, or can be watched again.
 
-    It works while it is watched. When the last watcher leaves it rests: what computes is closed, and opened
-    again for the next watcher. A run that does not `resume` is cancelled then.
+    It works while it is watched. When the last watcher leaves it is paused: what computes is closed, and
+    opened again for the next watcher. A run that does not `resume` is cancelled then.
     """
 
     def __init__(
@@ -55,15 +55,15 @@ class LiveRun:
         `started_s` is in Unix seconds, `arrived_at` the same moment by time.monotonic().
         """
         self.report = report
-        self.state = RunState.RESTING
+        self.state = RunState.PAUSED
         self.started_s = started_s
         self.client = place.client
         self.resumes = resumes
         self.watchers = 0
         self.ended_at: float | None = None
-        """When it came to rest or to its end, by time.monotonic(); None while it is running."""
+        """When it was paused or ended, by time.monotonic(); None while it is running."""
         self.on_end: Callable[[LiveRun], None] = lambda _: None
-        """Called when it came to rest or to its end."""
+        """Called when it was paused or ended."""
         self._make_events: Callable[[], AsyncGenerator[bytes]] | None = make_events
         self._place = place
         self._arrived_at = arrived_at
@@ -92,9 +92,9 @@ class LiveRun:
     async def watch(self, after: int = 0) -> AsyncGenerator[bytes]:
         """Yield its events after the number `after`, and go on as they come.
 
-        Raises what the run ends with, and Exhausted where it rests and there is no place for it now.
+        Raises what the run ends with, and Exhausted where it is paused and there is no place for it now.
         """
-        if self.state is RunState.RESTING:
+        if self.state is RunState.PAUSED:
             self._start()
         self.watchers += 1
         try:
@@ -159,8 +159,8 @@ class LiveRun:
                 return
             await self._halt()
             if self._is(RunState.RUNNING):
-                self._end(RunState.RESTING if self.resumes else RunState.CANCELLED)
-            if self._is(RunState.RESTING):
+                self._end(RunState.PAUSED if self.resumes else RunState.CANCELLED)
+            if self._is(RunState.PAUSED):
                 self._go_on_if_watched()
 
     def _go_on_if_watched(self) -> None:
@@ -175,7 +175,7 @@ class LiveRun:
     async def _cancel(self) -> None:
         async with self._to_stop:
             await self._halt()
-            if self._is(RunState.RUNNING, RunState.RESTING):
+            if self._is(RunState.RUNNING, RunState.PAUSED):
                 self._error = Cancelled("the run was cancelled")
                 self._end(RunState.CANCELLED)
 
@@ -192,7 +192,7 @@ class LiveRun:
     def _end(self, state: RunState) -> None:
         self.state, self.ended_at = state, time.monotonic()
         self._place.leave()
-        if state is not RunState.RESTING:
+        if state is not RunState.PAUSED:
             self._log.end()
             self._make_events = None
         self.report.outcome = type(self._error).__name__.lower() if state is RunState.FAILED else state.value

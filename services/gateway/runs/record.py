@@ -11,7 +11,7 @@ _log = structlog.get_logger()
 
 
 def tell(report: RunReport) -> None:
-    """Tell of a run that has ended, or was left; one that goes on after that is told again."""
+    """Tell of a run that ended or was paused; a paused one that goes on is told again."""
     method = report.method
     RUNS.labels(method, report.outcome).inc()
     counts = Counter(
@@ -26,7 +26,7 @@ def tell(report: RunReport) -> None:
         else:
             RESULTS.labels(method, source).inc(count)
     report.told = counts
-    for phase, seconds in report.phases_s.items() if report.outcome != "left" else ():
+    for phase, seconds in report.phases_s.items() if report.outcome != "paused" else ():
         RUN_PHASE.labels(method, phase).observe(seconds)
     _log.info(
         "run",

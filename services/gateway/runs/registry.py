@@ -1,4 +1,4 @@
-"""The runs that a gateway knows: those under way, and for a while those that ended or rest."""
+"""The runs that a gateway knows: those under way, and for a while those that ended or are paused."""
 
 import time
 from collections import OrderedDict
@@ -19,29 +19,29 @@ class RunRegistry:
     """Runs by client and id: what one client calls its runs is nothing to another."""
 
     def __init__(self, kept_s: float) -> None:
-        """A run is forgotten `kept_s` seconds after it ended or was left."""
+        """A run is forgotten `kept_s` seconds after it ended or was paused."""
         self._kept_s = kept_s
         self._runs: dict[_Key, LiveRun] = {}
-        # Those that ended or rest, in this order, and how much they take.
+        # Those that ended or are paused, in this order, and how much they take.
         self._kept: OrderedDict[LiveRun, int] = OrderedDict()
         self._kept_bytes = 0
         # Ids of requests whose runs are still being planned.
         self._reserved: set[_Key] = set()
 
-    def reserve(self, request_id: str, client: Client) -> str:
-        """Return the id of a new run: `request_id`, or one that is made where that is empty.
+    def reserve(self, run_id: str, client: Client) -> str:
+        """Return the id of a new run: `run_id`, or one that is made where that is empty.
 
         Raises InvalidInput where it is no id, AlreadyExists where the client has such a run under way.
         """
-        if not request_id:
+        if not run_id:
             return uuid4().hex
-        if not is_run_id(request_id):
-            raise InvalidInput.of("request_id", "must be 1 to 64 letters, digits, '-', '_' and '.'")
-        key = client.name, request_id
+        if not is_run_id(run_id):
+            raise InvalidInput.of("run_id", "must be 1 to 64 letters, digits, '-', '_' and '.'")
+        key = client.name, run_id
         if key in self._reserved or self._is_under_way(key):
-            raise _exists(request_id)
+            raise _exists(run_id)
         self._reserved.add(key)
-        return request_id
+        return run_id
 
     def release(self, run_id: str, client: Client) -> None:
         """Let an id go whose run did not begin."""
@@ -80,7 +80,7 @@ class RunRegistry:
         return [run for run in self._runs.values() if is_admin or run.client.name == client.name]
 
     def _is_under_way(self, key: _Key) -> bool:
-        # One that nobody watches any more is about to rest.
+        # One that nobody watches any more is about to be paused.
         run = self._runs.get(key)
         return run is not None and run.ended_at is None and run.watchers > 0
 
@@ -117,4 +117,4 @@ def _key(run: LiveRun) -> _Key:
 
 
 def _exists(run_id: str) -> AlreadyExists:
-    return AlreadyExists(f"request_id: there is a run {run_id!r} under way; WatchRun shows it")
+    return AlreadyExists(f"run_id: there is a run {run_id!r} under way; WatchRun shows it")

@@ -1,4 +1,4 @@
-"""What is told of every run when it ends, or is left."""
+"""What is told of every run when it ends or is paused."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 class RunReport:
     """One run: for the log and the metrics.
 
-    `outcome` is `completed`, `cancelled`, `left` (nobody watches it now) or what it failed of: an error's
+    `outcome` is `completed`, `cancelled`, `paused` (nobody watches it now) or what it failed of: an error's
     name in small letters.
     `phases_s` are seconds by phase, in their order: `plan` (what is asked for, and which cryptos there are),
     `cache` (reading it), `first_result` and `total`, both from the request's arrival.
@@ -27,4 +27,4 @@ class RunReport:
     """Those from the cache that another run, which wanted the same at the same time, had computed."""
     phases_s: dict[str, float] = field(default_factory=dict)
     told: Counter[str] = field(default_factory=Counter)
-    """What the metrics have of its backtests already: a run that was left and goes on is told twice."""
+    """What the metrics have of its backtests already: a run that was paused and goes on is told twice."""

@@ -59,14 +59,14 @@ class RunStarter:
         self._admission = admission
 
     @asynccontextmanager
-    async def start(self, method: str, request_id: str, context: "_Context") -> AsyncIterator[RunStart]:
+    async def start(self, method: str, run_id: str, context: "_Context") -> AsyncIterator[RunStart]:
         """Begin a run of whoever asks, and tell the client its id.
 
         Raises InvalidInput, AlreadyExists or Exhausted. What fails inside gives back what was taken.
         """
         arrived_at, started_s = time.monotonic(), time.time()
         client = current_client.get()
-        run_id = self._registry.reserve(request_id, client)
+        run_id = self._registry.reserve(run_id, client)
         current_run_id.set(run_id)
         try:
             await context.send_initial_metadata(((RUN_ID_KEY, run_id),))
