@@ -54,11 +54,15 @@ class Violations:
         self._found += violations
 
     def read(self, default: _T, reading: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Return what `reading` returns, or `default` where it raises InvalidInput, which is collected."""
+        """Return what `reading` returns, or `default` where it raises InvalidInput, which is collected.
+
+        Of a field that an earlier reading found wrong, no more is collected: its value is a default.
+        """
         try:
             return reading(*args, **kwargs)
         except InvalidInput as error:
-            self._found += error.violations
+            known = {violation.field for violation in self._found}
+            self._found += [violation for violation in error.violations if violation.field not in known]
             return default
 
     def raise_if_any(self, others: Callable[[], Iterable[Violation]] = tuple) -> None:

@@ -17,7 +17,7 @@ from backcast.backtest.v1.expression_pb2 import Expression as ExpressionMessage
 from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
 from services.domain.errors import InvalidInput, Violation, Violations
 from services.domain.interval import Interval
-from services.engine import STRATEGIES, Detail, Strategy, Window
+from services.engine import METRIC_NAMES, STRATEGIES, Detail, Strategy, Window
 from services.engine.execution import (
     BreakRule,
     Direction,
@@ -76,6 +76,20 @@ def detail_from(value: int) -> Detail:
 def detail_to(detail: Detail) -> result_pb2.Detail.ValueType:
     """Return the enum value of a detail: the two have the same numbers."""
     return result_pb2.Detail.ValueType(detail.value)
+
+
+def metric_from(value: int) -> str:
+    """Return the name of a metric; empty where it is unspecified."""
+    if value == result_pb2.METRIC_UNSPECIFIED:
+        return ""
+    if value not in result_pb2.Metric.values():
+        raise InvalidInput.of("metric", f"there is no metric {value}")
+    return METRIC_NAMES[value - 1]
+
+
+def metric_to(name: str) -> result_pb2.Metric.ValueType:
+    """Return the enum value of a metric: the numbers are those of the fields of Metrics, in their order."""
+    return result_pb2.Metric.ValueType(METRIC_NAMES.index(name) + 1)
 
 
 # Enums of the same numbers.

@@ -36,6 +36,8 @@ SWEEP = pb.SweepBacktestsRequest(
         ("spec.end_time", "--end"),
         ("curve_points", "--curve-points"),
         ("metric", "--metric"),
+        ("best_trial_count", "--top"),
+        ("fold_count", "--folds"),
         ("ranges", "--param"),
         ("ranges[0].name", "--param fast"),
         ("ranges[1].values[3]", "--param slow"),

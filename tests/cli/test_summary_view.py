@@ -38,8 +38,8 @@ SUMMARY = {
     "mean": METRICS,
     "best": {"symbol": "AUSDT", "totalReturn": 0.2},
     "worst": {"symbol": "LUNAUSDT", "totalReturn": -0.5},
-    "withoutTrade": 12,
-    "withBreaks": 1,
+    "cryptosWithoutTrades": 12,
+    "cryptosWithBreaks": 1,
     "spread": {
         **{f"quantile{part:02}": {"total_return": part / 100 - 0.5} for part in (5, 25, 50, 75, 95)},
         "shareGained": 0.2345,
@@ -60,7 +60,14 @@ def shown(
     asked = with_spec(**{"strategy": {"rsi": {}}, "interval": "INTERVAL_1H", **(request or {})})
     left_out = [{"symbol": "ODDUSDT", "firstCandleTime": "2017-07-14T02:00:00Z"}]
     events: list[dict[str, Any]] = [
-        {"started": {"request": asked, "total": 3, "leftOut": left_out, "withLaterCandles": later}}
+        {
+            "started": {
+                "request": asked,
+                "cryptoCount": 3,
+                "leftOut": left_out,
+                "cryptosWithLaterCandles": later,
+            }
+        }
     ]
     events += [{"result": one} for one in results]
     summary = {**SUMMARY, "progress": {"completed": len(results), "total": len(results)}}

@@ -39,7 +39,7 @@ class Swept:
     @property
     def outcome(self) -> list[bytes]:
         """All that must not depend on time, workers or cache, bit by bit."""
-        messages: list[Any] = [*self.best, *self.rows, self.summary.winner, self.summary.luck]
+        messages: list[Any] = [*self.best, *self.rows, self.summary.winner, self.summary.selection_bias]
         messages += [self.summary.walk_forward, self.summary.overfitting, *self.curves]
         messages += [self.failures[symbol] for symbol in sorted(self.failures)]
         return [message.SerializeToString(deterministic=True) for message in messages]

@@ -147,6 +147,58 @@ async def test_all_bad_parameters_are_named_at_once(
     ]
 
 
+async def test_all_that_is_wrong_with_a_run_is_told_at_once(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    fields = {
+        "symbols": ["RUN00USDT", "!", "A\0"],
+        "exclude": ["?"],
+        "strategy": {"maCross": {"kind": 7, "fast": 50}},
+        "interval": 77,
+        # What an unset time is in some languages.
+        "startTime": "0001-01-01T00:00:00Z",
+        "execution": {"feeRate": 2.0, "direction": 9},
+        "detail": 77,
+        "curvePoints": 3,
+        "cacheMode": 77,
+    }
+    error = await failure_of(gateway, ParseDict(with_spec(**fields), pb.RunBacktestsRequest()))
+    assert sorted(violation.field for violation in violations_of(error)) == [
+        *("cache_mode", "curve_points", "detail", "exclude[0]", "spec.execution.direction"),
+        *("spec.interval", "spec.start_time", "spec.strategy.ma_cross.kind", "symbols[1]", "symbols[2]"),
+    ]
+
+
+async def test_what_only_the_data_tells_comes_with_what_the_request_tells(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    fields = {"symbols": ["NOPE"], "strategy": {"rsi": {"period": 1}}, "execution": {"feeRate": 2.0}}
+    error = await failure_of(gateway, ParseDict(with_spec(**fields), pb.RunBacktestsRequest()))
+    assert [violation.field for violation in violations_of(error)] == [
+        *("spec.strategy.rsi.period", "spec.execution.fee_rate", "symbols[0]")
+    ]
+
+
+async def test_all_that_is_wrong_with_a_sweep_is_told_at_once(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    fields = {
+        "strategy": {"rsi": {"oversold": -1.0}},
+        "ranges": [{"name": "period", "values": [5, True]}, {"name": "nope", "values": [1]}],
+        "endTime": "0001-01-01T00:00:00Z",
+        "metric": 99,
+        "bestTrialCount": -1,
+        "minTrades": -1,
+    }
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        call = gateway.SweepBacktests(ParseDict(with_spec(**fields), pb.SweepBacktestsRequest()))
+        _ = [event async for event in call]
+    assert [violation.field for violation in violations_of(caught.value)] == [
+        *("spec.end_time", "ranges[0].values[1]", "ranges[1].name", "spec.strategy.rsi.oversold"),
+        *("metric", "best_trial_count", "min_trades"),
+    ]
+
+
 async def test_one_crypto_that_fails_ends_the_unary_call(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:

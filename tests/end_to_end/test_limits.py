@@ -101,7 +101,7 @@ async def test_too_many_runs_at_once_may_come_again(limited: "BacktestServiceAsy
 
 async def test_too_many_backtests_at_once_may_come_again(limited: "BacktestServiceAsyncStub") -> None:
     under_way = limited.SweepBacktests(sweep_request(2, 2_500))
-    assert (await anext(aiter(under_way))).started.backtests == 5_000
+    assert (await anext(aiter(under_way))).started.backtest_count == 5_000
     error = await refused(limited.RunBacktests(run_request(10)))
     assert "anonymous has 5,000 backtests under way, and with 10 more" in (error.details() or "")
     assert retry_after_s(error) == 1

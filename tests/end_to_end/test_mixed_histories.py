@@ -65,7 +65,7 @@ async def test_odd_imports_are_left_out_and_fail_nothing(
     old = started.left_out[1]
     assert old.first_candle_time.seconds == START_S - 6 * 365 * DAY_S
     assert old.last_candle_time.seconds == old.first_candle_time.seconds + 299 * HOUR_S
-    assert (started.total, summary.progress.completed, summary.progress.failed) == (4, 4, 0)
+    assert (started.crypto_count, summary.progress.completed, summary.progress.failed) == (4, 4, 0)
     assert list(started.request.symbols) == MANY
 
 

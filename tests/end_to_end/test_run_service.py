@@ -145,7 +145,7 @@ async def test_a_run_is_watched_by_two_at_once(
 ) -> None:
     call = gateway.RunBacktests(request(run_id="two-watch"))
     first = [await anext(aiter(call))]
-    assert (await run_info(runs, "two-watch")).watchers == 1
+    assert (await run_info(runs, "two-watch")).watcher_count == 1
     second = await watched(runs, "two-watch")
     first += [event async for event in call]
     assert first == second
@@ -164,8 +164,13 @@ async def test_a_left_run_is_listed_and_can_be_asked_for_anew(
     call.cancel()
     while (info := await run_info(runs, "left")).state == RUNNING:
         pass
-    assert (info.state in (PAUSED, COMPLETED), info.watchers) == (True, 0)
-    assert (info.method, info.client, info.strategy, info.total) == ("RunBacktests", "anonymous", "rsi", 12)
+    assert (info.state in (PAUSED, COMPLETED), info.watcher_count) == (True, 0)
+    assert (info.method, info.client, info.strategy, info.backtest_count) == (
+        "RunBacktests",
+        "anonymous",
+        "rsi",
+        12,
+    )
     assert info.start_time.seconds > 1_700_000_000
     assert len([event async for event in events_of(gateway, slow)]) == 14
 
@@ -184,7 +189,7 @@ async def test_a_cancelled_run_ends_for_its_client(
         run_id="cancel-me",
     )
     call = gateway.SweepBacktests(sweep)
-    assert (await anext(aiter(call))).started.backtests == 24_000
+    assert (await anext(aiter(call))).started.backtest_count == 24_000
     answer = await runs.CancelRun(run_service_pb2.CancelRunRequest(run_id="cancel-me"))
     assert (answer.run.state, answer.run.run_id) == (CANCELLED, "cancel-me")
     with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -101,7 +101,7 @@ async def test_events_come_in_order_with_progress(
     assert kinds == ["started"] + ["result"] * 12 + ["summary"]
     assert [event.progress.completed for event in events] == [0, *range(1, 13), 12]
     assert {event.progress.total for event in events} == {12}
-    assert events[0].started.total == 12
+    assert events[0].started.crypto_count == 12
     summary = events[-1].summary
     assert summary.progress == events[-1].progress
     assert summary.cache_state == run_events_pb2.CACHE_STATE_BYPASSED

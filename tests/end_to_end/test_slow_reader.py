@@ -43,7 +43,7 @@ async def done_at_rest(stub: RunServiceStub, run_id: str, servers: list[psutil.P
         used_s = now_s
         await asyncio.sleep(0.3)
     listed = await stub.ListRuns(run_service_pb2.ListRunsRequest())
-    return next(info.done for info in listed.runs if info.run_id == run_id)
+    return next(info.done_backtest_count for info in listed.runs if info.run_id == run_id)
 
 
 async def test_a_slow_reader_makes_the_run_wait(

@@ -53,7 +53,7 @@ def sweep_request(**fields: object) -> pb.SweepBacktestsRequest:
         for name, numbers in (("period", range(2, 102)), ("oversold", range(20, 35)))
     )
     return pb.SweepBacktestsRequest(
-        **with_spec(strategy=strategy_to(Rsi()), ranges=[periods, levels], top=1_000, **fields)
+        **with_spec(strategy=strategy_to(Rsi()), ranges=[periods, levels], best_trial_count=1_000, **fields)
     )  # type: ignore[arg-type]
 
 
@@ -72,7 +72,7 @@ async def test_health_answers_and_nothing_keeps_the_loop(watched: LocalStack, sh
 
         async def sweep(request: pb.SweepBacktestsRequest) -> None:
             events = [event async for event in stub.SweepBacktests(request)]
-            assert events[-1].summary.progress.completed == events[0].started.backtests
+            assert events[-1].summary.progress.completed == events[0].started.backtest_count
 
         async def list_everything() -> None:
             await stub.ListStrategies(pb.ListStrategiesRequest())
@@ -102,7 +102,7 @@ async def test_health_answers_and_nothing_keeps_the_loop(watched: LocalStack, sh
                 load.create_task(again(3, lambda: run(run_request(detail=equity))))
             # Twice: the second one is from the cache.
             load.create_task(again(2, lambda: sweep(sweep_request(split=0.5))))
-            load.create_task(sweep(sweep_request(folds=2, cache_mode=bypass)))
+            load.create_task(sweep(sweep_request(fold_count=2, cache_mode=bypass)))
             load.create_task(again(20, list_everything))
         done.set()
         assert await checking > 100

@@ -40,8 +40,8 @@ EDGES = [END_S - 3600 * 24 * 16 * part for part in reversed(range(FOLDS + 2))]
 def asked(**fields: Any) -> pb.SweepBacktestsRequest:
     return sweep_request(
         **{
-            **{"symbols": SYMBOLS, "strategy": {"rsi": {}}, "ranges": RANGES, "folds": FOLDS},
-            **{"startTime": "2024-01-21T00:00:00Z", "cacheMode": "CACHE_MODE_BYPASS", "top": 100},
+            **{"symbols": SYMBOLS, "strategy": {"rsi": {}}, "ranges": RANGES, "foldCount": FOLDS},
+            **{"startTime": "2024-01-21T00:00:00Z", "cacheMode": "CACHE_MODE_BYPASS", "bestTrialCount": 100},
             **fields,
         }
     )
@@ -157,8 +157,8 @@ def assert_curve(found: sweep_pb2.OutOfSample, expected: dict[int, float]) -> No
     [
         ({}, "sharpe_ratio", 1),
         ({"minTrades": 0}, "sharpe_ratio", 0),
-        ({"minTrades": 4, "metric": "total_return"}, "total_return", 4),
-        ({"metric": "max_drawdown"}, "max_drawdown", 1),
+        ({"minTrades": 4, "metric": "METRIC_TOTAL_RETURN"}, "total_return", 4),
+        ({"metric": "METRIC_MAX_DRAWDOWN"}, "max_drawdown", 1),
         # In all folds but one nothing has so many.
         ({"minTrades": 7}, "sharpe_ratio", 7),
     ],
@@ -214,7 +214,7 @@ async def test_a_combination_that_hardly_trades_is_not_told_by_the_one_crypto_th
     gateway: "BacktestServiceAsyncStub", singles: Singles
 ) -> None:
     sweep = await swept(
-        gateway, asked(split=0.5, folds=None, startTime=_time(EDGES[0]), endTime=_time(EDGES[2]))
+        gateway, asked(split=0.5, foldCount=None, startTime=_time(EDGES[0]), endTime=_time(EDGES[2]))
     )
     (number, *_) = idle_in(sweep, singles, part=1)
     row = sweep.rows[number]
@@ -329,7 +329,7 @@ async def test_the_probability_of_overfitting_is_that_of_the_docs(
     overfitting = (await swept(gateway, asked())).summary.overfitting
     # Five parts have three blocks each, and the oldest of the 15 is dropped.
     expected = by_the_paper(block_returns(singles, 3)[:, 1:].astype(np.float32).astype(np.float64))
-    assert (overfitting.combinations, overfitting.blocks, overfitting.splits) == (10, 14, 3432)
+    assert (overfitting.combination_count, overfitting.block_count, overfitting.split_count) == (10, 14, 3432)
     # Ties of combinations that trade alike are the same in both; returns are float32 on the wire.
     assert overfitting.probability == pytest.approx(expected, abs=0.01)
 
@@ -338,9 +338,13 @@ async def test_below_ten_combinations_nothing_is_told_of_overfitting(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     nine, ten = [
-        (await swept(gateway, asked(folds=None, ranges=[{"name": "oversold", "values": levels}]))).summary
+        (await swept(gateway, asked(foldCount=None, ranges=[{"name": "oversold", "values": levels}]))).summary
         for levels in (list(range(20, 29)), list(range(20, 30)))
     ]
     assert not nine.HasField("overfitting")
-    assert (ten.overfitting.combinations, ten.overfitting.blocks, ten.overfitting.splits) == (10, 16, 12_870)
+    assert (ten.overfitting.combination_count, ten.overfitting.block_count, ten.overfitting.split_count) == (
+        10,
+        16,
+        12_870,
+    )
     assert 0 <= ten.overfitting.probability <= 1

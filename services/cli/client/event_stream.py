@@ -61,7 +61,7 @@ async def follow(
             if nobody_named_the_cryptos and event.WhichOneof("event") == "failure":
                 has_too_few = event.failure.status.code in _TOO_FEW_CANDLES
                 # A failure of a run is of one backtest, and that of a sweep says of how many it is.
-                excused += getattr(event.failure, "backtests", 1) if has_too_few else 0
+                excused += getattr(event.failure, "backtest_count", 1) if has_too_few else 0
     return failed <= excused
 
 

@@ -34,10 +34,10 @@ _OPTIONS = {
     "curve_points": "--curve-points",
     "ranges": "--param",
     "metric": "--metric",
-    "top": "--top",
+    "best_trial_count": "--top",
     "min_trades": "--min-trades",
     "split": "--split",
-    "folds": "--folds",
+    "fold_count": "--folds",
     "run_id": "--run-id",
     "after_sequence": "--after",
 }

@@ -114,11 +114,11 @@ class RunView:
         say(
             self._console,
             f"{strategy_words(spec.strategy)}\n"
-            f"{counted(started.total, 'crypto')}, {self._interval.value} candles "
+            f"{counted(started.crypto_count, 'crypto')}, {self._interval.value} candles "
             f"from {start} to {end} (UTC)\n"
             f"{execution_words(spec.execution)}",
         )
-        for line in (left_out_line(started.left_out), later_line(started.with_later_candles)):
+        for line in (left_out_line(started.left_out), later_line(started.cryptos_with_later_candles)):
             if line:
                 say(self._console, line)
 

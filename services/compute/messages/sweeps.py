@@ -4,7 +4,7 @@ from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
 from services.compute.candles.location import CryptoData
 from services.compute.tasks.sweeps import ChunkOutcome, SweepJob
-from services.domain.errors import BackcastError, InvalidInput
+from services.domain.errors import BackcastError, InvalidInput, Violations
 from services.domain.symbols import canonical_symbol
 from services.domain.times import EARLIEST_S, LATEST_S
 from services.engine.sweep import Sweep, make_grid
@@ -12,7 +12,7 @@ from services.rpc.status import status_of
 from services.wire.backtests import execution_from, strategy_from
 from services.wire.candles import interval_from
 from services.wire.paging import MAX_SYMBOLS
-from services.wire.sweeps import ranges_from, window_from
+from services.wire.sweeps import read_ranges, window_from
 
 # More backtests make no chunk of a sweep that the gateway asks for.
 _MAX_BACKTESTS = 1_000
@@ -35,9 +35,11 @@ def sweep_job(request: pb.ComputeSweepRequest) -> SweepJob:
         reason = f"must make from 1 to {_MAX_BACKTESTS} backtests of {len(windows)} windows"
         raise InvalidInput.of("chunk_size", f"{reason}, not {request.chunk_size}")
     execution = execution_from(spec.execution)
-    if violations := execution.violations():
-        raise InvalidInput(*violations)
-    grid = make_grid(strategy_from(spec.strategy), ranges_from(request.ranges))
+    violations = Violations()
+    violations.add(*execution.violations())
+    ranges = read_ranges(request.ranges, spec.strategy, violations)
+    violations.raise_if_any()
+    grid = make_grid(strategy_from(spec.strategy), ranges)
     return SweepJob(
         sweep=Sweep(grid, interval_from(spec.interval), windows, execution, _stretches(request)),
         chunk_size=request.chunk_size,

@@ -24,7 +24,7 @@ from services.gateway.sweeps.sweep import SweepRun
 from services.gateway.upstream.compute import ComputeClient
 from services.gateway.upstream.market import Market
 from services.wire.backtests import spec_fields_named
-from services.wire.paging import page_size
+from services.wire.paging import page_of, page_size
 
 if TYPE_CHECKING:
     import grpc
@@ -98,7 +98,8 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         self, request: pb.ListStrategiesRequest, context: object
     ) -> pb.ListStrategiesResponse:
         """List the strategies."""
-        return pb.ListStrategiesResponse(strategies=describe_strategies())
+        page, next_page_token = page_of(describe_strategies(), request, lambda each: each.name)
+        return pb.ListStrategiesResponse(strategies=page, next_page_token=next_page_token)
 
     async def ListCryptos(  # noqa: N802  # the RPC's name
         self, request: pb.ListCryptosRequest, context: object

@@ -3,15 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.run_events_pb2 import LeftOutCrypto
 from services.domain.errors import InvalidInput, Violation, Violations
 from services.domain.interval import Interval
 from services.domain.symbols import canonical_symbol
-from services.domain.times import EARLIEST_S, LATEST_S
 from services.engine import Detail, Execution
 from services.engine.strategies.buy_and_hold import BuyAndHold
 from services.gateway.planning.run_plan import CacheMode, RunPlan, RunRequest
@@ -22,7 +19,7 @@ from services.wire.backtests import (
     spec_to,
     strategy_from,
 )
-from services.wire.candles import interval_from, timestamp_to
+from services.wire.candles import interval_from, time_from, timestamp_to
 from services.wire.paging import MAX_SYMBOLS
 
 # Stands for the strategy of a request that cannot be read.
@@ -112,16 +109,9 @@ def _by_symbol(named: Iterable[tuple[str, str]], violations: Violations) -> dict
 
 
 def _time_s(spec: BacktestSpec, field: str) -> int | None:
-    """Return a time in Unix seconds, None where it was left out.
-
-    Candles open at full seconds, so a fraction is rounded up: the same candles are before and after it.
-    """
-    if not spec.HasField(field):  # type: ignore[arg-type]  # one of two names
-        return None
-    time: Timestamp = getattr(spec, field)
-    if not (EARLIEST_S <= time.seconds <= LATEST_S and 0 <= time.nanos < 1_000_000_000):
-        raise InvalidInput.of(field, "is not a time between the years 1 and 9999")
-    return time.seconds + (time.nanos > 0)
+    """Return a time in Unix seconds, None where it was left out."""
+    is_given = spec.HasField(field)  # type: ignore[arg-type]  # one of two names
+    return time_from(getattr(spec, field), field) if is_given else None
 
 
 def run_request_to(plan: RunPlan, run_id: str = "") -> pb.RunBacktestsRequest:

@@ -14,6 +14,7 @@ from services.gateway.auth.clients import current_client
 from services.gateway.runs.live_run import LiveRun
 from services.gateway.runs.registry import RunRegistry
 from services.telemetry.run_id import current_run_id
+from services.wire.paging import page_of
 
 
 class RunHandler(run_service_pb2_grpc.RunServiceServicer):
@@ -26,7 +27,8 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
         self, request: pb.ListRunsRequest, context: object
     ) -> pb.ListRunsResponse:
         """List the runs that the client may see."""
-        return pb.ListRunsResponse(runs=map(_info, self._registry.all(current_client.get())))
+        runs, next_page_token = page_of(self._registry.all(current_client.get()), request, _place)
+        return pb.ListRunsResponse(runs=map(_info, runs), next_page_token=next_page_token)
 
     async def CancelRun(  # noqa: N802  # the RPC's name
         self, request: pb.CancelRunRequest, context: object
@@ -58,6 +60,11 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
         return run
 
 
+def _place(run: LiveRun) -> str:
+    """Return where a run stands in a list: runs are ordered by start time, the oldest first."""
+    return f"{int(run.started_s * 1e9):020} {run.client.name} {run.report.run_id}"
+
+
 def _info(run: LiveRun) -> pb.Run:
     report = run.report
     started, elapsed = Timestamp(), Duration()
@@ -71,7 +78,7 @@ def _info(run: LiveRun) -> pb.Run:
         strategy=report.strategy,
         start_time=started,
         elapsed=elapsed,
-        done=report.completed + report.failed,
-        total=report.total,
-        watchers=run.watchers,
+        done_backtest_count=report.completed + report.failed,
+        backtest_count=report.total,
+        watcher_count=run.watchers,
     )

@@ -14,8 +14,8 @@ from services.gateway.api.messages import UNREAD_STRATEGY, left_out_to, read_run
 from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest
 from services.gateway.runs.statistics import Summarized
 from services.gateway.sweeps.table import Figures, Part, SweepTable
-from services.wire.backtests import strategy_to
-from services.wire.sweeps import ranges_from, ranges_to
+from services.wire.backtests import metric_from, metric_to, strategy_to
+from services.wire.sweeps import ranges_to, read_ranges
 
 # A row is below 2 kB: some hundred numbers.
 ROWS_IN_MESSAGE = 500
@@ -25,18 +25,18 @@ def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
     """Return what a client asks for; raise InvalidInput, naming every bad field, for what makes no sense."""
     violations = Violations()
     run = read_run_request(request, violations)
-    ranges = violations.read([], ranges_from, request.ranges)
+    ranges = read_ranges(request.ranges, request.spec.strategy, violations)
     grid = Grid(run.strategy, (), ())
     # Which ranges there can be depends on the strategy.
-    if run.strategy is not UNREAD_STRATEGY and (ranges or not request.ranges):
+    if run.strategy is not UNREAD_STRATEGY:
         grid = violations.read(grid, make_grid, run.strategy, ranges)
     asked = SweepRequest(
         run=run,
         grid=grid,
         split=request.split if request.HasField("split") else None,
-        folds=request.folds if request.HasField("folds") else None,
-        metric=request.metric,
-        top=request.top,
+        fold_count=request.fold_count if request.HasField("fold_count") else None,
+        metric=violations.read("", metric_from, request.metric),
+        best_trial_count=request.best_trial_count,
         min_trades=request.min_trades if request.HasField("min_trades") else None,
         curve_points=request.curve_points if request.HasField("curve_points") else None,
     )
@@ -53,28 +53,28 @@ def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:
         spec=run.spec,
         ranges=ranges_to(asked.grid),
         cache_mode=run.cache_mode,
-        metric=plan.metric,
-        top=plan.top,
+        metric=metric_to(plan.metric),
+        best_trial_count=plan.best_trial_count,
         min_trades=plan.min_trades,
         run_id=run.run_id,
     )
     if asked.split is not None:
         request.split = asked.split
-    if asked.folds is not None:
-        request.folds = asked.folds
+    if asked.fold_count is not None:
+        request.fold_count = asked.fold_count
         # Without folds there are no curves.
         request.curve_points = plan.curve_points
     # The run's is one of the combinations.
     request.spec.strategy.CopyFrom(strategy_to(asked.grid.base))
     return pb.SweepStarted(
         request=request,
-        combinations=len(plan.possible),
-        skipped=asked.grid.size - len(plan.possible),
-        trials=plan.trials,
-        backtests=plan.backtests,
+        combination_count=len(plan.possible),
+        skipped_combination_count=asked.grid.size - len(plan.possible),
+        trial_count=plan.trials,
+        backtest_count=plan.backtests,
         run_id=run_id,
         left_out=left_out_to(plan.run),
-        with_later_candles=plan.run.with_later_candles,
+        cryptos_with_later_candles=plan.run.with_later_candles,
     )
 
 
@@ -111,7 +111,7 @@ def rows_message(plan: SweepPlan, table: SweepTable, start: int, stop: int) -> s
             sweep_pb2.SweepRow(
                 combination=start + row,
                 strategy=strategy_to(plan.strategy(start + row)),
-                cryptos=int(train.count[row, metric]),
+                crypto_count=int(train.count[row, metric]),
                 train=_across_message(train, row),
                 test=_across_message(test, row) if test else None,
                 cryptos_traded=int(traded[row]),

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from services.domain.errors import InvalidInput, Violation
 from services.domain.interval import Interval
-from services.domain.near_names import did_you_mean
-from services.engine import METRIC_NAMES, Strategy, Window
+from services.engine import Strategy, Window
 from services.engine.sweep import (
     Blocks,
     Fold,
@@ -22,9 +21,9 @@ from services.engine.sweep import (
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import RunPlan, RunRequest, curve_points_violations, make_plan
 
-MAX_TOP = 1_000
+MAX_BEST_TRIALS = 1_000
 DEFAULT_METRIC = "sharpe_ratio"
-DEFAULT_TOP = 20
+DEFAULT_BEST_TRIALS = 20
 DEFAULT_MIN_TRADES = 1
 DEFAULT_CURVE_POINTS = 500
 
@@ -33,28 +32,26 @@ DEFAULT_CURVE_POINTS = 500
 class SweepRequest:
     """What a client asked for.
 
-    `run` is all that a sweep has in common with a run. At most one of `split` (a fraction) and `folds` (how
-    many) is not None. `metric` may be empty, `top` 0, and `min_trades` and `curve_points` None for their
-    defaults.
+    `run` is all that a sweep has in common with a run. At most one of `split` (a fraction) and `fold_count`
+    is not None. An empty `metric`, a `best_trial_count` of 0, and None for `min_trades` or `curve_points`
+    stand for defaults.
     """
 
     run: RunRequest
     grid: Grid
     split: float | None
-    folds: int | None
+    fold_count: int | None
     metric: str
-    top: int
+    best_trial_count: int
     min_trades: int | None
     curve_points: int | None
 
     def violations(self) -> list[Violation]:
         """Return what is wrong with the request beside the grid, whatever the data."""
         violations = self.run.violations_beside_strategy()
-        if self.metric and self.metric not in METRIC_NAMES:
-            hint = did_you_mean(self.metric[:40], METRIC_NAMES, f"it is one of {', '.join(METRIC_NAMES)}")
-            violations.append(Violation("metric", f"there is no metric {self.metric[:40]!r}: {hint}"))
-        if not 0 <= self.top <= MAX_TOP:
-            violations.append(Violation("top", f"must be from 1 to {MAX_TOP:,}, or 0 for {DEFAULT_TOP}"))
+        if not 0 <= self.best_trial_count <= MAX_BEST_TRIALS:
+            reason = f"must be from 1 to {MAX_BEST_TRIALS:,}, or 0 for {DEFAULT_BEST_TRIALS}"
+            violations.append(Violation("best_trial_count", reason))
         if self.min_trades is not None and self.min_trades < 0:
             violations.append(Violation("min_trades", f"must be at least 0, not {self.min_trades}"))
         return violations + curve_points_violations(self.curve_points or 0)
@@ -74,7 +71,7 @@ class SweepPlan:
     folds: list[Fold]
     blocks: Blocks
     metric: str
-    top: int
+    best_trial_count: int
     min_trades: int
     curve_points: int
 
@@ -149,9 +146,9 @@ def make_sweep_plan(
         cryptos=sorted(run.cryptos, key=lambda crypto: crypto.symbol),
         possible=possible,
         folds=folds,
-        blocks=make_blocks(folds, interval, len(possible), is_walk=request.folds is not None),
+        blocks=make_blocks(folds, interval, len(possible), is_walk=request.fold_count is not None),
         metric=request.metric or DEFAULT_METRIC,
-        top=request.top or DEFAULT_TOP,
+        best_trial_count=request.best_trial_count or DEFAULT_BEST_TRIALS,
         min_trades=DEFAULT_MIN_TRADES if request.min_trades is None else request.min_trades,
         curve_points=DEFAULT_CURVE_POINTS if request.curve_points is None else request.curve_points,
     )
@@ -172,6 +169,6 @@ def _run_plan(request: SweepRequest, strategy: Strategy, known: list[CryptoData]
 def _folds(request: SweepRequest, window: Window, interval: Interval) -> list[Fold]:
     if request.split is not None:
         return [split_window(window, interval, request.split)]
-    if request.folds is not None:
-        return walk_forward(window, interval, request.folds)
+    if request.fold_count is not None:
+        return walk_forward(window, interval, request.fold_count)
     return [Fold(window, None)]

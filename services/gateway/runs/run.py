@@ -70,10 +70,10 @@ class Run:
             run_id = self._report.run_id
             started = RunStarted(
                 request=run_request_to(self._plan, run_id),
-                total=self._report.total,
+                crypto_count=self._report.total,
                 run_id=run_id,
                 left_out=left_out_to(self._plan),
-                with_later_candles=self._plan.with_later_candles,
+                cryptos_with_later_candles=self._plan.with_later_candles,
             )
             yield self._numbered(started=started)
         async for event in self._cached():

@@ -1,4 +1,4 @@
-"""What choosing the best of a sweep is worth: how much of it is luck, and what came after the choices."""
+"""What choosing the best of a sweep is worth: its selection bias, and what came after the choices."""
 
 import asyncio
 import math
@@ -22,18 +22,20 @@ _YEAR_S = 365 * 86_400
 _FEWEST_COMBINATIONS = 10
 
 
-def luck_message(plan: SweepPlan, table: SweepTable, winner: ReturnShape | None) -> pb.Luck:
-    """Return how much luck there is in the best of the train part; `winner` are its returns there."""
+def selection_bias_message(
+    plan: SweepPlan, table: SweepTable, winner: ReturnShape | None
+) -> pb.SelectionBias:
+    """Return the selection bias of the best of the train part; `winner` are its returns there."""
     ratios = table.counted_in_window("sharpe_ratio", 0)
     ratios = ratios[~np.isnan(ratios)]
-    luck = pb.Luck(trials=len(ratios))
+    bias = pb.SelectionBias(trial_count=len(ratios))
     expected = _expected_maximum(plan, ratios)
     if expected is not None:
-        luck.expected_maximum_sharpe_ratio = expected * math.sqrt(_candles_a_year(plan))
+        bias.expected_maximum_sharpe_ratio = expected * math.sqrt(_candles_a_year(plan))
         deflated = deflated_sharpe_ratio(winner, expected) if winner else None
         if deflated is not None:
-            luck.deflated_sharpe_ratio = deflated
-    return luck
+            bias.deflated_sharpe_ratio = deflated
+    return bias
 
 
 def _expected_maximum(plan: SweepPlan, ratios: NDArray[np.float64]) -> float | None:
@@ -126,7 +128,10 @@ async def overfitting_message(plan: SweepPlan, table: SweepTable) -> pb.Overfitt
         overfitted += await asyncio.to_thread(count_overfitted, returns, choices)
     splits = math.comb(blocks, blocks // 2)
     return pb.Overfitting(
-        probability=overfitted / splits, combinations=combinations, blocks=blocks, splits=splits
+        probability=overfitted / splits,
+        combination_count=combinations,
+        block_count=blocks,
+        split_count=splits,
     )
 
 

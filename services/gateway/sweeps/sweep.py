@@ -26,8 +26,8 @@ from services.gateway.sweeps.ranking import Ranking
 from services.gateway.sweeps.selection_bias import (
     chosen_combinations,
     deflated_out_of_sample,
-    luck_message,
     overfitting_message,
+    selection_bias_message,
     walk_forward_message,
 )
 from services.gateway.sweeps.table import Figures, Part, SweepTable
@@ -55,7 +55,7 @@ class SweepRun:
         self._compute = compute
         self._arrived_at = arrived_at
         self._chunks = SweepChunks(plan, cache, compute)
-        self._ranking = Ranking(plan.top, smallest_is_best=plan.metric in SMALLEST_IS_BEST)
+        self._ranking = Ranking(plan.best_trial_count, smallest_is_best=plan.metric in SMALLEST_IS_BEST)
         self._ranking_changed = False
         self._progress = pb.SweepProgress(total=plan.backtests)
         report.total = plan.backtests
@@ -102,7 +102,7 @@ class SweepRun:
             rows = await asyncio.to_thread(rows_message, self._plan, self._table, start, stop)
             yield SweepBacktestsResponse(rows=rows)
         summary = pb.SweepSummary()
-        if self._plan.request.folds is not None:
+        if self._plan.request.fold_count is not None:
             async with aclosing(self._walk_forward(summary.walk_forward)) as events:
                 async for event in events:
                     yield event
@@ -154,7 +154,7 @@ class SweepRun:
     def _failure_messages(self) -> Iterator[pb.SweepFailure]:
         for crypto, (failed, first) in sorted(self._failures.items()):
             yield pb.SweepFailure(
-                symbol=self._plan.cryptos[crypto].symbol, backtests=failed, status=first.first_failure
+                symbol=self._plan.cryptos[crypto].symbol, backtest_count=failed, status=first.first_failure
             )
 
     async def _walk_forward(self, message: pb.WalkForward) -> AsyncGenerator[SweepBacktestsResponse]:
@@ -189,11 +189,11 @@ class SweepRun:
         winners = self._ranking.trials.tolist()
         if winners:
             summary.winner.CopyFrom(self._trial(winners[0]))
-        if self._plan.request.folds is None:
+        if self._plan.request.fold_count is None:
             computes = self._plan.run.cache_mode is not CacheMode.ONLY
             shape = await self._returns_of(winners[0]) if winners and computes else None
-            luck = await asyncio.to_thread(luck_message, self._plan, self._table, shape)
-            summary.luck.CopyFrom(luck)
+            bias = await asyncio.to_thread(selection_bias_message, self._plan, self._table, shape)
+            summary.selection_bias.CopyFrom(bias)
         probability = await overfitting
         if probability is not None:
             summary.overfitting.CopyFrom(probability)
