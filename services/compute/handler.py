@@ -17,7 +17,7 @@ from services.domain.times import EARLIEST_S, LATEST_S
 from services.engine import Backtest, Window
 from services.engine.curves import FEWEST_POINTS
 from services.rpc.status import status_of
-from services.wire.backtests import detail_from, execution_from, strategy_from
+from services.wire.backtests import detail_from, execution_from, spec_fields_named, strategy_from
 from services.wire.candles import interval_from
 from services.wire.paging import MAX_SYMBOLS
 
@@ -32,7 +32,9 @@ class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
         self, request: pb.ComputeBacktestsRequest, context: object
     ) -> AsyncGenerator[pb.ComputeBacktestsResponse]:
         """Stream each crypto's outcome as it completes."""
-        async with aclosing(self._runner.run(_job(request))) as outcomes:
+        with spec_fields_named():
+            job = _job(request)
+        async with aclosing(self._runner.run(job)) as outcomes:
             async for outcome in outcomes:
                 count_backtest(outcome.result)
                 yield _response(outcome)
@@ -41,7 +43,9 @@ class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
         self, request: pb.ComputeSweepRequest, context: object
     ) -> AsyncGenerator[pb.ComputeSweepResponse]:
         """Stream each chunk's figures as they complete."""
-        async with aclosing(self._runner.run(await job_of_sweep(request))) as outcomes:
+        with spec_fields_named():
+            job = await job_of_sweep(request)
+        async with aclosing(self._runner.run(job)) as outcomes:
             async for outcome in outcomes:
                 count_chunk(outcome.result)
                 yield sweep_response(outcome)
@@ -50,19 +54,20 @@ class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
 def _job(request: pb.ComputeBacktestsRequest) -> Job:
     if not 0 < len(request.cryptos) <= MAX_SYMBOLS:
         raise InvalidInput.of("cryptos", f"from 1 to {MAX_SYMBOLS} are needed, not {len(request.cryptos)}")
-    window = Window(request.start_time.seconds, request.end_time.seconds)
+    spec = request.spec
+    window = Window(spec.start_time.seconds, spec.end_time.seconds)
     if not EARLIEST_S <= window.start_s < window.end_s <= LATEST_S:
         raise InvalidInput.of("start_time", "must be before end_time, both between the years 1 and 9999")
     if request.curve_points and request.curve_points < FEWEST_POINTS:
         raise InvalidInput.of("curve_points", f"must be 0 for all, or at least {FEWEST_POINTS}")
-    strategy, execution = strategy_from(request.strategy), execution_from(request.execution)
+    strategy, execution = strategy_from(spec.strategy), execution_from(spec.execution)
     if violations := strategy.violations() + execution.violations():
         raise InvalidInput(*violations)
     return backtest_job(
         _cryptos(request),
         Backtest(
             strategy=strategy,
-            interval=interval_from(request.interval),
+            interval=interval_from(spec.interval),
             window=window,
             execution=execution,
             detail=detail_from(request.detail),

@@ -23,18 +23,19 @@ from services.data.requests import (
 )
 from services.data.store.break_edits import BreakStore
 from services.data.store.breaks import StoredBreak, served
-from services.data.store.catalog import Crypto, CryptoStore, is_text
+from services.data.store.catalog import Crypto, CryptoStore
 from services.data.store.reader import Histories, History, HistoryQuery
 from services.data.store.writer import CandleStore
+from services.domain.breaks import BreakState
 from services.domain.candle_rules import checked_blocks
 from services.domain.candles import Candles
-from services.domain.errors import InvalidInput
+from services.domain.errors import InvalidInput, Violation, Violations
 from services.domain.interval import Interval
 from services.domain.symbols import Kind, canonical_symbol, kind_of
 from services.domain.times import EARLIEST_S, LATEST_S
 from services.wire.breaks import break_to, state_from
 from services.wire.candles import candles_from, interval_from, timestamp_to
-from services.wire.paging import MAX_SYMBOLS, page_size
+from services.wire.paging import MAX_SYMBOLS, page_of, page_size, position_of, token_after
 
 # Bytes of columns in a message, so that it stays below 1 MiB.
 BLOCK_BYTES = 960_000
@@ -58,27 +59,32 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
         self, request: pb.ListCryptosRequest, context: object
     ) -> pb.ListCryptosResponse:
         """List cryptos in order of their symbols."""
-        size = page_size(request.page_size)
-        if not is_text(request.page_token):
-            raise InvalidInput.of("page_token", "is not the next_page_token of a page")
-        cryptos = await self._cryptos.page(
-            list(request.symbols), request.page_token, size, before_time_from(request)
-        )
+        violations = Violations()
+        size = violations.read(1, page_size, request.page_size)
+        after = violations.read("", position_of, request)
+        before_s = violations.read(None, before_time_from, request)
+        violations.raise_if_any()
+        cryptos = await self._cryptos.page(list(request.symbols), after, size + 1, before_s)
+        is_last = len(cryptos) <= size
         return pb.ListCryptosResponse(
-            cryptos=map(_crypto_message, cryptos),
-            next_page_token=cryptos[-1].symbol if len(cryptos) == size else "",
+            cryptos=map(_crypto_message, cryptos[:size]),
+            next_page_token="" if is_last else token_after(request, cryptos[size - 1].symbol),
         )
 
     async def GetCandles(  # noqa: N802  # the RPC's name
         self, request: pb.GetCandlesRequest, context: object
     ) -> pb.GetCandlesResponse:
-        """Return one page of candles, in a form for people."""
-        size = page_size(request.page_size)
-        symbol = canonical_symbol(request.symbol, "symbol")
-        start_s, end_s = window_from(request)
-        if request.page_token:
-            start_s = max(start_s, _page_start(request.page_token))
-        query = HistoryQuery(interval_from(request.interval), start_s=start_s, end_s=end_s, limit=size + 1)
+        """Return one page of candles in a form for people."""
+        violations = Violations()
+        symbol = violations.read("", canonical_symbol, request.symbol, "symbol")
+        interval = violations.read(Interval.HOUR_1, interval_from, request.interval)
+        start_s, end_s = violations.read((EARLIEST_S, LATEST_S), window_from, request)
+        size = violations.read(1, page_size, request.page_size)
+        after_s = violations.read(None, _page_after, request)
+        violations.raise_if_any()
+        if after_s is not None:
+            start_s = max(start_s, after_s + 1)
+        query = HistoryQuery(interval, start_s=start_s, end_s=end_s, limit=size + 1)
         history = await self._histories.one(symbol, query)
         values = (column.tolist() for column in history.columns.values())
         candles = [
@@ -90,29 +96,29 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
             )
         ]
         CANDLES_READ.labels(query.interval.value).inc(len(candles[:size]))
+        is_last = len(candles) <= size
+        last_s = candles[:size][-1].open_time.seconds if candles else 0
         return pb.GetCandlesResponse(
-            candles=candles[:size],
-            next_page_token=str(candles[size].open_time.seconds) if len(candles) > size else "",
+            candles=candles[:size], next_page_token="" if is_last else token_after(request, str(last_s))
         )
 
     async def StreamCandles(  # noqa: N802  # the RPC's name
         self, request: pb.StreamCandlesRequest, context: object
     ) -> AsyncIterator[pb.StreamCandlesResponse]:
         """Stream histories in blocks of columns."""
-        if not 0 < len(request.symbols) <= MAX_SYMBOLS:
-            raise InvalidInput.of(
-                "symbols", f"from 1 to {MAX_SYMBOLS} are needed, not {len(request.symbols)}"
-            )
-        known = list(request.known_fingerprints) or [""] * len(request.symbols)
-        if len(known) != len(request.symbols):
-            raise InvalidInput.of(
-                "known_fingerprints",
-                f"one for each symbol is needed, {len(request.symbols)}, not {len(known)}",
-            )
-        start_s, end_s = window_from(request)
-        query = HistoryQuery(
-            interval_from(request.interval), columns_from(request.columns), start_s=start_s, end_s=end_s
-        )
+        violations = Violations()
+        symbol_count = len(request.symbols)
+        if not 0 < symbol_count <= MAX_SYMBOLS:
+            violations.add(Violation("symbols", f"from 1 to {MAX_SYMBOLS} are needed, not {symbol_count}"))
+        known = list(request.known_fingerprints) or [""] * symbol_count
+        if len(known) != symbol_count:
+            reason = f"one for each symbol is needed, {symbol_count}, not {len(known)}"
+            violations.add(Violation("known_fingerprints", reason))
+        interval = violations.read(Interval.HOUR_1, interval_from, request.interval)
+        columns = violations.read((), columns_from, request.columns)
+        start_s, end_s = violations.read((EARLIEST_S, LATEST_S), window_from, request)
+        violations.raise_if_any()
+        query = HistoryQuery(interval, columns, start_s=start_s, end_s=end_s)
         async with aclosing(self._histories.read(list(request.symbols), query, known)) as histories:
             async for history in histories:
                 CANDLES_READ.labels(query.interval.value).inc(len(history.open_time_s))
@@ -151,15 +157,19 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
     ) -> pb.ListBreaksResponse:
         """List the breaks of one crypto, including removed ones."""
         breaks = await self._breaks.of(canonical_symbol(request.symbol, "symbol"))
-        return pb.ListBreaksResponse(breaks=_break_messages(breaks))
+        page, next_page_token = page_of(breaks, request, lambda each: f"{each.place.after_s:012}")
+        return pb.ListBreaksResponse(breaks=_break_messages(page), next_page_token=next_page_token)
 
     async def UpdateBreak(  # noqa: N802  # the RPC's name
         self, request: pb.UpdateBreakRequest, context: object
     ) -> pb.UpdateBreakResponse:
         """Confirm, add, remove or reset a break."""
-        breaks = await self._breaks.update(
-            canonical_symbol(request.symbol, "symbol"), after_time_from(request), state_from(request.state)
-        )
+        violations = Violations()
+        symbol = violations.read("", canonical_symbol, request.symbol, "symbol")
+        after_s = violations.read(0, after_time_from, request)
+        state = violations.read(BreakState.DETECTED, state_from, request.state)
+        violations.raise_if_any()
+        breaks = await self._breaks.update(symbol, after_s, state)
         return pb.UpdateBreakResponse(breaks=_break_messages(breaks))
 
 
@@ -241,12 +251,7 @@ def _break_messages(breaks: Iterable[StoredBreak]) -> list[break_pb2.Break]:
     return [break_to(each.place, each.state) for each in breaks]
 
 
-def _page_start(page_token: str) -> int:
-    """Parse a page token: the opening time of the page's first candle."""
-    try:
-        start_s = int(page_token)
-    except ValueError:
-        start_s = LATEST_S + 1
-    if not EARLIEST_S <= start_s <= LATEST_S:
-        raise InvalidInput.of("page_token", "is not the next_page_token of a page")
-    return start_s
+def _page_after(request: pb.GetCandlesRequest) -> int | None:
+    """Return the opening time of the last candle of the page before, None where there is none."""
+    position = position_of(request, r"-?\d{1,12}")
+    return int(position) if position else None

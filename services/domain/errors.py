@@ -1,7 +1,12 @@
 """Errors of the domain. Each service translates them to gRPC statuses at its edge."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ParamSpec, TypeVar
+
+_T = TypeVar("_T")
+_P = ParamSpec("_P")
 
 
 class ErrorReason(StrEnum):
@@ -83,6 +88,39 @@ class InvalidInput(BackcastError):
     def of(cls, field: str, reason: str) -> "InvalidInput":
         """Make the error for a single invalid field."""
         return cls(Violation(field, reason))
+
+
+# More would not fit into the headers that end a call.
+_MOST_VIOLATIONS = 20
+
+
+class Violations:
+    """Collects what is wrong with a request, so that the client is told all of it at once."""
+
+    def __init__(self) -> None:
+        self._found: list[Violation] = []
+
+    def add(self, *violations: Violation) -> None:
+        """Take in violations that were found in another way than by `read`."""
+        self._found += violations
+
+    def read(self, default: _T, reading: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Return what `reading` returns, or `default` where it raises InvalidInput, which is collected.
+
+        Of a field that an earlier reading found wrong, no more is collected: its value is a default.
+        """
+        try:
+            return reading(*args, **kwargs)
+        except InvalidInput as error:
+            known = {violation.field for violation in self._found}
+            self._found += [violation for violation in error.violations if violation.field not in known]
+            return default
+
+    def raise_if_any(self, others: Callable[[], Iterable[Violation]] = tuple) -> None:
+        """Raise InvalidInput where there are violations; then it names those that `others` returns too."""
+        if self._found:
+            found = dict.fromkeys([*self._found, *others()])
+            raise InvalidInput(*list(found)[:_MOST_VIOLATIONS])
 
 
 class NotFound(BackcastError):

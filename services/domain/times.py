@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 # Unix seconds of the years 1 and 9999: the range of Timestamp messages and Python's datetime.
 EARLIEST_S, LATEST_S = -62_135_596_800, 253_402_300_799
+# The year 2: in languages whose times begin in the year 1, that is where unset times are.
+EARLIEST_ASKED_S = -62_104_060_800
 
 
 def utc(time_s: int) -> str:

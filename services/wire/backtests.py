@@ -3,6 +3,8 @@
 A message and its dataclass have the same field names, so one function serves all strategies.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from enum import IntEnum, StrEnum
 from typing import Any
@@ -10,10 +12,12 @@ from typing import Any
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from backcast.backtest.v1 import execution_pb2, result_pb2
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.expression_pb2 import Expression as ExpressionMessage
 from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
-from services.domain.errors import InvalidInput
-from services.engine import STRATEGIES, Detail, Strategy
+from services.domain.errors import InvalidInput, Violation, Violations
+from services.domain.interval import Interval
+from services.engine import METRIC_NAMES, STRATEGIES, Detail, Strategy, Window
 from services.engine.execution import (
     BreakRule,
     Direction,
@@ -24,8 +28,40 @@ from services.engine.execution import (
 )
 from services.engine.parameters import parameters_of
 from services.engine.rules import Expression
+from services.wire.candles import interval_to, timestamp_to
 from services.wire.enum_names import names_of, numbers_of
 from services.wire.expressions import expression_from, expression_to
+
+_SPEC_FIELDS = frozenset(BacktestSpec.DESCRIPTOR.fields_by_name)
+
+
+@contextmanager
+def spec_fields_named() -> Iterator[None]:
+    """Let an InvalidInput name the fields of a request's `spec` by their whole path: `spec.start_time`.
+
+    What reads and checks a backtest names its fields without what they are embedded in.
+    """
+    try:
+        yield
+    except InvalidInput as error:
+        raise type(error)(*map(_in_request, error.violations)) from None
+
+
+def _in_request(violation: Violation) -> Violation:
+    if violation.field.partition(".")[0] in _SPEC_FIELDS:
+        return Violation(f"spec.{violation.field}", violation.reason)
+    return violation
+
+
+def spec_to(strategy: Strategy, interval: Interval, window: Window, execution: Execution) -> BacktestSpec:
+    """Return the message of a backtest, every field set."""
+    return BacktestSpec(
+        strategy=strategy_to(strategy),
+        interval=interval_to(interval),
+        start_time=timestamp_to(window.start_s),
+        end_time=timestamp_to(window.end_s),
+        execution=execution_to(execution),
+    )
 
 
 def detail_from(value: int) -> Detail:
@@ -42,6 +78,20 @@ def detail_to(detail: Detail) -> result_pb2.Detail.ValueType:
     return result_pb2.Detail.ValueType(detail.value)
 
 
+def metric_from(value: int) -> str:
+    """Return the name of a metric; empty where it is unspecified."""
+    if value == result_pb2.METRIC_UNSPECIFIED:
+        return ""
+    if value not in result_pb2.Metric.values():
+        raise InvalidInput.of("metric", f"there is no metric {value}")
+    return METRIC_NAMES[value - 1]
+
+
+def metric_to(name: str) -> result_pb2.Metric.ValueType:
+    """Return the enum value of a metric: the numbers are those of the fields of Metrics, in their order."""
+    return result_pb2.Metric.ValueType(METRIC_NAMES.index(name) + 1)
+
+
 # Enums with the same numbers in messages and domain.
 _EXECUTION_CHOICES: dict[str, type[IntEnum]] = {
     "fill_time": FillTime,
@@ -52,7 +102,13 @@ _EXECUTION_CHOICES: dict[str, type[IntEnum]] = {
 
 def execution_from(message: execution_pb2.Execution) -> Execution:
     """Return the execution, with defaults for absent values. Ranges are not checked."""
-    return Execution(**{field.name: _execution_value(field, value) for field, value in message.ListFields()})
+    violations = Violations()
+    given = {
+        field.name: violations.read(None, _execution_value, field, value)
+        for field, value in message.ListFields()
+    }
+    violations.raise_if_any()
+    return Execution(**given)
 
 
 def _execution_value(field: FieldDescriptor, value: Any) -> Any:
@@ -104,13 +160,17 @@ def strategy_from(message: StrategyMessage) -> Strategy:
     if name is None:
         raise InvalidInput.of("strategy", f"is required: one of {', '.join(STRATEGIES)}")
     strategy = STRATEGIES[name]
+    violations = Violations()
     given = {
-        field.name: _strategy_value(strategy, field, value, f"strategy.{name}.{field.name}")
+        field.name: violations.read(
+            None, _strategy_value, strategy, field, value, f"strategy.{name}.{field.name}"
+        )
         for field, value in getattr(message, name).ListFields()
     }
     for field in fields(strategy):
         if field.default is MISSING and field.name not in given:
-            raise InvalidInput.of(f"strategy.{name}.{field.name}", "is required")
+            violations.add(Violation(f"strategy.{name}.{field.name}", "is required"))
+    violations.raise_if_any()
     return strategy(**given)
 
 

@@ -12,6 +12,7 @@ from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.errors import InvalidInput
 from services.domain.history import PartialCandles
 from services.domain.interval import Interval
+from services.domain.times import EARLIEST_ASKED_S, LATEST_S
 
 _INTERVALS = {
     interval_pb2.INTERVAL_1H: Interval.HOUR_1,
@@ -40,6 +41,16 @@ def interval_from(value: int) -> Interval:
 def interval_to(interval: Interval) -> interval_pb2.Interval.ValueType:
     """Return the enum value of an interval."""
     return _INTERVAL_VALUES[interval]
+
+
+def time_from(message: Timestamp, field: str) -> int:
+    """Return a time of a request in Unix seconds; raise InvalidInput where it is none.
+
+    Candles open at full seconds, so a fraction is rounded up: the same candles are before and after it.
+    """
+    if not (EARLIEST_ASKED_S <= message.seconds <= LATEST_S and 0 <= message.nanos < 1_000_000_000):
+        raise InvalidInput.of(field, "is not a time in the years 2 to 9999: in the year 1 are unset times")
+    return message.seconds + (message.nanos > 0)
 
 
 def timestamp_to(time_s: int) -> Timestamp:

@@ -8,7 +8,7 @@ from google.protobuf.descriptor import EnumDescriptor
 @cache
 def names_of(enum: EnumDescriptor) -> dict[int, str]:
     """Return the names by number, without their common prefix, and without UNSPECIFIED = 0."""
-    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    prefix = _prefix(enum)
     return {value.number: value.name.removeprefix(prefix) for value in enum.values if value.number}
 
 
@@ -16,3 +16,15 @@ def names_of(enum: EnumDescriptor) -> dict[int, str]:
 def numbers_of(enum: EnumDescriptor) -> dict[str, int]:
     """Return the numbers by name; see `names_of`."""
     return {name: number for number, name in names_of(enum).items()}
+
+
+def number_of(enum: EnumDescriptor, text: str) -> int | None:
+    """Return the number of the value that `text` names, None where it names none.
+
+    A name is taken in any case, with the enumeration's prefix or without: upper, UPPER, EXIT_BAND_UPPER.
+    """
+    return numbers_of(enum).get(text.upper().removeprefix(_prefix(enum)))
+
+
+def _prefix(enum: EnumDescriptor) -> str:
+    return enum.values_by_number[0].name.removesuffix("UNSPECIFIED")

@@ -3,30 +3,40 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
+from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.struct_pb2 import Value
 
 from backcast.backtest.v1 import sweep_pb2 as pb
-from services.domain.errors import InvalidInput
+from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
+from services.domain.errors import InvalidInput, Violations
 from services.engine import Window
 from services.engine.sweep import Grid, ParameterValues
 from services.wire.candles import timestamp_to
+from services.wire.enum_names import names_of, number_of
 
 # Names in the oneof of google.protobuf.Value.
 _NUMBER, _TEXT = "number_value", "string_value"
 
 
-def ranges_from(messages: Iterable[pb.ParameterRange]) -> list[ParameterValues]:
-    """Return the ranges; raise InvalidInput for values that are neither numbers nor text."""
-    return [
-        ParameterValues(
-            message.name,
-            [
-                _value_from(value, f"ranges[{index}].values[{position}]")
-                for position, value in enumerate(message.values)
-            ],
-        )
-        for index, message in enumerate(messages)
-    ]
+def read_ranges(
+    messages: Iterable[pb.ParameterRange], strategy: StrategyMessage, violations: Violations
+) -> list[ParameterValues]:
+    """Return the ranges of a strategy's parameters, with empty names for what is no number and no name.
+
+    Names of choices are those of the domain, however the message spells them; unknown ones stay as they are.
+    """
+    kind = strategy.WhichOneof("kind")
+    fields = getattr(strategy, kind).DESCRIPTOR.fields_by_name if kind else {}
+    ranges = []
+    for index, message in enumerate(messages):
+        parameter = fields.get(message.name)
+        choices = parameter.enum_type if parameter else None
+        values = [
+            violations.read("", _value_from, value, choices, f"ranges[{index}].values[{position}]")
+            for position, value in enumerate(message.values)
+        ]
+        ranges.append(ParameterValues(message.name, values))
+    return ranges
 
 
 def ranges_to(grid: Grid) -> list[pb.ParameterRange]:
@@ -47,12 +57,13 @@ def window_to(window: Window) -> pb.Window:
     return pb.Window(start_time=timestamp_to(window.start_s), end_time=timestamp_to(window.end_s))
 
 
-def _value_from(value: Value, field: str) -> float | str:
+def _value_from(value: Value, choices: EnumDescriptor | None, field: str) -> float | str:
     kind = value.WhichOneof("kind")
     if kind == _NUMBER:
         return value.number_value
     if kind == _TEXT:
-        return value.string_value
+        number = number_of(choices, value.string_value) if choices else None
+        return value.string_value if choices is None or number is None else names_of(choices)[number]
     raise InvalidInput.of(field, "must be a number, or the name of a choice")
 
 

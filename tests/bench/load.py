@@ -18,6 +18,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.cli.commands.sample import write_sample_market
@@ -89,17 +90,17 @@ async def _results_a_second(clients: list[Callable[[], Awaitable[object]]]) -> f
 
 async def _one_crypto(stub: "BacktestServiceAsyncStub") -> float:
     """Return the median time of getting one cached result, in seconds."""
-    strategy = request(0, cached=True).strategy
-    wanted = pb.RunBacktestsRequest(symbols=["SYN001USDT"], strategy=strategy)
-    symbol = pb.GetBacktestRequest(symbol="SYN001USDT", strategy=strategy)
+    strategy = request(0, cached=True).spec.strategy
+    wanted = pb.RunBacktestsRequest(symbols=["SYN001USDT"], spec=BacktestSpec(strategy=strategy))
+    symbol = pb.RunBacktestRequest(symbol="SYN001USDT", spec=BacktestSpec(strategy=strategy))
     async for event in stub.RunBacktests(wanted):
         if event.HasField("started"):
-            symbol.end_time.CopyFrom(event.started.request.end_time)
-    await stub.GetBacktest(symbol)
+            symbol.spec.end_time.CopyFrom(event.started.request.spec.end_time)
+    await stub.RunBacktest(symbol)
     times = []
     for _ in range(_GETS):
         began = time.perf_counter()
-        answer = await stub.GetBacktest(symbol)
+        answer = await stub.RunBacktest(symbol)
         times.append(time.perf_counter() - began)
         if not answer.result.from_cache:
             raise RuntimeError("the result did not come from the cache")

@@ -3,6 +3,7 @@
 import time
 from typing import TYPE_CHECKING
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.strategy_pb2 import Rsi, Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.local.sample_market import CRYPTO_COUNT
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 def request(variant: int, *, cached: bool) -> pb.RunBacktestsRequest:
     """Return a request for the whole market; each variant costs the same and has results of its own."""
     return pb.RunBacktestsRequest(
-        strategy=Strategy(rsi=Rsi(oversold=oversold(variant))),
+        spec=BacktestSpec(strategy=Strategy(rsi=Rsi(oversold=oversold(variant)))),
         cache_mode=pb.CACHE_MODE_DEFAULT if cached else pb.CACHE_MODE_BYPASS,
     )
 

@@ -40,9 +40,7 @@ def test_nothing_given_is_left_to_the_gateway():
     assert execution_message(ExecutionOptions()) == execution_pb2.Execution()
     request = run_request(StrategyOptions("rsi"), CandleOptions(), ExecutionOptions())
     assert MessageToDict(request) == {
-        "strategy": {"rsi": {}},
-        "interval": "INTERVAL_1H",
-        "execution": {},
+        "spec": {"strategy": {"rsi": {}}, "interval": "INTERVAL_1H", "execution": {}},
         "detail": "DETAIL_METRICS",
         "cacheMode": "CACHE_MODE_DEFAULT",
     }

@@ -25,10 +25,10 @@ async def test_jsonl_is_a_message_a_line(cli: Cli, imported: list[str]) -> None:
     events = [Parse(line, pb.RunBacktestsResponse()) for line in finished.out.splitlines()]
     assert [event.WhichOneof("event") for event in events] == ["started", "result", "result", "summary"]
     request = events[0].started.request
-    assert request.strategy.rsi.period == 5
-    assert request.start_time.seconds == START_S + 4 * 86_400
-    assert request.end_time.seconds == START_S + 14 * 86_400 + 43_200
-    execution = request.execution
+    assert request.spec.strategy.rsi.period == 5
+    assert request.spec.start_time.seconds == START_S + 4 * 86_400
+    assert request.spec.end_time.seconds == START_S + 14 * 86_400 + 43_200
+    execution = request.spec.execution
     assert (execution.fee_rate, execution.slippage_bps, execution.initial_capital) == (0.002, 3, 500)
     assert request.cache_mode == pb.CACHE_MODE_BYPASS
     assert events[1].result.trades
@@ -67,7 +67,7 @@ async def test_rules_and_every_option_of_an_execution(cli: Cli, imported: list[s
         assert text in shown.out
     lines = (await cli(*arguments, "--format", "jsonl")).out.splitlines()
     started, first, *_ = [Parse(line, pb.RunBacktestsResponse()) for line in lines]
-    execution = started.started.request.execution
+    execution = started.started.request.spec.execution
     assert (execution.stop_loss.atr_multiple, execution.atr_period) == (2, 7)
     assert execution.volatility_target.period == 20
     assert 2 < len(first.result.equity_curve.equity) <= 40

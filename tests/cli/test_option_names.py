@@ -3,46 +3,57 @@
 import pytest
 from google.protobuf.json_format import ParseDict
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.strategy_pb2 import MaCross, Strategy
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.run_service_pb2 import CancelRunRequest
 from services.cli.options.names import named_options, option_of
 from services.domain.errors import InvalidInput, Violation
 from services.engine import Execution
 from services.engine.execution import VolatilityTarget
 from services.wire.backtests import execution_from
+from tests.requests import with_spec
 
 SWEEP = pb.SweepBacktestsRequest(
-    strategy=Strategy(ma_cross=MaCross()), ranges=[ParameterRange(name="fast"), ParameterRange(name="slow")]
+    spec=BacktestSpec(strategy=Strategy(ma_cross=MaCross())),
+    ranges=[ParameterRange(name="fast"), ParameterRange(name="slow")],
 )
 
 
 @pytest.mark.parametrize(
     ("field", "option"),
     [
-        ("execution.stop_loss", "--stop-loss"),
-        ("execution.stop_loss.fraction", "--stop-loss"),
-        ("execution.take_profit.atr_multiple", "--take-profit"),
-        ("execution.volatility_target.annual_volatility", "--size-volatility"),
-        ("execution.volatility_target.period", "--volatility-period"),
-        ("execution.fee_rate", "--fee"),
+        ("spec.execution.stop_loss", "--stop-loss"),
+        ("spec.execution.stop_loss.fraction", "--stop-loss"),
+        ("spec.execution.take_profit.atr_multiple", "--take-profit"),
+        ("spec.execution.volatility_target.annual_volatility", "--size-volatility"),
+        ("spec.execution.volatility_target.period", "--volatility-period"),
+        ("spec.execution.fee_rate", "--fee"),
         ("symbols", "--symbols"),
         ("symbols[12]", "--symbols"),
-        ("start_time", "--start"),
-        ("end_time", "--end"),
+        ("spec.start_time", "--start"),
+        ("spec.end_time", "--end"),
         ("curve_points", "--curve-points"),
         ("metric", "--metric"),
+        ("best_trial_count", "--top"),
+        ("fold_count", "--folds"),
         ("ranges", "--param"),
         ("ranges[0].name", "--param fast"),
         ("ranges[1].values[3]", "--param slow"),
-        ("strategy.rsi.period", "--param period"),
-        ("strategy.rules.entry", "--entry"),
-        ("strategy.rules.exit.call.arguments[0]", "--exit"),
+        ("spec.strategy.rsi.period", "--param period"),
+        ("spec.strategy.rules.entry", "--entry"),
+        ("spec.strategy.rules.exit.call.arguments[0]", "--exit"),
         ("cache_mode", "cache_mode"),
     ],
 )
 def test_fields_in_errors_are_written_as_options(field: str, option: str) -> None:
     assert option_of(field, SWEEP) == option
+
+
+def test_the_id_of_a_run_that_there_is_is_an_argument() -> None:
+    assert option_of("run_id", SWEEP) == "--run-id"
+    assert option_of("run_id", CancelRunRequest()) == "RUN_ID"
 
 
 def test_every_field_of_an_execution_has_an_option() -> None:
@@ -69,7 +80,7 @@ def fault(field: str, reason: str, request: pb.RunBacktestsRequest | pb.SweepBac
 
 
 def test_reasons_name_options_too() -> None:
-    assert fault("start_time", "must be before end_time", SWEEP) == "--start: must be before --end"
+    assert fault("spec.start_time", "must be before end_time", SWEEP) == "--start: must be before --end"
     reason = "no combination is possible; of the first one, strategy.ma_cross.fast: must be below slow"
     assert fault("ranges", reason, SWEEP).endswith("of the first one, --param fast: must be below slow")
 
@@ -77,8 +88,10 @@ def test_reasons_name_options_too() -> None:
 @pytest.mark.parametrize("stop", ["stop_loss", "trailing_stop"])
 def test_a_percentage_without_its_sign_is_named(stop: str) -> None:
     for fraction, hint in ((5, ": 5 percent is 5% or 0.05"), (-1, "")):
-        request = ParseDict({"execution": {stop: {"fraction": fraction}}}, pb.RunBacktestsRequest())
-        (violation,) = execution_from(request.execution).violations()
-        assert fault(violation.field, violation.reason, request) == (
+        request = ParseDict(
+            with_spec(**{"execution": {stop: {"fraction": fraction}}}), pb.RunBacktestsRequest()
+        )
+        (violation,) = execution_from(request.spec.execution).violations()
+        assert fault(f"spec.{violation.field}", violation.reason, request) == (
             f"--{stop.replace('_', '-')}: must be above 0 and at most 1, not {fraction}{hint}"
         )

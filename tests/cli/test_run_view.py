@@ -10,6 +10,7 @@ from google.protobuf.json_format import ParseDict
 from rich.console import Console
 from rich.progress import Progress
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.strategy_pb2 import Rsi, Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.commands.verify import show_verification
@@ -64,7 +65,7 @@ async def test_ctrl_c_in_verify_says_stopped() -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         out = console()
-        request = pb.RunBacktestsRequest(strategy=Strategy(rsi=Rsi()))
+        request = pb.RunBacktestsRequest(spec=BacktestSpec(strategy=Strategy(rsi=Rsi())))
         verifying = asyncio.create_task(
             show_verification(request, f"127.0.0.1:{silent.getsockname()[1]}", 8, out)
         )

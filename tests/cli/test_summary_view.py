@@ -13,6 +13,7 @@ from services.cli.views.metric_cells import metric_names
 from services.cli.views.result_tables import ranked
 from services.cli.views.run import RunView
 from services.domain.errors import InvalidInput
+from tests.requests import with_spec
 
 BREAK = {"beforeTime": "2022-05-13T01:00:00Z", "afterTime": "2022-05-31T06:00:00Z", "close": 0.1, "open": 9.0}
 
@@ -37,8 +38,8 @@ SUMMARY = {
     "mean": METRICS,
     "best": {"symbol": "AUSDT", "totalReturn": 0.2},
     "worst": {"symbol": "LUNAUSDT", "totalReturn": -0.5},
-    "withoutTrade": 12,
-    "withBreaks": 1,
+    "cryptosWithoutTrades": 12,
+    "cryptosWithBreaks": 1,
     "spread": {
         **{f"quantile{part:02}": {"total_return": part / 100 - 0.5} for part in (5, 25, 50, 75, 95)},
         "shareGained": 0.2345,
@@ -56,10 +57,17 @@ def shown(
 ) -> list[str]:
     """Return the lines that are printed of a run."""
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    asked = {"strategy": {"rsi": {}}, "interval": "INTERVAL_1H", **(request or {})}
+    asked = with_spec(**{"strategy": {"rsi": {}}, "interval": "INTERVAL_1H", **(request or {})})
     left_out = [{"symbol": "ODDUSDT", "firstCandleTime": "2017-07-14T02:00:00Z"}]
     events: list[dict[str, Any]] = [
-        {"started": {"request": asked, "total": 3, "leftOut": left_out, "withLaterCandles": later}}
+        {
+            "started": {
+                "request": asked,
+                "cryptoCount": 3,
+                "leftOut": left_out,
+                "cryptosWithLaterCandles": later,
+            }
+        }
     ]
     events += [{"result": one} for one in results]
     summary = {**SUMMARY, "progress": {"completed": len(results), "total": len(results)}}

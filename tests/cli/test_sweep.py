@@ -3,6 +3,7 @@
 import pytest
 from google.protobuf.json_format import Parse
 
+from backcast.backtest.v1.result_pb2 import METRIC_TOTAL_RETURN
 from backcast.backtest.v1.strategy_pb2 import MaCross, Rsi, Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.options.parameter_ranges import parameter_range
@@ -151,7 +152,8 @@ async def test_jsonl_has_every_combination(cli: Cli, swept_symbols: str) -> None
     events = [Parse(line, pb.SweepBacktestsResponse()) for line in finished.out.splitlines()]
     assert finished.status == 0
     request = events[0].started.request
-    assert (request.folds, request.metric, request.execution.fee_rate) == (2, "total_return", 0)
+    assert (request.fold_count, request.metric) == (2, METRIC_TOTAL_RETURN)
+    assert request.spec.execution.fee_rate == 0
     assert sum(len(event.rows.rows) for event in events) == 58
     assert len(events[-1].summary.walk_forward.folds) == 2
 

@@ -22,7 +22,7 @@ def window(start: str, end: str) -> Window:
 
 
 TRIALS = [sweep_pb2.SweepTrial(symbol="SYN001USDT", strategy=STRATEGY, train=TRAIN, test=TEST)] * 20
-ROW = sweep_pb2.SweepRow(strategy=STRATEGY, cryptos=211)
+ROW = sweep_pb2.SweepRow(strategy=STRATEGY, crypto_count=211)
 ROW.train.median.CopyFrom(TRAIN)
 ROW.test.median.CopyFrom(TEST)
 FOLDS = [

@@ -16,12 +16,13 @@ from services.cli.views.sweep import SweepView
 from services.cli.views.sweep_words import luck_words, overfitting_words, started_words, walk_forward_words
 from services.gateway.api.sweep_messages import sweep_started
 from tests.gateway.test_sweep_plan import planned
+from tests.requests import with_spec
 
 
 def row(combination: int, cryptos: int, sharpe: float | None, trades: float = 5) -> sweep_pb2.SweepRow:
     made = sweep_pb2.SweepRow(
         combination=combination,
-        cryptos=cryptos,
+        crypto_count=cryptos,
         strategy=Strategy(rsi=Rsi(period=3)),
         median_trades=trades,
     )
@@ -65,18 +66,18 @@ def test_where_nothing_is_defined_nothing_is_few() -> None:
 def shown(width: int = 160, terminal: bool = False, **request: Any) -> str:
     """Return what is printed of a sweep of the six rows."""
     console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
-    asked = {
+    asked = with_spec(
         **{"strategy": {"rsi": {}}, "ranges": [{"name": "period", "values": [3]}], "symbols": ["A"]},
-        **{"metric": "sharpe_ratio", "top": 20, "interval": 1, **request},
-    }
-    started = {"request": asked, "combinations": 6, "trials": 24, "backtests": 24}
+        **{"metric": "METRIC_SHARPE_RATIO", "bestTrialCount": 20, "interval": 1, **request},
+    )
+    started = {"request": asked, "combinationCount": 6, "trialCount": 24, "backtestCount": 24}
     best = [{"symbol": "A", "strategy": {"rsi": {"period": 3}}}]
     with SweepView(console) as view:
         for event in ({"started": started}, {"best": {"trials": best}}):
             view.show(ParseDict(event, pb.SweepBacktestsResponse()))
         view.show(pb.SweepBacktestsResponse(rows=sweep_pb2.SweepRows(rows=ROWS)))
         for symbol in "ABC":
-            failure = {"symbol": symbol, "backtests": 1, "status": {"message": "no candles"}}
+            failure = {"symbol": symbol, "backtestCount": 1, "status": {"message": "no candles"}}
             view.show(ParseDict({"failure": failure}, pb.SweepBacktestsResponse()))
         view.show(ParseDict({"summary": {"progress": {"total": 24}}}, pb.SweepBacktestsResponse()))
     assert isinstance(console.file, io.StringIO)
@@ -84,15 +85,15 @@ def shown(width: int = 160, terminal: bool = False, **request: Any) -> str:
 
 
 def test_a_terminal_shows_as_many_combinations_as_it_was_asked_for() -> None:
-    assert "and 4 more combinations" in shown(terminal=True, top=2)
-    assert "and 1 more combination:" in shown(terminal=True, top=5)
-    assert "more combination" not in shown(top=2)
+    assert "and 4 more combinations" in shown(terminal=True, bestTrialCount=2)
+    assert "and 1 more combination:" in shown(terminal=True, bestTrialCount=5)
+    assert "more combination" not in shown(bestTrialCount=2)
 
 
 def test_rows_that_say_little_are_explained() -> None:
     line = "listed last: combinations whose Sharpe is defined on fewer than half of the cryptos"
     assert line in shown()
-    assert line not in shown(terminal=True, top=3)
+    assert line not in shown(terminal=True, bestTrialCount=3)
 
 
 def test_rows_without_a_rank_are_explained() -> None:
@@ -103,19 +104,19 @@ def test_rows_without_a_rank_are_explained() -> None:
 
 def test_what_the_folds_choices_brought_is_told() -> None:
     console = Console(file=io.StringIO(), width=80, color_system=None)
-    request = {
+    request = with_spec(
         **{"strategy": {"rsi": {}}, "ranges": [{"name": "period", "values": [3]}], "symbols": ["A"]},
-        **{"metric": "sharpe_ratio", "top": 20, "interval": 1, "folds": 2},
-    }
+        **{"metric": "METRIC_SHARPE_RATIO", "bestTrialCount": 20, "interval": 1, "foldCount": 2},
+    )
     metrics = {"totalReturn": 0.25, "buyAndHoldReturn": -0.5, "sharpeRatio": 1.25, "maxDrawdown": 0.1}
     curve = {"metrics": {**metrics, "tradeCount": 7}, "equityCurve": {"equity": [10_000, 9_000, 12_500]}}
     summary = {
         "walkForward": {"folds": [{}, {}], "outOfSample": curve, "deflatedSharpeRatio": 0.75},
-        "overfitting": {"probability": 0.125, "combinations": 12, "blocks": 16, "splits": 12_870},
+        "overfitting": {"probability": 0.125, "combinationCount": 12, "blockCount": 16, "splitCount": 12_870},
     }
     with SweepView(console) as view:
         for event in (
-            {"started": {"request": request, "combinations": 1}},
+            {"started": {"request": request, "combinationCount": 1}},
             *({"outOfSample": {**curve, "symbol": symbol}} for symbol in ("AUSDT", "BUSDT")),
             {"outOfSample": {"symbol": "CUSDT", "metrics": {"totalReturn": 0}}},
             {"rows": {}},
@@ -153,9 +154,9 @@ def test_where_nothing_was_chosen_there_is_no_curve() -> None:
 
 
 def test_means_over_folds_are_called_so() -> None:
-    assert "the best, means over 3 folds" in shown(folds=3)
-    assert "combinations, medians over the cryptos of means over 3 folds" in shown(folds=3)
-    assert "means" not in shown(split=0.5) + shown(folds=1)
+    assert "the best, means over 3 folds" in shown(foldCount=3)
+    assert "combinations, medians over the cryptos of means over 3 folds" in shown(foldCount=3)
+    assert "means" not in shown(split=0.5) + shown(foldCount=1)
 
 
 def test_failures_of_one_reason_are_one_line() -> None:
@@ -172,19 +173,19 @@ def test_failures_of_one_reason_are_one_line() -> None:
 
 def test_the_winner_is_not_worth_more_than_the_formula_says() -> None:
     summary = sweep_pb2.SweepSummary()
-    summary.luck.trials = 1200
+    summary.selection_bias.trial_count = 1200
     assert luck_words(summary, "sharpe_ratio") == (
         "the winner was chosen from 1,200 trials: too few to tell luck from skill"
     )
-    summary.luck.expected_maximum_sharpe_ratio = 4.36
-    summary.luck.deflated_sharpe_ratio = 0.2
+    summary.selection_bias.expected_maximum_sharpe_ratio = 4.36
+    summary.selection_bias.deflated_sharpe_ratio = 0.2
     summary.winner.train.sharpe_ratio = -0.001
     assert luck_words(summary, "total_return") == (
         "the winner was chosen by return from 1,200 trials: its Sharpe ratio is [bold]0.00[/bold]\n"
         "by luck alone, the best of so many is expected to have [bold]4.36[/bold]\n"
         "deflated Sharpe ratio [red]0.200[/red] (below 0.95: this may well be luck)"
     )
-    summary.luck.deflated_sharpe_ratio = 0.95
+    summary.selection_bias.deflated_sharpe_ratio = 0.95
     assert luck_words(summary, "total_return").endswith(
         "deflated Sharpe ratio [green]0.950[/green] (0.95 or above: this is hardly luck alone)"
     )
@@ -199,7 +200,9 @@ def test_the_winner_is_not_worth_more_than_the_formula_says() -> None:
     ],
 )
 def test_overfitting_has_a_verdict(probability: float, verdict: str) -> None:
-    words = overfitting_words(sweep_pb2.Overfitting(probability=probability, splits=70, combinations=12))
+    words = overfitting_words(
+        sweep_pb2.Overfitting(probability=probability, split_count=70, combination_count=12)
+    )
     assert words.startswith(f"probability of overfitting {verdict}\n")
 
 

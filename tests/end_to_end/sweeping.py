@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.json_format import ParseDict
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.result_pb2 import Metrics
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import sweep_pb2
+from tests.requests import with_spec
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 def sweep_request(**fields: Any) -> pb.SweepBacktestsRequest:
     """Return a request; fields are as in its JSON."""
-    return ParseDict(fields, pb.SweepBacktestsRequest())
+    return ParseDict(with_spec(**fields), pb.SweepBacktestsRequest())
 
 
 class Swept:
@@ -37,7 +39,7 @@ class Swept:
     @property
     def outcome(self) -> list[bytes]:
         """All that must not depend on time, workers or cache, bit by bit."""
-        messages: list[Any] = [*self.best, *self.rows, self.summary.winner, self.summary.luck]
+        messages: list[Any] = [*self.best, *self.rows, self.summary.winner, self.summary.selection_bias]
         messages += [self.summary.walk_forward, self.summary.overfitting, *self.curves]
         messages += [self.failures[symbol] for symbol in sorted(self.failures)]
         return [message.SerializeToString(deterministic=True) for message in messages]
@@ -61,15 +63,17 @@ async def single_metrics(
     request: pb.SweepBacktestsRequest,
     window: tuple[Any, Any],
 ) -> Metrics:
-    """Return what GetBacktest says of a trial in a window."""
-    answer = await gateway.GetBacktest(
-        pb.GetBacktestRequest(
+    """Return what RunBacktest says of a trial in a window."""
+    answer = await gateway.RunBacktest(
+        pb.RunBacktestRequest(
             symbol=trial.symbol,
-            strategy=trial.strategy,
-            interval=request.interval,
-            start_time=window[0],
-            end_time=window[1],
-            execution=request.execution,
+            spec=BacktestSpec(
+                strategy=trial.strategy,
+                interval=request.spec.interval,
+                start_time=window[0],
+                end_time=window[1],
+                execution=request.spec.execution,
+            ),
             cache_mode=pb.CACHE_MODE_BYPASS,
         )
     )

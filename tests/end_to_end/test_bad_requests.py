@@ -11,6 +11,7 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.backtest.v1 import strategy_pb2
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2 as md
 from services.domain.candles import Candles
@@ -18,6 +19,7 @@ from services.local.stack import LocalStack
 from services.rpc.status import violations_of
 from services.wire.candles import candles_to
 from tests.candle_making import events_of, random_candles
+from tests.requests import with_spec
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -37,39 +39,51 @@ async def failure_of(
 @pytest.mark.parametrize(
     ("fields", "field", "reason"),
     [
-        ({}, "strategy", "required"),
-        ({"strategy": {}}, "strategy", "required"),
-        ({"strategy": {"rsi": {"period": 0}}}, "strategy.rsi.period", "from 2 to 10000, not 0"),
-        ({"strategy": {"rsi": {"period": 1_000_000_000}}}, "strategy.rsi.period", "not 1000000000"),
-        ({"strategy": {"rsi": {"period": -1}}}, "strategy.rsi.period", "not -1"),
-        ({"strategy": {"rsi": {"oversold": "NaN"}}}, "strategy.rsi.oversold", "not nan"),
-        ({"strategy": {"rsi": {"overbought": "Infinity"}}}, "strategy.rsi.overbought", "not inf"),
-        ({"strategy": {"rsi": {"oversold": 70.0}}}, "strategy.rsi.oversold", "below overbought"),
-        ({"strategy": {"maCross": {"fast": 50}}}, "strategy.ma_cross.fast", "below slow"),
-        ({"strategy": {"maCross": {"kind": 7}}}, "strategy.ma_cross.kind", "SMA, EMA"),
-        ({"strategy": {"bollinger": {"width": 0.0}}}, "strategy.bollinger.width", "not 0"),
-        ({"strategy": {"bollinger": {"exitBand": 9}}}, "strategy.bollinger.exit_band", "UPPER, MIDDLE"),
-        ({"strategy": {"rules": {}}}, "strategy.rules.entry", "required"),
-        ({"strategy": {"rules": {"entry": {}}}}, "strategy.rules.entry", "needs a number, a column or"),
-        ({"strategy": {"rules": {"entry": {"column": 77}}}}, "strategy.rules.entry", "no column 77"),
-        ({"strategy": {"rules": {"entry": {"number": 1.0}}}}, "strategy.rules.entry", "must be a condition"),
+        ({}, "spec.strategy", "required"),
+        ({"strategy": {}}, "spec.strategy", "required"),
+        ({"strategy": {"rsi": {"period": 0}}}, "spec.strategy.rsi.period", "from 2 to 10000, not 0"),
+        ({"strategy": {"rsi": {"period": 1_000_000_000}}}, "spec.strategy.rsi.period", "not 1000000000"),
+        ({"strategy": {"rsi": {"period": -1}}}, "spec.strategy.rsi.period", "not -1"),
+        ({"strategy": {"rsi": {"oversold": "NaN"}}}, "spec.strategy.rsi.oversold", "not nan"),
+        ({"strategy": {"rsi": {"overbought": "Infinity"}}}, "spec.strategy.rsi.overbought", "not inf"),
+        ({"strategy": {"rsi": {"oversold": 70.0}}}, "spec.strategy.rsi.oversold", "below overbought"),
+        ({"strategy": {"maCross": {"fast": 50}}}, "spec.strategy.ma_cross.fast", "below slow"),
+        ({"strategy": {"maCross": {"kind": 7}}}, "spec.strategy.ma_cross.kind", "SMA, EMA"),
+        ({"strategy": {"bollinger": {"width": 0.0}}}, "spec.strategy.bollinger.width", "not 0"),
+        ({"strategy": {"bollinger": {"exitBand": 9}}}, "spec.strategy.bollinger.exit_band", "UPPER, MIDDLE"),
+        ({"strategy": {"rules": {}}}, "spec.strategy.rules.entry", "required"),
+        ({"strategy": {"rules": {"entry": {}}}}, "spec.strategy.rules.entry", "needs a number, a column or"),
+        ({"strategy": {"rules": {"entry": {"column": 77}}}}, "spec.strategy.rules.entry", "no column 77"),
+        (
+            {"strategy": {"rules": {"entry": {"number": 1.0}}}},
+            "spec.strategy.rules.entry",
+            "must be a condition",
+        ),
         (
             {"strategy": {"rules": {"entry": {"function": 6, "arguments": [{"column": 4}, {}]}}}},
-            "strategy.rules.entry.arguments[1]",
+            "spec.strategy.rules.entry.arguments[1]",
             "needs a number, a column or a function",
         ),
         (
             {"strategy": {"rules": {"entry": {"function": 6, "arguments": [{"column": 4}]}}}},
-            "strategy.rules.entry",
+            "spec.strategy.rules.entry",
             "less takes 2 arguments, not 1",
         ),
-        ({"execution": {"fillTime": 9}}, "execution.fill_time", "NEXT_OPEN, SAME_CLOSE, not 9"),
-        ({"execution": {"direction": 9}}, "execution.direction", "LONG_SHORT, not 9"),
-        ({"execution": {"stopLoss": {}}}, "execution.stop_loss", "needs a fraction or an atr_multiple"),
-        ({"execution": {"stopLoss": {"fraction": 2.0}}}, "execution.stop_loss.fraction", "at most 1, not 2"),
-        ({"execution": {"equityFraction": 0.0}}, "execution.equity_fraction", "above 0"),
-        ({"execution": {"volatilityTarget": {}}}, "execution.volatility_target.annual_volatility", "above 0"),
-        ({"interval": 77}, "interval", "77"),
+        ({"execution": {"fillTime": 9}}, "spec.execution.fill_time", "NEXT_OPEN, SAME_CLOSE, not 9"),
+        ({"execution": {"direction": 9}}, "spec.execution.direction", "LONG_SHORT, not 9"),
+        ({"execution": {"stopLoss": {}}}, "spec.execution.stop_loss", "needs a fraction or an atr_multiple"),
+        (
+            {"execution": {"stopLoss": {"fraction": 2.0}}},
+            "spec.execution.stop_loss.fraction",
+            "1, not 2",
+        ),
+        ({"execution": {"equityFraction": 0.0}}, "spec.execution.equity_fraction", "above 0"),
+        (
+            {"execution": {"volatilityTarget": {}}},
+            "spec.execution.volatility_target.annual_volatility",
+            "above 0",
+        ),
+        ({"interval": 77}, "spec.interval", "77"),
         ({"detail": 77}, "detail", "77"),
         ({"cacheMode": 77}, "cache_mode", "77"),
         ({"symbols": ["RUN00USDT", "NOPEUSDT"]}, "symbols[1]", "'NOPEUSDT'"),
@@ -79,22 +93,22 @@ async def failure_of(
         ({"symbols": ["'; DROP TABLE cryptos; --"]}, "symbols[0]", "not a symbol"),
         ({"symbols": ["X" * 65_536]}, "symbols[0]", "not a symbol"),
         ({"symbols": [f"X{i}" for i in range(100_000)]}, "symbols", "at most 10000"),
-        ({"execution": {"feeRate": -0.1}}, "execution.fee_rate", "not -0.1"),
-        ({"execution": {"feeRate": 1.0}}, "execution.fee_rate", "below 1"),
-        ({"execution": {"feeRate": "NaN"}}, "execution.fee_rate", "not nan"),
-        ({"execution": {"slippageBps": 10_000.0}}, "execution.slippage_bps", "below 10000"),
-        ({"execution": {"feeRate": 0.1}}, "execution.fee_rate", "(0.1 would be 10 %) unless"),
-        ({"execution": {"slippageBps": 501.0}}, "execution.slippage_bps", "execution.allow_high_costs"),
-        ({"execution": {"feeRate": 1.0, "allowHighCosts": True}}, "execution.fee_rate", "below 1"),
-        ({"execution": {"fundingRate": 101.0}}, "execution.funding_rate", "from -100 to 100"),
-        ({"execution": {"initialCapital": 0.0}}, "execution.initial_capital", "from 1e-09"),
-        ({"execution": {"initialCapital": "Infinity"}}, "execution.initial_capital", "not inf"),
+        ({"execution": {"feeRate": -0.1}}, "spec.execution.fee_rate", "not -0.1"),
+        ({"execution": {"feeRate": 1.0}}, "spec.execution.fee_rate", "below 1"),
+        ({"execution": {"feeRate": "NaN"}}, "spec.execution.fee_rate", "not nan"),
+        ({"execution": {"slippageBps": 10_000.0}}, "spec.execution.slippage_bps", "below 10000"),
+        ({"execution": {"feeRate": 0.1}}, "spec.execution.fee_rate", "(0.1 would be 10 %) unless"),
+        ({"execution": {"slippageBps": 501.0}}, "spec.execution.slippage_bps", "execution.allow_high_costs"),
+        ({"execution": {"feeRate": 1.0, "allowHighCosts": True}}, "spec.execution.fee_rate", "below 1"),
+        ({"execution": {"fundingRate": 101.0}}, "spec.execution.funding_rate", "from -100 to 100"),
+        ({"execution": {"initialCapital": 0.0}}, "spec.execution.initial_capital", "from 1e-09"),
+        ({"execution": {"initialCapital": "Infinity"}}, "spec.execution.initial_capital", "not inf"),
         (
             {"startTime": "2024-02-01T00:00:00Z", "endTime": "2024-02-01T00:00:00Z"},
-            "start_time",
+            "spec.start_time",
             "before end_time",
         ),
-        ({"startTime": "2031-01-01T00:00:00Z"}, "start_time", "before the end of the data"),
+        ({"startTime": "2031-01-01T00:00:00Z"}, "spec.start_time", "before the end of the data"),
     ],
     ids=lambda value: str(value)[:60],
 )
@@ -102,7 +116,7 @@ async def test_a_bad_field_is_named(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles], fields: Fields, field: str, reason: str
 ) -> None:
     whole = {"symbols": ["RUN00USDT"], **({"strategy": {"rsi": {}}} if fields else {}), **fields}
-    error = await failure_of(gateway, ParseDict(whole, pb.RunBacktestsRequest()))
+    error = await failure_of(gateway, ParseDict(with_spec(**whole), pb.RunBacktestsRequest()))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     (violation,) = violations_of(error)
     assert violation.field == field
@@ -115,19 +129,73 @@ async def test_a_time_out_of_range_is_named(
 ) -> None:
     strategy = strategy_pb2.Strategy(rsi=strategy_pb2.Rsi())
     for bad in (Timestamp(seconds=2**62), Timestamp(seconds=-(2**62)), Timestamp(nanos=-1)):
-        error = await failure_of(gateway, pb.RunBacktestsRequest(strategy=strategy, end_time=bad))
-        assert [violation.field for violation in violations_of(error)] == ["end_time"]
+        error = await failure_of(
+            gateway, pb.RunBacktestsRequest(spec=BacktestSpec(strategy=strategy, end_time=bad))
+        )
+        assert [violation.field for violation in violations_of(error)] == ["spec.end_time"]
 
 
 async def test_all_bad_parameters_are_named_at_once(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     fields = {"strategy": {"rsi": {"period": 1, "oversold": -1.0}}, "execution": {"feeRate": 2.0}}
-    error = await failure_of(gateway, ParseDict(fields, pb.RunBacktestsRequest()))
+    error = await failure_of(gateway, ParseDict(with_spec(**fields), pb.RunBacktestsRequest()))
     assert [violation.field for violation in violations_of(error)] == [
-        "strategy.rsi.period",
-        "strategy.rsi.oversold",
-        "execution.fee_rate",
+        "spec.strategy.rsi.period",
+        "spec.strategy.rsi.oversold",
+        "spec.execution.fee_rate",
+    ]
+
+
+async def test_all_that_is_wrong_with_a_run_is_told_at_once(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    fields = {
+        "symbols": ["RUN00USDT", "!", "A\0"],
+        "exclude": ["?"],
+        "strategy": {"maCross": {"kind": 7, "fast": 50}},
+        "interval": 77,
+        # What an unset time is in some languages.
+        "startTime": "0001-01-01T00:00:00Z",
+        "execution": {"feeRate": 2.0, "direction": 9},
+        "detail": 77,
+        "curvePoints": 3,
+        "cacheMode": 77,
+    }
+    error = await failure_of(gateway, ParseDict(with_spec(**fields), pb.RunBacktestsRequest()))
+    assert sorted(violation.field for violation in violations_of(error)) == [
+        *("cache_mode", "curve_points", "detail", "exclude[0]", "spec.execution.direction"),
+        *("spec.interval", "spec.start_time", "spec.strategy.ma_cross.kind", "symbols[1]", "symbols[2]"),
+    ]
+
+
+async def test_what_only_the_data_tells_comes_with_what_the_request_tells(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    fields = {"symbols": ["NOPE"], "strategy": {"rsi": {"period": 1}}, "execution": {"feeRate": 2.0}}
+    error = await failure_of(gateway, ParseDict(with_spec(**fields), pb.RunBacktestsRequest()))
+    assert [violation.field for violation in violations_of(error)] == [
+        *("spec.strategy.rsi.period", "spec.execution.fee_rate", "symbols[0]")
+    ]
+
+
+async def test_all_that_is_wrong_with_a_sweep_is_told_at_once(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    fields = {
+        "strategy": {"rsi": {"oversold": -1.0}},
+        "ranges": [{"name": "period", "values": [5, True]}, {"name": "nope", "values": [1]}],
+        "endTime": "0001-01-01T00:00:00Z",
+        "metric": 99,
+        "bestTrialCount": -1,
+        "minTrades": -1,
+    }
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        call = gateway.SweepBacktests(ParseDict(with_spec(**fields), pb.SweepBacktestsRequest()))
+        _ = [event async for event in call]
+    assert [violation.field for violation in violations_of(caught.value)] == [
+        *("spec.end_time", "ranges[0].values[1]", "ranges[1].name", "spec.strategy.rsi.oversold"),
+        *("metric", "best_trial_count", "min_trades"),
     ]
 
 
@@ -135,15 +203,15 @@ async def test_one_crypto_that_fails_ends_the_unary_call(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     request = ParseDict(
-        {"symbol": "RUN00USDT", "strategy": {"rsi": {}}, "endTime": "2020-01-01T00:00:00Z"},
-        pb.GetBacktestRequest(),
+        with_spec(**{"symbol": "RUN00USDT", "strategy": {"rsi": {}}, "endTime": "2020-01-01T00:00:00Z"}),
+        pb.RunBacktestRequest(),
     )
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await gateway.GetBacktest(request)
+        await gateway.RunBacktest(request)
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
     request.symbol = ""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await gateway.GetBacktest(request)
+        await gateway.RunBacktest(request)
     assert [violation.field for violation in violations_of(caught.value)] == ["symbol"]
 
 
@@ -174,11 +242,12 @@ async def test_an_expression_beyond_what_protobuf_reads_is_refused(
     arguments = b""
     for _ in range(150):
         arguments = field(4, arguments)
-    strategy = pb.RunBacktestsRequest.DESCRIPTOR.fields_by_name["strategy"].number
+    spec = pb.RunBacktestsRequest.DESCRIPTOR.fields_by_name["spec"].number
+    strategy = BacktestSpec.DESCRIPTOR.fields_by_name["strategy"].number
     async with grpc.aio.insecure_channel(stack.gateway_address) as channel:
         call: Any = channel.unary_stream("/backcast.gateway.v1.BacktestService/RunBacktests")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            _ = [event async for event in call(field(strategy, field(12, field(1, arguments))))]
+            _ = [event async for event in call(field(spec, field(strategy, field(12, field(1, arguments)))))]
     (violation,) = violations_of(caught.value)
     assert violation.field == "request"
     assert "nested too deeply" in violation.reason

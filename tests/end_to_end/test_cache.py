@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from redis.asyncio import Redis
 
 from backcast.backtest.v1 import result_pb2
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
 from services.domain.candles import Candles
@@ -17,6 +18,7 @@ from services.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.wire.backtests import strategy_to
 from tests.candle_making import START_S, events_of, import_candles, random_candles
+from tests.requests import with_spec
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -39,7 +41,9 @@ async def cached_market(
 
 def request(**fields: object) -> pb.RunBacktestsRequest:
     return pb.RunBacktestsRequest(
-        **{"symbols": SYMBOLS, "strategy": strategy_to(Rsi()), **fields}  # type: ignore[arg-type]
+        **with_spec(
+            **{"symbols": SYMBOLS, "strategy": strategy_to(Rsi()), **fields}  # type: ignore[arg-type]
+        )
     )
 
 
@@ -125,20 +129,20 @@ async def test_cache_mode_only_computes_nothing(
         (grpc.StatusCode.NOT_FOUND.value[0], "its result is not in the cache")
     }
     assert events[-1].progress == run_events_pb2.Progress(completed=2, failed=4, from_cache=2, total=6)
-    wanted = pb.GetBacktestRequest(symbol=SYMBOLS[3], strategy=other, cache_mode=only)
+    wanted = pb.RunBacktestRequest(symbol=SYMBOLS[3], spec=BacktestSpec(strategy=other), cache_mode=only)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await gateway.GetBacktest(wanted)
+        await gateway.RunBacktest(wanted)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
 async def test_get_tells_what_the_cache_did(
     gateway: "BacktestServiceAsyncStub", cached_market: dict[str, Candles]
 ) -> None:
-    wanted = pb.GetBacktestRequest(symbol=SYMBOLS[0], strategy=strategy_to(Rsi()))
-    answer = await gateway.GetBacktest(wanted)
+    wanted = pb.RunBacktestRequest(symbol=SYMBOLS[0], spec=BacktestSpec(strategy=strategy_to(Rsi())))
+    answer = await gateway.RunBacktest(wanted)
     assert (answer.cache_state, answer.result.from_cache) == (run_events_pb2.CACHE_STATE_USED, True)
     wanted.cache_mode = pb.CACHE_MODE_BYPASS
-    assert (await gateway.GetBacktest(wanted)).cache_state == run_events_pb2.CACHE_STATE_BYPASSED
+    assert (await gateway.RunBacktest(wanted)).cache_state == run_events_pb2.CACHE_STATE_BYPASSED
 
 
 async def test_results_stay_about_a_day_and_are_packed_where_that_pays(

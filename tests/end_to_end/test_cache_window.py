@@ -12,6 +12,7 @@ from services.domain.candles import Candles
 from services.domain.times import utc
 from tests.candle_making import START_S, events_of, import_candles, random_candles
 from tests.end_to_end.sweeping import sweep_request, swept
+from tests.requests import with_spec
 
 if TYPE_CHECKING:
     from backcast.backtest.v1.result_pb2 import BacktestResult
@@ -76,7 +77,7 @@ async def seen(data_service: "MarketDataServiceAsyncStub") -> Market:
 async def results(
     gateway: "BacktestServiceAsyncStub", request: dict[str, Any]
 ) -> dict[str, "BacktestResult"]:
-    message = ParseDict(request, pb.RunBacktestsRequest())
+    message = ParseDict(with_spec(**request), pb.RunBacktestsRequest())
     events = [event async for event in events_of(gateway, message)]
     return {event.result.symbol: event.result for event in events if event.HasField("result")}
 

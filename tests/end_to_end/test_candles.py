@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as gateway_pb
 from backcast.marketdata.v1 import break_pb2, candle_columns_pb2, interval_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.cli.client.candle_writer import write_candles
 from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.interval import Interval
+from services.domain.times import EARLIEST_S
 from services.rpc.status import violations_of
 from services.wire.candles import candles_to
 from tests.candle_making import START_S, longer_candles, random_candles
@@ -61,6 +63,33 @@ async def test_pages_hold_every_candle_once(data, value, page_size):
     assert rows == list(zip(*(column.tolist() for column in expected.columns()), strict=True))
 
 
+async def test_a_token_of_another_list_is_refused(data):
+    request = pb.GetCandlesRequest(symbol="wire-usdt", page_size=7)
+    request.page_token = (await data.GetCandles(request)).next_page_token
+    # The size of a page may change, what is listed may not.
+    request.page_size = 9
+    assert len((await data.GetCandles(request)).candles) == 9
+    request.interval = interval_pb2.INTERVAL_4H
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await data.GetCandles(request)
+    assert [violation.field for violation in violations_of(caught.value)] == ["page_token"]
+
+
+async def test_pages_of_cryptos_hold_every_crypto_once(data):
+    request = pb.ListCryptosRequest(page_size=1)
+    symbols = []
+    while True:
+        page = await data.ListCryptos(request)
+        symbols += [crypto.symbol for crypto in page.cryptos]
+        # A page is never empty: the last one with a crypto says that it is the last.
+        assert len(page.cryptos) == 1
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    everything = await data.ListCryptos(pb.ListCryptosRequest(page_size=10_000))
+    assert symbols == [crypto.symbol for crypto in everything.cryptos]
+
+
 async def test_a_page_is_of_the_window(data):
     start, end = START_S + 5 * HOUR_S + 1, START_S + 9 * HOUR_S
     page = await data.GetCandles(
@@ -106,6 +135,17 @@ def _time(seconds: int) -> Timestamp:
     return Timestamp(seconds=seconds)
 
 
+async def test_all_that_is_wrong_with_a_request_is_told_at_once(data):
+    request = pb.GetCandlesRequest(
+        interval=99, start_time=_time(EARLIEST_S), end_time=_time(2**60), page_size=-1, page_token="next"
+    )
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await data.GetCandles(request)
+    assert [violation.field for violation in violations_of(caught.value)] == [
+        *("symbol", "interval", "start_time", "end_time", "page_size", "page_token")
+    ]
+
+
 @pytest.mark.parametrize(
     ("request_", "field"),
     [
@@ -117,6 +157,7 @@ def _time(seconds: int) -> Timestamp:
         (pb.GetCandlesRequest(symbol=SYMBOL, page_token="next"), "page_token"),
         (pb.GetCandlesRequest(symbol=SYMBOL, start_time=_time(9), end_time=_time(9)), "start_time"),
         (pb.GetCandlesRequest(symbol=SYMBOL, end_time=_time(2**60)), "end_time"),
+        (pb.GetCandlesRequest(symbol=SYMBOL, start_time=_time(EARLIEST_S)), "start_time"),
         (pb.ListCryptosRequest(before_time=_time(2**60)), "before_time"),
         (pb.StreamCandlesRequest(), "symbols"),
         (pb.StreamCandlesRequest(symbols=[SYMBOL, "NOSUCHUSDT"]), "symbols[1]"),
@@ -246,18 +287,21 @@ async def test_a_wrong_request_about_breaks_or_deletion_names_its_field(data, re
 
 
 async def test_results_of_a_deleted_crypto_cannot_be_reached(data, gateway):
-    symbol, request = "GONEUSDT", gateway_pb.GetBacktestRequest(symbol="GONEUSDT", strategy={"rsi": {}})
+    symbol, request = (
+        "GONEUSDT",
+        gateway_pb.RunBacktestRequest(symbol="GONEUSDT", spec=BacktestSpec(strategy={"rsi": {}})),
+    )
     await write_candles(data, symbol, CANDLES)
-    first = (await gateway.GetBacktest(request)).result
-    assert (await gateway.GetBacktest(request)).result.from_cache
+    first = (await gateway.RunBacktest(request)).result
+    assert (await gateway.RunBacktest(request)).result.from_cache
     deleted = await data.DeleteCrypto(pb.DeleteCryptoRequest(symbol=symbol))
     assert (deleted.crypto.symbol, deleted.crypto.candle_count) == (symbol, len(CANDLES))
     assert deleted.crypto.fingerprint == first.data_fingerprint
     with pytest.raises(grpc.aio.AioRpcError, match="GONEUSDT"):
-        await gateway.GetBacktest(request)
+        await gateway.RunBacktest(request)
     # The same candles again are those of another crypto: nothing that is cached is read.
     await write_candles(data, symbol, CANDLES)
-    again = (await gateway.GetBacktest(request)).result
+    again = (await gateway.RunBacktest(request)).result
     assert not again.from_cache
     assert again.data_fingerprint != first.data_fingerprint
     assert again.metrics == first.metrics

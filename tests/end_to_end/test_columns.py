@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
@@ -384,7 +385,10 @@ async def test_results_are_those_of_a_run_with_an_empty_folder(
 ) -> None:
     async def results() -> dict[str, bytes]:
         request = pb.RunBacktestsRequest(
-            symbols=market, strategy=strategy_to(Rsi()), cache_mode=pb.CACHE_MODE_BYPASS, detail=3
+            symbols=market,
+            spec=BacktestSpec(strategy=strategy_to(Rsi())),
+            cache_mode=pb.CACHE_MODE_BYPASS,
+            detail=3,
         )
         return {
             event.result.symbol: event.result.SerializeToString(deterministic=True)

@@ -14,6 +14,7 @@ from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.rpc.status import violations_of
 from tests.candle_making import START_S, import_candles, random_candles
+from tests.requests import with_spec
 
 if TYPE_CHECKING:
     from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceAsyncStub
@@ -39,7 +40,7 @@ async def refused(call: Any) -> list[str]:
 
 def backtests(**fields: Any) -> pb.ComputeBacktestsRequest:
     whole = {"cryptos": [{"symbol": "A"}], "strategy": {"rsi": {}}, "interval": "INTERVAL_1H", **DAY}
-    return ParseDict({**whole, **fields}, pb.ComputeBacktestsRequest())
+    return ParseDict(with_spec(**{**whole, **fields}), pb.ComputeBacktestsRequest())
 
 
 async def test_a_crypto_that_is_gone_does_not_keep_the_others_from_their_results(
@@ -51,7 +52,7 @@ async def test_a_crypto_that_is_gone_does_not_keep_the_others_from_their_results
         cryptos=[{"symbol": symbol} for symbol in ("AGONEUSDT", there, "ZGONEUSDT")],
         execution={"feeRate": 0.001, "initialCapital": 10_000, "equityFraction": 1, "atrPeriod": 14},
     )
-    request.start_time.seconds, request.end_time.seconds = START_S, START_S + 500 * 3600
+    request.spec.start_time.seconds, request.spec.end_time.seconds = START_S, START_S + 500 * 3600
     outcomes = [outcome async for outcome in compute.ComputeBacktests(request)]
     failures = [outcome.failure for outcome in outcomes if outcome.HasField("failure")]
     assert [outcome.result.symbol for outcome in outcomes if outcome.HasField("result")] == [there]
@@ -70,20 +71,23 @@ async def test_a_number_of_curve_points_out_of_range_is_named(
 
 async def test_a_window_beyond_the_calendar_is_named(compute: "ComputeServiceAsyncStub") -> None:
     request = backtests()
-    request.start_time.seconds, request.end_time.seconds = -BEYOND, BEYOND
-    assert await refused(compute.ComputeBacktests(request)) == ["start_time"]
+    request.spec.start_time.seconds, request.spec.end_time.seconds = -BEYOND, BEYOND
+    assert await refused(compute.ComputeBacktests(request)) == ["spec.start_time"]
 
 
 async def test_a_chunk_of_too_many_windows_is_named(compute: "ComputeServiceAsyncStub") -> None:
     request = ParseDict(
-        {
-            "cryptos": [{"crypto": {"symbol": "A"}, "chunks": [0]}],
-            "strategy": {"rsi": {}},
-            "ranges": [{"name": "period", "values": [5, 6]}],
-            "interval": "INTERVAL_1H",
-            "windows": [DAY] * 200,
-            "chunkSize": 6,
-        },
+        with_spec(
+            **{
+                "cryptos": [{"crypto": {"symbol": "A"}, "chunks": [0]}],
+                "strategy": {"rsi": {}},
+                "ranges": [{"name": "period", "values": [5, 6]}],
+                "interval": "INTERVAL_1H",
+                **DAY,
+                "windows": [DAY] * 200,
+                "chunkSize": 6,
+            }
+        ),
         pb.ComputeSweepRequest(),
     )
     assert await refused(compute.ComputeSweep(request)) == ["chunk_size"]

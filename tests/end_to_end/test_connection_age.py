@@ -5,6 +5,7 @@ from pathlib import Path
 
 import grpc
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.domain.candles import Candles
@@ -20,7 +21,10 @@ async def test_a_run_outlives_its_connections_age(
     stack: LocalStack, market: dict[str, Candles], tmp_path: Path
 ) -> None:
     request = pb.RunBacktestsRequest(
-        symbols=market, strategy=strategy_to(Rsi()), detail=3, cache_mode=pb.CACHE_MODE_BYPASS
+        symbols=market,
+        spec=BacktestSpec(strategy=strategy_to(Rsi())),
+        detail=3,
+        cache_mode=pb.CACHE_MODE_BYPASS,
     )
     async with (
         service_beside(stack, "gateway", tmp_path, connection_max_age_s=0.2) as gateway,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
@@ -182,7 +183,10 @@ async def test_the_service_computes_on_the_cluster(
 ) -> None:
     monkeypatch.setenv("BACKCAST_COMPUTE_EXECUTOR", f"dask://{processes.address}")
     request = pb.RunBacktestsRequest(
-        symbols=market, strategy=strategy_to(Rsi()), cache_mode=pb.CACHE_MODE_BYPASS, detail=3
+        symbols=market,
+        spec=BacktestSpec(strategy=strategy_to(Rsi())),
+        cache_mode=pb.CACHE_MODE_BYPASS,
+        detail=3,
     )
     async with gateway_beside(stack, short_folder / "dask") as other:
         far, near = [

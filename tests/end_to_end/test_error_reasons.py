@@ -10,6 +10,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
@@ -51,9 +52,11 @@ async def told_by(call: Awaitable[object]) -> tuple[str, str, dict[str, str]]:
 def request(**fields: object) -> pb.RunBacktestsRequest:
     return pb.RunBacktestsRequest(
         symbols=[SYMBOL],
-        strategy=strategy_to(Rsi()),
-        start_time=Timestamp(seconds=START_S),
-        end_time=Timestamp(seconds=START_S + 3600 * HOURS),
+        spec=BacktestSpec(
+            strategy=strategy_to(Rsi()),
+            start_time=Timestamp(seconds=START_S),
+            end_time=Timestamp(seconds=START_S + 3600 * HOURS),
+        ),
         **fields,
     )
 

@@ -11,6 +11,7 @@ from google.protobuf.struct_pb2 import Value
 from google.rpc.error_details_pb2 import RetryInfo
 from grpc_status import rpc_status
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
@@ -52,7 +53,7 @@ async def limited(
 def run_request(symbols: int) -> pb.RunBacktestsRequest:
     bypass = pb.CACHE_MODE_BYPASS
     return pb.RunBacktestsRequest(
-        symbols=SYMBOLS[:symbols], strategy=strategy_to(Rsi()), cache_mode=bypass, detail=3
+        symbols=SYMBOLS[:symbols], spec=BacktestSpec(strategy=strategy_to(Rsi())), cache_mode=bypass, detail=3
     )
 
 
@@ -60,7 +61,7 @@ def sweep_request(symbols: int, periods: int) -> pb.SweepBacktestsRequest:
     values = [Value(number_value=number) for number in range(2, 2 + periods)]
     return pb.SweepBacktestsRequest(
         symbols=SYMBOLS[:symbols],
-        strategy=strategy_to(Rsi()),
+        spec=BacktestSpec(strategy=strategy_to(Rsi())),
         ranges=[ParameterRange(name="period", values=values)],
         cache_mode=pb.CACHE_MODE_BYPASS,
     )
@@ -101,7 +102,7 @@ async def test_too_many_runs_at_once_may_come_again(limited: "BacktestServiceAsy
 
 async def test_too_many_backtests_at_once_may_come_again(limited: "BacktestServiceAsyncStub") -> None:
     under_way = limited.SweepBacktests(sweep_request(2, 2_500))
-    assert (await anext(aiter(under_way))).started.backtests == 5_000
+    assert (await anext(aiter(under_way))).started.backtest_count == 5_000
     error = await refused(limited.RunBacktests(run_request(10)))
     assert "anonymous has 5,000 backtests under way, and with 10 more" in (error.details() or "")
     assert retry_after_s(error) == 1

@@ -15,6 +15,7 @@ from services.rpc.status import violations_of
 from tests.candle_making import START_S, events_of, import_candles, random_candles
 from tests.cli.conftest import Cli
 from tests.end_to_end.sweeping import sweep_request, swept
+from tests.requests import with_spec
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -45,11 +46,13 @@ def asked(*symbols: str, **fields: Any) -> dict[str, Any]:
 
 
 async def run(gateway: "BacktestServiceAsyncStub", request: dict[str, Any]) -> list[pb.RunBacktestsResponse]:
-    return [event async for event in events_of(gateway, ParseDict(request, pb.RunBacktestsRequest()))]
+    return [
+        event async for event in events_of(gateway, ParseDict(with_spec(**request), pb.RunBacktestsRequest()))
+    ]
 
 
 def window_of(started: Any) -> tuple[int, int]:
-    return started.request.start_time.seconds, started.request.end_time.seconds
+    return started.request.spec.start_time.seconds, started.request.spec.end_time.seconds
 
 
 async def test_odd_imports_are_left_out_and_fail_nothing(
@@ -62,7 +65,7 @@ async def test_odd_imports_are_left_out_and_fail_nothing(
     old = started.left_out[1]
     assert old.first_candle_time.seconds == START_S - 6 * 365 * DAY_S
     assert old.last_candle_time.seconds == old.first_candle_time.seconds + 299 * HOUR_S
-    assert (started.total, summary.progress.completed, summary.progress.failed) == (4, 4, 0)
+    assert (started.crypto_count, summary.progress.completed, summary.progress.failed) == (4, 4, 0)
     assert list(started.request.symbols) == MANY
 
 

@@ -9,6 +9,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.backtest.v1 import result_pb2
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2 import ListCryptosRequest
 from services.compute.messages.results import result_message
@@ -98,10 +99,12 @@ async def test_no_result_is_older_than_its_run_or_of_no_state_at_all(
     window = Window(START_S, START_S + 3600 * END_HOUR)
     request = pb.RunBacktestsRequest(
         symbols=cryptos,
-        strategy=strategy_to(Rsi()),
-        interval=interval_to(interval),
-        start_time=Timestamp(seconds=window.start_s),
-        end_time=Timestamp(seconds=window.end_s),
+        spec=BacktestSpec(
+            strategy=strategy_to(Rsi()),
+            interval=interval_to(interval),
+            start_time=Timestamp(seconds=window.start_s),
+            end_time=Timestamp(seconds=window.end_s),
+        ),
         detail=result_pb2.DETAIL_EQUITY,
     )
 

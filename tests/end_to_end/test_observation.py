@@ -12,6 +12,7 @@ from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.domain.candles import Candles
@@ -22,6 +23,7 @@ from services.wire.backtests import strategy_to
 from tests.candle_making import events_of, import_candles, random_candles
 from tests.end_to_end.observed import Observed
 from tests.end_to_end.service_metrics import SERVICES
+from tests.requests import with_spec
 from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
@@ -38,13 +40,15 @@ METHODS = {
 def request(run_id: str, **fields: object) -> pb.RunBacktestsRequest:
     symbols = [f"RUN{number:02}USDT" for number in range(12)]
     return pb.RunBacktestsRequest(
-        **{  # type: ignore[arg-type]
-            "symbols": symbols,
-            "strategy": strategy_to(Rsi()),
-            "cache_mode": pb.CACHE_MODE_BYPASS,
-            "request_id": run_id,
-            **fields,
-        }
+        **with_spec(
+            **{  # type: ignore[arg-type]
+                "symbols": symbols,
+                "strategy": strategy_to(Rsi()),
+                "cache_mode": pb.CACHE_MODE_BYPASS,
+                "run_id": run_id,
+                **fields,
+            }
+        )
     )
 
 
@@ -124,7 +128,7 @@ async def test_calls_are_timed_by_how_they_end(
     values = [Value(number_value=value) for value in range(2, 500)]
     call = observed_gateway.SweepBacktests(
         pb.SweepBacktestsRequest(
-            strategy=strategy_to(Rsi()),
+            spec=BacktestSpec(strategy=strategy_to(Rsi())),
             ranges=[ParameterRange(name="period", values=values)],
             cache_mode=pb.CACHE_MODE_BYPASS,
         )

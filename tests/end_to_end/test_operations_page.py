@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from google.protobuf.struct_pb2 import Value
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.domain.candles import Candles
@@ -42,7 +43,7 @@ ANSWERS = {
     "BacktestService/ListStrategies": '"buy_and_hold"',
     "BacktestService/ListCryptos": '"symbol"',
     "BacktestService/RunBacktests": '"summary"',
-    "BacktestService/GetBacktest": '"metrics"',
+    "BacktestService/RunBacktest": '"metrics"',
     "BacktestService/SweepBacktests": '"deflated_sharpe_ratio"',
     "MarketDataService/GetCandles": '"close"',
     "MarketDataService/ListCryptos": '"fingerprint"',
@@ -123,10 +124,10 @@ async def test_the_line_that_cancels_ends_a_sweep(
     values = [Value(number_value=value) for value in range(2, 500)]
     sweep = gateway.SweepBacktests(
         pb.SweepBacktestsRequest(
-            strategy=strategy_to(Rsi()),
+            spec=BacktestSpec(strategy=strategy_to(Rsi())),
             ranges=[ParameterRange(name="period", values=values)],
             cache_mode=pb.CACHE_MODE_BYPASS,
-            request_id="big-sweep",
+            run_id="big-sweep",
         )
     )
     await anext(aiter(sweep))

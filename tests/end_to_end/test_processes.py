@@ -15,6 +15,7 @@ from services.local.stack import LocalStack
 from services.wire.backtests import strategy_to
 from tests.candle_making import events_of
 from tests.end_to_end.processes import compute_workers, gateway_beside
+from tests.requests import with_spec
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -25,7 +26,9 @@ BYPASS = pb.CACHE_MODE_BYPASS
 def request(**fields: object) -> pb.RunBacktestsRequest:
     symbols = [f"RUN{number:02}USDT" for number in range(12)]
     return pb.RunBacktestsRequest(
-        **{"symbols": symbols, "strategy": strategy_to(Rsi()), "cache_mode": BYPASS, **fields}  # type: ignore[arg-type]
+        **with_spec(
+            **{"symbols": symbols, "strategy": strategy_to(Rsi()), "cache_mode": BYPASS, **fields}  # type: ignore[arg-type]
+        )
     )
 
 

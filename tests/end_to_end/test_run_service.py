@@ -7,6 +7,7 @@ import grpc
 import pytest
 from google.protobuf.struct_pb2 import Value
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2
@@ -18,6 +19,7 @@ from services.rpc.channel import open_channel
 from services.rpc.status import violations_of
 from services.wire.backtests import strategy_to
 from tests.candle_making import events_of
+from tests.requests import with_spec
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -41,11 +43,18 @@ async def runs(stack: LocalStack) -> "AsyncIterator[RunServiceAsyncStub]":
 def request(**fields: object) -> pb.RunBacktestsRequest:
     symbols = [f"RUN{number:02}USDT" for number in range(12)]
     return pb.RunBacktestsRequest(
-        **{"symbols": symbols, "strategy": strategy_to(Rsi()), "cache_mode": pb.CACHE_MODE_BYPASS, **fields}  # type: ignore[arg-type]
+        **with_spec(
+            **{
+                "symbols": symbols,
+                "strategy": strategy_to(Rsi()),
+                "cache_mode": pb.CACHE_MODE_BYPASS,
+                **fields,
+            }  # type: ignore[arg-type]
+        )
     )
 
 
-async def run_info(runs: "RunServiceAsyncStub", run_id: str) -> run_service_pb2.RunInfo:
+async def run_info(runs: "RunServiceAsyncStub", run_id: str) -> run_service_pb2.Run:
     listed = await runs.ListRuns(run_service_pb2.ListRunsRequest())
     (info,) = (info for info in listed.runs if info.run_id == run_id)
     return info
@@ -53,12 +62,12 @@ async def run_info(runs: "RunServiceAsyncStub", run_id: str) -> run_service_pb2.
 
 async def watched(runs: "RunServiceAsyncStub", run_id: str, after: int = 0) -> list[pb.RunBacktestsResponse]:
     call = runs.WatchRun(run_service_pb2.WatchRunRequest(run_id=run_id, after_sequence=after))
-    return [answer.response async for answer in call]
+    return [answer.event async for answer in call]
 
 
 async def broken_off(gateway: "BacktestServiceAsyncStub", run_id: str, after: int) -> list[Any]:
     """Return the first events of a run whose stream breaks then."""
-    call = gateway.RunBacktests(request(request_id=run_id))
+    call = gateway.RunBacktests(request(run_id=run_id))
     events = []
     async for event in call:
         events.append(event)
@@ -77,27 +86,29 @@ def without_time(events: list[pb.RunBacktestsResponse]) -> list[pb.RunBacktestsR
 async def test_the_id_is_in_the_metadata_and_the_events_are_numbered(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
-    call = gateway.RunBacktests(request(request_id="my-run.1"))
+    call = gateway.RunBacktests(request(run_id="my-run.1"))
     assert dict(await call.initial_metadata())["backcast-run-id"] == "my-run.1"
     events = [event async for event in call]
-    assert events[0].started.run_id == events[0].started.request.request_id == "my-run.1"
+    assert events[0].started.run_id == events[0].started.request.run_id == "my-run.1"
     assert [event.sequence for event in events] == list(range(1, 15))
 
 
 async def test_every_method_tells_an_id(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
-    get = gateway.GetBacktest(pb.GetBacktestRequest(symbol="RUN00USDT", strategy=strategy_to(Rsi())))
+    get = gateway.RunBacktest(
+        pb.RunBacktestRequest(symbol="RUN00USDT", spec=BacktestSpec(strategy=strategy_to(Rsi())))
+    )
     sweep = gateway.SweepBacktests(
         pb.SweepBacktestsRequest(
             symbols=["RUN00USDT"],
-            strategy=strategy_to(Rsi()),
+            spec=BacktestSpec(strategy=strategy_to(Rsi())),
             ranges=[ParameterRange(name="period", values=[Value(number_value=5)])],
-            request_id="sweep-it",
+            run_id="sweep-it",
         )
     )
     run_id = dict(await get.initial_metadata())["backcast-run-id"]
-    assert (await get).request.request_id == run_id
+    assert (await get).request.run_id == run_id
     assert len(run_id) == 32
     assert dict(await sweep.initial_metadata())["backcast-run-id"] == "sweep-it"
     events = [event async for event in sweep]
@@ -107,9 +118,9 @@ async def test_every_method_tells_an_id(
 async def test_the_id_of_a_run_that_is_refused_is_free_again(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
-    call = gateway.RunBacktests(request(symbols=["NOPE"], request_id="refused"))
+    call = gateway.RunBacktests(request(symbols=["NOPE"], run_id="refused"))
     assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert len([event async for event in events_of(gateway, request(request_id="refused"))]) == 14
+    assert len([event async for event in events_of(gateway, request(run_id="refused"))]) == 14
 
 
 async def test_a_broken_stream_is_taken_up_without_a_gap_or_a_double(
@@ -133,9 +144,9 @@ async def test_a_broken_stream_is_taken_up_without_a_gap_or_a_double(
 async def test_a_run_is_watched_by_two_at_once(
     gateway: "BacktestServiceAsyncStub", runs: "RunServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
-    call = gateway.RunBacktests(request(request_id="two-watch"))
+    call = gateway.RunBacktests(request(run_id="two-watch"))
     first = [await anext(aiter(call))]
-    assert (await run_info(runs, "two-watch")).watchers == 1
+    assert (await run_info(runs, "two-watch")).watcher_count == 1
     second = await watched(runs, "two-watch")
     first += [event async for event in call]
     assert first == second
@@ -145,7 +156,7 @@ async def test_a_run_is_watched_by_two_at_once(
 async def test_a_left_run_is_listed_and_can_be_asked_for_anew(
     gateway: "BacktestServiceAsyncStub", runs: "RunServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
-    slow = request(request_id="left", detail=3)
+    slow = request(run_id="left", detail=3)
     call = gateway.RunBacktests(slow)
     await anext(aiter(call))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -154,8 +165,13 @@ async def test_a_left_run_is_listed_and_can_be_asked_for_anew(
     call.cancel()
     while (info := await run_info(runs, "left")).state == RUNNING:
         pass
-    assert (info.state in (PAUSED, COMPLETED), info.watchers) == (True, 0)
-    assert (info.method, info.client, info.strategy, info.total) == ("RunBacktests", "anonymous", "rsi", 12)
+    assert (info.state in (PAUSED, COMPLETED), info.watcher_count) == (True, 0)
+    assert (info.method, info.client, info.strategy, info.backtest_count) == (
+        "RunBacktests",
+        "anonymous",
+        "rsi",
+        12,
+    )
     assert info.start_time.seconds > 1_700_000_000
     assert len([event async for event in events_of(gateway, slow)]) == 14
 
@@ -165,16 +181,16 @@ async def test_a_cancelled_run_ends_for_its_client(
 ) -> None:
     # Nobody reads, and it is more than fits on the way: it is under way until it is cancelled.
     sweep = pb.SweepBacktestsRequest(
-        strategy=strategy_to(Rsi()),
+        spec=BacktestSpec(strategy=strategy_to(Rsi())),
         symbols=list(request().symbols),
         ranges=[
             ParameterRange(name="period", values=[Value(number_value=number) for number in range(2, 2002)])
         ],
         cache_mode=pb.CACHE_MODE_BYPASS,
-        request_id="cancel-me",
+        run_id="cancel-me",
     )
     call = gateway.SweepBacktests(sweep)
-    assert (await anext(aiter(call))).started.backtests == 24_000
+    assert (await anext(aiter(call))).started.backtest_count == 24_000
     answer = await runs.CancelRun(run_service_pb2.CancelRunRequest(run_id="cancel-me"))
     assert (answer.run.state, answer.run.run_id) == (CANCELLED, "cancel-me")
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -203,7 +219,7 @@ async def test_bad_fields_are_named(
     asked: dict[str, Any],
     field: str,
 ) -> None:
-    _ = [event async for event in events_of(gateway, request(request_id="watch-badly"))]
+    _ = [event async for event in events_of(gateway, request(run_id="watch-badly"))]
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         _ = [answer async for answer in runs.WatchRun(run_service_pb2.WatchRunRequest(**asked))]
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -221,9 +237,7 @@ async def test_a_run_that_is_not_there_is_not_found(runs: "RunServiceAsyncStub")
         assert "there is no run 'nobody'" in (caught.value.details() or "")
 
 
-async def test_a_bad_request_id_is_named(
-    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
-) -> None:
+async def test_a_bad_run_id_is_named(gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        _ = [event async for event in events_of(gateway, request(request_id="a b"))]
-    assert [violation.field for violation in violations_of(caught.value)] == ["request_id"]
+        _ = [event async for event in events_of(gateway, request(run_id="a b"))]
+    assert [violation.field for violation in violations_of(caught.value)] == ["run_id"]

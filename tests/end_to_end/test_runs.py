@@ -7,6 +7,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.backtest.v1 import result_pb2
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.execution_pb2 import Execution as ExecutionMessage
 from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
 from backcast.gateway.v1 import backtest_service_pb2 as pb
@@ -24,6 +25,7 @@ from services.engine.strategies.rsi import Rsi
 from services.wire.backtests import strategy_to
 from tests.candle_making import START_S, events_of
 from tests.end_to_end.conftest import HOURS
+from tests.requests import with_spec
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -35,7 +37,7 @@ SYMBOLS = [f"RUN{number:02}USDT" for number in range(12)]
 
 def request_for(strategy: Strategy, **fields: object) -> pb.RunBacktestsRequest:
     fields = {"symbols": SYMBOLS, "cache_mode": pb.CACHE_MODE_BYPASS, **fields}
-    return pb.RunBacktestsRequest(strategy=strategy_to(strategy), **fields)  # type: ignore[arg-type]
+    return pb.RunBacktestsRequest(**with_spec(strategy=strategy_to(strategy), **fields))  # type: ignore[arg-type]
 
 
 async def results_of(
@@ -99,7 +101,7 @@ async def test_events_come_in_order_with_progress(
     assert kinds == ["started"] + ["result"] * 12 + ["summary"]
     assert [event.progress.completed for event in events] == [0, *range(1, 13), 12]
     assert {event.progress.total for event in events} == {12}
-    assert events[0].started.total == 12
+    assert events[0].started.crypto_count == 12
     summary = events[-1].summary
     assert summary.progress == events[-1].progress
     assert summary.cache_state == run_events_pb2.CACHE_STATE_BYPASSED
@@ -125,8 +127,10 @@ async def test_the_summary_is_the_same_whatever_came_first(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     # Nothing is ever bought, so all are equally good; hold has a mean that rounds.
-    request = pb.RunBacktestsRequest(strategy=StrategyMessage(), cache_mode=pb.CACHE_MODE_BYPASS)
-    request.strategy.rsi.oversold = 0
+    request = pb.RunBacktestsRequest(
+        spec=BacktestSpec(strategy=StrategyMessage()), cache_mode=pb.CACHE_MODE_BYPASS
+    )
+    request.spec.strategy.rsi.oversold = 0
     orders, summaries = set(), set()
     for symbols in (sorted(market), sorted(market, reverse=True)):
         request.symbols[:] = symbols
@@ -150,28 +154,32 @@ async def test_a_metric_that_is_undefined_for_all_is_absent_in_the_summary(
 async def test_defaults_are_filled_in_and_told(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
-    request = pb.RunBacktestsRequest(symbols=["run00usdt", "RUN00/USDT"], strategy=StrategyMessage())
-    request.strategy.rsi.SetInParent()
+    request = pb.RunBacktestsRequest(
+        symbols=["run00usdt", "RUN00/USDT"], spec=BacktestSpec(strategy=StrategyMessage())
+    )
+    request.spec.strategy.rsi.SetInParent()
     started = (await anext(events_of(gateway, request))).started
     assert len(started.run_id) == 32
     assert MessageToDict(started.request) == {
-        "requestId": started.run_id,
+        "runId": started.run_id,
         "symbols": ["RUN00USDT"],
-        "strategy": {"rsi": {"period": 14, "oversold": 30.0, "overbought": 70.0}},
-        "interval": "INTERVAL_1H",
-        "startTime": "2023-04-11T00:00:00Z",
-        "endTime": "2024-04-10T00:00:00Z",
-        "execution": {
-            "feeRate": 0.001,
-            "slippageBps": 0.0,
-            "initialCapital": 10000.0,
-            "fillTime": "FILL_TIME_NEXT_OPEN",
-            "direction": "DIRECTION_LONG_ONLY",
-            "equityFraction": 1.0,
-            "atrPeriod": 14,
-            "borrowRate": 0.0,
-            "fundingRate": 0.0,
-            "breakRule": "BREAK_RULE_CLOSE",
+        "spec": {
+            "strategy": {"rsi": {"period": 14, "oversold": 30.0, "overbought": 70.0}},
+            "interval": "INTERVAL_1H",
+            "startTime": "2023-04-11T00:00:00Z",
+            "endTime": "2024-04-10T00:00:00Z",
+            "execution": {
+                "feeRate": 0.001,
+                "slippageBps": 0.0,
+                "initialCapital": 10000.0,
+                "fillTime": "FILL_TIME_NEXT_OPEN",
+                "direction": "DIRECTION_LONG_ONLY",
+                "equityFraction": 1.0,
+                "atrPeriod": 14,
+                "borrowRate": 0.0,
+                "fundingRate": 0.0,
+                "breakRule": "BREAK_RULE_CLOSE",
+            },
         },
         "detail": "DETAIL_METRICS",
         "cacheMode": "CACHE_MODE_DEFAULT",
@@ -285,10 +293,10 @@ async def test_a_crypto_with_fewer_candles_than_its_indicators_need_fails_alone(
 async def test_one_crypto_is_got_without_a_stream(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
-    request = pb.GetBacktestRequest(symbol="RUN00USDT", strategy=strategy_to(Rsi()))
-    answer = await gateway.GetBacktest(request)
+    request = pb.RunBacktestRequest(symbol="RUN00USDT", spec=BacktestSpec(strategy=strategy_to(Rsi())))
+    answer = await gateway.RunBacktest(request)
     results = await results_of(gateway, request_for(Rsi(), symbols=["RUN00USDT"]))
     answer.result.from_cache = False
     assert answer.result == results["RUN00USDT"]
     assert answer.request.symbol == "RUN00USDT"
-    assert answer.request.strategy.rsi.period == 14
+    assert answer.request.spec.strategy.rsi.period == 14

@@ -19,6 +19,7 @@ from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
 from tests.candle_making import events_of
 from tests.end_to_end.one_service import service_beside
+from tests.requests import with_spec
 from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ SYMBOLS = [f"RUN{number:02}USDT" for number in range(12)]
 def request(oversold: float, **fields: object) -> pb.RunBacktestsRequest:
     """Return a request that no other test makes."""
     return pb.RunBacktestsRequest(
-        **{"symbols": SYMBOLS, "strategy": strategy_to(Rsi(oversold=oversold)), **fields}  # type: ignore[arg-type]
+        **with_spec(
+            **{"symbols": SYMBOLS, "strategy": strategy_to(Rsi(oversold=oversold)), **fields}  # type: ignore[arg-type]
+        )
     )
 
 
@@ -140,8 +143,8 @@ async def test_failures_are_shared_too(
     # The last one is listed late: it has no candle in this window.
     wanted = request(26.0)
     wanted.symbols[:] = ["RUN11USDT"]
-    wanted.start_time.seconds = int(market["RUN00USDT"].open_time_s[0])
-    wanted.end_time.seconds = wanted.start_time.seconds + 100 * 3600
+    wanted.spec.start_time.seconds = int(market["RUN00USDT"].open_time_s[0])
+    wanted.spec.end_time.seconds = wanted.spec.start_time.seconds + 100 * 3600
 
     async def failure() -> str:
         (said,) = [

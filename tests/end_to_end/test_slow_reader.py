@@ -9,6 +9,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.backtest.v1 import result_pb2
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
@@ -41,8 +42,7 @@ def request() -> pb.RunBacktestsRequest:
     """Return a request whose results are 25 MB."""
     return pb.RunBacktestsRequest(
         symbols=SYMBOLS,
-        start_time=Timestamp(seconds=START_S - 3600 * HOURS),
-        strategy=strategy_to(Rsi()),
+        spec=BacktestSpec(start_time=Timestamp(seconds=START_S - 3600 * HOURS), strategy=strategy_to(Rsi())),
         detail=result_pb2.DETAIL_EQUITY,
         cache_mode=pb.CACHE_MODE_BYPASS,
     )
@@ -51,7 +51,7 @@ def request() -> pb.RunBacktestsRequest:
 async def done(stub: "RunServiceAsyncStub", run_id: str) -> int:
     """Return how many results a run has."""
     listed = await stub.ListRuns(run_service_pb2.ListRunsRequest())
-    return next(info.done for info in listed.runs if info.run_id == run_id)
+    return next(info.done_backtest_count for info in listed.runs if info.run_id == run_id)
 
 
 async def done_in_the_end(stub: "RunServiceAsyncStub", run_id: str, servers: list[psutil.Process]) -> int:
@@ -78,7 +78,7 @@ async def test_a_slow_reader_makes_the_run_wait(
         memory_before = gateway.process.memory_info().rss + compute.process.memory_info().rss
         calls = []
         for number in range(RUNS):
-            wanted.request_id = f"slow-{number}"
+            wanted.run_id = f"slow-{number}"
             calls.append(stub.RunBacktests(wanted))
             assert (await anext(aiter(calls[-1]))).HasField("started")
         for number in range(RUNS):
@@ -109,11 +109,11 @@ async def test_a_run_whose_reader_forgets_it_gives_its_slot_back_and_goes_on_lat
         assert first.HasField("started")
         state = run_service_pb2.RUN_STATE_UNSPECIFIED
         async with asyncio.timeout(60):
-            while state != run_service_pb2.RUN_STATE_RESTING:
+            while state != run_service_pb2.RUN_STATE_PAUSED:
                 await asyncio.sleep(0.05)
                 (info,) = (await runs.ListRuns(run_service_pb2.ListRunsRequest())).runs
                 state = info.state
-        assert (info.watchers, info.run_id) == (1, first.started.run_id)
+        assert (info.watcher_count, info.run_id) == (1, first.started.run_id)
         # There is one slot, and it is free.
         other = request()
         del other.symbols[1:]

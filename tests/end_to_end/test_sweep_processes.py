@@ -78,7 +78,7 @@ async def test_the_outcome_does_not_depend_on_the_number_of_workers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("BACKCAST_COMPUTE_WORKERS", "1")
-    requests = [asked(range(2, 14), cacheMode="CACHE_MODE_BYPASS", **cut) for cut in ({}, {"folds": 2})]
+    requests = [asked(range(2, 14), cacheMode="CACHE_MODE_BYPASS", **cut) for cut in ({}, {"foldCount": 2})]
     async with gateway_beside(stack, short_folder / "one") as other:
         for request in requests:
             ours, theirs = [await swept(each, request) for each in (gateway, other)]

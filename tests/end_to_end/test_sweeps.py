@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, Metrics
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
+from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, METRIC_SHARPE_RATIO, Metrics
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2, sweep_pb2
 from services.domain.candles import Candles
@@ -37,7 +38,7 @@ def asked(**fields: Any) -> pb.SweepBacktestsRequest:
             "startTime": "2024-01-31T00:00:00Z",
             "execution": {"slippageBps": 5.0},
             "cacheMode": "CACHE_MODE_BYPASS",
-            "top": 100,
+            "bestTrialCount": 100,
             **fields,
         }
     )
@@ -53,11 +54,16 @@ async def test_every_trial_is_its_single_backtest(
     request = asked()
     sweep = await swept(gateway, request)
     started = sweep.started
-    assert (started.combinations, started.skipped, started.trials, started.backtests) == (6, 3, 18, 18)
+    assert (
+        started.combination_count,
+        started.skipped_combination_count,
+        started.trial_count,
+        started.backtest_count,
+    ) == (6, 3, 18, 18)
     assert len(sweep.best) == 18
     assert len({(trial.symbol, trial.combination) for trial in sweep.best}) == 18
     for trial in sweep.best:
-        window = (started.request.start_time, started.request.end_time)
+        window = (started.request.spec.start_time, started.request.spec.end_time)
         assert trial.train == await single_metrics(gateway, trial, request, window)
         assert not trial.HasField("test")
     sharpes = [trial.train.sharpe_ratio for trial in sweep.best]
@@ -73,11 +79,11 @@ async def test_the_request_is_told_with_its_defaults(
 ) -> None:
     request = sweep_request(strategy={"rsi": {}}, ranges=RANGES, symbols=["RUN00USDT"])
     told = (await swept(gateway, request)).started.request
-    assert (told.metric, told.top) == ("sharpe_ratio", 20)
-    assert (told.strategy.rsi.period, told.strategy.rsi.overbought) == (14, 70)
-    assert told.execution.fee_rate == 0.001
-    assert told.end_time.seconds == END_S
-    assert told.start_time.seconds == END_S - 365 * 86_400
+    assert (told.metric, told.best_trial_count) == (METRIC_SHARPE_RATIO, 20)
+    assert (told.spec.strategy.rsi.period, told.spec.strategy.rsi.overbought) == (14, 70)
+    assert told.spec.execution.fee_rate == 0.001
+    assert told.spec.end_time.seconds == END_S
+    assert told.spec.start_time.seconds == END_S - 365 * 86_400
     assert not told.WhichOneof("cut")
     again = await swept(gateway, told)
     assert again.started.request == told
@@ -93,7 +99,7 @@ async def test_the_table_has_medians_and_means_over_the_cryptos(
     ]
     for row in sweep.rows:
         trials = [trial for trial in sweep.best if trial.combination == row.combination]
-        assert len(trials) == row.cryptos == 3
+        assert len(trials) == row.crypto_count == 3
         for across, parts in (
             (row.train, [trial.train for trial in trials]),
             (row.test, [trial.test for trial in trials]),
@@ -110,12 +116,12 @@ async def test_a_split_ranks_on_the_first_part_and_tells_the_rest(
 ) -> None:
     request = asked(split=0.7)
     sweep = await swept(gateway, request)
-    start_s, end_s = sweep.started.request.start_time.seconds, END_S
+    start_s, end_s = sweep.started.request.spec.start_time.seconds, END_S
     cut = Timestamp(seconds=start_s + (end_s - start_s) * 7 // 10)
     assert cut.seconds % 3600 == 0
-    assert sweep.started.backtests == 36
+    assert sweep.started.backtest_count == 36
     for trial in sweep.best:
-        edges = (sweep.started.request.start_time, cut, sweep.started.request.end_time)
+        edges = (sweep.started.request.spec.start_time, cut, sweep.started.request.spec.end_time)
         assert trial.train == await single_metrics(gateway, trial, request, edges[:2])
         assert trial.test == await single_metrics(gateway, trial, request, edges[1:])
     ranked = [trial.train.sharpe_ratio for trial in sweep.best]
@@ -125,12 +131,12 @@ async def test_a_split_ranks_on_the_first_part_and_tells_the_rest(
 async def test_a_walk_forward_chooses_on_each_past_and_tells_what_came(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
-    request = asked(folds=3, metric="total_return")
+    request = asked(foldCount=3, metric="METRIC_TOTAL_RETURN")
     sweep = await swept(gateway, request)
     folds = sweep.summary.walk_forward.folds
     assert len(folds) == 3
-    assert folds[0].train_window.start_time == sweep.started.request.start_time
-    assert folds[-1].test_window.end_time == sweep.started.request.end_time
+    assert folds[0].train_window.start_time == sweep.started.request.spec.start_time
+    assert folds[-1].test_window.end_time == sweep.started.request.spec.end_time
     assert [fold.test_window for fold in folds[:-1]] == [fold.train_window for fold in folds[1:]]
     tests = []
     for fold in folds:
@@ -156,7 +162,7 @@ async def test_a_walk_forward_chooses_on_each_past_and_tells_what_came(
         assert fold.test.total_return == tests[-1]
         assert fold.test.max_drawdown == median(metrics.max_drawdown for metrics in test[chosen])
     assert sweep.summary.walk_forward.mean_test.total_return == pytest.approx(fmean(tests), rel=1e-12)
-    assert not sweep.summary.HasField("luck")
+    assert not sweep.summary.HasField("selection_bias")
     # The table and the best have the means over the folds.
     trial = sweep.best[0]
     singles = [
@@ -172,33 +178,37 @@ async def test_what_luck_makes_of_the_winner_is_the_papers_formula(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     sweep = await swept(gateway, asked())
-    luck = sweep.summary.luck
+    bias = sweep.summary.selection_bias
     year = 365 * 24
     sharpes = [trial.train.sharpe_ratio for trial in sweep.best]
-    assert luck.trials == 18
+    assert bias.trial_count == 18
     expected = expected_maximum(18, float(np.var(sharpes, ddof=1)) / year)
     assert expected is not None
-    assert luck.expected_maximum_sharpe_ratio == pytest.approx(expected * year**0.5, rel=1e-9)
-    answer = await gateway.GetBacktest(
-        pb.GetBacktestRequest(
+    assert bias.expected_maximum_sharpe_ratio == pytest.approx(expected * year**0.5, rel=1e-9)
+    answer = await gateway.RunBacktest(
+        pb.RunBacktestRequest(
             symbol=sweep.summary.winner.symbol,
-            strategy=sweep.summary.winner.strategy,
-            start_time=sweep.started.request.start_time,
-            execution=asked().execution,
+            spec=BacktestSpec(
+                strategy=sweep.summary.winner.strategy,
+                start_time=sweep.started.request.spec.start_time,
+                execution=asked().spec.execution,
+            ),
             detail=DETAIL_EQUITY,
         )
     )
     shape = shape_of(np.array(answer.result.equity_curve.equity), 10_000)
     assert shape is not None
     assert shape.sharpe_ratio * year**0.5 == pytest.approx(sharpes[0], rel=1e-9)
-    assert luck.deflated_sharpe_ratio == pytest.approx(deflated_sharpe_ratio(shape, expected), rel=1e-9)
+    assert bias.deflated_sharpe_ratio == pytest.approx(deflated_sharpe_ratio(shape, expected), rel=1e-9)
 
 
 @pytest.mark.parametrize(("metric", "best"), [("max_drawdown", min), ("fees_paid", min), ("win_rate", max)])
 async def test_any_metric_ranks_in_its_own_direction(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles], metric: str, best: Any
 ) -> None:
-    every, three = [await swept(gateway, asked(metric=metric, top=top)) for top in (100, 3)]
+    every, three = [
+        await swept(gateway, asked(metric=f"METRIC_{metric.upper()}", bestTrialCount=top)) for top in (100, 3)
+    ]
     values = [metric_of(trial.train, metric) for trial in every.best]
     assert values[0] == best(values)
     assert values == sorted(values, key=float, reverse=best is max)  # type: ignore[arg-type]  # all defined
@@ -233,9 +243,9 @@ async def test_what_changes_the_figures_misses_the_cache(
     ):
         sweep = await swept(gateway, asked(**{**fields, **change}))
         assert sweep.summary.progress.from_cache == 0, change
-    for same in ({"metric": "total_return", "top": 1}, {"symbols": SYMBOLS[:2]}):
+    for same in ({"metric": "METRIC_TOTAL_RETURN", "bestTrialCount": 1}, {"symbols": SYMBOLS[:2]}):
         sweep = await swept(gateway, asked(**{**fields, **same}))
-        assert sweep.summary.progress.from_cache == sweep.started.backtests, same
+        assert sweep.summary.progress.from_cache == sweep.started.backtest_count, same
 
 
 async def test_a_chunk_from_the_cache_stands_where_this_sweep_has_it(
@@ -261,7 +271,7 @@ async def test_a_choice_can_be_swept(gateway: "BacktestServiceAsyncStub", market
         (1, 5),
         (2, 5),
     ]
-    assert sweep.started.skipped == 2
+    assert sweep.started.skipped_combination_count == 2
     assert [value.string_value for value in sweep.started.request.ranges[0].values] == ["SMA", "EMA"]
 
 
@@ -274,13 +284,13 @@ async def test_backtests_that_fail_are_told_by_crypto_and_the_others_go_on(
     request = asked(strategy={"maCross": {}}, ranges=ranges, split=0.5, symbols=["RUN11USDT", "RUN00USDT"])
     sweep = await swept(gateway, request)
     failure = sweep.failures["RUN11USDT"]
-    assert failure.backtests == 3
+    assert failure.backtest_count == 3
     assert failure.status.code == grpc.StatusCode.NOT_FOUND.value[0]
     assert "there are no candles in the window" in failure.status.message
     assert sweep.summary.progress.failed == 3
     assert sweep.summary.progress.completed == 5
     assert {trial.symbol for trial in sweep.best} == {"RUN00USDT"}
-    assert [row.cryptos for row in sweep.rows] == [1, 1]
+    assert [row.crypto_count for row in sweep.rows] == [1, 1]
 
 
 async def violation_of(
@@ -299,18 +309,18 @@ async def violation_of(
     ("fields", "field", "reason"),
     [
         ({"ranges": []}, "ranges", "at least one"),
-        ({"strategy": {}}, "strategy", "required"),
+        ({"strategy": {}}, "spec.strategy", "required"),
         ({"ranges": [{"name": "slow", "values": [1]}]}, "ranges[0].name", "no parameter 'slow'"),
         ({"ranges": [RANGES[1], {"name": "period", "values": [5, 9, 1]}]}, "ranges[1].values[2]", "from 2"),
         ({"ranges": [{"name": "period", "values": [None]}]}, "ranges[0].values[0]", "a number, or"),
         ({"ranges": [{"name": "oversold", "values": [80, 90]}]}, "ranges", "no combination is possible"),
         ({"split": 1.5}, "split", "above 0 and below 1"),
-        ({"folds": 0}, "folds", "from 1 to 100"),
-        ({"folds": 100, "interval": "INTERVAL_1D"}, "folds", "room for 70 candles"),
-        ({"metric": "luck"}, "metric", "no metric 'luck'"),
-        ({"top": -1}, "top", "from 1 to 1,000"),
-        ({"top": 1001}, "top", "from 1 to 1,000"),
-        ({"execution": {"feeRate": 1.0}}, "execution.fee_rate", "below 1"),
+        ({"foldCount": 0}, "fold_count", "from 1 to 100"),
+        ({"foldCount": 100, "interval": "INTERVAL_1D"}, "fold_count", "room for 70 candles"),
+        ({"metric": 99}, "metric", "no metric 99"),
+        ({"bestTrialCount": -1}, "best_trial_count", "from 1 to 1,000"),
+        ({"bestTrialCount": 1001}, "best_trial_count", "from 1 to 1,000"),
+        ({"execution": {"feeRate": 1.0}}, "spec.execution.fee_rate", "below 1"),
         ({"symbols": ["NOPEUSDT"]}, "symbols[0]", "'NOPEUSDT'"),
         ({"cacheMode": 9}, "cache_mode", "9"),
         (
@@ -319,7 +329,7 @@ async def violation_of(
                     {"name": "period", "values": list(range(2, 2002))},
                     {"name": "oversold", "values": [number / 10 for number in range(300)]},
                 ],
-                "folds": 2,
+                "foldCount": 2,
             },
             "ranges",
             "600,000 combinations × 3 cryptos × 4 windows are 7,200,000 backtests, and at most 1,000,000",

@@ -23,6 +23,7 @@ from services.local.stack import LocalStack, StackSettings, serve_command
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
 from tests.candle_making import import_candles, random_candles
+from tests.requests import with_spec
 from tests.waiting import LIMIT_S
 
 CRYPTOS = 40
@@ -43,7 +44,7 @@ async def stack_of_many(
 
 
 def run_request(**fields: object) -> pb.RunBacktestsRequest:
-    return pb.RunBacktestsRequest(strategy=strategy_to(Rsi()), **fields)  # type: ignore[arg-type]
+    return pb.RunBacktestsRequest(**with_spec(strategy=strategy_to(Rsi()), **fields))  # type: ignore[arg-type]
 
 
 def sweep_request(**fields: object) -> pb.SweepBacktestsRequest:
@@ -52,7 +53,7 @@ def sweep_request(**fields: object) -> pb.SweepBacktestsRequest:
         for name, numbers in (("period", range(2, 102)), ("oversold", range(20, 35)))
     )
     return pb.SweepBacktestsRequest(
-        strategy=strategy_to(Rsi()), ranges=[periods, levels], top=1_000, **fields
+        **with_spec(strategy=strategy_to(Rsi()), ranges=[periods, levels], best_trial_count=1_000, **fields)
     )  # type: ignore[arg-type]
 
 
@@ -67,7 +68,7 @@ async def full_load(stack: LocalStack) -> None:
 
         async def sweep(request: pb.SweepBacktestsRequest) -> None:
             events = [event async for event in stub.SweepBacktests(request)]
-            assert events[-1].summary.progress.completed == events[0].started.backtests
+            assert events[-1].summary.progress.completed == events[0].started.backtest_count
 
         async def list_everything() -> None:
             await stub.ListStrategies(pb.ListStrategiesRequest())
@@ -87,7 +88,7 @@ async def full_load(stack: LocalStack) -> None:
                 load.create_task(again(3, lambda: run(run_request(detail=equity))))
             # Twice: the second one is from the cache.
             load.create_task(again(2, lambda: sweep(sweep_request(split=0.5))))
-            load.create_task(sweep(sweep_request(folds=2, cache_mode=bypass)))
+            load.create_task(sweep(sweep_request(fold_count=2, cache_mode=bypass)))
             load.create_task(again(20, list_everything))
 
 

@@ -1,6 +1,6 @@
 """Walk forwards through all services, against a second implementation from docs/backtests.md.
 
-It knows single backtests alone, as GetBacktest tells them.
+It knows single backtests alone, as RunBacktest tells them.
 """
 
 import math
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, BacktestResult
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
@@ -39,8 +40,8 @@ EDGES = [END_S - 3600 * 24 * 16 * part for part in reversed(range(FOLDS + 2))]
 def asked(**fields: Any) -> pb.SweepBacktestsRequest:
     return sweep_request(
         **{
-            **{"symbols": SYMBOLS, "strategy": {"rsi": {}}, "ranges": RANGES, "folds": FOLDS},
-            **{"startTime": "2024-01-21T00:00:00Z", "cacheMode": "CACHE_MODE_BYPASS", "top": 100},
+            **{"symbols": SYMBOLS, "strategy": {"rsi": {}}, "ranges": RANGES, "foldCount": FOLDS},
+            **{"startTime": "2024-01-21T00:00:00Z", "cacheMode": "CACHE_MODE_BYPASS", "bestTrialCount": 100},
             **fields,
         }
     )
@@ -94,12 +95,14 @@ async def singles(gateway: "BacktestServiceAsyncStub", market: dict[str, Candles
     for combination, strategy in enumerate(strategies):
         for part in range(FOLDS + 1):
             for symbol in SYMBOLS:
-                answer = await gateway.GetBacktest(
-                    pb.GetBacktestRequest(
+                answer = await gateway.RunBacktest(
+                    pb.RunBacktestRequest(
                         symbol=symbol,
-                        strategy=strategy,
-                        start_time=Timestamp(seconds=EDGES[part]),
-                        end_time=Timestamp(seconds=EDGES[part + 1]),
+                        spec=BacktestSpec(
+                            strategy=strategy,
+                            start_time=Timestamp(seconds=EDGES[part]),
+                            end_time=Timestamp(seconds=EDGES[part + 1]),
+                        ),
                         detail=DETAIL_EQUITY,
                     )
                 )
@@ -155,8 +158,8 @@ def assert_curve(found: sweep_pb2.OutOfSample, expected: dict[int, float]) -> No
     [
         ({}, "sharpe_ratio", 1),
         ({"minTrades": 0}, "sharpe_ratio", 0),
-        ({"minTrades": 4, "metric": "total_return"}, "total_return", 4),
-        ({"metric": "max_drawdown"}, "max_drawdown", 1),
+        ({"minTrades": 4, "metric": "METRIC_TOTAL_RETURN"}, "total_return", 4),
+        ({"metric": "METRIC_MAX_DRAWDOWN"}, "max_drawdown", 1),
         # In all folds but one nothing has so many.
         ({"minTrades": 7}, "sharpe_ratio", 7),
     ],
@@ -212,7 +215,7 @@ async def test_a_combination_that_hardly_trades_is_not_told_by_the_one_crypto_th
     gateway: "BacktestServiceAsyncStub", singles: Singles
 ) -> None:
     sweep = await swept(
-        gateway, asked(split=0.5, folds=None, startTime=_time(EDGES[0]), endTime=_time(EDGES[2]))
+        gateway, asked(split=0.5, foldCount=None, startTime=_time(EDGES[0]), endTime=_time(EDGES[2]))
     )
     (number, *_) = idle_in(sweep, singles, part=1)
     row = sweep.rows[number]
@@ -327,7 +330,7 @@ async def test_the_probability_of_overfitting_is_that_of_the_docs(
     overfitting = (await swept(gateway, asked())).summary.overfitting
     # Five parts have three blocks each, and the oldest of the 15 is dropped.
     expected = by_the_paper(block_returns(singles, 3)[:, 1:].astype(np.float32).astype(np.float64))
-    assert (overfitting.combinations, overfitting.blocks, overfitting.splits) == (10, 14, 3432)
+    assert (overfitting.combination_count, overfitting.block_count, overfitting.split_count) == (10, 14, 3432)
     # Ties of combinations that trade alike are the same in both; returns are float32 on the wire.
     assert overfitting.probability == pytest.approx(expected, abs=0.01)
 
@@ -336,9 +339,13 @@ async def test_below_ten_combinations_nothing_is_told_of_overfitting(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     nine, ten = [
-        (await swept(gateway, asked(folds=None, ranges=[{"name": "oversold", "values": levels}]))).summary
+        (await swept(gateway, asked(foldCount=None, ranges=[{"name": "oversold", "values": levels}]))).summary
         for levels in (list(range(20, 29)), list(range(20, 30)))
     ]
     assert not nine.HasField("overfitting")
-    assert (ten.overfitting.combinations, ten.overfitting.blocks, ten.overfitting.splits) == (10, 16, 12_870)
+    assert (ten.overfitting.combination_count, ten.overfitting.block_count, ten.overfitting.split_count) == (
+        10,
+        16,
+        12_870,
+    )
     assert 0 <= ten.overfitting.probability <= 1

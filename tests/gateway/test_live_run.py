@@ -244,7 +244,7 @@ async def test_ids_are_taken_while_their_run_is_under_way(admission: Admission, 
         registry.get("one", OTHER)
     assert (registry.all(ANONYMOUS), registry.all(OTHER)) == ([run], [])
     for bad in ("a b", "x" * 65, "ä", "a\n"):
-        with pytest.raises(InvalidInput, match="request_id"):
+        with pytest.raises(InvalidInput, match="run_id"):
             registry.reserve(bad, ANONYMOUS)
 
 

@@ -89,7 +89,7 @@ def test_a_crypto_without_a_trade_counts_in_the_summary() -> None:
     assert summary.mean.calmar_ratio == 0
     assert summary.median.total_return == 0
     assert summary.mean.win_rate == 0.25
-    assert (summary.without_trade, summary.with_breaks) == (2, 2)
+    assert (summary.cryptos_without_trades, summary.cryptos_with_breaks) == (2, 2)
 
 
 def test_a_summary_of_one_is_its_own_figures() -> None:
@@ -97,7 +97,7 @@ def test_a_summary_of_one_is_its_own_figures() -> None:
     assert summary.mean == summary.median == summary.spread.quantile_05 == summary.spread.quantile_95
     assert summary.mean.sharpe_ratio == 0
     assert not summary.mean.HasField("win_rate")
-    assert summary.without_trade == 1
+    assert summary.cryptos_without_trades == 1
 
 
 def test_the_spread_of_many_results_has_their_quantiles() -> None:
@@ -122,4 +122,4 @@ def test_the_spread_of_many_results_has_their_quantiles() -> None:
 def test_a_summary_without_a_result_has_no_spread() -> None:
     summary = summary_of()
     assert not summary.HasField("spread")
-    assert (summary.without_trade, summary.with_breaks) == (0, 0)
+    assert (summary.cryptos_without_trades, summary.cryptos_with_breaks) == (0, 0)

@@ -13,7 +13,7 @@ from services.engine.sweep import ParameterValues, make_grid
 from services.gateway.cache.keys import ChunkKeys
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import CacheMode, RunRequest
-from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest, check_choice, make_sweep_plan
+from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest, make_sweep_plan
 from tests.candle_making import START_S
 
 DAY_S = 86_400
@@ -38,9 +38,9 @@ def planned(
             "run": run,
             "grid": grid,
             "split": None,
-            "folds": None,
+            "fold_count": None,
             "metric": "",
-            "top": 0,
+            "best_trial_count": 0,
             **OPTIONAL,
             **fields,
         }
@@ -51,7 +51,12 @@ def planned(
 
 def test_a_request_that_leaves_everything_out_gets_the_defaults() -> None:
     plan = planned()
-    assert (plan.metric, plan.top, plan.min_trades, plan.curve_points) == ("sharpe_ratio", 20, 1, 500)
+    assert (plan.metric, plan.best_trial_count, plan.min_trades, plan.curve_points) == (
+        "sharpe_ratio",
+        20,
+        1,
+        500,
+    )
     assert [crypto.symbol for crypto in plan.cryptos] == ["C0", "C1"]
     assert (plan.trials, plan.backtests, plan.has_test) == (8, 8, False)
     assert plan.windows == (plan.run.backtest.window,)
@@ -61,7 +66,7 @@ def test_a_request_that_leaves_everything_out_gets_the_defaults() -> None:
 
 @pytest.mark.parametrize("folds", [None, 1, 5])
 def test_chunks_cover_every_combination(folds: int | None) -> None:
-    plan = planned(periods=700, folds=folds)
+    plan = planned(periods=700, fold_count=folds)
     assert len(plan.windows) == 2 * (folds or 0) or len(plan.windows) == 1
     assert (plan.chunk_count - 1) * plan.chunk_size < 700 <= plan.chunk_count * plan.chunk_size
 
@@ -70,7 +75,7 @@ def test_what_makes_so_many_backtests_is_told_in_words() -> None:
     plan = planned(cryptos=201, periods=5000)
     assert plan.backtests == 1_005_000
     assert plan.factors == "5,000 combinations × 201 cryptos"
-    assert planned(cryptos=3, periods=20, folds=2).factors == "20 combinations × 3 cryptos × 4 windows"
+    assert planned(cryptos=3, periods=20, fold_count=2).factors == "20 combinations × 3 cryptos × 4 windows"
 
 
 def test_where_no_combination_is_possible_the_first_conflict_is_told() -> None:
@@ -121,10 +126,20 @@ def test_chunks_of_other_blocks_are_others() -> None:
     [
         ({"min_trades": -1}, "min_trades: must be at least 0, not -1"),
         ({"curve_points": 7}, "curve_points: must be 0 for all, or at least 8, not 7"),
-        ({"top": 1_001}, "top: must be from 1 to 1,000, or 0 for 20"),
+        ({"best_trial_count": 1_001}, "best_trial_count: must be from 1 to 1,000, or 0 for 20"),
     ],
 )
 def test_an_unknown_choice_names_its_field(fields: dict[str, Any], fault: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        check_choice(replace(planned().request, **fields))
+        planned(**fields)
     assert str(caught.value) == fault
+
+
+def test_all_that_is_wrong_with_a_sweep_is_told_at_once() -> None:
+    request = planned().request
+    run = replace(request.run, symbols={"NOPE": "symbols[0]"}, execution=Execution(fee_rate=2))
+    with pytest.raises(InvalidInput) as caught:
+        planned(run=run, min_trades=-1, best_trial_count=-1)
+    assert [violation.field for violation in caught.value.violations] == [
+        *("execution.fee_rate", "best_trial_count", "min_trades", "symbols[0]")
+    ]

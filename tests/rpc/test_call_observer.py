@@ -34,7 +34,7 @@ class Servicer(backtest_service_pb2_grpc.BacktestServiceServicer):
         self, request: pb.RunBacktestsRequest, context: object
     ) -> AsyncIterator[pb.RunBacktestsResponse]:
         yield pb.RunBacktestsResponse(started=pb.RunStarted(run_id=current_run_id.get()))
-        current_run_id.set(request.request_id)
+        current_run_id.set(request.run_id)
         yield pb.RunBacktestsResponse(started=pb.RunStarted(run_id=await _sent()))
         if request.curve_points:
             await asyncio.Event().wait()
@@ -76,9 +76,7 @@ async def test_a_call_knows_its_run_and_passes_it_on(
 
 
 async def test_a_handler_says_which_run_it_is(client: "BacktestServiceAsyncStub") -> None:
-    events = client.RunBacktests(
-        pb.RunBacktestsRequest(request_id="second"), metadata=((RUN_ID_KEY, "first"),)
-    )
+    events = client.RunBacktests(pb.RunBacktestsRequest(run_id="second"), metadata=((RUN_ID_KEY, "first"),))
     assert [event.started.run_id async for event in events] == ["first", "second"]
     # The next call, on the same connection, is for nothing.
     assert not (await client.ListCryptos(pb.ListCryptosRequest())).next_page_token

@@ -14,6 +14,7 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.internal.encoder import _VarintBytes  # type: ignore[attr-defined]  # private
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
@@ -61,7 +62,9 @@ def logs_of_bugs(short_folder: Path) -> Iterator[None]:
 
 
 async def assert_it_works(gateway: "BacktestServiceAsyncStub") -> None:
-    request = pb.RunBacktestsRequest(symbols=[SYMBOL], strategy={"rsi": {}}, cache_mode=pb.CACHE_MODE_BYPASS)
+    request = pb.RunBacktestsRequest(
+        symbols=[SYMBOL], spec=BacktestSpec(strategy={"rsi": {}}), cache_mode=pb.CACHE_MODE_BYPASS
+    )
     events = [event async for event in gateway.RunBacktests(request)]
     assert events[-1].progress.completed == 1
 
@@ -102,8 +105,8 @@ async def test_fields_that_hold_no_number_are_answered_with_a_clear_status(metho
     for channel, method in methods:
         for path, message in messages_with_one_double(method.input_type):
             fields = method.input_type.fields_by_name
-            if "strategy" in fields and not path.startswith("strategy"):
-                message.strategy.rsi.SetInParent()  # type: ignore[attr-defined]  # it has one
+            if "spec" in fields and not path.startswith("spec.strategy"):
+                message.spec.strategy.rsi.SetInParent()  # type: ignore[attr-defined]  # it has one
             if "symbols" in fields:
                 message.symbols.append(SYMBOL)  # type: ignore[attr-defined]  # it has them
             code = await code_of(channel, method, message.SerializeToString())
@@ -128,7 +131,9 @@ async def failure(
 async def test_hostile_symbols_are_answered_with_a_clear_status(
     gateway: "BacktestServiceAsyncStub", methods: Methods, symbols: list[str]
 ) -> None:
-    error = await failure(gateway, pb.RunBacktestsRequest(symbols=symbols, strategy={"rsi": {}}))
+    error = await failure(
+        gateway, pb.RunBacktestsRequest(symbols=symbols, spec=BacktestSpec(strategy={"rsi": {}}))
+    )
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "symbols[0]" in (error.details() or "")
 
@@ -153,8 +158,9 @@ def nested(levels: int, width: int = 1) -> bytes:
         width = 1
     names = pb.RunBacktestsRequest.DESCRIPTOR.fields_by_name
     rules = Strategy.DESCRIPTOR.fields_by_name["rules"].number
-    strategy = field(names["strategy"].number, field(rules, field(1, expression)))
-    return field(names["symbols"].number, SYMBOL.encode()) + strategy
+    strategy = BacktestSpec.DESCRIPTOR.fields_by_name["strategy"].number
+    spec = field(names["spec"].number, field(strategy, field(rules, field(1, expression))))
+    return field(names["symbols"].number, SYMBOL.encode()) + spec
 
 
 @pytest.mark.parametrize(
@@ -185,7 +191,9 @@ async def test_ten_thousand_dropped_streams_leave_nothing(
 ) -> None:
     services = services_of(stack)
     assert len(services) == 3
-    request = pb.RunBacktestsRequest(symbols=[SYMBOL], strategy={"rsi": {}}, cache_mode=pb.CACHE_MODE_BYPASS)
+    request = pb.RunBacktestsRequest(
+        symbols=[SYMBOL], spec=BacktestSpec(strategy={"rsi": {}}), cache_mode=pb.CACHE_MODE_BYPASS
+    )
 
     async def open_and_drop(count: int) -> None:
         async with open_channel(stack.gateway_address) as channel:

@@ -9,6 +9,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.gateway.auth.tokens import hash_of, make_token
@@ -80,7 +81,7 @@ async def test_a_gateway_whose_upstreams_are_away_tells_no_secret(tmp_path: Path
         for shown in (token, stranger, f"{token}x", ""):
             metadata = (("authorization", f"Bearer {shown}"),)
             for request in (
-                pb.RunBacktestsRequest(strategy={"rsi": {}}),
+                pb.RunBacktestsRequest(spec=BacktestSpec(strategy={"rsi": {}})),
                 pb.RunBacktestsRequest(symbols=["!"]),
             ):
                 with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -10,6 +10,7 @@ import trustme
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.compute.v1 import compute_service_pb2 as cm
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
 from backcast.gateway.v1 import backtest_service_pb2 as pb
@@ -34,7 +35,7 @@ async def test_a_run_goes_through_all_three(
     )
     assert counts.inserted == len(candles)
     request = pb.RunBacktestsRequest(
-        symbols=["TLSUSDT"], strategy={"rsi": {}}, cache_mode=pb.CACHE_MODE_BYPASS
+        symbols=["TLSUSDT"], spec=BacktestSpec(strategy={"rsi": {}}), cache_mode=pb.CACHE_MODE_BYPASS
     )
     call = BacktestServiceStub(secure_channel).RunBacktests(request, metadata=shut.bearer("run"))
     assert [event.result.symbol async for event in call if event.HasField("result")] == ["TLSUSDT"]

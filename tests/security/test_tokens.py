@@ -9,6 +9,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1 import market_data_service_pb2 as md
@@ -52,7 +53,8 @@ def calls(channel: grpc.aio.Channel, candles: Candles) -> "dict[str, Callable[..
     return {
         "strategies": lambda metadata: gateway.ListStrategies(pb.ListStrategiesRequest(), metadata=metadata),
         "run": lambda metadata: gateway.RunBacktests(
-            pb.RunBacktestsRequest(symbols=["SHUTUSDT"], strategy={"rsi": {}}), metadata=metadata
+            pb.RunBacktestsRequest(symbols=["SHUTUSDT"], spec=BacktestSpec(strategy={"rsi": {}})),
+            metadata=metadata,
         ),
         "import": lambda metadata: data.ImportCandles(import_of(candles), metadata=metadata),
         "read": lambda metadata: data.StreamCandles(

@@ -61,7 +61,7 @@ async def follow(
             if excuse_short_histories and event.WhichOneof("event") == "failure":
                 has_too_few = event.failure.status.code in _TOO_FEW_CANDLES
                 # A failure of a run is one backtest; a failure of a sweep says how many backtests it is.
-                excused += getattr(event.failure, "backtests", 1) if has_too_few else 0
+                excused += getattr(event.failure, "backtest_count", 1) if has_too_few else 0
     return failed <= excused
 
 

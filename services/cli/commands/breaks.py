@@ -10,6 +10,7 @@ from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
+from services.cli.client.pages import pages_of
 from services.cli.commands.lists import all_symbols
 from services.cli.options.run_request import parse_time
 from services.cli.options.symbols import named_symbols
@@ -78,8 +79,7 @@ async def _print(symbols: list[str], requests: dict[str, pb.UpdateBreakRequest],
             symbols = symbols or await all_symbols(stub)
         for symbol in symbols:
             async with named_symbols(stub, [symbol], address):
-                listed = await stub.ListBreaks(pb.ListBreaksRequest(symbol=symbol))
-            found += ((symbol, each) for each in listed.breaks)
+                found += [(symbol, each) for each in await _breaks_of(stub, symbol)]
     if found:
         console.print(breaks_table(console.width, found))
     removed = sum(state_from(each.state) is BreakState.REMOVED for _, each in found)
@@ -92,13 +92,17 @@ async def _print(symbols: list[str], requests: dict[str, pb.UpdateBreakRequest],
         say(console, 'the column "first after" has the TIME that the options take')
 
 
+async def _breaks_of(stub: "MarketDataServiceAsyncStub", symbol: str) -> "list[Break]":
+    request = pb.ListBreaksRequest(symbol=symbol)
+    return [each async for page in pages_of(stub.ListBreaks, request) for each in page.breaks]
+
+
 async def _check(stub: "MarketDataServiceAsyncStub", requests: "dict[str, pb.UpdateBreakRequest]") -> None:
     """Raise InvalidInput if one of the requests would be refused; then none is sent."""
     if not requests:
         return
     symbol = next(iter(requests.values())).symbol
-    listed = await stub.ListBreaks(pb.ListBreaksRequest(symbol=symbol))
-    known = {each.after_time.seconds for each in listed.breaks}
+    known = {each.after_time.seconds for each in await _breaks_of(stub, symbol)}
     seen: set[int] = set()
     for option, request in requests.items():
         after_s = request.after_time.seconds

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.commands.run import show_run
 from services.cli.commands.sample import write_sample_market
@@ -33,7 +34,7 @@ _ROWS = 10
 
 
 async def _demo(console: Console) -> None:
-    request = pb.RunBacktestsRequest(strategy=strategy_message("rsi", []))
+    request = pb.RunBacktestsRequest(spec=BacktestSpec(strategy=strategy_message("rsi", [])))
     with Interrupts(), tempfile.TemporaryDirectory(prefix="backcast-demo-") as folder:
         console.rule("starting PostgreSQL, Valkey and the three services")
         # Free ports: a `backcast up` may be running.
@@ -46,7 +47,7 @@ async def _demo(console: Console) -> None:
             await show_run(request, stack.gateway_address, console, _ROWS)
             console.rule("another run: compute already has the candles")
             await show_run(
-                pb.RunBacktestsRequest(strategy=strategy_message("rsi", ["period=7"])),
+                pb.RunBacktestsRequest(spec=BacktestSpec(strategy=strategy_message("rsi", ["period=7"]))),
                 stack.gateway_address,
                 console,
                 _ROWS,

@@ -15,6 +15,7 @@ from backcast.marketdata.v1 import market_data_service_pb2 as market_data_pb
 from backcast.marketdata.v1.crypto_pb2 import CryptoKind
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
+from services.cli.client.pages import pages_of
 from services.cli.views.console import make_console, say
 from services.wire.enum_names import names_of
 
@@ -34,14 +35,8 @@ def list_strategies(gateway: str) -> None:
 
 async def all_symbols(stub: "MarketDataServiceAsyncStub") -> list[str]:
     """Return the symbols of all cryptos that have hourly candles."""
-    symbols = []
-    request = market_data_pb.ListCryptosRequest()
-    while True:
-        page = await stub.ListCryptos(request)
-        symbols += [crypto.symbol for crypto in page.cryptos]
-        if not page.next_page_token:
-            return symbols
-        request.page_token = page.next_page_token
+    pages = pages_of(stub.ListCryptos, market_data_pb.ListCryptosRequest())
+    return [crypto.symbol async for page in pages for crypto in page.cryptos]
 
 
 async def _list_cryptos(gateway: str) -> None:
@@ -54,9 +49,7 @@ async def _list_cryptos(gateway: str) -> None:
     with readable_errors("gateway", gateway):
         async with open_gateway(gateway) as channel:
             stub = BacktestServiceStub(channel)
-            request = pb.ListCryptosRequest()
-            while True:
-                page = await stub.ListCryptos(request)
+            async for page in pages_of(stub.ListCryptos, pb.ListCryptosRequest()):
                 for crypto in page.cryptos:
                     table.add_row(
                         crypto.symbol,
@@ -66,9 +59,6 @@ async def _list_cryptos(gateway: str) -> None:
                         f"{crypto.candle_count:,}",
                         "synthetic" if crypto.synthetic else "",
                     )
-                if not page.next_page_token:
-                    break
-                request.page_token = page.next_page_token
     console = make_console()
     if table.row_count:
         console.print(table)
@@ -83,9 +73,10 @@ async def _list_cryptos(gateway: str) -> None:
 async def _list_strategies(gateway: str) -> None:
     with readable_errors("gateway", gateway):
         async with open_gateway(gateway) as channel:
-            answer = await BacktestServiceStub(channel).ListStrategies(pb.ListStrategiesRequest())
+            pages = pages_of(BacktestServiceStub(channel).ListStrategies, pb.ListStrategiesRequest())
+            strategies = [strategy async for page in pages for strategy in page.strategies]
     console = make_console()
-    for strategy in answer.strategies:
+    for strategy in strategies:
         say(console, f"[bold]{strategy.name}[/bold]  {strategy.summary}")
         grid = Table.grid(padding=(0, 2))
         for parameter in strategy.parameters:

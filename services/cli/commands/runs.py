@@ -13,6 +13,7 @@ from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from services.cli.client.errors import readable_errors
 from services.cli.client.event_stream import follow, print_json
 from services.cli.client.gateway_channel import open_gateway
+from services.cli.client.pages import pages_of
 from services.cli.options.names import named_options
 from services.cli.views.console import make_console, say
 from services.cli.views.run import RunView
@@ -37,9 +38,10 @@ def cancel_run(run_id: str, gateway: str) -> None:
 async def _list_runs(gateway: str) -> None:
     with readable_errors("gateway", gateway):
         async with open_gateway(gateway) as channel:
-            answer = await RunServiceStub(channel).ListRuns(pb.ListRunsRequest())
+            pages = pages_of(RunServiceStub(channel).ListRuns, pb.ListRunsRequest())
+            runs = [run async for page in pages for run in page.runs]
     console = make_console()
-    if not answer.runs:
+    if not runs:
         say(console, "there are no runs in progress, and none that can be watched")
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -47,17 +49,17 @@ async def _list_runs(gateway: str) -> None:
         table.add_column(heading, overflow="fold")
     for heading in ("done", "of", "seconds", "watchers"):
         table.add_column(heading, justify="right")
-    for run in answer.runs:
+    for run in runs:
         table.add_row(
             escape(run.run_id),
             run.method,
             run.strategy,
             escape(run.client),
             pb.RunState.Name(run.state).removeprefix("RUN_STATE_").lower(),
-            f"{run.done:,}",
-            f"{run.total:,}",
+            f"{run.done_backtest_count:,}",
+            f"{run.backtest_count:,}",
             f"{run.elapsed.ToNanoseconds() / 1e9:,.1f}",
-            str(run.watchers),
+            str(run.watcher_count),
         )
     console.print(table)
 
@@ -79,7 +81,7 @@ async def _events(gateway: str, request: pb.WatchRunRequest) -> AsyncGenerator[R
         try:
             with named_options(request), readable_errors("gateway", gateway):
                 async for answer in call:
-                    yield answer.response
+                    yield answer.event
         finally:
             call.cancel()
 
@@ -91,6 +93,6 @@ async def _cancel_run(run_id: str, gateway: str) -> None:
             run = (await RunServiceStub(channel).CancelRun(request)).run
     name, state = escape(run.run_id), pb.RunState.Name(run.state).removeprefix("RUN_STATE_").lower()
     if run.state == pb.RUN_STATE_CANCELLED:
-        say(make_console(), f"{name}: {state}, {run.done:,} of {run.total:,} done")
+        say(make_console(), f"{name}: {state}, {run.done_backtest_count:,} of {run.backtest_count:,} done")
     else:
         say(make_console(), f"{name} had already {state}: there is nothing to cancel")

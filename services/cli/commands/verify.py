@@ -47,7 +47,7 @@ async def show_verification(
     asked.cache_mode = pb.CACHE_MODE_BYPASS
     at_close = pb.RunBacktestsRequest()
     at_close.CopyFrom(asked)
-    at_close.execution.fill_time = execution_pb2.FILL_TIME_SAME_CLOSE
+    at_close.spec.execution.fill_time = execution_pb2.FILL_TIME_SAME_CLOSE
     variants = [asked] if asked == at_close else [asked, at_close]
     with _progress(console) as progress:
         task = progress.add_task("", total=len(variants) * (cuts + 1))
@@ -99,7 +99,7 @@ async def _compare(
             shorter_request.CopyFrom(understood)
             del shorter_request.symbols[:]
             shorter_request.symbols.extend(symbols)
-            shorter_request.end_time.FromSeconds(end_s)
+            shorter_request.spec.end_time.FromSeconds(end_s)
             shorter, *_ = await _results(shorter_request, gateway)
             histories += len(shorter)
             found = (first_difference(whole[symbol], result) for symbol, result in shorter.items())
@@ -133,8 +133,8 @@ def _ends(request: pb.RunBacktestsRequest, whole: dict[str, BacktestResult], cut
     A strategy that knows the future shows it first after the candle of an exit. If a break closed the
     position, this is right before the break. Most of the evenly spread ends lie within a candle.
     """
-    interval_s = tuple(Interval)[request.interval - 1].seconds
-    start_s, end_s = request.start_time.seconds, request.end_time.seconds
+    interval_s = tuple(Interval)[request.spec.interval - 1].seconds
+    start_s, end_s = request.spec.start_time.seconds, request.spec.end_time.seconds
     exits = sorted(
         {
             trade.exit_time.seconds + interval_s

@@ -34,12 +34,11 @@ _OPTIONS = {
     "curve_points": "--curve-points",
     "ranges": "--param",
     "metric": "--metric",
-    "top": "--top",
+    "best_trial_count": "--top",
     "min_trades": "--min-trades",
     "split": "--split",
-    "folds": "--folds",
-    "request_id": "--run-id",
-    "run_id": "RUN_ID",
+    "fold_count": "--folds",
+    "run_id": "--run-id",
     "after_sequence": "--after",
 }
 _RULE = re.compile(r"strategy\.rules\.(entry|exit)\b.*")
@@ -47,7 +46,7 @@ _PARAMETER = re.compile(r"\bstrategy\.\w+\.(\w+)")
 _RANGE = re.compile(r"ranges\[(\d+)\]")
 _TIMES = re.compile(r"\b(start|end)_time\b")
 # A price cannot fall by more than 100 %.
-_FALLS = ("execution.stop_loss.fraction", "execution.trailing_stop.fraction")
+_FALLS = ("spec.execution.stop_loss.fraction", "spec.execution.trailing_stop.fraction")
 
 
 def with_options(message: str) -> str:
@@ -66,12 +65,16 @@ def named_options(request: Message) -> Iterator[None]:
 
 def option_of(field: str, request: Message) -> str:
     """Return the option that sets a field of `request`, or the field if no option does."""
+    field = field.removeprefix("spec.")
     if rule := _RULE.fullmatch(field):
         return f"--{rule[1]}"
     if parameter := _PARAMETER.fullmatch(field):
         return f"--param {parameter[1]}"
     if one := _RANGE.match(field):
         return f"--param {request.ranges[int(one[1])].name}"  # type: ignore[attr-defined]  # a sweep's
+    if field == "run_id" and "spec" not in request.DESCRIPTOR.fields_by_name:
+        # The argument of a command about a run that there is.
+        return "RUN_ID"
     name = re.sub(r"\[\d+\]$", "", field.removeprefix("execution."))
     return _OPTIONS.get(name) or _OPTIONS.get(name.partition(".")[0]) or field
 
@@ -79,7 +82,7 @@ def option_of(field: str, request: Message) -> str:
 def _of_option(violation: Violation, request: Message) -> Violation:
     reason = _TIMES.sub(r"--\1", _PARAMETER.sub(r"--param \1", violation.reason))
     if violation.field in _FALLS:
-        fraction = getattr(request.execution, violation.field.split(".")[1]).fraction  # type: ignore[attr-defined]  # both have one
+        fraction = getattr(request.spec.execution, violation.field.split(".")[2]).fraction  # type: ignore[attr-defined]  # both have one
         if 1 < fraction < 100:
             reason += f": {fraction:g} percent is {fraction:g}% or {fraction / 100:g}"
     return Violation(option_of(violation.field, request), reason)

@@ -8,7 +8,7 @@ from google.protobuf.struct_pb2 import Value
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from services.domain.errors import InvalidInput
-from services.wire.enum_names import numbers_of
+from services.wire.enum_names import names_of, number_of
 
 # The gateway's limit, checked here too: a range of a billion values must not be expanded to be refused.
 _MAX_VALUES = 10_000
@@ -43,10 +43,11 @@ def parameter_range(parameter: str, strategy: Strategy) -> ParameterRange:
 
 def _value(text: str, field: FieldDescriptor | None, option: str) -> Value:
     if field is not None and field.enum_type:
-        choices = numbers_of(field.enum_type)
-        if text.upper() not in choices:
-            raise InvalidInput.of(option, f"{text!r} is not one of {', '.join(choices)}")
-        return Value(string_value=text.upper())
+        names = names_of(field.enum_type)
+        number = number_of(field.enum_type, text)
+        if number is None:
+            raise InvalidInput.of(option, f"{text!r} is not one of {', '.join(names.values())}")
+        return Value(string_value=names[number])
     return Value(number_value=float(_number(text, option)))
 
 

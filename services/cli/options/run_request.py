@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from backcast.backtest.v1 import result_pb2
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.options.execution import execution_message
 from services.cli.options.run_options import CandleOptions, ExecutionOptions, RunOptions, StrategyOptions
@@ -26,12 +27,14 @@ def run_request(
     request = pb.RunBacktestsRequest(
         symbols=[] if candles.symbols == "all" else candles.symbols.split(","),
         exclude=candles.exclude.split(",") if candles.exclude else [],
-        strategy=strategy_message(strategy.strategy, strategy.param or [], strategy.entry, strategy.exit),
-        interval=interval_to(parse_interval(candles.interval)),
-        execution=execution_message(execution),
+        spec=BacktestSpec(
+            strategy=strategy_message(strategy.strategy, strategy.param or [], strategy.entry, strategy.exit),
+            interval=interval_to(parse_interval(candles.interval)),
+            execution=execution_message(execution),
+        ),
         detail=result_pb2.Detail.Value(f"DETAIL_{detail.upper()}"),
         cache_mode=pb.CacheMode.Value(f"CACHE_MODE_{options.cache.upper()}"),
-        request_id=options.run_id,
+        run_id=options.run_id,
     )
     try:
         request.curve_points = curve_points
@@ -41,7 +44,7 @@ def run_request(
         if text is not None:
             time = parse_time(text, f"--{field}")
             try:
-                getattr(request, f"{field}_time").FromDatetime(time)
+                getattr(request.spec, f"{field}_time").FromDatetime(time)
             except (OverflowError, ValueError):
                 raise InvalidInput.of(f"--{field}", "is not in the years 1 to 9999, UTC") from None
     return request

@@ -5,7 +5,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from backcast.backtest.v1.strategy_pb2 import Rules, Strategy
 from services.domain.errors import InvalidInput
 from services.domain.near_names import did_you_mean
-from services.wire.enum_names import numbers_of
+from services.wire.enum_names import number_of, numbers_of
 
 
 def strategy_message(
@@ -61,10 +61,11 @@ def _set_rules(rules: Rules, lines: dict[str, str]) -> None:
 
 def _value(field: FieldDescriptor, key: str, text: str) -> int | float:
     if field.enum_type:
-        choices = numbers_of(field.enum_type)
-        if text.upper() not in choices:
-            raise InvalidInput.of(f"--param {key}", f"{text!r} is not {_either(list(choices))}")
-        return choices[text.upper()]
+        chosen = number_of(field.enum_type, text)
+        if chosen is None:
+            choices = list(numbers_of(field.enum_type))
+            raise InvalidInput.of(f"--param {key}", f"{text!r} is not {_either(choices)}")
+        return chosen
     try:
         number = float(text)
     except ValueError:

@@ -2,9 +2,11 @@
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.options.fractions import fraction
+from services.cli.options.names import option_of
 from services.cli.options.parameter_ranges import is_range, parameter_range
 from services.cli.options.run_options import CandleOptions, ExecutionOptions, RunOptions, StrategyOptions
 from services.cli.options.run_request import run_request
+from services.cli.views.metric_cells import metric_number
 from services.domain.errors import InvalidInput
 
 
@@ -36,23 +38,19 @@ def sweep_request(
     request = pb.SweepBacktestsRequest(
         symbols=run.symbols,
         exclude=run.exclude,
-        strategy=run.strategy,
-        ranges=[parameter_range(one, run.strategy) for one in swept],
-        interval=run.interval,
-        execution=run.execution,
+        spec=run.spec,
+        ranges=[parameter_range(one, run.spec.strategy) for one in swept],
         cache_mode=run.cache_mode,
-        request_id=run.request_id,
-        metric=metric,
+        run_id=run.run_id,
+        metric=metric_number(metric, "--metric"),
     )
-    for field in ("start_time", "end_time"):
-        if run.HasField(field):
-            getattr(request, field).CopyFrom(getattr(run, field))
-    for name, value in (("top", top), ("folds", folds), ("min_trades", min_trades)):
+    counts = {"best_trial_count": top, "fold_count": folds, "min_trades": min_trades}
+    for field, value in counts.items():
         if value is not None:
             try:
-                setattr(request, name, value)
+                setattr(request, field, value)
             except ValueError:
-                raise InvalidInput.of(f"--{name.replace('_', '-')}", "is out of range") from None
+                raise InvalidInput.of(option_of(field, request), "is out of range") from None
     if split is not None:
         try:
             request.split = fraction(split)

@@ -23,9 +23,9 @@ class BestRows:
 
     def add(self, rows: Sequence[SweepRow]) -> None:
         """Add rows; only the best are kept in memory."""
-        touched = {row.cryptos for row in rows}
+        touched = {row.crypto_count for row in rows}
         for row in rows:
-            self._rows.setdefault(row.cryptos, []).append(row)
+            self._rows.setdefault(row.crypto_count, []).append(row)
         for count in touched:
             self._rows[count] = sorted(self._rows[count], key=self._place_among_equals)[: self._size]
 
@@ -40,7 +40,7 @@ class BestRows:
 
     def is_sparse(self, row: SweepRow) -> bool:
         """Return whether a row comes after others because its metric is defined on too few cryptos."""
-        return 2 * row.cryptos < max(self._rows)
+        return 2 * row.crypto_count < max(self._rows)
 
     def _place(self, row: SweepRow) -> tuple[bool, bool, bool, float, int]:
         trades_too_little, is_undefined, value, combination = self._place_among_equals(row)

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from backcast.backtest.v1.result_pb2 import Metrics
+from backcast.backtest.v1.result_pb2 import Metric, Metrics
 from services.domain.errors import InvalidInput
 from services.domain.near_names import did_you_mean
+from services.wire.enum_names import names_of, number_of
 
 ABSENT = "[dim]–[/dim]"
 METRICS: Sequence[str] = [field.name for field in Metrics.DESCRIPTOR.fields]
@@ -27,11 +28,22 @@ _COUNTS = ("trade_count", "open_trade_count")
 
 
 def metric_name(name: str, option: str) -> str:
-    """Return the metric that an option names; raise InvalidInput, naming the option, if there is none."""
-    if name not in METRICS:
+    """Return the metric that an option names, in any case; raise InvalidInput, naming the option, if none."""
+    return metric_of(metric_number(name, option))
+
+
+def metric_number(name: str, option: str) -> Metric.ValueType:
+    """Return the API's number of the metric that an option names, as `metric_name` does."""
+    number = number_of(Metric.DESCRIPTOR, name)
+    if number is None:
         hint = did_you_mean(name[:40], METRICS, f"it is one of {', '.join(METRICS)}")
         raise InvalidInput.of(option, f"there is no metric {name[:40]!r}: {hint}")
-    return name
+    return Metric.ValueType(number)
+
+
+def metric_of(number: int) -> str:
+    """Return the name of a metric of the API: its field of Metrics."""
+    return names_of(Metric.DESCRIPTOR)[number].lower()
 
 
 def metric_names(text: str, option: str) -> list[str]:

@@ -103,22 +103,22 @@ class RunView:
         )
 
     def _show_started(self, started: RunStarted) -> None:
-        request, self._run_id = started.request, started.run_id
+        spec, self._run_id = started.request.spec, started.run_id
         # A run that is resumed later has no such event; hours are the default.
-        self._interval = tuple(Interval)[request.interval - 1]
-        self._in_parts = request.execution.break_rule == execution_pb2.BREAK_RULE_SPLIT
+        self._interval = tuple(Interval)[spec.interval - 1]
+        self._in_parts = spec.execution.break_rule == execution_pb2.BREAK_RULE_SPLIT
         start, end = (
             time.ToDatetime().strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
-            for time in (request.start_time, request.end_time)
+            for time in (spec.start_time, spec.end_time)
         )
         say(
             self._console,
-            f"{strategy_words(request.strategy)}\n"
-            f"{counted(started.total, 'crypto')}, {self._interval.value} candles "
+            f"{strategy_words(spec.strategy)}\n"
+            f"{counted(started.crypto_count, 'crypto')}, {self._interval.value} candles "
             f"from {start} to {end} (UTC)\n"
-            f"{execution_words(request.execution)}",
+            f"{execution_words(spec.execution)}",
         )
-        for line in (left_out_line(started.left_out), later_line(started.with_later_candles)):
+        for line in (left_out_line(started.left_out), later_line(started.cryptos_with_later_candles)):
             if line:
                 say(self._console, line)
 

@@ -68,8 +68,8 @@ def _shares(summary: run_events_pb2.RunSummary) -> str:
         for name in ("share_gained", "share_beat_holding")
     )
     words = [f"{gained} gained, {beat} beat holding"]
-    words += [f"{summary.without_trade:,} without a trade"] if summary.without_trade else []
-    words += [f"{summary.with_breaks:,} with breaks"] if summary.with_breaks else []
+    words += [f"{summary.cryptos_without_trades:,} without a trade"] if summary.cryptos_without_trades else []
+    words += [f"{summary.cryptos_with_breaks:,} with breaks"] if summary.cryptos_with_breaks else []
     return ", ".join(words)
 
 

@@ -12,7 +12,7 @@ from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsResponse, Swe
 from services.cli.views.best_rows import BestRows
 from services.cli.views.console import CountColumn, counted, say
 from services.cli.views.failure_lines import failure_lines, later_line, left_out_line
-from services.cli.views.metric_cells import heading_of
+from services.cli.views.metric_cells import heading_of, metric_of
 from services.cli.views.sweep_tables import SweepTables
 from services.cli.views.sweep_words import luck_words, overfitting_words, started_words, walk_forward_words
 
@@ -84,22 +84,22 @@ class SweepView:
     def _show_started(self, started: SweepStarted) -> None:
         self._started = started
         request = started.request
-        self._metric, self._min_trades = request.metric, request.min_trades
+        self._metric, self._min_trades = metric_of(request.metric), request.min_trades
         self._tables = SweepTables(
             [one.name for one in request.ranges],
-            request.metric,
+            self._metric,
             cut=request.WhichOneof("cut") is not None,
-            folds=request.folds,
+            folds=request.fold_count,
             columns=self._columns,
         )
         # A file gets all rows, not only those for a terminal.
-        size = min(request.top, _MOST_ROWS) if self._console.is_terminal else _MOST_ROWS
-        self._rows = BestRows(request.metric, size, request.min_trades)
+        size = min(request.best_trial_count, _MOST_ROWS) if self._console.is_terminal else _MOST_ROWS
+        self._rows = BestRows(self._metric, size, request.min_trades)
         say(self._console, started_words(started))
-        for line in (left_out_line(started.left_out), later_line(started.with_later_candles)):
+        for line in (left_out_line(started.left_out), later_line(started.cryptos_with_later_candles)):
             if line:
                 say(self._console, line)
-        self._progress.update(self._task, total=started.backtests)
+        self._progress.update(self._task, total=started.backtest_count)
         if self._console.is_terminal:
             self._live.start(refresh=True)
 
@@ -113,7 +113,8 @@ class SweepView:
         for line in failure_lines(
             (
                 failure.symbol,
-                f"failed in {counted(failure.backtests, 'backtest')}, first because {failure.status.message}",
+                f"failed in {counted(failure.backtest_count, 'backtest')}, "
+                f"first because {failure.status.message}",
             )
             for failure in self._failures
         ):
@@ -154,7 +155,7 @@ class SweepView:
         self._show_counts(summary)
         if not self._best:
             say(self._console, f"no trial has a rank by {heading_of(self._metric)}")
-        elif summary.HasField("luck"):
+        elif summary.HasField("selection_bias"):
             say(self._console, luck_words(summary, self._metric))
         if summary.HasField("walk_forward"):
             self._show_walk_forward(summary)
@@ -163,7 +164,7 @@ class SweepView:
         self._show_failures()
         if self._best:
             self._console.print(self._tables.best(self._console.width, self._best))
-        self._show_rows(self._started.combinations)
+        self._show_rows(self._started.combination_count)
         if self._curves:
             self._show_curves()
 

@@ -79,7 +79,7 @@ class SweepTables:
         columns = [
             _numbers("", len(rows)),
             *self._parameters([row.strategy for row in rows]),
-            Column("cryptos", [f"{row.cryptos:,}" for row in rows], _LEFT_OUT["cryptos"]),
+            Column("cryptos", [f"{row.crypto_count:,}" for row in rows], _LEFT_OUT["cryptos"]),
             Column("traded", [f"{row.cryptos_traded:,}" for row in rows], _LEFT_OUT["traded"]),
             *self._fewest_trades(rows),
             *self._figures([(row.train.median, row.test.median) for row in rows]),

@@ -12,7 +12,7 @@ from services.cli.views.sweep_tables import OUT_OF_SAMPLE
 from services.domain.interval import Interval
 
 _MOST_VALUES = 6
-# Deflated Sharpe ratio from which on a winner counts as more than luck.
+# Deflated Sharpe ratio from which on a winner counts as more than selection bias.
 _HARDLY_LUCK = 0.95
 # Probabilities of overfitting.
 _CHANCE, _LOW = 0.5, 0.05
@@ -21,38 +21,38 @@ _CHANCE, _LOW = 0.5, 0.05
 def started_words(started: SweepStarted) -> str:
     """Return the parameters of a sweep, in a few lines."""
     request = started.request
-    interval = tuple(Interval)[request.interval - 1].value
+    interval = tuple(Interval)[request.spec.interval - 1].value
     start, end = (
         time.ToDatetime().strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
-        for time in (request.start_time, request.end_time)
+        for time in (request.spec.start_time, request.spec.end_time)
     )
     skipped = ""
-    if started.skipped:
-        skipped = f" ({started.skipped:,} more {'conflicts' if started.skipped == 1 else 'conflict'})"
+    if count := started.skipped_combination_count:
+        skipped = f" ({count:,} more {'conflicts' if count == 1 else 'conflict'})"
     return (
         f"{_fixed_words(request)}sweeping {'; '.join(map(_range_words, request.ranges))}\n"
-        f"{counted(started.combinations, 'combination')}{skipped} × "
+        f"{counted(started.combination_count, 'combination')}{skipped} × "
         f"{counted(len(request.symbols), 'crypto')}, "
         f"{interval} candles from {start} to {end} (UTC){_cut_words(request)}\n"
-        f"{execution_words(request.execution)}"
+        f"{execution_words(request.spec.execution)}"
     )
 
 
 def luck_words(summary: sweep_pb2.SweepSummary, metric: str) -> str:
     """Return the verdict on the winner, chosen by `metric`: its Sharpe ratio against selection bias."""
-    luck, winner = summary.luck, summary.winner.train
+    bias, winner = summary.selection_bias, summary.winner.train
     by = "" if metric == "sharpe_ratio" else f"by {heading_of(metric)} "
-    trials = counted(luck.trials, "trial")
-    if not (luck.HasField("expected_maximum_sharpe_ratio") and winner.HasField("sharpe_ratio")):
+    trials = counted(bias.trial_count, "trial")
+    if not (bias.HasField("expected_maximum_sharpe_ratio") and winner.HasField("sharpe_ratio")):
         return f"the winner was chosen {by}from {trials}: too few to tell luck from skill"
     lines = [
         f"the winner was chosen {by}from {trials}: its Sharpe ratio is "
         f"[bold]{winner.sharpe_ratio:z.2f}[/bold]",
         "by luck alone, the best of so many is expected to have "
-        f"[bold]{luck.expected_maximum_sharpe_ratio:z.2f}[/bold]",
+        f"[bold]{bias.expected_maximum_sharpe_ratio:z.2f}[/bold]",
     ]
-    if luck.HasField("deflated_sharpe_ratio"):
-        lines.append(_deflated_words(luck.deflated_sharpe_ratio))
+    if bias.HasField("deflated_sharpe_ratio"):
+        lines.append(_deflated_words(bias.deflated_sharpe_ratio))
     return "\n".join(lines)
 
 
@@ -92,15 +92,15 @@ def overfitting_words(overfitting: sweep_pb2.Overfitting) -> str:
         colour, verdict = "green", "low: chance is 0.5"
     return (
         f"probability of overfitting [{colour}]{probability:.3f}[/{colour}] ({verdict}):\n"
-        f"in this share of {overfitting.splits:,} splits of the time into halves, the best of\n"
-        f"{overfitting.combinations:,} combinations in one half was not above the median in the other"
+        f"in this share of {overfitting.split_count:,} splits of the time into halves, the best of\n"
+        f"{overfitting.combination_count:,} combinations in one half was not above the median in the other"
     )
 
 
 def _fixed_words(request: SweepBacktestsRequest) -> str:
     """Return the strategy with its fixed parameters."""
     strategy = Strategy()
-    strategy.CopyFrom(request.strategy)
+    strategy.CopyFrom(request.spec.strategy)
     kind = getattr(strategy, strategy.WhichOneof("kind") or "")
     for one in request.ranges:
         kind.ClearField(one.name)
@@ -117,6 +117,6 @@ def _cut_words(request: SweepBacktestsRequest) -> str:
     match request.WhichOneof("cut"):
         case "split":
             return f", the first {percent(request.split)} to rank by, the rest to test"
-        case "folds":
-            return f", a walk-forward of {counted(request.folds, 'fold')}"
+        case "fold_count":
+            return f", a walk-forward of {counted(request.fold_count, 'fold')}"
     return ""

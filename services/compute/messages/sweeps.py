@@ -5,7 +5,7 @@ from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
 from services.compute.candles.location import DataVersion
 from services.compute.tasks.jobs import Job, sweep_job
 from services.compute.tasks.runner import Outcome
-from services.domain.errors import BackcastError, InvalidInput
+from services.domain.errors import BackcastError, InvalidInput, Violations
 from services.domain.symbols import canonical_symbol
 from services.domain.times import EARLIEST_S, LATEST_S
 from services.engine.sweep import Sweep, make_grid
@@ -13,7 +13,7 @@ from services.rpc.status import status_of
 from services.wire.backtests import execution_from, strategy_from
 from services.wire.candles import interval_from
 from services.wire.paging import MAX_SYMBOLS
-from services.wire.sweeps import ranges_from, window_from
+from services.wire.sweeps import read_ranges, window_from
 
 # The gateway asks for chunks of fewer backtests.
 _MAX_BACKTESTS = 1_000
@@ -24,18 +24,24 @@ async def job_of_sweep(request: pb.ComputeSweepRequest) -> Job:
     """Return the job of a request; raise InvalidInput, naming the field, where the request is wrong."""
     if not 0 < len(request.cryptos) <= MAX_SYMBOLS:
         raise InvalidInput.of("cryptos", f"from 1 to {MAX_SYMBOLS} are needed, not {len(request.cryptos)}")
+    spec = request.spec
     windows = tuple(map(window_from, request.windows))
-    if not windows or any(not EARLIEST_S <= window.start_s < window.end_s <= LATEST_S for window in windows):
-        reason = "at least one is needed; each must start before it ends, between the years 1 and 9999"
+    start_s, end_s = spec.start_time.seconds, spec.end_time.seconds
+    if not EARLIEST_S <= start_s < end_s <= LATEST_S:
+        raise InvalidInput.of("start_time", "must be before end_time, both between the years 1 and 9999")
+    if not windows or any(not start_s <= window.start_s < window.end_s <= end_s for window in windows):
+        reason = "at least one is needed; each must start before it ends, within the window of the spec"
         raise InvalidInput.of("windows", reason)
     if not 0 < request.chunk_size * len(windows) <= _MAX_BACKTESTS:
         reason = f"must make from 1 to {_MAX_BACKTESTS} backtests of {len(windows)} windows"
         raise InvalidInput.of("chunk_size", f"{reason}, not {request.chunk_size}")
-    execution = execution_from(request.execution)
-    if violations := execution.violations():
-        raise InvalidInput(*violations)
-    grid = make_grid(strategy_from(request.strategy), ranges_from(request.ranges))
-    sweep = Sweep(grid, interval_from(request.interval), windows, execution, _stretches(request))
+    execution = execution_from(spec.execution)
+    violations = Violations()
+    violations.add(*execution.violations())
+    ranges = read_ranges(request.ranges, spec.strategy, violations)
+    violations.raise_if_any()
+    grid = make_grid(strategy_from(spec.strategy), ranges)
+    sweep = Sweep(grid, interval_from(spec.interval), windows, execution, _stretches(request))
     return await sweep_job(sweep, request.chunk_size, _chunks(request, grid.size))
 
 

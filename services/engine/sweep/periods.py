@@ -47,14 +47,14 @@ def walk_forward(window: Window, interval: Interval, folds: int) -> list[Fold]:
     Raises InvalidInput, naming `folds`, where a part would hold no candle.
     """
     if not 1 <= folds <= MAX_FOLDS:
-        raise InvalidInput.of("folds", f"must be from 1 to {MAX_FOLDS}, not {folds}")
+        raise InvalidInput.of("fold_count", f"must be from 1 to {MAX_FOLDS}, not {folds}")
     parts = folds + 1
     length_s = window.end_s - window.start_s
     cuts = [interval.next_opening(window.start_s + length_s * part // parts) for part in range(1, parts)]
     edges = [interval.next_opening(window.start_s), *cuts, interval.next_opening(window.end_s)]
     if any(first >= second for first, second in pairwise(edges)):
         raise InvalidInput.of(
-            "folds",
+            "fold_count",
             f"the window has room for {_candles(window, interval)}, which {parts} parts cannot share",
         )
     edges[0], edges[-1] = window.start_s, window.end_s

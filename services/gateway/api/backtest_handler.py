@@ -11,20 +11,21 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import backtest_service_pb2_grpc
 from backcast.marketdata.v1 import market_data_service_pb2
 from services.engine.sweep.possible_combinations import possible_positions
-from services.gateway.api.messages import get_request_from, get_request_to, run_request_from
+from services.gateway.api.messages import run_request_from, single_request_from, single_request_to
 from services.gateway.api.strategy_descriptions import describe_strategies
 from services.gateway.api.sweep_messages import sweep_request_from
 from services.gateway.cache.result_cache import ResultCache
 from services.gateway.cache.single_flight import SingleFlight
 from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
-from services.gateway.planning.sweep_plan import make_sweep_plan
+from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest, make_sweep_plan
 from services.gateway.runs.admission import RequestSize
 from services.gateway.runs.backtest_events import BacktestEvents
 from services.gateway.runs.start import RunStart, RunStarter
 from services.gateway.sweeps.sweep_events import SweepEvents
 from services.gateway.upstream.compute import ComputeClient
 from services.gateway.upstream.market import Market
-from services.wire.paging import page_size
+from services.wire.backtests import spec_fields_named
+from services.wire.paging import page_of, page_size
 
 if TYPE_CHECKING:
     import grpc
@@ -53,23 +54,25 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         self, request: pb.RunBacktestsRequest, context: "_Context"
     ) -> AsyncGenerator[pb.RunBacktestsResponse]:
         """Stream the events of a run."""
-        async with self._starter.start("RunBacktests", request.request_id, context) as start:
-            plan = await self._plan(run_request_from(request))
+        async with self._starter.start("RunBacktests", request.run_id, context) as start:
+            with spec_fields_named():
+                plan = await self._plan(run_request_from(request))
             start.planned(plan.backtest.strategy.name, _size(plan))
             run = start.run(self._events(plan, start), resumes=True)
         async with aclosing(run.watch()) as events:
             async for event in events:
                 yield pb.RunBacktestsResponse.FromString(event)
 
-    async def GetBacktest(  # noqa: N802  # the RPC's name
-        self, request: pb.GetBacktestRequest, context: "_Context"
-    ) -> pb.GetBacktestResponse:
+    async def RunBacktest(  # noqa: N802  # the RPC's name
+        self, request: pb.RunBacktestRequest, context: "_Context"
+    ) -> pb.RunBacktestResponse:
         """Run one backtest, and return its result or fail as it failed."""
-        async with self._starter.start("GetBacktest", request.request_id, context) as start:
-            plan = await self._plan(get_request_from(request))
+        async with self._starter.start("RunBacktest", request.run_id, context) as start:
+            with spec_fields_named():
+                plan = await self._plan(single_request_from(request))
             start.planned(plan.backtest.strategy.name, _size(plan))
             run = start.run(self._events(plan, start))
-        answer = pb.GetBacktestResponse(request=get_request_to(plan, start.report.run_id))
+        answer = pb.RunBacktestResponse(request=single_request_to(plan, start.report.run_id))
         async with aclosing(run.watch()) as events:
             async for serialized in events:
                 event = pb.RunBacktestsResponse.FromString(serialized)
@@ -85,12 +88,11 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         self, request: pb.SweepBacktestsRequest, context: "_Context"
     ) -> AsyncGenerator[pb.SweepBacktestsResponse]:
         """Stream the events of a sweep."""
-        async with self._starter.start("SweepBacktests", request.request_id, context) as start:
-            asked = sweep_request_from(request)
-            known = await self._market.cryptos(list(asked.run.symbols), asked.run.seen_before_s)
-            plan = make_sweep_plan(asked, await possible_positions(asked.grid), known, int(time.time()))
+        async with self._starter.start("SweepBacktests", request.run_id, context) as start:
+            with spec_fields_named():
+                plan = await self._sweep_plan(sweep_request_from(request))
             size = RequestSize(len(plan.cryptos), plan.backtests, plan.factors, "ranges")
-            start.planned(asked.grid.base.name, size)
+            start.planned(plan.request.grid.base.name, size)
             sweep = SweepEvents(plan, self._cache, self._compute, start.report, start.arrived_at)
             run = start.run(sweep.events)
         async with aclosing(run.watch()) as events:
@@ -101,7 +103,8 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         self, request: pb.ListStrategiesRequest, context: object
     ) -> pb.ListStrategiesResponse:
         """List the strategies."""
-        return pb.ListStrategiesResponse(strategies=describe_strategies())
+        page, next_page_token = page_of(describe_strategies(), request, lambda each: each.name)
+        return pb.ListStrategiesResponse(strategies=page, next_page_token=next_page_token)
 
     async def ListCryptos(  # noqa: N802  # the RPC's name
         self, request: pb.ListCryptosRequest, context: object
@@ -125,6 +128,10 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
     async def _plan(self, request: RunRequest) -> RunPlan:
         known = await self._market.cryptos(list(request.symbols), request.seen_before_s)
         return make_plan(request, known, int(time.time()))
+
+    async def _sweep_plan(self, request: SweepRequest) -> SweepPlan:
+        known = await self._market.cryptos(list(request.run.symbols), request.run.seen_before_s)
+        return make_sweep_plan(request, await possible_positions(request.grid), known, int(time.time()))
 
 
 def _size(plan: RunPlan) -> RequestSize:

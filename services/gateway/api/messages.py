@@ -1,27 +1,29 @@
 """Requests to the domain's words, and back with every default filled in."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.run_events_pb2 import LeftOutCrypto
-from services.domain.errors import InvalidInput
+from services.domain.errors import InvalidInput, Violation, Violations
+from services.domain.interval import Interval
 from services.domain.symbols import canonical_symbol
-from services.domain.times import EARLIEST_S, LATEST_S
-from services.engine import Window
+from services.engine import Detail, Execution
+from services.engine.strategies.buy_and_hold import BuyAndHold
 from services.gateway.planning.run_plan import CacheMode, RunPlan, RunRequest
 from services.wire.backtests import (
     detail_from,
     detail_to,
     execution_from,
-    execution_to,
+    spec_to,
     strategy_from,
-    strategy_to,
 )
-from services.wire.candles import interval_from, interval_to, timestamp_to
+from services.wire.candles import interval_from, time_from, timestamp_to
 from services.wire.paging import MAX_SYMBOLS
 
+# Stands for the strategy of a request that cannot be read.
+UNREAD_STRATEGY = BuyAndHold()
 _CACHE_MODES = {
     pb.CACHE_MODE_UNSPECIFIED: CacheMode.DEFAULT,
     **{pb.CacheMode.Value(f"CACHE_MODE_{mode.name}"): mode for mode in CacheMode},
@@ -30,84 +32,104 @@ _CACHE_MODE_VALUES = {mode: value for value, mode in _CACHE_MODES.items() if val
 
 
 def run_request_from(request: pb.RunBacktestsRequest) -> RunRequest:
-    """Return what a client asks to run; raise InvalidInput, naming the field, for what makes no sense."""
-    if len(request.symbols) > MAX_SYMBOLS:
-        raise InvalidInput.of("symbols", f"at most {MAX_SYMBOLS} are allowed, not {len(request.symbols)}")
-    return _request(request, _fields("symbols", request.symbols), _fields("exclude", request.exclude))
+    """Return what a client asks to run; raise InvalidInput, naming every bad field."""
+    violations = Violations()
+    asked = _with_detail(request, read_run_request(request, violations), violations)
+    violations.raise_if_any(asked.violations)
+    return asked
 
 
-def get_request_from(request: pb.GetBacktestRequest) -> RunRequest:
-    """Return what a client asks to get, as a run of one crypto."""
-    return _request(request, [("symbol", request.symbol)])
-
-
-def _request(
-    request: pb.RunBacktestsRequest | pb.GetBacktestRequest,
-    symbols: Iterable[tuple[str, str]],
-    exclude: Iterable[tuple[str, str]] = (),
+def read_run_request(
+    request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest, violations: Violations
 ) -> RunRequest:
-    by_symbol, by_exclude = _by_symbol(symbols), _by_symbol(exclude)
-    if request.cache_mode not in _CACHE_MODES:
-        raise InvalidInput.of("cache_mode", f"there is no cache mode {request.cache_mode}")
+    """Return what runs and sweeps have in common, with defaults for what cannot be read."""
+    symbols = _fields("symbols", request.symbols)
+    if len(request.symbols) > MAX_SYMBOLS:
+        reason = f"at most {MAX_SYMBOLS} are allowed, not {len(request.symbols)}"
+        violations.add(Violation("symbols", reason))
+        symbols = ()
+    return _read(request, symbols, _fields("exclude", request.exclude), violations)
+
+
+def single_request_from(request: pb.RunBacktestRequest) -> RunRequest:
+    """Return what a client asks to get, as a run of one crypto."""
+    violations = Violations()
+    asked = _read(request, [("symbol", request.symbol)], (), violations)
+    asked = _with_detail(request, asked, violations)
+    violations.raise_if_any(asked.violations)
+    return asked
+
+
+def _read(
+    request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest | pb.RunBacktestRequest,
+    symbols: Iterable[tuple[str, str]],
+    exclude: Iterable[tuple[str, str]],
+    violations: Violations,
+) -> RunRequest:
+    spec, read = request.spec, violations.read
     return RunRequest(
-        symbols=by_symbol,
-        exclude=by_exclude,
-        strategy=strategy_from(request.strategy),
-        interval=interval_from(request.interval),
-        start_s=_time_s(request, "start_time"),
-        end_s=_time_s(request, "end_time"),
-        execution=execution_from(request.execution),
-        detail=detail_from(request.detail),
-        curve_points=request.curve_points,
-        cache_mode=_CACHE_MODES[request.cache_mode],
+        symbols=_by_symbol(symbols, violations),
+        exclude=_by_symbol(exclude, violations),
+        strategy=read(UNREAD_STRATEGY, strategy_from, spec.strategy),
+        interval=read(Interval.HOUR_1, interval_from, spec.interval),
+        start_s=read(None, _time_s, spec, "start_time"),
+        end_s=read(None, _time_s, spec, "end_time"),
+        execution=read(Execution(), execution_from, spec.execution),
+        detail=Detail.METRICS,
+        curve_points=0,
+        cache_mode=read(CacheMode.DEFAULT, _cache_mode_from, request.cache_mode),
     )
+
+
+def _with_detail(
+    request: pb.RunBacktestsRequest | pb.RunBacktestRequest, asked: RunRequest, violations: Violations
+) -> RunRequest:
+    detail = violations.read(Detail.METRICS, detail_from, request.detail)
+    return replace(asked, detail=detail, curve_points=request.curve_points)
+
+
+def _cache_mode_from(value: int) -> CacheMode:
+    if value not in _CACHE_MODES:
+        raise InvalidInput.of("cache_mode", f"there is no cache mode {value}")
+    return _CACHE_MODES[pb.CacheMode.ValueType(value)]
 
 
 def _fields(name: str, symbols: Sequence[str]) -> Iterable[tuple[str, str]]:
     return ((f"{name}[{index}]", symbol) for index, symbol in enumerate(symbols))
 
 
-def _by_symbol(named: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _by_symbol(named: Iterable[tuple[str, str]], violations: Violations) -> dict[str, str]:
     """Return the field that names each symbol, the first one of several."""
     fields: dict[str, str] = {}
     for field, text in named:
-        fields.setdefault(canonical_symbol(text, field), field)
+        symbol = violations.read(None, canonical_symbol, text, field)
+        if symbol is not None:
+            fields.setdefault(symbol, field)
     return fields
 
 
-def _time_s(request: pb.RunBacktestsRequest | pb.GetBacktestRequest, field: str) -> int | None:
-    """Return a time in Unix seconds, None where it was left out.
-
-    Candles open at full seconds, so a fraction is rounded up: the same candles are before and after it.
-    """
-    if not request.HasField(field):  # type: ignore[arg-type]  # one of two names
-        return None
-    time: Timestamp = getattr(request, field)
-    if not (EARLIEST_S <= time.seconds <= LATEST_S and 0 <= time.nanos < 1_000_000_000):
-        raise InvalidInput.of(field, "is not a time between the years 1 and 9999")
-    return time.seconds + (time.nanos > 0)
-
-
-def timestamps(window: Window) -> tuple[Timestamp, Timestamp]:
-    """Return a window's start and end."""
-    return timestamp_to(window.start_s), timestamp_to(window.end_s)
+def _time_s(spec: BacktestSpec, field: str) -> int | None:
+    """Return a time in Unix seconds, None where it was left out."""
+    is_given = spec.HasField(field)  # type: ignore[arg-type]  # one of two names
+    return time_from(getattr(spec, field), field) if is_given else None
 
 
 def run_request_to(plan: RunPlan, run_id: str = "") -> pb.RunBacktestsRequest:
     """Return the request that the run of a plan fulfils, every default filled in."""
-    start_time, end_time = timestamps(plan.backtest.window)
     return pb.RunBacktestsRequest(
         symbols=[crypto.symbol for crypto in plan.cryptos],
-        strategy=strategy_to(plan.backtest.strategy),
-        interval=interval_to(plan.backtest.interval),
-        start_time=start_time,
-        end_time=end_time,
-        execution=execution_to(plan.backtest.execution),
+        spec=plan_spec(plan),
         detail=detail_to(plan.backtest.detail),
         curve_points=plan.backtest.curve_points,
         cache_mode=_CACHE_MODE_VALUES[plan.cache_mode],
-        request_id=run_id,
+        run_id=run_id,
     )
+
+
+def plan_spec(plan: RunPlan) -> BacktestSpec:
+    """Return the message of a plan's backtest."""
+    backtest = plan.backtest
+    return spec_to(backtest.strategy, backtest.interval, backtest.window, backtest.execution)
 
 
 def left_out_to(plan: RunPlan) -> list[LeftOutCrypto]:
@@ -122,18 +144,14 @@ def left_out_to(plan: RunPlan) -> list[LeftOutCrypto]:
     ]
 
 
-def get_request_to(plan: RunPlan, run_id: str) -> pb.GetBacktestRequest:
+def single_request_to(plan: RunPlan, run_id: str) -> pb.RunBacktestRequest:
     """Return the request that the run of a plan of one crypto fulfils, every default filled in."""
     run = run_request_to(plan, run_id)
-    return pb.GetBacktestRequest(
+    return pb.RunBacktestRequest(
         symbol=run.symbols[0],
-        strategy=run.strategy,
-        interval=run.interval,
-        start_time=run.start_time,
-        end_time=run.end_time,
-        execution=run.execution,
+        spec=run.spec,
         detail=run.detail,
         curve_points=run.curve_points,
         cache_mode=run.cache_mode,
-        request_id=run.request_id,
+        run_id=run.run_id,
     )

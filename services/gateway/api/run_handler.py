@@ -14,6 +14,7 @@ from services.gateway.auth.clients import current_client
 from services.gateway.runs.lifecycle import Run
 from services.gateway.runs.registry import RunRegistry
 from services.telemetry.run_id import current_run_id
+from services.wire.paging import page_of
 
 
 class RunHandler(run_service_pb2_grpc.RunServiceServicer):
@@ -26,7 +27,8 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
         self, request: pb.ListRunsRequest, context: object
     ) -> pb.ListRunsResponse:
         """List the runs that the client may see."""
-        return pb.ListRunsResponse(runs=map(_info, self._registry.all(current_client.get())))
+        runs, next_page_token = page_of(self._registry.all(current_client.get()), request, _place)
+        return pb.ListRunsResponse(runs=map(_info, runs), next_page_token=next_page_token)
 
     async def CancelRun(  # noqa: N802  # the RPC's name
         self, request: pb.CancelRunRequest, context: object
@@ -51,7 +53,7 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
             raise InvalidInput.of("after_sequence", reason)
         async with aclosing(run.watch(request.after_sequence)) as events:
             async for event in events:
-                yield pb.WatchRunResponse(response=RunBacktestsResponse.FromString(event))
+                yield pb.WatchRunResponse(event=RunBacktestsResponse.FromString(event))
 
     def _run(self, run_id: str) -> Run:
         if not run_id:
@@ -61,12 +63,17 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
         return run
 
 
-def _info(run: Run) -> pb.RunInfo:
+def _place(run: Run) -> str:
+    """Return the position of a run in a list: runs are ordered by start time, oldest first."""
+    return f"{int(run.started_s * 1e9):020} {run.client.name} {run.report.run_id}"
+
+
+def _info(run: Run) -> pb.Run:
     report = run.report
     started, elapsed = Timestamp(), Duration()
     started.FromNanoseconds(int(run.started_s * 1e9))
     elapsed.FromNanoseconds(int(run.elapsed_s * 1e9))
-    return pb.RunInfo(
+    return pb.Run(
         run_id=report.run_id,
         method=report.method,
         client=report.client,
@@ -74,7 +81,7 @@ def _info(run: Run) -> pb.RunInfo:
         strategy=report.strategy,
         start_time=started,
         elapsed=elapsed,
-        done=report.completed + report.failed,
-        total=report.total,
-        watchers=run.watchers,
+        done_backtest_count=report.completed + report.failed,
+        backtest_count=report.total,
+        watcher_count=run.watchers,
     )

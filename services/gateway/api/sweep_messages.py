@@ -1,82 +1,80 @@
 """Sweeps to the domain's words, and what comes of them back to messages."""
 
 import math
-from typing import Any
 
 import numpy as np
 
 from backcast.backtest.v1.result_pb2 import Metrics
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import sweep_pb2
+from services.domain.errors import Violations
 from services.engine import METRIC_NAMES
-from services.engine.sweep import make_grid
-from services.gateway.api.messages import left_out_to, run_request_from, run_request_to
-from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest, check_choice
+from services.engine.sweep import Grid, make_grid
+from services.gateway.api.messages import UNREAD_STRATEGY, left_out_to, read_run_request, run_request_to
+from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest
 from services.gateway.runs.statistics import Summarized
 from services.gateway.sweeps.table import Figures, Part, SweepTable
-from services.wire.backtests import strategy_to
-from services.wire.sweeps import ranges_from, ranges_to
+from services.wire.backtests import metric_from, metric_to, strategy_to
+from services.wire.sweeps import ranges_to, read_ranges
 
-# What a sweep's request and a run's have in common, by the same names.
-_COMMON = (
-    "symbols",
-    "strategy",
-    "interval",
-    "start_time",
-    "end_time",
-    "execution",
-    "cache_mode",
-    "request_id",
-    "exclude",
-)
 # A row is below 2 kB: some hundred numbers.
 ROWS_IN_MESSAGE = 500
 
 
 def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
-    """Return what a client asks for; raise InvalidInput, naming the field, for what makes no sense."""
-    run = run_request_from(pb.RunBacktestsRequest(**_common(request)))
+    """Return what a client asks for; raise InvalidInput, naming every bad field, for what makes no sense."""
+    violations = Violations()
+    run = read_run_request(request, violations)
+    ranges = read_ranges(request.ranges, request.spec.strategy, violations)
+    grid = Grid(run.strategy, (), ())
+    # Which ranges there can be depends on the strategy.
+    if run.strategy is not UNREAD_STRATEGY:
+        grid = violations.read(grid, make_grid, run.strategy, ranges)
     asked = SweepRequest(
         run=run,
-        grid=make_grid(run.strategy, ranges_from(request.ranges)),
+        grid=grid,
         split=request.split if request.HasField("split") else None,
-        folds=request.folds if request.HasField("folds") else None,
-        metric=request.metric,
-        top=request.top,
+        fold_count=request.fold_count if request.HasField("fold_count") else None,
+        metric=violations.read("", metric_from, request.metric),
+        best_trial_count=request.best_trial_count,
         min_trades=request.min_trades if request.HasField("min_trades") else None,
         curve_points=request.curve_points if request.HasField("curve_points") else None,
     )
-    check_choice(asked)
+    violations.raise_if_any(asked.violations)
     return asked
 
 
 def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:
     """Return the sweep as it was understood, every default filled in."""
     asked = plan.request
+    run = run_request_to(plan.run, run_id)
     request = pb.SweepBacktestsRequest(
-        **_common(run_request_to(plan.run, run_id)),
+        symbols=run.symbols,
+        spec=run.spec,
         ranges=ranges_to(asked.grid),
-        metric=plan.metric,
-        top=plan.top,
+        cache_mode=run.cache_mode,
+        metric=metric_to(plan.metric),
+        best_trial_count=plan.best_trial_count,
         min_trades=plan.min_trades,
+        run_id=run.run_id,
     )
     if asked.split is not None:
         request.split = asked.split
-    if asked.folds is not None:
-        request.folds = asked.folds
+    if asked.fold_count is not None:
+        request.fold_count = asked.fold_count
         # Without folds there are no curves.
         request.curve_points = plan.curve_points
     # The run's is one of the combinations.
-    request.strategy.CopyFrom(strategy_to(asked.grid.base))
+    request.spec.strategy.CopyFrom(strategy_to(asked.grid.base))
     return pb.SweepStarted(
         request=request,
-        combinations=len(plan.possible),
-        skipped=asked.grid.size - len(plan.possible),
-        trials=plan.trials,
-        backtests=plan.backtests,
+        combination_count=len(plan.possible),
+        skipped_combination_count=asked.grid.size - len(plan.possible),
+        trial_count=plan.trials,
+        backtest_count=plan.backtests,
         run_id=run_id,
         left_out=left_out_to(plan.run),
-        with_later_candles=plan.run.with_later_candles,
+        cryptos_with_later_candles=plan.run.with_later_candles,
     )
 
 
@@ -113,7 +111,7 @@ def rows_message(plan: SweepPlan, table: SweepTable, start: int, stop: int) -> s
             sweep_pb2.SweepRow(
                 combination=start + row,
                 strategy=strategy_to(plan.strategy(start + row)),
-                cryptos=int(train.count[row, metric]),
+                crypto_count=int(train.count[row, metric]),
                 train=_across_message(train, row),
                 test=_across_message(test, row) if test else None,
                 cryptos_traded=int(traded[row]),
@@ -129,9 +127,3 @@ def _across_message(across: Summarized, row: int) -> sweep_pb2.AcrossCryptos:
     return sweep_pb2.AcrossCryptos(
         median=metrics_message(across.median[row]), mean=metrics_message(across.mean[row])
     )
-
-
-def _common(request: pb.SweepBacktestsRequest | pb.RunBacktestsRequest) -> dict[str, Any]:
-    """Return the fields that the two requests have in common, as far as they are there."""
-    there = {field.name for field, _ in request.ListFields()}
-    return {name: getattr(request, name) for name in _COMMON if name in there}

@@ -53,6 +53,25 @@ class RunRequest:
         """
         return None if self.end_s is None else min(self.interval.next_opening(self.end_s), LATEST_S)
 
+    def violations(self) -> list[Violation]:
+        """Return what is wrong with the request, whatever the data."""
+        return self.strategy.violations() + self.violations_beside_strategy()
+
+    def violations_beside_strategy(self) -> list[Violation]:
+        """Return what is wrong with the request, whatever the strategy and the data."""
+        violations = self.execution.violations()
+        if self.start_s is not None and self.end_s is not None and self.start_s >= self.end_s:
+            violations.append(Violation("start_time", "must be before end_time"))
+        return violations + curve_points_violations(self.curve_points)
+
+
+def curve_points_violations(curve_points: int) -> list[Violation]:
+    """Return a violation where curves cannot have so many points."""
+    if not curve_points or curve_points >= FEWEST_POINTS:
+        return []
+    reason = f"must be 0 for all, or at least {FEWEST_POINTS}, not {curve_points}"
+    return [Violation("curve_points", reason)]
+
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
@@ -79,7 +98,7 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
     Raises InvalidInput, naming the fields, for what cannot be done; Refused where there is no data at all, or
     none in the window.
     """
-    if violations := _violations(request):
+    if violations := request.violations() + _unknown(request, known):
         raise InvalidInput(*violations)
     cryptos = _chosen(request, known)
     window = _window(request, cryptos, now_s)
@@ -111,8 +130,8 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
     )
 
 
-def _chosen(request: RunRequest, known: list[CryptoData]) -> list[CryptoData]:
-    """Return the cryptos that a request is of, whether or not they have candles in its window."""
+def _unknown(request: RunRequest, known: list[CryptoData]) -> list[Violation]:
+    """Return violations for the first of a request's symbols that do not exist."""
     by_symbol = {crypto.symbol: crypto for crypto in known}
     unknown = [
         Violation(field, no_such_crypto(symbol, by_symbol))
@@ -125,13 +144,18 @@ def _chosen(request: RunRequest, known: list[CryptoData]) -> list[CryptoData]:
         for symbol, field in request.exclude.items()
         if symbol not in possible
     ]
-    if unknown:
-        raise InvalidInput(*unknown[:_VIOLATIONS_SHOWN])
+    return unknown[:_VIOLATIONS_SHOWN]
+
+
+def _chosen(request: RunRequest, known: list[CryptoData]) -> list[CryptoData]:
+    """Return the cryptos that a request is of, whether or not they have candles in its window."""
     if not known:
         raise Refused(
             "there are no candles yet: import some first, or write the sample market",
             reason=ErrorReason.NO_CANDLES,
         )
+    by_symbol = {crypto.symbol: crypto for crypto in known}
+    possible = request.symbols or by_symbol
     chosen = [by_symbol[symbol] for symbol in possible if symbol not in request.exclude]
     if not chosen:
         raise InvalidInput.of("exclude", "leaves no crypto")
@@ -142,14 +166,6 @@ def _not_to_exclude(symbol: str, possible: Collection[str], named: bool) -> str:
     if not named:
         return no_such_crypto(symbol, possible)
     return f"{symbol} is not among the symbols that are asked for"
-
-
-def _violations(request: RunRequest) -> list[Violation]:
-    violations = request.strategy.violations() + request.execution.violations()
-    if request.curve_points and request.curve_points < FEWEST_POINTS:
-        reason = f"must be 0 for all, or at least {FEWEST_POINTS}, not {request.curve_points}"
-        violations.append(Violation("curve_points", reason))
-    return violations
 
 
 def _window(request: RunRequest, cryptos: list[CryptoData], now_s: int) -> Window:

@@ -5,11 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from services.domain.errors import InvalidInput
+from services.domain.errors import InvalidInput, Violation
 from services.domain.interval import Interval
-from services.domain.near_names import did_you_mean
-from services.engine import METRIC_NAMES, Strategy, Window
-from services.engine.curves import FEWEST_POINTS
+from services.engine import Strategy, Window
 from services.engine.sweep import (
     Blocks,
     Fold,
@@ -21,11 +19,11 @@ from services.engine.sweep import (
     walk_forward,
 )
 from services.gateway.planning.crypto_data import CryptoData
-from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
+from services.gateway.planning.run_plan import RunPlan, RunRequest, curve_points_violations, make_plan
 
-MAX_TOP = 1_000
+MAX_BEST_TRIALS = 1_000
 DEFAULT_METRIC = "sharpe_ratio"
-DEFAULT_TOP = 20
+DEFAULT_BEST_TRIALS = 20
 DEFAULT_MIN_TRADES = 1
 DEFAULT_CURVE_POINTS = 500
 
@@ -34,19 +32,29 @@ DEFAULT_CURVE_POINTS = 500
 class SweepRequest:
     """What a client asked for.
 
-    `run` is all that a sweep has in common with a run. At most one of `split` (a fraction) and `folds` (how
-    many) is not None. `metric` may be empty, `top` 0, and `min_trades` and `curve_points` None for their
-    defaults.
+    `run` is all that a sweep has in common with a run. At most one of `split` (a fraction) and `fold_count`
+    is not None. An empty `metric`, a `best_trial_count` of 0, and None for `min_trades` or `curve_points`
+    stand for defaults.
     """
 
     run: RunRequest
     grid: Grid
     split: float | None
-    folds: int | None
+    fold_count: int | None
     metric: str
-    top: int
+    best_trial_count: int
     min_trades: int | None
     curve_points: int | None
+
+    def violations(self) -> list[Violation]:
+        """Return what is wrong with the request beside the grid, whatever the data."""
+        violations = self.run.violations_beside_strategy()
+        if not 0 <= self.best_trial_count <= MAX_BEST_TRIALS:
+            reason = f"must be from 1 to {MAX_BEST_TRIALS:,}, or 0 for {DEFAULT_BEST_TRIALS}"
+            violations.append(Violation("best_trial_count", reason))
+        if self.min_trades is not None and self.min_trades < 0:
+            violations.append(Violation("min_trades", f"must be at least 0, not {self.min_trades}"))
+        return violations + curve_points_violations(self.curve_points or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,7 @@ class SweepPlan:
     folds: list[Fold]
     blocks: Blocks
     metric: str
-    top: int
+    best_trial_count: int
     min_trades: int
     curve_points: int
 
@@ -116,21 +124,6 @@ class SweepPlan:
         return factors + (f" × {len(self.windows)} windows" if len(self.windows) > 1 else "")
 
 
-def check_choice(request: SweepRequest) -> None:
-    """Raise InvalidInput, naming the field, where a request asks for a choice that there is not."""
-    metric, top = request.metric, request.top
-    if metric and metric not in METRIC_NAMES:
-        hint = did_you_mean(metric[:40], METRIC_NAMES, f"it is one of {', '.join(METRIC_NAMES)}")
-        raise InvalidInput.of("metric", f"there is no metric {metric[:40]!r}: {hint}")
-    if not 0 <= top <= MAX_TOP:
-        raise InvalidInput.of("top", f"must be from 1 to {MAX_TOP:,}, or 0 for {DEFAULT_TOP}")
-    if request.min_trades is not None and request.min_trades < 0:
-        raise InvalidInput.of("min_trades", f"must be at least 0, not {request.min_trades}")
-    if request.curve_points and request.curve_points < FEWEST_POINTS:
-        reason = f"must be 0 for all, or at least {FEWEST_POINTS}, not {request.curve_points}"
-        raise InvalidInput.of("curve_points", reason)
-
-
 def make_sweep_plan(
     request: SweepRequest, possible: NDArray[np.int64], known: list[CryptoData], now_s: int
 ) -> SweepPlan:
@@ -142,8 +135,9 @@ def make_sweep_plan(
     """
     if not len(possible):
         (conflict, *_) = request.grid.strategy(0).violations()
-        raise InvalidInput.of("ranges", f"no combination is possible; of the first one, {conflict}")
-    run = make_plan(replace(request.run, strategy=request.grid.strategy(int(possible[0]))), known, now_s)
+        reason = f"no combination is possible; of the first one, {conflict}"
+        raise InvalidInput(Violation("ranges", reason), *request.violations())
+    run = _run_plan(request, request.grid.strategy(int(possible[0])), known, now_s)
     window, interval = run.backtest.window, run.backtest.interval
     folds = _folds(request, window, interval)
     return SweepPlan(
@@ -152,17 +146,29 @@ def make_sweep_plan(
         cryptos=sorted(run.cryptos, key=lambda crypto: crypto.symbol),
         possible=possible,
         folds=folds,
-        blocks=make_blocks(folds, interval, len(possible), is_walk=request.folds is not None),
+        blocks=make_blocks(folds, interval, len(possible), is_walk=request.fold_count is not None),
         metric=request.metric or DEFAULT_METRIC,
-        top=request.top or DEFAULT_TOP,
+        best_trial_count=request.best_trial_count or DEFAULT_BEST_TRIALS,
         min_trades=DEFAULT_MIN_TRADES if request.min_trades is None else request.min_trades,
         curve_points=DEFAULT_CURVE_POINTS if request.curve_points is None else request.curve_points,
     )
 
 
+def _run_plan(request: SweepRequest, strategy: Strategy, known: list[CryptoData], now_s: int) -> RunPlan:
+    """Return the plan of one combination's run; raise InvalidInput for all that is wrong with the sweep."""
+    violations = request.violations()
+    try:
+        plan = make_plan(replace(request.run, strategy=strategy), known, now_s)
+    except InvalidInput as error:
+        raise InvalidInput(*dict.fromkeys((*violations, *error.violations))) from None
+    if violations:
+        raise InvalidInput(*violations)
+    return plan
+
+
 def _folds(request: SweepRequest, window: Window, interval: Interval) -> list[Fold]:
     if request.split is not None:
         return [split_window(window, interval, request.split)]
-    if request.folds is not None:
-        return walk_forward(window, interval, request.folds)
+    if request.fold_count is not None:
+        return walk_forward(window, interval, request.fold_count)
     return [Fold(window, None)]

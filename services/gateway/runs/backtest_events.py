@@ -84,10 +84,10 @@ class BacktestEvents:
         self._pending = {self._keys.key(crypto, crypto.seen_fingerprint): crypto for crypto in cryptos}
         started = RunStarted(
             request=run_request_to(self._plan, run_id),
-            total=self._report.total,
+            crypto_count=self._report.total,
             run_id=run_id,
             left_out=left_out_to(self._plan),
-            with_later_candles=self._plan.with_later_candles,
+            cryptos_with_later_candles=self._plan.with_later_candles,
         )
         return self._numbered(started=started)
 

@@ -28,20 +28,20 @@ class RunRegistry:
         # Ids of runs that are still being planned.
         self._reserved: set[_Key] = set()
 
-    def reserve(self, request_id: str, client: Client) -> str:
-        """Return the id of a new run: `request_id`, or one that is made where that is empty.
+    def reserve(self, run_id: str, client: Client) -> str:
+        """Return the id of a new run: `run_id`, or one that is made where that is empty.
 
         Raises InvalidInput where it is no id, AlreadyExists where the client has a run of this id under way.
         """
-        if not request_id:
+        if not run_id:
             return uuid4().hex
-        if not is_run_id(request_id):
-            raise InvalidInput.of("request_id", "must be 1 to 64 letters, digits, '-', '_' and '.'")
-        key = client.name, request_id
+        if not is_run_id(run_id):
+            raise InvalidInput.of("run_id", "must be 1 to 64 letters, digits, '-', '_' and '.'")
+        key = client.name, run_id
         if key in self._reserved or self._is_under_way(key):
-            raise _exists(request_id)
+            raise _exists(run_id)
         self._reserved.add(key)
-        return request_id
+        return run_id
 
     def release(self, run_id: str, client: Client) -> None:
         """Release the id of a run that did not begin."""
@@ -123,4 +123,4 @@ def _key(run: Run) -> _Key:
 
 
 def _exists(run_id: str) -> AlreadyExists:
-    return AlreadyExists(f"request_id: there is a run {run_id!r} under way; WatchRun shows it", run_id=run_id)
+    return AlreadyExists(f"run_id: there is a run {run_id!r} under way; WatchRun shows it", run_id=run_id)

@@ -64,14 +64,14 @@ class RunStarter:
         self._reader_idle_s = reader_idle_s
 
     @asynccontextmanager
-    async def start(self, method: str, request_id: str, context: "_Context") -> AsyncIterator[RunStart]:
+    async def start(self, method: str, run_id: str, context: "_Context") -> AsyncIterator[RunStart]:
         """Start a run of the current client, and send the client its id.
 
         Raises InvalidInput, AlreadyExists or Exhausted. Where planning fails, id and slot are released.
         """
         arrived_at, started_s = time.monotonic(), time.time()
         client = current_client.get()
-        run_id = self._registry.reserve(request_id, client)
+        run_id = self._registry.reserve(run_id, client)
         current_run_id.set(run_id)
         try:
             await context.send_initial_metadata(((RUN_ID_KEY, run_id),))

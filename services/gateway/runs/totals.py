@@ -43,8 +43,8 @@ class RunTotals:
         by_symbol = sorted(range(len(self._symbols)), key=self._symbols.__getitem__)
         symbols = [self._symbols[index] for index in by_symbol]
         values = np.array([self._metrics[index] for index in by_symbol])
-        summary.without_trade = int((trades_of(values, axis=1) == 0).sum())
-        summary.with_breaks = self._with_breaks
+        summary.cryptos_without_trades = int((trades_of(values, axis=1) == 0).sum())
+        summary.cryptos_with_breaks = self._with_breaks
         counted = no_trade_counted(values, axis=1)
         if len(symbols) == 1:
             # The totals of one crypto are its figures: computing them would cost a tenth of a cached result.

@@ -22,11 +22,13 @@ _YEAR_S = 365 * 86_400
 _FEWEST_COMBINATIONS = 10
 
 
-def selection_bias_message(plan: SweepPlan, table: SweepTable, winner: ReturnShape | None) -> pb.Luck:
+def selection_bias_message(
+    plan: SweepPlan, table: SweepTable, winner: ReturnShape | None
+) -> pb.SelectionBias:
     """Return the selection bias of the best trial of the train part; `winner` are its returns there."""
     ratios = table.counted_in_window("sharpe_ratio", 0)
     ratios = ratios[~np.isnan(ratios)]
-    bias = pb.Luck(trials=len(ratios))
+    bias = pb.SelectionBias(trial_count=len(ratios))
     expected = _expected_maximum(plan, ratios)
     if expected is not None:
         bias.expected_maximum_sharpe_ratio = expected * math.sqrt(_candles_a_year(plan))
@@ -126,7 +128,10 @@ async def overfitting_message(plan: SweepPlan, table: SweepTable) -> pb.Overfitt
         overfitted += await asyncio.to_thread(count_overfitted, returns, choices)
     splits = math.comb(blocks, blocks // 2)
     return pb.Overfitting(
-        probability=overfitted / splits, combinations=combinations, blocks=blocks, splits=splits
+        probability=overfitted / splits,
+        combination_count=combinations,
+        block_count=blocks,
+        split_count=splits,
     )
 
 

@@ -54,7 +54,7 @@ class SweepEvents:
         self._compute = compute
         self._arrived_at = arrived_at
         self._chunks = SweepChunks(plan, cache, compute)
-        self._ranking = Ranking(plan.top, smallest_is_best=plan.metric in SMALLEST_IS_BEST)
+        self._ranking = Ranking(plan.best_trial_count, smallest_is_best=plan.metric in SMALLEST_IS_BEST)
         self._ranking_changed = False
         self._progress = pb.SweepProgress(total=plan.backtests)
         report.total = plan.backtests
@@ -101,7 +101,7 @@ class SweepEvents:
             rows = await asyncio.to_thread(rows_message, self._plan, self._table, start, stop)
             yield SweepBacktestsResponse(rows=rows)
         summary = pb.SweepSummary()
-        if self._plan.request.folds is not None:
+        if self._plan.request.fold_count is not None:
             async with aclosing(self._walk_forward(summary.walk_forward)) as events:
                 async for event in events:
                     yield event
@@ -153,7 +153,7 @@ class SweepEvents:
     def _failure_messages(self) -> Iterator[pb.SweepFailure]:
         for crypto, (failed, first) in sorted(self._failures.items()):
             yield pb.SweepFailure(
-                symbol=self._plan.cryptos[crypto].symbol, backtests=failed, status=first.first_failure
+                symbol=self._plan.cryptos[crypto].symbol, backtest_count=failed, status=first.first_failure
             )
 
     async def _walk_forward(self, message: pb.WalkForward) -> AsyncGenerator[SweepBacktestsResponse]:
@@ -188,11 +188,11 @@ class SweepEvents:
         winners = self._ranking.trials.tolist()
         if winners:
             summary.winner.CopyFrom(self._trial(winners[0]))
-        if self._plan.request.folds is None:
+        if self._plan.request.fold_count is None:
             computes = self._plan.run.cache_mode is not CacheMode.ONLY
             shape = await self._returns_of(winners[0]) if winners and computes else None
             bias = await asyncio.to_thread(selection_bias_message, self._plan, self._table, shape)
-            summary.luck.CopyFrom(bias)
+            summary.selection_bias.CopyFrom(bias)
         probability = await overfitting
         if probability is not None:
             summary.overfitting.CopyFrom(probability)

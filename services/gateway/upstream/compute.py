@@ -5,14 +5,12 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from backcast.compute.v1 import compute_service_pb2 as pb
-from services.engine import Backtest
+from services.engine import Backtest, Window
 from services.engine.sweep import Sweep
-from services.gateway.api.messages import timestamps
 from services.gateway.planning.crypto_data import CryptoData
 from services.rpc.metadata import outgoing_metadata
 from services.rpc.resumed_stream import resumed_stream
-from services.wire.backtests import detail_to, execution_to, strategy_to
-from services.wire.candles import interval_to
+from services.wire.backtests import detail_to, spec_to
 from services.wire.sweeps import ranges_to, window_to
 
 if TYPE_CHECKING:
@@ -34,18 +32,13 @@ class ComputeClient:
         self, backtest: Backtest, cryptos: list[CryptoData]
     ) -> AsyncGenerator[pb.ComputeBacktestsResponse]:
         """Yield each crypto's outcome as it completes; closing the iterator cancels the others."""
-        start_time, end_time = timestamps(backtest.window)
         missing = {crypto.symbol: crypto for crypto in cryptos}
 
         def call() -> "UnaryStreamCall[Any, pb.ComputeBacktestsResponse]":
             return self._stub.ComputeBacktests(
                 pb.ComputeBacktestsRequest(
                     cryptos=map(_crypto_ref, missing.values()),
-                    strategy=strategy_to(backtest.strategy),
-                    interval=interval_to(backtest.interval),
-                    start_time=start_time,
-                    end_time=end_time,
-                    execution=execution_to(backtest.execution),
+                    spec=spec_to(backtest.strategy, backtest.interval, backtest.window, backtest.execution),
                     detail=detail_to(backtest.detail),
                     curve_points=backtest.curve_points,
                 ),
@@ -63,6 +56,9 @@ class ComputeClient:
     ) -> AsyncGenerator[pb.ComputeSweepResponse]:
         """Yield the outcome of every chunk that is wanted of each crypto, as `outcomes` does."""
         missing = {crypto.symbol: (crypto, set(wanted)) for crypto, wanted in chunks}
+        whole = Window(
+            min(window.start_s for window in sweep.windows), max(window.end_s for window in sweep.windows)
+        )
 
         def call() -> "UnaryStreamCall[Any, pb.ComputeSweepResponse]":
             return self._stub.ComputeSweep(
@@ -71,11 +67,9 @@ class ComputeClient:
                         pb.SweepCrypto(crypto=_crypto_ref(crypto), chunks=sorted(wanted))
                         for crypto, wanted in missing.values()
                     ],
-                    strategy=strategy_to(sweep.grid.base),
+                    spec=spec_to(sweep.grid.base, sweep.interval, whole, sweep.execution),
                     ranges=ranges_to(sweep.grid),
-                    interval=interval_to(sweep.interval),
                     windows=map(window_to, sweep.windows),
-                    execution=execution_to(sweep.execution),
                     chunk_size=chunk_size,
                     stretches=sweep.stretches,
                 ),

@@ -112,7 +112,7 @@ def _run_at(channel: grpc.aio.Channel) -> Measure:
 
     async def run(number: int) -> Timing:
         whole: pb.RunBacktestsRequest = request(number, cached=True)
-        whole.start_time.seconds, whole.end_time.seconds = BIG_WINDOW.start_s, BIG_WINDOW.end_s
+        whole.spec.start_time.seconds, whole.spec.end_time.seconds = BIG_WINDOW.start_s, BIG_WINDOW.end_s
         return await timed_run(stub, whole, from_cache=0)
 
     return run

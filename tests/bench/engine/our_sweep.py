@@ -12,6 +12,7 @@ import psutil
 from google.protobuf.struct_pb2 import Value
 from rich.console import Console
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.strategy_pb2 import Rsi as RsiMessage
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
@@ -41,7 +42,7 @@ class OurSweep:
     async def measure(self, _number: int) -> Timing:
         """Sweep the whole sample market once; raise where something is missing."""
         request = pb.SweepBacktestsRequest(
-            strategy=Strategy(rsi=RsiMessage()),
+            spec=BacktestSpec(strategy=Strategy(rsi=RsiMessage())),
             ranges=[
                 ParameterRange(name=name, values=[Value(number_value=number) for number in numbers])
                 for name, numbers in (("period", PERIODS), ("oversold", OVERSOLD))

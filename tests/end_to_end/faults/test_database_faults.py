@@ -15,6 +15,7 @@ import psutil
 import pytest
 from google.rpc import code_pb2
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
@@ -105,7 +106,7 @@ class Beside:
 
 
 REQUEST = pb.RunBacktestsRequest(
-    symbols=SYMBOLS, strategy=strategy_to(Rsi()), cache_mode=pb.CACHE_MODE_BYPASS
+    symbols=SYMBOLS, spec=BacktestSpec(strategy=strategy_to(Rsi())), cache_mode=pb.CACHE_MODE_BYPASS
 )
 
 

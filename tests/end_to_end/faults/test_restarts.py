@@ -12,6 +12,7 @@ import grpc
 import psutil
 import pytest
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
@@ -67,7 +68,9 @@ async def services(
 async def run(stub: "BacktestServiceAsyncStub", client: int) -> dict[str, BacktestResult]:
     """Return the results of a complete run; half of the clients use the cache."""
     wanted = pb.RunBacktestsRequest(
-        symbols=SYMBOLS, strategy=strategy_to(Rsi()), cache_mode=pb.CACHE_MODE_BYPASS * (client % 2)
+        symbols=SYMBOLS,
+        spec=BacktestSpec(strategy=strategy_to(Rsi())),
+        cache_mode=pb.CACHE_MODE_BYPASS * (client % 2),
     )
     results = {}
     async for event in stub.RunBacktests(wanted, timeout=LIMIT_S):

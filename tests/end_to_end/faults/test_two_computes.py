@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.engine import Strategy
@@ -133,7 +134,10 @@ async def candles(data_service: "MarketDataServiceAsyncStub") -> None:
 
 def run_of(symbols: list[str], strategy: Strategy) -> pb.RunBacktestsRequest:
     return pb.RunBacktestsRequest(
-        symbols=symbols, strategy=strategy_to(strategy), detail=2, cache_mode=pb.CACHE_MODE_BYPASS
+        symbols=symbols,
+        spec=BacktestSpec(strategy=strategy_to(strategy)),
+        detail=2,
+        cache_mode=pb.CACHE_MODE_BYPASS,
     )
 
 

@@ -84,13 +84,13 @@ def test_a_split_is_a_fraction(fraction: float) -> None:
 
 @pytest.mark.parametrize("folds", [0, -1, 101])
 def test_folds_are_one_to_a_hundred(folds: int) -> None:
-    with pytest.raises(InvalidInput, match="folds: must be from 1 to 100"):
+    with pytest.raises(InvalidInput, match="fold_count: must be from 1 to 100"):
         walk_forward(Window(MONDAY_S, MONDAY_S + DAY_S), Interval.HOUR_1, folds)
 
 
 def test_a_window_that_is_too_short_says_how_many_candles_it_has() -> None:
     window = Window(MONDAY_S, MONDAY_S + 5 * 3600)
-    with pytest.raises(InvalidInput, match="folds: the window has room for 5 candles, which 6 parts"):
+    with pytest.raises(InvalidInput, match="fold_count: the window has room for 5 candles, which 6 parts"):
         walk_forward(window, Interval.HOUR_1, 5)
     with pytest.raises(InvalidInput, match="split: the window has room for 5 candles: one side"):
         split_window(window, Interval.HOUR_1, 0.99)
