@@ -320,9 +320,9 @@ def test_the_words_of_rules_are_told():
 def test_the_engine_is_imported_only_where_rules_are_read():
     script = "import sys; from services.cli.{}; print('services.engine' in sys.modules)"
     for code in (
-        "run_request import run_request, StrategyOptions, CandleOptions, ExecutionOptions; "
+        "options.run_request import run_request, StrategyOptions, CandleOptions, ExecutionOptions; "
         "run_request(StrategyOptions('rsi'), CandleOptions(), ExecutionOptions())",
-        "run_command import run",
+        "commands.run import run",
         "main import app",
     ):
         ended = subprocess.run([sys.executable, "-c", script.format(code)], capture_output=True, check=True)
