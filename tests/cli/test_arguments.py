@@ -300,7 +300,7 @@ def test_a_strategy_is_printed_as_lines_that_run_takes():
 
 def test_a_strategy_that_cannot_be_is_not_printed():
     error = CliRunner().invoke(app, ["rules", "rules"]).exception
-    assert str(error).startswith("strategy: rules are your own")
+    assert str(error).startswith("strategy: you write rules yourself")
     error = CliRunner().invoke(app, ["rules", "rsi", "--param", "period=1"]).exception
     assert str(error) == "--param period: must be from 2 to 10000, not 1"
 
@@ -318,9 +318,9 @@ def test_the_words_of_rules_are_told():
 def test_the_engine_is_imported_only_where_rules_are_read():
     script = "import sys; from services.cli.{}; print('services.engine' in sys.modules)"
     for code in (
-        "run_request import run_request, StrategyOptions, CandleOptions, ExecutionOptions; "
+        "options.run_request import run_request, StrategyOptions, CandleOptions, ExecutionOptions; "
         "run_request(StrategyOptions('rsi'), CandleOptions(), ExecutionOptions())",
-        "run_command import run",
+        "commands.run import run",
         "main import app",
     ):
         ended = subprocess.run([sys.executable, "-c", script.format(code)], capture_output=True, check=True)
