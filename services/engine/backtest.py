@@ -48,7 +48,7 @@ def run_backtest(
     history has; there is no trade in that warm-up, and equity starts at the window's first candle. Breaks cut
     the window into parts, as docs/backtests.md says. Columns that are not in `columns_of(strategy, execution,
     detail)` may be empty. An equity curve has at most `curve_points` points (0: all, else at least
-    curves.FEWEST_POINTS). Raises NotFound where the window has no candle, Refused where no part has as many
+    curves.FEWEST_POINTS). Raises NotFound if the window has no candle, Refused if no part has as many
     candles as an indicator needs, or where prices are so extreme that the equity or a trade is beyond the
     numbers of a float64.
     """

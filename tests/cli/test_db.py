@@ -90,7 +90,11 @@ async def test_stats_then_retention(market):
             {},
             "backcast: the database is plain PostgreSQL: only TimescaleDB compresses candles\n",
         ),
-        (["stats"], {"BACKCAST_DATABASE_URL": "nonsense"}, "BACKCAST_DATABASE_URL: is not of the form postgresql://"),
+        (
+            ["stats"],
+            {"BACKCAST_DATABASE_URL": "nonsense"},
+            "BACKCAST_DATABASE_URL: is not of the form postgresql://",
+        ),
         (["retention"], {"BACKCAST_RETENTION_DAYS": "-1"}, "BACKCAST_RETENTION_DAYS: "),
     ],
 )
