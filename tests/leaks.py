@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 import psutil
@@ -15,9 +16,12 @@ _EXECUTOR = "asyncio_"
 
 @dataclass(frozen=True)
 class Resources:
-    """What this process holds at a moment."""
+    """What this process holds at a moment.
 
-    children: frozenset[psutil.Process]
+    Processes are told by their commands: a server that a test starts again is the one that was there.
+    """
+
+    children: Counter[str]
     threads: frozenset[threading.Thread]
     ports: frozenset[int]
 
@@ -26,7 +30,7 @@ class Resources:
         """Return what there is now."""
         this = psutil.Process()
         return cls(
-            frozenset(this.children() if _has_children() else ()),
+            Counter(_command_of(child) for child in this.children()) if _has_children() else Counter(),
             frozenset(
                 thread
                 for thread in threading.enumerate()
@@ -48,7 +52,7 @@ class Resources:
 
     def _new(self, now: "Resources") -> list[str]:
         return [
-            *(f"process {_command_of(child)}" for child in now.children - self.children),
+            *(f"process {command}" for command in now.children - self.children),
             *(f"thread {thread.name}" for thread in now.threads - self.threads),
             *(f"port {port}" for port in now.ports - self.ports),
         ]
@@ -65,6 +69,6 @@ def _has_children() -> bool:
 
 def _command_of(process: psutil.Process) -> str:
     try:
-        return f"{process.pid}: {' '.join(process.cmdline())}"
+        return " ".join(process.cmdline())
     except psutil.NoSuchProcess:
-        return str(process.pid)
+        return "that has ended and is not waited for"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 from typing import ParamSpec, TypeVar
 
 _T = TypeVar("_T")
@@ -90,8 +91,8 @@ class InvalidInput(BackcastError):
         return cls(Violation(field, reason))
 
 
-# More would not fit into the headers that end a call.
-_MOST_VIOLATIONS = 20
+# More would not fit into the headers that end a call: 8 KiB, in which every violation stands twice.
+_MOST_CHARACTERS = 2_500
 
 
 class Violations:
@@ -120,7 +121,9 @@ class Violations:
         """Raise InvalidInput where there are violations; then it names those that `others` returns too."""
         if self._found:
             found = dict.fromkeys([*self._found, *others()])
-            raise InvalidInput(*list(found)[:_MOST_VIOLATIONS])
+            lengths = accumulate(len(str(violation)) for violation in found)
+            kept = [one for one, length in zip(found, lengths, strict=True) if length <= _MOST_CHARACTERS]
+            raise InvalidInput(*(kept or list(found)[:1]))
 
 
 class NotFound(BackcastError):

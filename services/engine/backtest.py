@@ -60,8 +60,8 @@ def run_backtest(history: History, backtest: Backtest) -> BacktestResult:
     Indicators are computed over the window and as many candles before it as the strategy asks for and the
     history has; there is no trade in that warm-up, and equity starts at the window's first candle. Breaks cut
     the window into parts, as docs/backtests.md says. Columns that are not in `backtest.columns` may be empty.
-    Raises NotFound where the window has no candle, Refused where no part has as many candles as an indicator
-    needs, or where prices are so extreme that the equity or a trade is beyond the numbers of a float64.
+    Raises NotFound if the window has no candle, Refused if no part has as many candles as an indicator needs,
+    or where prices are so extreme that the equity or a trade is beyond the numbers of a float64.
     """
     traded = TradedWindow(history, backtest.interval, backtest.window, backtest.execution)
     return traded.result(backtest.strategy, backtest.detail, backtest.curve_points)

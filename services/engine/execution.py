@@ -66,7 +66,7 @@ class Execution:
 
     `fee_rate` is the fee of each side as a fraction of the traded value, `slippage_bps` how much worse
     than its price a fill is in basis points, money is in the quote currency. Of the three sizes one counts:
-    `quote_amount` where it is not None, else `volatility_target`, else `equity_fraction`. `borrow_rate` is
+    `quote_amount` if it is not None, else `volatility_target`, else `equity_fraction`. `borrow_rate` is
     what a short position costs as a fraction of its value per year of 365 days, and `funding_rate` what a
     long one costs. High fees and slippages are mostly mistyped: they need `allow_high_costs`.
     """

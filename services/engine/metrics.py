@@ -27,7 +27,7 @@ _ROUNDING = 1e-14
 SHORTEST_CAGR_S = 7 * DAY_S
 # Returns are summed up so many at a time, and peaks looked for; powers of two.
 _BLOCK = 1024
-# What an equity tells without its trades, in the order in which it is measured.
+# The figures of an equity curve without its trades, in the order in which they are computed.
 _OF_CURVE = [
     METRIC_NAMES.index(name)
     for name in (
@@ -45,7 +45,7 @@ _STRETCH = 32
 
 
 def holding_growth(parts: Iterable[Candles], *, at_close: bool) -> float:
-    """Return by what factor holding grows over the parts of a window; NaN where no part can be held.
+    """Return the factor by which holding grows over the parts of a window; NaN if no part can be held.
 
     In each part it is the last close over the first price at which `buy_and_hold` fills, without costs: the
     second candle's open, or the first one's close where signals fill `at_close`.
@@ -113,7 +113,7 @@ def _write_returns(before, after, returns):  # type: ignore[no-untyped-def]  # c
     """Write the returns from one equity to the next; where nothing is left, nothing can change any more."""
     for i in range(len(returns)):
         change = (after[i] - before[i]) / before[i]
-        # Written so that what is NaN stays NaN.
+        # Written so that NaN stays NaN.
         returns[i] = 0.0 if (before[i] <= 0) | (abs(change) < _ROUNDING) else change
 
 
@@ -204,7 +204,7 @@ _PRICES = types.Array(types.float64, 1, "C", readonly=True)
 
 @_compiled
 def _curve_figures(equity, capital, elapsed_s, interval_s):  # type: ignore[no-untyped-def]  # compiled
-    """Return what an equity alone tells, and whether it is finite.
+    """Return the figures of an equity curve alone, and whether they are finite.
 
     In this order: total return, CAGR, volatility, Sharpe, Sortino and Calmar ratio, and drawdown.
     """

@@ -180,7 +180,7 @@ def _enter(now, side, raw, index, time_s, budget, atr, terms):  # type: ignore[n
 
 @_compiled
 def _closing_worth(now, raw, terms):  # type: ignore[no-untyped-def]  # compiled
-    """Return what closing the position adds to the cash: less than nothing where it is short."""
+    """Return what closing the position adds to the cash: a negative amount for a short position."""
     side = now.side
     return side * (now.units * raw * (1 - side * terms.slippage) * (1 - side * terms.fee))
 
@@ -235,7 +235,7 @@ def _touched(now, open_, high, low, terms):  # type: ignore[no-untyped-def]  # c
     """Return why the position is closed within a candle (_NOT_CLOSED: it is not), and at which raw price."""
     side, stop, profit = now.side, now.stop, now.profit
     reason = _STOP_LOSS
-    # Of several stops the one that is nearest to the price; what is NaN is not there.
+    # Of several stops, the one nearest to the price; NaN means no stop.
     if not np.isnan(now.trail) and not side * now.trail <= side * stop:
         reason, stop = _TRAILING_STOP, now.trail
     if side < 0 or now.cash < 0:
@@ -253,7 +253,7 @@ def _touched(now, open_, high, low, terms):  # type: ignore[no-untyped-def]  # c
 
 @_compiled
 def _fill(now, trades, count, wanted, raw, index, time_s, signal, atr, volatility, terms):  # type: ignore[no-untyped-def]  # compiled
-    """Close what is open, and open what is wanted instead; return how many trades are closed now."""
+    """Close the open position and open the wanted one; return the number of closed trades."""
     if now.side != 0:
         if _has_carry(now, terms):
             _charge(now, raw, time_s, terms)
@@ -386,7 +386,8 @@ def _simulate(time_s, open_, high, low, close, buy, sell, atr, volatility, terms
     if now.side != 0:
         trades = _with_room(trades, count)
         if breaks_off:
-            # The last equity stays as it is, as nobody knew then: the costs are in the cash that is left.
+            # The last equity does not change, because the break was not known then; the cash contains the
+            # costs.
             _leave(now, trades[count], close[n - 1], n - 1, _BREAK, terms)
         else:
             _record(now, trades[count], n, _NOT_CLOSED, np.nan, now.side * now.units * close[n - 1], 0.0)

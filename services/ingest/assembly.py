@@ -21,16 +21,16 @@ from services.domain.interval import Interval
 from services.domain.ticks import scale_for
 from services.domain.times import utc
 from services.ingest.candle_rows import CandleRows
-from services.ingest.identity.close_time import told_by_close_times
+from services.ingest.identity.close_time import length_by_close_times
 from services.ingest.identity.file_symbol import FileName, symbol_of_content
 from services.ingest.identity.lengths import (
     Evidence,
     agreed_length,
+    length_by_distances,
     refuse_longer,
     refuse_mixed,
     refuse_off_grid,
     said,
-    told_by_distances,
 )
 from services.ingest.identity.two_markets import Contradictions, refuse_alternating
 from services.ingest.quality.edges import with_exact_edges
@@ -115,10 +115,10 @@ class Assembly:
         if not len(candles) and not self._rejected and not self._still_open:
             raise InvalidInput.of("file", "it holds no candles")
         if self._given_length_s is None:
-            told_by_close_times(self._lengths_of_rows)  # for all rows now: raises if the lengths differ
+            length_by_close_times(self._lengths_of_rows)  # for all rows now: raises if the lengths differ
         length_s = self._length_s or self._interval.seconds
         if self._given_length_s is None and length_s == self._interval.seconds:
-            with self._rejections_told():
+            with self._rejections_mentioned():
                 refuse_mixed(candles.open_time_s, self._interval)
         if self._on_conflict is ConflictRule.GUARDED:
             self._contradictions.check(len(candles))
@@ -130,12 +130,12 @@ class Assembly:
         for position in range(begun, len(candles)):
             reason = f"the time {utc(int(candles.open_time_s[position]))} is in the future"
             self._reject(int(lines[position]), reason, candles, position)
-        with self._rejections_told():
+        with self._rejections_mentioned():
             candles, incomplete, with_jump = self._complete(candles[:closed], length_s)
         return FileReading(
             format=file_format,
             row_name=self._row_name,
-            symbol=self._told_symbol(),
+            symbol=self._agreed_symbol(),
             candles=candles,
             rejections=tuple(sorted(self._rejections, key=lambda rejection: rejection.line)),
             rejected=self._rejected,
@@ -148,7 +148,7 @@ class Assembly:
             no_symbol=self._name.reason,
         )
 
-    def _told_symbol(self) -> str | None:
+    def _agreed_symbol(self) -> str | None:
         """Return the symbol from content and name; raise InvalidInput if they disagree."""
         if self._symbol is not None:
             return self._symbol
@@ -159,13 +159,13 @@ class Assembly:
             )
         return told or self._name.symbol
 
-    def _told_length(self, open_time_s: TimeColumn) -> int:
+    def _agreed_length(self, open_time_s: TimeColumn) -> int:
         """Return the length of the candles that open at these times, on which all evidence must agree."""
-        evidence = told_by_close_times(self._lengths_of_rows)
+        evidence = length_by_close_times(self._lengths_of_rows)
         if self._length_of_content_s:
             evidence.append(Evidence("its content", self._length_of_content_s))
         evidence += self._name.lengths
-        if distance_s := told_by_distances(open_time_s, self._interval):
+        if distance_s := length_by_distances(open_time_s, self._interval):
             evidence.append(Evidence("the distances between its times", distance_s))
         on_grid = len(open_time_s) - int(off_grid(open_time_s, self._interval).sum())
         if not evidence:
@@ -215,8 +215,8 @@ class Assembly:
             order = np.argsort(candles.open_time_s, kind="stable")
             candles, lines = candles.at(order), lines[order]
         if self._length_s is None and len(candles):
-            with self._rejections_told():
-                self._length_s = self._told_length(candles.open_time_s)
+            with self._rejections_mentioned():
+                self._length_s = self._agreed_length(candles.open_time_s)
         is_off, reason = self._off_grid_rows(candles)
         if is_off.any():
             for position in np.flatnonzero(is_off).tolist():
@@ -242,7 +242,7 @@ class Assembly:
         return candles, lines
 
     @contextmanager
-    def _rejections_told(self) -> Iterator[None]:
+    def _rejections_mentioned(self) -> Iterator[None]:
         """Add the number of rejected rows to an InvalidInput about the length: they may be its cause."""
         try:
             yield

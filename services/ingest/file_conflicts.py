@@ -7,7 +7,7 @@ import numpy as np
 
 from services.domain.candles import VALUE_COLUMNS, Candles
 from services.ingest.quality.contradictions import values_differ
-from services.ingest.quality.overwriting import telling_field
+from services.ingest.quality.overwriting import most_different_field
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def file_conflicts(files: Sequence[Candles]) -> dict[int, FileConflict]:
     for file, row, count in zip(found.tolist(), rows[firsts].tolist(), hours.tolist(), strict=True):
         other = contradicted[row]
         here, there = ([float(column[position]) for column in values] for position in (row, other))
-        field = telling_field(here, there)
+        field = most_different_field(here, there)
         conflicts[file] = FileConflict(
             int(owners[other]), count, int(time_s[row]), VALUE_COLUMNS[field], here[field], there[field]
         )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from services.ingest.identity.file_symbol import told_by_name
+from services.ingest.identity.file_symbol import parse_file_name
 
 
 def grouped(
@@ -18,5 +18,5 @@ def grouped(
         return [files]
     groups: dict[str | Path, list[Path]] = {}
     for file in files:
-        groups.setdefault(told_by_name(file).symbol or symbol_in(file) or file, []).append(file)
+        groups.setdefault(parse_file_name(file).symbol or symbol_in(file) or file, []).append(file)
     return groups.values()

@@ -13,10 +13,10 @@ def exit_reason(log: Path) -> str:
     """Return the last line of a log that is marked as an error, or else the last line."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-        return telling_line(file.read().decode(errors="replace"))
+        return error_line(file.read().decode(errors="replace"))
 
 
-def telling_line(text: str) -> str:
+def error_line(text: str) -> str:
     """Return the last line of `text` that is marked as an error, or else the last line.
 
     Of a structured record, it is only the event.

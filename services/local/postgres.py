@@ -16,7 +16,7 @@ from typing import Self
 from urllib.parse import quote
 
 from services.domain.errors import Unavailable
-from services.local.exit_reason import telling_line
+from services.local.exit_reason import error_line
 from services.local.server_process import ServerProcess, end_leftovers
 from services.local.socket_folder import socket_folder
 from services.local.system_account import Account, let_pass, server_account
@@ -169,5 +169,5 @@ class EmbeddedPostgres:
         if done.returncode != 0:
             raise Unavailable(
                 f"PostgreSQL could not make its database in {self._data_dir} "
-                f"(exit code {done.returncode}): {telling_line(done.stderr)}"
+                f"(exit code {done.returncode}): {error_line(done.stderr)}"
             )

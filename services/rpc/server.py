@@ -46,9 +46,9 @@ class ServedService:
 async def serve(settings: Settings, port: int, services: Sequence[ServedService], access: Access) -> None:
     """Serve at `port` until SIGINT or SIGTERM, then let calls in flight finish.
 
-    Those that take longer than the grace time end with Unavailable. New ones find nobody: clients are told to
-    go elsewhere; one that was on its way just then is CANCELLED, by gRPC, which asks nobody.
-    Raises Unavailable if a port is taken.
+    Calls that take longer than the grace time end with Unavailable. New calls are refused: clients are told
+    to go elsewhere; one that was on its way just then is CANCELLED, by gRPC, which asks nobody. Raises
+    Unavailable if a port is taken.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -16,7 +16,7 @@ _log = structlog.get_logger()
 async def metrics_served(host: str, port: int, variable: str) -> AsyncIterator[None]:
     """Answer GET /metrics at `host` and `port` (0: any free port, which is logged) while the context lasts.
 
-    Raises Unavailable, naming the `variable` that sets it, where the port is taken.
+    Raises Unavailable, naming the `variable` that sets it, if the port is taken.
     """
     try:
         # In a thread, so that it answers even while something blocks the event loop.

@@ -1,7 +1,7 @@
 """Conversion of expressions. Enum values have the names of the domain's functions and columns."""
 
 from backcast.backtest.v1 import expression_pb2 as pb
-from services.domain.errors import InvalidInput
+from services.domain.errors import InvalidInput, Violations
 from services.engine.rules.check import MAX_DEPTH, MAX_NODES
 from services.engine.rules.nodes import Call, Column, Expression, Number
 from services.wire.enum_names import names_of, numbers_of
@@ -13,7 +13,10 @@ def expression_from(message: pb.Expression, field: str) -> Expression:
     Raises InvalidInput for an empty node, and for an unknown function or column; `field` is the message's
     path.
     """
-    return _Reading(field).read(message, field, 1)
+    reading = _Reading(field)
+    expression = reading.read(message, field, 1)
+    reading.violations.raise_if_any()
+    return expression
 
 
 def expression_to(expression: Expression) -> pb.Expression:
@@ -30,9 +33,13 @@ def expression_to(expression: Expression) -> pb.Expression:
 
 
 class _Reading:
-    """Reads one expression, up to the allowed depth and number of nodes."""
+    """Reads one expression, up to the allowed depth and number of nodes.
+
+    Parts that cannot be read are collected in `violations`, and a number stands for them.
+    """
 
     def __init__(self, root: str) -> None:
+        self.violations = Violations()
         self._root = root
         self._parts = 0
 
@@ -45,22 +52,25 @@ class _Reading:
             )
         if self._parts > MAX_NODES:
             raise InvalidInput.of(self._root, f"has more than the {MAX_NODES} parts that are allowed")
-        kind = message.WhichOneof("kind")
-        if kind is None:
-            raise InvalidInput.of(field, "needs a number, a column or a function")
-        if kind != "function" and message.arguments:
-            raise InvalidInput.of(field, f"a {kind} takes no arguments")
-        if kind == "number":
-            return Number(message.number)
-        if kind == "column":
-            return Column(_name(names_of(pb.Column.DESCRIPTOR), message.column, kind, field))
-        return Call(
-            _name(names_of(pb.Function.DESCRIPTOR), message.function, kind, field),
-            tuple(
-                self.read(argument, f"{field}.arguments[{index}]", depth + 1)
-                for index, argument in enumerate(message.arguments)
-            ),
+        arguments = tuple(
+            self.read(argument, f"{field}.arguments[{index}]", depth + 1)
+            for index, argument in enumerate(message.arguments)
         )
+        return self.violations.read(Number(0), _node, message, arguments, field)
+
+
+def _node(message: pb.Expression, arguments: tuple[Expression, ...], field: str) -> Expression:
+    """Return the node of a message whose arguments were read."""
+    kind = message.WhichOneof("kind")
+    if kind is None:
+        raise InvalidInput.of(field, "needs a number, a column or a function")
+    if kind != "function" and arguments:
+        raise InvalidInput.of(field, f"a {kind} takes no arguments")
+    if kind == "number":
+        return Number(message.number)
+    if kind == "column":
+        return Column(_name(names_of(pb.Column.DESCRIPTOR), message.column, kind, field))
+    return Call(_name(names_of(pb.Function.DESCRIPTOR), message.function, kind, field), arguments)
 
 
 def _name(names: dict[int, str], number: int, kind: str, field: str) -> str:

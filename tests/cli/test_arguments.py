@@ -300,7 +300,7 @@ def test_a_strategy_is_printed_as_lines_that_run_takes():
 
 def test_a_strategy_that_cannot_be_is_not_printed():
     error = CliRunner().invoke(app, ["rules", "rules"]).exception
-    assert str(error).startswith("strategy: rules are your own")
+    assert str(error).startswith("strategy: you write rules yourself")
     error = CliRunner().invoke(app, ["rules", "rsi", "--param", "period=1"]).exception
     assert str(error) == "--param period: must be from 2 to 10000, not 1"
 

@@ -41,7 +41,7 @@ async def test_breaks_are_listed_and_corrected(cli: Cli, tmp_path: Path) -> None
     assert _rows(removed.out, "CLIBREAKUSDT") == [found.replace("detected", "removed")]
     assert removed.out.splitlines()[-2:] == [
         "0 breaks of 1 crypto, and 1 that was removed; times are UTC",
-        'a break is named by the time in the column "first after"',
+        'the column "first after" has the TIME that the options take',
     ]
     checked = await cli("data", "check", "CLIBREAKUSDT")
     assert "break:" not in checked.out

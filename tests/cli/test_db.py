@@ -92,7 +92,11 @@ async def test_stats_and_retention_work_on_the_embedded_database(market):
             {},
             "backcast: the database is plain PostgreSQL: only TimescaleDB compresses candles\n",
         ),
-        (["stats"], {"BACKCAST_DATABASE_URL": "nonsense"}, "BACKCAST_DATABASE_URL: this is no postgresql://"),
+        (
+            ["stats"],
+            {"BACKCAST_DATABASE_URL": "nonsense"},
+            "BACKCAST_DATABASE_URL: is not of the form postgresql://",
+        ),
         (["retention"], {"BACKCAST_RETENTION_DAYS": "-1"}, "BACKCAST_RETENTION_DAYS: "),
     ],
 )

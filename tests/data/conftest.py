@@ -1,5 +1,6 @@
 """Real servers, of PostgreSQL and of TimescaleDB, and new databases on them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from services.domain.candles import Candles
 from services.domain.interval import Interval
 from services.domain.times import EARLIEST_S, LATEST_S
 from services.local.postgres import EmbeddedPostgres
+from tests.waiting import LIMIT_S
 
 from .timescale_server import TimescaleServer, timescale_programs
 
@@ -144,6 +146,19 @@ async def history_of(
 
 async def listed(cryptos: CryptoStore) -> dict[str, Crypto]:
     return {crypto.symbol: crypto for crypto in await cryptos.page([], "", 1000)}
+
+
+async def until_waiting(database: Database, count: int) -> None:
+    """Wait until so many connections wait for a lock."""
+    async with asyncio.timeout(LIMIT_S), database.connection() as connection:
+        while (
+            await connection.fetchval(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            < count
+        ):
+            await asyncio.sleep(0)
 
 
 async def blocks_of(*parts: Candles) -> AsyncIterator[Candles]:

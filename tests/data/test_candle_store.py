@@ -15,7 +15,7 @@ from services.domain.errors import InvalidInput, Refused
 from services.domain.interval import Interval
 from tests.candle_making import START_S, random_candles
 
-from .conftest import StoredHistory, bits, blocks_of, candles_of, history_of, listed, rows
+from .conftest import StoredHistory, bits, blocks_of, candles_of, history_of, listed, rows, until_waiting
 
 HOUR_S = 3600
 MAX_S = (2**63 - 1) // HOUR_S * HOUR_S
@@ -200,8 +200,11 @@ async def test_an_import_that_is_cancelled_leaves_nothing(store, cryptos, databa
     before = await listed(cryptos)
     async with database.connection() as connection, connection.transaction():
         await connection.execute("SELECT FROM cryptos FOR UPDATE")
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(store.write("AUSDT", False, blocks_of(CANDLES)), 0.2)
+        importing = asyncio.create_task(store.write("AUSDT", False, blocks_of(CANDLES)))
+        await until_waiting(database, 1)
+        importing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await importing
     assert await listed(cryptos) == before
     assert await store.write("AUSDT", False, blocks_of(CANDLES)) == ImportCounts(COUNT - 100, 0, 100)
 

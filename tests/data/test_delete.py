@@ -20,7 +20,7 @@ from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
 from tests.candle_making import random_candles
 
-from .conftest import bits, history_of, listed
+from .conftest import bits, history_of, listed, until_waiting
 from .test_breaks import flat, stretch
 from .test_retention import CANDLES as OLD_CANDLES
 from .test_retention import DAYS, NOW_S
@@ -142,27 +142,14 @@ async def test_an_import_waits_and_makes_a_new_crypto(store, cryptos, database):
         await connection.execute("SELECT FROM cryptos WHERE symbol = 'AUSDT' FOR UPDATE")
         # Both wait for the row, first who deletes.
         deleting = asyncio.create_task(store.delete("AUSDT"))
-        await _waiting(database, 1)
+        await until_waiting(database, 1)
         importing = asyncio.create_task(other.write_candles("AUSDT", False, CANDLES[50:150]))
-        await _waiting(database, 2)
+        await until_waiting(database, 2)
         await transaction.commit()
     assert (await deleting).candle_count == 100
     assert await importing == ImportCounts(100, 0, 0)
     assert await left(database) == NOTHING
     assert bits((await history_of(database, "AUSDT")).candles) == bits(CANDLES[50:150])
-
-
-async def _waiting(database: Database, count: int) -> None:
-    """Wait until so many connections wait for a lock."""
-    async with database.connection() as connection:
-        while (
-            await connection.fetchval(
-                "SELECT count(*) FROM pg_stat_activity "
-                "WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            )
-            < count
-        ):
-            await asyncio.sleep(0)
 
 
 async def test_a_reader_of_many_gets_no_candle_of_a_deleted_crypto(store, cryptos, database):

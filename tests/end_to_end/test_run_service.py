@@ -13,6 +13,7 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from services.domain.candles import Candles
+from services.engine import STRATEGIES
 from services.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
@@ -139,6 +140,57 @@ async def test_a_broken_stream_is_taken_up_without_a_gap_or_a_double(
         again = await watched(runs, run_id)
         assert again == [*before, *rest]
         assert (await run_info(runs, run_id)).state == COMPLETED
+
+
+async def test_pages_of_runs_hold_every_run_once_the_oldest_first(
+    gateway: "BacktestServiceAsyncStub", runs: "RunServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    for number in range(3):
+        events = events_of(gateway, request(run_id=f"page-{number}", symbols=["RUN00USDT"]))
+        assert [event async for event in events][-1].HasField("summary")
+    asked = run_service_pb2.ListRunsRequest(page_size=2)
+    pages = []
+    while True:
+        page = await runs.ListRuns(asked)
+        pages.append([run.run_id for run in page.runs])
+        if not page.next_page_token:
+            break
+        asked.page_token = page.next_page_token
+    assert all(len(page) == 2 for page in pages[:-1])
+    everything = (await runs.ListRuns(run_service_pb2.ListRunsRequest())).runs
+    assert [run_id for page in pages for run_id in page] == [run.run_id for run in everything]
+    assert [run.run_id for run in everything][-3:] == ["page-0", "page-1", "page-2"]
+    starts = [run.start_time.ToNanoseconds() for run in everything]
+    assert starts == sorted(starts)
+
+
+async def test_pages_of_strategies_hold_every_strategy_once_by_name(
+    gateway: "BacktestServiceAsyncStub",
+) -> None:
+    asked = pb.ListStrategiesRequest(page_size=5)
+    names: list[str] = []
+    while True:
+        page = await gateway.ListStrategies(asked)
+        names += [strategy.name for strategy in page.strategies]
+        if not page.next_page_token:
+            break
+        asked.page_token = page.next_page_token
+    assert names == sorted(STRATEGIES)
+
+
+@pytest.mark.parametrize("method", ["runs", "strategies", "cryptos"])
+async def test_a_token_that_is_none_is_named(
+    gateway: "BacktestServiceAsyncStub", runs: "RunServiceAsyncStub", method: str
+) -> None:
+    calls: dict[str, Any] = {
+        "runs": lambda: runs.ListRuns(run_service_pb2.ListRunsRequest(page_token="next")),
+        "strategies": lambda: gateway.ListStrategies(pb.ListStrategiesRequest(page_token="next")),
+        "cryptos": lambda: gateway.ListCryptos(pb.ListCryptosRequest(page_token="next")),
+    }
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await calls[method]()
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert [violation.field for violation in violations_of(caught.value)] == ["page_token"]
 
 
 async def test_a_run_is_watched_by_two_at_once(

@@ -36,6 +36,8 @@ from . import reference
 from .inputs import HOUR_S, Scripted, all_of, make_candles, real_candles
 from .random_inputs import PARAMETERS, broken_histories, costs, executions, trading_strategies, windows
 
+pytestmark = pytest.mark.slow
+
 EVERY_STRATEGY = [
     *(strategy() for name, strategy in STRATEGIES.items() if name != "rules"),
     MaCross(kind=MovingAverageKind.EMA),

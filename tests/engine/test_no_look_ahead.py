@@ -37,6 +37,8 @@ from .inputs import all_of, make_candles, real_candles
 from .random_inputs import PARAMETERS, executions, histories, trading_strategies, windows
 from .rules.random_rules import series
 
+pytestmark = pytest.mark.slow
+
 HOUR = Interval.HOUR_1
 
 

@@ -21,6 +21,8 @@ from services.engine.strategies.ma_cross import MaCross
 from . import exact_indicators as exact
 from .inputs import run
 
+pytestmark = pytest.mark.slow
+
 # Closes like those of the seen case, which went from 0.00002871 to 0.00003345, in steps of 1e-8. The last 20
 # and all 50 have a mean of 3,096.4 steps.
 # fmt: off

@@ -13,7 +13,7 @@ from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
 from services.domain.symbols import QUOTES, canonical_symbol
 from services.ingest.files.detect import read_file
-from services.ingest.identity.file_symbol import told_by_name
+from services.ingest.identity.file_symbol import parse_file_name
 from tests.ingest.conftest import HEADER, NOW_S, OHLCV, START_S
 
 
@@ -72,7 +72,7 @@ from tests.ingest.conftest import HEADER, NOW_S, OHLCV, START_S
     ],
 )
 def test_names_in_the_grammar_tell_their_symbols(name: str, symbol: str, length_s: int | None) -> None:
-    told = told_by_name(Path("/data") / name)
+    told = parse_file_name(Path("/data") / name)
     assert (told.symbol, told.no_candles) == (symbol, "")
     assert [each.length_s for each in told.lengths] == ([] if length_s is None else [length_s])
 
@@ -121,7 +121,7 @@ def test_names_in_the_grammar_tell_their_symbols(name: str, symbol: str, length_
     ],
 )
 def test_names_that_the_grammar_does_not_know_tell_no_crypto(name: str) -> None:
-    told = told_by_name(Path("/BTCUSDT") / name)
+    told = parse_file_name(Path("/BTCUSDT") / name)
     assert told.symbol is None
     assert told.reason.startswith("its name ")
 
@@ -135,7 +135,7 @@ def test_names_that_the_grammar_does_not_know_tell_no_crypto(name: str) -> None:
     ],
 )
 def test_a_pair_that_is_written_the_other_way_round_tells_no_crypto(name: str, pair: str, told: str) -> None:
-    name_tells = told_by_name(Path(name))
+    name_tells = parse_file_name(Path(name))
     assert name_tells.symbol is None
     assert f"written the other way round (--symbol {pair} if these are prices of {told})" in name_tells.reason
 
@@ -197,7 +197,7 @@ def test_what_is_no_candles_of_the_pair_is_refused(tmp_path: Path, path: str, wh
     ],
 )
 def test_folders_of_archives_tell_the_market(path: str, symbol: str) -> None:
-    told = told_by_name(Path("/") / path)
+    told = parse_file_name(Path("/") / path)
     assert (told.symbol, told.no_candles) == (symbol, "")
 
 
@@ -403,7 +403,7 @@ def named(draw: st.DrawFn) -> tuple[str, str]:
 @given(named())
 def test_names_from_the_grammar_tell_their_symbol(drawn: tuple[str, str]) -> None:
     name, symbol = drawn
-    assert told_by_name(Path(name)).symbol == symbol
+    assert parse_file_name(Path(name)).symbol == symbol
 
 
 @given(named(), st.data())
@@ -420,5 +420,5 @@ def test_a_name_near_the_grammar_tells_the_same_symbol_or_none(
     place = data.draw(st.sampled_from(places))
     begin, end = stem[:place], stem[place:]
     edited = f"{begin}_{word}" if not end else f"{begin}{word}{data.draw(st.sampled_from('-_ '))}{end}"
-    told = told_by_name(Path(f"{edited}{dot}{ending}"))
+    told = parse_file_name(Path(f"{edited}{dot}{ending}"))
     assert told.symbol in (symbol, None) or told.no_candles

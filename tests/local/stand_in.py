@@ -34,6 +34,7 @@ async def _deaf(service: Coroutine[Any, Any, None]) -> None:
     await asyncio.sleep(0.1)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, lambda: None)
+    Path(os.environ["BACKCAST_COLUMN_DIR"], "deaf").touch()
     await task
 
 

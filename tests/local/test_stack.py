@@ -20,7 +20,7 @@ from services.local import stack as stack_module
 from services.local.health import is_serving
 from services.local.ports import free_ports
 from services.local.stack import LocalStack, StackSettings
-from tests.waiting import LIMIT_S
+from tests.waiting import LIMIT_S, until
 
 from .conftest import processes_of, running_in
 
@@ -144,7 +144,7 @@ async def test_a_process_that_dies_is_named(data_dir: Path, command: str, name: 
 async def test_a_deaf_service_is_killed(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack_module, "_STOP_GRACE_S", 0.3)
     async with LocalStack(_without_servers(data_dir), _stand_ins(data="deaf")):
-        await asyncio.sleep(0.3)
+        await until((data_dir / "columns" / "deaf").exists)
     assert running_in(data_dir) == []
 
 

@@ -48,9 +48,9 @@ async def test_what_is_missing_is_told_in_one_line(shut: Shut, tmp_path: Path, c
         (
             ["cryptos"],
             place | {"TOKEN": wrong},
-            "the gateway knows nobody with this token: is BACKCAST_TOKEN",
+            "the gateway does not know this token: is BACKCAST_TOKEN",
         ),
-        (["cryptos"], place | {"TOKEN": "two words"}, "BACKCAST_TOKEN: is no token"),
+        (["cryptos"], place | {"TOKEN": "two words"}, "BACKCAST_TOKEN: is not a token"),
         (["import", file], place | {"TOKEN": run}, "the token the-run has not the right import"),
         (
             ["cryptos"],
@@ -65,12 +65,12 @@ async def test_what_is_missing_is_told_in_one_line(shut: Shut, tmp_path: Path, c
         (
             ["cryptos"],
             place | {"TOKEN": run, "TLS_CA_FILE": other_ca},
-            f"the certificate that {gateway} shows is not of a CA that is trusted here",
+            f"the certificate that {gateway} shows was not signed by a trusted CA",
         ),
         (
             ["cryptos"],
             {"TOKEN": run, "GATEWAY_ADDRESS": gateway, "TLS": 1},
-            f"the certificate that {gateway} shows is not of a CA that is trusted here",
+            f"the certificate that {gateway} shows was not signed by a trusted CA",
         ),
     ]
     for arguments, variables, reason in cases:

@@ -44,8 +44,8 @@ NOTHING = pb.Expression()
         (pb.Expression(column=pb.COLUMN_UNSPECIFIED), "it", "there is no column 0"),
         (pb.Expression(column=77), "it", "there is no column 77"),  # type: ignore[arg-type]
         (pb.Expression(function=pb.FUNCTION_UNSPECIFIED), "it", "there is no function 0"),
-        (pb.Expression(function=999, arguments=[NOTHING]), "it", "there is no function 999"),  # type: ignore[arg-type]
-        (pb.Expression(number=1, arguments=[NOTHING]), "it", "a number takes no arguments"),
+        (pb.Expression(function=999, arguments=[expression_to(CLOSE)]), "it", "there is no function 999"),  # type: ignore[arg-type]
+        (pb.Expression(number=1, arguments=[expression_to(CLOSE)]), "it", "a number takes no arguments"),
         (pb.Expression(arguments=[expression_to(CLOSE)]), "it", "needs a number, a column or a function"),
         (
             pb.Expression(function=pb.FUNCTION_LESS, arguments=[expression_to(CLOSE), NOTHING]),
@@ -102,3 +102,12 @@ def test_what_has_too_many_parts_is_refused():
     ones.append(ones[0])
     with pytest.raises(InvalidInput, match=r"^it: has more than the 200 parts"):
         expression_from(pb.Expression(function=pb.FUNCTION_ADD, arguments=ones), "it")
+
+
+def test_all_parts_that_cannot_be_read_are_told_at_once() -> None:
+    unread = pb.Expression(function=pb.FUNCTION_LESS, arguments=[pb.Expression(column=77), pb.Expression()])
+    with pytest.raises(InvalidInput) as caught:
+        expression_from(unread, "entry")
+    assert [violation.field for violation in caught.value.violations] == [
+        *("entry.arguments[0]", "entry.arguments[1]")
+    ]

@@ -32,7 +32,7 @@ def in_daemon_thread(work: Callable[[], T]) -> "asyncio.Future[T]":
             result = work()
         except BaseException as failure:
             error = failure
-        # The loop may have ended meanwhile: then nobody waits for the result.
+        # The loop may have ended meanwhile: then the result is not needed.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(settle, result, error)
 

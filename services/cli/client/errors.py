@@ -40,7 +40,7 @@ def _readable(error: grpc.aio.AioRpcError, service: str, address: str) -> Backca
             said = Unauthenticated(f"the {service} requires a token: set BACKCAST_TOKEN")
         case grpc.StatusCode.PERMISSION_DENIED:
             said = Denied(details)
-        # What a service does not say of its own is gRPC's limit of a message.
+        # If the service did not report it itself, it is gRPC's limit on the size of messages.
         case grpc.StatusCode.RESOURCE_EXHAUSTED if rpc_status.from_call(error) is None:
             said = BackcastError(f"too large for the {service} service: {details}")
         case code:

@@ -155,7 +155,7 @@ class ExecutionOptions:
     breaks: Annotated[
         Breaks | None,
         typer.Option(
-            help="Where a crypto was relisted or redenominated. close: close positions before the break; the "
-            "default. split: also report each part. ignore: trade as if there were no break."
+            help="What to do where a crypto was relisted or redenominated. close: close positions before "
+            "it; the default. split: also report each part. ignore: trade as if there were no break."
         ),
     ] = None

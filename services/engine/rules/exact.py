@@ -1,6 +1,6 @@
 """Exact values of expressions at chosen candles, for the comparisons that rounding would decide.
 
-A price is the decimal that somebody wrote: the shortest one that reads as its float64. Sums, products and
+A price is the decimal that was written: the shortest one that parses to its float64. Sums, products and
 windowed means of decimals are fractions, and are computed here as fractions: integer numerators over one
 denominator. Quotients and square roots are rounded to 2^-1600, and two values that rest on such a rounding
 are equal where they differ by less than 2^-1200. The smallest float64 above 0 is 2^-1074.

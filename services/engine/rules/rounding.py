@@ -68,7 +68,7 @@ def positions_within(left: PriceColumn, right: PriceColumn, tolerance: Bound) ->
 
 @compiled(COLUMN, COLUMN, types.float64)
 def _positions_within(left: PriceColumn, right: PriceColumn, tolerance: float) -> NDArray[np.intp]:
-    # Mostly there are none: to count them looks at many values at once.
+    # A shortcut: usually there are none, and counting is vectorized.
     count = 0
     for t in range(len(left)):
         count += abs(left[t] - right[t]) <= tolerance
@@ -112,7 +112,7 @@ class Rounding:
             return _tolerance(self.bounds(left), self.bounds(right))
 
     def _scaled_tolerance(self, left: Expression, right: Expression) -> float | None:
-        """Return the tolerance as a multiple of the largest price, where it is one."""
+        """Return the tolerance as a multiple of the largest price; None if it is not one."""
         relative = _relative_tolerance(left, right)
         if relative is None:
             return None

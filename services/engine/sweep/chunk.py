@@ -32,7 +32,7 @@ def chunk_size(windows: int) -> int:
 class Sweep:
     """The parameters that all chunks of a sweep share.
 
-    `stretches` are into how many stretches of equal time each window is cut whose returns are told.
+    `stretches` are the numbers of stretches of equal time, into which each window is cut for its returns.
     """
 
     grid: Grid

@@ -122,7 +122,7 @@ def _no_such_parameter(base: Strategy, name: str, declared: dict[str, Parameter]
 def _converted(
     parameter: Parameter, values: Sequence[float | str], field: str
 ) -> tuple[tuple[Any, ...], list[Violation]]:
-    """Return the values in the parameter's type, and what is wrong with them."""
+    """Return the values in the parameter's type, and their violations."""
     converted = [_value(parameter, value) for value in values]
     violations = []
     seen = set()
@@ -137,7 +137,7 @@ def _converted(
 
 
 def _value(parameter: Parameter, value: float | str) -> Any:
-    """Return a value in the parameter's type where it can be, or as it is."""
+    """Return a value in the parameter's type if it can be converted, or unchanged."""
     if isinstance(parameter.spec, Choices):
         return parameter.spec.options(value) if value in list(parameter.spec.options) else value
     if isinstance(value, str):

@@ -25,7 +25,7 @@ class Fold:
 def split_window(window: Window, interval: Interval, fraction: float) -> Fold:
     """Cut a window where `fraction` of its time has passed, on the interval's grid.
 
-    Raises InvalidInput, naming `split`, where one side of the cut would hold no candle.
+    Raises InvalidInput, naming `split`, if one side of the cut would contain no candle.
     """
     if not 0 < fraction < 1:
         raise InvalidInput.of("split", f"must be above 0 and below 1, not {fraction:g}")
@@ -44,7 +44,7 @@ def walk_forward(window: Window, interval: Interval, folds: int) -> list[Fold]:
     The train windows roll, as R. Pardo's walk-forward analysis has them (The Evaluation and Optimization of
     Trading Strategies, 2008): each choice is made on equally much of the past, so that folds compare. (An
     anchored one, that always begins with the window, would weigh the oldest market in every choice.)
-    Raises InvalidInput, naming `folds`, where a part would hold no candle.
+    Raises InvalidInput, naming `folds`, if a part would contain no candle.
     """
     if not 1 <= folds <= MAX_FOLDS:
         raise InvalidInput.of("fold_count", f"must be from 1 to {MAX_FOLDS}, not {folds}")

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from services.domain.errors import ErrorReason, InvalidInput, Refused, Violation
+from services.domain.errors import ErrorReason, InvalidInput, Refused, Violation, Violations
 from services.domain.interval import Interval
 from services.domain.near_names import no_such_crypto
 from services.domain.times import LATEST_S, utc
@@ -98,8 +98,9 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
     Raises InvalidInput, naming the fields, for what cannot be done; Refused where there is no data at all, or
     none in the window.
     """
-    if violations := request.violations() + _unknown(request, known):
-        raise InvalidInput(*violations)
+    violations = Violations()
+    violations.add(*request.violations(), *_unknown(request, known))
+    violations.raise_if_any()
     cryptos = _chosen(request, known)
     window = _window(request, cryptos, now_s)
     later = [one for one in cryptos if one.over_until_s(request.interval) > window.end_s]

@@ -139,10 +139,10 @@ def find_columns(
     """
     search = _Search(list(map(column_key, names)), names, given, first_row)
     for name in given.names:
-        search.said(name)  # which names what is not there
+        search.said(name)  # raises if the file has no such column
     symbol_at, is_split = search.symbol()
     told = [first_row[at].strip() for at in symbol_at if at < len(first_row)]
-    # A base alone does not tell in what the volume is counted.
+    # A base alone does not say in which currency the volume is counted.
     if told and all(told) and (is_split or _pair_of(told[0], whole=True)):
         symbol = "/".join(told) if is_split else told[0]
     prices = search.prices()

@@ -34,7 +34,7 @@ def may_be_symbol(text: str) -> bool:
     return not is_number and not is_market
 
 
-def told_by_last_columns(blocks: Iterable[TextRows], count: int, split: bool) -> Iterator[TextRows]:
+def symbol_by_last_columns(blocks: Iterable[TextRows], count: int, split: bool) -> Iterator[TextRows]:
     """Yield the rows without their last `count` columns, which become their symbol.
 
     With `split`, the columns form one symbol together. Raises InvalidInput if rows are of several cryptos.

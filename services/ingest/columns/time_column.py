@@ -150,7 +150,7 @@ def _is_iso(texts: pa.StringArray) -> bool:
 def _iso_seconds(texts: pa.StringArray) -> tuple[TimeColumn, TimeColumn]:
     try:
         times = pc.cast(texts, pa.timestamp("us", "UTC"))
-    except pa.ArrowInvalid:  # says so where there are no offsets
+    except pa.ArrowInvalid:  # there are no offsets
         times = pc.cast(texts, pa.timestamp("us"))
     seconds, rest = np.divmod(times.cast(pa.int64()).to_numpy(), 10**6)
     return seconds, rest

@@ -37,7 +37,7 @@ from services.ingest.formats.rest_answers import (
     lighter,
     okx,
 )
-from services.ingest.identity.file_symbol import told_by_name
+from services.ingest.identity.file_symbol import parse_file_name
 from services.ingest.identity.other_kinds import refuse_other_kinds
 from services.ingest.report import FileReading
 
@@ -92,7 +92,7 @@ def read_file(
     none of it.
     """
     with open_file(path, progress) as file:
-        file_name = told_by_name(path, file.member)
+        file_name = parse_file_name(path, file.member)
         if file_name.no_candles and symbol is None:
             raise InvalidInput.of("file", f"{file_name.no_candles}, not candles of a crypto: give --symbol")
         name, row_name, blocks = _rows(file, given)

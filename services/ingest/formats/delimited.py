@@ -120,7 +120,7 @@ def refuse_unknown_header(head: str, width: int) -> None:
     """Raise InvalidInput, of the field `file`, if a line near the top is a header that was not read.
 
     That is a first line of `width` words, or one that names columns and stands below others. What stands
-    below names is told by them, and not by its place.
+    below names is identified by them, and not by its position.
     """
     above = lines_above_header(head)
     lines = lines_at_top(head)

@@ -12,13 +12,13 @@ import pyarrow as pa
 
 from services.domain.errors import InvalidInput
 from services.ingest.columns.names import Columns, GivenNames, column_key, find_columns, known_names
-from services.ingest.columns.symbol_column import SYMBOL_NAMES, only_symbol, told_by_last_columns
+from services.ingest.columns.symbol_column import SYMBOL_NAMES, only_symbol, symbol_by_last_columns
 from services.ingest.columns.text_columns import joined_times, without_volume
 from services.ingest.files.text_file import TextFile
 from services.ingest.files.text_rows import TextRows, shown
 from services.ingest.formats.json_text import Json, is_lines, parse, rows_of_lists, text
 from services.ingest.identity.close_time import closed_by_last_column
-from services.ingest.identity.file_symbol import told_by_name
+from services.ingest.identity.file_symbol import parse_file_name
 from services.ingest.identity.lengths import length_from
 
 NAME = "json"
@@ -57,7 +57,7 @@ def read_table(
     if not names:
         raise InvalidInput.of("file", "its values have no names that tell what they are")
     first = next((record for record in records if isinstance(record, list)), [])
-    symbol = symbol or told_by_name(file.path, file.member).symbol
+    symbol = symbol or parse_file_name(file.path, file.member).symbol
     columns = find_columns(names, given, list(map(text, first)), symbol)
     return candle_columns(rows_of_lists(records, columns.picked(), (len(names),)), columns)
 
@@ -68,7 +68,7 @@ def candle_columns(rows: TextRows, columns: Columns) -> Iterator[TextRows]:
     if len(columns.time) > 1:
         blocks = joined_times(blocks)
     if columns.symbol:
-        blocks = told_by_last_columns(blocks, len(columns.symbol), columns.is_symbol_split)
+        blocks = symbol_by_last_columns(blocks, len(columns.symbol), columns.is_symbol_split)
     if columns.close_time is not None:
         blocks = closed_by_last_column(blocks)
     return without_volume(blocks) if columns.volume is None else blocks
@@ -124,9 +124,9 @@ def _records(content: Json) -> list[list[Json]]:
 
 
 def _told(content: Json) -> tuple[str | None, int | None]:
-    """Return the symbol, and the length in seconds, that an object tells of all its records; None if not.
+    """Return the symbol and the length in seconds that an object gives for its records, or None.
 
-    Raises InvalidInput if it tells several.
+    Raises InvalidInput if it gives several.
     """
     symbols, lengths = [], set()
     objects = [content] if isinstance(content, dict) else []

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from services.ingest.columns.names import Columns, GivenNames, find_columns
-from services.ingest.columns.symbol_column import told_by_last_columns
+from services.ingest.columns.symbol_column import symbol_by_last_columns
 from services.ingest.columns.text_columns import joined_times, without_volume
 from services.ingest.files.text_file import TextFile
 from services.ingest.files.text_rows import TextRows
@@ -16,7 +16,7 @@ from services.ingest.formats.delimited import (
     separator_of,
 )
 from services.ingest.identity.close_time import closed_by_last_column
-from services.ingest.identity.file_symbol import told_by_name
+from services.ingest.identity.file_symbol import parse_file_name
 
 NAME = "plain-csv"
 
@@ -33,7 +33,7 @@ def read(file: TextFile, given: GivenNames = GivenNames()) -> Iterator[TextRows]
     """
     head = file.head()
     names = header_names(head)
-    symbol = told_by_name(file.path, file.member).symbol
+    symbol = parse_file_name(file.path, file.member).symbol
     header_lines = lines_above_header(head) + 1
     columns = find_columns(names, given, first_row(head, header_lines, len(names)), symbol)
     return read_columns(file, header_lines, len(names), columns, separator_of(head))
@@ -48,7 +48,7 @@ def read_columns(
     if len(columns.time) > 1:
         rows = joined_times(rows)
     if columns.symbol:
-        rows = told_by_last_columns(rows, len(columns.symbol), columns.is_symbol_split)
+        rows = symbol_by_last_columns(rows, len(columns.symbol), columns.is_symbol_split)
     if columns.close_time is not None:
         rows = closed_by_last_column(rows)
     return without_volume(rows) if columns.volume is None else rows

@@ -35,7 +35,7 @@ def lengths_from(open_time_s: TimeColumn, close_time_s: TimeColumn) -> NDArray[n
     return lengths
 
 
-def told_by_close_times(lengths: Counter[int]) -> list[Evidence]:
+def length_by_close_times(lengths: Counter[int]) -> list[Evidence]:
     """Return the evidence of the closing times, from the numbers of candles by length; empty without any.
 
     Raises InvalidInput, of the field `file`, if candles have several lengths.

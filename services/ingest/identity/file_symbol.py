@@ -118,7 +118,7 @@ class FileName:
     lengths: tuple[Evidence, ...] = ()
 
 
-def told_by_name(path: Path, member: str | None = None) -> FileName:
+def parse_file_name(path: Path, member: str | None = None) -> FileName:
     """Return what the name of a file, and the folders above it, say.
 
     In an archive of one file, the name of that `member` counts too; if both have different symbols, neither

@@ -91,7 +91,7 @@ def given_length(text: str, interval: Interval, option: str) -> int:
     return length_s
 
 
-def told_by_distances(open_time_s: TimeColumn, interval: Interval) -> int | None:
+def length_by_distances(open_time_s: TimeColumn, interval: Interval) -> int | None:
     """Return the length in seconds of candles that open at these times; None if it is undecided.
 
     `open_time_s` is ascending, of shape (n,); times may occur twice, and a few may be wrong.
@@ -106,7 +106,7 @@ def told_by_distances(open_time_s: TimeColumn, interval: Interval) -> int | None
     if len(times) < 2 or is_off.sum() > len(times):
         return None
     if len(times) < _TELLING_CANDLES:
-        return _told_by_few(np.diff(times), interval)
+        return _length_by_few(np.diff(times), interval)
     distances, counts = np.unique(np.diff(times), return_counts=True)
     common_s, usual_s = int(np.gcd.reduce(distances)), int(distances[np.argmax(counts)])
     if common_s > interval.seconds:
@@ -116,7 +116,7 @@ def told_by_distances(open_time_s: TimeColumn, interval: Interval) -> int | None
     return usual_s if is_longer else interval.seconds
 
 
-def _told_by_few(distances_s: TimeColumn, interval: Interval) -> int | None:
+def _length_by_few(distances_s: TimeColumn, interval: Interval) -> int | None:
     """Return the length by a few distances, which are multiples of the interval."""
     # Candles do not overlap, so none of them is longer than the smallest distance.
     if distances_s.min() == interval.seconds:

@@ -59,7 +59,7 @@ def check_overwriting(
             raise Refused(_too_much(symbol, there, imported, overlapping, factors))
 
 
-def telling_field(values: Sequence[float], others: Sequence[float]) -> int:
+def most_different_field(values: Sequence[float], others: Sequence[float]) -> int:
     """Return the field of two different candles to show, by its position in VALUE_COLUMNS.
 
     It is the price that differs by the largest factor, or the volume if no price differs.
@@ -103,7 +103,7 @@ def _values(stored: Candles, imported: Candles, position: int) -> str:
     old, new = (
         [float(column[position]) for column in candles.columns()[1:]] for candles in (stored, imported)
     )
-    field = telling_field(old, new)
+    field = most_different_field(old, new)
     return (
         f"{utc(int(imported.open_time_s[position]))}: "
         f"{VALUE_COLUMNS[field]} {old[field]} is stored, {new[field]} is imported"

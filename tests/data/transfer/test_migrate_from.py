@@ -281,9 +281,9 @@ async def test_a_wrong_option_is_named(source_url, table, symbols_table, mapping
     ("url", "message"),
     [
         ("nonsense", "URL: is not of the form postgresql://user:password@host:port/database"),
-        ("postgresql://u:s3cret@[::1/x", "URL: this is no postgresql://"),
+        ("postgresql://u:s3cret@[::1/x", "URL: is not of the form postgresql://"),
         ("postgresql://u:s3cret@127.0.0.1:1/x", "URL: no database answers there"),
-        ("postgresql://u:s3cret@127.0.0.1:port/x", "URL: this is no postgresql://"),
+        ("postgresql://u:s3cret@127.0.0.1:port/x", "URL: is not of the form postgresql://"),
     ],
 )
 async def test_a_wrong_url_is_named_and_not_shown(url, message):

@@ -18,7 +18,7 @@ def sniff(head: str) -> bool:
     """Return whether it is an object with `candles` that have a `start`, or that have no usual names."""
     names = members(head)
     if not names.isdisjoint(SYMBOL_NAMES):
-        return False  # Coinbase does not tell it
+        return False  # Coinbase's answers have no symbol
     return "candles" in names and ("start" in names or known_names(list(names)) == 0)
 
 

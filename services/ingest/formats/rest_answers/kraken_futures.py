@@ -14,7 +14,7 @@ NAME = "kraken-futures-json"
 
 
 def sniff(head: str) -> bool:
-    """Return whether it is an object with `candles` whose `time` is called so, and that tells no crypto."""
+    """Return whether it is an object with `candles` that have a `time`, and without a symbol."""
     names = members(head)
     return {"candles", "time"} <= names and names.isdisjoint(SYMBOL_NAMES)
 
