@@ -96,7 +96,7 @@ async def test_two_gateways_compute_once(
     assert same(runs)
 
 
-async def test_a_gateway_that_dies_with_its_claims_does_not_keep_the_others_waiting(
+async def test_a_gateway_that_dies_with_its_leases_does_not_keep_the_others_waiting(
     stack: LocalStack, gateway: "BacktestServiceAsyncStub", market: dict[str, Candles], short_folder: Path
 ) -> None:
     async with (
@@ -104,7 +104,7 @@ async def test_a_gateway_that_dies_with_its_claims_does_not_keep_the_others_wait
         service_beside(stack, "gateway", short_folder / "dies") as second,
         open_channel(second.address) as channel,
     ):
-        # Compute that stands still: the second gateway gets its claims, and no further.
+        # Compute that stands still: the second gateway gets its leases, and no further.
         async with service_beside(stack, "compute", short_folder / "still") as compute:
             async with service_beside(
                 stack, "gateway", short_folder / "dying", compute_address=compute.address
