@@ -28,8 +28,7 @@ from services.domain.interval import Interval
 from services.domain.symbols import canonical_symbol
 from services.domain.times import utc
 from services.ingest.columns.names import GivenNames
-from services.ingest.file_conflicts import file_conflicts
-from services.ingest.file_groups import grouped
+from services.ingest.file_comparison import file_conflicts, grouped
 from services.ingest.files import checksum
 from services.ingest.files.detect import read_file
 from services.ingest.identity.lengths import given_length

@@ -1,13 +1,31 @@
-"""Conflicts between files of one import: different values for the same hours of one crypto."""
+"""The files of one import: which are of one crypto, and where they contradict each other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from services.domain.candles import VALUE_COLUMNS, Candles
+from services.ingest.identity.file_symbol import parse_file_name
 from services.ingest.quality.contradictions import values_differ
 from services.ingest.quality.overwriting import most_different_field
+
+
+def grouped(
+    files: list[Path], symbol: str | None, symbol_in: Callable[[Path], str | None]
+) -> Iterable[list[Path]]:
+    """Return the files in groups of one crypto each, in the order of each group's first file.
+
+    With `symbol`, all files are of it. Otherwise their names decide. A file whose name has no symbol is read
+    with `symbol_in`, which returns None if the content has no symbol either.
+    """
+    if symbol is not None or len(files) == 1:
+        return [files]
+    groups: dict[str | Path, list[Path]] = {}
+    for file in files:
+        groups.setdefault(parse_file_name(file).symbol or symbol_in(file) or file, []).append(file)
+    return groups.values()
 
 
 @dataclass(frozen=True, slots=True)
