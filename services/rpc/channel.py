@@ -14,10 +14,9 @@ from services.rpc.liveness import CHANNEL_LIVENESS
 _SERVICE_CONFIG: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
 
 # Services talk over plain networks, and a proxy that is meant for the web is never on the way.
-# An equity curve of decades of hours is longer than the 4 MiB that gRPC takes by itself.
+# No message is longer than the 4 MiB that gRPC takes by itself, so nobody has to ask for more.
 _OPTIONS = (
     ("grpc.enable_http_proxy", 0),
-    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     # By itself, gRPC asks for a name's addresses every 30 s at most: too late where all of them are new.
     ("grpc.dns_min_time_between_resolutions_ms", 2_000),

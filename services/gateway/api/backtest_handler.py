@@ -12,6 +12,8 @@ from backcast.gateway.v1 import backtest_service_pb2_grpc
 from backcast.marketdata.v1 import market_data_service_pb2
 from services.engine.sweep.possible_combinations import possible_positions
 from services.gateway.api.messages import get_request_from, get_request_to, run_request_from
+from services.gateway.api.result_pages import page_from
+from services.gateway.api.run_stream import run_stream
 from services.gateway.api.strategy_descriptions import describe_strategies
 from services.gateway.api.sweep_messages import sweep_request_from
 from services.gateway.cache.result_store import ResultStore
@@ -24,6 +26,7 @@ from services.gateway.sweeps.sweep import SweepRun
 from services.gateway.upstream.compute import ComputeClient
 from services.gateway.upstream.market import Market
 from services.wire.paging import page_size
+from services.wire.result_parts import PartJoiner
 
 if TYPE_CHECKING:
     import grpc
@@ -51,27 +54,32 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
             start.planned(plan.backtest.strategy.name, _size(plan))
             run = Run(plan, self._store, self._compute, start.report, start.arrived_at)
             live = start.run(run.events, resumes=True)
-        async with aclosing(live.watch()) as events:
+        async with aclosing(run_stream(live, plan.results_per_event)) as events:
             async for event in events:
-                yield pb.RunBacktestsResponse.FromString(event)
+                yield event
 
     async def GetBacktest(  # noqa: N802  # the RPC's name
         self, request: pb.GetBacktestRequest, context: "_Context"
     ) -> pb.GetBacktestResponse:
-        """Run one backtest, and return its result or fail as it failed."""
+        """Run one backtest, and return its result, or a page of it, or fail as it failed."""
         async with self._starter.start("GetBacktest", request.request_id, context) as start:
+            wanted = page_from(request.page_token)
             plan = await self._plan(get_request_from(request))
             start.planned(plan.backtest.strategy.name, _size(plan))
             run = Run(plan, self._store, self._compute, start.report, start.arrived_at)
             live = start.run(run.events)
         answer = pb.GetBacktestResponse(request=get_request_to(plan, start.report.run_id))
+        parts = PartJoiner()
         async with aclosing(live.watch()) as events:
             async for serialized in events:
-                event = pb.RunBacktestsResponse.FromString(serialized)
+                event = parts.joined(pb.RunBacktestsResponse.FromString(serialized))
+                if event is None:
+                    continue
                 if event.HasField("failure"):
                     await context.abort_with_status(rpc_status.to_status(event.failure.status))
                 if event.HasField("result"):
-                    answer.result.CopyFrom(event.result)
+                    page, answer.next_page_token = wanted.of(event.result)
+                    answer.result.CopyFrom(page)
                 if event.HasField("summary"):
                     answer.cache_state = event.summary.cache_state
         return answer

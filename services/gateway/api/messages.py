@@ -22,6 +22,8 @@ from services.wire.backtests import (
 from services.wire.candles import interval_from, interval_to, timestamp_to
 from services.wire.paging import MAX_SYMBOLS
 
+_MOST_RESULTS_PER_EVENT = 1_000
+
 _CACHE_MODES = {
     pb.CACHE_MODE_UNSPECIFIED: CacheMode.DEFAULT,
     **{pb.CacheMode.Value(f"CACHE_MODE_{mode.name}"): mode for mode in CacheMode},
@@ -33,7 +35,12 @@ def run_request_from(request: pb.RunBacktestsRequest) -> RunRequest:
     """Return what a client asks to run; raise InvalidInput, naming the field, for what makes no sense."""
     if len(request.symbols) > MAX_SYMBOLS:
         raise InvalidInput.of("symbols", f"at most {MAX_SYMBOLS} are allowed, not {len(request.symbols)}")
-    return _request(request, _fields("symbols", request.symbols), _fields("exclude", request.exclude))
+    return _request(
+        request,
+        _fields("symbols", request.symbols),
+        _fields("exclude", request.exclude),
+        results_per_event_from(request.max_results_per_event),
+    )
 
 
 def get_request_from(request: pb.GetBacktestRequest) -> RunRequest:
@@ -41,10 +48,19 @@ def get_request_from(request: pb.GetBacktestRequest) -> RunRequest:
     return _request(request, [("symbol", request.symbol)])
 
 
+def results_per_event_from(value: int) -> int:
+    """Return how many results an event may have; raise InvalidInput, naming the field, where it is wrong."""
+    if not 0 <= value <= _MOST_RESULTS_PER_EVENT:
+        reason = f"must be from 0 to {_MOST_RESULTS_PER_EVENT:,}, not {value:,}"
+        raise InvalidInput.of("max_results_per_event", reason)
+    return value or 1
+
+
 def _request(
     request: pb.RunBacktestsRequest | pb.GetBacktestRequest,
     symbols: Iterable[tuple[str, str]],
     exclude: Iterable[tuple[str, str]] = (),
+    results_per_event: int = 1,
 ) -> RunRequest:
     by_symbol, by_exclude = _by_symbol(symbols), _by_symbol(exclude)
     if request.cache_mode not in _CACHE_MODES:
@@ -60,6 +76,7 @@ def _request(
         detail=detail_from(request.detail),
         curve_points=request.curve_points,
         cache_mode=_CACHE_MODES[request.cache_mode],
+        results_per_event=results_per_event,
     )
 
 
@@ -107,6 +124,7 @@ def run_request_to(plan: RunPlan, run_id: str = "") -> pb.RunBacktestsRequest:
         curve_points=plan.backtest.curve_points,
         cache_mode=_CACHE_MODE_VALUES[plan.cache_mode],
         request_id=run_id,
+        max_results_per_event=plan.results_per_event,
     )
 
 

@@ -8,8 +8,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.gateway.v1 import run_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2_grpc
-from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 from services.domain.errors import InvalidInput, Refused
+from services.gateway.api.messages import results_per_event_from
+from services.gateway.api.run_stream import run_stream
 from services.gateway.auth.clients import current_client
 from services.gateway.runs.live_run import LiveRun
 from services.gateway.runs.registry import RunRegistry
@@ -46,9 +47,10 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
         if not 0 <= request.after_sequence <= run.last_sequence:
             reason = f"must be from 0 to {run.last_sequence:,}, the events that the run has had"
             raise InvalidInput.of("after_sequence", reason)
-        async with aclosing(run.watch(request.after_sequence)) as events:
+        per_event = results_per_event_from(request.max_results_per_event)
+        async with aclosing(run_stream(run, per_event, request.after_sequence)) as events:
             async for event in events:
-                yield pb.WatchRunResponse(response=RunBacktestsResponse.FromString(event))
+                yield pb.WatchRunResponse(response=event)
 
     def _run(self, run_id: str) -> LiveRun:
         if not run_id:

@@ -44,6 +44,7 @@ class RunRequest:
     detail: Detail
     curve_points: int
     cache_mode: CacheMode
+    results_per_event: int = 1
 
     @property
     def seen_before_s(self) -> int | None:
@@ -91,6 +92,7 @@ class RunPlan:
     backtest: BacktestPlan
     cache_mode: CacheMode
     with_later_candles: int = 0
+    results_per_event: int = 1
 
 
 def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPlan:
@@ -126,7 +128,8 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
         curve_points=request.curve_points if request.detail >= Detail.EQUITY else 0,
     )
     left_out.sort(key=lambda crypto: crypto.symbol)
-    return RunPlan(cryptos, left_out, plan, request.cache_mode, len(later) if request.end_s is None else 0)
+    with_later = len(later) if request.end_s is None else 0
+    return RunPlan(cryptos, left_out, plan, request.cache_mode, with_later, request.results_per_event)
 
 
 def _chosen(request: RunRequest, known: list[CryptoData]) -> list[CryptoData]:

@@ -28,6 +28,8 @@ DEFAULT_METRIC = "sharpe_ratio"
 DEFAULT_TOP = 20
 DEFAULT_MIN_TRADES = 1
 DEFAULT_CURVE_POINTS = 500
+# 17 years of hours. At 26 bytes each, a curve and all else in its event fit into the 4 MiB that clients take.
+MAX_CURVE_POINTS = 150_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,9 @@ def check_choice(request: SweepRequest) -> None:
         raise InvalidInput.of("top", f"must be from 1 to {MAX_TOP:,}, or 0 for {DEFAULT_TOP}")
     if request.min_trades is not None and request.min_trades < 0:
         raise InvalidInput.of("min_trades", f"must be at least 0, not {request.min_trades}")
-    if request.curve_points and request.curve_points < FEWEST_POINTS:
-        reason = f"must be 0 for all, or at least {FEWEST_POINTS}, not {request.curve_points}"
+    if request.curve_points and not FEWEST_POINTS <= request.curve_points <= MAX_CURVE_POINTS:
+        most, asked = MAX_CURVE_POINTS, request.curve_points
+        reason = f"must be from {FEWEST_POINTS} to {most:,}, or 0 for {most:,}, not {asked:,}"
         raise InvalidInput.of("curve_points", reason)
 
 
@@ -156,7 +159,9 @@ def make_sweep_plan(
         metric=request.metric or DEFAULT_METRIC,
         top=request.top or DEFAULT_TOP,
         min_trades=DEFAULT_MIN_TRADES if request.min_trades is None else request.min_trades,
-        curve_points=DEFAULT_CURVE_POINTS if request.curve_points is None else request.curve_points,
+        curve_points=DEFAULT_CURVE_POINTS
+        if request.curve_points is None
+        else request.curve_points or MAX_CURVE_POINTS,
     )
 
 

@@ -1,7 +1,7 @@
 """A run: cached results first, the others as compute completes them, then the summary."""
 
 import time
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -25,6 +25,7 @@ from services.gateway.planning.run_plan import CacheMode, RunPlan
 from services.gateway.runs.run_report import RunReport
 from services.gateway.runs.totals import RunTotals
 from services.gateway.upstream.compute import ComputeClient
+from services.wire.result_parts import result_fields
 
 _log = structlog.get_logger()
 
@@ -53,6 +54,8 @@ class Run:
         )
         # The cryptos that have no event yet, by the key of the result.
         self._pending: dict[str, CryptoData] = {}
+        # The parts of a result that have no event yet, as fields of their events.
+        self._parts: Iterator[dict[str, Any]] = iter(())
         self._events = 0
         self._is_summed_up = False
         self._totals = RunTotals()
@@ -76,12 +79,18 @@ class Run:
                 with_later_candles=self._plan.with_later_candles,
             )
             yield self._numbered(started=started)
+        for part in self._parts:
+            yield self._numbered(**part)
         async for event in self._cached():
             yield event
+            for part in self._parts:
+                yield self._numbered(**part)
         if self._pending:
             async with aclosing(self._others()) as events:
                 async for event in events:
                     yield event
+                    for part in self._parts:
+                        yield self._numbered(**part)
         if not self._is_summed_up:
             # It may be closed with the summary on its way out, and opened again.
             self._is_summed_up = True
@@ -186,7 +195,8 @@ class Run:
         self._report.completed, self._report.from_cache = self._progress.completed, self._progress.from_cache
         self._report.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
         self._totals.add(result)
-        return self._numbered(result=result)
+        self._parts = result_fields(result)
+        return self._numbered(**next(self._parts))
 
     def _failed(self, key: str, status: Status) -> RunBacktestsResponse:
         crypto = self._pending.pop(key)
