@@ -26,6 +26,7 @@ class Events:
         """`kinds` are the first letters of the events: sRFPS is started, result, failure, a part, summary."""
         self._kinds = kinds
         self._result_bytes = result_bytes
+        self._made = self._completed = 0
         self._go = asyncio.Semaphore(0)
         self.run = LiveRun(
             RunReport("one", "RunBacktests", "anonymous", "rsi"),
@@ -41,9 +42,11 @@ class Events:
             self._go.release()
 
     async def _events(self) -> AsyncGenerator[bytes]:
-        completed = 0
-        for number, kind in enumerate(self._kinds, start=1):
+        # Opened again, it goes on where it was.
+        while self._made < len(self._kinds):
             await self._go.acquire()
+            kind, number = self._kinds[self._made], self._made + 1
+            self._made = number
             event = RunBacktestsResponse(sequence=number)
             result = BacktestResult(symbol=str(number), data_fingerprint="x" * self._result_bytes)
             match kind:
@@ -58,10 +61,10 @@ class Events:
                 case "!":
                     raise Unavailable("away")
                 case _:
-                    completed += 1
+                    self._completed += 1
                     event.result.CopyFrom(result)
                     event.result_continues = kind == "L"
-            event.progress.CopyFrom(Progress(completed=completed))
+            event.progress.CopyFrom(Progress(completed=self._completed))
             yield event.SerializeToString()
 
 
@@ -145,9 +148,22 @@ async def test_nobody_waits_for_more_results() -> None:
             shapes.append(shape(await asyncio.wait_for(anext(stream), 5)))
         assert shapes == ["1 started", "2 result 2", "3 result 3", "4 result 4"]
         events.let(3)
-        shapes = [shape(event) async for event in stream]
-    assert " ".join(shapes).count("5") >= 1
-    assert shapes[-1] == "7 summary"
+        *shapes, last = [shape(event) async for event in stream]
+    assert [word for each in shapes for word in each.split()[2:]] == ["5", "6"]
+    assert last == "7 summary"
+
+
+async def test_a_client_that_leaves_is_no_watcher_any_more() -> None:
+    events = Events("sRRRRRS")
+    async with aclosing(run_stream(events.run, 9)) as stream:
+        events.let(4)
+        assert shape(await anext(stream)) == "1 started"
+        assert events.run.watchers == 1
+    assert events.run.watchers == 0
+    # What it has not read comes to the next one.
+    events.let(3)
+    numbers = [event.sequence async for event in run_stream(events.run, 1, after=1)]
+    assert numbers == list(range(2, 8))
 
 
 async def test_results_before_an_error_are_not_lost() -> None:
