@@ -29,23 +29,24 @@ _CURVE_COLUMNS = ("open_time_s", "equity", "drawdown")
 _Response = TypeVar("_Response", "RunBacktestsResponse", "ComputeBacktestsResponse")
 
 
-def result_parts(result: BacktestResult) -> list[BacktestResult]:
-    """Return the parts of a result, each shorter than 1 MiB; a result that is no longer is its only part."""
+def result_parts(result: BacktestResult) -> Iterator[BacktestResult]:
+    """Yield the parts of a result, each shorter than 1 MiB; a result that is no longer is its only part."""
     lengths = {name: _length(result, name) for name in _ELEMENT_BYTES}
     if sum(length * _ELEMENT_BYTES[name] for name, length in lengths.items()) <= _MOST_BYTES:
-        return [result]
-    parts, room = [_without_lists(result)], _MOST_BYTES
+        yield result
+        return
+    part, room = _without_lists(result), _MOST_BYTES
     for name, length in lengths.items():
         start = 0
         while start < length:
             if room < _ELEMENT_BYTES[name]:
-                parts.append(BacktestResult(symbol=result.symbol))
-                room = _MOST_BYTES
+                yield part
+                part, room = BacktestResult(symbol=result.symbol), _MOST_BYTES
             stop = min(length, start + room // _ELEMENT_BYTES[name])
-            _extend(parts[-1], result, name, slice(start, stop))
+            _extend(part, result, name, slice(start, stop))
             room -= (stop - start) * _ELEMENT_BYTES[name]
             start = stop
-    return parts
+    yield part
 
 
 def _length(result: BacktestResult, name: str) -> int:
@@ -74,10 +75,12 @@ def _extend(part: BacktestResult, result: BacktestResult, name: str, elements: s
 
 def result_fields(result: BacktestResult) -> Iterator[dict[str, Any]]:
     """Yield the fields of each response that a result takes, of runs and of compute."""
-    parts = result_parts(result)
-    yield {"result": parts[0], "result_continues": len(parts) > 1}
-    for number, part in enumerate(parts[1:], start=2):
-        yield {"result_continuation": part, "result_continues": number < len(parts)}
+    field, parts = "result", result_parts(result)
+    part: BacktestResult | None = next(parts)
+    while part is not None:
+        following = next(parts, None)
+        yield {field: part, "result_continues": following is not None}
+        field, part = "result_continuation", following
 
 
 class PartJoiner:

@@ -76,7 +76,7 @@ def test_the_parts_of_a_result_are_short_and_merged_they_are_the_result(
     elements: dict[str, int], count: int
 ) -> None:
     result = long_result(**elements)
-    parts = result_parts(result)
+    parts = list(result_parts(result))
     sizes = [part.ByteSize() for part in parts]
     assert len(sizes) == count
     assert max(sizes) < MIB - 2_000

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from grpc_status import rpc_status
 
+from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import backtest_service_pb2_grpc
 from backcast.marketdata.v1 import market_data_service_pb2
@@ -69,7 +70,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
             run = Run(plan, self._store, self._compute, start.report, start.arrived_at)
             live = start.run(run.events)
         answer = pb.GetBacktestResponse(request=get_request_to(plan, start.report.run_id))
-        parts = PartJoiner()
+        parts, result = PartJoiner(), BacktestResult()
         async with aclosing(live.watch()) as events:
             async for serialized in events:
                 event = parts.joined(pb.RunBacktestsResponse.FromString(serialized))
@@ -78,10 +79,11 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
                 if event.HasField("failure"):
                     await context.abort_with_status(rpc_status.to_status(event.failure.status))
                 if event.HasField("result"):
-                    page, answer.next_page_token = wanted.of(event.result)
-                    answer.result.CopyFrom(page)
+                    result = event.result
                 if event.HasField("summary"):
                     answer.cache_state = event.summary.cache_state
+        page, answer.next_page_token = wanted.of(result)
+        answer.result.CopyFrom(page)
         return answer
 
     async def SweepBacktests(  # noqa: N802  # the RPC's name

@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import struct
 from dataclasses import dataclass
+from itertools import islice
 
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from services.domain.errors import InvalidInput
@@ -32,17 +33,15 @@ class Page:
         Raises InvalidInput, naming the field, where it is a page of another result.
         """
         parts = result_parts(result)
-        # A hash takes a while, and most results are one page.
-        if len(parts) == 1 and not self.content_hash:
-            return result, ""
-        content_hash = _content_hash(result)
-        if self.content_hash not in (b"", content_hash) or self.number >= len(parts):
+        page, has_next = next(islice(parts, self.number, None), None), next(parts, None) is not None
+        # The hash takes a while, and most results are one page.
+        content_hash = _content_hash(result) if self.content_hash or has_next else b""
+        if page is None or self.content_hash not in (b"", content_hash):
             reason = (
                 "is of another result: the request differs from that of the first page, or candles changed"
             )
             raise InvalidInput.of("page_token", reason)
-        is_last = self.number + 1 == len(parts)
-        return parts[self.number], "" if is_last else Page(content_hash, self.number + 1).token()
+        return page, Page(content_hash, self.number + 1).token() if has_next else ""
 
     def token(self) -> str:
         """Return the page as clients get it."""

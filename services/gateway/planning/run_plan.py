@@ -31,7 +31,8 @@ class RunRequest:
     """What a client asked for.
 
     `symbols` and `exclude` map each symbol to the request's field that named it; no symbols means all. A
-    start or end (Unix seconds) that was left out is None.
+    start or end (Unix seconds) that was left out is None. `results_per_event` is how many results may share
+    an event.
     """
 
     symbols: dict[str, str]

@@ -17,8 +17,8 @@ from services.gateway.runs.run_report import RunReport
 
 _log = structlog.get_logger()
 
-# So many events are made before others on the event loop have their turn.
-_EVENTS_AT_ONCE = 8
+# So many events are made before others on the event loop have their turn, or one that is long.
+_EVENTS_AT_ONCE, _LONG_EVENT_BYTES = 8, 2**19
 _CANCEL_AGAIN_S = 0.3
 _BYTES_BESIDE_EVENTS = 4_096
 
@@ -130,7 +130,7 @@ class LiveRun:
             async with aclosing(self._make_events()) as events:
                 async for event in events:
                     self._log.add(event)
-                    if self._log.last % _EVENTS_AT_ONCE == 0:
+                    if self._log.last % _EVENTS_AT_ONCE == 0 or len(event) >= _LONG_EVENT_BYTES:
                         await asyncio.sleep(0)
                     await self._log.room()
         except BackcastError as error:
