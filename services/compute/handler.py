@@ -1,6 +1,6 @@
 """The handler of backcast.compute.v1.ComputeService: parses requests, runs their jobs, streams outcomes."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
 from backcast.compute.v1 import compute_service_pb2 as pb
@@ -20,6 +20,7 @@ from services.rpc.status import status_of
 from services.wire.backtests import detail_from, execution_from, spec_fields_named, strategy_from
 from services.wire.candles import interval_from
 from services.wire.paging import MAX_SYMBOLS
+from services.wire.result_parts import result_fields
 
 
 class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
@@ -37,7 +38,8 @@ class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
         async with aclosing(self._runner.run(job)) as outcomes:
             async for outcome in outcomes:
                 count_backtest(outcome.result)
-                yield _response(outcome)
+                for response in _responses(outcome):
+                    yield response
 
     async def ComputeSweep(  # noqa: N802  # the RPC's name
         self, request: pb.ComputeSweepRequest, context: object
@@ -87,10 +89,12 @@ def _cryptos(request: pb.ComputeBacktestsRequest) -> list[DataVersion]:
     return list(cryptos.values())
 
 
-def _response(outcome: Outcome) -> pb.ComputeBacktestsResponse:
+def _responses(outcome: Outcome) -> Iterator[pb.ComputeBacktestsResponse]:
+    """Yield one response, or as many as the result has parts."""
     symbol, fingerprint = outcome.data.symbol, outcome.data.fingerprint
     if isinstance(outcome.result, BackcastError):
-        return pb.ComputeBacktestsResponse(
-            failure=pb.ComputeFailure(symbol=symbol, status=status_of(outcome.result))
-        )
-    return pb.ComputeBacktestsResponse(result=result_message(symbol, fingerprint, outcome.result))
+        failure = pb.ComputeFailure(symbol=symbol, status=status_of(outcome.result))
+        yield pb.ComputeBacktestsResponse(failure=failure)
+        return
+    for fields in result_fields(result_message(symbol, fingerprint, outcome.result)):
+        yield pb.ComputeBacktestsResponse(**fields)

@@ -14,10 +14,9 @@ from services.rpc.liveness import CHANNEL_LIVENESS
 _SERVICE_CONFIG: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
 
 # Services connect directly; an HTTP proxy of the environment is not meant for them.
-# An equity curve of decades of hours exceeds gRPC's default limit of 4 MiB.
+# No message is longer than 4 MiB, gRPC's default limit, so no channel raises the limit.
 _OPTIONS = (
     ("grpc.enable_http_proxy", 0),
-    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     # By default, gRPC resolves a name at most every 30 s: too late if all addresses have changed.
     ("grpc.dns_min_time_between_resolutions_ms", 2_000),

@@ -161,11 +161,13 @@ async def test_all_that_is_wrong_with_a_run_is_told_at_once(
         "detail": 77,
         "curvePoints": 3,
         "cacheMode": 77,
+        "maxResultsPerEvent": 1_001,
     }
     error = await failure_of(gateway, ParseDict(with_spec(**fields), pb.RunBacktestsRequest()))
     assert sorted(violation.field for violation in violations_of(error)) == [
-        *("cache_mode", "curve_points", "detail", "exclude[0]", "spec.execution.direction"),
-        *("spec.interval", "spec.start_time", "spec.strategy.ma_cross.kind", "symbols[1]", "symbols[2]"),
+        *("cache_mode", "curve_points", "detail", "exclude[0]", "max_results_per_event"),
+        *("spec.execution.direction", "spec.interval", "spec.start_time", "spec.strategy.ma_cross.kind"),
+        *("symbols[1]", "symbols[2]"),
     ]
 
 
@@ -209,10 +211,10 @@ async def test_one_crypto_that_fails_ends_the_unary_call(
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await gateway.RunBacktest(request)
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
-    request.symbol = ""
+    request.symbol, request.page_token = "", "nonsense"
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await gateway.RunBacktest(request)
-    assert [violation.field for violation in violations_of(caught.value)] == ["symbol"]
+    assert [violation.field for violation in violations_of(caught.value)] == ["symbol", "page_token"]
 
 
 async def test_a_message_over_the_limit_is_refused_and_the_service_goes_on(

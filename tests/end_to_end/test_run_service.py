@@ -7,6 +7,7 @@ import grpc
 import pytest
 from google.protobuf.struct_pb2 import Value
 
+from backcast.backtest.v1 import result_pb2
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
@@ -196,7 +197,8 @@ async def test_a_token_that_is_none_is_named(
 async def test_a_run_is_watched_by_two_at_once(
     gateway: "BacktestServiceAsyncStub", runs: "RunServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
-    call = gateway.RunBacktests(request(run_id="two-watch"))
+    # Curves are longer than what gRPC takes in advance: the first watcher stays until it reads.
+    call = gateway.RunBacktests(request(run_id="two-watch", detail=result_pb2.DETAIL_EQUITY))
     first = [await anext(aiter(call))]
     assert (await run_info(runs, "two-watch")).watcher_count == 1
     second = await watched(runs, "two-watch")
@@ -257,11 +259,14 @@ async def test_a_cancelled_run_ends_for_its_client(
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("asked", "fields"),
     [
-        ({"run_id": ""}, "run_id"),
-        ({"run_id": "watch-badly", "after_sequence": -1}, "after_sequence"),
-        ({"run_id": "watch-badly", "after_sequence": 15}, "after_sequence"),
+        ({"run_id": ""}, ["run_id"]),
+        ({"run_id": "watch-badly", "after_sequence": -1}, ["after_sequence"]),
+        (
+            {"run_id": "watch-badly", "after_sequence": 15, "max_results_per_event": -1},
+            ["after_sequence", "max_results_per_event"],
+        ),
     ],
 )
 async def test_bad_fields_are_named(
@@ -269,13 +274,13 @@ async def test_bad_fields_are_named(
     runs: "RunServiceAsyncStub",
     market: dict[str, Candles],
     asked: dict[str, Any],
-    field: str,
+    fields: list[str],
 ) -> None:
     _ = [event async for event in events_of(gateway, request(run_id="watch-badly"))]
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         _ = [answer async for answer in runs.WatchRun(run_service_pb2.WatchRunRequest(**asked))]
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert [violation.field for violation in violations_of(caught.value)] == [field]
+    assert [violation.field for violation in violations_of(caught.value)] == fields
 
 
 async def test_a_run_that_is_not_there_is_not_found(runs: "RunServiceAsyncStub") -> None:

@@ -183,6 +183,7 @@ async def test_defaults_are_filled_in_and_told(
         },
         "detail": "DETAIL_METRICS",
         "cacheMode": "CACHE_MODE_DEFAULT",
+        "maxResultsPerEvent": 1,
     }
 
 

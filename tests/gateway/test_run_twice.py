@@ -5,7 +5,9 @@ from typing import Any, cast
 
 import pytest
 
+from backcast.backtest.v1.result_pb2 import BacktestResult, Trade
 from backcast.compute.v1.compute_service_pb2 import ComputeBacktestsResponse, ComputeFailure
+from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 from services.domain.interval import Interval
 from services.engine import Backtest, Detail, Execution, Window
 from services.engine.strategies.rsi import Rsi
@@ -13,6 +15,7 @@ from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import CacheMode, RunPlan
 from services.gateway.runs.backtest_events import BacktestEvents
 from services.gateway.runs.report import RunReport
+from services.wire.result_parts import PartJoiner
 
 SYMBOLS = ["A", "B", "C"]
 
@@ -25,27 +28,61 @@ class Failures:
             yield ComputeBacktestsResponse(failure=ComputeFailure(symbol=crypto.symbol))
 
 
-def new_run() -> BacktestEvents:
+class LongResults:
+    """In the same place: every result takes three events."""
+
+    async def outcomes(self, _: object, cryptos: list[CryptoData]) -> Any:
+        for crypto in cryptos:
+            yield ComputeBacktestsResponse(result=long_result_of(crypto.symbol))
+
+
+def long_result_of(symbol: str) -> BacktestResult:
+    result = BacktestResult(symbol=symbol, trades=[Trade(units=number) for number in range(20_000)])
+    result.metrics.total_return = 0.5
+    return result
+
+
+def new_run(compute: Failures | LongResults) -> BacktestEvents:
     plan = RunPlan(
         [CryptoData(symbol, "1", 0, 0, "1") for symbol in SYMBOLS],
         [],
         Backtest(Rsi(), Interval.HOUR_1, Window(0, 3600), Execution(), Detail.METRICS, 0),
         CacheMode.BYPASS,
     )
-    nothing, compute = cast("Any", None), cast("Any", Failures())
-    return BacktestEvents(plan, nothing, nothing, compute, RunReport("one", "RunBacktests", "a", "rsi"), 0)
+    nothing, report = cast("Any", None), RunReport("one", "RunBacktests", "a", "rsi")
+    return BacktestEvents(plan, nothing, nothing, cast("Any", compute), report, 0)
 
 
-@pytest.mark.parametrize("first", range(1, 6))
-async def test_a_run_that_is_closed_after_any_event_goes_on_with_the_next(first: int) -> None:
-    run, events = new_run(), []
-    for count in (first, 9):
+async def events_closed_after(first: int, run: BacktestEvents) -> list[RunBacktestsResponse]:
+    """Return a run's events, closed after the first so many and opened again."""
+    events: list[RunBacktestsResponse] = []
+    for count in (first, 99):
         async with aclosing(run.events()) as stream:
             async for event in stream:
                 events.append(event)
                 if len(events) == count:
                     break
+    return events
+
+
+@pytest.mark.parametrize("first", range(1, 6))
+async def test_a_run_that_is_closed_after_any_event_goes_on_with_the_next(first: int) -> None:
+    events = await events_closed_after(first, new_run(Failures()))
     assert [event.sequence for event in events] == [1, 2, 3, 4, 5]
     kinds = [event.WhichOneof("event") for event in events]
     assert kinds == ["started", "failure", "failure", "failure", "summary"]
     assert [event.failure.symbol for event in events[1:4]] == SYMBOLS
+
+
+@pytest.mark.parametrize("first", range(1, 12))
+async def test_a_run_that_is_closed_within_a_result_goes_on_with_its_next_part(first: int) -> None:
+    events = await events_closed_after(first, new_run(LongResults()))
+    assert [event.sequence for event in events] == list(range(1, 12))
+    assert [event.progress.completed for event in events] == [0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 3]
+    kinds = [event.WhichOneof("event") for event in events]
+    result = ["result", "result_continuation", "result_continuation"]
+    assert kinds == ["started", *3 * result, "summary"]
+    joiner = PartJoiner()
+    whole = [joiner.joined(event) for event in events]
+    assert [each.result.symbol for each in whole if each and each.HasField("result")] == SYMBOLS
+    assert all(each.result == long_result_of(each.result.symbol) for each in whole[1:-1] if each)

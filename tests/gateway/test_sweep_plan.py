@@ -125,7 +125,8 @@ def test_chunks_of_other_blocks_are_others() -> None:
     ("fields", "fault"),
     [
         ({"min_trades": -1}, "min_trades: must be at least 0, not -1"),
-        ({"curve_points": 7}, "curve_points: must be 0 for all, or at least 8, not 7"),
+        ({"curve_points": 7}, "curve_points: must be from 8 to 150,000, or 0 for 150,000, not 7"),
+        ({"curve_points": 150_001}, "curve_points: must be from 8 to 150,000, or 0 for 150,000, not 150,001"),
         ({"best_trial_count": 1_001}, "best_trial_count: must be from 1 to 1,000, or 0 for 20"),
     ],
 )

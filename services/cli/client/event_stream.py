@@ -14,6 +14,7 @@ from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
 from services.cli.options.names import named_options
+from services.wire.result_parts import PartJoiner
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -43,6 +44,17 @@ async def events_of(
                     yield event
         finally:
             call.cancel()
+
+
+async def run_events(
+    gateway: str, request: pb.RunBacktestsRequest
+) -> AsyncGenerator[pb.RunBacktestsResponse]:
+    """Yield the events of a run as `events_of` does, each result in one piece."""
+    parts = PartJoiner()
+    async with aclosing(events_of(gateway, lambda stub: stub.RunBacktests, request)) as events:
+        async for event in events:
+            if (whole := parts.joined(event)) is not None:
+                yield whole
 
 
 async def follow(

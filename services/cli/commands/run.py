@@ -5,7 +5,7 @@ import asyncio
 from rich.console import Console
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.cli.client.event_stream import events_of, excuses_short_histories, follow, print_json
+from services.cli.client.event_stream import excuses_short_histories, follow, print_json, run_events
 from services.cli.options.run_options import RowOptions
 from services.cli.views.console import make_console
 from services.cli.views.metric_cells import metric_name, metric_names
@@ -24,7 +24,7 @@ def run(request: pb.RunBacktestsRequest, gateway: str, jsonl: bool, rows: RowOpt
 
 
 async def _print_run(request: pb.RunBacktestsRequest, gateway: str) -> bool:
-    events = events_of(gateway, lambda stub: stub.RunBacktests, request)
+    events = run_events(gateway, request)
     return await follow(events, print_json, excuse_short_histories=excuses_short_histories(request))
 
 
@@ -37,5 +37,5 @@ async def show_run(
 
 async def _show(request: pb.RunBacktestsRequest, gateway: str, view: RunView) -> bool:
     with view:
-        events = events_of(gateway, lambda stub: stub.RunBacktests, request)
+        events = run_events(gateway, request)
         return await follow(events, view.show, excuse_short_histories=excuses_short_histories(request))

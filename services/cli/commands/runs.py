@@ -18,6 +18,7 @@ from services.cli.options.names import named_options
 from services.cli.views.console import make_console, say
 from services.cli.views.run import RunView
 from services.domain.errors import InvalidInput
+from services.wire.result_parts import PartJoiner
 
 
 def list_runs(gateway: str) -> None:
@@ -78,10 +79,12 @@ async def _watch_run(run_id: str, after: int, gateway: str, jsonl: bool) -> bool
 async def _events(gateway: str, request: pb.WatchRunRequest) -> AsyncGenerator[RunBacktestsResponse]:
     async with open_gateway(gateway) as channel:
         call = RunServiceStub(channel).WatchRun(request)
+        parts = PartJoiner()
         try:
             with named_options(request), readable_errors("gateway", gateway):
                 async for answer in call:
-                    yield answer.event
+                    if (whole := parts.joined(answer.event)) is not None:
+                        yield whole
         finally:
             call.cancel()
 

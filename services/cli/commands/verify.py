@@ -15,7 +15,7 @@ from backcast.backtest.v1 import execution_pb2, result_pb2
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.run_events_pb2 import LeftOutCrypto
-from services.cli.client.event_stream import events_of
+from services.cli.client.event_stream import run_events
 from services.cli.commands.look_ahead import Difference, first_difference
 from services.cli.views.console import CountColumn, counted, make_console, say
 from services.cli.views.failure_lines import failure_lines, left_out_line
@@ -115,7 +115,7 @@ async def _results(
     results, failures = {}, {}
     left_out: list[LeftOutCrypto] = []
     understood = request
-    async with aclosing(events_of(gateway, lambda stub: stub.RunBacktests, request)) as events:
+    async with aclosing(run_events(gateway, request)) as events:
         async for event in events:
             match event.WhichOneof("event"):
                 case "started":

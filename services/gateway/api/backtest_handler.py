@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from grpc_status import rpc_status
 
+from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import backtest_service_pb2_grpc
 from backcast.marketdata.v1 import market_data_service_pb2
 from services.engine.sweep.possible_combinations import possible_positions
 from services.gateway.api.messages import run_request_from, single_request_from, single_request_to
+from services.gateway.api.run_stream import run_stream
 from services.gateway.api.strategy_descriptions import describe_strategies
 from services.gateway.api.sweep_messages import sweep_request_from
 from services.gateway.cache.result_cache import ResultCache
@@ -26,6 +28,7 @@ from services.gateway.upstream.compute import ComputeClient
 from services.gateway.upstream.market import Market
 from services.wire.backtests import spec_fields_named
 from services.wire.paging import page_of, page_size
+from services.wire.result_parts import PartJoiner
 
 if TYPE_CHECKING:
     import grpc
@@ -59,29 +62,35 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
                 plan = await self._plan(run_request_from(request))
             start.planned(plan.backtest.strategy.name, _size(plan))
             run = start.run(self._events(plan, start), resumes=True)
-        async with aclosing(run.watch()) as events:
+        async with aclosing(run_stream(run, plan.results_per_event)) as events:
             async for event in events:
-                yield pb.RunBacktestsResponse.FromString(event)
+                yield event
 
     async def RunBacktest(  # noqa: N802  # the RPC's name
         self, request: pb.RunBacktestRequest, context: "_Context"
     ) -> pb.RunBacktestResponse:
-        """Run one backtest, and return its result or fail as it failed."""
+        """Run one backtest, and return its result, or a page of it, or fail as it failed."""
         async with self._starter.start("RunBacktest", request.run_id, context) as start:
             with spec_fields_named():
-                plan = await self._plan(single_request_from(request))
+                asked, page = single_request_from(request)
+                plan = await self._plan(asked)
             start.planned(plan.backtest.strategy.name, _size(plan))
             run = start.run(self._events(plan, start))
         answer = pb.RunBacktestResponse(request=single_request_to(plan, start.report.run_id))
+        parts, result = PartJoiner(), BacktestResult()
         async with aclosing(run.watch()) as events:
             async for serialized in events:
-                event = pb.RunBacktestsResponse.FromString(serialized)
+                event = parts.joined(pb.RunBacktestsResponse.FromString(serialized))
+                if event is None:
+                    continue
                 if event.HasField("failure"):
                     await context.abort_with_status(rpc_status.to_status(event.failure.status))
                 if event.HasField("result"):
-                    answer.result.CopyFrom(event.result)
+                    result = event.result
                 if event.HasField("summary"):
                     answer.cache_state = event.summary.cache_state
+        part, answer.next_page_token = page.of(result)
+        answer.result.CopyFrom(part)
         return answer
 
     async def SweepBacktests(  # noqa: N802  # the RPC's name

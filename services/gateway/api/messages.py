@@ -11,6 +11,7 @@ from services.domain.interval import Interval
 from services.domain.symbols import canonical_symbol
 from services.engine import Detail, Execution
 from services.engine.strategies.buy_and_hold import BuyAndHold
+from services.gateway.api.result_pages import Page, page_from
 from services.gateway.planning.run_plan import CacheMode, RunPlan, RunRequest
 from services.wire.backtests import (
     detail_from,
@@ -24,6 +25,7 @@ from services.wire.paging import MAX_SYMBOLS
 
 # Stands for the strategy of a request that cannot be read.
 UNREAD_STRATEGY = BuyAndHold()
+_MAX_RESULTS_PER_EVENT = 1_000
 _CACHE_MODES = {
     pb.CACHE_MODE_UNSPECIFIED: CacheMode.DEFAULT,
     **{pb.CacheMode.Value(f"CACHE_MODE_{mode.name}"): mode for mode in CacheMode},
@@ -35,8 +37,17 @@ def run_request_from(request: pb.RunBacktestsRequest) -> RunRequest:
     """Return what a client asks to run; raise InvalidInput, naming every bad field."""
     violations = Violations()
     asked = _with_detail(request, read_run_request(request, violations), violations)
+    results_per_event = violations.read(1, results_per_event_from, request.max_results_per_event)
     violations.raise_if_any(asked.violations)
-    return asked
+    return replace(asked, results_per_event=results_per_event)
+
+
+def results_per_event_from(value: int) -> int:
+    """Return the maximum number of results in an event; raise InvalidInput if it is out of range."""
+    if not 0 <= value <= _MAX_RESULTS_PER_EVENT:
+        reason = f"must be from 0 to {_MAX_RESULTS_PER_EVENT:,}, not {value:,}"
+        raise InvalidInput.of("max_results_per_event", reason)
+    return value or 1
 
 
 def read_run_request(
@@ -51,13 +62,14 @@ def read_run_request(
     return _read(request, symbols, _fields("exclude", request.exclude), violations)
 
 
-def single_request_from(request: pb.RunBacktestRequest) -> RunRequest:
-    """Return what a client asks to get, as a run of one crypto."""
+def single_request_from(request: pb.RunBacktestRequest) -> tuple[RunRequest, Page]:
+    """Return what a client asks to get, as a run of one crypto, and the page of its result."""
     violations = Violations()
     asked = _read(request, [("symbol", request.symbol)], (), violations)
     asked = _with_detail(request, asked, violations)
+    page = violations.read(Page(), page_from, request.page_token)
     violations.raise_if_any(asked.violations)
-    return asked
+    return asked, page
 
 
 def _read(
@@ -123,6 +135,7 @@ def run_request_to(plan: RunPlan, run_id: str = "") -> pb.RunBacktestsRequest:
         curve_points=plan.backtest.curve_points,
         cache_mode=_CACHE_MODE_VALUES[plan.cache_mode],
         run_id=run_id,
+        max_results_per_event=plan.results_per_event,
     )
 
 

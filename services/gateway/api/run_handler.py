@@ -8,8 +8,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.gateway.v1 import run_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2_grpc
-from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
-from services.domain.errors import ErrorReason, InvalidInput, Refused
+from services.domain.errors import ErrorReason, InvalidInput, Refused, Violation, Violations
+from services.gateway.api.messages import results_per_event_from
+from services.gateway.api.run_stream import run_stream
 from services.gateway.auth.clients import current_client
 from services.gateway.runs.lifecycle import Run
 from services.gateway.runs.registry import RunRegistry
@@ -48,12 +49,15 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
                 f"{run.report.method} cannot be watched: asked again, it goes on from the cache",
                 reason=ErrorReason.RUN_NOT_WATCHABLE,
             )
+        violations = Violations()
         if not 0 <= request.after_sequence <= run.last_sequence:
             reason = f"must be from 0 to {run.last_sequence:,}, the events that the run has had"
-            raise InvalidInput.of("after_sequence", reason)
-        async with aclosing(run.watch(request.after_sequence)) as events:
+            violations.add(Violation("after_sequence", reason))
+        per_event = violations.read(1, results_per_event_from, request.max_results_per_event)
+        violations.raise_if_any()
+        async with aclosing(run_stream(run, per_event, request.after_sequence)) as events:
             async for event in events:
-                yield pb.WatchRunResponse(event=RunBacktestsResponse.FromString(event))
+                yield pb.WatchRunResponse(event=event)
 
     def _run(self, run_id: str) -> Run:
         if not run_id:

@@ -31,7 +31,8 @@ class RunRequest:
     """What a client asked for.
 
     `symbols` and `exclude` map each symbol to the request's field that named it; no symbols means all. A
-    start or end (Unix seconds) that was left out is None.
+    start or end (Unix seconds) that was left out is None. `results_per_event` is the maximum number of
+    results in one event.
     """
 
     symbols: dict[str, str]
@@ -44,6 +45,7 @@ class RunRequest:
     detail: Detail
     curve_points: int
     cache_mode: CacheMode
+    results_per_event: int = 1
 
     @property
     def seen_before_s(self) -> int | None:
@@ -62,15 +64,10 @@ class RunRequest:
         violations = self.execution.violations()
         if self.start_s is not None and self.end_s is not None and self.start_s >= self.end_s:
             violations.append(Violation("start_time", "must be before end_time"))
-        return violations + curve_points_violations(self.curve_points)
-
-
-def curve_points_violations(curve_points: int) -> list[Violation]:
-    """Return a violation where curves cannot have so many points."""
-    if not curve_points or curve_points >= FEWEST_POINTS:
-        return []
-    reason = f"must be 0 for all, or at least {FEWEST_POINTS}, not {curve_points}"
-    return [Violation("curve_points", reason)]
+        if self.curve_points and self.curve_points < FEWEST_POINTS:
+            reason = f"must be 0 for all, or at least {FEWEST_POINTS}, not {self.curve_points}"
+            violations.append(Violation("curve_points", reason))
+        return violations
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +84,7 @@ class RunPlan:
     backtest: Backtest
     cache_mode: CacheMode
     with_later_candles: int = 0
+    results_per_event: int = 1
 
 
 def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPlan:
@@ -126,9 +124,8 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
         curve_points=request.curve_points if request.detail >= Detail.EQUITY else 0,
     )
     left_out.sort(key=lambda crypto: crypto.symbol)
-    return RunPlan(
-        cryptos, left_out, backtest, request.cache_mode, len(later) if request.end_s is None else 0
-    )
+    with_later = len(later) if request.end_s is None else 0
+    return RunPlan(cryptos, left_out, backtest, request.cache_mode, with_later, request.results_per_event)
 
 
 def _unknown(request: RunRequest, known: list[CryptoData]) -> list[Violation]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from services.domain.errors import InvalidInput, Violation
 from services.domain.interval import Interval
 from services.engine import Strategy, Window
+from services.engine.curves import FEWEST_POINTS
 from services.engine.sweep import (
     Blocks,
     Fold,
@@ -19,13 +20,16 @@ from services.engine.sweep import (
     walk_forward,
 )
 from services.gateway.planning.crypto_data import CryptoData
-from services.gateway.planning.run_plan import RunPlan, RunRequest, curve_points_violations, make_plan
+from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
 
 MAX_BEST_TRIALS = 1_000
 DEFAULT_METRIC = "sharpe_ratio"
 DEFAULT_BEST_TRIALS = 20
 DEFAULT_MIN_TRADES = 1
 DEFAULT_CURVE_POINTS = 500
+# 17 years of hours. At 26 bytes a point, the event of a curve is below 4 MiB, the default limit of gRPC's
+# clients.
+MAX_CURVE_POINTS = 150_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,11 @@ class SweepRequest:
             violations.append(Violation("best_trial_count", reason))
         if self.min_trades is not None and self.min_trades < 0:
             violations.append(Violation("min_trades", f"must be at least 0, not {self.min_trades}"))
-        return violations + curve_points_violations(self.curve_points or 0)
+        if self.curve_points and not FEWEST_POINTS <= self.curve_points <= MAX_CURVE_POINTS:
+            most, asked = f"{MAX_CURVE_POINTS:,}", f"{self.curve_points:,}"
+            reason = f"must be from {FEWEST_POINTS} to {most}, or 0 for {most}, not {asked}"
+            violations.append(Violation("curve_points", reason))
+        return violations
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +158,9 @@ def make_sweep_plan(
         metric=request.metric or DEFAULT_METRIC,
         best_trial_count=request.best_trial_count or DEFAULT_BEST_TRIALS,
         min_trades=DEFAULT_MIN_TRADES if request.min_trades is None else request.min_trades,
-        curve_points=DEFAULT_CURVE_POINTS if request.curve_points is None else request.curve_points,
+        curve_points=DEFAULT_CURVE_POINTS
+        if request.curve_points is None
+        else request.curve_points or MAX_CURVE_POINTS,
     )
 
 

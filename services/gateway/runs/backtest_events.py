@@ -23,6 +23,7 @@ from services.gateway.planning.run_plan import CacheMode, RunPlan
 from services.gateway.runs.report import RunReport
 from services.gateway.runs.totals import RunTotals
 from services.gateway.upstream.compute import ComputeClient
+from services.wire.result_parts import result_fields
 
 # Cached results are read so many at once: the metrics of most runs in one round trip; of trades and curves,
 # which are a thousand times longer, only as many as are sent soon.
@@ -52,6 +53,8 @@ class BacktestEvents:
         self._progress = pb.Progress(total=len(plan.cryptos))
         # The cryptos that have no event yet, by the key of the result.
         self._pending: dict[str, CryptoData] = {}
+        # The parts that have no event yet, of the last result, as fields of their events.
+        self._parts: Iterator[dict[str, Any]] = iter(())
         self._events = 0
         self._is_summed_up = False
         self._totals = RunTotals()
@@ -64,9 +67,14 @@ class BacktestEvents:
         """
         if not self._events:
             yield self._started()
+        # The iterator before may have been closed within a result.
+        for part in self._parts:
+            yield self._numbered(**part)
         for keys in self._batches_to_read():
             for key, result in (await self._cached(keys)).items():
                 yield self._completed(key, result)
+                for part in self._parts:
+                    yield self._numbered(**part)
         if self._plan.cache_mode is CacheMode.ONLY:
             for key in list(self._pending):
                 yield self._failed(key, self._cache.absence("its result is"))
@@ -74,6 +82,8 @@ class BacktestEvents:
             async with aclosing(self._computed()) as events:
                 async for event in events:
                     yield event
+                    for part in self._parts:
+                        yield self._numbered(**part)
         if not self._is_summed_up:
             # The iterator may be closed while the summary is sent, and another one opened.
             self._is_summed_up = True
@@ -168,7 +178,8 @@ class BacktestEvents:
         self._report.completed, self._report.from_cache = self._progress.completed, self._progress.from_cache
         self._report.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
         self._totals.add(result)
-        return self._numbered(result=result)
+        self._parts = result_fields(result)
+        return self._numbered(**next(self._parts))
 
     def _failed(self, key: str, status: Status) -> RunBacktestsResponse:
         crypto = self._pending.pop(key)

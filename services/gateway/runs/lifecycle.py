@@ -17,8 +17,8 @@ from services.gateway.runs.report import RunReport, record_run
 
 _log = structlog.get_logger()
 
-# After so many events, other tasks of the event loop have their turn.
-_EVENTS_AT_ONCE = 8
+# After so many events, or one that is long, other tasks of the event loop have their turn.
+_EVENTS_AT_ONCE, _LONG_EVENT_BYTES = 8, 2**19
 _CANCEL_AGAIN_S = 0.3
 _BYTES_BESIDE_EVENTS = 4_096
 
@@ -175,8 +175,9 @@ class Run:
             assert self._make_events
             async with aclosing(self._make_events()) as events:
                 async for event in events:
-                    self._log.add(event.SerializeToString())
-                    if self._log.last % _EVENTS_AT_ONCE == 0:
+                    serialized = event.SerializeToString()
+                    self._log.add(serialized)
+                    if self._log.last % _EVENTS_AT_ONCE == 0 or len(serialized) >= _LONG_EVENT_BYTES:
                         await asyncio.sleep(0)
                     if not await self._log.room():
                         break

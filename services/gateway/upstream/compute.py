@@ -11,6 +11,7 @@ from services.gateway.planning.crypto_data import CryptoData
 from services.rpc.metadata import outgoing_metadata
 from services.rpc.resumed_stream import resumed_stream
 from services.wire.backtests import detail_to, spec_to
+from services.wire.result_parts import PartJoiner
 from services.wire.sweeps import ranges_to, window_to
 
 if TYPE_CHECKING:
@@ -45,11 +46,14 @@ class ComputeClient:
                 metadata=outgoing_metadata(),
             )
 
+        parts = PartJoiner()
         async with aclosing(resumed_stream("compute", missing, call)) as responses:
             async for response in responses:
-                failed = response.HasField("failure")
-                del missing[response.failure.symbol if failed else response.result.symbol]
-                yield response
+                if (outcome := parts.joined(response)) is None:
+                    continue
+                failed = outcome.HasField("failure")
+                del missing[outcome.failure.symbol if failed else outcome.result.symbol]
+                yield outcome
 
     async def sweep_outcomes(
         self, sweep: Sweep, chunk_size: int, chunks: list[tuple[CryptoData, list[int]]]
