@@ -12,6 +12,7 @@ from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2
+from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from services.domain.candles import Candles
 from services.engine import STRATEGIES
@@ -40,6 +41,14 @@ async def runs(stack: LocalStack) -> "AsyncIterator[RunServiceAsyncStub]":
     """A second client of the gateway, on a connection of its own."""
     async with open_channel(stack.gateway_address) as channel:
         yield RunServiceStub(channel)
+
+
+@pytest.fixture
+async def narrow_gateway(stack: LocalStack) -> "AsyncIterator[BacktestServiceAsyncStub]":
+    """A client whose connection takes 64 KiB in advance at most: a run with curves waits for its reader."""
+    options = [("grpc.http2.bdp_probe", 0)]
+    async with grpc.aio.insecure_channel(stack.gateway_address, options=options) as channel:
+        yield BacktestServiceStub(channel)
 
 
 def request(**fields: object) -> pb.RunBacktestsRequest:
@@ -195,10 +204,11 @@ async def test_a_token_that_is_none_is_named(
 
 
 async def test_a_run_is_watched_by_two_at_once(
-    gateway: "BacktestServiceAsyncStub", runs: "RunServiceAsyncStub", market: dict[str, Candles]
+    narrow_gateway: "BacktestServiceAsyncStub",
+    runs: "RunServiceAsyncStub",
+    market: dict[str, Candles],
 ) -> None:
-    # Curves are longer than what gRPC takes in advance: the first watcher stays until it reads.
-    call = gateway.RunBacktests(request(run_id="two-watch", detail=result_pb2.DETAIL_EQUITY))
+    call = narrow_gateway.RunBacktests(request(run_id="two-watch", detail=result_pb2.DETAIL_EQUITY))
     first = [await anext(aiter(call))]
     assert (await run_info(runs, "two-watch")).watcher_count == 1
     second = await watched(runs, "two-watch")
@@ -208,13 +218,15 @@ async def test_a_run_is_watched_by_two_at_once(
 
 
 async def test_a_left_run_is_listed_and_can_be_asked_for_anew(
-    gateway: "BacktestServiceAsyncStub", runs: "RunServiceAsyncStub", market: dict[str, Candles]
+    narrow_gateway: "BacktestServiceAsyncStub",
+    runs: "RunServiceAsyncStub",
+    market: dict[str, Candles],
 ) -> None:
-    slow = request(run_id="left", detail=3)
-    call = gateway.RunBacktests(slow)
+    slow = request(run_id="left", detail=result_pb2.DETAIL_EQUITY)
+    call = narrow_gateway.RunBacktests(slow)
     await anext(aiter(call))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        _ = [event async for event in events_of(gateway, slow)]
+        _ = [event async for event in events_of(narrow_gateway, slow)]
     assert caught.value.code() is grpc.StatusCode.ALREADY_EXISTS
     call.cancel()
     while (info := await run_info(runs, "left")).state == RUNNING:
@@ -227,7 +239,7 @@ async def test_a_left_run_is_listed_and_can_be_asked_for_anew(
         12,
     )
     assert info.start_time.seconds > 1_700_000_000
-    assert len([event async for event in events_of(gateway, slow)]) == 14
+    assert len([event async for event in events_of(narrow_gateway, slow)]) == 14
 
 
 async def test_a_cancelled_run_ends_for_its_client(
