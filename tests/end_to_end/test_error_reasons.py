@@ -80,7 +80,7 @@ async def test_a_call_that_fails_says_why(stack: LocalStack) -> None:
     ("cache_mode", "reason", "metadata"),
     [
         # Compute's own, of the engine in one of its processes.
-        (pb.CACHE_MODE_BYPASS, "TOO_FEW_CANDLES", {"needed": "16", "present": str(HOURS)}),
+        (pb.CACHE_MODE_BYPASS, "TOO_FEW_CANDLES", {"needed": "15", "present": str(HOURS)}),
         (pb.CACHE_MODE_ONLY, "NOT_CACHED", {}),
     ],
 )
