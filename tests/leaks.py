@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-from collections import Counter
 from dataclasses import dataclass
 
 import psutil
@@ -21,7 +20,7 @@ class Resources:
     Processes are told by their commands: a server that a test starts again is the one that was there.
     """
 
-    children: Counter[str]
+    children: frozenset[str]
     threads: frozenset[threading.Thread]
     ports: frozenset[int]
 
@@ -30,7 +29,7 @@ class Resources:
         """Return what there is now."""
         this = psutil.Process()
         return cls(
-            Counter(_command_of(child) for child in this.children()) if _has_children() else Counter(),
+            frozenset(map(_command_of, this.children())) if _has_children() else frozenset(),
             frozenset(
                 thread
                 for thread in threading.enumerate()

@@ -58,7 +58,8 @@ class DaskProcesses:
                     "worker",
                     f"tcp://{self.address}",
                     *("--host", "127.0.0.1", "--nthreads", "1", "--no-nanny"),
-                    *("--name", folder.name, "--local-directory", str(folder)),
+                    # In the environment: a worker that is started again has the command of the one before.
+                    DASK_TEMPORARY_DIRECTORY=str(folder),
                     BACKCAST_COLUMN_DIR=str(folder / "columns"),
                 )
             )
