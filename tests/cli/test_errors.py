@@ -51,5 +51,5 @@ def test_a_malformed_address_is_named() -> None:
             f"BACKCAST_GATEWAY_ADDRESS: {nonsense!r} is not host:port, or [IPv6]:port"
         )
     assert read(failed("DNS resolution failed for nonsense:1"), "nonsense:1") == (
-        "BACKCAST_GATEWAY_ADDRESS: the host of 'nonsense:1' is not known here"
+        "BACKCAST_GATEWAY_ADDRESS: the host of 'nonsense:1' is unknown"
     )
