@@ -14,8 +14,8 @@ from services.gateway.api.run_stream import run_stream
 from services.gateway.auth.clients import ANONYMOUS
 from services.gateway.runs.admission import Admission, Limits
 from services.gateway.runs.event_log import EventLog
-from services.gateway.runs.lifecycle import Run, RunState
 from services.gateway.runs.report import RunReport
+from services.gateway.runs.run import Run, RunState
 from tests.gateway.clock import Clock, settled
 
 MIB = 2**20

@@ -12,8 +12,8 @@ from services.domain.errors import ErrorReason, InvalidInput, Refused, Violation
 from services.gateway.api.messages import results_per_event_from
 from services.gateway.api.run_stream import run_stream
 from services.gateway.auth.clients import current_client
-from services.gateway.runs.lifecycle import Run
 from services.gateway.runs.registry import RunRegistry
+from services.gateway.runs.run import Run
 from services.telemetry.run_id import current_run_id
 from services.wire.paging import page_of
 

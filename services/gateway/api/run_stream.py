@@ -6,7 +6,7 @@ from contextlib import aclosing
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 from backcast.gateway.v1.run_events_pb2 import RunResults
 from services.domain.errors import BackcastError
-from services.gateway.runs.lifecycle import Run
+from services.gateway.runs.run import Run
 
 # The results of one event have at most so many bytes, so that the event is shorter than 1 MiB.
 _MOST_BYTES = 1_000_000

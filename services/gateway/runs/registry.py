@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from services.domain.errors import AlreadyExists, ErrorReason, InvalidInput, NotFound
 from services.gateway.auth.clients import Client, Right
-from services.gateway.runs.lifecycle import Run
+from services.gateway.runs.run import Run
 from services.telemetry.run_id import is_run_id
 
 # Bytes of events of the runs that ended or are paused.

@@ -11,9 +11,9 @@ from google.protobuf.message import Message
 from services.gateway.auth.clients import current_client
 from services.gateway.runs.admission import Admission, RequestSize, Slot
 from services.gateway.runs.event_log import EventLog
-from services.gateway.runs.lifecycle import Run
 from services.gateway.runs.registry import RunRegistry
 from services.gateway.runs.report import RunReport
+from services.gateway.runs.run import Run
 from services.telemetry.run_id import RUN_ID_KEY, current_run_id
 
 if TYPE_CHECKING:

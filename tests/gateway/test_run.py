@@ -20,9 +20,9 @@ from services.domain.errors import (
 from services.gateway.auth.clients import ANONYMOUS, Client
 from services.gateway.runs.admission import Admission, Limits
 from services.gateway.runs.event_log import EventLog
-from services.gateway.runs.lifecycle import Run, RunState
 from services.gateway.runs.registry import RunRegistry
 from services.gateway.runs.report import RunReport
+from services.gateway.runs.run import Run, RunState
 from tests.gateway.clock import Clock, settled
 from tests.waiting import LIMIT_S
 
