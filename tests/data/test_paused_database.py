@@ -10,7 +10,7 @@ import pytest
 
 from services.data.schema.migrate import migrate
 from services.data.store.catalog import CryptoStore
-from services.data.store.database import Database, ended_with
+from services.data.store.database import Database, DatabaseUnavailable, ended_with
 from services.data.store.writer import CandleStore, ImportCounts
 from services.domain.errors import Unavailable
 from tests.candle_making import random_candles
@@ -108,7 +108,7 @@ async def test_more_calls_than_connections_end_and_leave_nothing(server: Server,
         async with asyncio.timeout(LIMIT_S):
             answers = await asyncio.gather(*calls, return_exceptions=True)
         assert [(type(answer), str(answer)) for answer in answers] == [
-            (Unavailable, "the database does not answer")
+            (DatabaseUnavailable, "the database does not answer")
         ] * len(calls)
         # Again while it stands still: then there is no connection to begin with.
         async with asyncio.timeout(LIMIT_S):

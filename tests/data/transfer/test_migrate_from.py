@@ -259,7 +259,7 @@ async def test_rows_that_have_no_crypto_are_named(source_url, database):
             "--map: 'time=t' is not NAME=COLUMN; the names are crypto_id,",
         ),
         ("crypto_prices", "cryptos", ["volume"], "--map: 'volume' is not NAME=COLUMN"),
-        ("crypto_prices", "cryptos", ["volume=a", "volume=b"], "--map: volume is there twice"),
+        ("crypto_prices", "cryptos", ["volume=a", "volume=b"], "--map: volume is given twice"),
         ("crypto_prices", "same", [], "--symbols-table: BTCUSDT is there twice, as 1 and as 7"),
     ],
 )
