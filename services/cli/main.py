@@ -91,7 +91,10 @@ def run(
         Format, typer.Option("--format", help="Print a table, or each event as a line of JSON.")
     ] = Format.TABLE,
 ) -> None:
-    """Backtest a strategy. The exit status is 0 only if every crypto succeeds."""
+    """Backtest a strategy. The exit status is 0 only if every crypto succeeds.
+
+    In a run of all cryptos, those with too few candles do not count.
+    """
     from services.cli.commands import run as run_command
     from services.cli.options.run_request import run_request
     from services.settings import load_settings
@@ -156,7 +159,10 @@ def sweep(
         Format, typer.Option("--format", help="Print tables, or each event as a line of JSON.")
     ] = Format.TABLE,
 ) -> None:
-    """Backtest every combination of parameters. The exit status is 0 only if every backtest succeeds."""
+    """Backtest every combination of parameters. The exit status is 0 only if every backtest succeeds.
+
+    In a sweep of all cryptos, those with too few candles do not count.
+    """
     from services.cli.commands import sweep as sweep_command
     from services.cli.options.sweep_request import sweep_request
     from services.settings import load_settings

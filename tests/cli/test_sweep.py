@@ -167,7 +167,10 @@ async def test_jsonl_has_every_combination(cli: Cli, swept_symbols: str) -> None
             "--param peroid: rsi has no parameter 'peroid': did you mean period?",
         ),
         (["rules", "--param", "period=5,7"], "strategy: rules have no parameters that can be swept"),
-        (["rsi", "--param", "period=5,7", "--split", "0.5", "--folds", "2"], "--folds: and --split cut"),
+        (
+            ["rsi", "--param", "period=5,7", "--split", "0.5", "--folds", "2"],
+            "--folds: cannot be combined with --split",
+        ),
         (["rsi", "--param", "period=5,7", "--metric", "luck"], "--metric: there is no metric 'luck'"),
         (["rsi", "--param", "period=5,7", "--top", "99999999999"], "--top: is out of range"),
         (["nope", "--param", "period=5,7"], "strategy: there is no strategy 'nope'"),

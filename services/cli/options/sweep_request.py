@@ -34,7 +34,7 @@ def sweep_request(
             raise InvalidInput.of(f"--param {name}", "is given twice")
     run = run_request(StrategyOptions(strategy, fixed), candles, execution, options=options)
     if split is not None and folds is not None:
-        raise InvalidInput.of("--folds", "and --split cut the window in two ways: choose one of them")
+        raise InvalidInput.of("--folds", "cannot be combined with --split")
     request = pb.SweepBacktestsRequest(
         symbols=run.symbols,
         exclude=run.exclude,

@@ -107,7 +107,8 @@ def make_grid(base: Strategy, ranges: Sequence[ParameterValues]) -> Grid:
     grid = Grid(base, tuple(given.name for given in ranges), tuple(values))
     if grid.size > MAX_COMBINATIONS:
         raise InvalidInput.of(
-            "ranges", f"they have {grid.size:,} combinations, and at most {MAX_COMBINATIONS:,} are allowed"
+            "ranges",
+            f"the ranges have {grid.size:,} combinations, and at most {MAX_COMBINATIONS:,} are allowed",
         )
     return grid
 
