@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -58,11 +59,11 @@ class Resources:
 
 def _listening_ports() -> Iterator[int]:
     """Yield the ports at which this process listens; psutil would take milliseconds to find them."""
-    for number in os.listdir("/dev/fd"):
+    for descriptor in map(int, (path.name for path in Path("/dev/fd").iterdir())):
         try:
-            if not stat.S_ISSOCK(os.fstat(int(number)).st_mode):
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
                 continue
-            with socket.socket(fileno=os.dup(int(number))) as connection:
+            with socket.socket(fileno=os.dup(descriptor)) as connection:
                 is_tcp = connection.family in (socket.AF_INET, socket.AF_INET6)
                 if is_tcp and connection.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                     yield connection.getsockname()[1]
