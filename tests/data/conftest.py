@@ -81,6 +81,20 @@ async def new_database(server: Server) -> AsyncIterator[str]:
         await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@asynccontextmanager
+async def updates_refused(url: str, condition: str) -> AsyncIterator[None]:
+    """Have the database end as without power at an update of `cryptos` where `condition` holds."""
+    await execute(
+        url,
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE 'the power is gone' USING ERRCODE = 'admin_shutdown'; END $$;"
+        "CREATE TRIGGER refuse BEFORE UPDATE ON cryptos FOR EACH ROW "
+        f"WHEN ({condition}) EXECUTE FUNCTION refuse()",
+    )
+    yield
+    await execute(url, "DROP TRIGGER refuse ON cryptos")
+
+
 async def execute(url: str, statement: str) -> None:
     connection = await asyncpg.connect(url)
     try:

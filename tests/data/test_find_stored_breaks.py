@@ -13,7 +13,7 @@ from services.data.store.writer import CandleStore
 from services.domain.interval import Interval
 from tests.candle_making import random_candles
 
-from .conftest import execute, history_of, listed
+from .conftest import execute, history_of, listed, updates_refused
 from .test_breaks import DETECTED, at, flat, places, stretch
 from .test_fingerprint_before import fingerprint_before
 
@@ -99,17 +99,10 @@ async def test_a_search_that_was_broken_off_is_gone_on_with(old_url):
 
 
 async def test_a_search_that_cannot_be_finished_leaves_its_crypto_for_the_next_time(old_url):
-    await execute(
-        old_url,
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE 'the power is gone' USING ERRCODE = 'admin_shutdown'; END $$;"
-        "CREATE TRIGGER refuse BEFORE UPDATE ON cryptos FOR EACH ROW "
-        "WHEN (NEW.symbol = 'BUSDT') EXECUTE FUNCTION refuse()",
-    )
-    with pytest.raises(Exception, match="starting or stopping"):
-        async with Database.connect(old_url, 2) as database:
-            await migrate(database)
-    await execute(old_url, "DROP TRIGGER refuse ON cryptos")
+    async with updates_refused(old_url, "NEW.symbol = 'BUSDT'"):
+        with pytest.raises(Exception, match="starting or stopping"):
+            async with Database.connect(old_url, 2) as database:
+                await migrate(database)
     async with Database.connect(old_url, 2) as database:
         await migrate(database)
         assert await _found(database) == EXPECTED

@@ -13,7 +13,7 @@ from services.domain.aggregation import AGGREGATED
 from services.domain.errors import Refused
 from tests.candle_making import longer_candles, random_candles
 
-from .conftest import bits, blocks_of, execute, history_of, listed, rows
+from .conftest import bits, blocks_of, history_of, listed, rows, updates_refused
 
 MARKET = random_candles(1, 24 * 40)
 SYNTHETIC = random_candles(2, 100)
@@ -82,17 +82,11 @@ async def test_market_and_synthetic_cryptos_of_one_name_stay_apart(old_url):
 
 async def test_a_move_that_was_broken_off_is_gone_on_with(old_url):
     # The symbols go in order: the first is moved, the second cannot be.
-    await execute(
-        old_url,
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE 'the power is gone' USING ERRCODE = 'admin_shutdown'; END $$;"
-        "CREATE TRIGGER refuse BEFORE UPDATE ON cryptos FOR EACH ROW "
-        "WHEN (NEW.symbol = 'MARKETUSDT' AND NEW.fingerprint <> OLD.fingerprint) EXECUTE FUNCTION refuse()",
-    )
-    with pytest.raises(Exception, match="starting or stopping"):
-        async with Database.connect(old_url, 2) as database:
-            await migrate(database)
-    await execute(old_url, "DROP TRIGGER refuse ON cryptos")
+    is_the_second = "NEW.symbol = 'MARKETUSDT' AND NEW.fingerprint <> OLD.fingerprint"
+    async with updates_refused(old_url, is_the_second):
+        with pytest.raises(Exception, match="starting or stopping"):
+            async with Database.connect(old_url, 2) as database:
+                await migrate(database)
     async with Database.connect(old_url, 2) as database:
         await migrate(database)
         await _assert_all_is_there(database)

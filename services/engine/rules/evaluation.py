@@ -45,9 +45,10 @@ _CROSSES = {"crosses_above": ("greater", "less_equal"), "crosses_below": ("less"
 
 
 def _made_of_kept_parts(node: Call) -> bool:
-    """Return whether a stochastic reads columns, so that other expressions can share its parts.
+    """Return whether a node is a stochastic that is evaluated as the functions that it is made of.
 
-    Other series can be undefined in different places, and are first made undefined together.
+    Other expressions share these. %D is always the average of %K; %K only over columns, because other series
+    can be undefined in different places, and are first made undefined together.
     """
     if node.function == "stochastic_d":
         return True

@@ -54,8 +54,8 @@ class Function:
 
     `compute` gets its inputs as float64 columns of shape (n,), or as floats where they are the same at
     every candle and it is no indicator, then its constants; it returns a float64 column, NaN where it
-    is undefined. Where it returns several, `part` is which of them this function gives. Conditions have
-    none: see `evaluation`. `lookback` is how many candles before a first value it needs to have seen,
+    is undefined. Where it returns several, `part` is which of them this function gives. Conditions and %D
+    have none: see `evaluation`. `lookback` is how many candles before a first value it needs to have seen,
     `warmup` how many until what came before has no say any more; both are functions of the constants, and
     both count from where its inputs are defined.
     """
@@ -326,9 +326,8 @@ _FUNCTIONS = (
         (*_HIGH_LOW_CLOSE, *_STOCHASTIC, _period(3, "signal")),
         Kind.SERIES,
         "Slow stochastic %D, the average of %K.",
-        indicators.stochastic,
-        _stochastic_lookback,
-        part=1,
+        # It is evaluated as what it says: the SMA of %K.
+        lookback=_stochastic_lookback,
     ),
     Function(
         "supertrend",
