@@ -3,7 +3,7 @@
 from backcast.backtest.v1 import expression_pb2 as pb
 from services.domain.errors import InvalidInput, Violations
 from services.engine.rules.check import MAX_DEPTH, MAX_NODES
-from services.engine.rules.nodes import Call, Column, Expression, Number
+from services.engine.rules.nodes import Column, Expression, Number, shared_call
 from services.wire.enum_names import names_of, numbers_of
 
 
@@ -70,7 +70,7 @@ def _node(message: pb.Expression, arguments: tuple[Expression, ...], field: str)
         return Number(message.number)
     if kind == "column":
         return Column(_name(names_of(pb.Column.DESCRIPTOR), message.column, kind, field))
-    return Call(_name(names_of(pb.Function.DESCRIPTOR), message.function, kind, field), arguments)
+    return shared_call(_name(names_of(pb.Function.DESCRIPTOR), message.function, kind, field), arguments)
 
 
 def _name(names: dict[int, str], number: int, kind: str, field: str) -> str:

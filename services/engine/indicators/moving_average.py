@@ -53,7 +53,6 @@ def _short_sma(values: PriceColumn, runs: Runs, period: int, result: PriceColumn
                 windows[t] = last[t] + sums[t] / period
 
 
-
 @kernel(1, types.int64)
 def _sma(values: PriceColumn, runs: Runs, period: int, result: PriceColumn) -> None:
     # Sums of a block's head and of the next block's tail are independent: the processor adds both at a time.

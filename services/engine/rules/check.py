@@ -138,14 +138,16 @@ def _candles_before(node: Expression, warmup: bool) -> int:
     inputs = len(function.inputs)
     own = (function.warmup if warmup else None) or function.lookback
     before = max((_candles_before(child, warmup) for child in node.arguments[:inputs]), default=0)
-    return before + own(*constants_of(function, node))
+    return before + own(*constants_of(node))
 
 
-def constants_of(function: Function, call: Call) -> list[int | float]:
+@lru_cache(maxsize=4096)
+def constants_of(node: Call) -> tuple[int | float, ...]:
     """Return the constants of a checked call, whole numbers as int."""
-    nodes = call.arguments[len(function.inputs) :]
-    return [
-        int(node.value) if constant.whole else node.value
-        for constant, node in zip(function.constants, nodes, strict=True)
-        if isinstance(node, Number)
-    ]
+    function = FUNCTIONS[node.function]
+    written = node.arguments[len(function.inputs) :]
+    return tuple(
+        int(number.value) if constant.whole else number.value
+        for constant, number in zip(function.constants, written, strict=True)
+        if isinstance(number, Number)
+    )

@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.domain.candles import Candles, PriceColumn
+from services.engine.indicators.offset import offset
 from services.engine.indicators.stochastic import place
 from services.engine.rules.check import constants_of
 from services.engine.rules.exact import PLACE, ExactValues, decided_by_rounding, in_basic_functions
 from services.engine.rules.functions import FUNCTIONS, parts_of
-from services.engine.rules.nodes import Call, Column, Expression, Number, call
+from services.engine.rules.nodes import Call, Column, Expression, Number, call, shared_call
 from services.engine.rules.rounding import Bounds, Rounding, positions_within
+from services.engine.rules.ticks import WindowedTicks
 
 Flags = NDArray[np.bool_]
 
@@ -39,6 +41,8 @@ _OPPOSITES = {
     "greater": "less_equal",
     "greater_equal": "less",
 }
+# On which side of the average a Bollinger band lies.
+_BANDS = {"bollinger_lower": -1.0, "bollinger_upper": 1.0}
 _NONE = np.empty((2, 0), np.int64)
 _ZERO = Number(0.0)
 _CROSSES = {"crosses_above": ("greater", "less_equal"), "crosses_below": ("less", "greater_equal")}
@@ -66,6 +70,7 @@ class Evaluation:
         self._bytes = 0
         self._exact = ExactValues(candles)
         self._bounds = Bounds()
+        self._ticks = WindowedTicks(candles)
 
     def condition(self, expression: Expression) -> Flags:
         """Return where a condition is true: bool of shape (n,), read-only."""
@@ -91,8 +96,12 @@ class Evaluation:
             value = self._value(in_basic_functions(node))
         elif node.function == PLACE:
             value = self._place(*node.arguments)
+        elif node.function in _BANDS:
+            value = self._band(node)
         else:
-            value = self._computed(node)
+            value = self._ticks.windowed(node)
+            if value is None:
+                value = self._computed(node)
         if isinstance(value, np.ndarray):
             self._keep(node, value)
         return value
@@ -104,14 +113,24 @@ class Evaluation:
         if node.function == "divide":
             inputs[1] = self._with_exact_zeros(inputs[1], node.arguments[1])
         assert function.compute is not None
-        value = function.compute(*inputs, *constants_of(function, node))
+        value = function.compute(*inputs, *constants_of(node))
         if function.part is not None:
             # All results of the function are cached: whoever needs one band usually needs the other.
             for name, part in parts_of(function.compute).items():
                 if name != node.function:
-                    self._keep(Call(name, node.arguments), value[part])
+                    self._keep(shared_call(name, node.arguments), value[part])
             return value[function.part]
         return value
+
+    def _band(self, node: Call) -> PriceColumn:
+        # The two bands, and whatever else reads them, share their average and deviation.
+        series, period, width = node.arguments
+        assert isinstance(width, Number)
+        middle, deviation = (
+            self.series(call("sma", series, period)),
+            self.series(call("stddev", series, period)),
+        )
+        return offset(middle, _BANDS[node.function] * width.value, deviation)
 
     def _place(self, high: Expression, low: Expression, close: Expression, period: Expression) -> PriceColumn:
         bounds = self.series(call("lowest", low, period)), self.series(call("highest", high, period))
@@ -150,7 +169,7 @@ class Evaluation:
         left_value, right_value = self._value(left), self._value(right)
         truth = _COMPARISONS[name](left_value, right_value)
         truth = truth if isinstance(truth, np.ndarray) else np.full(len(self.candles), truth)
-        if decided_by_rounding(left, right):
+        if decided_by_rounding(left, right) and not self._ticks.round_apart(left, right):
             positions, order = self._close_calls(left, right, left_value, right_value)
             if len(positions):
                 truth[positions] = _COMPARISONS[name](order, 0)

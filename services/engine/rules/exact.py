@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from services.domain.candles import Candles, PriceColumn
 from services.engine.indicators.runs import COLUMN, compiled
 from services.engine.rules.check import columns_of_expression, constants_of, lookback
-from services.engine.rules.functions import FUNCTIONS
 from services.engine.rules.nodes import Call, Column, Expression, call
+from services.engine.rules.ticks import ticks_of
 
 Integers = NDArray[Any]
 """int64 where everything fits, else Python's own integers in an array of objects."""
@@ -42,11 +42,6 @@ PLACE = "place"
 
 _PLACES = 1600
 _TIE_PLACES = 1200
-# A decimal of up to 15 digits is the only one of so few digits that reads as its float64.
-_MOST_TICKS = 10**15
-# The last power of ten that a float64 holds exactly.
-_MOST_DECIMALS = 22
-_POWERS = np.array([10.0**decimals for decimals in range(_MOST_DECIMALS + 1)])
 # So many positions are looked at one by one sooner than all candles are.
 _FEW = 32
 # Integers below this have room for a sign and a sum in an int64.
@@ -88,7 +83,7 @@ def in_basic_functions(node: Call) -> Call:
                 reach,
             )
         case "stochastic_k":
-            basic = call("sma", Call(PLACE, arguments[:4]), arguments[4])
+            basic = call("sma", call(PLACE, *arguments[:4]), arguments[4])
         case "stochastic_d":
             basic = call("sma", call("stochastic_k", *arguments[:5]), arguments[5])
     return basic
@@ -199,7 +194,7 @@ class ExactValues:
             return self._true_range(arguments, at)
         if name in _BINARY:
             return _BINARY[name](*(self._ratios(child, at) for child in arguments))
-        (period,) = map(int, constants_of(FUNCTIONS[name], node))
+        (period,) = map(int, constants_of(node))
         if name == "shift":
             return self._ratios(arguments[0], at - period)
         seen, ends = _seen_through(at, period)
@@ -207,10 +202,10 @@ class ExactValues:
 
     def _of_column(self, name: str, at: Positions) -> Ratios:
         values: PriceColumn = getattr(self._candles, name)[at]
-        ticks, decimals, largest = _ticks(values, self._decimals, _POWERS)
-        if decimals >= 0:
-            self._decimals = max(decimals, self._decimals)
-            return Ratios(ticks, 10**decimals, largest)
+        ticks = ticks_of(values, self._decimals)
+        if ticks is not None:
+            self._decimals = max(ticks.decimals, self._decimals)
+            return Ratios(ticks.numbers, 10**ticks.decimals, ticks.largest)
         written = [Fraction(repr(value)) for value in values.tolist()]
         denominator = math.lcm(*(value.denominator for value in written))
         numerators = [value.numerator * (denominator // value.denominator) for value in written]
@@ -233,28 +228,6 @@ class ExactValues:
         percent = _quotient(100 * (close_ - lowest).astype(object), room)
         percent[room == 0] = 50 << _PLACES
         return Ratios(percent, 1 << _PLACES, max(200 * largest, 50) << _PLACES, rounded=True)
-
-
-@compiled(COLUMN, types.int64, COLUMN)
-def _ticks(values: PriceColumn, guess: int, powers: PriceColumn) -> tuple[NDArray[np.int64], int, int]:
-    """Return the values times 10^decimals, all of them whole: int64 of shape (n,), decimals, the largest.
-
-    As many decimals as guessed first, or the fewest that are enough; -1 where none are.
-    """
-    ticks = np.empty(len(values), np.int64)
-    for trial in range(-1, len(powers)):
-        decimals = guess if trial < 0 else trial
-        power, largest, found = powers[decimals], 1.0, True
-        for i in range(len(values)):
-            whole = np.rint(values[i] * power)
-            largest = max(largest, abs(whole))
-            found = abs(whole) <= _MOST_TICKS and whole / power == values[i]
-            if not found:
-                break
-            ticks[i] = np.int64(whole)
-        if found:
-            return ticks, decimals, int(largest)
-    return ticks, -1, 1
 
 
 @compiled(COLUMN, types.int64[::1])
@@ -371,13 +344,23 @@ def _stddev(values: Ratios, ends: Positions, period: int) -> Ratios:
 
 
 def _highest(values: Ratios, ends: Positions, period: int) -> Ratios:
-    # Windows of 1, 2, 4 … and the last step of what is left.
-    highest, size = values.numerators, 1
-    while size < period:
-        step = min(size, period - size)
-        highest = np.concatenate((highest[:step], np.maximum(highest[step:], highest[:-step])))
-        size += step
-    return Ratios(highest[ends], values.denominator, values.largest, values.rounded)
+    numbers = values.numerators
+    if numbers.dtype == object:
+        windows = np.lib.stride_tricks.sliding_window_view(numbers, period)
+        highest = windows[ends - period + 1].max(axis=1)
+    else:
+        highest = _highest_numbers(numbers, ends, period)
+    return Ratios(highest, values.denominator, values.largest, values.rounded)
+
+
+@compiled(types.int64[::1], types.int64[::1], types.int64)
+def _highest_numbers(numbers: NDArray[np.int64], ends: NDArray[np.int64], period: int) -> NDArray[np.int64]:
+    highest = np.empty(len(ends), np.int64)
+    for i in range(len(ends)):
+        highest[i] = numbers[ends[i]]
+        for j in range(ends[i] - period + 1, ends[i]):
+            highest[i] = max(highest[i], numbers[j])
+    return highest
 
 
 def _lowest(values: Ratios, ends: Positions, period: int) -> Ratios:

@@ -54,10 +54,10 @@ class Function:
 
     `compute` gets its inputs as float64 columns of shape (n,), or as floats where they are the same at
     every candle and it is no indicator, then its constants; it returns a float64 column, NaN where it
-    is undefined. Where it returns several, `part` is which of them this function gives. Conditions and %D
-    have none: see `evaluation`. `lookback` is how many candles before a first value it needs to have seen,
-    `warmup` how many until what came before has no say any more; both are functions of the constants, and
-    both count from where its inputs are defined.
+    is undefined. Where it returns several, `part` is which of them this function gives. Conditions, %D and
+    Bollinger bands have none: see `evaluation`. `lookback` is how many candles before a first value it needs
+    to have seen, `warmup` how many until what came before has no say any more; both are functions of the
+    constants, and both count from where its inputs are defined.
     """
 
     name: str
@@ -261,18 +261,16 @@ _FUNCTIONS = (
         (_SERIES, *_BOLLINGER),
         Kind.SERIES,
         "Lower Bollinger band.",
-        indicators.bollinger_bands,
-        _window,
-        part=0,
+        # It is evaluated from the SMA and the standard deviation.
+        lookback=_window,
     ),
     Function(
         "bollinger_upper",
         (_SERIES, *_BOLLINGER),
         Kind.SERIES,
         "Upper Bollinger band.",
-        indicators.bollinger_bands,
-        _window,
-        part=2,
+        # It is evaluated from the SMA and the standard deviation.
+        lookback=_window,
     ),
     Function(
         "keltner_lower",

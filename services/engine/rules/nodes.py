@@ -1,7 +1,8 @@
 """Expressions: trees of numbers, columns of the candles, and calls of functions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 class _Node:
@@ -53,9 +54,9 @@ class Call(_HashedOnce):
     def __hash__(self) -> int:
         return self._hash
 
-    def __reduce__(self) -> tuple[type["Call"], tuple[str, tuple["Expression", ...]]]:
+    def __reduce__(self) -> tuple[Callable[..., "Call"], tuple[str, tuple["Expression", ...]]]:
         # Hashes of texts differ between processes.
-        return Call, (self.function, self.arguments)
+        return shared_call, (self.function, self.arguments)
 
 
 Expression = Number | Column | Call
@@ -64,9 +65,22 @@ Operand = _Node | float
 OPEN, HIGH, LOW, CLOSE, VOLUME = map(Column, ("open", "high", "low", "close", "volume"))
 
 
+def shared_call(function: str, arguments: tuple[Expression, ...]) -> Call:
+    """Return the call of a function: one object for equal calls, as long as the cache has it.
+
+    Expressions are keys of caches, and one object is found there without a comparison of all of its parts.
+    """
+    return _first_equal(Call(function, arguments))
+
+
+@lru_cache(maxsize=16_384)
+def _first_equal(node: Call) -> Call:
+    return node
+
+
 def call(function: str, *arguments: Operand) -> Call:
     """Return the call of a function; numbers among its arguments become nodes."""
-    return Call(
+    return shared_call(
         function,
         tuple(
             argument if isinstance(argument, Expression) else Number(float(argument))  # type: ignore[arg-type]  # a float

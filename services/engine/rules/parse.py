@@ -24,7 +24,7 @@ from services.engine.rules.check import (
     number_fault,
 )
 from services.engine.rules.functions import FUNCTIONS, Constant, Function, Input, Kind
-from services.engine.rules.nodes import Call, Column, Expression, Number
+from services.engine.rules.nodes import Column, Expression, Number, shared_call
 from services.engine.rules.text import BINARY, CALLABLE, signature
 
 MAX_LENGTH = 4_000
@@ -231,7 +231,7 @@ def _call(name: str, parts: list[_Part], start: int, start_end: int, end: int) -
         raise _Fault(f"this is nested deeper than the {MAX_DEPTH} levels that are allowed", start, start_end)
     if size > MAX_NODES:
         raise _Fault(f"this has more than the {MAX_NODES} parts that are allowed", start, start_end)
-    node = Call(name, tuple(part.node for part in parts))
+    node = shared_call(name, tuple(part.node for part in parts))
     return _Part(node, function.gives, start, end, depth, size)
 
 

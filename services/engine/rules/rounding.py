@@ -123,7 +123,12 @@ class Rounding:
     def bounds(self, node: Expression) -> Accuracy:
         """Return the bounds of an expression."""
         if isinstance(node, Call):
-            return self._of_call(in_basic_functions(node))
+            kept = self._kept.accuracies.get(node)
+            if kept is None:
+                kept = self._of_call(in_basic_functions(node))
+                if not isinstance(kept.error, np.ndarray):
+                    self._kept.accuracies[node] = kept
+            return kept
         if isinstance(node, Number):
             return _read(abs(node.value))
         return _read(self._largest(node.name))
@@ -139,41 +144,45 @@ class Rounding:
     def _of_call(self, node: Call) -> Accuracy:
         name, arguments = node.function, node.arguments
         if name == PLACE:
-            if node not in self._kept.accuracies:
-                self._kept.accuracies[node] = self._place(arguments)
-            return self._kept.accuracies[node]
+            return self._place(arguments)
         if name in _BINARY:
             return _BINARY[name](*map(self.bounds, arguments))
         if name == "divide":
             left, right = arguments
             return _quotient(self.bounds(left), self.bounds(right), self._series(left), self._series(right))
         if name == "true_range":
-            widest = self._widest_of(arguments)
+            widest = Accuracy(*self._widest_of(arguments))
             return _sum(widest, widest)
         # These look at several candles.
         inner = self.bounds(arguments[0])
         inner = Accuracy(_widest(inner.magnitude), _widest(inner.error))
-        (period,) = constants_of(FUNCTIONS[name], node)
+        (period,) = constants_of(node)
         return inner.off_by(_WINDOW_UNITS[name](period) * _UNIT * inner.magnitude)
 
-    def _widest_of(self, series: tuple[Expression, ...]) -> Accuracy:
+    def _widest_of(self, series: tuple[Expression, ...]) -> tuple[float, float]:
+        """Return the largest magnitude and the largest error of several series."""
         inputs = [self.bounds(child) for child in series]
         magnitudes, errors = (
             [_widest(getattr(each, name)) for each in inputs] for name in ("magnitude", "error")
         )
-        return Accuracy(max(magnitudes), max(errors))
+        return max(magnitudes), max(errors)
 
     def _place(self, arguments: tuple[Expression, ...]) -> Accuracy:
         high, low, close, period = arguments
-        widest = self._widest_of(arguments[:3])
-        difference = _sum(widest, widest)
+        # Of a difference of two of the three.
+        largest, error = self._widest_of(arguments[:3])
+        error = 2 * (error + 2 * _UNIT * largest) + _SMALLEST
         bounds = (self._series(call("lowest", low, period)), self._series(call("highest", high, period)))
         least, place = _least_room(*bounds, self._series(close))
         # Without room it is 50, exactly.
         if least == np.inf:
             return Accuracy(50.0, 0.0)
-        quotient = _quotient(difference, difference, place * least, least)
-        return _product(quotient, Accuracy(100.0, 0.0))
+        if least <= error:
+            return Accuracy(np.inf, np.inf)
+        # As in _quotient, but of single numbers, for which NumPy takes long.
+        magnitude = (place * least + error) / (least - error)
+        quotient_error = (error + magnitude * error) / (least - error) + 2 * _UNIT * magnitude
+        return _product(Accuracy(magnitude, quotient_error + _SMALLEST), Accuracy(100.0, 0.0))
 
 
 class _OfUnitPrices(Rounding):
