@@ -29,7 +29,7 @@ from services.engine.results import (
 from services.engine.strategies import STRATEGIES, Strategy
 
 # Part of the key of every cached result: raise it whenever any number of a result can change.
-ENGINE_VERSION = "3"
+ENGINE_VERSION = "4"
 
 __all__ = [
     "ENGINE_VERSION",
