@@ -1,5 +1,6 @@
 """Real servers for all tests: started once, on free ports, in a folder of their own, ended by the tests."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 # How long an example takes says how busy the machine is.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+settings.register_profile("exploring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples each time: whether a change lands must not depend on luck. Runs at a desk explore.
+settings.register_profile("repeatable", settings.get_profile("exploring"), derandomize=True)
+settings.load_profile(os.environ.get("BACKCAST_TEST_EXAMPLES", "exploring"))
 
 MARKET_DATA = Path(__file__).parents[2] / "shared" / "market-data"
 IMPORT_CASES = MARKET_DATA.with_name("import-cases")
