@@ -234,7 +234,7 @@ async def _end(context: "Context", error: Exception) -> None:
     elif isinstance(error, Exhausted | TooLarge):
         _log.info("refused", reason=str(error))
     elif isinstance(error, asyncio.TimeoutError):
-        error = Unavailable("a part of the service took too long")
+        error = Unavailable("a part of the service did not answer in time")
     elif not isinstance(error, BackcastError):
         _log.error("call failed", exc_info=error)
         error = Internal("internal error; the service's log has more")

@@ -329,7 +329,7 @@ async def test_files_that_contradict_each_other_are_named_before_one_is_written(
     assert refused.status == 1
     hint = (
         "nothing was written of CLITWICEUSDT; "
-        "--on-conflict replace takes the later file's, keep the earlier one's"
+        "--on-conflict replace takes the values of the later file, keep those of the earlier file"
     )
     first = "1 hour of CLITWICEUSDT, the first at 2024-01-01 02:00 UTC"
     assert refused.out.splitlines() == [

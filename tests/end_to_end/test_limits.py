@@ -86,7 +86,7 @@ async def test_too_many_runs_at_once_may_come_again(limited: "BacktestServiceAsy
     for call in under_way:
         assert (await anext(aiter(call))).HasField("started")
     error = await refused(limited.RunBacktests(run_request(1)))
-    assert error.details() == "anonymous has as many runs under way as it may have at once: 2"
+    assert error.details() == "anonymous has 2 runs under way, which is its limit"
     assert retry_after_s(error) == 1
     under_way[0].cancel()
     async with asyncio.timeout(LIMIT_S):

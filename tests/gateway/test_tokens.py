@@ -51,7 +51,7 @@ def test_tokens_are_random_and_known_for_tokens() -> None:
         ("tokens = [3]", "F: tokens[0]: is not a table with name, sha256 and rights"),
         ("[tokens", "F: is not TOML: "),
         ("tokens=" + 3_000 * "[", "F: is not TOML: "),
-        ("[[token]]", "F: there is something else in it than tables [[tokens]]"),
+        ("[[token]]", "F: has other content than [[tokens]] tables"),
         (ENTRY.replace("research", "a b"), "F: tokens[0].name: "),
         (ENTRY.replace("research", ""), "F: tokens[0].name: "),
         (ENTRY.replace('"research"', "3"), "F: tokens[0].name: "),
@@ -66,8 +66,8 @@ def test_tokens_are_random_and_known_for_tokens() -> None:
             "F: tokens[0]: has a key that is none of name, sha256, rights, max_runs",
         ),
         (ENTRY.replace("name", "nam"), "F: tokens[0].name: must be 1 to 64 letters"),
-        (ENTRY + ENTRY, "F: tokens[1].name: is there twice"),
-        (ENTRY + ENTRY.replace("research", "b"), "F: tokens[1].sha256: is there twice"),
+        (ENTRY + ENTRY, "F: tokens[1].name: occurs twice"),
+        (ENTRY + ENTRY.replace("research", "b"), "F: tokens[1].sha256: occurs twice"),
     ],
 )
 def test_what_is_wrong_is_told_without_a_secret(text: str, reason: str) -> None:

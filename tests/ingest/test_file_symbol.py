@@ -137,7 +137,7 @@ def test_names_that_the_grammar_does_not_know_tell_no_crypto(name: str) -> None:
 def test_a_pair_that_is_written_the_other_way_round_tells_no_crypto(name: str, pair: str, told: str) -> None:
     name_tells = parse_file_name(Path(name))
     assert name_tells.symbol is None
-    assert f"written the other way round (--symbol {pair} if these are prices of {told})" in name_tells.reason
+    assert f"reversed (--symbol {pair} if these are prices of {told})" in name_tells.reason
 
 
 @pytest.mark.parametrize(
@@ -248,9 +248,9 @@ def test_a_column_tells_the_crypto(
         ("BINANCE", "its rows name the crypto 'BINANCE', which is no pair like BTCUSDT: give --symbol"),
         (
             "FOO:AUSDT",
-            "of its rows, 'FOO:AUSDT' is not a symbol: FOO is no exchange that is known: give --sym",
+            "of its rows, 'FOO:AUSDT' is not a symbol: FOO is not a known exchange: give --sym",
         ),
-        ("KRW-BTC", "of its rows, 'KRW-BTC' is not a symbol: it is written the other way round: BTCKRW if"),
+        ("KRW-BTC", "of its rows, 'KRW-BTC' is not a symbol: it is reversed: BTCKRW if"),
         ("A-27JUN25-60000-C", "of its rows, 'A-27JUN25-60000-C' is not a symbol: it is an option"),
         ("BUSDT", "its rows tell BUSDT, and its name AUSDT: give --symbol"),
         ("AUSDT.P", "its rows tell AUSDT.P, and its name AUSDT: give --symbol"),

@@ -51,7 +51,7 @@ async def test_what_is_missing_is_told_in_one_line(shut: Shut, tmp_path: Path, c
             "the gateway does not know this token: is BACKCAST_TOKEN",
         ),
         (["cryptos"], place | {"TOKEN": "two words"}, "BACKCAST_TOKEN: is not a token"),
-        (["import", file], place | {"TOKEN": run}, "the token the-run has not the right import"),
+        (["import", file], place | {"TOKEN": run}, "the token the-run lacks the right import"),
         (
             ["cryptos"],
             {"TOKEN": run, "GATEWAY_ADDRESS": "192.0.2.1:50051"},

@@ -223,8 +223,8 @@ def _compared(group: list[tuple[Path, _Outcome]], options: ImportOptions) -> lis
             else:
                 reason = f"other files of {symbol} contradict each other"
             error = Refused(
-                f"{reason}: nothing was written of {symbol}; --on-conflict replace takes the later file's, "
-                "keep the earlier one's"
+                f"{reason}: nothing was written of {symbol}; --on-conflict replace takes the values of the "
+                "later file, keep those of the earlier file"
             )
             compared[place] = file, error
     return compared

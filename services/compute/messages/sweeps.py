@@ -60,7 +60,7 @@ def _chunks(request: pb.ComputeSweepRequest, combinations: int) -> dict[DataVers
         field = f"cryptos[{index}]"
         symbol = canonical_symbol(item.crypto.symbol, f"{field}.crypto.symbol")
         if symbol in symbols:
-            raise InvalidInput.of(f"{field}.crypto.symbol", f"{symbol} is there twice")
+            raise InvalidInput.of(f"{field}.crypto.symbol", f"{symbol} occurs twice")
         if any(not 0 <= chunk * request.chunk_size < combinations for chunk in item.chunks):
             raise InvalidInput.of(f"{field}.chunks", f"there are {combinations} combinations at most")
         symbols.add(symbol)

@@ -79,7 +79,7 @@ def tokens_from_toml(text: str, source: str) -> Tokens:
     except (ValueError, RecursionError) as error:
         raise InvalidInput.of(source, f"is not TOML: {error}"[:200]) from None
     if entries.keys() - {"tokens"}:
-        raise InvalidInput.of(source, "there is something else in it than tables [[tokens]]")
+        raise InvalidInput.of(source, "has other content than [[tokens]] tables")
     return _tokens(entries.get("tokens", []), source)
 
 
@@ -102,7 +102,7 @@ def _tokens(raw: object, source: str) -> Tokens:
         seen: set[str] = set()
         for index, entry in enumerate(entries):
             if getattr(entry, field) in seen:
-                raise InvalidInput.of(f"{source}: tokens[{index}].{field}", "is there twice")
+                raise InvalidInput.of(f"{source}: tokens[{index}].{field}", "occurs twice")
             seen.add(getattr(entry, field))
     return Tokens([(bytes.fromhex(entry.sha256), _client(entry)) for entry in entries])
 

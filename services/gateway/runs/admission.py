@@ -56,14 +56,14 @@ class Admission:
         most = _limit(client.max_runs, limits.max_runs_per_client)
         if self._runs[client.name] >= most:
             raise Exhausted(
-                f"{client.name} has as many runs under way as it may have at once: {most:,}",
+                f"{client.name} has {most:,} runs under way, which is its limit",
                 _RETRY_AFTER_S,
                 ErrorReason.TOO_MANY_RUNS,
                 limit=str(most),
             )
         if self._runs.total() >= limits.max_runs:
             raise Exhausted(
-                f"as many runs are under way as there may be at once: {limits.max_runs:,}",
+                f"{limits.max_runs:,} runs are under way, which is the limit",
                 _RETRY_AFTER_S,
                 ErrorReason.TOO_MANY_RUNS,
                 limit=str(limits.max_runs),
