@@ -1,6 +1,6 @@
 """The grammar of symbols: the names of cryptos, and what is traded under them.
 
-The canonical form of a symbol is one of three, and says its kind: `BTCUSDT` (spot), `BTCUSDT.P` (a
+The canonical form of a symbol is one of three, one for each kind: `BTCUSDT` (spot), `BTCUSDT.P` (a
 perpetual future) and `BTCUSDT_240329` (a future that expires on that day, YYMMDD). Each is a separate crypto.
 Exchanges and programs spell the same symbol in other ways, which are all converted to the canonical form:
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """Options for all files; symbol and length are None if each file says its own.
+    """Options for all files; symbol and length are None if each file defines its own.
 
     `length_s` is the length of the files' candles in seconds; `given` are column names that the user gave.
     """

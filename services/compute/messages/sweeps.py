@@ -1,4 +1,4 @@
-"""Requests of sweeps to jobs, and chunks to messages."""
+"""Converts requests for sweeps to jobs, and chunks to messages."""
 
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk

@@ -37,7 +37,7 @@ class DaskCluster(Executor):
         self._client: Client | None = None
         self._closed = False
         self._connecting = asyncio.Lock()
-        # By our future: the cluster's future, and the connection that it depends on.
+        # For each of our futures: the cluster's future, and the connection that it depends on.
         self._under_way: dict[Future[Any], tuple[Future[Any], object]] = {}
 
     async def __aenter__(self) -> Self:

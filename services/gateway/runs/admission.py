@@ -24,7 +24,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class RequestSize:
-    """The size of one request; `factors` says in words what it is made of, `field` is the field to blame."""
+    """The size of one request; `factors` explains it in words, errors name `field`."""
 
     symbols: int
     backtests: int
