@@ -109,7 +109,7 @@ def test_a_malformed_symbol_is_refused(text: str) -> None:
         *((text, "reversed: BTCUSD") for text in ("usdt_btc", "USD/BTC", "POLONIEX:USDT_BTC")),
         ("USD-ETH-SWAP", "reversed: ETHUSD if"),
         ("FOO:BTCUSDT", "FOO is not a known exchange"),
-        ("BTCUSDT_1h", "1H is no currency that is known"),
+        ("BTCUSDT_1h", "1H is not a known quote currency"),
         ("BTCUSDT_241329", "241329 is no day"),
         ("BTC-31FEB25", "31FEB25 is no day"),
         *(
@@ -117,7 +117,7 @@ def test_a_malformed_symbol_is_refused(text: str) -> None:
             for text in ("BTC--USDT", "BTCUSDT.", "BTCUSDT.PP", ".P", "BTC/USDT:")
         ),
         *((text, "letters and digits") for text in ("BTC.USDT", "B T C", "BTC-", "ＢＴＣUSDT", "ÉUSDT")),
-        ("BTCUSDT_2403290", "2403290 is no currency"),
+        ("BTCUSDT_2403290", "2403290 is not a known quote currency"),
         ("币あUSDT", "it mixes letters of several scripts"),
         ("币" * 21 + "USDT", "longer than 32 characters, or than 64 bytes"),
     ],

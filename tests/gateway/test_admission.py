@@ -59,7 +59,7 @@ def test_a_client_has_so_many_backtests() -> None:
     slot = entered(admission, backtests=500)
     entered(admission, backtests=300)
     with pytest.raises(
-        Exhausted, match="backtests of anonymous may be under way at once: 800 are, and this run has 1$"
+        Exhausted, match="backtests of anonymous may be under way at once: 800 are, and this run has 1"
     ):
         entered(admission)
     slot.release()
@@ -70,7 +70,7 @@ def test_all_clients_together_have_so_many_backtests() -> None:
     admission = Admission(LIMITS)
     entered(admission, backtests=500)
     entered(admission, OTHER, backtests=500)
-    with pytest.raises(Exhausted, match="backtests may be under way at once: 1,000 are, and this run has 1$"):
+    with pytest.raises(Exhausted, match="backtests may be under way at once: 1,000 are, and this run has 1"):
         entered(admission, OTHER)
 
 

@@ -57,9 +57,9 @@ def test_tokens_are_random_and_known_for_tokens() -> None:
         (ENTRY.replace('"research"', "3"), "F: tokens[0].name: "),
         (ENTRY.replace(HASH, "secret-token"), "F: tokens[0].sha256: must be 64 hexadecimal digits"),
         (ENTRY.replace(HASH, HASH.upper()), "F: tokens[0].sha256: must be 64 hexadecimal digits"),
-        (ENTRY.replace("run", "root"), "F: tokens[0].rights: input should be 'run', 'import' or 'admin'"),
+        (ENTRY.replace("run", "root"), "F: tokens[0].rights: must be one or more of run, import and admin"),
         (ENTRY.replace('"run"', ""), "F: tokens[0].rights: "),
-        (ENTRY + "max_runs = 0", "F: tokens[0].max_runs: input should be greater than or equal to 1"),
+        (ENTRY + "max_runs = 0", "F: tokens[0].max_runs: must be a whole number of at least 1"),
         (ENTRY + "max_runs = 1.5", "F: tokens[0].max_runs: "),
         (
             ENTRY + 'secret-token = "x"',

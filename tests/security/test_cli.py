@@ -96,8 +96,8 @@ async def test_a_token_is_made_and_its_entry_can_be_appended() -> None:
     ("arguments", "said"),
     [
         (["two words"], "NAME: must be 1 to 64 letters, digits, dots, dashes and underscores"),
-        (["x", "--rights", "root"], "--rights: input should be 'run', 'import' or 'admin'"),
-        (["x", "--rights", ""], "--rights: input should be 'run', 'import' or 'admin'"),
+        (["x", "--rights", "root"], "--rights: must be one or more of run, import and admin"),
+        (["x", "--rights", ""], "--rights: must be one or more of run, import and admin"),
     ],
 )
 async def test_a_token_for_nobody_or_nothing_is_refused(arguments: list[str], said: str) -> None:

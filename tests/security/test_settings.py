@@ -101,7 +101,7 @@ async def test_what_is_wrong_with_files_is_named(files: Files, ca: trustme.CA, t
         ("gateway", {"TOKENS_FILE": nowhere}, f"BACKCAST_TOKENS_FILE: {nowhere} cannot be read"),
         ("gateway", {"TOKENS": "secret-token"}, "BACKCAST_TOKENS: is not JSON"),
         ("gateway", {"HOST": "no such host"}, "BACKCAST_HOST: the host 'no such host' is not known here"),
-        ("gateway", {"INSECURE": "maybe"}, "BACKCAST_INSECURE: input should be a valid boolean"),
+        ("gateway", {"INSECURE": "maybe"}, "BACKCAST_INSECURE: must be 1 or 0, not 'maybe'"),
     ]
     # Half a second each: as many at once as there are cores.
     at_once = asyncio.Semaphore(2)
