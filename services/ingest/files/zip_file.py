@@ -37,9 +37,9 @@ def open_only_file(content: IO[bytes]) -> IO[bytes]:
         if not member.is_dir() and not _OF_SYSTEMS.search(member.filename)
     ]
     if len(members) != 1:
-        content = f"{len(members):,} files" if members else "no file"
+        contents = f"{len(members):,} files" if members else "no file"
         raise InvalidInput.of(
-            "file", f"it is a zip archive of {content}: unpack it, and import what is in it"
+            "file", f"it is a zip archive of {contents}: unpack it, and import what is in it"
         )
     (member,) = members
     if member.flag_bits & 1:
