@@ -1,9 +1,9 @@
-# Everything is installed into .venv, and nothing outside of this folder.
+# Everything is installed into .venv, nothing outside of this folder.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-# Google's protos that ours import are in no commit, as they are not ours.
+# Google's protos that our protos import are not committed, because they are not ours.
 GOOGLEAPIS := build/googleapis/google/rpc/status.proto
 
 .PHONY: demo test test-quick bench lint breaking format protos googleapis release clean
@@ -14,7 +14,7 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/pytest
 
-# What needs no server and little processor time.
+# The tests that need no server and little processor time.
 test-quick: .venv/installed
 	$(BIN)/pytest -m "not servers and not slow"
 
@@ -54,7 +54,7 @@ protos: .venv/installed
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --upgrade pip==26.3
 	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	@# The engine's machine code is made now, and not three times at once when services start first.
+	@# Compiles the engine now; otherwise all three services would compile it at their first start.
 	@$(BIN)/python -c 'import services.engine'
 	@touch $@
 
@@ -68,7 +68,7 @@ protos: .venv/installed
 # Clients in other languages need this target alone, and no .venv.
 googleapis: $(GOOGLEAPIS)
 
-# Keeps the API of this version, in place of the one before: protos/released/README.md has all steps of a release.
+# Saves the API of this version, in place of the one before: protos/released/README.md has all steps of a release.
 release: .venv/installed $(GOOGLEAPIS)
 	@version=$$($(BIN)/python protos/release.py) && \
 	$(BIN)/buf build protos --exclude-source-info --output build/released.binpb.gz && \

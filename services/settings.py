@@ -3,11 +3,13 @@
 import os
 import tempfile
 from pathlib import Path
+from typing import get_args
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.domain.errors import InvalidInput, Violation
@@ -239,9 +241,28 @@ def load_settings() -> Settings:
     try:
         return Settings(_secrets_dir=_SECRETS_DIR if _SECRETS_DIR.is_dir() else None)
     except ValidationError as error:
-        raise InvalidInput(
-            *(
-                Violation(_PREFIX + "_".join(map(str, wrong["loc"])).upper(), wrong["msg"].lower())
-                for wrong in error.errors()
-            )
-        ) from None
+        raise InvalidInput(*map(_violation, error.errors())) from None
+
+
+def _violation(error: ErrorDetails) -> Violation:
+    name = str(error["loc"][0])
+    number = _number(Settings.model_fields[name])
+    reason = f"must be {number}, not {error['input']!r}" if number else error["msg"]
+    return Violation(f"{_PREFIX}{name.upper()}", reason)
+
+
+def _number(field: FieldInfo) -> str | None:
+    """Return which numbers a setting accepts, None where it is not a number; a flag is 1 or 0."""
+    types = get_args(field.annotation) or (field.annotation,)
+    if bool in types:
+        return "1 or 0"
+    if int not in types and float not in types:
+        return None
+    noun = "a whole number" if int in types else "a number"
+    minimum, above, maximum = (
+        next((getattr(limit, name) for limit in field.metadata if hasattr(limit, name)), None)
+        for name in ("ge", "gt", "le")
+    )
+    if maximum is not None:
+        return f"{noun} from {minimum} to {maximum}"
+    return f"{noun} above {above}" if above is not None else f"{noun} of at least {minimum}"

@@ -201,7 +201,7 @@ def rules(
 @app.command("import")
 def import_(
     paths: Annotated[
-        list[Path], typer.Argument(help="Files and folders, also .gz and .zip.", metavar="PATH…")
+        list[Path], typer.Argument(help="Files and folders, also .gz and .zip.", metavar="PATH")
     ],
     symbol: Annotated[
         str | None,
@@ -239,7 +239,7 @@ def import_(
 @data_app.command()
 def check(
     symbols: Annotated[
-        list[str] | None, typer.Argument(help="Cryptos; by default all.", metavar="[SYMBOL…]")
+        list[str] | None, typer.Argument(help="Cryptos; by default all.", metavar="SYMBOL")
     ] = None,
     format_: Annotated[
         Format, typer.Option("--format", help="Print a table, or each crypto as a line of JSON.")
@@ -255,7 +255,7 @@ def check(
 @data_app.command()
 def breaks(
     symbols: Annotated[
-        list[str] | None, typer.Argument(help="Cryptos; by default all.", metavar="[SYMBOL…]")
+        list[str] | None, typer.Argument(help="Cryptos; by default all.", metavar="SYMBOL")
     ] = None,
     confirm: Annotated[
         str | None,
@@ -285,7 +285,7 @@ def breaks(
 
 @data_app.command()
 def delete(
-    symbols: Annotated[list[str], typer.Argument(help="Cryptos.", metavar="SYMBOL…")],
+    symbols: Annotated[list[str], typer.Argument(help="Cryptos.", metavar="SYMBOL")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete cryptos, with their candles of all lengths."""

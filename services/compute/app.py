@@ -27,7 +27,7 @@ SERVICE_NAME = compute_service_pb2.DESCRIPTOR.services_by_name["ComputeService"]
 
 
 async def run(settings: Settings) -> None:
-    """Start the workers, then serve until told to stop."""
+    """Start the workers, then serve until the process is stopped."""
     access = services_only(settings)
     async with observed("compute", settings), _task_runner(settings) as runner:
         handler = ComputeHandler(runner)

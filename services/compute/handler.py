@@ -84,7 +84,7 @@ def _cryptos(request: pb.ComputeBacktestsRequest) -> list[DataVersion]:
         field = f"cryptos[{index}].symbol"
         symbol = canonical_symbol(crypto.symbol, field)
         if symbol in cryptos:
-            raise InvalidInput.of(field, f"{symbol} is there twice")
+            raise InvalidInput.of(field, f"{symbol} occurs twice")
         cryptos[symbol] = DataVersion(symbol, crypto.fingerprint)
     return list(cryptos.values())
 

@@ -21,7 +21,7 @@ SERVICE_NAME = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataSe
 
 
 async def run(settings: Settings) -> None:
-    """Migrate the database, then serve until the process is told to stop."""
+    """Migrate the database, then serve until the process is stopped."""
     access = services_only(settings)
     async with (
         observed("data", settings),

@@ -13,7 +13,7 @@ _P = ParamSpec("_P")
 class ErrorReason(StrEnum):
     """Why a call failed, for programs: clients find it in google.rpc.ErrorInfo.
 
-    docs/errors.md says what each of them means. A reason keeps its name and its meaning for ever.
+    docs/errors.md explains each of them. A reason keeps its name and its meaning for ever.
     """
 
     CANDLES_CHANGING = "CANDLES_CHANGING"
@@ -96,7 +96,7 @@ _MOST_CHARACTERS = 2_500
 
 
 class Violations:
-    """Collects what is wrong with a request, so that the client is told all of it at once."""
+    """Collects what is wrong with a request, so that one error reports all of it."""
 
     def __init__(self) -> None:
         self._found: list[Violation] = []

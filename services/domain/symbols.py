@@ -1,6 +1,6 @@
 """The grammar of symbols: the names of cryptos, and what is traded under them.
 
-The canonical form of a symbol is one of three, and says its kind: `BTCUSDT` (spot), `BTCUSDT.P` (a
+The canonical form of a symbol is one of three, one for each kind: `BTCUSDT` (spot), `BTCUSDT.P` (a
 perpetual future) and `BTCUSDT_240329` (a future that expires on that day, YYMMDD). Each is a separate crypto.
 Exchanges and programs spell the same symbol in other ways, which are all converted to the canonical form:
 
@@ -178,7 +178,7 @@ def _parsed(text: str) -> Symbol:
     """Parse a symbol in upper case; raise ValueError, with the reason, if it is not one."""
     if exchange := _EXCHANGE.match(text):
         if exchange[1] not in EXCHANGES:
-            raise ValueError(f"{exchange[1][:MAX_SYMBOL_LENGTH]} is no exchange that is known")
+            raise ValueError(f"{exchange[1][:MAX_SYMBOL_LENGTH]} is not a known exchange")
         text = text[exchange.end() :]
     elif (coin_api := _COIN_API.fullmatch(text)) and coin_api["exchange"] in EXCHANGES:
         text = coin_api["pair"]
@@ -199,7 +199,7 @@ def _parsed(text: str) -> Symbol:
             f"it is longer than {MAX_SYMBOL_LENGTH} characters, or than {_MAX_BYTES} bytes of UTF-8"
         )
     if not symbol.canonical.replace(".", "").replace("_", "").isalnum():
-        raise ValueError("some of its characters are no letters or digits")
+        raise ValueError("some of its characters are neither letters nor digits")
     if not _ONE_SCRIPT.fullmatch(symbol.canonical):
         raise ValueError("it mixes letters of several scripts")
     return symbol
@@ -218,12 +218,10 @@ def _root(text: str) -> tuple[str, bool]:
             f"1 to {MAX_SYMBOL_LENGTH} letters and digits, like BTCUSDT, BTCUSDT.P or BTCUSDT_240329"
         )
     if base in MONEY and quote in QUOTES - MONEY:
-        raise ValueError(
-            f"it is written the other way round: {quote}{base} if these are prices of {quote} in {base}"
-        )
+        raise ValueError(f"it is reversed: {quote}{base} if these are prices of {quote} in {base}")
     if quote and quote not in QUOTES:
         raise ValueError(
-            f"{quote} is no currency that is known; without a sign before it, it is taken as it is"
+            f"{quote} is not a known quote currency; without a separator before it, any letters are taken"
         )
     return f"{base}{quote}", settled is not None
 

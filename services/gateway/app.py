@@ -36,7 +36,7 @@ _MARKET_DATA = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataSe
 
 
 async def run(settings: Settings) -> None:
-    """Serve until told to stop."""
+    """Serve until the process is stopped."""
     access = gateway_access(settings)
     credentials = channel_credentials(settings)
     cache_server = CacheServer(settings.required("redis_url"))

@@ -27,10 +27,10 @@ from services.ingest.identity.lengths import (
     Evidence,
     agreed_length,
     length_by_distances,
+    length_words,
     refuse_longer,
     refuse_mixed,
     refuse_off_grid,
-    said,
 )
 from services.ingest.identity.two_markets import Contradictions, refuse_alternating
 from services.ingest.quality.edges import with_exact_edges
@@ -152,12 +152,12 @@ class Assembly:
         """Return the symbol from content and name; raise InvalidInput if they disagree."""
         if self._symbol is not None:
             return self._symbol
-        told = symbol_of_content(self._symbols, self._name.symbol)
-        if told and self._name.symbol and told != self._name.symbol:
+        symbol = symbol_of_content(self._symbols, self._name.symbol)
+        if symbol and self._name.symbol and symbol != self._name.symbol:
             raise InvalidInput.of(
-                "file", f"its rows tell {told}, and its name {self._name.symbol}: give --symbol"
+                "file", f"its rows name {symbol}, and its file name {self._name.symbol}: give --symbol"
             )
-        return told or self._name.symbol
+        return symbol or self._name.symbol
 
     def _agreed_length(self, open_time_s: TimeColumn) -> int:
         """Return the length of the candles that open at these times, on which all evidence must agree."""
@@ -187,8 +187,8 @@ class Assembly:
         longer, counts = aggregate(candles, self._interval, scale_for(candles.volume))
         is_complete = counts == self._interval.seconds // length_s
         if not is_complete.any():
-            short = f"its {len(candles):,} candles are {said(length_s)} long"
-            raise InvalidInput.of("file", f"{short}: they make no whole one of {self._interval.value}")
+            short = f"its {len(candles):,} candles are {length_words(length_s)} long"
+            raise InvalidInput.of("file", f"{short}: too few for a whole candle of {self._interval.value}")
         before = jumps(candles)
         if not len(before):
             return longer.at(is_complete), int((~is_complete).sum()), 0
@@ -260,7 +260,7 @@ class Assembly:
     def _off_grid_rows(self, candles: Candles) -> tuple[NDArray[np.bool_], str]:
         """Return which candles are not on the grid of their length, and the reason for their rejection."""
         if self._length_s is not None and self._length_s < self._interval.seconds:
-            reason = f"the time is not on the grid of candles {said(self._length_s)} long"
+            reason = f"the time is not on the grid of candles {length_words(self._length_s)} long"
             return candles.open_time_s % self._length_s != 0, reason
         return off_grid(candles.open_time_s, self._interval), off_grid_reason(self._interval)
 

@@ -1,11 +1,11 @@
-"""Finds the line of a log that says why its process ended."""
+"""Finds the line of a log with the reason why its process ended."""
 
 import json
 import re
 from pathlib import Path
 
 _TAIL_BYTES = 64 * 1024
-# PostgreSQL says "FATAL: …" and then, every time, that it is shut down.
+# PostgreSQL logs "FATAL: …" and then, every time, that it is shut down.
 _REASON = re.compile(r"\b(FATAL|PANIC|error):")
 
 

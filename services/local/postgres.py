@@ -168,6 +168,6 @@ class EmbeddedPostgres:
         )
         if done.returncode != 0:
             raise Unavailable(
-                f"PostgreSQL could not make its database in {self._data_dir} "
+                f"PostgreSQL could not create its database in {self._data_dir} "
                 f"(exit code {done.returncode}): {error_line(done.stderr)}"
             )

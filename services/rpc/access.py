@@ -29,20 +29,22 @@ def services_only(settings: Settings) -> Access:
     """
     credentials = server_credentials(settings, demand_certificate=True)
     check_binding(
-        settings, shut=credentials is not None, demand="BACKCAST_TLS_CERT_FILE, _KEY_FILE and _CA_FILE"
+        settings,
+        authenticates=credentials is not None,
+        required="BACKCAST_TLS_CERT_FILE, _KEY_FILE and _CA_FILE",
     )
     return Access(credentials)
 
 
-def check_binding(settings: Settings, shut: bool, demand: str) -> None:
-    """Raise InvalidInput if a server that is not `shut` to strangers would listen for them.
+def check_binding(settings: Settings, authenticates: bool, required: str) -> None:
+    """Raise InvalidInput if a server that does not authenticate its callers would serve other machines.
 
-    `demand` says which settings shut it.
+    `required` names the settings with which it authenticates.
     """
-    if shut or settings.insecure or is_loopback(settings.host, "BACKCAST_HOST"):
+    if authenticates or settings.insecure or is_loopback(settings.host, "BACKCAST_HOST"):
         return
     raise InvalidInput.of(
         "BACKCAST_HOST",
-        f"{settings.host!r} is open to strangers: set {demand}, or listen on 127.0.0.1; "
-        "BACKCAST_INSECURE=1 lets everybody in",
+        f"{settings.host!r} can be reached by other machines: set {required}, or listen on 127.0.0.1; "
+        "BACKCAST_INSECURE=1 allows calls of everybody",
     )

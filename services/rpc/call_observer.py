@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Calls of these services are not traced: they come every few seconds, or last for days.
 _NOT_TRACED = "grpc."
-# A client that gives up at its deadline says so a moment before the server's own timer does.
+# A client that gives up at its deadline cancels the call a moment before the server's own timer does.
 _DEADLINE_SLACK_S = 0.25
 
 
@@ -72,9 +72,9 @@ class _Call:
 def _final_code(context: "Context", error: BaseException | None) -> grpc.StatusCode:
     """Return the status of a call whose handler raised `error`."""
     # Whatever the type stubs say, the code is None if the handler returned normally.
-    told: grpc.StatusCode | None = context.code()
-    if told or error is None:
-        return told or grpc.StatusCode.OK
+    code: grpc.StatusCode | None = context.code()
+    if code or error is None:
+        return code or grpc.StatusCode.OK
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         remaining_s = context.time_remaining()
         is_late = remaining_s is not None and remaining_s <= _DEADLINE_SLACK_S

@@ -1,4 +1,4 @@
-"""Calls that stream requests, told with the status that their service ended them with."""
+"""Calls that stream requests, and the status with which their service ended them."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -37,7 +37,7 @@ async def response_of(call: "_StreamUnaryCall") -> Any:
 
 
 class _StatusOfService:
-    """The status that a service ends a call with, whatever the client says of it before or after."""
+    """The status with which a service ends a call, whatever status the client library sets."""
 
     def __init__(self, call: "_StreamUnaryCall") -> None:
         self._error: asyncio.Future[grpc.aio.AioRpcError] = asyncio.get_running_loop().create_future()

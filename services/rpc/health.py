@@ -18,11 +18,11 @@ class HealthServicer(health.aio.HealthServicer):  # type: ignore[misc]  # the li
         self._services = (*services, _WHOLE_SERVER)
 
     async def start(self) -> None:
-        """Say that nothing is ready yet: the library says from the beginning that the whole server is."""
+        """Report that nothing is ready yet; by default, the library reports the whole server as ready."""
         await self._set_all(_NOT_SERVING)
 
     async def ready(self) -> None:
-        """Say that everything is ready; nothing is changed where the server is stopping already."""
+        """Report that everything is ready; nothing changes if the server is stopping already."""
         await self._set_all(_SERVING)
 
     async def List(  # noqa: N802  # the RPC's name

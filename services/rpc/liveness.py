@@ -17,7 +17,7 @@ CHANNEL_LIVENESS: tuple[_Option, ...] = (
     # By itself gRPC sends two pings and no more until there is data again: a run that waits for its first
     # result is longer quiet than that.
     ("grpc.http2.max_pings_without_data", 0),
-    # A peer that is back is found within a second. One that accepts connections and says nothing on them is
+    # A peer that is back is found within a second. One that accepts connections and sends nothing on them is
     # given up as soon as one that answers no ping; by itself, gRPC waits 20 s.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 4_000),

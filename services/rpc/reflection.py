@@ -19,7 +19,7 @@ _METHOD = "ServerReflectionInfo"
 
 
 def add_reflection_to(server: grpc.aio.Server, services: Iterable[str]) -> None:
-    """Have `server` answer questions about `services`, by their full names, and about reflection itself."""
+    """Have `server` describe `services`, given by their full names, and reflection itself."""
     servicer = reflection.aio.ReflectionServicer((*services, _V1, _V1ALPHA), pool=_Descriptors())
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
     v1 = grpc.stream_stream_rpc_method_handler(

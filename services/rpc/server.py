@@ -31,7 +31,7 @@ _LAST_WORDS_S = 1.0
 
 CHANNELZ_NAME = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
 
-# At once, on the port that is for them.
+# At once, on their own port.
 _MOST_PROBES = 100
 
 
@@ -46,8 +46,8 @@ class ServedService:
 async def serve(settings: Settings, port: int, services: Sequence[ServedService], access: Access) -> None:
     """Serve at `port` until SIGINT or SIGTERM, then let calls in flight finish.
 
-    Calls that take longer than the grace time end with Unavailable. New calls are refused: clients are told
-    to go elsewhere; one that was on its way just then is CANCELLED, by gRPC, which asks nobody. Raises
+    Calls that take longer than the grace time end with Unavailable. New calls are refused, and gRPC tells
+    clients to connect elsewhere; it ends a call that was on its way just then with CANCELLED. Raises
     Unavailable if a port is taken.
     """
     stop = asyncio.Event()
@@ -73,7 +73,7 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
     async with _health_served(settings, health_servicer):
         await server.start()
         await health_servicer.ready()
-        # All that there is by now stays: to look for garbage in it, again and again, would take 60 ms.
+        # All objects that exist by now stay: each search for garbage among them would take 60 ms.
         gc.collect()
         gc.freeze()
         _log.info("serving", address=address, port=port)

@@ -131,7 +131,7 @@ def unanswered(service: str) -> Unavailable:
 def is_cut_off(error: grpc.RpcError) -> bool:
     """Return whether gRPC ended a call and not the service: the connection broke off, or the service stops.
 
-    What a service says of its own comes with a google.rpc.Status.
+    A status of the service itself comes with a google.rpc.Status.
     """
     return error.code() in _CODES_OF_BREAKS and rpc_status.from_call(error) is None
 
@@ -234,7 +234,7 @@ async def _end(context: "Context", error: Exception) -> None:
     elif isinstance(error, Exhausted | TooLarge):
         _log.info("refused", reason=str(error))
     elif isinstance(error, asyncio.TimeoutError):
-        error = Unavailable("a part of the service took too long")
+        error = Unavailable("a part of the service did not answer in time")
     elif not isinstance(error, BackcastError):
         _log.error("call failed", exc_info=error)
         error = Internal("internal error; the service's log has more")

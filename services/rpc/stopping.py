@@ -26,7 +26,7 @@ class StoppingInterceptor(grpc.aio.ServerInterceptor):
 
     def __init__(self) -> None:
         self._stopping = asyncio.Event()
-        # Those whose handlers are at work, and not their messages on the way out.
+        # Calls whose handlers are running; calls whose messages are being sent are not among them.
         self._at_work: set[asyncio.Task[Any]] = set()
 
     def end_calls(self) -> None:
@@ -56,7 +56,7 @@ class StoppingInterceptor(grpc.aio.ServerInterceptor):
         async def stoppable(request: Any, context: "Context") -> AsyncIterator[Any]:
             answer = method(request, context)
             if inspect.isawaitable(answer):
-                # Its messages go out by themselves: so it is with Watch of health.
+                # A handler that writes its messages to the context, as Watch of health does.
                 with self._work():
                     await answer
                 return

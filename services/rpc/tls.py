@@ -25,11 +25,11 @@ def server_credentials(settings: Settings, demand_certificate: bool) -> grpc.Ser
         return None
     pair = _certificate(settings)
     if pair is None:
-        raise InvalidInput.of(_CERT, f"must be set too where {_CA} is: a server shows a certificate")
+        raise InvalidInput.of(_CERT, f"must be set too if {_CA} is: a server shows a certificate")
     ca = _authority(settings)
     if demand_certificate and ca is None:
         raise InvalidInput.of(
-            _CA, f"must be set too where {_CERT} is: it tells which callers are no strangers"
+            _CA, f"must be set too if {_CERT} is: callers need a certificate that it signed"
         )
     return grpc.ssl_server_credentials(
         [pair],
@@ -58,9 +58,9 @@ def _certificate(settings: Settings) -> tuple[bytes, bytes] | None:
     if cert_file is None and key_file is None:
         return None
     if cert_file is None:
-        raise InvalidInput.of(_CERT, f"must be set too where {_KEY} is")
+        raise InvalidInput.of(_CERT, f"must be set too if {_KEY} is")
     if key_file is None:
-        raise InvalidInput.of(_KEY, f"must be set too where {_CERT} is")
+        raise InvalidInput.of(_KEY, f"must be set too if {_CERT} is")
     certificate, key = _certificates(_CERT, cert_file), _read(_KEY, key_file)
     try:
         # Checked here, because gRPC accepts any pair and fails with the first client.
@@ -70,7 +70,9 @@ def _certificate(settings: Settings) -> tuple[bytes, bytes] | None:
             raise InvalidInput.of(_KEY, f"is not the key of the certificate in {_CERT}") from None
         raise InvalidInput.of(_KEY, f"there is no private key in PEM in {key_file}") from None
     except _HasPasswordError:
-        raise InvalidInput.of(_KEY, f"the key in {key_file} has a password: it has to be without") from None
+        raise InvalidInput.of(
+            _KEY, f"the key in {key_file} has a password: a key without one is needed"
+        ) from None
     return key, certificate
 
 

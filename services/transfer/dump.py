@@ -61,7 +61,7 @@ def _make(folder: Path) -> None:
             # Fails if another dump to this folder began at the same moment.
             (folder / interval.value).mkdir()
     except OSError as error:
-        raise InvalidInput.of("FOLDER", f"{folder} cannot be made: {error.strerror}") from None
+        raise InvalidInput.of("FOLDER", f"{folder} cannot be created: {error.strerror}") from None
     if not is_new:
         raise InvalidInput.of("FOLDER", f"{folder} is not empty: a dump needs a new folder")
 

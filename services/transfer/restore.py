@@ -31,7 +31,7 @@ _AT_ONCE = 3
 class RestoredCrypto:
     """The outcome for one crypto of the dump.
 
-    `was_there` says that the same candles were stored already. `refusal` is why nothing was written: other
+    `was_there` is true if the same candles were stored already. `refusal` is why nothing was written: other
     candles are stored, and stay.
     """
 

@@ -63,7 +63,7 @@ def filter_rows(rows: SourceRows, now_s: int) -> FilteredRows:
         reject(broken, reason)
     reject(candles.open_time_s > now_s - _HOUR_S, "the candle is not closed yet")
     repeats = _repeats(candles, ~rejected)
-    # Nothing says which one is right, so none is taken.
+    # It is not known which one is right, so none is taken.
     reject(_conflicting(candles, ~rejected & ~repeats), "another row of this hour has other values")
     return FilteredRows(
         _without_signs_of_zero(candles.at(~rejected & ~repeats)),

@@ -89,7 +89,7 @@ class Source:
                 continue
             if symbol in cryptos:
                 raise InvalidInput.of(
-                    "--symbols-table", f"{symbol} is there twice, as {cryptos[symbol].key} and as {key}"
+                    "--symbols-table", f"{symbol} occurs twice, as {cryptos[symbol].key} and as {key}"
                 )
             if rows > _MOST_ROWS:
                 left_out.append(f"{counted} ({symbol}): there are not so many hours since 1970")
@@ -154,7 +154,7 @@ async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
         raise Unavailable(f"URL: the database refuses the connection ({type(error).__name__})") from None
     except (ValueError, IndexError, asyncpg.InterfaceError) as error:
         if isinstance(error, ssl.SSLError):
-            raise Unavailable("URL: the database's certificate is not good") from None
+            raise Unavailable("URL: the database's certificate is not valid") from None
         raise InvalidInput.of(
             "URL", "is not of the form postgresql://user:password@host:port/database"
         ) from None

@@ -39,7 +39,7 @@ _SPEC_FIELDS = frozenset(BacktestSpec.DESCRIPTOR.fields_by_name)
 def spec_fields_named() -> Iterator[None]:
     """Let an InvalidInput name the fields of a request's `spec` by their whole path: `spec.start_time`.
 
-    What reads and checks a backtest names its fields without what they are embedded in.
+    Functions that read and check a backtest name its fields without the message that embeds it.
     """
     try:
         yield

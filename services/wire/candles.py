@@ -49,7 +49,7 @@ def time_from(message: Timestamp, field: str) -> int:
     Candles open at full seconds, so a fraction is rounded up: the same candles are before and after it.
     """
     if not (EARLIEST_ASKED_S <= message.seconds <= LATEST_S and 0 <= message.nanos < 1_000_000_000):
-        raise InvalidInput.of(field, "is not a time in the years 2 to 9999: in the year 1 are unset times")
+        raise InvalidInput.of(field, "is not a time in the years 2 to 9999: the year 1 has unset times")
     return message.seconds + (message.nanos > 0)
 
 

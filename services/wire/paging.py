@@ -70,7 +70,7 @@ def page_of(items: Iterable[_T], request: Message, key: Callable[[_T], str]) -> 
 
 
 def _digest(request: Message) -> bytes:
-    """Return what tells the list that a request asks for from others, whatever the page."""
+    """Return a digest that identifies the list that a request asks for, whatever the page."""
     of_list = type(request)()
     of_list.CopyFrom(request)
     of_list.ClearField("page_size")

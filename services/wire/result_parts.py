@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from backcast.compute.v1.compute_service_pb2 import ComputeBacktestsResponse
     from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 
-# Of the lists in one message, so that it stays below 1 MiB: by default, gRPC's clients take up to 4 MiB.
+# Most bytes of the lists in one message, so that it stays below 1 MiB: by default, gRPC's clients take up to
+# 4 MiB.
 _MOST_BYTES = 1_000_000
 # How many bytes an element of each list has at most, its tag and length included.
 _ELEMENT_BYTES = {
@@ -92,8 +93,8 @@ class PartJoiner:
     def joined(self, response: _Response) -> _Response | None:
         """Return a response with the whole result where it has the last part, None where parts are missing.
 
-        A response without a part is returned as it is. A `result` begins anew, whatever began before: where a
-        stream broke off in the middle of a result, another stream brings it from its beginning.
+        A response without a part is returned as it is. A `result` discards what came before: if a stream
+        breaks off in the middle of a result, the next stream sends it from its beginning.
         """
         if response.HasField("result_continuation"):
             self._begun.MergeFrom(response.result_continuation)

@@ -1,4 +1,4 @@
-"""The rounds as a table, with each run next to its floor, and what came of the goals."""
+"""The rounds as a table, with each run next to its floor, and whether the goals were reached."""
 
 from rich import box
 from rich.table import Table
@@ -52,7 +52,7 @@ def table_of(rounds: list[Round], workers: int) -> Table:
 
 
 def goal_lines(rounds: list[Round]) -> list[str]:
-    """Return what came of each goal; the medians count."""
+    """Return a line for each goal: whether its median reaches it."""
     return [
         _goal("(b)", [round.computed for round in rounds], COMPUTED_GOAL_S),
         _goal("(b), saved", [round.computed_and_saved for round in rounds], COMPUTED_GOAL_S),

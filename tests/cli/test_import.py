@@ -75,6 +75,36 @@ async def test_a_file_that_cannot_be_read_is_told_and_the_others_imported(
     assert second.startswith("CLICUSDT: ")
 
 
+async def test_a_folders_readme_is_passed_over_and_a_readme_named_by_hand_is_refused(
+    cli: Cli, tmp_path: Path
+) -> None:
+    candles = write_csv(tmp_path / "CLIREADMEUSDT.csv", 5, hours=10)
+    candles.with_suffix(".txt").write_text(candles.read_text())
+    others = ["LICENSE", "README.md", "how it was made.txt"]
+    for name in others:
+        (tmp_path / name).write_text("Hourly candles of 2024 and 2025.\nOpen, high, low, close, volume.\n")
+    finished = await cli("import", tmp_path)
+    assert finished.status == 0
+    *_, passed_over, totals = finished.out.splitlines()
+    paths = ", ".join(str(tmp_path / name) for name in others)
+    assert passed_over == f"3 files without candles passed over: {paths}"
+    assert totals == "2 files: 1 imported, 1 with nothing to write"
+    for name in others:
+        refused = await cli("import", candles, tmp_path / name)
+        assert refused.status == 1
+        assert f"{tmp_path / name}: it begins with 'Hourly candles" in refused.out
+        assert refused.out.endswith("2 files: 1 with nothing to write, 1 refused\n")
+
+
+async def test_a_folder_with_nothing_but_a_readme_has_no_file_to_import(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("Nothing yet.\n")
+    refused = await cli("import", tmp_path)
+    assert (refused.status, refused.err) == (
+        1,
+        f"backcast: PATH: there is no file to import in {tmp_path}\n",
+    )
+
+
 async def test_a_symbol_can_be_given(cli: Cli, stack: LocalStack, tmp_path: Path) -> None:
     file = write_csv(tmp_path / "my own prices.csv", 6, hours=10)
     finished = await cli("import", file, "--symbol", "own/usdt")
@@ -299,7 +329,7 @@ async def test_files_that_contradict_each_other_are_named_before_one_is_written(
     assert refused.status == 1
     hint = (
         "nothing was written of CLITWICEUSDT; "
-        "--on-conflict replace takes the later file's, keep the earlier one's"
+        "--on-conflict replace takes the values of the later file, keep those of the earlier file"
     )
     first = "1 hour of CLITWICEUSDT, the first at 2024-01-01 02:00 UTC"
     assert refused.out.splitlines() == [

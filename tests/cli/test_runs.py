@@ -46,8 +46,8 @@ async def test_the_cache_does_as_it_is_told(cli: Cli, imported: list[str]) -> No
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("watch", "nobody"), "there is no run 'nobody', or not any more"),
-        (("cancel", "nobody"), "there is no run 'nobody', or not any more"),
+        (("watch", "nobody"), "there is no run 'nobody', or it is not kept any more"),
+        (("cancel", "nobody"), "there is no run 'nobody', or it is not kept any more"),
         (("watch", ""), "RUN_ID: is needed"),
         (("watch", "x", "--after", "99999999999999999999"), "--after: 99999999999999999999 is out of range"),
         (("run", "rsi", "--run-id", "a b"), "--run-id: must be 1 to 64 letters, digits, '-', '_' and '.'"),

@@ -13,7 +13,12 @@ from backcast.gateway.v1 import sweep_pb2
 from services.cli.views.best_rows import BestRows
 from services.cli.views.failure_lines import failure_lines
 from services.cli.views.sweep import SweepView
-from services.cli.views.sweep_words import luck_words, overfitting_words, started_words, walk_forward_words
+from services.cli.views.sweep_words import (
+    overfitting_words,
+    selection_bias_words,
+    started_words,
+    walk_forward_words,
+)
 from services.gateway.api.sweep_messages import sweep_started
 from tests.gateway.test_sweep_plan import planned
 from tests.requests import with_spec
@@ -131,7 +136,7 @@ def test_what_the_folds_choices_brought_is_told() -> None:
         "return +25.0%, hold -50.0%, Sharpe 1.25, drawdown 10.0%, trades 7\n",
         "their equity: 10,000 ",
         " 12,500 (lowest 9,000, highest 12,500)\n",
-        "deflated Sharpe ratio 0.750 (below 0.95: this may well be luck)\n",
+        "deflated Sharpe ratio 0.750 (below 0.95: perhaps selection bias alone)\n",
         "1 of 3 cryptos has no result, and counts as 0\n",
         "probability of overfitting 0.125 (better than the 0.5 of chance, but not low):\n"
         "in this share of 12,870 splits of the time into halves, the best of\n"
@@ -174,20 +179,20 @@ def test_failures_of_one_reason_are_one_line() -> None:
 def test_the_winner_is_not_worth_more_than_the_formula_says() -> None:
     summary = sweep_pb2.SweepSummary()
     summary.selection_bias.trial_count = 1200
-    assert luck_words(summary, "sharpe_ratio") == (
-        "the winner was chosen from 1,200 trials: too few to tell luck from skill"
+    assert selection_bias_words(summary, "sharpe_ratio") == (
+        "the winner was chosen from 1,200 trials: too few to estimate the selection bias"
     )
     summary.selection_bias.expected_maximum_sharpe_ratio = 4.36
     summary.selection_bias.deflated_sharpe_ratio = 0.2
     summary.winner.train.sharpe_ratio = -0.001
-    assert luck_words(summary, "total_return") == (
+    assert selection_bias_words(summary, "total_return") == (
         "the winner was chosen by return from 1,200 trials: its Sharpe ratio is [bold]0.00[/bold]\n"
-        "by luck alone, the best of so many is expected to have [bold]4.36[/bold]\n"
-        "deflated Sharpe ratio [red]0.200[/red] (below 0.95: this may well be luck)"
+        "without any skill, the best of so many is expected to have [bold]4.36[/bold]\n"
+        "deflated Sharpe ratio [red]0.200[/red] (below 0.95: perhaps selection bias alone)"
     )
     summary.selection_bias.deflated_sharpe_ratio = 0.95
-    assert luck_words(summary, "total_return").endswith(
-        "deflated Sharpe ratio [green]0.950[/green] (0.95 or above: this is hardly luck alone)"
+    assert selection_bias_words(summary, "total_return").endswith(
+        "deflated Sharpe ratio [green]0.950[/green] (0.95 or above: hardly selection bias alone)"
     )
 
 

@@ -91,7 +91,7 @@ async def test_a_reader_who_leaves_gives_the_connections_back(store, histories, 
     ("symbols", "told"),
     [
         (["AUSDT", "NOUSDT"], r"symbols\[1\]: there is no crypto 'NOUSDT'"),
-        (["AUSDT", "AUSDT"], r"symbols\[1\]: 'AUSDT' is there twice"),
+        (["AUSDT", "AUSDT"], r"symbols\[1\]: 'AUSDT' occurs twice"),
         (["A\0USDT"], r"symbols\[0\]: there is no crypto 'A\\x00USDT'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""compose.yaml: valid, shut but for what is needed, and its parts agree."""
+"""compose.yaml: valid, closed except for what is needed, and its parts agree."""
 
 import itertools
 import re

@@ -1,4 +1,4 @@
-"""deploy/kubernetes: valid, shut but for what is needed, and its parts agree."""
+"""deploy/kubernetes: valid, closed except for what is needed, and its parts agree."""
 
 import re
 from typing import Any

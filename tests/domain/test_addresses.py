@@ -38,14 +38,16 @@ def test_an_address_has_brackets_where_it_needs_them(host: str, written: str) ->
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_this_machine_is_open_to_itself(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("BACKCAST_HOST", host)
-    check_binding(load_settings(), shut=False, demand="LOCKS")
+    check_binding(load_settings(), authenticates=False, required="LOCKS")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
 def test_others_are_kept_out(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("BACKCAST_HOST", host)
-    with pytest.raises(InvalidInput, match=r"^BACKCAST_HOST: .* is open to strangers: set LOCKS, or"):
-        check_binding(load_settings(), shut=False, demand="LOCKS")
-    check_binding(load_settings(), shut=True, demand="LOCKS")
+    with pytest.raises(
+        InvalidInput, match=r"^BACKCAST_HOST: .* can be reached by other machines: set LOCKS, or"
+    ):
+        check_binding(load_settings(), authenticates=False, required="LOCKS")
+    check_binding(load_settings(), authenticates=True, required="LOCKS")
     monkeypatch.setenv("BACKCAST_INSECURE", "1")
-    check_binding(load_settings(), shut=False, demand="LOCKS")
+    check_binding(load_settings(), authenticates=False, required="LOCKS")

@@ -1,4 +1,4 @@
-"""Sweeps as tests ask for them, and what came of them."""
+"""Runs sweeps for tests, and collects their events."""
 
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any

@@ -86,7 +86,7 @@ async def test_too_many_runs_at_once_may_come_again(limited: "BacktestServiceAsy
     for call in under_way:
         assert (await anext(aiter(call))).HasField("started")
     error = await refused(limited.RunBacktests(run_request(1)))
-    assert error.details() == "anonymous has as many runs under way as it may have at once: 2"
+    assert error.details() == "at most 2 runs of anonymous may be under way at once"
     assert retry_after_s(error) == 1
     under_way[0].cancel()
     async with asyncio.timeout(LIMIT_S):
@@ -104,7 +104,7 @@ async def test_too_many_backtests_at_once_may_come_again(limited: "BacktestServi
     under_way = limited.SweepBacktests(sweep_request(2, 2_500))
     assert (await anext(aiter(under_way))).started.backtest_count == 5_000
     error = await refused(limited.RunBacktests(run_request(10)))
-    assert "anonymous has 5,000 backtests under way, and with 10 more" in (error.details() or "")
+    assert ": 5,000 are, and this run has 10" in (error.details() or "")
     assert retry_after_s(error) == 1
     assert (await refused(limited.RunBacktests(run_request(6)))).code()
     under_way.cancel()

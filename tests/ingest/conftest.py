@@ -1,4 +1,4 @@
-"""What tests of readers share: a file of any content, read, and what came of it."""
+"""Shared by tests of readers: writes a file of any content, and reads it."""
 
 from datetime import UTC, datetime
 from typing import Protocol

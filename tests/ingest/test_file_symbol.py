@@ -137,7 +137,7 @@ def test_names_that_the_grammar_does_not_know_tell_no_crypto(name: str) -> None:
 def test_a_pair_that_is_written_the_other_way_round_tells_no_crypto(name: str, pair: str, told: str) -> None:
     name_tells = parse_file_name(Path(name))
     assert name_tells.symbol is None
-    assert f"written the other way round (--symbol {pair} if these are prices of {told})" in name_tells.reason
+    assert f"reversed (--symbol {pair} if these are prices of {told})" in name_tells.reason
 
 
 @pytest.mark.parametrize(
@@ -248,12 +248,12 @@ def test_a_column_tells_the_crypto(
         ("BINANCE", "its rows name the crypto 'BINANCE', which is no pair like BTCUSDT: give --symbol"),
         (
             "FOO:AUSDT",
-            "of its rows, 'FOO:AUSDT' is not a symbol: FOO is no exchange that is known: give --sym",
+            "of its rows, 'FOO:AUSDT' is not a symbol: FOO is not a known exchange: give --sym",
         ),
-        ("KRW-BTC", "of its rows, 'KRW-BTC' is not a symbol: it is written the other way round: BTCKRW if"),
+        ("KRW-BTC", "of its rows, 'KRW-BTC' is not a symbol: it is reversed: BTCKRW if"),
         ("A-27JUN25-60000-C", "of its rows, 'A-27JUN25-60000-C' is not a symbol: it is an option"),
-        ("BUSDT", "its rows tell BUSDT, and its name AUSDT: give --symbol"),
-        ("AUSDT.P", "its rows tell AUSDT.P, and its name AUSDT: give --symbol"),
+        ("BUSDT", "its rows name BUSDT, and its file name AUSDT: give --symbol"),
+        ("AUSDT.P", "its rows name AUSDT.P, and its file name AUSDT: give --symbol"),
     ],
 )
 def test_a_column_is_never_passed_over_for_the_name(tmp_path: Path, column: str, reason: str) -> None:
@@ -282,15 +282,18 @@ def write(file: Path, header: str, *cells: str) -> Path:
         *(("market", "spot", "BTCUSDT"), ("market", "Binance", "BTCUSDT"), ("asset", "17", "BTCUSDT")),
         *(("coin", "ETH", "its rows name the crypto 'ETH'"), ("asset", "X", "its rows name the crypto 'X'")),
         *(
-            ("base,quote", "BTC,EUR", "rows tell BTCEUR, and its name"),
-            ("market", "ETH-USDT", "tell ETHUSDT"),
+            ("base,quote", "BTC,EUR", "rows name BTCEUR, and its file name"),
+            ("market", "ETH-USDT", "name ETHUSDT"),
         ),
         *(
             ("Symbol,symbol", "ETHUSDT,BTCUSDT", "of several"),
             ("symbol,Symbol", "BTCUSDT,ETHUSDT", "several"),
         ),
-        *(("instId", "BTC-USDT-SWAP", "tell BTCUSDT.P"), ("product_id", "BTC-USD", "rows tell BTCUSD, and")),
-        *(("base,quote", "BTC,FOO", "FOO is no currency"), ("base", "ETH", "its rows name the crypto 'ETH'")),
+        *(("instId", "BTC-USDT-SWAP", "name BTCUSDT.P"), ("product_id", "BTC-USD", "rows name BTCUSD, and")),
+        *(
+            ("base,quote", "BTC,FOO", "FOO is not a known quote currency"),
+            ("base", "ETH", "its rows name the crypto 'ETH'"),
+        ),
     ],
 )
 def test_columns_of_many_names_tell_the_crypto(tmp_path: Path, header: str, cell: str, told: str) -> None:
@@ -360,7 +363,7 @@ def test_rows_of_several_cryptos_are_refused_whatever_is_given(tmp_path: Path) -
         ("symbol-column/VVAUSDT_a.csv", "VVAUSDT"),
         ("symbol-column/candles_b.csv", "VVBUSDT"),
         ("symbol-column/VVCUSDT_c.csv", "VVDUSDT.P"),
-        ("symbol-column/VVGUSDT.csv", "its rows tell VVHUSDT_250627, and its name VVGUSDT"),
+        ("symbol-column/VVGUSDT.csv", "its rows name VVHUSDT_250627, and its file name VVGUSDT"),
     ],
 )
 def test_samples_of_file_names_tell_their_symbols(import_cases: Path, path: str, told: str) -> None:

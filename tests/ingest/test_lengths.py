@@ -181,7 +181,7 @@ def test_one_longer_candle_among_hours_is_found(read: Read) -> None:
     assert len(read(as_csv(early, header=True), length_s=None).candles) == 40
     longer = [*rows, binance_row(START_S + 3600 * 40, 14_400)]
     reason = refusal(read, as_csv(longer, header=True), length_s=None)
-    assert reason == "its close times tell that its candles differ in length: 1 hour of 40, 4 hours of 1"
+    assert reason == "by its closing times, its candles differ in length: 1 hour of 40, 4 hours of 1"
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_a_few_wrong_times_do_not_make_candles_shorter(read: Read) -> None:
 
 def test_minutes_that_make_no_hour_are_told_in_one_line(read: Read) -> None:
     reason = refusal(read, minutes(59), length_s=None)
-    assert reason == "its 59 candles are 1 minute long: they make no whole one of 1h"
+    assert reason == "its 59 candles are 1 minute long: too few for a whole candle of 1h"
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_a_zip_that_is_called_otherwise_than_what_is_in_it_tells_no_crypto(tmp_p
     file.write_bytes(zipped({"XYZUSDT.csv": CONTENT}))
     reading = read_file(file, Interval.HOUR_1, now_s=NOW_S)
     assert reading.symbol is None
-    assert reading.no_symbol == "its name tells ABCUSDT, and the name of the file in it XYZUSDT"
+    assert reading.no_symbol == "its name means ABCUSDT, and the name of the file in it XYZUSDT"
     file.write_bytes(zipped({"ABCUSDT-4h.csv": CONTENT}))
     assert "its name 1 hour, the name of the file in it 4 hours" in reason(file)
     file.write_bytes(zipped({"markPriceKlines/ABCUSDT.csv": CONTENT}))

@@ -349,7 +349,10 @@ def test_a_missing_column_is_named(read: Read, missing: str) -> None:
         ("when,open,high,low,close,volume", "it has no column of the time, named one of "),
         ("time,open,high,low,close,volume,Open", "it has the column open twice"),
         ("time,open,high,low,close,volume,TIME", "it has the column time twice"),
-        ("close_time,open,high,low,close,volume", "it tells when its candles close, and not when they open"),
+        (
+            "close_time,open,high,low,close,volume",
+            "it has closing times of its candles, but no opening times",
+        ),
         ("date,close", "it has no column open, high, low, volume"),
     ],
 )

@@ -191,14 +191,14 @@ def test_an_order_that_nothing_tells_is_refused_with_line_value_and_forms(read: 
     reason = refusal(read, table([[*NAMES], *early[rows]]))
     number = 2 if rows == slice(24, 48) else 3
     assert reason.startswith(
-        f"line {number}: nothing tells whether the day or the month is first in '02/01/2024"
+        f"line {number}: it is not clear whether the day or the month is first in '02/01/2024"
     )
     assert reason.endswith("write 2024-01-31 13:00, or an epoch")
 
 
 def test_dates_that_contradict_each_other_are_refused(read: Read) -> None:
     rows = [["13/01/2024 00:00", "1", "1", "1", "1", "1"], ["01/14/2024 00:00", "1", "1", "1", "1", "1"]]
-    assert "nothing tells whether the day or the month" in refusal(read, table([[*NAMES], *rows]))
+    assert "it is not clear whether the day or the month" in refusal(read, table([[*NAMES], *rows]))
 
 
 @pytest.mark.parametrize("format_", ["%m.%d.%Y %H:%M", "%d.%m.%Y %H:%M", "%Y/%d/%m %H:%M", "%Y/%m/%d %H:%M"])
@@ -217,7 +217,7 @@ def test_one_date_in_another_order_is_not_passed_over(read: Read, format_: str) 
     ]
     swapped = format_.translate(str.maketrans("dm", "md"))
     rows[300][0] = stamp(f"{swapped} %H:%M")(1_704_067_200 + 300 * 3600)
-    assert "nothing tells whether the day or the month is first" in refusal(read, table([[*NAMES], *rows]))
+    assert "it is not clear whether the day or the month is first" in refusal(read, table([[*NAMES], *rows]))
 
 
 def test_eight_digits_are_a_date(read: Read) -> None:
@@ -242,7 +242,7 @@ def test_dates_with_their_hours_in_digits_alone_are_named(read: Read, format_: s
 def test_local_times_are_read_with_their_offset_only(read: Read) -> None:
     header = ["Local time", *NAMES[1:]]
     rows = [[stamp("%d.%m.%Y %H:%M:%S.000")(row[0] + 7200), *map(str, row[1:])] for row in candles()]
-    assert "do not tell how far they are from UTC" in refusal(read, table([header, *rows]))
+    assert "have no offset from UTC" in refusal(read, table([header, *rows]))
     assert rows_of(read(table([header, *([f"{row[0]} GMT+0200", *row[1:]] for row in rows)]))) == candles()
 
 
@@ -348,7 +348,11 @@ def test_yfinances_three_lines_of_header(read: Read) -> None:
             "its volume is not counted in the crypto",
         ),
         ("timestamp,open,close,low,high,amount,vol", "{t},2,2.5,1,3,7,99", "vol or amount is its volume"),
-        ("close_time,open,high,low,close,volume", "{t},{p},99", "it tells when its candles close, and not"),
+        (
+            "close_time,open,high,low,close,volume",
+            "{t},{p},99",
+            "it has closing times of its candles, but no",
+        ),
         (",open,high,low,close,volume", "7,{p},99", "it has no column of the time"),
         (
             "Zeit,Eröffnung,x,y,z,w",
@@ -440,7 +444,7 @@ def test_what_json_tells_beside_its_candles_is_compared(read: Read) -> None:
 
 @pytest.mark.parametrize("content", ["[{}]", '{"data": [[1, 2, 3]]}', '{"code": 1, "data": [[1, 2], 3]}'])
 def test_values_without_names_are_told(read: Read, content: str) -> None:
-    assert refusal(read, content) == "its values have no names that tell what they are"
+    assert refusal(read, content) == "its values have no names"
 
 
 def test_broken_records_are_told_by_their_lines_or_numbers(read: Read) -> None:

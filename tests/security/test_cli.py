@@ -51,7 +51,7 @@ async def test_what_is_missing_is_told_in_one_line(shut: Shut, tmp_path: Path, c
             "the gateway does not know this token: is BACKCAST_TOKEN",
         ),
         (["cryptos"], place | {"TOKEN": "two words"}, "BACKCAST_TOKEN: is not a token"),
-        (["import", file], place | {"TOKEN": run}, "the token the-run has not the right import"),
+        (["import", file], place | {"TOKEN": run}, "the token the-run lacks the right import"),
         (
             ["cryptos"],
             {"TOKEN": run, "GATEWAY_ADDRESS": "192.0.2.1:50051"},
@@ -96,8 +96,8 @@ async def test_a_token_is_made_and_its_entry_can_be_appended() -> None:
     ("arguments", "said"),
     [
         (["two words"], "NAME: must be 1 to 64 letters, digits, dots, dashes and underscores"),
-        (["x", "--rights", "root"], "--rights: input should be 'run', 'import' or 'admin'"),
-        (["x", "--rights", ""], "--rights: input should be 'run', 'import' or 'admin'"),
+        (["x", "--rights", "root"], "--rights: must be one or more of run, import and admin"),
+        (["x", "--rights", ""], "--rights: must be one or more of run, import and admin"),
     ],
 )
 async def test_a_token_for_nobody_or_nothing_is_refused(arguments: list[str], said: str) -> None:

@@ -116,7 +116,7 @@ async def test_a_refusal_is_a_sentence(shut: Shut, secure_channel: grpc.aio.Chan
     assert unknown.value.details() == "a token is needed, in the metadata: authorization: Bearer TOKEN"
     with pytest.raises(grpc.aio.AioRpcError) as denied:
         await gateway.ListStrategies(pb.ListStrategiesRequest(), metadata=shut.bearer("import"))
-    assert denied.value.details() == "the token the-import has not the right run"
+    assert denied.value.details() == "the token the-import lacks the right run"
 
 
 async def test_the_file_is_read_anew_when_it_changes_and_a_broken_one_is_not_taken(

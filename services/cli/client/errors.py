@@ -27,22 +27,22 @@ def _readable(error: grpc.aio.AioRpcError, service: str, address: str) -> Backca
         case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.RESOURCE_EXHAUSTED if (
             violations := violations_of(error)
         ):
-            said: BackcastError = InvalidInput(*violations)
+            readable: BackcastError = InvalidInput(*violations)
         case _ if is_cut_off(error):
-            said = Unavailable(not_connected(details, service, address))
+            readable = Unavailable(not_connected(details, service, address))
         case grpc.StatusCode.DEADLINE_EXCEEDED:
-            said = Unavailable(f"the {service} service did not answer in time")
+            readable = Unavailable(f"the {service} service did not answer in time")
         case grpc.StatusCode.UNIMPLEMENTED:
-            said = Unavailable(f"the server at {address} is not Backcast's {service} service")
+            readable = Unavailable(f"the server at {address} is not Backcast's {service} service")
         case grpc.StatusCode.UNAUTHENTICATED if "BACKCAST_TOKEN" in os.environ:
-            said = Unauthenticated(f"the {service} does not know this token: is BACKCAST_TOKEN right?")
+            readable = Unauthenticated(f"the {service} does not know this token: is BACKCAST_TOKEN right?")
         case grpc.StatusCode.UNAUTHENTICATED:
-            said = Unauthenticated(f"the {service} requires a token: set BACKCAST_TOKEN")
+            readable = Unauthenticated(f"the {service} requires a token: set BACKCAST_TOKEN")
         case grpc.StatusCode.PERMISSION_DENIED:
-            said = Denied(details)
+            readable = Denied(details)
         # If the service did not report it itself, it is gRPC's limit on the size of messages.
         case grpc.StatusCode.RESOURCE_EXHAUSTED if rpc_status.from_call(error) is None:
-            said = BackcastError(f"too large for the {service} service: {details}")
+            readable = BackcastError(f"too large for the {service} service: {details}")
         case code:
-            said = BackcastError(details or f"the {service} service ended the call: {code.name}")
-    return said
+            readable = BackcastError(details or f"the {service} service ended the call: {code.name}")
+    return readable

@@ -52,8 +52,8 @@ async def _print_json(symbols: list[str], address: str) -> None:
             aclosing(_checks(stub, symbols or await all_symbols(stub))) as checks,
         ):
             async for symbol, check, suspicions in checks:
-                told = {"symbol": symbol, **asdict(check), "suspicions": [*map(asdict, suspicions)]}
-                sys.stdout.write(f"{json.dumps(told)}\n")
+                record = {"symbol": symbol, **asdict(check), "suspicions": [*map(asdict, suspicions)]}
+                sys.stdout.write(f"{json.dumps(record)}\n")
                 sys.stdout.flush()
 
 

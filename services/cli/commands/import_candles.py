@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,7 @@ from services.cli.client.gateway_channel import open_gateway
 from services.cli.options.names import with_options
 from services.cli.views.console import counted, make_console, say
 from services.cli.views.import_progress import ImportProgress
-from services.cli.views.import_report import import_report, readable_path
+from services.cli.views.import_report import import_report, passed_over_line, readable_path
 from services.domain.conflict_rule import ConflictRule
 from services.domain.errors import BackcastError, Denied, InvalidInput, Refused, Unauthenticated, Unavailable
 from services.domain.interval import Interval
@@ -31,6 +31,7 @@ from services.ingest.columns.names import GivenNames
 from services.ingest.file_comparison import file_conflicts, grouped
 from services.ingest.files import checksum
 from services.ingest.files.detect import read_file
+from services.ingest.files.other_files import is_no_candle_file
 from services.ingest.identity.lengths import given_length
 from services.ingest.report import FileReading
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """Options for all files; symbol and length are None if each file says its own.
+    """Options for all files; symbol and length are None if each file defines its own.
 
     `length_s` is the length of the files' candles in seconds; `given` are column names that the user gave.
     """
@@ -61,6 +62,7 @@ def import_files(
 ) -> bool:
     """Import files and folders, and print a line for each file; return whether every file was imported.
 
+    Files of a folder that plainly hold no candles are passed over, and a line names them.
     `symbol` and `interval` (like `1h`) apply to all files, whatever the files say; `mappings` (like
     `datetime=Date`) name their columns.
     """
@@ -68,25 +70,34 @@ def import_files(
     if symbol is not None:
         symbol = canonical_symbol(symbol, "--symbol")
     given = GivenNames.parse(mappings)
-    files = [file for path in paths for file in _files(path)]
+    files: list[Path] = []
+    passed_over: list[Path] = []
+    for path in paths:
+        if not _is_folder(path):
+            files.append(path)
+            continue
+        for file in _files_in(path):
+            (passed_over if is_no_candle_file(file) else files).append(file)
     if not files:
         raise InvalidInput.of("PATH", f"there is no file to import in {', '.join(map(readable_path, paths))}")
-    return asyncio.run(_import_all(files, ImportOptions(symbol, on_conflict, length_s, given), address))
+    options = ImportOptions(symbol, on_conflict, length_s, given)
+    return asyncio.run(_import_all(files, passed_over, options, address))
 
 
-def _files(path: Path) -> Iterator[Path]:
+def _is_folder(path: Path) -> bool:
     try:
-        is_folder = path.is_dir()
+        return path.is_dir()
     except OSError:
-        is_folder = False  # reading it fails with the reason
-    if is_folder:
-        yield from sorted(
-            file
-            for file in path.rglob("*")
-            if file.is_file() and not file.name.startswith(".") and not file.name.endswith(checksum.SUFFIX)
-        )
-    else:
-        yield path
+        return False  # reading it fails with the reason
+
+
+def _files_in(folder: Path) -> list[Path]:
+    # Checksum files are not passed over: they are read with the files beside them.
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.is_file() and not file.name.startswith(".") and not file.name.endswith(checksum.SUFFIX)
+    )
 
 
 # Outcomes of a file; there is nothing to write if all of its candles are stored already, or it has none.
@@ -95,7 +106,9 @@ _OUTCOMES = _IMPORTED, _NOTHING, _REFUSED = "imported", "with nothing to write",
 _Outcome = FileReading | BackcastError
 
 
-async def _import_all(files: list[Path], options: ImportOptions, address: str) -> bool:
+async def _import_all(
+    files: list[Path], passed_over: list[Path], options: ImportOptions, address: str
+) -> bool:
     console = make_console()
     failures = 0
     outcomes = Counter[str]()
@@ -126,6 +139,8 @@ async def _import_all(files: list[Path], options: ImportOptions, address: str) -
                         outcomes[_IMPORTED if counts.inserted or counts.corrected else _NOTHING] += 1
                         brief = console.is_terminal
                         say(console, import_report(file, symbol, outcome, counts, options.on_conflict, brief))
+    if passed_over:
+        say(console, escape(passed_over_line(passed_over)))
     if len(files) > 1:
         words = ", ".join(f"{outcomes[one]:,} {one}" for one in _OUTCOMES if outcomes[one])
         say(console, f"{counted(len(files), 'file')}: {words}")
@@ -208,8 +223,8 @@ def _compared(group: list[tuple[Path, _Outcome]], options: ImportOptions) -> lis
             else:
                 reason = f"other files of {symbol} contradict each other"
             error = Refused(
-                f"{reason}: nothing was written of {symbol}; --on-conflict replace takes the later file's, "
-                "keep the earlier one's"
+                f"{reason}: nothing was written of {symbol}; --on-conflict replace takes the values of the "
+                "later file, keep those of the earlier file"
             )
             compared[place] = file, error
     return compared

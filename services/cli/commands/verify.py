@@ -52,11 +52,11 @@ async def show_verification(
     with _progress(console) as progress:
         task = progress.add_task("", total=len(variants) * (cuts + 1))
 
-        def tell(doing: str) -> None:
+        def report(doing: str) -> None:
             progress.update(task, description=doing, advance=1)
 
         try:
-            compared = [await _compare(variant, gateway, cuts, tell) for variant in variants]
+            compared = [await _compare(variant, gateway, cuts, report) for variant in variants]
         except asyncio.CancelledError:
             # Ctrl-C.
             progress.stop()
@@ -85,11 +85,11 @@ class _Compared:
 
 
 async def _compare(
-    request: pb.RunBacktestsRequest, gateway: str, cuts: int, tell: Callable[[str], None]
+    request: pb.RunBacktestsRequest, gateway: str, cuts: int, report: Callable[[str], None]
 ) -> _Compared:
     """Run `request` on the whole history, and compare results on shorter histories with it."""
     whole, failures, understood, left_out = await _results(request, gateway)
-    tell("the whole history")
+    report("the whole history")
     histories = 0
     differences: list[Difference] = []
     for end_s in _ends(understood, whole, cuts):
@@ -104,7 +104,7 @@ async def _compare(
             histories += len(shorter)
             found = (first_difference(whole[symbol], result) for symbol, result in shorter.items())
             differences += filter(None, found)
-        tell(f"up to {_time(end_s)}")
+        report(f"up to {_time(end_s)}")
     return _Compared(len(whole), histories, differences, failures, left_out)
 
 

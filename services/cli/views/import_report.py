@@ -1,6 +1,6 @@
 """The report on an imported file: one line, and a line for each break and rejected row."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ from services.wire.breaks import break_from
 
 # Rejected rows that a terminal shows; a file gets all that were kept.
 _REJECTIONS_SHOWN = 10
+# Files that the line about files without candles names.
+_PASSED_OVER_SHOWN = 5
 _MINUTES = {1: "one", 2: "two", 3: "three", 5: "five", 10: "ten", 15: "fifteen", 30: "thirty"}
 
 
@@ -45,6 +47,14 @@ def import_report(
             *(f"[yellow]{text}[/yellow]" for text in (*map(break_line, breaks), *_rejected(reading, brief))),
         ]
     )
+
+
+def passed_over_line(files: Sequence[Path]) -> str:
+    """Return the sentence about files in folders that hold no candles."""
+    names = [readable_path(file) for file in files[:_PASSED_OVER_SHOWN]]
+    if len(files) > len(names):
+        names.append(f"and {len(files) - len(names):,} more")
+    return f"{_counted(len(files), 'file')} without candles passed over: {', '.join(names)}"
 
 
 def break_line(each: Break) -> str:

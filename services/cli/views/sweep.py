@@ -14,7 +14,12 @@ from services.cli.views.console import CountColumn, counted, say
 from services.cli.views.failure_lines import failure_lines, later_line, left_out_line
 from services.cli.views.metric_cells import heading_of, metric_of
 from services.cli.views.sweep_tables import SweepTables
-from services.cli.views.sweep_words import luck_words, overfitting_words, started_words, walk_forward_words
+from services.cli.views.sweep_words import (
+    overfitting_words,
+    selection_bias_words,
+    started_words,
+    walk_forward_words,
+)
 
 _MOST_ROWS = 20
 
@@ -156,7 +161,7 @@ class SweepView:
         if not self._best:
             say(self._console, f"no trial has a rank by {heading_of(self._metric)}")
         elif summary.HasField("selection_bias"):
-            say(self._console, luck_words(summary, self._metric))
+            say(self._console, selection_bias_words(summary, self._metric))
         if summary.HasField("walk_forward"):
             self._show_walk_forward(summary)
         if summary.HasField("overfitting"):

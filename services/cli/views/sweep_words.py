@@ -13,7 +13,7 @@ from services.domain.interval import Interval
 
 _MOST_VALUES = 6
 # Deflated Sharpe ratio from which on a winner counts as more than selection bias.
-_HARDLY_LUCK = 0.95
+_MORE_THAN_BIAS = 0.95
 # Probabilities of overfitting.
 _CHANCE, _LOW = 0.5, 0.05
 
@@ -38,17 +38,17 @@ def started_words(started: SweepStarted) -> str:
     )
 
 
-def luck_words(summary: sweep_pb2.SweepSummary, metric: str) -> str:
+def selection_bias_words(summary: sweep_pb2.SweepSummary, metric: str) -> str:
     """Return the verdict on the winner, chosen by `metric`: its Sharpe ratio against selection bias."""
     bias, winner = summary.selection_bias, summary.winner.train
     by = "" if metric == "sharpe_ratio" else f"by {heading_of(metric)} "
     trials = counted(bias.trial_count, "trial")
     if not (bias.HasField("expected_maximum_sharpe_ratio") and winner.HasField("sharpe_ratio")):
-        return f"the winner was chosen {by}from {trials}: too few to tell luck from skill"
+        return f"the winner was chosen {by}from {trials}: too few to estimate the selection bias"
     lines = [
         f"the winner was chosen {by}from {trials}: its Sharpe ratio is "
         f"[bold]{winner.sharpe_ratio:z.2f}[/bold]",
-        "by luck alone, the best of so many is expected to have "
+        "without any skill, the best of so many is expected to have "
         f"[bold]{bias.expected_maximum_sharpe_ratio:z.2f}[/bold]",
     ]
     if bias.HasField("deflated_sharpe_ratio"):
@@ -59,9 +59,9 @@ def luck_words(summary: sweep_pb2.SweepSummary, metric: str) -> str:
 def _deflated_words(probability: float) -> str:
     """Return a deflated Sharpe ratio with its meaning."""
     colour, verdict = (
-        ("green", "0.95 or above: this is hardly luck alone")
-        if probability >= _HARDLY_LUCK
-        else ("red", f"below {_HARDLY_LUCK}: this may well be luck")
+        ("green", "0.95 or above: hardly selection bias alone")
+        if probability >= _MORE_THAN_BIAS
+        else ("red", f"below {_MORE_THAN_BIAS}: perhaps selection bias alone")
     )
     return f"deflated Sharpe ratio [{colour}]{probability:.3f}[/{colour}] ({verdict})"
 

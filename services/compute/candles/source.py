@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _SYMBOL_FIELD = re.compile(r"symbols\[(\d+)\]")
 # The fingerprint of a crypto without data.
 _NO_DATA = str(UUID(int=0))
-# The data service gives up a silent database earlier, and says so.
+# The data service gives up a silent database earlier, and reports it.
 _STALL_LIMIT_S = 15.0
 
 
@@ -130,6 +130,6 @@ class CandleSource:
 
 
 def _absent_symbols(asked: list[str], error: InvalidInput) -> list[str]:
-    """Return the symbols among those asked for that an error says do not exist."""
+    """Return the requested symbols that do not exist, according to an error."""
     named = (_SYMBOL_FIELD.fullmatch(violation.field) for violation in error.violations)
     return [asked[int(field[1])] for field in named if field]

@@ -61,7 +61,7 @@ class StoredCandles:
         """Return whether all columns are there, and mark them as used now."""
         try:
             for path in self.paths():
-                # One call that both touches the file and tells whether it exists.
+                # One call that both touches the file and checks that it exists.
                 utime(path)
         except OSError:
             return False

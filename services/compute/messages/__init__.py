@@ -1,1 +1,1 @@
-"""Messages of the compute service to the engine's types, and back."""
+"""Conversion between the compute service's messages and the engine's types."""

@@ -1,4 +1,4 @@
-"""Results of the engine to messages."""
+"""Converts results of the engine to messages."""
 
 from backcast.backtest.v1 import result_pb2 as pb
 from services.engine import (

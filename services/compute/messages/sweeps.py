@@ -1,4 +1,4 @@
-"""Requests of sweeps to jobs, and chunks to messages."""
+"""Converts requests for sweeps to jobs, and chunks to messages."""
 
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
@@ -60,7 +60,7 @@ def _chunks(request: pb.ComputeSweepRequest, combinations: int) -> dict[DataVers
         field = f"cryptos[{index}]"
         symbol = canonical_symbol(item.crypto.symbol, f"{field}.crypto.symbol")
         if symbol in symbols:
-            raise InvalidInput.of(f"{field}.crypto.symbol", f"{symbol} is there twice")
+            raise InvalidInput.of(f"{field}.crypto.symbol", f"{symbol} occurs twice")
         if any(not 0 <= chunk * request.chunk_size < combinations for chunk in item.chunks):
             raise InvalidInput.of(f"{field}.chunks", f"there are {combinations} combinations at most")
         symbols.add(symbol)

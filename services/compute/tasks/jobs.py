@@ -1,4 +1,4 @@
-"""Jobs: what compute is asked for, as tasks on the candles of many cryptos."""
+"""Jobs: requests to compute, as tasks on the candles of many cryptos."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

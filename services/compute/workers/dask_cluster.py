@@ -37,7 +37,7 @@ class DaskCluster(Executor):
         self._client: Client | None = None
         self._closed = False
         self._connecting = asyncio.Lock()
-        # By our future: the cluster's future, and the connection that it depends on.
+        # For each of our futures: the cluster's future, and the connection that it depends on.
         self._under_way: dict[Future[Any], tuple[Future[Any], object]] = {}
 
     async def __aenter__(self) -> Self:
@@ -169,7 +169,7 @@ def _domain_error(error: BaseException) -> Exception:
     from distributed import KilledWorker  # noqa: PLC0415  # see _connect
 
     if isinstance(error, KilledWorker):
-        return WorkerDied("workers died again and again in this task")
+        return WorkerDied("several workers died while computing this")
     # The scheduler's error has the ImportError as its cause.
     if isinstance(missing := error.__cause__ or error, ImportError):
         return Unavailable(f"the Dask cluster has another version of Backcast, or none: {missing}")

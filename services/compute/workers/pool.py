@@ -55,7 +55,7 @@ class WorkerPool(Executor):
         )
         if len(self._workers) < self._size:
             await self.__aexit__()
-            raise Unavailable("the worker processes do not start: the log says why")
+            raise Unavailable("the worker processes do not start: the log has the reason")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -151,7 +151,7 @@ class WorkerPool(Executor):
         if worker in self._idle:
             self._idle.remove(worker)
         if call and call.future.cancelled():
-            _log.info("a worker was ended: its call was cancelled")
+            _log.info("a worker was stopped: its call was cancelled")
         else:
             self._note_death(worker, call)
         self._workers.remove(worker)
@@ -169,7 +169,7 @@ class WorkerPool(Executor):
             if call.deaths < 2:
                 self._waiting.appendleft(call)
             else:
-                call.future.set_exception(WorkerDied("the worker died twice in this task"))
+                call.future.set_exception(WorkerDied("two workers died while computing this"))
 
     def _restart(self, worker: WorkerProcess) -> None:
         if not self._closed or self._waiting:

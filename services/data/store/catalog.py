@@ -83,7 +83,7 @@ class CryptoStore:
         wrong = [
             Violation(
                 f"symbols[{index}]",
-                f"there is no crypto {symbol!r}" if symbol not in stored else f"{symbol!r} is there twice",
+                f"there is no crypto {symbol!r}" if symbol not in stored else f"{symbol!r} occurs twice",
             )
             for index, symbol in enumerate(symbols)
             if symbol not in stored or first_positions[symbol] != index

@@ -94,7 +94,7 @@ _HUGE = (1023 + 400) << 52
 
 @compiled(COLUMN)
 def magnitude_bits(column: PriceColumn) -> int:
-    """Return the largest magnitude, as bits: one look that tells whether all is defined and none is huge."""
+    """Return the largest magnitude, as bits: one look that shows whether all are defined and none is huge."""
     largest = 0
     for bits in column.view(np.int64):
         largest = max(largest, bits & _MAGNITUDE)

@@ -107,7 +107,7 @@ def _rounds(node: Expression) -> bool:
 class Ratios:
     """Values at k positions: numerators of shape (k,) over a denominator above 0.
 
-    No numerator's magnitude is above `largest`, which is 1 or more. `rounded` tells that a quotient or a
+    No numerator's magnitude is above `largest`, which is 1 or more. `rounded` means that a quotient or a
     square root in them is off by 2^-1600.
     """
 

@@ -10,7 +10,7 @@ from services.engine.strategies.base import Strategy
 
 @dataclass(frozen=True)
 class BuyAndHold(Strategy):
-    """Bought at the second candle's open (the signal is on the first close), never sold."""
+    """Buys on the first close, which fills at the second candle's open by default, and never sells."""
 
     name: ClassVar[str] = "buy_and_hold"
     summary: ClassVar[str] = "Buys at the second candle's open and holds to the end."

@@ -78,7 +78,7 @@ def make_grid(base: Strategy, ranges: Sequence[ParameterValues]) -> Grid:
     Fields are `ranges[1].name`, `ranges[1].values[3]`, and the strategy's own for what has no range.
     """
     if not ranges:
-        raise InvalidInput.of("ranges", "at least one parameter with the values that it is to take is needed")
+        raise InvalidInput.of("ranges", "at least one parameter with its values is needed")
     declared = {parameter.name: parameter for parameter in parameters_of(type(base))}
     violations = []
     taken: set[str] = set()
@@ -130,7 +130,7 @@ def _converted(
     for index, value in enumerate(converted):
         reason = fault_of(parameter, value)
         if not reason and value in seen:
-            reason = f"{value} is there twice"
+            reason = f"{value} occurs twice"
         if reason:
             violations.append(Violation(f"{field}.values[{index}]", reason))
         seen.add(value)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
-    """Answers clients."""
+    """Serves backcast.gateway.v1.BacktestService."""
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
     def _events(
         self, plan: RunPlan, start: RunStart
     ) -> Callable[[], AsyncGenerator[pb.RunBacktestsResponse]]:
-        """Return what opens iterators of the events of a plan's run."""
+        """Return a function that opens iterators over the events of a plan's run."""
         return BacktestEvents(
             plan, self._cache, self._single_flight, self._compute, start.report, start.arrived_at
         ).events

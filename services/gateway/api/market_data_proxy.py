@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add_proxy_to(server: grpc.aio.Server, service: ServiceDescriptor, channel: grpc.aio.Channel) -> None:
-    """Have `server` pass calls of `service` on to whom `channel` leads to.
+    """Have `server` forward calls of `service` to the service that `channel` connects to.
 
     Cancellations and deadlines are passed on, and statuses come back with their details.
     """

@@ -1,4 +1,4 @@
-"""Requests to the domain's words, and back with every default filled in."""
+"""Converts requests to domain types, and back with every default filled in."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -63,7 +63,7 @@ def read_run_request(
 
 
 def single_request_from(request: pb.RunBacktestRequest) -> tuple[RunRequest, Page]:
-    """Return what a client asks to get, as a run of one crypto, and the page of its result."""
+    """Return the single backtest that a client asks for, as a run of one crypto, and its page."""
     violations = Violations()
     asked = _read(request, [("symbol", request.symbol)], (), violations)
     asked = _with_detail(request, asked, violations)

@@ -59,7 +59,7 @@ def page_from(page_token: str) -> Page:
 
 
 def _content_hash(result: BacktestResult) -> bytes:
-    """Return a hash of what a result says, wherever it comes from."""
+    """Return a hash of the content of a result, whether it was cached or computed."""
     content = BacktestResult()
     content.CopyFrom(result)
     # Candles after the window change the fingerprint, and not the result.

@@ -19,7 +19,7 @@ from services.wire.paging import page_of
 
 
 class RunHandler(run_service_pb2_grpc.RunServiceServicer):
-    """Shows runs, ends them, and takes up their streams."""
+    """Lists, cancels and watches runs."""
 
     def __init__(self, registry: RunRegistry) -> None:
         self._registry = registry
@@ -34,7 +34,7 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
     async def CancelRun(  # noqa: N802  # the RPC's name
         self, request: pb.CancelRunRequest, context: object
     ) -> pb.CancelRunResponse:
-        """End a run."""
+        """Cancel a run."""
         run = self._run(request.run_id)
         await run.cancel()
         return pb.CancelRunResponse(run=_info(run))

@@ -1,4 +1,4 @@
-"""Sweeps to the domain's words, and what comes of them back to messages."""
+"""Converts requests for sweeps to domain types, and their outcomes to messages."""
 
 import math
 

@@ -28,7 +28,8 @@ _SCHEME = "bearer"
 def gateway_access(settings: Settings) -> Access:
     """Return the gateway's credentials and interceptors; SIGHUP reloads the file of tokens from now on.
 
-    Raises InvalidInput, naming the variable, where the settings are wrong or would let strangers in.
+    Raises InvalidInput, naming the variable, if the settings are wrong or would serve other machines without
+    authentication.
     """
     credentials = server_credentials(settings, demand_certificate=settings.gateway_client_certificates)
     if settings.gateway_client_certificates and credentials is None:
@@ -38,8 +39,8 @@ def gateway_access(settings: Settings) -> Access:
     book = token_book(settings)
     check_binding(
         settings,
-        shut=credentials is not None and (book is not None or settings.gateway_client_certificates),
-        demand="BACKCAST_TLS_CERT_FILE, _KEY_FILE and BACKCAST_TOKENS_FILE "
+        authenticates=credentials is not None and (book is not None or settings.gateway_client_certificates),
+        required="BACKCAST_TLS_CERT_FILE, _KEY_FILE and BACKCAST_TOKENS_FILE "
         "(or BACKCAST_GATEWAY_CLIENT_CERTIFICATES=1)",
     )
     if book is None:
@@ -77,12 +78,12 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
     def _client(self, call: grpc.HandlerCallDetails) -> Client:
         client = self._book.client(_token(call.invocation_metadata))
         if client is None:
-            raise Unauthenticated("nobody has this token")
+            raise Unauthenticated("no client has this token")
         needed = rights_needed(call.method)
         if not needed & client.rights:
             rights = sorted(needed)
             raise Denied(
-                f"the token {client.name} has not the right {' or '.join(rights)}", rights=",".join(rights)
+                f"the token {client.name} lacks the right {' or '.join(rights)}", rights=",".join(rights)
             )
         return client
 

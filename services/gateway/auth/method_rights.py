@@ -25,7 +25,7 @@ def is_open(method: str) -> bool:
 def rights_needed(method: str) -> frozenset[Right]:
     """Return the rights of which a client needs one to call `method`: /package.Service/Method.
 
-    What is not in the table is for those with the right admin.
+    Methods that are not in the table need the right admin.
     """
     name = method.removeprefix("/")
     return frozenset(_NEEDED.get(name) or _NEEDED.get(_service(method)) or {Right.ADMIN})

@@ -24,7 +24,9 @@ PREFIX = "backcast_"
 _WANTED = {
     "name": "must be 1 to 64 letters, digits, dots, dashes and underscores",
     "sha256": "must be 64 hexadecimal digits, as `backcast token` prints them",
+    "rights": "must be one or more of run, import and admin",
 }
+_WANTED_LIMIT = "must be a whole number of at least 1"
 _Limit = Annotated[int, Field(ge=1)] | None
 
 
@@ -79,7 +81,7 @@ def tokens_from_toml(text: str, source: str) -> Tokens:
     except (ValueError, RecursionError) as error:
         raise InvalidInput.of(source, f"is not TOML: {error}"[:200]) from None
     if entries.keys() - {"tokens"}:
-        raise InvalidInput.of(source, "there is something else in it than tables [[tokens]]")
+        raise InvalidInput.of(source, "has other content than [[tokens]] tables")
     return _tokens(entries.get("tokens", []), source)
 
 
@@ -102,7 +104,7 @@ def _tokens(raw: object, source: str) -> Tokens:
         seen: set[str] = set()
         for index, entry in enumerate(entries):
             if getattr(entry, field) in seen:
-                raise InvalidInput.of(f"{source}: tokens[{index}].{field}", "is there twice")
+                raise InvalidInput.of(f"{source}: tokens[{index}].{field}", "occurs twice")
             seen.add(getattr(entry, field))
     return Tokens([(bytes.fromhex(entry.sha256), _client(entry)) for entry in entries])
 
@@ -118,8 +120,7 @@ def _violation(wrong: ErrorDetails, source: str) -> Violation:
     if wrong["type"] == "extra_forbidden":
         allowed = ", ".join(TokenEntry.model_fields)
         return Violation(source, f"tokens[{index}]: has a key that is none of {allowed}")
-    reason = _WANTED.get(str(field)) or wrong["msg"].lower()
-    return Violation(f"{source}: tokens[{index}].{field}", reason)
+    return Violation(f"{source}: tokens[{index}].{field}", _WANTED.get(str(field), _WANTED_LIMIT))
 
 
 def _client(entry: TokenEntry) -> Client:

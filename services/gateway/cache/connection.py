@@ -37,7 +37,7 @@ class CacheServer:
                 socket_connect_timeout=_TIMEOUT_S,
                 max_connections=32,
                 timeout=_WAIT_S,
-                # Once, for a connection that broke while it was idle, as the server was restarted.
+                # One retry, for a connection that broke while it was idle because the server was restarted.
                 retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
             )
         except ValueError as error:

@@ -1,8 +1,8 @@
-"""Single flight within one gateway: what several runs want at the same time is computed once.
+"""Single flight within one gateway: a value that several runs need at the same time is computed once.
 
 A flight is a key that is being computed. The run that computes it is its owner; the other runs are waiters,
-which read the result from the cache. A waiter takes over where the owner leaves, or stalls because the client
-that reads it does.
+which read the result from the cache. A waiter takes over if the owner leaves, or if it stalls because its
+client does not read.
 """
 
 import asyncio

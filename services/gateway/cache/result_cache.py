@@ -42,7 +42,7 @@ class ResultCache:
         return _all_unpacked(kept)
 
     async def results(self, keys: Sequence[str]) -> dict[str, BacktestResult]:
-        """Return the results of backtests that are there by their keys, in one round trip."""
+        """Return the cached results of backtests by their keys, in one round trip."""
         results = {}
         for key, value in zip(keys, await self.get(keys) if keys else [], strict=True):
             if value is not None and (result := _result(value)) is not None:

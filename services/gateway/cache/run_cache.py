@@ -1,4 +1,4 @@
-"""The cache as one run uses it: where the cache goes away, the run goes on without it."""
+"""The cache as one run uses it: if the cache fails, the run goes on without it."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ _log = structlog.get_logger()
 
 
 class RunCache:
-    """Reads and writes values as a run's cache mode says; without the cache, nothing is found and kept."""
+    """Reads and writes values as a run's cache mode demands; without the cache, it keeps nothing."""
 
     def __init__(self, cache: ResultCache, mode: CacheMode) -> None:
         self._cache = cache
@@ -78,6 +78,6 @@ class RunCache:
         self.state = pb.CACHE_STATE_UNAVAILABLE
 
     def absence(self, of: str) -> Status:
-        """Return the failure of a value that is not computed, as only cached values are wanted."""
+        """Return the failure of a value that is not cached, for a run that computes nothing."""
         why = "not in the cache" if self.is_used else "not available: the cache does not answer"
         return status_of(NotFound(f"{of} {why}", reason=ErrorReason.NOT_CACHED))

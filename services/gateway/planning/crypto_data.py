@@ -22,11 +22,12 @@ class CryptoData:
     seen_fingerprint: str
 
     def fingerprint_of_result(self, data_fingerprint: str) -> str:
-        """Return under which fingerprint a result is kept that was computed from `data_fingerprint`.
+        """Return the fingerprint under which to cache a result that was computed from `data_fingerprint`.
 
-        From the data that was listed: that of the part. From data that was imported since: that data's own,
-        as the part may have changed with it. That is always right: the data service names a part by the
-        whole data's fingerprint only if nothing in the part has changed since.
+        If that is the data that was listed, it is the fingerprint of the part. If candles were imported
+        since, it is that of the new data, because the part may have changed with it. That is always right:
+        the data service names a part by the whole data's fingerprint only if nothing in the part has changed
+        since.
         """
         return self.seen_fingerprint if data_fingerprint == self.fingerprint else data_fingerprint
 

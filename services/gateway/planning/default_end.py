@@ -1,4 +1,4 @@
-"""Where a window ends that nobody named an end for: late, and where the cryptos overlap well."""
+"""The default end of a window: the latest one at which the cryptos overlap well."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A run as it was asked for, and as it will be done: defaults filled in, everything checked."""
+"""A run as requested, and as planned: defaults filled in, everything checked."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from services.engine.curves import FEWEST_POINTS
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.default_end import DEFAULT_WINDOW_S, default_end_s
 
-# Enough to be sure which symbols are wrong, few enough to read.
+# Enough to show which symbols are wrong, few enough to read.
 _VIOLATIONS_SHOWN = 10
 
 
@@ -90,8 +90,8 @@ class RunPlan:
 def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPlan:
     """Return the plan for `request`; `known` are the cryptos of its symbols, or all of them.
 
-    Where some of its symbols do not exist, they have to be all: one of them may have been meant. `now_s` is
-    the present, in Unix seconds: no window ends after it.
+    If some of its symbols do not exist, `known` must be all cryptos: the error suggests similar ones. `now_s`
+    is the present, in Unix seconds: no window ends after it.
 
     Raises InvalidInput, naming the fields, for what cannot be done; Refused where there is no data at all, or
     none in the window.
@@ -103,7 +103,7 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
     window = _window(request, cryptos, now_s)
     later = [one for one in cryptos if one.over_until_s(request.interval) > window.end_s]
     left_out: list[CryptoData] = []
-    # Who names both the cryptos and the window is told what failed.
+    # If the request names both the cryptos and the window, a crypto without a candle in it fails.
     if not request.symbols or (request.start_s is None and request.end_s is None):
         left_out = [one for one in cryptos if not one.may_have_candles(window, request.interval)]
         cryptos = [one for one in cryptos if one.may_have_candles(window, request.interval)]

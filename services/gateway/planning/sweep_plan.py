@@ -1,4 +1,4 @@
-"""A sweep as it was asked for, and as it will be done: defaults filled in, everything checked."""
+"""A sweep as requested, and as planned: defaults filled in, everything checked."""
 
 from dataclasses import dataclass, replace
 
@@ -127,7 +127,7 @@ class SweepPlan:
 
     @property
     def factors(self) -> str:
-        """What makes so many of them, in words."""
+        """The factors of the number of backtests, in words."""
         factors = f"{len(self.possible):,} combinations × {len(self.cryptos):,} cryptos"
         return factors + (f" × {len(self.windows)} windows" if len(self.windows) > 1 else "")
 

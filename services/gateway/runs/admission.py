@@ -24,7 +24,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class RequestSize:
-    """The size of one request; `factors` says in words what it is made of, `field` is the field to blame."""
+    """The size of one request; `factors` explains it in words, errors name `field`."""
 
     symbols: int
     backtests: int
@@ -56,14 +56,14 @@ class Admission:
         most = _limit(client.max_runs, limits.max_runs_per_client)
         if self._runs[client.name] >= most:
             raise Exhausted(
-                f"{client.name} has as many runs under way as it may have at once: {most:,}",
+                f"at most {most:,} runs of {client.name} may be under way at once",
                 _RETRY_AFTER_S,
                 ErrorReason.TOO_MANY_RUNS,
                 limit=str(most),
             )
         if self._runs.total() >= limits.max_runs:
             raise Exhausted(
-                f"as many runs are under way as there may be at once: {limits.max_runs:,}",
+                f"at most {limits.max_runs:,} runs may be under way at once",
                 _RETRY_AFTER_S,
                 ErrorReason.TOO_MANY_RUNS,
                 limit=str(limits.max_runs),
@@ -88,16 +88,16 @@ class Admission:
         most = _limit(client.max_backtests, self._limits.max_backtests_per_client)
         if self._backtests[client.name] + backtests > most:
             raise Exhausted(
-                f"{client.name} has {self._backtests[client.name]:,} backtests under way, and with "
-                f"{backtests:,} more they were above the {most:,} that are allowed",
+                f"at most {most:,} backtests of {client.name} may be under way at once: "
+                f"{self._backtests[client.name]:,} are, and this run has {backtests:,}",
                 _RETRY_AFTER_S,
                 ErrorReason.TOO_MANY_BACKTESTS,
                 limit=str(most),
             )
         if self._backtests.total() + backtests > self._limits.max_backtests:
             raise Exhausted(
-                f"{self._backtests.total():,} backtests are under way, and with {backtests:,} more they were "
-                f"above the {self._limits.max_backtests:,} that are allowed",
+                f"at most {self._limits.max_backtests:,} backtests may be under way at once: "
+                f"{self._backtests.total():,} are, and this run has {backtests:,}",
                 _RETRY_AFTER_S,
                 ErrorReason.TOO_MANY_BACKTESTS,
                 limit=str(self._limits.max_backtests),

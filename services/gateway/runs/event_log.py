@@ -7,7 +7,8 @@ from contextlib import AbstractAsyncContextManager
 
 from services.domain.errors import ErrorReason, NotFound
 
-# A stream that breaks loses less than this on its way. A run whose reader is slow waits with so many bytes.
+# A stream that breaks loses fewer bytes than this on its way. A run with a slow reader waits when so many
+# bytes are unread.
 MOST_BYTES = 4 * 2**20
 
 

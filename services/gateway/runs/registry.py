@@ -73,7 +73,7 @@ class RunRegistry:
                     return run
         # The same where another client has a run of this id: nobody learns what others run.
         raise NotFound(
-            f"there is no run {run_id[:64]!r}, or not any more",
+            f"there is no run {run_id[:64]!r}, or it is not kept any more",
             reason=ErrorReason.RUN_NOT_FOUND,
             run_id=run_id[:64],
         )
@@ -123,4 +123,4 @@ def _key(run: Run) -> _Key:
 
 
 def _exists(run_id: str) -> AlreadyExists:
-    return AlreadyExists(f"run_id: there is a run {run_id!r} under way; WatchRun shows it", run_id=run_id)
+    return AlreadyExists(f"run_id: a run {run_id!r} is under way; WatchRun shows it", run_id=run_id)

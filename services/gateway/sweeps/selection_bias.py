@@ -1,4 +1,4 @@
-"""Selection bias of a sweep: what the best of many trials is worth, and how its choices did afterwards."""
+"""Selection bias of a sweep: deflated Sharpe ratios, results out of sample, probability of overfitting."""
 
 import asyncio
 import math
@@ -18,7 +18,7 @@ from services.wire.backtests import strategy_to
 from services.wire.sweeps import window_to
 
 _YEAR_S = 365 * 86_400
-# Among fewer combinations, the rank of the best says little.
+# Among fewer combinations, the rank of the best has little meaning.
 _FEWEST_COMBINATIONS = 10
 
 
@@ -87,8 +87,8 @@ def best_combination(
     """Return the combination of the best median over the cryptos, or None; of equal ones the first.
 
     `values` are a metric and `trades` the number of trades, of shape (combinations, cryptos). Combinations
-    with a median of fewer than `min_trades` are passed over. Where the metric is defined on fewer than half
-    of the cryptos on which it is for any combination, it says little: those are passed over too.
+    with a median of fewer than `min_trades` are passed over. So are combinations whose metric is defined on
+    fewer than half of the cryptos on which it is defined for any combination.
     """
     summarized = summarize_rows(values)
     cryptos = int((~np.isnan(values)).any(axis=0).sum())

@@ -15,7 +15,7 @@ from services.wire.paging import MAX_SYMBOLS
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
-# The data service gives up a silent database earlier, and says so.
+# The data service gives up a silent database earlier, and reports it.
 _LIST_LIMIT_S = 10.0
 # Long enough for a data service that is being restarted.
 _PATIENCE_S = 2.0

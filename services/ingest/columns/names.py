@@ -231,15 +231,13 @@ class _Search:
         if found is None:
             if self.first(_CLOSE_TIME_KEYS) is not None:
                 raise InvalidInput.of(
-                    "file", "it tells when its candles close, and not when they open: --map datetime=COLUMN"
+                    "file", "it has closing times of its candles, but no opening times: --map datetime=COLUMN"
                 )
             raise InvalidInput.of(
                 "file", "it has no column of the time, named one of timestamp, unix, datetime, date, time, …"
             )
         if self.keys[found] == "localtime" and not re.search(r"[+-]\d{2}:?\d{2}$", self._value(found)):
-            raise InvalidInput.of(
-                "file", "its local times do not tell how far they are from UTC: times in UTC are needed"
-            )
+            raise InvalidInput.of("file", "its local times have no offset from UTC: times in UTC are needed")
         clock = self.first(_CLOCK_KEYS)
         if self.keys[found] not in _DATE_KEYS or clock is None:
             return (found,)
@@ -262,7 +260,7 @@ class _Search:
         if plain is not None and self.keys[plain] == "vol" and "amount" in self.keys:
             # Exchanges name them either way round.
             raise InvalidInput.of(
-                "file", "vol or amount is its volume in the crypto: --map volume=COLUMN tells which"
+                "file", "vol or amount is its volume in the crypto: choose by --map volume=COLUMN"
             )
         if plain is not None:
             return plain
@@ -279,7 +277,8 @@ class _Search:
             )
         told = f"of {shown(symbol)}" if symbol else "that the file is about"
         raise InvalidInput.of(
-            "file", f"its header does not name the volume in the crypto {told}: --map volume=COLUMN tells it"
+            "file",
+            f"its header does not name the volume in the crypto {told}: name it with --map volume=COLUMN",
         )
 
     def _has_volume(self) -> bool:

@@ -213,7 +213,7 @@ class _Fields:
         place = "" if self._lines is None else f"line {self._lines[position]}: "
         return InvalidInput.of(
             "file",
-            f"{place}nothing tells whether the day or the month is first in {text} and the other times: "
+            f"{place}it is not clear whether the day or the month is first in {text} and the other times: "
             "write 2024-01-31 13:00, or an epoch",
         )
 

@@ -37,8 +37,10 @@ def open_only_file(content: IO[bytes]) -> IO[bytes]:
         if not member.is_dir() and not _OF_SYSTEMS.search(member.filename)
     ]
     if len(members) != 1:
-        told = f"{len(members):,} files" if members else "no file"
-        raise InvalidInput.of("file", f"it is a zip archive of {told}: unpack it, and import what is in it")
+        contents = f"{len(members):,} files" if members else "no file"
+        raise InvalidInput.of(
+            "file", f"it is a zip archive of {contents}: unpack it, and import what is in it"
+        )
     (member,) = members
     if member.flag_bits & 1:
         raise InvalidInput.of(

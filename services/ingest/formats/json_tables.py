@@ -55,7 +55,7 @@ def read_table(
 ) -> Iterator[TextRows]:
     """Yield all rows of lists of values with the given names in one batch; `symbol` is their symbol."""
     if not names:
-        raise InvalidInput.of("file", "its values have no names that tell what they are")
+        raise InvalidInput.of("file", "its values have no names")
     first = next((record for record in records if isinstance(record, list)), [])
     symbol = symbol or parse_file_name(file.path, file.member).symbol
     columns = find_columns(names, given, list(map(text, first)), symbol)
@@ -139,7 +139,7 @@ def _told(content: Json) -> tuple[str | None, int | None]:
                 elif column_key(name) in _LENGTH_NAMES and (length_s := length_from(value)):
                     lengths.add(length_s)
     if len(lengths) > 1:
-        raise InvalidInput.of("file", "it tells several lengths of its candles: give --interval")
+        raise InvalidInput.of("file", "it names several lengths of its candles: give --interval")
     return only_symbol([pa.array(symbols, pa.string())]), next(iter(lengths), None)
 
 

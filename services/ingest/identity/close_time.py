@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from services.domain.candles import TimeColumn
 from services.domain.errors import InvalidInput
 from services.ingest.files.text_rows import TextRows
-from services.ingest.identity.lengths import Evidence, said
+from services.ingest.identity.lengths import Evidence, length_words
 
 # Exchanges close a candle early when they stop for maintenance.
 _MOST_SHORTER = 0.05
@@ -46,6 +46,8 @@ def length_by_close_times(lengths: Counter[int]) -> list[Evidence]:
     (usual_s, _), *others = lengths.most_common()
     shorter = sum(count for _, count in others)
     if others and (max(lengths) > usual_s or shorter > _MOST_SHORTER * lengths.total()):
-        told = ", ".join(f"{said(length_s)} of {count:,}" for length_s, count in lengths.most_common(3))
-        raise InvalidInput.of("file", f"its close times tell that its candles differ in length: {told}")
+        counts = ", ".join(
+            f"{length_words(length_s)} of {count:,}" for length_s, count in lengths.most_common(3)
+        )
+        raise InvalidInput.of("file", f"by its closing times, its candles differ in length: {counts}")
     return [Evidence(_SOURCE, usual_s)]

@@ -124,13 +124,13 @@ def parse_file_name(path: Path, member: str | None = None) -> FileName:
     In an archive of one file, the name of that `member` counts too; if both have different symbols, neither
     counts.
     """
-    outer = _told_by_path(path)
+    outer = _from_path(path)
     if member is None:
         return outer
-    inner = _told_by_path(path.parent / member)
+    inner = _from_path(path.parent / member)
     symbol, reason = outer.symbol or inner.symbol, outer.reason
     if outer.symbol and inner.symbol and outer.symbol != inner.symbol:
-        symbol, reason = None, f"its name tells {outer.symbol}, and the name of the file in it {inner.symbol}"
+        symbol, reason = None, f"its name means {outer.symbol}, and the name of the file in it {inner.symbol}"
     lengths = [
         Evidence("the name of the file in it", each.length_s)
         for each in inner.lengths
@@ -139,7 +139,7 @@ def parse_file_name(path: Path, member: str | None = None) -> FileName:
     return FileName(symbol, reason, outer.no_candles or inner.no_candles, (*outer.lengths, *lengths))
 
 
-def _told_by_path(path: Path) -> FileName:
+def _from_path(path: Path) -> FileName:
     stem = _stem(path.name)
     folders = list(reversed(path.absolute().parent.parts))
     near = _near(folders)
@@ -151,8 +151,8 @@ def _told_by_path(path: Path) -> FileName:
         symbol, length_s = _read(stem)
     except InvalidInput as error:
         # If the grammar does not know a name, none of its words is a symbol, but one can be a length.
-        told = (length_from(word, bare=False) for word in _SIGNS.split(stem))
-        lengths[:0] = [Evidence("its name", length_s) for length_s in told if length_s][:1]
+        found = (length_from(word, bare=False) for word in _SIGNS.split(stem))
+        lengths[:0] = [Evidence("its name", length_s) for length_s in found if length_s][:1]
         return FileName(None, error.violations[0].reason, no_candles, tuple(lengths))
     if length_s is not None:
         lengths.insert(0, Evidence("its name", length_s))
@@ -161,15 +161,15 @@ def _told_by_path(path: Path) -> FileName:
     return FileName(symbol.canonical, no_candles=no_candles, lengths=tuple(lengths))
 
 
-def symbol_of_content(told: Iterable[str], name_tells: str | None = None) -> str | None:
+def symbol_of_content(names: Iterable[str], file_symbol: str | None = None) -> str | None:
     """Return the crypto that a file's content names; None if it names none.
 
-    If the content names only the base of the symbol in the file's name (`name_tells`), that symbol is meant.
+    If the content names only the base of the symbol in the file's name (`file_symbol`), that symbol is meant.
     Raises InvalidInput, of the field `file`, if a name cannot be parsed or is no pair, or if there are
     several.
     """
     symbols: dict[str, tuple[Symbol, str]] = {}
-    for text in told:
+    for text in names:
         try:
             symbol = parse_symbol(text, "file")
         except InvalidInput as error:
@@ -183,8 +183,8 @@ def symbol_of_content(told: Iterable[str], name_tells: str | None = None) -> str
     for canonical, (symbol, text) in symbols.items():
         if symbol.is_pair:
             return canonical
-        if name_tells and canonical in parse_symbol(name_tells).bases:
-            return name_tells
+        if file_symbol and canonical in parse_symbol(file_symbol).bases:
+            return file_symbol
         raise InvalidInput.of(
             "file", f"its rows name the crypto {shown(text)}, which is no pair like BTCUSDT: give --symbol"
         )
@@ -223,14 +223,14 @@ def _read(stem: str) -> tuple[Symbol, int | None]:
             if symbol.kind is Kind.SPOT:
                 symbol = Symbol(symbol.root, ".P")
         elif word.lower() == "spot" and symbol.kind is not Kind.SPOT:
-            raise InvalidInput.of("file", f"its name {shown(stem)} tells a future, and spot")
+            raise InvalidInput.of("file", f"its name {shown(stem)} means both a future and spot")
         elif not between or (word.lower() not in (*_CANDLES, "spot") and word.upper() not in EXCHANGES):
             raise InvalidInput.of(
                 "file", f"its name {shown(stem)} has {shown(word)}, which is no part of a name"
             )
         begin += len(word)
     if len(set(lengths)) > 1:
-        raise InvalidInput.of("file", f"its name {shown(stem)} tells two lengths of candles")
+        raise InvalidInput.of("file", f"its name {shown(stem)} has two lengths of candles")
     return symbol, lengths[0] if lengths else None
 
 
@@ -240,7 +240,7 @@ def _refuse_other_way_round(stem: str, begin: int) -> None:
     if len(words) > 1 and words[0] in MONEY and words[1] in QUOTES - MONEY:
         raise InvalidInput.of(
             "file",
-            f"its name {shown(stem)} has {words[0]}-{words[1]}, which is written the other way round "
+            f"its name {shown(stem)} has {words[0]}-{words[1]}, which is reversed "
             f"(--symbol {words[1]}{words[0]} if these are prices of {words[1]} in {words[0]})",
         )
 
@@ -316,12 +316,12 @@ def _other_than_candles(stem: str, near: list[str], folders: list[str]) -> str:
     words = _SIGNS.split(stem)
     for word in (*words, *(f"{one}{other}" for one, other in pairwise(words))):
         if what := _OTHER_WORDS.get(word.lower()):
-            return f"its name tells that it holds {what}"
+            return f"by its name, it holds {what}"
     for number, name in enumerate(folders):
         word = _SIGNS.sub("", name).lower()
         is_home = number + 1 < len(folders) and folders[number + 1].lower() in _HOMES
         if (what := _OTHER_WORDS.get(word)) and (
             word not in _WEAK_WORDS or (number < len(near) and not is_home)
         ):
-            return f"its folder {shown(name)} tells that it holds {what}"
+            return f"by its folder {shown(name)}, it holds {what}"
     return ""

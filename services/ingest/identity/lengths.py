@@ -84,10 +84,14 @@ def given_length(text: str, interval: Interval, option: str) -> int:
         raise InvalidInput.of(option, f"{text!r} is no length of candles: 1m to 30m, or {interval.value}")
     if length_s > interval.seconds:
         raise InvalidInput.of(
-            option, f"{said(length_s)} is longer than {said(interval.seconds)}: hours cannot be made of it"
+            option,
+            f"{length_words(length_s)} is longer than {length_words(interval.seconds)}: "
+            "hours cannot be made of it",
         )
     if length_s % _MINUTE_S or interval.seconds % length_s:
-        raise InvalidInput.of(option, f"{said(interval.seconds)} is not a whole number of {said(length_s)}")
+        raise InvalidInput.of(
+            option, f"{length_words(interval.seconds)} is not a whole number of {length_words(length_s)}"
+        )
     return length_s
 
 
@@ -155,12 +159,12 @@ def agreed_length(evidence: Sequence[Evidence], candles: int) -> int:
     if not lengths:
         rows = "its one candle leaves" if candles == 1 else f"its {candles:,} candles leave"
         raise InvalidInput.of(
-            "file", f"{rows} open how long candles are, and neither a closing time nor the name tells: "
+            "file", f"{rows} open how long candles are, and neither a closing time nor the name decides: "
             "give --interval"
         )  # fmt: skip
-    told = ", ".join(f"{each.source} {said(each.length_s)}" for each in evidence)
+    claims = ", ".join(f"{each.source} {length_words(each.length_s)}" for each in evidence)
     raise InvalidInput.of(
-        "file", f"how long its candles are is told in different ways: {told}: give --interval"
+        "file", f"its sources disagree about the length of its candles: {claims}: give --interval"
     )
 
 
@@ -175,7 +179,7 @@ def refuse_off_grid(off_grid: int, candles: int, interval: Interval) -> None:
 def refuse_longer(length_s: int, interval: Interval) -> None:
     """Raise InvalidInput, of the field `file`, if its candles are longer than the interval's."""
     if length_s > interval.seconds or interval.seconds % length_s:
-        reason = f"its candles are {said(length_s)} long: {interval.value} cannot be made of them"
+        reason = f"its candles are {length_words(length_s)} long: {interval.value} cannot be made of them"
         if length_s > interval.seconds:
             *others, last = [each.value for each in Interval if each.seconds > interval.seconds]
             reason += f"; import hourly or shorter ones, of which {', '.join(others)} and {last} are made"
@@ -198,11 +202,12 @@ def refuse_mixed(open_time_s: TimeColumn, interval: Interval) -> None:
             raise InvalidInput.of(
                 "file",
                 f"from {utc(int(open_time_s[start]))} to {utc(int(open_time_s[start + count]))} its candles "
-                f"are {said(distance_s)} apart, and others {said(interval.seconds)}: give --interval",
+                f"are {length_words(distance_s)} apart, and others "
+                f"{length_words(interval.seconds)}: give --interval",
             )
 
 
-def said(length_s: int) -> str:
+def length_words(length_s: int) -> str:
     """Return a length in words, in the largest unit of which it is a whole number."""
     units = (("day", _DAY_S), ("hour", _HOUR_S), ("minute", _MINUTE_S), ("second", 1))
     name, number = next((name, length_s // unit_s) for name, unit_s in units if length_s % unit_s == 0)

@@ -260,7 +260,7 @@ async def test_rows_that_have_no_crypto_are_named(source_url, database):
         ),
         ("crypto_prices", "cryptos", ["volume"], "--map: 'volume' is not NAME=COLUMN"),
         ("crypto_prices", "cryptos", ["volume=a", "volume=b"], "--map: volume is given twice"),
-        ("crypto_prices", "same", [], "--symbols-table: BTCUSDT is there twice, as 1 and as 7"),
+        ("crypto_prices", "same", [], "--symbols-table: BTCUSDT occurs twice, as 1 and as 7"),
     ],
 )
 async def test_a_wrong_option_is_named(source_url, table, symbols_table, mappings, message):

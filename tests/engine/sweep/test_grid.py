@@ -70,7 +70,7 @@ def test_a_base_that_conflicts_only_in_what_is_swept_is_fine() -> None:
         (Rsi(), [("period", [5, 5.5])], "ranges[0].values[1]", "a whole number, not 5.5"),
         (Rsi(), [("period", ["5"])], "ranges[0].values[0]", "a whole number, not '5'"),
         (Rsi(), [("oversold", ["a"])], "ranges[0].values[0]", "a number, not 'a'"),
-        (Rsi(), [("period", [5, 6, 5])], "ranges[0].values[2]", "5 is there twice"),
+        (Rsi(), [("period", [5, 6, 5])], "ranges[0].values[2]", "5 occurs twice"),
         (MaCross(), [("kind", ["SMA", "WMA"])], "ranges[0].values[1]", "one of SMA, EMA, not 'WMA'"),
         (MaCross(), [("kind", [1.0])], "ranges[0].values[0]", "one of SMA, EMA, not 1.0"),
         (Rsi(period=0), [("oversold", [20])], "strategy.rsi.period", "not 0"),

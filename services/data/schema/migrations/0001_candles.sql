@@ -30,7 +30,7 @@ CREATE TABLE candles_1h (
 COMMENT ON COLUMN candles_1h.ts IS 'opening time';
 
 -- Where the server is TimescaleDB, candles live in a hypertable; everything else is the same.
--- Its settings tell that it is loaded; shared_preload_libraries would too, but superusers only may read it.
+-- Its settings show that it is loaded; so does shared_preload_libraries, which only superusers may read.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_settings WHERE name = 'timescaledb.max_background_workers') THEN

@@ -1,7 +1,7 @@
 -- Candles as integers, longer candles as tables of their own, and a log of what changed when.
 --
 -- Prices and volumes are ticks of 10^-scale with a scale per crypto; a value that is no whole number of
--- ticks is kept as the inverted bits of its double, and is negative (services/domain/ticks.py tells why).
+-- ticks is kept as the inverted bits of its double, and is negative (services/domain/ticks.py explains why).
 -- Candles that are stored as doubles are moved by services/data/schema/move_doubles.py.
 
 SET LOCAL statement_timeout = 0;

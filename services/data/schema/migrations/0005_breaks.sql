@@ -11,7 +11,7 @@ CREATE TABLE breaks (
     -- The last price before, and the first one after.
     close      double precision NOT NULL,
     open       double precision NOT NULL,
-    -- detected: found by an import; confirmed: said by a person; removed: a person says that it is none.
+    -- detected: found by an import; confirmed: set by a person; removed: set by a person, it is no break.
     state      text NOT NULL CHECK (state IN ('detected', 'confirmed', 'removed')),
     PRIMARY KEY (crypto_id, after_ts)
 );
@@ -21,7 +21,7 @@ ALTER TABLE cryptos ADD COLUMN breaks_found boolean NOT NULL DEFAULT false;
 
 COMMENT ON COLUMN cryptos.breaks_found IS 'the breaks of all of its candles were looked for; imports keep them up to date';
 
--- Readers are told which longer candles miss hours. Few do.
+-- Readers get the longer candles that miss hours; there are few.
 CREATE INDEX candles_4h_partial ON candles_4h (crypto_id, ts) WHERE candle_count < 4;
 CREATE INDEX candles_1d_partial ON candles_1d (crypto_id, ts) WHERE candle_count < 24;
 CREATE INDEX candles_1w_partial ON candles_1w (crypto_id, ts) WHERE candle_count < 168;

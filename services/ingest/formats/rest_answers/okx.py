@@ -1,6 +1,6 @@
 """OKX: `data`, the newest first, each the start in ms, open, high, low, close, volume, and more.
 
-https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks. Of nine values the last tells
+https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks. Of nine values the last shows
 whether the candle was closed. The volume is in the base currency, but of derivatives, whose volume is in
 contracts.
 """
