@@ -68,7 +68,9 @@ def test_where_nothing_is_defined_nothing_is_few() -> None:
     assert [rows.is_sparse(one) for one in rows.best()] == [False, False]
 
 
-def shown(width: int = 160, terminal: bool = False, **request: Any) -> str:
+def shown(
+    width: int = 160, terminal: bool = False, tested: dict[str, float] | None = None, **request: Any
+) -> str:
     """Return what is printed of a sweep of the six rows."""
     console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
     asked = with_spec(
@@ -84,7 +86,9 @@ def shown(width: int = 160, terminal: bool = False, **request: Any) -> str:
         for symbol in "ABC":
             failure = {"symbol": symbol, "backtestCount": 1, "status": {"message": "no candles"}}
             view.show(ParseDict({"failure": failure}, pb.SweepBacktestsResponse()))
-        view.show(ParseDict({"summary": {"progress": {"total": 24}}}, pb.SweepBacktestsResponse()))
+        winner = {**best[0], "test": tested or {}}
+        summary = {"progress": {"total": 24}, "winner": winner}
+        view.show(ParseDict({"summary": summary}, pb.SweepBacktestsResponse()))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -162,6 +166,13 @@ def test_means_over_folds_are_called_so() -> None:
     assert "the best, means over 3 folds" in shown(foldCount=3)
     assert "combinations, medians over the cryptos of means over 3 folds" in shown(foldCount=3)
     assert "means" not in shown(split=0.5) + shown(foldCount=1)
+
+
+def test_a_winner_without_a_result_in_the_test_part_is_named() -> None:
+    line = "A, the winner, has no result in the test part"
+    assert line in shown(split=0.5)
+    assert line not in shown(split=0.5, tested={"sharpeRatio": -1.0})
+    assert line not in shown()
 
 
 def test_failures_of_one_reason_are_one_line() -> None:

@@ -162,6 +162,11 @@ class SweepView:
             say(self._console, f"no trial has a rank by {heading_of(self._metric)}")
         elif summary.HasField("selection_bias"):
             say(self._console, selection_bias_words(summary, self._metric))
+        if self._started.request.WhichOneof("cut") and self._best and not summary.winner.test.ListFields():
+            say(
+                self._console,
+                f"[yellow]{summary.winner.symbol}, the winner, has no result in the test part[/yellow]",
+            )
         if summary.HasField("walk_forward"):
             self._show_walk_forward(summary)
         if summary.HasField("overfitting"):
