@@ -4,15 +4,15 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Self
 
 import numpy as np
 
-from services.data.store.breaks import StoredBreak, breaks_of
+from services.data.store.annotations import Annotations, AnnotationStore, DataVersion
+from services.data.store.breaks import StoredBreak
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
-from services.data.store.tables import CANDLE_TABLES, CandleTable, Scales, numbers
+from services.data.store.tables import CandleTable, Scales, numbers
 from services.domain.candles import VALUE_COLUMNS, PriceColumn, TimeColumn
 from services.domain.errors import InvalidInput
 from services.domain.history import PartialCandles
@@ -57,14 +57,14 @@ class History:
     unchanged_before_s: int | None
     open_time_s: TimeColumn
     columns: dict[str, PriceColumn]
-    breaks: list[StoredBreak]
+    breaks: tuple[StoredBreak, ...]
     partial: PartialCandles
 
     @classmethod
     def of_deleted(cls, symbol: str, columns: tuple[str, ...]) -> Self:
         """Return the history of a crypto that was deleted meanwhile: it has no candles."""
         none = {name: np.empty(0) for name in columns}
-        return cls(symbol, _DELETED, None, np.empty(0, np.int64), none, [], PartialCandles.none())
+        return cls(symbol, _DELETED, None, np.empty(0, np.int64), none, (), PartialCandles.none())
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ class Histories:
     def __init__(self, database: Database, cryptos: CryptoStore) -> None:
         self._database = database
         self._cryptos = cryptos
+        self._annotations = AnnotationStore()
 
     async def read(
         self, symbols: list[str], query: HistoryQuery, known_fingerprints: list[str]
@@ -127,25 +128,33 @@ class Histories:
         ):
             ids = [request.crypto_id for request in requests]
             known = [request.known_fingerprint for request in requests]
-            rows = await connection.fetch(_states(query.interval), ids, known, LATEST_S, EARLIEST_S)
-            states = {row["crypto_id"]: _State(**row) for row in rows}
-            broken = [state.crypto_id for state in states.values() if state.has_breaks]
-            breaks = await breaks_of(connection, broken) if broken else {}
-            read = {
-                crypto_id: await state.read(CandleTable(connection, crypto_id, query.interval), query)
-                for crypto_id, state in states.items()
-            }
-        # Decoded in a thread, while others are read.
-        return await asyncio.to_thread(
-            lambda: [
-                states[each.crypto_id].history(
-                    each.symbol, query, *read[each.crypto_id], breaks.get(each.crypto_id, [])
+            rows = await connection.fetch(_STATES, ids, known, LATEST_S, EARLIEST_S)
+            states = [_State(**row) for row in rows]
+            versions = (DataVersion(each.crypto_id, each.fingerprint, each.last_s) for each in states)
+            annotations = await self._annotations.of(connection, query.interval, versions)
+            read = [
+                await state.read(
+                    CandleTable(connection, state.crypto_id, query.interval),
+                    query,
+                    annotations[state.crypto_id].over_before_s,
                 )
-                if each.crypto_id in states
+                for state in states
+            ]
+
+        def histories() -> list[History]:
+            by_id = {
+                state.crypto_id: (state, *ticks, annotations[state.crypto_id])
+                for state, ticks in zip(states, read, strict=True)
+            }
+            return [
+                _history(each.symbol, query, *by_id[each.crypto_id])
+                if each.crypto_id in by_id
                 else History.of_deleted(each.symbol, query.columns)
                 for each in requests
             ]
-        )
+
+        # Decoded in a thread, while others are read.
+        return await asyncio.to_thread(histories)
 
 
 def _grouped(requests: list[_Request], columns: int) -> Iterator[list[_Request]]:
@@ -163,10 +172,7 @@ def _grouped(requests: list[_Request], columns: int) -> Iterator[list[_Request]]
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What is known about a crypto's candles without reading them; times are those of hourly candles.
-
-    `partial` has the opening times of the longer candles that miss hours, and the number of hours of each.
-    """
+    """What is known about a crypto's candles without reading them; times are those of hourly candles."""
 
     crypto_id: int
     fingerprint: str
@@ -176,29 +182,17 @@ class _State:
     first_s: int | None
     last_s: int | None
     changed_from_s: int | None
-    has_breaks: bool
-    partial: list[tuple[int, int]]
 
     def unchanged_before_s(self, interval: Interval) -> int | None:
         """Return the time before which the reader has the candles; None if it has none."""
         return None if self.changed_from_s is None else interval.opening(self.changed_from_s)
 
-    def over_before_s(self, interval: Interval) -> int:
-        """Return the time before which those candles open that have ended by the end of the data."""
-        if self.last_s is None:
-            return LATEST_S
-        return self.last_s + Interval.HOUR_1.seconds - interval.seconds + 1
-
-    def partial_candles(self, interval: Interval) -> PartialCandles:
-        """Return the candles that miss hours, of those that have ended by the end of the data."""
-        open_time_s, hours = np.array(self.partial, np.int64).reshape(-1, 2).T
-        is_over = open_time_s < self.over_before_s(interval)
-        return PartialCandles(open_time_s[is_over], hours[is_over])
-
-    async def read(self, table: CandleTable, query: HistoryQuery) -> tuple[TimeColumn, list[TickColumn]]:
-        """Read the requested times and ticks that the reader does not have."""
+    async def read(
+        self, table: CandleTable, query: HistoryQuery, over_before_s: int
+    ) -> tuple[TimeColumn, list[TickColumn]]:
+        """Read the requested times and ticks that the reader does not have, before `over_before_s`."""
         start_s = max(query.start_s, self.unchanged_before_s(query.interval) or query.start_s)
-        end_s = min(query.end_s, self.over_before_s(query.interval))
+        end_s = min(query.end_s, over_before_s)
         if query.interval is Interval.HOUR_1 and self.is_gapless and query.limit is None:
             # The times of a history without gaps are computed: reading them would take a third of the time.
             ticks = await table.ticks(query.columns, start_s, end_s)
@@ -213,39 +207,36 @@ class _State:
         begin_s = max(self.first_s, Interval.HOUR_1.next_opening(start_s))
         return np.arange(begin_s, min(self.last_s + 1, end_s), Interval.HOUR_1.seconds, dtype=np.int64)
 
-    def history(
-        self,
-        symbol: str,
-        query: HistoryQuery,
-        open_time_s: TimeColumn,
-        ticks: list[TickColumn],
-        breaks: list[StoredBreak],
-    ) -> History:
-        """Return the history, with ticks converted to numbers."""
-        columns = numbers(query.columns, ticks, Scales(self.price_scale, self.volume_scale))
-        return History(
-            symbol,
-            self.fingerprint,
-            self.unchanged_before_s(query.interval),
-            open_time_s,
-            dict(zip(query.columns, columns, strict=True)),
-            breaks,
-            self.partial_candles(query.interval),
-        )
+
+def _history(
+    symbol: str,
+    query: HistoryQuery,
+    state: _State,
+    open_time_s: TimeColumn,
+    ticks: list[TickColumn],
+    annotations: Annotations,
+) -> History:
+    """Return the history, with ticks converted to numbers."""
+    columns = numbers(query.columns, ticks, Scales(state.price_scale, state.volume_scale))
+    return History(
+        symbol,
+        state.fingerprint,
+        state.unchanged_before_s(query.interval),
+        open_time_s,
+        dict(zip(query.columns, columns, strict=True)),
+        annotations.breaks,
+        annotations.partial,
+    )
 
 
 # The states of the cryptos $1, whose readers have the fingerprints $2. `changed_from_s` is the time from
 # which on the data has changed since: $3 if nothing has, $4 if everything has, NULL if the fingerprint is
-# unknown. If retention has dropped all hours, the last hour is derived from the shortest candles that are
-# left.
+# unknown. No table of candles is in it: planning a query of all of its chunks takes longer than the rest.
 _STATES = """
 SELECT crypto_id, fingerprint::text, price_scale, volume_scale,
     last_ts - first_ts = (candle_count - 1) * INTERVAL '1 hour' AS is_gapless,
     extract(epoch FROM first_ts)::bigint AS first_s,
-    extract(epoch FROM coalesce(last_ts, (
-        SELECT ts + (candle_count - 1) * INTERVAL '1 hour' FROM candles_4h AS longer
-        WHERE longer.crypto_id = cryptos.crypto_id ORDER BY ts DESC LIMIT 1
-    )))::bigint AS last_s,
+    extract(epoch FROM last_ts)::bigint AS last_s,
     CASE
         WHEN fingerprint::text = known_fingerprint THEN $3::bigint
         WHEN known_fingerprint <> '' THEN (
@@ -255,26 +246,8 @@ SELECT crypto_id, fingerprint::text, price_scale, volume_scale,
             WHERE crypto_id = cryptos.crypto_id AND known.fingerprint::text = known_fingerprint
                 AND later.change_id > known.change_id
         )
-    END AS changed_from_s,
-    EXISTS (SELECT FROM breaks WHERE breaks.crypto_id = cryptos.crypto_id) AS has_breaks,
-    {partial} AS partial
+    END AS changed_from_s
 FROM unnest($1::integer[], $2::text[]) WITH ORDINALITY AS asked (crypto_id, known_fingerprint, place)
 JOIN cryptos USING (crypto_id)
 ORDER BY place
 """
-
-
-@cache
-def _states(interval: Interval) -> str:
-    """Return the statement that reads the states: only one, because each costs a round trip."""
-    if interval is Interval.HOUR_1:
-        return _STATES.format(partial="'{}'::bigint[]")
-    # The number is a literal, so that PostgreSQL can use the partial index on these candles.
-    hours = interval.seconds // Interval.HOUR_1.seconds
-    return _STATES.format(
-        partial=f"""ARRAY (
-        SELECT ARRAY[extract(epoch FROM ts)::bigint, longer.candle_count]
-        FROM {CANDLE_TABLES[interval]} AS longer
-        WHERE longer.crypto_id = cryptos.crypto_id AND longer.candle_count < {hours} ORDER BY ts
-    )"""
-    )
