@@ -41,7 +41,7 @@ class Annotations:
     Candles that open from `over_before_s` on have not ended by the end of the data, and are not in `partial`.
     """
 
-    breaks: tuple[StoredBreak, ...]
+    breaks: list[StoredBreak]
     partial: PartialCandles
     over_before_s: int
 
@@ -97,7 +97,7 @@ async def _read(
         each = partial.get(crypto_id, PartialCandles.none())
         is_over = each.open_time_s < over_before_s
         found[crypto_id] = Annotations(
-            tuple(breaks[crypto_id]),
+            breaks[crypto_id],
             PartialCandles(each.open_time_s[is_over], each.hours[is_over]),
             over_before_s,
         )
@@ -130,8 +130,9 @@ async def _last_without_hours(connection: "Connection", crypto_ids: list[int]) -
     The shortest candles that are left tell them. A crypto without any is left out.
     """
     rows = await connection.fetch(
-        "SELECT crypto_id, extract(epoch FROM max(ts + (candle_count - 1) * INTERVAL '1 hour'))::bigint "
+        "SELECT crypto_id, "
+        "extract(epoch FROM max(ts + (candle_count - 1) * INTERVAL '1 hour'))::bigint AS last_s "
         f"FROM {CANDLE_TABLES[Interval.HOUR_4]} WHERE crypto_id = ANY ($1::integer[]) GROUP BY crypto_id",
         crypto_ids,
     )
-    return dict(rows)
+    return {row["crypto_id"]: row["last_s"] for row in rows}

@@ -1,10 +1,10 @@
 """Reads candles: histories of many cryptos, complete or only the changed part."""
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -12,13 +12,16 @@ from services.data.store.annotations import Annotations, AnnotationStore, DataVe
 from services.data.store.breaks import StoredBreak
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
-from services.data.store.tables import CandleTable, Scales, numbers
+from services.data.store.tables import Scales, numbers, ticks_of
 from services.domain.candles import VALUE_COLUMNS, PriceColumn, TimeColumn
 from services.domain.errors import InvalidInput
 from services.domain.history import PartialCandles
 from services.domain.interval import Interval
 from services.domain.ticks import TickColumn
 from services.domain.times import EARLIEST_S, LATEST_S
+
+if TYPE_CHECKING:
+    from services.data.store.database import Connection
 
 # Groups of cryptos that are read at once, so that on two cores database and reader both work.
 _READ_AHEAD = 3
@@ -57,14 +60,14 @@ class History:
     unchanged_before_s: int | None
     open_time_s: TimeColumn
     columns: dict[str, PriceColumn]
-    breaks: tuple[StoredBreak, ...]
+    breaks: list[StoredBreak]
     partial: PartialCandles
 
     @classmethod
     def of_deleted(cls, symbol: str, columns: tuple[str, ...]) -> Self:
         """Return the history of a crypto that was deleted meanwhile: it has no candles."""
         none = {name: np.empty(0) for name in columns}
-        return cls(symbol, _DELETED, None, np.empty(0, np.int64), none, (), PartialCandles.none())
+        return cls(symbol, _DELETED, None, np.empty(0, np.int64), none, [], PartialCandles.none())
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,23 +135,16 @@ class Histories:
             states = [_State(**row) for row in rows]
             versions = (DataVersion(each.crypto_id, each.fingerprint, each.last_s) for each in states)
             annotations = await self._annotations.of(connection, query.interval, versions)
-            read = [
-                await state.read(
-                    CandleTable(connection, state.crypto_id, query.interval),
-                    query,
-                    annotations[state.crypto_id].over_before_s,
-                )
-                for state in states
-            ]
+            ticks = await _ticks(connection, states, query)
 
         def histories() -> list[History]:
-            by_id = {
-                state.crypto_id: (state, *ticks, annotations[state.crypto_id])
-                for state, ticks in zip(states, read, strict=True)
+            read = {
+                state.crypto_id: (state, ticks[state.crypto_id], annotations[state.crypto_id])
+                for state in states
             }
             return [
-                _history(each.symbol, query, *by_id[each.crypto_id])
-                if each.crypto_id in by_id
+                _history(each.symbol, query, *read[each.crypto_id])
+                if each.crypto_id in read
                 else History.of_deleted(each.symbol, query.columns)
                 for each in requests
             ]
@@ -187,36 +183,50 @@ class _State:
         """Return the time before which the reader has the candles; None if it has none."""
         return None if self.changed_from_s is None else interval.opening(self.changed_from_s)
 
-    async def read(
-        self, table: CandleTable, query: HistoryQuery, over_before_s: int
-    ) -> tuple[TimeColumn, list[TickColumn]]:
-        """Read the requested times and ticks that the reader does not have, before `over_before_s`."""
-        start_s = max(query.start_s, self.unchanged_before_s(query.interval) or query.start_s)
-        end_s = min(query.end_s, over_before_s)
-        if query.interval is Interval.HOUR_1 and self.is_gapless and query.limit is None:
-            # The times of a history without gaps are computed: reading them would take a third of the time.
-            ticks = await table.ticks(query.columns, start_s, end_s)
-            return self._hours(start_s, end_s), ticks
-        open_time_s, *ticks = await table.ticks(("ts", *query.columns), start_s, end_s, query.limit)
-        return open_time_s, ticks
+    def start_s(self, query: HistoryQuery) -> int:
+        """Return the time from which on candles are requested that the reader does not have."""
+        return max(query.start_s, self.unchanged_before_s(query.interval) or query.start_s)
 
-    def _hours(self, start_s: int, end_s: int) -> TimeColumn:
-        """Return the opening times from `start_s` to before `end_s` of a history without gaps."""
+    def has_computed_times(self, query: HistoryQuery) -> bool:
+        """Return whether times are computed, as of all hours without gaps.
+
+        Reading them would take a third of the time.
+        """
+        return bool(query.interval is Interval.HOUR_1 and self.is_gapless and query.limit is None)
+
+    def computed_times(self, query: HistoryQuery) -> TimeColumn:
+        """Return the requested opening times of a history without gaps."""
         assert self.first_s is not None
         assert self.last_s is not None
-        begin_s = max(self.first_s, Interval.HOUR_1.next_opening(start_s))
-        return np.arange(begin_s, min(self.last_s + 1, end_s), Interval.HOUR_1.seconds, dtype=np.int64)
+        hour_s = Interval.HOUR_1.seconds
+        begin_s = max(self.first_s, Interval.HOUR_1.next_opening(self.start_s(query)))
+        return np.arange(begin_s, min(self.last_s + 1, query.end_s), hour_s, dtype=np.int64)
+
+
+async def _ticks(
+    connection: "Connection", states: list[_State], query: HistoryQuery
+) -> dict[int, list[TickColumn]]:
+    """Read the candles by the cryptos' ids: columns of ticks, after the times unless these are computed."""
+    crypto_ids = defaultdict(list)
+    for state in states:
+        crypto_ids[state.has_computed_times(query), state.start_s(query)].append(state.crypto_id)
+    ticks: dict[int, list[TickColumn]] = {}
+    for (is_computed, start_s), ids in crypto_ids.items():
+        columns = query.columns if is_computed else ("ts", *query.columns)
+        ticks |= await ticks_of(connection, query.interval, ids, columns, start_s, query.end_s, query.limit)
+    return ticks
 
 
 def _history(
-    symbol: str,
-    query: HistoryQuery,
-    state: _State,
-    open_time_s: TimeColumn,
-    ticks: list[TickColumn],
-    annotations: Annotations,
+    symbol: str, query: HistoryQuery, state: _State, ticks: list[TickColumn], annotations: Annotations
 ) -> History:
-    """Return the history, with ticks converted to numbers."""
+    """Return the history, with ticks converted to numbers, without the candle that has not ended."""
+    if state.has_computed_times(query):
+        open_time_s = state.computed_times(query)
+    else:
+        open_time_s, *ticks = ticks
+        end = int(np.searchsorted(open_time_s, annotations.over_before_s))
+        open_time_s, *ticks = (column[:end] for column in (open_time_s, *ticks))
     columns = numbers(query.columns, ticks, Scales(state.price_scale, state.volume_scale))
     return History(
         symbol,

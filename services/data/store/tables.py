@@ -71,16 +71,8 @@ class CandleTable:
         if not columns:
             return []
         for sent in (SentColumns.paired(columns), SentColumns.single(columns)):
-            # PostgreSQL aggregates the rows of a subquery in its order.
-            (row,) = await self.connection.fetch(
-                f"SELECT {sent.expressions} FROM (SELECT {', '.join(columns)} FROM {self.name} "
-                "WHERE crypto_id = $1 AND ts >= to_timestamp($2) AND ts < to_timestamp($3) "
-                "ORDER BY ts LIMIT $4) AS ascending",
-                self.crypto_id,
-                start_s,
-                end_s,
-                limit,
-            )
+            statement = _one_row(self.interval, "$1", columns, sent)
+            (row,) = await self.connection.fetch(statement, self.crypto_id, start_s, end_s, limit)
             if sent.hold(row):
                 break
         decoded = sent.decode(row)
@@ -183,3 +175,46 @@ class CandleTable:
             self.crypto_id,
         )  # type: ignore[misc]  # an aggregate always has a row
         return prices, volumes
+
+
+async def ticks_of(
+    connection: "Connection",
+    interval: Interval,
+    crypto_ids: list[int],
+    columns: Sequence[str],
+    start_s: int = EARLIEST_S,
+    end_s: int = LATEST_S,
+    limit: int | None = None,
+) -> dict[int, list[TickColumn]]:
+    """Return what `CandleTable.ticks` does for each of several cryptos, by their ids, in one statement.
+
+    Planning takes a third of the time that it takes to read a few years of days, and is done only once.
+    """
+    if not columns:
+        return {crypto_id: [] for crypto_id in crypto_ids}
+    if len(crypto_ids) == 1:  # planned for this crypto, which is faster still
+        table = CandleTable(connection, crypto_ids[0], interval)
+        return {crypto_ids[0]: await table.ticks(columns, start_s, end_s, limit)}
+    found: dict[int, list[TickColumn]] = {}
+    for sent in (SentColumns.paired(columns), SentColumns.single(columns)):
+        if left := [crypto_id for crypto_id in crypto_ids if crypto_id not in found]:
+            rows = await connection.fetch(
+                "SELECT crypto_id, sent.* FROM unnest($1::integer[]) AS asked (crypto_id) "
+                f"CROSS JOIN LATERAL ({_one_row(interval, 'asked.crypto_id', columns, sent)}) AS sent",
+                *(left, start_s, end_s, limit),
+            )
+            for crypto_id, *row in rows:
+                if sent.hold(row):
+                    decoded = sent.decode(row)
+                    found[crypto_id] = [decoded[name] for name in columns]
+    return found
+
+
+def _one_row(interval: Interval, crypto_id: str, columns: Sequence[str], sent: SentColumns) -> str:
+    """Return the statement that reads one crypto's candles into one row; $2 is start, $3 end, $4 limit."""
+    # PostgreSQL aggregates the rows of a subquery in its order.
+    return (
+        f"SELECT {sent.expressions} FROM (SELECT {', '.join(columns)} FROM {CANDLE_TABLES[interval]} "
+        f"WHERE crypto_id = {crypto_id} AND ts >= to_timestamp($2) AND ts < to_timestamp($3) "
+        "ORDER BY ts LIMIT $4) AS ascending"
+    )
