@@ -1,7 +1,7 @@
 """The tables of candles: names, columns, statements that read and write them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,10 @@ CANDLE_TABLES = {
     Interval.DAY_1: "candles_1d",
     Interval.WEEK_1: "candles_1w",
 }
+
+
+# Candles that are encoded together: while the database stores some, the next ones are encoded.
+_COPIED_ROWS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,27 +118,37 @@ class CandleTable:
     ) -> None:
         """Insert candles whose times are not stored; longer ones with their number of hourly candles."""
 
-        def columns() -> dict[str, TickColumn]:
-            counts = {} if candle_counts is None else {"candle_count": candle_counts}
-            values = {name: to_ticks(getattr(candles, name), scales.of(name)) for name in VALUE_COLUMNS}
-            return {**counts, "ts": candles.open_time_s, **values}
+        def columns(part: slice) -> dict[str, TickColumn]:
+            counts = {} if candle_counts is None else {"candle_count": candle_counts[part]}
+            values = {name: to_ticks(getattr(candles, name)[part], scales.of(name)) for name in VALUE_COLUMNS}
+            return {**counts, "ts": candles.open_time_s[part], **values}
 
-        # Encoded in a thread: a long history would block the event loop.
-        await self.insert_ticks(await asyncio.to_thread(columns))
+        await self._copy(columns, len(candles))
 
     async def insert_ticks(self, columns: dict[str, TickColumn]) -> None:
         """Insert candles whose times are not stored, from columns as `ticks` returns them."""
+        await self._copy(
+            lambda part: {name: column[part] for name, column in columns.items()}, len(columns["ts"])
+        )
+
+    async def _copy(self, columns: Callable[[slice], dict[str, TickColumn]], count: int) -> None:
+        """Insert the `count` candles of which `columns` returns a part."""
+
+        def rows(start: int) -> bytearray:
+            return encode_rows({"crypto_id": self.crypto_id, **columns(slice(start, start + _COPIED_ROWS))})
 
         async def copied() -> AsyncIterator[bytes | bytearray]:
             yield HEADER
-            yield await asyncio.to_thread(encode_rows, {"crypto_id": self.crypto_id, **columns})
+            for start in range(0, count, _COPIED_ROWS):
+                # In a thread: a long history would block the event loop.
+                yield await asyncio.to_thread(rows, start)
             yield TRAILER
 
         async with ended_with(self.connection):
             await self.connection.copy_to_table(
                 self.name,
                 source=copied(),  # type: ignore[arg-type]  # any buffer will do; a copy takes a while
-                columns=["crypto_id", *columns],
+                columns=["crypto_id", *columns(slice(0))],
                 format="binary",
             )
 
