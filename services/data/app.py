@@ -12,16 +12,21 @@ from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
 from services.data.store.reader import Histories
 from services.data.store.writer import CandleStore
+from services.domain.process_memory import keep_freed_memory
 from services.rpc.access import services_only
 from services.rpc.server import ServedService, serve
 from services.settings import Settings
 from services.telemetry.observation import observed
+
+# More than the columns of a crypto that are being read.
+_KEPT_BYTES = 16 * 2**20
 
 SERVICE_NAME = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"].full_name
 
 
 async def run(settings: Settings) -> None:
     """Migrate the database, then serve until the process is stopped."""
+    keep_freed_memory(_KEPT_BYTES)
     access = services_only(settings)
     async with (
         observed("data", settings),

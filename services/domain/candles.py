@@ -58,9 +58,11 @@ class Candles:
 
     @classmethod
     def concatenate(cls, parts: list[Self]) -> Self:
-        """Join parts that follow each other in time."""
+        """Join parts that follow each other in time; a single part is returned without copying it."""
         if not parts:
             return cls.empty()
+        if len(parts) == 1:
+            return parts[0]
         return cls(
             *(np.concatenate(columns) for columns in zip(*(part.columns() for part in parts), strict=True))
         )

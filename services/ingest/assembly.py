@@ -102,7 +102,10 @@ class Assembly:
         if rows.lengths_s is not None:
             lengths, counts = np.unique(rows.lengths_s[good], return_counts=True)
             self._lengths_of_rows.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
-        self._hold(candles.at(good), rows.lines[good])
+        if good.all():
+            self._hold(candles, rows.lines)
+        else:
+            self._hold(candles.at(good), rows.lines[good])
 
     def reading(self, file_format: str) -> FileReading:
         """Return the outcome, after all rows were added.
@@ -205,10 +208,9 @@ class Assembly:
 
     def _brought_together(self) -> tuple[Candles, NDArray[np.int64]]:
         """Merge the held rows: one row for each time, in ascending order, on the grid."""
-        candles = (
-            Candles.concatenate([candles for candles, _ in self._held]) if self._held else Candles.empty()
-        )
-        lines = np.concatenate([np.empty(0, np.int64), *(lines for _, lines in self._held)])
+        candles = Candles.concatenate([candles for candles, _ in self._held])
+        all_lines = [lines for _, lines in self._held] or [np.empty(0, np.int64)]
+        lines = np.concatenate(all_lines) if len(all_lines) > 1 else all_lines[0]
         self._held.clear()
         # Each copy takes as much memory as all candles, so it is avoided: most files need none.
         if (np.diff(candles.open_time_s) < 0).any():

@@ -6,13 +6,15 @@ from hypothesis import strategies as st
 
 from services.data.store.database import Database
 from services.data.store.sent_columns import SentColumns
-from services.data.store.tables import CandleTable
+from services.data.store.tables import CandleTable, ticks_of
 from services.domain.candles import VALUE_COLUMNS
 from services.domain.interval import Interval
 from tests.candle_making import START_S
 
 NAMES = ("ts", *VALUE_COLUMNS)
 HALF = 2**32  # two numbers below travel as one
+
+_SMALL = {"ts": START_S + 3600 * np.arange(2), **dict.fromkeys(VALUE_COLUMNS, np.array([7, 8]))}
 
 _ticks = st.one_of(
     st.integers(0, HALF - 1),
@@ -26,14 +28,19 @@ _rows = st.one_of(
 )
 
 
-async def _read(database: Database, columns: dict[str, np.ndarray], names: list[str]) -> list[np.ndarray]:
+async def _read(
+    database: Database, columns: dict[str, np.ndarray], names: list[str]
+) -> tuple[list[np.ndarray], dict[int, list[np.ndarray]]]:
+    """Return what is read of crypto 1 alone, and of it together with one of small numbers and one of none."""
     async with database.connection() as connection:
         transaction = connection.transaction()
         await transaction.start()
         try:
             table = CandleTable(connection, 1, Interval.HOUR_1)
             await table.insert_ticks(columns)
-            return await table.ticks(names)
+            await CandleTable(connection, 2, Interval.HOUR_1).insert_ticks(_SMALL)
+            together = await ticks_of(connection, Interval.HOUR_1, [3, 1, 2], names)
+            return await table.ticks(names), together
         finally:
             await transaction.rollback()
 
@@ -51,9 +58,12 @@ async def test_ticks_are_read_as_they_were_written(module_database, rows, names,
         },
     }
     asked = names[:count]
-    read = await _read(module_database, written, asked)
+    read, together = await _read(module_database, written, asked)
     assert [column.tolist() for column in read] == [written[name].tolist() for name in asked]
     assert {column.dtype for column in read} == {np.dtype(np.int64)}
+    assert [column.tolist() for column in together[1]] == [column.tolist() for column in read]
+    assert [column.tolist() for column in together[2]] == [_SMALL[name].tolist() for name in asked]
+    assert [column.tolist() for column in together[3]] == [[] for _ in asked]
 
 
 def test_only_prices_travel_in_pairs():

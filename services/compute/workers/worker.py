@@ -1,6 +1,5 @@
 """The main function of worker processes, which call functions of modules. Nothing here may import grpc."""
 
-import ctypes
 import os
 import pickle
 import select
@@ -14,15 +13,14 @@ from threading import Thread
 from typing import Any
 
 from services.domain.errors import BackcastError, ErrorReason, Unavailable
+from services.domain.process_memory import keep_freed_memory
 
 # In both directions a message is its length, little-endian in so many bytes, and then its bytes. The worker's
 # first message is empty: it has imported and compiled everything.
 LENGTH_BYTES = 8
 
-# Parameters of mallopt(3) in the GNU C library.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 # More than the columns of any backtest: a worker keeps the memory of its peak.
-_BYTES = 1 << 30
+KEPT_BYTES = 1 << 30
 
 
 class WorkerDied(Unavailable):
@@ -46,24 +44,12 @@ def work(service: socket) -> None:
     """Run the calls of the messages one after the other, until the service closes the connection or dies."""
     # Ctrl-C reaches the whole process group; the service decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    keep_freed_memory()
+    keep_freed_memory(KEPT_BYTES)
     Thread(target=_end_with, args=(service.dup(),), daemon=True).start()
     with suppress(ConnectionError), service, service.makefile("rwb") as stream:
         _send(stream, b"")
         while length := stream.read(LENGTH_BYTES):
             _send(stream, _answer(stream.read(int.from_bytes(length, "little"))))
-
-
-def keep_freed_memory() -> None:
-    """Have this process keep the memory that it frees, instead of returning it to the system.
-
-    Every backtest allocates a few columns and frees them. Returned and allocated again, they come page by
-    page, and that takes nearly as long as the backtest. Without the GNU C library this does nothing.
-    """
-    with suppress(AttributeError, OSError):
-        library = ctypes.CDLL(None)
-        library.mallopt(_TRIM_THRESHOLD, _BYTES)
-        library.mallopt(_MMAP_THRESHOLD, _BYTES)
 
 
 def _end_with(service: socket) -> None:

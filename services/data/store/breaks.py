@@ -68,10 +68,12 @@ class BreakTable:
             [each.place.after_s for each in breaks],
         )
 
-    async def find(self, candles: Candles) -> None:
-        """Detect and store the breaks of a new crypto, of which `candles` are all."""
-        if breaks := find_breaks(candles):
-            await self.put(StoredBreak(each, BreakState.DETECTED) for each in breaks)
+    async def find(self, candles: Candles) -> list[StoredBreak]:
+        """Detect and store the breaks of a new crypto, of which `candles` are all; return them."""
+        breaks = [StoredBreak(each, BreakState.DETECTED) for each in find_breaks(candles)]
+        if breaks:
+            await self.put(breaks)
+        return breaks
 
     async def find_around(self, changed: Candles, scales: Scales) -> int | None:
         """Detect breaks again around `changed`: all candles from the first changed one to the last one.

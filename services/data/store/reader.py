@@ -1,24 +1,27 @@
 """Reads candles: histories of many cryptos, complete or only the changed part."""
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
-from functools import cache
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from services.data.store.breaks import StoredBreak, breaks_of
+from services.data.store.annotations import Annotations, AnnotationStore, DataVersion
+from services.data.store.breaks import StoredBreak
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
-from services.data.store.tables import CANDLE_TABLES, CandleTable, Scales, numbers
+from services.data.store.tables import Scales, numbers, ticks_of
 from services.domain.candles import VALUE_COLUMNS, PriceColumn, TimeColumn
 from services.domain.errors import InvalidInput
 from services.domain.history import PartialCandles
 from services.domain.interval import Interval
 from services.domain.ticks import TickColumn
 from services.domain.times import EARLIEST_S, LATEST_S
+
+if TYPE_CHECKING:
+    from services.data.store.database import Connection
 
 # Groups of cryptos that are read at once, so that on two cores database and reader both work.
 _READ_AHEAD = 3
@@ -83,6 +86,7 @@ class Histories:
     def __init__(self, database: Database, cryptos: CryptoStore) -> None:
         self._database = database
         self._cryptos = cryptos
+        self._annotations = AnnotationStore()
 
     async def read(
         self, symbols: list[str], query: HistoryQuery, known_fingerprints: list[str]
@@ -127,25 +131,26 @@ class Histories:
         ):
             ids = [request.crypto_id for request in requests]
             known = [request.known_fingerprint for request in requests]
-            rows = await connection.fetch(_states(query.interval), ids, known, LATEST_S, EARLIEST_S)
-            states = {row["crypto_id"]: _State(**row) for row in rows}
-            broken = [state.crypto_id for state in states.values() if state.has_breaks]
-            breaks = await breaks_of(connection, broken) if broken else {}
+            rows = await connection.fetch(_STATES, ids, known, LATEST_S, EARLIEST_S)
+            states = [_State(**row) for row in rows]
+            versions = (DataVersion(each.crypto_id, each.fingerprint, each.last_s) for each in states)
+            annotations = await self._annotations.of(connection, query.interval, versions)
+            ticks = await _ticks(connection, states, query)
+
+        def histories() -> list[History]:
             read = {
-                crypto_id: await state.read(CandleTable(connection, crypto_id, query.interval), query)
-                for crypto_id, state in states.items()
+                state.crypto_id: (state, ticks[state.crypto_id], annotations[state.crypto_id])
+                for state in states
             }
-        # Decoded in a thread, while others are read.
-        return await asyncio.to_thread(
-            lambda: [
-                states[each.crypto_id].history(
-                    each.symbol, query, *read[each.crypto_id], breaks.get(each.crypto_id, [])
-                )
-                if each.crypto_id in states
+            return [
+                _history(each.symbol, query, *read[each.crypto_id])
+                if each.crypto_id in read
                 else History.of_deleted(each.symbol, query.columns)
                 for each in requests
             ]
-        )
+
+        # Decoded in a thread, while others are read.
+        return await asyncio.to_thread(histories)
 
 
 def _grouped(requests: list[_Request], columns: int) -> Iterator[list[_Request]]:
@@ -163,10 +168,7 @@ def _grouped(requests: list[_Request], columns: int) -> Iterator[list[_Request]]
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What is known about a crypto's candles without reading them; times are those of hourly candles.
-
-    `partial` has the opening times of the longer candles that miss hours, and the number of hours of each.
-    """
+    """What is known about a crypto's candles without reading them; times are those of hourly candles."""
 
     crypto_id: int
     fingerprint: str
@@ -176,76 +178,75 @@ class _State:
     first_s: int | None
     last_s: int | None
     changed_from_s: int | None
-    has_breaks: bool
-    partial: list[tuple[int, int]]
 
     def unchanged_before_s(self, interval: Interval) -> int | None:
         """Return the time before which the reader has the candles; None if it has none."""
         return None if self.changed_from_s is None else interval.opening(self.changed_from_s)
 
-    def over_before_s(self, interval: Interval) -> int:
-        """Return the time before which those candles open that have ended by the end of the data."""
-        if self.last_s is None:
-            return LATEST_S
-        return self.last_s + Interval.HOUR_1.seconds - interval.seconds + 1
+    def start_s(self, query: HistoryQuery) -> int:
+        """Return the time from which on candles are requested that the reader does not have."""
+        return max(query.start_s, self.unchanged_before_s(query.interval) or query.start_s)
 
-    def partial_candles(self, interval: Interval) -> PartialCandles:
-        """Return the candles that miss hours, of those that have ended by the end of the data."""
-        open_time_s, hours = np.array(self.partial, np.int64).reshape(-1, 2).T
-        is_over = open_time_s < self.over_before_s(interval)
-        return PartialCandles(open_time_s[is_over], hours[is_over])
+    def has_computed_times(self, query: HistoryQuery) -> bool:
+        """Return whether times are computed, as of all hours without gaps.
 
-    async def read(self, table: CandleTable, query: HistoryQuery) -> tuple[TimeColumn, list[TickColumn]]:
-        """Read the requested times and ticks that the reader does not have."""
-        start_s = max(query.start_s, self.unchanged_before_s(query.interval) or query.start_s)
-        end_s = min(query.end_s, self.over_before_s(query.interval))
-        if query.interval is Interval.HOUR_1 and self.is_gapless and query.limit is None:
-            # The times of a history without gaps are computed: reading them would take a third of the time.
-            ticks = await table.ticks(query.columns, start_s, end_s)
-            return self._hours(start_s, end_s), ticks
-        open_time_s, *ticks = await table.ticks(("ts", *query.columns), start_s, end_s, query.limit)
-        return open_time_s, ticks
+        Reading them would take a third of the time.
+        """
+        return bool(query.interval is Interval.HOUR_1 and self.is_gapless and query.limit is None)
 
-    def _hours(self, start_s: int, end_s: int) -> TimeColumn:
-        """Return the opening times from `start_s` to before `end_s` of a history without gaps."""
+    def computed_times(self, query: HistoryQuery) -> TimeColumn:
+        """Return the requested opening times of a history without gaps."""
         assert self.first_s is not None
         assert self.last_s is not None
-        begin_s = max(self.first_s, Interval.HOUR_1.next_opening(start_s))
-        return np.arange(begin_s, min(self.last_s + 1, end_s), Interval.HOUR_1.seconds, dtype=np.int64)
+        hour_s = Interval.HOUR_1.seconds
+        begin_s = max(self.first_s, Interval.HOUR_1.next_opening(self.start_s(query)))
+        return np.arange(begin_s, min(self.last_s + 1, query.end_s), hour_s, dtype=np.int64)
 
-    def history(
-        self,
-        symbol: str,
-        query: HistoryQuery,
-        open_time_s: TimeColumn,
-        ticks: list[TickColumn],
-        breaks: list[StoredBreak],
-    ) -> History:
-        """Return the history, with ticks converted to numbers."""
-        columns = numbers(query.columns, ticks, Scales(self.price_scale, self.volume_scale))
-        return History(
-            symbol,
-            self.fingerprint,
-            self.unchanged_before_s(query.interval),
-            open_time_s,
-            dict(zip(query.columns, columns, strict=True)),
-            breaks,
-            self.partial_candles(query.interval),
-        )
+
+async def _ticks(
+    connection: "Connection", states: list[_State], query: HistoryQuery
+) -> dict[int, list[TickColumn]]:
+    """Read the candles by the cryptos' ids: columns of ticks, after the times unless these are computed."""
+    crypto_ids = defaultdict(list)
+    for state in states:
+        crypto_ids[state.has_computed_times(query), state.start_s(query)].append(state.crypto_id)
+    ticks: dict[int, list[TickColumn]] = {}
+    for (is_computed, start_s), ids in crypto_ids.items():
+        columns = query.columns if is_computed else ("ts", *query.columns)
+        ticks |= await ticks_of(connection, query.interval, ids, columns, start_s, query.end_s, query.limit)
+    return ticks
+
+
+def _history(
+    symbol: str, query: HistoryQuery, state: _State, ticks: list[TickColumn], annotations: Annotations
+) -> History:
+    """Return the history, with ticks converted to numbers, without the candle that has not ended."""
+    if state.has_computed_times(query):
+        open_time_s = state.computed_times(query)
+    else:
+        open_time_s, *ticks = ticks
+        end = int(np.searchsorted(open_time_s, annotations.over_before_s))
+        open_time_s, *ticks = (column[:end] for column in (open_time_s, *ticks))
+    columns = numbers(query.columns, ticks, Scales(state.price_scale, state.volume_scale))
+    return History(
+        symbol,
+        state.fingerprint,
+        state.unchanged_before_s(query.interval),
+        open_time_s,
+        dict(zip(query.columns, columns, strict=True)),
+        annotations.breaks,
+        annotations.partial,
+    )
 
 
 # The states of the cryptos $1, whose readers have the fingerprints $2. `changed_from_s` is the time from
 # which on the data has changed since: $3 if nothing has, $4 if everything has, NULL if the fingerprint is
-# unknown. If retention has dropped all hours, the last hour is derived from the shortest candles that are
-# left.
+# unknown. No table of candles is in it: planning a query of all of its chunks takes longer than the rest.
 _STATES = """
 SELECT crypto_id, fingerprint::text, price_scale, volume_scale,
     last_ts - first_ts = (candle_count - 1) * INTERVAL '1 hour' AS is_gapless,
     extract(epoch FROM first_ts)::bigint AS first_s,
-    extract(epoch FROM coalesce(last_ts, (
-        SELECT ts + (candle_count - 1) * INTERVAL '1 hour' FROM candles_4h AS longer
-        WHERE longer.crypto_id = cryptos.crypto_id ORDER BY ts DESC LIMIT 1
-    )))::bigint AS last_s,
+    extract(epoch FROM last_ts)::bigint AS last_s,
     CASE
         WHEN fingerprint::text = known_fingerprint THEN $3::bigint
         WHEN known_fingerprint <> '' THEN (
@@ -255,26 +256,8 @@ SELECT crypto_id, fingerprint::text, price_scale, volume_scale,
             WHERE crypto_id = cryptos.crypto_id AND known.fingerprint::text = known_fingerprint
                 AND later.change_id > known.change_id
         )
-    END AS changed_from_s,
-    EXISTS (SELECT FROM breaks WHERE breaks.crypto_id = cryptos.crypto_id) AS has_breaks,
-    {partial} AS partial
+    END AS changed_from_s
 FROM unnest($1::integer[], $2::text[]) WITH ORDINALITY AS asked (crypto_id, known_fingerprint, place)
 JOIN cryptos USING (crypto_id)
 ORDER BY place
 """
-
-
-@cache
-def _states(interval: Interval) -> str:
-    """Return the statement that reads the states: only one, because each costs a round trip."""
-    if interval is Interval.HOUR_1:
-        return _STATES.format(partial="'{}'::bigint[]")
-    # The number is a literal, so that PostgreSQL can use the partial index on these candles.
-    hours = interval.seconds // Interval.HOUR_1.seconds
-    return _STATES.format(
-        partial=f"""ARRAY (
-        SELECT ARRAY[extract(epoch FROM ts)::bigint, longer.candle_count]
-        FROM {CANDLE_TABLES[interval]} AS longer
-        WHERE longer.crypto_id = cryptos.crypto_id AND longer.candle_count < {hours} ORDER BY ts
-    )"""
-    )

@@ -7,7 +7,7 @@ a history of all columns takes a third less time.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -51,12 +51,12 @@ class SentColumns:
             )
         )
 
-    def hold(self, row: "asyncpg.Record") -> bool:
+    def hold(self, row: "asyncpg.Record | Sequence[Any]") -> bool:
         """Return whether the numbers of a row of `expressions` fitted into their pairs."""
         bits: int = row[-1] or 0  # NULL if there are no candles
         return bits >> _HALF_BITS == 0
 
-    def decode(self, row: "asyncpg.Record") -> dict[str, TickColumn]:
+    def decode(self, row: "asyncpg.Record | Sequence[Any]") -> dict[str, TickColumn]:
         """Decode a row of `expressions`: each column is int64 of shape (n,), `ts` in Unix seconds."""
         decoded = {}
         for group, values in zip(self.groups, row[:-1], strict=True):

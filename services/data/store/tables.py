@@ -1,7 +1,7 @@
 """The tables of candles: names, columns, statements that read and write them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,10 @@ CANDLE_TABLES = {
     Interval.DAY_1: "candles_1d",
     Interval.WEEK_1: "candles_1w",
 }
+
+
+# Candles that are encoded together: while the database stores some, the next ones are encoded.
+_COPIED_ROWS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +75,8 @@ class CandleTable:
         if not columns:
             return []
         for sent in (SentColumns.paired(columns), SentColumns.single(columns)):
-            # PostgreSQL aggregates the rows of a subquery in its order.
-            (row,) = await self.connection.fetch(
-                f"SELECT {sent.expressions} FROM (SELECT {', '.join(columns)} FROM {self.name} "
-                "WHERE crypto_id = $1 AND ts >= to_timestamp($2) AND ts < to_timestamp($3) "
-                "ORDER BY ts LIMIT $4) AS ascending",
-                self.crypto_id,
-                start_s,
-                end_s,
-                limit,
-            )
+            statement = _one_row(self.interval, "$1", columns, sent)
+            (row,) = await self.connection.fetch(statement, self.crypto_id, start_s, end_s, limit)
             if sent.hold(row):
                 break
         decoded = sent.decode(row)
@@ -122,27 +118,37 @@ class CandleTable:
     ) -> None:
         """Insert candles whose times are not stored; longer ones with their number of hourly candles."""
 
-        def columns() -> dict[str, TickColumn]:
-            counts = {} if candle_counts is None else {"candle_count": candle_counts}
-            values = {name: to_ticks(getattr(candles, name), scales.of(name)) for name in VALUE_COLUMNS}
-            return {**counts, "ts": candles.open_time_s, **values}
+        def columns(part: slice) -> dict[str, TickColumn]:
+            counts = {} if candle_counts is None else {"candle_count": candle_counts[part]}
+            values = {name: to_ticks(getattr(candles, name)[part], scales.of(name)) for name in VALUE_COLUMNS}
+            return {**counts, "ts": candles.open_time_s[part], **values}
 
-        # Encoded in a thread: a long history would block the event loop.
-        await self.insert_ticks(await asyncio.to_thread(columns))
+        await self._copy(columns, len(candles))
 
     async def insert_ticks(self, columns: dict[str, TickColumn]) -> None:
         """Insert candles whose times are not stored, from columns as `ticks` returns them."""
+        await self._copy(
+            lambda part: {name: column[part] for name, column in columns.items()}, len(columns["ts"])
+        )
+
+    async def _copy(self, columns: Callable[[slice], dict[str, TickColumn]], count: int) -> None:
+        """Insert the `count` candles of which `columns` returns a part."""
+
+        def rows(start: int) -> bytearray:
+            return encode_rows({"crypto_id": self.crypto_id, **columns(slice(start, start + _COPIED_ROWS))})
 
         async def copied() -> AsyncIterator[bytes | bytearray]:
             yield HEADER
-            yield await asyncio.to_thread(encode_rows, {"crypto_id": self.crypto_id, **columns})
+            for start in range(0, count, _COPIED_ROWS):
+                # In a thread: a long history would block the event loop.
+                yield await asyncio.to_thread(rows, start)
             yield TRAILER
 
         async with ended_with(self.connection):
             await self.connection.copy_to_table(
                 self.name,
                 source=copied(),  # type: ignore[arg-type]  # any buffer will do; a copy takes a while
-                columns=["crypto_id", *columns],
+                columns=["crypto_id", *columns(slice(0))],
                 format="binary",
             )
 
@@ -183,3 +189,46 @@ class CandleTable:
             self.crypto_id,
         )  # type: ignore[misc]  # an aggregate always has a row
         return prices, volumes
+
+
+async def ticks_of(
+    connection: "Connection",
+    interval: Interval,
+    crypto_ids: list[int],
+    columns: Sequence[str],
+    start_s: int = EARLIEST_S,
+    end_s: int = LATEST_S,
+    limit: int | None = None,
+) -> dict[int, list[TickColumn]]:
+    """Return what `CandleTable.ticks` does for each of several cryptos, by their ids, in one statement.
+
+    Planning takes a third of the time that it takes to read a few years of days, and is done only once.
+    """
+    if not columns:
+        return {crypto_id: [] for crypto_id in crypto_ids}
+    if len(crypto_ids) == 1:  # planned for this crypto, which is faster still
+        table = CandleTable(connection, crypto_ids[0], interval)
+        return {crypto_ids[0]: await table.ticks(columns, start_s, end_s, limit)}
+    found: dict[int, list[TickColumn]] = {}
+    for sent in (SentColumns.paired(columns), SentColumns.single(columns)):
+        if left := [crypto_id for crypto_id in crypto_ids if crypto_id not in found]:
+            rows = await connection.fetch(
+                "SELECT crypto_id, sent.* FROM unnest($1::integer[]) AS asked (crypto_id) "
+                f"CROSS JOIN LATERAL ({_one_row(interval, 'asked.crypto_id', columns, sent)}) AS sent",
+                *(left, start_s, end_s, limit),
+            )
+            for crypto_id, *row in rows:
+                if sent.hold(row):
+                    decoded = sent.decode(row)
+                    found[crypto_id] = [decoded[name] for name in columns]
+    return found
+
+
+def _one_row(interval: Interval, crypto_id: str, columns: Sequence[str], sent: SentColumns) -> str:
+    """Return the statement that reads one crypto's candles into one row; $2 is start, $3 end, $4 limit."""
+    # PostgreSQL aggregates the rows of a subquery in its order.
+    return (
+        f"SELECT {sent.expressions} FROM (SELECT {', '.join(columns)} FROM {CANDLE_TABLES[interval]} "
+        f"WHERE crypto_id = {crypto_id} AND ts >= to_timestamp($2) AND ts < to_timestamp($3) "
+        "ORDER BY ts LIMIT $4) AS ascending"
+    )

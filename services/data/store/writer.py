@@ -175,7 +175,8 @@ class _LockedCrypto:
             unchanged=int((~is_new & ~is_different).sum()),
             kept=int((is_different & ~is_corrected).sum()),
         )
-        changed = candles.at(is_new | is_corrected)
+        is_changed = is_new | is_corrected
+        changed = candles if is_changed.all() else candles.at(is_changed)
         breaks = BreakTable(self.connection, self.crypto_id)
         if not len(changed):
             return replace(counts, breaks=tuple(await breaks.all()))
@@ -192,9 +193,13 @@ class _LockedCrypto:
             all_longer = await longer
         for interval, candles_and_counts in all_longer.items():
             await self._replace(interval, *candles_and_counts, scales)
-        changed_from_s = await self._find_breaks(breaks, stored, changed, scales)
+        if self.is_new:
+            found, changed_from_s = await breaks.find(changed), first_s
+        else:
+            changed_from_s = await self._find_breaks(breaks, stored, changed, scales)
+            found = await breaks.all()
         await self._note(changed, counts.inserted, scales, changed_from_s)
-        return replace(counts, breaks=tuple(await breaks.all()))
+        return replace(counts, breaks=tuple(found))
 
     async def _widened(self, changed: Candles) -> Scales:
         """Return scales that also fit the changed candles, after converting stored candles to them."""
@@ -242,9 +247,6 @@ class _LockedCrypto:
     ) -> int:
         """Update the breaks; return the time from which on readers get changed data."""
         first_s, last_s = map(int, changed.open_time_s[[0, -1]])
-        if self.is_new:
-            await breaks.find(changed)
-            return first_s
         merged = _merged(stored, changed)
         inside = merged.at((merged.open_time_s >= first_s) & (merged.open_time_s <= last_s))
         # A jump within the last day counted as a break until now, and may be none any more.

@@ -38,10 +38,10 @@ _MARKED_ENCODINGS = {
 
 @dataclass(frozen=True, slots=True)
 class LineBlock:
-    """Lines of a file, each ending with `\\n`, and the number of the first one, counted from 1."""
+    """Lines of a file in UTF-8, each ending with `\\n`, and the number of the first one, counted from 1."""
 
     first_line: int
-    text: str
+    content: bytes
 
 
 class TextFile:
@@ -76,10 +76,10 @@ class TextFile:
     def head(self) -> str:
         """Return the text at the beginning; raise InvalidInput if it is not text, or empty."""
         head = self._head if self._is_all else self._head.rsplit(b"\n", 1)[0]
-        text = _decoded(head.removeprefix(_BYTE_ORDER_MARK), 0)
+        text = _with_plain_ends(_checked(head.removeprefix(_BYTE_ORDER_MARK), 0)).decode()
         if self._is_all and not text.strip():
             raise InvalidInput.of("file", "it is empty")
-        return _with_plain_ends(text)
+        return text
 
     def blocks(self) -> Iterator[LineBlock]:
         """Yield all lines, in blocks of some MB."""
@@ -93,10 +93,10 @@ class TextFile:
             cut = len(waiting) if is_end else _last_line_end(waiting)
             if cut:
                 block, waiting = waiting[:cut], waiting[cut:]
-                text = _with_plain_ends(_decoded(_without_mark(block, begin), begin))
-                text = text if text.endswith("\n") else f"{text}\n"
-                yield LineBlock(line, text)
-                line += text.count("\n")
+                content = _with_plain_ends(_checked(_without_mark(block, begin), begin))
+                content = content if content.endswith(b"\n") else content + b"\n"
+                yield LineBlock(line, content)
+                line += content.count(b"\n")
                 begin += cut
             elif len(waiting) > MAX_WHOLE_BYTES:
                 raise InvalidInput.of("file", f"line {line} is longer than {MAX_WHOLE_BYTES // 2**20} MB")
@@ -107,7 +107,7 @@ class TextFile:
         self._tell()
         if len(content) > MAX_WHOLE_BYTES:
             raise InvalidInput.of("file", f"it is larger than {MAX_WHOLE_BYTES // 2**20} MB")
-        return _with_plain_ends(_decoded(content.removeprefix(_BYTE_ORDER_MARK), 0))
+        return _with_plain_ends(_checked(content.removeprefix(_BYTE_ORDER_MARK), 0)).decode()
 
 
 @contextmanager
@@ -203,14 +203,17 @@ def _without_mark(block: bytes, begin: int) -> bytes:
     return block if begin else block.removeprefix(_BYTE_ORDER_MARK)
 
 
-def _decoded(content: bytes, begin: int) -> str:
+def _checked(content: bytes, begin: int) -> bytes:
+    """Return the content; raise InvalidInput if it is not UTF-8. `begin` is its position in the file."""
     try:
-        return content.decode()
+        if not content.isascii():
+            content.decode()
     except UnicodeDecodeError as error:
         raise InvalidInput.of(
             "file", f"it is not text: byte {begin + error.start + 1} is not UTF-8"
         ) from error
+    return content
 
 
-def _with_plain_ends(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+def _with_plain_ends(content: bytes) -> bytes:
+    return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in content else content

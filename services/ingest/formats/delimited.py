@@ -10,7 +10,7 @@ import pyarrow.csv
 
 from services.domain.errors import InvalidInput
 from services.ingest.columns.names import known_names
-from services.ingest.files.text_file import TextFile
+from services.ingest.files.text_file import LineBlock, TextFile
 from services.ingest.files.text_rows import CANDLE_FIELDS, TextRows, shown
 from services.ingest.report import Rejection
 
@@ -39,12 +39,10 @@ def read_lines(
     Blank lines are skipped; lines without exactly `width` fields are misshapen.
     """
     for block in file.blocks():
-        text, first_line = block.text, block.first_line
-        if first_line <= header_lines:
-            text, first_line = text.split("\n", header_lines)[-1], 1 + header_lines
-        if text:
-            yield _clean_rows(text, first_line, width, picked, separator) or _careful_rows(
-                text, first_line, width, picked, separator
+        content, first_line = _below(block, header_lines)
+        if content:
+            yield _clean_rows(content, first_line, width, picked, separator) or _careful_rows(
+                str(content, "utf-8"), first_line, width, picked, separator
             )
 
 
@@ -159,12 +157,20 @@ def _names_columns(line: str) -> bool:
     return max(known_names(split_line(line, separator)) for separator in _SEPARATORS) >= 3
 
 
+def _below(block: LineBlock, header_lines: int) -> tuple[memoryview, int]:
+    """Return the lines of a block below the header, and the number of the first one."""
+    start, line = 0, block.first_line
+    while line <= header_lines and start < len(block.content):
+        start, line = block.content.index(b"\n", start) + 1, line + 1
+    return memoryview(block.content)[start:], line
+
+
 def _clean_rows(
-    text: str, first_line: int, width: int, picked: Sequence[int], separator: str
+    content: memoryview, first_line: int, width: int, picked: Sequence[int], separator: str
 ) -> TextRows | None:
     """Return the rows if all lines have `width` fields and none is too long; otherwise None."""
-    content = text.encode()
-    line_ends = np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n"))
+    characters = np.frombuffer(content, np.uint8)
+    line_ends = np.flatnonzero(characters == ord("\n"))
     if np.diff(line_ends, prepend=-1).max() - 1 > MAX_LINE_CHARACTERS:
         return None
     names = [str(position) for position in range(width)]
@@ -175,7 +181,7 @@ def _clean_rows(
                 use_threads=False, block_size=len(content) + 1, column_names=names
             ),
             parse_options=pyarrow.csv.ParseOptions(
-                delimiter=separator, quote_char='"' if '"' in text else False
+                delimiter=separator, quote_char='"' if (characters == ord('"')).any() else False
             ),
             convert_options=pyarrow.csv.ConvertOptions(
                 check_utf8=False,
@@ -188,7 +194,8 @@ def _clean_rows(
     # After a missing quote, the parser takes all lines up to the next quote for one.
     if len(table) != len(line_ends):
         return None
-    columns = tuple(table.column(names[position]).combine_chunks() for position in picked)
+    # One block of the file makes one chunk of each column.
+    columns = tuple(table.column(names[position]).chunk(0) for position in picked)
     return TextRows(range(first_line, first_line + len(table)), columns)
 
 

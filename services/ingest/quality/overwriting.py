@@ -24,12 +24,13 @@ def changes(stored: Candles, candles: Candles) -> tuple[BoolColumn, BoolColumn]:
 
     Both are of the shape of `candles`.
     """
+    is_new, is_different = np.ones(len(candles), np.bool_), np.zeros(len(candles), np.bool_)
+    if not len(stored):
+        return is_new, is_different
     _, there, place = np.intersect1d(
         candles.open_time_s, stored.open_time_s, assume_unique=True, return_indices=True
     )
-    is_new = np.ones(len(candles), np.bool_)
     is_new[there] = False
-    is_different = np.zeros(len(candles), np.bool_)
     for column, stored_column in zip(candles.columns(), stored.columns(), strict=True):
         is_different[there] |= column[there] != stored_column[place]
     return is_new, is_different

@@ -9,7 +9,8 @@ import asyncio
 from rich.console import Console
 
 from services.cli.views.console import make_console, say
-from services.compute.workers.worker import keep_freed_memory
+from services.compute.workers.worker import KEPT_BYTES
+from services.domain.process_memory import keep_freed_memory
 from services.local.interrupts import Interrupts
 from tests.bench.engine.gateway import gateway
 from tests.bench.engine.kernel import kernel
@@ -25,7 +26,7 @@ _SECTIONS = ("kernel", "single", "sweep", "gateway")
 async def bench(sections: list[str], rounds: int, console: Console) -> None:
     """Measure `rounds` rounds of each section, after one that warms everything up, and print them."""
     # As a worker does.
-    keep_freed_memory()
+    keep_freed_memory(KEPT_BYTES)
     with Interrupts():
         peers = load_peers(console)
         if "kernel" in sections:

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 from services.compute.candles.stored import StoredCandles
 from services.compute.tasks.batch import Batch, LocatedTask, Task, run_batch
-from services.compute.workers.worker import keep_freed_memory
+from services.compute.workers.worker import KEPT_BYTES
 from services.domain.interval import Interval
+from services.domain.process_memory import keep_freed_memory
 from services.engine import Backtest, Detail, Execution, Window, run_backtest
 from services.engine.strategies.rsi import Rsi
 from tests.bench.runs import oversold
@@ -24,7 +25,7 @@ def task(stored: StoredCandles, strategy: Rsi, window: Window) -> Batch:
 def worker_measure(market: list[StoredCandles], window: Window) -> Iterator[Callable[[int], Timing]]:
     """Yield what runs the tasks of the whole market, one after the other."""
 
-    keep_freed_memory()
+    keep_freed_memory(KEPT_BYTES)
 
     def measure(number: int) -> Timing:
         strategy = Rsi(oversold=oversold(number))
