@@ -6,19 +6,19 @@ from contextlib import aclosing
 import pytest
 
 from services.domain.errors import NotFound
-from services.gateway.runs.event_log import EventLog
+from services.gateway.runs.event_log import EventLog, LoggedEvent
 from tests.gateway.clock import Clock
 from tests.waiting import LIMIT_S
 
 IDLE_S = 60.0
 
 
-async def all_of(log: EventLog, after: int = 0) -> list[bytes]:
+async def all_of(log: EventLog, after: int = 0) -> list[LoggedEvent]:
     return [event async for event in log.events(after)]
 
 
-def event(number: int) -> bytes:
-    return number.to_bytes(10, "big")
+def event(number: int) -> LoggedEvent:
+    return LoggedEvent(number.to_bytes(10, "big"))
 
 
 async def test_every_watcher_sees_every_event_once_and_in_order() -> None:

@@ -19,7 +19,7 @@ from services.domain.errors import (
 )
 from services.gateway.auth.clients import ANONYMOUS, Client
 from services.gateway.runs.admission import Admission, Limits
-from services.gateway.runs.event_log import EventLog
+from services.gateway.runs.event_log import EventLog, LoggedEvent
 from services.gateway.runs.registry import RunRegistry
 from services.gateway.runs.report import RunReport
 from services.gateway.runs.run import Run, RunState
@@ -38,8 +38,8 @@ def event(number: int) -> BytesValue:
 EVENT_BYTES = 3
 
 
-def number_of(serialized: bytes) -> int:
-    (number,) = BytesValue.FromString(serialized).value
+def number_of(logged: LoggedEvent) -> int:
+    (number,) = BytesValue.FromString(logged.serialized).value
     return number
 
 
@@ -110,7 +110,7 @@ def live(
     )
 
 
-async def take(watcher: AsyncGenerator[bytes], work: Work, count: int) -> list[int]:
+async def take(watcher: AsyncGenerator[LoggedEvent], work: Work, count: int) -> list[int]:
     events: list[int] = []
     for _ in range(count):
         work.go.release()
@@ -131,7 +131,7 @@ async def test_a_run_that_is_watched_again_goes_on_where_it_was(admission: Admis
         assert await take(watcher, work, 6) == [5, 6, 7, 8, 9, 10]
         assert [each async for each in watcher] == []
     assert run.state is RunState.COMPLETED
-    assert [each async for each in run.watch(after=9)] == [event(10).SerializeToString()]
+    assert [each async for each in run.watch(after=9)] == [LoggedEvent.of(event(10))]
     admission.enter(ANONYMOUS)
 
 

@@ -101,12 +101,15 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
     violations.raise_if_any()
     cryptos = _chosen(request, known)
     window = _window(request, cryptos, now_s)
-    later = [one for one in cryptos if one.over_until_s(request.interval) > window.end_s]
+    with_later = 0
+    if request.end_s is None:
+        with_later = sum(one.over_until_s(request.interval) > window.end_s for one in cryptos)
     left_out: list[CryptoData] = []
     # Who names both the cryptos and the window is told what failed.
     if not request.symbols or (request.start_s is None and request.end_s is None):
         left_out = [one for one in cryptos if not one.may_have_candles(window, request.interval)]
-        cryptos = [one for one in cryptos if one.may_have_candles(window, request.interval)]
+        if left_out:
+            cryptos = [one for one in cryptos if one.may_have_candles(window, request.interval)]
     if not cryptos:
         start, end = utc(window.start_s), utc(window.end_s)
         candle = f"whole {request.interval.value} candle"
@@ -124,7 +127,6 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
         curve_points=request.curve_points if request.detail >= Detail.EQUITY else 0,
     )
     left_out.sort(key=lambda crypto: crypto.symbol)
-    with_later = len(later) if request.end_s is None else 0
     return RunPlan(cryptos, left_out, backtest, request.cache_mode, with_later, request.results_per_event)
 
 
