@@ -12,8 +12,7 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import backtest_service_pb2_grpc
 from services.domain.errors import Exhausted
 from services.rpc.call_observer import WatchInterceptor
-from services.rpc.channel import open_channel
-from services.rpc.metadata import outgoing_metadata
+from services.rpc.channel import open_channel, outgoing_metadata
 from services.rpc.status import StatusInterceptor
 from services.telemetry.run_id import RUN_ID_KEY, current_run_id
 from tests.waiting import LIMIT_S

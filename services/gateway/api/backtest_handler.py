@@ -12,7 +12,7 @@ from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import backtest_service_pb2_grpc
 from backcast.marketdata.v1 import market_data_service_pb2
-from services.engine.sweep.possible_combinations import possible_positions
+from services.engine.sweep.grid import possible_positions
 from services.gateway.api.messages import run_request_from, single_request_from, single_request_to
 from services.gateway.api.run_stream import run_stream
 from services.gateway.api.strategy_descriptions import describe_strategies
