@@ -43,6 +43,12 @@ def number_of(logged: LoggedEvent) -> int:
     return number
 
 
+async def turns(count: int) -> None:
+    """Let other tasks have so many turns."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
 class Work:
     """Makes events when it is told to, and knows whether it is at work."""
 
@@ -53,7 +59,7 @@ class Work:
         self.error: Exception | None = None
         self.total = 10
         self.makers = 0
-        self.slow_to_close_s = 0.0
+        self.turns_to_close = 0
         self.closing: asyncio.Event | None = None
         self.loses_cancellations = 0
 
@@ -74,7 +80,7 @@ class Work:
                 self.made += 1
                 yield event(self.made)
         finally:
-            await asyncio.sleep(self.slow_to_close_s)
+            await turns(self.turns_to_close)
             if self.closing:
                 await self.closing.wait()
             self.makers -= 1
@@ -276,16 +282,17 @@ async def test_a_run_that_is_taken_up_while_another_is_planned_keeps_its_id(
 
 async def test_watchers_that_leave_and_come_at_once_have_one_maker(admission: Admission, work: Work) -> None:
     run = live(admission, work)
-    work.slow_to_close_s = 0.02
+    work.turns_to_close = 4
     first = run.watch()
     await take(first, work, 2)
     seen = [1, 2]
-    for number in range(20):
+    # Every combination of moments.
+    for number in range(35):
         second = run.watch(after=len(seen))
         coming = asyncio.create_task(anext(second))
-        await asyncio.sleep(0.001 * (number % 4))
+        await turns(number % 7)
         leaving = [asyncio.create_task(first.aclose())]
-        await asyncio.sleep(0.001 * (number % 3))
+        await turns(number % 5)
         coming.cancel()
         await asyncio.gather(coming, *leaving, second.aclose(), return_exceptions=True)
         assert work.makers <= 1
@@ -305,12 +312,14 @@ async def test_watchers_that_leave_and_come_at_once_have_one_maker(admission: Ad
 
 async def test_a_cancel_whose_own_call_ends_is_carried_out(admission: Admission, work: Work) -> None:
     run = live(admission, work)
-    work.slow_to_close_s = 0.05
+    work.closing = asyncio.Event()
     watcher = run.watch()
     await take(watcher, work, 1)
     cancelling = asyncio.create_task(run.cancel())
-    await asyncio.sleep(0.01)
+    await settled()
     cancelling.cancel()
+    await settled()
+    work.closing.set()
     with pytest.raises(Cancelled):
         await asyncio.wait_for(anext(watcher), LIMIT_S)
     assert (run.state, work.makers) == (RunState.CANCELLED, 0)
