@@ -282,7 +282,8 @@ async def test_a_run_that_is_taken_up_while_another_is_planned_keeps_its_id(
 
 async def test_watchers_that_leave_and_come_at_once_have_one_maker(admission: Admission, work: Work) -> None:
     run = live(admission, work)
-    work.turns_to_close = 4
+    # More turns than a stop takes by itself.
+    work.turns_to_close = 20
     first = run.watch()
     await take(first, work, 2)
     seen = [1, 2]
