@@ -381,7 +381,7 @@ async def test_a_run_whose_reader_does_not_read_is_paused_and_goes_on_when_it_re
     assert (idle.run.state, idle.run.watchers, work.at_work) == (RunState.PAUSED, 1, False)
     # Its slot is free meanwhile.
     admission.enter(ANONYMOUS).release()
-    assert await asyncio.wait_for(idle.rest_of(), 10) == list(range(2, 11))
+    assert await asyncio.wait_for(idle.rest_of(), LIMIT_S) == list(range(2, 11))
     assert idle.run.state is RunState.COMPLETED
 
 
@@ -397,7 +397,7 @@ async def test_a_reader_that_is_back_without_a_slot_is_told_so_and_can_watch_lat
     assert (idle.run.state, idle.run.watchers) == (RunState.PAUSED, 0)
     other.release()
     idle.reader = idle.run.watch(after=1)
-    assert await asyncio.wait_for(idle.rest_of(), 10) == list(range(2, 11))
+    assert await asyncio.wait_for(idle.rest_of(), LIMIT_S) == list(range(2, 11))
 
 
 async def test_a_reader_that_is_back_while_its_run_is_being_paused_keeps_it_running(
@@ -410,7 +410,7 @@ async def test_a_reader_that_is_back_while_its_run_is_being_paused_keeps_it_runn
     assert (idle.run.state, work.makers) == (RunState.RUNNING, 1)
     assert [number_of(await anext(idle.reader)) for _ in range(2)] == [2, 3]
     work.closing.set()
-    assert await asyncio.wait_for(idle.rest_of(), 10) == list(range(4, 11))
+    assert await asyncio.wait_for(idle.rest_of(), LIMIT_S) == list(range(4, 11))
     assert idle.run.state is RunState.COMPLETED
 
 

@@ -17,6 +17,7 @@ from services.gateway.runs.event_log import EventLog
 from services.gateway.runs.report import RunReport
 from services.gateway.runs.run import Run, RunState
 from tests.gateway.clock import Clock, settled
+from tests.waiting import LIMIT_S
 
 MIB = 2**20
 IDLE_S = 60.0
@@ -157,7 +158,7 @@ async def test_nobody_waits_for_more_results() -> None:
     async with aclosing(stream_of(events.run, 9)) as stream:
         for count in (1, 1, 1, 1):
             events.let(count)
-            shapes.append(shape(await asyncio.wait_for(anext(stream), 5)))
+            shapes.append(shape(await asyncio.wait_for(anext(stream), LIMIT_S)))
         assert shapes == ["1 started", "2 result 2", "3 result 3", "4 result 4"]
         events.let(3)
         *shapes, last = [shape(event) async for event in stream]
