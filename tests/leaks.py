@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psutil
 
-# What has been told to end may take so long for it.
-_GRACE_S = 10.0
+from tests.waiting import LIMIT_S
+
 # The event loop's executor keeps its threads for the next one who needs them.
 _EXECUTOR = "asyncio_"
 
@@ -44,7 +44,7 @@ class Resources:
 
     def left_since(self) -> list[str]:
         """Return what there is now and was not then, when it has had the time to end."""
-        deadline = time.monotonic() + _GRACE_S
+        deadline = time.monotonic() + LIMIT_S
         while (left := self._new(Resources.now())) and time.monotonic() < deadline:
             time.sleep(0.05)
         return left

@@ -1,4 +1,7 @@
-"""The data service's metrics: candles, and connections to the database."""
+"""The data service's metrics: candles, and connections to the database.
+
+Each service has one such file: the names of its metrics are an interface of their own (docs/operations.md).
+"""
 
 from collections.abc import Callable
 

@@ -1,4 +1,7 @@
-"""Aggregation of candles to longer ones."""
+"""Aggregation of candles to longer ones.
+
+Apart from `candles`, on which intervals and exact sums stand, which it uses.
+"""
 
 import numpy as np
 from numpy.typing import NDArray

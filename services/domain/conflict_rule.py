@@ -1,4 +1,7 @@
-"""The rule for conflicts: different candles of the same time."""
+"""The rule for conflicts: different candles of the same time.
+
+Apart from the checks that apply it, which need NumPy: `backcast import --help` shows the rules without.
+"""
 
 from enum import Enum
 

@@ -1,4 +1,7 @@
-"""A crypto's history for backtests: candles, breaks, and partial candles."""
+"""A crypto's history for backtests: candles, breaks, and partial candles.
+
+Apart from `breaks` and `candles`, of which it is made: backtests know it, and imports do not.
+"""
 
 from dataclasses import dataclass, field
 from typing import Self

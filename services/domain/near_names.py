@@ -1,4 +1,7 @@
-"""Suggestions for mistyped names."""
+"""Suggestions for mistyped names: of cryptos, indicators, parameters, options and metrics.
+
+Apart from what has these names, so that engine, gateway and command suggest alike.
+"""
 
 import difflib
 from collections.abc import Collection

@@ -1,4 +1,7 @@
-"""Readable times, and the range of valid times."""
+"""Readable times, and the range of valid times.
+
+Apart from intervals and candles, which need NumPy: the command's quick paths show times without.
+"""
 
 from datetime import UTC, datetime
 

@@ -3,15 +3,10 @@
 from functools import partial
 
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
-from backcast.gateway.v1 import (
-    backtest_service_pb2,
-    backtest_service_pb2_grpc,
-    run_service_pb2,
-    run_service_pb2_grpc,
-)
+from backcast.gateway.v1 import run_service_pb2, run_service_pb2_grpc
 from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.gateway.api.backtest_handler import BacktestHandler
+from services.gateway.api.backtest_handler import SERVICE_NAME, BacktestHandler
 from services.gateway.api.market_data_proxy import add_proxy_to
 from services.gateway.api.run_handler import RunHandler
 from services.gateway.auth.authentication import gateway_access
@@ -30,7 +25,6 @@ from services.rpc.tls import channel_credentials
 from services.settings import Settings
 from services.telemetry.observation import observed
 
-_BACKTESTS = backtest_service_pb2.DESCRIPTOR.services_by_name["BacktestService"].full_name
 _RUNS = run_service_pb2.DESCRIPTOR.services_by_name["RunService"].full_name
 _MARKET_DATA = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"]
 
@@ -62,10 +56,7 @@ async def run(settings: Settings) -> None:
                 settings,
                 settings.gateway_port,
                 [
-                    ServedService(
-                        _BACKTESTS,
-                        partial(backtest_service_pb2_grpc.add_BacktestServiceServicer_to_server, backtests),
-                    ),
+                    ServedService(SERVICE_NAME, backtests.add_to),
                     ServedService(
                         _RUNS, partial(run_service_pb2_grpc.add_RunServiceServicer_to_server, runs)
                     ),

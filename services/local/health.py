@@ -1,4 +1,7 @@
-"""Client of a server's health check."""
+"""Client of a server's health check.
+
+Apart from the stack, which waits for it: `backcast health`, which probes run all the time, imports only this.
+"""
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc

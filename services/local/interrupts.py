@@ -1,9 +1,12 @@
-"""Turns SIGINT and SIGTERM into the cancellation of a task."""
+"""Turns SIGINT and SIGTERM into the cancellation of a task; protects work that has to be finished."""
 
 import asyncio
 import signal
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
+
+_T = TypeVar("_T")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -43,3 +46,24 @@ class Interrupts:
         if self.received is None:
             self.received = number
             task.cancel()
+
+
+async def uninterrupted(work: Coroutine[Any, Any, _T]) -> _T:
+    """Finish `work`; a cancellation that arrives meanwhile is raised afterwards."""
+    task = asyncio.create_task(work)
+    cancellation: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancellation = error
+    if cancellation is not None:
+        # Retrieved here, because asyncio logs an exception that is never retrieved.
+        await asyncio.gather(task, return_exceptions=True)
+        raise cancellation
+    return task.result()
+
+
+async def in_thread(work: Callable[[], _T]) -> _T:
+    """Do `work` in a thread, which cannot be interrupted: a cancellation waits until it ends."""
+    return await uninterrupted(asyncio.to_thread(work))

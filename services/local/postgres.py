@@ -16,9 +16,7 @@ from typing import Self
 from urllib.parse import quote
 
 from services.domain.errors import Unavailable
-from services.local.exit_reason import error_line
-from services.local.server_process import ServerProcess, end_leftovers
-from services.local.socket_folder import socket_folder
+from services.local.server_process import ServerProcess, end_leftovers, error_line, socket_folder
 from services.local.system_account import Account, let_pass, server_account
 from services.local.watchdog import Watchdog
 

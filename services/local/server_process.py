@@ -1,20 +1,28 @@
-"""A process of the stack: an embedded server or one of the services."""
+"""A process of the stack, an embedded server or one of the services; why it ended; where its socket is."""
 
-import contextlib
+import json
 import os
+import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
 from services.domain.errors import Unavailable
-from services.local.exit_reason import exit_reason
 from services.local.watchdog import Watchdog
 
 _POLL_S = 0.02
+_TAIL_BYTES = 64 * 1024
+# PostgreSQL logs "FATAL: …" and then, every time, that it is shut down.
+_REASON = re.compile(r"\b(FATAL|PANIC|error):")
+# sun_path holds 104 bytes on macOS and 108 on Linux, with the zero at the end.
+_MAX_PATH_BYTES = 103
 
 
 class ServerProcess:
@@ -82,10 +90,10 @@ class ServerProcess:
         self._stopped = True
         if self._process.poll() is None:
             self._process.send_signal(self._stop_signal)
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            with suppress(subprocess.TimeoutExpired):
                 self._process.wait(grace_s)
         # The rest of the group: the process if it ignored the signal, or workers that it left.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
 
@@ -102,11 +110,11 @@ def end_leftovers(folder: Path, name: str, stop_signal: signal.Signals, grace_s:
     }
     for process in found.values():
         if process.info["ppid"] not in found:
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with suppress(psutil.NoSuchProcess):
                 process.send_signal(stop_signal)
     _wait_for_end(found.values(), grace_s)
     for process in found.values():
-        with contextlib.suppress(psutil.NoSuchProcess):
+        with suppress(psutil.NoSuchProcess):
             process.kill()
     _wait_for_end(found.values(), grace_s)
 
@@ -123,3 +131,39 @@ def _is_alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def exit_reason(log: Path) -> str:
+    """Return the last line of a log that is marked as an error, or else the last line."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        return error_line(file.read().decode(errors="replace"))
+
+
+def error_line(text: str) -> str:
+    """Return the last line of `text` that is marked as an error, or else the last line.
+
+    Of a structured record, it is only the event.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        return "its log is empty"
+    line = next((line for line in reversed(lines) if _REASON.search(line)), lines[-1])
+    try:
+        return str(json.loads(line)["event"])
+    except (ValueError, KeyError, TypeError):
+        return line
+
+
+@contextmanager
+def socket_folder(preferred: Path, socket_name: str) -> Iterator[Path]:
+    """Yield `preferred` if its path is short enough for a socket, otherwise a private folder."""
+    # A comma separates folders for PostgreSQL, and hosts for its clients.
+    if len(os.fsencode(preferred / socket_name)) <= _MAX_PATH_BYTES and "," not in str(preferred):
+        yield preferred
+        return
+    folder = Path(tempfile.mkdtemp(prefix="backcast-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

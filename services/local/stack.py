@@ -13,10 +13,10 @@ from typing import NoReturn, Self
 from services.domain.errors import InvalidInput, Unavailable
 from services.local.folder_lock import FolderLock
 from services.local.health import is_serving
+from services.local.interrupts import in_thread
 from services.local.ports import HOST, becomes_free, choose_ports
 from services.local.postgres import EmbeddedPostgres
 from services.local.server_process import ServerProcess
-from services.local.uninterrupted import in_thread
 from services.local.valkey import EmbeddedValkey
 from services.local.watchdog import Watchdog
 from services.rpc.tls import channel_credentials

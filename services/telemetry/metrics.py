@@ -1,4 +1,7 @@
-"""Prometheus metrics of every service. They are counted even if no metrics are served."""
+"""Prometheus metrics of every service. They are counted even if no metrics are served.
+
+Apart from `observation`, which serves them: what counts needs no server of metrics.
+"""
 
 from prometheus_client import Gauge, Histogram, disable_created_metrics
 

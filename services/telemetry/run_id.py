@@ -1,4 +1,7 @@
-"""The id of the current run, in logs, spans and the metadata of calls between services."""
+"""The id of the current run, in logs, spans and the metadata of calls between services.
+
+Apart from logs and tracing, which use it: the registry of runs checks ids without them.
+"""
 
 import re
 from contextvars import ContextVar

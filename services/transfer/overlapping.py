@@ -1,4 +1,7 @@
-"""Runs several coroutines at once, with results in order and bounded memory."""
+"""Runs several coroutines at once, with results in order and bounded memory.
+
+Shared by dump, restore and migrate.
+"""
 
 import asyncio
 from collections import deque

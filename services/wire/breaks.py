@@ -1,4 +1,7 @@
-"""Conversion of breaks."""
+"""Conversion of breaks.
+
+Apart from candles, as their messages are: a file for each family.
+"""
 
 from backcast.marketdata.v1 import break_pb2
 from services.domain.breaks import Break, BreakState

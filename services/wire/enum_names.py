@@ -1,4 +1,7 @@
-"""Short names of a protobuf enum's values: EXIT_BAND_UPPER is UPPER."""
+"""Short names of a protobuf enum's values: EXIT_BAND_UPPER is UPPER.
+
+Apart from the conversions, which need the engine: the command names values without importing it.
+"""
 
 from functools import cache
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Most bytes of the lists in one message, so that it stays below 1 MiB: by default, gRPC's clients take up to
 # 4 MiB.
 _MOST_BYTES = 1_000_000
+# A result of no more bytes has few elements: an element takes at least 2 bytes.
+_SHORT_BYTES = 8_192
 # How many bytes an element of each list has at most, its tag and length included.
 _ELEMENT_BYTES = {
     "trades": 130,
@@ -32,6 +34,9 @@ _Response = TypeVar("_Response", bound="RunBacktestsResponse | ComputeBacktestsR
 
 def result_parts(result: BacktestResult) -> Iterator[BacktestResult]:
     """Yield the parts of a result, each shorter than 1 MiB; a result that is no longer is its only part."""
+    if result.ByteSize() <= _SHORT_BYTES:
+        yield result
+        return
     lengths = {name: _length(result, name) for name in _ELEMENT_BYTES}
     if sum(length * _ELEMENT_BYTES[name] for name, length in lengths.items()) <= _MOST_BYTES:
         yield result

@@ -1,8 +1,8 @@
 """What tests have workers do; they import it by name."""
 
+import fcntl
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from socket import socket
@@ -25,11 +25,29 @@ def act(folder: str, what: str = "") -> int:
         raise ZeroDivisionError("as it was told to")
     if what == "stop" or (what == "stop once" and marks == 0):
         os.kill(os.getpid(), signal.SIGSTOP)
-    if what == "wait":
-        time.sleep(0.3)
-    if what == "never end":
-        time.sleep(3600)
+    if what == "wait" or (what == "wait after the first" and marks > 0):
+        with _gate_of(folder).open() as gate:
+            fcntl.flock(gate, fcntl.LOCK_SH)
     return marks
+
+
+class Gate:
+    """The gate at which calls of `act` on a folder wait: closed until it is opened, or the process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = _gate_of(folder).open("w")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def open(self) -> None:
+        """Let pass those that wait, and those that come."""
+        if not self._file.closed:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+            self._file.close()
+
+
+def _gate_of(folder: str | Path) -> Path:
+    # Beside the folder, which has marks only.
+    return Path(f"{folder}.gate")
 
 
 def marks_in(folder: str | Path) -> int:

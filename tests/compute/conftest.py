@@ -1,8 +1,10 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from services.compute.workers.pool import WorkerPool
+from tests.compute.acting import Gate
 from tests.compute.one_worker import one_worker
 
 
@@ -11,3 +13,11 @@ async def pool() -> AsyncIterator[WorkerPool]:
     """One worker."""
     async with one_worker() as pool:
         yield pool
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    """The gate of `tmp_path`, closed."""
+    gate = Gate(tmp_path)
+    yield gate
+    gate.open()

@@ -9,9 +9,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Self
 
+from distributed import Client, Scheduler, Worker
+
 from services.compute.workers.dask_cluster import DaskCluster
 from services.domain.errors import Unavailable
 from services.local.ports import free_ports
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,8 +47,7 @@ class DaskProcesses:
             # Should the tests be killed, it ends.
             DASK_DISTRIBUTED__SCHEDULER__IDLE_TIMEOUT="5 minutes",
         )
-        while not await self._listens():
-            await asyncio.sleep(0.05)
+        await until(self._listens)
 
     async def start_workers(self) -> None:
         """Start workers in place of those that have ended, each with a folder of its own for everything."""
@@ -66,11 +68,25 @@ class DaskProcesses:
 
     async def joined(self, cluster: DaskCluster) -> None:
         """Wait until all workers have joined."""
-        while True:
-            with suppress(Unavailable):
-                if await cluster.capacity() == self._count:
-                    return
-            await asyncio.sleep(0.05)
+
+        async def have_joined() -> bool:
+            try:
+                return await cluster.capacity() == self._count
+            except Unavailable:
+                return False
+
+        await until(have_joined)
+
+    async def taken_back(self) -> None:
+        """Wait until all calls were taken back that no worker has begun, after all were cancelled."""
+        async with Client(f"tcp://{self.address}", asynchronous=True, set_as_default=False) as client:
+
+            async def are_taken_back() -> bool:
+                if await client.run_on_scheduler(_calls_at_scheduler):
+                    return False
+                return max((await client.run(_calls_at_worker)).values()) <= 1
+
+            await until(are_taken_back)
 
     async def _listens(self) -> bool:
         host, _, port = self.address.rpartition(":")
@@ -89,6 +105,14 @@ class DaskProcesses:
             stdout=DEVNULL,
             stderr=DEVNULL,
         )
+
+
+def _calls_at_scheduler(dask_scheduler: Scheduler) -> int:
+    return len(dask_scheduler.tasks)
+
+
+def _calls_at_worker(dask_worker: Worker) -> int:
+    return len(dask_worker.state.tasks)
 
 
 async def kill(process: Process) -> None:

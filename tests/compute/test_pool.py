@@ -12,11 +12,12 @@ import psutil
 import pytest
 import structlog
 
-from services.compute.workers import worker
+from services.compute.workers import process, worker
 from services.compute.workers.pool import WorkerPool
 from services.compute.workers.worker import WorkerDied
 from services.domain.errors import NotFound, Unavailable
 from tests.compute.acting import (
+    Gate,
     act,
     end_at_once,
     marks_in,
@@ -25,14 +26,14 @@ from tests.compute.acting import (
     raise_two_parts,
     unpicklable,
 )
+from tests.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.servers
 
 
 async def mark_in(folder: Path) -> None:
     """Wait until a worker has begun to act."""
-    while not marks_in(folder):
-        await asyncio.sleep(0.01)
+    await until(lambda: bool(marks_in(folder)))
 
 
 # A megabyte: more than a connection holds.
@@ -91,31 +92,38 @@ async def test_an_idle_worker_that_is_killed_is_replaced(pool: WorkerPool, tmp_p
     assert await wrap_future(pool.submit(os.getpid)) != killed
 
 
-async def test_a_cancellation_takes_back_what_has_not_begun(pool: WorkerPool, tmp_path: Path) -> None:
+async def test_a_cancellation_takes_back_what_has_not_begun(
+    pool: WorkerPool, tmp_path: Path, gate: Gate
+) -> None:
     begun, queued = (pool.submit(act, str(tmp_path), "wait") for _ in range(2))
     await mark_in(tmp_path)
     assert (pool.busy, pool.waiting) == (1, 1)
     assert queued.cancel()
     assert (pool.busy, pool.waiting) == (1, 0)
+    gate.open()
     assert await wrap_future(pool.submit(divmod, 17, 5)) == (3, 2)
     assert begun.result() == 0
     assert marks_in(tmp_path) == 1
     assert (pool.size, pool.busy, pool.waiting) == (1, 0, 0)
 
 
-async def test_a_call_that_is_given_up_may_end_by_itself(pool: WorkerPool, tmp_path: Path) -> None:
+async def test_a_call_that_is_given_up_may_end_by_itself(
+    pool: WorkerPool, tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_CANCELLED_LIMIT_S", LIMIT_S)
     pid = await wrap_future(pool.submit(os.getpid))
     begun = wrap_future(pool.submit(act, str(tmp_path), "wait"))
     await mark_in(tmp_path)
     begun.cancel()
+    gate.open()
     assert await wrap_future(pool.submit(os.getpid)) == pid
 
 
 async def test_a_call_that_is_given_up_and_goes_on_ends_with_its_worker(
-    pool: WorkerPool, tmp_path: Path
+    pool: WorkerPool, tmp_path: Path, gate: Gate
 ) -> None:
     pid, deaths = await wrap_future(pool.submit(os.getpid)), pool.deaths
-    begun = wrap_future(pool.submit(act, str(tmp_path), "never end"))
+    begun = wrap_future(pool.submit(act, str(tmp_path), "wait"))
     await mark_in(tmp_path)
     with structlog.testing.capture_logs() as logs:
         begun.cancel()
@@ -170,7 +178,7 @@ async def test_a_shutdown_waits_for_what_was_submitted(tmp_path: Path) -> None:
 
 async def test_a_shutdown_can_cancel_what_waits(tmp_path: Path) -> None:
     async with WorkerPool(1) as pool:
-        begun, *queued = (pool.submit(act, str(tmp_path), "wait") for _ in range(3))
+        begun, *queued = (pool.submit(act, str(tmp_path)) for _ in range(3))
         pool.shutdown(cancel_futures=True)
         assert begun.result() == 0
         for call in queued:

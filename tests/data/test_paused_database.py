@@ -45,23 +45,24 @@ def paused(server: Server) -> Iterator[None]:
         yield
 
 
-Work = Callable[[Database, asyncio.Event], Coroutine[Any, Any, None]]
+Work = Callable[[Database, asyncio.Event, asyncio.Event], Coroutine[Any, Any, None]]
+"""Works with a database; sets the first event when it has begun. The second one is set in the pause."""
 
 
-async def _statement(database: Database, begun: asyncio.Event) -> None:
+async def _statement(database: Database, begun: asyncio.Event, _: asyncio.Event) -> None:
     async with database.connection() as connection:
         begun.set()
         await connection.execute("SELECT pg_sleep(60)")
 
 
-async def _transaction(database: Database, begun: asyncio.Event) -> None:
+async def _transaction(database: Database, begun: asyncio.Event, _: asyncio.Event) -> None:
     async with database.connection() as connection, connection.transaction():
         await connection.execute("UPDATE cryptos SET candle_count = 0")
         begun.set()
         await connection.execute("SELECT pg_sleep(60)")
 
 
-async def _copy(database: Database, begun: asyncio.Event) -> None:
+async def _copy(database: Database, begun: asyncio.Event, _: asyncio.Event) -> None:
     """Copy without an end: at some time the server takes nothing more."""
 
     async def lines() -> AsyncIterator[bytes]:
@@ -76,19 +77,20 @@ async def _copy(database: Database, begun: asyncio.Event) -> None:
             await connection.copy_to_table("copied", source=lines())
 
 
-async def _given_back(database: Database, begun: asyncio.Event) -> None:
+async def _given_back(database: Database, begun: asyncio.Event, is_paused: asyncio.Event) -> None:
     """Do nothing with a connection, which is cleaned when it is given back."""
     async with database.connection():
         begun.set()
-        await asyncio.sleep(0.1)
+        await is_paused.wait()
 
 
 @pytest.mark.parametrize("amid", [_statement, _transaction, _copy, _given_back])
 async def test_a_call_to_a_paused_database_ends(server: Server, impatient: Database, amid: Work) -> None:
-    begun = asyncio.Event()
-    under_way = asyncio.create_task(amid(impatient, begun))
+    begun, is_paused = asyncio.Event(), asyncio.Event()
+    under_way = asyncio.create_task(amid(impatient, begun, is_paused))
     await begun.wait()
     with paused(server):
+        is_paused.set()
         async with asyncio.timeout(LIMIT_S):
             with pytest.raises(Unavailable, match=r"^the database does not answer$"):
                 await under_way

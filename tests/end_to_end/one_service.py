@@ -13,9 +13,8 @@ from services.local.health import is_serving
 from services.local.ports import HOST, choose_ports
 from services.local.server_process import ServerProcess
 from services.local.stack import LocalStack, serve_command
-from tests.waiting import LIMIT_S
+from tests.waiting import until
 
-_PAUSE_S = 0.05
 _GRACE_S = 10.0
 
 
@@ -58,10 +57,12 @@ async def service_beside(
     server = ServerProcess(f"the {service} service", serve_command(service), log, environment=environment)
     address = f"{HOST}:{port}"
     try:
-        async with asyncio.timeout(LIMIT_S):
-            while not await is_serving(address):
-                server.check()
-                await asyncio.sleep(_PAUSE_S)
+
+        async def serves() -> bool:
+            server.check()
+            return await is_serving(address)
+
+        await until(serves)
         yield OneService(server, psutil.Process(server.pid), address)
     finally:
         await asyncio.to_thread(server.stop, _GRACE_S)

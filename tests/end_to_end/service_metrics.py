@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.waiting import LIMIT_S
+from tests.waiting import until
 
 SERVICES = ("gateway", "compute", "data")
 
@@ -49,7 +49,8 @@ class ServiceMetrics:
 
     async def until_nobody_works(self) -> None:
         """Wait until gateway and compute serve no call and no worker is at a task."""
-        async with asyncio.timeout(LIMIT_S):
+
+        async def nobody_works() -> bool:
             # A call at the gateway ends before compute's, and that before the worker's task.
             for service, name in (
                 ("gateway", "backcast_rpcs_in_progress"),
@@ -57,5 +58,8 @@ class ServiceMetrics:
                 ("compute", "backcast_compute_calls_waiting"),
                 ("compute", "backcast_workers_busy"),
             ):
-                while await self.value(service, name):
-                    await asyncio.sleep(0.05)
+                if await self.value(service, name):
+                    return False
+            return True
+
+        await until(nobody_works)

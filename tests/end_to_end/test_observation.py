@@ -24,7 +24,7 @@ from tests.candle_making import events_of, import_candles, random_candles
 from tests.end_to_end.observed import Observed
 from tests.end_to_end.service_metrics import SERVICES
 from tests.requests import with_spec
-from tests.waiting import LIMIT_S
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -135,10 +135,12 @@ async def test_calls_are_timed_by_how_they_end(
     )
     await anext(aiter(call))
     call.cancel()
+
     # The server learns of it when it does.
-    async with asyncio.timeout(LIMIT_S):
-        while await counts() != [count + 1 for count in before]:
-            await asyncio.sleep(0.05)
+    async def all_have_ended() -> bool:
+        return await counts() == [count + 1 for count in before]
+
+    await until(all_have_ended)
     for method, _ in ends:
         assert await observed.metrics.value("gateway", "backcast_rpcs_in_progress", method=method) == 0
 

@@ -1,6 +1,5 @@
 """A slow reader makes the run wait, and no server's memory grow."""
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from services.wire.backtests import strategy_to
 from tests.candle_making import START_S, import_candles, random_candles
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import until_idle
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.run_service_pb2_grpc import RunServiceAsyncStub
@@ -56,8 +56,11 @@ async def done(stub: "RunServiceAsyncStub", run_id: str) -> int:
 
 async def done_in_the_end(stub: "RunServiceAsyncStub", run_id: str, servers: list[psutil.Process]) -> int:
     """Return how many results a run has when it has begun and the servers do not work any more."""
-    while not await done(stub, run_id):
-        await asyncio.sleep(0.1)
+
+    async def has_begun() -> bool:
+        return await done(stub, run_id) > 0
+
+    await until(has_begun)
     await until_idle(*servers)
     return await done(stub, run_id)
 
@@ -107,12 +110,16 @@ async def test_a_run_whose_reader_forgets_it_gives_its_slot_back_and_goes_on_lat
         forgotten = aiter(stub.RunBacktests(request()))
         first = await anext(forgotten)
         assert first.HasField("started")
-        state = run_service_pb2.RUN_STATE_UNSPECIFIED
-        async with asyncio.timeout(60):
-            while state != run_service_pb2.RUN_STATE_PAUSED:
-                await asyncio.sleep(0.05)
-                (info,) = (await runs.ListRuns(run_service_pb2.ListRunsRequest())).runs
-                state = info.state
+
+        async def only_run() -> run_service_pb2.Run:
+            (info,) = (await runs.ListRuns(run_service_pb2.ListRunsRequest())).runs
+            return info
+
+        async def is_paused() -> bool:
+            return (await only_run()).state == run_service_pb2.RUN_STATE_PAUSED
+
+        await until(is_paused)
+        info = await only_run()
         assert (info.watcher_count, info.run_id) == (1, first.started.run_id)
         # There is one slot, and it is free.
         other = request()

@@ -6,19 +6,19 @@ from contextlib import aclosing
 import pytest
 
 from services.domain.errors import NotFound
-from services.gateway.runs.event_log import EventLog
+from services.gateway.runs.event_log import EventLog, LoggedEvent
 from tests.gateway.clock import Clock
 from tests.waiting import LIMIT_S
 
 IDLE_S = 60.0
 
 
-async def all_of(log: EventLog, after: int = 0) -> list[bytes]:
+async def all_of(log: EventLog, after: int = 0) -> list[LoggedEvent]:
     return [event async for event in log.events(after)]
 
 
-def event(number: int) -> bytes:
-    return number.to_bytes(10, "big")
+def event(number: int) -> LoggedEvent:
+    return LoggedEvent(number.to_bytes(10, "big"))
 
 
 async def test_every_watcher_sees_every_event_once_and_in_order() -> None:
@@ -95,11 +95,11 @@ async def test_who_adds_waits_so_long_for_watchers_that_do_not_read() -> None:
         await clock.advance(IDLE_S - 1)
         assert not waiting.done()
         await clock.advance(1)
-        assert await asyncio.wait_for(waiting, 10) is False
+        assert await asyncio.wait_for(waiting, LIMIT_S) is False
         assert not log.has_room
         # Nothing is lost: who reads on gets all of it, and there is room again.
         assert [await anext(watcher), await anext(watcher)] == [event(2), event(3)]
-        assert await asyncio.wait_for(log.room(), 10) is True
+        assert await asyncio.wait_for(log.room(), LIMIT_S) is True
 
 
 async def test_a_watcher_that_reads_now_and_then_is_waited_for() -> None:
@@ -116,7 +116,7 @@ async def test_a_watcher_that_reads_now_and_then_is_waited_for() -> None:
         await clock.advance(IDLE_S - 1)
         assert not waiting.done()
         await clock.advance(1)
-        assert await asyncio.wait_for(waiting, 10) is False
+        assert await asyncio.wait_for(waiting, LIMIT_S) is False
 
 
 async def test_while_one_watcher_has_read_all_nobody_is_idle() -> None:
@@ -131,9 +131,9 @@ async def test_while_one_watcher_has_read_all_nobody_is_idle() -> None:
         await clock.advance(10 * IDLE_S)
         assert not waiting.done()
         assert await anext(slow) == event(2)
-        assert await asyncio.wait_for(waiting, 10) is True
+        assert await asyncio.wait_for(waiting, LIMIT_S) is True
         log.add(event(4))
-        assert await asyncio.wait_for(wants_more, 10) == event(4)
+        assert await asyncio.wait_for(wants_more, LIMIT_S) == event(4)
 
 
 async def test_a_log_that_forgets_has_room_and_no_event() -> None:

@@ -4,8 +4,7 @@ import pytest
 
 from backcast.gateway.v1 import backtest_service_pb2, run_service_pb2
 from backcast.marketdata.v1 import market_data_service_pb2
-from services.gateway.auth.clients import Right
-from services.gateway.auth.method_rights import is_open, rights_needed
+from services.gateway.auth.clients import Right, is_open, rights_needed
 
 DESCRIPTORS = (backtest_service_pb2, run_service_pb2, market_data_service_pb2)
 

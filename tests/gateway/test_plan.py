@@ -11,8 +11,7 @@ from services.domain.interval import Interval
 from services.engine import Detail, Execution, Window
 from services.engine.strategies.rsi import Rsi
 from services.gateway.planning.crypto_data import CryptoData
-from services.gateway.planning.default_end import default_end_s
-from services.gateway.planning.run_plan import CacheMode, RunPlan, RunRequest, make_plan
+from services.gateway.planning.run_plan import CacheMode, RunPlan, RunRequest, default_end_s, make_plan
 from tests.candle_making import START_S
 
 HOUR_S, DAY_S = 3_600, 86_400

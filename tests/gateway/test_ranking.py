@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.sweeps.ranking import Ranking
+from services.gateway.sweeps.table import Ranking
 
 # Few values, so that many are equal.
 VALUES = st.lists(st.sampled_from([-2.0, 0.0, 0.5, 1.0, 3.0, math.nan]), max_size=40)

@@ -19,7 +19,7 @@ from services.domain.errors import (
 )
 from services.gateway.auth.clients import ANONYMOUS, Client
 from services.gateway.runs.admission import Admission, Limits
-from services.gateway.runs.event_log import EventLog
+from services.gateway.runs.event_log import EventLog, LoggedEvent
 from services.gateway.runs.registry import RunRegistry
 from services.gateway.runs.report import RunReport
 from services.gateway.runs.run import Run, RunState
@@ -38,9 +38,15 @@ def event(number: int) -> BytesValue:
 EVENT_BYTES = 3
 
 
-def number_of(serialized: bytes) -> int:
-    (number,) = BytesValue.FromString(serialized).value
+def number_of(logged: LoggedEvent) -> int:
+    (number,) = BytesValue.FromString(logged.serialized).value
     return number
+
+
+async def turns(count: int) -> None:
+    """Let other tasks have so many turns."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 class Work:
@@ -53,7 +59,7 @@ class Work:
         self.error: Exception | None = None
         self.total = 10
         self.makers = 0
-        self.slow_to_close_s = 0.0
+        self.turns_to_close = 0
         self.closing: asyncio.Event | None = None
         self.loses_cancellations = 0
 
@@ -74,7 +80,7 @@ class Work:
                 self.made += 1
                 yield event(self.made)
         finally:
-            await asyncio.sleep(self.slow_to_close_s)
+            await turns(self.turns_to_close)
             if self.closing:
                 await self.closing.wait()
             self.makers -= 1
@@ -110,7 +116,7 @@ def live(
     )
 
 
-async def take(watcher: AsyncGenerator[bytes], work: Work, count: int) -> list[int]:
+async def take(watcher: AsyncGenerator[LoggedEvent], work: Work, count: int) -> list[int]:
     events: list[int] = []
     for _ in range(count):
         work.go.release()
@@ -131,7 +137,7 @@ async def test_a_run_that_is_watched_again_goes_on_where_it_was(admission: Admis
         assert await take(watcher, work, 6) == [5, 6, 7, 8, 9, 10]
         assert [each async for each in watcher] == []
     assert run.state is RunState.COMPLETED
-    assert [each async for each in run.watch(after=9)] == [event(10).SerializeToString()]
+    assert [each async for each in run.watch(after=9)] == [LoggedEvent.of(event(10))]
     admission.enter(ANONYMOUS)
 
 
@@ -276,16 +282,18 @@ async def test_a_run_that_is_taken_up_while_another_is_planned_keeps_its_id(
 
 async def test_watchers_that_leave_and_come_at_once_have_one_maker(admission: Admission, work: Work) -> None:
     run = live(admission, work)
-    work.slow_to_close_s = 0.02
+    # More turns than a stop takes by itself.
+    work.turns_to_close = 20
     first = run.watch()
     await take(first, work, 2)
     seen = [1, 2]
-    for number in range(20):
+    # Every combination of moments.
+    for number in range(35):
         second = run.watch(after=len(seen))
         coming = asyncio.create_task(anext(second))
-        await asyncio.sleep(0.001 * (number % 4))
+        await turns(number % 7)
         leaving = [asyncio.create_task(first.aclose())]
-        await asyncio.sleep(0.001 * (number % 3))
+        await turns(number % 5)
         coming.cancel()
         await asyncio.gather(coming, *leaving, second.aclose(), return_exceptions=True)
         assert work.makers <= 1
@@ -305,12 +313,14 @@ async def test_watchers_that_leave_and_come_at_once_have_one_maker(admission: Ad
 
 async def test_a_cancel_whose_own_call_ends_is_carried_out(admission: Admission, work: Work) -> None:
     run = live(admission, work)
-    work.slow_to_close_s = 0.05
+    work.closing = asyncio.Event()
     watcher = run.watch()
     await take(watcher, work, 1)
     cancelling = asyncio.create_task(run.cancel())
-    await asyncio.sleep(0.01)
+    await settled()
     cancelling.cancel()
+    await settled()
+    work.closing.set()
     with pytest.raises(Cancelled):
         await asyncio.wait_for(anext(watcher), LIMIT_S)
     assert (run.state, work.makers) == (RunState.CANCELLED, 0)
@@ -371,7 +381,7 @@ async def test_a_run_whose_reader_does_not_read_is_paused_and_goes_on_when_it_re
     assert (idle.run.state, idle.run.watchers, work.at_work) == (RunState.PAUSED, 1, False)
     # Its slot is free meanwhile.
     admission.enter(ANONYMOUS).release()
-    assert await asyncio.wait_for(idle.rest_of(), 10) == list(range(2, 11))
+    assert await asyncio.wait_for(idle.rest_of(), LIMIT_S) == list(range(2, 11))
     assert idle.run.state is RunState.COMPLETED
 
 
@@ -387,7 +397,7 @@ async def test_a_reader_that_is_back_without_a_slot_is_told_so_and_can_watch_lat
     assert (idle.run.state, idle.run.watchers) == (RunState.PAUSED, 0)
     other.release()
     idle.reader = idle.run.watch(after=1)
-    assert await asyncio.wait_for(idle.rest_of(), 10) == list(range(2, 11))
+    assert await asyncio.wait_for(idle.rest_of(), LIMIT_S) == list(range(2, 11))
 
 
 async def test_a_reader_that_is_back_while_its_run_is_being_paused_keeps_it_running(
@@ -400,7 +410,7 @@ async def test_a_reader_that_is_back_while_its_run_is_being_paused_keeps_it_runn
     assert (idle.run.state, work.makers) == (RunState.RUNNING, 1)
     assert [number_of(await anext(idle.reader)) for _ in range(2)] == [2, 3]
     work.closing.set()
-    assert await asyncio.wait_for(idle.rest_of(), 10) == list(range(4, 11))
+    assert await asyncio.wait_for(idle.rest_of(), LIMIT_S) == list(range(4, 11))
     assert idle.run.state is RunState.COMPLETED
 
 

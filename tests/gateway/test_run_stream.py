@@ -17,6 +17,7 @@ from services.gateway.runs.event_log import EventLog
 from services.gateway.runs.report import RunReport
 from services.gateway.runs.run import Run, RunState
 from tests.gateway.clock import Clock, settled
+from tests.waiting import LIMIT_S
 
 MIB = 2**20
 IDLE_S = 60.0
@@ -73,6 +74,13 @@ class Events:
             yield event
 
 
+async def stream_of(run: Run, results_per_event: int, after: int = 0) -> AsyncGenerator[RunBacktestsResponse]:
+    """Yield the events of a run as a client gets them."""
+    async with aclosing(run_stream(run, results_per_event, after)) as events:
+        async for event in events:
+            yield RunBacktestsResponse.FromString(event)
+
+
 def shape(event: RunBacktestsResponse) -> str:
     """Return an event in short: its number, its kind, and the symbols of its results."""
     kind = event.WhichOneof("event") or ""
@@ -89,7 +97,7 @@ async def all_at_once(
     async with aclosing(events.run.watch()) as first:
         async for _ in first:
             pass
-    return [event async for event in run_stream(events.run, results_per_event, after)]
+    return [event async for event in stream_of(events.run, results_per_event, after)]
 
 
 @pytest.mark.parametrize(
@@ -147,10 +155,10 @@ async def test_a_run_is_taken_up_after_any_event(after: int) -> None:
 async def test_nobody_waits_for_more_results() -> None:
     events = Events("sRRRRRS")
     shapes: list[str] = []
-    async with aclosing(run_stream(events.run, 9)) as stream:
+    async with aclosing(stream_of(events.run, 9)) as stream:
         for count in (1, 1, 1, 1):
             events.let(count)
-            shapes.append(shape(await asyncio.wait_for(anext(stream), 5)))
+            shapes.append(shape(await asyncio.wait_for(anext(stream), LIMIT_S)))
         assert shapes == ["1 started", "2 result 2", "3 result 3", "4 result 4"]
         events.let(3)
         *shapes, last = [shape(event) async for event in stream]
@@ -160,14 +168,14 @@ async def test_nobody_waits_for_more_results() -> None:
 
 async def test_a_client_that_leaves_is_no_watcher_any_more() -> None:
     events = Events("sRRRRRS")
-    async with aclosing(run_stream(events.run, 9)) as stream:
+    async with aclosing(stream_of(events.run, 9)) as stream:
         events.let(4)
         assert shape(await anext(stream)) == "1 started"
         assert events.run.watchers == 1
     assert events.run.watchers == 0
     # What it has not read comes to the next one.
     events.let(3)
-    numbers = [event.sequence async for event in run_stream(events.run, 1, after=1)]
+    numbers = [event.sequence async for event in stream_of(events.run, 1, after=1)]
     assert numbers == list(range(2, 8))
 
 
@@ -176,7 +184,7 @@ async def test_results_before_an_error_are_not_lost() -> None:
     events.let(5)
     shapes = []
     with pytest.raises(Unavailable):
-        async for event in run_stream(events.run, 9):
+        async for event in stream_of(events.run, 9):
             shapes.append(shape(event))
     assert [word for each in shapes for word in each.split()[2:]] == ["2", "3", "4"]
 
@@ -186,7 +194,7 @@ async def test_results_before_a_run_fails_to_go_on_are_not_lost() -> None:
     log = EventLog(IDLE_S, most_bytes=1_700_000, timeout=clock.timeout)
     events = Events("s" + "R" * 10 + "S", result_bytes=300_000, log=log)
     events.let(12)
-    stream = run_stream(events.run, 9)
+    stream = stream_of(events.run, 9)
     shapes = [shape(await anext(stream))]
     await settled()
     shapes += [shape(await anext(stream)) for _ in range(2)]
@@ -199,5 +207,5 @@ async def test_results_before_a_run_fails_to_go_on_are_not_lost() -> None:
     with pytest.raises(Exhausted):
         await anext(stream)
     other.release()
-    numbers = [event.sequence async for event in run_stream(events.run, 1, after=6)]
+    numbers = [event.sequence async for event in stream_of(events.run, 1, after=6)]
     assert numbers == list(range(7, 13))

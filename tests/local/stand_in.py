@@ -31,7 +31,8 @@ def main(name: str, manner: str = "") -> None:
 async def _deaf(service: Coroutine[Any, Any, None]) -> None:
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(service)
-    await asyncio.sleep(0.1)
+    # Its first turn sets the handlers that are replaced here.
+    await asyncio.sleep(0)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, lambda: None)
     Path(os.environ["BACKCAST_COLUMN_DIR"], "deaf").touch()

@@ -12,11 +12,10 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import backtest_service_pb2_grpc
 from services.domain.errors import Exhausted
 from services.rpc.call_observer import WatchInterceptor
-from services.rpc.channel import open_channel
-from services.rpc.metadata import outgoing_metadata
+from services.rpc.channel import open_channel, outgoing_metadata
 from services.rpc.status import StatusInterceptor
 from services.telemetry.run_id import RUN_ID_KEY, current_run_id
-from tests.waiting import LIMIT_S
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -94,6 +93,4 @@ async def test_calls_are_counted_by_their_final_code(client: "BacktestServiceAsy
     await anext(aiter(call))
     call.cancel()
     # The server learns of it when it does.
-    async with asyncio.timeout(LIMIT_S):
-        while [ended("RunBacktests", code) for code in codes] != [count + 1 for count in before]:
-            await asyncio.sleep(0.01)
+    await until(lambda: [ended("RunBacktests", code) for code in codes] == [count + 1 for count in before])

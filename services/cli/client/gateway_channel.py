@@ -1,7 +1,7 @@
-"""The channel from the command to the gateway, with TLS and token from the settings."""
+"""The channel from the command to the gateway, with TLS and token from the settings; lists, page by page."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import grpc
 from grpc.aio import ClientCallDetails, Metadata
@@ -11,6 +11,9 @@ from services.domain.errors import InvalidInput
 from services.rpc.channel import open_channel
 from services.rpc.tls import channel_credentials
 from services.settings import Settings, load_settings
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
 
 _TOKEN = "BACKCAST_TOKEN"
 _Continue = Callable[[ClientCallDetails, Any], Awaitable[Any]]
@@ -73,3 +76,15 @@ def _showing(token: str) -> Sequence[grpc.aio.ClientInterceptor]:
             return await continuation(shown(client_call_details), request_iterator)
 
     return UnaryUnary(), UnaryStream(), StreamUnary()
+
+
+async def pages_of(
+    method: Callable[[_Request], Awaitable[_Response]], request: Any
+) -> AsyncGenerator[_Response]:
+    """Yield every page of the list that `request` asks for, from its `page_token` on."""
+    while True:
+        page: Any = await method(request)
+        yield page
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token

@@ -9,8 +9,7 @@ from rich.table import Table
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.cli.client.errors import readable_errors
-from services.cli.client.gateway_channel import open_gateway
-from services.cli.client.pages import pages_of
+from services.cli.client.gateway_channel import open_gateway, pages_of
 from services.cli.commands.lists import all_symbols
 from services.cli.options.run_request import parse_time
 from services.cli.options.symbols import named_symbols

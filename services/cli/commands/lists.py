@@ -14,8 +14,7 @@ from backcast.gateway.v1.strategy_description_pb2 import StrategyParameter
 from backcast.marketdata.v1 import market_data_service_pb2 as market_data_pb
 from backcast.marketdata.v1.crypto_pb2 import CryptoKind
 from services.cli.client.errors import readable_errors
-from services.cli.client.gateway_channel import open_gateway
-from services.cli.client.pages import pages_of
+from services.cli.client.gateway_channel import open_gateway, pages_of
 from services.cli.views.console import make_console, say
 from services.wire.enum_names import names_of
 

@@ -12,8 +12,7 @@ from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from services.cli.client.errors import readable_errors
 from services.cli.client.event_stream import follow, print_json
-from services.cli.client.gateway_channel import open_gateway
-from services.cli.client.pages import pages_of
+from services.cli.client.gateway_channel import open_gateway, pages_of
 from services.cli.options.names import named_options
 from services.cli.views.console import make_console, say
 from services.cli.views.run import RunView

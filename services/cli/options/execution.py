@@ -1,11 +1,21 @@
-"""Converts execution options, such as `--stop-loss 2atr --size-amount 1000`, to an Execution message."""
+"""Converts execution options, such as `--stop-loss 2atr --size-amount 1000`, to an Execution message.
+
+Fractions are written as `0.1%`, `10bps` or `0.001`.
+"""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
 
 from backcast.backtest.v1 import execution_pb2 as pb
-from services.cli.options.fractions import Fraction, fraction, parse_fraction
 from services.cli.options.run_options import ExecutionOptions
 from services.domain.errors import InvalidInput
 from services.domain.high_costs import HIGH_FEE_RATE, HIGH_SLIPPAGE_BPS
 from services.wire.enum_names import numbers_of
+
+# A number and the unit of a fraction.
+_WRITTEN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?)\s*(%|bps?)?", re.ASCII | re.IGNORECASE)
+_UNITS = {"%": Decimal("0.01"), "bps": Decimal("0.0001"), "bp": Decimal("0.0001"), None: Decimal(1)}
 
 _SIZES = ("size_fraction", "size_amount", "size_volatility")
 # Fields of the message that take numbers, and fields that take fractions.
@@ -15,6 +25,34 @@ _FRACTIONS = {
     "borrow_rate": "borrow_rate",
     "funding_rate": "funding_rate",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Fraction:
+    """A fraction, and whether it was written with a unit."""
+
+    value: Decimal
+    has_unit: bool
+
+    @property
+    def percent(self) -> str:
+        """The fraction in percent, without a unit."""
+        return f"{float(100 * self.value):.15g}"
+
+
+def parse_fraction(text: str) -> Fraction:
+    """Parse a fraction; raise ValueError, with the reason, if the text is not one."""
+    written = _WRITTEN.fullmatch(text.strip())
+    if written is None:
+        comma = ", with a point and no comma" if "," in text else ""
+        raise ValueError(f"{text!r} is not a fraction like 0.1%, 10bps or 0.001{comma}")
+    number, unit = written.groups()
+    return Fraction(Decimal(number) * _UNITS[unit.lower() if unit else None], unit is not None)
+
+
+def fraction(text: str) -> float:
+    """Return the value of a fraction like `5%`, `500bps` or `0.05`; raise ValueError if it is not one."""
+    return float(parse_fraction(text).value)
 
 
 def execution_message(options: ExecutionOptions) -> pb.Execution:

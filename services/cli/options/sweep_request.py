@@ -1,7 +1,7 @@
 """Converts the options of a sweep to a request."""
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.cli.options.fractions import fraction
+from services.cli.options.execution import fraction
 from services.cli.options.names import option_of
 from services.cli.options.parameter_ranges import is_range, parameter_range
 from services.cli.options.run_options import CandleOptions, ExecutionOptions, RunOptions, StrategyOptions

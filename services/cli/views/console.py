@@ -1,4 +1,7 @@
-"""The console: standard output with colours, and words for counts."""
+"""The console: standard output with colours, and words for counts.
+
+Apart from the views, which all use it: a command without a table imports no more than this.
+"""
 
 from rich.console import Console
 from rich.progress import ProgressColumn, Task

@@ -1,4 +1,7 @@
-"""The version of a crypto's data, and the location where a worker reads its candles."""
+"""The version of a crypto's data, and the location where a worker reads its candles.
+
+Apart from both kinds of location, `stored` and `remote`: tasks know neither, and `remote` needs gRPC.
+"""
 
 from dataclasses import dataclass
 from typing import Protocol

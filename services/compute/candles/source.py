@@ -13,7 +13,7 @@ from services.domain.candles import Candles
 from services.domain.errors import InvalidInput
 from services.domain.history import PartialCandles
 from services.domain.interval import Interval
-from services.rpc.metadata import outgoing_metadata
+from services.rpc.channel import outgoing_metadata
 from services.rpc.resumed_stream import resumed_stream
 from services.wire.breaks import break_from
 from services.wire.candles import candles_from, columns_to, interval_to, partial_candles_from

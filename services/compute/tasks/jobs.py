@@ -8,7 +8,7 @@ from services.compute.tasks.batch import Task
 from services.domain.interval import Interval
 from services.engine import Backtest, run_backtest
 from services.engine.sweep import Sweep, SweepChunk, columns_of_sweep, compute_chunk
-from services.engine.sweep.possible_combinations import possible_positions
+from services.engine.sweep.grid import possible_positions
 
 
 @dataclass(frozen=True, slots=True)

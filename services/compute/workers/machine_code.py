@@ -1,4 +1,7 @@
-"""The folder of Numba's compiled code in a container."""
+"""The folder of Numba's compiled code in a container.
+
+Apart from the workers: Numba imports this module by its name, in every process that compiles.
+"""
 
 from pathlib import Path
 

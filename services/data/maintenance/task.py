@@ -1,4 +1,7 @@
-"""Shared by the maintenance tasks: which server it is, and the record of their last run."""
+"""Shared by the maintenance tasks: which server it is, and the record of their last run.
+
+Apart from `stats`, which shows these records, as `stats` imports the tasks.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from services.data.store.breaks import BreakTable
-from services.data.store.changes import record_change
+from services.data.store.catalog import record_change
 from services.data.store.tables import CandleTable, Scales
 from services.domain.candles import open_close_candles
 from services.domain.interval import Interval

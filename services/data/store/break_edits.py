@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 import stamina
 
 from services.data.store.breaks import BreakTable, StoredBreak
-from services.data.store.catalog import CryptoStore, is_text
-from services.data.store.changes import record_change
+from services.data.store.catalog import CryptoStore, is_text, record_change
 from services.data.store.database import ATTEMPTS, Contended, Database
 from services.data.store.tables import CandleTable, Scales
 from services.domain.breaks import BreakState, break_at

@@ -1,9 +1,13 @@
-"""The catalog of cryptos."""
+"""The catalog of cryptos, and the fingerprints that name the states of their candles."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from services.data.store.database import Database
 from services.domain.errors import InvalidInput, Violation
+
+if TYPE_CHECKING:
+    from services.data.store.database import Connection
 
 # Most unknown symbols that an error names.
 _VIOLATIONS_SHOWN = 10
@@ -129,3 +133,18 @@ CASE WHEN last_ts < to_timestamp($4) THEN fingerprint ELSE coalesce(
     )
 ) END::text
 """
+
+
+async def record_change(connection: "Connection", crypto_id: int, changed_from_s: int) -> None:
+    """Give a crypto a new fingerprint, and record the time from which on it changed (Unix seconds)."""
+    await connection.execute(
+        """
+        WITH noted AS (
+            UPDATE cryptos SET fingerprint = gen_random_uuid() WHERE crypto_id = $1 RETURNING fingerprint
+        )
+        INSERT INTO candle_changes (crypto_id, fingerprint, changed_from)
+        SELECT $1, fingerprint, to_timestamp($2) FROM noted
+        """,
+        crypto_id,
+        changed_from_s,
+    )

@@ -6,9 +6,8 @@ Results are never infinite. A period is at least 1; one that is longer than the 
 """
 
 from services.engine.indicators.atr import atr, true_range
-from services.engine.indicators.bollinger import bollinger_bands
 from services.engine.indicators.change import momentum, roc, shift
-from services.engine.indicators.channels import donchian_channel, keltner_channel
+from services.engine.indicators.channels import bollinger_bands, donchian_channel, keltner_channel
 from services.engine.indicators.macd import macd
 from services.engine.indicators.moving_average import ema, sma, wma
 from services.engine.indicators.rolling import highest, lowest, stddev

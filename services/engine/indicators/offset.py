@@ -1,4 +1,7 @@
-"""One column at a distance from another: bands and differences."""
+"""One column at a distance from another: bands and differences.
+
+A file of its own, as Numba caches compiled code by file.
+"""
 
 import numpy as np
 from numba import types

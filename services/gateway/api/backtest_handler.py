@@ -5,13 +5,14 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+import grpc
 from grpc_status import rpc_status
 
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import backtest_service_pb2_grpc
 from backcast.marketdata.v1 import market_data_service_pb2
-from services.engine.sweep.possible_combinations import possible_positions
+from services.engine.sweep.grid import possible_positions
 from services.gateway.api.messages import run_request_from, single_request_from, single_request_to
 from services.gateway.api.run_stream import run_stream
 from services.gateway.api.strategy_descriptions import describe_strategies
@@ -31,9 +32,11 @@ from services.wire.paging import page_of, page_size
 from services.wire.result_parts import PartJoiner
 
 if TYPE_CHECKING:
-    import grpc
-
+    # Generic in its stubs only.
     _Context = grpc.aio.ServicerContext[Any, Any]
+
+
+SERVICE_NAME = pb.DESCRIPTOR.services_by_name["BacktestService"].full_name
 
 
 class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
@@ -53,9 +56,23 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         self._single_flight = single_flight
         self._starter = starter
 
-    async def RunBacktests(  # noqa: N802  # the RPC's name
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Have a server call it."""
+        backtest_service_pb2_grpc.add_BacktestServiceServicer_to_server(self, server)
+        # A run's log has its events serialized: these replace generated handlers, which serialize.
+        streams: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            "RunBacktests": grpc.unary_stream_rpc_method_handler(
+                self.RunBacktests, pb.RunBacktestsRequest.FromString
+            ),
+            "SweepBacktests": grpc.unary_stream_rpc_method_handler(
+                self.SweepBacktests, pb.SweepBacktestsRequest.FromString
+            ),
+        }
+        server.add_registered_method_handlers(SERVICE_NAME, streams)
+
+    async def RunBacktests(  # type: ignore[override]  # noqa: N802  # serialized; the RPC's name
         self, request: pb.RunBacktestsRequest, context: "_Context"
-    ) -> AsyncGenerator[pb.RunBacktestsResponse]:
+    ) -> AsyncGenerator[bytes]:
         """Stream the events of a run."""
         async with self._starter.start("RunBacktests", request.run_id, context) as start:
             with spec_fields_named():
@@ -79,8 +96,8 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         answer = pb.RunBacktestResponse(request=single_request_to(plan, start.report.run_id))
         parts, result = PartJoiner(), BacktestResult()
         async with aclosing(run.watch()) as events:
-            async for serialized in events:
-                event = parts.joined(pb.RunBacktestsResponse.FromString(serialized))
+            async for logged in events:
+                event = parts.joined(pb.RunBacktestsResponse.FromString(logged.serialized))
                 if event is None:
                     continue
                 if event.HasField("failure"):
@@ -93,9 +110,9 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         answer.result.CopyFrom(part)
         return answer
 
-    async def SweepBacktests(  # noqa: N802  # the RPC's name
+    async def SweepBacktests(  # type: ignore[override]  # noqa: N802  # serialized; the RPC's name
         self, request: pb.SweepBacktestsRequest, context: "_Context"
-    ) -> AsyncGenerator[pb.SweepBacktestsResponse]:
+    ) -> AsyncGenerator[bytes]:
         """Stream the events of a sweep."""
         async with self._starter.start("SweepBacktests", request.run_id, context) as start:
             with spec_fields_named():
@@ -106,7 +123,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
             run = start.run(sweep.events)
         async with aclosing(run.watch()) as events:
             async for event in events:
-                yield pb.SweepBacktestsResponse.FromString(event)
+                yield event.serialized
 
     async def ListStrategies(  # noqa: N802  # the RPC's name
         self, request: pb.ListStrategiesRequest, context: object

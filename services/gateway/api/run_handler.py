@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.gateway.v1 import run_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2_grpc
+from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 from services.domain.errors import ErrorReason, InvalidInput, Refused, Violation, Violations
 from services.gateway.api.messages import results_per_event_from
 from services.gateway.api.run_stream import run_stream
@@ -57,7 +58,7 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
         violations.raise_if_any()
         async with aclosing(run_stream(run, per_event, request.after_sequence)) as events:
             async for event in events:
-                yield pb.WatchRunResponse(event=event)
+                yield pb.WatchRunResponse(event=RunBacktestsResponse.FromString(event))
 
     def _run(self, run_id: str) -> Run:
         if not run_id:

@@ -1,4 +1,7 @@
-"""The events of a run for one client, which says how many results may share an event."""
+"""The events of a run for one client, which says how many results may share an event.
+
+Events are serialized messages (RunBacktestsResponse), as the run's log has them: most pass as they are.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -12,34 +15,31 @@ from services.gateway.runs.run import Run
 _MOST_BYTES = 1_000_000
 
 
-async def run_stream(
-    run: Run, results_per_event: int, after: int = 0
-) -> AsyncGenerator[RunBacktestsResponse]:
+async def run_stream(run: Run, results_per_event: int, after: int = 0) -> AsyncGenerator[bytes]:
     """Yield the events of a run after the number `after`, with at most `results_per_event` results in each.
 
     A run has one event for each result, and every stream groups them for itself: therefore a run can be
     resumed after any event of any stream. Results that are in the log already share an event; the stream does
     not wait for further ones. Raises what Run.watch raises.
     """
-    group: list[RunBacktestsResponse] = []
+    number = after
+    group: list[bytes] = []
     group_bytes = 0
     async with aclosing(run.watch(after)) as events:
         try:
-            async for serialized in events:
-                event = RunBacktestsResponse.FromString(serialized)
-                if not _may_share(event):
-                    if group:
-                        yield _shared_event(group)
-                        group, group_bytes = [], 0
-                    yield event
-                    continue
-                if group and group_bytes + len(serialized) > _MOST_BYTES:
+            async for event in events:
+                number += 1
+                is_shared = event.is_groupable and results_per_event > 1
+                if group and (not is_shared or group_bytes + len(event.serialized) > _MOST_BYTES):
                     yield _shared_event(group)
                     group, group_bytes = [], 0
-                group.append(event)
-                group_bytes += len(serialized)
+                if not is_shared:
+                    yield event.serialized
+                    continue
+                group.append(event.serialized)
+                group_bytes += len(event.serialized)
                 # If the log has another event, that one comes without waiting.
-                if len(group) == results_per_event or event.sequence == run.last_sequence:
+                if len(group) == results_per_event or number == run.last_sequence:
                     yield _shared_event(group)
                     group, group_bytes = [], 0
         except BackcastError:
@@ -49,17 +49,13 @@ async def run_stream(
             raise
 
 
-def _may_share(event: RunBacktestsResponse) -> bool:
-    """Return whether an event is a whole result, and not the first one, which comes alone."""
-    return event.HasField("result") and not event.result_continues and event.progress.completed > 1
-
-
-def _shared_event(group: list[RunBacktestsResponse]) -> RunBacktestsResponse:
-    last = group[-1]
+def _shared_event(group: list[bytes]) -> bytes:
     if len(group) == 1:
-        return last
-    return RunBacktestsResponse(
-        results=RunResults(results=[event.result for event in group]),
-        progress=last.progress,
-        sequence=last.sequence,
+        return group[0]
+    events = list(map(RunBacktestsResponse.FromString, group))
+    shared = RunBacktestsResponse(
+        results=RunResults(results=[event.result for event in events]),
+        progress=events[-1].progress,
+        sequence=events[-1].sequence,
     )
+    return shared.SerializeToString()

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from services.domain.errors import BackcastError, Denied, ErrorReason, InvalidInput, Unauthenticated
-from services.gateway.auth.clients import Client, current_client
-from services.gateway.auth.method_rights import is_open, rights_needed
+from services.gateway.auth.clients import Client, current_client, is_open, rights_needed
 from services.gateway.auth.token_file import TokenBook, token_book
 from services.rpc.access import Access, check_binding
 from services.rpc.handlers import replaced

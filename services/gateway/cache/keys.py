@@ -14,6 +14,9 @@ from services.gateway.planning.sweep_plan import SweepPlan
 _RESULT_PREFIX = f"backcast:result:v{ENGINE_VERSION}:"
 _CHUNK_PREFIX = f"backcast:sweep:v{ENGINE_VERSION}:"
 
+# Floats are written so that they read back as the same floats, and sorted keys in one order only.
+_ENCODER = json.JSONEncoder(sort_keys=True)
+
 
 class ResultKeys:
     """Keys of the results of one backtest on many cryptos."""
@@ -105,5 +108,4 @@ def _digest(parts: object) -> str:
 
 
 def _json(parts: object) -> bytes:
-    # Floats are written so that they read back as the same floats, and sorted keys in one order only.
-    return json.dumps(parts, sort_keys=True).encode()
+    return _ENCODER.encode(parts).encode()

@@ -1,8 +1,10 @@
 """A run as requested, and as planned: defaults filled in, everything checked."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+
+import numpy as np
 
 from services.domain.errors import ErrorReason, InvalidInput, Refused, Violation, Violations
 from services.domain.interval import Interval
@@ -11,7 +13,11 @@ from services.domain.times import LATEST_S, utc
 from services.engine import Backtest, Detail, Execution, Strategy, Window
 from services.engine.curves import FEWEST_POINTS
 from services.gateway.planning.crypto_data import CryptoData
-from services.gateway.planning.default_end import DEFAULT_WINDOW_S, default_end_s
+
+DEFAULT_WINDOW_S = 365 * 86_400
+# A later end is worth this much overlap: else one crypto that was delisted would move everybody's window to
+# the year before, where it has candles too.
+_WELL_ENOUGH = 0.9
 
 # Enough to show which symbols are wrong, few enough to read.
 _VIOLATIONS_SHOWN = 10
@@ -101,12 +107,15 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
     violations.raise_if_any()
     cryptos = _chosen(request, known)
     window = _window(request, cryptos, now_s)
-    later = [one for one in cryptos if one.over_until_s(request.interval) > window.end_s]
+    with_later = 0
+    if request.end_s is None:
+        with_later = sum(one.over_until_s(request.interval) > window.end_s for one in cryptos)
     left_out: list[CryptoData] = []
     # If the request names both the cryptos and the window, a crypto without a candle in it fails.
     if not request.symbols or (request.start_s is None and request.end_s is None):
         left_out = [one for one in cryptos if not one.may_have_candles(window, request.interval)]
-        cryptos = [one for one in cryptos if one.may_have_candles(window, request.interval)]
+        if left_out:
+            cryptos = [one for one in cryptos if one.may_have_candles(window, request.interval)]
     if not cryptos:
         start, end = utc(window.start_s), utc(window.end_s)
         candle = f"whole {request.interval.value} candle"
@@ -124,7 +133,6 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
         curve_points=request.curve_points if request.detail >= Detail.EQUITY else 0,
     )
     left_out.sort(key=lambda crypto: crypto.symbol)
-    with_later = len(later) if request.end_s is None else 0
     return RunPlan(cryptos, left_out, backtest, request.cache_mode, with_later, request.results_per_event)
 
 
@@ -180,3 +188,27 @@ def _window(request: RunRequest, cryptos: list[CryptoData], now_s: int) -> Windo
     if start_s >= end_s:
         raise InvalidInput.of("start_time", f"must be before {end}")
     return Window(start_s, end_s)
+
+
+def default_end_s(cryptos: Sequence[CryptoData], interval: Interval, start_s: int | None, now_s: int) -> int:
+    """Return the end (Unix seconds) of the window of `cryptos`, of which there is at least one.
+
+    It is one of the ends of the cryptos' data, which are those of the last candles of length `interval` that
+    are over, none after `now_s`. The overlap of an end is the sum over the cryptos of the share of the window
+    that lies within their data; the window begins at `start_s`, or 365 days before its end. Of the ends with
+    at least 90 % of the greatest overlap, it is the latest.
+    """
+    present_s = interval.opening(now_s)
+    over_s = np.array([min(crypto.over_until_s(interval), present_s) for crypto in cryptos], np.int64)
+    ends_s = np.unique(over_s)
+    if start_s is not None:
+        ends_s = ends_s[ends_s > start_s]
+    if len(ends_s) < 2:
+        return int(over_s.max())
+    first_s = np.array([crypto.first_candle_s for crypto in cryptos], np.int64)
+    overlaps = np.empty(len(ends_s))
+    for index, end_s in enumerate(ends_s.tolist()):
+        window_start_s = end_s - DEFAULT_WINDOW_S if start_s is None else start_s
+        within_s = np.minimum(over_s, end_s) - np.maximum(first_s, window_start_s)
+        overlaps[index] = np.maximum(within_s, 0).sum() / (end_s - window_start_s)
+    return int(ends_s[overlaps >= _WELL_ENOUGH * overlaps.max()][-1])

@@ -4,12 +4,35 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple, Self
 
+from google.protobuf.message import Message
+
+from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 from services.domain.errors import ErrorReason, NotFound
 
 # A stream that breaks loses fewer bytes than this on its way. A run with a slow reader waits when so many
 # bytes are unread.
 MOST_BYTES = 4 * 2**20
+
+
+class LoggedEvent(NamedTuple):
+    """An event as all watchers get it: serialized once, and never parsed again to learn what it is."""
+
+    serialized: bytes
+    is_groupable: bool = False
+    """Whether the event is a whole result, and not the run's first one, which comes alone."""
+
+    @classmethod
+    def of(cls, event: Message) -> Self:
+        """Return an event of a run or a sweep for the log."""
+        return cls(
+            event.SerializeToString(), isinstance(event, RunBacktestsResponse) and _is_groupable(event)
+        )
+
+
+def _is_groupable(event: RunBacktestsResponse) -> bool:
+    return event.HasField("result") and not event.result_continues and event.progress.completed > 1
 
 
 class EventLog:
@@ -27,7 +50,7 @@ class EventLog:
         self._reader_idle_s = reader_idle_s
         self._most_bytes = most_bytes
         self._timeout = timeout
-        self._kept: deque[bytes] = deque()
+        self._kept: deque[LoggedEvent] = deque()
         self._kept_bytes = 0
         self._first = 1
         # The number of the last event that each watcher has read.
@@ -47,10 +70,10 @@ class EventLog:
         """How many bytes of events are kept."""
         return self._kept_bytes
 
-    def add(self, event: bytes) -> None:
+    def add(self, event: LoggedEvent) -> None:
         """Add the next event, even where there is no room; `room` waits for it."""
         self._kept.append(event)
-        self._kept_bytes += len(event)
+        self._kept_bytes += len(event.serialized)
         self._drop_read()
         self._news.set()
 
@@ -86,7 +109,7 @@ class EventLog:
         self._ended = True
         self._news.set()
 
-    async def events(self, after: int) -> AsyncGenerator[bytes]:
+    async def events(self, after: int) -> AsyncGenerator[LoggedEvent]:
         """Yield the events after the number `after`, and go on as they come, until the end.
 
         Raises NotFound where the next one is not kept any more.
@@ -121,5 +144,5 @@ class EventLog:
         if not self.has_room:
             read = min(self._last_read.values(), default=self.last)
             while not self.has_room and self._first <= read:
-                self._kept_bytes -= len(self._kept.popleft())
+                self._kept_bytes -= len(self._kept.popleft().serialized)
                 self._first += 1

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from services.domain.errors import BackcastError, Cancelled, ErrorReason, Internal, NotFound
 from services.gateway.runs.admission import Slot
-from services.gateway.runs.event_log import EventLog
+from services.gateway.runs.event_log import EventLog, LoggedEvent
 from services.gateway.runs.report import RunReport, record_run
 
 _log = structlog.get_logger()
@@ -91,7 +91,7 @@ class Run:
         """About how many bytes of memory it takes."""
         return self._log.kept_bytes + _BYTES_BESIDE_EVENTS
 
-    async def watch(self, after: int = 0) -> AsyncGenerator[bytes]:
+    async def watch(self, after: int = 0) -> AsyncGenerator[LoggedEvent]:
         """Yield its events after the number `after`, and the next ones as they come.
 
         Raises the error that the run ends with; Exhausted where it is paused and there is no slot for it;
@@ -175,9 +175,9 @@ class Run:
             assert self._make_events
             async with aclosing(self._make_events()) as events:
                 async for event in events:
-                    serialized = event.SerializeToString()
-                    self._log.add(serialized)
-                    if self._log.last % _EVENTS_AT_ONCE == 0 or len(serialized) >= _LONG_EVENT_BYTES:
+                    logged = LoggedEvent.of(event)
+                    self._log.add(logged)
+                    if self._log.last % _EVENTS_AT_ONCE == 0 or len(logged.serialized) >= _LONG_EVENT_BYTES:
                         await asyncio.sleep(0)
                     if not await self._log.room():
                         break

@@ -1,5 +1,7 @@
 """The totals of a run: mean, median, spread, best and worst of its results."""
 
+from operator import attrgetter
+
 import numpy as np
 
 from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics
@@ -13,6 +15,7 @@ from services.gateway.runs.statistics import (
     trades_of,
 )
 
+_VALUES = attrgetter(*METRIC_NAMES)
 _TOTAL_RETURN = METRIC_NAMES.index("total_return")
 _HOLDING = METRIC_NAMES.index("buy_and_hold_return")
 _FRACTIONS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -32,7 +35,11 @@ class RunTotals:
         self._with_breaks += bool(result.breaks)
         metrics = result.metrics
         self._metrics.append(
-            [getattr(metrics, name) if metrics.HasField(name) else np.nan for name in METRIC_NAMES]  # type: ignore[arg-type]  # names of its fields
+            [
+                # A metric that is absent reads as 0.
+                value if value or metrics.HasField(name) else np.nan  # type: ignore[arg-type]  # one of its fields
+                for name, value in zip(METRIC_NAMES, _VALUES(metrics), strict=True)
+            ]
         )
 
     def fill(self, summary: RunSummary) -> None:

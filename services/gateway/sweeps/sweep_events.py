@@ -21,7 +21,6 @@ from services.gateway.runs.report import RunReport
 from services.gateway.runs.statistics import no_trade_counted
 from services.gateway.sweeps.chunks import Chunk, SweepChunks
 from services.gateway.sweeps.out_of_sample import curve_backtest, out_of_sample_message, stitched_cryptos
-from services.gateway.sweeps.ranking import Ranking
 from services.gateway.sweeps.selection_bias import (
     chosen_combinations,
     deflated_out_of_sample,
@@ -29,7 +28,7 @@ from services.gateway.sweeps.selection_bias import (
     selection_bias_message,
     walk_forward_message,
 )
-from services.gateway.sweeps.table import Figures, Part, SweepTable
+from services.gateway.sweeps.table import Figures, Part, Ranking, SweepTable
 from services.gateway.upstream.compute import ComputeClient
 
 # Nobody can read events that come more often.

@@ -8,7 +8,7 @@ from backcast.compute.v1 import compute_service_pb2 as pb
 from services.engine import Backtest, Window
 from services.engine.sweep import Sweep
 from services.gateway.planning.crypto_data import CryptoData
-from services.rpc.metadata import outgoing_metadata
+from services.rpc.channel import outgoing_metadata
 from services.rpc.resumed_stream import resumed_stream
 from services.wire.backtests import detail_to, spec_to
 from services.wire.result_parts import PartJoiner

@@ -8,7 +8,7 @@ import stamina
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.domain.errors import Unavailable
 from services.gateway.planning.crypto_data import CryptoData
-from services.rpc.metadata import outgoing_metadata
+from services.rpc.channel import outgoing_metadata
 from services.rpc.status import error_of
 from services.wire.paging import MAX_SYMBOLS
 

@@ -29,7 +29,7 @@ from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
 from tests.candle_making import events_of, import_candles, random_candles
-from tests.waiting import LIMIT_S
+from tests.waiting import LIMIT_S, until
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -206,6 +206,4 @@ async def _ended(run: Awaitable[list[pb.RunBacktestsResponse]]) -> list[tuple[in
 
 
 async def _until_somebody_waits(connection: asyncpg.Connection) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-            await asyncio.sleep(0.01)
+    await until(lambda: connection.fetchval("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"))
