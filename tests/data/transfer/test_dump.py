@@ -173,7 +173,7 @@ async def test_a_dump_needs_a_new_folder(market, folder):
     (folder / "precious").write_text("mine")
     with pytest.raises(InvalidInput, match=r"^FOLDER: .* is not empty: a dump needs a new folder$"):
         await dumped(market, folder)
-    with pytest.raises(InvalidInput, match=r"^FOLDER: .* cannot be made: "):
+    with pytest.raises(InvalidInput, match=r"^FOLDER: .* cannot be created: "):
         await dumped(market, folder / "precious")
     assert [path.name for path in folder.iterdir()] == ["precious"]
 
