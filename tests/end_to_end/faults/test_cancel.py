@@ -116,7 +116,7 @@ async def test_a_client_that_leaves_series_leaves_no_work_behind(
     long_stack: LocalStack, metrics: ServiceMetrics
 ) -> None:
     async def calls(code: str) -> float:
-        method = "/backcast.compute.v1.ComputeService/ComputeSeries"
+        method = "backcast.compute.v1.ComputeService/ComputeSeries"
         name = "backcast_rpc_duration_seconds_count"
         return await metrics.value("compute", name, method=method, code=code)
 
