@@ -1,7 +1,7 @@
 """Series of strategies through the gateway: what is drawn is what was traded."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -44,8 +44,8 @@ MIB = 2**20
 def relisted() -> Candles:
     """Return hours with a relisting in the window: days without candles, then a thousand times the price."""
     before, after = random_candles(3, HOURS // 2), random_candles(4, HOURS // 2, START_S + 3600 * 1_300)
-    raised = Candles(after.open_time_s, *(1_000 * column for column in after.columns()[1:5]), after.volume)
-    return Candles.concatenate([before, raised])
+    prices = {name: 1_000 * getattr(after, name) for name in ("open", "high", "low", "close")}
+    return Candles.concatenate([before, replace(after, **prices)])
 
 
 @pytest.fixture(scope="module")

@@ -23,19 +23,35 @@ def parsed_rules(entry: str, exit_: str) -> CustomRules:
     Raises InvalidInput with the first error of each text, and their places as metadata.
     """
     rules: dict[str, Expression] = {}
-    violations: list[Violation] = []
-    places: dict[str, str] = {}
+    faults: dict[str, LineFault] = {}
     for field, line in (("entry", entry), ("exit", exit_)):
         if field == "exit" and not line:
             continue
         try:
             rules[field] = parse_line(line)
         except LineFault as fault:
-            violations.append(Violation(field, fault.reason))
-            places |= {f"{field}_start": str(fault.start), f"{field}_length": str(fault.end - fault.start)}
-    if violations:
-        raise InvalidInput(*violations, reason=ErrorReason.INVALID_RULES, **places)
+            faults[field] = fault
+    if faults:
+        wrong_entry, wrong_exit = faults.get("entry"), faults.get("exit")
+        raise InvalidInput(
+            *(Violation(field, fault.reason) for field, fault in faults.items()),
+            reason=ErrorReason.INVALID_RULES,
+            **(
+                {"entry_start": _start(wrong_entry), "entry_length": _length(wrong_entry)}
+                if wrong_entry
+                else {}
+            ),
+            **({"exit_start": _start(wrong_exit), "exit_length": _length(wrong_exit)} if wrong_exit else {}),
+        )
     return CustomRules(**rules)
+
+
+def _start(fault: LineFault) -> str:
+    return str(fault.start)
+
+
+def _length(fault: LineFault) -> str:
+    return str(fault.end - fault.start)
 
 
 def checked_strategy(message: StrategyMessage) -> Strategy:

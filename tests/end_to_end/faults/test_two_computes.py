@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
+from backcast.backtest.v1.series_pb2 import SeriesBlock
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1.market_data_service_pb2 import DeleteCryptoRequest
@@ -239,7 +240,7 @@ async def test_series_go_on_where_they_were_when_the_compute_service_that_sends_
     async with grpc.aio.insecure_channel(stack.gateway_address) as channel:
         whole = [each.block async for each in BacktestServiceStub(channel).StreamSeries(request)]
     before, breaks = both.processor_times(), breaks_in_log(both)
-    blocks = []
+    blocks: list[SeriesBlock] = []
     # Little is on its way: the rest waits in the compute service.
     async with grpc.aio.insecure_channel(
         both.gateway.address, options=[("grpc.http2.bdp_probe", 0)]
