@@ -45,19 +45,8 @@ def given_reasons() -> dict[str, Row]:
                 if name in kinds:
                     codes, metadata = given[reason_in(node) or kinds[name].reason]
                     codes.add(code_of(kinds[name]))
-                    metadata |= set(metadata_in(node)) - {"reason"}
+                    metadata |= {word.arg for word in node.keywords if word.arg not in (None, "reason")}
     return given
-
-
-def metadata_in(call: ast.Call) -> Iterator[str]:
-    """Yield the names of a call's keywords, those in dictionaries behind `**` too."""
-    for word in call.keywords:
-        if word.arg is not None:
-            yield word.arg
-            continue
-        for literal in ast.walk(word.value):
-            if isinstance(literal, ast.Dict):
-                yield from (str(key.value) for key in literal.keys if isinstance(key, ast.Constant))
 
 
 def reason_in(call: ast.Call) -> str | None:

@@ -32,26 +32,17 @@ def parsed_rules(entry: str, exit_: str) -> CustomRules:
         except LineFault as fault:
             faults[field] = fault
     if faults:
-        wrong_entry, wrong_exit = faults.get("entry"), faults.get("exit")
+        starts = {field: str(fault.start) for field, fault in faults.items()}
+        lengths = {field: str(fault.end - fault.start) for field, fault in faults.items()}
         raise InvalidInput(
             *(Violation(field, fault.reason) for field, fault in faults.items()),
             reason=ErrorReason.INVALID_RULES,
-            **(
-                {"entry_start": _start(wrong_entry), "entry_length": _length(wrong_entry)}
-                if wrong_entry
-                else {}
-            ),
-            **({"exit_start": _start(wrong_exit), "exit_length": _length(wrong_exit)} if wrong_exit else {}),
+            entry_start=starts.get("entry"),
+            entry_length=lengths.get("entry"),
+            exit_start=starts.get("exit"),
+            exit_length=lengths.get("exit"),
         )
     return CustomRules(**rules)
-
-
-def _start(fault: LineFault) -> str:
-    return str(fault.start)
-
-
-def _length(fault: LineFault) -> str:
-    return str(fault.end - fault.start)
 
 
 def checked_strategy(message: StrategyMessage) -> Strategy:
