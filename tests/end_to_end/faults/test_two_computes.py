@@ -1,8 +1,9 @@
 """One gateway with two computes: both get work, and runs outlive a compute that goes away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 SYMBOLS = [f"TWO{number:02}USDT" for number in range(12)]
 HOURS = 24 * 730
 LONG_HOURS = 87_600
+_NUMBERS = count(1)
 # Longer than what is in flight here takes.
 GRACE_S = 20
 
@@ -137,8 +139,8 @@ async def candles(data_service: "MarketDataServiceAsyncStub") -> None:
 
 @pytest.fixture
 async def long_candles(data_service: "MarketDataServiceAsyncStub") -> AsyncIterator[str]:
-    """The symbol of a crypto of ten years, before all others."""
-    symbol = "TWOLONGUSDT"
+    """The symbol of a crypto of ten years that no compute service has seen."""
+    symbol = f"TWOLONG{next(_NUMBERS)}USDT"
     await import_candles(data_service, symbol, random_candles(1, LONG_HOURS, START_S - 3600 * LONG_HOURS))
     yield symbol
     await data_service.DeleteCrypto(DeleteCryptoRequest(symbol=symbol))
@@ -185,6 +187,10 @@ async def results(
     return results
 
 
+async def no_fault() -> None:
+    """Let everything go its way."""
+
+
 def breaks_in_log(pair: TwoComputes) -> list[str]:
     return [line for line in pair.gateway.log.read_text().splitlines() if "stream broke off" in line]
 
@@ -229,31 +235,55 @@ async def test_a_sweep_goes_on_when_one_of_two_compute_services_is_killed(
     assert Swept(events).summary.progress == whole.summary.progress
 
 
+def series_request(symbol: str) -> pb.StreamSeriesRequest:
+    """A request for 17 MB: 25 series over ten years of hours."""
+    entry = " and ".join(f"stddev({period}) > 1" for period in range(400, 425))
+    spec = BacktestSpec(strategy=strategy_to(CustomRules(parse(entry, "entry"))))
+    spec.start_time.seconds, spec.end_time.seconds = START_S - 3600 * LONG_HOURS, START_S
+    return pb.StreamSeriesRequest(symbol=symbol, spec=spec)
+
+
+async def series_blocks(
+    address: str, symbol: str, at_first: Callable[[], Awaitable[object]]
+) -> list[SeriesBlock]:
+    """Return the blocks; call `at_first` at the first one, when compute still has most of them."""
+    blocks: list[SeriesBlock] = []
+    async with grpc.aio.insecure_channel(address, options=[("grpc.http2.bdp_probe", 0)]) as channel:
+        async for response in BacktestServiceStub(channel).StreamSeries(series_request(symbol)):
+            if not blocks:
+                await at_first()
+            blocks.append(response.block)
+    return blocks
+
+
 async def test_series_go_on_where_they_were_when_the_compute_service_that_sends_them_is_killed(
     both: TwoComputes, stack: LocalStack, long_candles: str
 ) -> None:
-    entry = " and ".join(f"stddev({period}) > 1" for period in range(400, 425))
-    request = pb.StreamSeriesRequest(
-        symbol=long_candles, spec=BacktestSpec(strategy=strategy_to(CustomRules(parse(entry, "entry"))))
-    )
-    request.spec.start_time.seconds, request.spec.end_time.seconds = START_S - 3600 * LONG_HOURS, START_S
-    async with grpc.aio.insecure_channel(stack.gateway_address) as channel:
-        whole = [each.block async for each in BacktestServiceStub(channel).StreamSeries(request)]
+    async def kill_it() -> None:
+        kill(both.at_work(before))
+
+    whole = await series_blocks(stack.gateway_address, long_candles, no_fault)
     before, breaks = both.processor_times(), breaks_in_log(both)
-    blocks: list[SeriesBlock] = []
-    # Little is on its way: the rest waits in the compute service.
-    async with grpc.aio.insecure_channel(
-        both.gateway.address, options=[("grpc.http2.bdp_probe", 0)]
-    ) as channel:
-        async for response in BacktestServiceStub(channel).StreamSeries(request):
-            if not blocks:
-                kill(both.at_work(before))
-            blocks.append(response.block)
+    blocks = await series_blocks(both.gateway.address, long_candles, kill_it)
     assert len(breaks_in_log(both)) > len(breaks)
     assert b"".join(block.open_time_s for block in blocks) == b"".join(block.open_time_s for block in whole)
     for number in range(25):
         values = [b"".join(block.values[number] for block in each) for each in (blocks, whole)]
         assert values[0] == values[1]
+
+
+async def test_series_are_never_of_two_versions_of_the_candles(
+    both: TwoComputes, data_service: "MarketDataServiceAsyncStub", long_candles: str
+) -> None:
+    async def import_and_kill() -> None:
+        await import_candles(data_service, long_candles, random_candles(2, 1))
+        kill(both.at_work(before))
+
+    before = both.processor_times()
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await series_blocks(both.gateway.address, long_candles, import_and_kill)
+    assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert ended.value.details() == f"candles of {long_candles} were imported meanwhile: try again"
 
 
 async def test_a_compute_service_that_is_stopped_finishes_its_tasks(
