@@ -1,8 +1,9 @@
 """One gateway with two computes: both get work, and runs outlive a compute that goes away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,10 @@ import grpc
 import pytest
 
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
+from backcast.backtest.v1.series_pb2 import SeriesBlock
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+from backcast.marketdata.v1.market_data_service_pb2 import DeleteCryptoRequest
 from services.engine import Strategy
 from services.engine.rules.parse import parse
 from services.engine.strategies.custom_rules import CustomRules
@@ -20,7 +23,7 @@ from services.local.ports import free_ports
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
-from tests.candle_making import events_of, import_candles, random_candles
+from tests.candle_making import START_S, events_of, import_candles, random_candles
 from tests.end_to_end.one_service import OneService, service_beside
 from tests.end_to_end.processes import is_alive
 from tests.end_to_end.sweeping import Swept, sweep_events, sweep_request, swept
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 SYMBOLS = [f"TWO{number:02}USDT" for number in range(12)]
 HOURS = 24 * 730
+LONG_HOURS = 87_600
+_NUMBERS = count(1)
 # Longer than what is in flight here takes.
 GRACE_S = 20
 
@@ -132,6 +137,15 @@ async def candles(data_service: "MarketDataServiceAsyncStub") -> None:
         await import_candles(data_service, symbol, random_candles(number, HOURS))
 
 
+@pytest.fixture
+async def long_candles(data_service: "MarketDataServiceAsyncStub") -> AsyncIterator[str]:
+    """The symbol of a crypto of ten years that no compute service has seen."""
+    symbol = f"TWOLONG{next(_NUMBERS)}USDT"
+    await import_candles(data_service, symbol, random_candles(1, LONG_HOURS, START_S - 3600 * LONG_HOURS))
+    yield symbol
+    await data_service.DeleteCrypto(DeleteCryptoRequest(symbol=symbol))
+
+
 def run_of(symbols: list[str], strategy: Strategy) -> pb.RunBacktestsRequest:
     return pb.RunBacktestsRequest(
         symbols=symbols,
@@ -171,6 +185,10 @@ async def results(
             if len(results) == 1:
                 at_first()
     return results
+
+
+async def no_fault() -> None:
+    """Let everything go its way."""
 
 
 def breaks_in_log(pair: TwoComputes) -> list[str]:
@@ -215,6 +233,57 @@ async def test_a_sweep_goes_on_when_one_of_two_compute_services_is_killed(
     assert len(breaks_in_log(both)) > len(breaks)
     assert Swept(events).outcome == whole.outcome
     assert Swept(events).summary.progress == whole.summary.progress
+
+
+def series_request(symbol: str) -> pb.StreamSeriesRequest:
+    """A request for 17 MB: 25 series over ten years of hours."""
+    entry = " and ".join(f"stddev({period}) > 1" for period in range(400, 425))
+    spec = BacktestSpec(strategy=strategy_to(CustomRules(parse(entry, "entry"))))
+    spec.start_time.seconds, spec.end_time.seconds = START_S - 3600 * LONG_HOURS, START_S
+    return pb.StreamSeriesRequest(symbol=symbol, spec=spec)
+
+
+async def series_blocks(
+    address: str, symbol: str, at_first: Callable[[], Awaitable[object]]
+) -> list[SeriesBlock]:
+    """Return the blocks; call `at_first` at the first one, when compute still has most of them."""
+    blocks: list[SeriesBlock] = []
+    async with grpc.aio.insecure_channel(address, options=[("grpc.http2.bdp_probe", 0)]) as channel:
+        async for response in BacktestServiceStub(channel).StreamSeries(series_request(symbol)):
+            if not blocks:
+                await at_first()
+            blocks.append(response.block)
+    return blocks
+
+
+async def test_series_go_on_where_they_were_when_the_compute_service_that_sends_them_is_killed(
+    both: TwoComputes, stack: LocalStack, long_candles: str
+) -> None:
+    async def kill_it() -> None:
+        kill(both.at_work(before))
+
+    whole = await series_blocks(stack.gateway_address, long_candles, no_fault)
+    before, breaks = both.processor_times(), breaks_in_log(both)
+    blocks = await series_blocks(both.gateway.address, long_candles, kill_it)
+    assert len(breaks_in_log(both)) > len(breaks)
+    assert b"".join(block.open_time_s for block in blocks) == b"".join(block.open_time_s for block in whole)
+    for number in range(25):
+        values = [b"".join(block.values[number] for block in each) for each in (blocks, whole)]
+        assert values[0] == values[1]
+
+
+async def test_series_are_never_of_two_versions_of_the_candles(
+    both: TwoComputes, data_service: "MarketDataServiceAsyncStub", long_candles: str
+) -> None:
+    async def import_and_kill() -> None:
+        await import_candles(data_service, long_candles, random_candles(2, 1))
+        kill(both.at_work(before))
+
+    before = both.processor_times()
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await series_blocks(both.gateway.address, long_candles, import_and_kill)
+    assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert ended.value.details() == f"candles of {long_candles} were imported meanwhile: try again"
 
 
 async def test_a_compute_service_that_is_stopped_finishes_its_tasks(
