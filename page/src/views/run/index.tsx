@@ -1,0 +1,5 @@
+import { Later } from "../later";
+
+export default function RunView() {
+  return <Later name="Run" words="Run." />;
+}

@@ -1,0 +1,5 @@
+import { Later } from "../later";
+
+export default function RunsView() {
+  return <Later name="Runs" words="Runs." />;
+}
