@@ -1,6 +1,6 @@
 import { useMemo } from "preact/hooks";
 import { equityPanes, type NamedCurve } from "./equity_chart";
-import { lineColour, palette, type Palette } from "./palette";
+import { lineColour, type Palette, palette } from "./palette";
 import type { Candles, Column, Mark, Pane, Stretch } from "./series";
 import { TimePanes } from "./time_panes";
 

@@ -1,5 +1,5 @@
 import { useMemo } from "preact/hooks";
-import { lineColour, palette, type Palette } from "./palette";
+import { lineColour, type Palette, palette } from "./palette";
 import type { Column, Pane } from "./series";
 import { TimePanes } from "./time_panes";
 
@@ -84,7 +84,7 @@ function summaryOf(curves: readonly NamedCurve[]): string {
       const defined = Array.from(equity).filter((value) => !Number.isNaN(value));
       const [first, last] = [defined[0], defined.at(-1)];
       if (first === undefined || last === undefined) return `${name}: no values.`;
-      const deepest = drawdown && Array.from(drawdown).reduce((most, value) => (value > most ? value : most), 0);
+      const deepest = drawdown && Array.from(drawdown).reduce((most, value) => Math.max(most, value), 0);
       const fell = deepest === undefined ? "" : `, with a maximum drawdown of ${percent(deepest)}`;
       return `${name}: from ${amount(first)} to ${amount(last)}${fell}.`;
     })

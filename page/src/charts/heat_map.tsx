@@ -1,6 +1,6 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { type DivergingScale, colourOffset, colourTable, divergingScale, rgb } from "./diverging";
-import { palette, type Palette } from "./palette";
+import { colourOffset, colourTable, type DivergingScale, divergingScale, rgb } from "./diverging";
+import { type Palette, palette } from "./palette";
 import { useWidth } from "./width";
 
 const MARGIN = { left: 56, right: 8, top: 8, bottom: 40 };
@@ -38,7 +38,9 @@ export interface Cell {
 
 /** The scale of a heat map: around 0 if there are values on both sides of it, else around the median. */
 export function heatMapScale(values: ArrayLike<number>): DivergingScale {
-  const sorted = Float64Array.from(values).filter((value) => !Number.isNaN(value)).sort();
+  const sorted = Float64Array.from(values)
+    .filter((value) => !Number.isNaN(value))
+    .sort();
   const straddles = (sorted[0] ?? 0) < 0 && (sorted.at(-1) ?? 0) > 0;
   return divergingScale(values, straddles ? 0 : (sorted[sorted.length >> 1] ?? 0));
 }
@@ -88,29 +90,24 @@ export function HeatMap(props: HeatMapProps) {
   const value = told ? (values[told.y * x.values.length + told.x] as number) : Number.NaN;
   return (
     <figure class="heat-map">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys move over the cells */}
-      <div
+      {/* biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: the arrow keys move over the cells */}
+      <canvas
+        ref={canvas}
         role="application"
         aria-roledescription="heat map"
         aria-label={`${summaryOf(props)} Arrow keys move over the cells.`}
         tabIndex={0}
-        class="heat-map-frame"
+        style={{ height: `${plot.height + MARGIN.top + MARGIN.bottom}px` }}
         onKeyDown={(event) => {
           if (move(event.key)) event.preventDefault();
         }}
-      >
-        <canvas
-          ref={canvas}
-          aria-hidden="true"
-          style={{ height: `${plot.height + MARGIN.top + MARGIN.bottom}px` }}
-          onPointerMove={(event) => setCursor(cellAt(event, plot, x.values.length, y.values.length))}
-          onPointerLeave={() => setCursor(null)}
-          onClick={(event) => {
-            const cell = cellAt(event, plot, x.values.length, y.values.length);
-            if (cell) onPick?.(cell);
-          }}
-        />
-      </div>
+        onPointerMove={(event) => setCursor(cellAt(event, plot, x.values.length, y.values.length))}
+        onPointerLeave={() => setCursor(null)}
+        onClick={(event) => {
+          const cell = cellAt(event, plot, x.values.length, y.values.length);
+          if (cell) onPick?.(cell);
+        }}
+      />
       <div class="heat-map-value" aria-live="polite">
         {told && (
           <>
@@ -164,7 +161,8 @@ function cellBitmap(
       if (value === undefined || Number.isNaN(value)) image.data.set([red, green, blue, 255], to);
       else {
         const from = colourOffset(scale, value);
-        for (let channel = 0; channel < 4; channel++) image.data[to + channel] = table[from + channel] as number;
+        for (let channel = 0; channel < 4; channel++)
+          image.data[to + channel] = table[from + channel] as number;
       }
     }
   }
@@ -255,7 +253,7 @@ function Legend({ scale, table, format, metric, smallerIsBetter }: LegendProps) 
   return (
     <div class="heat-map-legend">
       <span>{format(scale.minimum)}</span>
-      <canvas ref={canvas} aria-hidden="true" />
+      <canvas ref={canvas} />
       <span>{format(scale.maximum)}</span>
       <span>
         {`middle: ${format(scale.centre)}; ${smallerIsBetter ? "smaller" : "greater"} ${metric} is better; grey is undefined`}

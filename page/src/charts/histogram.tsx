@@ -39,7 +39,8 @@ interface BarsProps extends Omit<HistogramProps, "values"> {
 function Bars({ counted, label, format, bins, width }: BarsProps) {
   const { counts, edges, median } = bins;
   const [first, last] = [edges[0] as number, edges.at(-1) as number];
-  const x = (value: number) => MARGIN.left + ((value - first) / (last - first)) * (width - MARGIN.left - MARGIN.right);
+  const x = (value: number) =>
+    MARGIN.left + ((value - first) / (last - first)) * (width - MARGIN.left - MARGIN.right);
   const most = Math.max(...counts);
   const bottom = HEIGHT - MARGIN.bottom;
   const y = (height: number) => bottom - (height / most) * (bottom - MARGIN.top);
@@ -63,7 +64,6 @@ function Bars({ counted, label, format, bins, width }: BarsProps) {
         const [left, right] = [x(edges[index] as number), x(edges[index + 1] as number)];
         return (
           <rect
-            // biome-ignore lint/suspicious/noArrayIndexKey: bins have no other identity
             key={index}
             class={(edges[index] as number) < 0 ? "bar-loss" : "bar-gain"}
             x={left + 0.5}
@@ -128,7 +128,9 @@ interface Bins {
 
 /** Bins by the rule of Freedman and Diaconis; null if there is no value. */
 function binned(values: ArrayLike<number>): Bins | null {
-  const sorted = Float64Array.from(values).filter((value) => !Number.isNaN(value)).sort();
+  const sorted = Float64Array.from(values)
+    .filter((value) => !Number.isNaN(value))
+    .sort();
   const count = sorted.length;
   if (!count) return null;
   const low = quantile(sorted, LOWEST);

@@ -16,7 +16,14 @@ export interface MonthReturn {
 export function MonthsGrid({ months }: { readonly months: readonly MonthReturn[] }) {
   const { low, middle, high } = palette.value;
   const table = useMemo(() => colourTable(low, middle, high), [low, middle, high]);
-  const scale = useMemo(() => divergingScale(months.map(({ fraction }) => fraction ?? Number.NaN), 0), [months]);
+  const scale = useMemo(
+    () =>
+      divergingScale(
+        months.map(({ fraction }) => fraction ?? Number.NaN),
+        0,
+      ),
+    [months],
+  );
   const years = [...new Set(months.map(({ year }) => year))];
   const byMonth = new Map(months.map((each) => [each.year * 12 + each.month, each.fraction]));
   return (
@@ -40,7 +47,8 @@ export function MonthsGrid({ months }: { readonly months: readonly MonthReturn[]
               <th scope="row">{year}</th>
               {MONTHS.map((name, index) => {
                 const fraction = byMonth.get(year * 12 + index + 1);
-                if (fraction === undefined) return <td key={name}>{byMonth.has(year * 12 + index + 1) ? "–" : ""}</td>;
+                if (fraction === undefined)
+                  return <td key={name}>{byMonth.has(year * 12 + index + 1) ? "–" : ""}</td>;
                 const offset = colourOffset(scale, fraction);
                 return (
                   <td
@@ -62,9 +70,11 @@ export function MonthsGrid({ months }: { readonly months: readonly MonthReturn[]
 }
 
 function compounded(months: readonly MonthReturn[], year: number): number {
-  return months
-    .filter((each) => each.year === year)
-    .reduce((product, { fraction }) => product * (1 + (fraction ?? 0)), 1) - 1;
+  return (
+    months
+      .filter((each) => each.year === year)
+      .reduce((product, { fraction }) => product * (1 + (fraction ?? 0)), 1) - 1
+  );
 }
 
 function signed(fraction: number): string {

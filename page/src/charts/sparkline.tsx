@@ -17,7 +17,14 @@ export function Sparkline({
   const y = (value: number) => (height - ((value - low) / (high - low || 1)) * height).toFixed(1);
   const path = defined.map((value, index) => `${index ? "L" : "M"}${x(index)} ${y(value)}`).join("");
   return (
-    <svg class="sparkline" width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="img" aria-label={label}>
+    <svg
+      class="sparkline"
+      width={width}
+      height={height}
+      viewBox={`0 0 ${width} ${height}`}
+      role="img"
+      aria-label={label}
+    >
       <path d={path} />
     </svg>
   );

@@ -1,9 +1,9 @@
 import {
   AreaSeries,
   CandlestickSeries,
+  CrosshairMode,
   createChart,
   createSeriesMarkers,
-  CrosshairMode,
   type IChartApi,
   type ISeriesApi,
   type ISeriesMarkersPluginApi,
@@ -37,7 +37,13 @@ export class TimeChart {
   readonly #marks: ISeriesMarkersPluginApi<Time>;
   readonly #stretch: ISeriesApi<"Line">;
 
-  constructor(host: HTMLElement, times: Column, panes: readonly Pane[], colours: Palette, events: TimeChartEvents) {
+  constructor(
+    host: HTMLElement,
+    times: Column,
+    panes: readonly Pane[],
+    colours: Palette,
+    events: TimeChartEvents,
+  ) {
     this.#times = times;
     this.#chart = createChart(host, options(colours));
     const first = panes.map((pane, index) => this.#add(pane, index, colours))[0] as ISeriesApi<SeriesType>;
@@ -193,7 +199,9 @@ export class TimeChart {
         axisLabelVisible: true,
       });
     }
-    this.#chart.priceScale("right", index).applyOptions({ scaleMargins: { top: candles ? 0.1 : 0.16, bottom: 0.06 } });
+    this.#chart
+      .priceScale("right", index)
+      .applyOptions({ scaleMargins: { top: candles ? 0.1 : 0.16, bottom: 0.06 } });
     return added[0] as ISeriesApi<SeriesType>;
   }
 

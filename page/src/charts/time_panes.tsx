@@ -69,12 +69,11 @@ export function TimePanes({
   const index = hovered ?? times.length - 1;
   return (
     <figure class="chart">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the chart pans and zooms by keys */}
-      <div
+      <section
         class="chart-frame"
-        role="group"
         aria-label={`${label}. Arrow keys pan, plus and minus zoom, 0 shows everything.`}
         aria-roledescription="chart"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the chart pans and zooms by keys
         tabIndex={0}
         onKeyDown={(event) => {
           if (chart.current && moved(chart.current, times.length, event.key)) event.preventDefault();
@@ -82,10 +81,16 @@ export function TimePanes({
       >
         <div class="chart-host" ref={host} style={{ height: `${height}px` }} aria-hidden="true" />
         {panes.map((pane, number) => (
-          <Legend key={pane.name} pane={pane} index={index} times={number === 0 ? times : null} top={tops[number]} />
+          <Legend
+            key={pane.name}
+            pane={pane}
+            index={index}
+            times={number === 0 ? times : null}
+            top={tops[number]}
+          />
         ))}
-      </div>
-      <p class="visually-hidden">{summary}</p>
+      </section>
+      <p class="unseen">{summary}</p>
       <VisibleTable chart={chart} times={times} panes={panes} label={label} />
     </figure>
   );
@@ -130,7 +135,10 @@ function Legend({ pane, index, times, top }: LegendProps) {
     return value === undefined || Number.isNaN(value) ? "–" : pane.format(value);
   };
   return (
-    <div class="chart-legend" style={{ top: `${(top ?? 0) + 4}px`, visibility: top === undefined ? "hidden" : "visible" }}>
+    <div
+      class="chart-legend"
+      style={{ top: `${(top ?? 0) + 4}px`, visibility: top === undefined ? "hidden" : "visible" }}
+    >
       {times && index >= 0 && <span>{minute(times[index] as number)}</span>}
       {candles ? (
         <span>
@@ -163,7 +171,11 @@ function VisibleTable({ chart, times, panes, label }: VisibleTableProps) {
     () =>
       panes.flatMap(({ candles, lines, format }) => [
         ...(candles
-          ? (["open", "high", "low", "close"] as const).map((name) => ({ name: name as string, values: candles[name], format }))
+          ? (["open", "high", "low", "close"] as const).map((name) => ({
+              name: name as string,
+              values: candles[name],
+              format,
+            }))
           : []),
         ...lines.map(({ name, values }) => ({ name, values, format })),
       ]),
@@ -178,7 +190,12 @@ function VisibleTable({ chart, times, panes, label }: VisibleTableProps) {
   return (
     <>
       <div class="chart-foot">
-        <button type="button" class="link" aria-expanded={range !== null} onClick={() => (range ? setRange(null) : open())}>
+        <button
+          type="button"
+          class="link"
+          aria-expanded={range !== null}
+          onClick={() => (range ? setRange(null) : open())}
+        >
           {range ? "Hide the table" : "Show as a table"}
         </button>
         <a href="https://www.tradingview.com/" target="_blank" rel="noreferrer noopener">
@@ -190,8 +207,8 @@ function VisibleTable({ chart, times, panes, label }: VisibleTableProps) {
         <section class="chart-table" tabIndex={0} aria-label={`${label}, as a table`}>
           {range.to - range.from > rows && (
             <p>
-              The first {rows} of the {(range.to - range.from).toLocaleString("en")} times that the chart shows. Zoom in for
-              the others.
+              The first {rows} of the {(range.to - range.from).toLocaleString("en")} times that the chart
+              shows. Zoom in for the others.
             </p>
           )}
           <table>
