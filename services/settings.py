@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     gateway_port: int = Field(50051, ge=0, le=65535, description="The gateway's port; 0: any free port.")
     compute_port: int = Field(50052, ge=0, le=65535, description="The compute service's port.")
     data_port: int = Field(50053, ge=0, le=65535, description="The data service's port.")
+    web_port: int = Field(8080, ge=0, le=65535, description="The page's port.")
     health_port: int | None = Field(
         None,
         ge=0,

@@ -36,11 +36,12 @@ app.add_typer(data_app, name="data")
 
 
 class Service(StrEnum):
-    """The three services."""
+    """The four services."""
 
     DATA = "data"
     COMPUTE = "compute"
     GATEWAY = "gateway"
+    WEB = "web"
 
 
 class Detail(StrEnum):
@@ -419,6 +420,8 @@ def serve(service: Annotated[Service, typer.Argument(help="The service to run.")
             from services.compute.app import run as run_service
         case Service.GATEWAY:
             from services.gateway.app import run as run_service
+        case Service.WEB:
+            from services.web.app import run as run_service
     with failures_logged():
         asyncio.run(run_service(load_settings()))
 
