@@ -36,7 +36,7 @@ app.add_typer(data_app, name="data")
 
 
 class Service(StrEnum):
-    """The four services."""
+    """The three services, and the page."""
 
     DATA = "data"
     COMPUTE = "compute"
@@ -355,7 +355,7 @@ def up(
         Path | None, typer.Option(help="Folder of the data and logs; it survives a restart.")
     ] = None,
 ) -> None:
-    """Run PostgreSQL, Valkey and the three services on this machine, until Ctrl-C."""
+    """Run PostgreSQL, Valkey, the three services and the page on this machine, until Ctrl-C."""
     from services.cli.commands.up import up as run_up
     from services.settings import load_settings
 

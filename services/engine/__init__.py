@@ -4,7 +4,14 @@
 signals, `execution` and `simulation` the fills, `parts` the breaks, and `metrics` the figures.
 """
 
-from services.engine.backtest import Backtest, TradedWindow, columns_of, metrics_of, run_backtest
+from services.engine.backtest import (
+    Backtest,
+    TradedWindow,
+    backtest_series,
+    columns_of,
+    metrics_of,
+    run_backtest,
+)
 from services.engine.execution import (
     BreakRule,
     Direction,
@@ -25,6 +32,7 @@ from services.engine.results import (
     ResultPart,
     Trade,
     Window,
+    WindowSeries,
 )
 from services.engine.strategies import STRATEGIES, Strategy
 
@@ -54,6 +62,8 @@ __all__ = [
     "TradedWindow",
     "VolatilityTarget",
     "Window",
+    "WindowSeries",
+    "backtest_series",
     "columns_of",
     "metrics_of",
     "run_backtest",

@@ -17,9 +17,10 @@ from services.engine.curves import equity_curve, monthly_returns
 from services.engine.execution import BreakRule, Execution, FillTime
 from services.engine.metrics import holding_growth, measure
 from services.engine.parts import Part, parts_of, without_straddling
-from services.engine.results import BacktestResult, Detail, Metrics, ResultPart, Window
+from services.engine.results import BacktestResult, Detail, Metrics, ResultPart, Window, WindowSeries
 from services.engine.rules import Evaluation, Expression
 from services.engine.rules.check import columns_of_expression, warmup
+from services.engine.rules.compared import compared_series
 from services.engine.rules.nodes import CLOSE, HIGH, LOW, call
 from services.engine.simulation import Simulation, joined, simulate
 from services.engine.strategies import Signals, Strategy
@@ -65,6 +66,15 @@ def run_backtest(history: History, backtest: Backtest) -> BacktestResult:
     """
     traded = TradedWindow(history, backtest.interval, backtest.window, backtest.execution)
     return traded.result(backtest.strategy, backtest.detail, backtest.curve_points)
+
+
+def backtest_series(history: History, backtest: Backtest) -> WindowSeries:
+    """Return the series that the strategy of `backtest` compares, as `run_backtest` evaluates them.
+
+    Raises NotFound and Refused as `run_backtest` does; no price is too extreme.
+    """
+    traded = TradedWindow(history, backtest.interval, backtest.window, backtest.execution)
+    return traded.series(backtest.strategy)
 
 
 def columns_of(strategy: Strategy, execution: Execution, detail: Detail = Detail.METRICS) -> tuple[str, ...]:
@@ -166,6 +176,19 @@ class TradedWindow:
             ),
         )
 
+    def series(self, strategy: Strategy) -> WindowSeries:
+        """Return the same as `backtest_series`."""
+        self._check_length(strategy)
+        compared = compared_series(strategy.rules())
+        values = np.empty((len(compared), len(self._traded)))
+        with np.errstate(all="ignore"):
+            for part in self._parts:
+                evaluation, before = self._evaluated(strategy, part)
+                within = slice(part.start - self._start, part.end - self._start)
+                for row, each in zip(values, compared, strict=True):
+                    row[within] = evaluation.series(each.expression)[before:]
+        return WindowSeries(self._traded.open_time_s, values)
+
     def _warmup(self, strategy: Strategy, part: Part) -> int:
         """Return the number of warm-up candles before a part.
 
@@ -226,12 +249,17 @@ class TradedWindow:
                 present=str(seen),
             )
 
-    def _trade(self, strategy: Strategy, part: Part, terms: Terms, *, breaks_off: bool) -> Simulation:
+    def _evaluated(self, strategy: Strategy, part: Part) -> tuple[Evaluation, int]:
+        """Return the evaluation over a part and the candles of its warm-up, and how many these are."""
         before = self._warmup(strategy, part)
         evaluation = self._evaluations.get((part.start, before))
         if evaluation is None:
             evaluation = Evaluation(self._candles[part.start - before : part.end])
             self._evaluations[part.start, before] = evaluation
+        return evaluation, before
+
+    def _trade(self, strategy: Strategy, part: Part, terms: Terms, *, breaks_off: bool) -> Simulation:
+        evaluation, before = self._evaluated(strategy, part)
         signals = strategy.signals(evaluation)
         return simulate(
             self._traded_in(part),

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, fields
 from enum import IntEnum
 
+import numpy as np
+from numpy.typing import NDArray
+
 from services.domain.breaks import Break
 from services.domain.candles import PriceColumn, TimeColumn
 
@@ -21,6 +24,17 @@ class Window:
 
     start_s: int
     end_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSeries:
+    """Series over the candles of a window: `values` is float64 of shape (series, n), NaN where undefined.
+
+    `open_time_s` has the shape (n,), in Unix seconds.
+    """
+
+    open_time_s: TimeColumn
+    values: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

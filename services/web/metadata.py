@@ -1,11 +1,11 @@
 """What passes between HTTP headers and gRPC's metadata."""
 
-import base64
 from collections.abc import Iterable
 
 from connectrpc.request import Headers
 
 from services.rpc.metadata import outgoing_metadata
+from services.web.errors import base64_of
 
 _TRACE_KEYS = ("traceparent", "tracestate")
 # Of HTTP and of gRPC itself, which the response has in its own way.
@@ -25,8 +25,4 @@ def add_metadata(headers: Headers, metadata: Iterable[tuple[str, str | bytes]] |
     for key, value in metadata or ():
         if key in _RESERVED or key.startswith(_RESERVED_PREFIXES):
             continue
-        headers.add(key, _base64(value) if isinstance(value, bytes) else value)
-
-
-def _base64(value: bytes) -> str:
-    return base64.b64encode(value).decode().rstrip("=")
+        headers.add(key, base64_of(value) if isinstance(value, bytes) else value)

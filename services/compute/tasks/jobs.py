@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from services.compute.candles.location import DataVersion
 from services.compute.tasks.batch import Task
 from services.domain.interval import Interval
-from services.engine import Backtest, run_backtest
+from services.engine import Backtest, backtest_series, run_backtest
 from services.engine.sweep import Sweep, SweepChunk, columns_of_sweep, compute_chunk
 from services.engine.sweep.possible_combinations import possible_positions
 
@@ -29,6 +29,15 @@ def backtest_job(cryptos: list[DataVersion], backtest: Backtest) -> Job:
     """Return the job of one backtest on many cryptos."""
     task = Task(run_backtest, backtest)
     return Job(cryptos, backtest.interval, backtest.columns, lambda _: [task])
+
+
+def series_job(crypto: DataVersion, backtest: Backtest) -> Job:
+    """Return the job of the series that the strategy of a backtest compares, on one crypto.
+
+    It reads the columns of the backtest, which are mostly there already.
+    """
+    task = Task(backtest_series, backtest)
+    return Job([crypto], backtest.interval, backtest.columns, lambda _: [task])
 
 
 async def sweep_job(sweep: Sweep, chunk_size: int, chunks: dict[DataVersion, list[int]]) -> Job:

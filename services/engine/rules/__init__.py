@@ -2,7 +2,7 @@
 
 `nodes` defines expressions, `functions` the functions that can be called in them; `check` validates
 expressions, `evaluation` computes them at every candle, `text` writes them as one line, and `parse` reads
-that line.
+that line. `compared` says which series a chart shows.
 """
 
 from services.engine.rules.evaluation import Evaluation

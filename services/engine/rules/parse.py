@@ -81,22 +81,49 @@ def parse(line: str, field: str, wanted: Kind = Kind.CONDITION) -> Expression:
 
     Raises InvalidInput of `field`, with the reason, the character, and the line with a mark under the error.
     """
-    if len(line) > MAX_LENGTH:
-        raise InvalidInput.of(field, f"is {len(line):,} characters long, at most {MAX_LENGTH:,} are allowed")
-    if not line.strip():
-        raise InvalidInput.of(field, f"is empty: expected {wanted.value}")
     try:
-        try:
-            # The result of the transformer.
-            part: _Part = _parser().parse(line)  # type: ignore[assignment]
-        except UnexpectedCharacters as error:
-            _refuse_character(line, error.pos_in_stream)  # type: ignore[arg-type]  # lark declares it as None
-        except UnexpectedToken as error:
-            _refuse_token(line, error)
-        _require(part, wanted)
-    except _Fault as fault:
+        return parse_line(line, wanted)
+    except LineFault as fault:
         raise InvalidInput.of(field, fault.shown_in(line)) from None
+
+
+def parse_line(line: str, wanted: Kind = Kind.CONDITION) -> Expression:
+    """Parse and check `line`; raise LineFault for the first error."""
+    if len(line) > MAX_LENGTH:
+        raise LineFault(f"is {len(line):,} characters long, at most {MAX_LENGTH:,} are allowed")
+    if not line.strip():
+        raise LineFault(f"is empty: expected {wanted.value}")
+    try:
+        # The result of the transformer.
+        part: _Part = _parser().parse(line)  # type: ignore[assignment]
+    except UnexpectedCharacters as error:
+        _refuse_character(line, error.pos_in_stream)  # type: ignore[arg-type]  # lark declares it as None
+    except UnexpectedToken as error:
+        _refuse_token(line, error)
+    _require(part, wanted)
     return part.node
+
+
+class LineFault(Exception):
+    """An error in the characters of a line from `start` to before `end`; where both are 0, in the whole line.
+
+    Where something is missing at the end of the line, the place is the character behind it.
+    """
+
+    def __init__(self, reason: str, start: int = 0, end: int = 0) -> None:
+        self.reason, self.start, self.end = reason, start, end
+
+    def shown_in(self, line: str) -> str:
+        """Return the reason, and under it the line with a mark below the error."""
+        if not self.end:
+            return self.reason
+        first = max(min(self.start - _SHOWN // 2, len(line) - _SHOWN), 0)
+        last = min(first + _SHOWN, len(line))
+        before, after = "…" if first else "", "…" if last < len(line) else ""
+        shown = "".join(character if character.isprintable() else " " for character in line[first:last])
+        indent = " " * (len(before) + self.start - first)
+        marks = "^" * max(min(self.end, last) - self.start, 1)
+        return f"at character {self.start + 1}: {self.reason}\n  {before}{shown}{after}\n  {indent}{marks}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,23 +138,6 @@ class _Part:
     size: int = 1
     # Written as digits only: a minus before it makes a negative number, not an operation.
     is_literal: bool = False
-
-
-class _Fault(Exception):
-    """An error in the characters from `start` to `end`."""
-
-    def __init__(self, reason: str, start: int, end: int) -> None:
-        self.reason, self.start, self.end = reason, start, end
-
-    def shown_in(self, line: str) -> str:
-        """Return the reason, and under it the line with a mark below the error."""
-        first = max(min(self.start - _SHOWN // 2, len(line) - _SHOWN), 0)
-        last = min(first + _SHOWN, len(line))
-        before, after = "…" if first else "", "…" if last < len(line) else ""
-        shown = "".join(character if character.isprintable() else " " for character in line[first:last])
-        indent = " " * (len(before) + self.start - first)
-        marks = "^" * max(min(self.end, last) - self.start, 1)
-        return f"at character {self.start + 1}: {self.reason}\n  {before}{shown}{after}\n  {indent}{marks}"
 
 
 @cache
@@ -145,15 +155,15 @@ class _Builder(Transformer[Token, _Part]):
     def number(self, token: Token) -> _Part:
         node = Number(float(token))
         if fault := number_fault(node.value):
-            raise _Fault(fault, *_span(token))
+            raise LineFault(fault, *_span(token))
         return _Part(node, Kind.SERIES, *_span(token), is_literal=True)
 
     def column(self, token: Token) -> _Part:
         name = token.lower()
         if name in CALLABLE:
-            raise _Fault(f"{name} is a function: write {signature(CALLABLE[name])}", *_span(token))
+            raise LineFault(f"{name} is a function: write {signature(CALLABLE[name])}", *_span(token))
         if name not in VALUE_COLUMNS:
-            raise _Fault(_unknown(name), *_span(token))
+            raise LineFault(_unknown(name), *_span(token))
         return _Part(Column(name), Kind.SERIES, *_span(token))
 
     def grouped(self, opening: Token, part: _Part, closing: Token) -> _Part:
@@ -174,16 +184,16 @@ class _Builder(Transformer[Token, _Part]):
     def compared(self, left: _Part, operator: Token, right: _Part, *more: Token | _Part) -> _Part:
         if more and isinstance(more[0], Token):
             reason = "comparisons cannot be chained: write a < b and b < c instead of a < b < c"
-            raise _Fault(reason, *_span(more[0]))
+            raise LineFault(reason, *_span(more[0]))
         return self.binary(left, operator, right)
 
     def called(self, token: Token, *rest: Token | _Part) -> _Part:
         name = token.lower()
         start, end = _span(token)
         if name in VALUE_COLUMNS:
-            raise _Fault(f"{name} is a column, not a function", start, end)
+            raise LineFault(f"{name} is a column, not a function", start, end)
         if name not in CALLABLE:
-            raise _Fault(_unknown(name), start, end)
+            raise LineFault(_unknown(name), start, end)
         given = [part for part in rest if isinstance(part, _Part)]
         closing = rest[-1]
         assert isinstance(closing, Token)
@@ -208,7 +218,7 @@ def _completed(function: Function, given: list[_Part], start: int, end: int) -> 
             if len(usual) > 1 and len(arguments) < len(inputs)
             else ""
         )
-        raise _Fault(f"{signature(function)} cannot be called with {many}{together}", start, end)
+        raise LineFault(f"{signature(function)} cannot be called with {many}{together}", start, end)
     missing = constants[len(arguments) - len(inputs) :]
     return arguments + [_Part(Number(float(one.default)), Kind.SERIES, start, end) for one in missing]
 
@@ -223,26 +233,28 @@ def _call(name: str, parts: list[_Part], start: int, start_end: int, end: int) -
         if isinstance(argument, Input):
             _require(part, argument.kind)
             if fault := input_fault(function, argument, part.node):
-                raise _Fault(fault, part.start, part.end)
+                raise LineFault(fault, part.start, part.end)
         else:
             _require_constant(function, argument, part)
     depth, size = 1 + max(part.depth for part in parts), 1 + sum(part.size for part in parts)
     if depth > MAX_DEPTH:
-        raise _Fault(f"this is nested deeper than the {MAX_DEPTH} levels that are allowed", start, start_end)
+        raise LineFault(
+            f"this is nested deeper than the {MAX_DEPTH} levels that are allowed", start, start_end
+        )
     if size > MAX_NODES:
-        raise _Fault(f"this has more than the {MAX_NODES} parts that are allowed", start, start_end)
+        raise LineFault(f"this has more than the {MAX_NODES} parts that are allowed", start, start_end)
     node = shared_call(name, tuple(part.node for part in parts))
     return _Part(node, function.gives, start, end, depth, size)
 
 
 def _require(part: _Part, wanted: Kind) -> None:
     if part.kind is not wanted:
-        raise _Fault(f"expected {wanted.value}, not {part.kind.value}", part.start, part.end)
+        raise LineFault(f"expected {wanted.value}, not {part.kind.value}", part.start, part.end)
 
 
 def _require_constant(function: Function, constant: Constant, part: _Part) -> None:
     if fault := constant_fault(constant, part.node):
-        raise _Fault(f"{constant.name} of {function.name} {fault}", part.start, part.end)
+        raise LineFault(f"{constant.name} of {function.name} {fault}", part.start, part.end)
 
 
 def _unknown(name: str) -> str:
@@ -254,7 +266,7 @@ def _unknown(name: str) -> str:
 def _refuse_character(line: str, position: int) -> NoReturn:
     character = line[position]
     hint = f": {_HINTS[character]}" if character in _HINTS else ""
-    raise _Fault(f"{character!r} means nothing here{hint}", position, position + 1)
+    raise LineFault(f"{character!r} means nothing here{hint}", position, position + 1)
 
 
 def _refuse_token(line: str, error: UnexpectedToken) -> NoReturn:
@@ -265,5 +277,5 @@ def _refuse_token(line: str, error: UnexpectedToken) -> NoReturn:
     reason = f"expected {' or '.join(expected)}, not "
     if token.type == "$END":
         end = len(line.rstrip())
-        raise _Fault(f"{reason}the end", end, end + 1)
-    raise _Fault(f"{reason}{str(token)[:40]!r}", *_span(token))
+        raise LineFault(f"{reason}the end", end, end + 1)
+    raise LineFault(f"{reason}{str(token)[:40]!r}", *_span(token))

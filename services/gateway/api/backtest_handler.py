@@ -3,16 +3,30 @@
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from grpc_status import rpc_status
 
 from backcast.backtest.v1.result_pb2 import BacktestResult
+from backcast.compute.v1.compute_service_pb2 import ComputeSeriesResponse
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import backtest_service_pb2_grpc
 from backcast.marketdata.v1 import market_data_service_pb2
 from services.engine.sweep.possible_combinations import possible_positions
-from services.gateway.api.messages import run_request_from, single_request_from, single_request_to
+from services.gateway.api.messages import (
+    run_request_from,
+    series_request_from,
+    series_request_to,
+    single_request_from,
+    single_request_to,
+)
+from services.gateway.api.rules_messages import (
+    checked_strategy,
+    compared_series_of,
+    describe_rules,
+    parsed_rules,
+)
 from services.gateway.api.run_stream import run_stream
 from services.gateway.api.strategy_descriptions import describe_strategies
 from services.gateway.api.sweep_messages import sweep_request_from
@@ -22,6 +36,7 @@ from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
 from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest, make_sweep_plan
 from services.gateway.runs.admission import RequestSize
 from services.gateway.runs.backtest_events import BacktestEvents
+from services.gateway.runs.series_events import series_events
 from services.gateway.runs.start import RunStart, RunStarter
 from services.gateway.sweeps.sweep_events import SweepEvents
 from services.gateway.upstream.compute import ComputeClient
@@ -114,6 +129,41 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         """List the strategies."""
         page, next_page_token = page_of(describe_strategies(), request, lambda each: each.name)
         return pb.ListStrategiesResponse(strategies=page, next_page_token=next_page_token)
+
+    async def ParseRules(  # noqa: N802  # the RPC's name
+        self, request: pb.ParseRulesRequest, context: object
+    ) -> pb.ParseRulesResponse:
+        """Parse two texts to rules."""
+        return pb.ParseRulesResponse(description=describe_rules(parsed_rules(request.entry, request.exit)))
+
+    async def DescribeStrategy(  # noqa: N802  # the RPC's name
+        self, request: pb.DescribeStrategyRequest, context: object
+    ) -> pb.DescribeStrategyResponse:
+        """Describe a strategy as rules."""
+        return pb.DescribeStrategyResponse(description=describe_rules(checked_strategy(request.strategy)))
+
+    async def StreamSeries(  # noqa: N802  # the RPC's name
+        self, request: pb.StreamSeriesRequest, context: "_Context"
+    ) -> AsyncGenerator[pb.StreamSeriesResponse]:
+        """Stream the blocks of the series of one crypto."""
+        async with self._starter.start("StreamSeries", request.run_id, context) as start:
+            with spec_fields_named():
+                plan = await self._plan(series_request_from(request))
+            start.planned(plan.backtest.strategy.name, _size(plan))
+            run = start.run(partial(series_events, plan, self._compute, start.report, start.arrived_at))
+        # What the first response has besides its block.
+        response = pb.StreamSeriesResponse(
+            request=series_request_to(plan, start.report.run_id),
+            series=compared_series_of(plan.backtest.strategy),
+        )
+        async with aclosing(run.watch()) as events:
+            async for serialized in events:
+                event = ComputeSeriesResponse.FromString(serialized)
+                if event.HasField("failure"):
+                    await context.abort_with_status(rpc_status.to_status(event.failure))
+                response.block.CopyFrom(event.block)
+                yield response
+                response = pb.StreamSeriesResponse()
 
     async def ListCryptos(  # noqa: N802  # the RPC's name
         self, request: pb.ListCryptosRequest, context: object

@@ -72,6 +72,12 @@ def single_request_from(request: pb.RunBacktestRequest) -> tuple[RunRequest, Pag
     return asked, page
 
 
+def series_request_from(request: pb.StreamSeriesRequest) -> RunRequest:
+    """Return what a client asks to draw, as a run of one crypto."""
+    asked, _ = single_request_from(pb.RunBacktestRequest(symbol=request.symbol, spec=request.spec))
+    return asked
+
+
 def _read(
     request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest | pb.RunBacktestRequest,
     symbols: Iterable[tuple[str, str]],
@@ -168,3 +174,8 @@ def single_request_to(plan: RunPlan, run_id: str) -> pb.RunBacktestRequest:
         cache_mode=run.cache_mode,
         run_id=run.run_id,
     )
+
+
+def series_request_to(plan: RunPlan, run_id: str) -> pb.StreamSeriesRequest:
+    """Return the request of the series of a plan of one crypto, every default filled in."""
+    return pb.StreamSeriesRequest(symbol=plan.cryptos[0].symbol, spec=plan_spec(plan), run_id=run_id)

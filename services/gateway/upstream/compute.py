@@ -5,6 +5,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from backcast.compute.v1 import compute_service_pb2 as pb
+from services.domain.errors import ErrorReason, Unavailable
 from services.engine import Backtest, Window
 from services.engine.sweep import Sweep
 from services.gateway.planning.crypto_data import CryptoData
@@ -54,6 +55,38 @@ class ComputeClient:
                 failed = outcome.HasField("failure")
                 del missing[outcome.failure.symbol if failed else outcome.result.symbol]
                 yield outcome
+
+    async def series(
+        self, backtest: Backtest, crypto: CryptoData
+    ) -> AsyncGenerator[pb.ComputeSeriesResponse]:
+        """Yield the blocks of the series that a backtest's strategy compares on a crypto, or their failure.
+
+        Raises Unavailable also where the stream breaks off and the crypto has other candles afterwards.
+        """
+        missing, received, fingerprint = [crypto], 0, ""
+
+        def call() -> "UnaryStreamCall[Any, pb.ComputeSeriesResponse]":
+            return self._stub.ComputeSeries(
+                pb.ComputeSeriesRequest(
+                    crypto=_crypto_ref(crypto),
+                    spec=spec_to(backtest.strategy, backtest.interval, backtest.window, backtest.execution),
+                    skipped_candle_count=received,
+                ),
+                metadata=outgoing_metadata(),
+            )
+
+        async with aclosing(resumed_stream("compute", missing, call)) as responses:
+            async for response in responses:
+                if received and response.fingerprint != fingerprint:
+                    raise Unavailable(
+                        f"candles of {crypto.symbol} were imported meanwhile: try again",
+                        reason=ErrorReason.CANDLES_CHANGING,
+                    )
+                fingerprint = response.fingerprint
+                received += len(response.block.open_time_s) // 8
+                if response.is_last:
+                    missing.clear()
+                yield response
 
     async def sweep_outcomes(
         self, sweep: Sweep, chunk_size: int, chunks: list[tuple[CryptoData, list[int]]]

@@ -9,7 +9,7 @@ from services.domain.errors import InvalidInput
 from services.engine.rules.check import MAX_DEPTH, MAX_NODES
 from services.engine.rules.functions import FUNCTIONS, Kind
 from services.engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, call
-from services.engine.rules.parse import MAX_LENGTH, parse
+from services.engine.rules.parse import MAX_LENGTH, LineFault, parse, parse_line
 from services.engine.rules.text import CALLABLE
 
 
@@ -79,59 +79,59 @@ def test_the_text_of_a_series_is_read(line, expression):
     assert parse(line, "it", Kind.SERIES) == expression
 
 
-@pytest.mark.parametrize(
-    ("line", "mark", "reason"),
-    [
-        # The mark is what the line has under it, from the first character that is wrong.
-        ("close > $", "        ^", "at character 9: '$' means nothing here"),
-        ("close == 3", "      ^", "at character 7: '=' means nothing here: compare with <, <=, > or >="),
-        ("close > 1 && open > 1", "          ^", "'&' means nothing here: write and"),
-        ("close\x1b", "     ^", "'\\x1b' means nothing here"),
-        ("close > ", "       ^", "expected a number, a column, a function or a parenthesis, not the end"),
-        ("rsi(14", "      ^", "expected an operator or ',' or ')', not the end"),
-        ("close > 1)", "         ^", "expected an operator or the end, not ')'"),
-        ("close 5", "      ^", "expected an operator or the end, not '5'"),
-        ("close > and", "        ^^^", "expected a number, a column, a function or a parenthesis, not 'and'"),
-        ("rsi(,) > 1", "    ^", "expected a number, a column, a function or a parenthesis or ')', not ','"),
-        ("clsoe > 1", "^^^^^", "there is no clsoe: did you mean close?"),
-        ("1 < bolinger_uper(3)", "    ^^^^^^^^^^^^^", "did you mean bollinger_upper"),
-        (
-            "xyz > 1",
-            "^^^",
-            "there is no xyz: there are the columns open, high, low, close, volume and the functions",
-        ),
-        ("add(close, 1) > 1", "^^^", "there is no add"),
-        ("1 < rsi", "    ^^^", "rsi is a function: write rsi(series = close, period = 14)"),
-        ("1 < close(3)", "    ^^^^^", "close is a column, not a function"),
-        (
-            "rsi(close, 14, 3) > 1",
-            "^^^",
-            "rsi(series = close, period = 14) cannot be called with 3 arguments",
-        ),
-        ("crosses_above(close)", "^" * 13, "crosses_above(left, right) cannot be called with 1 argument"),
-        ("atr(high, low) > 1", "^^^", "2 arguments; high, low, close can only be left out together"),
-        ("rsi(1) > 2", "    ^", "period of rsi must be from 2 to 10000, not 1"),
-        ("rsi(-14) > 2", "    ^^^", "period of rsi must be from 2 to 10000, not -14"),
-        ("rsi(14.5) > 2", "    ^^^^", "period of rsi must be a whole number, not 14.5"),
-        ("rsi(close, open) > 2", "           ^^^^", "period of rsi must be a number"),
-        (
-            "bollinger_lower(20, 0) > 2",
-            " " * 20 + "^",
-            "width of bollinger_lower must be from 0.01 to 100, not 0",
-        ),
-        ("sma(10 + 10) > 1", "    ^^^^^^^", "series of sma must read a column"),
-        ("sma(20, 5) > 1", "    ^^", "this is the same at every candle (a period is one written number)"),
-        ("stochastic_k(close, 14, 3) < 20", " " * 20 + "^^", "low of stochastic_k must read a column"),
-        ("close > 1e999", "        ^^^^^", "must be a number up to 1e+300, not inf"),
-        ("close + 1", "^^^^^^^^^", "expected a condition, not a number"),
-        ("open > 1 and (close)", " " * 13 + "^^^^^^^", "expected a condition, not a number"),
-        ("not close", "    ^^^^^", "expected a condition, not a number"),
-        ("close > (open > 1)", "        ^^^^^^^^^^", "expected a number, not a condition"),
-        ("sma(close > 1, 3) > 2", "    ^^^^^^^^^", "expected a number, not a condition"),
-        ("1 < close <= 2", "          ^^", "comparisons cannot be chained: write a < b and b < c instead"),
-        ("close > 1 > 2", "          ^", "comparisons cannot be chained"),
-    ],
-)
+# A line, the mark below it from the first character that is wrong, and a part of the reason.
+WRONG = [
+    ("close > $", "        ^", "at character 9: '$' means nothing here"),
+    ("close == 3", "      ^", "at character 7: '=' means nothing here: compare with <, <=, > or >="),
+    ("close > 1 && open > 1", "          ^", "'&' means nothing here: write and"),
+    ("close\x1b", "     ^", "'\\x1b' means nothing here"),
+    ("close > ", "       ^", "expected a number, a column, a function or a parenthesis, not the end"),
+    ("rsi(14", "      ^", "expected an operator or ',' or ')', not the end"),
+    ("close > 1)", "         ^", "expected an operator or the end, not ')'"),
+    ("close 5", "      ^", "expected an operator or the end, not '5'"),
+    ("close > and", "        ^^^", "expected a number, a column, a function or a parenthesis, not 'and'"),
+    ("rsi(,) > 1", "    ^", "expected a number, a column, a function or a parenthesis or ')', not ','"),
+    ("clsoe > 1", "^^^^^", "there is no clsoe: did you mean close?"),
+    ("1 < bolinger_uper(3)", "    ^^^^^^^^^^^^^", "did you mean bollinger_upper"),
+    (
+        "xyz > 1",
+        "^^^",
+        "there is no xyz: there are the columns open, high, low, close, volume and the functions",
+    ),
+    ("add(close, 1) > 1", "^^^", "there is no add"),
+    ("1 < rsi", "    ^^^", "rsi is a function: write rsi(series = close, period = 14)"),
+    ("1 < close(3)", "    ^^^^^", "close is a column, not a function"),
+    (
+        "rsi(close, 14, 3) > 1",
+        "^^^",
+        "rsi(series = close, period = 14) cannot be called with 3 arguments",
+    ),
+    ("crosses_above(close)", "^" * 13, "crosses_above(left, right) cannot be called with 1 argument"),
+    ("atr(high, low) > 1", "^^^", "2 arguments; high, low, close can only be left out together"),
+    ("rsi(1) > 2", "    ^", "period of rsi must be from 2 to 10000, not 1"),
+    ("rsi(-14) > 2", "    ^^^", "period of rsi must be from 2 to 10000, not -14"),
+    ("rsi(14.5) > 2", "    ^^^^", "period of rsi must be a whole number, not 14.5"),
+    ("rsi(close, open) > 2", "           ^^^^", "period of rsi must be a number"),
+    (
+        "bollinger_lower(20, 0) > 2",
+        " " * 20 + "^",
+        "width of bollinger_lower must be from 0.01 to 100, not 0",
+    ),
+    ("sma(10 + 10) > 1", "    ^^^^^^^", "series of sma must read a column"),
+    ("sma(20, 5) > 1", "    ^^", "this is the same at every candle (a period is one written number)"),
+    ("stochastic_k(close, 14, 3) < 20", " " * 20 + "^^", "low of stochastic_k must read a column"),
+    ("close > 1e999", "        ^^^^^", "must be a number up to 1e+300, not inf"),
+    ("close + 1", "^^^^^^^^^", "expected a condition, not a number"),
+    ("open > 1 and (close)", " " * 13 + "^^^^^^^", "expected a condition, not a number"),
+    ("not close", "    ^^^^^", "expected a condition, not a number"),
+    ("close > (open > 1)", "        ^^^^^^^^^^", "expected a number, not a condition"),
+    ("sma(close > 1, 3) > 2", "    ^^^^^^^^^", "expected a number, not a condition"),
+    ("1 < close <= 2", "          ^^", "comparisons cannot be chained: write a < b and b < c instead"),
+    ("close > 1 > 2", "          ^", "comparisons cannot be chained"),
+]
+
+
+@pytest.mark.parametrize(("line", "mark", "reason"), WRONG)
 def test_errors_point_at_what_is_wrong(line, mark, reason):
     with pytest.raises(InvalidInput) as caught:
         parse(line, "--entry")
@@ -141,6 +141,27 @@ def test_errors_point_at_what_is_wrong(line, mark, reason):
     assert reason in first
     assert first.startswith(f"at character {len(mark) - len(mark.lstrip()) + 1}: ")
     assert (shown, marks) == ("  " + line.replace("\x1b", " "), "  " + mark)
+
+
+@pytest.mark.parametrize(("line", "mark", "reason"), WRONG)
+def test_a_fault_has_the_place_of_its_mark(line, mark, reason):
+    with pytest.raises(LineFault) as caught:
+        parse_line(line)
+    assert reason.removeprefix(f"at character {caught.value.start + 1}: ") in caught.value.reason
+    assert (caught.value.start, caught.value.end) == (mark.index("^"), len(mark))
+
+
+@pytest.mark.parametrize("line", ["", " ", "close > 1".ljust(MAX_LENGTH + 1)])
+def test_a_fault_of_the_whole_line_has_no_place(line):
+    with pytest.raises(LineFault) as caught:
+        parse_line(line)
+    assert (caught.value.start, caught.value.end) == (0, 0)
+
+
+def test_places_count_characters_and_not_bytes():
+    with pytest.raises(LineFault) as caught:
+        parse_line("close > 1\u2003and \N{GRINNING FACE}")
+    assert (caught.value.start, caught.value.end) == (14, 15)
 
 
 def test_a_number_may_be_what_is_needed():

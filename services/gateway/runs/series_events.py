@@ -1,0 +1,27 @@
+"""The events of a run of StreamSeries: the responses of compute, as they come."""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from backcast.compute.v1.compute_service_pb2 import ComputeSeriesResponse
+from services.gateway.planning.run_plan import RunPlan
+from services.gateway.runs.report import RunReport
+from services.gateway.upstream.compute import ComputeClient
+
+
+async def series_events(
+    plan: RunPlan, compute: ComputeClient, report: RunReport, arrived_at: float
+) -> AsyncGenerator[ComputeSeriesResponse]:
+    """Yield the blocks of the series of a plan of one crypto, or their failure; keep `report` up to date.
+
+    `arrived_at` is when the request came, by time.monotonic().
+    """
+    report.total = 1
+    async with aclosing(compute.series(plan.backtest, plan.cryptos[0])) as responses:
+        async for response in responses:
+            report.phases_s.setdefault("first_result", time.monotonic() - arrived_at)
+            if response.is_last:
+                report.failed = int(response.HasField("failure"))
+                report.completed = 1 - report.failed
+            yield response
