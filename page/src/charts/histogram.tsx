@@ -25,7 +25,7 @@ export function Histogram({ counted, label, values, format }: HistogramProps) {
   const frame = useRef<HTMLDivElement>(null);
   const width = useWidth(frame);
   return (
-    <div class="histogram-frame" ref={frame}>
+    <div class="chart-histogram-frame" ref={frame}>
       {bins ? <Bars {...{ counted, label, format, bins, width }} /> : <p>{`There is no ${label} yet.`}</p>}
     </div>
   );
@@ -59,7 +59,7 @@ function Bars({ counted, label, format, bins, width }: BarsProps) {
     `Distribution of the ${label} of ${bins.count.toLocaleString("en")} ${counted}: the median is ${format(median)}, ` +
     `${bins.gains.toLocaleString("en")} are above 0, and 98 of 100 lie between ${format(bins.low)} and ${format(bins.high)}.`;
   return (
-    <svg class="histogram" width={width} height={HEIGHT} role="img" aria-label={summary}>
+    <svg class="chart-histogram" width={width} height={HEIGHT} role="img" aria-label={summary}>
       {counts.map((height, index) => {
         const [left, right] = [x(edges[index] as number), x(edges[index + 1] as number)];
         return (

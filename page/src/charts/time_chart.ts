@@ -21,7 +21,8 @@ import { type Column, indexAt, type Line, type Mark, type Pane, type Stretch } f
 
 // A trade that is moved into view has at least as many candles around it.
 const CANDLES_AROUND = 120;
-const MOST_CANDLES_AROUND = 1_500;
+// A trade that is moved into view is seen at this width of a candle or more, in CSS pixels.
+const LEAST_WIDTH = 2;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /** What a chart tells: the index of the time under the pointer (null: none), and a click. */
@@ -114,7 +115,8 @@ export class TimeChart {
     const start = Math.max(0, indexAt(this.#times, from));
     const end = Math.max(start, indexAt(this.#times, to));
     const now = this.visible;
-    const width = Math.min(now ? now.to - now.from : CANDLES_AROUND, MOST_CANDLES_AROUND);
+    const most = this.#chart.timeScale().width() / LEAST_WIDTH;
+    const width = Math.min(now ? now.to - now.from : CANDLES_AROUND, most);
     const half = Math.max(width, CANDLES_AROUND, (end - start) * 1.5) / 2;
     const middle = (start + end) / 2;
     this.visible = { from: middle - half, to: middle + half };

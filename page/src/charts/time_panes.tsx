@@ -38,6 +38,7 @@ export function TimePanes({
   const pick = useRef(onPick);
   pick.current = onPick;
   const [hovered, setHovered] = useState<number | null>(null);
+  const [lastSeen, setLastSeen] = useState(times.length - 1);
   const [tops, setTops] = useState<readonly number[]>([]);
   const colours = palette.value;
 
@@ -48,6 +49,10 @@ export function TimePanes({
       pick: (index, id) => pick.current?.(index, id),
     });
     chart.current = made;
+    const seen = () =>
+      setLastSeen(Math.min(times.length - 1, Math.max(0, Math.floor(made.visible?.to ?? 0))));
+    made.onVisible(seen);
+    seen();
     const measure = new ResizeObserver(() => setTops(made.paneTops()));
     measure.observe(element);
     // The panes have their heights once the chart has been drawn.
@@ -66,7 +71,7 @@ export function TimePanes({
     if (shown) chart.current?.show(shown.from, shown.to);
   }, [times, panes, shown]);
 
-  const index = hovered ?? times.length - 1;
+  const index = hovered ?? lastSeen;
   return (
     <figure class="chart">
       <section

@@ -29,7 +29,7 @@ export function KeyFigures({ metrics }: { readonly metrics: Metrics }) {
 /** All metrics, each of which opens to its definition. */
 export function AllFigures({ metrics }: { readonly metrics: Metrics }) {
   return (
-    <div class="figures">
+    <div class="all-figures">
       {METRICS.map((metric) => (
         <details key={metric.name}>
           <summary>

@@ -11,7 +11,6 @@ import { ErrorNotice, Notice } from "../../components/notice";
 import { counted, time } from "../../format";
 import { backtestQuery, INTERVALS, strategyName } from "../../spec";
 import "../../charts/charts.css";
-import { runQuery } from "./address";
 import "./crypto.css";
 import { CryptoChart, curvesOf } from "./crypto_chart";
 import { curveCsv, save, tradesCsv } from "./csv";
@@ -26,7 +25,7 @@ export default function CryptoView() {
   const { query } = address.value;
   const { retry, ...crypto } = useCrypto(query);
   const { spec, result, error, problems } = crypto;
-  const symbol = query.crypto;
+  const symbol = query.symbol;
   return (
     <main id="main" class="stack crypto">
       <header class="crypto-head">
@@ -34,7 +33,9 @@ export default function CryptoView() {
           <h1>{result?.symbol ?? symbol ?? "No crypto"}</h1>
           <p class="quiet">{describe(query, spec)}</p>
         </div>
-        <a href={href("run", runQuery(query))}>Back to the run</a>
+        <a href={href("run", { ...backtestQuery(query), run: query.run })}>
+          {query.run ? "Back to the run" : "Run it on other cryptos"}
+        </a>
       </header>
       {symbol === undefined ? (
         <Notice
@@ -194,13 +195,12 @@ function Actions({ query, spec, result, holding, verifying, onVerify }: ActionsP
 /** The query of the same run with the strategy written as rules. */
 async function rulesQuery(query: Query, { strategy }: BacktestSpec): Promise<Query> {
   const { description } = await backtests.describeStrategy(strategy ? { strategy } : {});
-  const others = Object.entries(runQuery(query)).filter(([name]) => !name.startsWith("p."));
+  const others = Object.entries(backtestQuery(query)).filter(([name]) => !name.startsWith("p."));
   return {
     ...Object.fromEntries(others),
     strategy: "rules",
     entry: description?.entry,
     exit: description?.exit,
-    run: undefined,
   };
 }
 

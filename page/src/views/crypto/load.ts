@@ -1,7 +1,6 @@
 /** What the view asks the gateway for. */
 
 import { create, mergeFromBinary, toBinary } from "@bufbuild/protobuf";
-import type { Query } from "../../address";
 import { backtests, marketData } from "../../api/clients";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import {
@@ -14,34 +13,7 @@ import {
   type RunBacktestRequest,
   RunBacktestRequestSchema,
 } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
-import type { StrategyDescription } from "../../api/stubs/backcast/gateway/v1/strategy_description_pb";
-import { type Problems, specOf, strategyName } from "../../spec";
-import { setWindow } from "./address";
 import { doublesOf, joined, secondsOfColumn } from "./columns";
-
-/** Return the backtest that the address describes, and what is wrong with it. */
-export async function loadSpec(
-  query: Query,
-  signal: AbortSignal,
-): Promise<{ spec: BacktestSpec; problems: Problems }> {
-  if (strategyName(query) === "rules" && query.entry) {
-    const parsed = await backtests.parseRules({ entry: query.entry, exit: query.exit ?? "" }, { signal });
-    return withWindow(specOf(query, [], parsed.description?.rules), query);
-  }
-  const strategies: StrategyDescription[] = [];
-  let pageToken = "";
-  do {
-    const page = await backtests.listStrategies({ pageToken }, { signal });
-    strategies.push(...page.strategies);
-    pageToken = page.nextPageToken;
-  } while (pageToken !== "");
-  return withWindow(specOf(query, strategies), query);
-}
-
-function withWindow(made: { spec: BacktestSpec; problems: Problems }, query: Query) {
-  setWindow(made.spec, query);
-  return made;
-}
 
 export interface LoadedResult {
   /** With every default filled in. */

@@ -31,11 +31,12 @@ const REASONS: Readonly<Record<ExitReason, string>> = {
 
 const COLUMNS: readonly TradeColumn[] = [
   column(
-    "number",
-    "No.",
-    56,
-    (_, number) => number,
-    (_, number) => count(number),
+    "entry",
+    "Entry (UTC)",
+    152,
+    (trade) => seconds(trade.entryTime),
+    (trade) => time(seconds(trade.entryTime)),
+    { left: true },
   ),
   column(
     "side",
@@ -43,14 +44,6 @@ const COLUMNS: readonly TradeColumn[] = [
     64,
     ({ units }) => Math.sign(units),
     ({ units }) => (units < 0 ? "short" : "long"),
-    { left: true },
-  ),
-  column(
-    "entry",
-    "Entry (UTC)",
-    136,
-    (trade) => seconds(trade.entryTime),
-    (trade) => time(seconds(trade.entryTime)),
     { left: true },
   ),
   column(
@@ -64,7 +57,7 @@ const COLUMNS: readonly TradeColumn[] = [
   column(
     "exit",
     "Exit (UTC)",
-    136,
+    152,
     (trade) => (trade.open ? Number.POSITIVE_INFINITY : seconds(trade.exitTime)),
     (trade) => (trade.open ? "open" : time(seconds(trade.exitTime))),
     { left: true },
@@ -136,6 +129,13 @@ const COLUMNS: readonly TradeColumn[] = [
     ({ feesPaid }) => decimal(feesPaid),
     { help: "Fees of the entry and the exit, in the quote currency." },
   ),
+  column(
+    "number",
+    "No.",
+    56,
+    (_, number) => number,
+    (_, number) => count(number),
+  ),
 ];
 
 interface Props {
@@ -149,7 +149,7 @@ interface Props {
 }
 
 /** The trades in any order. Opening a row selects its trade. */
-export function TradesTable({ result, selected, onSelect, order = "number", onOrder }: Props) {
+export function TradesTable({ result, selected, onSelect, order = "entry", onOrder }: Props) {
   const sorting = useMemo<Sorting>(
     () => ({ column: order.replace(/^-/, ""), descending: order.startsWith("-") }),
     [order],

@@ -5,8 +5,9 @@ import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest
 import type { BacktestResult } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import { CacheMode } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { token, tokenWanted } from "../../api/transport";
+import { requestOf } from "../../request";
 import type { Problems } from "../../spec";
-import { type CandleColumns, loadCandles, loadResult, loadSeries, loadSpec, type Series } from "./load";
+import { type CandleColumns, loadCandles, loadResult, loadSeries, type Series } from "./load";
 
 const PAUSE_MS = 2_000;
 
@@ -55,10 +56,10 @@ export function useCrypto(query: Query): Crypto & { readonly retry: () => void }
 }
 
 async function load(query: Query, signal: AbortSignal, tell: (part: Crypto) => void): Promise<void> {
-  const symbol = query.crypto ?? "";
+  const symbol = query.symbol ?? "";
   let spec: BacktestSpec;
   try {
-    const made = await loadSpec(query, signal);
+    const made = await requestOf(query);
     if (Object.keys(made.problems).length > 0) return tell({ problems: made.problems });
     const loaded = await loadResult(symbol, made.spec, CacheMode.DEFAULT, signal);
     spec = loaded.spec;
