@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from services.local.health import is_serving
+from services.local.health import is_page_served, is_serving
 from services.local.ports import HOST, choose_ports
 from services.local.server_process import ServerProcess
 from services.local.stack import LocalStack, serve_command
@@ -59,7 +59,9 @@ async def service_beside(
     address = f"{HOST}:{port}"
     try:
         async with asyncio.timeout(LIMIT_S):
-            while not await is_serving(address):
+            while not await (
+                is_page_served(f"http://{address}", None) if service == "web" else is_serving(address)
+            ):
                 server.check()
                 await asyncio.sleep(_PAUSE_S)
         yield OneService(server, psutil.Process(server.pid), address)

@@ -28,12 +28,12 @@ export interface MetricColumn extends Column {
 const metricColumns: readonly MetricColumn[] = [
   ...FIRST.map(metricOf),
   ...METRICS.filter(({ name }) => !FIRST.includes(name) && !NOT_SHOWN.has(name)),
-].map(({ name, field, heading, definition }) => ({
+].map(({ name, field, heading, definition, signed }) => ({
   name,
   field,
   heading,
   help: definition,
-  width: Math.max(80, 9 * heading.length + 24),
+  width: Math.max(signed ? 92 : 80, 9 * heading.length + 24),
 }));
 
 export const COLUMNS: readonly Column[] = [

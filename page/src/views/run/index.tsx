@@ -1,11 +1,13 @@
 /** The view Run: a form, and the results of the run as they come. */
 
 import "./run.css";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { address, change } from "../../address";
+import { backtests } from "../../api/clients";
 import { newRunId } from "../../api/run_stream";
+import type { RunBacktestsRequest } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { ErrorNotice, Notice } from "../../components/notice";
-import { requestOf } from "../../request";
+import { queryOf, requestOf } from "../../request";
 import { fieldOf, type Problems, strategyName } from "../../spec";
 import { cryptos, listError, strategies } from "../../state/lists";
 import { cancelRun, leaveRun, run, showRun } from "../../state/run";
@@ -17,6 +19,7 @@ export default function RunView() {
   const { phase, runId, error, started } = run.value;
   const [problems, setProblems] = useState<Problems>({});
   const underWay = phase === "running" || phase === "waiting";
+  const results = useRef<HTMLDivElement>(null);
 
   useEffect(() => {
     strategies.want();
@@ -30,6 +33,13 @@ export default function RunView() {
     if (wanted === "") leaveRun();
     else showRun(wanted, () => restarting(), true);
   }, [query.run]);
+
+  // A run that is watched by its id alone says itself what it is.
+  useEffect(() => {
+    const request = started?.request;
+    if (request !== undefined && address.peek().query.strategy === undefined)
+      void describe(request, started!.leftOut.length);
+  }, [started]);
 
   // Fields that the gateway refuses are marked, until they are changed.
   useEffect(() => {
@@ -51,6 +61,8 @@ export default function RunView() {
         ?.focus();
       return;
     }
+    // On a narrow screen the results are below the form.
+    if (matchMedia("(max-width: 800px)").matches) results.current?.scrollIntoView();
     const id = newRunId();
     showRun(id, async () => asked.request, false);
     change({ run: id, strategy: strategyName(query) }, { push: true });
@@ -70,7 +82,7 @@ export default function RunView() {
         onRun={() => void start()}
         onCancel={() => void cancelRun()}
       />
-      <div class="stack run-results">
+      <div class="stack" ref={results}>
         {listFailed !== undefined && !listFailed.wantsToken && runId === "" && (
           <ErrorNotice error={listFailed} />
         )}
@@ -105,6 +117,26 @@ async function restarting() {
   if (query.strategy === undefined) return undefined;
   const { request, problems } = await requestOf(query);
   return Object.keys(problems).length === 0 ? request : undefined;
+}
+
+/** Fill the form with the request of a run. */
+async function describe(request: RunBacktestsRequest, leftOutCount: number): Promise<void> {
+  const { spec, symbols, exclude } = request;
+  if (spec === undefined) return;
+  const described = await strategies.wanted();
+  const all = symbols.length + leftOutCount === (await cryptos.wanted()).length;
+  const { strategy } = spec;
+  const rules =
+    strategy?.kind.case === "rules"
+      ? await backtests.describeStrategy({ strategy }).catch(() => undefined)
+      : undefined;
+  const texts = { entry: rules?.description?.entry ?? "", exit: rules?.description?.exit ?? "" };
+  if (address.peek().query.strategy !== undefined) return;
+  change({
+    ...queryOf(spec, described, texts),
+    symbols: all ? undefined : symbols.join(","),
+    exclude: exclude.join(","),
+  });
 }
 
 function without(problems: Problems, names: readonly string[]): Problems {

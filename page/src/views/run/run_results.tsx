@@ -1,11 +1,14 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Query } from "../../address";
+import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import type { RunStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { CacheState } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
 import { ErrorNotice, Notice } from "../../components/notice";
 import { ProgressBar } from "../../components/progress";
 import { counted, day, lasting, millisecondsOf, secondsOf, time } from "../../format";
+import { queryOf } from "../../request";
 import { INTERVALS } from "../../spec";
+import { strategies } from "../../state/lists";
 import { type RunSnapshot, run } from "../../state/run";
 import { downloadCsv, downloadJson } from "./download";
 import { Failures } from "./failures";
@@ -50,7 +53,9 @@ export function RunResults({ query, started }: { query: Query; started: RunStart
           advice="Results are right, but the same run takes as long again until the cache is back."
         />
       )}
-      {results.length > 1 && <Summary results={results} summary={summary} version={shown.version} />}
+      {(results.length > 1 || (underWay && (started?.cryptoCount ?? 0) > 1)) && (
+        <Summary results={results} summary={summary} version={shown.version} />
+      )}
       {started !== undefined && <LeftOut started={started} />}
       {failures.length > 0 && <Failures failures={failures} version={shown.version} />}
       {(results.length > 0 || underWay) && (
@@ -80,11 +85,16 @@ function titleOf({ request, cryptoCount }: RunStarted): string {
     spec?.startTime === undefined || spec.endTime === undefined
       ? ""
       : `, ${time(secondsOf(spec.startTime))} to ${time(secondsOf(spec.endTime))}`;
-  const strategy = (spec?.strategy?.kind.case ?? "").replace(
-    /[A-Z]/g,
-    (letter) => ` ${letter.toLowerCase()}`,
-  );
-  return `${strategy} on ${counted(cryptoCount, "crypto")}, candles of ${interval?.label ?? "1 hour"}${window}`;
+  return `${spec === undefined ? "" : strategyWords(spec)} on ${counted(cryptoCount, "crypto")}, candles of ${interval?.label ?? "1 hour"}${window}`;
+}
+
+/** The strategy with the parameters that are not its defaults: ma_cross (fast 10). */
+function strategyWords(spec: BacktestSpec): string {
+  const { strategy = "", ...query } = queryOf(spec, strategies.items.value ?? []);
+  const parameters = Object.entries(query)
+    .filter(([name]) => name.startsWith("p."))
+    .map(([name, value]) => `${name.slice(2)} ${value}`);
+  return parameters.length === 0 ? strategy : `${strategy} (${parameters.join(", ")})`;
 }
 
 /** The progress bar, whose clock goes on between events. */
