@@ -72,13 +72,9 @@ export function sentenceOfStatus(status: Status | undefined): string {
 
 function isAway(error: ConnectError, reason: string): boolean {
   if (error.code === Code.Unavailable || error.code === Code.DeadlineExceeded) return true;
-  // Browsers do not say why a connection broke: fetch fails with a TypeError, and a stream ends early.
-  const broke =
-    error.cause instanceof TypeError || error.code === Code.Unknown || error.code === Code.Internal;
-  return reason === "" && (broke || error.code === Code.DataLoss || error.code === Code.InvalidArgument)
-    ? error.cause instanceof TypeError ||
-        /missing EndStreamResponse|network|fetch|premature/i.test(error.rawMessage)
-    : false;
+  // Browsers do not say why a connection broke: fetch throws a TypeError, and a stream ends before its end.
+  const broke = error.cause instanceof TypeError || error.rawMessage.includes("missing EndStreamResponse");
+  return reason === "" && broke;
 }
 
 /** Make a sentence of a message: a capital first, a full stop last. */
