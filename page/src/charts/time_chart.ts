@@ -17,8 +17,9 @@ import {
   type UTCTimestamp,
 } from "lightweight-charts";
 import { faded, type Palette } from "./palette";
-import { type Column, indexAt, type Line, type Mark, type Pane, type Stretch } from "./series";
+import { type Column, indexAt, type Line, type Mark, PANE_HEIGHT, type Pane, type Stretch } from "./series";
 
+const LEGEND_HEIGHT = 24;
 // A trade that is moved into view has at least as many candles around it.
 const CANDLES_AROUND = 120;
 // A trade that is moved into view is seen at this width of a candle or more, in CSS pixels.
