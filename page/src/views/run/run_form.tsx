@@ -130,7 +130,7 @@ export function RunForm({ query, problems: refused, underWay, onChange, onRun, o
             label="From"
             value={query.start ?? ""}
             onChange={set("start")}
-            placeholder="a year before"
+            placeholder="year before"
             help="First day of the window, in UTC."
             problem={problemOf("start")}
           />
