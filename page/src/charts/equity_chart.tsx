@@ -45,6 +45,7 @@ export function equityPanes(curves: readonly NamedCurve[], colours: Palette): Pa
   return [
     {
       name: "equity",
+      ...(own.length > 1 && { title: "equity" }),
       weight: 1.5,
       lines: curves.map((curve, index) => ({
         name: curve.name,
@@ -57,6 +58,7 @@ export function equityPanes(curves: readonly NamedCurve[], colours: Palette): Pa
     },
     {
       name: "drawdown",
+      ...(own.length > 1 && { title: "drawdown" }),
       weight: 1,
       lines: own.map(({ name, short = name, drawdown }, index) => ({
         name: own.length === 1 ? "drawdown" : short,

@@ -1,4 +1,5 @@
 import type { Metrics } from "../../api/stubs/backcast/backtest/v1/result_pb";
+import { Scrolls } from "../../components/scrolls";
 import { METRICS } from "../../metrics";
 
 export interface Compared {
@@ -23,7 +24,7 @@ const UNRANKED = new Set([
 /** All metrics, with a column for each run. The best of a row is told in words and in bold. */
 export function FiguresTable({ compared }: { readonly compared: readonly Compared[] }) {
   return (
-    <div class="scrolls">
+    <Scrolls label="Figures of the runs">
       <table class="compare-figures">
         <thead>
           <tr>
@@ -55,7 +56,7 @@ export function FiguresTable({ compared }: { readonly compared: readonly Compare
           })}
         </tbody>
       </table>
-    </div>
+    </Scrolls>
   );
 }
 
