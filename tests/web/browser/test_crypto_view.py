@@ -200,7 +200,7 @@ async def test_the_worst_drawdowns_are_those_of_the_curve(
     result = await result_of(gateway, crypto)
     expected = drawdowns(list(result.equity_curve.open_time_s), list(result.equity_curve.equity))[:10]
     assert expected[0][0] == pytest.approx(result.metrics.max_drawdown)
-    rows = tab.page.get_by_role("region", name="Worst drawdowns").locator("tbody tr")
+    rows = tab.page.get_by_role("region", name="Worst drawdowns", exact=True).locator("tbody tr")
     await expect(rows).to_have_count(len(expected))
     for row, (depth, peak, trough, recovered) in enumerate(expected):
         cells = await rows.nth(row).get_by_role("cell").all_inner_texts()
@@ -284,7 +284,7 @@ async def test_a_result_that_knows_the_future_is_told(tab: Tab, crypto: str) -> 
     await tab.button("Verify for look-ahead").click()
     await expect(tab.says("This run knows the future.")).to_be_visible()
     await expect(tab.says(re.compile("1 of 16 shorter histories differ"))).to_be_visible()
-    row = tab.page.get_by_role("region", name="Look-ahead").locator("tbody tr")
+    row = tab.page.get_by_role("region", name="Look-ahead", exact=True).locator("tbody tr")
     await expect(row).to_contain_text(written(START_S + 3600 * 100))
     await expect(row).to_contain_text("equity")
 
