@@ -7,15 +7,8 @@ import {
 import { CryptoPicker } from "../../components/crypto_picker";
 import { ChoiceField, TextField } from "../../components/fields";
 import { RuleField } from "../../components/rule_field";
-import {
-  defaultOf,
-  EXECUTION_FIELDS,
-  INTERVALS,
-  type Problems,
-  rangeOf,
-  specOf,
-  strategyName,
-} from "../../spec";
+import { EXECUTION_FIELDS, type Problems } from "../../execution";
+import { defaultOf, INTERVALS, rangeOf, specOf, strategyName } from "../../spec";
 import { cryptos, strategies } from "../../state/lists";
 import { parsedRules, parseSoon } from "../../state/rules";
 
