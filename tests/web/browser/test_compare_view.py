@@ -75,11 +75,27 @@ async def test_figures_of_the_runs_stand_side_by_side(
     compared: Tab, cryptos: list[str], gateway: "BacktestServiceAsyncStub"
 ) -> None:
     for over in ("median", "mean"):
-        await compared.page.get_by_label("Over the cryptos").select_option(over)
+        await compared.page.get_by_label("Over the cryptos", exact=True).select_option(over)
         for run, strategy in enumerate(("ma_cross", "rsi")):
             expected = (await returns(gateway, cryptos[:COUNT], strategy))[over]
             await expect(figure(compared, "total return", run)).to_contain_text(signed(expected))
     assert "over=mean" in compared.page.url
+
+
+async def test_the_mean_curve_ends_at_the_mean_return(
+    compared: Tab, cryptos: list[str], gateway: "BacktestServiceAsyncStub"
+) -> None:
+    legend = compared.page.locator(".chart-legend").first
+    await compared.button("Show as a table").click()
+    heads = compared.page.locator(".chart-table thead th")
+    assert (await heads.all_inner_texts())[1].startswith("A: ma_cross")
+    for run, strategy in enumerate(("ma_cross", "rsi")):
+        mean = (await returns(gateway, cryptos[:COUNT], strategy))["mean"]
+        last = compared.page.locator(".chart-table tbody tr").last.locator("td").nth(run)
+        # The last point is up to 5 hours before the end of the window.
+        shown = float((await last.inner_text()).replace(",", ""))
+        assert shown == pytest.approx(10_000 * (1 + mean), rel=0.02)
+    await expect(legend).to_contain_text("B: rsi")
 
 
 async def test_differences_stand_in_order_and_open_the_curves_of_a_crypto(

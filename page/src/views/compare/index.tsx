@@ -8,7 +8,7 @@ import { METRICS, metricMeant, metricOf } from "../../metrics";
 import "../../charts/charts.css";
 import { added, MOST_SIDES, nameOf, sidesOf, without } from "./address";
 import "./compare.css";
-import { Curves } from "./curves";
+import { Curves, Overlaid } from "./curves";
 import { DifferencesTable } from "./differences_table";
 import { FiguresTable } from "./figures_table";
 import { RunPicker } from "./run_picker";
@@ -85,6 +85,7 @@ function Comparison({ shown }: { readonly shown: Shown }) {
     () => shown.flatMap(({ slot, name, results: { spec } }) => (spec ? [{ slot, name, spec }] : [])),
     [shown],
   );
+  const means = useMemo(() => shown.flatMap(({ results: { mean } }) => mean ?? []), [shown]);
   const differing = new Set(shown.map(({ results }) => results.metrics.size)).size > 1;
   const compared = shown.map(({ slot, name, results }) => ({
     slot,
@@ -126,12 +127,19 @@ function Comparison({ shown }: { readonly shown: Shown }) {
         </div>
         <FiguresTable compared={compared} />
       </section>
-      {symbol && (
-        <section class="stack" aria-labelledby="compare-curves">
-          <h2 id="compare-curves">{`Equity of ${symbol}`}</h2>
+      <section class="stack" aria-labelledby="compare-curves">
+        <h2 id="compare-curves">{symbol ? `Equity of ${symbol}` : "Mean equity of the cryptos"}</h2>
+        {symbol ? (
           <Curves symbol={symbol} sides={curveSides} />
-        </section>
-      )}
+        ) : (
+          <>
+            <p class="quiet">
+              Each crypto begins with the same capital, and holds its last value where it has no candle.
+            </p>
+            <Overlaid label="Mean equity of the cryptos in the runs" curves={means} sides={shown} />
+          </>
+        )}
+      </section>
       <section class="stack" aria-labelledby="compare-cryptos">
         <h2 id="compare-cryptos">From crypto to crypto</h2>
         <p class="quiet">Open a crypto to see its equity in all runs.</p>

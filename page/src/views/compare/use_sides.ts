@@ -2,17 +2,19 @@ import { useEffect, useState } from "preact/hooks";
 import { type Explanation, explain } from "../../api/explain";
 import { followRun, newRunId } from "../../api/run_stream";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
-import type { Metrics } from "../../api/stubs/backcast/backtest/v1/result_pb";
+import { Detail, type Metrics } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import type { RunBacktestsResponse } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import type { RunSummary } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
 import { requestOf } from "../../request";
 import type { Side } from "./address";
+import { CURVE_POINTS, type Curve, MeanCurve } from "./mean_curve";
 
 /** What has arrived of a run. */
 export interface SideResults {
   readonly spec: BacktestSpec | undefined;
   readonly metrics: ReadonlyMap<string, Metrics>;
-  readonly total: number;
+  /** The mean equity of the cryptos, once all are there. */
+  readonly mean: Curve | undefined;
   readonly summary: RunSummary | undefined;
   readonly error: Explanation | undefined;
 }
@@ -20,7 +22,7 @@ export interface SideResults {
 const NOTHING: SideResults = {
   spec: undefined,
   metrics: new Map(),
-  total: 0,
+  mean: undefined,
   summary: undefined,
   error: undefined,
 };
@@ -48,24 +50,31 @@ export function useSides(sides: readonly Side[]): ReadonlyMap<string, SideResult
 async function load(side: Side, signal: AbortSignal, tell: (results: SideResults) => void): Promise<void> {
   let now = NOTHING;
   let metrics = new Map<string, Metrics>();
+  let mean: MeanCurve | undefined;
   const become = (part: Partial<SideResults>) => {
     now = { ...now, ...part };
     tell(now);
   };
-  const take = ({ event, progress }: RunBacktestsResponse) => {
+  const take = ({ event }: RunBacktestsResponse) => {
     const results =
       event.case === "result" ? [event.value] : event.case === "results" ? event.value.results : [];
-    for (const result of results) if (result.metrics) metrics.set(result.symbol, result.metrics);
-    if (event.case === "started") become({ spec: event.value.request?.spec });
-    // The map is told once it is complete: its rows are compared with those of other runs.
-    if (event.case === "summary") become({ summary: event.value, metrics });
-    else if (results.length > 0 && progress) become({ total: progress.total });
+    for (const { symbol, metrics: figures, equityCurve } of results) {
+      if (figures) metrics.set(symbol, figures);
+      if (equityCurve) mean?.add(equityCurve);
+    }
+    if (event.case === "started") {
+      const spec = event.value.request?.spec;
+      if (spec) mean = new MeanCurve(spec);
+      become({ spec });
+    }
+    // Everything is told once it is complete: it is compared with other runs.
+    if (event.case === "summary") become({ summary: event.value, metrics, mean: mean?.curve() });
   };
   const asked = async () => {
     const { request, problems } = await requestOf(side.query);
     const [problem] = Object.values(problems);
     if (problem !== undefined) throw new Error(problem);
-    return request;
+    return { ...request, detail: Detail.EQUITY, curvePoints: CURVE_POINTS };
   };
   try {
     await followRun(
