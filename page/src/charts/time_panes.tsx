@@ -72,6 +72,11 @@ export function TimePanes({
   }, [times, panes, shown]);
 
   const index = hovered ?? lastSeen;
+  // The pointer changes the legends many times a second, and nothing of the table.
+  const table = useMemo(
+    () => <VisibleTable chart={chart} times={times} panes={panes} label={label} />,
+    [times, panes, label],
+  );
   return (
     <figure class="chart">
       <section
@@ -96,7 +101,7 @@ export function TimePanes({
         ))}
       </section>
       <p class="unseen">{summary}</p>
-      <VisibleTable chart={chart} times={times} panes={panes} label={label} />
+      {table}
     </figure>
   );
 }
