@@ -3,15 +3,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+PROTOS := $(wildcard protos/backcast/*/v1/*.proto)
+
 # Google's protos that our protos import are not committed, because they are not ours.
 GOOGLEAPIS := build/googleapis/google/rpc/status.proto
 
-.PHONY: demo test test-quick bench lint breaking format protos googleapis release clean
+# What the web service serves. BACKCAST_WITHOUT_PAGE=1 does without.
+PAGE_SOURCES := $(shell git ls-files page 2> /dev/null)
+PAGE := $(if $(filter 1,$(BACKCAST_WITHOUT_PAGE)),,services/web/static/index.html)
 
-demo: .venv/installed
+.PHONY: demo test test-quick bench lint breaking format page protos googleapis release clean
+
+demo: .venv/installed $(PAGE)
 	@$(BIN)/backcast demo
 
-test: .venv/installed
+test: .venv/installed $(PAGE)
 	$(BIN)/pytest
 
 # The tests that need no server and little processor time.
@@ -28,11 +34,12 @@ bench: .venv/installed .venv/peers
 lint: .venv/installed $(GOOGLEAPIS) breaking
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy services tests
+	$(BIN)/mypy services tests page
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
 	$(BIN)/python protos/generate.py --check
+	$(BIN)/python page/build.py --check
 
 # Clients of the last release keep working: nothing of its API is gone or different.
 breaking: .venv/installed $(GOOGLEAPIS)
@@ -48,9 +55,17 @@ format: .venv/installed
 protos: .venv/installed
 	$(BIN)/python protos/generate.py
 
+page: .venv/installed
+	$(BIN)/python page/build.py
+
+# The installation makes the page too; what changes in its sources later is built alone.
+services/web/static/index.html: $(PROTOS) $(PAGE_SOURCES) | .venv/installed
+	@echo "building the page"
+	@$(BIN)/python page/build.py
+
 # The package build makes the stubs too, so an installation is stale when a proto is newer.
-.venv/installed: pyproject.toml constraints.txt $(wildcard protos/*.py) $(wildcard protos/backcast/*/v1/*.proto)
-	@echo "installing into .venv: a minute or two, once"
+.venv/installed: pyproject.toml constraints.txt hatch_build.py $(wildcard protos/*.py) $(PROTOS)
+	@echo "installing into .venv: a minute or two, once$(if $(PAGE),, and without the page)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --upgrade pip==26.3
 	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
@@ -84,4 +99,4 @@ $(GOOGLEAPIS): constraints.txt
 	@touch $@
 
 clean:
-	rm -rf .venv build services/stubs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv build services/stubs services/web/static page/node_modules page/src/api/stubs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc_tools
@@ -22,14 +23,15 @@ STUBS = PROTOS.parent / "services" / "stubs"
 REFERENCE = PROTOS.parent / "docs" / "api.md"
 
 
-def compile_protos(*outputs: str) -> None:
-    """Run protoc on every .proto file here, with these of its options."""
+def compile_protos(*outputs: str, more: Sequence[str] = ()) -> None:
+    """Run protoc on every .proto file here, and on `more` that they import, with these of its options."""
     googleapis = Path(status_pb2.__file__).parents[2]
     well_known = Path(grpc_tools.__file__).parent / "_proto"
     sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
     # protoc looks for its plugins on PATH; they stand beside this Python, activated or not.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    if protoc.main(["protoc", f"-I{PROTOS}", f"-I{googleapis}", f"-I{well_known}", *outputs, *sources]) != 0:
+    includes = [f"-I{folder}" for folder in (PROTOS, googleapis, well_known)]
+    if protoc.main(["protoc", *includes, *outputs, *sources, *more]) != 0:
         raise SystemExit("protoc failed: see its messages above")
 
 

@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     gateway_port: int = Field(50051, ge=0, le=65535, description="The gateway's port; 0: any free port.")
     compute_port: int = Field(50052, ge=0, le=65535, description="The compute service's port.")
     data_port: int = Field(50053, ge=0, le=65535, description="The data service's port.")
+    web_port: int = Field(8080, ge=0, le=65535, description="The page's port.")
     health_port: int | None = Field(
         None,
         ge=0,
@@ -91,6 +92,11 @@ class Settings(BaseSettings):
     insecure: bool = Field(
         False,
         description="1: allow calls without authentication, and tokens in plaintext: for closed networks.",
+    )
+    web_hosts: str = Field(
+        "",
+        description="Host names, separated by commas, under which browsers may call the page, besides this "
+        "machine's own.",
     )
     reflection: bool = Field(True, description="0: no gRPC server reflection.")
 
@@ -175,6 +181,9 @@ class Settings(BaseSettings):
         ge=0,
         description="Seconds that a paused or ended run is kept, so that it can be watched again.",
     )
+    web_max_upload_bytes: int = Field(
+        256 * 1024 * 1024, ge=1, description="Most bytes of a file that is imported through the page."
+    )
     shutdown_grace_s: float = Field(
         5.0, ge=0, description="Seconds that calls in progress may take to finish when a service stops."
     )
@@ -191,6 +200,10 @@ class Settings(BaseSettings):
     )
     data_metrics_port: int | None = Field(
         None, ge=0, le=65535, description="Port of the data service's metrics."
+    )
+
+    web_metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="Port of the metrics of the page's process."
     )
 
     @property
@@ -219,6 +232,11 @@ class Settings(BaseSettings):
         if value is not None and not _is_scheduler(value):
             raise PydanticCustomError("executor", "must be dask://host:port")
         return value
+
+    @property
+    def web_host_names(self) -> tuple[str, ...]:
+        """The host names of `web_hosts`."""
+        return tuple(name.strip() for name in self.web_hosts.split(",") if name.strip())
 
     def required(self, name: str) -> str:
         """Return the setting `name`; raise InvalidInput, naming its variable, where it is not set."""

@@ -7,10 +7,10 @@ import numpy as np
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2
-from services.cli.client.candle_writer import write_candles
 from services.domain.aggregation import aggregate
 from services.domain.candles import Candles
 from services.domain.interval import Interval
+from services.imports.candle_writer import write_candles
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub

@@ -36,11 +36,12 @@ app.add_typer(data_app, name="data")
 
 
 class Service(StrEnum):
-    """The three services."""
+    """The three services, and the page."""
 
     DATA = "data"
     COMPUTE = "compute"
     GATEWAY = "gateway"
+    WEB = "web"
 
 
 class Detail(StrEnum):
@@ -354,7 +355,7 @@ def up(
         Path | None, typer.Option(help="Folder of the data and logs; it survives a restart.")
     ] = None,
 ) -> None:
-    """Run PostgreSQL, Valkey and the three services on this machine, until Ctrl-C."""
+    """Run PostgreSQL, Valkey, the three services and the page on this machine, until Ctrl-C."""
     from services.cli.commands.up import up as run_up
     from services.settings import load_settings
 
@@ -419,6 +420,8 @@ def serve(service: Annotated[Service, typer.Argument(help="The service to run.")
             from services.compute.app import run as run_service
         case Service.GATEWAY:
             from services.gateway.app import run as run_service
+        case Service.WEB:
+            from services.web.app import run as run_service
     with failures_logged():
         asyncio.run(run_service(load_settings()))
 

@@ -8,13 +8,13 @@ from services.domain.errors import InvalidInput
 
 def host_port(host: str, port: int) -> str:
     """Return host:port, with an IPv6 address in brackets."""
-    bare = _bare(host)
+    bare = bare_host(host)
     return f"[{bare}]:{port}" if ":" in bare else f"{bare}:{port}"
 
 
 def host_of(address: str) -> str:
     """Return the host of host:port, without the brackets of an IPv6 address."""
-    return _bare(address.rpartition(":")[0])
+    return bare_host(address.rpartition(":")[0])
 
 
 def is_loopback(host: str, field: str) -> bool:
@@ -25,7 +25,7 @@ def is_loopback(host: str, field: str) -> bool:
     try:
         # "" means every address.
         found = (
-            {_bare(host)}
+            {bare_host(host)}
             if _is_ip(host)
             else {str(info[4][0]) for info in socket.getaddrinfo(host or None, 0)}
         )
@@ -34,13 +34,19 @@ def is_loopback(host: str, field: str) -> bool:
     return bool(host) and all(ipaddress.ip_address(each.partition("%")[0]).is_loopback for each in found)
 
 
-def _bare(host: str) -> str:
+def is_loopback_name(host: str) -> bool:
+    """Return whether `host` is localhost or an address of the loopback; nothing is looked up."""
+    return host == "localhost" or (_is_ip(host) and ipaddress.ip_address(bare_host(host)).is_loopback)
+
+
+def bare_host(host: str) -> str:
+    """Return a host without the brackets of an IPv6 address."""
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
 def _is_ip(host: str) -> bool:
     try:
-        ipaddress.ip_address(_bare(host))
+        ipaddress.ip_address(bare_host(host))
     except ValueError:
         return False
     return True

@@ -3,10 +3,16 @@
 Apart from the stack, which waits for it: `backcast health`, which probes run all the time, imports only this.
 """
 
+import asyncio
+import ssl
+from pathlib import Path
+from urllib.request import HTTPSHandler, ProxyHandler, build_opener
+
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.rpc.channel import open_channel
+from services.settings import load_settings
 
 _CALL_LIMIT_S = 2.0
 
@@ -22,3 +28,23 @@ async def is_serving(address: str, credentials: grpc.ChannelCredentials | None =
         except grpc.aio.AioRpcError:
             return False
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def page_url(address: str) -> str:
+    """Return the URL of a page that is served on this machine at `address`, as the settings have it."""
+    return f"{'https' if load_settings().tls_cert_file else 'http'}://{address}"
+
+
+async def is_page_served(url: str, ca_file: Path | None) -> bool:
+    """Return whether the page's process at `url` says that it serves; it may have a certificate of the CA."""
+    return await asyncio.to_thread(_answers, f"{url}/healthz", ca_file)
+
+
+def _answers(url: str, ca_file: Path | None) -> bool:
+    context = ssl.create_default_context(cafile=ca_file)
+    opener = build_opener(ProxyHandler({}), HTTPSHandler(context=context))
+    try:
+        with opener.open(url, timeout=_CALL_LIMIT_S) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

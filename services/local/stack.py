@@ -1,4 +1,4 @@
-"""The supervisor: runs embedded servers and the three services as child processes."""
+"""The supervisor: runs embedded servers, the three services and the page as child processes."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from typing import NoReturn, Self
 
 from services.domain.errors import InvalidInput, Unavailable
 from services.local.folder_lock import FolderLock
-from services.local.health import is_serving
+from services.local.health import is_page_served, is_serving, page_url
 from services.local.interrupts import in_thread
 from services.local.ports import HOST, becomes_free, choose_ports
 from services.local.postgres import EmbeddedPostgres
@@ -32,7 +32,10 @@ _WATCH_PAUSE_S = 0.1
 
 @dataclass(frozen=True)
 class StackSettings:
-    """Folder, ports and servers: port 0 is any free port; with a URL, that server is not embedded."""
+    """Folder, ports and servers: port 0 is any free port; with a URL, that server is not embedded.
+
+    Without a web port, the page is not served.
+    """
 
     data_dir: Path
     gateway_port: int
@@ -41,6 +44,7 @@ class StackSettings:
     database_url: str | None
     redis_url: str | None
     quiet: bool = False
+    web_port: int | None = None
 
 
 def serve_command(service: str) -> Sequence[str]:
@@ -88,6 +92,11 @@ class LocalStack:
         """The data service's host:port."""
         return self._address("data")
 
+    @property
+    def page_url(self) -> str:
+        """Where browsers find the page."""
+        return page_url(self._address("web"))
+
     async def wait(self) -> NoReturn:
         """Wait until one of the processes ends, and raise Unavailable with its name and reason."""
         while True:
@@ -121,7 +130,7 @@ class LocalStack:
         # Registered in the reverse order of stopping, whatever the order in which the processes start.
         for stop in (lock.release, self._watchdog.dismiss, postgres.stop, valkey.stop):
             self._to_stop.callback(stop)
-        for service in ("data", "compute", "gateway"):
+        for service in reversed(self._ports):
             self._to_stop.callback(self._stop_service, service)
 
         try:
@@ -131,12 +140,16 @@ class LocalStack:
                 group.create_task(self._start_service("data", after=database))
                 group.create_task(self._start_service("compute"))
                 group.create_task(self._start_service("gateway", after=cache))
+                if "web" in self._ports:
+                    group.create_task(self._start_service("web"))
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
 
     def _choose_ports(self) -> dict[str, int]:
         settings = self._settings
+        # In the order of stopping: who calls stops before who is called.
         wanted = {
+            **({} if settings.web_port is None else {"web": settings.web_port}),
             "gateway": settings.gateway_port,
             "compute": settings.compute_port,
             "data": settings.data_port,
@@ -183,19 +196,25 @@ class LocalStack:
         )
         try:
             async with asyncio.timeout(_START_LIMIT_S):
-                await self._until_serving(process, self._address(name))
+                await self._until_serving(process, name)
         except TimeoutError:
             raise Unavailable(
                 f"the {name} service is not ready after {_START_LIMIT_S:.0f} s [its log: {process.log}]"
             ) from None
         self._say(f"{process.name} is ready on {self._address(name)}")
 
-    async def _until_serving(self, process: ServerProcess, address: str) -> None:
+    async def _until_serving(self, process: ServerProcess, name: str) -> None:
         pause = _FIRST_PAUSE_S
-        while not await is_serving(address, channel_credentials(load_settings())):
+        while not await self._is_serving(name):
             process.check()
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+    async def _is_serving(self, name: str) -> bool:
+        settings = load_settings()
+        if name == "web":
+            return await is_page_served(self.page_url, settings.tls_ca_file)
+        return await is_serving(self._address(name), channel_credentials(settings))
 
     def _environment(self) -> dict[str, str]:
         """Return the environment of a service that starts now; its dependencies are running already."""
@@ -206,7 +225,11 @@ class LocalStack:
             "PYTHONUNBUFFERED": "1",
             "BACKCAST_HOST": HOST,
             **{f"BACKCAST_{name.upper()}_PORT": str(port) for name, port in self._ports.items()},
-            **{f"BACKCAST_{name.upper()}_ADDRESS": self._address(name) for name in self._ports},
+            **{
+                f"BACKCAST_{name.upper()}_ADDRESS": self._address(name)
+                for name in self._ports
+                if name != "web"
+            },
             **({"BACKCAST_DATABASE_URL": self.database_url} if self.database_url else {}),
             **({"BACKCAST_REDIS_URL": self.redis_url} if self.redis_url else {}),
             "BACKCAST_COLUMN_DIR": str(self._data_dir / "columns"),

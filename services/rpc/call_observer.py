@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -47,26 +47,29 @@ class WatchInterceptor(grpc.aio.ServerInterceptor):
         )
 
 
-class _Call:
-    """A call in progress."""
+class ObservedCall:
+    """A call in progress of `method`, service/method, in a task of its own."""
 
-    def __init__(self, details: grpc.HandlerCallDetails) -> None:
+    def __init__(self, method: str, metadata: Mapping[str, Any]) -> None:
         self._arrived_at = time.perf_counter()
-        self._method = details.method.lstrip("/")
+        self._method = method
         RPCS_IN_PROGRESS.labels(self._method).inc()
-        metadata = dict(details.invocation_metadata or ())
         run_id = metadata.get(RUN_ID_KEY)
         if isinstance(run_id, str) and is_run_id(run_id):
             # The task that serves a call ends with it, and so does this.
             current_run_id.set(run_id)
         self._span = None if self._method.startswith(_NOT_TRACED) else CallSpan(self._method, metadata)
 
-    def end(self, context: "Context", error: BaseException | None) -> None:
-        code = _final_code(context, error)
+    def end(self, code: grpc.StatusCode) -> None:
+        """Count the call, with its final status."""
         RPCS_IN_PROGRESS.labels(self._method).dec()
         RPC_DURATION.labels(self._method, code.name).observe(time.perf_counter() - self._arrived_at)
         if self._span:
             self._span.end(code.name, code.value[0])
+
+
+def _observed(details: grpc.HandlerCallDetails) -> ObservedCall:
+    return ObservedCall(details.method.lstrip("/"), dict(details.invocation_metadata or ()))
 
 
 def _final_code(context: "Context", error: BaseException | None) -> grpc.StatusCode:
@@ -84,14 +87,14 @@ def _final_code(context: "Context", error: BaseException | None) -> grpc.StatusC
 
 def _watch_unary(details: grpc.HandlerCallDetails, method: Behaviour) -> Behaviour:
     async def watched(request: Any, context: "Context") -> Any:
-        call = _Call(details)
+        call = _observed(details)
         try:
             answer = method(request, context)
             answer = await answer if inspect.isawaitable(answer) else answer
         except BaseException as error:
-            call.end(context, error)
+            call.end(_final_code(context, error))
             raise
-        call.end(context, None)
+        call.end(_final_code(context, None))
         return answer
 
     return watched
@@ -99,14 +102,14 @@ def _watch_unary(details: grpc.HandlerCallDetails, method: Behaviour) -> Behavio
 
 def _watch_stream(details: grpc.HandlerCallDetails, method: Behaviour) -> Behaviour:
     async def watched(request: Any, context: "Context") -> AsyncIterator[Any]:
-        call = _Call(details)
+        call = _observed(details)
         try:
             async with aclosing(method(request, context)) as messages:
                 async for message in messages:
                     yield message
         except BaseException as error:
-            call.end(context, error)
+            call.end(_final_code(context, error))
             raise
-        call.end(context, None)
+        call.end(_final_code(context, None))
 
     return watched

@@ -21,7 +21,7 @@ from services.rpc.health import HEALTH_NAME, HealthServicer
 from services.rpc.liveness import SERVER_LIVENESS
 from services.rpc.reflection import add_reflection_to
 from services.rpc.status import StatusInterceptor
-from services.rpc.stopping import StoppingInterceptor
+from services.rpc.stopping import CallEnder, StoppingInterceptor
 from services.settings import Settings
 
 _log = structlog.get_logger()
@@ -55,9 +55,9 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
 
-    stopping = StoppingInterceptor()
+    ender = CallEnder()
     server = grpc.aio.server(
-        interceptors=[WatchInterceptor(), StatusInterceptor(), *access.guards, stopping],
+        interceptors=[WatchInterceptor(), StatusInterceptor(), *access.guards, StoppingInterceptor(ender)],
         options=_options(settings),
     )
     for service in services:
@@ -70,7 +70,7 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
         add_reflection_to(server, (*names, HEALTH_NAME, CHANNELZ_NAME))
     port = _listen(server, address := host_port(settings.host, port), access.credentials)
     await health_servicer.start()
-    async with _health_served(settings, health_servicer):
+    async with health_served(settings, health_servicer):
         await server.start()
         await health_servicer.ready()
         # All objects that exist by now stay: each search for garbage among them would take 60 ms.
@@ -83,12 +83,12 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
         await health_servicer.enter_graceful_shutdown()
         stopped = asyncio.create_task(server.stop(settings.shutdown_grace_s + _LAST_WORDS_S))
         await asyncio.wait({stopped}, timeout=settings.shutdown_grace_s)
-        stopping.end_calls()
+        ender.end_calls()
         await stopped
 
 
 @asynccontextmanager
-async def _health_served(settings: Settings, servicer: HealthServicer) -> AsyncIterator[None]:
+async def health_served(settings: Settings, servicer: HealthServicer) -> AsyncIterator[None]:
     """Serve health checks on a separate plaintext port, if it is set, for probes without TLS."""
     if settings.health_port is None:
         yield

@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 _END = object()
 
 
-class StoppingInterceptor(grpc.aio.ServerInterceptor):
-    """Ends calls in progress with a message; gRPC would close their connections without one.
+class CallEnder:
+    """Ends calls in progress with a message: their work is cancelled, and raises Unavailable.
 
-    Handlers are cancelled, and this interceptor raises Unavailable, which StatusInterceptor (it must come
-    before this one) converts to a status. A call whose client does not read gets no message.
+    A call whose client does not read gets no message.
     """
 
     def __init__(self) -> None:
@@ -35,43 +34,8 @@ class StoppingInterceptor(grpc.aio.ServerInterceptor):
         for task in self._at_work:
             task.cancel()
 
-    async def intercept_service(
-        self,
-        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]",
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> "Handler | None":
-        """Wrap the method's handler."""
-        handler = await continuation(handler_call_details)
-        return None if handler is None else wrapped(handler, self._unary, self._stream)
-
-    def _unary(self, method: Behaviour) -> Behaviour:
-        async def stoppable(request: Any, context: "Context") -> Any:
-            with self._work():
-                answer = method(request, context)
-                return await answer if inspect.isawaitable(answer) else answer
-
-        return stoppable
-
-    def _stream(self, method: Behaviour) -> Behaviour:
-        async def stoppable(request: Any, context: "Context") -> AsyncIterator[Any]:
-            answer = method(request, context)
-            if inspect.isawaitable(answer):
-                # A handler that writes its messages to the context, as Watch of health does.
-                with self._work():
-                    await answer
-                return
-            async with aclosing(answer) as messages:
-                while True:
-                    with self._work():
-                        message = await anext(messages, _END)
-                    if message is _END:
-                        return
-                    yield message
-
-        return stoppable
-
     @contextmanager
-    def _work(self) -> Iterator[None]:
+    def work(self) -> Iterator[None]:
         """End the awaits of the body with Unavailable when the service stops."""
         if self._stopping.is_set():
             raise _stopping()
@@ -87,6 +51,51 @@ class StoppingInterceptor(grpc.aio.ServerInterceptor):
             raise _stopping() from None
         finally:
             self._at_work.discard(task)
+
+
+class StoppingInterceptor(grpc.aio.ServerInterceptor):
+    """Ends calls as `ender` says; gRPC would close their connections without a message.
+
+    StatusInterceptor, which must come before this one, converts Unavailable to a status.
+    """
+
+    def __init__(self, ender: CallEnder) -> None:
+        self._ender = ender
+
+    async def intercept_service(
+        self,
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]",
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "Handler | None":
+        """Wrap the method's handler."""
+        handler = await continuation(handler_call_details)
+        return None if handler is None else wrapped(handler, self._unary, self._stream)
+
+    def _unary(self, method: Behaviour) -> Behaviour:
+        async def stoppable(request: Any, context: "Context") -> Any:
+            with self._ender.work():
+                answer = method(request, context)
+                return await answer if inspect.isawaitable(answer) else answer
+
+        return stoppable
+
+    def _stream(self, method: Behaviour) -> Behaviour:
+        async def stoppable(request: Any, context: "Context") -> AsyncIterator[Any]:
+            answer = method(request, context)
+            if inspect.isawaitable(answer):
+                # Its messages go out by themselves: so it is with Watch of health.
+                with self._ender.work():
+                    await answer
+                return
+            async with aclosing(answer) as messages:
+                while True:
+                    with self._ender.work():
+                        message = await anext(messages, _END)
+                    if message is _END:
+                        return
+                    yield message
+
+        return stoppable
 
 
 def _stopping() -> Unavailable:

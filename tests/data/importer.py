@@ -4,8 +4,8 @@ import asyncio
 import sys
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.cli.client.candle_writer import write_candles
 from services.domain.candles import Candles
+from services.imports.candle_writer import write_candles
 from services.rpc.channel import open_channel
 from tests.candle_making import random_candles
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from services.local.health import is_serving
+from services.local.health import is_page_served, is_serving
 from services.local.ports import HOST, choose_ports
 from services.local.server_process import ServerProcess
 from services.local.stack import LocalStack, serve_command
@@ -60,6 +60,8 @@ async def service_beside(
 
         async def serves() -> bool:
             server.check()
+            if service == "web":
+                return await is_page_served(f"http://{address}", None)
             return await is_serving(address)
 
         await until(serves)

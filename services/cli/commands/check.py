@@ -19,11 +19,11 @@ from services.cli.client.gateway_channel import open_gateway
 from services.cli.commands.lists import all_symbols
 from services.cli.options.symbols import named_symbols
 from services.cli.views.console import CountColumn, counted, make_console, say
-from services.cli.views.import_report import break_line
 from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.interval import Interval
 from services.domain.symbols import canonical_symbol, renamed
 from services.domain.times import utc
+from services.imports.report import break_line
 from services.ingest.quality.check import HistoryCheck, check_history
 from services.ingest.quality.suspicions import Sign, Suspicion, find_suspicions
 from services.wire.breaks import break_from

@@ -17,7 +17,8 @@ from services.local.stack import LocalStack, StackSettings
 
 _NEXT = """\
 [bold]Next commands[/bold]
-  [green].venv/bin/backcast up[/green]            starts the services, in a terminal of its own
+  [green].venv/bin/backcast up[/green]            starts the services, in a terminal of its own,
+                                and the page: http://127.0.0.1:8080
   [green].venv/bin/backcast sample[/green]        imports this market
   [green].venv/bin/backcast import PATH…[/green]  imports real candles: CSV, Binance, Kraken, freqtrade
   [green].venv/bin/backcast strategies[/green]    lists the strategies

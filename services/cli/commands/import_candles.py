@@ -8,14 +8,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.cli.client.candle_writer import write_candles
-from services.cli.client.daemon_thread import in_daemon_thread
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
 from services.cli.options.names import with_options
@@ -27,6 +23,8 @@ from services.domain.errors import BackcastError, Denied, InvalidInput, Refused,
 from services.domain.interval import Interval
 from services.domain.symbols import canonical_symbol
 from services.domain.times import utc
+from services.imports.candle_writer import write_reading
+from services.imports.daemon_thread import in_daemon_thread
 from services.ingest.columns.names import GivenNames
 from services.ingest.file_comparison import file_conflicts, grouped
 from services.ingest.files import checksum
@@ -34,9 +32,6 @@ from services.ingest.files.detect import read_file
 from services.ingest.files.other_files import is_no_candle_file
 from services.ingest.identity.lengths import given_length
 from services.ingest.report import FileReading
-
-if TYPE_CHECKING:
-    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +119,9 @@ async def _import_all(
                             if isinstance(outcome, BackcastError):
                                 raise outcome
                             with readable_errors("gateway", address):
-                                symbol, counts = await _write(stub, outcome, options, progress)
+                                symbol, counts = await write_reading(
+                                    stub, outcome, options.on_conflict, progress.written
+                                )
                         except (Unavailable, Unauthenticated, Denied):
                             # The next file would fail in the same way.
                             raise
@@ -228,18 +225,3 @@ def _compared(group: list[tuple[Path, _Outcome]], options: ImportOptions) -> lis
             )
             compared[place] = file, error
     return compared
-
-
-async def _write(
-    stub: "MarketDataServiceAsyncStub", reading: FileReading, options: ImportOptions, progress: ImportProgress
-) -> tuple[str, ImportCandlesResponse]:
-    """Write the candles of a file; return their symbol, and the numbers of written candles."""
-    symbol = reading.symbol
-    if symbol is None:
-        raise InvalidInput.of("file", f"its content names no crypto, and {reading.no_symbol}: give --symbol")
-    if not len(reading.candles):
-        return symbol, ImportCandlesResponse()
-    counts = await write_candles(
-        stub, symbol, reading.candles, on_conflict=options.on_conflict, progress=progress.written
-    )
-    return symbol, counts

@@ -1,4 +1,4 @@
-"""`backcast up`: runs the embedded servers and the three services until it is stopped."""
+"""`backcast up`: runs the embedded servers, the three services and the page until it is stopped."""
 
 import asyncio
 import sys
@@ -10,7 +10,7 @@ from services.settings import Settings
 
 
 def up(settings: Settings, data_dir: Path | None) -> None:
-    """Run the embedded servers and the three services until SIGINT or SIGTERM."""
+    """Run the embedded servers, the three services and the page until SIGINT or SIGTERM."""
     asyncio.run(_up(settings, data_dir or settings.data_dir))
 
 
@@ -22,11 +22,12 @@ async def _up(settings: Settings, data_dir: Path) -> None:
         data_port=settings.data_port,
         database_url=settings.database_url,
         redis_url=settings.redis_url,
+        web_port=settings.web_port,
     )
     with Interrupts():
         async with LocalStack(stack_settings) as stack:
             print("Ctrl-C stops everything; the data stays in", data_dir, file=sys.stderr)
-            print(f"ready: gateway {stack.gateway_address}", flush=True)
+            print(f"ready: gateway {stack.gateway_address}\npage: {stack.page_url}", flush=True)
             try:
                 await stack.wait()
             finally:

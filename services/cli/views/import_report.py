@@ -1,25 +1,20 @@
 """The report on an imported file: one line, and a line for each break and rejected row."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from rich.markup import escape
 
 from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
-from services.domain.breaks import Break
+from services.cli.views.console import counted
 from services.domain.conflict_rule import ConflictRule
-from services.domain.interval import Interval
-from services.domain.times import utc
-from services.ingest.columns.time_column import ACCEPTED
+from services.imports.report import notes, report_line
 from services.ingest.report import FileReading
-from services.wire.breaks import break_from
 
 # Rejected rows that a terminal shows; a file gets all that were kept.
 _REJECTIONS_SHOWN = 10
 # Files that the line about files without candles names.
 _PASSED_OVER_SHOWN = 5
-_MINUTES = {1: "one", 2: "two", 3: "three", 5: "five", 10: "ten", 15: "fifteen", 30: "thirty"}
 
 
 def import_report(
@@ -31,20 +26,12 @@ def import_report(
     brief: bool,
 ) -> str:
     """Return the report on a file; counts of zero are left out."""
-    breaks = list(map(break_from, counts.breaks))
-    without_volume = int(np.count_nonzero(reading.candles.volume == 0))
-    parts = [
-        *_written(counts),
-        *_aggregated(reading),
-        *_left_out(reading, on_conflict),
-        *([f"{without_volume:,} without volume"] if without_volume else []),
-        *([_counted(len(breaks), "break")] if breaks else []),
-    ]
-    line = f"{symbol}: {', '.join(parts)} [dim]({reading.format}, {escape(readable_path(file.name))})[/dim]"
+    line = report_line(symbol, reading, counts, on_conflict)
+    lines = notes(reading, counts, _REJECTIONS_SHOWN if brief else None)
     return "\n  ".join(
         [
-            line,
-            *(f"[yellow]{text}[/yellow]" for text in (*map(break_line, breaks), *_rejected(reading, brief))),
+            f"{line} [dim]({reading.format}, {escape(readable_path(file.name))})[/dim]",
+            *(f"[yellow]{escape(text)}[/yellow]" for text in lines),
         ]
     )
 
@@ -54,75 +41,9 @@ def passed_over_line(files: Sequence[Path]) -> str:
     names = [readable_path(file) for file in files[:_PASSED_OVER_SHOWN]]
     if len(files) > len(names):
         names.append(f"and {len(files) - len(names):,} more")
-    return f"{_counted(len(files), 'file')} without candles passed over: {', '.join(names)}"
-
-
-def break_line(each: Break) -> str:
-    """Return a sentence about a break."""
-    return f"break: {each.close:,.8g} until {utc(each.before_s)}, {each.open:,.8g} from {utc(each.after_s)}"
+    return f"{counted(len(files), 'file')} without candles passed over: {', '.join(names)}"
 
 
 def readable_path(path: Path | str) -> str:
     """Return a path that can be printed: file names are bytes, and some are not valid text."""
     return str(path).encode(errors="replace").decode()
-
-
-def _written(counts: ImportCandlesResponse) -> Iterator[str]:
-    if not counts.inserted and not counts.corrected:
-        yield "nothing written"
-    if counts.inserted:
-        yield f"{counts.inserted:,} written"
-    if counts.corrected:
-        yield f"{counts.corrected:,} corrected"
-    if counts.unchanged:
-        yield f"{counts.unchanged:,} unchanged"
-    if counts.kept:
-        yield f"{counts.kept:,} differ: the stored ones were kept"
-
-
-def _aggregated(reading: FileReading) -> Iterator[str]:
-    """Yield a phrase if the file's candles were aggregated to hours."""
-    if reading.length_s < Interval.HOUR_1.seconds and len(reading.candles):
-        shorter = len(reading.candles) * (Interval.HOUR_1.seconds // reading.length_s)
-        hours = _counted(len(reading.candles), "hour")
-        yield f"{shorter:,} {_length_in_words(reading.length_s)} candles became {hours}"
-
-
-def _length_in_words(length_s: int) -> str:
-    minutes, seconds = divmod(length_s, 60)
-    return f"{length_s}-second" if seconds else f"{_MINUTES.get(minutes, str(minutes))}-minute"
-
-
-def _left_out(reading: FileReading, on_conflict: ConflictRule) -> Iterator[str]:
-    if reading.rejected > reading.conflicts:
-        yield f"{reading.rejected - reading.conflicts:,} rejected"
-    if reading.duplicates:
-        yield f"{reading.duplicates:,} repeated"
-    if reading.conflicts:
-        taken = "first" if on_conflict is ConflictRule.KEEP else "last"
-        yield f"{_counted(reading.conflicts, 'row')} in conflict with another (the {taken} one was taken)"
-    if reading.still_open:
-        yield f"{_counted(reading.still_open, 'candle')} left out as not closed yet"
-    if reading.incomplete:
-        yield f"{_counted(reading.incomplete, 'hour')} left out as incomplete"
-    if reading.with_jump:
-        within = "it" if reading.with_jump == 1 else "them"
-        yield (
-            f"{_counted(reading.with_jump, 'hour')} left out: "
-            f"the price jumps by a factor of 10 or more within {within}"
-        )
-
-
-def _rejected(reading: FileReading, brief: bool) -> Iterator[str]:
-    shown = reading.rejections[:_REJECTIONS_SHOWN] if brief else reading.rejections
-    for rejection in shown:
-        values = f" ({rejection.values})" if rejection.values else ""
-        yield f"{reading.row_name} {rejection.line}: {escape(rejection.reason + values)}"
-    if any(rejection.reason.endswith("not a time") for rejection in shown):
-        yield f"times are read like {ACCEPTED}"
-    if reading.rejected > len(shown):
-        yield f"… and {reading.rejected - len(shown):,} more"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -12,7 +12,6 @@ import pyarrow.csv
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
-from services.cli.client.candle_writer import write_candles
 from services.compute.candles.column_files import ColumnFiles
 from services.compute.candles.column_provider import ColumnProvider
 from services.compute.candles.location import DataVersion
@@ -21,6 +20,7 @@ from services.compute.candles.stored import StoredCandles
 from services.domain.candles import VALUE_COLUMNS
 from services.domain.interval import Interval
 from services.domain.times import utc
+from services.imports.candle_writer import write_candles
 from services.ingest.files.detect import read_file
 from services.wire.candles import interval_to
 from tests.bench.candles.market import END_S, HOURS, Market, big_market

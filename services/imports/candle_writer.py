@@ -1,12 +1,14 @@
 """Client of `ImportCandles`: sends the candles of one crypto to the data service."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.domain.candles import Candles
 from services.domain.conflict_rule import ConflictRule
+from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
+from services.ingest.report import FileReading
 from services.rpc.client_stream import response_of
 from services.wire.candles import BLOCK_CANDLES, candles_to, interval_to
 
@@ -29,8 +31,9 @@ async def write_candles(
     synthetic: bool = False,
     on_conflict: ConflictRule = ConflictRule.REPLACE,
     progress: Callable[[int, int], None] | None = None,
+    metadata: Iterable[tuple[str, str]] = (),
 ) -> pb.ImportCandlesResponse:
-    """Write one crypto's hourly candles in one transaction.
+    """Write one crypto's hourly candles in one transaction, by a call with `metadata`.
 
     `progress` is called with the number of candles sent so far, and the number of all candles.
     """
@@ -49,5 +52,29 @@ async def write_candles(
             if progress:
                 progress(min(start + BLOCK_CANDLES, len(candles)), len(candles))
 
-    response: pb.ImportCandlesResponse = await response_of(stub.ImportCandles(parts()))
+    response: pb.ImportCandlesResponse = await response_of(
+        stub.ImportCandles(parts(), metadata=tuple(metadata))
+    )
     return response
+
+
+async def write_reading(
+    stub: "MarketDataServiceAsyncStub",
+    reading: FileReading,
+    on_conflict: ConflictRule,
+    progress: Callable[[int, int], None] | None = None,
+    metadata: Iterable[tuple[str, str]] = (),
+) -> tuple[str, pb.ImportCandlesResponse]:
+    """Write the candles of a file; return their symbol, and the numbers of written candles.
+
+    Raises InvalidInput if nothing names the file's crypto.
+    """
+    symbol = reading.symbol
+    if symbol is None:
+        raise InvalidInput.of("file", f"its content names no crypto, and {reading.no_symbol}: give --symbol")
+    if not len(reading.candles):
+        return symbol, pb.ImportCandlesResponse()
+    counts = await write_candles(
+        stub, symbol, reading.candles, on_conflict=on_conflict, progress=progress, metadata=metadata
+    )
+    return symbol, counts

@@ -1,0 +1,11 @@
+/** The services of the gateway, as clients with types. */
+
+import { createClient } from "@connectrpc/connect";
+import { BacktestService } from "./stubs/backcast/gateway/v1/backtest_service_pb";
+import { RunService } from "./stubs/backcast/gateway/v1/run_service_pb";
+import { MarketDataService } from "./stubs/backcast/marketdata/v1/market_data_service_pb";
+import { transport } from "./transport";
+
+export const backtests = createClient(BacktestService, transport);
+export const runs = createClient(RunService, transport);
+export const marketData = createClient(MarketDataService, transport);

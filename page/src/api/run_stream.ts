@@ -1,0 +1,137 @@
+/**
+ * The events of a run, from its first to its last, whatever happens to the connection.
+ *
+ * A stream that breaks is followed by WatchRun after the last event, so there is no gap and no double. A run that
+ * the gateway does not know (any more) is started; what it had computed is in the cache.
+ */
+
+import { create } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import { backtests, runs } from "./clients";
+import { type Explanation, explain } from "./explain";
+import {
+  type RunBacktestsRequest,
+  RunBacktestsRequestSchema,
+  type RunBacktestsResponse,
+} from "./stubs/backcast/gateway/v1/backtest_service_pb";
+
+/** Results that are ready at the same time come together; the first one of a run comes alone, and at once. */
+const RESULTS_PER_EVENT = 50;
+const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 5000;
+
+/** Return a new id for a run. */
+export function newRunId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return `page-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+export interface RunListener {
+  event(event: RunBacktestsResponse): void;
+  /** Everything that came is void: the run starts from its beginning, under this id. */
+  restarted(runId: string): void;
+  /** The stream broke or a limit is reached; it is tried again after `waitMs`. */
+  waiting(why: Explanation, waitMs: number): void;
+  /** The stream is there again. */
+  resumed(): void;
+  /** The run ended with an error, after which there is nothing to wait for. */
+  failed(why: Explanation): void;
+}
+
+/**
+ * Follow a run until it ends or `signal` is aborted.
+ *
+ * With `known`, the run may be under way already, and is watched; otherwise it is started. If `requestOf` returns
+ * undefined, it cannot be started, only watched.
+ */
+export async function followRun(
+  firstId: string,
+  requestOf: () => Promise<RunBacktestsRequest | undefined>,
+  listener: RunListener,
+  signal: AbortSignal,
+  { known = false } = {},
+): Promise<void> {
+  let runId = firstId;
+  let watch = known;
+  let last = 0n;
+  let came = 0;
+  let pause = FIRST_PAUSE_MS;
+  let broken = false;
+  while (!signal.aborted) {
+    came = 0;
+    try {
+      const events = watch ? watched(runId, last, signal) : started(runId, await requestOf(), signal);
+      for await (const event of events) {
+        if (signal.aborted) return;
+        if (broken) listener.resumed();
+        broken = false;
+        came += 1;
+        pause = FIRST_PAUSE_MS;
+        watch = true;
+        // After a break, an event may come that was there already.
+        if (event.sequence <= last) continue;
+        last = event.sequence;
+        listener.event(event);
+        if (event.event.case === "summary") return;
+      }
+      throw new TypeError("the stream ended before the run");
+    } catch (error) {
+      if (signal.aborted) return;
+      const why = explain(error);
+      if (watch && why.code === Code.NotFound && (await requestOf()) !== undefined) {
+        // While the run is under way, its id is taken, although its first events are not kept any more.
+        if (why.reason === "RUN_EVENTS_NOT_KEPT") runId = newRunId();
+        watch = false;
+        if (last > 0n || runId !== firstId) listener.restarted(runId);
+        last = 0n;
+        continue;
+      }
+      if (!watch && why.code === Code.AlreadyExists) {
+        watch = true;
+        continue;
+      }
+      const waitMs = why.retryMs ?? (why.away ? pause : undefined);
+      if (waitMs === undefined) {
+        listener.failed(why);
+        return;
+      }
+      // A call that broke may have reached the gateway and started the run, which is watched then. A run that has
+      // ended with an error says so whenever it is watched, and is started again.
+      const ended = watch && why.reason !== "" && came === 0;
+      watch = !(ended || why.retryMs !== undefined) || (await requestOf()) === undefined;
+      if (!watch && last > 0n) {
+        listener.restarted(runId);
+        last = 0n;
+      }
+      broken = true;
+      listener.waiting(why, waitMs);
+      pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
+      await sleep(waitMs, signal);
+    }
+  }
+}
+
+async function* watched(runId: string, afterSequence: bigint, signal: AbortSignal) {
+  const request = { runId, afterSequence, maxResultsPerEvent: RESULTS_PER_EVENT };
+  for await (const { event } of runs.watchRun(request, { signal })) if (event !== undefined) yield event;
+}
+
+function started(runId: string, request: RunBacktestsRequest | undefined, signal: AbortSignal) {
+  if (request === undefined) throw new Error("a run without a request cannot be started");
+  const named = create(RunBacktestsRequestSchema, {
+    ...request,
+    runId,
+    maxResultsPerEvent: RESULTS_PER_EVENT,
+  });
+  return backtests.runBacktests(named, { signal });
+}
+
+function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

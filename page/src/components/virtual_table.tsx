@@ -1,0 +1,271 @@
+/**
+ * A table of any number of rows, of which only those that are seen exist.
+ *
+ * It is a grid for the keyboard and for screen readers: arrows, Page Up and Down, Home and End move through the
+ * rows, Enter opens one. Headings are buttons that sort.
+ */
+
+import { Component, type ComponentChildren } from "preact";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+
+export interface Column {
+  readonly name: string;
+  readonly heading: string;
+  /** What the heading means, for those who point at it. */
+  readonly help?: string;
+  /** The width in pixels; the first column takes what is left. */
+  readonly width: number;
+  readonly left?: boolean;
+  /** True if the column cannot be sorted by. */
+  readonly unordered?: boolean;
+}
+
+export interface Sorting {
+  readonly column: string;
+  readonly descending: boolean;
+}
+
+interface Props {
+  /** What the table has, for screen readers. */
+  label: string;
+  columns: readonly Column[];
+  rowCount: number;
+  /** Identifies the row, so that the selection stays with it when the order changes. */
+  keyOf: (row: number) => string;
+  /** What a cell shows. Rows are drawn anew when it is another function, and only then. */
+  cell: (row: number, column: Column) => ComponentChildren;
+  /** The key of a row that is chosen elsewhere: it becomes the active one, and is scrolled to. */
+  selected?: string | undefined;
+  sorting?: Sorting;
+  onSort?: (column: Column) => void;
+  onOpen?: (row: number) => void;
+  /** Shown in place of rows if there are none. */
+  empty: string;
+}
+
+const ROW = 28;
+/** Rows beyond the edges, so that scrolling shows no gap before the next frame. */
+const BEYOND = 8;
+
+export function VirtualTable({
+  label,
+  columns,
+  rowCount,
+  keyOf,
+  cell,
+  selected,
+  sorting,
+  onSort,
+  onOpen,
+  empty,
+}: Props) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const [top, setTop] = useState(0);
+  const [height, setHeight] = useState(600);
+  const [active, setActive] = useState("");
+
+  useLayoutEffect(() => {
+    const element = scroller.current!;
+    const observer = new ResizeObserver(() => setHeight(element.clientHeight));
+    observer.observe(element);
+    setHeight(element.clientHeight);
+    return () => observer.disconnect();
+  }, []);
+  useScrolling(scroller, setTop);
+
+  const first = Math.max(0, Math.min(Math.floor(top / ROW) - BEYOND, rowCount));
+  const last = Math.min(rowCount, Math.ceil((top + height) / ROW) + BEYOND);
+  const slots = Math.ceil(height / ROW) + 2 * BEYOND + 1;
+  const seen = Array.from({ length: Math.max(last - first, 0) }, (_, index) => first + index);
+  const activeRow = active === "" ? -1 : seen.find((row) => keyOf(row) === active);
+  const template = columns
+    .map(({ width }, index) => (index === 0 ? `minmax(${width}px, 1fr)` : `${width}px`))
+    .join(" ");
+  const minWidth = columns.reduce((sum, { width }) => sum + width, 0);
+
+  const open = useCallback(
+    (row: number) => {
+      setActive(keyOf(row));
+      onOpen?.(row);
+    },
+    [keyOf, onOpen],
+  );
+
+  const moveTo = (row: number) => {
+    const next = Math.max(0, Math.min(row, rowCount - 1));
+    setActive(keyOf(next));
+    const element = scroller.current!;
+    const above = next * ROW;
+    const room = element.clientHeight - ROW;
+    if (above < element.scrollTop) element.scrollTop = above;
+    else if (above + ROW > element.scrollTop + room) element.scrollTop = above + ROW - room;
+  };
+
+  useLayoutEffect(() => {
+    const row = selected === undefined ? -1 : rowOf(selected, rowCount, keyOf, undefined);
+    if (row >= 0) moveTo(row);
+  }, [selected, rowCount]);
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.target instanceof HTMLButtonElement || rowCount === 0) return;
+    const page = Math.max(1, Math.floor(height / ROW) - 2);
+    const row = active === "" ? -1 : rowOf(active, rowCount, keyOf, activeRow);
+    const moves: Readonly<Record<string, number>> = {
+      ArrowDown: row + 1,
+      ArrowUp: row - 1,
+      PageDown: row + page,
+      PageUp: row - page,
+      Home: 0,
+      End: rowCount - 1,
+    };
+    const next = moves[event.key];
+    if (next !== undefined) moveTo(next);
+    else if (event.key === "Enter" && row >= 0) onOpen?.(row);
+    else return;
+    event.preventDefault();
+  };
+
+  return (
+    <div
+      class="grid"
+      role="grid"
+      aria-label={label}
+      aria-rowcount={rowCount + 1}
+      aria-colcount={columns.length}
+      aria-activedescendant={activeRow !== undefined && activeRow >= 0 ? rowId(label, activeRow) : undefined}
+      tabIndex={0}
+      ref={scroller}
+      onKeyDown={onKeyDown}
+    >
+      <div class="grid-body" style={{ minWidth: `${minWidth}px`, height: `${ROW * (rowCount + 1)}px` }}>
+        <div
+          class="grid-row grid-head"
+          role="row"
+          aria-rowindex={1}
+          style={{ gridTemplateColumns: template }}
+        >
+          {columns.map((column) => (
+            <Heading key={column.name} column={column} sorting={sorting} onSort={onSort} />
+          ))}
+        </div>
+        {seen.map((row) => (
+          // Elements are used again for other rows: to change text costs less than to make elements.
+          <Row
+            key={row % slots}
+            id={rowId(label, row)}
+            row={row}
+            isActive={row === activeRow}
+            columns={columns}
+            template={template}
+            cell={cell}
+            onOpen={open}
+          />
+        ))}
+      </div>
+      {rowCount === 0 && <p class="grid-empty quiet">{empty}</p>}
+    </div>
+  );
+}
+
+interface RowProps {
+  id: string;
+  row: number;
+  isActive: boolean;
+  columns: readonly Column[];
+  template: string;
+  cell: (row: number, column: Column) => ComponentChildren;
+  onOpen: (row: number) => void;
+}
+
+/** A row that is drawn anew only if something of it is another. */
+class Row extends Component<RowProps> {
+  override shouldComponentUpdate(next: RowProps): boolean {
+    const { props } = this;
+    return (Object.keys(next) as (keyof RowProps)[]).some((name) => next[name] !== props[name]);
+  }
+
+  override render({ id, row, isActive, columns, template, cell, onOpen }: RowProps) {
+    return (
+      <div
+        id={id}
+        class={isActive ? "grid-row opens active" : "grid-row opens"}
+        role="row"
+        aria-rowindex={row + 2}
+        aria-selected={isActive}
+        style={{ gridTemplateColumns: template, transform: `translateY(${ROW * (row + 1)}px)` }}
+        onClick={() => onOpen(row)}
+      >
+        {columns.map((column) => (
+          <div key={column.name} class={column.left ? "left" : undefined} role="gridcell">
+            {cell(row, column)}
+          </div>
+        ))}
+      </div>
+    );
+  }
+}
+
+function Heading({
+  column,
+  sorting,
+  onSort,
+}: {
+  column: Column;
+  sorting: Sorting | undefined;
+  onSort: ((column: Column) => void) | undefined;
+}) {
+  const sortable = onSort !== undefined && !column.unordered;
+  const sorted = sorting?.column === column.name;
+  const order = sorted ? (sorting.descending ? "descending" : "ascending") : undefined;
+  return (
+    <div
+      class={column.left ? "left" : undefined}
+      role="columnheader"
+      aria-sort={sortable ? (order ?? "none") : undefined}
+      title={column.help}
+    >
+      {!sortable ? (
+        column.heading
+      ) : (
+        <button type="button" class="heading" onClick={() => onSort?.(column)}>
+          {column.heading}
+          <span aria-hidden="true">{order === undefined ? "" : order === "descending" ? " ▾" : " ▴"}</span>
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** Tell the position of a scroller, at most once a frame. */
+function useScrolling(scroller: { current: HTMLElement | null }, tell: (top: number) => void): void {
+  useEffect(() => {
+    const element = scroller.current!;
+    let asked = 0;
+    const onScroll = () => {
+      asked ||= requestAnimationFrame(() => {
+        asked = 0;
+        tell(element.scrollTop);
+      });
+    };
+    element.addEventListener("scroll", onScroll, { passive: true });
+    return () => {
+      cancelAnimationFrame(asked);
+      element.removeEventListener("scroll", onScroll);
+    };
+  }, [scroller, tell]);
+}
+
+function rowOf(
+  key: string,
+  rowCount: number,
+  keyOf: (row: number) => string,
+  seen: number | undefined,
+): number {
+  if (seen !== undefined && seen >= 0) return seen;
+  for (let row = 0; row < rowCount; row++) if (keyOf(row) === key) return row;
+  return -1;
+}
+
+function rowId(label: string, row: number): string {
+  return `${label.replaceAll(/\W+/g, "-")}-${row}`;
+}

@@ -1,0 +1,147 @@
+/** The request of a run that a query of the address describes, and the query that describes a run's backtest. */
+
+import { create } from "@bufbuild/protobuf";
+import type { Query } from "./address";
+import type { BacktestSpec } from "./api/stubs/backcast/backtest/v1/backtest_spec_pb";
+import {
+  BreakRule,
+  Direction,
+  type Distance,
+  type Execution,
+  FillTime,
+} from "./api/stubs/backcast/backtest/v1/execution_pb";
+import { Detail } from "./api/stubs/backcast/backtest/v1/result_pb";
+import { type Strategy, StrategySchema } from "./api/stubs/backcast/backtest/v1/strategy_pb";
+import {
+  type RunBacktestsRequest,
+  RunBacktestsRequestSchema,
+} from "./api/stubs/backcast/gateway/v1/backtest_service_pb";
+import type { StrategyDescription } from "./api/stubs/backcast/gateway/v1/strategy_description_pb";
+import type { Problems } from "./execution";
+import { secondsOf, time } from "./format";
+import { defaultOf, INTERVALS, specOf, strategyName, symbolsOf } from "./spec";
+import { strategies } from "./state/lists";
+import { type ParsedRules, parse } from "./state/rules";
+
+export interface Asked {
+  readonly spec: BacktestSpec;
+  readonly request: RunBacktestsRequest;
+  readonly problems: Problems;
+}
+
+/** Return the request of a query; wait for what is not there yet: the list of strategies and the parsed rules. */
+export async function requestOf(query: Query): Promise<Asked> {
+  const rules =
+    strategyName(query) === "rules" ? await parse(query.entry ?? "", query.exit ?? "") : undefined;
+  const { spec, problems } = specOf(query, await strategies.wanted(), rules?.rules);
+  const request = create(RunBacktestsRequestSchema, {
+    symbols: symbolsOf(query.symbols),
+    exclude: symbolsOf(query.exclude),
+    spec,
+    detail: Detail.METRICS,
+  });
+  return { spec, request, problems: { ...problems, ...ruleProblems(rules) } };
+}
+
+function ruleProblems(rules: ParsedRules | undefined): Problems {
+  const problems: Problems = {};
+  for (const name of ["entry", "exit"] as const) {
+    const error = rules?.errors[name];
+    if (error !== undefined) problems[name] = error.sentence;
+  }
+  if (rules?.failure !== undefined) problems.entry ??= rules.failure.sentence;
+  return problems;
+}
+
+/**
+ * Return the query of a backtest, with its defaults left out. `texts` are those of its rules, if it has some.
+ *
+ * The window is written as it is, so that a link means the same backtest after further imports.
+ */
+export function queryOf(
+  spec: BacktestSpec,
+  described: readonly StrategyDescription[],
+  texts: { entry?: string; exit?: string } = {},
+): Query {
+  const interval = INTERVALS.find(({ number }) => number === spec.interval)?.value;
+  return {
+    ...strategyQuery(spec.strategy, described, texts),
+    ...(interval !== undefined && interval !== "1h" && { interval }),
+    ...(spec.startTime && { start: time(secondsOf(spec.startTime)) }),
+    ...(spec.endTime && { end: time(secondsOf(spec.endTime)) }),
+    ...(spec.execution && executionQuery(spec.execution)),
+  };
+}
+
+function strategyQuery(
+  strategy: Strategy | undefined,
+  described: readonly StrategyDescription[],
+  texts: { entry?: string; exit?: string },
+): Query {
+  const field = StrategySchema.fields.find((one) => one.localName === strategy?.kind.case);
+  if (strategy === undefined || field?.message === undefined) return {};
+  if (field.name === "rules") return { strategy: "rules", ...texts };
+  const query: Record<string, string> = { strategy: field.name };
+  const values = strategy.kind.value as unknown as Record<string, number | undefined>;
+  for (const parameter of field.message.fields) {
+    const value = values[parameter.localName];
+    if (value === undefined) continue;
+    const choice = parameter.enum?.values.find(({ number }) => number === value)?.name;
+    const info = described
+      .find(({ name }) => name === field.name)
+      ?.parameters.find(({ name }) => name === parameter.name);
+    const text =
+      choice === undefined ? String(value) : (info?.choices.find((one) => choice.endsWith(`_${one}`)) ?? "");
+    if (info === undefined || text !== defaultOf(info)) query[`p.${parameter.name}`] = text;
+  }
+  return query;
+}
+
+function executionQuery(execution: Execution): Query {
+  const query: Record<string, string> = {};
+  const put = (name: string, value: number | undefined, usual: number) => {
+    if (value !== undefined && value !== usual) query[name] = String(value);
+  };
+  const share = (value: number) => `${Number((100 * value).toPrecision(15))}%`;
+  const putShare = (name: string, value: number | undefined, usual: number) => {
+    if (value !== undefined && value !== usual) query[name] = share(value);
+  };
+  putShare("fee", execution.feeRate, 0.001);
+  if (execution.slippageBps) query.slippage = `${execution.slippageBps}bps`;
+  put("capital", execution.initialCapital, 10_000);
+  putShare("borrow", execution.borrowRate, 0);
+  putShare("funding", execution.fundingRate, 0);
+  if (execution.direction === Direction.SHORT_ONLY) query.direction = "short";
+  if (execution.direction === Direction.LONG_SHORT) query.direction = "long-short";
+  if (execution.fillTime === FillTime.SAME_CLOSE) query.fill = "same-close";
+  if (execution.breakRule === BreakRule.SPLIT) query.breaks = "split";
+  if (execution.breakRule === BreakRule.IGNORE) query.breaks = "ignore";
+  const stops = {
+    stop_loss: execution.stopLoss,
+    take_profit: execution.takeProfit,
+    trailing_stop: execution.trailingStop,
+  };
+  for (const [name, stop] of Object.entries(stops)) if (stop?.kind.case) query[name] = distanceText(stop);
+  if (Object.values(stops).some((stop) => stop?.kind.case === "atrMultiple"))
+    put("atr_period", execution.atrPeriod, 14);
+  switch (execution.size.case) {
+    case "equityFraction":
+      if (execution.size.value !== 1) query.size = share(execution.size.value);
+      break;
+    case "quoteAmount":
+      query.size_by = "amount";
+      query.size = String(execution.size.value);
+      break;
+    case "volatilityTarget":
+      query.size_by = "volatility";
+      query.size = share(execution.size.value.annualVolatility);
+      put("volatility_period", execution.size.value.period, 30);
+  }
+  return query;
+}
+
+function distanceText({ kind }: Distance): string {
+  return kind.case === "atrMultiple"
+    ? `${kind.value}atr`
+    : `${Number((100 * (kind.value ?? 0)).toPrecision(15))}%`;
+}

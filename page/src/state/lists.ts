@@ -1,0 +1,85 @@
+/** Lists of the gateway that several views show: loaded once, and anew after an import. */
+
+import { computed, signal } from "@preact/signals";
+import { backtests } from "../api/clients";
+import { type Explanation, explain } from "../api/explain";
+import type { StrategyDescription } from "../api/stubs/backcast/gateway/v1/strategy_description_pb";
+import type { Crypto } from "../api/stubs/backcast/marketdata/v1/crypto_pb";
+import { token, tokenWanted } from "../api/transport";
+
+const PAGE_SIZE = 10_000;
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 5000;
+
+/** A list that is loaded when it is first asked for. As long as the gateway is away, it is asked for again. */
+class LoadedList<T> {
+  /** The items; undefined until they are there. */
+  readonly items = signal<readonly T[] | undefined>(undefined);
+  readonly error = signal<Explanation | undefined>(undefined);
+  private loading = false;
+
+  constructor(private readonly load: () => Promise<T[]>) {
+    // With another token, the gateway may answer where it has refused to.
+    token.subscribe(() => {
+      if (this.error.peek() !== undefined) void this.reload();
+    });
+  }
+
+  /** Load the items unless they are there. */
+  want(): void {
+    if (this.items.peek() === undefined && this.error.peek() === undefined) void this.reload();
+  }
+
+  /** Return the items once they are there. */
+  async wanted(): Promise<readonly T[]> {
+    this.want();
+    return (
+      this.items.peek() ??
+      new Promise((resolve) => {
+        const stop = this.items.subscribe((items) => {
+          if (items === undefined) return;
+          queueMicrotask(() => stop());
+          resolve(items);
+        });
+      })
+    );
+  }
+
+  async reload(): Promise<void> {
+    if (this.loading) return;
+    this.loading = true;
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+      try {
+        this.items.value = await this.load();
+        this.error.value = undefined;
+        break;
+      } catch (error) {
+        const explained = explain(error);
+        this.error.value = explained;
+        if (explained.wantsToken) tokenWanted.value = true;
+        if (!explained.away) break;
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+    }
+    this.loading = false;
+  }
+}
+
+export const strategies = new LoadedList<StrategyDescription>(async () => {
+  const { strategies } = await backtests.listStrategies({ pageSize: PAGE_SIZE });
+  return strategies;
+});
+
+export const cryptos = new LoadedList<Crypto>(async () => {
+  const all: Crypto[] = [];
+  let pageToken = "";
+  do {
+    const page = await backtests.listCryptos({ pageSize: PAGE_SIZE, pageToken });
+    all.push(...page.cryptos);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  return all;
+});
+
+/** Why a list could not be loaded, if one could not. */
+export const listError = computed(() => strategies.error.value ?? cryptos.error.value);

@@ -1,0 +1,194 @@
+/** The run that the page shows: one at a time, and one stream with it. */
+
+import { signal } from "@preact/signals";
+import { change } from "../address";
+import { runs } from "../api/clients";
+import { type Explanation, explain } from "../api/explain";
+import { followRun } from "../api/run_stream";
+import type {
+  RunBacktestsRequest,
+  RunBacktestsResponse,
+  RunStarted,
+} from "../api/stubs/backcast/gateway/v1/backtest_service_pb";
+import type { Progress, RunFailure, RunSummary } from "../api/stubs/backcast/gateway/v1/run_events_pb";
+import { token, tokenWanted } from "../api/transport";
+import { oncePerFrame } from "./frame";
+import { Results } from "./results";
+
+export type Phase = "idle" | "running" | "waiting" | "completed" | "cancelled" | "failed";
+
+/** What is known of the run. The arrays grow; `version` says that they did. */
+export interface RunSnapshot {
+  readonly runId: string;
+  readonly phase: Phase;
+  readonly results: Results;
+  readonly failures: readonly RunFailure[];
+  readonly started: RunStarted | undefined;
+  readonly progress: Progress | undefined;
+  readonly summary: RunSummary | undefined;
+  /** Why the run waits or has failed. */
+  readonly error: Explanation | undefined;
+  /** When the run waits: the time at which it is tried again, as of performance.now(). */
+  readonly retryAt: number;
+  /** When the page began to follow the run, and when the run ended, as of performance.now(). */
+  readonly beganAt: number;
+  readonly endedAt: number | undefined;
+  readonly version: number;
+}
+
+const IDLE: RunSnapshot = {
+  runId: "",
+  phase: "idle",
+  results: new Results(),
+  failures: [],
+  started: undefined,
+  progress: undefined,
+  summary: undefined,
+  error: undefined,
+  retryAt: 0,
+  beganAt: 0,
+  endedAt: undefined,
+  version: 0,
+};
+
+const shown = signal<RunSnapshot>(IDLE);
+
+/** The run as it was at the last frame. */
+export const run: { readonly value: RunSnapshot; peek(): RunSnapshot } = shown;
+
+type State = { -readonly [K in keyof RunSnapshot]: RunSnapshot[K] } & { failures: RunFailure[] };
+
+let state: State = { ...IDLE, failures: [] };
+let stream = new AbortController();
+let again: (() => void) | undefined;
+
+const publish = oncePerFrame(() => {
+  state.version += 1;
+  shown.value = { ...state };
+});
+
+/**
+ * Show a run: start it or, if it is `known`, watch it. The run shown before goes on, unless nobody watches it.
+ *
+ * `requestOf` returns what starts the run, also anew if the gateway does not know it any more; undefined if the
+ * run can only be watched.
+ */
+export function showRun(
+  runId: string,
+  requestOf: () => Promise<RunBacktestsRequest | undefined>,
+  known: boolean,
+): void {
+  stream.abort();
+  stream = new AbortController();
+  again = () => showRun(runId, requestOf, true);
+  const { signal } = stream;
+  state = fresh(runId);
+  publish.now();
+  const ofThisRun =
+    <A extends unknown[]>(work: (...args: A) => void) =>
+    (...args: A) => {
+      if (!signal.aborted) work(...args);
+    };
+  void followRun(
+    runId,
+    requestOf,
+    {
+      event: ofThisRun(take),
+      restarted: ofThisRun((id) => {
+        state = { ...fresh(id), beganAt: state.beganAt };
+        publish.now();
+        if (id !== runId) change({ run: id });
+      }),
+      waiting: ofThisRun((why, waitMs) => {
+        if (why.wantsToken) tokenWanted.value = true;
+        state.phase = "waiting";
+        state.error = why;
+        state.retryAt = performance.now() + waitMs;
+        publish.ask();
+      }),
+      resumed: ofThisRun(() => {
+        state.phase = "running";
+        state.error = undefined;
+        publish.ask();
+      }),
+      failed: ofThisRun((why) => {
+        if (why.wantsToken) tokenWanted.value = true;
+        end(why.reason === "RUN_CANCELLED" ? "cancelled" : "failed");
+        state.error = why;
+      }),
+    },
+    signal,
+    { known },
+  );
+}
+
+// With another token, a run that was refused for want of one is asked for again.
+token.subscribe(() => {
+  if (state.error?.wantsToken && again !== undefined) again();
+});
+
+/** Show no run. */
+export function leaveRun(): void {
+  stream.abort();
+  state = { ...IDLE, failures: [] };
+  publish.now();
+}
+
+/** Cancel the run, for all who watch it; what has arrived stays. */
+export async function cancelRun(): Promise<void> {
+  const { runId } = state;
+  stream.abort();
+  end("cancelled");
+  try {
+    await runs.cancelRun({ runId });
+  } catch (error) {
+    // A run that the gateway does not know is not under way.
+    const why = explain(error);
+    if (why.reason === "RUN_NOT_FOUND" || state.runId !== runId) return;
+    state.error = why;
+    publish.ask();
+  }
+}
+
+function fresh(runId: string): State {
+  return {
+    ...IDLE,
+    runId,
+    phase: "running",
+    results: new Results(),
+    failures: [],
+    beganAt: performance.now(),
+  };
+}
+
+function end(phase: Phase): void {
+  state.phase = phase;
+  state.endedAt = performance.now();
+  publish.ask();
+}
+
+function take({ event, progress }: RunBacktestsResponse): void {
+  const isFirst = state.results.length === 0;
+  state.progress = progress;
+  switch (event.case) {
+    case "started":
+      state.started = event.value;
+      break;
+    case "result":
+      state.results.add(event.value);
+      break;
+    case "results":
+      for (const result of event.value.results) state.results.add(result);
+      break;
+    case "failure":
+      state.failures.push(event.value);
+      break;
+    case "summary":
+      state.summary = event.value;
+      end("completed");
+      break;
+  }
+  // The first result is what one waits for: it does not wait for a frame.
+  if (isFirst && state.results.length > 0) publish.now();
+  else publish.ask();
+}

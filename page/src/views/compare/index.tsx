@@ -1,0 +1,182 @@
+/** Two to six runs side by side: figures, the equity of one crypto, and what differs from crypto to crypto. */
+
+import { useMemo } from "preact/hooks";
+import { address, change, href } from "../../address";
+import { ErrorNotice, Notice } from "../../components/notice";
+import { count, counted } from "../../format";
+import { METRICS, metricMeant, metricOf } from "../../metrics";
+import "../../charts/charts.css";
+import { added, MOST_SIDES, nameOf, sidesOf, without } from "./address";
+import "./compare.css";
+import { Curves, Overlaid } from "./curves";
+import { DifferencesTable } from "./differences_table";
+import { FiguresTable } from "./figures_table";
+import { RunPicker } from "./run_picker";
+import { type SideResults, useSides } from "./use_sides";
+
+const OVER = ["median", "mean"] as const;
+
+export default function CompareView() {
+  const { query } = address.value;
+  // The curves need not be loaded anew when only the crypto or the order changes.
+  const key = JSON.stringify(sidesOf(query));
+  const sides = useMemo(() => sidesOf(query), [key]);
+  const results = useSides(sides);
+  const shown = useMemo(
+    () =>
+      sides.flatMap((side) => {
+        const own = results.get(side.text);
+        return own?.summary
+          ? [{ slot: side.slot, name: `${side.slot.toUpperCase()}: ${nameOf(side, sides)}`, results: own }]
+          : [];
+      }),
+    [sides, results],
+  );
+  return (
+    <main id="main" class="stack compare">
+      <h1>Compare</h1>
+      {sides.length < 2 && (
+        <p class="quiet">
+          Add two to six runs: their figures, the equity of each crypto and their differences show side by
+          side.
+        </p>
+      )}
+      <ul class="compare-sides">
+        {sides.map((side) => {
+          const name = nameOf(side, sides);
+          return (
+            <li key={side.slot} class="row">
+              <span class={`side-mark side-${side.slot}`} />
+              <strong>{side.slot.toUpperCase()}</strong>
+              <a href={href("run", side.query)}>{name}</a>
+              <State results={results.get(side.text)} />
+              <button
+                type="button"
+                class="link"
+                aria-label={`Remove ${name}`}
+                onClick={() => change(without(query, side))}
+              >
+                Remove
+              </button>
+            </li>
+          );
+        })}
+      </ul>
+      {sides.length < MOST_SIDES && (
+        <RunPicker key={shown.length} onAdd={(side) => change(added(address.peek().query, side))} />
+      )}
+      {sides.map(({ slot, text }) => {
+        const error = results.get(text)?.error;
+        return error && <ErrorNotice key={slot} error={error} />;
+      })}
+      {shown.length > 1 && <Comparison shown={shown} />}
+    </main>
+  );
+}
+
+type Shown = readonly { readonly slot: string; readonly name: string; readonly results: SideResults }[];
+
+function Comparison({ shown }: { readonly shown: Shown }) {
+  const { query } = address.value;
+  const over = OVER.find((one) => one === query.over) ?? "median";
+  const metric = metricMeant(query.metric ?? "") ?? metricOf("total_return");
+  const { symbol } = query;
+  const curveSides = useMemo(
+    () => shown.flatMap(({ slot, name, results: { spec } }) => (spec ? [{ slot, name, spec }] : [])),
+    [shown],
+  );
+  const means = useMemo(() => shown.flatMap(({ results: { mean } }) => mean ?? []), [shown]);
+  const differing = new Set(shown.map(({ results }) => results.metrics.size)).size > 1;
+  const compared = shown.map(({ slot, name, results }) => ({
+    slot,
+    name,
+    metrics: symbol ? results.metrics.get(symbol) : results.summary?.[over],
+  }));
+  return (
+    <>
+      {differing && (
+        <Notice
+          kind="warning"
+          sentence={`The runs have different numbers of cryptos (${shown.map(({ results }) => count(results.metrics.size)).join(", ")}).`}
+          advice="Figures over all cryptos are those of each run's own."
+        />
+      )}
+      <section class="stack" aria-labelledby="compare-figures">
+        <h2 id="compare-figures">{symbol ? `Figures of ${symbol}` : `Figures: ${over} over the cryptos`}</h2>
+        <div class="row">
+          {symbol ? (
+            <button type="button" onClick={() => change({ symbol: undefined })}>
+              Show all cryptos
+            </button>
+          ) : (
+            <>
+              <label for="compare-over">Over the cryptos</label>
+              <select
+                id="compare-over"
+                value={over}
+                onChange={(event) => change({ over: event.currentTarget.value })}
+              >
+                {OVER.map((one) => (
+                  <option key={one} value={one}>
+                    {one}
+                  </option>
+                ))}
+              </select>
+            </>
+          )}
+        </div>
+        <FiguresTable compared={compared} />
+      </section>
+      <section class="stack" aria-labelledby="compare-curves">
+        <h2 id="compare-curves">{symbol ? `Equity of ${symbol}` : "Mean equity of the cryptos"}</h2>
+        {symbol ? (
+          <Curves symbol={symbol} sides={curveSides} />
+        ) : (
+          <>
+            <p class="quiet">
+              Each crypto begins with the same capital, and holds its last value where it has no candle.
+            </p>
+            <Overlaid label="Mean equity of the cryptos in the runs" curves={means} sides={shown} />
+          </>
+        )}
+      </section>
+      <section class="stack" aria-labelledby="compare-cryptos">
+        <h2 id="compare-cryptos">From crypto to crypto</h2>
+        <p class="quiet">Open a crypto to see its equity in all runs.</p>
+        <div class="row">
+          <label for="compare-metric">Metric</label>
+          <select
+            id="compare-metric"
+            value={metric.name}
+            onChange={(event) => change({ metric: event.currentTarget.value })}
+          >
+            {METRICS.map(({ name, label }) => (
+              <option key={name} value={name}>
+                {label}
+              </option>
+            ))}
+          </select>
+        </div>
+        <div class="compare-cryptos">
+          <DifferencesTable
+            sides={shown}
+            metric={metric}
+            selected={symbol}
+            onSelect={(chosen) => change({ symbol: chosen })}
+            sort={query.sort}
+            onSort={(sort) => change({ sort })}
+          />
+        </div>
+      </section>
+    </>
+  );
+}
+
+function State({ results }: { readonly results: SideResults | undefined }) {
+  if (results?.summary) return <span class="quiet">{counted(results.metrics.size, "crypto")}</span>;
+  return results?.error ? null : (
+    <span class="quiet" role="status">
+      running …
+    </span>
+  );
+}

@@ -1,0 +1,42 @@
+/** Files of a run for other programs. */
+
+import { toJson } from "@bufbuild/protobuf";
+import { registry } from "../../api/registry";
+import { BacktestResultSchema } from "../../api/stubs/backcast/backtest/v1/result_pb";
+import { RunBacktestsRequestSchema } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
+import { RunFailureSchema, RunSummarySchema } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
+import { METRICS } from "../../metrics";
+import type { RunSnapshot } from "../../state/run";
+
+/** Download the results as a table: a row for each crypto, in order of arrival; an undefined metric is empty. */
+export function downloadCsv({ runId, results }: RunSnapshot): void {
+  const heading = ["symbol", ...METRICS.map(({ name }) => name), "missing_candles", "from_cache"];
+  const rows = results.all.map((result) => [
+    result.symbol,
+    ...METRICS.map(({ field }) => result.metrics?.[field] ?? ""),
+    result.coverage?.missingCandles ?? "",
+    result.fromCache,
+  ]);
+  save(`${runId}.csv`, "text/csv", [heading, ...rows].map((row) => `${row.join(",")}\r\n`).join(""));
+}
+
+/** Download everything that came, in the JSON of the API. */
+export function downloadJson({ runId, started, results, failures, summary }: RunSnapshot): void {
+  const options = { alwaysEmitImplicit: true, useProtoFieldName: true, registry };
+  const file = {
+    run_id: runId,
+    request: started?.request && toJson(RunBacktestsRequestSchema, started.request, options),
+    results: results.all.map((result) => toJson(BacktestResultSchema, result, options)),
+    failures: failures.map((failure) => toJson(RunFailureSchema, failure, options)),
+    summary: summary && toJson(RunSummarySchema, summary, options),
+  };
+  save(`${runId}.json`, "application/json", `${JSON.stringify(file, null, 1)}\n`);
+}
+
+function save(name: string, type: string, text: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}

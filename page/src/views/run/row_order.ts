@@ -1,0 +1,46 @@
+/** Which rows of results a table shows, and in which order. */
+
+import { type Filter, holds } from "../../filter";
+import { METRICS } from "../../metrics";
+import type { Results } from "../../state/results";
+
+/** An order as in the address: "" is that of arrival, `sharpe_ratio` the best first, `-sharpe_ratio` the worst. */
+export function rowOrder(results: Results, filter: Filter, order: string): Uint32Array {
+  const rows = new Uint32Array(results.length);
+  let count = 0;
+  const columns = filter.conditions.map((condition) => ({
+    condition,
+    values: results.metrics[condition.field],
+  }));
+  for (let row = 0; row < results.length; row++) {
+    const { symbol } = results.all[row]!;
+    if (!filter.words.every((word) => symbol.includes(word))) continue;
+    if (columns.every(({ condition, values }) => holds(values[row]!, condition))) rows[count++] = row;
+  }
+  const shown = rows.subarray(0, count);
+  const reversed = order.startsWith("-");
+  const name = reversed ? order.slice(1) : order;
+  if (name === "symbol") {
+    const sign = reversed ? -1 : 1;
+    return shown.sort((a, b) => (results.all[a]!.symbol < results.all[b]!.symbol ? -sign : sign));
+  }
+  const metric = METRICS.find((one) => one.name === name);
+  if (metric === undefined) return shown;
+  const values = results.metrics[metric.field];
+  const sign = metric.smallestIsBest === reversed ? -1 : 1;
+  const counted = COUNTED_AS_ZERO.has(name);
+  const { tradeCount, openTradeCount } = results.metrics;
+  const valueIn = (row: number) =>
+    counted && Number.isNaN(values[row]) && !(tradeCount[row]! + openTradeCount[row]!) ? 0 : values[row]!;
+  return shown.sort((a, b) => {
+    const left = valueIn(a);
+    const right = valueIn(b);
+    // Figures that are undefined come last in both orders; equal ones in the order of arrival.
+    if (Number.isNaN(left) || Number.isNaN(right))
+      return Number(Number.isNaN(left)) - Number(Number.isNaN(right)) || a - b;
+    return sign * (left - right) || a - b;
+  });
+}
+
+// As in the summary: a crypto without a trade has a return of 0, and its ratios count as 0.
+const COUNTED_AS_ZERO = new Set(["sharpe_ratio", "sortino_ratio", "calmar_ratio"]);

@@ -1,0 +1,7 @@
+import { Later } from "../later";
+
+export default function SweepView() {
+  return (
+    <Later name="Sweep" words="This view is not built yet: the command `backcast sweep` sweeps parameters." />
+  );
+}

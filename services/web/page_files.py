@@ -1,0 +1,111 @@
+"""The page's files, as the package build made them: held in memory, a few hundred kB in all.
+
+A path is looked up among the names of the files, and never in the file system.
+"""
+
+import gzip
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+# Beside this file; git ignores it.
+FOLDER = Path(__file__).with_name("static")
+
+INDEX = "index.html"
+# Vite names these files after their content: another content has another name.
+_ASSETS = "assets/"
+_FOREVER = "public, max-age=31536000, immutable"
+# It is asked for each time, and answered by "not modified".
+_CHECKED = "no-cache"
+
+# Those of the standard library depend on the machine.
+_CONTENT_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".map": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+}
+_COMPRESSED_ALREADY = {".ico", ".png", ".woff2"}
+
+_NOT_BUILT = b"""\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Backcast</title>
+<h1>This installation has no page</h1>
+<p>It was built without it. In the source folder, <code>npm ci --ignore-scripts</code> and
+<code>npm run build</code> in <code>page/</code> build it; then start this process again.</p>
+<p>The gateway's methods are served all the same, for programs that speak Connect or gRPC-Web.</p>
+</html>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    content: bytes
+    compressed: bytes | None
+    content_type: str
+    etag: str
+    cache_control: str
+
+
+class PageFiles:
+    """Answers GET with the page's files; every other path is a view of the page, and gets index.html."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self._files: Mapping[str, _File] = {
+            path.relative_to(folder).as_posix(): _read(path, path.relative_to(folder).as_posix())
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
+    @property
+    def is_built(self) -> bool:
+        """Whether there is a page."""
+        return INDEX in self._files
+
+    async def respond(self, request: Request) -> Response:
+        """Return the response to a request; as all is in memory, nothing waits."""
+        if not self.is_built:
+            return Response(_NOT_BUILT, 404, media_type="text/html")
+        path = request.path_params.get("path", "")
+        file = self._files.get(path)
+        if file is None and (path.startswith(_ASSETS) or PurePosixPath(path).suffix):
+            return Response("there is no such file\n", 404, media_type="text/plain")
+        return _response(file or self._files[INDEX], request)
+
+
+def _read(path: Path, name: str) -> _File:
+    content = path.read_bytes()
+    smaller = None if path.suffix in _COMPRESSED_ALREADY else gzip.compress(content, mtime=0)
+    return _File(
+        content,
+        smaller,
+        _CONTENT_TYPES.get(path.suffix, "application/octet-stream"),
+        f'"{hashlib.sha256(content).hexdigest()[:32]}"',
+        _FOREVER if name.startswith(_ASSETS) else _CHECKED,
+    )
+
+
+def _response(file: _File, request: Request) -> Response:
+    headers = {"etag": file.etag, "cache-control": file.cache_control, "vary": "Accept-Encoding"}
+    known = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
+    if not known.isdisjoint({file.etag, "*"}):
+        return Response(status_code=304, headers=headers)
+    content = file.content
+    if file.compressed and "gzip" in request.headers.get("accept-encoding", ""):
+        content = file.compressed
+        # Another representation: only a weak tag may be the same for both.
+        headers |= {"content-encoding": "gzip", "etag": f"W/{file.etag}"}
+    return Response(content, headers={**headers, "content-type": file.content_type})

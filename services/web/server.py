@@ -1,0 +1,107 @@
+"""Runs the page's HTTP server: signals, health, graceful shutdown."""
+
+import asyncio
+import gc
+import math
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+import uvicorn
+
+from services.domain.addresses import bare_host, host_port
+from services.domain.errors import Unavailable
+from services.rpc.health import HealthServicer
+from services.rpc.server import health_served
+from services.rpc.stopping import CallEnder
+from services.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+_log = structlog.get_logger()
+
+# Seconds for sending the error to calls that did not finish within the grace time.
+_LAST_WORDS_S = 1.0
+# At once; each has a buffer of at most some hundred kB.
+_MOST_CONNECTIONS = 1000
+# Between two requests: longer than a person looks at a table.
+_KEEP_ALIVE_S = 75
+
+
+async def serve(settings: Settings, app: "ASGIApp", ender: CallEnder) -> None:
+    """Serve `app` until SIGINT or SIGTERM, then let requests in flight finish.
+
+    Calls that take longer than the grace time are ended by `ender`. Raises Unavailable if a port is taken.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    health = HealthServicer(())
+    await health.start()
+    with ExitStack() as sockets:
+        listeners = _listen(sockets, settings.host, settings.web_port)
+        async with health_served(settings, health):
+            server = _Server(_config(settings, app))
+            serving = asyncio.create_task(server.serve(listeners))
+            await health.ready()
+            gc.collect()
+            gc.freeze()
+            address = host_port(settings.host, settings.web_port)
+            _log.info("serving", address=address, port=listeners[0].getsockname()[1])
+
+            await stop.wait()
+            _log.info("stopping", grace_s=settings.shutdown_grace_s)
+            await health.enter_graceful_shutdown()
+            server.should_exit = True
+            await asyncio.wait({serving}, timeout=settings.shutdown_grace_s)
+            ender.end_calls()
+            await serving
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def _config(settings: Settings, app: "ASGIApp") -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # A proxy in front is not told from a client that says it is one.
+        proxy_headers=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        ssl_certfile=settings.tls_cert_file,
+        ssl_keyfile=settings.tls_key_file,
+        timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_s + _LAST_WORDS_S),
+    )
+
+
+def _listen(sockets: ExitStack, host: str, port: int) -> list[socket.socket]:
+    """Return a socket for each address of `host`; all have the same port."""
+    listeners: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(
+            bare_host(host) or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        for family, _, _, _, address in dict.fromkeys(found):
+            chosen = listeners[0].getsockname()[1] if listeners else port
+            listener = socket.create_server((address[0], chosen), family=family)
+            listeners.append(sockets.enter_context(listener))
+    except OSError:
+        raise Unavailable(f"cannot listen on {host_port(host, port)}: is the port taken?") from None
+    return listeners

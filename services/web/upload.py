@@ -1,0 +1,232 @@
+"""POST /import: the import of one candle file, with the report that `backcast import` prints, as JSON."""
+
+import asyncio
+import re
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import grpc
+from connectrpc.code import Code
+from connectrpc.errors import ConnectError
+from connectrpc.request import Headers
+from starlette.datastructures import QueryParams
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesRequest, ImportCandlesResponse
+from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.domain.conflict_rule import ConflictRule
+from services.domain.errors import BackcastError, InvalidInput, TooLarge, Violation
+from services.domain.interval import Interval
+from services.domain.symbols import canonical_symbol
+from services.domain.times import utc
+from services.imports.candle_writer import write_reading
+from services.imports.daemon_thread import in_daemon_thread
+from services.imports.report import break_line, breaks_of, notes, report_line, without_volume
+from services.ingest.columns.names import GivenNames
+from services.ingest.files.detect import read_file
+from services.ingest.identity.lengths import given_length
+from services.ingest.report import FileReading
+from services.rpc.call_observer import ObservedCall
+from services.rpc.client_stream import response_of as response_of_call
+from services.web.errors import connect_error, error_of_call, error_response, response_of
+from services.web.metadata import request_metadata
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+PATH = "/import"
+_TYPE = "application/octet-stream"
+# At once: each of them takes room for a file in the folder of temporary files.
+_MOST_UPLOADS = 4
+_LONGEST_NAME = 255  # bytes, as file systems have it
+# What the readers and services say in the words of the command.
+_OPTION = re.compile(r"--(symbol|interval|map)\b")
+_RULE = re.compile(r"--on-conflict |CONFLICT_RULE_REPLACE")
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What the query says of the file: the options of `backcast import`."""
+
+    name: str
+    symbol: str | None
+    length_s: int | None
+    on_conflict: ConflictRule
+    given: GivenNames
+
+    @classmethod
+    def of(cls, query: QueryParams) -> Self:
+        """Read the query; raise InvalidInput, naming the parameter, where it is wrong."""
+        unknown = set(query) - {"name", "symbol", "interval", "on_conflict", "map"}
+        if unknown:
+            raise InvalidInput.of(min(unknown), "is no parameter of an import")
+        name, symbol, interval = query.get("name", ""), query.get("symbol"), query.get("interval")
+        # The readers read it too: most files are named after their crypto.
+        if not name.isprintable() or name in ("", ".", "..") or "/" in name or "\\" in name:
+            raise InvalidInput.of("name", "is needed: the file's name, without a folder")
+        if len(name.encode(errors="replace")) > _LONGEST_NAME:
+            raise InvalidInput.of("name", f"is longer than {_LONGEST_NAME} bytes")
+        rules = {rule.value: rule for rule in ConflictRule}
+        rule = query.get("on_conflict") or ConflictRule.GUARDED.value
+        if rule not in rules:
+            raise InvalidInput.of("on_conflict", f"{rule!r} is none of {', '.join(rules)}")
+        return cls(
+            name,
+            canonical_symbol(symbol) if symbol else None,
+            given_length(interval, Interval.HOUR_1, "interval") if interval else None,
+            rules[rule],
+            GivenNames.parse(query.getlist("map")),
+        )
+
+
+class Upload:
+    """Imports files that browsers send, of at most `most_bytes` each, by the gateway of `channel`."""
+
+    def __init__(self, channel: grpc.aio.Channel, most_bytes: int) -> None:
+        self._stub = MarketDataServiceStub(channel)
+        self._most_bytes = most_bytes
+        self._uploads = asyncio.Semaphore(_MOST_UPLOADS)
+        # A reading takes several times as much memory as its file, so that there is one at a time.
+        self._reading = asyncio.Lock()
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Answer with the report on the file of a request, or with why nothing was written of it."""
+        response = await self._respond(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        observed = ObservedCall("import", request.headers)
+        code = grpc.StatusCode.CANCELLED
+        try:
+            response = await self._import(request)
+            code = grpc.StatusCode.OK
+        except BackcastError as error:
+            code = grpc.StatusCode.INVALID_ARGUMENT
+            response = response_of(_with_parameters(connect_error(error)))
+        except grpc.aio.AioRpcError as error:
+            code = error.code()
+            response = response_of(_with_parameters(error_of_call(error)))
+        except ClientDisconnect:
+            # Nobody is there to read it.
+            response = Response(status_code=499)
+        finally:
+            observed.end(code)
+        return response
+
+    async def _import(self, request: Request) -> Response:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _TYPE:
+            return error_response(
+                415, Code.INVALID_ARGUMENT, f"content-type: must be {_TYPE}, a file as it is"
+            )
+        options = _Options.of(request.query_params)
+        if int(request.headers.get("content-length", "0")) > self._most_bytes:
+            raise self._too_large()
+        metadata = request_metadata(Headers(request.headers.items()))
+        await self._check_right(metadata)
+        async with self._uploads:
+            with tempfile.TemporaryDirectory(prefix="backcast-import-") as folder:
+                file = Path(folder, options.name)
+                await self._save(request, file)
+                reading = await self._read(file, options)
+        symbol, counts = await write_reading(self._stub, reading, options.on_conflict, metadata=metadata)
+        return JSONResponse(_report(symbol, reading, counts, options))
+
+    async def _check_right(self, metadata: tuple[tuple[str, str], ...]) -> None:
+        """Raise AioRpcError if the client may not import: before its file is taken, not after.
+
+        A request without a header imports nothing. (Of a call without a request, gRPC tells no status.)
+        """
+
+        nothing = iter([ImportCandlesRequest()])
+        try:
+            await response_of_call(self._stub.ImportCandles(nothing, metadata=metadata))
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
+                raise
+
+    async def _save(self, request: Request, file: Path) -> None:
+        size = 0
+        with file.open("wb") as opened:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > self._most_bytes:
+                    raise self._too_large()
+                # To a page of memory that the kernel writes: it waits for no disk.
+                opened.write(chunk)
+
+    async def _read(self, file: Path, options: _Options) -> FileReading:
+        async with self._reading:
+            return await in_daemon_thread(
+                partial(
+                    read_file,
+                    file,
+                    Interval.HOUR_1,
+                    now_s=int(time.time()),
+                    on_conflict=options.on_conflict,
+                    given=options.given,
+                    symbol=options.symbol,
+                    length_s=options.length_s,
+                )
+            )
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(
+            Violation(
+                "file",
+                f"is larger than {self._most_bytes:,} bytes, BACKCAST_WEB_MAX_UPLOAD_BYTES of the page",
+            )
+        )
+
+
+def _with_parameters(error: ConnectError) -> ConnectError:
+    """Return an error that names parameters of the query, where readers and services name options."""
+    # Whose report it is names the file already.
+    message = error.message.removeprefix("file: ")
+    message = _RULE.sub(_named_rule, _OPTION.sub(r"\1", message))
+    return ConnectError(error.code, message, error.details)
+
+
+def _named_rule(match: re.Match[str]) -> str:
+    return "on_conflict=replace" if match[0].startswith("CONFLICT") else "on_conflict="
+
+
+def _report(
+    symbol: str, reading: FileReading, counts: ImportCandlesResponse, options: _Options
+) -> dict[str, Any]:
+    return {
+        "name": options.name,
+        "symbol": symbol,
+        "format": reading.format,
+        "candles": len(reading.candles),
+        "inserted": counts.inserted,
+        "corrected": counts.corrected,
+        "unchanged": counts.unchanged,
+        "kept": counts.kept,
+        "withoutVolume": without_volume(reading),
+        "rejected": reading.rejected,
+        "duplicates": reading.duplicates,
+        "conflicts": reading.conflicts,
+        "stillOpen": reading.still_open,
+        "incomplete": reading.incomplete,
+        "withJump": reading.with_jump,
+        "breaks": [
+            {
+                "beforeTime": utc(each.before_s),
+                "afterTime": utc(each.after_s),
+                "close": each.close,
+                "open": each.open,
+                "text": break_line(each),
+            }
+            for each in breaks_of(counts)
+        ],
+        "rejections": [
+            {"line": each.line, "reason": each.reason, "values": each.values} for each in reading.rejections
+        ],
+        "summary": report_line(symbol, reading, counts, options.on_conflict),
+        "notes": notes(reading, counts),
+    }

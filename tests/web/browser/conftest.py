@@ -1,0 +1,80 @@
+"""A real browser, and the page in it."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from services.local.stack import LocalStack
+from services.web.page_files import PageFiles
+from tests.candle_making import import_candles, random_candles
+from tests.end_to_end.one_service import OneService, service_beside
+from tests.end_to_end.processes import compute_workers
+from tests.web.browser.tab import Tab, opened
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+CHROMIUM = os.environ.get("BACKCAST_TEST_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+SYMBOLS = [f"TAB{number:02}USDT" for number in range(24)]
+HOURS = 24 * 100
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """The browser of this machine; BACKCAST_TEST_CHROMIUM names another one."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip(
+            "NO BROWSER: the page is not tested; install chromium, or name one by BACKCAST_TEST_CHROMIUM"
+        )
+    if not PageFiles().is_built:
+        pytest.skip("NO PAGE: it is not tested, as it is not built; `make page` builds it")
+    async with async_playwright() as playwright:
+        # A renderer that is held ready for the next tab would look as if a test had left it.
+        arguments = ["--no-sandbox", "--disable-features=SpareRendererForSitePerProcess"]
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="session")
+async def web_process(stack: LocalStack, short_folder: Path) -> AsyncIterator[OneService]:
+    """The page's process, beside the stack."""
+    async with service_beside(stack, "web", short_folder / "page") as web:
+        yield web
+
+
+@pytest.fixture(scope="session")
+async def cryptos(data_service: "MarketDataServiceAsyncStub") -> list[str]:
+    """Cryptos of the tests of the page."""
+    for number, symbol in enumerate(SYMBOLS):
+        await import_candles(data_service, symbol, random_candles(number, HOURS))
+    return SYMBOLS
+
+
+@pytest.fixture
+async def tab(browser: Browser, web_process: OneService, cryptos: list[str]) -> AsyncIterator[Tab]:
+    """A tab of the page; its test fails if the page writes to the console or asks anybody else."""
+    async with opened(browser, web_process.address) as tab:
+        yield tab
+        tab.assert_clean()
+
+
+@asynccontextmanager
+async def workers_held(stack: LocalStack) -> AsyncIterator[None]:
+    """Stop the workers that compute, so that nothing gets ready but what is in the cache."""
+    workers = compute_workers(stack)
+    for worker in workers:
+        worker.suspend()
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.resume()
+        await asyncio.sleep(0)

@@ -1,0 +1,75 @@
+"""What the page does when a reload, a death or somebody else comes between."""
+
+import re
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from playwright.async_api import Browser, expect
+
+from services.local.stack import LocalStack
+from tests.end_to_end.one_service import service_beside
+from tests.web.browser.conftest import workers_held
+from tests.web.browser.tab import Tab, opened
+
+
+async def test_a_reload_in_the_middle_loses_nothing(tab: Tab, stack: LocalStack, cryptos: list[str]) -> None:
+    parameters = {"p.fast": "7", "p.slow": "35"}
+    await tab.run(cryptos[:3], **parameters)
+    await tab.until_done(3)
+    async with workers_held(stack):
+        await tab.run(cryptos, **parameters)
+        await tab.until_rows(3)
+        await tab.page.reload()
+        await tab.until_rows(3)
+        await expect(tab.page.get_by_label("fast", exact=True)).to_have_value("7")
+        await expect(tab.page.locator(".progress strong")).to_have_text("3 of 24")
+    await tab.until_done(24)
+    assert sorted(await tab.column()) == cryptos
+
+
+async def test_a_killed_web_process_that_comes_back_loses_nothing(
+    browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
+) -> None:
+    parameters = {"p.fast": "8", "p.slow": "36"}
+    folder = short_folder / "killed"
+    async with (
+        AsyncExitStack() as afterwards,
+        service_beside(stack, "web", folder) as web,
+        opened(browser, web.address) as tab,
+    ):
+        await tab.run(cryptos[:3], **parameters)
+        await tab.until_done(3)
+        async with workers_held(stack):
+            await tab.run(cryptos, **parameters)
+            await tab.until_rows(3)
+            web.process.kill()
+            away = tab.says(re.compile("The server of this page does not answer"))
+            await expect(away).to_be_visible()
+            await tab.until_rows(3)
+        port = int(web.address.rpartition(":")[2])
+        await afterwards.enter_async_context(service_beside(stack, "web", folder, port))
+        await expect(away).to_have_count(0)
+        await tab.until_done(24)
+        assert sorted(await tab.column()) == cryptos
+        assert tab.foreign == []
+
+
+async def test_a_run_that_the_gateway_does_not_know_is_started_anew(tab: Tab, cryptos: list[str]) -> None:
+    await tab.show("/", strategy="rsi", symbols=",".join(cryptos), run="nobody-knows-this-run")
+    await tab.until_done(24)
+    await tab.until_rows(24)
+
+
+async def test_a_run_of_another_tab_is_watched_and_fills_the_form(
+    tab: Tab, browser: Browser, cryptos: list[str]
+) -> None:
+    await tab.run(cryptos, **{"strategy": "rsi", "p.period": "9", "fee": "0.2%"})
+    await tab.until_done(24)
+    run_id = re.search("run=([^&]+)", tab.page.url).group(1)
+    async with opened(browser, tab.address) as other:
+        await other.show("/runs")
+        await other.page.get_by_role("link", name=f"Watch the run {run_id}").click()
+        await other.until_done(24)
+        await expect(other.page.get_by_label("period", exact=True)).to_have_value("9")
+        assert "fee=0.2" in other.page.url
+        other.assert_clean()
