@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SYMBOLS = [f"LONG{number}USDT" for number in range(30)]
 HOURS = 24 * 365 * 6
-SPEC = {"strategy": {"rsi": {}}}
+SPEC: dict[str, Any] = {"strategy": {"rsi": {}}}
 PAUSED = run_service_pb2.RUN_STATE_PAUSED
 # Of events on their way: in the buffers of gRPC, of sockets, of HTTP.
 MOST_ON_THEIR_WAY = 16 * 2**20
