@@ -9,7 +9,7 @@ from typing import Any
 
 from connectrpc.codec import Codec
 from google.protobuf.json_format import MessageToJson, Parse
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from services.domain.errors import InvalidInput
 from services.web.errors import connect_error
@@ -54,7 +54,7 @@ class JsonCodec:
         """Return the bytes of a request; raise ConnectError, INVALID_ARGUMENT, where it is not one."""
         try:
             return Parse(bytes(data), message_class()).SerializeToString()
-        except (DecodeError, Exception) as error:
+        except Exception as error:
             # The parser raises errors of many types; what it says names the field.
             raise connect_error(
                 InvalidInput.of("request", f"is no {message_class.DESCRIPTOR.name} in JSON: {error}")

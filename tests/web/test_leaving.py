@@ -15,7 +15,9 @@ from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
+from services.domain.candles import Candles
 from services.engine.strategies.rsi import Rsi
+from services.local.ports import free_ports
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 SYMBOLS = [f"LONG{number}USDT" for number in range(30)]
 HOURS = 24 * 365 * 6
+SPEC: dict[str, Any] = {"strategy": {"rsi": {}}}
 PAUSED = run_service_pb2.RUN_STATE_PAUSED
 # Of events on their way: in the buffers of gRPC, of sockets, of HTTP.
 MOST_ON_THEIR_WAY = 16 * 2**20
@@ -104,28 +107,43 @@ async def test_connectrpcs_client_that_leaves_pauses_its_run(
 
 
 async def test_who_leaves_before_a_unary_call_has_answered_cancels_it(
-    page: Page, runs: "RunServiceAsyncStub", stack: LocalStack, long_market: None
+    stack: LocalStack, market: dict[str, Candles], short_folder: Path
 ) -> None:
-    """RunBacktest is a run of one crypto: it is gone when nobody waits for it."""
+    """The gateway counts it as cancelled, and not as failed, though compute says nothing."""
+    folder, (port,) = short_folder / "unary", free_ports(1)
     compute = process_at(stack.compute_address)
-    compute.suspend()
-    try:
-        body = {"runId": "one", "symbol": SYMBOLS[0], "cacheMode": "CACHE_MODE_BYPASS"}
-        body["spec"] = {"strategy": {"rsi": {}}}  # type: ignore[assignment]  # JSON
-        text = json.dumps(body).encode()
-        _, writer = await asyncio.open_connection(*page.address.rsplit(":", 1))
-        head = f"POST {path_of('RunBacktest')} HTTP/1.1\r\nhost: {page.address}\r\n"
-        head += f"content-type: application/json\r\ncontent-length: {len(text)}\r\n\r\n"
-        writer.write(head.encode() + text)
-        await writer.drain()
-        async with asyncio.timeout(LIMIT_S):
-            while not [each for each in await running(runs) if each.method == "RunBacktest"]:
-                await asyncio.sleep(0.02)
-            writer.transport.abort()
-            while [each for each in await running(runs) if each.method == "RunBacktest"]:
-                await asyncio.sleep(0.02)
-    finally:
-        compute.resume()
+    async with (
+        service_beside(stack, "gateway", folder, gateway_metrics_port=port) as gateway,
+        service_beside(stack, "web", folder, gateway_address=gateway.address) as web,
+        open_channel(gateway.address) as channel,
+    ):
+        runs, metrics = RunServiceStub(channel), Page(f"127.0.0.1:{port}")
+        compute.suspend()
+        try:
+            body = {"symbol": next(iter(market)), "cacheMode": "CACHE_MODE_BYPASS", "spec": SPEC}
+            text = json.dumps(body).encode()
+            _, writer = await asyncio.open_connection(*web.address.rsplit(":", 1))
+            head = f"POST {path_of('RunBacktest')} HTTP/1.1\r\nhost: {web.address}\r\n"
+            head += f"content-type: application/json\r\ncontent-length: {len(text)}\r\n\r\n"
+            writer.write(head.encode() + text)
+            await writer.drain()
+            async with asyncio.timeout(LIMIT_S):
+                while not await running(runs):
+                    await asyncio.sleep(0.02)
+                writer.transport.abort()
+                counted = b""
+                while b"RunBacktest" not in counted:
+                    counted = await ended_calls(metrics)
+            assert b'code="CANCELLED"' in counted
+        finally:
+            compute.resume()
+
+
+async def ended_calls(metrics: Page) -> bytes:
+    """Return the metrics of calls of RunBacktest that have ended, by their codes."""
+    lines = (await metrics.send("GET", "/metrics")).body.splitlines()
+    name = b"backcast_rpc_duration_seconds_count"
+    return b"\n".join(line for line in lines if line.startswith(name) and b'/RunBacktest"' in line)
 
 
 async def running(runs: "RunServiceAsyncStub") -> list[run_service_pb2.Run]:
