@@ -29,7 +29,7 @@ def test_this_machine_needs_nothing() -> None:
 @pytest.mark.parametrize("host", [OPEN, "", "::", "10.1.2.3"])
 def test_other_machines_need_tls(host: str) -> None:
     with pytest.raises(
-        InvalidInput, match=r"^BACKCAST_HOST: .* is open to strangers: set BACKCAST_TLS_CERT_FILE"
+        InvalidInput, match=r"^BACKCAST_HOST: .* can be reached by other machines: set BACKCAST_TLS_CERT_FILE"
     ):
         check_access(Settings(host=host))
 
