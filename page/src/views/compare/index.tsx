@@ -63,7 +63,7 @@ export default function CompareView() {
         })}
       </ul>
       {sides.length < MOST_SIDES && (
-        <RunPicker key={shown.length} onAdd={(side) => change(added(address.peek().query, side))} />
+        <RunPicker version={shown.length} onAdd={(side) => change(added(address.peek().query, side))} />
       )}
       {sides.map(({ slot, text }) => {
         const error = results.get(text)?.error;

@@ -7,8 +7,14 @@ import { ErrorNotice } from "../../components/notice";
 import { counted, secondsOf, time } from "../../format";
 import { queryOfRun } from "./address";
 
+interface Props {
+  /** The runs are listed anew whenever this changes. */
+  readonly version: number;
+  readonly onAdd: (query: Query) => void;
+}
+
 /** Adds one of the runs that the gateway knows. */
-export function RunPicker({ onAdd }: { readonly onAdd: (query: Query) => void }) {
+export function RunPicker({ version, onAdd }: Props) {
   const [listed, setListed] = useState<readonly Run[]>();
   const [chosen, setChosen] = useState("");
   const [error, setError] = useState<Explanation>();
@@ -21,7 +27,7 @@ export function RunPicker({ onAdd }: { readonly onAdd: (query: Query) => void })
       },
     );
     return () => abort.abort();
-  }, []);
+  }, [version]);
   const add = async () => {
     const abort = new AbortController();
     try {
