@@ -31,6 +31,8 @@ interface Props {
   /** Identifies the row, so that the selection stays with it when the order changes. */
   keyOf: (row: number) => string;
   cell: (row: number, column: Column) => ComponentChildren;
+  /** The key of a row that is chosen elsewhere: it becomes the active one, and is scrolled to. */
+  selected?: string | undefined;
   sorting?: Sorting;
   onSort?: (column: Column) => void;
   onOpen?: (row: number) => void;
@@ -48,6 +50,7 @@ export function VirtualTable({
   rowCount,
   keyOf,
   cell,
+  selected,
   sorting,
   onSort,
   onOpen,
@@ -85,6 +88,11 @@ export function VirtualTable({
     if (above < element.scrollTop) element.scrollTop = above;
     else if (above + ROW > element.scrollTop + room) element.scrollTop = above + ROW - room;
   };
+
+  useLayoutEffect(() => {
+    const row = selected === undefined ? -1 : rowOf(selected, rowCount, keyOf, undefined);
+    if (row >= 0) moveTo(row);
+  }, [selected, rowCount]);
 
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.target instanceof HTMLButtonElement || rowCount === 0) return;

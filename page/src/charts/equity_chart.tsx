@@ -1,0 +1,92 @@
+import { useMemo } from "preact/hooks";
+import { lineColour, type Palette, palette } from "./palette";
+import type { Column, Pane } from "./series";
+import { TimePanes } from "./time_panes";
+
+/** An equity curve on the times of its chart. */
+export interface NamedCurve {
+  readonly name: string;
+  readonly equity: Column;
+  /** Drawdown as a positive fraction; absent for a curve that is only for comparison. */
+  readonly drawdown?: Column;
+}
+
+export interface EquityChartProps {
+  readonly label: string;
+  readonly times: Column;
+  readonly curves: readonly NamedCurve[];
+  readonly compact?: boolean;
+}
+
+/** Equity curves over one another, their drawdowns below. */
+export function EquityChart({ label, times, curves, compact }: EquityChartProps) {
+  const colours = palette.value;
+  const panes = useMemo(() => equityPanes(curves, colours), [curves, colours]);
+  return (
+    <TimePanes
+      label={label}
+      summary={summaryOf(curves)}
+      times={times}
+      panes={panes}
+      height={Math.round(panes.reduce((sum, { weight }) => sum + weight, 0) * (compact ? 84 : 112))}
+    />
+  );
+}
+
+/** A pane of equity and one of drawdown. A curve without a drawdown is dashed. */
+export function equityPanes(curves: readonly NamedCurve[], colours: Palette): Pane[] {
+  const colour = (curve: NamedCurve, index: number) =>
+    curve.drawdown ? lineColour(colours, index) : colours.hold;
+  const own = curves.filter(({ drawdown }) => drawdown);
+  return [
+    {
+      name: "equity",
+      weight: 1.5,
+      lines: curves.map((curve, index) => ({
+        name: curve.name,
+        values: curve.equity,
+        colour: colour(curve, index),
+        kind: "line",
+        dashed: !curve.drawdown,
+      })),
+      format: amount,
+    },
+    {
+      name: "drawdown",
+      weight: 1,
+      lines: own.map(({ name, drawdown }, index) => ({
+        name: own.length === 1 ? "drawdown" : name,
+        values: negative(drawdown as Column),
+        colour: own.length === 1 ? colours.loss : lineColour(colours, index),
+        kind: own.length === 1 ? "area" : "line",
+      })),
+      format: percent,
+    },
+  ];
+}
+
+function negative(column: Column): Float64Array {
+  // 0 minus, so that no drawdown is 0 and not -0.
+  return Float64Array.from(column, (value) => 0 - value);
+}
+
+function amount(value: number): string {
+  return value.toLocaleString("en", { maximumFractionDigits: Math.abs(value) < 100 ? 2 : 0 });
+}
+
+function percent(value: number): string {
+  return `${(value * 100).toFixed(1)} %`;
+}
+
+function summaryOf(curves: readonly NamedCurve[]): string {
+  return curves
+    .map(({ name, equity, drawdown }) => {
+      const defined = Array.from(equity).filter((value) => !Number.isNaN(value));
+      const [first, last] = [defined[0], defined.at(-1)];
+      if (first === undefined || last === undefined) return `${name}: no values.`;
+      const deepest = drawdown && Array.from(drawdown).reduce((most, value) => Math.max(most, value), 0);
+      const fell = deepest === undefined ? "" : `, with a maximum drawdown of ${percent(deepest)}`;
+      return `${name}: from ${amount(first)} to ${amount(last)}${fell}.`;
+    })
+    .join(" ");
+}

@@ -1,0 +1,191 @@
+import { useMemo } from "preact/hooks";
+import { type BacktestResult, ExitReason, type Trade } from "../../api/stubs/backcast/backtest/v1/result_pb";
+import { type Column, type Sorting, VirtualTable } from "../../components/virtual_table";
+import { count, decimal, price, signedPercent, time } from "../../format";
+
+interface TradeColumn extends Column {
+  readonly show: (trade: Trade, number: number) => string;
+  readonly value: (trade: Trade, number: number) => number;
+  readonly signed?: boolean;
+}
+
+const seconds = (stamp: Trade["entryTime"]) => Number(stamp?.seconds ?? 0n);
+const column = (
+  name: string,
+  heading: string,
+  width: number,
+  value: TradeColumn["value"],
+  show: TradeColumn["show"],
+  more: Partial<TradeColumn> = {},
+): TradeColumn => ({ name, heading, width, value, show, ...more });
+
+const REASONS: Readonly<Record<ExitReason, string>> = {
+  [ExitReason.UNSPECIFIED]: "open",
+  [ExitReason.SIGNAL]: "signal",
+  [ExitReason.STOP_LOSS]: "stop loss",
+  [ExitReason.TRAILING_STOP]: "trailing stop",
+  [ExitReason.TAKE_PROFIT]: "take profit",
+  [ExitReason.LIQUIDATION]: "liquidation",
+  [ExitReason.BREAK]: "break",
+};
+
+const COLUMNS: readonly TradeColumn[] = [
+  column(
+    "entry",
+    "Entry (UTC)",
+    152,
+    (trade) => seconds(trade.entryTime),
+    (trade) => time(seconds(trade.entryTime)),
+    { left: true },
+  ),
+  column(
+    "side",
+    "Side",
+    64,
+    ({ units }) => Math.sign(units),
+    ({ units }) => (units < 0 ? "short" : "long"),
+    { left: true },
+  ),
+  column(
+    "entry_price",
+    "Price",
+    104,
+    ({ entryPrice }) => entryPrice,
+    ({ entryPrice }) => price(entryPrice),
+    { help: "Price of the entry, slippage included." },
+  ),
+  column(
+    "exit",
+    "Exit (UTC)",
+    152,
+    (trade) => (trade.open ? Number.POSITIVE_INFINITY : seconds(trade.exitTime)),
+    (trade) => (trade.open ? "open" : time(seconds(trade.exitTime))),
+    { left: true },
+  ),
+  column(
+    "exit_price",
+    "Price",
+    104,
+    ({ exitPrice }) => exitPrice ?? Number.NaN,
+    ({ exitPrice }) => price(exitPrice),
+    { help: "Price of the exit, slippage included." },
+  ),
+  column(
+    "reason",
+    "Closed by",
+    112,
+    ({ exitReason }) => exitReason,
+    ({ exitReason }) => REASONS[exitReason] ?? "",
+    { left: true },
+  ),
+  column(
+    "return",
+    "Return",
+    88,
+    ({ returnFraction }) => returnFraction,
+    ({ returnFraction }) => signedPercent(returnFraction, 2),
+    { signed: true, help: "Profit over the cost of the position, fee included." },
+  ),
+  column(
+    "profit",
+    "Profit",
+    104,
+    ({ profit }) => profit,
+    ({ profit }) => decimal(profit),
+    {
+      signed: true,
+      help: "Net of fees, borrowing and funding, in the quote currency. An open position counts at the last close.",
+    },
+  ),
+  column(
+    "held",
+    "Held",
+    72,
+    ({ heldCandles }) => heldCandles,
+    ({ heldCandles }) => count(heldCandles),
+    { help: "Number of closes at which the position was held." },
+  ),
+  column(
+    "worst",
+    "Worst",
+    80,
+    ({ worstExcursion }) => worstExcursion,
+    ({ worstExcursion }) => signedPercent(worstExcursion),
+    { help: "Greatest move of the price against the position while it was held." },
+  ),
+  column(
+    "best",
+    "Best",
+    80,
+    ({ bestExcursion }) => bestExcursion,
+    ({ bestExcursion }) => signedPercent(bestExcursion),
+    { help: "Greatest move of the price in favour of the position while it was held." },
+  ),
+  column(
+    "fees",
+    "Fees",
+    80,
+    ({ feesPaid }) => feesPaid,
+    ({ feesPaid }) => decimal(feesPaid),
+    { help: "Fees of the entry and the exit, in the quote currency." },
+  ),
+  column(
+    "number",
+    "No.",
+    56,
+    (_, number) => number,
+    (_, number) => count(number),
+  ),
+];
+
+interface Props {
+  readonly result: BacktestResult;
+  /** The index of the selected trade. */
+  readonly selected: number | null;
+  readonly onSelect: (trade: number) => void;
+  /** A column's name; a minus in front for descending order. */
+  readonly order: string | undefined;
+  readonly onOrder: (order: string) => void;
+}
+
+/** The trades in any order. Opening a row selects its trade. */
+export function TradesTable({ result, selected, onSelect, order = "entry", onOrder }: Props) {
+  const sorting = useMemo<Sorting>(
+    () => ({ column: order.replace(/^-/, ""), descending: order.startsWith("-") }),
+    [order],
+  );
+  const rows = useMemo(() => ordered(result.trades, sorting), [result, sorting]);
+  return (
+    <VirtualTable
+      label="Trades"
+      columns={COLUMNS}
+      rowCount={rows.length}
+      keyOf={(row) => String(rows[row])}
+      selected={selected === null ? undefined : String(selected)}
+      cell={(row, { name }) => {
+        const index = rows[row] as number;
+        const trade = result.trades[index] as Trade;
+        const { show, value, signed } = COLUMNS.find((one) => one.name === name) as TradeColumn;
+        const text = show(trade, index + 1);
+        return signed ? <span class={value(trade, index) < 0 ? "loss" : "gain"}>{text}</span> : text;
+      }}
+      sorting={sorting}
+      onSort={({ name }) => onOrder(order === name ? `-${name}` : name)}
+      onOpen={(row) => onSelect(rows[row] as number)}
+      empty="The strategy made no trade in this window."
+    />
+  );
+}
+
+function ordered(trades: readonly Trade[], { column, descending }: Sorting): number[] {
+  const { value } = COLUMNS.find(({ name }) => name === column) ?? (COLUMNS[0] as TradeColumn);
+  const values = trades.map((trade, index) => value(trade, index + 1));
+  const sign = descending ? -1 : 1;
+  return Array.from(trades.keys()).sort((left, right) => {
+    const [one, other] = [values[left] as number, values[right] as number];
+    // Undefined values come last in both orders; equal ones stay in the order of time.
+    if (Number.isNaN(one) || Number.isNaN(other))
+      return Number(Number.isNaN(one)) - Number(Number.isNaN(other));
+    return one === other ? left - right : one < other ? -sign : sign;
+  });
+}
