@@ -1,7 +1,7 @@
 import { useMemo } from "preact/hooks";
 import { equityPanes, type NamedCurve } from "./equity_chart";
 import { lineColour, type Palette, palette } from "./palette";
-import type { Candles, Column, Mark, Pane, Stretch } from "./series";
+import { type Candles, type Column, type Mark, PANE_HEIGHT, type Pane, type Stretch } from "./series";
 import { TimePanes } from "./time_panes";
 
 /** A trade, as a chart draws it. */
@@ -42,12 +42,11 @@ export interface CandleChartProps {
   readonly selected: number | null;
   readonly formatPrice: (value: number) => string;
   readonly onSelect: (trade: number) => void;
-  readonly compact?: boolean;
 }
 
 /** Candles with trades and the strategy's series; other series, equity and drawdown in panes below. */
 export function CandleChart(props: CandleChartProps) {
-  const { times, candles, lines, trades, breaks, curves, selected, formatPrice, compact } = props;
+  const { times, candles, lines, trades, breaks, curves, selected, formatPrice } = props;
   const colours = palette.value;
   const panes = useMemo(
     () => [
@@ -74,7 +73,7 @@ export function CandleChart(props: CandleChartProps) {
       marks={marks}
       stretch={stretch}
       shown={shown}
-      height={Math.round(weight * (compact ? 84 : 112))}
+      height={Math.round(weight * PANE_HEIGHT)}
       onPick={(index, id) => {
         const picked = id?.startsWith("trade ") ? Number(id.slice(6)) : null;
         if (picked !== null) props.onSelect(picked);

@@ -1,6 +1,6 @@
 import { useMemo } from "preact/hooks";
 import { lineColour, type Palette, palette } from "./palette";
-import type { Column, Pane } from "./series";
+import { type Column, PANE_HEIGHT, type Pane } from "./series";
 import { TimePanes } from "./time_panes";
 
 /** An equity curve on the times of its chart. */
@@ -15,11 +15,10 @@ export interface EquityChartProps {
   readonly label: string;
   readonly times: Column;
   readonly curves: readonly NamedCurve[];
-  readonly compact?: boolean;
 }
 
 /** Equity curves over one another, their drawdowns below. */
-export function EquityChart({ label, times, curves, compact }: EquityChartProps) {
+export function EquityChart({ label, times, curves }: EquityChartProps) {
   const colours = palette.value;
   const panes = useMemo(() => equityPanes(curves, colours), [curves, colours]);
   return (
@@ -28,7 +27,7 @@ export function EquityChart({ label, times, curves, compact }: EquityChartProps)
       summary={summaryOf(curves)}
       times={times}
       panes={panes}
-      height={Math.round(panes.reduce((sum, { weight }) => sum + weight, 0) * (compact ? 84 : 112))}
+      height={Math.round(panes.reduce((sum, { weight }) => sum + weight, 0) * PANE_HEIGHT)}
     />
   );
 }

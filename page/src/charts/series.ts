@@ -18,6 +18,9 @@ export interface Line {
   readonly dashed?: boolean;
 }
 
+/** The height of a pane with weight 1, in CSS pixels. */
+export const PANE_HEIGHT = 92;
+
 /** A part of a chart with a scale of its own. */
 export interface Pane {
   readonly name: string;
