@@ -179,11 +179,14 @@ export function ParameterField({
   value,
   problem,
   onChange,
+  more = [],
 }: {
   parameter: StrategyParameter;
   value: string;
   problem: string | undefined;
   onChange: (value: string) => void;
+  /** Lists of choices that can be chosen too. */
+  more?: readonly string[];
 }) {
   const label = parameter.name.replaceAll("_", " ");
   const usual = defaultOf(parameter);
@@ -196,7 +199,10 @@ export function ParameterField({
         onChange={(chosen) => onChange(chosen === usual ? "" : chosen)}
         help={help}
         problem={problem}
-        choices={parameter.choices.map((choice) => ({ value: choice, label: choice }))}
+        choices={[...parameter.choices, ...more].map((choice) => ({
+          value: choice,
+          label: choice.replaceAll(",", " and "),
+        }))}
       />
     );
   return (
