@@ -16,7 +16,7 @@ export function Verdicts({ shown, rank }: { shown: SweepSnapshot; rank: MetricIn
     METRICS.every(({ field }) => winner.test?.[field] === undefined);
   return (
     <section class="stack" aria-labelledby="verdict">
-      <h2 id="verdict">What luck is in it</h2>
+      <h2 id="verdict">Selection bias: what luck is in it</h2>
       {winner === undefined ? (
         <p>No trial has a rank by {rank.label}.</p>
       ) : (
