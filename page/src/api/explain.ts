@@ -31,11 +31,11 @@ export interface Explanation {
 
 const ADVICE: Readonly<Record<string, string>> = {
   NO_CANDLES: "Import some first: drop files on the view Data, or use the command `backcast import FOLDER`.",
-  NO_CANDLES_IN_WINDOW: "Choose another window, or leave start and end empty.",
+  NO_CANDLES_IN_WINDOW: "Choose another window, or leave From and Until empty.",
   TOKEN_MISSING: "Enter the token that you were given.",
   TOKEN_UNKNOWN: "Enter another token, or ask whoever runs the gateway for one.",
   RIGHT_MISSING: "Ask whoever runs the gateway for a token with this right.",
-  RUN_NOT_FOUND: "It has ended some time ago, or belongs to somebody else.",
+  RUN_NOT_FOUND: "It ended some time ago, or belongs to somebody else. Press Run to start one.",
   RUN_NOT_WATCHABLE: "Start it again: what was computed is in the cache.",
   REQUEST_TOO_LARGE: "Ask for fewer cryptos or fewer combinations.",
   INTERNAL_ERROR: "This is a bug of Backcast; the service's log has more.",
@@ -50,15 +50,20 @@ export function explain(error: unknown): Explanation {
   const delay = failed.findDetails(RetryInfoSchema)[0]?.retryDelay;
   const reason = info?.reason ?? "";
   const away = isAway(failed, reason);
+  const violations = failed
+    .findDetails(BadRequestSchema)
+    .flatMap((one) => one.fieldViolations.map(({ field, description }) => ({ field, description })));
   return {
     code: failed.code,
     reason,
     sentence:
-      away && reason === "" ? "The server of this page does not answer." : sentenceOf(failed.rawMessage),
+      away && reason === ""
+        ? "The server of this page does not answer."
+        : violations.length > 0
+          ? violations.map(({ description }) => sentenceOf(description)).join(" ")
+          : sentenceOf(failed.rawMessage),
     advice: ADVICE[reason] ?? (away ? "The page tries again by itself." : ""),
-    violations: failed
-      .findDetails(BadRequestSchema)
-      .flatMap((one) => one.fieldViolations.map(({ field, description }) => ({ field, description }))),
+    violations,
     retryMs: delay === undefined ? undefined : millisecondsOf(delay),
     away,
     wantsToken: failed.code === Code.Unauthenticated,
@@ -72,13 +77,9 @@ export function sentenceOfStatus(status: Status | undefined): string {
 
 function isAway(error: ConnectError, reason: string): boolean {
   if (error.code === Code.Unavailable || error.code === Code.DeadlineExceeded) return true;
-  // Browsers do not say why a connection broke: fetch fails with a TypeError, and a stream ends early.
-  const broke =
-    error.cause instanceof TypeError || error.code === Code.Unknown || error.code === Code.Internal;
-  return reason === "" && (broke || error.code === Code.DataLoss || error.code === Code.InvalidArgument)
-    ? error.cause instanceof TypeError ||
-        /missing EndStreamResponse|network|fetch|premature/i.test(error.rawMessage)
-    : false;
+  // Browsers do not say why a connection broke: fetch throws a TypeError, and a stream ends before its end.
+  const broke = error.cause instanceof TypeError || /^missing (trailer|response body)/.test(error.rawMessage);
+  return reason === "" && broke;
 }
 
 /** Make a sentence of a message: a capital first, a full stop last. */

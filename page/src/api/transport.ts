@@ -1,7 +1,12 @@
-/** The way to the gateway: the Connect protocol at the server that the page came from. */
+/**
+ * The way to the gateway: gRPC-Web at the server that the page came from.
+ *
+ * In the Connect protocol, a refused call is an HTTP error, which browsers write to the console; rules that are
+ * being typed are refused all the time.
+ */
 
 import type { Interceptor } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-web";
+import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { signal } from "@preact/signals";
 
 const STORED_AS = "backcast-token";
@@ -25,8 +30,7 @@ const withToken: Interceptor = (next) => (request) => {
   return next(request);
 };
 
-export const transport = createConnectTransport({
+export const transport = createGrpcWebTransport({
   baseUrl: location.origin,
-  useBinaryFormat: true,
   interceptors: [withToken],
 });

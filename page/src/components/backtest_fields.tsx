@@ -108,7 +108,7 @@ export function CandleFields({ query, problemOf, onChange }: Props) {
             label="From"
             value={query.start ?? ""}
             onChange={set("start")}
-            placeholder="a year before"
+            placeholder="year before"
             help="First day of the window, in UTC."
             problem={problemOf("start")}
           />

@@ -60,6 +60,13 @@ export function CryptoPicker({ value, onChange, cryptos, problem }: Props) {
       />
       {found.length > 0 && (
         <ul class="found" aria-label="Cryptos found">
+          {found.length > 1 && (
+            <li>
+              <button type="button" onClick={() => choose([...chosen, ...found.map(({ symbol }) => symbol)])}>
+                Take all {count(found.length)}
+              </button>
+            </li>
+          )}
           {found.slice(0, MOST_SHOWN).map(({ symbol }) => (
             <li key={symbol}>
               <button
@@ -76,13 +83,6 @@ export function CryptoPicker({ value, onChange, cryptos, problem }: Props) {
               </button>
             </li>
           ))}
-          {found.length > 1 && (
-            <li>
-              <button type="button" onClick={() => choose([...chosen, ...found.map(({ symbol }) => symbol)])}>
-                Take all {count(found.length)}
-              </button>
-            </li>
-          )}
         </ul>
       )}
       {wanted !== "" && found.length === 0 && cryptos !== undefined && (

@@ -5,8 +5,8 @@
  * rows, Enter opens one. Headings are buttons that sort.
  */
 
-import type { ComponentChildren } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { Component, type ComponentChildren } from "preact";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 export interface Column {
   readonly name: string;
@@ -30,6 +30,7 @@ interface Props {
   rowCount: number;
   /** Identifies the row, so that the selection stays with it when the order changes. */
   keyOf: (row: number) => string;
+  /** What a cell shows. Rows are drawn anew when it is another function, and only then. */
   cell: (row: number, column: Column) => ComponentChildren;
   /** The key of a row that is chosen elsewhere: it becomes the active one, and is scrolled to. */
   selected?: string | undefined;
@@ -72,12 +73,21 @@ export function VirtualTable({
 
   const first = Math.max(0, Math.min(Math.floor(top / ROW) - BEYOND, rowCount));
   const last = Math.min(rowCount, Math.ceil((top + height) / ROW) + BEYOND);
+  const slots = Math.ceil(height / ROW) + 2 * BEYOND + 1;
   const seen = Array.from({ length: Math.max(last - first, 0) }, (_, index) => first + index);
   const activeRow = active === "" ? -1 : seen.find((row) => keyOf(row) === active);
   const template = columns
     .map(({ width }, index) => (index === 0 ? `minmax(${width}px, 1fr)` : `${width}px`))
     .join(" ");
   const minWidth = columns.reduce((sum, { width }) => sum + width, 0);
+
+  const open = useCallback(
+    (row: number) => {
+      setActive(keyOf(row));
+      onOpen?.(row);
+    },
+    [keyOf, onOpen],
+  );
 
   const moveTo = (row: number) => {
     const next = Math.max(0, Math.min(row, rowCount - 1));
@@ -136,34 +146,61 @@ export function VirtualTable({
             <Heading key={column.name} column={column} sorting={sorting} onSort={onSort} />
           ))}
         </div>
-        {seen.map((row) => {
-          const key = keyOf(row);
-          return (
-            <div
-              key={key}
-              id={rowId(label, row)}
-              class={`grid-row${key === active ? " active" : ""}${onOpen ? " opens" : ""}`}
-              role="row"
-              aria-rowindex={row + 2}
-              aria-selected={key === active}
-              style={{ gridTemplateColumns: template, transform: `translateY(${ROW * (row + 1)}px)` }}
-              onClick={() => {
-                setActive(key);
-                onOpen?.(row);
-              }}
-            >
-              {columns.map((column) => (
-                <div key={column.name} class={column.left ? "left" : undefined} role="gridcell">
-                  {cell(row, column)}
-                </div>
-              ))}
-            </div>
-          );
-        })}
+        {seen.map((row) => (
+          // Elements are used again for other rows: to change text costs less than to make elements.
+          <Row
+            key={row % slots}
+            id={rowId(label, row)}
+            row={row}
+            isActive={row === activeRow}
+            columns={columns}
+            template={template}
+            cell={cell}
+            onOpen={open}
+          />
+        ))}
       </div>
       {rowCount === 0 && <p class="grid-empty quiet">{empty}</p>}
     </div>
   );
+}
+
+interface RowProps {
+  id: string;
+  row: number;
+  isActive: boolean;
+  columns: readonly Column[];
+  template: string;
+  cell: (row: number, column: Column) => ComponentChildren;
+  onOpen: (row: number) => void;
+}
+
+/** A row that is drawn anew only if something of it is another. */
+class Row extends Component<RowProps> {
+  override shouldComponentUpdate(next: RowProps): boolean {
+    const { props } = this;
+    return (Object.keys(next) as (keyof RowProps)[]).some((name) => next[name] !== props[name]);
+  }
+
+  override render({ id, row, isActive, columns, template, cell, onOpen }: RowProps) {
+    return (
+      <div
+        id={id}
+        class={isActive ? "grid-row opens active" : "grid-row opens"}
+        role="row"
+        aria-rowindex={row + 2}
+        aria-selected={isActive}
+        style={{ gridTemplateColumns: template, transform: `translateY(${ROW * (row + 1)}px)` }}
+        onClick={() => onOpen(row)}
+      >
+        {columns.map((column) => (
+          <div key={column.name} class={column.left ? "left" : undefined} role="gridcell">
+            {cell(row, column)}
+          </div>
+        ))}
+      </div>
+    );
+  }
 }
 
 function Heading({

@@ -46,7 +46,7 @@ class Tab:
 
     async def column(self, index: int = 0) -> list[str]:
         """Return the cells of a column of the rows that are drawn."""
-        return await self.rows.locator(f":nth-child({index + 1})").all_inner_texts()
+        return await self.rows.locator(f"xpath=./div[{index + 1}]").all_inner_texts()
 
     async def until_rows(self, count: int) -> None:
         """Wait until the table has this number of rows."""

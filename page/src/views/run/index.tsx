@@ -4,6 +4,7 @@ import "./run.css";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { address, change } from "../../address";
 import { backtests } from "../../api/clients";
+import { sentenceOf } from "../../api/explain";
 import { newRunId } from "../../api/run_stream";
 import type { RunBacktestsRequest } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { ErrorNotice, Notice } from "../../components/notice";
@@ -20,6 +21,7 @@ export default function RunView() {
   const [problems, setProblems] = useState<Problems>({});
   const underWay = phase === "running" || phase === "waiting";
   const results = useRef<HTMLDivElement>(null);
+  const scrolls = useRef(false);
 
   useEffect(() => {
     strategies.want();
@@ -41,12 +43,19 @@ export default function RunView() {
       void describe(request, started!.leftOut.length);
   }, [started]);
 
+  // On a narrow screen the results are below the form.
+  useEffect(() => {
+    if (!scrolls.current || started === undefined) return;
+    scrolls.current = false;
+    if (matchMedia("(max-width: 800px)").matches) results.current?.scrollIntoView();
+  }, [started]);
+
   // Fields that the gateway refuses are marked, until they are changed.
   useEffect(() => {
     const refused: Record<string, string> = {};
     for (const violation of error?.violations ?? []) {
       const name = fieldOf(violation);
-      if (name !== undefined) refused[name] ??= `${violation.description}.`.replace(/\.\.$/, ".");
+      if (name !== undefined) refused[name] ??= sentenceOf(violation.description);
     }
     setProblems(refused);
   }, [error]);
@@ -61,8 +70,7 @@ export default function RunView() {
         ?.focus();
       return;
     }
-    // On a narrow screen the results are below the form.
-    if (matchMedia("(max-width: 800px)").matches) results.current?.scrollIntoView();
+    scrolls.current = true;
     const id = newRunId();
     showRun(id, async () => asked.request, false);
     change({ run: id, strategy: strategyName(query) }, { push: true });

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
-import { useId, useMemo } from "preact/hooks";
-import { change, go, type Query } from "../../address";
+import { useCallback, useId, useMemo } from "preact/hooks";
+import { address, change, go, type Query } from "../../address";
 import type { BacktestResult } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import type { RunStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { type Column, VirtualTable } from "../../components/virtual_table";
@@ -35,6 +35,17 @@ export function ResultsTable({ query, results, version, underWay, started, child
   // The results grow; the version says when.
   const rows = useMemo(() => rowOrder(results, filter, order), [results, version, filter, order]);
 
+  const keyOf = useCallback((row: number) => results.all[rows[row]!]!.symbol, [results, rows]);
+  const cellOf = useCallback(
+    (row: number, column: Column) => cell(results.all[rows[row]!]!, column),
+    [results, rows],
+  );
+  const open = useCallback(
+    (row: number) =>
+      go("crypto", cryptoQuery(results.all[rows[row]!]!.symbol, address.peek().query, started)),
+    [results, rows, started],
+  );
+
   return (
     <section class="results" aria-label="Results">
       <div class="row">
@@ -68,11 +79,11 @@ export function ResultsTable({ query, results, version, underWay, started, child
         label="Results"
         columns={COLUMNS}
         rowCount={rows.length}
-        keyOf={(row) => results.all[rows[row]!]!.symbol}
-        cell={(row, column) => cell(results.all[rows[row]!]!, column)}
+        keyOf={keyOf}
+        cell={cellOf}
         sorting={sortingOf(order)}
         onSort={(column) => change({ sort: nextOrder(order, column.name) })}
-        onOpen={(row) => go("crypto", cryptoQuery(results.all[rows[row]!]!.symbol, query, started))}
+        onOpen={open}
         empty={
           text !== "" && results.length > 0
             ? "No result fulfils the filter."

@@ -24,7 +24,7 @@ export function RunResults({ query, started }: { query: Query; started: RunStart
     <>
       <div class="run-top">
         {started !== undefined && <h1>{titleOf(started)}</h1>}
-        <Elapsed shown={shown} underWay={underWay} />
+        {(underWay || shown.progress !== undefined) && <Elapsed shown={shown} underWay={underWay} />}
         <p class="unseen" role="status">
           {phase === "completed" ? `The run has completed: ${counted(results.length, "result")}.` : ""}
         </p>
@@ -39,7 +39,7 @@ export function RunResults({ query, started }: { query: Query; started: RunStart
       )}
       {phase === "failed" && error !== undefined && !error.wantsToken && (
         <ErrorNotice error={error}>
-          {error.reason.startsWith("NO_CANDLES") && (
+          {error.reason === "NO_CANDLES" && (
             <a class="button" href="/data">
               Import candles
             </a>

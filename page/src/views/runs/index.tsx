@@ -63,20 +63,24 @@ export default function RunsView() {
                 <th scope="col" class="left">
                   Strategy
                 </th>
-                <th scope="col" class="left">
+                <th scope="col" class="left wide">
                   What
                 </th>
                 <th scope="col" class="left">
                   Progress
                 </th>
-                <th scope="col">Elapsed</th>
-                <th scope="col" class="left">
+                <th scope="col" class="wide">
+                  Elapsed
+                </th>
+                <th scope="col" class="left wide">
                   Started (UTC)
                 </th>
-                <th scope="col" class="left">
+                <th scope="col" class="left wide">
                   By
                 </th>
-                <th scope="col">Watchers</th>
+                <th scope="col" class="wide">
+                  Watchers
+                </th>
                 <th scope="col" class="left">
                   <span class="unseen">What to do</span>
                 </th>
@@ -111,17 +115,17 @@ function Row({ run, onCancel }: { run: Run; onCancel: () => void }) {
     <tr>
       <td class={`state-${STATES[state]}`}>{STATES[state]}</td>
       <td class="left">{run.strategy}</td>
-      <td class="left">{WHAT[run.method] ?? run.method}</td>
+      <td class="left wide">{WHAT[run.method] ?? run.method}</td>
       <td class="left">
         <span class="runs-progress">
           <progress max={Math.max(total, 1)} value={done} aria-label={`Progress of ${runId}`} />
           {count(done)} of {count(total)}
         </span>
       </td>
-      <td>{run.elapsed === undefined ? "" : lasting(millisecondsOf(run.elapsed))}</td>
-      <td class="left">{run.startTime === undefined ? "" : clock(secondsOf(run.startTime))}</td>
-      <td class="left">{run.client}</td>
-      <td>{count(run.watcherCount)}</td>
+      <td class="wide">{run.elapsed === undefined ? "" : lasting(millisecondsOf(run.elapsed))}</td>
+      <td class="left wide">{run.startTime === undefined ? "" : clock(secondsOf(run.startTime))}</td>
+      <td class="left wide">{run.client}</td>
+      <td class="wide">{count(run.watcherCount)}</td>
       <td class="left">
         <span class="runs-actions">
           {run.method === "RunBacktests" && (
