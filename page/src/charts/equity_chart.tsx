@@ -6,10 +6,15 @@ import { TimePanes } from "./time_panes";
 /** An equity curve on the times of its chart. */
 export interface NamedCurve {
   readonly name: string;
+  /** The name beside the drawdown; by default the same. */
+  readonly short?: string;
   readonly equity: Column;
   /** Drawdown as a positive fraction; absent for a curve that is only for comparison. */
   readonly drawdown?: Column;
 }
+
+// Without candles above them, the panes have more room.
+const ALONE = 1.6;
 
 export interface EquityChartProps {
   readonly label: string;
@@ -27,7 +32,7 @@ export function EquityChart({ label, times, curves }: EquityChartProps) {
       summary={summaryOf(curves)}
       times={times}
       panes={panes}
-      height={Math.round(panes.reduce((sum, { weight }) => sum + weight, 0) * PANE_HEIGHT)}
+      height={Math.round(panes.reduce((sum, { weight }) => sum + weight, 0) * PANE_HEIGHT * ALONE)}
     />
   );
 }
@@ -40,6 +45,7 @@ export function equityPanes(curves: readonly NamedCurve[], colours: Palette): Pa
   return [
     {
       name: "equity",
+      ...(own.length > 1 && { title: "equity" }),
       weight: 1.5,
       lines: curves.map((curve, index) => ({
         name: curve.name,
@@ -52,9 +58,10 @@ export function equityPanes(curves: readonly NamedCurve[], colours: Palette): Pa
     },
     {
       name: "drawdown",
+      ...(own.length > 1 && { title: "drawdown" }),
       weight: 1,
-      lines: own.map(({ name, drawdown }, index) => ({
-        name: own.length === 1 ? "drawdown" : name,
+      lines: own.map(({ name, short = name, drawdown }, index) => ({
+        name: own.length === 1 ? "drawdown" : short,
         values: negative(drawdown as Column),
         colour: own.length === 1 ? colours.loss : lineColour(colours, index),
         kind: own.length === 1 ? "area" : "line",

@@ -24,6 +24,8 @@ export const PANE_HEIGHT = 92;
 /** A part of a chart with a scale of its own. */
 export interface Pane {
   readonly name: string;
+  /** Stands before the names of the lines, where these do not say what they are. */
+  readonly title?: string;
   /** Height beside the other panes. */
   readonly weight: number;
   readonly candles?: Candles;

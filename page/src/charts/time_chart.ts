@@ -17,8 +17,9 @@ import {
   type UTCTimestamp,
 } from "lightweight-charts";
 import { faded, type Palette } from "./palette";
-import { type Column, indexAt, type Line, type Mark, type Pane, type Stretch } from "./series";
+import { type Column, indexAt, type Line, type Mark, PANE_HEIGHT, type Pane, type Stretch } from "./series";
 
+const LEGEND_HEIGHT = 24;
 // A trade that is moved into view has at least as many candles around it.
 const CANDLES_AROUND = 120;
 // A trade that is moved into view is seen at this width of a candle or more, in CSS pixels.
@@ -112,14 +113,20 @@ export class TimeChart {
 
   /** Moves the times from `from` to `to` (Unix seconds) into the middle, and zooms as far as they need. */
   show(from: number, to: number): void {
+    const count = this.#times.length;
     const start = Math.max(0, indexAt(this.#times, from));
     const end = Math.max(start, indexAt(this.#times, to));
     const now = this.visible;
     const most = this.#chart.timeScale().width() / LEAST_WIDTH;
-    const width = Math.min(now ? now.to - now.from : CANDLES_AROUND, most);
-    const half = Math.max(width, CANDLES_AROUND, (end - start) * 1.5) / 2;
-    const middle = (start + end) / 2;
-    this.visible = { from: middle - half, to: middle + half };
+    const asked = Math.max(
+      Math.min(now ? now.to - now.from : most, most),
+      CANDLES_AROUND,
+      (end - start) * 1.5,
+    );
+    const width = Math.min(asked, count);
+    // Nothing is shown beyond the first and the last candle.
+    const left = Math.min(Math.max((start + end - width) / 2, -0.5), count - 0.5 - width);
+    this.visible = { from: left, to: left + width };
   }
 
   /** Moves by a share of the visible width. */
@@ -201,9 +208,9 @@ export class TimeChart {
         axisLabelVisible: true,
       });
     }
-    this.#chart
-      .priceScale("right", index)
-      .applyOptions({ scaleMargins: { top: candles ? 0.1 : 0.16, bottom: 0.06 } });
+    // The legend is above the lines.
+    const top = Math.min(0.4, LEGEND_HEIGHT / (pane.weight * PANE_HEIGHT));
+    this.#chart.priceScale("right", index).applyOptions({ scaleMargins: { top, bottom: 0.06 } });
     return added[0] as ISeriesApi<SeriesType>;
   }
 

@@ -145,12 +145,11 @@ function Legend({ pane, index, times, top }: LegendProps) {
       style={{ top: `${(top ?? 0) + 4}px`, visibility: top === undefined ? "hidden" : "visible" }}
     >
       {times && index >= 0 && <span>{minute(times[index] as number)}</span>}
-      {candles ? (
+      {pane.title && <span>{pane.title}</span>}
+      {candles && (
         <span>
           O {shown(candles.open)} H {shown(candles.high)} L {shown(candles.low)} C {shown(candles.close)}
         </span>
-      ) : (
-        pane.lines.length !== 1 && <span>{pane.name}</span>
       )}
       {pane.lines.map((line) => (
         <span key={line.name}>

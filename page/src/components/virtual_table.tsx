@@ -135,7 +135,7 @@ export function VirtualTable({
       ref={scroller}
       onKeyDown={onKeyDown}
     >
-      <div class="grid-body" style={{ minWidth, height: ROW * (rowCount + 1) }}>
+      <div class="grid-body" style={{ minWidth: `${minWidth}px`, height: `${ROW * (rowCount + 1)}px` }}>
         <div
           class="grid-row grid-head"
           role="row"

@@ -22,13 +22,14 @@ export function Curves({ runs, symbol }: { runs: readonly ComparedRun[]; symbol:
       const curve = curves.get(run.name);
       return curve === undefined || run.started === undefined
         ? []
-        : [{ name: `${letter(index)}: ${strategyWords(run.started)}`, curve }];
+        : [{ name: `${letter(index)}: ${strategyWords(run.started)}`, short: letter(index), curve }];
     });
     const times = timesOf(there.map(({ curve }) => curve));
     return {
       times,
-      curves: there.map(({ name, curve }) => ({
+      curves: there.map(({ name, short, curve }) => ({
         name,
+        short,
         equity: held(times, curve.times, curve.equity),
         drawdown: held(times, curve.times, curve.drawdown),
       })),

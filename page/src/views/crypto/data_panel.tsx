@@ -1,4 +1,5 @@
 import type { BacktestResult } from "../../api/stubs/backcast/backtest/v1/result_pb";
+import { Scrolls } from "../../components/scrolls";
 import { count, counted, day, percent, price, signedPercent, time } from "../../format";
 import { metricOf } from "../../metrics";
 import { Figure } from "./figures";
@@ -39,7 +40,7 @@ export function DataPanel({ result }: { readonly result: BacktestResult }) {
         </>
       )}
       {parts.length > 0 && (
-        <div class="scrolls">
+        <Scrolls label="Parts between breaks">
           <table class="plain-table">
             <caption>The parts between breaks, each with the initial capital</caption>
             <thead>
@@ -65,7 +66,7 @@ export function DataPanel({ result }: { readonly result: BacktestResult }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scrolls>
       )}
       <p class="quiet">
         {`${result.fromCache ? "From the cache" : "Computed just now"}, by engine ${result.engineVersion}.`}

@@ -1,4 +1,5 @@
 import { useMemo } from "preact/hooks";
+import { Scrolls } from "../../components/scrolls";
 import { percent, time } from "../../format";
 import type { Curves } from "./crypto_chart";
 import { DRAWDOWN_DEFINITION, worstDrawdowns } from "./drawdowns";
@@ -15,7 +16,7 @@ export function DrawdownsTable({ curves, capital }: { readonly curves: Curves; r
       {worst.length === 0 ? (
         <p>The equity never fell below a peak.</p>
       ) : (
-        <div class="scrolls">
+        <Scrolls label="Drawdowns by depth">
           <table class="plain-table">
             <thead>
               <tr>
@@ -42,7 +43,7 @@ export function DrawdownsTable({ curves, capital }: { readonly curves: Curves; r
               ))}
             </tbody>
           </table>
-        </div>
+        </Scrolls>
       )}
       <details>
         <summary>What a drawdown is</summary>

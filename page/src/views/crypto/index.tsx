@@ -5,10 +5,10 @@ import { address, change, go, href, type Query } from "../../address";
 import { backtests } from "../../api/clients";
 import { type Explanation, explain } from "../../api/explain";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
-import type { BacktestResult } from "../../api/stubs/backcast/backtest/v1/result_pb";
+import type { BacktestResult, Trade } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import { MonthsGrid } from "../../charts/months_grid";
 import { ErrorNotice, Notice } from "../../components/notice";
-import { counted, time } from "../../format";
+import { count, counted, price, signedPercent, time } from "../../format";
 import { backtestQuery, INTERVALS, strategyName } from "../../spec";
 import "../../charts/charts.css";
 import "./crypto.css";
@@ -115,6 +115,7 @@ function Loaded({ query, spec, result, crypto, retry }: LoadedProps) {
           </p>
         )
       )}
+      {selected !== null && <p role="status">{tradeSentence(selected, result)}</p>}
       <section class="stack" aria-labelledby="trades">
         <h2 id="trades">{counted(result.trades.length, "trade")}</h2>
         <div class="trades">
@@ -122,8 +123,8 @@ function Loaded({ query, spec, result, crypto, retry }: LoadedProps) {
             result={result}
             selected={selected}
             onSelect={select}
-            order={query.order}
-            onOrder={(order) => change({ order })}
+            order={query.sort}
+            onOrder={(sort) => change({ sort })}
           />
         </div>
       </section>
@@ -202,6 +203,19 @@ async function rulesQuery(query: Query, { strategy }: BacktestSpec): Promise<Que
     entry: description?.entry,
     exit: description?.exit,
   };
+}
+
+/** The trade that the chart marks. */
+function tradeSentence(index: number, { trades }: BacktestResult): string {
+  const trade = trades[index] as Trade;
+  const at = (stamp: Trade["entryTime"]) => time(Number(stamp?.seconds ?? 0n));
+  const end = trade.open
+    ? "still open at the end of the window"
+    : `closed at ${at(trade.exitTime)} for ${price(trade.exitPrice)}`;
+  return (
+    `Trade ${count(index + 1)} of ${count(trades.length)}: ${trade.units < 0 ? "short" : "long"} from ` +
+    `${at(trade.entryTime)} at ${price(trade.entryPrice)}, ${end}: ${signedPercent(trade.returnFraction, 2)}.`
+  );
 }
 
 function selectedTrade(query: Query, result: BacktestResult): number | null {

@@ -1,4 +1,4 @@
-import { useMemo } from "preact/hooks";
+import { useCallback, useMemo } from "preact/hooks";
 import { type BacktestResult, ExitReason, type Trade } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import { type Column, type Sorting, VirtualTable } from "../../components/virtual_table";
 import { count, decimal, price, signedPercent, time } from "../../format";
@@ -137,6 +137,7 @@ const COLUMNS: readonly TradeColumn[] = [
     (_, number) => count(number),
   ),
 ];
+const BY_NAME = new Map(COLUMNS.map((one) => [one.name, one]));
 
 interface Props {
   readonly result: BacktestResult;
@@ -155,20 +156,25 @@ export function TradesTable({ result, selected, onSelect, order = "entry", onOrd
     [order],
   );
   const rows = useMemo(() => ordered(result.trades, sorting), [result, sorting]);
+  const keyOf = useCallback((row: number) => String(rows[row]), [rows]);
+  const cell = useCallback(
+    (row: number, { name }: Column) => {
+      const index = rows[row] as number;
+      const trade = result.trades[index] as Trade;
+      const { show, value, signed } = BY_NAME.get(name) as TradeColumn;
+      const text = show(trade, index + 1);
+      return signed ? <span class={value(trade, index) < 0 ? "loss" : "gain"}>{text}</span> : text;
+    },
+    [rows, result],
+  );
   return (
     <VirtualTable
       label="Trades"
       columns={COLUMNS}
       rowCount={rows.length}
-      keyOf={(row) => String(rows[row])}
+      keyOf={keyOf}
       selected={selected === null ? undefined : String(selected)}
-      cell={(row, { name }) => {
-        const index = rows[row] as number;
-        const trade = result.trades[index] as Trade;
-        const { show, value, signed } = COLUMNS.find((one) => one.name === name) as TradeColumn;
-        const text = show(trade, index + 1);
-        return signed ? <span class={value(trade, index) < 0 ? "loss" : "gain"}>{text}</span> : text;
-      }}
+      cell={cell}
       sorting={sorting}
       onSort={({ name }) => onOrder(order === name ? `-${name}` : name)}
       onOpen={(row) => onSelect(rows[row] as number)}
@@ -178,7 +184,7 @@ export function TradesTable({ result, selected, onSelect, order = "entry", onOrd
 }
 
 function ordered(trades: readonly Trade[], { column, descending }: Sorting): number[] {
-  const { value } = COLUMNS.find(({ name }) => name === column) ?? (COLUMNS[0] as TradeColumn);
+  const { value } = BY_NAME.get(column) ?? (COLUMNS[0] as TradeColumn);
   const values = trades.map((trade, index) => value(trade, index + 1));
   const sign = descending ? -1 : 1;
   return Array.from(trades.keys()).sort((left, right) => {

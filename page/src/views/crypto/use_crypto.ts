@@ -32,7 +32,7 @@ export function useCrypto(query: Query): Crypto & { readonly retry: () => void }
   const [crypto, setCrypto] = useState<Crypto>({});
   const [attempt, setAttempt] = useState(0);
   const retry = useCallback(() => setAttempt((number) => number + 1), []);
-  const key = JSON.stringify({ ...query, trade: undefined, order: undefined });
+  const key = JSON.stringify({ ...query, trade: undefined, sort: undefined });
   const carried = token.value;
 
   // The key stands for the query.

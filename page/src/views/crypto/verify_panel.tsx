@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { type Explanation, explain } from "../../api/explain";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import { ErrorNotice } from "../../components/notice";
+import { Scrolls } from "../../components/scrolls";
 import { count, counted, time } from "../../format";
 import { type Verdict, verify } from "./verify";
 
@@ -62,7 +63,7 @@ function Outcome({ verdict }: { readonly verdict: Verdict }) {
         {` ${count(verdict.differences.length)} of ${counted(compared, "shorter history", "shorter histories")} differ from ` +
           "the whole one."}
       </p>
-      <div class="scrolls">
+      <Scrolls label="Differences">
         <table class="plain-table">
           <thead>
             <tr>
@@ -83,7 +84,7 @@ function Outcome({ verdict }: { readonly verdict: Verdict }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scrolls>
     </>
   );
 }

@@ -1,0 +1,301 @@
+"""The view of one crypto: its chart and its trades, what is derived from the curve, and the verification."""
+
+import csv
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from playwright.async_api import Locator, Route, expect
+
+from backcast.backtest.v1.execution_pb2 import FILL_TIME_SAME_CLOSE, FillTime
+from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, BacktestResult
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from services.domain.candles import Candles
+from tests.candle_making import START_S, import_candles, random_candles
+from tests.web.browser.tab import Tab
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+HOURS = 24 * 100
+GAP = slice(1000, 1012)
+BREAK = 1500
+WITH_GAP, WITH_BREAK = "GAPPYUSDT", "BROKENUSDT"
+BACKTEST = {"strategy": "ma_cross", "p.fast": "5", "p.slow": "20", "start": "2024-01-01", "end": "2024-04-10"}
+
+
+@pytest.fixture(scope="module")
+async def odd_cryptos(data_service: "MarketDataServiceAsyncStub") -> None:
+    """A crypto without candles for half a day, and one that was redenominated."""
+    candles = random_candles(71, HOURS)
+    kept = np.delete(np.arange(HOURS), GAP)
+    await import_candles(data_service, WITH_GAP, candles.at(kept))
+    candles = random_candles(72, HOURS)
+    factor = np.where(np.arange(HOURS) < BREAK, 1.0, 1000.0)
+    columns = {name: getattr(candles, name) * factor for name in ("open", "high", "low", "close")}
+    # The candle after the break opens where the new prices are.
+    columns["open"][BREAK] = columns["close"][BREAK]
+    broken = Candles(open_time_s=candles.open_time_s, volume=candles.volume, **columns)
+    await import_candles(data_service, WITH_BREAK, broken)
+
+
+@pytest.fixture
+async def crypto(tab: Tab) -> AsyncIterator[str]:
+    """The first crypto of the tests of the page, whose view is shown with its chart."""
+    symbol = "TAB00USDT"
+    await tab.show("/crypto", symbol=symbol, **BACKTEST)
+    await until_drawn(tab)
+    yield symbol
+
+
+async def until_drawn(tab: Tab) -> None:
+    """Wait until the chart is there."""
+    await expect(tab.page.locator(".chart-host canvas").first).to_be_visible()
+
+
+def trades(tab: Tab) -> Locator:
+    """Return the drawn rows of the list of trades."""
+    return tab.page.get_by_role("grid", name="Trades").locator(".grid-row:not(.grid-head)")
+
+
+async def result_of(
+    gateway: "BacktestServiceAsyncStub", symbol: str, fill_time: FillTime.ValueType | None = None
+) -> BacktestResult:
+    """Return what the view shows, from the gateway itself."""
+    request = pb.RunBacktestRequest(symbol=symbol, detail=DETAIL_EQUITY)
+    request.spec.strategy.ma_cross.fast, request.spec.strategy.ma_cross.slow = 5, 20
+    request.spec.start_time.FromSeconds(START_S)
+    request.spec.end_time.FromSeconds(START_S + 3600 * HOURS)
+    if fill_time is not None:
+        request.spec.execution.fill_time = fill_time
+    response = await gateway.RunBacktest(request)
+    assert not response.next_page_token
+    return response.result
+
+
+def written(time_s: int) -> str:
+    """Return a time as the page writes it."""
+    text = f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M}"
+    return text.removesuffix(" 00:00")
+
+
+async def saved(tab: Tab, button: str, folder: Path) -> list[dict[str, str]]:
+    """Return the rows of the CSV file that a button saves."""
+    async with tab.page.expect_download() as download:
+        await tab.button(button).click()
+    path = folder / "saved.csv"
+    await (await download.value).save_as(path)
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+async def test_a_row_of_a_run_opens_its_crypto_and_leads_back(tab: Tab, cryptos: list[str]) -> None:
+    await tab.run(cryptos[:3], **BACKTEST)
+    await tab.until_done(3)
+    row = tab.rows.filter(has_text=cryptos[1])
+    figures = await row.inner_text()
+    await row.click()
+    await until_drawn(tab)
+    await expect(tab.page.get_by_role("heading", level=1)).to_have_text(cryptos[1])
+    total_return = await tab.page.locator(".key-figures dd").first.inner_text()
+    assert total_return in figures
+    await tab.page.get_by_role("link", name="Back to the run").click()
+    await tab.until_rows(3)
+
+
+async def test_a_click_in_the_list_moves_the_chart_and_marks_the_trade(
+    tab: Tab, crypto: str, gateway: "BacktestServiceAsyncStub"
+) -> None:
+    trade = (await result_of(gateway, crypto)).trades[4]
+    entry = written(trade.entry_time.seconds)
+    await trades(tab).filter(has_text=entry).first.click()
+    await expect(tab.page).to_have_url(re.compile("trade=5"))
+    await expect(tab.says(re.compile(f"^Trade 5 of .*from {entry}"))).to_be_visible()
+    await tab.button("Show as a table").click()
+    table = tab.page.get_by_role("region", name=re.compile("as a table"))
+    moment = f"{datetime.fromtimestamp(trade.entry_time.seconds, UTC):%Y-%m-%d %H:%M}"
+    await expect(table.get_by_role("rowheader", name=moment)).to_have_count(1)
+    assert await table.get_by_role("row").count() < HOURS / 4
+
+
+async def test_a_click_in_the_chart_selects_the_trade_in_the_list(
+    tab: Tab, crypto: str, gateway: "BacktestServiceAsyncStub"
+) -> None:
+    result = await result_of(gateway, crypto)
+    times = list(result.equity_curve.open_time_s)
+    index = max(range(len(result.trades)), key=lambda number: result.trades[number].held_candles)
+    trade = result.trades[index]
+    middle = times.index(trade.entry_time.seconds) + trade.held_candles // 2
+    frame = tab.page.locator(".chart-frame")
+    await frame.press("0")
+    pane = tab.page.locator(".chart-host td:nth-child(2) canvas").first
+    await pane.scroll_into_view_if_needed()
+    box = await pane.bounding_box()
+    assert box is not None
+    across = box["width"] * (middle + 0.5) / len(times)
+    await tab.page.mouse.click(box["x"] + across, box["y"] + box["height"] / 2)
+    await expect(tab.says(re.compile(f"^Trade {index + 1} of "))).to_be_visible()
+    selected = tab.page.locator(".grid-row[aria-selected=true]")
+    await expect(selected).to_contain_text(written(trade.entry_time.seconds))
+
+
+async def test_the_address_restores_the_selected_trade_and_the_order(tab: Tab, crypto: str) -> None:
+    await tab.button("Return").click()
+    await tab.button("Return").click()
+    await trades(tab).first.click()
+    best = await trades(tab).first.inner_text()
+    sentence = await tab.says(re.compile("^Trade .* of ")).inner_text()
+    await tab.page.reload()
+    await until_drawn(tab)
+    assert await trades(tab).first.inner_text() == best
+    await expect(tab.says(sentence)).to_be_visible()
+
+
+async def test_the_trades_are_saved_with_all_their_digits(
+    tab: Tab, crypto: str, gateway: "BacktestServiceAsyncStub", tmp_path: Path
+) -> None:
+    result = await result_of(gateway, crypto)
+    rows = await saved(tab, "Trades as CSV", tmp_path)
+    assert [float(row["profit"]) for row in rows] == [trade.profit for trade in result.trades]
+    assert [datetime.fromisoformat(row["entry_time"]).timestamp() for row in rows] == [
+        trade.entry_time.seconds for trade in result.trades
+    ]
+
+
+@pytest.mark.parametrize("fill", [None, "same-close"])
+async def test_the_equity_of_holding_ends_at_the_return_of_holding(
+    tab: Tab, crypto: str, gateway: "BacktestServiceAsyncStub", tmp_path: Path, fill: str | None
+) -> None:
+    if fill is not None:
+        await tab.show("/crypto", symbol=crypto, fill=fill, **BACKTEST)
+        await until_drawn(tab)
+    result = await result_of(gateway, crypto, FILL_TIME_SAME_CLOSE if fill else None)
+    rows = await saved(tab, "Equity as CSV", tmp_path)
+    assert [float(row["equity"]) for row in rows] == list(result.equity_curve.equity)
+    holding = float(rows[-1]["buy_and_hold_equity"])
+    assert holding == pytest.approx(10_000 * (1 + result.metrics.buy_and_hold_return), rel=1e-12)
+
+
+async def test_the_equity_of_holding_is_compounded_over_the_parts_between_breaks(
+    tab: Tab, odd_cryptos: None, gateway: "BacktestServiceAsyncStub", tmp_path: Path
+) -> None:
+    await tab.show("/crypto", symbol=WITH_BREAK, **BACKTEST)
+    await until_drawn(tab)
+    result = await result_of(gateway, WITH_BREAK)
+    assert len(result.breaks) == 1
+    rows = await saved(tab, "Equity as CSV", tmp_path)
+    holding = float(rows[-1]["buy_and_hold_equity"])
+    assert holding == pytest.approx(10_000 * (1 + result.metrics.buy_and_hold_return), rel=1e-12)
+
+
+async def test_the_worst_drawdowns_are_those_of_the_curve(
+    tab: Tab, crypto: str, gateway: "BacktestServiceAsyncStub"
+) -> None:
+    result = await result_of(gateway, crypto)
+    expected = drawdowns(list(result.equity_curve.open_time_s), list(result.equity_curve.equity))[:10]
+    assert expected[0][0] == pytest.approx(result.metrics.max_drawdown)
+    rows = tab.page.get_by_role("region", name="Worst drawdowns").locator("tbody tr")
+    await expect(rows).to_have_count(len(expected))
+    for row, (depth, peak, trough, recovered) in enumerate(expected):
+        cells = await rows.nth(row).get_by_role("cell").all_inner_texts()
+        assert cells[:3] == [f"{100 * depth:.1f} %", written(peak), written(trough)]
+        assert cells[3] == ("not yet" if recovered is None else written(recovered))
+
+
+def drawdowns(times: list[int], equity: list[float]) -> list[tuple[float, int, int, int | None]]:
+    """Return depth, peak, lowest close and recovery of each drawdown, deepest first, from all peaks."""
+    values, moments = [10_000.0, *equity], [times[0], *times]
+    peaks = [index for index, value in enumerate(values) if value >= max(values[: index + 1])]
+    found = []
+    for peak, until in pairwise([*peaks, len(values)]):
+        if low := values[peak + 1 : until]:
+            trough = peak + 1 + low.index(min(low))
+            recovered = moments[until] if until < len(values) else None
+            found.append(
+                ((values[peak] - values[trough]) / values[peak], moments[peak], moments[trough], recovered)
+            )
+    return sorted(found, key=lambda drawdown: -drawdown[0])
+
+
+async def test_months_are_shown_with_the_return_of_the_year(
+    tab: Tab, crypto: str, gateway: "BacktestServiceAsyncStub"
+) -> None:
+    result = await result_of(gateway, crypto)
+    cells = await tab.page.locator(".months tbody td").all_inner_texts()
+    figures = [f"{100 * month.return_fraction:+.1f}".replace("-", "−") for month in result.monthly_returns]
+    assert cells[: len(figures)] == figures
+    assert cells[-1] == f"{100 * result.metrics.total_return:+.1f}".replace("-", "−")
+
+
+async def test_the_series_of_the_strategy_are_in_the_chart(tab: Tab, crypto: str) -> None:
+    legend = tab.page.locator(".chart-legend")
+    await expect(legend.first).to_contain_text("SMA 5")
+    await expect(legend.first).to_contain_text("SMA 20")
+    await tab.show("/crypto", symbol=crypto, strategy="rsi")
+    await until_drawn(tab)
+    await expect(legend.nth(1)).to_contain_text("RSI 14")
+
+
+async def test_missing_candles_and_breaks_are_told(tab: Tab, odd_cryptos: None) -> None:
+    data = tab.page.get_by_role("region", name="Data")
+    await tab.show("/crypto", symbol=WITH_GAP, **BACKTEST)
+    await expect(data).to_contain_text("12 of 2,400 candles are missing (0.5 %)")
+    await expect(data).to_contain_text("the longest gap has 12 candles")
+    await tab.show("/crypto", symbol=WITH_BREAK, breaks="split", **BACKTEST)
+    await expect(data).to_contain_text("The history breaks once")
+    await expect(data.locator("tbody tr")).to_have_count(2)
+
+
+async def test_a_definition_is_at_hand(tab: Tab, crypto: str) -> None:
+    definition = tab.says(re.compile("Mean over standard deviation of the candles' returns"))
+    await expect(definition).to_be_hidden()
+    await tab.page.locator(".all-figures summary", has_text="Sharpe ratio").click()
+    await expect(definition).to_be_visible()
+
+
+async def test_a_run_without_look_ahead_is_verified(tab: Tab, crypto: str) -> None:
+    await tab.button("Verify for look-ahead").click()
+    await expect(tab.says(re.compile("No look-ahead"))).to_be_visible()
+    await expect(
+        tab.says(re.compile("16 shorter histories .* 8 with fills as requested, 8 with"))
+    ).to_be_visible()
+
+
+async def test_a_result_that_knows_the_future_is_told(tab: Tab, crypto: str) -> None:
+    shorter = 0
+
+    async def change_shorter(route: Route) -> None:
+        nonlocal shorter
+        answer = await route.fetch()
+        response = pb.RunBacktestResponse.FromString(await answer.body())
+        if response.request.spec.end_time.seconds < START_S + 3600 * HOURS:
+            shorter += 1
+            if shorter == 3:
+                response.result.equity_curve.equity[100] += 1e-9
+        await route.fulfill(response=answer, body=response.SerializeToString())
+
+    await tab.page.route("**/RunBacktest", change_shorter)
+    await tab.button("Verify for look-ahead").click()
+    await expect(tab.says("This run knows the future.")).to_be_visible()
+    await expect(tab.says(re.compile("1 of 16 shorter histories differ"))).to_be_visible()
+    row = tab.page.get_by_role("region", name="Look-ahead").locator("tbody tr")
+    await expect(row).to_contain_text(written(START_S + 3600 * 100))
+    await expect(row).to_contain_text("equity")
+
+
+async def test_a_strategy_becomes_rules_of_the_view_run(tab: Tab, crypto: str) -> None:
+    await tab.button("As rules").click()
+    await expect(tab.page).to_have_url(re.compile(r"/\?.*strategy=rules"))
+    await expect(tab.page.get_by_label("Buy")).to_have_value(re.compile("sma"))
+
+
+async def test_a_crypto_without_candles_is_a_sentence(tab: Tab) -> None:
+    await tab.show("/crypto", symbol="NOBODYUSDT", **BACKTEST)
+    await expect(tab.page.get_by_role("alert")).to_contain_text("NOBODYUSDT")
+    tab.errors.clear()  # The browser writes that the call was refused.
