@@ -47,8 +47,11 @@ export function differenceText(metric: MetricInfo, value: number): string {
   return value > 0 && !text.startsWith("+") ? `+${text}` : text;
 }
 
+/** Metrics of which neither more nor less is better. */
+const NEUTRAL = new Set(["buy_and_hold_return", "exposure", "trade_count", "open_trade_count"]);
+
 /** "gain" where a difference is to the better, "loss" where it is to the worse. */
 export function judged(metric: MetricInfo, value: number): "gain" | "loss" | undefined {
-  if (!(value < 0 || value > 0)) return undefined;
+  if (NEUTRAL.has(metric.name) || !(value < 0 || value > 0)) return undefined;
   return value > 0 === metric.smallestIsBest ? "loss" : "gain";
 }

@@ -98,12 +98,12 @@ export function DifferencesTable({ query, runs, symbol }: Props) {
 function columnsOf(runCount: number, help: string): Column[] {
   const indexes = Array.from({ length: runCount }, (_, index) => index);
   return [
-    { name: "symbol", heading: "Crypto", width: 136, left: true },
-    ...indexes.map((index) => ({ name: `v${index}`, heading: letter(index), width: 96, help })),
+    { name: "symbol", heading: "Crypto", width: 120, left: true },
+    ...indexes.map((index) => ({ name: `v${index}`, heading: letter(index), width: 84, help })),
     ...indexes.slice(1).map((index) => ({
       name: `d${index}`,
       heading: `${letter(index)} − A`,
-      width: 96,
+      width: 84,
       help: `${letter(index)} minus A. ${help}`,
     })),
   ];

@@ -69,8 +69,12 @@ export default function CompareView() {
         />
       )}
       {isComplete && <Unlike runs={loaded} />}
-      {isComplete && <MetricsTable runs={loaded} />}
-      {isComplete && <DifferencesTable query={query} runs={loaded} symbol={query.crypto} />}
+      {isComplete && (
+        <div class="compare-tables">
+          <MetricsTable runs={loaded} />
+          <DifferencesTable query={query} runs={loaded} symbol={query.crypto} />
+        </div>
+      )}
       {isComplete && symbol !== undefined && <Curves runs={loaded} symbol={symbol} />}
     </main>
   );

@@ -15,9 +15,9 @@ export const KINDS: Readonly<Record<CryptoKind, string>> = {
 
 const COLUMNS: readonly Column[] = [
   { name: "symbol", heading: "Crypto", width: 144, left: true },
-  { name: "kind", heading: "Kind", width: 104, left: true },
-  { name: "first", heading: "First candle", width: 136, left: true, help: "Opening time, in UTC." },
-  { name: "last", heading: "Last candle", width: 136, left: true, help: "Opening time, in UTC." },
+  { name: "kind", heading: "Kind", width: 152, left: true },
+  { name: "first", heading: "First candle", width: 152, left: true, help: "Opening time, in UTC." },
+  { name: "last", heading: "Last candle", width: 152, left: true, help: "Opening time, in UTC." },
   { name: "candles", heading: "Candles", width: 96 },
   {
     name: "missing",
@@ -50,11 +50,13 @@ export function CryptosTable({ query, cryptos }: Props) {
   const search = query.search ?? "";
   const order = query.sort ?? "symbol";
   useBreakCounts(cryptos);
+  // Rows are drawn anew by the table, not by the signals that their cells read.
+  const breaks = cryptos.map(breakCount);
   const rows = useMemo(() => {
     const words = search.toUpperCase().split(/[\s,;]+/);
     const found = cryptos.filter(({ symbol }) => words.some((word) => symbol.includes(word)));
     return sorted(found, order);
-  }, [cryptos, search, order, order.endsWith("breaks") && breaksKnown(cryptos)]);
+  }, [cryptos, search, order, order.endsWith("breaks") && breaks.join()]);
   const reversed = order.startsWith("-");
   return (
     <section class="stack cryptos" aria-label="Cryptos">
@@ -140,10 +142,6 @@ function sorted(cryptos: readonly Crypto[], order: string): Crypto[] {
     if (left === right) return a.symbol < b.symbol ? -1 : 1;
     return left < right ? -sign : sign;
   });
-}
-
-function breaksKnown(cryptos: readonly Crypto[]): number {
-  return cryptos.reduce((sum, crypto) => sum + (breakCount(crypto) ?? 0), 0);
 }
 
 function useBreakCounts(cryptos: readonly Crypto[]): void {
