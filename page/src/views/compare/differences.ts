@@ -50,6 +50,11 @@ export function differenceText(metric: MetricInfo, value: number): string {
 /** Metrics of which neither more nor less is better. */
 const NEUTRAL = new Set(["buy_and_hold_return", "exposure", "trade_count", "open_trade_count"]);
 
+/** What a run is called that has more of a metric than another one, and one that has less. */
+export function comparatives(metric: MetricInfo): readonly [string, string] {
+  return NEUTRAL.has(metric.name) ? ["higher", "lower"] : ["better", "worse"];
+}
+
 /** "gain" where a difference is to the better, "loss" where it is to the worse. */
 export function judged(metric: MetricInfo, value: number): "gain" | "loss" | undefined {
   if (NEUTRAL.has(metric.name) || !(value < 0 || value > 0)) return undefined;

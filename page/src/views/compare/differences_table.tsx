@@ -5,7 +5,14 @@ import { type Column, VirtualTable } from "../../components/virtual_table";
 import { count, counted } from "../../format";
 import { METRICS, metricOf } from "../../metrics";
 import type { ComparedRun } from "../../state/compared";
-import { type Differences, differencesOf, differenceText, judged, standing } from "./differences";
+import {
+  comparatives,
+  type Differences,
+  differencesOf,
+  differenceText,
+  judged,
+  standing,
+} from "./differences";
 import { letter } from "./run_words";
 
 const SHOWN = METRICS.filter(({ name }) => name !== "open_trade_count");
@@ -33,17 +40,18 @@ export function DifferencesTable({ query, runs, symbol }: Props) {
   );
   const columns = useMemo(() => columnsOf(runs.length, metric.definition), [runs.length, metric]);
   const rows = useMemo(() => rowsOf(differences, search, order), [differences, search, order]);
+  const [more, less] = comparatives(metric);
   const reversed = order.startsWith("-");
   const sorted = reversed ? order.slice(1) : order;
   return (
-    <section class="stack differences" aria-labelledby="differences">
+    <section class="stack differences" aria-labelledby="differences" style={{ "--rows": rows.length }}>
       <h2 id="differences">Crypto by crypto</h2>
       {runs.slice(1).map(({ name }, index) => {
         const { common, better, worse, median } = standing(differences, index + 1, metric);
         return (
           <p key={name}>
-            In the {metric.label}, {letter(index + 1)} is better than A on <strong>{count(better)}</strong> of{" "}
-            {counted(common, "crypto")}, worse on <strong>{count(worse)}</strong>
+            In the {metric.label}, {letter(index + 1)} is {more} than A on <strong>{count(better)}</strong> of{" "}
+            {counted(common, "crypto")}, {less} on <strong>{count(worse)}</strong>
             {median !== undefined && (
               <>
                 ; the median difference is <strong>{differenceText(metric, median)}</strong>

@@ -59,7 +59,7 @@ export function CryptosTable({ query, cryptos }: Props) {
   }, [cryptos, search, order, order.endsWith("breaks") && breaks.join()]);
   const reversed = order.startsWith("-");
   return (
-    <section class="stack cryptos" aria-label="Cryptos">
+    <section class="stack cryptos" aria-label="Cryptos" style={{ "--rows": Math.max(rows.length, 2) }}>
       <div class="row">
         <label class="unseen" for={id}>
           Search cryptos

@@ -2,8 +2,8 @@
 export async function droppedFiles(dropped: DataTransfer): Promise<File[]> {
   // The entries must be taken before anything is awaited: afterwards the drop has ended.
   const entries = [...dropped.items].flatMap((item) => item.webkitGetAsEntry() ?? []);
-  const files = await Promise.all(entries.map(filesOf));
-  return entries.length > 0 ? files.flat() : [...dropped.files];
+  const plain = [...dropped.files];
+  return entries.length > 0 ? (await Promise.all(entries.map(filesOf))).flat() : plain;
 }
 
 async function filesOf(entry: FileSystemEntry): Promise<File[]> {

@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { change, go, type Query } from "../../address";
 import { type Column, VirtualTable } from "../../components/virtual_table";
-import { counted, decimal } from "../../format";
+import { count, counted, decimal } from "../../format";
 import { type MetricInfo, metricOf } from "../../metrics";
 import type { SweepSnapshot } from "../../state/sweep";
 import type { SweepTable } from "../../state/sweep_table";
@@ -31,12 +31,10 @@ export function CombinationsTable({ query, shown, table, ranking }: Props) {
     if (name === "traded")
       return `${table.traded[row]}${table.test ? ` / ${table.tradedTest[row]}` : ""} of ${cryptoCount}`;
     const value = columnOf(table, name)[0]![row]!;
-    if (name === "median_trades")
-      return tradesTooLittle(table, row, ranking) ? (
-        <span class="quiet">{decimal(value)}</span>
-      ) : (
-        decimal(value)
-      );
+    if (name === "median_trades") {
+      const text = Number.isInteger(value) ? count(value) : decimal(value);
+      return tradesTooLittle(table, row, ranking) ? <span class="quiet">{text}</span> : text;
+    }
     const metric = metricOf(name.replace(/^test\./, ""));
     const text = metric.show(value);
     const kind = !metric.signed
@@ -51,12 +49,12 @@ export function CombinationsTable({ query, shown, table, ranking }: Props) {
   const reversed = order.startsWith("-");
   const sorted = reversed ? order.slice(1) : order;
   return (
-    <section class="stack combinations" aria-labelledby="combinations">
+    <section class="stack combinations" aria-labelledby="combinations" style={{ "--rows": rows.length }}>
       <div class="row">
         <h2 id="combinations">{counted(table.length, "combination")}</h2>
         <span class="quiet">
           {shown.started?.request?.cut.case === "foldCount"
-            ? "Means over the folds of medians over the cryptos."
+            ? "Medians over the cryptos of means over the folds."
             : "Medians over the cryptos."}{" "}
           A row opens in Run.
         </span>

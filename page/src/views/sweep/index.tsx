@@ -108,6 +108,7 @@ export default function SweepView() {
         )}
         {runId === "" ? (
           <div class="nothing quiet">
+            <h1 class="unseen">Sweep</h1>
             <p>
               Give parameters several values and press Sweep: every combination is backtested on every crypto.
             </p>
