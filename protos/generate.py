@@ -30,12 +30,8 @@ def compile_protos(*outputs: str, more: Sequence[str] = ()) -> None:
     sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
     # protoc looks for its plugins on PATH; they stand beside this Python, activated or not.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    if (
-        protoc.main(
-            ["protoc", f"-I{PROTOS}", f"-I{googleapis}", f"-I{well_known}", *outputs, *sources, *more]
-        )
-        != 0
-    ):
+    includes = [f"-I{folder}" for folder in (PROTOS, googleapis, well_known)]
+    if protoc.main(["protoc", *includes, *outputs, *sources, *more]) != 0:
         raise SystemExit("protoc failed: see its messages above")
 
 

@@ -18,10 +18,18 @@ export interface Address {
   readonly query: Query;
 }
 
+/** The query that each view had last. */
+const left: Partial<Record<View, Query>> = {};
+
 const current = signal<Address>(read());
 
 /** The address that is shown. Components that read it are drawn anew when it changes. */
 export const address: { readonly value: Address; peek(): Address } = current;
+
+/** Return the link to a view as it was when it was left, or as it is without a query. */
+export function hrefOfView(view: View): string {
+  return href(view, left[view]);
+}
 
 /** Return the link to a view with a query. */
 export function href(view: View, query: Query = {}): string {
@@ -72,7 +80,9 @@ addEventListener("popstate", () => {
 function read(): Address {
   const query: Record<string, string> = {};
   for (const [name, value] of new URLSearchParams(location.search)) query[name] = value;
-  return { view: viewOf(location.pathname) ?? "run", query };
+  const view = viewOf(location.pathname) ?? "run";
+  left[view] = query;
+  return { view, query };
 }
 
 function viewOf(path: string): View | undefined {

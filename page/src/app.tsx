@@ -2,7 +2,7 @@
 
 import { Component, type ComponentChildren, type ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { address, followLink, href, type View } from "./address";
+import { address, followLink, href, hrefOfView, type View } from "./address";
 import { setToken, tokenWanted } from "./api/transport";
 import { Notice } from "./components/notice";
 import { TokenField } from "./components/token_field";
@@ -45,7 +45,7 @@ export function App() {
         </a>
         <nav aria-label="Views">
           {Object.entries(NAMES).map(([name, label]) => (
-            <a key={name} href={href(name as View)} aria-current={name === view ? "page" : undefined}>
+            <a key={name} href={hrefOfView(name as View)} aria-current={name === view ? "page" : undefined}>
               {label}
             </a>
           ))}

@@ -17,8 +17,9 @@ import {
   RunBacktestsRequestSchema,
 } from "./api/stubs/backcast/gateway/v1/backtest_service_pb";
 import type { StrategyDescription } from "./api/stubs/backcast/gateway/v1/strategy_description_pb";
+import type { Problems } from "./execution";
 import { secondsOf, time } from "./format";
-import { defaultOf, INTERVALS, type Problems, specOf, strategyName, symbolsOf } from "./spec";
+import { defaultOf, INTERVALS, specOf, strategyName, symbolsOf } from "./spec";
 import { strategies } from "./state/lists";
 import { type ParsedRules, parse } from "./state/rules";
 

@@ -139,10 +139,10 @@ class Upload:
     async def _check_right(self, metadata: tuple[tuple[str, str], ...]) -> None:
         """Raise AioRpcError if the client may not import: before its file is taken, not after.
 
-        An import without a header imports nothing.
+        A request without a header imports nothing. (Of a call without a request, gRPC tells no status.)
         """
 
-        nothing = iter(list[ImportCandlesRequest]())
+        nothing = iter([ImportCandlesRequest()])
         try:
             await response_of_call(self._stub.ImportCandles(nothing, metadata=metadata))
         except grpc.aio.AioRpcError as error:

@@ -8,17 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from services.local.health import is_page_served
 from services.local.ports import choose_ports
 from tests.cli.conftest import BACKCAST, write_csv
 
 
 def environment() -> dict[str, str]:
-    gateway, compute, data = choose_ports([0, 0, 0])
+    gateway, compute, data, web = choose_ports([0, 0, 0, 0])
     return {
         **os.environ,
         "BACKCAST_GATEWAY_PORT": str(gateway),
         "BACKCAST_COMPUTE_PORT": str(compute),
         "BACKCAST_DATA_PORT": str(data),
+        "BACKCAST_WEB_PORT": str(web),
     }
 
 
@@ -29,6 +31,9 @@ async def start(data_dir: Path, settings: dict[str, str]) -> asyncio.subprocess.
     assert process.stdout
     line = (await process.stdout.readline()).decode()
     assert line == f"ready: gateway 127.0.0.1:{settings['BACKCAST_GATEWAY_PORT']}\n"
+    page = (await process.stdout.readline()).decode()
+    assert page == f"page: http://127.0.0.1:{settings['BACKCAST_WEB_PORT']}\n"
+    assert await is_page_served(page.removeprefix("page: ").strip(), None)
     return process
 
 

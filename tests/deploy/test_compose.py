@@ -14,7 +14,7 @@ from tests.deploy.yaml_files import COMPOSE, DEPLOY, compose
 
 WHOLE = compose()
 SERVICES = WHOLE["services"]
-OURS = {"data", "compute", "gateway"}
+OURS = {"data", "compute", "gateway", "web"}
 ALL = pytest.mark.parametrize("name", SERVICES)
 
 
@@ -53,7 +53,7 @@ def test_images_are_pinned_by_version(name: str) -> None:
 def test_only_clients_reach_in_and_from_this_machine_only(name: str) -> None:
     service = SERVICES[name]
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
-    assert bool(service.get("ports")) == (name in {"gateway", "grafana"})
+    assert bool(service.get("ports")) == (name in {"gateway", "web", "grafana"})
     assert ("clients" in service["networks"]) == bool(service.get("ports"))
 
 
@@ -68,7 +68,8 @@ def test_only_two_share_a_network_and_only_those_that_talk() -> None:
         if options["internal"]
     }
     wanted = ["gateway cache", "gateway data", "gateway compute", "compute data", "data database"]
-    wanted += ["gateway prometheus", "compute prometheus", "data prometheus", "grafana prometheus"]
+    wanted += ["gateway web", "gateway prometheus", "compute prometheus", "data prometheus"]
+    wanted += ["web prometheus", "grafana prometheus"]
     assert talking == {frozenset(pair.split()) for pair in wanted}
 
 

@@ -10,7 +10,7 @@ from services.settings import Settings
 from tests.deploy.dockerfile import stages
 from tests.deploy.yaml_files import KUBERNETES, documents, kustomization, resource, resources
 
-OURS = ("data", "compute", "gateway")
+OURS = ("data", "compute", "gateway", "web")
 PODS = pytest.mark.parametrize("name", [*OURS, "cache"])
 # The oldest that lets pods sleep before they stop, and the newest.
 VERSIONS = ("1.30", kubernetes_validate.__version__)
@@ -29,6 +29,10 @@ def container(name: str) -> dict[str, Any]:
 def port(name: str, called: str) -> int:
     (number,) = (each["containerPort"] for each in container(name)["ports"] if each["name"] == called)
     return number
+
+
+def main_port(name: str) -> int:
+    return port(name, "https" if name == "web" else "grpc")
 
 
 def variables(name: str) -> dict[str, str]:
@@ -87,19 +91,19 @@ def test_pods_run_as_the_images_user_and_stop_in_time(name: str) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_ports_of_services_and_pods_agree(name: str) -> None:
     set_to = variables(name)
-    assert port(name, "grpc") == Settings.model_fields[f"{name}_port"].default
+    assert main_port(name) == Settings.model_fields[f"{name}_port"].default
     assert str(port(name, "health")) == set_to["BACKCAST_HEALTH_PORT"]
     assert str(port(name, "metrics")) == set_to[f"BACKCAST_{name.upper()}_METRICS_PORT"]
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert container(name)[probe]["grpc"] == {"port": port(name, "health")}
     service = resource("Service", name)["spec"]
-    # Headless: the name stands for the pods themselves, so that callers use each in turn.
-    assert service["clusterIP"] == "None"
-    assert [each["port"] for each in service["ports"]] == [port(name, "grpc")]
+    # Headless: the name stands for the pods themselves, so that callers use each in turn. Browsers do not.
+    assert service.get("clusterIP") == (None if name == "web" else "None")
+    assert [each["port"] for each in service["ports"]] == [main_port(name)]
     for other in OURS:
         assert set_to.get(f"BACKCAST_{other.upper()}_ADDRESS") in (
             None,
-            f"dns:///{other}:{port(other, 'grpc')}",
+            f"dns:///{other}:{main_port(other)}",
         )
 
 
@@ -148,6 +152,7 @@ def test_everything_is_refused_but_what_is_needed() -> None:
         for name in (*OURS, "cache")
     }
     assert into == {
+        "web": {("anybody", port("web", "https")), ("monitoring", port("web", "metrics"))},
         "gateway": {("anybody", port("gateway", "grpc")), ("monitoring", port("gateway", "metrics"))},
         "compute": {("gateway", port("compute", "grpc")), ("monitoring", port("compute", "metrics"))},
         "data": {
@@ -162,6 +167,7 @@ def test_everything_is_refused_but_what_is_needed() -> None:
         for name in (*OURS, "cache")
     }
     assert out == {
+        "web": {("gateway", port("gateway", "grpc"))},
         "gateway": {
             ("compute", port("compute", "grpc")),
             ("data", port("data", "grpc")),

@@ -124,6 +124,12 @@ async def test_every_method_tells_an_id(
     assert dict(await sweep.initial_metadata())["backcast-run-id"] == "sweep-it"
     events = [event async for event in sweep]
     assert events[0].started.run_id == "sweep-it"
+    series = gateway.StreamSeries(
+        pb.StreamSeriesRequest(symbol="RUN00USDT", spec=BacktestSpec(strategy=strategy_to(Rsi())))
+    )
+    run_id = dict(await series.initial_metadata())["backcast-run-id"]
+    responses = [response async for response in series]
+    assert responses[0].request.run_id == run_id
 
 
 async def test_the_id_of_a_run_that_is_refused_is_free_again(

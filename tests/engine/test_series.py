@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from services.domain.breaks import Break
+from services.domain.candles import PriceColumn, TimeColumn
 from services.domain.errors import NotFound, Refused
 from services.domain.history import History
 from services.domain.interval import Interval
@@ -47,14 +48,15 @@ def what_the_signals_saw(history, backtest):
     compared = [each.expression for each in compared_series(strategy.rules())]
     evaluations = {}
 
-    class Recording(type(strategy)):
+    class Recording(type(strategy)):  # type: ignore[misc]
         def signals(self, evaluation):
             evaluations[int(evaluation.candles.open_time_s[-1])] = evaluation
             return super().signals(evaluation)
 
     parameters = {field.name: getattr(strategy, field.name) for field in fields(strategy)}
     run_backtest(history, replace(backtest, strategy=Recording(**parameters)))
-    times, values = [], [[] for _ in compared]
+    times: list[TimeColumn] = []
+    values: list[list[PriceColumn]] = [[] for _ in compared]
     for _, evaluation in sorted(evaluations.items()):
         in_window = evaluation.candles.open_time_s >= backtest.window.start_s
         times.append(evaluation.candles.open_time_s[in_window])

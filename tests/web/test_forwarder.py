@@ -110,7 +110,7 @@ async def test_an_error_comes_with_the_details_that_the_gateway_gave(
     method = METHODS[name]
     info = info_of(name)
     async with grpc.aio.insecure_channel(stack.gateway_address) as channel:
-        call = channel.unary_unary(f"/{method.containing_service.full_name}/{name}")
+        call: Any = channel.unary_unary(f"/{method.containing_service.full_name}/{name}")
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await call(ParseDict(fields, info.input()).SerializeToString())
     status = rpc_status.from_call(failed.value)

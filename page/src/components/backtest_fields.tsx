@@ -6,7 +6,8 @@ import {
   type StrategyDescription,
   type StrategyParameter,
 } from "../api/stubs/backcast/gateway/v1/strategy_description_pb";
-import { defaultOf, EXECUTION_FIELDS, INTERVALS, rangeOf, strategyName } from "../spec";
+import { EXECUTION_FIELDS } from "../execution";
+import { defaultOf, INTERVALS, rangeOf, strategyName } from "../spec";
 import { cryptos } from "../state/lists";
 import { CryptoPicker } from "./crypto_picker";
 import { ChoiceField, TextField } from "./fields";

@@ -1,5 +1,10 @@
 import { useId } from "preact/hooks";
-import type { Choice } from "../spec";
+
+/** One of the values of a field. */
+export interface Choice {
+  readonly value: string;
+  readonly label: string;
+}
 
 interface FieldProps {
   label: string;

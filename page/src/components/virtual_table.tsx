@@ -16,6 +16,8 @@ export interface Column {
   /** The width in pixels; the first column takes what is left. */
   readonly width: number;
   readonly left?: boolean;
+  /** True if the column cannot be sorted by. */
+  readonly unordered?: boolean;
 }
 
 export interface Sorting {
@@ -212,19 +214,20 @@ function Heading({
   sorting: Sorting | undefined;
   onSort: ((column: Column) => void) | undefined;
 }) {
+  const sortable = onSort !== undefined && !column.unordered;
   const sorted = sorting?.column === column.name;
   const order = sorted ? (sorting.descending ? "descending" : "ascending") : undefined;
   return (
     <div
       class={column.left ? "left" : undefined}
       role="columnheader"
-      aria-sort={onSort ? (order ?? "none") : undefined}
+      aria-sort={sortable ? (order ?? "none") : undefined}
       title={column.help}
     >
-      {onSort === undefined ? (
+      {!sortable ? (
         column.heading
       ) : (
-        <button type="button" class="heading" onClick={() => onSort(column)}>
+        <button type="button" class="heading" onClick={() => onSort?.(column)}>
           {column.heading}
           <span aria-hidden="true">{order === undefined ? "" : order === "descending" ? " ▾" : " ▴"}</span>
         </button>

@@ -23,18 +23,25 @@ def parsed_rules(entry: str, exit_: str) -> CustomRules:
     Raises InvalidInput with the first error of each text, and their places as metadata.
     """
     rules: dict[str, Expression] = {}
-    violations: list[Violation] = []
-    places: dict[str, str] = {}
+    faults: dict[str, LineFault] = {}
     for field, line in (("entry", entry), ("exit", exit_)):
         if field == "exit" and not line:
             continue
         try:
             rules[field] = parse_line(line)
         except LineFault as fault:
-            violations.append(Violation(field, fault.reason))
-            places |= {f"{field}_start": str(fault.start), f"{field}_length": str(fault.end - fault.start)}
-    if violations:
-        raise InvalidInput(*violations, reason=ErrorReason.INVALID_RULES, **places)
+            faults[field] = fault
+    if faults:
+        starts = {field: str(fault.start) for field, fault in faults.items()}
+        lengths = {field: str(fault.end - fault.start) for field, fault in faults.items()}
+        raise InvalidInput(
+            *(Violation(field, fault.reason) for field, fault in faults.items()),
+            reason=ErrorReason.INVALID_RULES,
+            entry_start=starts.get("entry"),
+            entry_length=lengths.get("entry"),
+            exit_start=starts.get("exit"),
+            exit_length=lengths.get("exit"),
+        )
     return CustomRules(**rules)
 
 

@@ -46,7 +46,7 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
         run = self._run(request.run_id)
         if not run.resumes:
             raise Refused(
-                f"{run.report.method} cannot be watched; start it again: its results are in the cache",
+                f"{run.report.method} cannot be watched: start it again",
                 reason=ErrorReason.RUN_NOT_WATCHABLE,
             )
         violations = Violations()

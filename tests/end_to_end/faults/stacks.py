@@ -93,6 +93,12 @@ def long_run() -> pb.RunBacktestsRequest:
     return request
 
 
+def long_series() -> pb.StreamSeriesRequest:
+    """Return a request for the series of the strategy of `long_run`, on one crypto: as long as its task."""
+    run = long_run()
+    return pb.StreamSeriesRequest(symbol=SYMBOLS[0], spec=run.spec)
+
+
 def _common() -> dict[str, Any]:
     return {
         "symbols": SYMBOLS,

@@ -14,11 +14,11 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
-from tests.end_to_end.faults.stacks import SWEEP_BACKTESTS, SYMBOLS, long_run, long_sweep
+from tests.end_to_end.faults.stacks import SWEEP_BACKTESTS, SYMBOLS, long_run, long_series, long_sweep
 from tests.end_to_end.processes import process_at, until_workers_work, workers_of
 from tests.end_to_end.service_metrics import ServiceMetrics
 
-Request = pb.RunBacktestsRequest | pb.SweepBacktestsRequest
+Request = pb.RunBacktestsRequest | pb.SweepBacktestsRequest | pb.StreamSeriesRequest
 
 # A process that asks for something, several times at once, and reads what comes.
 _CLIENT = """
@@ -110,3 +110,19 @@ async def test_a_client_that_leaves_runs_leaves_no_work_behind(
     before = await metrics.backtests()
     await kill_the_client(long_stack, long_run(), times=20)
     await assert_nobody_works_and_most_is_left(long_stack, metrics, before, 20 * len(SYMBOLS))
+
+
+async def test_a_client_that_leaves_series_leaves_no_work_behind(
+    long_stack: LocalStack, metrics: ServiceMetrics
+) -> None:
+    async def calls(code: str) -> float:
+        method = "backcast.compute.v1.ComputeService/ComputeSeries"
+        name = "backcast_rpc_duration_seconds_count"
+        return await metrics.value("compute", name, method=method, code=code)
+
+    completed, cancelled = await calls("OK"), await calls("CANCELLED")
+    await kill_the_client(long_stack, long_series(), times=20)
+    await metrics.until_nobody_works()
+    assert await calls("OK") - completed < 10
+    assert await calls("CANCELLED") - cancelled > 10
+    assert len(workers_of(process_at(long_stack.compute_address))) == 1

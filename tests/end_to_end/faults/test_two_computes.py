@@ -10,8 +10,10 @@ import grpc
 import pytest
 
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
+from backcast.backtest.v1.series_pb2 import SeriesBlock
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+from backcast.marketdata.v1.market_data_service_pb2 import DeleteCryptoRequest
 from services.engine import Strategy
 from services.engine.rules.parse import parse
 from services.engine.strategies.custom_rules import CustomRules
@@ -20,7 +22,7 @@ from services.local.ports import free_ports
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
-from tests.candle_making import events_of, import_candles, random_candles
+from tests.candle_making import START_S, events_of, import_candles, random_candles
 from tests.end_to_end.one_service import OneService, service_beside
 from tests.end_to_end.processes import is_alive
 from tests.end_to_end.sweeping import Swept, sweep_events, sweep_request, swept
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 SYMBOLS = [f"TWO{number:02}USDT" for number in range(12)]
 HOURS = 24 * 730
+LONG_HOURS = 87_600
 # Longer than what is in flight here takes.
 GRACE_S = 20
 
@@ -132,6 +135,15 @@ async def candles(data_service: "MarketDataServiceAsyncStub") -> None:
         await import_candles(data_service, symbol, random_candles(number, HOURS))
 
 
+@pytest.fixture
+async def long_candles(data_service: "MarketDataServiceAsyncStub") -> AsyncIterator[str]:
+    """The symbol of a crypto of ten years, before all others."""
+    symbol = "TWOLONGUSDT"
+    await import_candles(data_service, symbol, random_candles(1, LONG_HOURS, START_S - 3600 * LONG_HOURS))
+    yield symbol
+    await data_service.DeleteCrypto(DeleteCryptoRequest(symbol=symbol))
+
+
 def run_of(symbols: list[str], strategy: Strategy) -> pb.RunBacktestsRequest:
     return pb.RunBacktestsRequest(
         symbols=symbols,
@@ -215,6 +227,33 @@ async def test_a_sweep_goes_on_when_one_of_two_compute_services_is_killed(
     assert len(breaks_in_log(both)) > len(breaks)
     assert Swept(events).outcome == whole.outcome
     assert Swept(events).summary.progress == whole.summary.progress
+
+
+async def test_series_go_on_where_they_were_when_the_compute_service_that_sends_them_is_killed(
+    both: TwoComputes, stack: LocalStack, long_candles: str
+) -> None:
+    entry = " and ".join(f"stddev({period}) > 1" for period in range(400, 425))
+    request = pb.StreamSeriesRequest(
+        symbol=long_candles, spec=BacktestSpec(strategy=strategy_to(CustomRules(parse(entry, "entry"))))
+    )
+    request.spec.start_time.seconds, request.spec.end_time.seconds = START_S - 3600 * LONG_HOURS, START_S
+    async with grpc.aio.insecure_channel(stack.gateway_address) as channel:
+        whole = [each.block async for each in BacktestServiceStub(channel).StreamSeries(request)]
+    before, breaks = both.processor_times(), breaks_in_log(both)
+    blocks: list[SeriesBlock] = []
+    # Little is on its way: the rest waits in the compute service.
+    async with grpc.aio.insecure_channel(
+        both.gateway.address, options=[("grpc.http2.bdp_probe", 0)]
+    ) as channel:
+        async for response in BacktestServiceStub(channel).StreamSeries(request):
+            if not blocks:
+                kill(both.at_work(before))
+            blocks.append(response.block)
+    assert len(breaks_in_log(both)) > len(breaks)
+    assert b"".join(block.open_time_s for block in blocks) == b"".join(block.open_time_s for block in whole)
+    for number in range(25):
+        values = [b"".join(block.values[number] for block in each) for each in (blocks, whole)]
+        assert values[0] == values[1]
 
 
 async def test_a_compute_service_that_is_stopped_finishes_its_tasks(

@@ -2,7 +2,9 @@
 
 import pytest
 
+from services.engine.rules import compared
 from services.engine.rules.compared import compared_series
+from services.engine.rules.evaluation import Evaluation
 from services.engine.rules.functions import Kind
 from services.engine.rules.nodes import Call, Column, Number, Rules
 from services.engine.rules.parse import parse
@@ -21,8 +23,8 @@ def shown_of(rules):
 
 
 def label(series):
-    (compared,) = compared_series(Rules(parse(f"{series} > 1", "it")))
-    return compared.label
+    (only,) = compared_series(Rules(parse(f"{series} > 1", "it")))
+    return only.label
 
 
 @pytest.mark.parametrize(
@@ -139,8 +141,8 @@ def test_a_pane_does_not_join_what_is_compared_with_the_same_average_of_prices()
 
 
 def test_levels_are_the_numbers_that_a_series_is_compared_with():
-    entry = "rsi(14) < 30 and 20 < rsi(14) and crosses_below(rsi(14), 3 * -(2 - 12)) and sma(5) > 7"
-    assert shown(entry, "rsi(14) > 70") == [("rsi(14)", 1, (20, 30, 70)), ("sma(5)", 0, (7,))]
+    entry = "rsi(14) < 30 and 20 < rsi(14) and crosses_below(rsi(14), 3 * -(2 + 8)) and sma(5) > 7"
+    assert shown(entry, "rsi(14) > 70") == [("rsi(14)", 1, (-30, 20, 30, 70)), ("sma(5)", 0, (7,))]
 
 
 def test_an_undefined_number_is_no_level_and_numbers_alone_are_no_series():
@@ -171,6 +173,17 @@ def test_a_label_says_what_is_drawn(series, words):
     assert label(series) == words
 
 
-def test_the_largest_rules_are_described():
-    line = " and ".join(f"stochastic_d({number}, 3, 3) > ema(rsi({number}), 9)" for number in range(2, 14))
-    assert len(shown(line)) == 24
+def test_it_takes_few_candles_to_see_whether_a_series_follows_the_price(monkeypatch):
+    lengths = []
+
+    class Counting(Evaluation):
+        def __init__(self, candles):
+            lengths.append(len(candles))
+            super().__init__(candles)
+
+    monkeypatch.setattr(compared, "Evaluation", Counting)
+    series = "close"
+    for _ in range(20):
+        series = f"ema({series}, 10000)"
+    assert shown(f"{series} < close") == [(series.replace("ema(close, 10000)", "ema(10000)"), 0, ())]
+    assert max(lengths) <= 32

@@ -22,6 +22,12 @@ async def test_axe_finds_nothing_serious(
     await tab.show("/runs")
     await tab.page.locator(".runs").wait_for()
     assert await serious(tab) == []
+    await tab.show("/crypto", symbol=cryptos[0], strategy="rsi", trade="1")
+    await tab.button("Show as a table").click()
+    assert await serious(tab) == []
+    await tab.show("/compare", a="strategy=rsi", b="strategy=macd", symbol=cryptos[0])
+    await tab.button("Show as a table").click()
+    assert await serious(tab) == []
     for view in ("/sweep", "/compare", "/data"):
         await tab.show(view)
         await tab.page.get_by_role("heading", level=1).wait_for()

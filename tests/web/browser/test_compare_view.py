@@ -1,85 +1,133 @@
-"""The view Compare: what two runs differ in."""
+"""The view Compare: runs side by side, their figures, curves and differences."""
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
-from playwright.async_api import expect
+import pytest
+from playwright.async_api import Locator, expect
 
-from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
-from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from tests.candle_making import events_of
 from tests.web.browser.tab import Tab
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
 
+WINDOW = {"start": "2024-01-01", "end": "2024-04-10"}
+FAST, SLOW = "5", "25"
+COUNT = 4
 
-async def test_two_runs_are_compared_crypto_by_crypto(
-    tab: Tab, gateway: "BacktestServiceAsyncStub", cryptos: list[str]
+
+def side(cryptos: list[str], **query: str) -> str:
+    """Return a run as the address of the view has it."""
+    return urlencode({"symbols": ",".join(cryptos[:COUNT]), **WINDOW, **query})
+
+
+@pytest.fixture
+async def compared(tab: Tab, cryptos: list[str]) -> Tab:
+    """The view with two runs."""
+    crossing = side(cryptos, **{"strategy": "ma_cross", "p.fast": FAST, "p.slow": SLOW})
+    await tab.show("/compare", a=crossing, b=side(cryptos, strategy="rsi"))
+    await expect(figure(tab, "total return", 1)).to_be_visible()
+    return tab
+
+
+def figure(tab: Tab, metric: str, run: int) -> Locator:
+    """Return the cell of a metric and a run, counted from 0."""
+    row = tab.page.locator(".compare-figures tbody tr").filter(
+        has=tab.page.get_by_role("rowheader", name=metric, exact=True)
+    )
+    return row.locator("td").nth(run)
+
+
+def cryptos_of(tab: Tab) -> Locator:
+    """Return the drawn rows of the table of cryptos."""
+    return tab.page.get_by_role("grid", name="Cryptos").locator(".grid-row:not(.grid-head)")
+
+
+def signed(fraction: float) -> str:
+    """Return a return as the page writes it."""
+    return f"{100 * fraction:+.1f} %".replace("-", "−")
+
+
+async def returns(gateway: "BacktestServiceAsyncStub", symbols: list[str], strategy: str) -> dict[str, float]:
+    """Return the total return of each crypto, from the gateway itself."""
+    request = pb.RunBacktestsRequest(symbols=symbols)
+    if strategy == "rsi":
+        request.spec.strategy.rsi.SetInParent()
+    else:
+        request.spec.strategy.ma_cross.fast, request.spec.strategy.ma_cross.slow = int(FAST), int(SLOW)
+    request.spec.start_time.FromJsonString("2024-01-01T00:00:00Z")
+    request.spec.end_time.FromJsonString("2024-04-10T00:00:00Z")
+    events = [event async for event in gateway.RunBacktests(request)]
+    found = {
+        event.result.symbol: event.result.metrics.total_return
+        for event in events
+        if event.WhichOneof("event") == "result"
+    }
+    return found | {
+        "median": events[-1].summary.median.total_return,
+        "mean": events[-1].summary.mean.total_return,
+    }
+
+
+async def test_figures_of_the_runs_stand_side_by_side(
+    compared: Tab, cryptos: list[str], gateway: "BacktestServiceAsyncStub"
 ) -> None:
-    symbols = cryptos[:6]
-    await tab.run(symbols, **{"p.fast": "10", "p.slow": "40"})
-    await tab.until_done(6)
-    first = tab.page.url
-    await tab.run(symbols, strategy="rsi")
-    await tab.until_done(6)
-    second = re.search("run=([^&]+)", tab.page.url).group(1)  # type: ignore[union-attr]  # it is there
-
-    await tab.show("/compare")
-    field = tab.page.get_by_label("or an address of the view Run")
-    for pasted in (first, second):
-        await field.fill(pasted)
-        await tab.button("Add").click()
-    await expect(tab.page.locator(".compare-metrics")).to_be_visible()
-    # Who names a run by its id alone gets a link that lasts.
-    await expect(tab.page).to_have_url(re.compile("r2=strategy%3Drsi"))
-
-    a = await returns(gateway, symbols, Strategy(ma_cross={"fast": 10, "slow": 40}))
-    b = await returns(gateway, symbols, Strategy(rsi={}))
-    best_first = sorted(symbols, key=lambda symbol: a[symbol] - b[symbol])
-    rows = tab.page.locator(".differences .grid-row:not(.grid-head)")
-    await expect(rows).to_have_count(6)
-    for index, symbol in enumerate(best_first):
-        cells = await rows.nth(index).get_by_role("gridcell").all_inner_texts()
-        figures = (a[symbol], b[symbol], b[symbol] - a[symbol])
-        assert cells == [symbol, *map(percent, figures)]
-    better = sum(b[symbol] > a[symbol] for symbol in symbols)
-    await expect(tab.says(re.compile("B is better than A"))).to_contain_text(f"{better} of 6 cryptos")
-
-    await rows.nth(2).click()
-    await expect(tab.page.get_by_role("heading", name=f"Equity of {best_first[2]}")).to_be_visible()
-    chart = tab.page.locator(".chart")
-    await expect(chart).to_contain_text("A: ma_cross, fast 10, slow 40")
-    await expect(chart).to_contain_text("B: rsi")
-
-    await tab.page.reload()
-    await expect(rows).to_have_count(6)
-    await tab.button("Remove the run A").click()
-    await expect(rows).to_have_count(0)
-    await expect(tab.says("Add another run to compare it with.")).to_be_visible()
+    for over in ("median", "mean"):
+        await compared.page.get_by_label("Over the cryptos", exact=True).select_option(over)
+        for run, strategy in enumerate(("ma_cross", "rsi")):
+            expected = (await returns(gateway, cryptos[:COUNT], strategy))[over]
+            await expect(figure(compared, "total return", run)).to_contain_text(signed(expected))
+    assert "over=mean" in compared.page.url
 
 
-async def test_runs_of_different_windows_are_said_to_differ(tab: Tab, cryptos: list[str]) -> None:
-    backtest = f"strategy=rsi&symbols={cryptos[0]}"
-    await tab.show("/compare", r1=backtest, r2=f"{backtest}&end=2024-03-01")
-    await expect(tab.says(re.compile("The runs have different windows"))).to_be_visible()
+async def test_the_mean_curve_ends_at_the_mean_return(
+    compared: Tab, cryptos: list[str], gateway: "BacktestServiceAsyncStub"
+) -> None:
+    legend = compared.page.locator(".chart-legend").first
+    await compared.button("Show as a table").click()
+    heads = compared.page.locator(".chart-table thead th")
+    assert (await heads.all_inner_texts())[1].startswith("A: ma_cross")
+    for run, strategy in enumerate(("ma_cross", "rsi")):
+        mean = (await returns(gateway, cryptos[:COUNT], strategy))["mean"]
+        last = compared.page.locator(".chart-table tbody tr").last.locator("td").nth(run)
+        # The last point is up to 5 hours before the end of the window.
+        shown = float((await last.inner_text()).replace(",", ""))
+        assert shown == pytest.approx(10_000 * (1 + mean), rel=0.02)
+    await expect(legend).to_contain_text("B: rsi")
 
 
-async def test_an_address_that_is_no_backtest_is_said_to_be_none(tab: Tab, cryptos: list[str]) -> None:
-    await tab.show("/compare", r1="strategy=nothing_like_it", r2=f"strategy=rsi&symbols={cryptos[0]}")
-    await expect(tab.says(re.compile("There is no strategy nothing_like_it"))).to_be_visible()
+async def test_differences_stand_in_order_and_open_the_curves_of_a_crypto(
+    compared: Tab, cryptos: list[str], gateway: "BacktestServiceAsyncStub"
+) -> None:
+    first = await returns(gateway, cryptos[:COUNT], "ma_cross")
+    last = await returns(gateway, cryptos[:COUNT], "rsi")
+    ordered = sorted(cryptos[:COUNT], key=lambda symbol: first[symbol] - last[symbol])
+    rows = cryptos_of(compared)
+    await expect(rows).to_have_count(COUNT)
+    assert [text.split()[0] for text in await rows.all_inner_texts()] == ordered
+    await expect(rows.first).to_contain_text(signed(last[ordered[0]] - first[ordered[0]]))
+    await rows.first.click()
+    await expect(compared.page.locator(".chart-host canvas").first).to_be_visible()
+    await expect(compared.page.locator(".chart-legend").first).to_contain_text("A: ma_cross")
+    await expect(figure(compared, "total return", 1)).to_contain_text(signed(last[ordered[0]]))
+    await compared.page.reload()
+    await expect(compared.page.get_by_role("heading", name=f"Equity of {ordered[0]}")).to_be_visible()
 
 
-async def returns(
-    gateway: "BacktestServiceAsyncStub", symbols: list[str], strategy: Strategy
-) -> dict[str, float]:
-    request = pb.RunBacktestsRequest(symbols=symbols, spec=BacktestSpec(strategy=strategy))
-    results = [event.result async for event in events_of(gateway, request) if event.HasField("result")]
-    return {result.symbol: result.metrics.total_return for result in results}
-
-
-def percent(value: float) -> str:
-    """Return a fraction as the page shows it."""
-    digits = f"{100 * value:.1f}"
-    return f"{'+' if float(digits) > 0 else ''}{digits.replace('-', '−')} %"
+async def test_a_run_that_the_gateway_knows_is_added_and_removed(tab: Tab, cryptos: list[str]) -> None:
+    await tab.run(cryptos[:COUNT], **{"strategy": "ma_cross", "p.fast": "9", "p.slow": "27", **WINDOW})
+    await tab.until_done(COUNT)
+    run_id = re.search("run=([^&]+)", tab.page.url).group(1)
+    await tab.show("/compare", a=side(cryptos, strategy="rsi"))
+    picker = tab.page.get_by_label("Run", exact=True)
+    await expect(picker.locator(f"option[value='{run_id}']")).to_have_count(1)
+    await picker.select_option(run_id)
+    await tab.button("Add").click()
+    await expect(figure(tab, "total return", 1)).to_be_visible()
+    added = "ma_cross, fast 9, slow 27"
+    await expect(tab.page.get_by_role("link", name=added)).to_be_visible()
+    await expect(cryptos_of(tab)).to_have_count(COUNT)
+    await tab.button("Remove rsi").click()
+    await expect(tab.page).to_have_url(re.compile(r"compare\?a=strategy%3Dma_cross"))

@@ -200,7 +200,7 @@ async def test_the_worst_drawdowns_are_those_of_the_curve(
     result = await result_of(gateway, crypto)
     expected = drawdowns(list(result.equity_curve.open_time_s), list(result.equity_curve.equity))[:10]
     assert expected[0][0] == pytest.approx(result.metrics.max_drawdown)
-    rows = tab.page.get_by_role("region", name="Worst drawdowns").locator("tbody tr")
+    rows = tab.page.get_by_role("region", name="Worst drawdowns", exact=True).locator("tbody tr")
     await expect(rows).to_have_count(len(expected))
     for row, (depth, peak, trough, recovered) in enumerate(expected):
         cells = await rows.nth(row).get_by_role("cell").all_inner_texts()
@@ -273,18 +273,23 @@ async def test_a_result_that_knows_the_future_is_told(tab: Tab, crypto: str) -> 
     async def change_shorter(route: Route) -> None:
         nonlocal shorter
         answer = await route.fetch()
-        response = pb.RunBacktestResponse.FromString(await answer.body())
+        body = await answer.body()
+        # gRPC-Web: one byte of flags and four of length before the message, and before the trailers after it.
+        end = 5 + int.from_bytes(body[1:5])
+        response = pb.RunBacktestResponse.FromString(body[5:end])
         if response.request.spec.end_time.seconds < START_S + 3600 * HOURS:
             shorter += 1
             if shorter == 3:
                 response.result.equity_curve.equity[100] += 1e-9
-        await route.fulfill(response=answer, body=response.SerializeToString())
+        message = response.SerializeToString()
+        framed = body[:1] + len(message).to_bytes(4) + message + body[end:]
+        await route.fulfill(response=answer, body=framed)
 
     await tab.page.route("**/RunBacktest", change_shorter)
     await tab.button("Verify for look-ahead").click()
     await expect(tab.says("This run knows the future.")).to_be_visible()
     await expect(tab.says(re.compile("1 of 16 shorter histories differ"))).to_be_visible()
-    row = tab.page.get_by_role("region", name="Look-ahead").locator("tbody tr")
+    row = tab.page.get_by_role("region", name="Look-ahead", exact=True).locator("tbody tr")
     await expect(row).to_contain_text(written(START_S + 3600 * 100))
     await expect(row).to_contain_text("equity")
 

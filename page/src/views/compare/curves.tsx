@@ -1,101 +1,81 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Explanation, explain } from "../../api/explain";
+import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
+import type { EquityCurve } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import { CacheMode } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { EquityChart } from "../../charts/equity_chart";
-import { indexAt } from "../../charts/series";
+import { aligned } from "../../charts/series";
 import { ErrorNotice } from "../../components/notice";
-import { type ComparedRun, specOfRun } from "../../state/compared";
 import { loadResult } from "../crypto/load";
-import { letter, strategyWords } from "./run_words";
+import type { Curve } from "./mean_curve";
 
-interface Curve {
-  readonly times: Float64Array;
-  readonly equity: Float64Array;
-  readonly drawdown: Float64Array;
+/** A curve of a run. */
+export interface NamedSide {
+  readonly slot: string;
+  readonly name: string;
 }
 
-/** The equity of one crypto in all runs, over one another. */
-export function Curves({ runs, symbol }: { runs: readonly ComparedRun[]; symbol: string }) {
-  const { curves, error } = useCurves(runs, symbol);
-  const chart = useMemo(() => {
-    const there = runs.flatMap((run, index) => {
-      const curve = curves.get(run.name);
-      return curve === undefined || run.started === undefined
-        ? []
-        : [{ name: `${letter(index)}: ${strategyWords(run.started)}`, short: letter(index), curve }];
-    });
-    const times = timesOf(there.map(({ curve }) => curve));
-    return {
-      times,
-      curves: there.map(({ name, short, curve }) => ({
-        name,
-        short,
-        equity: held(times, curve.times, curve.equity),
-        drawdown: held(times, curve.times, curve.drawdown),
-      })),
-    };
-  }, [runs, curves]);
-  return (
-    <section class="stack" aria-labelledby="curves">
-      <h2 id="curves">Equity of {symbol}</h2>
-      {error !== undefined && <ErrorNotice error={error} />}
-      {chart.curves.length > 0 ? (
-        <EquityChart label={`Equity of ${symbol}`} {...chart} />
-      ) : (
-        error === undefined && (
-          <p class="quiet" role="status">
-            Loading the curves …
-          </p>
-        )
-      )}
-    </section>
-  );
+export interface CurveSide extends NamedSide {
+  readonly spec: BacktestSpec;
 }
 
-/** Load the curves of a crypto, one run after the other. */
-function useCurves(
-  runs: readonly ComparedRun[],
-  symbol: string,
-): { curves: ReadonlyMap<string, Curve>; error: Explanation | undefined } {
-  const [curves, setCurves] = useState<ReadonlyMap<string, Curve>>(new Map());
+/** The equity curves of one crypto in all runs, over one another. */
+export function Curves({ symbol, sides }: { readonly symbol: string; readonly sides: readonly CurveSide[] }) {
+  const [curves, setCurves] = useState<readonly Curve[]>();
   const [error, setError] = useState<Explanation>();
-  const names = runs.map(({ name }) => name).join(" ");
   useEffect(() => {
-    const left = new AbortController();
-    const load = async () => {
-      const loaded = new Map<string, Curve>();
-      for (const run of runs) {
-        const spec = specOfRun(run);
-        if (spec === undefined || run.results.of(symbol) === undefined) continue;
-        const { result } = await loadResult(symbol, spec, CacheMode.DEFAULT, left.signal);
-        const { openTimeS = [], equity = [], drawdown = [] } = result.equityCurve ?? {};
-        loaded.set(run.name, {
-          times: Float64Array.from(openTimeS, Number),
-          equity: Float64Array.from(equity),
-          drawdown: Float64Array.from(drawdown),
-        });
-        if (left.signal.aborted) return;
-        setCurves(new Map(loaded));
-      }
-    };
-    setCurves(new Map());
+    const abort = new AbortController();
+    setCurves(undefined);
     setError(undefined);
-    load().catch((failed) => {
-      if (!left.signal.aborted) setError(explain(failed));
-    });
-    return () => left.abort();
-  }, [names, symbol]);
-  return { curves, error };
+    const loaded = sides.map(({ spec }) => loadResult(symbol, spec, CacheMode.DEFAULT, abort.signal));
+    Promise.all(loaded).then(
+      (results) => setCurves(results.map(({ result }) => curveOf(result.equityCurve))),
+      (thrown) => {
+        if (!abort.signal.aborted) setError(explain(thrown));
+      },
+    );
+    return () => abort.abort();
+  }, [symbol, sides]);
+  if (error) return <ErrorNotice error={error} />;
+  if (!curves)
+    return (
+      <p class="quiet" role="status">
+        Loading the curves …
+      </p>
+    );
+  return <Overlaid label={`Equity of ${symbol} in the runs`} curves={curves} sides={sides} />;
 }
 
-/** All times of the curves, ascending. */
-function timesOf(curves: readonly Curve[]): Float64Array {
-  const all = new Set(curves.flatMap(({ times }) => Array.from(times)));
-  return Float64Array.from(all).sort();
+interface OverlaidProps {
+  readonly label: string;
+  readonly curves: readonly Curve[];
+  /** One for each curve. */
+  readonly sides: readonly NamedSide[];
 }
 
-/** Values at other times: each holds until the next one; NaN before the first and after the last. */
-function held(times: Float64Array, own: Float64Array, values: Float64Array): Float64Array {
-  const last = own.at(-1) ?? Number.NEGATIVE_INFINITY;
-  return times.map((time) => (time > last ? Number.NaN : (values[indexAt(own, time)] ?? Number.NaN)));
+/** Curves over one another. */
+export function Overlaid({ label, curves, sides }: OverlaidProps) {
+  const drawn = useMemo(() => overlaid(curves, sides), [curves, sides]);
+  return <EquityChart label={label} times={drawn.times} curves={drawn.curves} />;
+}
+
+function curveOf(curve: EquityCurve | undefined): Curve {
+  return {
+    times: Float64Array.from(curve?.openTimeS ?? [], Number),
+    equity: Float64Array.from(curve?.equity ?? []),
+    drawdown: Float64Array.from(curve?.drawdown ?? []),
+  };
+}
+
+function overlaid(curves: readonly Curve[], sides: readonly NamedSide[]) {
+  const times = Float64Array.from(new Set(curves.flatMap((curve) => [...curve.times]))).sort();
+  return {
+    times,
+    curves: curves.map((curve, index) => ({
+      name: sides[index]?.name ?? "",
+      short: sides[index]?.slot.toUpperCase() ?? "",
+      equity: aligned(times, curve.times, curve.equity),
+      drawdown: aligned(times, curve.times, curve.drawdown),
+    })),
+  };
 }

@@ -1,180 +1,182 @@
-/** The view Compare: two to six runs side by side. */
+/** Two to six runs side by side: figures, the equity of one crypto, and what differs from crypto to crypto. */
 
-import "../../charts/charts.css";
-import "./compare.css";
-import { useEffect, useMemo } from "preact/hooks";
-import { address, change, href, type Query } from "../../address";
-import { backtests } from "../../api/clients";
+import { useMemo } from "preact/hooks";
+import { address, change, href } from "../../address";
 import { ErrorNotice, Notice } from "../../components/notice";
-import { ProgressBar } from "../../components/progress";
-import { queryOf } from "../../request";
-import { type ComparedRun, compare, compared, loadAgain, nameOf, queryNamed } from "../../state/compared";
-import { cryptos, strategies } from "../../state/lists";
-import { AddRun } from "./add_run";
-import { Curves } from "./curves";
+import { count, counted } from "../../format";
+import { METRICS, metricMeant, metricOf } from "../../metrics";
+import "../../charts/charts.css";
+import { added, MOST_SIDES, nameOf, sidesOf, without } from "./address";
+import "./compare.css";
+import { Curves, Overlaid } from "./curves";
 import { DifferencesTable } from "./differences_table";
-import { MetricsTable } from "./metrics_table";
-import { candleWords, letter, strategyWords } from "./run_words";
+import { FiguresTable } from "./figures_table";
+import { RunPicker } from "./run_picker";
+import { type SideResults, useSides } from "./use_sides";
 
-const MOST_RUNS = 6;
-
-/** The names of the query that hold a run each. */
-const PLACES = Array.from({ length: MOST_RUNS }, (_, index) => `r${index + 1}`);
+const OVER = ["median", "mean"] as const;
 
 export default function CompareView() {
   const { query } = address.value;
-  const names = useNames(query);
-  useEffect(() => {
-    strategies.want();
-    cryptos.want();
-  }, []);
-  useEffect(() => compare(names), [names]);
-  const known = compared.value;
-  const all = useMemo(() => names.flatMap((name) => known.get(name) ?? []), [names, known]);
-  useLastingNames(all, names);
-  const loaded = useMemo(() => all.filter(({ phase }) => phase === "loaded"), [all]);
-  const isComplete = loaded.length === all.length && loaded.length > 1;
-  const symbol = query.crypto ?? (isComplete ? mostDifferent(loaded) : undefined);
-  const put = (changed: readonly string[]) =>
-    change(Object.fromEntries(PLACES.map((place, index) => [place, changed[index]])));
+  // The curves need not be loaded anew when only the crypto or the order changes.
+  const key = JSON.stringify(sidesOf(query));
+  const sides = useMemo(() => sidesOf(query), [key]);
+  const results = useSides(sides);
+  const shown = useMemo(
+    () =>
+      sides.flatMap((side) => {
+        const own = results.get(side.text);
+        return own?.summary
+          ? [{ slot: side.slot, name: `${side.slot.toUpperCase()}: ${nameOf(side, sides)}`, results: own }]
+          : [];
+      }),
+    [sides, results],
+  );
   return (
     <main id="main" class="stack compare">
       <h1>Compare</h1>
-      {names.length < 2 && (
+      {sides.length < 2 && (
         <p class="quiet">
-          {names.length === 0
-            ? "Add two to six runs: they are shown side by side."
-            : "Add another run to compare it with."}
+          Add two to six runs: their figures, the equity of each crypto and their differences show side by
+          side.
         </p>
       )}
-      {names.length > 0 && (
-        <ol class="compare-runs">
-          {all.map((run, index) => (
-            <RunCard
-              key={run.name}
-              run={run}
-              index={index}
-              onRemove={() => put(names.filter((name) => name !== run.name))}
-            />
-          ))}
-        </ol>
+      <ul class="compare-sides">
+        {sides.map((side) => {
+          const name = nameOf(side, sides);
+          return (
+            <li key={side.slot} class="row">
+              <span class={`side-mark side-${side.slot}`} />
+              <strong>{side.slot.toUpperCase()}</strong>
+              <a href={href("run", side.query)}>{name}</a>
+              <State results={results.get(side.text)} />
+              <button
+                type="button"
+                class="link"
+                aria-label={`Remove ${name}`}
+                onClick={() => change(without(query, side))}
+              >
+                Remove
+              </button>
+            </li>
+          );
+        })}
+      </ul>
+      {sides.length < MOST_SIDES && (
+        <RunPicker key={shown.length} onAdd={(side) => change(added(address.peek().query, side))} />
       )}
-      {names.length < MOST_RUNS && (
-        <AddRun
-          taken={all.map(({ query }) => query.run)}
-          onAdd={(text) => {
-            const name = nameOf(queryNamed(text));
-            if (!names.includes(name)) put([...names, name]);
-          }}
-        />
-      )}
-      {isComplete && <Unlike runs={loaded} />}
-      {isComplete && (
-        <div class="compare-tables">
-          <MetricsTable runs={loaded} />
-          <DifferencesTable query={query} runs={loaded} symbol={query.crypto} />
-        </div>
-      )}
-      {isComplete && symbol !== undefined && <Curves runs={loaded} symbol={symbol} />}
+      {sides.map(({ slot, text }) => {
+        const error = results.get(text)?.error;
+        return error && <ErrorNotice key={slot} error={error} />;
+      })}
+      {shown.length > 1 && <Comparison shown={shown} />}
     </main>
   );
 }
 
-function RunCard({ run, index, onRemove }: { run: ComparedRun; index: number; onRemove: () => void }) {
-  const { name, query, phase, started, progress, error, problem } = run;
-  const noun = `the run ${letter(index)}`;
+type Shown = readonly { readonly slot: string; readonly name: string; readonly results: SideResults }[];
+
+function Comparison({ shown }: { readonly shown: Shown }) {
+  const { query } = address.value;
+  const over = OVER.find((one) => one === query.over) ?? "median";
+  const metric = metricMeant(query.metric ?? "") ?? metricOf("total_return");
+  const { symbol } = query;
+  const curveSides = useMemo(
+    () => shown.flatMap(({ slot, name, results: { spec } }) => (spec ? [{ slot, name, spec }] : [])),
+    [shown],
+  );
+  const means = useMemo(() => shown.flatMap(({ results: { mean } }) => mean ?? []), [shown]);
+  const differing = new Set(shown.map(({ results }) => results.metrics.size)).size > 1;
+  const compared = shown.map(({ slot, name, results }) => ({
+    slot,
+    name,
+    metrics: symbol ? results.metrics.get(symbol) : results.summary?.[over],
+  }));
   return (
-    <li class="panel">
-      <div class="row">
-        <strong class="compare-letter">{letter(index)}</strong>
-        <a href={href("run", query)}>
-          {started === undefined ? (query.run ?? name) : strategyWords(started)}
-        </a>
-        {started !== undefined && <span class="quiet">{candleWords(started)}</span>}
-        <span class="spring" />
-        <button type="button" aria-label={`Remove ${noun}`} onClick={onRemove}>
-          ×
-        </button>
-      </div>
-      {phase === "loading" && <ProgressBar progress={progress} elapsedMs={0} underWay={false} noun={noun} />}
-      {problem !== undefined && <Notice kind="error" sentence={`Its address is no backtest. ${problem}`} />}
-      {error !== undefined && problem === undefined && !error.wantsToken && (
-        <ErrorNotice error={error}>
-          {phase === "failed" && (
-            <button type="button" onClick={() => loadAgain(name)}>
-              Try again
-            </button>
-          )}
-        </ErrorNotice>
+    <>
+      {differing && (
+        <Notice
+          kind="warning"
+          sentence={`The runs have different numbers of cryptos (${shown.map(({ results }) => count(results.metrics.size)).join(", ")}).`}
+          advice="Figures over all cryptos are those of each run's own."
+        />
       )}
-    </li>
+      <section class="stack" aria-labelledby="compare-figures">
+        <h2 id="compare-figures">{symbol ? `Figures of ${symbol}` : `Figures: ${over} over the cryptos`}</h2>
+        <div class="row">
+          {symbol ? (
+            <button type="button" onClick={() => change({ symbol: undefined })}>
+              Show all cryptos
+            </button>
+          ) : (
+            <>
+              <label for="compare-over">Over the cryptos</label>
+              <select
+                id="compare-over"
+                value={over}
+                onChange={(event) => change({ over: event.currentTarget.value })}
+              >
+                {OVER.map((one) => (
+                  <option key={one} value={one}>
+                    {one}
+                  </option>
+                ))}
+              </select>
+            </>
+          )}
+        </div>
+        <FiguresTable compared={compared} />
+      </section>
+      <section class="stack" aria-labelledby="compare-curves">
+        <h2 id="compare-curves">{symbol ? `Equity of ${symbol}` : "Mean equity of the cryptos"}</h2>
+        {symbol ? (
+          <Curves symbol={symbol} sides={curveSides} />
+        ) : (
+          <>
+            <p class="quiet">
+              Each crypto begins with the same capital, and holds its last value where it has no candle.
+            </p>
+            <Overlaid label="Mean equity of the cryptos in the runs" curves={means} sides={shown} />
+          </>
+        )}
+      </section>
+      <section class="stack" aria-labelledby="compare-cryptos">
+        <h2 id="compare-cryptos">From crypto to crypto</h2>
+        <p class="quiet">Open a crypto to see its equity in all runs.</p>
+        <div class="row">
+          <label for="compare-metric">Metric</label>
+          <select
+            id="compare-metric"
+            value={metric.name}
+            onChange={(event) => change({ metric: event.currentTarget.value })}
+          >
+            {METRICS.map(({ name, label }) => (
+              <option key={name} value={name}>
+                {label}
+              </option>
+            ))}
+          </select>
+        </div>
+        <div class="compare-cryptos">
+          <DifferencesTable
+            sides={shown}
+            metric={metric}
+            selected={symbol}
+            onSelect={(chosen) => change({ symbol: chosen })}
+            sort={query.sort}
+            onSort={(sort) => change({ sort })}
+          />
+        </div>
+      </section>
+    </>
   );
 }
 
-/** Says where runs cannot be compared as they stand. */
-function Unlike({ runs }: { runs: readonly ComparedRun[] }) {
-  const specs = runs.flatMap(({ started }) => started?.request?.spec ?? []);
-  const windows = new Set(specs.map(({ startTime, endTime }) => `${startTime?.seconds} ${endTime?.seconds}`));
-  const symbols = new Set(runs.map(({ started }) => [...(started?.request?.symbols ?? [])].sort().join()));
-  const unlike = [...(windows.size > 1 ? ["windows"] : []), ...(symbols.size > 1 ? ["cryptos"] : [])];
-  if (unlike.length === 0) return null;
-  return (
-    <Notice
-      kind="warning"
-      sentence={`The runs have different ${unlike.join(" and ")}.`}
-      advice="Their medians are of different things; the table by crypto compares what they have in common."
-    />
+function State({ results }: { readonly results: SideResults | undefined }) {
+  if (results?.summary) return <span class="quiet">{counted(results.metrics.size, "crypto")}</span>;
+  return results?.error ? null : (
+    <span class="quiet" role="status">
+      running …
+    </span>
   );
-}
-
-/** The runs of the address; the same array as long as they are the same. */
-function useNames(query: Query): readonly string[] {
-  const names = PLACES.flatMap((place) => query[place] ?? []);
-  return useMemo(() => [...new Set(names)], [names.join("\n")]);
-}
-
-/** Let the address say what a run is that it names by its id alone: the gateway forgets ids. */
-function useLastingNames(all: readonly ComparedRun[], names: readonly string[]): void {
-  useEffect(() => {
-    const short = all.find(({ phase, query }) => phase === "loaded" && query.strategy === undefined);
-    if (short === undefined) return;
-    void lastingName(short).then((name) => {
-      const { query } = address.peek();
-      const place = PLACES.find((one) => query[one] === short.name);
-      if (address.peek().view !== "compare" || place === undefined) return;
-      change({ [place]: names.includes(name) ? undefined : name });
-    });
-  }, [all, names]);
-}
-
-async function lastingName({ query, started }: ComparedRun): Promise<string> {
-  const request = started?.request;
-  const strategy = request?.spec?.strategy;
-  const rules =
-    strategy?.kind.case === "rules"
-      ? await backtests.describeStrategy({ strategy }).catch(() => undefined)
-      : undefined;
-  const { entry = "", exit = "" } = rules?.description ?? {};
-  const everything = (await cryptos.wanted()).length;
-  const all = (request?.symbols.length ?? 0) + (started?.leftOut.length ?? 0) === everything;
-  return nameOf({
-    ...(request?.spec && queryOf(request.spec, await strategies.wanted(), { entry, exit })),
-    symbols: all ? undefined : request?.symbols.join(","),
-    run: query.run,
-  });
-}
-
-/** The crypto whose total returns are furthest apart. */
-function mostDifferent(runs: readonly ComparedRun[]): string | undefined {
-  let widest = -1;
-  let found: string | undefined;
-  for (const { symbol } of runs[0]?.results.all ?? []) {
-    const returns = runs.map(({ results }) => results.of(symbol)?.metrics?.totalReturn ?? Number.NaN);
-    const width = Math.max(...returns) - Math.min(...returns);
-    if (width > widest) {
-      widest = width;
-      found = symbol;
-    }
-  }
-  return found;
 }

@@ -5,8 +5,8 @@ import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest
 import type { BacktestResult } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import { CacheMode } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { token, tokenWanted } from "../../api/transport";
+import type { Problems } from "../../execution";
 import { requestOf } from "../../request";
-import type { Problems } from "../../spec";
 import { type CandleColumns, loadCandles, loadResult, loadSeries, type Series } from "./load";
 
 const PAUSE_MS = 2_000;

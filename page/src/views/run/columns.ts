@@ -39,5 +39,5 @@ const metricColumns: readonly MetricColumn[] = [
 export const COLUMNS: readonly Column[] = [
   SYMBOL,
   ...metricColumns,
-  { name: "source", heading: "", width: 72, left: true },
+  { name: "source", heading: "Cache", width: 72, left: true, unordered: true },
 ];

@@ -8,7 +8,8 @@ import {
   setter,
 } from "../../components/backtest_fields";
 import { RuleField } from "../../components/rule_field";
-import { type Problems, specOf, strategyName } from "../../spec";
+import type { Problems } from "../../execution";
+import { specOf, strategyName } from "../../spec";
 import { strategies } from "../../state/lists";
 import { parsedRules, parseSoon } from "../../state/rules";
 

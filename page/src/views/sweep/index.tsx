@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { address, change, type Query } from "../../address";
 import { newRunId } from "../../api/run_stream";
 import { ErrorNotice, Notice } from "../../components/notice";
-import type { Problems } from "../../spec";
+import type { Problems } from "../../execution";
 import { strategyName } from "../../spec";
 import { cryptos, listError, strategies } from "../../state/lists";
 import { cancelSweep, leaveSweep, startSweep, sweep } from "../../state/sweep";

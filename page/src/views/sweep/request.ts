@@ -8,10 +8,11 @@ import {
   SweepBacktestsRequestSchema,
 } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import type { StrategyDescription } from "../../api/stubs/backcast/gateway/v1/strategy_description_pb";
+import type { Problems } from "../../execution";
 import { parseFraction, parseNumber } from "../../format";
 import { METRICS, type MetricInfo, metricOf } from "../../metrics";
 import { requestOf } from "../../request";
-import { fieldOf, type Problems, strategyName } from "../../spec";
+import { fieldOf, strategyName } from "../../spec";
 import { strategies } from "../../state/lists";
 import { isRange, rangeMessage, valuesOf } from "./ranges";
 

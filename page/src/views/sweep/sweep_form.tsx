@@ -12,9 +12,10 @@ import {
   setter,
 } from "../../components/backtest_fields";
 import { ChoiceField, TextField } from "../../components/fields";
+import type { Problems } from "../../execution";
 import { count, counted } from "../../format";
 import { METRICS } from "../../metrics";
-import { defaultOf, type Problems, rangeOf, specOf, strategyName, symbolsOf } from "../../spec";
+import { defaultOf, rangeOf, specOf, strategyName, symbolsOf } from "../../spec";
 import { cryptos, strategies } from "../../state/lists";
 import { isRange, suggestedRanges } from "./ranges";
 import { combinationsOf, fixedQuery, rankMetric } from "./request";

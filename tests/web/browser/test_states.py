@@ -1,0 +1,146 @@
+"""States that are no fault of the page: each is said, with what to do, and the page recovers by itself."""
+
+import re
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+
+from google.protobuf.message import Message
+from playwright.async_api import Browser, Page, expect
+
+from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1 import run_events_pb2
+from services.gateway.auth.tokens import make_token
+from services.local.ports import free_ports
+from services.local.stack import LocalStack
+from tests.end_to_end.one_service import service_beside
+from tests.security.conftest import entry
+from tests.web.browser.conftest import workers_held
+from tests.web.browser.tab import Tab, opened
+
+MANY = 5000
+MOST_DRAWN = 60
+
+
+async def test_a_token_is_asked_for_and_kept_for_the_tab_only(
+    browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path, tmp_path: Path
+) -> None:
+    token = make_token()
+    tokens_file = tmp_path / "tokens.toml"
+    tokens_file.write_text(entry("somebody", token, "run"))
+    folder = short_folder / "tokens"
+    async with (
+        service_beside(stack, "gateway", folder, tokens_file=tokens_file) as gateway,
+        service_beside(stack, "web", folder, gateway_address=gateway.address) as web,
+        opened(browser, web.address) as tab,
+    ):
+        await tab.show("/", strategy="ma_cross", symbols=",".join(cryptos))
+        field = tab.page.get_by_label("The gateway wants a token that it knows.")
+        await field.fill("backcast_wrong")
+        await tab.button("Use it").click()
+        await expect(field).to_have_value("")
+        await field.fill(token)
+        await tab.button("Use it").click()
+        await expect(field).to_have_count(0)
+        await tab.button("Run").click()
+        await tab.until_done(24)
+        await tab.page.reload()
+        await tab.until_done(24)
+        assert token not in tab.page.url
+        async with opened(browser, web.address) as other:
+            await other.show("/runs")
+            await expect(other.page.get_by_label("The gateway wants a token that it knows.")).to_be_visible()
+
+
+async def test_a_limit_and_a_cache_that_is_away_are_said_and_waited_for(
+    browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
+) -> None:
+    folder = short_folder / "limited"
+    (nobody,) = free_ports(1)
+    settings = {"max_runs": 1, "redis_url": f"redis://127.0.0.1:{nobody}"}
+    async with (
+        service_beside(stack, "gateway", folder, **settings) as gateway,
+        service_beside(stack, "web", folder, gateway_address=gateway.address) as web,
+        opened(browser, web.address) as tab,
+        opened(browser, web.address) as other,
+    ):
+        async with workers_held(stack):
+            await tab.run(cryptos)
+            await expect(tab.page.locator(".progress strong")).to_have_text("0 of 24")
+            await other.run(cryptos, **{"p.fast": "9"})
+            await expect(other.says(re.compile("It is tried again"))).to_be_visible()
+        for each in (tab, other):
+            await each.until_done(24)
+            await expect(each.says(re.compile("The cache does not answer"))).to_be_visible()
+            each.assert_clean()
+
+
+async def test_a_gateway_that_comes_later_is_waited_for(
+    browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
+) -> None:
+    folder = short_folder / "later"
+    (port,) = free_ports(1)
+    async with (
+        service_beside(stack, "web", folder, gateway_address=f"127.0.0.1:{port}") as web,
+        opened(browser, web.address) as tab,
+    ):
+        await tab.show("/", strategy="ma_cross", symbols=",".join(cryptos))
+        away = tab.says(re.compile("gateway.*does not answer|did not answer", re.IGNORECASE))
+        await expect(away).to_be_visible()
+        async with service_beside(stack, "gateway", folder, port):
+            await expect(tab.page.get_by_label("fast", exact=True)).to_be_visible()
+            await expect(away).to_have_count(0)
+            await tab.button("Run").click()
+            await tab.until_done(24)
+        tab.assert_clean()
+
+
+async def test_without_candles_the_page_says_how_to_import_some(tab: Tab) -> None:
+    await answer(tab.page, "ListCryptos", [pb.ListCryptosResponse()])
+    await tab.show("/")
+    await expect(tab.says(re.compile("There are no candles yet.*backcast import"))).to_be_visible()
+    await expect(tab.page.get_by_role("link", name="Import candles")).to_be_visible()
+
+
+async def test_of_thousands_of_rows_only_those_are_drawn_that_are_seen(tab: Tab) -> None:
+    await answer(tab.page, "RunBacktests", events_of_many())
+    await tab.show("/")
+    await tab.button("Run").click()
+    await tab.until_rows(MANY)
+    assert await tab.rows.count() < MOST_DRAWN
+    await tab.page.locator(".results .grid").focus()
+    await tab.page.keyboard.press("End")
+    await expect(tab.rows.filter(has_text=f"BIG{MANY - 1}USDT")).to_be_visible()
+    assert await tab.rows.count() < MOST_DRAWN
+    await tab.page.get_by_role("columnheader", name="Return").get_by_role("button").click()
+    await tab.page.keyboard.press("Tab")
+    await tab.page.locator(".results .grid").focus()
+    await tab.page.keyboard.press("Home")
+    await expect(tab.rows.filter(has_text=f"BIG{MANY - 1}USDT")).to_be_visible()
+
+
+def events_of_many() -> Iterable[Message]:
+    """Yield the events of a run of thousands of cryptos, whose returns ascend."""
+    results = [
+        BacktestResult(symbol=f"BIG{number:04}USDT", metrics=Metrics(total_return=number / 1000))
+        for number in range(MANY)
+    ]
+    done = run_events_pb2.Progress(completed=MANY, total=MANY)
+    yield pb.RunBacktestsResponse(started=pb.RunStarted(crypto_count=MANY), sequence=1)
+    yield pb.RunBacktestsResponse(result=results[0], sequence=2)
+    yield pb.RunBacktestsResponse(results=run_events_pb2.RunResults(results=results[1:]), sequence=MANY + 1)
+    yield pb.RunBacktestsResponse(
+        summary=run_events_pb2.RunSummary(progress=done), progress=done, sequence=MANY + 2
+    )
+
+
+async def answer(page: Page, method: str, messages: Iterable[Message]) -> None:
+    """Answer calls of a method of the gateway's BacktestService with these messages, in gRPC-Web."""
+    frames = [(0, message.SerializeToString()) for message in messages]
+    frames.append((0x80, b"grpc-status: 0\r\n"))
+    body = b"".join(struct.pack(">BI", flags, len(content)) + content for flags, content in frames)
+    await page.route(
+        f"**/backcast.gateway.v1.BacktestService/{method}",
+        lambda route: route.fulfill(content_type="application/grpc-web+proto", body=body),
+    )

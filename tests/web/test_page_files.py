@@ -1,0 +1,100 @@
+"""The page's files: types, caching, views, and an installation without them."""
+
+import gzip
+from pathlib import Path
+
+import grpc
+import pytest
+from starlette.types import ASGIApp
+
+from services.rpc.stopping import CallEnder
+from services.settings import Settings
+from services.web.app import web_app
+from services.web.page_files import PageFiles
+from tests.web.asgi import answer_of
+
+INDEX = b"<!doctype html><title>Backcast</title>"
+SCRIPT = b"console.log(1)" * 100
+
+
+def app_of(folder: Path) -> ASGIApp:
+    # It connects when it is called first.
+    channel = grpc.aio.insecure_channel("127.0.0.1:1")
+    return web_app(channel, CallEnder(), Settings(), demand_tokens=False, page=PageFiles(folder))
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> ASGIApp:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_bytes(INDEX)
+    (tmp_path / "assets" / "main-1a2b.js").write_bytes(SCRIPT)
+    (tmp_path / "assets" / "main-3c4d.css").write_bytes(b"a{}")
+    (tmp_path / "icon.svg").write_bytes(b"<svg/>")
+    (tmp_path.parent / "secret.txt").write_text("secret")
+    return app_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "caching"),
+    [
+        ("/", "text/html; charset=utf-8", "no-cache"),
+        ("/index.html", "text/html; charset=utf-8", "no-cache"),
+        ("/icon.svg", "image/svg+xml", "no-cache"),
+        ("/assets/main-1a2b.js", "text/javascript; charset=utf-8", "public, max-age=31536000, immutable"),
+        ("/assets/main-3c4d.css", "text/css; charset=utf-8", "public, max-age=31536000, immutable"),
+    ],
+)
+async def test_files_have_their_type_and_their_caching(
+    app: ASGIApp, path: str, content_type: str, caching: str
+) -> None:
+    answer = await answer_of(app, path)
+    assert (answer.status, answer.headers["content-type"]) == (200, content_type)
+    assert answer.headers["cache-control"] == caching
+
+
+@pytest.mark.parametrize("path", ["/run/abc", "/crypto/BTCUSDT", "/sweep", "/data/"])
+async def test_views_of_the_page_are_the_page(app: ASGIApp, path: str) -> None:
+    answer = await answer_of(app, path)
+    assert (answer.status, answer.body, answer.headers["cache-control"]) == (200, INDEX, "no-cache")
+
+
+@pytest.mark.parametrize(
+    "path", ["/assets/gone.js", "/nothing.png", "/../secret.txt", "/assets/../../secret.txt", "/assets/x"]
+)
+async def test_a_file_that_is_not_there_is_not_the_page(app: ASGIApp, path: str) -> None:
+    answer = await answer_of(app, path)
+    assert answer.status == 404
+    assert b"secret" not in answer.body
+
+
+async def test_a_file_that_the_browser_has_is_not_sent_again(app: ASGIApp) -> None:
+    first = await answer_of(app, "/assets/main-1a2b.js")
+    for known in (first.headers["etag"], f'"other", W/{first.headers["etag"]}'):
+        again = await answer_of(app, "/assets/main-1a2b.js", if_none_match=known)
+        assert (again.status, again.body) == (304, b"")
+    assert (await answer_of(app, "/icon.svg", if_none_match=first.headers["etag"])).status == 200
+
+
+async def test_files_are_compressed_for_who_reads_that(app: ASGIApp) -> None:
+    packed = await answer_of(app, "/assets/main-1a2b.js", accept_encoding="gzip, br")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == SCRIPT
+    assert int(packed.headers["content-length"]) == len(packed.body) < len(SCRIPT)
+    plain = await answer_of(app, "/assets/main-1a2b.js")
+    assert plain.body == SCRIPT
+
+
+async def test_head_has_the_headers_alone(app: ASGIApp) -> None:
+    answer = await answer_of(app, "/", method="HEAD")
+    assert (answer.status, answer.headers["content-length"]) == (200, str(len(INDEX)))
+
+
+async def test_an_installation_without_the_page_says_so_and_how_to_build_it(tmp_path: Path) -> None:
+    app = app_of(tmp_path)
+    for path in ("/", "/run/1", "/index.html"):
+        answer = await answer_of(app, path)
+        assert answer.status == 404
+        assert answer.headers["content-type"].startswith("text/html")
+        assert b"This installation has no page" in answer.body
+        assert b"npm run build" in answer.body
+    assert (await answer_of(app, "/healthz")).status == 200

@@ -1,0 +1,180 @@
+"""Imports by upload: the report of the command, and what is refused before anything is written."""
+
+import asyncio
+import gzip
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+
+from backcast.marketdata.v1 import market_data_service_pb2
+from services.local.stack import LocalStack
+from tests.cli.conftest import Cli, write_csv
+from tests.end_to_end.one_service import OneService, service_beside
+from tests.waiting import until
+from tests.web.clients import Answer, Page, violated
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+FILE = "application/octet-stream"
+TWO_CANDLES = b"timestamp,open,high,low,close,volume\n1704067200,1,1,1,1,1\n1704070800,1,1,1,1,1\n"
+# Of the process of the tests.
+MOST_BYTES = 200_000
+
+
+async def upload(page: Page, content: Any, content_type: str = FILE, **query: str) -> Answer:
+    return await page.send("POST", f"/import?{urlencode(query)}", content, content_type=content_type)
+
+
+def csv(tmp_path: Path, seed: int = 1, hours: int = 500) -> bytes:
+    return write_csv(tmp_path / "candles.csv", seed, hours).read_bytes()
+
+
+async def candle_count(data_service: "MarketDataServiceAsyncStub", symbol: str) -> int:
+    cryptos = (await data_service.ListCryptos(market_data_service_pb2.ListCryptosRequest())).cryptos
+    return next((each.candle_count for each in cryptos if each.symbol == symbol), 0)
+
+
+def left_behind() -> list[Path]:
+    return list(Path(tempfile.gettempdir()).glob("backcast-import-*"))
+
+
+async def test_a_file_is_imported_with_the_report_of_the_command(
+    page: Page, stack: LocalStack, data_service: "MarketDataServiceAsyncStub", tmp_path: Path
+) -> None:
+    content = csv(tmp_path) + b"junk,1,1,1,1,1\n"
+    answer = await upload(page, content, name="UPAUSDT.csv")
+    assert answer.status == 200
+    report = answer.json()
+    assert (report["symbol"], report["inserted"], report["candles"]) == ("UPAUSDT", 500, 500)
+    assert (report["corrected"], report["unchanged"], report["kept"]) == (0, 0, 0)
+    assert (report["rejected"], report["breaks"]) == (1, [])
+    assert report["rejections"] == [{"line": 502, "reason": "the time is 'junk', not a time", "values": ""}]
+    assert await candle_count(data_service, "UPAUSDT") == 500
+    # The command prints the same of the same file under another name.
+    file = tmp_path / "UPBUSDT.csv"
+    file.write_bytes(content)
+    printed = (await Cli(stack)("import", file)).out
+    for line in (report["summary"], *report["notes"]):
+        assert line.replace("UPAUSDT", "UPBUSDT") in " ".join(printed.split())
+    again = (await upload(page, content, name="UPAUSDT.csv")).json()
+    assert (again["inserted"], again["unchanged"]) == (0, 500)
+    assert again["summary"].startswith("UPAUSDT: nothing written, 500 unchanged")
+
+
+async def test_the_query_says_what_the_file_does_not(page: Page, tmp_path: Path) -> None:
+    content = csv(tmp_path, seed=2).replace(b"timestamp,open", b"Moment,open")
+    answer = await upload(page, content, name="candles.csv", symbol="upc/usdt", map="datetime=Moment")
+    assert answer.status == 200, answer.body
+    assert answer.json()["symbol"] == "UPCUSDT"
+    packed = await upload(page, gzip.compress(csv(tmp_path, seed=2)), name="UPCUSDT.csv.gz", interval="1h")
+    assert packed.json()["unchanged"] == 500
+
+
+async def test_the_rule_decides_about_stored_candles(page: Page, tmp_path: Path) -> None:
+    first, other = csv(tmp_path, seed=3), csv(tmp_path, seed=4)
+    assert (await upload(page, first, name="UPDUSDT.csv")).json()["inserted"] == 500
+    refused = await upload(page, other, name="UPDUSDT.csv")
+    assert refused.status == 400
+    assert refused.json()["code"] == "failed_precondition"
+    assert "on_conflict=replace" in refused.json()["message"]
+    assert "CONFLICT_RULE" not in refused.json()["message"]
+    kept = (await upload(page, other, name="UPDUSDT.csv", on_conflict="keep")).json()
+    assert (kept["kept"], kept["corrected"]) == (500, 0)
+    replaced = (await upload(page, other, name="UPDUSDT.csv", on_conflict="replace")).json()
+    assert (replaced["kept"], replaced["corrected"]) == (0, 500)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({}, "name"),
+        ({"name": ""}, "name"),
+        ({"name": ".."}, "name"),
+        ({"name": "../UPUSDT.csv"}, "name"),
+        ({"name": "a\\b.csv"}, "name"),
+        ({"name": "a\0.csv"}, "name"),
+        ({"name": "x" * 256}, "name"),
+        ({"name": "UPUSDT.csv", "on_conflict": "perhaps"}, "on_conflict"),
+        ({"name": "UPUSDT.csv", "interval": "2h"}, "interval"),
+        ({"name": "UPUSDT.csv", "symbol": "no symbol"}, "symbol"),
+        ({"name": "UPUSDT.csv", "folder": "/"}, "folder"),
+    ],
+)
+async def test_a_wrong_query_is_refused_by_its_name(
+    page: Page, tmp_path: Path, query: dict[str, str], field: str
+) -> None:
+    answer = await upload(page, csv(tmp_path), **query)
+    assert answer.status == 400
+    assert violated(answer.json()) == [field]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "reason"),
+    [
+        (b"", "UPEUSDT.csv", "empty"),
+        (b"\x00\x01\x02", "UPEUSDT.csv", ""),
+        (b"hello\nworld\n", "UPEUSDT.csv", ""),
+        (TWO_CANDLES, "data.csv", "give symbol"),
+    ],
+)
+async def test_a_file_of_no_candles_is_refused_with_its_reason(
+    page: Page, data_service: "MarketDataServiceAsyncStub", content: bytes, name: str, reason: str
+) -> None:
+    answer = await upload(page, content, name=name)
+    assert (answer.status, answer.json()["code"]) == (400, "invalid_argument")
+    message = answer.json()["message"]
+    assert reason in message
+    assert "--" not in message
+    assert "Traceback" not in message
+    assert str(tempfile.gettempdir()) not in message
+    assert not await candle_count(data_service, "UPEUSDT")
+
+
+async def test_a_file_above_the_limit_is_refused(page: Page) -> None:
+    said = await upload(page, b"1" * (MOST_BYTES + 1), name="UPFUSDT.csv")
+    # Its length is not said: what has come is thrown away.
+    chunked = await upload(page, (b"1" * 10_000 for _ in range(100)), name="UPFUSDT.csv")
+    for answer in (said, chunked):
+        assert (answer.status, answer.json()["code"]) == (429, "resource_exhausted")
+        assert "BACKCAST_WEB_MAX_UPLOAD_BYTES" in answer.json()["message"]
+    assert left_behind() == []
+
+
+async def test_another_content_type_is_refused(page: Page, tmp_path: Path) -> None:
+    for content_type in (
+        "",
+        "text/csv",
+        "multipart/form-data; boundary=x",
+        "application/x-www-form-urlencoded",
+    ):
+        answer = await upload(page, csv(tmp_path), content_type, name="UPGUSDT.csv")
+        assert answer.status == 415
+
+
+async def test_an_upload_that_breaks_off_leaves_nothing(
+    page: Page, data_service: "MarketDataServiceAsyncStub"
+) -> None:
+    _, writer = await asyncio.open_connection(*page.address.rsplit(":", 1))
+    head = f"POST /import?name=UPHUSDT.csv HTTP/1.1\r\nhost: {page.address}\r\ncontent-type: {FILE}\r\n"
+    writer.write(f"{head}content-length: 100000\r\n\r\n".encode() + b"timestamp,open")
+    await until(lambda: bool(left_behind()))
+    writer.transport.abort()
+    await until(lambda: not left_behind())
+    assert not await candle_count(data_service, "UPHUSDT")
+
+
+async def test_a_gateway_that_is_away_is_told_before_the_file_is_read(
+    stack: LocalStack, short_folder: Path, tmp_path: Path
+) -> None:
+    async with service_beside(stack, "web", short_folder / "import", gateway_address="127.0.0.1:1") as web:
+        answer = await upload(Page(web.address), csv(tmp_path), name="UPIUSDT.csv")
+    assert (answer.status, answer.json()["code"]) == (503, "unavailable")
+    assert left_behind() == []
+
+
+async def test_the_process_says_nothing_of_the_files(web: OneService) -> None:
+    assert "Traceback" not in web.log.read_text()
