@@ -19,12 +19,15 @@ from tests.candle_making import import_candles, random_candles
 from tests.end_to_end.processes import compute_workers, until_idle
 from tests.web.browser.conftest import workers_held
 from tests.web.browser.tab import Tab
+from tests.web.browser.test_accessibility import serious
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 RANGES = {"fast": [5, 10], "slow": [20, 30, 40]}
+# That of the candles: a year would have none in its first part.
+WINDOW = {"start": "2024-01-01", "end": "2024-04-10"}
 TYPED = {"p.fast": "5,10", "p.slow": "20..40:10"}
 
 
@@ -113,7 +116,7 @@ async def test_a_row_of_the_table_opens_its_combination_in_the_view_run(tab: Tab
 
 
 async def test_a_reload_shows_the_same_sweep_again(tab: Tab, cryptos: list[str]) -> None:
-    await swept(tab, cryptos[:3], split="60%")
+    await swept(tab, cryptos[:3], split="60%", **WINDOW)
     await expect(tab.page.get_by_role("application")).to_have_count(2)
     sentence = await tab.page.locator("#verdict + p").inner_text()
     assert "in the test part" in sentence
@@ -128,7 +131,7 @@ async def test_a_winner_without_a_result_in_the_test_part_is_named(
     # What is not traded any more by the second half of the window.
     await import_candles(data_service, "GONEUSDT", random_candles(77, 24 * 20))
     await import_candles(data_service, "STAYUSDT", falling(24 * 60))
-    await swept(tab, ["GONEUSDT", "STAYUSDT"], split="50%", metric="total_return", end="2024-03-01")
+    await swept(tab, ["GONEUSDT", "STAYUSDT"], split="50%", start="2024-01-01", end="2024-03-01")
     await expect(tab.says("GONEUSDT, the winner, has no result in the test part.")).to_be_visible()
 
 
@@ -141,12 +144,13 @@ def falling(count: int) -> Candles:
 async def test_a_walk_forward_shows_its_folds_and_the_curve_out_of_sample(
     tab: Tab, cryptos: list[str]
 ) -> None:
-    await swept(tab, cryptos[:3], folds="3")
+    await swept(tab, cryptos[:3], folds="3", **WINDOW)
     table = tab.page.get_by_role("table").filter(has_text="Tested on")
     await expect(table.locator("tbody tr")).to_have_count(4)
-    await expect(tab.page.get_by_role("heading", name="Walk-forward of 3 folds")).to_be_visible()
-    await tab.page.get_by_label("Out of sample").select_option(cryptos[1])
+    await expect(tab.page.get_by_role("heading", name="Walk-forward of 3 folds", exact=True)).to_be_visible()
+    await tab.page.get_by_label("Out of sample", exact=True).select_option(cryptos[1])
     await expect(tab.page.locator(".chart")).to_contain_text(cryptos[1])
+    assert await serious(tab) == []
     window = await table.locator("tbody tr").first.locator("td").nth(1).inner_text()
     await table.locator("tbody a").first.click()
     start, end = window.split(" to ")

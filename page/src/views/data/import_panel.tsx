@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ImportOptions } from "../../api/upload";
 import { ChoiceField, TextField } from "../../components/fields";
 import { count, counted, percent } from "../../format";
@@ -191,7 +191,7 @@ function optionWords({ onConflict, symbol, interval }: ImportOptions): string {
 /** Take what is dropped on the page while the view is shown; return whether something is dragged over it. */
 function useDrop(take: (files: File[]) => void): boolean {
   const [dragged, setDragged] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const over = (event: DragEvent) => {
       if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault();
