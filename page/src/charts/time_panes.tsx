@@ -71,7 +71,8 @@ export function TimePanes({
     if (shown) chart.current?.show(shown.from, shown.to);
   }, [times, panes, shown]);
 
-  const index = hovered ?? lastSeen;
+  // Other times can be fewer than those that were hovered over.
+  const index = Math.min(hovered ?? lastSeen, times.length - 1);
   return (
     <figure class="chart">
       <section
