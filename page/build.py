@@ -87,7 +87,7 @@ def _make_stubs(node: Path) -> None:
     STUBS.mkdir(parents=True)
     # The plugin is a script that looks for node on PATH.
     os.environ["PATH"] = f"{node.parent}{os.pathsep}{os.environ['PATH']}"
-    plugin = MODULES / ".bin" / ("protoc-gen-es.cmd" if os.name == "nt" else "protoc-gen-es")
+    plugin = MODULES / "@bufbuild" / "protoc-gen-es" / "bin" / "protoc-gen-es"
     compile_protos(
         f"--plugin=protoc-gen-es={plugin}", f"--es_out={STUBS}", "--es_opt=target=ts", more=_GOOGLEAPIS
     )

@@ -92,7 +92,8 @@ class ImageFolder:
         *sources, target = arguments
         for source in sources:
             if (REPOSITORY / source).is_dir():
-                left_out = shutil.ignore_patterns("__pycache__", "stubs")
+                # As Dockerfile.dockerignore has it.
+                left_out = shutil.ignore_patterns("__pycache__", "stubs", "static", "node_modules")
                 shutil.copytree(REPOSITORY / source, self._working / target, ignore=left_out)
             else:
                 shutil.copy(REPOSITORY / source, self._working / target)
