@@ -276,6 +276,7 @@ function options(colours: Palette) {
     localization: { timeFormatter: (time: Time) => utc(time as number) },
     // A finger that moves up or down scrolls the page.
     handleScroll: { vertTouchDrag: false },
+    kineticScroll: { touch: !matchMedia("(prefers-reduced-motion: reduce)").matches, mouse: false },
   };
 }
 

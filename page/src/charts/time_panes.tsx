@@ -73,6 +73,11 @@ export function TimePanes({
 
   // Other times can be fewer than those that were hovered over.
   const index = Math.min(hovered ?? lastSeen, times.length - 1);
+  // The pointer changes the legends many times a second, and nothing of the table.
+  const table = useMemo(
+    () => <VisibleTable chart={chart} times={times} panes={panes} label={label} />,
+    [times, panes, label],
+  );
   return (
     <figure class="chart">
       <section
@@ -97,7 +102,7 @@ export function TimePanes({
         ))}
       </section>
       <p class="unseen">{summary}</p>
-      <VisibleTable chart={chart} times={times} panes={panes} label={label} />
+      {table}
     </figure>
   );
 }

@@ -11,6 +11,7 @@ import { ErrorNotice, Notice } from "../../components/notice";
 import { count, counted, price, signedPercent, time } from "../../format";
 import { backtestQuery, INTERVALS, strategyName } from "../../spec";
 import "../../charts/charts.css";
+import { added } from "../compare/address";
 import "./crypto.css";
 import { CryptoChart, curvesOf } from "./crypto_chart";
 import { curveCsv, save, tradesCsv } from "./csv";
@@ -181,6 +182,12 @@ function Actions({ query, spec, result, holding, verifying, onVerify }: ActionsP
             </a>
           </>
         )}
+        <a
+          class="button"
+          href={href("compare", { ...added({}, backtestQuery(query)), symbol: result.symbol })}
+        >
+          Compare
+        </a>
         <button type="button" onClick={() => save(`${result.symbol}-trades.csv`, tradesCsv(result))}>
           Trades as CSV
         </button>

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { Query } from "../../address";
 import { type Explanation, explain } from "../../api/explain";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
@@ -20,16 +20,17 @@ export interface Crypto {
   /** The strategy's own series; empty if it has none, or if they could not be loaded. */
   readonly series?: readonly Series[];
   /** Why there is no result. */
-  readonly error?: Explanation;
+  readonly error?: Explanation | undefined;
   /** What is wrong with the address. */
   readonly problems?: Problems;
   /** Why there are no candles, or no series. */
-  readonly chartError?: Explanation;
+  readonly chartError?: Explanation | undefined;
 }
 
 /** Load the crypto of the address, and again whenever the gateway is back or a token is entered. */
 export function useCrypto(query: Query): Crypto & { readonly retry: () => void } {
   const [crypto, setCrypto] = useState<Crypto>({});
+  const shown = useRef("");
   const [attempt, setAttempt] = useState(0);
   const retry = useCallback(() => setAttempt((number) => number + 1), []);
   const key = JSON.stringify({ ...query, trade: undefined, sort: undefined });
@@ -39,7 +40,9 @@ export function useCrypto(query: Query): Crypto & { readonly retry: () => void }
   useEffect(() => {
     const abort = new AbortController();
     let timer = 0;
-    setCrypto({});
+    // What is wrong stays on the page until another try knows better.
+    if (shown.current !== key) setCrypto({});
+    shown.current = key;
     void load(query, abort.signal, (part) => {
       if (abort.signal.aborted) return;
       setCrypto((before) => ({ ...before, ...part }));
@@ -63,7 +66,7 @@ async function load(query: Query, signal: AbortSignal, tell: (part: Crypto) => v
     if (Object.keys(made.problems).length > 0) return tell({ problems: made.problems });
     const loaded = await loadResult(symbol, made.spec, CacheMode.DEFAULT, signal);
     spec = loaded.spec;
-    tell(loaded);
+    tell({ ...loaded, error: undefined });
   } catch (error) {
     return tell({ error: explain(error) });
   }
@@ -71,7 +74,7 @@ async function load(query: Query, signal: AbortSignal, tell: (part: Crypto) => v
   try {
     const candles = await loadCandles(symbol, spec, signal);
     tell({ candles });
-    tell({ series: await loadSeries(symbol, spec, signal) });
+    tell({ series: await loadSeries(symbol, spec, signal), chartError: undefined });
   } catch (error) {
     tell({ series: [], chartError: explain(error) });
   }
