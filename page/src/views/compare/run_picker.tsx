@@ -7,8 +7,14 @@ import { ErrorNotice } from "../../components/notice";
 import { counted, secondsOf, time } from "../../format";
 import { queryOfRun } from "./address";
 
+interface Props {
+  /** The runs are listed anew when it changes. What is chosen stays. */
+  readonly known: number;
+  readonly onAdd: (query: Query) => void;
+}
+
 /** Adds one of the runs that the gateway knows. */
-export function RunPicker({ onAdd }: { readonly onAdd: (query: Query) => void }) {
+export function RunPicker({ known, onAdd }: Props) {
   const [listed, setListed] = useState<readonly Run[]>();
   const [chosen, setChosen] = useState("");
   const [error, setError] = useState<Explanation>();
@@ -21,7 +27,7 @@ export function RunPicker({ onAdd }: { readonly onAdd: (query: Query) => void })
       },
     );
     return () => abort.abort();
-  }, []);
+  }, [known]);
   const add = async () => {
     const abort = new AbortController();
     try {
