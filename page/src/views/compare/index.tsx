@@ -66,7 +66,7 @@ export default function CompareView() {
       </ul>
       {sides.length < MOST_SIDES && (
         <>
-          <RunPicker known={shown.length} onAdd={(side) => change(added(address.peek().query, side))} />
+          <RunPicker version={shown.length} onAdd={(side) => change(added(address.peek().query, side))} />
           <PasteRun onAdd={(side) => change(added(address.peek().query, side))} />
         </>
       )}

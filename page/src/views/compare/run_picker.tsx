@@ -8,13 +8,13 @@ import { counted, secondsOf, time } from "../../format";
 import { queryOfRun } from "./address";
 
 interface Props {
-  /** The runs are listed anew when it changes. What is chosen stays. */
-  readonly known: number;
+  /** The runs are listed anew whenever this changes. */
+  readonly version: number;
   readonly onAdd: (query: Query) => void;
 }
 
 /** Adds one of the runs that the gateway knows. */
-export function RunPicker({ known, onAdd }: Props) {
+export function RunPicker({ version, onAdd }: Props) {
   const [listed, setListed] = useState<readonly Run[]>();
   const [chosen, setChosen] = useState("");
   const [error, setError] = useState<Explanation>();
@@ -27,7 +27,7 @@ export function RunPicker({ known, onAdd }: Props) {
       },
     );
     return () => abort.abort();
-  }, [known]);
+  }, [version]);
   const add = async () => {
     const abort = new AbortController();
     try {
