@@ -71,7 +71,8 @@ export function TimePanes({
     if (shown) chart.current?.show(shown.from, shown.to);
   }, [times, panes, shown]);
 
-  const index = hovered ?? lastSeen;
+  // Other times can be fewer than those that were hovered over.
+  const index = Math.min(hovered ?? lastSeen, times.length - 1);
   // The pointer changes the legends many times a second, and nothing of the table.
   const table = useMemo(
     () => <VisibleTable chart={chart} times={times} panes={panes} label={label} />,

@@ -2,7 +2,7 @@ import type { Progress } from "../api/stubs/backcast/gateway/v1/run_events_pb";
 import { count, lasting } from "../format";
 
 interface Props {
-  progress: Progress | undefined;
+  progress: Pick<Progress, "completed" | "failed" | "fromCache" | "total"> | undefined;
   elapsedMs: number;
   /** False once the run has ended. */
   underWay: boolean;

@@ -131,3 +131,24 @@ async def test_a_run_that_the_gateway_knows_is_added_and_removed(tab: Tab, crypt
     await expect(cryptos_of(tab)).to_have_count(COUNT)
     await tab.button("Remove rsi").click()
     await expect(tab.page).to_have_url(re.compile(r"compare\?a=strategy%3Dma_cross"))
+
+
+async def test_a_run_is_added_by_its_address_and_by_its_id(
+    tab: Tab, cryptos: list[str], gateway: "BacktestServiceAsyncStub"
+) -> None:
+    await tab.run(cryptos[:COUNT], **{"strategy": "ma_cross", "p.fast": FAST, "p.slow": SLOW, **WINDOW})
+    await tab.until_done(COUNT)
+    address = tab.page.url
+    await tab.run(cryptos[:COUNT], **{"strategy": "rsi", **WINDOW})
+    await tab.until_done(COUNT)
+    found = re.search("run=([^&]+)", tab.page.url)
+    assert found
+    await tab.show("/compare")
+    for pasted in (address, found.group(1)):
+        await tab.page.get_by_label("Or paste an address").fill(pasted)
+        await tab.button("Add the pasted run").click()
+    await expect(cryptos_of(tab)).to_have_count(COUNT)
+    first, last = [await returns(gateway, cryptos[:COUNT], strategy) for strategy in ("ma_cross", "rsi")]
+    better = sum(last[symbol] > first[symbol] for symbol in cryptos[:COUNT])
+    sentence = tab.says(re.compile("^In the total return, B is better than A on"))
+    await expect(sentence).to_contain_text(f"on {better} of {COUNT} cryptos")

@@ -11,7 +11,9 @@ import "./compare.css";
 import { Curves, Overlaid } from "./curves";
 import { DifferencesTable } from "./differences_table";
 import { FiguresTable } from "./figures_table";
+import { PasteRun } from "./paste_run";
 import { RunPicker } from "./run_picker";
+import { Standings } from "./standings";
 import { type SideResults, useSides } from "./use_sides";
 
 const OVER = ["median", "mean"] as const;
@@ -63,7 +65,10 @@ export default function CompareView() {
         })}
       </ul>
       {sides.length < MOST_SIDES && (
-        <RunPicker version={shown.length} onAdd={(side) => change(added(address.peek().query, side))} />
+        <>
+          <RunPicker version={shown.length} onAdd={(side) => change(added(address.peek().query, side))} />
+          <PasteRun onAdd={(side) => change(added(address.peek().query, side))} />
+        </>
       )}
       {sides.map(({ slot, text }) => {
         const error = results.get(text)?.error;
@@ -157,6 +162,7 @@ function Comparison({ shown }: { readonly shown: Shown }) {
             ))}
           </select>
         </div>
+        <Standings sides={shown} metric={metric} />
         <div class="compare-cryptos">
           <DifferencesTable
             sides={shown}

@@ -1,0 +1,71 @@
+/** The import of a file: POST /import of the page's server, and its report. */
+
+import { Code, ConnectError } from "@connectrpc/connect";
+import { errorFromJson } from "@connectrpc/connect/protocol-connect";
+import { type Explanation, explain } from "./explain";
+import { token } from "./transport";
+
+/** The report on a file, as the command prints it; `notes` are breaks and rejected rows. */
+export interface ImportReport {
+  readonly name: string;
+  readonly symbol: string;
+  readonly format: string;
+  readonly candles: number;
+  readonly inserted: number;
+  readonly corrected: number;
+  readonly rejected: number;
+  readonly summary: string;
+  readonly notes: readonly string[];
+}
+
+export interface ImportOptions {
+  readonly onConflict: string;
+  readonly symbol: string;
+  readonly interval: string;
+}
+
+/**
+ * Import a file; return its report, or why nothing was written of it.
+ *
+ * `tell` is told the share that is sent; it is 1 while the server reads and writes. XMLHttpRequest tells it, which
+ * fetch does not.
+ */
+export function importFile(
+  file: File,
+  { onConflict, symbol, interval }: ImportOptions,
+  tell: (sent: number) => void,
+  signal: AbortSignal,
+): Promise<ImportReport | Explanation> {
+  const query = new URLSearchParams({ name: file.name });
+  if (onConflict !== "") query.set("on_conflict", onConflict);
+  if (symbol.trim() !== "") query.set("symbol", symbol.trim());
+  if (interval.trim() !== "") query.set("interval", interval.trim());
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", `/import?${query}`);
+    request.setRequestHeader("content-type", "application/octet-stream");
+    if (token.peek() !== "") request.setRequestHeader("authorization", `Bearer ${token.peek()}`);
+    request.responseType = "json";
+    request.upload.onprogress = ({ loaded, total }) => tell(total > 0 ? loaded / total : 1);
+    request.upload.onload = () => tell(1);
+    request.onload = () =>
+      resolve(request.status === 200 ? (request.response as ImportReport) : explain(refusal(request)));
+    request.onerror = () => resolve(explain(new TypeError("the connection broke")));
+    request.onabort = () => reject(new DOMException("", "AbortError"));
+    signal.addEventListener("abort", () => request.abort());
+    request.send(file);
+  });
+}
+
+function refusal({ status, response }: XMLHttpRequest): ConnectError {
+  const unknown = new ConnectError(`the server answered with the status ${status}`, Code.Unknown);
+  try {
+    return errorFromJson(response, undefined, unknown);
+  } catch {
+    return unknown;
+  }
+}
+
+export function isReport(outcome: ImportReport | Explanation): outcome is ImportReport {
+  return "summary" in outcome;
+}

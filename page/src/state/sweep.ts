@@ -1,0 +1,211 @@
+/** The sweep that the page shows: one at a time, and one stream with it. */
+
+import { create } from "@bufbuild/protobuf";
+import { effect, signal } from "@preact/signals";
+import { backtests, runs } from "../api/clients";
+import { type Explanation, explain } from "../api/explain";
+import { newRunId } from "../api/run_stream";
+import {
+  type SweepBacktestsRequest,
+  SweepBacktestsRequestSchema,
+  type SweepBacktestsResponse,
+  type SweepStarted,
+} from "../api/stubs/backcast/gateway/v1/backtest_service_pb";
+import type {
+  OutOfSample,
+  SweepFailure,
+  SweepProgress,
+  SweepSummary,
+  SweepTrial,
+} from "../api/stubs/backcast/gateway/v1/sweep_pb";
+import { token, tokenWanted } from "../api/transport";
+import { oncePerFrame } from "./frame";
+import { leaveRun, run } from "./run";
+import { SweepTable } from "./sweep_table";
+
+export type SweepPhase = "idle" | "running" | "waiting" | "completed" | "cancelled" | "failed";
+
+/** What is known of the sweep. The table and the lists grow; `version` says that they did. */
+export interface SweepSnapshot {
+  readonly runId: string;
+  readonly phase: SweepPhase;
+  readonly request: SweepBacktestsRequest | undefined;
+  readonly started: SweepStarted | undefined;
+  readonly progress: SweepProgress | undefined;
+  /** The best trials so far, best first. */
+  readonly best: readonly SweepTrial[];
+  readonly table: SweepTable | undefined;
+  readonly failures: readonly SweepFailure[];
+  readonly outOfSample: readonly OutOfSample[];
+  readonly summary: SweepSummary | undefined;
+  /** Why the sweep waits or has failed. */
+  readonly error: Explanation | undefined;
+  /** When the page began to follow the sweep, and when it ended, as of performance.now(). */
+  readonly beganAt: number;
+  readonly endedAt: number | undefined;
+  readonly version: number;
+}
+
+const IDLE: SweepSnapshot = {
+  runId: "",
+  phase: "idle",
+  request: undefined,
+  started: undefined,
+  progress: undefined,
+  best: [],
+  table: undefined,
+  failures: [],
+  outOfSample: [],
+  summary: undefined,
+  error: undefined,
+  beganAt: 0,
+  endedAt: undefined,
+  version: 0,
+};
+
+const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 5000;
+
+const shown = signal<SweepSnapshot>(IDLE);
+
+/** The sweep as it was at the last frame. */
+export const sweep: { readonly value: SweepSnapshot; peek(): SweepSnapshot } = shown;
+
+type State = { -readonly [K in keyof SweepSnapshot]: SweepSnapshot[K] } & {
+  failures: SweepFailure[];
+  outOfSample: OutOfSample[];
+};
+
+let state: State = { ...IDLE, failures: [], outOfSample: [] };
+let stream = new AbortController();
+
+const publish = oncePerFrame(() => {
+  state.version += 1;
+  shown.value = { ...state };
+});
+
+/** Start a sweep under an id; the one before is cancelled, and so is the page's run: a tab has one stream. */
+export function startSweep(runId: string, request: SweepBacktestsRequest): void {
+  stopStream();
+  if (run.peek().phase === "running" || run.peek().phase === "waiting") leaveRun();
+  stream = new AbortController();
+  state = { ...IDLE, runId, request, phase: "running", failures: [], outOfSample: [] };
+  state.beganAt = performance.now();
+  publish.now();
+  void follow(runId, request, stream.signal);
+}
+
+/** Show no sweep. */
+export function leaveSweep(): void {
+  stopStream();
+  state = { ...IDLE, failures: [], outOfSample: [] };
+  publish.now();
+}
+
+/** Cancel the sweep; the best so far stays. */
+export async function cancelSweep(): Promise<void> {
+  const { runId } = state;
+  stopStream();
+  end("cancelled");
+  try {
+    await runs.cancelRun({ runId });
+  } catch (error) {
+    // A sweep that the gateway does not know is not under way.
+    const why = explain(error);
+    if (why.reason === "RUN_NOT_FOUND" || state.runId !== runId) return;
+    state.error = why;
+    publish.ask();
+  }
+}
+
+// A run that is shown takes the stream; without a reader the gateway ends the sweep.
+effect(() => {
+  const { phase } = run.value;
+  if (phase !== "running" || (state.phase !== "running" && state.phase !== "waiting")) return;
+  stopStream();
+  end("cancelled");
+});
+
+// With another token, a sweep that was refused for want of one is asked for again.
+token.subscribe(() => {
+  if (state.error?.wantsToken && state.request !== undefined) startSweep(state.runId, state.request);
+});
+
+function stopStream(): void {
+  stream.abort();
+}
+
+async function follow(firstId: string, request: SweepBacktestsRequest, signal: AbortSignal): Promise<void> {
+  let runId = firstId;
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    try {
+      const named = create(SweepBacktestsRequestSchema, { ...request, runId });
+      for await (const event of backtests.sweepBacktests(named, { signal })) {
+        if (signal.aborted) return;
+        pause = FIRST_PAUSE_MS;
+        take(event);
+        if (event.event.case === "summary") return;
+      }
+      throw new TypeError("the stream ended before the sweep");
+    } catch (error) {
+      if (signal.aborted) return;
+      const why = explain(error);
+      if (why.wantsToken) tokenWanted.value = true;
+      const waitMs = why.retryMs ?? (why.away ? pause : undefined);
+      state.error = why;
+      if (waitMs === undefined) {
+        end(why.reason === "RUN_CANCELLED" ? "cancelled" : "failed");
+        return;
+      }
+      state.phase = "waiting";
+      publish.ask();
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      if (signal.aborted) return;
+      // The one before may still be ending; its figures are in the cache.
+      runId = newRunId();
+      state.runId = runId;
+    }
+  }
+}
+
+function end(phase: SweepPhase): void {
+  state.phase = phase;
+  state.endedAt = performance.now();
+  publish.ask();
+}
+
+function take({ event }: SweepBacktestsResponse): void {
+  state.phase = "running";
+  state.error = undefined;
+  switch (event.case) {
+    case "started": {
+      const { request, combinationCount } = event.value;
+      state.started = event.value;
+      state.failures = [];
+      state.outOfSample = [];
+      state.table = new SweepTable(request?.ranges ?? [], combinationCount, request?.cut.case !== undefined);
+      break;
+    }
+    case "progress":
+      state.progress = event.value;
+      break;
+    case "best":
+      state.best = event.value.trials;
+      break;
+    case "failure":
+      state.failures.push(event.value);
+      break;
+    case "rows":
+      for (const row of event.value.rows) state.table?.add(row);
+      break;
+    case "outOfSample":
+      state.outOfSample.push(event.value);
+      break;
+    case "summary":
+      state.summary = event.value;
+      state.progress = event.value.progress;
+      end("completed");
+      break;
+  }
+  publish.ask();
+}

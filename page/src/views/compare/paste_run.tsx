@@ -1,0 +1,58 @@
+import { useState } from "preact/hooks";
+import type { Query } from "../../address";
+import { type Explanation, explain } from "../../api/explain";
+import { TextField } from "../../components/fields";
+import { ErrorNotice } from "../../components/notice";
+import { queryOfRun } from "./address";
+
+/** What belongs to the view Run and not to its backtest. */
+const SHOWN = ["run", "sort", "filter"];
+
+/** Adds a run whose address or id is pasted: one that somebody else has sent, for instance. */
+export function PasteRun({ onAdd }: { readonly onAdd: (query: Query) => void }) {
+  const [text, setText] = useState("");
+  const [error, setError] = useState<Explanation>();
+  const add = async () => {
+    const abort = new AbortController();
+    try {
+      onAdd(await pasted(text.trim(), abort.signal));
+      setText("");
+      setError(undefined);
+    } catch (thrown) {
+      setError(explain(thrown));
+    }
+    // Only the beginning of the run was wanted.
+    abort.abort();
+  };
+  return (
+    <>
+      <form
+        class="compare-paste"
+        aria-label="Add a run by its address"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (text.trim() !== "") void add();
+        }}
+      >
+        <TextField
+          label="Or paste an address of the view Run, or a run's id"
+          value={text}
+          onChange={setText}
+          placeholder="http://…/?strategy=rsi"
+        />
+        <button type="submit" disabled={text.trim() === ""}>
+          Add the pasted run
+        </button>
+      </form>
+      {error && <ErrorNotice error={error} />}
+    </>
+  );
+}
+
+async function pasted(text: string, signal: AbortSignal): Promise<Query> {
+  const search = text.includes("?") ? text.slice(text.indexOf("?") + 1) : text;
+  if (!search.includes("=")) return await queryOfRun(search, signal);
+  const query: Record<string, string> = Object.fromEntries(new URLSearchParams(search));
+  if (query.strategy === undefined && query.run !== undefined) return await queryOfRun(query.run, signal);
+  return Object.fromEntries(Object.entries(query).filter(([name]) => !SHOWN.includes(name)));
+}

@@ -1,0 +1,154 @@
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useMemo } from "preact/hooks";
+import { change, type Query } from "../../address";
+import { type Crypto, CryptoKind } from "../../api/stubs/backcast/marketdata/v1/crypto_pb";
+import { type Column, VirtualTable } from "../../components/virtual_table";
+import { ABSENT, count, secondsOf, time } from "../../format";
+import { breakCount, loadBreakCounts } from "../../state/breaks";
+
+export const KINDS: Readonly<Record<CryptoKind, string>> = {
+  [CryptoKind.UNSPECIFIED]: "unknown",
+  [CryptoKind.SPOT]: "spot",
+  [CryptoKind.PERPETUAL]: "perpetual",
+  [CryptoKind.DATED_FUTURE]: "dated future",
+};
+
+const COLUMNS: readonly Column[] = [
+  { name: "symbol", heading: "Crypto", width: 144, left: true },
+  { name: "kind", heading: "Kind", width: 152, left: true },
+  { name: "first", heading: "First candle", width: 152, left: true, help: "Opening time, in UTC." },
+  { name: "last", heading: "Last candle", width: 152, left: true, help: "Opening time, in UTC." },
+  { name: "candles", heading: "Candles", width: 96 },
+  {
+    name: "missing",
+    heading: "Missing hours",
+    width: 128,
+    help: "Hours between the first and the last candle that have no candle.",
+  },
+  {
+    name: "breaks",
+    heading: "Breaks",
+    width: 88,
+    help: "Places where the history was relisted or redenominated; without the removed ones.",
+  },
+];
+
+/** Return the number of hours without a candle between the first and the last one. */
+export function missingHours({ firstCandleTime, lastCandleTime, candleCount }: Crypto): number {
+  if (firstCandleTime === undefined || lastCandleTime === undefined) return 0;
+  return (secondsOf(lastCandleTime) - secondsOf(firstCandleTime)) / 3600 + 1 - Number(candleCount);
+}
+
+interface Props {
+  query: Query;
+  cryptos: readonly Crypto[];
+}
+
+/** The cryptos that have candles; a row opens its breaks. */
+export function CryptosTable({ query, cryptos }: Props) {
+  const id = useId();
+  const search = query.search ?? "";
+  const order = query.sort ?? "symbol";
+  useBreakCounts(cryptos);
+  // Rows are drawn anew by the table, not by the signals that their cells read.
+  const breaks = cryptos.map(breakCount);
+  const rows = useMemo(() => {
+    const words = search.toUpperCase().split(/[\s,;]+/);
+    const found = cryptos.filter(({ symbol }) => words.some((word) => symbol.includes(word)));
+    return sorted(found, order);
+  }, [cryptos, search, order, order.endsWith("breaks") && breaks.join()]);
+  const reversed = order.startsWith("-");
+  return (
+    <section class="stack cryptos" aria-label="Cryptos" style={{ "--rows": Math.max(rows.length, 2) }}>
+      <div class="row">
+        <label class="unseen" for={id}>
+          Search cryptos
+        </label>
+        <input
+          id={id}
+          type="search"
+          class="filter"
+          autocomplete="off"
+          spellcheck={false}
+          placeholder="Search: btc, eth"
+          value={search}
+          onInput={(event) => change({ search: event.currentTarget.value })}
+        />
+        <span class="quiet" aria-live="polite">
+          {search === "" ? "" : `${count(rows.length)} of ${count(cryptos.length)}`}
+        </span>
+      </div>
+      <VirtualTable
+        label="Cryptos"
+        columns={COLUMNS}
+        rowCount={rows.length}
+        keyOf={(row) => rows[row]!.symbol}
+        cell={(row, { name }) => cell(rows[row]!, name)}
+        selected={query.symbol}
+        sorting={{ column: reversed ? order.slice(1) : order, descending: reversed }}
+        onSort={({ name }) => change({ sort: order === name ? `-${name}` : name })}
+        onOpen={(row) => change({ symbol: rows[row]!.symbol })}
+        empty={search === "" ? "There are no candles yet." : `No crypto has "${search}" in its symbol.`}
+      />
+    </section>
+  );
+}
+
+function cell(crypto: Crypto, name: string): ComponentChildren {
+  const { symbol, kind, synthetic, firstCandleTime, lastCandleTime, candleCount } = crypto;
+  switch (name) {
+    case "symbol":
+      return symbol;
+    case "kind":
+      return synthetic ? `${KINDS[kind]}, made up` : KINDS[kind];
+    case "first":
+      return firstCandleTime === undefined ? ABSENT : time(secondsOf(firstCandleTime));
+    case "last":
+      return lastCandleTime === undefined ? ABSENT : time(secondsOf(lastCandleTime));
+    case "candles":
+      return count(candleCount);
+    case "missing":
+      return count(missingHours(crypto));
+    default:
+      return count(breakCount(crypto));
+  }
+}
+
+function sortValue(crypto: Crypto, name: string): number | string {
+  switch (name) {
+    case "kind":
+      return crypto.kind;
+    case "first":
+      return Number(crypto.firstCandleTime?.seconds ?? 0n);
+    case "last":
+      return Number(crypto.lastCandleTime?.seconds ?? 0n);
+    case "candles":
+      return Number(crypto.candleCount);
+    case "missing":
+      return missingHours(crypto);
+    case "breaks":
+      return breakCount(crypto) ?? -1;
+    default:
+      return crypto.symbol;
+  }
+}
+
+function sorted(cryptos: readonly Crypto[], order: string): Crypto[] {
+  const reversed = order.startsWith("-");
+  const name = reversed ? order.slice(1) : order;
+  const sign = reversed ? -1 : 1;
+  return [...cryptos].sort((a, b) => {
+    const [left, right] = [sortValue(a, name), sortValue(b, name)];
+    if (left === right) return a.symbol < b.symbol ? -1 : 1;
+    return left < right ? -sign : sign;
+  });
+}
+
+function useBreakCounts(cryptos: readonly Crypto[]): void {
+  useEffect(() => {
+    const left = new AbortController();
+    // Without the numbers, the table is of use all the same; errors show where the list is loaded.
+    loadBreakCounts(cryptos, left.signal).catch(() => undefined);
+    return () => left.abort();
+  }, [cryptos]);
+}

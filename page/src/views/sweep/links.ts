@@ -1,0 +1,57 @@
+/** Where a combination of a sweep leads: the view Run, or that of one crypto, with the sweep as it was made. */
+
+import type { Query } from "../../address";
+import type { Strategy } from "../../api/stubs/backcast/backtest/v1/strategy_pb";
+import type { Window } from "../../api/stubs/backcast/backtest/v1/sweep_pb";
+import { secondsOf, time } from "../../format";
+import { queryOf } from "../../request";
+import { strategies } from "../../state/lists";
+import type { SweepSnapshot } from "../../state/sweep";
+
+/** Return the query of a combination on the sweep's cryptos, whatever the form says by now. */
+export function combinationQuery(
+  { request, started }: SweepSnapshot,
+  values: Readonly<Record<string, string>>,
+): Query {
+  const spec = started?.request?.spec;
+  const described = strategies.items.peek() ?? [];
+  return {
+    ...(spec && queryOf(spec, described)),
+    ...Object.fromEntries(Object.entries(values).map(([name, value]) => [`p.${name}`, value])),
+    symbols: request?.symbols.join(","),
+    exclude: request?.exclude.join(","),
+  };
+}
+
+/** Return the values of a strategy's swept parameters as text. */
+export function sweptValues(
+  { table }: SweepSnapshot,
+  strategy: Strategy | undefined,
+): Record<string, string> {
+  const places = table?.placesOf(strategy) ?? [];
+  return Object.fromEntries(
+    (table?.axes ?? []).map(({ name, values }, index) => [name, String(values[places[index]!] ?? "")]),
+  );
+}
+
+/** fast 10, slow 50 */
+export function valueWords(values: Readonly<Record<string, string>>): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(", ");
+}
+
+/** A window, or a backtest, which has one. */
+type Span = Pick<Window, "startTime" | "endTime">;
+
+export function windowQuery(window: Span | undefined): Query {
+  return {
+    ...(window?.startTime && { start: time(secondsOf(window.startTime)) }),
+    ...(window?.endTime && { end: time(secondsOf(window.endTime)) }),
+  };
+}
+
+export function windowWords(window: Span | undefined): string {
+  const { start = "", end = "" } = windowQuery(window);
+  return `${start} to ${end}`;
+}
