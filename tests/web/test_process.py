@@ -34,7 +34,7 @@ async def test_a_port_that_is_taken_ends_the_start_with_a_sentence(
 async def test_a_host_that_is_open_ends_the_start_with_the_variable(stack: LocalStack) -> None:
     failed = await Cli(stack)("serve", "web", BACKCAST_HOST="0.0.0.0", BACKCAST_WEB_PORT="0")
     assert failed.status == 1
-    assert "BACKCAST_HOST: '0.0.0.0' is open to strangers" in failed.err
+    assert "BACKCAST_HOST: '0.0.0.0' can be reached by other machines" in failed.err
 
 
 async def test_calls_are_counted(stack: LocalStack, short_folder: Path) -> None:
