@@ -1,7 +1,7 @@
 /** The import of a file: POST /import of the page's server, and its report. */
 
+import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { errorFromJson } from "@connectrpc/connect/protocol-connect";
 import { type Explanation, explain } from "./explain";
 import { token } from "./transport";
 
@@ -57,13 +57,20 @@ export function importFile(
   });
 }
 
+/** An error as the Connect protocol writes it; connect keeps its own reader of it to itself. */
+interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  readonly details?: readonly { readonly type: string; readonly value: string }[];
+}
+
 function refusal({ status, response }: XMLHttpRequest): ConnectError {
-  const unknown = new ConnectError(`the server answered with the status ${status}`, Code.Unknown);
-  try {
-    return errorFromJson(response, undefined, unknown);
-  } catch {
-    return unknown;
-  }
+  const { code, message, details = [] } = (response ?? {}) as Partial<Refusal>;
+  const name = (code ?? "unknown").replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  const number = Code[name as keyof typeof Code] ?? Code.Unknown;
+  const error = new ConnectError(message ?? `the server answered with the status ${status}`, number);
+  error.details = details.map(({ type, value }) => ({ type, value: base64Decode(value) }));
+  return error;
 }
 
 export function isReport(outcome: ImportReport | Explanation): outcome is ImportReport {
