@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from generate import reference_page
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
     EnumDescriptorProto,
@@ -19,6 +18,7 @@ from reference import reference
 from backcast.compute.v1 import compute_service_pb2
 from backcast.gateway.v1 import backtest_service_pb2, run_service_pb2
 from backcast.marketdata.v1 import market_data_service_pb2
+from generate import reference_page
 
 SERVICES = (backtest_service_pb2, compute_service_pb2, market_data_service_pb2, run_service_pb2)
 
