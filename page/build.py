@@ -60,7 +60,7 @@ def _install(node: Path, *, check: bool) -> None:
     """Install the packages of the lock file, unless they are there; without those that only check."""
     installed = MODULES / ".package-lock.json"
     lock = PAGE / "package-lock.json"
-    has_checkers = (MODULES / "typescript").exists()
+    has_checkers = (MODULES / "@biomejs").exists()
     if (
         installed.exists()
         and installed.stat().st_mtime >= lock.stat().st_mtime
