@@ -158,7 +158,8 @@ class Assembly:
         symbol = symbol_of_content(self._symbols, self._name.symbol)
         if symbol and self._name.symbol and symbol != self._name.symbol:
             raise InvalidInput.of(
-                "file", f"its rows name {symbol}, and its file name {self._name.symbol}: give --symbol"
+                "file",
+                f"its rows name {symbol}, and the file is named for {self._name.symbol}: give --symbol",
             )
         return symbol or self._name.symbol
 

@@ -252,8 +252,8 @@ def test_a_column_tells_the_crypto(
         ),
         ("KRW-BTC", "of its rows, 'KRW-BTC' is not a symbol: it is reversed: BTCKRW if"),
         ("A-27JUN25-60000-C", "of its rows, 'A-27JUN25-60000-C' is not a symbol: it is an option"),
-        ("BUSDT", "its rows name BUSDT, and its file name AUSDT: give --symbol"),
-        ("AUSDT.P", "its rows name AUSDT.P, and its file name AUSDT: give --symbol"),
+        ("BUSDT", "its rows name BUSDT, and the file is named for AUSDT: give --symbol"),
+        ("AUSDT.P", "its rows name AUSDT.P, and the file is named for AUSDT: give --symbol"),
     ],
 )
 def test_a_column_is_never_passed_over_for_the_name(tmp_path: Path, column: str, reason: str) -> None:
@@ -282,7 +282,7 @@ def write(file: Path, header: str, *cells: str) -> Path:
         *(("market", "spot", "BTCUSDT"), ("market", "Binance", "BTCUSDT"), ("asset", "17", "BTCUSDT")),
         *(("coin", "ETH", "its rows name the crypto 'ETH'"), ("asset", "X", "its rows name the crypto 'X'")),
         *(
-            ("base,quote", "BTC,EUR", "rows name BTCEUR, and its file name"),
+            ("base,quote", "BTC,EUR", "rows name BTCEUR, and the file is named for"),
             ("market", "ETH-USDT", "name ETHUSDT"),
         ),
         *(
@@ -363,7 +363,7 @@ def test_rows_of_several_cryptos_are_refused_whatever_is_given(tmp_path: Path) -
         ("symbol-column/VVAUSDT_a.csv", "VVAUSDT"),
         ("symbol-column/candles_b.csv", "VVBUSDT"),
         ("symbol-column/VVCUSDT_c.csv", "VVDUSDT.P"),
-        ("symbol-column/VVGUSDT.csv", "its rows name VVHUSDT_250627, and its file name VVGUSDT"),
+        ("symbol-column/VVGUSDT.csv", "its rows name VVHUSDT_250627, and the file is named for VVGUSDT"),
     ],
 )
 def test_samples_of_file_names_tell_their_symbols(import_cases: Path, path: str, told: str) -> None:
