@@ -80,6 +80,6 @@ async def save(tab: Tab, name: str) -> None:
     taken = await tab.page.screenshot(animations="disabled")
     file = Path(FOLDER, f"{name}.png")
     file.parent.mkdir(parents=True, exist_ok=True)
-    few = Image.open(io.BytesIO(taken)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    few = Image.open(io.BytesIO(taken)).convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
     few.save(file, optimize=True)
     assert file.stat().st_size < MOST_BYTES
