@@ -44,8 +44,8 @@ _NOT_BUILT = b"""\
 <meta charset="utf-8">
 <title>Backcast</title>
 <h1>This installation has no page</h1>
-<p>It was built without it. In the source folder, <code>npm ci --ignore-scripts</code> and
-<code>npm run build</code> in <code>page/</code> build it; then start this process again.</p>
+<p>It was built without it (<code>BACKCAST_WITHOUT_PAGE=1</code>). <code>make page</code> in the source folder
+builds it; then start this process again.</p>
 <p>The gateway's methods are served all the same, for programs that speak Connect or gRPC-Web.</p>
 </html>
 """

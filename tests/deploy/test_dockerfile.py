@@ -64,6 +64,16 @@ def test_only_what_is_copied_is_sent_to_docker() -> None:
     assert sorted(line[1:] for line in ignored if line.startswith("!")) == sorted(copied)
 
 
+def test_the_image_has_the_page(image: ImageFolder) -> None:
+    python = image.inside("/opt/backcast/venv/bin/python")
+    code = "from services.web.page_files import PageFiles; print(PageFiles().is_built)"
+    # -P and another folder: the page of the image, and not that of the sources.
+    asked = subprocess.run(
+        [python, "-P", "-c", code], cwd="/", env=image.environment, check=True, capture_output=True
+    )
+    assert asked.stdout == b"True\n"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to become the image's user")
 @pytest.mark.parametrize("service", ["compute", "gateway"])
 def test_a_service_runs_as_the_images_user(service: str, image: ImageFolder, short_folder: Path) -> None:

@@ -96,5 +96,5 @@ async def test_an_installation_without_the_page_says_so_and_how_to_build_it(tmp_
         assert answer.status == 404
         assert answer.headers["content-type"].startswith("text/html")
         assert b"This installation has no page" in answer.body
-        assert b"npm run build" in answer.body
+        assert b"make page" in answer.body
     assert (await answer_of(app, "/healthz")).status == 200

@@ -4,10 +4,11 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from playwright.async_api import Browser, async_playwright
 
@@ -76,5 +77,7 @@ async def workers_held(stack: LocalStack) -> AsyncIterator[None]:
         yield
     finally:
         for worker in workers:
-            worker.resume()
+            # One whose call was cancelled meanwhile may have been killed, as it did not end the call.
+            with suppress(psutil.NoSuchProcess):
+                worker.resume()
         await asyncio.sleep(0)

@@ -2,9 +2,9 @@ import { Notice } from "../../components/notice";
 import { METRICS, type MetricInfo } from "../../metrics";
 import type { SweepSnapshot } from "../../state/sweep";
 import { sweptValues, valueWords } from "./links";
-import { deflatedVerdict, luckSentence, overfittingVerdict, type Verdict } from "./words";
+import { deflatedVerdict, overfittingVerdict, selectionBiasSentence, type Verdict } from "./words";
 
-/** How much luck is in the result of a sweep: a number and a sentence each. */
+/** How much of the winner's figure selection bias explains: a number and a sentence each. */
 export function Verdicts({ shown, rank }: { shown: SweepSnapshot; rank: MetricInfo }) {
   const { summary, started } = shown;
   if (summary === undefined) return null;
@@ -16,7 +16,7 @@ export function Verdicts({ shown, rank }: { shown: SweepSnapshot; rank: MetricIn
     METRICS.every(({ field }) => winner.test?.[field] === undefined);
   return (
     <section class="stack" aria-labelledby="verdict">
-      <h2 id="verdict">Selection bias: what luck is in it</h2>
+      <h2 id="verdict">Selection bias</h2>
       {winner === undefined ? (
         <p>No trial has a rank by {rank.label}.</p>
       ) : (
@@ -30,7 +30,7 @@ export function Verdicts({ shown, rank }: { shown: SweepSnapshot; rank: MetricIn
               and of <strong>{rank.show(winner.test[rank.field])}</strong> in the test part
             </>
           )}
-          . {bias !== undefined && luckSentence(bias, winner, rank)}
+          . {bias !== undefined && selectionBiasSentence(bias, winner, rank)}
         </p>
       )}
       {untested && (

@@ -6,7 +6,7 @@ import { counted, decimal, percent } from "../../format";
 import type { MetricInfo } from "../../metrics";
 
 /** Deflated Sharpe ratio from which on a winner counts as more than selection bias. */
-const HARDLY_LUCK = 0.95;
+const MORE_THAN_BIAS = 0.95;
 /** Probabilities of overfitting. */
 const CHANCE = 0.5;
 const LOW = 0.05;
@@ -21,26 +21,28 @@ export interface Verdict {
   readonly sentence: string;
 }
 
-/** What luck alone would have found among so many trials, in a sentence. */
-export function luckSentence(bias: SelectionBias, winner: SweepTrial, metric: MetricInfo): string {
+/** The winner's Sharpe ratio against selection bias, in sentences. */
+export function selectionBiasSentence(bias: SelectionBias, winner: SweepTrial, metric: MetricInfo): string {
   const by = metric.name === "sharpe_ratio" ? "" : ` by ${metric.label}`;
   const trials = counted(bias.trialCount, "trial");
   const sharpe = winner.train?.sharpeRatio;
   if (bias.expectedMaximumSharpeRatio === undefined || sharpe === undefined)
-    return `The winner was chosen${by} from ${trials}: too few to tell luck from skill.`;
+    return `The winner was chosen${by} from ${trials}: too few to estimate the selection bias.`;
   return (
     `The winner was chosen${by} from ${trials}: its Sharpe ratio is ${decimal(sharpe)}. ` +
-    `By luck alone, the best of so many is expected to have ${decimal(bias.expectedMaximumSharpeRatio)}.`
+    `Without any skill, the best of so many is expected to have ${decimal(bias.expectedMaximumSharpeRatio)}.`
   );
 }
 
 export function deflatedVerdict(probability: number): Verdict {
-  const good = probability >= HARDLY_LUCK;
+  const good = probability >= MORE_THAN_BIAS;
   return {
     name: "Deflated Sharpe ratio",
     value: probability.toFixed(3),
     judgement: good ? "good" : "bad",
-    sentence: good ? "0.95 or above: this is hardly luck alone." : "Below 0.95: this may well be luck.",
+    sentence: good
+      ? "0.95 or above: hardly selection bias alone."
+      : "Below 0.95: perhaps selection bias alone.",
   };
 }
 
