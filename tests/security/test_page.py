@@ -53,7 +53,7 @@ async def test_a_token_passes_and_gives_its_rights_and_no_others(shut: Shut, shu
     assert (denied.status, denied.json()["code"]) == (403, "permission_denied")
     # An import is refused before its file is read.
     upload = {"content_type": "application/octet-stream"}
-    path = "/import?name=SHUTUSDT.csv&interval=1h"
+    path = "/import?name=PAGEUSDT.csv&interval=1h"
     candles = b"timestamp,open,high,low,close,volume\n1704067200,1,1,1,1,1\n"
     assert (await shut_page.send("POST", path, candles, **upload)).status == 401
     assert (await shut_page.send("POST", path, candles, **upload, **shown("run"))).status == 403
