@@ -13,6 +13,9 @@ export interface NamedCurve {
   readonly drawdown?: Column;
 }
 
+const small = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
+const large = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+
 // Without candles above them, the panes have more room.
 const ALONE = 1.6;
 
@@ -77,7 +80,7 @@ function negative(column: Column): Float64Array {
 }
 
 function amount(value: number): string {
-  return value.toLocaleString("en", { maximumFractionDigits: Math.abs(value) < 100 ? 2 : 0 });
+  return (Math.abs(value) < 100 ? small : large).format(value);
 }
 
 function percent(value: number): string {
