@@ -27,9 +27,17 @@ async def measure_holding(
 ) -> tuple[Held, Held, int]:
     """Run the same cached run again and again; return what is held before and after, and how often it ran."""
     streams: set[Request] = set()
-    tab.page.on("request", streams.add)
-    tab.page.on("requestfinished", streams.discard)
-    tab.page.on("requestfailed", streams.discard)
+
+    # Playwright keeps notes on what it calls, and cannot do so on methods of a set.
+    def opened(request: Request) -> None:
+        streams.add(request)
+
+    def ended(request: Request) -> None:
+        streams.discard(request)
+
+    tab.page.on("request", opened)
+    tab.page.on("requestfinished", ended)
+    tab.page.on("requestfailed", ended)
     await tab.show("/", strategy="rsi", **{"p.oversold": str(oversold(variant))})
     session = await tab.page.context.new_cdp_session(tab.page)
     # What is made once, such as compiled code, is there after the first ones.
