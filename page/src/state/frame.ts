@@ -1,11 +1,3 @@
-/** When what has changed is drawn. */
-
-import { options } from "preact";
-
-// A call that a click makes goes out before what the click changes is drawn.
-const soon = (draw: () => void) => void setTimeout(draw);
-options.debounceRendering = soon;
-
 /** Work that is done at most once a frame, however often it is asked for. */
 export function oncePerFrame(work: () => void): { ask(): void; now(): void; alone(): void } {
   let frame = 0;
@@ -29,14 +21,9 @@ export function oncePerFrame(work: () => void): { ask(): void; now(): void; alon
       wanted = false;
       work();
     },
-    /**
-     * Do the work, and draw what it changes, at once. The next frame shows that alone: what is asked for until then
-     * is done with the frame after it.
-     */
+    /** Do the work at once. The next frame shows it alone: what is asked for until then is done with the one after. */
     alone() {
-      options.debounceRendering = queueMicrotask;
       this.now();
-      options.debounceRendering = soon;
       frame = requestAnimationFrame(() => {
         frame = wanted ? requestAnimationFrame(onFrame) : 0;
       });
