@@ -24,10 +24,11 @@ test: .venv/installed $(PAGE)
 test-quick: .venv/installed
 	$(BIN)/pytest -m "not servers and not slow"
 
-bench: .venv/installed .venv/peers
+bench: .venv/installed .venv/peers $(PAGE)
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.load
 	$(BIN)/python -m tests.bench.responsiveness
+	$(BIN)/python -m tests.bench.page
 	$(BIN)/python -m tests.bench.candles
 	$(BIN)/python -m tests.bench.engine
 

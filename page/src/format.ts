@@ -8,6 +8,7 @@ export const ABSENT = "–";
 const MINUS = "−";
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const cents = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const exact = new Intl.NumberFormat("en-US", { maximumFractionDigits: 12 });
 
 const tidy = (text: string): string =>
   /^-[0.,]*%?$/.test(text.replaceAll(" ", "")) ? text.slice(1) : text.replace("-", MINUS);
@@ -43,7 +44,7 @@ export function signedPercent(value: number | undefined, digits = 1): string {
 export function price(value: number | undefined): string {
   if (isAbsent(value)) return ABSENT;
   if (Math.abs(value) >= 1000) return decimal(value);
-  return tidy(Number(value.toPrecision(6)).toLocaleString("en-US", { maximumFractionDigits: 12 }));
+  return tidy(exact.format(Number(value.toPrecision(6))));
 }
 
 function grouped(digits: string): string {

@@ -4,6 +4,8 @@ import { lineColour, type Palette, palette } from "./palette";
 import { type Candles, type Column, type Mark, PANE_HEIGHT, type Pane, type Stretch } from "./series";
 import { TimePanes } from "./time_panes";
 
+const significant = new Intl.NumberFormat("en", { maximumSignificantDigits: 5 });
+
 /** A trade, as a chart draws it. */
 export interface ChartTrade {
   readonly entryTime: number;
@@ -121,7 +123,7 @@ function ownPanes(lines: readonly StrategyLine[], colours: Palette): Pane[] {
         colour: lineColour(colours, index),
       })),
       levels: [...new Set(members.flatMap(({ levels }) => levels))],
-      format: (value) => value.toLocaleString("en", { maximumSignificantDigits: 5 }),
+      format: significant.format,
     };
   });
 }

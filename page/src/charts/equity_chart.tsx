@@ -13,6 +13,12 @@ export interface NamedCurve {
   readonly drawdown?: Column;
 }
 
+const small = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
+const large = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+
+// Browsers draw dashes slowly, and those of more points are too dense to be seen.
+const MOST_DASHED = 20_000;
+
 // Without candles above them, the panes have more room.
 const ALONE = 1.6;
 
@@ -37,7 +43,7 @@ export function EquityChart({ label, times, curves }: EquityChartProps) {
   );
 }
 
-/** A pane of equity and one of drawdown. A curve without a drawdown is dashed. */
+/** A pane of equity and one of drawdown. A curve without a drawdown is dashed, unless it is very long. */
 export function equityPanes(curves: readonly NamedCurve[], colours: Palette): Pane[] {
   const colour = (curve: NamedCurve, index: number) =>
     curve.drawdown ? lineColour(colours, index) : colours.hold;
@@ -52,7 +58,7 @@ export function equityPanes(curves: readonly NamedCurve[], colours: Palette): Pa
         values: curve.equity,
         colour: colour(curve, index),
         kind: "line",
-        dashed: !curve.drawdown,
+        dashed: !curve.drawdown && curve.equity.length <= MOST_DASHED,
       })),
       format: amount,
     },
@@ -77,7 +83,7 @@ function negative(column: Column): Float64Array {
 }
 
 function amount(value: number): string {
-  return value.toLocaleString("en", { maximumFractionDigits: Math.abs(value) < 100 ? 2 : 0 });
+  return (Math.abs(value) < 100 ? small : large).format(value);
 }
 
 function percent(value: number): string {

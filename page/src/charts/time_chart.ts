@@ -47,7 +47,7 @@ export class TimeChart {
     events: TimeChartEvents,
   ) {
     this.#times = times;
-    this.#chart = createChart(host, options(colours));
+    this.#chart = createChart(host, options(colours, host.clientWidth));
     const first = panes.map((pane, index) => this.#add(pane, index, colours))[0] as ISeriesApi<SeriesType>;
     this.#marks = createSeriesMarkers(first, [], { autoScale: false });
     this.#stretch = this.#chart.addSeries(LineSeries, {
@@ -247,7 +247,7 @@ function marker(mark: Mark): SeriesMarker<Time> {
   };
 }
 
-function options(colours: Palette) {
+function options(colours: Palette, width: number) {
   return {
     autoSize: true,
     layout: {
@@ -265,7 +265,8 @@ function options(colours: Palette) {
       vertLine: { color: colours.crosshair, labelBackgroundColor: colours.crosshair },
       horzLine: { color: colours.crosshair, labelBackgroundColor: colours.crosshair },
     },
-    rightPriceScale: { borderColor: colours.border, minimumWidth: 64 },
+    // A scale that gets wider or narrower while one pans makes all canvases anew.
+    rightPriceScale: { borderColor: colours.border, minimumWidth: width > 600 ? 84 : 64 },
     timeScale: {
       borderColor: colours.border,
       timeVisible: true,

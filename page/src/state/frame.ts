@@ -1,19 +1,32 @@
 /** Work that is done at most once a frame, however often it is asked for. */
-export function oncePerFrame(work: () => void): { ask(): void; now(): void } {
-  let asked = 0;
-  const run = () => {
-    asked = 0;
+export function oncePerFrame(work: () => void): { ask(): void; now(): void; alone(): void } {
+  let frame = 0;
+  let wanted = false;
+  const onFrame = () => {
+    frame = 0;
+    if (!wanted) return;
+    wanted = false;
     work();
   };
   return {
     /** Do the work with the next frame. */
     ask() {
-      asked ||= requestAnimationFrame(run);
+      wanted = true;
+      frame ||= requestAnimationFrame(onFrame);
     },
-    /** Do the work at once, and not again with the next frame. */
+    /** Do the work at once. */
     now() {
-      cancelAnimationFrame(asked);
-      run();
+      cancelAnimationFrame(frame);
+      frame = 0;
+      wanted = false;
+      work();
+    },
+    /** Do the work at once. The next frame shows it alone: what is asked for until then is done with the one after. */
+    alone() {
+      this.now();
+      frame = requestAnimationFrame(() => {
+        frame = wanted ? requestAnimationFrame(onFrame) : 0;
+      });
     },
   };
 }

@@ -189,6 +189,6 @@ function take({ event, progress }: RunBacktestsResponse): void {
       break;
   }
   // The first result is what one waits for: it does not wait for a frame.
-  if (isFirst && state.results.length > 0) publish.now();
+  if (isFirst && state.results.length > 0) publish.alone();
   else publish.ask();
 }
