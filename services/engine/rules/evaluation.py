@@ -189,7 +189,10 @@ class Evaluation:
             return kept
         # Created each time: keeping it would make a reference cycle, which frees columns late.
         tolerance = Rounding(self.candles, self.series, self._bounds).tolerance(left, right)
-        positions = positions_within(self._column(left_value), self._column(right_value), tolerance)
+        column, other = left_value, right_value
+        if not isinstance(column, np.ndarray):
+            column, other = right_value, left_value
+        positions = positions_within(self._column(column), other, tolerance)
         calls = np.array([positions, self._exact.order(left, right, positions)]) if len(positions) else _NONE
         self._keep(key, calls)
         return calls

@@ -58,12 +58,31 @@ class Accuracy:
         return Accuracy(self.magnitude, self.error + error + _SMALLEST)
 
 
-def positions_within(left: PriceColumn, right: PriceColumn, tolerance: Bound) -> NDArray[np.intp]:
-    """Return the indices at which two columns of shape (n,) differ by no more than the tolerance."""
+def positions_within(column: PriceColumn, other: Bound, tolerance: Bound) -> NDArray[np.intp]:
+    """Return the indices at which a column of shape (n,) is no further than the tolerance from the other.
+
+    The other is a column too, or the same number at every candle.
+    """
     if isinstance(tolerance, np.ndarray):
         with np.errstate(all="ignore"):
-            return np.flatnonzero(np.abs(left - right) <= tolerance)
-    return _positions_within(left, right, tolerance)
+            return np.flatnonzero(np.abs(column - other) <= tolerance)
+    if isinstance(other, np.ndarray):
+        return _positions_within(column, other, tolerance)
+    return _positions_near(column, other, tolerance)
+
+
+@compiled(COLUMN, types.float64, types.float64)
+def _positions_near(column: PriceColumn, number: float, tolerance: float) -> NDArray[np.intp]:
+    # A shortcut, as below.
+    count = 0
+    for t in range(len(column)):
+        count += abs(column[t] - number) <= tolerance
+    positions, found = np.empty(count, np.int64), 0
+    for t in range(len(column) if count else 0):
+        if abs(column[t] - number) <= tolerance:
+            positions[found] = t
+            found += 1
+    return positions
 
 
 @compiled(COLUMN, COLUMN, types.float64)
