@@ -82,14 +82,15 @@ class TwoComputes:
         return {file.name.split("-")[0] for file in (self._folder / f"columns{number}").iterdir()}
 
     def at_work(self, since: dict[int, float]) -> OneService:
-        """The compute whose worker has worked the most since `processor_times` were taken."""
+        """The compute that has worked the most, with its worker, since `processor_times` were taken."""
         now = self.processor_times()
         return max(self.computes, key=lambda compute: now[compute.process.pid] - since[compute.process.pid])
 
     def processor_times(self) -> dict[int, float]:
         return {
             compute.process.pid: sum(
-                child.cpu_times().user for child in compute.process.children(recursive=True)
+                sum(process.cpu_times()[:2])
+                for process in (compute.process, *compute.process.children(recursive=True))
             )
             for compute in self.computes
         }
