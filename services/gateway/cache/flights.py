@@ -30,6 +30,8 @@ class Outcome:
     result: BacktestResult | None
     failure: Status | None
     shared: bool
+    of_newer_data: bool = False
+    """Whether it was computed from candles that were imported since; it then keeps its own fingerprint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class Flights:
                 saved_as[key] = completion.saved_as
         results = await self._cache.results(list(saved_as.values()))
         return outcomes + [
-            Outcome(key, results[saved], None, shared=True)
+            Outcome(key, results[saved], None, shared=True, of_newer_data=saved != key)
             for key, saved in saved_as.items()
             if saved in results
         ]

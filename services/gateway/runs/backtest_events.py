@@ -133,7 +133,8 @@ class BacktestEvents:
                     async for outcome in outcomes:
                         if outcome.shared and outcome.result is not None:
                             self._report.shared += 1
-                            outcome.result.data_fingerprint = self._fingerprint_of_shared(outcome.key)
+                            if not outcome.of_newer_data:
+                                outcome.result.data_fingerprint = self._fingerprint_of_shared(outcome.key)
                         yield self._event(outcome.key, outcome.result, outcome.failure)
                 return
             except CacheUnavailable as error:
