@@ -86,11 +86,6 @@ def is_of(result: result_pb2.BacktestResult, candles: Candles, interval: Interva
     return message.SerializeToString(deterministic=True) == result.SerializeToString(deterministic=True)
 
 
-# A known bug, not found yet: in some runs a result of newer candles has the fingerprint of older ones ("it is
-# of [2, 3, 4]", and named for state 0). No result was older than its run.
-@pytest.mark.xfail(
-    reason="a result of newer candles can have an older fingerprint: to be found", strict=False
-)
 @pytest.mark.parametrize("interval", [Interval.HOUR_1, Interval.HOUR_4])
 async def test_no_result_is_older_than_its_run_or_of_no_state_at_all(
     gateway: "BacktestServiceAsyncStub", data_service: "MarketDataServiceAsyncStub", interval: Interval

@@ -23,6 +23,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="function")
 NO_CACHE = "redis://127.0.0.1:1"
 
 
+def of_version(version: str, *keys: str) -> dict[str, str]:
+    return dict.fromkeys(keys, version)
+
+
 def flights_of(url: str = NO_CACHE) -> Flights:
     return Flights(ResultCache(CacheServer(url)))
 
@@ -34,22 +38,36 @@ async def outcomes_of(flights: Flights, waited_for: dict[str, Flight]) -> list[O
 
 async def test_a_key_belongs_to_the_first_who_asks_for_it() -> None:
     flights, first, second = flights_of(), Owner(), Owner()
-    owned, others = flights.join(["a", "b"], first)
+    owned, others = flights.join(of_version("1", "a", "b"), first)
     assert (owned.keys(), others) == ({"a", "b"}, {})
-    owned, others = flights.join(["b", "c"], second)
+    owned, others = flights.join(of_version("1", "b", "c"), second)
     assert (owned.keys(), others.keys()) == ({"c"}, {"b"})
     assert others["b"].owner is first
+
+
+async def test_a_run_that_has_listed_another_version_does_not_wait_for_the_owner() -> None:
+    flights = flights_of()
+    first, _ = flights.join(of_version("1", "a"), Owner())
+    second, others = flights.join(of_version("2", "a"), Owner())
+    assert (second.keys(), others) == ({"a"}, {})
+    # Each leaves its own.
+    flights.leave(first)
+    assert flights.join(of_version("2", "a"), Owner())[1] == second
+    assert flights.join(of_version("1", "a"), Owner())[0].keys() == {"a"}
 
 
 async def test_a_waiter_gets_what_the_owner_saved_and_under_which_key(valkey: EmbeddedValkey) -> None:
     server = CacheServer(valkey.url)
     cache = ResultCache(server)
     flights = Flights(cache)
-    owned, _ = flights.join(["flight-a", "flight-b"], Owner())
-    _, others = flights.join(["flight-a", "flight-b"], Owner())
+    keys = of_version("1", "flight-a", "flight-b", "flight-c")
+    owned, _ = flights.join(keys, Owner())
+    _, others = flights.join(keys, Owner())
     waiting = asyncio.create_task(outcomes_of(flights, others))
     await cache.put({"flight-newer": BacktestResult(symbol="A").SerializeToString()})
+    await cache.put({"flight-c": BacktestResult(symbol="C").SerializeToString()})
     owned["flight-a"].completion.set_result(Completion("flight-newer"))
+    owned["flight-c"].completion.set_result(Completion("flight-c"))
     failure = Status(code=5, message="there is none")
     owned["flight-b"].completion.set_result(Completion(failure=failure))
     outcomes = {outcome.key: outcome for outcome in await waiting}
@@ -57,14 +75,15 @@ async def test_a_waiter_gets_what_the_owner_saved_and_under_which_key(valkey: Em
     assert result
     assert (result.symbol, result.from_cache) == ("A", True)
     assert outcomes["flight-b"].failure == failure
+    assert [outcomes[key].of_newer_data for key in sorted(outcomes)] == [True, False, False]
     assert all(outcome.shared for outcome in outcomes.values())
     await server.close()
 
 
 async def test_an_owners_error_is_raised_by_its_waiters() -> None:
     flights = flights_of()
-    owned, _ = flights.join(["a"], Owner())
-    _, others = flights.join(["a"], Owner())
+    owned, _ = flights.join(of_version("1", "a"), Owner())
+    _, others = flights.join(of_version("1", "a"), Owner())
     waiting = asyncio.create_task(outcomes_of(flights, others))
     owned["a"].completion.set_result(Completion(error=Unavailable("away")))
     with pytest.raises(Unavailable, match="away"):
@@ -73,38 +92,38 @@ async def test_an_owners_error_is_raised_by_its_waiters() -> None:
 
 async def test_a_flight_whose_owner_leaves_is_the_next_ones_who_asks() -> None:
     flights, waiter = flights_of(), Owner()
-    owned, _ = flights.join(["a"], Owner(is_waiting=True))
-    _, others = flights.join(["a"], waiter)
+    owned, _ = flights.join(of_version("1", "a"), Owner(is_waiting=True))
+    _, others = flights.join(of_version("1", "a"), waiter)
     waiting = asyncio.create_task(outcomes_of(flights, others))
     flights.leave(owned)
     assert await waiting == []
-    assert flights.join(["a"], waiter)[0].keys() == {"a"}
+    assert flights.join(of_version("1", "a"), waiter)[0].keys() == {"a"}
 
 
 async def test_an_owner_that_stalls_for_longer_than_a_lease_loses_its_flights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock, flights, stalled, waiter = ShiftedClock(monkeypatch), flights_of(), Owner(), Owner()
-    left, _ = flights.join(["a"], stalled)
-    _, others = flights.join(["a"], waiter)
+    left, _ = flights.join(of_version("1", "a"), stalled)
+    _, others = flights.join(of_version("1", "a"), waiter)
     waiting = asyncio.create_task(outcomes_of(flights, others))
     await clock.let_pass(0.9 * LEASE_S)
-    assert flights.join(["a"], waiter)[1].keys() == {"a"}
+    assert flights.join(of_version("1", "a"), waiter)[1].keys() == {"a"}
     assert not waiting.done()
     await clock.let_pass(0.5 * LEASE_S)
     assert await waiting == []
-    taken, _ = flights.join(["a"], Owner(read_at=clock.monotonic()))
+    taken, _ = flights.join(of_version("1", "a"), Owner(read_at=clock.monotonic()))
     assert taken.keys() == {"a"}
     # The owner that lost it cannot end it.
     flights.leave(left)
-    assert flights.join(["a"], Owner())[1] == taken
+    assert flights.join(of_version("1", "a"), Owner())[1] == taken
 
 
 async def test_an_owner_that_waits_for_others_does_not_stall(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, flights, owner = ShiftedClock(monkeypatch), flights_of(), Owner()
-    flights.join(["a"], owner)
+    flights.join(of_version("1", "a"), owner)
     owner.is_waiting = True
     await clock.let_pass(100 * LEASE_S)
-    assert flights.join(["a"], Owner())[1].keys() == {"a"}
+    assert flights.join(of_version("1", "a"), Owner())[1].keys() == {"a"}
     owner.is_waiting = False
-    assert flights.join(["a"], Owner())[0].keys() == {"a"}
+    assert flights.join(of_version("1", "a"), Owner())[0].keys() == {"a"}

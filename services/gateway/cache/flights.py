@@ -3,11 +3,15 @@
 A flight is a key that is being computed. The run that computes it is its owner; the other runs are waiters,
 which read the result from the cache. A waiter takes over if the owner leaves, or if it stalls because its
 client does not read.
+
+Owner and waiters have listed the same version of the data. If candles are imported meanwhile, and the result
+is of these, it is newer for all of them. A run that has listed another version waits as one of another
+gateway does: it could not know whether the result is older than its own version.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -31,7 +35,7 @@ class Outcome:
     failure: Status | None
     shared: bool
     of_newer_data: bool = False
-    """Whether it was computed from candles that were imported since; it then keeps its own fingerprint."""
+    """Whether the result was computed from newer data than the run has listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +65,28 @@ class Flight:
     """A key that is being computed; `completion` is cancelled where the owner leaves before the end."""
 
     owner: Owner
+    version: str
     completion: "asyncio.Future[Completion]"
 
 
 class Flights:
-    """The flights of a gateway, by key."""
+    """The flights of a gateway, by key and version of the data."""
 
     def __init__(self, cache: ResultCache) -> None:
         self._cache = cache
-        self._by_key: dict[str, Flight] = {}
+        self._flights: dict[tuple[str, str], Flight] = {}
 
-    def join(self, keys: Iterable[str], owner: Owner) -> tuple[dict[str, Flight], dict[str, Flight]]:
-        """Return new flights of `owner` for the keys that nobody computes, and those of other owners."""
+    def join(self, versions: Mapping[str, str], owner: Owner) -> tuple[dict[str, Flight], dict[str, Flight]]:
+        """Return new flights of `owner` for the keys that nobody computes, and those of other owners.
+
+        `versions` are those of the data that the owner has listed, by key.
+        """
         loop = asyncio.get_running_loop()
         owned, others = {}, {}
-        for key in keys:
-            flight = self._by_key.get(key)
+        for key, version in versions.items():
+            flight = self._flights.get((key, version))
             if flight is None or flight.owner.is_stalled():
-                owned[key] = self._by_key[key] = Flight(owner, loop.create_future())
+                owned[key] = self._flights[key, version] = Flight(owner, version, loop.create_future())
             else:
                 others[key] = flight
         return owned, others
@@ -87,8 +95,8 @@ class Flights:
         """End an owner's flights; waiters take over the flights that are not complete."""
         for key, flight in flights.items():
             flight.completion.cancel()
-            if self._by_key.get(key) is flight:
-                del self._by_key[key]
+            if self._flights.get((key, flight.version)) is flight:
+                del self._flights[key, flight.version]
 
     async def outcomes(self, flights: dict[str, Flight]) -> AsyncGenerator[Outcome]:
         """Yield the outcomes of other owners' flights, until all are complete or one can be taken over.

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -48,14 +48,14 @@ class SingleFlight:
         self._cache = cache
         self._flights = Flights(cache)
 
-    async def outcomes(self, keys: Iterable[str], compute: Compute) -> AsyncGenerator[Outcome]:
+    async def outcomes(self, versions: Mapping[str, str], compute: Compute) -> AsyncGenerator[Outcome]:
         """Yield the outcome of each key: first of those that nobody computes, by calling `compute`.
 
-        Raises what `compute` raises, also where another run called it, and CacheUnavailable where the cache
-        goes away: the keys without an outcome can then be computed without it. Closing the iterator leaves
-        them to other runs.
+        `versions` are those of the data that the run has listed, by key. Raises what `compute` raises, also
+        where another run called it, and CacheUnavailable where the cache goes away: the keys without an
+        outcome can then be computed without it. Closing the iterator leaves them to other runs.
         """
-        missing = dict.fromkeys(keys)
+        missing = dict(versions)
         while missing:
             owner = Owner()
             owned, others = self._flights.join(missing, owner)

@@ -128,7 +128,8 @@ class BacktestEvents:
         """
         if self._cache.is_read:
             try:
-                shared = self._single_flight.outcomes(self._pending, self._outcomes)
+                versions = {key: crypto.fingerprint for key, crypto in self._pending.items()}
+                shared = self._single_flight.outcomes(versions, self._outcomes)
                 async with aclosing(shared) as outcomes:
                     async for outcome in outcomes:
                         if outcome.shared and outcome.result is not None:

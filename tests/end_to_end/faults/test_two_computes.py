@@ -273,7 +273,6 @@ async def test_series_go_on_where_they_were_when_the_compute_service_that_sends_
         assert values[0] == values[1]
 
 
-@pytest.mark.xfail(reason="failed once, perhaps as test_never_stale does: to be found", strict=False)
 async def test_series_are_never_of_two_versions_of_the_candles(
     both: TwoComputes, data_service: "MarketDataServiceAsyncStub", long_candles: str
 ) -> None:
