@@ -7,7 +7,7 @@
 
 import { signal } from "@preact/signals";
 
-export const VIEWS = ["run", "crypto", "sweep", "compare", "runs", "data"] as const;
+const VIEWS = ["run", "crypto", "sweep", "compare", "runs", "data"] as const;
 export type View = (typeof VIEWS)[number];
 
 /** The query: text by name. A name that is not set is absent. */
@@ -90,7 +90,8 @@ function viewOf(path: string): View | undefined {
   return VIEWS.find((view) => view === name);
 }
 
-function encode(query: Query): string {
+/** Return a query as the text of an address, without what is not set. */
+export function encode(query: Query): string {
   const set = Object.entries(query).filter((entry): entry is [string, string] => !!entry[1]);
   return new URLSearchParams(set).toString();
 }

@@ -1,19 +1,7 @@
 /** The colours of the theme, for canvases, which cannot take them from style sheets. */
 
-export type Colour =
-  | "ground"
-  | "raised"
-  | "line"
-  | "line-strong"
-  | "text"
-  | "quiet"
-  | "accent"
-  | "gain"
-  | "loss"
-  | "warning";
-
 /** Return a colour of the theme that the system has now. */
-export function colour(name: Colour): string {
+export function colour(name: "line-strong" | "quiet" | "gain" | "loss"): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 

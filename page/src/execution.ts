@@ -185,12 +185,16 @@ export function executionOf(query: Query, problems: Problems): ExecutionInit | u
 const HIGH_FEE = 0.02;
 const HIGH_SLIPPAGE = 0.05;
 
-const DIRECTIONS: Readonly<Record<string, Direction>> = {
+/** Choices as the query names them. The usual one of each is not named: the query does without it. */
+export const DIRECTIONS: Readonly<Record<string, Direction>> = {
   short: Direction.SHORT_ONLY,
   "long-short": Direction.LONG_SHORT,
 };
-const FILLS: Readonly<Record<string, FillTime>> = { "same-close": FillTime.SAME_CLOSE };
-const BREAKS: Readonly<Record<string, BreakRule>> = { split: BreakRule.SPLIT, ignore: BreakRule.IGNORE };
+export const FILLS: Readonly<Record<string, FillTime>> = { "same-close": FillTime.SAME_CLOSE };
+export const BREAKS: Readonly<Record<string, BreakRule>> = {
+  split: BreakRule.SPLIT,
+  ignore: BreakRule.IGNORE,
+};
 
 function sizeOf(
   query: Query,

@@ -58,9 +58,9 @@ export function counted(value: number, noun: string, plural = `${noun}s`): strin
   return `${count(value)} ${value === 1 ? noun : plural}`;
 }
 
-/** Seconds since 1970 of a timestamp. */
-export function secondsOf(time: Timestamp): number {
-  return Number(time.seconds);
+/** Seconds since 1970 of a timestamp; 0 for one that is absent. */
+export function secondsOf(time: Timestamp | undefined): number {
+  return Number(time?.seconds ?? 0n);
 }
 
 /** 2024-01-31, and 2024-01-31 08:00 if the time is not midnight; of seconds since 1970. */

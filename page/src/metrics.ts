@@ -1,7 +1,6 @@
 /** The metrics of a backtest: how each is named, shown and defined. The definitions are those of the API. */
 
-import type { Metrics } from "./api/stubs/backcast/backtest/v1/result_pb";
-import { Metric } from "./api/stubs/backcast/backtest/v1/result_pb";
+import { Metric, type Metrics } from "./api/stubs/backcast/backtest/v1/result_pb";
 import { count, decimal, percent, signedPercent } from "./format";
 
 /** A field of Metrics. */

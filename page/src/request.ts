@@ -2,25 +2,21 @@
 
 import { create } from "@bufbuild/protobuf";
 import type { Query } from "./address";
+import { backtests } from "./api/clients";
 import type { BacktestSpec } from "./api/stubs/backcast/backtest/v1/backtest_spec_pb";
-import {
-  BreakRule,
-  Direction,
-  type Distance,
-  type Execution,
-  FillTime,
-} from "./api/stubs/backcast/backtest/v1/execution_pb";
+import type { Distance, Execution } from "./api/stubs/backcast/backtest/v1/execution_pb";
 import { Detail } from "./api/stubs/backcast/backtest/v1/result_pb";
 import { type Strategy, StrategySchema } from "./api/stubs/backcast/backtest/v1/strategy_pb";
 import {
   type RunBacktestsRequest,
   RunBacktestsRequestSchema,
+  type RunStarted,
 } from "./api/stubs/backcast/gateway/v1/backtest_service_pb";
 import type { StrategyDescription } from "./api/stubs/backcast/gateway/v1/strategy_description_pb";
-import type { Problems } from "./execution";
+import { BREAKS, DIRECTIONS, FILLS, type Problems } from "./execution";
 import { secondsOf, time } from "./format";
-import { defaultOf, INTERVALS, specOf, strategyName, symbolsOf } from "./spec";
-import { strategies } from "./state/lists";
+import { defaultOf, intervalOf, specOf, strategyName, symbolsOf } from "./spec";
+import { cryptos, strategies } from "./state/lists";
 import { type ParsedRules, parse } from "./state/rules";
 
 export interface Asked {
@@ -53,6 +49,22 @@ function ruleProblems(rules: ParsedRules | undefined): Problems {
   return problems;
 }
 
+/** Return the query of a run that has started: its backtest, and its cryptos unless they are all that there are. */
+export async function queryOfRun({ request, leftOut }: RunStarted): Promise<Query> {
+  const { spec, symbols = [] } = request ?? {};
+  if (spec === undefined) throw new Error("the run has no backtest");
+  const described = await strategies.wanted();
+  const all = (await cryptos.wanted()).length;
+  const { strategy } = spec;
+  const { description } =
+    strategy?.kind.case === "rules" ? await backtests.describeStrategy({ strategy }) : {};
+  const texts = { entry: description?.entry ?? "", exit: description?.exit ?? "" };
+  return {
+    ...queryOf(spec, described, texts),
+    symbols: symbols.length + leftOut.length === all ? undefined : symbols.join(","),
+  };
+}
+
 /**
  * Return the query of a backtest, with its defaults left out. `texts` are those of its rules, if it has some.
  *
@@ -63,14 +75,34 @@ export function queryOf(
   described: readonly StrategyDescription[],
   texts: { entry?: string; exit?: string } = {},
 ): Query {
-  const interval = INTERVALS.find(({ number }) => number === spec.interval)?.value;
+  const interval = intervalOf(spec)?.value;
   return {
     ...strategyQuery(spec.strategy, described, texts),
     ...(interval !== undefined && interval !== "1h" && { interval }),
-    ...(spec.startTime && { start: time(secondsOf(spec.startTime)) }),
-    ...(spec.endTime && { end: time(secondsOf(spec.endTime)) }),
+    ...windowQuery(spec),
     ...(spec.execution && executionQuery(spec.execution)),
   };
+}
+
+/** A window, or a backtest, which has one. */
+type Span = Pick<BacktestSpec, "startTime" | "endTime">;
+
+export function windowQuery(window: Span | undefined): Query {
+  return {
+    ...(window?.startTime && { start: time(secondsOf(window.startTime)) }),
+    ...(window?.endTime && { end: time(secondsOf(window.endTime)) }),
+  };
+}
+
+export function windowWords(window: Span | undefined): string {
+  const { start = "", end = "" } = windowQuery(window);
+  return `${start} to ${end}`;
+}
+
+/** "candles of 1 day, 2023-01-01 to 2024-01-01" */
+export function candleWords(spec: BacktestSpec | undefined): string {
+  const window = spec === undefined ? "" : `, ${windowWords(spec)}`;
+  return `candles of ${intervalOf(spec)?.label ?? "1 hour"}${window}`;
 }
 
 function strategyQuery(
@@ -99,23 +131,25 @@ function strategyQuery(
 
 function executionQuery(execution: Execution): Query {
   const query: Record<string, string> = {};
-  const put = (name: string, value: number | undefined, usual: number) => {
-    if (value !== undefined && value !== usual) query[name] = String(value);
+  const put = (
+    name: string,
+    value: number | undefined,
+    usual: number,
+    text: (value: number) => string = String,
+  ) => {
+    if (value !== undefined && value !== usual) query[name] = text(value);
   };
-  const share = (value: number) => `${Number((100 * value).toPrecision(15))}%`;
-  const putShare = (name: string, value: number | undefined, usual: number) => {
-    if (value !== undefined && value !== usual) query[name] = share(value);
-  };
-  putShare("fee", execution.feeRate, 0.001);
+  put("fee", execution.feeRate, 0.001, share);
   if (execution.slippageBps) query.slippage = `${execution.slippageBps}bps`;
   put("capital", execution.initialCapital, 10_000);
-  putShare("borrow", execution.borrowRate, 0);
-  putShare("funding", execution.fundingRate, 0);
-  if (execution.direction === Direction.SHORT_ONLY) query.direction = "short";
-  if (execution.direction === Direction.LONG_SHORT) query.direction = "long-short";
-  if (execution.fillTime === FillTime.SAME_CLOSE) query.fill = "same-close";
-  if (execution.breakRule === BreakRule.SPLIT) query.breaks = "split";
-  if (execution.breakRule === BreakRule.IGNORE) query.breaks = "ignore";
+  put("borrow", execution.borrowRate, 0, share);
+  put("funding", execution.fundingRate, 0, share);
+  const putChoice = <T>(name: string, value: T, choices: Readonly<Record<string, T>>) => {
+    for (const [text, choice] of Object.entries(choices)) if (choice === value) query[name] = text;
+  };
+  putChoice("direction", execution.direction, DIRECTIONS);
+  putChoice("fill", execution.fillTime, FILLS);
+  putChoice("breaks", execution.breakRule, BREAKS);
   const stops = {
     stop_loss: execution.stopLoss,
     take_profit: execution.takeProfit,
@@ -141,7 +175,10 @@ function executionQuery(execution: Execution): Query {
 }
 
 function distanceText({ kind }: Distance): string {
-  return kind.case === "atrMultiple"
-    ? `${kind.value}atr`
-    : `${Number((100 * (kind.value ?? 0)).toPrecision(15))}%`;
+  return kind.case === "atrMultiple" ? `${kind.value}atr` : share(kind.value ?? 0);
+}
+
+/** A fraction as it is typed: 0.1%. */
+function share(value: number): string {
+  return `${Number((100 * value).toPrecision(15))}%`;
 }

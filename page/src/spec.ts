@@ -23,7 +23,7 @@ import { EXECUTION_FIELDS, executionOf, type Problems } from "./execution";
 import { parseNumber, parseTime } from "./format";
 
 /** The strategy of a page without a query. */
-export const FIRST_STRATEGY = "ma_cross";
+const FIRST_STRATEGY = "ma_cross";
 
 export const INTERVALS: readonly (Choice & { readonly number: Interval; readonly seconds: number })[] = [
   { value: "1h", label: "1 hour", number: Interval.INTERVAL_1H, seconds: 3600 },
@@ -31,6 +31,18 @@ export const INTERVALS: readonly (Choice & { readonly number: Interval; readonly
   { value: "1d", label: "1 day", number: Interval.INTERVAL_1D, seconds: 24 * 3600 },
   { value: "1w", label: "1 week", number: Interval.INTERVAL_1W, seconds: 7 * 24 * 3600 },
 ];
+
+/** Return the candles that a backtest trades on; undefined if it does not say. */
+export function intervalOf(spec: BacktestSpec | undefined) {
+  return INTERVALS.find(({ number }) => number === spec?.interval);
+}
+
+/** "fast 10" of each parameter that a query has. */
+export function parameterWords(query: Query): string[] {
+  return Object.entries(query)
+    .filter(([name]) => name.startsWith("p."))
+    .map(([name, value]) => `${name.slice(2)} ${value}`);
+}
 
 /** Names of the query that describe a backtest: what other views take along. */
 export function backtestQuery(query: Query): Query {

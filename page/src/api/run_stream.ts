@@ -7,6 +7,7 @@
 
 import { create } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
+import { sleep } from "../sleep";
 import { backtests, runs } from "./clients";
 import { type Explanation, explain } from "./explain";
 import {
@@ -126,12 +127,13 @@ function started(runId: string, request: RunBacktestsRequest | undefined, signal
   return backtests.runBacktests(named, { signal });
 }
 
-function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+/** Cancel a run, for all who watch it; return why that failed. One that the gateway does not know is not under way. */
+export async function cancelAtGateway(runId: string): Promise<Explanation | undefined> {
+  try {
+    await runs.cancelRun({ runId });
+    return undefined;
+  } catch (error) {
+    const why = explain(error);
+    return why.reason === "RUN_NOT_FOUND" ? undefined : why;
+  }
 }

@@ -26,7 +26,7 @@ export function divergingScale(values: ArrayLike<number>, centre: number): Diver
 }
 
 /** Where a value lies on the scale: 0 is its minimum or less, 1 its maximum or more. */
-export function position(scale: DivergingScale, value: number): number {
+function position(scale: DivergingScale, value: number): number {
   const from = (value - scale.minimum) / (scale.maximum - scale.minimum);
   return Math.min(1, Math.max(0, from));
 }

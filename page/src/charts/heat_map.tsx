@@ -23,12 +23,12 @@ export interface HeatMapProps {
   readonly values: ArrayLike<number>;
   readonly format: (value: number) => string;
   /** For metrics such as the drawdown: the strong colour of the good side is that of small values. */
-  readonly smallerIsBetter?: boolean;
+  readonly smallerIsBetter: boolean;
   /** A cell with a frame: the combination that was chosen. */
-  readonly chosen?: Cell | null;
-  /** The ends of the scale, to compare two heat maps; by default those of the values. */
-  readonly scale?: DivergingScale;
-  readonly onPick?: (cell: Cell) => void;
+  readonly chosen: Cell | null;
+  /** The ends of the scale: two heat maps with the same one can be compared. */
+  readonly scale: DivergingScale;
+  readonly onPick: (cell: Cell) => void;
 }
 
 export interface Cell {
@@ -47,13 +47,11 @@ export function heatMapScale(values: ArrayLike<number>): DivergingScale {
 
 /** A metric over two parameters, as colours. The pointer and the arrow keys tell the value of a cell. */
 export function HeatMap(props: HeatMapProps) {
-  const { x, y, metric, values, format, smallerIsBetter = false, chosen, onPick } = props;
+  const { x, y, metric, values, format, smallerIsBetter, chosen, scale, onPick } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
   const width = useWidth(canvas);
   const [cursor, setCursor] = useState<Cell | null>(null);
   const colours = palette.value;
-  const own = useMemo(() => heatMapScale(values), [values]);
-  const scale = props.scale ?? own;
   const table = useMemo(() => {
     const [low, high] = smallerIsBetter ? [colours.high, colours.low] : [colours.low, colours.high];
     return colourTable(low, colours.middle, high);
@@ -65,7 +63,7 @@ export function HeatMap(props: HeatMapProps) {
   const plot = plotOf(width, x.values.length, y.values.length);
 
   useLayoutEffect(() => {
-    if (width) draw(canvas.current as HTMLCanvasElement, plot, cells, x, y, colours, cursor, chosen ?? null);
+    if (width) draw(canvas.current as HTMLCanvasElement, plot, cells, x, y, colours, cursor, chosen);
   }, [plot.width, plot.height, cells, x, y, colours, cursor, chosen]);
 
   const move = (key: string): boolean => {
@@ -82,11 +80,11 @@ export function HeatMap(props: HeatMapProps) {
         x: Math.min(x.values.length - 1, Math.max(0, from.x + step[0])),
         y: Math.min(y.values.length - 1, Math.max(0, from.y + step[1])),
       });
-    } else if ((key === "Enter" || key === " ") && cursor) onPick?.(cursor);
+    } else if ((key === "Enter" || key === " ") && cursor) onPick(cursor);
     else return false;
     return true;
   };
-  const told = cursor ?? chosen ?? null;
+  const told = cursor ?? chosen;
   const value = told ? (values[told.y * x.values.length + told.x] as number) : Number.NaN;
   return (
     <figure class="heat-map">
@@ -105,7 +103,7 @@ export function HeatMap(props: HeatMapProps) {
         onPointerLeave={() => setCursor(null)}
         onClick={(event) => {
           const cell = cellAt(event, plot, x.values.length, y.values.length);
-          if (cell) onPick?.(cell);
+          if (cell) onPick(cell);
         }}
       />
       <div class="heat-map-value" aria-live="polite">

@@ -1,8 +1,7 @@
 import { useMemo } from "preact/hooks";
 import { colourOffset, colourTable, cssColour, divergingScale, wantsDarkText } from "./diverging";
 import { palette } from "./palette";
-
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+import { MONTHS } from "./series";
 
 export interface MonthReturn {
   readonly year: number;

@@ -54,7 +54,7 @@ export function faded(colour: string, opacity: number): string {
 }
 
 /** Takes the colours that the document's styles have now. */
-export function readPalette(): void {
+function readPalette(): void {
   palette.value = read();
 }
 

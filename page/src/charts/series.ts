@@ -54,6 +54,13 @@ export interface Stretch {
   readonly colour: string;
 }
 
+export const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** 2024-01-31 08:00 of seconds since 1970, in UTC. */
+export function minute(time: number): string {
+  return new Date(time * 1000).toISOString().slice(0, 16).replace("T", " ");
+}
+
 /** The index of the last of the ascending `times` that is not after `time`; -1 if all are. */
 export function indexAt(times: Column, time: number): number {
   let low = 0;

@@ -17,14 +17,23 @@ import {
   type UTCTimestamp,
 } from "lightweight-charts";
 import { faded, type Palette } from "./palette";
-import { type Column, indexAt, type Line, type Mark, PANE_HEIGHT, type Pane, type Stretch } from "./series";
+import {
+  type Column,
+  indexAt,
+  type Line,
+  type Mark,
+  MONTHS,
+  minute,
+  PANE_HEIGHT,
+  type Pane,
+  type Stretch,
+} from "./series";
 
 const LEGEND_HEIGHT = 24;
 // A trade that is moved into view has at least as many candles around it.
 const CANDLES_AROUND = 120;
 // A trade that is moved into view is seen at this width of a candle or more, in CSS pixels.
 const LEAST_WIDTH = 2;
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /** What a chart tells: the index of the time under the pointer (null: none), and a click. */
 export interface TimeChartEvents {
@@ -274,7 +283,7 @@ function options(colours: Palette, width: number) {
       enableConflation: true,
       tickMarkFormatter: (time: Time, kind: TickMarkType) => tick(time as number, kind),
     },
-    localization: { timeFormatter: (time: Time) => utc(time as number) },
+    localization: { timeFormatter: (time: Time) => minute(time as number) },
     // A finger that moves up or down scrolls the page.
     handleScroll: { vertTouchDrag: false },
     kineticScroll: { touch: !matchMedia("(prefers-reduced-motion: reduce)").matches, mouse: false },
@@ -287,8 +296,4 @@ function tick(time: number, kind: TickMarkType): string {
   if (kind === TickMarkType.Month) return MONTHS[date.getUTCMonth()] as string;
   if (kind === TickMarkType.DayOfMonth) return String(date.getUTCDate());
   return date.toISOString().slice(11, 16);
-}
-
-function utc(time: number): string {
-  return new Date(time * 1000).toISOString().slice(0, 16).replace("T", " ");
 }

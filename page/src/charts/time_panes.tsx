@@ -1,6 +1,6 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { palette } from "./palette";
-import type { Column, Mark, Pane, Stretch } from "./series";
+import { type Column, type Mark, minute, type Pane, type Stretch } from "./series";
 import { TimeChart } from "./time_chart";
 
 const MOST_TABLE_ROWS = 500;
@@ -248,8 +248,4 @@ function VisibleTable({ chart, times, panes, label }: VisibleTableProps) {
       )}
     </>
   );
-}
-
-function minute(time: number): string {
-  return new Date(time * 1000).toISOString().slice(0, 16).replace("T", " ");
 }

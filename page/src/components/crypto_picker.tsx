@@ -4,6 +4,8 @@ import { count, counted } from "../format";
 import { symbolsOf } from "../spec";
 
 interface Props {
+  /** The name in the query of the address. */
+  name: string;
   /** Symbols as in the address, separated by commas; empty for all. */
   value: string;
   onChange: (value: string) => void;
@@ -14,7 +16,7 @@ interface Props {
 const MOST_SHOWN = 50;
 
 /** Chooses cryptos: all, or those that are searched for and picked one by one. */
-export function CryptoPicker({ value, onChange, cryptos, problem }: Props) {
+export function CryptoPicker({ name, value, onChange, cryptos, problem }: Props) {
   const id = useId();
   const [search, setSearch] = useState("");
   const chosen = symbolsOf(value);
@@ -28,7 +30,7 @@ export function CryptoPicker({ value, onChange, cryptos, problem }: Props) {
   const choose = (symbols: readonly string[]) => onChange([...new Set(symbols)].join(","));
 
   return (
-    <div class="field">
+    <div class="field" data-field={name}>
       <label for={id}>Cryptos</label>
       <input
         id={id}

@@ -1,4 +1,6 @@
+import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
+import { count } from "../format";
 
 /** One of the values of a field. */
 export interface Choice {
@@ -7,6 +9,8 @@ export interface Choice {
 }
 
 interface FieldProps {
+  /** The name in the query of the address; absent if the field is not kept there. */
+  name?: string;
   label: string;
   /** What is typed. */
   value: string;
@@ -14,20 +18,19 @@ interface FieldProps {
   help?: string;
   /** What is wrong with what is typed, as a sentence. */
   problem?: string | undefined;
+}
+
+interface TextFieldProps extends FieldProps {
   /** What an empty field means. */
-  placeholder?: string | undefined;
+  placeholder?: string;
   numeric?: boolean;
-  list?: string | undefined;
 }
 
 /** A field for a line of text. */
-export function TextField({ label, value, onChange, help, problem, placeholder, numeric, list }: FieldProps) {
+export function TextField({ value, onChange, placeholder, numeric, ...field }: TextFieldProps) {
   const id = useId();
   return (
-    <div class="field">
-      <label for={id} title={help}>
-        {label}
-      </label>
+    <Labelled id={id} {...field}>
       <input
         id={id}
         type="text"
@@ -35,37 +38,30 @@ export function TextField({ label, value, onChange, help, problem, placeholder, 
         autocomplete="off"
         autocapitalize="off"
         spellcheck={false}
-        list={list}
         placeholder={placeholder}
         value={value}
-        aria-invalid={problem !== undefined}
+        aria-invalid={field.problem !== undefined}
         aria-describedby={`${id}-says`}
         onInput={(event) => onChange(event.currentTarget.value)}
       />
-      <Says id={id} help={help} problem={problem} />
-    </div>
+    </Labelled>
   );
 }
 
 /** A field for one of some values. */
 export function ChoiceField({
-  label,
   value,
   onChange,
-  help,
-  problem,
   choices,
-}: Omit<FieldProps, "placeholder"> & { choices: readonly Choice[] }) {
+  ...field
+}: FieldProps & { choices: readonly Choice[] }) {
   const id = useId();
   return (
-    <div class="field">
-      <label for={id} title={help}>
-        {label}
-      </label>
+    <Labelled id={id} {...field}>
       <select
         id={id}
         value={value}
-        aria-invalid={problem !== undefined}
+        aria-invalid={field.problem !== undefined}
         aria-describedby={`${id}-says`}
         onChange={(event) => onChange(event.currentTarget.value)}
       >
@@ -75,22 +71,79 @@ export function ChoiceField({
           </option>
         ))}
       </select>
-      <Says id={id} help={help} problem={problem} />
+    </Labelled>
+  );
+}
+
+interface LabelledProps extends Omit<FieldProps, "value" | "onChange"> {
+  id: string;
+  children: ComponentChildren;
+}
+
+/** A control below its label; then what is wrong with it or, for screen readers only, what it is for. */
+function Labelled({ id, name, label, help, problem, children }: LabelledProps) {
+  return (
+    <div class="field" data-field={name}>
+      <label for={id} title={help}>
+        {label}
+      </label>
+      {children}
+      {problem === undefined ? (
+        <span id={`${id}-says`} class="unseen">
+          {help}
+        </span>
+      ) : (
+        <p id={`${id}-says`} class="problem">
+          {problem}
+        </p>
+      )}
     </div>
   );
 }
 
-/** What is wrong with a field or, for screen readers only, what it is for. */
-function Says({ id, help, problem }: { id: string; help: string | undefined; problem: string | undefined }) {
-  if (problem === undefined)
-    return (
-      <span id={`${id}-says`} class="unseen">
-        {help}
-      </span>
-    );
+interface FilterFieldProps {
+  label: string;
+  placeholder: string;
+  value: string;
+  onChange: (value: string) => void;
+  /** What is wrong with the filter, as a sentence; empty if nothing is. */
+  problem?: string;
+  /** Numbers of rows that are shown, and of all. */
+  shown: number;
+  all: number;
+}
+
+/** The filter of a table, and how many rows it lets through. */
+export function FilterField({
+  label,
+  placeholder,
+  value,
+  onChange,
+  problem = "",
+  shown,
+  all,
+}: FilterFieldProps) {
+  const id = useId();
   return (
-    <p id={`${id}-says`} class="problem">
-      {problem}
-    </p>
+    <>
+      <label class="unseen" for={id}>
+        {label}
+      </label>
+      <input
+        id={id}
+        type="search"
+        class="filter"
+        autocomplete="off"
+        spellcheck={false}
+        placeholder={placeholder}
+        value={value}
+        aria-invalid={problem !== ""}
+        aria-describedby={`${id}-says`}
+        onInput={(event) => onChange(event.currentTarget.value)}
+      />
+      <span id={`${id}-says`} class={problem === "" ? "quiet" : "problem"} aria-live="polite">
+        {problem || (value === "" ? "" : `${count(shown)} of ${count(all)}`)}
+      </span>
+    </>
   );
 }

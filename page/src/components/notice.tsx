@@ -21,6 +21,15 @@ export function Notice({ kind, sentence, advice = "", children }: Props) {
   );
 }
 
+/** Leads to where candles are imported. */
+export function ImportLink() {
+  return (
+    <a class="button" href="/data">
+      Import candles
+    </a>
+  );
+}
+
 /** The notice of an error. */
 export function ErrorNotice({ error, children }: { error: Explanation; children?: ComponentChildren }) {
   return (

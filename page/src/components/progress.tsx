@@ -1,16 +1,28 @@
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { Progress } from "../api/stubs/backcast/gateway/v1/run_events_pb";
-import { count, lasting } from "../format";
+import { count, lasting, millisecondsOf } from "../format";
+import { isUnderWay, type Phase } from "../state/phase";
+import { useClock } from "./use_clock";
 
 interface Props {
+  /** What is known of a run or a sweep. */
+  shown: {
+    readonly phase: Phase;
+    readonly beganAt: number;
+    readonly endedAt: number | undefined;
+    readonly summary: { readonly elapsed?: Duration | undefined } | undefined;
+  };
   progress: Pick<Progress, "completed" | "failed" | "fromCache" | "total"> | undefined;
-  elapsedMs: number;
-  /** False once the run has ended. */
-  underWay: boolean;
   noun: string;
 }
 
 /** The bar of a run, with what is done, from the cache and failed, the time, and what is left of it. */
-export function ProgressBar({ progress, elapsedMs, underWay, noun }: Props) {
+export function ProgressBar({ shown, progress, noun }: Props) {
+  const { summary, beganAt, endedAt } = shown;
+  const underWay = isUnderWay(shown);
+  const now = useClock(250, underWay);
+  const elapsedMs =
+    summary?.elapsed === undefined ? (endedAt ?? now) - beganAt : millisecondsOf(summary.elapsed);
   const total = progress?.total ?? 0;
   const done = (progress?.completed ?? 0) + (progress?.failed ?? 0);
   const share = total === 0 ? 0 : done / total;

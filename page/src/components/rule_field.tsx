@@ -3,6 +3,8 @@ import { sentenceOf } from "../api/explain";
 import type { RuleError } from "../state/rules";
 
 interface Props {
+  /** The name in the query of the address. */
+  name: string;
   label: string;
   value: string;
   placeholder: string;
@@ -11,7 +13,7 @@ interface Props {
 }
 
 /** A field for a rule as text. What is wrong is underlined where it is wrong, and said below. */
-export function RuleField({ label, value, placeholder, onChange, error }: Props) {
+export function RuleField({ name, label, value, placeholder, onChange, error }: Props) {
   const id = useId();
   const text = useRef<HTMLTextAreaElement>(null);
   const marks = useRef<HTMLDivElement>(null);
@@ -22,7 +24,7 @@ export function RuleField({ label, value, placeholder, onChange, error }: Props)
     area.style.height = `${area.scrollHeight + 2}px`;
   }, [value]);
   return (
-    <div class="field">
+    <div class="field" data-field={name}>
       <label for={id}>{label}</label>
       <div class="rule">
         {/* Below the text lies the same text, unseen, whose wrong part is underlined. */}

@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import type { Explanation } from "../api/explain";
 import { tokenWanted } from "../api/transport";
 import { type ImportOptions, type ImportReport, importFile, isReport } from "../api/upload";
+import { sleep } from "../sleep";
 import { cryptos } from "./lists";
 
 export interface ImportedFile {
@@ -87,7 +88,7 @@ async function one({ key, file, options }: ImportedFile): Promise<void> {
     if (outcome.wantsToken) tokenWanted.value = true;
     tell(key, { refusal: outcome });
     // The next file is not refused for the same reason at once.
-    if (outcome.away) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    if (outcome.away) await sleep(PAUSE_MS);
   } catch {
     // It was stopped.
   }

@@ -3,11 +3,12 @@
 import { computed, signal } from "@preact/signals";
 import { backtests } from "../api/clients";
 import { type Explanation, explain } from "../api/explain";
+import { allPages } from "../api/pages";
 import type { StrategyDescription } from "../api/stubs/backcast/gateway/v1/strategy_description_pb";
 import type { Crypto } from "../api/stubs/backcast/marketdata/v1/crypto_pb";
 import { token, tokenWanted } from "../api/transport";
+import { sleep } from "../sleep";
 
-const PAGE_SIZE = 10_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 5000;
 
@@ -58,7 +59,7 @@ class LoadedList<T> {
         this.error.value = explained;
         if (explained.wantsToken) tokenWanted.value = true;
         if (!explained.away) break;
-        await new Promise((resolve) => setTimeout(resolve, pause));
+        await sleep(pause);
       }
     }
     this.loading = false;
@@ -66,19 +67,13 @@ class LoadedList<T> {
 }
 
 export const strategies = new LoadedList<StrategyDescription>(async () => {
-  const { strategies } = await backtests.listStrategies({ pageSize: PAGE_SIZE });
-  return strategies;
+  const pages = await allPages((page) => backtests.listStrategies(page));
+  return pages.flatMap(({ strategies }) => strategies);
 });
 
 export const cryptos = new LoadedList<Crypto>(async () => {
-  const all: Crypto[] = [];
-  let pageToken = "";
-  do {
-    const page = await backtests.listCryptos({ pageSize: PAGE_SIZE, pageToken });
-    all.push(...page.cryptos);
-    pageToken = page.nextPageToken;
-  } while (pageToken !== "");
-  return all;
+  const pages = await allPages((page) => backtests.listCryptos(page));
+  return pages.flatMap(({ cryptos }) => cryptos);
 });
 
 /** Why a list could not be loaded, if one could not. */

@@ -2,9 +2,8 @@
 
 import { signal } from "@preact/signals";
 import { change } from "../address";
-import { runs } from "../api/clients";
-import { type Explanation, explain } from "../api/explain";
-import { followRun } from "../api/run_stream";
+import type { Explanation } from "../api/explain";
+import { cancelAtGateway, followRun } from "../api/run_stream";
 import type {
   RunBacktestsRequest,
   RunBacktestsResponse,
@@ -13,9 +12,8 @@ import type {
 import type { Progress, RunFailure, RunSummary } from "../api/stubs/backcast/gateway/v1/run_events_pb";
 import { token, tokenWanted } from "../api/transport";
 import { oncePerFrame } from "./frame";
+import type { Phase } from "./phase";
 import { Results } from "./results";
-
-export type Phase = "idle" | "running" | "waiting" | "completed" | "cancelled" | "failed";
 
 /** What is known of the run. The arrays grow; `version` says that they did. */
 export interface RunSnapshot {
@@ -139,15 +137,10 @@ export async function cancelRun(): Promise<void> {
   const { runId } = state;
   stream.abort();
   end("cancelled");
-  try {
-    await runs.cancelRun({ runId });
-  } catch (error) {
-    // A run that the gateway does not know is not under way.
-    const why = explain(error);
-    if (why.reason === "RUN_NOT_FOUND" || state.runId !== runId) return;
-    state.error = why;
-    publish.ask();
-  }
+  const why = await cancelAtGateway(runId);
+  if (why === undefined || state.runId !== runId) return;
+  state.error = why;
+  publish.ask();
 }
 
 function fresh(runId: string): State {

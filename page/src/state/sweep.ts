@@ -2,9 +2,9 @@
 
 import { create } from "@bufbuild/protobuf";
 import { effect, signal } from "@preact/signals";
-import { backtests, runs } from "../api/clients";
+import { backtests } from "../api/clients";
 import { type Explanation, explain } from "../api/explain";
-import { newRunId } from "../api/run_stream";
+import { cancelAtGateway, newRunId } from "../api/run_stream";
 import {
   type SweepBacktestsRequest,
   SweepBacktestsRequestSchema,
@@ -19,16 +19,16 @@ import type {
   SweepTrial,
 } from "../api/stubs/backcast/gateway/v1/sweep_pb";
 import { token, tokenWanted } from "../api/transport";
+import { sleep } from "../sleep";
 import { oncePerFrame } from "./frame";
+import { isUnderWay, type Phase } from "./phase";
 import { leaveRun, run } from "./run";
 import { SweepTable } from "./sweep_table";
-
-export type SweepPhase = "idle" | "running" | "waiting" | "completed" | "cancelled" | "failed";
 
 /** What is known of the sweep. The table and the lists grow; `version` says that they did. */
 export interface SweepSnapshot {
   readonly runId: string;
-  readonly phase: SweepPhase;
+  readonly phase: Phase;
   readonly request: SweepBacktestsRequest | undefined;
   readonly started: SweepStarted | undefined;
   readonly progress: SweepProgress | undefined;
@@ -76,7 +76,7 @@ type State = { -readonly [K in keyof SweepSnapshot]: SweepSnapshot[K] } & {
   outOfSample: OutOfSample[];
 };
 
-let state: State = { ...IDLE, failures: [], outOfSample: [] };
+let state: State = idle();
 let stream = new AbortController();
 
 const publish = oncePerFrame(() => {
@@ -86,43 +86,36 @@ const publish = oncePerFrame(() => {
 
 /** Start a sweep under an id; the one before is cancelled, and so is the page's run: a tab has one stream. */
 export function startSweep(runId: string, request: SweepBacktestsRequest): void {
-  stopStream();
-  if (run.peek().phase === "running" || run.peek().phase === "waiting") leaveRun();
+  stream.abort();
+  if (isUnderWay(run.peek())) leaveRun();
   stream = new AbortController();
-  state = { ...IDLE, runId, request, phase: "running", failures: [], outOfSample: [] };
-  state.beganAt = performance.now();
+  state = { ...idle(), runId, request, phase: "running", beganAt: performance.now() };
   publish.now();
   void follow(runId, request, stream.signal);
 }
 
 /** Show no sweep. */
 export function leaveSweep(): void {
-  stopStream();
-  state = { ...IDLE, failures: [], outOfSample: [] };
+  stream.abort();
+  state = idle();
   publish.now();
 }
 
 /** Cancel the sweep; the best so far stays. */
 export async function cancelSweep(): Promise<void> {
   const { runId } = state;
-  stopStream();
+  stream.abort();
   end("cancelled");
-  try {
-    await runs.cancelRun({ runId });
-  } catch (error) {
-    // A sweep that the gateway does not know is not under way.
-    const why = explain(error);
-    if (why.reason === "RUN_NOT_FOUND" || state.runId !== runId) return;
-    state.error = why;
-    publish.ask();
-  }
+  const why = await cancelAtGateway(runId);
+  if (why === undefined || state.runId !== runId) return;
+  state.error = why;
+  publish.ask();
 }
 
 // A run that is shown takes the stream; without a reader the gateway ends the sweep.
 effect(() => {
-  const { phase } = run.value;
-  if (phase !== "running" || (state.phase !== "running" && state.phase !== "waiting")) return;
-  stopStream();
+  if (run.value.phase !== "running" || !isUnderWay(state)) return;
+  stream.abort();
   end("cancelled");
 });
 
@@ -131,8 +124,8 @@ token.subscribe(() => {
   if (state.error?.wantsToken && state.request !== undefined) startSweep(state.runId, state.request);
 });
 
-function stopStream(): void {
-  stream.abort();
+function idle(): State {
+  return { ...IDLE, failures: [], outOfSample: [] };
 }
 
 async function follow(firstId: string, request: SweepBacktestsRequest, signal: AbortSignal): Promise<void> {
@@ -159,7 +152,7 @@ async function follow(firstId: string, request: SweepBacktestsRequest, signal: A
       }
       state.phase = "waiting";
       publish.ask();
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      await sleep(waitMs, signal);
       if (signal.aborted) return;
       // The one before may still be ending; its figures are in the cache.
       runId = newRunId();
@@ -168,7 +161,7 @@ async function follow(firstId: string, request: SweepBacktestsRequest, signal: A
   }
 }
 
-function end(phase: SweepPhase): void {
+function end(phase: Phase): void {
   state.phase = phase;
   state.endedAt = performance.now();
   publish.ask();

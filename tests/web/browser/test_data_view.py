@@ -65,6 +65,11 @@ def candles_file(closes: Sequence[float | None], name: str = f"{SYMBOL}.csv") ->
     return name, text.getvalue()
 
 
+async def shown(tab: Tab) -> None:
+    """Show the view with the crypto alone: the table draws only the rows in sight, and other tests import too."""
+    await tab.show("/data", search=SYMBOL)
+
+
 def row(tab: Tab) -> Locator:
     return tab.page.locator(".cryptos .grid-row").filter(has_text=SYMBOL)
 
@@ -76,7 +81,7 @@ async def cells(tab: Tab) -> list[str]:
 async def test_dropped_files_are_imported_with_the_commands_report_and_others_refused(
     tab: Tab, data_service: "MarketDataServiceAsyncStub"
 ) -> None:
-    await tab.show("/data")
+    await shown(tab)
     hours = [100.0 + hour % 7 for hour in range(72)]
     gap = [*hours[:30], *[None] * 5, *hours[35:]]
     await dropped(tab, ("notes.txt", "nothing of the kind"), candles_file(gap))
@@ -95,7 +100,7 @@ async def test_dropped_files_are_imported_with_the_commands_report_and_others_re
 async def test_a_file_that_would_change_much_is_refused_until_it_shall_replace(
     tab: Tab, data_service: "MarketDataServiceAsyncStub"
 ) -> None:
-    await tab.show("/data")
+    await shown(tab)
     await dropped(tab, candles_file([100.0] * 48))
     await expect(tab.says(f"{SYMBOL}: 48 written")).to_be_visible()
     await dropped(tab, candles_file([103.0] * 48))
@@ -112,7 +117,7 @@ async def test_a_break_is_confirmed_removed_and_reset(
         (found,) = (await data_service.ListBreaks(pb.ListBreaksRequest(symbol=SYMBOL))).breaks
         return break_pb2.BreakState.Name(found.state)
 
-    await tab.show("/data")
+    await shown(tab)
     await dropped(tab, candles_file([100.0] * 48 + [2.0] * 48))
     await expect(tab.page.locator(".imported .note")).to_have_text(re.compile("^break: 100 until"))
     await row(tab).click()
@@ -134,7 +139,7 @@ async def test_a_break_is_confirmed_removed_and_reset(
 async def test_a_crypto_is_deleted_once_that_is_confirmed(
     tab: Tab, data_service: "MarketDataServiceAsyncStub"
 ) -> None:
-    await tab.show("/data")
+    await shown(tab)
     await dropped(tab, candles_file([100.0] * 48))
     await row(tab).click()
     await tab.button(f"Delete {SYMBOL}").click()

@@ -4,12 +4,10 @@
  * Queries, and not ids of runs, so that a link means the same when the gateway has forgotten the runs.
  */
 
-import type { Query } from "../../address";
-import { backtests, runs } from "../../api/clients";
-import type { RunStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
-import { queryOf } from "../../request";
+import { encode, type Query } from "../../address";
+import { runs } from "../../api/clients";
+import { queryOfRun } from "../../request";
 import { strategyName } from "../../spec";
-import { cryptos, strategies } from "../../state/lists";
 
 const SLOTS = ["a", "b", "c", "d", "e", "f"] as const;
 export const MOST_SIDES = SLOTS.length;
@@ -31,8 +29,7 @@ export function sidesOf(query: Query): Side[] {
 /** Return the changes of the address that add a run; none if there is no room. */
 export function added(query: Query, side: Query): Query {
   const free = SLOTS.find((slot) => !query[slot]);
-  const set = Object.entries(side).filter((entry): entry is [string, string] => !!entry[1]);
-  return free ? { [free]: new URLSearchParams(set).toString() } : {};
+  return free ? { [free]: encode(side) } : {};
 }
 
 /** Return the changes of the address that take a run away; the runs after it move up. */
@@ -56,22 +53,14 @@ export function nameOf(side: Side, sides: readonly Side[]): string {
 }
 
 /** Return the query of a run that the gateway still knows. */
-export async function queryOfRun(runId: string, signal: AbortSignal): Promise<Query> {
-  const started = await startOf(runId, signal);
-  const spec = started?.request?.spec;
-  if (!spec) throw new Error("the run has no beginning");
-  const described = await strategies.wanted();
-  const isRules = spec.strategy?.kind.case === "rules";
-  const { description } = isRules ? await backtests.describeStrategy({ strategy: spec.strategy! }) : {};
-  const texts = { entry: description?.entry ?? "", exit: description?.exit ?? "" };
-  const all = (await cryptos.wanted()).length;
-  const { symbols = [] } = started.request ?? {};
-  const query = queryOf(spec, described, isRules ? texts : {});
-  return symbols.length + started.leftOut.length === all ? query : { ...query, symbols: symbols.join(",") };
-}
-
-async function startOf(runId: string, signal: AbortSignal): Promise<RunStarted | undefined> {
-  for await (const { event } of runs.watchRun({ runId }, { signal }))
-    if (event?.event.case === "started") return event.event.value;
-  return undefined;
+export async function queryOfId(runId: string): Promise<Query> {
+  const abort = new AbortController();
+  try {
+    for await (const { event } of runs.watchRun({ runId }, { signal: abort.signal }))
+      if (event?.event.case === "started") return await queryOfRun(event.event.value);
+  } finally {
+    // Only the beginning of the run is wanted.
+    abort.abort();
+  }
+  throw new Error("the run has no beginning");
 }

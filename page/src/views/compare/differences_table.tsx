@@ -1,6 +1,8 @@
 import { useCallback, useMemo } from "preact/hooks";
-import { type Column, type Sorting, VirtualTable } from "../../components/virtual_table";
+import { figure } from "../../components/figure";
+import { type Column, VirtualTable } from "../../components/virtual_table";
 import type { MetricInfo } from "../../metrics";
+import { compareFigures, parseOrder } from "../../order";
 import type { SideResults } from "./use_sides";
 
 interface Props {
@@ -34,20 +36,14 @@ export function DifferencesTable({ sides, metric, selected, onSelect, sort = "-d
     ],
     [sides],
   );
-  const sorting = useMemo<Sorting>(
-    () => ({ column: sort.replace(/^-/, ""), descending: sort.startsWith("-") }),
-    [sort],
-  );
-  const ordered = useMemo(() => inOrder(rows, columns, sorting), [rows, columns, sorting]);
+  const { column, reversed } = parseOrder(sort);
+  const ordered = useMemo(() => inOrder(rows, columns, column, reversed), [rows, columns, column, reversed]);
   const keyOf = useCallback((row: number) => ordered[row]?.symbol ?? "", [ordered]);
   const cell = useCallback(
     (row: number, { name }: Column) => {
       const { symbol, values } = ordered[row] as Row;
       if (name === "symbol") return symbol;
-      const value = values[columns.findIndex((column) => column.name === name) - 1] as number;
-      const text = metric.show(value);
-      if (!metric.signed || !value) return text;
-      return <span class={value < 0 ? "loss" : "gain"}>{text}</span>;
+      return figure(metric, values[columns.findIndex((column) => column.name === name) - 1]);
     },
     [ordered, columns, metric],
   );
@@ -59,7 +55,7 @@ export function DifferencesTable({ sides, metric, selected, onSelect, sort = "-d
       keyOf={keyOf}
       cell={cell}
       selected={selected}
-      sorting={sorting}
+      sorting={{ column, descending: reversed }}
       onSort={({ name }) => onSort(sort === `-${name}` ? name : `-${name}`)}
       onOpen={(row) => onSelect(keyOf(row))}
       empty="No crypto has a result in these runs yet."
@@ -75,14 +71,15 @@ function rowsOf(sides: Props["sides"], { field }: MetricInfo): Row[] {
   });
 }
 
-function inOrder(rows: readonly Row[], columns: readonly Column[], { column, descending }: Sorting): Row[] {
+function inOrder(
+  rows: readonly Row[],
+  columns: readonly Column[],
+  column: string,
+  descending: boolean,
+): Row[] {
   const index = columns.findIndex(({ name }) => name === column) - 1;
-  const sign = descending ? -1 : 1;
   if (index < 0) return descending ? [...rows].reverse() : [...rows];
-  return [...rows].sort((left, right) => {
-    const [one, other] = [left.values[index] as number, right.values[index] as number];
-    if (Number.isNaN(one) || Number.isNaN(other))
-      return Number(Number.isNaN(one)) - Number(Number.isNaN(other));
-    return sign * (one - other);
-  });
+  return [...rows].sort((left, right) =>
+    compareFigures(left.values[index]!, right.values[index]!, descending),
+  );
 }

@@ -2,6 +2,7 @@
 
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import type { EquityCurve } from "../../api/stubs/backcast/backtest/v1/result_pb";
+import { secondsOf } from "../../format";
 
 /** Points of each curve: enough for the width of a screen. */
 export const CURVE_POINTS = 500;
@@ -24,7 +25,7 @@ export class MeanCurve {
   #count = 0;
 
   constructor({ startTime, endTime, execution }: BacktestSpec) {
-    const [start, end] = [Number(startTime?.seconds ?? 0n), Number(endTime?.seconds ?? 0n)];
+    const [start, end] = [secondsOf(startTime), secondsOf(endTime)];
     const points = Math.max(1, Math.min(CURVE_POINTS, Math.floor((end - start) / 3600)));
     this.#times = Float64Array.from({ length: points }, (_, index) =>
       Math.floor(start + ((end - start) * index) / points),

@@ -3,7 +3,7 @@ import type { Query } from "../../address";
 import { type Explanation, explain } from "../../api/explain";
 import { TextField } from "../../components/fields";
 import { ErrorNotice } from "../../components/notice";
-import { queryOfRun } from "./address";
+import { queryOfId } from "./address";
 
 /** What belongs to the view Run and not to its backtest. */
 const SHOWN = ["run", "sort", "filter"];
@@ -13,16 +13,13 @@ export function PasteRun({ onAdd }: { readonly onAdd: (query: Query) => void }) 
   const [text, setText] = useState("");
   const [error, setError] = useState<Explanation>();
   const add = async () => {
-    const abort = new AbortController();
     try {
-      onAdd(await pasted(text.trim(), abort.signal));
+      onAdd(await pasted(text.trim()));
       setText("");
       setError(undefined);
     } catch (thrown) {
       setError(explain(thrown));
     }
-    // Only the beginning of the run was wanted.
-    abort.abort();
   };
   return (
     <>
@@ -49,10 +46,10 @@ export function PasteRun({ onAdd }: { readonly onAdd: (query: Query) => void }) 
   );
 }
 
-async function pasted(text: string, signal: AbortSignal): Promise<Query> {
+async function pasted(text: string): Promise<Query> {
   const search = text.includes("?") ? text.slice(text.indexOf("?") + 1) : text;
-  if (!search.includes("=")) return await queryOfRun(search, signal);
+  if (!search.includes("=")) return await queryOfId(search);
   const query: Record<string, string> = Object.fromEntries(new URLSearchParams(search));
-  if (query.strategy === undefined && query.run !== undefined) return await queryOfRun(query.run, signal);
+  if (query.strategy === undefined && query.run !== undefined) return await queryOfId(query.run);
   return Object.fromEntries(Object.entries(query).filter(([name]) => !SHOWN.includes(name)));
 }

@@ -1,11 +1,11 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Query } from "../../address";
-import { runs as service } from "../../api/clients";
+import { knownRuns } from "../../api/clients";
 import { type Explanation, explain } from "../../api/explain";
 import { type Run, RunState } from "../../api/stubs/backcast/gateway/v1/run_service_pb";
 import { ErrorNotice } from "../../components/notice";
 import { counted, secondsOf, time } from "../../format";
-import { queryOfRun } from "./address";
+import { queryOfId } from "./address";
 
 interface Props {
   /** The runs are listed anew whenever this changes. */
@@ -20,8 +20,8 @@ export function RunPicker({ version, onAdd }: Props) {
   const [error, setError] = useState<Explanation>();
   useEffect(() => {
     const abort = new AbortController();
-    service.listRuns({}, { signal: abort.signal }).then(
-      ({ runs }) => setListed(runs.filter(isComparable).reverse()),
+    knownRuns(abort.signal).then(
+      (runs) => setListed(runs.filter(isComparable).reverse()),
       (thrown) => {
         if (!abort.signal.aborted) setError(explain(thrown));
       },
@@ -29,16 +29,13 @@ export function RunPicker({ version, onAdd }: Props) {
     return () => abort.abort();
   }, [version]);
   const add = async () => {
-    const abort = new AbortController();
     try {
-      onAdd(await queryOfRun(chosen, abort.signal));
+      onAdd(await queryOfId(chosen));
       setChosen("");
       setError(undefined);
     } catch (thrown) {
       setError(explain(thrown));
     }
-    // Only the beginning of the run was wanted.
-    abort.abort();
   };
   return (
     <>

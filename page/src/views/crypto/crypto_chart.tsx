@@ -5,7 +5,7 @@ import type { BacktestResult, Trade } from "../../api/stubs/backcast/backtest/v1
 import { CandleChart, type ChartTrade } from "../../charts/candle_chart";
 import type { NamedCurve } from "../../charts/equity_chart";
 import { aligned, indexAt } from "../../charts/series";
-import { price, signedPercent } from "../../format";
+import { price, secondsOf, signedPercent } from "../../format";
 import { holdingCurve } from "./holding";
 import type { CandleColumns, Series } from "./load";
 
@@ -95,9 +95,9 @@ function namedCurves(times: Float64Array, curves: Curves): NamedCurve[] {
 function chartTrade(trade: Trade, { times, close }: CandleColumns): ChartTrade {
   const last = times.length - 1;
   return {
-    entryTime: Number(trade.entryTime?.seconds ?? 0n),
+    entryTime: secondsOf(trade.entryTime),
     entryPrice: trade.entryPrice,
-    exitTime: trade.open ? (times[last] as number) : Number(trade.exitTime?.seconds ?? 0n),
+    exitTime: trade.open ? (times[last] as number) : secondsOf(trade.exitTime),
     exitPrice: trade.exitPrice ?? (close[last] as number),
     open: trade.open,
     short: trade.units < 0,
@@ -107,5 +107,5 @@ function chartTrade(trade: Trade, { times, close }: CandleColumns): ChartTrade {
 }
 
 function breakTimes(result: BacktestResult): number[] {
-  return result.breaks.map(({ afterTime }) => Number(afterTime?.seconds ?? 0n));
+  return result.breaks.map(({ afterTime }) => secondsOf(afterTime));
 }

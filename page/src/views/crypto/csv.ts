@@ -39,17 +39,6 @@ export function curveCsv(result: BacktestResult, holding: ArrayLike<number> | un
   return lines("open_time,equity,drawdown,buy_and_hold_equity", rows);
 }
 
-/** Let the browser save a text as a file. */
-export function save(name: string, text: string): void {
-  const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = name;
-  link.click();
-  // The browser has begun to read the file by then.
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
-}
-
 function lines(heading: string, rows: readonly (readonly (string | number | boolean)[])[]): string {
   return [heading, ...rows.map((row) => row.join(","))].map((line) => `${line}\r\n`).join("");
 }

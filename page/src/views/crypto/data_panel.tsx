@@ -1,8 +1,8 @@
 import type { BacktestResult } from "../../api/stubs/backcast/backtest/v1/result_pb";
+import { figure } from "../../components/figure";
 import { Scrolls } from "../../components/scrolls";
-import { count, counted, day, percent, price, signedPercent, time } from "../../format";
+import { count, counted, day, percent, price, secondsOf, signedPercent, time } from "../../format";
 import { metricOf } from "../../metrics";
-import { Figure } from "./figures";
 
 const PART_METRICS = ["total_return", "buy_and_hold_return", "max_drawdown", "trade_count"].map(metricOf);
 
@@ -32,8 +32,8 @@ export function DataPanel({ result }: { readonly result: BacktestResult }) {
           <ul class="plain-list">
             {breaks.map(({ beforeTime, afterTime, close, open }) => (
               <li key={String(afterTime?.seconds)}>
-                {`After ${time(Number(beforeTime?.seconds ?? 0n))}: from ${price(close)} to ${price(open)} ` +
-                  `(${signedPercent(open / close - 1)}) at ${time(Number(afterTime?.seconds ?? 0n))}.`}
+                {`After ${time(secondsOf(beforeTime))}: from ${price(close)} to ${price(open)} ` +
+                  `(${signedPercent(open / close - 1)}) at ${time(secondsOf(afterTime))}.`}
               </li>
             ))}
           </ul>
@@ -57,10 +57,10 @@ export function DataPanel({ result }: { readonly result: BacktestResult }) {
             <tbody>
               {parts.map(({ firstCandleTime, lastCandleTime, metrics }) => (
                 <tr key={String(firstCandleTime?.seconds)}>
-                  <td>{day(Number(firstCandleTime?.seconds ?? 0n))}</td>
-                  <td>{day(Number(lastCandleTime?.seconds ?? 0n))}</td>
+                  <td>{day(secondsOf(firstCandleTime))}</td>
+                  <td>{day(secondsOf(lastCandleTime))}</td>
                   {PART_METRICS.map((metric) => (
-                    <td key={metric.name}>{metrics && <Figure metric={metric} metrics={metrics} />}</td>
+                    <td key={metric.name}>{metrics && figure(metric, metrics[metric.field])}</td>
                   ))}
                 </tr>
               ))}

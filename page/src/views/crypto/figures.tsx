@@ -1,5 +1,6 @@
 import type { Metrics } from "../../api/stubs/backcast/backtest/v1/result_pb";
-import { METRICS, type MetricInfo, metricOf } from "../../metrics";
+import { figure } from "../../components/figure";
+import { METRICS, metricOf } from "../../metrics";
 
 const KEY_FIGURES = [
   "total_return",
@@ -17,9 +18,7 @@ export function KeyFigures({ metrics }: { readonly metrics: Metrics }) {
       {KEY_FIGURES.map((metric) => (
         <div key={metric.name}>
           <dt>{metric.heading}</dt>
-          <dd>
-            <Figure metric={metric} metrics={metrics} />
-          </dd>
+          <dd>{figure(metric, metrics[metric.field])}</dd>
         </div>
       ))}
     </dl>
@@ -34,17 +33,11 @@ export function AllFigures({ metrics }: { readonly metrics: Metrics }) {
         <details key={metric.name}>
           <summary>
             <span class="figure-label">{metric.label}</span>
-            <Figure metric={metric} metrics={metrics} />
+            <span>{figure(metric, metrics[metric.field])}</span>
           </summary>
           <p class="quiet">{metric.definition}</p>
         </details>
       ))}
     </div>
   );
-}
-
-export function Figure({ metric, metrics }: { readonly metric: MetricInfo; readonly metrics: Metrics }) {
-  const value = metrics[metric.field];
-  const side = !metric.signed || !value ? "" : value < 0 ? "loss" : "gain";
-  return <span class={side}>{metric.show(value)}</span>;
 }

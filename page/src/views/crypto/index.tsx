@@ -8,13 +8,15 @@ import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest
 import type { BacktestResult, Trade } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import { MonthsGrid } from "../../charts/months_grid";
 import { ErrorNotice, Notice } from "../../components/notice";
-import { count, counted, price, signedPercent, time } from "../../format";
-import { backtestQuery, INTERVALS, strategyName } from "../../spec";
+import { count, counted, price, secondsOf, signedPercent, time } from "../../format";
+import { windowWords } from "../../request";
+import { save } from "../../save";
+import { backtestQuery, intervalOf, parameterWords, strategyName } from "../../spec";
 import "../../charts/charts.css";
 import { added } from "../compare/address";
 import "./crypto.css";
 import { CryptoChart, curvesOf } from "./crypto_chart";
-import { curveCsv, save, tradesCsv } from "./csv";
+import { curveCsv, tradesCsv } from "./csv";
 import { DataPanel } from "./data_panel";
 import { DrawdownsTable } from "./drawdowns_table";
 import { AllFigures, KeyFigures } from "./figures";
@@ -159,6 +161,7 @@ interface ActionsProps {
 function Actions({ query, spec, result, holding, verifying, onVerify }: ActionsProps) {
   const [error, setError] = useState<Explanation>();
   const sweep = { ...backtestQuery(query), symbols: result.symbol };
+  const saveCsv = (what: string, text: string) => save(`${result.symbol}-${what}.csv`, "text/csv", text);
   const asRules = async () => {
     try {
       go("run", await rulesQuery(query, spec));
@@ -188,10 +191,10 @@ function Actions({ query, spec, result, holding, verifying, onVerify }: ActionsP
         >
           Compare
         </a>
-        <button type="button" onClick={() => save(`${result.symbol}-trades.csv`, tradesCsv(result))}>
+        <button type="button" onClick={() => saveCsv("trades", tradesCsv(result))}>
           Trades as CSV
         </button>
-        <button type="button" onClick={() => save(`${result.symbol}-equity.csv`, curveCsv(result, holding))}>
+        <button type="button" onClick={() => saveCsv("equity", curveCsv(result, holding))}>
           Equity as CSV
         </button>
       </div>
@@ -215,7 +218,7 @@ async function rulesQuery(query: Query, { strategy }: BacktestSpec): Promise<Que
 /** The trade that the chart marks. */
 function tradeSentence(index: number, { trades }: BacktestResult): string {
   const trade = trades[index] as Trade;
-  const at = (stamp: Trade["entryTime"]) => time(Number(stamp?.seconds ?? 0n));
+  const at = (stamp: Trade["entryTime"]) => time(secondsOf(stamp));
   const end = trade.open
     ? "still open at the end of the window"
     : `closed at ${at(trade.exitTime)} for ${price(trade.exitPrice)}`;
@@ -233,17 +236,12 @@ function selectedTrade(query: Query, result: BacktestResult): number | null {
 /** Strategy, candles and window in a line. */
 function describe(query: Query, spec: BacktestSpec | undefined): string {
   const name = strategyName(query);
-  const parameters = Object.entries(query)
-    .filter(([key]) => key.startsWith("p."))
-    .map(([key, value]) => `${key.slice(2)} ${value}`);
   const rules = name === "rules" ? [`buy ${query.entry}`, ...(query.exit ? [`sell ${query.exit}`] : [])] : [];
-  const parts = [[name, ...parameters, ...rules].join(", ")];
+  const parts = [[name, ...parameterWords(query), ...rules].join(", ")];
   if (spec) {
-    const interval = INTERVALS.find(({ number }) => number === spec.interval);
+    const interval = intervalOf(spec);
     if (interval) parts.push(interval.label);
-    parts.push(
-      `${time(Number(spec.startTime?.seconds ?? 0n))} to ${time(Number(spec.endTime?.seconds ?? 0n))} UTC`,
-    );
+    parts.push(`${windowWords(spec)} UTC`);
   }
   return parts.join(" · ");
 }

@@ -5,7 +5,7 @@
  */
 
 import { type BacktestResult, ExitReason, type Trade } from "../../api/stubs/backcast/backtest/v1/result_pb";
-import { time } from "../../format";
+import { secondsOf, time } from "../../format";
 
 const OF_THE_ENTRY = ["entryTime", "entryPrice", "units"] as const;
 const OF_THE_EXIT = [
@@ -63,12 +63,12 @@ function equityDifference(whole: BacktestResult, shorter: BacktestResult): Diffe
 
 function tradeDifference(whole: BacktestResult, shorter: BacktestResult): Difference | undefined {
   const last = Number(shorter.equityCurve?.openTimeS.at(-1) ?? 0n);
-  const known = whole.trades.filter((trade) => secondsAt(trade.entryTime) <= last);
+  const known = whole.trades.filter((trade) => secondsOf(trade.entryTime) <= last);
   if (known.length !== shorter.trades.length) {
     const [more, fewer] =
       known.length > shorter.trades.length ? [known, shorter.trades] : [shorter.trades, known];
     return {
-      time: secondsAt(more[fewer.length]?.entryTime),
+      time: secondsOf(more[fewer.length]?.entryTime),
       what: "number of trades",
       whole: String(known.length),
       shorter: String(shorter.trades.length),
@@ -82,7 +82,7 @@ function tradeDifference(whole: BacktestResult, shorter: BacktestResult): Differ
       if (Object.is(comparable(ours, name), comparable(theirs, name))) continue;
       const atEntry = (OF_THE_ENTRY as readonly string[]).includes(name);
       return {
-        time: secondsAt(atEntry || theirs.open ? theirs.entryTime : theirs.exitTime),
+        time: secondsOf(atEntry || theirs.open ? theirs.entryTime : theirs.exitTime),
         what: `${name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)} of a trade`,
         whole: shown(ours, name),
         shorter: shown(theirs, name),
@@ -98,21 +98,17 @@ function tradeDifference(whole: BacktestResult, shorter: BacktestResult): Differ
  * A trade that a break closes at that close counts as open, because the break was not known then.
  */
 function closesAfter(trade: Trade, last: number): boolean {
-  const exit = secondsAt(trade.exitTime);
+  const exit = secondsOf(trade.exitTime);
   if (trade.exitReason === ExitReason.BREAK) return exit >= last;
   return trade.open || exit > last;
 }
 
 function comparable(trade: Trade, name: TradeField): number | undefined {
   const value = trade[name];
-  return typeof value === "object" ? Number(value.seconds) : value;
+  return typeof value === "object" ? secondsOf(value) : value;
 }
 
 function shown(trade: Trade, name: TradeField): string {
   const value = trade[name];
-  return typeof value === "object" ? time(Number(value.seconds)) : String(value ?? "none");
-}
-
-function secondsAt(stamp: { readonly seconds: bigint } | undefined): number {
-  return Number(stamp?.seconds ?? 0n);
+  return typeof value === "object" ? time(secondsOf(value)) : String(value ?? "none");
 }

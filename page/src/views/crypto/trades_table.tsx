@@ -1,7 +1,8 @@
 import { useCallback, useMemo } from "preact/hooks";
 import { type BacktestResult, ExitReason, type Trade } from "../../api/stubs/backcast/backtest/v1/result_pb";
-import { type Column, type Sorting, VirtualTable } from "../../components/virtual_table";
-import { count, decimal, price, signedPercent, time } from "../../format";
+import { type Column, VirtualTable } from "../../components/virtual_table";
+import { count, decimal, price, secondsOf, signedPercent, time } from "../../format";
+import { compareFigures, parseOrder } from "../../order";
 
 interface TradeColumn extends Column {
   readonly show: (trade: Trade, number: number) => string;
@@ -9,7 +10,6 @@ interface TradeColumn extends Column {
   readonly signed?: boolean;
 }
 
-const seconds = (stamp: Trade["entryTime"]) => Number(stamp?.seconds ?? 0n);
 const column = (
   name: string,
   heading: string,
@@ -34,8 +34,8 @@ const COLUMNS: readonly TradeColumn[] = [
     "entry",
     "Entry (UTC)",
     152,
-    (trade) => seconds(trade.entryTime),
-    (trade) => time(seconds(trade.entryTime)),
+    (trade) => secondsOf(trade.entryTime),
+    (trade) => time(secondsOf(trade.entryTime)),
     { left: true },
   ),
   column(
@@ -58,8 +58,8 @@ const COLUMNS: readonly TradeColumn[] = [
     "exit",
     "Exit (UTC)",
     152,
-    (trade) => (trade.open ? Number.POSITIVE_INFINITY : seconds(trade.exitTime)),
-    (trade) => (trade.open ? "open" : time(seconds(trade.exitTime))),
+    (trade) => (trade.open ? Number.POSITIVE_INFINITY : secondsOf(trade.exitTime)),
+    (trade) => (trade.open ? "open" : time(secondsOf(trade.exitTime))),
     { left: true },
   ),
   column(
@@ -151,11 +151,8 @@ interface Props {
 
 /** The trades in any order. Opening a row selects its trade. */
 export function TradesTable({ result, selected, onSelect, order = "entry", onOrder }: Props) {
-  const sorting = useMemo<Sorting>(
-    () => ({ column: order.replace(/^-/, ""), descending: order.startsWith("-") }),
-    [order],
-  );
-  const rows = useMemo(() => ordered(result.trades, sorting), [result, sorting]);
+  const { column, reversed } = parseOrder(order);
+  const rows = useMemo(() => ordered(result.trades, column, reversed), [result, column, reversed]);
   const keyOf = useCallback((row: number) => String(rows[row]), [rows]);
   const cell = useCallback(
     (row: number, { name }: Column) => {
@@ -175,7 +172,7 @@ export function TradesTable({ result, selected, onSelect, order = "entry", onOrd
       keyOf={keyOf}
       selected={selected === null ? undefined : String(selected)}
       cell={cell}
-      sorting={sorting}
+      sorting={{ column, descending: reversed }}
       onSort={({ name }) => onOrder(order === name ? `-${name}` : name)}
       onOpen={(row) => onSelect(rows[row] as number)}
       empty="The strategy made no trade in this window."
@@ -183,15 +180,11 @@ export function TradesTable({ result, selected, onSelect, order = "entry", onOrd
   );
 }
 
-function ordered(trades: readonly Trade[], { column, descending }: Sorting): number[] {
+function ordered(trades: readonly Trade[], column: string, descending: boolean): number[] {
   const { value } = BY_NAME.get(column) ?? (COLUMNS[0] as TradeColumn);
   const values = trades.map((trade, index) => value(trade, index + 1));
-  const sign = descending ? -1 : 1;
-  return Array.from(trades.keys()).sort((left, right) => {
-    const [one, other] = [values[left] as number, values[right] as number];
-    // Undefined values come last in both orders; equal ones stay in the order of time.
-    if (Number.isNaN(one) || Number.isNaN(other))
-      return Number(Number.isNaN(one)) - Number(Number.isNaN(other));
-    return one === other ? left - right : one < other ? -sign : sign;
-  });
+  // Equal values stay in the order of time.
+  return Array.from(trades.keys()).sort(
+    (left, right) => compareFigures(values[left]!, values[right]!, descending) || left - right,
+  );
 }

@@ -6,12 +6,13 @@ import { type BacktestSpec, BacktestSpecSchema } from "../../api/stubs/backcast/
 import { ExecutionSchema, FillTime } from "../../api/stubs/backcast/backtest/v1/execution_pb";
 import type { BacktestResult } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import { CacheMode } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
-import { INTERVALS } from "../../spec";
+import { secondsOf } from "../../format";
+import { intervalOf } from "../../spec";
 import { loadResult } from "./load";
 import { type Difference, firstDifference } from "./look_ahead";
 
 /** Number of shorter histories, as the command has it. */
-export const CUTS = 8;
+const CUTS = 8;
 
 export interface Verdict {
   /** Shorter histories that were compared, for each kind of fills. */
@@ -77,10 +78,10 @@ export async function verify(
  * is right before the break. Most of the evenly spread ends lie within a candle.
  */
 function endsOf(spec: BacktestSpec, whole: BacktestResult): number[] {
-  const length = INTERVALS.find(({ number }) => number === spec.interval)?.seconds ?? 3600;
-  const [start, end] = [Number(spec.startTime?.seconds ?? 0n), Number(spec.endTime?.seconds ?? 0n)];
+  const length = intervalOf(spec)?.seconds ?? 3600;
+  const [start, end] = [secondsOf(spec.startTime), secondsOf(spec.endTime)];
   const closed = whole.trades.filter(({ open }) => !open);
-  const exits = [...new Set(closed.map((trade) => Number(trade.exitTime?.seconds ?? 0n) + length))].sort(
+  const exits = [...new Set(closed.map((trade) => secondsOf(trade.exitTime) + length))].sort(
     (left, right) => left - right,
   );
   const half = Math.floor(CUTS / 2);

@@ -1,12 +1,14 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useMemo } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { change, type Query } from "../../address";
 import { type Crypto, CryptoKind } from "../../api/stubs/backcast/marketdata/v1/crypto_pb";
+import { FilterField } from "../../components/fields";
 import { type Column, VirtualTable } from "../../components/virtual_table";
 import { ABSENT, count, secondsOf, time } from "../../format";
+import { parseOrder } from "../../order";
 import { breakCount, loadBreakCounts } from "../../state/breaks";
 
-export const KINDS: Readonly<Record<CryptoKind, string>> = {
+const KINDS: Readonly<Record<CryptoKind, string>> = {
   [CryptoKind.UNSPECIFIED]: "unknown",
   [CryptoKind.SPOT]: "spot",
   [CryptoKind.PERPETUAL]: "perpetual",
@@ -46,7 +48,6 @@ interface Props {
 
 /** The cryptos that have candles; a row opens its breaks. */
 export function CryptosTable({ query, cryptos }: Props) {
-  const id = useId();
   const search = query.search ?? "";
   const order = query.sort ?? "symbol";
   useBreakCounts(cryptos);
@@ -57,26 +58,18 @@ export function CryptosTable({ query, cryptos }: Props) {
     const found = cryptos.filter(({ symbol }) => words.some((word) => symbol.includes(word)));
     return sorted(found, order);
   }, [cryptos, search, order, order.endsWith("breaks") && breaks.join()]);
-  const reversed = order.startsWith("-");
+  const { column, reversed } = parseOrder(order);
   return (
     <section class="stack cryptos" aria-label="Cryptos" style={{ "--rows": Math.max(rows.length, 2) }}>
       <div class="row">
-        <label class="unseen" for={id}>
-          Search cryptos
-        </label>
-        <input
-          id={id}
-          type="search"
-          class="filter"
-          autocomplete="off"
-          spellcheck={false}
+        <FilterField
+          label="Search cryptos"
           placeholder="Search: btc, eth"
           value={search}
-          onInput={(event) => change({ search: event.currentTarget.value })}
+          onChange={(search) => change({ search })}
+          shown={rows.length}
+          all={cryptos.length}
         />
-        <span class="quiet" aria-live="polite">
-          {search === "" ? "" : `${count(rows.length)} of ${count(cryptos.length)}`}
-        </span>
       </div>
       <VirtualTable
         label="Cryptos"
@@ -85,7 +78,7 @@ export function CryptosTable({ query, cryptos }: Props) {
         keyOf={(row) => rows[row]!.symbol}
         cell={(row, { name }) => cell(rows[row]!, name)}
         selected={query.symbol}
-        sorting={{ column: reversed ? order.slice(1) : order, descending: reversed }}
+        sorting={{ column, descending: reversed }}
         onSort={({ name }) => change({ sort: order === name ? `-${name}` : name })}
         onOpen={(row) => change({ symbol: rows[row]!.symbol })}
         empty={search === "" ? "There are no candles yet." : `No crypto has "${search}" in its symbol.`}
@@ -119,9 +112,9 @@ function sortValue(crypto: Crypto, name: string): number | string {
     case "kind":
       return crypto.kind;
     case "first":
-      return Number(crypto.firstCandleTime?.seconds ?? 0n);
+      return secondsOf(crypto.firstCandleTime);
     case "last":
-      return Number(crypto.lastCandleTime?.seconds ?? 0n);
+      return secondsOf(crypto.lastCandleTime);
     case "candles":
       return Number(crypto.candleCount);
     case "missing":
@@ -134,11 +127,10 @@ function sortValue(crypto: Crypto, name: string): number | string {
 }
 
 function sorted(cryptos: readonly Crypto[], order: string): Crypto[] {
-  const reversed = order.startsWith("-");
-  const name = reversed ? order.slice(1) : order;
+  const { column, reversed } = parseOrder(order);
   const sign = reversed ? -1 : 1;
   return [...cryptos].sort((a, b) => {
-    const [left, right] = [sortValue(a, name), sortValue(b, name)];
+    const [left, right] = [sortValue(a, column), sortValue(b, column)];
     if (left === right) return a.symbol < b.symbol ? -1 : 1;
     return left < right ? -sign : sign;
   });

@@ -1,7 +1,7 @@
 /** The columns of the table of results. */
 
 import type { Column } from "../../components/virtual_table";
-import { METRICS, type MetricField, metricOf } from "../../metrics";
+import { METRICS, metricOf } from "../../metrics";
 
 // What most look at first; the other metrics follow.
 const FIRST = [
@@ -21,16 +21,11 @@ const NOT_SHOWN = new Set(["open_trade_count"]);
 
 const SYMBOL: Column = { name: "symbol", heading: "Crypto", width: 128, left: true };
 
-export interface MetricColumn extends Column {
-  readonly field: MetricField;
-}
-
-const metricColumns: readonly MetricColumn[] = [
+const METRIC_COLUMNS: readonly Column[] = [
   ...FIRST.map(metricOf),
   ...METRICS.filter(({ name }) => !FIRST.includes(name) && !NOT_SHOWN.has(name)),
-].map(({ name, field, heading, definition, signed }) => ({
+].map(({ name, heading, definition, signed }) => ({
   name,
-  field,
   heading,
   help: definition,
   width: Math.max(signed ? 92 : 80, 9 * heading.length + 24),
@@ -38,6 +33,6 @@ const metricColumns: readonly MetricColumn[] = [
 
 export const COLUMNS: readonly Column[] = [
   SYMBOL,
-  ...metricColumns,
+  ...METRIC_COLUMNS,
   { name: "source", heading: "Cache", width: 72, left: true, unordered: true },
 ];

@@ -6,6 +6,7 @@ import { BacktestResultSchema } from "../../api/stubs/backcast/backtest/v1/resul
 import { RunBacktestsRequestSchema } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { RunFailureSchema, RunSummarySchema } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
 import { METRICS } from "../../metrics";
+import { save } from "../../save";
 import type { RunSnapshot } from "../../state/run";
 
 /** Download the results as a table: a row for each crypto, in order of arrival; an undefined metric is empty. */
@@ -31,12 +32,4 @@ export function downloadJson({ runId, started, results, failures, summary }: Run
     summary: summary && toJson(RunSummarySchema, summary, options),
   };
   save(`${runId}.json`, "application/json", `${JSON.stringify(file, null, 1)}\n`);
-}
-
-function save(name: string, type: string, text: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

@@ -5,8 +5,13 @@ import { counted } from "../../format";
 
 const MOST_SYMBOLS = 8;
 
+interface Props {
+  failures: readonly Pick<RunFailure, "symbol" | "status">[];
+  version: number;
+}
+
 /** Cryptos without a result: a line for each reason, with its symbols. */
-export function Failures({ failures, version }: { failures: readonly RunFailure[]; version: number }) {
+export function Failures({ failures, version }: Props) {
   // The list grows; the version says when.
   const reasons = useMemo(() => {
     const symbolsOf = new Map<string, string[]>();

@@ -1,26 +1,24 @@
 /** The view Run: a form, and the results of the run as they come. */
 
 import "./run.css";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { address, change } from "../../address";
-import { backtests } from "../../api/clients";
-import { sentenceOf } from "../../api/explain";
 import { newRunId } from "../../api/run_stream";
-import type { RunBacktestsRequest } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
-import { ErrorNotice, Notice } from "../../components/notice";
-import type { Problems } from "../../execution";
-import { queryOf, requestOf } from "../../request";
+import type { RunStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
+import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
+import { useProblems } from "../../components/use_problems";
+import { queryOfRun, requestOf } from "../../request";
 import { fieldOf, strategyName } from "../../spec";
 import { cryptos, listError, strategies } from "../../state/lists";
+import { isUnderWay } from "../../state/phase";
 import { cancelRun, leaveRun, run, showRun } from "../../state/run";
 import { RunForm } from "./run_form";
 import { RunResults } from "./run_results";
 
 export default function RunView() {
   const { query } = address.value;
-  const { phase, runId, error, started } = run.value;
-  const [problems, setProblems] = useState<Problems>({});
-  const underWay = phase === "running" || phase === "waiting";
+  const { runId, error, started } = run.value;
+  const { problems, edit, mark } = useProblems(error, fieldOf);
   const results = useRef<HTMLDivElement>(null);
   const scrolls = useRef(false);
 
@@ -39,9 +37,8 @@ export default function RunView() {
 
   // A run that is watched by its id alone says itself what it is.
   useEffect(() => {
-    const request = started?.request;
-    if (request !== undefined && address.peek().query.strategy === undefined)
-      void describe(request, started!.leftOut.length);
+    if (started?.request?.spec !== undefined && address.peek().query.strategy === undefined)
+      void describe(started);
   }, [started]);
 
   // On a narrow screen the results are below the form.
@@ -51,26 +48,9 @@ export default function RunView() {
     if (matchMedia("(max-width: 800px)").matches) results.current?.scrollIntoView();
   }, [started]);
 
-  // Fields that the gateway refuses are marked, until they are changed.
-  useEffect(() => {
-    const refused: Record<string, string> = {};
-    for (const violation of error?.violations ?? []) {
-      const name = fieldOf(violation);
-      if (name !== undefined) refused[name] ??= sentenceOf(violation.description);
-    }
-    setProblems(refused);
-  }, [error]);
-
   const start = async () => {
     const asked = await requestOf(address.peek().query);
-    setProblems(asked.problems);
-    const first = Object.keys(asked.problems)[0];
-    if (first !== undefined) {
-      document
-        .querySelector<HTMLElement>(`[data-field="${first}"] input, [data-field="${first}"] textarea`)
-        ?.focus();
-      return;
-    }
+    if (mark(asked.problems)) return;
     scrolls.current = true;
     const id = newRunId();
     showRun(id, async () => asked.request, false);
@@ -83,12 +63,9 @@ export default function RunView() {
       <RunForm
         query={query}
         problems={problems}
-        underWay={underWay}
-        onChange={(changes) => {
-          setProblems((before) => without(before, Object.keys(changes)));
-          change(changes);
-        }}
-        onRun={() => void start()}
+        underWay={isUnderWay(run.value)}
+        onChange={edit}
+        onSubmit={() => void start()}
         onCancel={() => void cancelRun()}
       />
       <div class="stack" ref={results}>
@@ -101,9 +78,7 @@ export default function RunView() {
             sentence="There are no candles yet."
             advice="Drop files on the view Data, use the command `backcast import FOLDER`, or try the made-up market of `backcast sample`."
           >
-            <a class="button" href="/data">
-              Import candles
-            </a>
+            <ImportLink />
           </Notice>
         )}
         {runId === "" ? <Nothing /> : <RunResults key={runId} query={query} started={started} />}
@@ -128,26 +103,9 @@ async function restarting() {
   return Object.keys(problems).length === 0 ? request : undefined;
 }
 
-/** Fill the form with the request of a run. */
-async function describe(request: RunBacktestsRequest, leftOutCount: number): Promise<void> {
-  const { spec, symbols, exclude } = request;
-  if (spec === undefined) return;
-  const described = await strategies.wanted();
-  const all = symbols.length + leftOutCount === (await cryptos.wanted()).length;
-  const { strategy } = spec;
-  const rules =
-    strategy?.kind.case === "rules"
-      ? await backtests.describeStrategy({ strategy }).catch(() => undefined)
-      : undefined;
-  const texts = { entry: rules?.description?.entry ?? "", exit: rules?.description?.exit ?? "" };
-  if (address.peek().query.strategy !== undefined) return;
-  change({
-    ...queryOf(spec, described, texts),
-    symbols: all ? undefined : symbols.join(","),
-    exclude: exclude.join(","),
-  });
-}
-
-function without(problems: Problems, names: readonly string[]): Problems {
-  return Object.fromEntries(Object.entries(problems).filter(([name]) => !names.includes(name)));
+/** Fill the form with what a run is. */
+async function describe(started: RunStarted): Promise<void> {
+  const query = await queryOfRun(started).catch(() => undefined);
+  if (query === undefined || address.peek().query.strategy !== undefined) return;
+  change({ ...query, exclude: started.request?.exclude.join(",") });
 }

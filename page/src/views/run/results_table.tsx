@@ -1,12 +1,14 @@
 import type { ComponentChildren } from "preact";
-import { useCallback, useId, useMemo } from "preact/hooks";
+import { useCallback, useMemo } from "preact/hooks";
 import { address, change, go, type Query } from "../../address";
 import type { BacktestResult } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import type { RunStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
+import { FilterField } from "../../components/fields";
+import { figure } from "../../components/figure";
 import { type Column, VirtualTable } from "../../components/virtual_table";
 import { parseFilter } from "../../filter";
-import { count } from "../../format";
-import { METRICS } from "../../metrics";
+import { METRICS, metricOf } from "../../metrics";
+import { nextOrder, parseOrder } from "../../order";
 import { queryOf } from "../../request";
 import { backtestQuery } from "../../spec";
 import { strategies } from "../../state/lists";
@@ -24,11 +26,8 @@ interface Props {
   children: ComponentChildren;
 }
 
-const BY_NAME = new Map(METRICS.map((metric) => [metric.name, metric]));
-
 /** The results, as they come or in the order of a column, and those only that the filter lets through. */
 export function ResultsTable({ query, results, version, underWay, started, children }: Props) {
-  const id = useId();
   const text = query.filter ?? "";
   const order = query.sort ?? "";
   const filter = useMemo(() => parseFilter(text), [text]);
@@ -49,24 +48,15 @@ export function ResultsTable({ query, results, version, underWay, started, child
   return (
     <section class="results" aria-label="Results">
       <div class="row">
-        <label class="unseen" for={id}>
-          Filter the results
-        </label>
-        <input
-          id={id}
-          type="search"
-          class="filter"
-          autocomplete="off"
-          spellcheck={false}
+        <FilterField
+          label="Filter the results"
           placeholder="Filter: btc, sharpe > 1, return > 10%"
           value={text}
-          aria-invalid={filter.problem !== ""}
-          aria-describedby={`${id}-says`}
-          onInput={(event) => change({ filter: event.currentTarget.value })}
+          onChange={(filter) => change({ filter })}
+          problem={filter.problem}
+          shown={rows.length}
+          all={results.length}
         />
-        <span id={`${id}-says`} class={filter.problem === "" ? "quiet" : "problem"} aria-live="polite">
-          {filter.problem || (text === "" ? "" : `${count(rows.length)} of ${count(results.length)}`)}
-        </span>
         <span class="spring" />
         {order !== "" && (
           <button type="button" class="link" onClick={() => change({ sort: undefined })}>
@@ -99,26 +89,16 @@ export function ResultsTable({ query, results, version, underWay, started, child
 function cell(result: BacktestResult, { name }: Column): ComponentChildren {
   if (name === "symbol") return result.breaks.length > 0 ? `${result.symbol}*` : result.symbol;
   if (name === "source") return result.fromCache ? <span class="quiet">cached</span> : "";
-  const metric = BY_NAME.get(name)!;
-  const value = result.metrics?.[metric.field];
-  const shown = metric.show(value);
-  if (name === "trade_count" && result.metrics?.openTradeCount) return `${shown}+1`;
-  if (!metric.signed || value === undefined) return shown;
-  const kind = shown.startsWith("+") ? "gain" : shown.startsWith("−") ? "loss" : undefined;
-  return kind === undefined ? shown : <span class={kind}>{shown}</span>;
+  const metric = metricOf(name);
+  const shown = figure(metric, result.metrics?.[metric.field]);
+  return name === "trade_count" && result.metrics?.openTradeCount ? `${shown}+1` : shown;
 }
 
 function sortingOf(order: string) {
-  const reversed = order.startsWith("-");
-  const column = reversed ? order.slice(1) : order;
-  const ascends = column === "symbol" || BY_NAME.get(column)?.smallestIsBest === true;
+  const { column, reversed } = parseOrder(order);
+  const ascends =
+    column === "symbol" || METRICS.some(({ name, smallestIsBest }) => name === column && smallestIsBest);
   return { column, descending: ascends === reversed };
-}
-
-/** A heading sorts the best first, then the worst first, then as the results arrived. */
-function nextOrder(order: string, name: string): string | undefined {
-  if (order === name) return `-${name}`;
-  return order === `-${name}` ? undefined : name;
 }
 
 /** The query of the view of one crypto: the backtest as it was run, whatever the form says by now. */

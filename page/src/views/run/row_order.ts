@@ -2,6 +2,7 @@
 
 import { type Filter, holds } from "../../filter";
 import { METRICS } from "../../metrics";
+import { compareFigures, parseOrder } from "../../order";
 import type { Results } from "../../state/results";
 
 /** An order as in the address: "" is that of arrival, `sharpe_ratio` the best first, `-sharpe_ratio` the worst. */
@@ -18,8 +19,7 @@ export function rowOrder(results: Results, filter: Filter, order: string): Uint3
     if (columns.every(({ condition, values }) => holds(values[row]!, condition))) rows[count++] = row;
   }
   const shown = rows.subarray(0, count);
-  const reversed = order.startsWith("-");
-  const name = reversed ? order.slice(1) : order;
+  const { column: name, reversed } = parseOrder(order);
   if (name === "symbol") {
     const sign = reversed ? -1 : 1;
     return shown.sort((a, b) => (results.all[a]!.symbol < results.all[b]!.symbol ? -sign : sign));
@@ -27,19 +27,13 @@ export function rowOrder(results: Results, filter: Filter, order: string): Uint3
   const metric = METRICS.find((one) => one.name === name);
   if (metric === undefined) return shown;
   const values = results.metrics[metric.field];
-  const sign = metric.smallestIsBest === reversed ? -1 : 1;
+  const descending = metric.smallestIsBest === reversed;
   const counted = COUNTED_AS_ZERO.has(name);
   const { tradeCount, openTradeCount } = results.metrics;
   const valueIn = (row: number) =>
     counted && Number.isNaN(values[row]) && !(tradeCount[row]! + openTradeCount[row]!) ? 0 : values[row]!;
-  return shown.sort((a, b) => {
-    const left = valueIn(a);
-    const right = valueIn(b);
-    // Figures that are undefined come last in both orders; equal ones in the order of arrival.
-    if (Number.isNaN(left) || Number.isNaN(right))
-      return Number(Number.isNaN(left)) - Number(Number.isNaN(right)) || a - b;
-    return sign * (left - right) || a - b;
-  });
+  // Equal figures stay in the order of arrival.
+  return shown.sort((a, b) => compareFigures(valueIn(a), valueIn(b), descending) || a - b);
 }
 
 // As in the summary: a crypto without a trade has a return of 0, and its ratios count as 0.

@@ -1,11 +1,13 @@
 import { useEffect, useMemo } from "preact/hooks";
-import type { Query } from "../../address";
 import {
+  BacktestForm,
   CandleFields,
   ExecutionFields,
+  type Form,
+  type FormProps,
+  formOf,
   ParameterField,
   StrategyFields,
-  setter,
 } from "../../components/backtest_fields";
 import { RuleField } from "../../components/rule_field";
 import type { Problems } from "../../execution";
@@ -13,75 +15,33 @@ import { specOf, strategyName } from "../../spec";
 import { strategies } from "../../state/lists";
 import { parsedRules, parseSoon } from "../../state/rules";
 
-interface Props {
-  query: Query;
-  /** What is wrong with fields, by name, beside what the form sees itself. */
-  problems: Problems;
-  underWay: boolean;
-  onChange: (changes: Query) => void;
-  onRun: () => void;
-  onCancel: () => void;
-}
-
 /** The form of a backtest. What is typed is the query of the address. */
-export function RunForm({ query, problems: refused, underWay, onChange, onRun, onCancel }: Props) {
+export function RunForm(props: FormProps) {
+  const { query, problems: refused } = props;
   const described = strategies.items.value;
   const name = strategyName(query);
   const strategy = described?.find((one) => one.name === name);
   const typed = useMemo(() => specOf(query, described ?? []).problems, [query, described]);
-  const problemOf = (field: string) =>
-    refused[field] ?? (query[field] === undefined ? undefined : typed[field]);
-  const set = setter(onChange);
-
+  const form = formOf(props, typed);
   return (
-    <form
-      class="run-form"
-      aria-label="Backtest"
-      onSubmit={(event) => {
-        event.preventDefault();
-        onRun();
-      }}
-    >
-      <StrategyFields {...{ query, problemOf, onChange, described }} withRules />
+    <BacktestForm {...props} label="Backtest" action="Run">
+      <StrategyFields form={form} described={described} withRules />
       {name === "rules" ? (
-        <RuleFields query={query} refused={refused} set={set} />
+        <RuleFields form={form} refused={refused} />
       ) : (
         <div class="fields pairs">
           {strategy?.parameters.map((parameter) => (
-            <div key={parameter.name} data-field={`p.${parameter.name}`}>
-              <ParameterField
-                parameter={parameter}
-                value={query[`p.${parameter.name}`] ?? ""}
-                problem={problemOf(`p.${parameter.name}`)}
-                onChange={set(`p.${parameter.name}`)}
-              />
-            </div>
+            <ParameterField key={parameter.name} form={form} parameter={parameter} />
           ))}
         </div>
       )}
-      <CandleFields {...{ query, problemOf, onChange }} />
-      <ExecutionFields {...{ query, problemOf, onChange }} />
-      <div class="row buttons">
-        <button type="submit" class="primary">
-          {underWay ? "Run anew" : "Run"}
-        </button>
-        <button type="button" disabled={!underWay} onClick={onCancel}>
-          Cancel
-        </button>
-      </div>
-    </form>
+      <CandleFields form={form} />
+      <ExecutionFields form={form} />
+    </BacktestForm>
   );
 }
 
-function RuleFields({
-  query,
-  refused,
-  set,
-}: {
-  query: Query;
-  refused: Problems;
-  set: (field: string) => (value: string) => void;
-}) {
+function RuleFields({ form: { query, field }, refused }: { form: Form; refused: Problems }) {
   const entry = query.entry ?? "";
   const exit = query.exit ?? "";
   useEffect(() => parseSoon(entry, exit), [entry, exit]);
@@ -96,24 +56,18 @@ function RuleFields({
   };
   return (
     <div class="fields">
-      <div data-field="entry">
-        <RuleField
-          label="Buy when"
-          value={entry}
-          placeholder="rsi(14) < 30"
-          onChange={set("entry")}
-          error={errorOf("entry", entry)}
-        />
-      </div>
-      <div data-field="exit">
-        <RuleField
-          label="Sell when"
-          value={exit}
-          placeholder="rsi(14) > 70"
-          onChange={set("exit")}
-          error={errorOf("exit", exit)}
-        />
-      </div>
+      <RuleField
+        {...field("entry")}
+        label="Buy when"
+        placeholder="rsi(14) < 30"
+        error={errorOf("entry", entry)}
+      />
+      <RuleField
+        {...field("exit")}
+        label="Sell when"
+        placeholder="rsi(14) > 70"
+        error={errorOf("exit", exit)}
+      />
     </div>
   );
 }

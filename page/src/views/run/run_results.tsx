@@ -1,14 +1,15 @@
-import { useEffect, useState } from "preact/hooks";
 import type { Query } from "../../address";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import type { RunStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { CacheState } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
-import { ErrorNotice, Notice } from "../../components/notice";
+import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
 import { ProgressBar } from "../../components/progress";
-import { counted, day, lasting, millisecondsOf, secondsOf, time } from "../../format";
-import { queryOf } from "../../request";
-import { INTERVALS } from "../../spec";
+import { useClock } from "../../components/use_clock";
+import { counted, day, lasting, secondsOf } from "../../format";
+import { candleWords, queryOf } from "../../request";
+import { parameterWords } from "../../spec";
 import { strategies } from "../../state/lists";
+import { isUnderWay } from "../../state/phase";
 import { type RunSnapshot, run } from "../../state/run";
 import { downloadCsv, downloadJson } from "./download";
 import { Failures } from "./failures";
@@ -19,12 +20,14 @@ import { Summary } from "./summary";
 export function RunResults({ query, started }: { query: Query; started: RunStarted | undefined }) {
   const shown = run.value;
   const { phase, results, failures, summary, error } = shown;
-  const underWay = phase === "running" || phase === "waiting";
+  const underWay = isUnderWay(shown);
   return (
     <>
       <div class="run-top">
         {started !== undefined && <h1>{titleOf(started)}</h1>}
-        {(underWay || shown.progress !== undefined) && <Elapsed shown={shown} underWay={underWay} />}
+        {(underWay || shown.progress !== undefined) && (
+          <ProgressBar shown={shown} progress={shown.progress} noun="the run" />
+        )}
         <p class="unseen" role="status">
           {phase === "completed" ? `The run has completed: ${counted(results.length, "result")}.` : ""}
         </p>
@@ -38,13 +41,7 @@ export function RunResults({ query, started }: { query: Query; started: RunStart
         />
       )}
       {phase === "failed" && error !== undefined && !error.wantsToken && (
-        <ErrorNotice error={error}>
-          {error.reason === "NO_CANDLES" && (
-            <a class="button" href="/data">
-              Import candles
-            </a>
-          )}
-        </ErrorNotice>
+        <ErrorNotice error={error}>{error.reason === "NO_CANDLES" && <ImportLink />}</ErrorNotice>
       )}
       {summary?.cacheState === CacheState.UNAVAILABLE && (
         <Notice
@@ -80,45 +77,18 @@ export function RunResults({ query, started }: { query: Query; started: RunStart
 
 function titleOf({ request, cryptoCount }: RunStarted): string {
   const spec = request?.spec;
-  const interval = INTERVALS.find(({ number }) => number === spec?.interval);
-  const window =
-    spec?.startTime === undefined || spec.endTime === undefined
-      ? ""
-      : `, ${time(secondsOf(spec.startTime))} to ${time(secondsOf(spec.endTime))}`;
-  return `${spec === undefined ? "" : strategyWords(spec)} on ${counted(cryptoCount, "crypto")}, candles of ${interval?.label ?? "1 hour"}${window}`;
+  return `${spec === undefined ? "" : strategyWords(spec)} on ${counted(cryptoCount, "crypto")}, ${candleWords(spec)}`;
 }
 
 /** The strategy with the parameters that are not its defaults: ma_cross (fast 10). */
 function strategyWords(spec: BacktestSpec): string {
   const { strategy = "", ...query } = queryOf(spec, strategies.items.value ?? []);
-  const parameters = Object.entries(query)
-    .filter(([name]) => name.startsWith("p."))
-    .map(([name, value]) => `${name.slice(2)} ${value}`);
+  const parameters = parameterWords(query);
   return parameters.length === 0 ? strategy : `${strategy} (${parameters.join(", ")})`;
 }
 
-/** The progress bar, whose clock goes on between events. */
-function Elapsed({ shown, underWay }: { shown: RunSnapshot; underWay: boolean }) {
-  const [, tick] = useState(0);
-  useEffect(() => {
-    if (!underWay) return;
-    const timer = setInterval(() => tick((times) => times + 1), 250);
-    return () => clearInterval(timer);
-  }, [underWay]);
-  const elapsedMs =
-    shown.summary?.elapsed === undefined
-      ? (shown.endedAt ?? performance.now()) - shown.beganAt
-      : millisecondsOf(shown.summary.elapsed);
-  return <ProgressBar progress={shown.progress} elapsedMs={elapsedMs} underWay={underWay} noun="the run" />;
-}
-
 function Waiting({ shown: { error, retryAt } }: { shown: RunSnapshot }) {
-  const [, tick] = useState(0);
-  useEffect(() => {
-    const timer = setInterval(() => tick((times) => times + 1), 500);
-    return () => clearInterval(timer);
-  }, []);
-  const leftMs = Math.max(0, retryAt - performance.now());
+  const leftMs = Math.max(0, retryAt - useClock(500));
   const again = leftMs < 1000 ? "It is tried again now." : `It is tried again in ${lasting(leftMs)}.`;
   const kept = "Nothing is lost: the run goes on where it was.";
   return (

@@ -3,7 +3,7 @@
 import "./runs.css";
 import { useEffect, useState } from "preact/hooks";
 import { href } from "../../address";
-import { runs as service } from "../../api/clients";
+import { knownRuns, runs as service } from "../../api/clients";
 import { type Explanation, explain } from "../../api/explain";
 import { type Run, RunState } from "../../api/stubs/backcast/gateway/v1/run_service_pb";
 import { tokenWanted } from "../../api/transport";
@@ -161,8 +161,7 @@ function useRefreshed(
     const list = async () => {
       if (!document.hidden) {
         try {
-          const { runs } = await service.listRuns({ pageSize: 10_000 }, { signal: left.signal });
-          tell(runs);
+          tell(await knownRuns(left.signal));
           fail(undefined);
         } catch (failed) {
           if (left.signal.aborted) return;

@@ -1,9 +1,11 @@
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { change, go, type Query } from "../../address";
+import { figure } from "../../components/figure";
 import { type Column, VirtualTable } from "../../components/virtual_table";
 import { count, counted, decimal } from "../../format";
 import { type MetricInfo, metricOf } from "../../metrics";
+import { nextOrder, parseOrder } from "../../order";
 import type { SweepSnapshot } from "../../state/sweep";
 import type { SweepTable } from "../../state/sweep_table";
 import { combinationQuery } from "./links";
@@ -36,18 +38,9 @@ export function CombinationsTable({ query, shown, table, ranking }: Props) {
       return tradesTooLittle(table, row, ranking) ? <span class="quiet">{text}</span> : text;
     }
     const metric = metricOf(name.replace(/^test\./, ""));
-    const text = metric.show(value);
-    const kind = !metric.signed
-      ? undefined
-      : text.startsWith("+")
-        ? "gain"
-        : text.startsWith("−")
-          ? "loss"
-          : undefined;
-    return kind === undefined ? text : <span class={kind}>{text}</span>;
+    return figure(metric, value);
   };
-  const reversed = order.startsWith("-");
-  const sorted = reversed ? order.slice(1) : order;
+  const { column: sorted, reversed } = parseOrder(order);
   return (
     <section class="stack combinations" aria-labelledby="combinations" style={{ "--rows": rows.length }}>
       <div class="row">
@@ -73,9 +66,7 @@ export function CombinationsTable({ query, shown, table, ranking }: Props) {
         cell={(index, column) => cell(rows[index]!, column)}
         selected={query.pick}
         sorting={{ column: sorted, descending: columnOf(table, sorted)[1] === reversed }}
-        onSort={({ name }) =>
-          change({ sort: order === name ? `-${name}` : order === `-${name}` ? undefined : name })
-        }
+        onSort={({ name }) => change({ sort: nextOrder(order, name) })}
         onOpen={(index) => go("run", combinationQuery(shown, table.valuesOf(rows[index]!)))}
         empty="No combination could be backtested."
       />

@@ -2,13 +2,14 @@
 
 import "../../charts/charts.css";
 import "./sweep.css";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { address, change, type Query } from "../../address";
 import { newRunId } from "../../api/run_stream";
-import { ErrorNotice, Notice } from "../../components/notice";
-import type { Problems } from "../../execution";
+import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
+import { useProblems } from "../../components/use_problems";
 import { strategyName } from "../../spec";
 import { cryptos, listError, strategies } from "../../state/lists";
+import { isUnderWay } from "../../state/phase";
 import { cancelSweep, leaveSweep, startSweep, sweep } from "../../state/sweep";
 import { sweepFieldOf, sweepOf } from "./request";
 import { SweepForm } from "./sweep_form";
@@ -20,8 +21,10 @@ const SHOWN = ["x", "y", "map", "crypto", "pick", "sort", "curve"];
 export default function SweepView() {
   const { query } = address.value;
   const { phase, runId, error, request } = sweep.value;
-  const [problems, setProblems] = useState<Problems>({});
-  const underWay = phase === "running" || phase === "waiting";
+  const underWay = isUnderWay(sweep.value);
+  const { problems, edit, mark } = useProblems(error, (violation) =>
+    request ? sweepFieldOf(violation, request) : undefined,
+  );
   const results = useRef<HTMLDivElement>(null);
 
   useEffect(() => {
@@ -41,24 +44,9 @@ export default function SweepView() {
     if (underWay && query.run !== undefined && query.run !== runId) change({ run: runId });
   }, [runId]);
 
-  // Fields that the gateway refuses are marked, until they are changed.
-  useEffect(() => {
-    const refused: Record<string, string> = {};
-    for (const violation of error?.violations ?? []) {
-      const name = request && sweepFieldOf(violation, request);
-      if (name !== undefined) refused[name] ??= `${violation.description}.`.replace(/\.\.$/, ".");
-    }
-    setProblems(refused);
-  }, [error]);
-
   const start = async (changes: Query) => {
     const asked = await sweepOf({ ...address.peek().query, ...changes });
-    setProblems(asked.problems);
-    const first = Object.keys(asked.problems)[0];
-    if (first !== undefined) {
-      document.querySelector<HTMLElement>(`[data-field="${first}"] input`)?.focus();
-      return;
-    }
+    if (mark(asked.problems)) return;
     // On a narrow screen the results are below the form.
     if (matchMedia("(max-width: 800px)").matches) results.current?.scrollIntoView();
     const id = newRunId();
@@ -83,13 +71,8 @@ export default function SweepView() {
         query={query}
         problems={problems}
         underWay={underWay}
-        onChange={(changes) => {
-          setProblems((before) =>
-            Object.fromEntries(Object.entries(before).filter(([name]) => !(name in changes))),
-          );
-          change(changes);
-        }}
-        onSweep={() => void anew({})}
+        onChange={edit}
+        onSubmit={() => void anew({})}
         onCancel={() => {
           change({ run: undefined });
           void cancelSweep();
@@ -101,9 +84,7 @@ export default function SweepView() {
         )}
         {cryptos.items.value?.length === 0 && (
           <Notice kind="warning" sentence="There are no candles yet." advice="Drop files on the view Data.">
-            <a class="button" href="/data">
-              Import candles
-            </a>
+            <ImportLink />
           </Notice>
         )}
         {runId === "" ? (

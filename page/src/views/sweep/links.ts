@@ -2,8 +2,6 @@
 
 import type { Query } from "../../address";
 import type { Strategy } from "../../api/stubs/backcast/backtest/v1/strategy_pb";
-import type { Window } from "../../api/stubs/backcast/backtest/v1/sweep_pb";
-import { secondsOf, time } from "../../format";
 import { queryOf } from "../../request";
 import { strategies } from "../../state/lists";
 import type { SweepSnapshot } from "../../state/sweep";
@@ -39,19 +37,4 @@ export function valueWords(values: Readonly<Record<string, string>>): string {
   return Object.entries(values)
     .map(([name, value]) => `${name} ${value}`)
     .join(", ");
-}
-
-/** A window, or a backtest, which has one. */
-type Span = Pick<Window, "startTime" | "endTime">;
-
-export function windowQuery(window: Span | undefined): Query {
-  return {
-    ...(window?.startTime && { start: time(secondsOf(window.startTime)) }),
-    ...(window?.endTime && { end: time(secondsOf(window.endTime)) }),
-  };
-}
-
-export function windowWords(window: Span | undefined): string {
-  const { start = "", end = "" } = windowQuery(window);
-  return `${start} to ${end}`;
 }

@@ -1,7 +1,7 @@
 /** The order of combinations: as a walk-forward ranks them, or by a column. */
 
-import type { MetricInfo } from "../../metrics";
-import { METRICS } from "../../metrics";
+import { METRICS, type MetricInfo } from "../../metrics";
+import { compareFigures, parseOrder } from "../../order";
 import type { SweepTable } from "../../state/sweep_table";
 
 export interface Ranking {
@@ -24,30 +24,22 @@ export function ranked(table: SweepTable, ranking: Ranking): Uint32Array {
   const { metric } = ranking;
   const values = table.train[metric.field];
   const most = table.cryptoCount.reduce((left, right) => Math.max(left, right), 0);
-  const sign = metric.smallestIsBest ? 1 : -1;
   const kind = Uint8Array.from({ length: table.length }, (_, row) => {
     if (tradesTooLittle(table, row, ranking)) return 3;
     if (2 * table.cryptoCount[row]! < most) return 2;
     return Number.isNaN(values[row]) ? 1 : 0;
   });
   return allRows(table).sort(
-    (a, b) => kind[a]! - kind[b]! || sign * compared(values[a]!, values[b]!) || a - b,
+    (a, b) => kind[a]! - kind[b]! || compareFigures(values[a]!, values[b]!, !metric.smallestIsBest) || a - b,
   );
 }
 
 /** Return the rows in an order of the address: "" is by rank, `-name` is the reverse of `name`. */
 export function ordered(table: SweepTable, ranking: Ranking, order: string): Uint32Array {
-  const reversed = order.startsWith("-");
-  const [values, ascends] = columnOf(table, reversed ? order.slice(1) : order);
+  const { column, reversed } = parseOrder(order);
+  const [values, ascends] = columnOf(table, column);
   if (values === undefined) return ranked(table, ranking);
-  const sign = ascends === reversed ? -1 : 1;
-  return allRows(table).sort((a, b) => {
-    const [left, right] = [values[a]!, values[b]!];
-    // Undefined figures come last in both orders.
-    if (Number.isNaN(left) || Number.isNaN(right))
-      return Number(Number.isNaN(left)) - Number(Number.isNaN(right)) || a - b;
-    return sign * (left - right) || a - b;
-  });
+  return allRows(table).sort((a, b) => compareFigures(values[a]!, values[b]!, ascends === reversed) || a - b);
 }
 
 /** The values of a column, and whether its smallest value comes first. */
@@ -67,8 +59,4 @@ export function columnOf(
 
 function allRows(table: SweepTable): Uint32Array {
   return Uint32Array.from({ length: table.length }, (_, row) => row);
-}
-
-function compared(left: number, right: number): number {
-  return Number.isNaN(left) || Number.isNaN(right) ? 0 : left - right;
 }

@@ -19,7 +19,7 @@ import { isRange, rangeMessage, valuesOf } from "./ranges";
 /** As many as the gateway gives: the heat map of one crypto is made of them. */
 const BEST_TRIALS = 1000;
 
-export const NO_RANGE = "Give at least one parameter several values, such as 5,7,9 or 5..30:5.";
+const NO_RANGE = "Give at least one parameter several values, such as 5,7,9 or 5..30:5.";
 
 export interface AskedSweep {
   readonly request: SweepBacktestsRequest;

@@ -1,19 +1,17 @@
-import { create } from "@bufbuild/protobuf";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import type { Query } from "../../address";
 import type { SweepStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
-import { CacheState, RunFailureSchema } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
-import { ErrorNotice, Notice } from "../../components/notice";
+import { CacheState } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
+import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
 import { ProgressBar } from "../../components/progress";
-import { count, counted, millisecondsOf } from "../../format";
+import { count, counted } from "../../format";
 import { METRICS, metricOf } from "../../metrics";
-import { INTERVALS } from "../../spec";
-import { type SweepSnapshot, sweep } from "../../state/sweep";
+import { candleWords } from "../../request";
+import { sweep } from "../../state/sweep";
 import { Failures } from "../run/failures";
 import { BestTrials } from "./best_trials";
 import { CombinationsTable } from "./combinations_table";
 import { HeatMaps } from "./heat_maps";
-import { windowWords } from "./links";
 import { ranked } from "./ranking";
 import { Verdicts } from "./verdicts";
 import { WalkForward } from "./walk_forward";
@@ -28,7 +26,6 @@ interface Props {
 export function SweepResults({ query, onSweepCrypto }: Props) {
   const shown = sweep.value;
   const { phase, started, table, best, error, summary, failures } = shown;
-  const underWay = phase === "running" || phase === "waiting";
   const rank = METRICS.find(({ number }) => number === started?.request?.metric) ?? metricOf("sharpe_ratio");
   const minTrades = started?.request?.minTrades ?? 1;
   const ranking = { metric: rank, minTrades };
@@ -37,16 +34,12 @@ export function SweepResults({ query, onSweepCrypto }: Props) {
     () => (done && table.length > 0 ? ranked(table, ranking)[0] : undefined),
     [done, table, rank, minTrades],
   );
-  const reasons = useMemo(
-    () =>
-      failures.map(({ symbol, status }) => create(RunFailureSchema, { symbol, ...(status && { status }) })),
-    [failures, shown.version],
-  );
+  const nothingYet = { completed: 0, failed: 0, fromCache: 0, total: started?.backtestCount ?? 0 };
   return (
     <>
       <div class="run-top">
         {started !== undefined && <h1>{titleOf(started)}</h1>}
-        <Elapsed shown={shown} underWay={underWay} />
+        <ProgressBar shown={shown} progress={shown.progress ?? nothingYet} noun="the sweep" />
         <p class="unseen" role="status">
           {done ? `The sweep has completed: ${counted(table.length, "combination")}.` : ""}
         </p>
@@ -66,13 +59,7 @@ export function SweepResults({ query, onSweepCrypto }: Props) {
         />
       )}
       {phase === "failed" && error !== undefined && !error.wantsToken && (
-        <ErrorNotice error={error}>
-          {error.reason.startsWith("NO_CANDLES") && (
-            <a class="button" href="/data">
-              Import candles
-            </a>
-          )}
-        </ErrorNotice>
+        <ErrorNotice error={error}>{error.reason.startsWith("NO_CANDLES") && <ImportLink />}</ErrorNotice>
       )}
       {summary?.cacheState === CacheState.UNAVAILABLE && (
         <Notice
@@ -82,7 +69,7 @@ export function SweepResults({ query, onSweepCrypto }: Props) {
         />
       )}
       {started !== undefined && <LeftOut started={started} />}
-      {failures.length > 0 && <Failures failures={reasons} version={shown.version} />}
+      {failures.length > 0 && <Failures failures={failures} version={shown.version} />}
       {done && <Verdicts shown={shown} rank={rank} />}
       {done && table.length > 0 && (
         <HeatMaps {...{ query, shown, table, rank, onSweepCrypto }} best={bestRow} />
@@ -99,38 +86,12 @@ export function SweepResults({ query, onSweepCrypto }: Props) {
 function titleOf(started: SweepStarted): string {
   const { request, combinationCount, skippedCombinationCount: skipped } = started;
   const spec = request?.spec;
-  const interval = INTERVALS.find(({ number }) => number === spec?.interval);
   const strategy = spec?.strategy?.kind.case?.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) ?? "";
   const conflicting =
     skipped > 0 ? ` (${count(skipped)} more ${skipped === 1 ? "conflicts" : "conflict"})` : "";
-  const window = spec === undefined ? "" : `, ${windowWords(spec)}`;
   return (
     `${strategy}: ${counted(combinationCount, "combination")}${conflicting} on ` +
-    `${counted(request?.symbols.length ?? 0, "crypto")}, candles of ${interval?.label ?? "1 hour"}` +
-    `${window}${cutWords(started)}`
-  );
-}
-
-/** The progress bar, whose clock goes on between events. */
-function Elapsed({ shown, underWay }: { shown: SweepSnapshot; underWay: boolean }) {
-  const [, tick] = useState(0);
-  useEffect(() => {
-    if (!underWay) return;
-    const timer = setInterval(() => tick((times) => times + 1), 250);
-    return () => clearInterval(timer);
-  }, [underWay]);
-  const elapsedMs =
-    shown.summary?.elapsed === undefined
-      ? (shown.endedAt ?? performance.now()) - shown.beganAt
-      : millisecondsOf(shown.summary.elapsed);
-  const nothingYet = { completed: 0, failed: 0, fromCache: 0, total: shown.started?.backtestCount ?? 0 };
-  return (
-    <ProgressBar
-      progress={shown.progress ?? nothingYet}
-      elapsedMs={elapsedMs}
-      underWay={underWay}
-      noun="the sweep"
-    />
+    `${counted(request?.symbols.length ?? 0, "crypto")}, ${candleWords(spec)}${cutWords(started)}`
   );
 }
 

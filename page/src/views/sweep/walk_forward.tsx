@@ -9,8 +9,9 @@ import { ChoiceField } from "../../components/fields";
 import { Notice } from "../../components/notice";
 import { counted } from "../../format";
 import { type MetricInfo, metricOf } from "../../metrics";
+import { windowQuery, windowWords } from "../../request";
 import type { SweepSnapshot } from "../../state/sweep";
-import { combinationQuery, sweptValues, valueWords, windowQuery, windowWords } from "./links";
+import { combinationQuery, sweptValues, valueWords } from "./links";
 
 const FIGURES = ["total_return", "buy_and_hold_return", "sharpe_ratio", "max_drawdown", "trade_count"].map(
   metricOf,

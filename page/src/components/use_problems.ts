@@ -1,0 +1,44 @@
+import { useEffect, useState } from "preact/hooks";
+import { change, type Query } from "../address";
+import { type Explanation, sentenceOf, type Violation } from "../api/explain";
+import type { Problems } from "../execution";
+
+/**
+ * What is wrong with the fields of a form: what the page found before it asked, or what the gateway refused with
+ * `error`. `fieldOf` names the field of a violation.
+ */
+export function useProblems(
+  error: Explanation | undefined,
+  fieldOf: (violation: Violation) => string | undefined,
+) {
+  const [problems, setProblems] = useState<Problems>({});
+
+  useEffect(() => {
+    const refused: Problems = {};
+    for (const violation of error?.violations ?? []) {
+      const name = fieldOf(violation);
+      if (name !== undefined) refused[name] ??= sentenceOf(violation.description);
+    }
+    setProblems(refused);
+  }, [error]);
+
+  return {
+    problems,
+    /** Change fields; they are not marked any more. */
+    edit(changes: Query): void {
+      setProblems((before) =>
+        Object.fromEntries(Object.entries(before).filter(([name]) => !(name in changes))),
+      );
+      change(changes);
+    },
+    /** Mark the fields of `found` alone, and go to the first one; return whether there is one. */
+    mark(found: Problems): boolean {
+      setProblems(found);
+      const [first] = Object.keys(found);
+      if (first === undefined) return false;
+      const field = `[data-field="${first}"]`;
+      document.querySelector<HTMLElement>(`${field} input, ${field} textarea`)?.focus();
+      return true;
+    },
+  };
+}
