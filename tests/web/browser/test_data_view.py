@@ -66,7 +66,7 @@ def candles_file(closes: Sequence[float | None], name: str = f"{SYMBOL}.csv") ->
 
 
 async def shown(tab: Tab) -> None:
-    """Show the view with the crypto alone: the table draws only the rows in sight, and other tests import too."""
+    """Show the view with the crypto alone: the table draws the rows in sight, and other tests import too."""
     await tab.show("/data", search=SYMBOL)
 
 
