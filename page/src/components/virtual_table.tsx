@@ -1,24 +1,15 @@
 /**
- * A table of any number of rows, of which only those that are seen exist.
+ * A table of any number of rows and columns, of which only those that are seen exist.
  *
  * It is a grid for the keyboard and for screen readers: arrows, Page Up and Down, Home and End move through the
  * rows, Enter opens one. Headings are buttons that sort.
  */
 
 import { Component, type ComponentChildren } from "preact";
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { type Column, columnsInView, type PlacedColumn, template } from "./columns";
 
-export interface Column {
-  readonly name: string;
-  readonly heading: string;
-  /** What the heading means, for those who point at it. */
-  readonly help?: string;
-  /** The width in pixels; the first column takes what is left. */
-  readonly width: number;
-  readonly left?: boolean;
-  /** True if the column cannot be sorted by. */
-  readonly unordered?: boolean;
-}
+export type { Column } from "./columns";
 
 export interface Sorting {
   readonly column: string;
@@ -60,28 +51,54 @@ export function VirtualTable({
   empty,
 }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
-  const [top, setTop] = useState(0);
-  const [height, setHeight] = useState(600);
+  const [{ top, left }, setPosition] = useState({ top: 0, left: 0 });
+  const [{ height, width }, setSize] = useState({ height: 600, width: 800 });
   const [active, setActive] = useState("");
 
   useLayoutEffect(() => {
     const element = scroller.current!;
-    const observer = new ResizeObserver(() => setHeight(element.clientHeight));
+    const measure = () => setSize({ height: element.clientHeight, width: element.clientWidth });
+    const observer = new ResizeObserver(measure);
     observer.observe(element);
-    setHeight(element.clientHeight);
+    measure();
     return () => observer.disconnect();
   }, []);
-  useScrolling(scroller, setTop);
+  useScrolling(scroller, setPosition);
 
   const first = Math.max(0, Math.min(Math.floor(top / ROW) - BEYOND, rowCount));
   const last = Math.min(rowCount, Math.ceil((top + height) / ROW) + BEYOND);
   const slots = Math.ceil(height / ROW) + 2 * BEYOND + 1;
   const seen = Array.from({ length: Math.max(last - first, 0) }, (_, index) => first + index);
   const activeRow = active === "" ? -1 : seen.find((row) => keyOf(row) === active);
-  const template = columns
-    .map(({ width }, index) => (index === 0 ? `minmax(${width}px, 1fr)` : `${width}px`))
-    .join(" ");
+  const inView = columnsInView(columns, left, width);
+  // Rows are drawn anew where they get other columns.
+  const drawn = useMemo(() => inView, [columns, inView.map(({ place }) => place).join()]);
+  const tracks = useMemo(() => template(columns), [columns]);
   const minWidth = columns.reduce((sum, { width }) => sum + width, 0);
+
+  const sort = useRef(onSort);
+  sort.current = onSort;
+  // Results that arrive change rows, and nothing of the headings.
+  const head = useMemo(
+    () => (
+      <div
+        class="grid-row grid-head"
+        role="row"
+        aria-rowindex={1}
+        style={{ gridTemplateColumns: template(columns) }}
+      >
+        {columns.map((column) => (
+          <Heading
+            key={column.name}
+            column={column}
+            sorting={sorting}
+            onSort={onSort && ((chosen) => sort.current?.(chosen))}
+          />
+        ))}
+      </div>
+    ),
+    [columns, sorting?.column, sorting?.descending, onSort === undefined],
+  );
 
   const open = useCallback(
     (row: number) => {
@@ -138,16 +155,7 @@ export function VirtualTable({
       onKeyDown={onKeyDown}
     >
       <div class="grid-body" style={{ minWidth: `${minWidth}px`, height: `${ROW * (rowCount + 1)}px` }}>
-        <div
-          class="grid-row grid-head"
-          role="row"
-          aria-rowindex={1}
-          style={{ gridTemplateColumns: template }}
-        >
-          {columns.map((column) => (
-            <Heading key={column.name} column={column} sorting={sorting} onSort={onSort} />
-          ))}
-        </div>
+        {head}
         {seen.map((row) => (
           // Elements are used again for other rows: to change text costs less than to make elements.
           <Row
@@ -155,8 +163,8 @@ export function VirtualTable({
             id={rowId(label, row)}
             row={row}
             isActive={row === activeRow}
-            columns={columns}
-            template={template}
+            columns={drawn}
+            tracks={tracks}
             cell={cell}
             onOpen={open}
           />
@@ -171,8 +179,8 @@ interface RowProps {
   id: string;
   row: number;
   isActive: boolean;
-  columns: readonly Column[];
-  template: string;
+  columns: readonly PlacedColumn[];
+  tracks: string;
   cell: (row: number, column: Column) => ComponentChildren;
   onOpen: (row: number) => void;
 }
@@ -184,7 +192,7 @@ class Row extends Component<RowProps> {
     return (Object.keys(next) as (keyof RowProps)[]).some((name) => next[name] !== props[name]);
   }
 
-  override render({ id, row, isActive, columns, template, cell, onOpen }: RowProps) {
+  override render({ id, row, isActive, columns, tracks, cell, onOpen }: RowProps) {
     return (
       <div
         id={id}
@@ -192,11 +200,17 @@ class Row extends Component<RowProps> {
         role="row"
         aria-rowindex={row + 2}
         aria-selected={isActive}
-        style={{ gridTemplateColumns: template, transform: `translateY(${ROW * (row + 1)}px)` }}
+        style={{ gridTemplateColumns: tracks, transform: `translateY(${ROW * (row + 1)}px)` }}
         onClick={() => onOpen(row)}
       >
-        {columns.map((column) => (
-          <div key={column.name} class={column.left ? "left" : undefined} role="gridcell">
+        {columns.map(({ column, place }) => (
+          <div
+            key={column.name}
+            class={column.left ? "left" : undefined}
+            role="gridcell"
+            aria-colindex={place}
+            style={{ gridColumn: place }}
+          >
             {cell(row, column)}
           </div>
         ))}
@@ -237,14 +251,17 @@ function Heading({
 }
 
 /** Tell the position of a scroller, at most once a frame. */
-function useScrolling(scroller: { current: HTMLElement | null }, tell: (top: number) => void): void {
+function useScrolling(
+  scroller: { current: HTMLElement | null },
+  tell: (position: { top: number; left: number }) => void,
+): void {
   useEffect(() => {
     const element = scroller.current!;
     let asked = 0;
     const onScroll = () => {
       asked ||= requestAnimationFrame(() => {
         asked = 0;
-        tell(element.scrollTop);
+        tell({ top: element.scrollTop, left: element.scrollLeft });
       });
     };
     element.addEventListener("scroll", onScroll, { passive: true });

@@ -1,5 +1,5 @@
 /** Work that is done at most once a frame, however often it is asked for. */
-export function oncePerFrame(work: () => void): { ask(): void; now(): void; alone(): void } {
+export function oncePerFrame(work: () => void): { ask(): void; now(): void } {
   let frame = 0;
   let wanted = false;
   const onFrame = () => {
@@ -20,13 +20,6 @@ export function oncePerFrame(work: () => void): { ask(): void; now(): void; alon
       frame = 0;
       wanted = false;
       work();
-    },
-    /** Do the work at once. The next frame shows it alone: what is asked for until then is done with the one after. */
-    alone() {
-      this.now();
-      frame = requestAnimationFrame(() => {
-        frame = wanted ? requestAnimationFrame(onFrame) : 0;
-      });
     },
   };
 }

@@ -81,7 +81,9 @@ export function showRun(
   again = () => showRun(runId, requestOf, true);
   const { signal } = stream;
   state = fresh(runId);
-  publish.now();
+  // A new run is sent before it is drawn: the services compute while the page draws.
+  if (known) publish.now();
+  else publish.ask();
   const ofThisRun =
     <A extends unknown[]>(work: (...args: A) => void) =>
     (...args: A) => {
@@ -182,6 +184,6 @@ function take({ event, progress }: RunBacktestsResponse): void {
       break;
   }
   // The first result is what one waits for: it does not wait for a frame.
-  if (isFirst && state.results.length > 0) publish.alone();
+  if (isFirst && state.results.length > 0) publish.now();
   else publish.ask();
 }

@@ -129,10 +129,10 @@ async def test_a_winner_without_a_result_in_the_test_part_is_named(
     tab: Tab, data_service: "MarketDataServiceAsyncStub"
 ) -> None:
     # What is not traded any more by the second half of the window.
-    await import_candles(data_service, "GONEUSDT", random_candles(77, 24 * 20))
-    await import_candles(data_service, "STAYUSDT", falling(24 * 60))
-    await swept(tab, ["GONEUSDT", "STAYUSDT"], split="50%", start="2024-01-01", end="2024-03-01")
-    await expect(tab.says("GONEUSDT, the winner, has no result in the test part.")).to_be_visible()
+    await import_candles(data_service, "ENDEDUSDT", random_candles(77, 24 * 20))
+    await import_candles(data_service, "FALLINGUSDT", falling(24 * 60))
+    await swept(tab, ["ENDEDUSDT", "FALLINGUSDT"], split="50%", start="2024-01-01", end="2024-03-01")
+    await expect(tab.says("ENDEDUSDT, the winner, has no result in the test part.")).to_be_visible()
 
 
 def falling(count: int) -> Candles:

@@ -54,7 +54,8 @@ export default function RunView() {
     scrolls.current = true;
     const id = newRunId();
     showRun(id, async () => asked.request, false);
-    change({ run: id, strategy: strategyName(query) }, { push: true });
+    // With the frame that shows the run, not before its request is sent.
+    requestAnimationFrame(() => change({ run: id, strategy: strategyName(query) }, { push: true }));
   };
 
   const listFailed = listError.value;
