@@ -24,18 +24,18 @@ addEventListener("click", (event) => {
 }, true);
 // What is drawn in a frame is painted with it; what is drawn between two frames, with the next one.
 const { port1, port2 } = new MessageChannel();
-let [inFrame, waiting, drawn] = [false, [], []];
+let inFrame = false;
+const [waiting, drawn] = [[], []];
 const frame = () => {
   inFrame = true;
-  drawn = waiting;
-  waiting = [];
+  drawn.push(...waiting.splice(0));
   port2.postMessage(0);
   requestAnimationFrame(frame);
 };
 requestAnimationFrame(frame);
 port1.onmessage = () => {
   inFrame = false;
-  for (const end of drawn) end();
+  for (const end of drawn.splice(0)) end();
 };
 const painted = (name) => {
   const { seen, clicked } = stopwatch;
