@@ -123,6 +123,10 @@ class Evaluation:
         return value
 
     def _band(self, node: Call) -> PriceColumn:
+        """Return a Bollinger band: so many population standard deviations below or above the average.
+
+        Source: John Bollinger, Bollinger on Bollinger Bands, 2001.
+        """
         # The two bands, and whatever else reads them, share their average and deviation.
         series, period, width = node.arguments
         assert isinstance(width, Number)
