@@ -26,7 +26,7 @@ from services.domain.symbols import canonical_symbol
 from services.domain.times import utc
 from services.imports.candle_writer import write_reading
 from services.imports.daemon_thread import in_daemon_thread
-from services.imports.report import break_line, breaks_of, notes, report_line, without_volume
+from services.imports.report import break_line, count_without_volume, found_breaks, notes, report_line
 from services.ingest.columns.names import GivenNames
 from services.ingest.files.detect import read_file
 from services.ingest.identity.lengths import given_length
@@ -214,7 +214,7 @@ def _report(
         "corrected": counts.corrected,
         "unchanged": counts.unchanged,
         "kept": counts.kept,
-        "withoutVolume": without_volume(reading),
+        "withoutVolume": count_without_volume(reading),
         "rejected": reading.rejected,
         "duplicates": reading.duplicates,
         "conflicts": reading.conflicts,
@@ -229,7 +229,7 @@ def _report(
                 "open": each.open,
                 "text": break_line(each),
             }
-            for each in breaks_of(counts)
+            for each in found_breaks(counts)
         ],
         "rejections": [
             {"line": each.line, "reason": each.reason, "values": each.values} for each in reading.rejections

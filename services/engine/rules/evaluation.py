@@ -173,7 +173,7 @@ class Evaluation:
         left_value, right_value = self._value(left), self._value(right)
         truth = _COMPARISONS[name](left_value, right_value)
         truth = truth if isinstance(truth, np.ndarray) else np.full(len(self.candles), truth)
-        if decided_by_rounding(left, right) and not self._ticks.round_apart(left, right):
+        if decided_by_rounding(left, right) and not self._ticks.keeps_exact_order(left, right):
             positions, order = self._close_calls(left, right, left_value, right_value)
             if len(positions):
                 truth[positions] = _COMPARISONS[name](order, 0)

@@ -95,7 +95,7 @@ class WindowedTicks:
             return _means(sums, period, float(scale))
         return _weighted_means(sums, self._running_sums("by index", column, ticks), period, float(scale))
 
-    def round_apart(self, left: Expression, right: Expression) -> bool:
+    def keeps_exact_order(self, left: Expression, right: Expression) -> bool:
         """Return whether the order of two series' float64 values is the order of their exact values.
 
         It is where both are exact values rounded once, and no two different ones are so close that they
