@@ -15,7 +15,9 @@ from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
+from tests.candle_making import import_candles, random_candles
 from tests.leaks import Resources
+from tests.long_run import LONG_HOURS, LONG_START_S, LONG_SYMBOLS
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -102,3 +104,10 @@ async def data_service(stack: LocalStack) -> "AsyncIterator[MarketDataServiceAsy
     """A client of the data service."""
     async with open_channel(stack.data_address) as channel:
         yield MarketDataServiceStub(channel)
+
+
+@pytest.fixture(scope="session")
+async def long_market(data_service: "MarketDataServiceAsyncStub") -> None:
+    """The cryptos of `long_request`."""
+    for number, symbol in enumerate(LONG_SYMBOLS):
+        await import_candles(data_service, symbol, random_candles(number, LONG_HOURS, LONG_START_S))

@@ -13,8 +13,9 @@ def host_port(host: str, port: int) -> str:
 
 
 def host_of(address: str) -> str:
-    """Return the host of host:port, without the brackets of an IPv6 address."""
-    return bare_host(address.rpartition(":")[0])
+    """Return the host of host:port, or of a host alone, without the brackets of an IPv6 address."""
+    host, _, port = address.rpartition(":")
+    return bare_host(host if port.isdigit() else address)
 
 
 def is_loopback(host: str, field: str) -> bool:

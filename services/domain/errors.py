@@ -51,16 +51,16 @@ class BackcastError(Exception):
     """Base of all errors whose message is meant for the user: one sentence, no secrets.
 
     `reason` and `metadata` say the same to programs. Each class has a reason of its own, which holds where no
-    more exact one is given. Metadata that is None is left out.
+    more exact one is given.
     """
 
     reason: ErrorReason = ErrorReason.INTERNAL_ERROR
 
-    def __init__(self, *args: object, reason: ErrorReason | None = None, **metadata: str | None) -> None:
+    def __init__(self, *args: object, reason: ErrorReason | None = None, **metadata: str) -> None:
         super().__init__(*args)
         if reason:
             self.reason = reason
-        self.metadata = {name: value for name, value in metadata.items() if value is not None}
+        self.metadata = metadata
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,7 @@ class InvalidInput(BackcastError):
 
     reason = ErrorReason.INVALID_REQUEST
 
-    def __init__(
-        self, *violations: Violation, reason: ErrorReason | None = None, **metadata: str | None
-    ) -> None:
+    def __init__(self, *violations: Violation, reason: ErrorReason | None = None, **metadata: str) -> None:
         super().__init__(*violations, reason=reason, **metadata)
         self.violations = violations
 
@@ -163,7 +161,7 @@ class Exhausted(BackcastError):
     reason = ErrorReason.TOO_MANY_RUNS
 
     def __init__(
-        self, message: str, retry_after_s: float, reason: ErrorReason | None = None, **metadata: str | None
+        self, message: str, retry_after_s: float, reason: ErrorReason | None = None, **metadata: str
     ) -> None:
         super().__init__(message, reason=reason, **metadata)
         self.retry_after_s = retry_after_s

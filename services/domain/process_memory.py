@@ -1,6 +1,7 @@
-"""How this process deals with the memory that it frees."""
+"""How this process deals with its memory: what it keeps, and where it looks for garbage."""
 
 import ctypes
+import gc
 from contextlib import suppress
 
 # Parameters of mallopt(3) in the GNU C library.
@@ -18,3 +19,12 @@ def keep_freed_memory(most_bytes: int) -> None:
         library = ctypes.CDLL(None)
         library.mallopt(_TRIM_THRESHOLD, most_bytes)
         library.mallopt(_MMAP_THRESHOLD, most_bytes)
+
+
+def freeze_objects() -> None:
+    """Leave the objects that exist by now out of every search for garbage.
+
+    Those of a service that has started stay until it ends, and each search among them would take 60 ms.
+    """
+    gc.collect()
+    gc.freeze()

@@ -16,12 +16,12 @@ from services.wire.breaks import break_from
 _MINUTES = {1: "one", 2: "two", 3: "three", 5: "five", 10: "ten", 15: "fifteen", 30: "thirty"}
 
 
-def without_volume(reading: FileReading) -> int:
+def count_without_volume(reading: FileReading) -> int:
     """Return the number of a file's candles that have no volume."""
     return int(np.count_nonzero(reading.candles.volume == 0))
 
 
-def breaks_of(counts: ImportCandlesResponse) -> Sequence[Break]:
+def found_breaks(counts: ImportCandlesResponse) -> Sequence[Break]:
     """Return the breaks that an import found."""
     return list(map(break_from, counts.breaks))
 
@@ -29,12 +29,12 @@ def breaks_of(counts: ImportCandlesResponse) -> Sequence[Break]:
 def report_line(
     symbol: str, reading: FileReading, counts: ImportCandlesResponse, on_conflict: ConflictRule
 ) -> str:
-    """Return the line on a file; counts of zero are left out."""
+    """Return a summary of the import of a file in one line; counts of zero are left out."""
     parts = [
         *_written(counts),
         *_aggregated(reading),
         *_left_out(reading, on_conflict),
-        *([f"{volumeless:,} without volume"] if (volumeless := without_volume(reading)) else []),
+        *([f"{volumeless:,} without volume"] if (volumeless := count_without_volume(reading)) else []),
         *([_counted(len(counts.breaks), "break")] if counts.breaks else []),
     ]
     return f"{symbol}: {', '.join(parts)}"
@@ -44,7 +44,7 @@ def notes(
     reading: FileReading, counts: ImportCandlesResponse, most_rejections: int | None = None
 ) -> list[str]:
     """Return a line for each break and each rejected row; of these, at most `most_rejections`."""
-    return [*map(break_line, breaks_of(counts)), *_rejected(reading, most_rejections)]
+    return [*map(break_line, found_breaks(counts)), *_rejected(reading, most_rejections)]
 
 
 def break_line(each: Break) -> str:

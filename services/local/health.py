@@ -12,7 +12,6 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.rpc.channel import open_channel
-from services.settings import load_settings
 
 _CALL_LIMIT_S = 2.0
 
@@ -28,11 +27,6 @@ async def is_serving(address: str, credentials: grpc.ChannelCredentials | None =
         except grpc.aio.AioRpcError:
             return False
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-
-
-def page_url(address: str) -> str:
-    """Return the URL of a page that is served on this machine at `address`, as the settings have it."""
-    return f"{'https' if load_settings().tls_cert_file else 'http'}://{address}"
 
 
 async def is_page_served(url: str, ca_file: Path | None) -> bool:

@@ -12,7 +12,7 @@ from typing import NoReturn, Self
 
 from services.domain.errors import InvalidInput, Unavailable
 from services.local.folder_lock import FolderLock
-from services.local.health import is_page_served, is_serving, page_url
+from services.local.health import is_page_served, is_serving
 from services.local.interrupts import in_thread
 from services.local.ports import HOST, becomes_free, choose_ports
 from services.local.postgres import EmbeddedPostgres
@@ -95,7 +95,7 @@ class LocalStack:
     @property
     def page_url(self) -> str:
         """Where browsers find the page."""
-        return page_url(self._address("web"))
+        return f"{'https' if load_settings().tls_cert_file else 'http'}://{self._address('web')}"
 
     async def wait(self) -> NoReturn:
         """Wait until one of the processes ends, and raise Unavailable with its name and reason."""

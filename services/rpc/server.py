@@ -1,8 +1,6 @@
 """Runs a gRPC server: health, reflection, signals, graceful shutdown."""
 
 import asyncio
-import gc
-import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,19 +13,17 @@ from grpc_health.v1 import health_pb2_grpc
 
 from services.domain.addresses import host_port
 from services.domain.errors import Unavailable
+from services.domain.process_memory import freeze_objects
 from services.rpc.access import Access
 from services.rpc.call_observer import WatchInterceptor
 from services.rpc.health import HEALTH_NAME, HealthServicer
 from services.rpc.liveness import SERVER_LIVENESS
 from services.rpc.reflection import add_reflection_to
 from services.rpc.status import StatusInterceptor
-from services.rpc.stopping import CallEnder, StoppingInterceptor
+from services.rpc.stopping import LAST_WORDS_S, CallEnder, StoppingInterceptor, stop_signal
 from services.settings import Settings
 
 _log = structlog.get_logger()
-
-# Seconds for sending the error to calls that did not finish within the grace time.
-_LAST_WORDS_S = 1.0
 
 CHANNELZ_NAME = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
 
@@ -50,11 +46,7 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
     clients to connect elsewhere; it ends a call that was on its way just then with CANCELLED. Raises
     Unavailable if a port is taken.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-
+    stop = stop_signal()
     ender = CallEnder()
     server = grpc.aio.server(
         interceptors=[WatchInterceptor(), StatusInterceptor(), *access.guards, StoppingInterceptor(ender)],
@@ -73,15 +65,13 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
     async with health_served(settings, health_servicer):
         await server.start()
         await health_servicer.ready()
-        # All objects that exist by now stay: each search for garbage among them would take 60 ms.
-        gc.collect()
-        gc.freeze()
+        freeze_objects()
         _log.info("serving", address=address, port=port)
 
         await stop.wait()
         _log.info("stopping", grace_s=settings.shutdown_grace_s)
         await health_servicer.enter_graceful_shutdown()
-        stopped = asyncio.create_task(server.stop(settings.shutdown_grace_s + _LAST_WORDS_S))
+        stopped = asyncio.create_task(server.stop(settings.shutdown_grace_s + LAST_WORDS_S))
         await asyncio.wait({stopped}, timeout=settings.shutdown_grace_s)
         ender.end_calls()
         await stopped

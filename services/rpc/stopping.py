@@ -1,7 +1,8 @@
-"""Ends the calls in progress when their service stops."""
+"""Stops a service: the signals that stop it, and the end of its calls in progress."""
 
 import asyncio
 import inspect
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,19 @@ from services.rpc.handlers import Behaviour, wrapped
 if TYPE_CHECKING:
     from services.rpc.handlers import Context, Handler
 
+# Seconds for sending the error to calls that did not finish within the grace time.
+LAST_WORDS_S = 1.0
+
 _END = object()
+
+
+def stop_signal() -> asyncio.Event:
+    """Return an event that SIGINT and SIGTERM set, which from now on do not end the process."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop
 
 
 class CallEnder:

@@ -51,13 +51,13 @@ def check_access(settings: Settings) -> bool:
     return is_exposed
 
 
-class TokensDemanded:
+class TokenGate:
     """Passes requests on to `app` once the gateway has refused a call without a token."""
 
     def __init__(self, app: "ASGIApp", channel: grpc.aio.Channel) -> None:
         self._app = app
         self._runs = RunServiceStub(channel)
-        self._is_shut = False
+        self._demands_tokens = False
         self._asking = asyncio.Lock()
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
@@ -71,13 +71,13 @@ class TokensDemanded:
 
     async def _check(self) -> None:
         async with self._asking:
-            if self._is_shut:
+            if self._demands_tokens:
                 return
             try:
                 await self._runs.ListRuns(run_service_pb2.ListRunsRequest(), timeout=_PROBE_LIMIT_S)
             except grpc.aio.AioRpcError as error:
                 if error.code() is grpc.StatusCode.UNAUTHENTICATED:
-                    self._is_shut = True
+                    self._demands_tokens = True
                     return
                 if is_cut_off(error) or error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                     raise unanswered("gateway") from None

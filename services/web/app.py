@@ -17,7 +17,7 @@ from services.rpc.stopping import CallEnder
 from services.rpc.tls import channel_credentials
 from services.settings import Settings
 from services.telemetry.observation import observed
-from services.web.access import TokensDemanded, check_access
+from services.web.access import TokenGate, check_access
 from services.web.forwarder import forwarded
 from services.web.guard import HEALTH_PATH, Guard
 from services.web.methods import Methods
@@ -42,7 +42,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
 
 
 async def run(settings: Settings) -> None:
-    """Serve until told to stop."""
+    """Serve until the process is stopped."""
     is_exposed = check_access(settings)
     ender = CallEnder()
     async with (
@@ -66,11 +66,11 @@ def web_app(
     if not page.is_built:
         _log.warning("this installation has no page: only the methods are served")
 
-    def shut(app: ASGIApp) -> ASGIApp:
-        return TokensDemanded(app, channel) if demand_tokens else app
+    def protected(app: ASGIApp) -> ASGIApp:
+        return TokenGate(app, channel) if demand_tokens else app
 
-    methods = shut(Methods(forwarded(SERVICES, channel, ender)))
-    upload = shut(Upload(channel, settings.web_max_upload_bytes))
+    methods = protected(Methods(forwarded(SERVICES, channel, ender)))
+    upload = protected(Upload(channel, settings.web_max_upload_bytes))
     routes = [
         Route(HEALTH_PATH, _say_healthy),
         *(Mount(f"/{service.full_name}", methods) for service in SERVICES),

@@ -35,8 +35,8 @@ def forwarded(
 ) -> Mapping[str, Any]:
     """Return an endpoint for each method of `services` by its path, /service/method.
 
-    It calls the same method of whom `channel` leads to, until `ender` ends it. Methods that stream requests
-    have none: browsers cannot call them.
+    It calls the same method of the service that `channel` connects to, until `ender` ends the call. Methods
+    that stream requests have no endpoint: browsers cannot call them.
     """
     methods = [method for service in services for method in service.methods if not method.client_streaming]
     forwarders = [_Forwarder(method, channel, ender) for method in methods]

@@ -11,7 +11,7 @@ from connectrpc.code import Code
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 
-from services.domain.addresses import bare_host, is_loopback_name
+from services.domain.addresses import bare_host, host_of, is_loopback_name
 from services.web.errors import error_response
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Guard:
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Serve a request, or refuse it."""
 
-        async def send_shut(message: "Message") -> None:
+        async def send_with_headers(message: "Message") -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
@@ -61,13 +61,13 @@ class Guard:
             await send(message)
 
         answer = self._refusal(scope) or self._app
-        await answer(scope, receive, send_shut)
+        await answer(scope, receive, send_with_headers)
 
     def _refusal(self, scope: "Scope") -> Response | None:
         headers = Headers(scope=scope)
         if not all(value.isascii() and value.decode().isprintable() for _, value in scope["headers"]):
             return _refused(scope, 400, "a header has a character that is not one of printable ASCII")
-        # Probes call the address of a pod or container; what they get tells nothing.
+        # Probes call a pod or container by its IP address; the answer to them reveals nothing.
         if scope["path"] != HEALTH_PATH and not self._is_ours(headers.get("host", "")):
             return _refused(
                 scope,
@@ -80,7 +80,7 @@ class Guard:
         return None
 
     def _is_ours(self, host: str) -> bool:
-        name = bare_host(_without_port(host)).lower()
+        name = host_of(host).lower()
         return is_loopback_name(name) or name in self._hosts
 
 
@@ -91,11 +91,6 @@ def _is_foreign(headers: Headers) -> bool:
     origin = headers.get("origin")
     # Without the scheme, which a proxy in front may change.
     return origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower()
-
-
-def _without_port(host: str) -> str:
-    name, _, port = host.rpartition(":")
-    return name if port.isdigit() else host
 
 
 def _refused(scope: "Scope", status: int, message: str) -> Response:

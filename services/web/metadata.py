@@ -1,6 +1,6 @@
 """What passes between HTTP headers and gRPC's metadata."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from connectrpc.request import Headers
 
@@ -13,7 +13,7 @@ _RESERVED_PREFIXES = (":", "grpc-", "content-", "connect-", "access-control-")
 _RESERVED = {"date", "server", "te", "trailer", "transfer-encoding", "connection", "user-agent", "set-cookie"}
 
 
-def request_metadata(headers: Headers) -> tuple[tuple[str, str], ...]:
+def request_metadata(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Return the metadata of the gateway's call: the client's token, the run id, and the trace."""
     own = outgoing_metadata()
     passed = ["authorization", *(() if any(key in _TRACE_KEYS for key, _ in own) else _TRACE_KEYS)]

@@ -1,9 +1,7 @@
 """Runs the page's HTTP server: signals, health, graceful shutdown."""
 
 import asyncio
-import gc
 import math
-import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,9 +12,10 @@ import uvicorn
 
 from services.domain.addresses import bare_host, host_port
 from services.domain.errors import Unavailable
+from services.domain.process_memory import freeze_objects
 from services.rpc.health import HealthServicer
 from services.rpc.server import health_served
-from services.rpc.stopping import CallEnder
+from services.rpc.stopping import LAST_WORDS_S, CallEnder, stop_signal
 from services.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 
-# Seconds for sending the error to calls that did not finish within the grace time.
-_LAST_WORDS_S = 1.0
 # At once; each has a buffer of at most some hundred kB.
 _MOST_CONNECTIONS = 1000
 # Between two requests: longer than a person looks at a table.
@@ -37,10 +34,7 @@ async def serve(settings: Settings, app: "ASGIApp", ender: CallEnder) -> None:
 
     Calls that take longer than the grace time are ended by `ender`. Raises Unavailable if a port is taken.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop = stop_signal()
     health = HealthServicer(())
     await health.start()
     with ExitStack() as sockets:
@@ -49,8 +43,7 @@ async def serve(settings: Settings, app: "ASGIApp", ender: CallEnder) -> None:
             server = _Server(_config(settings, app))
             serving = asyncio.create_task(server.serve(listeners))
             await health.ready()
-            gc.collect()
-            gc.freeze()
+            freeze_objects()
             address = host_port(settings.host, settings.web_port)
             _log.info("serving", address=address, port=listeners[0].getsockname()[1])
 
@@ -81,13 +74,13 @@ def _config(settings: Settings, app: "ASGIApp") -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        # A proxy in front is not told from a client that says it is one.
+        # Any client could send the headers in which a proxy names its client.
         proxy_headers=False,
         limit_concurrency=_MOST_CONNECTIONS,
         timeout_keep_alive=_KEEP_ALIVE_S,
         ssl_certfile=settings.tls_cert_file,
         ssl_keyfile=settings.tls_key_file,
-        timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_s + _LAST_WORDS_S),
+        timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_s + LAST_WORDS_S),
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import grpc
 from connectrpc.code import Code
 from connectrpc.errors import ConnectError
-from connectrpc.request import Headers
+from grpc_status import rpc_status
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -26,13 +26,14 @@ from services.domain.symbols import canonical_symbol
 from services.domain.times import utc
 from services.imports.candle_writer import write_reading
 from services.imports.daemon_thread import in_daemon_thread
-from services.imports.report import break_line, breaks_of, notes, report_line, without_volume
+from services.imports.report import break_line, count_without_volume, found_breaks, notes, report_line
 from services.ingest.columns.names import GivenNames
 from services.ingest.files.detect import read_file
 from services.ingest.identity.lengths import given_length
 from services.ingest.report import FileReading
 from services.rpc.call_observer import ObservedCall
 from services.rpc.client_stream import response_of as response_of_call
+from services.rpc.status import status_of
 from services.web.errors import connect_error, error_of_call, error_response, response_of
 from services.web.metadata import request_metadata
 
@@ -103,10 +104,16 @@ class Upload:
         observed = ObservedCall("import", request.headers)
         code = grpc.StatusCode.CANCELLED
         try:
-            response = await self._import(request)
-            code = grpc.StatusCode.OK
+            if _is_file(request):
+                response = await self._import(request)
+                code = grpc.StatusCode.OK
+            else:
+                response = error_response(
+                    415, Code.INVALID_ARGUMENT, f"content-type: must be {_TYPE}, a file as it is"
+                )
+                code = grpc.StatusCode.INVALID_ARGUMENT
         except BackcastError as error:
-            code = grpc.StatusCode.INVALID_ARGUMENT
+            code = rpc_status.to_status(status_of(error)).code
             response = response_of(_with_parameters(connect_error(error)))
         except grpc.aio.AioRpcError as error:
             code = error.code()
@@ -119,14 +126,10 @@ class Upload:
         return response
 
     async def _import(self, request: Request) -> Response:
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _TYPE:
-            return error_response(
-                415, Code.INVALID_ARGUMENT, f"content-type: must be {_TYPE}, a file as it is"
-            )
         options = _Options.of(request.query_params)
         if int(request.headers.get("content-length", "0")) > self._most_bytes:
             raise self._too_large()
-        metadata = request_metadata(Headers(request.headers.items()))
+        metadata = request_metadata(request.headers)
         await self._check_right(metadata)
         async with self._uploads:
             with tempfile.TemporaryDirectory(prefix="backcast-import-") as folder:
@@ -183,6 +186,10 @@ class Upload:
         )
 
 
+def _is_file(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == _TYPE
+
+
 def _with_parameters(error: ConnectError) -> ConnectError:
     """Return an error that names parameters of the query, where readers and services name options."""
     # Whose report it is names the file already.
@@ -207,7 +214,7 @@ def _report(
         "corrected": counts.corrected,
         "unchanged": counts.unchanged,
         "kept": counts.kept,
-        "withoutVolume": without_volume(reading),
+        "withoutVolume": count_without_volume(reading),
         "rejected": reading.rejected,
         "duplicates": reading.duplicates,
         "conflicts": reading.conflicts,
@@ -222,7 +229,7 @@ def _report(
                 "open": each.open,
                 "text": break_line(each),
             }
-            for each in breaks_of(counts)
+            for each in found_breaks(counts)
         ],
         "rejections": [
             {"line": each.line, "reason": each.reason, "values": each.values} for each in reading.rejections

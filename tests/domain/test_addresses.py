@@ -35,6 +35,14 @@ def test_an_address_has_brackets_where_it_needs_them(host: str, written: str) ->
     assert host_of(written) == host.strip("[]")
 
 
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [("localhost", "localhost"), ("10.0.0.7", "10.0.0.7"), ("[::1]", "::1"), ("::", "::"), ("", "")],
+)
+def test_an_address_without_a_port_is_a_host(address: str, host: str) -> None:
+    assert host_of(address) == host
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_this_machine_is_open_to_itself(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("BACKCAST_HOST", host)

@@ -4,48 +4,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-import pytest
-from google.protobuf.timestamp_pb2 import Timestamp
 
-from backcast.backtest.v1 import result_pb2
-from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
-from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
-from services.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
-from services.wire.backtests import strategy_to
-from tests.candle_making import START_S, import_candles, random_candles
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import until_idle
+from tests.long_run import LONG_SYMBOLS, long_request
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.run_service_pb2_grpc import RunServiceAsyncStub
-    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
-SYMBOLS = [f"SLOW{number}USDT" for number in range(30)]
-HOURS = 24 * 365 * 6
 RUNS = 2
-
-
-@pytest.fixture(scope="module")
-async def long_market(data_service: "MarketDataServiceAsyncStub") -> None:
-    """Thirty cryptos whose equity curves are 25 MB together."""
-    for number, symbol in enumerate(SYMBOLS):
-        await import_candles(data_service, symbol, random_candles(number, HOURS, START_S - 3600 * HOURS))
-
-
-def request() -> pb.RunBacktestsRequest:
-    """Return a request whose results are 25 MB."""
-    return pb.RunBacktestsRequest(
-        symbols=SYMBOLS,
-        spec=BacktestSpec(start_time=Timestamp(seconds=START_S - 3600 * HOURS), strategy=strategy_to(Rsi())),
-        detail=result_pb2.DETAIL_EQUITY,
-        cache_mode=pb.CACHE_MODE_BYPASS,
-    )
 
 
 async def done(stub: "RunServiceAsyncStub", run_id: str) -> int:
@@ -75,7 +48,7 @@ async def test_a_slow_reader_makes_the_run_wait(
     ):
         servers = [gateway.process, compute.process]
         stub, runs = BacktestServiceStub(channel), RunServiceStub(channel)
-        wanted = request()
+        wanted = long_request()
         # Once at full speed: what is used from then on is the run's.
         _ = [event async for event in stub.RunBacktests(wanted)]
         memory_before = gateway.process.memory_info().rss + compute.process.memory_info().rss
@@ -86,7 +59,7 @@ async def test_a_slow_reader_makes_the_run_wait(
             assert (await anext(aiter(calls[-1]))).HasField("started")
         for number in range(RUNS):
             # What is not computed takes no memory.
-            assert await done_in_the_end(runs, f"slow-{number}", servers) < len(SYMBOLS) / 2
+            assert await done_in_the_end(runs, f"slow-{number}", servers) < len(LONG_SYMBOLS) / 2
         memory_after = gateway.process.memory_info().rss + compute.process.memory_info().rss
         # Of each run, 4 MiB of events are kept, and some 15 more are on their way: in gRPC's windows, in
         # sockets, in batches. It is as much where a run is four times as long.
@@ -94,7 +67,7 @@ async def test_a_slow_reader_makes_the_run_wait(
         # And who reads at last gets all of it.
         for call in calls:
             events = [event async for event in call]
-            assert events[-1].summary.progress.completed == len(SYMBOLS)
+            assert events[-1].summary.progress.completed == len(LONG_SYMBOLS)
 
 
 async def test_a_run_whose_reader_forgets_it_gives_its_slot_back_and_goes_on_later(
@@ -107,7 +80,7 @@ async def test_a_run_whose_reader_forgets_it_gives_its_slot_back_and_goes_on_lat
         open_channel(gateway.address) as channel,
     ):
         stub, runs = BacktestServiceStub(channel), RunServiceStub(channel)
-        forgotten = aiter(stub.RunBacktests(request()))
+        forgotten = aiter(stub.RunBacktests(long_request()))
         first = await anext(forgotten)
         assert first.HasField("started")
 
@@ -122,11 +95,11 @@ async def test_a_run_whose_reader_forgets_it_gives_its_slot_back_and_goes_on_lat
         info = await only_run()
         assert (info.watcher_count, info.run_id) == (1, first.started.run_id)
         # There is one slot, and it is free.
-        other = request()
+        other = long_request()
         del other.symbols[1:]
         assert [event async for event in stub.RunBacktests(other)][-1].summary.progress.completed == 1
         events = [first, *[event async for event in forgotten]]
         assert [event.sequence for event in events] == list(range(1, len(events) + 1))
         results = [event.result.symbol for event in events if event.HasField("result")]
-        assert sorted(results) == sorted(SYMBOLS)
-        assert events[-1].summary.progress.completed == len(SYMBOLS)
+        assert sorted(results) == sorted(LONG_SYMBOLS)
+        assert events[-1].summary.progress.completed == len(LONG_SYMBOLS)

@@ -7,6 +7,9 @@ import numpy as np
 
 from services.domain.candles import Candles, PriceColumn
 from services.engine import indicators
+from services.engine.rules import Evaluation
+from services.engine.rules.nodes import CLOSE as CLOSE_COLUMN
+from services.engine.rules.nodes import call
 
 CLOSE, HIGH_LOW, HIGH_LOW_CLOSE = ("close",), ("high", "low"), ("high", "low", "close")
 
@@ -28,8 +31,20 @@ class Case:
         return self.results([getattr(candles, name) for name in self.columns], period)
 
 
+def bollinger_bands(close, period, width):
+    """Return the lower band, the middle and the upper band, as rules evaluate them."""
+    # Columns of candles are contiguous.
+    close = np.ascontiguousarray(close)
+    candles = Candles(3_600 * np.arange(len(close)), close, close, close, close, np.ones(len(close)))
+    bands = (call(f"bollinger_{side}", CLOSE_COLUMN, period, width) for side in ("lower", "upper"))
+    evaluation = Evaluation(candles)
+    lower, upper = map(evaluation.series, bands)
+    return lower, evaluation.series(call("sma", CLOSE_COLUMN, period)), upper
+
+
 def stochastic_of(high, low, close, period):
-    return indicators.stochastic(high, low, close, period, 3, period)
+    k = indicators.stochastic_k(high, low, close, period, 3)
+    return k, indicators.sma(k, period)
 
 
 def keltner_of(high, low, close, period):
@@ -49,9 +64,7 @@ CASES = {
     "rsi": Case(CLOSE, indicators.rsi, lambda p: (p,)),
     "true_range": Case(HIGH_LOW_CLOSE, lambda h, low, c, p: indicators.true_range(h, low, c), lambda p: (1,)),
     "atr": Case(HIGH_LOW_CLOSE, indicators.atr, lambda p: (p,)),
-    "bollinger_bands": Case(
-        CLOSE, lambda c, p: indicators.bollinger_bands(c, p, 2.0), lambda p: (p - 1,) * 3
-    ),
+    "bollinger_bands": Case(CLOSE, lambda c, p: bollinger_bands(c, p, 2.0), lambda p: (p - 1,) * 3),
     "macd": Case(
         CLOSE, lambda c, p: indicators.macd(c, p, p + 7, 5), lambda p: (p + 6, p + 6 + 4, p + 6 + 4)
     ),

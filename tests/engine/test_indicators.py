@@ -9,9 +9,9 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.engine.indicators import bollinger_bands, ema, rsi, sma, stddev
+from services.engine.indicators import ema, rsi, sma, stddev
 
-from .indicator_cases import HOSTILE, walk
+from .indicator_cases import HOSTILE, bollinger_bands, walk
 from .inputs import real_candles
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "DOGEUSDT", "MATICUSDT"]

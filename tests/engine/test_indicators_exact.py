@@ -18,7 +18,7 @@ GRID = 14 * 5e-324
 
 
 def stochastic_k(high, low, close, period):
-    return indicators.stochastic(high, low, close, period, 3, 1)[0]
+    return indicators.stochastic_k(high, low, close, period, 3)
 
 
 # Ours, the definition, and TA-Lib's, of one column.

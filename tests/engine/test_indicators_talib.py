@@ -67,7 +67,8 @@ def assert_macd_as_talib(close, fast, slow, signal):
 
 def assert_stochastic_as_talib(candles, period, smoothing, d_period):
     prices = candles.high, candles.low, candles.close
-    ours = indicators.stochastic(*prices, period, smoothing, d_period)
+    k = indicators.stochastic_k(*prices, period, smoothing)
+    ours = k, indicators.sma(k, d_period)
     begins = period + smoothing + d_period - 3
     for column, theirs in zip(ours, talib.STOCH(*prices, period, smoothing, 0, d_period, 0), strict=True):
         # TA-Lib's running sums leave some 1e-13 of what was up to 100.

@@ -1,6 +1,5 @@
 """The page's process before services that are shut: TLS of its own, and the tokens of those who call."""
 
-import asyncio
 import ssl
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from services.local.stack import LocalStack, serve_command
 from tests.end_to_end.one_service import service_beside
 from tests.security.certificates import make_files
 from tests.security.conftest import Shut
-from tests.waiting import LIMIT_S
+from tests.waiting import until
 from tests.web.clients import Page
 
 
@@ -32,11 +31,13 @@ async def shut_page(shut: Shut, short_folder: Path, ca: trustme.CA, monkeypatch:
     server = ServerProcess("the page", serve_command("web"), log)
     context = ssl.create_default_context(cafile=files.ca)
     page = Page(f"127.0.0.1:{port}", context)
+
+    async def serves() -> bool:
+        server.check()
+        return await is_page_served(page.url, files.ca)
+
     try:
-        async with asyncio.timeout(LIMIT_S):
-            while not await is_page_served(page.url, files.ca):
-                server.check()
-                await asyncio.sleep(0.05)
+        await until(serves)
         yield page
     finally:
         server.stop(10)

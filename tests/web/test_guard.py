@@ -1,4 +1,4 @@
-"""What the page's process refuses, and the headers that shut the page."""
+"""What the page's process refuses, and the headers of every answer."""
 
 import asyncio
 import http.client
@@ -23,7 +23,7 @@ EVERYWHERE = ["/", "/healthz", "/assets/none.js", "/runs/1", LIST]
 
 @pytest.mark.parametrize("path", EVERYWHERE)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_every_answer_has_the_headers_that_shut_the_page(page: Page, method: str, path: str) -> None:
+async def test_every_answer_has_the_security_headers(page: Page, method: str, path: str) -> None:
     headers = (await page.send(method, path, b"{}", content_type=JSON)).headers
     assert headers["content-security-policy"] == (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "

@@ -8,53 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from google.protobuf.timestamp_pb2 import Timestamp
 
-from backcast.backtest.v1 import result_pb2
-from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from services.domain.candles import Candles
-from services.engine.strategies.rsi import Rsi
 from services.local.ports import free_ports
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
-from services.wire.backtests import strategy_to
-from tests.candle_making import START_S, import_candles, random_candles
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import process_at, until_idle
-from tests.waiting import LIMIT_S
+from tests.long_run import LONG_SYMBOLS, long_request
+from tests.waiting import LIMIT_S, until
 from tests.web.clients import Page, enveloped, info_of, next_message, path_of
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.run_service_pb2_grpc import RunServiceAsyncStub
-    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
-SYMBOLS = [f"LONG{number}USDT" for number in range(30)]
-HOURS = 24 * 365 * 6
 SPEC: dict[str, Any] = {"strategy": {"rsi": {}}}
 PAUSED = run_service_pb2.RUN_STATE_PAUSED
 # Of events on their way: in the buffers of gRPC, of sockets, of HTTP.
 MOST_ON_THEIR_WAY = 16 * 2**20
-
-
-@pytest.fixture(scope="module")
-async def long_market(data_service: "MarketDataServiceAsyncStub") -> None:
-    """Thirty cryptos whose equity curves are 25 MB together."""
-    for number, symbol in enumerate(SYMBOLS):
-        await import_candles(data_service, symbol, random_candles(number, HOURS, START_S - 3600 * HOURS))
-
-
-def request(run_id: str) -> pb.RunBacktestsRequest:
-    """Return a request whose results are 25 MB."""
-    return pb.RunBacktestsRequest(
-        run_id=run_id,
-        symbols=SYMBOLS,
-        spec=BacktestSpec(start_time=Timestamp(seconds=START_S - 3600 * HOURS), strategy=strategy_to(Rsi())),
-        detail=result_pb2.DETAIL_EQUITY,
-        cache_mode=pb.CACHE_MODE_BYPASS,
-    )
 
 
 async def info(runs: "RunServiceAsyncStub", run_id: str) -> run_service_pb2.Run:
@@ -64,10 +38,12 @@ async def info(runs: "RunServiceAsyncStub", run_id: str) -> run_service_pb2.Run:
 
 
 async def until_paused(runs: "RunServiceAsyncStub", run_id: str) -> run_service_pb2.Run:
-    async with asyncio.timeout(LIMIT_S):
-        while (found := await info(runs, run_id)).state != PAUSED or found.watcher_count:
-            await asyncio.sleep(0.02)
-    return found
+    async def is_paused() -> bool:
+        found = await info(runs, run_id)
+        return found.state == PAUSED and not found.watcher_count
+
+    await until(is_paused)
+    return await info(runs, run_id)
 
 
 async def begun(reader: asyncio.StreamReader) -> pb.RunBacktestsResponse:
@@ -80,27 +56,29 @@ async def begun(reader: asyncio.StreamReader) -> pb.RunBacktestsResponse:
 async def test_a_reader_that_leaves_pauses_its_run_and_takes_it_up_where_it_was(
     page: Page, runs: "RunServiceAsyncStub", long_market: None
 ) -> None:
-    async with page.connected("RunBacktests", request("left")) as reader:
+    async with page.connected("RunBacktests", long_request("left")) as reader:
         first = await begun(reader)
         second = pb.RunBacktestsResponse.FromString(await next_message(reader))
     assert (first.sequence, second.sequence) == (1, 2)
     paused = await until_paused(runs, "left")
-    assert paused.done_backtest_count < len(SYMBOLS)
+    assert paused.done_backtest_count < len(LONG_SYMBOLS)
     wanted = run_service_pb2.WatchRunRequest(run_id="left", after_sequence=2)
     async with page.client() as client:
         stream = client.execute_server_stream(request=wanted, method=info_of("WatchRun"))
         rest = [answer.event async for answer in stream]
     events = [first, second, *rest]
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
-    assert events[-1].summary.progress.completed == len(SYMBOLS)
-    assert sorted(event.result.symbol for event in events if event.HasField("result")) == sorted(SYMBOLS)
+    assert events[-1].summary.progress.completed == len(LONG_SYMBOLS)
+    assert sorted(event.result.symbol for event in events if event.HasField("result")) == sorted(LONG_SYMBOLS)
 
 
 async def test_connectrpcs_client_that_leaves_pauses_its_run(
     page: Page, runs: "RunServiceAsyncStub", long_market: None
 ) -> None:
     async with page.client() as client:
-        stream: Any = client.execute_server_stream(request=request("closed"), method=info_of("RunBacktests"))
+        stream: Any = client.execute_server_stream(
+            request=long_request("closed"), method=info_of("RunBacktests")
+        )
         async with aclosing(stream):
             assert (await anext(stream)).HasField("started")
     await until_paused(runs, "closed")
@@ -127,14 +105,10 @@ async def test_who_leaves_before_a_unary_call_has_answered_cancels_it(
             head += f"content-type: application/json\r\ncontent-length: {len(text)}\r\n\r\n"
             writer.write(head.encode() + text)
             await writer.drain()
-            async with asyncio.timeout(LIMIT_S):
-                while not await running(runs):
-                    await asyncio.sleep(0.02)
-                writer.transport.abort()
-                counted = b""
-                while b"RunBacktest" not in counted:
-                    counted = await ended_calls(metrics)
-            assert b'code="CANCELLED"' in counted
+            await until(lambda: is_running(runs))
+            writer.transport.abort()
+            await until(lambda: has_ended(metrics))
+            assert b'code="CANCELLED"' in await ended_calls(metrics)
         finally:
             compute.resume()
 
@@ -146,9 +120,13 @@ async def ended_calls(metrics: Page) -> bytes:
     return b"\n".join(line for line in lines if line.startswith(name) and b'/RunBacktest"' in line)
 
 
-async def running(runs: "RunServiceAsyncStub") -> list[run_service_pb2.Run]:
+async def has_ended(metrics: Page) -> bool:
+    return bool(await ended_calls(metrics))
+
+
+async def is_running(runs: "RunServiceAsyncStub") -> bool:
     listed = await runs.ListRuns(run_service_pb2.ListRunsRequest())
-    return [each for each in listed.runs if each.state == run_service_pb2.RUN_STATE_RUNNING]
+    return any(each.state == run_service_pb2.RUN_STATE_RUNNING for each in listed.runs)
 
 
 async def test_a_reader_that_does_not_read_makes_the_run_wait_in_bounded_memory(
@@ -161,20 +139,23 @@ async def test_a_reader_that_does_not_read_makes_the_run_wait_in_bounded_memory(
     ):
         runs, page = RunServiceStub(channel), Page(web.address)
         compute = process_at(stack.compute_address)
-        async with page.connected("RunBacktests", request("slow")) as reader:
+
+        async def has_result() -> bool:
+            return (await info(runs, "slow")).done_backtest_count > 0
+
+        async with page.connected("RunBacktests", long_request("slow")) as reader:
             first = await begun(reader)
             memory_before = web.process.memory_info().rss
-            while not (await info(runs, "slow")).done_backtest_count:
-                await asyncio.sleep(0.05)
+            await until(has_result)
             await until_idle(web.process, gateway.process, compute)
             # What is not asked for is not computed, and the page's process holds next to nothing of it.
-            assert (await info(runs, "slow")).done_backtest_count < len(SYMBOLS) * 2 / 3
+            assert (await info(runs, "slow")).done_backtest_count < len(LONG_SYMBOLS) * 2 / 3
             assert web.process.memory_info().rss - memory_before < MOST_ON_THEIR_WAY
             # And who reads at last gets all of it.
             events = [first]
             while message := await next_message(reader):
                 events.append(pb.RunBacktestsResponse.FromString(message))
-        assert events[-1].summary.progress.completed == len(SYMBOLS)
+        assert events[-1].summary.progress.completed == len(LONG_SYMBOLS)
 
 
 async def test_a_killed_process_loses_nothing(
@@ -182,7 +163,7 @@ async def test_a_killed_process_loses_nothing(
 ) -> None:
     async with (
         service_beside(stack, "web", short_folder / "killed") as web,
-        Page(web.address).connected("RunBacktests", request("killed")) as reader,
+        Page(web.address).connected("RunBacktests", long_request("killed")) as reader,
     ):
         first = await begun(reader)
         web.process.kill()
@@ -198,7 +179,7 @@ async def test_a_killed_process_loses_nothing(
         stream = client.execute_server_stream(request=wanted, method=info_of("WatchRun"))
         rest = [answer.event async for answer in stream]
     assert [event.sequence for event in rest] == list(range(2, len(rest) + 2))
-    assert rest[-1].summary.progress.completed == len(SYMBOLS)
+    assert rest[-1].summary.progress.completed == len(LONG_SYMBOLS)
 
 
 async def test_stopping_ends_streams_with_a_sentence(stack: LocalStack, short_folder: Path) -> None:

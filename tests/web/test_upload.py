@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from backcast.marketdata.v1 import market_data_service_pb2
+from services.local.ports import free_ports
 from services.local.stack import LocalStack
 from tests.cli.conftest import Cli, write_csv
 from tests.end_to_end.one_service import OneService, service_beside
@@ -153,6 +155,31 @@ async def test_another_content_type_is_refused(page: Page, tmp_path: Path) -> No
     ):
         answer = await upload(page, csv(tmp_path), content_type, name="UPGUSDT.csv")
         assert answer.status == 415
+
+
+async def test_uploads_are_counted_by_their_statuses(
+    stack: LocalStack, short_folder: Path, tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    async with service_beside(
+        stack, "web", short_folder / "counted", web_metrics_port=port, web_max_upload_bytes=MOST_BYTES
+    ) as web:
+        page = Page(web.address)
+        assert (await upload(page, csv(tmp_path), name="UPJUSDT.csv")).status == 200
+        assert (await upload(page, csv(tmp_path), "text/csv", name="UPJUSDT.csv")).status == 415
+        assert (await upload(page, b"1" * (MOST_BYTES + 1), name="UPJUSDT.csv")).status == 429
+        refused = await upload(page, csv(tmp_path, seed=2), name="UPJUSDT.csv")
+        assert refused.json()["code"] == "failed_precondition"
+        metrics = (await Page(f"127.0.0.1:{port}").send("GET", "/metrics")).body.decode()
+    counted = re.findall(
+        r'^backcast_rpc_duration_seconds_count{code="(\w+)",method="import"} (.*)', metrics, re.M
+    )
+    assert sorted(counted) == [
+        ("FAILED_PRECONDITION", "1.0"),
+        ("INVALID_ARGUMENT", "1.0"),
+        ("OK", "1.0"),
+        ("RESOURCE_EXHAUSTED", "1.0"),
+    ]
 
 
 async def test_an_upload_that_breaks_off_leaves_nothing(

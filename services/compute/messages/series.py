@@ -1,4 +1,4 @@
-"""Series to messages."""
+"""Converts series to messages, in blocks of candles."""
 
 from collections.abc import Iterator
 

@@ -26,8 +26,8 @@ _MOST_REMEMBERED = 4096
 _MOST_VALUES = 256
 
 
-class DataVersion(NamedTuple):
-    """A crypto's data: fingerprint, and opening time of the last hourly candle, None if it has none."""
+class HistoryVersion(NamedTuple):
+    """A version of a crypto's history: `last_s` is when its last hourly candle opens, None if it has none."""
 
     crypto_id: int
     fingerprint: str
@@ -54,7 +54,7 @@ class AnnotationStore:
         self._remembered: OrderedDict[tuple[str, Interval], Annotations] = OrderedDict()
 
     async def of(
-        self, connection: "Connection", interval: Interval, versions: Iterable[DataVersion]
+        self, connection: "Connection", interval: Interval, versions: Iterable[HistoryVersion]
     ) -> dict[int, Annotations]:
         """Return the annotations by the cryptos' ids; `connection` must see exactly these versions."""
         found, missing = {}, []
@@ -81,7 +81,7 @@ class AnnotationStore:
 
 
 async def _read(
-    connection: "Connection", interval: Interval, versions: list[DataVersion]
+    connection: "Connection", interval: Interval, versions: list[HistoryVersion]
 ) -> dict[int, Annotations]:
     crypto_ids = [version.crypto_id for version in versions]
     breaks = await breaks_of(connection, crypto_ids)

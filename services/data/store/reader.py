@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from services.data.store.annotations import Annotations, AnnotationStore, DataVersion
+from services.data.store.annotations import Annotations, AnnotationStore, HistoryVersion
 from services.data.store.breaks import StoredBreak
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
@@ -133,7 +133,7 @@ class Histories:
             known = [request.known_fingerprint for request in requests]
             rows = await connection.fetch(_STATES, ids, known, LATEST_S, EARLIEST_S)
             states = [_State(**row) for row in rows]
-            versions = (DataVersion(each.crypto_id, each.fingerprint, each.last_s) for each in states)
+            versions = (HistoryVersion(each.crypto_id, each.fingerprint, each.last_s) for each in states)
             annotations = await self._annotations.of(connection, query.interval, versions)
             ticks = await _ticks(connection, states, query)
 

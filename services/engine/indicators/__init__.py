@@ -7,17 +7,16 @@ Results are never infinite. A period is at least 1; one that is longer than the 
 
 from services.engine.indicators.atr import atr, true_range
 from services.engine.indicators.change import momentum, roc, shift
-from services.engine.indicators.channels import bollinger_bands, donchian_channel, keltner_channel
+from services.engine.indicators.channels import donchian_channel, keltner_channel
 from services.engine.indicators.macd import macd
 from services.engine.indicators.moving_average import ema, sma, wma
 from services.engine.indicators.rolling import highest, lowest, stddev
 from services.engine.indicators.rsi import rsi
-from services.engine.indicators.stochastic import stochastic
+from services.engine.indicators.stochastic import stochastic_k
 from services.engine.indicators.supertrend import supertrend
 
 __all__ = [
     "atr",
-    "bollinger_bands",
     "donchian_channel",
     "ema",
     "highest",
@@ -30,7 +29,7 @@ __all__ = [
     "shift",
     "sma",
     "stddev",
-    "stochastic",
+    "stochastic_k",
     "supertrend",
     "true_range",
     "wma",

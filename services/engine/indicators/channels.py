@@ -1,10 +1,10 @@
-"""Channels around the price: Bollinger's, Donchian's and Keltner's."""
+"""Channels around the price: Donchian's and Keltner's."""
 
 from services.domain.candles import PriceColumn
 from services.engine.indicators.atr import atr
-from services.engine.indicators.moving_average import ema, sma
+from services.engine.indicators.moving_average import ema
 from services.engine.indicators.offset import offset
-from services.engine.indicators.rolling import highest, lowest, stddev
+from services.engine.indicators.rolling import highest, lowest
 from services.engine.indicators.runs import defined_together
 
 
@@ -31,15 +31,3 @@ def keltner_channel(
     high, low, close = defined_together(high, low, close)
     middle, reach = ema(close, period), atr(high, low, close, atr_period)
     return offset(middle, -multiple, reach), middle, offset(middle, multiple, reach)
-
-
-def bollinger_bands(
-    close: PriceColumn, period: int, width: float
-) -> tuple[PriceColumn, PriceColumn, PriceColumn]:
-    """Return the lower band, the middle (simple mean) and the upper band; the first period - 1 are NaN.
-
-    The bands are `width` population standard deviations from the middle.
-    Source: John Bollinger, Bollinger on Bollinger Bands, 2001.
-    """
-    middle, deviation = sma(close, period), stddev(close, period)
-    return offset(middle, -width, deviation), middle, offset(middle, width, deviation)

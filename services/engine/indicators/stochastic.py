@@ -8,20 +8,18 @@ from services.engine.indicators.rolling import highest, lowest
 from services.engine.indicators.runs import COLUMN, compiled, defined_together
 
 
-def stochastic(
-    high: PriceColumn, low: PriceColumn, close: PriceColumn, period: int, smoothing: int, d_period: int
-) -> tuple[PriceColumn, PriceColumn]:
-    """Return %K and %D of the slow stochastic, 0 to 100.
+def stochastic_k(
+    high: PriceColumn, low: PriceColumn, close: PriceColumn, period: int, smoothing: int
+) -> PriceColumn:
+    """Return %K of the slow stochastic, 0 to 100; the first period + smoothing - 2 are NaN.
 
-    %K is the SMA over `smoothing` candles of 100 * (close - lowest) / (highest - lowest), the place of the
-    close between the lowest low and the highest high of `period` candles; %D is the SMA of %K over
-    `d_period`. The first period + smoothing - 2 of %K are NaN, of %D d_period - 1 more. (TA-Lib hides %K
-    until %D begins.) These are TA-Lib's values, except where the highest is the lowest: that is neutral, 50.
+    It is the SMA over `smoothing` candles of 100 * (close - lowest) / (highest - lowest), the place of the
+    close between the lowest low and the highest high of `period` candles. (TA-Lib hides %K until %D begins.)
+    These are TA-Lib's values, except where the highest is the lowest: that is neutral, 50.
     Source: George C. Lane, Lane's Stochastics, Technical Analysis of Stocks & Commodities, 1984.
     """
     high, low, close = defined_together(high, low, close)
-    k = sma(place(lowest(low, period), highest(high, period), close), smoothing)
-    return k, sma(k, d_period)
+    return sma(place(lowest(low, period), highest(high, period), close), smoothing)
 
 
 @compiled(COLUMN, COLUMN, COLUMN)

@@ -1,8 +1,9 @@
 """Rules: strategies as expressions over a crypto's candles, evaluated vectorized. No client code runs.
 
-`nodes` defines expressions, `functions` the functions that can be called in them; `check` validates
-expressions, `evaluation` computes them at every candle, `text` writes them as one line, and `parse` reads
-that line. `compared` says which series a chart shows.
+`nodes` defines expressions, and `functions` the functions that they call. `parse` reads an expression from a
+line of text, and `text` writes it as one. `check` validates expressions; `evaluation` computes them at every
+candle, and `rounding`, `ticks` and `exact` keep their comparisons independent of rounding. `compared` lists
+the series that rules compare, for charts.
 """
 
 from services.engine.rules.evaluation import Evaluation

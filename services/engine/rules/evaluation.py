@@ -123,6 +123,10 @@ class Evaluation:
         return value
 
     def _band(self, node: Call) -> PriceColumn:
+        """Return a Bollinger band: so many population standard deviations below or above the average.
+
+        Source: John Bollinger, Bollinger on Bollinger Bands, 2001.
+        """
         # The two bands, and whatever else reads them, share their average and deviation.
         series, period, width = node.arguments
         assert isinstance(width, Number)
@@ -169,7 +173,7 @@ class Evaluation:
         left_value, right_value = self._value(left), self._value(right)
         truth = _COMPARISONS[name](left_value, right_value)
         truth = truth if isinstance(truth, np.ndarray) else np.full(len(self.candles), truth)
-        if decided_by_rounding(left, right) and not self._ticks.round_apart(left, right):
+        if decided_by_rounding(left, right) and not self._ticks.keeps_exact_order(left, right):
             positions, order = self._close_calls(left, right, left_value, right_value)
             if len(positions):
                 truth[positions] = _COMPARISONS[name](order, 0)

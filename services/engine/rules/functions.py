@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from services.domain.candles import PriceColumn
 from services.engine import indicators
 
 # The longest period: more than a year of hourly candles.
@@ -130,12 +129,6 @@ _MACD = (_period(12, "fast"), _period(26, "slow", 2), _period(9, "signal"))
 _STOCHASTIC = (_period(14), _period(3, "smoothing"))
 _BOLLINGER = (_period(20), _factor("width", 2.0))
 _KELTNER = (_period(20), _period(10, "atr_period"), _factor("multiple", 2.0))
-
-
-def _stochastic_k(
-    high: PriceColumn, low: PriceColumn, close: PriceColumn, period: int, smoothing: int
-) -> PriceColumn:
-    return indicators.stochastic(high, low, close, period, smoothing, 1)[0]
 
 
 def _stochastic_lookback(period: int, smoothing: int, signal: int = 1) -> int:
@@ -316,7 +309,7 @@ _FUNCTIONS = (
         (*_HIGH_LOW_CLOSE, *_STOCHASTIC),
         Kind.SERIES,
         "Slow stochastic %K, 0 to 100.",
-        _stochastic_k,
+        indicators.stochastic_k,
         _stochastic_lookback,
     ),
     Function(

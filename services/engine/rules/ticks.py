@@ -95,7 +95,7 @@ class WindowedTicks:
             return _means(sums, period, float(scale))
         return _weighted_means(sums, self._running_sums("by index", column, ticks), period, float(scale))
 
-    def round_apart(self, left: Expression, right: Expression) -> bool:
+    def keeps_exact_order(self, left: Expression, right: Expression) -> bool:
         """Return whether the order of two series' float64 values is the order of their exact values.
 
         It is where both are exact values rounded once, and no two different ones are so close that they
@@ -170,9 +170,6 @@ def _multiple(node: Expression) -> tuple[str, int] | None:
     return None
 
 
-_INTEGERS = types.Array(types.int64, 1, "C")
-
-
 @compiled(COLUMN, types.int64, COLUMN)
 def _ticks(values: PriceColumn, guess: int, powers: PriceColumn) -> tuple[Integers, int, int, int]:
     """Return values times 10^decimals, decimals, the least and the greatest; decimals are -1 if none do."""
@@ -196,7 +193,7 @@ def _ticks(values: PriceColumn, guess: int, powers: PriceColumn) -> tuple[Intege
     return ticks, -1, 0, 0
 
 
-@compiled(_INTEGERS)
+@compiled(types.int64[::1])
 def _running(ticks: Integers) -> Integers:
     sums, total = np.zeros(len(ticks) + 1, np.int64), 0
     for t in range(len(ticks)):
@@ -205,7 +202,7 @@ def _running(ticks: Integers) -> Integers:
     return sums
 
 
-@compiled(_INTEGERS)
+@compiled(types.int64[::1])
 def _running_squares(ticks: Integers) -> Integers:
     sums, total = np.zeros(len(ticks) + 1, np.int64), 0
     for t in range(len(ticks)):
@@ -214,7 +211,7 @@ def _running_squares(ticks: Integers) -> Integers:
     return sums
 
 
-@compiled(_INTEGERS)
+@compiled(types.int64[::1])
 def _running_by_index(ticks: Integers) -> Integers:
     sums, total = np.zeros(len(ticks) + 1, np.int64), 0
     for t in range(len(ticks)):
@@ -226,7 +223,7 @@ def _running_by_index(ticks: Integers) -> Integers:
 _RUNNING = {"plain": _running, "squares": _running_squares, "by index": _running_by_index}
 
 
-@compiled(_INTEGERS, types.int64, types.float64)
+@compiled(types.int64[::1], types.int64, types.float64)
 def _means(sums: Integers, period: int, scale: float) -> PriceColumn:
     means = np.full(len(sums) - 1, np.nan)
     windows = means[period - 1 :]
@@ -236,7 +233,7 @@ def _means(sums: Integers, period: int, scale: float) -> PriceColumn:
     return means
 
 
-@compiled(_INTEGERS, _INTEGERS, types.int64, types.float64)
+@compiled(types.int64[::1], types.int64[::1], types.int64, types.float64)
 def _weighted_means(sums: Integers, by_index: Integers, period: int, scale: float) -> PriceColumn:
     means = np.full(len(sums) - 1, np.nan)
     windows = means[period - 1 :]
@@ -249,7 +246,7 @@ def _weighted_means(sums: Integers, by_index: Integers, period: int, scale: floa
     return means
 
 
-@compiled(_INTEGERS, _INTEGERS, types.int64, types.float64)
+@compiled(types.int64[::1], types.int64[::1], types.int64, types.float64)
 def _deviations(sums: Integers, squares: Integers, period: int, scale: float) -> PriceColumn:
     deviations = np.full(len(sums) - 1, np.nan)
     windows = deviations[period - 1 :]

@@ -1,20 +1,18 @@
-"""Rules as text to rules, and descriptions of rules."""
+"""Parses the texts of rules, and describes rules: their texts, columns, warm-up and compared series."""
 
 from backcast.backtest.v1.expression_pb2 import Column
-from backcast.backtest.v1.strategy_pb2 import Rules as RulesMessage
 from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
 from backcast.gateway.v1 import rules_description_pb2 as pb
 from services.domain.candles import VALUE_COLUMNS
 from services.domain.errors import ErrorReason, InvalidInput, Violation
 from services.engine import Strategy
-from services.engine.rules import Expression, Rules
+from services.engine.rules import Expression
 from services.engine.rules.compared import compared_series
 from services.engine.rules.parse import LineFault, parse_line
 from services.engine.rules.text import text
 from services.engine.strategies.custom_rules import CustomRules
-from services.wire.backtests import strategy_from
+from services.wire.backtests import strategy_from, strategy_to
 from services.wire.enum_names import numbers_of
-from services.wire.expressions import expression_to
 
 
 def parsed_rules(entry: str, exit_: str) -> CustomRules:
@@ -23,25 +21,19 @@ def parsed_rules(entry: str, exit_: str) -> CustomRules:
     Raises InvalidInput with the first error of each text, and their places as metadata.
     """
     rules: dict[str, Expression] = {}
-    faults: dict[str, LineFault] = {}
+    violations: list[Violation] = []
+    places: dict[str, str] = {}
     for field, line in (("entry", entry), ("exit", exit_)):
         if field == "exit" and not line:
             continue
         try:
             rules[field] = parse_line(line)
         except LineFault as fault:
-            faults[field] = fault
-    if faults:
-        starts = {field: str(fault.start) for field, fault in faults.items()}
-        lengths = {field: str(fault.end - fault.start) for field, fault in faults.items()}
-        raise InvalidInput(
-            *(Violation(field, fault.reason) for field, fault in faults.items()),
-            reason=ErrorReason.INVALID_RULES,
-            entry_start=starts.get("entry"),
-            entry_length=lengths.get("entry"),
-            exit_start=starts.get("exit"),
-            exit_length=lengths.get("exit"),
-        )
+            violations.append(Violation(field, fault.reason))
+            places[f"{field}_start"] = str(fault.start)
+            places[f"{field}_length"] = str(fault.end - fault.start)
+    if violations:
+        raise InvalidInput(*violations, reason=ErrorReason.INVALID_RULES, **places)
     return CustomRules(**rules)
 
 
@@ -58,7 +50,7 @@ def describe_rules(strategy: Strategy) -> pb.RulesDescription:
     rules = strategy.rules()
     columns = numbers_of(Column.DESCRIPTOR)
     return pb.RulesDescription(
-        rules=_rules_message(rules),
+        rules=strategy_to(CustomRules(rules.entry, rules.exit)).rules,
         entry=text(rules.entry),
         exit=text(rules.exit) if rules.exit else "",
         columns=[
@@ -77,10 +69,3 @@ def compared_series_of(strategy: Strategy) -> list[pb.ComparedSeries]:
         )
         for series in compared_series(strategy.rules())
     ]
-
-
-def _rules_message(rules: Rules) -> RulesMessage:
-    message = RulesMessage(entry=expression_to(rules.entry))
-    if rules.exit:
-        message.exit.CopyFrom(expression_to(rules.exit))
-    return message

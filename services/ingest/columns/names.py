@@ -141,10 +141,10 @@ def find_columns(
     for name in given.names:
         search.said(name)  # raises if the file has no such column
     symbol_at, is_split = search.symbol()
-    told = [first_row[at].strip() for at in symbol_at if at < len(first_row)]
+    parts = [first_row[at].strip() for at in symbol_at if at < len(first_row)]
     # A base alone does not say in which currency the volume is counted.
-    if told and all(told) and (is_split or _pair_of(told[0], whole=True)):
-        symbol = "/".join(told) if is_split else told[0]
+    if parts and all(parts) and (is_split or _pair_of(parts[0], whole=True)):
+        symbol = "/".join(parts) if is_split else parts[0]
     prices = search.prices()
     time = search.time()
     columns = Columns(
@@ -275,10 +275,9 @@ class _Search:
                 "file",
                 "its volume is not counted in the crypto: --map volume=COLUMN, or --map volume= for none",
             )
-        told = f"of {shown(symbol)}" if symbol else "that the file is about"
+        crypto = f"the crypto of {shown(symbol)}" if symbol else "the crypto that the file is about"
         raise InvalidInput.of(
-            "file",
-            f"its header does not name the volume in the crypto {told}: name it with --map volume=COLUMN",
+            "file", f"its header does not name the volume in {crypto}: name it with --map volume=COLUMN"
         )
 
     def _has_volume(self) -> bool:

@@ -113,7 +113,7 @@ def exact_series(node: Expression, candles: Candles) -> Sequence[Fraction | None
 
 @settings(max_examples=400)
 @given(st.data(), SERIES, SERIES)
-def test_series_that_round_apart_are_in_the_exact_order(
+def test_series_that_keep_the_exact_order_are_ordered_as_on_paper(
     data: st.DataObject, left: Expression, right: Expression
 ) -> None:
     # Few ticks, so that many are equal; or as many as a float64 has, so that rounding joins some.
@@ -121,7 +121,7 @@ def test_series_that_round_apart_are_in_the_exact_order(
     columns = st.lists(decimals(max(1, most - 20), most, places), min_size=12, max_size=12)
     candles = candles_of(data.draw(columns), data.draw(columns))
     ticks = WindowedTicks(candles)
-    if not ticks.round_apart(left, right):
+    if not ticks.keeps_exact_order(left, right):
         event("not told apart")
         return
     event("told apart")
@@ -151,7 +151,7 @@ def test_means_that_are_rounded_to_the_same_float64_are_not_in_the_exact_order()
     assert means[0] is not None
     assert means[1] is not None
     assert means[0][-1] == means[1][-1]
-    assert not ticks.round_apart(seven, five)
+    assert not ticks.keeps_exact_order(seven, five)
     assert Evaluation(candles).condition(seven > five).tolist() == [False] * 6 + [True]
 
 
@@ -164,7 +164,7 @@ def test_what_is_no_decimal_has_no_ticks(values: list[float]) -> None:
     assert ticks_of(np.array(values)) is None
     ticks = WindowedTicks(candles_of(values))
     assert ticks.windowed(call("sma", CLOSE, 1)) is None
-    assert not ticks.round_apart(call("sma", CLOSE, 1), CLOSE)
+    assert not ticks.keeps_exact_order(call("sma", CLOSE, 1), CLOSE)
 
 
 def test_sums_that_a_float64_could_not_hold_are_not_made() -> None:

@@ -1,6 +1,5 @@
 """A real browser, and the page in it."""
 
-import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -80,4 +79,3 @@ async def workers_held(stack: LocalStack) -> AsyncIterator[None]:
             # One whose call was cancelled meanwhile may have been killed, as it did not end the call.
             with suppress(psutil.NoSuchProcess):
                 worker.resume()
-        await asyncio.sleep(0)
