@@ -13,7 +13,7 @@ _WIDTH, _HEIGHT = 1280, 800
 _FRAMES_S = 2.0
 
 # Times from a click on a button (or else from the start of the page) to what is in the DOM and painted. What
-# changes the page is seen at once; a task after the frame that paints it ends the time: it is never too short.
+# changes the page is seen at once; a task after the frame that paints it ends the time, never too early.
 _STOPWATCH = """
 window.stopwatch = { clicked: 0, rows: 0, seen: {} };
 addEventListener("click", (event) => {
