@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from services.rpc.handlers import Behaviour, wrapped
+from services.rpc.handlers import Behaviour, WrappedHandlers, wrapped
 from services.telemetry.metrics import RPC_DURATION, RPCS_IN_PROGRESS, UNKNOWN_METHOD
 from services.telemetry.run_id import RUN_ID_KEY, current_run_id, is_run_id
 from services.telemetry.tracing import CallSpan
@@ -30,6 +30,9 @@ class WatchInterceptor(grpc.aio.ServerInterceptor):
     It must be the outermost interceptor, to see the final status of a call.
     """
 
+    def __init__(self) -> None:
+        self._handlers = WrappedHandlers(_watched)
+
     async def intercept_service(
         self,
         continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]",
@@ -40,11 +43,7 @@ class WatchInterceptor(grpc.aio.ServerInterceptor):
         if handler is None:
             RPC_DURATION.labels(UNKNOWN_METHOD, grpc.StatusCode.UNIMPLEMENTED.name).observe(0.0)
             return None
-        return wrapped(
-            handler,
-            partial(_watch_unary, handler_call_details),
-            partial(_watch_stream, handler_call_details),
-        )
+        return self._handlers.of(handler_call_details.method, handler)
 
 
 class ObservedCall:
@@ -68,8 +67,13 @@ class ObservedCall:
             self._span.end(code.name, code.value[0])
 
 
-def _observed(details: grpc.HandlerCallDetails) -> ObservedCall:
-    return ObservedCall(details.method.lstrip("/"), dict(details.invocation_metadata or ()))
+def _watched(method: str, handler: "Handler") -> "Handler":
+    name = method.lstrip("/")
+    return wrapped(handler, partial(_watch_unary, name), partial(_watch_stream, name))
+
+
+def _observed(name: str, context: "Context") -> ObservedCall:
+    return ObservedCall(name, dict(context.invocation_metadata() or ()))
 
 
 def _final_code(context: "Context", error: BaseException | None) -> grpc.StatusCode:
@@ -85,9 +89,9 @@ def _final_code(context: "Context", error: BaseException | None) -> grpc.StatusC
     return grpc.StatusCode.UNKNOWN
 
 
-def _watch_unary(details: grpc.HandlerCallDetails, method: Behaviour) -> Behaviour:
+def _watch_unary(name: str, method: Behaviour) -> Behaviour:
     async def watched(request: Any, context: "Context") -> Any:
-        call = _observed(details)
+        call = _observed(name, context)
         try:
             answer = method(request, context)
             answer = await answer if inspect.isawaitable(answer) else answer
@@ -100,9 +104,9 @@ def _watch_unary(details: grpc.HandlerCallDetails, method: Behaviour) -> Behavio
     return watched
 
 
-def _watch_stream(details: grpc.HandlerCallDetails, method: Behaviour) -> Behaviour:
+def _watch_stream(name: str, method: Behaviour) -> Behaviour:
     async def watched(request: Any, context: "Context") -> AsyncIterator[Any]:
-        call = _observed(details)
+        call = _observed(name, context)
         try:
             async with aclosing(method(request, context)) as messages:
                 async for message in messages:

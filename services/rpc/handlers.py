@@ -41,6 +41,23 @@ def wrapped(
     return replaced(handler, wrap(behaviour_of(handler)), handler.request_deserializer)
 
 
+class WrappedHandlers:
+    """The handlers of a server as an interceptor wraps them: each once, at the first call of its method."""
+
+    def __init__(self, wrap: "Callable[[str, Handler], Handler]") -> None:
+        """`wrap` gets the method, /package.Service/Method, and its handler."""
+        self._wrap = wrap
+        # By method, with the handler that was wrapped: an inner interceptor may come with another one.
+        self._wrapped: dict[str, tuple[Handler, Handler]] = {}
+
+    def of(self, method: str, handler: "Handler") -> "Handler":
+        """Return the wrapped handler."""
+        wrapped = self._wrapped.get(method)
+        if wrapped is None or wrapped[0] is not handler:
+            wrapped = self._wrapped[method] = handler, self._wrap(method, handler)
+        return wrapped[1]
+
+
 def _kind(handler: "Handler") -> str:
     sides = (handler.request_streaming, handler.response_streaming)
     return "_".join("stream" if streaming else "unary" for streaming in sides)

@@ -29,7 +29,7 @@ from services.domain.errors import (
     Unavailable,
     Violation,
 )
-from services.rpc.handlers import Behaviour, behaviour_of, replaced
+from services.rpc.handlers import Behaviour, WrappedHandlers, behaviour_of, replaced
 
 if TYPE_CHECKING:
     from services.rpc.handlers import Context, Handler
@@ -162,6 +162,9 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
     It wraps the iteration of streams too, where most of the work happens.
     """
 
+    def __init__(self) -> None:
+        self._handlers = WrappedHandlers(_guarded)
+
     async def intercept_service(
         self,
         continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]",
@@ -171,11 +174,15 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or handler.request_deserializer is None:
             return handler
-        guard = _guard_stream if handler.response_streaming else _guard_unary
-        # Requests are parsed inside of the guard: grpc would answer junk with the parser's class name.
-        parse = _parse_each if handler.request_streaming else _parse
-        guarded = guard(behaviour_of(handler), partial(parse, handler.request_deserializer))
-        return replaced(handler, guarded, None)
+        return self._handlers.of(handler_call_details.method, handler)
+
+
+def _guarded(_: str, handler: "Handler") -> "Handler":
+    guard = _guard_stream if handler.response_streaming else _guard_unary
+    # Requests are parsed inside of the guard: grpc would answer junk with the parser's class name.
+    parse = _parse_each if handler.request_streaming else _parse
+    guarded = guard(behaviour_of(handler), partial(parse, handler.request_deserializer))
+    return replaced(handler, guarded, None)
 
 
 def _parse(deserialize: _Parse, raw: bytes) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from services.domain.errors import ErrorReason, Unavailable
-from services.rpc.handlers import Behaviour, wrapped
+from services.rpc.handlers import Behaviour, WrappedHandlers, wrapped
 
 if TYPE_CHECKING:
     from services.rpc.handlers import Context, Handler
@@ -74,6 +74,9 @@ class StoppingInterceptor(grpc.aio.ServerInterceptor):
 
     def __init__(self, ender: CallEnder) -> None:
         self._ender = ender
+        self._handlers = WrappedHandlers(
+            lambda _, handler: wrapped(handler, self._unary, self._stream)
+        )
 
     async def intercept_service(
         self,
@@ -82,7 +85,7 @@ class StoppingInterceptor(grpc.aio.ServerInterceptor):
     ) -> "Handler | None":
         """Wrap the method's handler."""
         handler = await continuation(handler_call_details)
-        return None if handler is None else wrapped(handler, self._unary, self._stream)
+        return None if handler is None else self._handlers.of(handler_call_details.method, handler)
 
     def _unary(self, method: Behaviour) -> Behaviour:
         async def stoppable(request: Any, context: "Context") -> Any:
