@@ -64,11 +64,16 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
         after = violations.read("", position_of, request)
         before_s = violations.read(None, before_time_from, request)
         violations.raise_if_any()
-        cryptos = await self._cryptos.page(list(request.symbols), after, size + 1, before_s)
-        is_last = len(cryptos) <= size
+        # A page after the first one belongs to a list that is out of date already.
+        is_known = request.known_version and not request.page_token
+        if is_known and request.known_version == await self._cryptos.version():
+            return pb.ListCryptosResponse(version=request.known_version, unchanged=True)
+        page = await self._cryptos.page(list(request.symbols), after, size + 1, before_s)
+        is_last = len(page.cryptos) <= size
         return pb.ListCryptosResponse(
-            cryptos=map(_crypto_message, cryptos[:size]),
-            next_page_token="" if is_last else token_after(request, cryptos[size - 1].symbol),
+            cryptos=map(_crypto_message, page.cryptos[:size]),
+            next_page_token="" if is_last else token_after(request, page.cryptos[size - 1].symbol),
+            version=page.version,
         )
 
     async def GetCandles(  # noqa: N802  # the RPC's name

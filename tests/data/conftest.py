@@ -159,7 +159,7 @@ async def history_of(
 
 
 async def listed(cryptos: CryptoStore) -> dict[str, Crypto]:
-    return {crypto.symbol: crypto for crypto in await cryptos.page([], "", 1000)}
+    return {crypto.symbol: crypto for crypto in (await cryptos.page([], "", 1000)).cryptos}
 
 
 async def until_waiting(database: Database, count: int) -> None:

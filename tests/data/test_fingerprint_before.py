@@ -36,7 +36,7 @@ def corrected(first: int, last: int | None = None, by: float = 1.0) -> Candles:
 
 
 async def fingerprint_before(cryptos: CryptoStore, symbol: str, before_s: int) -> str:
-    (crypto,) = await cryptos.page([symbol], "", 1, before_s)
+    (crypto,) = (await cryptos.page([symbol], "", 1, before_s)).cryptos
     assert crypto.fingerprint_before
     return crypto.fingerprint_before
 
@@ -45,12 +45,12 @@ async def test_appending_leaves_the_part_before(store, cryptos):
     before_s = START_S + 300 * HOUR_S
     await store.write_candles("AUSDT", False, CANDLES[:300])
     # All of it is before: it is the whole data's.
-    (crypto,) = await cryptos.page(["AUSDT"], "", 1, before_s)
+    (crypto,) = (await cryptos.page(["AUSDT"], "", 1, before_s)).cryptos
     assert crypto.fingerprint_before == crypto.fingerprint
     for hour in range(300, 310):
         await store.write_candles("AUSDT", False, CANDLES[hour : hour + 1])
         assert await fingerprint_before(cryptos, "AUSDT", before_s) == crypto.fingerprint
-    (appended,) = await cryptos.page(["AUSDT"], "", 1, before_s)
+    (appended,) = (await cryptos.page(["AUSDT"], "", 1, before_s)).cryptos
     assert appended.fingerprint != crypto.fingerprint
 
 
@@ -69,7 +69,7 @@ async def test_a_correction_changes_the_parts_that_hold_it(store, cryptos):
 
 async def test_a_request_without_a_time_has_no_fingerprint_of_a_part(store, cryptos):
     await store.write_candles("AUSDT", False, CANDLES)
-    (crypto,) = await cryptos.page(["AUSDT"], "", 1)
+    (crypto,) = (await cryptos.page(["AUSDT"], "", 1)).cryptos
     assert crypto.fingerprint_before is None
 
 

@@ -120,8 +120,8 @@ async def test_an_import_reads_only_what_it_may_change(crowded):
 async def test_a_list_reads_no_candle(crowded):
     await CandleStore(crowded).write("LISTUSDT", False, blocks_of(CANDLES[:24]))
     before = await _scans(crowded)
-    cryptos = await CryptoStore(crowded).page([], "", 1000)
-    assert "LISTUSDT" in [crypto.symbol for crypto in cryptos]
+    page = await CryptoStore(crowded).page([], "", 1000)
+    assert "LISTUSDT" in [crypto.symbol for crypto in page.cryptos]
     assert await _scans(crowded) == before
 
 

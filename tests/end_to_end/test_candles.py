@@ -18,6 +18,7 @@ from services.imports.candle_writer import write_candles
 from services.rpc.status import violations_of
 from services.wire.candles import candles_to
 from tests.candle_making import START_S, longer_candles, random_candles
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
@@ -88,6 +89,27 @@ async def test_pages_of_cryptos_hold_every_crypto_once(data):
         request.page_token = page.next_page_token
     everything = await data.ListCryptos(pb.ListCryptosRequest(page_size=10_000))
     assert symbols == [crypto.symbol for crypto in everything.cryptos]
+
+
+async def test_what_a_client_has_listed_is_not_listed_again_until_it_changes(data):
+    request = pb.ListCryptosRequest(page_size=1)
+
+    async def is_unchanged() -> bool:
+        request.known_version = ""
+        request.known_version = (await data.ListCryptos(request)).version
+        answer = await data.ListCryptos(request)
+        if answer.unchanged:
+            assert answer == pb.ListCryptosResponse(version=request.known_version, unchanged=True)
+        return answer.unchanged
+
+    # The database's own housekeeping may come between two calls.
+    await until(is_unchanged)
+    await write_candles(data, "KNOWNUSDT", CANDLES[:1])
+    first = await data.ListCryptos(request)
+    assert not first.unchanged
+    assert first.version != request.known_version
+    request.page_token = first.next_page_token
+    assert len((await data.ListCryptos(request)).cryptos) == 1
 
 
 async def test_a_page_is_of_the_window(data):

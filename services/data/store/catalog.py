@@ -38,6 +38,14 @@ class Crypto:
 
 
 @dataclass(frozen=True, slots=True)
+class CryptoPage:
+    """A page of cryptos, and the version of the data that it was read from."""
+
+    cryptos: list[Crypto]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredCrypto:
     """The key of a crypto's candles, and the number of its hourly candles."""
 
@@ -57,21 +65,25 @@ class CryptoStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def version(self) -> str:
+        """Return the version of all stored data: as long as it is the same, no import has changed any."""
+        async with self._database.connection() as connection:
+            return str(await connection.fetchval(_VERSION))
+
     async def page(
         self, symbols: list[str], after: str, size: int, before_s: int | None = None
-    ) -> list[Crypto]:
+    ) -> CryptoPage:
         """Return up to `size` cryptos after the symbol `after`; only of `symbols`, unless that is empty.
 
         With `before_s` (Unix seconds), each also has the fingerprint of its candles that open before then.
         """
-        # A symbol that PostgreSQL does not accept belongs to no crypto. An empty list would mean all cryptos.
-        if symbols and not (symbols := list(filter(is_text, symbols))):
-            return []
-        asked = (after, symbols, size) if before_s is None else (after, symbols, size, before_s)
+        # A symbol that PostgreSQL does not accept belongs to no crypto.
+        wanted = list(filter(is_text, symbols)) if symbols else None
+        asked = (after, wanted, size) if before_s is None else (after, wanted, size, before_s)
         query = _PAGE.format(fingerprint_before="NULL" if before_s is None else _FINGERPRINT_BEFORE)
         async with self._database.connection() as connection:
             rows = await connection.fetch(query, *asked)
-        return [Crypto(**row) for row in rows]
+        return CryptoPage([Crypto(*row[1:]) for row in rows if row["symbol"] is not None], rows[0]["version"])
 
     async def id(self, symbol: str) -> int:
         """Return the id of a symbol; raise InvalidInput if there is no such crypto."""
@@ -105,13 +117,31 @@ class CryptoStore:
         return {row["symbol"]: StoredCrypto(**row) for row in rows}
 
 
+# Equal snapshots see the same transactions, also where these commit in another order than they began. A
+# snapshot is one of a server (its identifier), on one course of its history (its timeline), and of all its
+# databases. After a crash, transaction ids come again that had left no trace on the disk; a crash ends with a
+# checkpoint, so the last checkpoint tells apart what was before and after.
+_VERSION = """
+SELECT encode(sha256(convert_to(
+    concat_ws(' ', system_identifier, timeline_id, checkpoint_lsn, pg_database.oid, pg_current_snapshot()),
+    'UTF8'
+)), 'hex') AS version
+FROM pg_control_system(), pg_control_checkpoint(), pg_database
+WHERE datname = current_database()
+"""
+
+# One statement, so that version and cryptos are of one snapshot; one row without a crypto where there is none.
 _PAGE = f"""
-SELECT {CRYPTO_COLUMNS},
-    {{fingerprint_before}} AS fingerprint_before
-FROM cryptos
-WHERE candle_count > 0 AND symbol > $1 AND (cardinality($2::text[]) = 0 OR symbol = ANY ($2))
+SELECT version, listed.*
+FROM ({_VERSION}) AS stored LEFT JOIN (
+    SELECT {CRYPTO_COLUMNS},
+        {{fingerprint_before}} AS fingerprint_before
+    FROM cryptos
+    WHERE candle_count > 0 AND symbol > $1 AND ($2::text[] IS NULL OR symbol = ANY ($2))
+    ORDER BY symbol
+    LIMIT $3
+) AS listed ON true
 ORDER BY symbol
-LIMIT $3
 """
 
 # A fingerprint identifies a crypto's candles between one change and the next. It also identifies the present
