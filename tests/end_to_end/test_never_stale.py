@@ -1,7 +1,9 @@
 """Runs beside imports: each result is of one state of the data, and of none from before the run began."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,18 +20,22 @@ from services.domain.history import History
 from services.domain.interval import Interval
 from services.engine import Backtest, Detail, Execution, Window, run_backtest
 from services.engine.strategies.rsi import Rsi
+from services.local.stack import LocalStack
 from services.wire.backtests import strategy_to
 from services.wire.candles import interval_to
 from tests.candle_making import START_S, events_of, import_candles, longer_candles, random_candles
+from tests.end_to_end.processes import gateway_beside
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 HOURS = 600
+IMPORTS = 12
 # Amid a candle of 4 hours: it is seen with its hours after the end.
 END_HOUR = 402
-RUNNERS, RUNS = 3, 12
+# At each of two gateways.
+RUNNERS, RUNS = 2, 12
 
 
 @dataclass
@@ -86,10 +92,45 @@ def is_of(result: result_pb2.BacktestResult, candles: Candles, interval: Interva
     return message.SerializeToString(deterministic=True) == result.SerializeToString(deterministic=True)
 
 
+@pytest.fixture(scope="module")
+async def gateways(
+    stack: LocalStack, gateway: "BacktestServiceAsyncStub", short_folder: Path
+) -> "AsyncIterator[list[BacktestServiceAsyncStub]]":
+    """Two gateways on one database, each with a data service of its own: imports go to the first one's."""
+    async with gateway_beside(stack, short_folder / "never-stale") as other:
+        yield [gateway, other]
+
+
+async def test_a_call_sees_the_import_before_it_through_every_gateway(
+    gateways: "list[BacktestServiceAsyncStub]", data_service: "MarketDataServiceAsyncStub"
+) -> None:
+    crypto, more = Changing("SEENATONCEUSDT"), random_candles(9, HOURS + IMPORTS)
+    await crypto.write(data_service, more[:HOURS])
+    # The one sees the end of the data, the other a part of it.
+    ends = (None, Timestamp(seconds=START_S + 3600 * END_HOUR))
+    requests = [
+        pb.RunBacktestRequest(
+            symbol=crypto.symbol, spec=BacktestSpec(strategy=strategy_to(Rsi()), end_time=end)
+        )
+        for end in ends
+    ]
+    for number in range(IMPORTS):
+        for _ in range(2):
+            answers = await asyncio.gather(
+                *(gateway.RunBacktest(request) for gateway in gateways for request in requests)
+            )
+            for answer in answers:
+                assert answer.result.data_fingerprint == crypto.fingerprints[-1]
+        await crypto.write(data_service, more[HOURS + number :][:1])
+
+
 @pytest.mark.parametrize("interval", [Interval.HOUR_1, Interval.HOUR_4])
 async def test_no_result_is_older_than_its_run_or_of_no_state_at_all(
-    gateway: "BacktestServiceAsyncStub", data_service: "MarketDataServiceAsyncStub", interval: Interval
+    gateways: "list[BacktestServiceAsyncStub]",
+    data_service: "MarketDataServiceAsyncStub",
+    interval: Interval,
 ) -> None:
+    gateway, _ = gateways
     cryptos = {
         symbol: Changing(symbol)
         for symbol in (f"STALE{interval.value.upper()}{number}USDT" for number in range(3))
@@ -111,7 +152,7 @@ async def test_no_result_is_older_than_its_run_or_of_no_state_at_all(
     # With how many states each crypto had when the run began.
     results: list[tuple[result_pb2.BacktestResult, int]] = []
 
-    async def runs() -> None:
+    async def runs(gateway: "BacktestServiceAsyncStub") -> None:
         for _ in range(RUNS):
             had = {symbol: len(crypto.fingerprints) for symbol, crypto in cryptos.items()}
             events = [event async for event in events_of(gateway, request)]
@@ -123,7 +164,7 @@ async def test_no_result_is_older_than_its_run_or_of_no_state_at_all(
     async with asyncio.TaskGroup() as group:
         for seed, crypto in enumerate(cryptos.values()):
             group.create_task(keep_changing(crypto, data_service, seed, done))
-        await asyncio.gather(*(runs() for _ in range(RUNNERS)))
+        await asyncio.gather(*(runs(gateway) for gateway in gateways for _ in range(RUNNERS)))
         done.set()
 
     for result, had in results:

@@ -1,5 +1,6 @@
 """The client of the data service: which cryptos there are."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import grpc
@@ -8,6 +9,7 @@ import stamina
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.domain.errors import Unavailable
 from services.gateway.planning.crypto_data import CryptoData
+from services.gateway.planning.market_view import MarketView
 from services.rpc.channel import outgoing_metadata
 from services.rpc.status import error_of
 from services.wire.paging import MAX_SYMBOLS
@@ -22,22 +24,23 @@ _PATIENCE_S = 2.0
 
 
 class Market:
-    """Asks the data service which cryptos there are."""
+    """Knows which cryptos there are: asks the data service whether what it has listed is up to date.
+
+    Each request is answered from a check that began after it came, so that it sees every import that returned
+    before, whichever gateway it went through. One check is under way at a time, and the next one serves all
+    requests that come meanwhile.
+    """
 
     def __init__(self, stub: "MarketDataServiceAsyncStub", limit_s: float = _LIST_LIMIT_S) -> None:
         self._stub = stub
         self._limit_s = limit_s
+        self._view = MarketView("")
+        self._checking = asyncio.Lock()
+        self._next_check: asyncio.Task[MarketView] | None = None
 
+    @stamina.retry(on=Unavailable, attempts=None, timeout=_PATIENCE_S, wait_initial=0.05, wait_max=0.5)
     async def page(self, request: pb.ListCryptosRequest) -> pb.ListCryptosResponse:
         """Return one page of cryptos; raise Unavailable where the service is away or silent."""
-        async for attempt in stamina.retry_context(
-            on=Unavailable, attempts=None, timeout=_PATIENCE_S, wait_initial=0.05, wait_max=0.5
-        ):
-            with attempt:
-                return await self._page(request)
-        raise AssertionError
-
-    async def _page(self, request: pb.ListCryptosRequest) -> pb.ListCryptosResponse:
         try:
             return await self._stub.ListCryptos(request, timeout=self._limit_s, metadata=outgoing_metadata())
         except grpc.aio.AioRpcError as error:
@@ -49,26 +52,66 @@ class Market:
         `seen_fingerprint` is that of the candles that open before `seen_before_s` (Unix seconds), or of all
         candles where that is None.
         """
-        found = await self._listed(symbols, seen_before_s)
-        return found if len(found) == len(symbols) or not symbols else await self._listed([], seen_before_s)
+        return (await self.view(symbols, seen_before_s)).cryptos(symbols, seen_before_s) or []
 
-    async def _listed(self, symbols: list[str], seen_before_s: int | None) -> list[CryptoData]:
+    async def view(self, symbols: list[str], seen_before_s: int | None) -> MarketView:
+        """Return a view that was up to date after this call, and has the cryptos that `cryptos` returns."""
+        view = await self._checked(symbols, seen_before_s)
+        for missing in (symbols, []):
+            if view.cryptos(symbols, seen_before_s) is not None:
+                break
+            view = await self._listed(missing, seen_before_s)
+        return view
+
+    async def _checked(self, symbols: list[str], seen_before_s: int | None) -> MarketView:
+        """Return a view that was up to date after this call; it need not have these cryptos."""
+        if self._next_check is None:
+            self._next_check = asyncio.create_task(self._check(symbols, seen_before_s))
+            # Those who wait for it may all have left when it fails.
+            self._next_check.add_done_callback(lambda check: check.cancelled() or check.exception())
+        return await asyncio.shield(self._next_check)
+
+    async def _check(self, symbols: list[str], seen_before_s: int | None) -> MarketView:
+        """Return the present view, or list these cryptos where the data has changed."""
+        async with self._checking:
+            # From here on, it is too late to join.
+            self._next_check = None
+            return await self._listed(symbols, seen_before_s, self._view)
+
+    async def _listed(
+        self, symbols: list[str], seen_before_s: int | None, known: MarketView | None = None
+    ) -> MarketView:
+        """Return a view that has the cryptos of `symbols`, or `known`, where that is up to date."""
         request = pb.ListCryptosRequest(symbols=symbols, page_size=MAX_SYMBOLS)
         if seen_before_s is not None:
             request.before_time.seconds = seen_before_s
-        found: list[CryptoData] = []
-        while True:
-            page = await self.page(request)
-            found += [
-                CryptoData(
-                    crypto.symbol,
-                    crypto.fingerprint,
-                    crypto.first_candle_time.seconds,
-                    crypto.last_candle_time.seconds,
-                    crypto.fingerprint if seen_before_s is None else crypto.fingerprint_before,
-                )
-                for crypto in page.cryptos
-            ]
-            if not page.next_page_token:
-                return found
+        if known:
+            request.known_version = known.version
+        page = await self.page(request)
+        if known and page.unchanged:
+            return known
+        found, versions = _cryptos_of(page, seen_before_s), {page.version}
+        while page.next_page_token:
             request.page_token = page.next_page_token
+            page = await self.page(request)
+            found += _cryptos_of(page, seen_before_s)
+            versions.add(page.version)
+        # Where candles were imported between two pages, the list is of no version, and serves only this call.
+        version = page.version if len(versions) == 1 else ""
+        if not version or version != self._view.version:
+            self._view = MarketView(version)
+        self._view.add(symbols, seen_before_s, found)
+        return self._view
+
+
+def _cryptos_of(page: pb.ListCryptosResponse, seen_before_s: int | None) -> list[CryptoData]:
+    return [
+        CryptoData(
+            crypto.symbol,
+            crypto.fingerprint,
+            crypto.first_candle_time.seconds,
+            crypto.last_candle_time.seconds,
+            crypto.fingerprint if seen_before_s is None else crypto.fingerprint_before,
+        )
+        for crypto in page.cryptos
+    ]
