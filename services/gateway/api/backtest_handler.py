@@ -3,8 +3,9 @@
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 from grpc_status import rpc_status
@@ -13,6 +14,7 @@ from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.compute.v1.compute_service_pb2 import ComputeSeriesResponse
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import backtest_service_pb2_grpc
+from backcast.gateway.v1.run_events_pb2 import CACHE_STATE_UNSPECIFIED, CACHE_STATE_USED, CacheState
 from backcast.marketdata.v1 import market_data_service_pb2
 from services.engine.sweep.grid import possible_positions
 from services.gateway.api.messages import (
@@ -22,6 +24,8 @@ from services.gateway.api.messages import (
     single_request_from,
     single_request_to,
 )
+from services.gateway.api.planner import Planner
+from services.gateway.api.result_pages import page_from
 from services.gateway.api.rules_messages import (
     checked_strategy,
     compared_series_of,
@@ -31,12 +35,16 @@ from services.gateway.api.rules_messages import (
 from services.gateway.api.run_stream import run_stream
 from services.gateway.api.strategy_descriptions import describe_strategies
 from services.gateway.api.sweep_messages import sweep_request_from
+from services.gateway.cache.keys import ResultKeys
 from services.gateway.cache.result_cache import ResultCache
+from services.gateway.cache.run_cache import RunCache
 from services.gateway.cache.single_flight import SingleFlight
+from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
 from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest, make_sweep_plan
 from services.gateway.runs.admission import RequestSize
 from services.gateway.runs.backtest_events import BacktestEvents
+from services.gateway.runs.run import Run
 from services.gateway.runs.series_events import series_events
 from services.gateway.runs.start import RunStart, RunStarter
 from services.gateway.sweeps.sweep_events import SweepEvents
@@ -52,6 +60,23 @@ if TYPE_CHECKING:
 
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["BacktestService"].full_name
+
+
+@dataclass(frozen=True, slots=True)
+class SinglePlan:
+    """The plan of one crypto, the request that it fulfils, and the key of the result."""
+
+    plan: RunPlan
+    crypto: CryptoData
+    request: pb.RunBacktestRequest
+    key: str
+
+    @classmethod
+    def of(cls, plan: RunPlan) -> Self:
+        """Return the plan with what depends on it alone."""
+        (crypto,) = plan.cryptos
+        key = ResultKeys(plan.backtest).key(crypto, crypto.seen_fingerprint)
+        return cls(plan, crypto, single_request_to(plan), key)
 
 
 class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
@@ -70,6 +95,8 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         self._cache = cache
         self._single_flight = single_flight
         self._starter = starter
+        self._run_plans = Planner(market, run_request_from, lambda plan: plan)
+        self._single_plans = Planner(market, single_request_from, SinglePlan.of)
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Have a server call it."""
@@ -91,7 +118,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         """Stream the events of a run."""
         async with self._starter.start("RunBacktests", request.run_id, context) as start:
             with spec_fields_named():
-                plan = await self._plan(run_request_from(request))
+                plan = await self._run_plans.plan(request)
             start.planned(plan.backtest.strategy.name, _size(plan))
             run = start.run(self._events(plan, start), resumes=True)
         async with aclosing(run_stream(run, plan.results_per_event)) as events:
@@ -104,26 +131,30 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         """Run one backtest, and return its result, or a page of it, or fail as it failed."""
         async with self._starter.start("RunBacktest", request.run_id, context) as start:
             with spec_fields_named():
-                asked, page = single_request_from(request)
-                plan = await self._plan(asked)
-            start.planned(plan.backtest.strategy.name, _size(plan))
-            run = start.run(self._events(plan, start))
-        answer = pb.RunBacktestResponse(request=single_request_to(plan, start.report.run_id))
-        parts, result = PartJoiner(), BacktestResult()
-        async with aclosing(run.watch()) as events:
-            async for logged in events:
-                event = parts.joined(pb.RunBacktestsResponse.FromString(logged.serialized))
-                if event is None:
-                    continue
-                if event.HasField("failure"):
-                    await context.abort_with_status(rpc_status.to_status(event.failure.status))
-                if event.HasField("result"):
-                    result = event.result
-                if event.HasField("summary"):
-                    answer.cache_state = event.summary.cache_state
-        part, answer.next_page_token = page.of(result)
+                single = await self._single_plans.plan(request)
+            start.planned(single.plan.backtest.strategy.name, _size(single.plan))
+            if (result := await self._cached(single, start)) is None:
+                run = start.run(self._events(single.plan, start))
+        answer = pb.RunBacktestResponse(request=single.request, cache_state=CACHE_STATE_USED)
+        answer.request.run_id = start.report.run_id
+        if result is None:
+            result, answer.cache_state = await _result_of(run, context)
+        part, answer.next_page_token = page_from(request.page_token).of(result)
         answer.result.CopyFrom(part)
         return answer
+
+    async def _cached(self, single: SinglePlan, start: RunStart) -> BacktestResult | None:
+        """Return the result where it is cached: then there is no run to watch, and this one has ended."""
+        began = time.monotonic()
+        cache = RunCache(self._cache, single.plan.cache_mode)
+        result = (await cache.results([single.key])).get(single.key)
+        if result is not None:
+            result.data_fingerprint = single.crypto.fingerprint
+            report, now = start.report, time.monotonic()
+            report.total = report.completed = report.from_cache = 1
+            report.phases_s |= {"cache": now - began, "first_result": now - start.arrived_at}
+            start.end()
+        return result
 
     async def SweepBacktests(  # type: ignore[override]  # noqa: N802  # serialized; the RPC's name
         self, request: pb.SweepBacktestsRequest, context: "_Context"
@@ -208,6 +239,23 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
     async def _sweep_plan(self, request: SweepRequest) -> SweepPlan:
         known = await self._market.cryptos(list(request.run.symbols), request.run.seen_before_s)
         return make_sweep_plan(request, await possible_positions(request.grid), known, int(time.time()))
+
+
+async def _result_of(run: Run, context: "_Context") -> tuple[BacktestResult, CacheState.ValueType]:
+    """Return the result of a run of one crypto, and whether the cache was used; fail as it failed."""
+    parts, result, cache_state = PartJoiner(), BacktestResult(), CACHE_STATE_UNSPECIFIED
+    async with aclosing(run.watch()) as events:
+        async for logged in events:
+            event = parts.joined(pb.RunBacktestsResponse.FromString(logged.serialized))
+            if event is None:
+                continue
+            if event.HasField("failure"):
+                await context.abort_with_status(rpc_status.to_status(event.failure.status))
+            if event.HasField("result"):
+                result = event.result
+            if event.HasField("summary"):
+                cache_state = event.summary.cache_state
+    return result, cache_state
 
 
 def _size(plan: RunPlan) -> RequestSize:

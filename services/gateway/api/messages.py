@@ -62,20 +62,19 @@ def read_run_request(
     return _read(request, symbols, _fields("exclude", request.exclude), violations)
 
 
-def single_request_from(request: pb.RunBacktestRequest) -> tuple[RunRequest, Page]:
-    """Return the single backtest that a client asks for, as a run of one crypto, and its page."""
+def single_request_from(request: pb.RunBacktestRequest) -> RunRequest:
+    """Return the single backtest that a client asks for, as a run of one crypto; its page is checked too."""
     violations = Violations()
     asked = _read(request, [("symbol", request.symbol)], (), violations)
     asked = _with_detail(request, asked, violations)
-    page = violations.read(Page(), page_from, request.page_token)
+    violations.read(Page(), page_from, request.page_token)
     violations.raise_if_any(asked.violations)
-    return asked, page
+    return asked
 
 
 def series_request_from(request: pb.StreamSeriesRequest) -> RunRequest:
     """Return what a client asks to draw, as a run of one crypto."""
-    asked, _ = single_request_from(pb.RunBacktestRequest(symbol=request.symbol, spec=request.spec))
-    return asked
+    return single_request_from(pb.RunBacktestRequest(symbol=request.symbol, spec=request.spec))
 
 
 def _read(
@@ -163,16 +162,15 @@ def left_out_to(plan: RunPlan) -> list[LeftOutCrypto]:
     ]
 
 
-def single_request_to(plan: RunPlan, run_id: str) -> pb.RunBacktestRequest:
-    """Return the request that the run of a plan of one crypto fulfils, every default filled in."""
-    run = run_request_to(plan, run_id)
+def single_request_to(plan: RunPlan) -> pb.RunBacktestRequest:
+    """Return the request that a plan of one crypto fulfils, every default filled in but the run's id."""
+    run = run_request_to(plan)
     return pb.RunBacktestRequest(
         symbol=run.symbols[0],
         spec=run.spec,
         detail=run.detail,
         curve_points=run.curve_points,
         cache_mode=run.cache_mode,
-        run_id=run.run_id,
     )
 
 

@@ -61,6 +61,15 @@ class RunRequest:
         """
         return None if self.end_s is None else min(self.interval.next_opening(self.end_s), LATEST_S)
 
+    def same_plan_s(self, now_s: int) -> range:
+        """Return the seconds, `now_s` among them, at which it has the same plan, of the same cryptos."""
+        if self.end_s is not None and self.end_s <= now_s:
+            return range(self.end_s, LATEST_S)
+        # The window ends with the last candle that is over, or where it is asked to, once that is the past.
+        opening_s = self.interval.opening(now_s)
+        over_s = opening_s + self.interval.seconds
+        return range(opening_s, over_s if self.end_s is None else min(over_s, self.end_s))
+
     def violations(self) -> list[Violation]:
         """Return what is wrong with the request, whatever the data."""
         return self.strategy.violations() + self.violations_beside_strategy()

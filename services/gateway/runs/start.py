@@ -1,5 +1,6 @@
 """The start of every run: its id, its slot and its report."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,8 +13,8 @@ from services.gateway.auth.clients import current_client
 from services.gateway.runs.admission import Admission, RequestSize, Slot
 from services.gateway.runs.event_log import EventLog
 from services.gateway.runs.registry import RunRegistry
-from services.gateway.runs.report import RunReport
-from services.gateway.runs.run import Run
+from services.gateway.runs.report import RunReport, record_run
+from services.gateway.runs.run import Run, RunState
 from services.telemetry.run_id import RUN_ID_KEY, current_run_id
 
 if TYPE_CHECKING:
@@ -52,6 +53,14 @@ class RunStart:
         )
         self._registry.add(run)
         return run
+
+    def end(self) -> None:
+        """End a run that had nothing to compute: nobody could watch or cancel it."""
+        self._slot.release()
+        self.report.outcome = RunState.COMPLETED.value
+        self.report.phases_s["total"] = time.monotonic() - self.arrived_at
+        # While the answer is on its way.
+        asyncio.get_running_loop().call_soon(record_run, self.report)
 
 
 class RunStarter:

@@ -1,0 +1,77 @@
+"""Plans runs, and remembers the plans of the last requests: most clients ask for the same thing many times."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from services.gateway.planning.market_view import MarketView
+from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
+from services.gateway.upstream.market import Market
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2 import RunBacktestRequest, RunBacktestsRequest
+
+_MOST_PLANS = 256
+
+_Request = TypeVar("_Request", bound="RunBacktestsRequest | RunBacktestRequest")
+_Plan = TypeVar("_Plan")
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered(Generic[_Plan]):
+    """A plan, and the seconds at which it is right as long as the market is the same."""
+
+    asked: RunRequest
+    plan: _Plan
+    right_s: range
+
+
+class Planner(Generic[_Request, _Plan]):
+    """Plans the runs of one method."""
+
+    def __init__(
+        self,
+        market: Market,
+        read: Callable[[_Request], RunRequest],
+        finished: Callable[[RunPlan], _Plan],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`read` reads a request, `finished` adds to a plan what the method needs; `now` is in Unix seconds."""
+        self._market = market
+        self._read = read
+        self._finished = finished
+        self._now = now
+        # Plans of one view, by serialized request, the one that was used last at the end.
+        self._view = MarketView("")
+        self._plans: OrderedDict[bytes, _Remembered[_Plan]] = OrderedDict()
+
+    async def plan(self, request: _Request) -> _Plan:
+        """Return the plan of a request, whatever its run is called; raise what reading and planning raise."""
+        key = _key(request)
+        remembered = self._plans.get(key)
+        asked = remembered.asked if remembered else self._read(request)
+        view = await self._market.view(list(asked.symbols), asked.seen_before_s)
+        if view is not self._view:
+            self._view = view
+            self._plans.clear()
+        now_s = int(self._now())
+        # Looked up once more: the plan of before may have been of another view.
+        remembered = self._plans.get(key)
+        if remembered is None or now_s not in remembered.right_s:
+            known = view.cryptos(list(asked.symbols), asked.seen_before_s) or []
+            plan = self._finished(make_plan(asked, known, now_s))
+            remembered = self._plans[key] = _Remembered(asked, plan, asked.same_plan_s(now_s))
+            if len(self._plans) > _MOST_PLANS:
+                self._plans.popitem(last=False)
+        self._plans.move_to_end(key)
+        return remembered.plan
+
+
+def _key(request: "RunBacktestsRequest | RunBacktestRequest") -> bytes:
+    run_id, request.run_id = request.run_id, ""
+    try:
+        return request.SerializeToString()
+    finally:
+        request.run_id = run_id
