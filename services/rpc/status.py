@@ -178,6 +178,7 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _guarded(_: str, handler: "Handler") -> "Handler":
+    assert handler.request_deserializer
     guard = _guard_stream if handler.response_streaming else _guard_unary
     # Requests are parsed inside of the guard: grpc would answer junk with the parser's class name.
     parse = _parse_each if handler.request_streaming else _parse

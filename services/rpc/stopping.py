@@ -74,9 +74,7 @@ class StoppingInterceptor(grpc.aio.ServerInterceptor):
 
     def __init__(self, ender: CallEnder) -> None:
         self._ender = ender
-        self._handlers = WrappedHandlers(
-            lambda _, handler: wrapped(handler, self._unary, self._stream)
-        )
+        self._handlers = WrappedHandlers(lambda _, handler: wrapped(handler, self._unary, self._stream))
 
     async def intercept_service(
         self,

@@ -4,7 +4,6 @@ from services.data.schema.migrate import migrate
 from services.data.store.break_edits import BreakStore
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
-from services.data.store.writer import CandleStore
 from services.domain.breaks import BreakState
 from tests.candle_making import random_candles
 from tests.waiting import until

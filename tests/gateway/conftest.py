@@ -1,7 +1,6 @@
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -10,9 +9,6 @@ from services.gateway.upstream.market import Market
 from services.local.valkey import EmbeddedValkey
 from tests.gateway.listing_service import ListingService
 from tests.rpc.serving import channel_to
-
-if TYPE_CHECKING:
-    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 
 @pytest.fixture(scope="session")
@@ -37,5 +33,4 @@ async def market(data: ListingService) -> AsyncIterator[Market]:
     """The market as a gateway sees it."""
     add = partial(market_data_service_pb2_grpc.add_MarketDataServiceServicer_to_server, data)
     async with channel_to(add) as channel:
-        stub = market_data_service_pb2_grpc.MarketDataServiceStub(channel)
-        yield Market(cast("MarketDataServiceAsyncStub", stub))
+        yield Market(market_data_service_pb2_grpc.MarketDataServiceStub(channel))

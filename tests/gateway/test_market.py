@@ -6,13 +6,19 @@ from services.domain.errors import InvalidInput
 from services.gateway.upstream.market import Market
 from tests.gateway.listing_service import SYMBOLS, ListingService
 
+
 async def seen(market: Market, symbols: list[str], before_s: int | None = None) -> list[str]:
     return [crypto.seen_fingerprint for crypto in await market.cryptos(symbols, before_s)]
 
 
-async def asking(market: Market, *symbols: str) -> "asyncio.Task[list[str]]":
+def asking(market: Market, *symbols: str) -> "asyncio.Task[list[str]]":
+    """Return a request that comes when the test next waits."""
+    return asyncio.create_task(seen(market, list(symbols)))
+
+
+async def asked(market: Market, *symbols: str) -> "asyncio.Task[list[str]]":
     """Return a request that has come, and waits."""
-    request = asyncio.create_task(seen(market, list(symbols)))
+    request = asking(market, *symbols)
     await asyncio.sleep(0)
     return request
 
@@ -29,11 +35,11 @@ async def test_a_check_serves_only_requests_that_came_before_it_began(
     data: ListingService, market: Market
 ) -> None:
     data.hold()
-    first = await asking(market, "AUSDT")
+    first = await asked(market, "AUSDT")
     await data.until_called()
     # An import returns after the first check has read the data.
     data.number = 2
-    later = [await asking(market, "AUSDT") for _ in range(5)]
+    later = [await asked(market, "AUSDT") for _ in range(5)]
     data.release()
     assert await first == ["AUSDT 1"]
     assert await asyncio.gather(*later) == [["AUSDT 2"]] * 5
@@ -51,7 +57,7 @@ async def test_one_check_is_under_way_at_a_time(data: ListingService, market: Ma
     await seen(market, [])
     requests = []
     while len(data.calls) < 20:
-        requests.append(await asking(market, "AUSDT"))
+        requests.append(await asked(market, "AUSDT"))
     assert await asyncio.gather(*requests) == [["AUSDT 1"]] * len(requests)
     assert data.most_under_way == 1
     assert len(data.calls) < len(requests)
@@ -59,7 +65,7 @@ async def test_one_check_is_under_way_at_a_time(data: ListingService, market: Ma
 
 async def test_whoever_asked_for_a_check_may_leave(data: ListingService, market: Market) -> None:
     data.hold()
-    first, second = await asking(market, "AUSDT"), await asking(market, "AUSDT")
+    first, second = asking(market, "AUSDT"), asking(market, "AUSDT")
     await data.until_called()
     first.cancel()
     data.release()
@@ -67,13 +73,15 @@ async def test_whoever_asked_for_a_check_may_leave(data: ListingService, market:
     assert len(data.calls) == 1
 
 
-async def test_a_check_that_fails_fails_its_requests_and_no_other(data: ListingService, market: Market) -> None:
+async def test_a_check_that_fails_fails_its_requests_and_no_other(
+    data: ListingService, market: Market
+) -> None:
     data.hold()
     data.fails = True
-    failing = [await asking(market, "AUSDT") for _ in range(3)]
+    failing = [asking(market, "AUSDT") for _ in range(3)]
     await data.until_called()
     data.fails = False
-    later = await asking(market, "AUSDT")
+    later = await asked(market, "AUSDT")
     data.release()
     for ended in await asyncio.gather(*failing, return_exceptions=True):
         assert isinstance(ended, InvalidInput)
@@ -123,7 +131,7 @@ async def test_a_list_of_older_data_that_comes_late_is_only_for_who_asked_for_it
     await seen(market, ["AUSDT"])
     # It is told that what is known is up to date, and has to list another crypto.
     data.hold()
-    late = await asking(market, "BUSDT")
+    late = await asked(market, "BUSDT")
     await data.until_called()
     data.release()
     data.hold()

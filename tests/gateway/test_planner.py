@@ -63,7 +63,12 @@ def asked(
 
 
 async def test_equal_requests_are_planned_once(planning: Planning) -> None:
-    requests = [asked("AUSDT"), asked("BUSDT"), asked("AUSDT", period=15), asked("AUSDT", end_s=END_S - HOUR_S)]
+    requests = [
+        asked("AUSDT"),
+        asked("BUSDT"),
+        asked("AUSDT", period=15),
+        asked("AUSDT", end_s=END_S - HOUR_S),
+    ]
     plans = [await planning.plan(request) for request in requests]
     assert [await planning.plan(request) for request in requests] == plans
     assert (planning.read, planning.made) == (4, 4)

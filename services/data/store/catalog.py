@@ -130,7 +130,7 @@ FROM pg_control_system(), pg_control_checkpoint(), pg_database
 WHERE datname = current_database()
 """
 
-# One statement, so that version and cryptos are of one snapshot; one row without a crypto where there is none.
+# One statement, so that version and cryptos are of one snapshot. Where there is no crypto, one row has none.
 _PAGE = f"""
 SELECT version, listed.*
 FROM ({_VERSION}) AS stored LEFT JOIN (

@@ -1,4 +1,4 @@
-"""Plans runs, and remembers the plans of the last requests: most clients ask for the same thing many times."""
+"""Plans runs, and remembers the plans of the last requests, which clients mostly send again."""
 
 import time
 from collections import OrderedDict
@@ -38,7 +38,10 @@ class Planner(Generic[_Request, _Plan]):
         finished: Callable[[RunPlan], _Plan],
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`read` reads a request, `finished` adds to a plan what the method needs; `now` is in Unix seconds."""
+        """`read` reads a request, `finished` adds to its plan what the method needs.
+
+        `now` returns Unix seconds.
+        """
         self._market = market
         self._read = read
         self._finished = finished
