@@ -1,8 +1,8 @@
 """Imports by upload: the report of the command, and what is refused before anything is written."""
 
-import asyncio
 import gzip
 import tempfile
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -14,7 +14,7 @@ from services.local.stack import LocalStack
 from tests.cli.conftest import Cli, write_csv
 from tests.end_to_end.one_service import OneService, service_beside
 from tests.waiting import until
-from tests.web.clients import Answer, Page, violated
+from tests.web.clients import Answer, Page, next_status, violated
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
@@ -23,6 +23,7 @@ FILE = "application/octet-stream"
 TWO_CANDLES = b"timestamp,open,high,low,close,volume\n1704067200,1,1,1,1,1\n1704070800,1,1,1,1,1\n"
 # Of the process of the tests.
 MOST_BYTES = 200_000
+MOST_UPLOADS = 4
 
 
 async def upload(page: Page, content: Any, content_type: str = FILE, **query: str) -> Answer:
@@ -36,10 +37,6 @@ def csv(tmp_path: Path, seed: int = 1, hours: int = 500) -> bytes:
 async def candle_count(data_service: "MarketDataServiceAsyncStub", symbol: str) -> int:
     cryptos = (await data_service.ListCryptos(market_data_service_pb2.ListCryptosRequest())).cryptos
     return next((each.candle_count for each in cryptos if each.symbol == symbol), 0)
-
-
-def left_behind() -> list[Path]:
-    return list(Path(tempfile.gettempdir()).glob("backcast-import-*"))
 
 
 async def test_a_file_is_imported_with_the_report_of_the_command(
@@ -130,18 +127,41 @@ async def test_a_file_of_no_candles_is_refused_with_its_reason(
     assert reason in message
     assert "--" not in message
     assert "Traceback" not in message
-    assert str(tempfile.gettempdir()) not in message
+    assert tempfile.gettempdir() not in message
     assert not await candle_count(data_service, "UPEUSDT")
 
 
-async def test_a_file_above_the_limit_is_refused(page: Page) -> None:
+async def test_a_file_above_the_limit_is_refused(page: Page, temporary_files: Path) -> None:
     said = await upload(page, b"1" * (MOST_BYTES + 1), name="UPFUSDT.csv")
     # Its length is not said: what has come is thrown away.
     chunked = await upload(page, (b"1" * 10_000 for _ in range(100)), name="UPFUSDT.csv")
     for answer in (said, chunked):
         assert (answer.status, answer.json()["code"]) == (429, "resource_exhausted")
         assert "BACKCAST_WEB_MAX_UPLOAD_BYTES" in answer.json()["message"]
-    assert left_behind() == []
+    assert list(temporary_files.iterdir()) == []
+
+
+async def test_a_file_whose_length_is_above_the_limit_is_refused_before_it_comes(page: Page) -> None:
+    path = "/import?name=UPFUSDT.csv"
+    async with page.begun(path, MOST_BYTES + 1, content_type=FILE) as (reader, _):
+        assert await next_status(reader) == 429
+
+
+async def test_four_files_at_most_are_taken_at_once(page: Page, temporary_files: Path) -> None:
+    def taken() -> list[str]:
+        return [file.name for file in temporary_files.glob("*/*")]
+
+    async with AsyncExitStack() as connections:
+        uploads = {}
+        for name in (f"UPJ{number}USDT.csv" for number in range(7)):
+            begun = page.begun(f"/import?name={name}", len(TWO_CANDLES), content_type=FILE)
+            uploads[name] = await connections.enter_async_context(begun)
+        while uploads:
+            await until(lambda: len(taken()) >= min(MOST_UPLOADS, len(uploads)))
+            assert len(taken()) <= MOST_UPLOADS
+            reader, writer = uploads.pop(taken()[0])
+            writer.write(TWO_CANDLES)
+            assert await next_status(reader) == 200
 
 
 async def test_another_content_type_is_refused(page: Page, tmp_path: Path) -> None:
@@ -156,24 +176,26 @@ async def test_another_content_type_is_refused(page: Page, tmp_path: Path) -> No
 
 
 async def test_an_upload_that_breaks_off_leaves_nothing(
-    page: Page, data_service: "MarketDataServiceAsyncStub"
+    page: Page, data_service: "MarketDataServiceAsyncStub", temporary_files: Path
 ) -> None:
-    _, writer = await asyncio.open_connection(*page.address.rsplit(":", 1))
-    head = f"POST /import?name=UPHUSDT.csv HTTP/1.1\r\nhost: {page.address}\r\ncontent-type: {FILE}\r\n"
-    writer.write(f"{head}content-length: 100000\r\n\r\n".encode() + b"timestamp,open")
-    await until(lambda: bool(left_behind()))
-    writer.transport.abort()
-    await until(lambda: not left_behind())
+    async with page.begun("/import?name=UPHUSDT.csv", 100_000, content_type=FILE) as (_, writer):
+        writer.write(b"timestamp,open")
+        await until(lambda: any(temporary_files.iterdir()))
+    await until(lambda: not any(temporary_files.iterdir()))
     assert not await candle_count(data_service, "UPHUSDT")
 
 
 async def test_a_gateway_that_is_away_is_told_before_the_file_is_read(
-    stack: LocalStack, short_folder: Path, tmp_path: Path
+    stack: LocalStack, short_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     async with service_beside(stack, "web", short_folder / "import", gateway_address="127.0.0.1:1") as web:
-        answer = await upload(Page(web.address), csv(tmp_path), name="UPIUSDT.csv")
+        page = Page(web.address)
+        answer = await upload(page, csv(tmp_path), name="UPIUSDT.csv")
+        async with page.begun("/import?name=UPIUSDT.csv", 1000, content_type=FILE) as (reader, _):
+            assert await next_status(reader) == 503
     assert (answer.status, answer.json()["code"]) == (503, "unavailable")
-    assert left_behind() == []
+    assert not list(tmp_path.glob("backcast-import-*"))
 
 
 async def test_the_process_says_nothing_of_the_files(web: OneService) -> None:
