@@ -2,6 +2,7 @@
 
 import gzip
 import tempfile
+import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import pytest
 
 from backcast.marketdata.v1 import market_data_service_pb2
 from services.local.stack import LocalStack
+from tests.candle_making import START_S
 from tests.cli.conftest import Cli, write_csv
 from tests.end_to_end.one_service import OneService, service_beside
 from tests.waiting import until
@@ -28,6 +30,10 @@ MOST_UPLOADS = 4
 
 async def upload(page: Page, content: Any, content_type: str = FILE, **query: str) -> Answer:
     return await page.send("POST", f"/import?{urlencode(query)}", content, content_type=content_type)
+
+
+def content_of(rows: list[str]) -> bytes:
+    return "\n".join(["timestamp,open,high,low,close,volume", *rows, ""]).encode()
 
 
 def csv(tmp_path: Path, seed: int = 1, hours: int = 500) -> bytes:
@@ -60,6 +66,62 @@ async def test_a_file_is_imported_with_the_report_of_the_command(
     again = (await upload(page, content, name="UPAUSDT.csv")).json()
     assert (again["inserted"], again["unchanged"]) == (0, 500)
     assert again["summary"].startswith("UPAUSDT: nothing written, 500 unchanged")
+
+
+async def test_the_report_counts_what_was_left_out_and_why(page: Page) -> None:
+    rows = [
+        *(f"{START_S + hour * 3600},1,1,1,1,{hour}" for hour in range(4)),
+        # Two that repeat others, one that contradicts another, two without a price.
+        *(f"{START_S + hour * 3600},1,1,1,1,{hour}" for hour in (1, 2)),
+        f"{START_S + 3 * 3600},1,1,1,1,4",
+        *(f"{START_S + hour * 3600},x,1,1,1,1" for hour in (4, 5)),
+        # After a break.
+        f"{START_S + 6 * 3600},50,50,50,50,1",
+    ]
+    report = (await upload(page, content_of(rows), name="UPKUSDT.csv", interval="1h")).json()
+    rejections, notes, summary = (report.pop(name) for name in ("rejections", "notes", "summary"))
+    text = "break: 1 until 2024-01-01 03:00 UTC, 50 from 2024-01-01 06:00 UTC"
+    assert report == {
+        **{"name": "UPKUSDT.csv", "symbol": "UPKUSDT", "format": "plain-csv", "candles": 5},
+        **{"inserted": 5, "corrected": 0, "unchanged": 0, "kept": 0, "withoutVolume": 1},
+        **{"rejected": 3, "duplicates": 2, "conflicts": 1, "stillOpen": 0, "incomplete": 0, "withJump": 0},
+        "breaks": [
+            {
+                **{"beforeTime": "2024-01-01 03:00 UTC", "afterTime": "2024-01-01 06:00 UTC"},
+                **{"close": 1.0, "open": 50.0, "text": text},
+            }
+        ],
+    }
+    assert [each["line"] for each in rejections] == [5, 9, 10]
+    assert rejections[0]["values"].startswith("2024-01-01 03:00 UTC, open 1.0, high 1.0")
+    assert (notes[0], notes[3], len(notes)) == (text, "line 10: open is 'x', not a finite number", 4)
+    assert summary == (
+        "UPKUSDT: 5 written, 2 rejected, 2 repeated, 1 row in conflict with another (the last one was taken), "
+        "1 without volume, 1 break"
+    )
+
+
+async def test_the_report_counts_a_candle_that_has_not_closed(page: Page) -> None:
+    hour_s = int(time.time()) // 3600 * 3600
+    # One of them is under way, also where the hour ends during the test; the one after it is rejected.
+    rows = [f"{start_s},1,1,1,1,1" for start_s in (START_S, hour_s, hour_s + 3600)]
+    report = (await upload(page, content_of(rows), name="UPMUSDT.csv", interval="1h")).json()
+    assert report["stillOpen"] == 1
+    assert "1 candle left out as not closed yet" in report["summary"]
+
+
+async def test_the_report_counts_hours_that_shorter_candles_do_not_make(page: Page) -> None:
+    halves = [
+        # A whole hour, two that miss a half, and one within which the price jumps.
+        *(f"{START_S + half * 1800},1,1,1,1,1" for half in (0, 1, 2, 4)),
+        *(f"{START_S + 3 * 3600 + half * 1800},{1 + 19 * half},20,1,{1 + 19 * half},1" for half in (0, 1)),
+    ]
+    report = (await upload(page, content_of(halves), name="UPLUSDT.csv", interval="30m")).json()
+    assert (report["candles"], report["incomplete"], report["withJump"]) == (1, 2, 1)
+    assert report["summary"] == (
+        "UPLUSDT: 1 written, 2 thirty-minute candles became 1 hour, 2 hours left out as incomplete, "
+        "1 hour left out: the price jumps by a factor of 10 or more within it"
+    )
 
 
 async def test_the_query_says_what_the_file_does_not(page: Page, tmp_path: Path) -> None:
