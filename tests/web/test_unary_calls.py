@@ -89,9 +89,19 @@ async def test_a_call_under_way_is_answered_by_a_process_that_stops_and_says_so(
     ):
         states = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
         assert (await states.read()).status == Health.SERVING
-        async with held_call(stack, Page(web.address), runs) as call:
+        page = Page(web.address)
+
+        async def takes_no_more() -> bool:
+            try:
+                await page.send("GET", "/healthz")
+            except ConnectionError:
+                return True
+            return False
+
+        async with held_call(stack, page, runs) as call:
             web.process.terminate()
             assert (await states.read()).status == Health.NOT_SERVING
+            await until(takes_no_more)
         answer = await call
         assert answer.status == 200, answer.body
 

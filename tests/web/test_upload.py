@@ -96,8 +96,8 @@ async def test_the_report_counts_what_was_left_out_and_why(page: Page) -> None:
     assert rejections[0]["values"].startswith("2024-01-01 03:00 UTC, open 1.0, high 1.0")
     assert (notes[0], notes[3], len(notes)) == (text, "line 10: open is 'x', not a finite number", 4)
     assert summary == (
-        "UPKUSDT: 5 written, 2 rejected, 2 repeated, 1 row in conflict with another (the last one was taken), "
-        "1 without volume, 1 break"
+        "UPKUSDT: 5 written, 2 rejected, 2 repeated, "
+        "1 row in conflict with another (the last one was taken), 1 without volume, 1 break"
     )
 
 
