@@ -83,7 +83,7 @@ async def test_a_stream_has_the_events_of_the_gateway(
 
 
 async def test_the_answer_names_the_run_in_its_head(page: Page, market: dict[str, Candles]) -> None:
-    spec = {"strategy": {"rsi": {}}}
+    spec: dict[str, Any] = {"strategy": {"rsi": {}}}
     unary = await page.post("RunBacktest", {"symbol": SYMBOLS[0], "spec": spec})
     assert re.fullmatch("[0-9a-f]{32}", unary.headers["backcast-run-id"])
     stream = await page.send(
