@@ -13,9 +13,9 @@ from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
+from tests.end_to_end.processes import workers_held
 from tests.end_to_end.service_metrics import ServiceMetrics, serve_metrics
 from tests.waiting import until
-from tests.web.browser.conftest import workers_held
 from tests.web.browser.tab import Tab, opened
 
 # Of a sweep that takes one worker much longer than it takes to press a button.
