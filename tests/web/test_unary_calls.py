@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from services.domain.candles import Candles
 from services.local.ports import free_ports
@@ -16,6 +15,7 @@ from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import process_at
+from tests.known_runs import known_runs
 from tests.waiting import until
 from tests.web.clients import Answer, Page
 from tests.web.conftest import SYMBOLS
@@ -34,11 +34,11 @@ async def held_call(
     """Call for a backtest; it is under way at the gateway, and compute does not answer within the context."""
 
     async def known() -> set[str]:
-        listed = await runs.ListRuns(run_service_pb2.ListRunsRequest())
-        return {each.run_id for each in listed.runs}
+        return {each.run_id for each in await known_runs(runs)}
 
     async def is_under_way() -> bool:
-        return await known() != before
+        # The gateway may forget some of the others meanwhile.
+        return bool(await known() - before)
 
     before = await known()
     compute = process_at(stack.compute_address)

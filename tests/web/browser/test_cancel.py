@@ -15,6 +15,7 @@ from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
 from tests.end_to_end.processes import workers_held
 from tests.end_to_end.service_metrics import ServiceMetrics, serve_metrics
+from tests.known_runs import known_run
 from tests.waiting import until
 from tests.web.browser.tab import Tab, opened
 
@@ -41,9 +42,7 @@ class Counted:
         """Return the state of the run or sweep whose id is in the tab's address."""
         (run_id,) = parse_qs(urlsplit(self.tab.page.url).query)["run"]
         async with open_channel(self.stack.gateway_address) as channel:
-            listed = await RunServiceStub(channel).ListRuns(run_service_pb2.ListRunsRequest())
-        (found,) = (each for each in listed.runs if each.run_id == run_id)
-        return found.state
+            return (await known_run(RunServiceStub(channel), run_id)).state
 
 
 @pytest.fixture(scope="module")
