@@ -48,7 +48,7 @@ def keeper(tmp_path: Path) -> Keeper:
 
 
 def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_a_history_is_mapped_once(keeper: Keeper) -> None:

@@ -87,9 +87,7 @@ async def test_every_backtest_is_the_engines(pool: WorkerPool, supply: Supply) -
     backtest = Backtest(Rsi(), HOUR, window, Execution(), Detail.TRADES)
     job = backtest_job(cryptos(40), backtest)
     results = {outcome.data: outcome.result for outcome in await outcomes_of(TaskRunner(pool, supply), job)}
-    assert results == {
-        data: computed_result(History(supply.candles[data]), backtest) for data in job.cryptos
-    }
+    assert results == {data: computed_result(History(supply.candles[data]), backtest) for data in job.cryptos}
     # Workers are forked, which gRPC does not survive.
     assert await wrap_future(pool.submit(imported, "google")) != []
     assert await wrap_future(pool.submit(imported, "grpc")) == []

@@ -1,28 +1,12 @@
 """What the gateway makes of compute's outcomes."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
-
-import grpc
 from google.rpc.status_pb2 import Status
 
 from backcast.compute.v1 import compute_service_pb2 as pb
-from backcast.compute.v1.compute_service_pb2_grpc import (
-    ComputeServiceServicer,
-    ComputeServiceStub,
-    add_ComputeServiceServicer_to_server,
-)
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
-from services.domain.interval import Interval
-from services.engine import Backtest, Execution, Window
-from services.engine.strategies.rsi import Rsi
 from services.gateway.planning.crypto_data import CryptoData
-from services.gateway.upstream.compute import ComputeClient, outcomes_by_chunk
-
-if TYPE_CHECKING:
-    _Context = grpc.aio.ServicerContext[Any, Any]
+from services.gateway.upstream.compute import complete_result, outcomes_by_chunk
 
 A, B = CryptoData("A", "1", 0, 0, "1"), CryptoData("B", "1", 0, 0, "1")
 CHUNK_SIZE = 256
@@ -54,42 +38,26 @@ def test_a_crypto_that_fails_fails_in_what_is_missing_of_it_only() -> None:
     assert missing == {"B": (B, {0})}
 
 
-class BreaksOff(ComputeServiceServicer):
-    """Computes A in three parts, with B behind the last; the first call breaks off within A."""
-
-    def __init__(self) -> None:
-        self.asked: list[list[str]] = []
-
-    async def ComputeBacktests(  # noqa: N802
-        self, request: pb.ComputeBacktestsRequest, context: "_Context"
-    ) -> AsyncGenerator[pb.ComputeBacktestsResponse]:
-        self.asked.append([crypto.symbol for crypto in request.cryptos])
-        first = ComputedResult(symbol="A", fingerprint="1", metrics=b"figures", parts=[b"1"])
-        second, third = (ComputedResult(symbol="A", fingerprint="1", parts=[part]) for part in (b"2", b"3"))
-        for part in (first, second):
-            yield pb.ComputeBacktestsResponse(results=[part], result_continues=True)
-        if len(self.asked) == 1:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "")
-        yield pb.ComputeBacktestsResponse(
-            results=[third, ComputedResult(symbol="B", parts=[b"4"])], failures=[pb.ComputeFailure(symbol="C")]
-        )
+def part(symbol: str, number: int) -> ComputedResult:
+    """Return a part of a result; the first one has the metrics."""
+    return ComputedResult(
+        symbol=symbol, fingerprint="1", metrics=b"metrics" if number == 0 else b"", parts=[b"%d" % number]
+    )
 
 
-async def test_a_result_in_parts_comes_whole_and_anew_where_it_broke_off() -> None:
-    compute, server = BreaksOff(), grpc.aio.server()
-    add_ComputeServiceServicer_to_server(compute, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    cryptos = [CryptoData(symbol, "1", 0, 0, "1") for symbol in "ABC"]
-    backtest = Backtest(Rsi(), Interval.HOUR_1, Window(0, 3600), Execution())
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        async with aclosing(ComputeClient(ComputeServiceStub(channel)).outcomes(backtest, cryptos)) as stream:
-            (response,) = [response async for response in stream]
-    await server.stop(None)
-    assert compute.asked == [["A", "B", "C"]] * 2
-    assert [(result.symbol, list(result.parts)) for result in response.results] == [
-        ("A", [b"1", b"2", b"3"]),
-        ("B", [b"4"]),
+def test_a_result_in_parts_is_completed_with_the_last_one() -> None:
+    begun = ComputedResult()
+    for number in range(2):
+        beginning = pb.ComputeBacktestsResponse(results=[part("A", number)], result_continues=True)
+        assert not complete_result(beginning, begun)
+    last = pb.ComputeBacktestsResponse(
+        results=[part("A", 2), part("B", 0)], failures=[pb.ComputeFailure(symbol="C")]
+    )
+    assert complete_result(last, begun)
+    assert list(last.results) == [
+        ComputedResult(symbol="A", fingerprint="1", metrics=b"metrics", parts=[b"0", b"1", b"2"]),
+        part("B", 0),
     ]
-    assert response.results[0].metrics == b"figures"
-    assert [failure.symbol for failure in response.failures] == ["C"]
+    alone = pb.ComputeBacktestsResponse(results=[part("D", 0)])
+    assert complete_result(alone, begun)
+    assert list(alone.results) == [part("D", 0)]

@@ -55,12 +55,8 @@ class ComputeClient:
 
         async with aclosing(resumed_stream("compute", missing, call)) as responses:
             async for response in responses:
-                if begun.parts or response.result_continues:
-                    begun.MergeFrom(response.results[0])
-                    if response.result_continues:
-                        continue
-                    response.results[0].CopyFrom(begun)
-                    begun.Clear()
+                if not complete_result(response, begun):
+                    continue
                 for outcome in (*response.results, *response.failures):
                     del missing[outcome.symbol]
                 yield response
@@ -126,6 +122,20 @@ class ComputeClient:
             async for response in responses:
                 for outcome in outcomes_by_chunk(response, missing, chunk_size):
                     yield outcome
+
+
+def complete_result(response: pb.ComputeBacktestsResponse, begun: ComputedResult) -> bool:
+    """Complete the first result of a response by the parts in `begun`, which came before.
+
+    Return False where parts are still missing; `begun` then has those of this response too.
+    """
+    if begun.parts or response.result_continues:
+        begun.MergeFrom(response.results[0])
+        if response.result_continues:
+            return False
+        response.results[0].CopyFrom(begun)
+        begun.Clear()
+    return True
 
 
 def outcomes_by_chunk(
