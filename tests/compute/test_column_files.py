@@ -283,7 +283,7 @@ def test_leftovers_and_files_of_earlier_versions_are_swept_and_nothing_else(tmp_
         (tmp_path / name).write_bytes(b"what was written so far")
     os.utime(tmp_path / abandoned, (time.time() - 3_700,) * 2)
     files.tidy()
-    assert names(tmp_path) == {fresh, foreign, *(path.name for path in stored.paths())}
+    assert names(tmp_path) == {fresh, foreign, *(Path(path).name for path in stored.paths())}
 
 
 def test_there_need_not_be_a_folder(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ many candles, breaks and partial candles there are, then the opening times, then
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from mmap import ACCESS_READ, mmap
 from os import utime
 from pathlib import Path
@@ -18,6 +19,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from services.compute.candles.kept_histories import KeptHistories, most_open_files
 from services.compute.candles.location import DataVersion
 from services.domain.breaks import Break
 from services.domain.candles import VALUE_COLUMNS, Candles
@@ -52,10 +54,11 @@ class StoredCandles:
         """Return the path of a column or the HISTORY, whether or not the file exists."""
         return self.folder / f"{self.name}.{column}"
 
-    def paths(self) -> list[Path]:
+    def paths(self) -> list[str]:
         """Return the paths of all files: the HISTORY, then the columns."""
-        name = self.name
-        return [self.folder / f"{name}.{column}" for column in (HISTORY, *self.columns)]
+        # Not as Path, of which a run would make hundreds.
+        start = f"{self.folder}/{self.name}."
+        return [start + column for column in (HISTORY, *self.columns)]
 
     def use(self) -> bool:
         """Return whether all columns are there, and mark them as used now."""
@@ -68,8 +71,9 @@ class StoredCandles:
         return True
 
     def load(self) -> tuple[DataVersion, History]:
-        """Map the files as `map` does; see CandleLocation."""
-        return self.data, self.map()
+        """Map the files as `map` does, unless this process has kept them mapped; see CandleLocation."""
+        kept_as = f"{self.folder}/{series(self.data.symbol, self.interval)}", self.columns
+        return self.data, _kept_histories().history(kept_as, self.paths(), self.map)
 
     def map(self) -> History:
         """Map the files; columns are read-only, and those that are not among them are empty.
@@ -124,8 +128,13 @@ class StoredCandles:
 
     def delete(self) -> None:
         """Delete the files; whoever has them mapped keeps them."""
-        for path in self.paths():
-            path.unlink(missing_ok=True)
+        for column in (HISTORY, *self.columns):
+            self.path(column).unlink(missing_ok=True)
+
+
+@cache
+def _kept_histories() -> KeptHistories:
+    return KeptHistories(most_open_files())
 
 
 def series(symbol: str, interval: Interval) -> str:
@@ -163,9 +172,9 @@ def _parsed(words: np.ndarray) -> tuple[np.ndarray, tuple[Break, ...], PartialCa
     return words[_COUNTS:end], found, PartialCandles(times_s, hours)
 
 
-def _mapped(path: Path) -> np.ndarray:
+def _mapped(path: str) -> np.ndarray:
     """Return a file's words as int64; raise ValueError where its length is no multiple of 8 bytes."""
     # Not numpy.memmap, whose checks take a tenth of the time of a backtest.
-    with path.open("rb") as file:
+    with open(path, "rb") as file:  # noqa: PTH123  # see paths
         mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
     return np.frombuffer(mapped, "<i8")

@@ -4,7 +4,6 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import grpc
@@ -44,6 +43,7 @@ from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
 from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest, make_sweep_plan
 from services.gateway.runs.admission import RequestSize
 from services.gateway.runs.backtest_events import BacktestEvents
+from services.gateway.runs.event_log import LoggedEvent, logged
 from services.gateway.runs.run import Run
 from services.gateway.runs.series_events import series_events
 from services.gateway.runs.start import RunStart, RunStarter
@@ -52,7 +52,7 @@ from services.gateway.upstream.compute import ComputeClient
 from services.gateway.upstream.market import Market
 from services.wire.backtests import spec_fields_named
 from services.wire.paging import page_of, page_size
-from services.wire.result_parts import PartJoiner
+from services.wire.result_parts import PartJoiner, joined_parts
 
 if TYPE_CHECKING:
     # Generic in its stubs only.
@@ -147,13 +147,16 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         """Return the result where it is cached: then there is no run to watch, and this one has ended."""
         began = time.monotonic()
         cache = RunCache(self._cache, single.plan.cache_mode)
-        result = (await cache.results([single.key])).get(single.key)
-        if result is not None:
-            result.data_fingerprint = single.crypto.fingerprint
-            report, now = start.report, time.monotonic()
-            report.total = report.completed = report.from_cache = 1
-            report.phases_s |= {"cache": now - began, "first_result": now - start.arrived_at}
-            start.end()
+        computed = (await cache.results([single.key])).get(single.key)
+        if computed is None:
+            return None
+        report, now = start.report, time.monotonic()
+        report.total = report.completed = report.from_cache = 1
+        report.phases_s |= {"cache": now - began, "first_result": now - start.arrived_at}
+        start.end()
+        result = joined_parts(computed.parts)
+        result.symbol, result.data_fingerprint = computed.symbol, single.crypto.fingerprint
+        result.from_cache = True
         return result
 
     async def SweepBacktests(  # type: ignore[override]  # noqa: N802  # serialized; the RPC's name
@@ -166,7 +169,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
             size = RequestSize(len(plan.cryptos), plan.backtests, plan.factors, "ranges")
             start.planned(plan.request.grid.base.name, size)
             sweep = SweepEvents(plan, self._cache, self._compute, start.report, start.arrived_at)
-            run = start.run(sweep.events)
+            run = start.run(lambda: logged(sweep.events()))
         async with aclosing(run.watch()) as events:
             async for event in events:
                 yield event.serialized
@@ -198,15 +201,17 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
             with spec_fields_named():
                 plan = await self._plan(series_request_from(request))
             start.planned(plan.backtest.strategy.name, _size(plan))
-            run = start.run(partial(series_events, plan, self._compute, start.report, start.arrived_at))
+            run = start.run(
+                lambda: logged(series_events(plan, self._compute, start.report, start.arrived_at))
+            )
         # What the first response has besides its block.
         response = pb.StreamSeriesResponse(
             request=series_request_to(plan, start.report.run_id),
             series=compared_series_of(plan.backtest.strategy),
         )
         async with aclosing(run.watch()) as events:
-            async for logged in events:
-                event = ComputeSeriesResponse.FromString(logged.serialized)
+            async for each in events:
+                event = ComputeSeriesResponse.FromString(each.serialized)
                 if event.HasField("failure"):
                     await context.abort_with_status(rpc_status.to_status(event.failure))
                 response.block.CopyFrom(event.block)
@@ -224,9 +229,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         )
         return pb.ListCryptosResponse(cryptos=page.cryptos, next_page_token=page.next_page_token)
 
-    def _events(
-        self, plan: RunPlan, start: RunStart
-    ) -> Callable[[], AsyncGenerator[pb.RunBacktestsResponse]]:
+    def _events(self, plan: RunPlan, start: RunStart) -> Callable[[], AsyncGenerator[list[LoggedEvent]]]:
         """Return a function that opens iterators over the events of a plan's run."""
         return BacktestEvents(
             plan, self._cache, self._single_flight, self._compute, start.report, start.arrived_at
@@ -245,8 +248,8 @@ async def _result_of(run: Run, context: "_Context") -> tuple[BacktestResult, Cac
     """Return the result of a run of one crypto, and whether the cache was used; fail as it failed."""
     parts, result, cache_state = PartJoiner(), BacktestResult(), CACHE_STATE_UNSPECIFIED
     async with aclosing(run.watch()) as events:
-        async for logged in events:
-            event = parts.joined(pb.RunBacktestsResponse.FromString(logged.serialized))
+        async for each in events:
+            event = parts.joined(pb.RunBacktestsResponse.FromString(each.serialized))
             if event is None:
                 continue
             if event.HasField("failure"):
