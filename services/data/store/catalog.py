@@ -118,12 +118,13 @@ class CryptoStore:
 
 
 # Equal snapshots see the same transactions, also where these commit in another order than they began. A
-# snapshot is one of a server (its identifier), on one course of its history (its timeline), and of all its
-# databases. After a crash, transaction ids come again that had left no trace on the disk; a crash ends with a
-# checkpoint, so the last checkpoint tells apart what was before and after.
+# snapshot is of all databases of a server, and its transaction ids are those of one server since it was
+# started: another one may have the same ids, and even the same identifier, if its files are a copy. Where a
+# part of the server crashes and it goes on, ids come again that had left no trace on the disk; recovery ends
+# with a checkpoint, so the last checkpoint tells apart what was before and after.
 _VERSION = """
 SELECT encode(sha256(convert_to(
-    concat_ws(' ', system_identifier, timeline_id, checkpoint_lsn, pg_database.oid, pg_current_snapshot()),
+    concat_ws(' ', system_identifier, pg_postmaster_start_time(), checkpoint_lsn, oid, pg_current_snapshot()),
     'UTF8'
 )), 'hex') AS version
 FROM pg_control_system(), pg_control_checkpoint(), pg_database
