@@ -21,21 +21,30 @@ if TYPE_CHECKING:
 _LIST_LIMIT_S = 10.0
 # Long enough for a data service that is being restarted.
 _PATIENCE_S = 2.0
+# A check that takes longer may be asking a service that is away: the next one may find another service.
+_SLOW_CHECK_S = 0.25
 
 
 class Market:
     """Knows which cryptos there are: asks the data service whether what it has listed is up to date.
 
     Each request is answered from a check that began after it came, so that it sees every import that returned
-    before, whichever gateway it went through. One check is under way at a time, and the next one serves all
-    requests that come meanwhile.
+    before, whichever gateway it went through. A check begins when the one before has ended, or is slow; all
+    requests that came until then share it.
     """
 
-    def __init__(self, stub: "MarketDataServiceAsyncStub", limit_s: float = _LIST_LIMIT_S) -> None:
+    def __init__(
+        self,
+        stub: "MarketDataServiceAsyncStub",
+        limit_s: float = _LIST_LIMIT_S,
+        slow_check_s: float = _SLOW_CHECK_S,
+    ) -> None:
+        """A check that has taken `slow_check_s` seconds is slow."""
         self._stub = stub
         self._limit_s = limit_s
+        self._slow_check_s = slow_check_s
         self._view = MarketView("")
-        self._checking = asyncio.Lock()
+        self._last_check: asyncio.Task[MarketView] | None = None
         self._next_check: asyncio.Task[MarketView] | None = None
 
     @stamina.retry(on=Unavailable, attempts=None, timeout=_PATIENCE_S, wait_initial=0.05, wait_max=0.5)
@@ -73,10 +82,11 @@ class Market:
 
     async def _check(self, symbols: list[str], seen_before_s: int | None) -> MarketView:
         """Return the present view, or list these cryptos where the data has changed."""
-        async with self._checking:
-            # From here on, it is too late to join.
-            self._next_check = None
-            return await self._listed(symbols, seen_before_s, self._view)
+        if self._last_check and not self._last_check.done():
+            await asyncio.wait([self._last_check], timeout=self._slow_check_s)
+        # From here on, it is too late to join.
+        self._last_check, self._next_check = self._next_check, None
+        return await self._listed(symbols, seen_before_s, self._view)
 
     async def _listed(
         self, symbols: list[str], seen_before_s: int | None, known: MarketView | None = None
