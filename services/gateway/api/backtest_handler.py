@@ -60,6 +60,8 @@ if TYPE_CHECKING:
 
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["BacktestService"].full_name
+# The plan of a run has a list of its cryptos. Single calls often take one crypto after the other.
+_MOST_RUN_PLANS, _MOST_SINGLE_PLANS = 32, 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,8 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         self._cache = cache
         self._single_flight = single_flight
         self._starter = starter
-        self._run_plans = Planner(market, run_request_from, lambda plan: plan)
-        self._single_plans = Planner(market, single_request_from, SinglePlan.of)
+        self._run_plans = Planner(market, run_request_from, lambda plan: plan, _MOST_RUN_PLANS)
+        self._single_plans = Planner(market, single_request_from, SinglePlan.of, _MOST_SINGLE_PLANS)
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Have a server call it."""

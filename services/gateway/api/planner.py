@@ -13,8 +13,6 @@ from services.gateway.upstream.market import Market
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2 import RunBacktestRequest, RunBacktestsRequest
 
-_MOST_PLANS = 256
-
 _Request = TypeVar("_Request", bound="RunBacktestsRequest | RunBacktestRequest")
 _Plan = TypeVar("_Plan")
 
@@ -36,15 +34,17 @@ class Planner(Generic[_Request, _Plan]):
         market: Market,
         read: Callable[[_Request], RunRequest],
         finished: Callable[[RunPlan], _Plan],
+        most_plans: int,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`read` reads a request, `finished` adds to its plan what the method needs.
 
-        `now` returns Unix seconds.
+        `most_plans` are remembered; `now` returns Unix seconds.
         """
         self._market = market
         self._read = read
         self._finished = finished
+        self._most_plans = most_plans
         self._now = now
         # Plans of one view, by serialized request, the one that was used last at the end.
         self._view = MarketView("")
@@ -66,7 +66,7 @@ class Planner(Generic[_Request, _Plan]):
             known = view.cryptos(list(asked.symbols), asked.seen_before_s) or []
             plan = self._finished(make_plan(asked, known, now_s))
             remembered = self._plans[key] = _Remembered(asked, plan, asked.same_plan_s(now_s))
-            if len(self._plans) > _MOST_PLANS:
+            if len(self._plans) > self._most_plans:
                 self._plans.popitem(last=False)
         self._plans.move_to_end(key)
         return remembered.plan
