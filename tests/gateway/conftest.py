@@ -1,14 +1,15 @@
 from collections.abc import AsyncIterator, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from backcast.marketdata.v1 import market_data_service_pb2_grpc
+from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.gateway.upstream.market import Market
+from services.local.postgres import EmbeddedPostgres
 from services.local.valkey import EmbeddedValkey
-from tests.gateway.listing_service import ListingService
-from tests.rpc.serving import channel_to
+from services.rpc.channel import open_channel
+from tests.gateway.market_data import Calls, MarketData, served_market
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture(scope="session")
@@ -20,17 +21,24 @@ def valkey(short_folder: Path) -> Iterator[EmbeddedValkey]:
         yield server
 
 
-@pytest.fixture
-async def data() -> ListingService:
-    """The data service that `market` asks."""
-    service = ListingService()  # type: ignore[abstract]  # the other methods are not called
-    service.release()
-    return service
+@pytest.fixture(scope="session")
+async def data(short_folder: Path) -> AsyncIterator[MarketData]:
+    """A data service for tests that need nothing else."""
+    folder = short_folder / "postgres-alone"
+    folder.mkdir()
+    with EmbeddedPostgres(folder) as server:
+        async with served_market(server.url) as data:
+            yield data
 
 
 @pytest.fixture
-async def market(data: ListingService) -> AsyncIterator[Market]:
-    """The market as a gateway sees it."""
-    add = partial(market_data_service_pb2_grpc.add_MarketDataServiceServicer_to_server, data)
-    async with channel_to(add) as channel:
-        yield Market(market_data_service_pb2_grpc.MarketDataServiceStub(channel))
+async def calls() -> Calls:
+    """The calls of `market`."""
+    return Calls()
+
+
+@pytest.fixture
+async def market(data: MarketData, calls: Calls) -> AsyncIterator[Market]:
+    """The market as a gateway sees it; no check is slow, however busy the machine is."""
+    async with open_channel(data.address, interceptors=[calls]) as channel:
+        yield Market(MarketDataServiceStub(channel), slow_check_s=LIMIT_S)

@@ -16,12 +16,11 @@ from services.gateway.api.planner import Planner
 from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
 from services.gateway.upstream.market import Market
 from services.wire.candles import interval_to
-from tests.candle_making import START_S
-from tests.gateway.listing_service import HOURS, ListingService
+from tests.gateway.market_data import END_S, Calls, MarketData
 from tests.waiting import LIMIT_S
 
 HOUR_S = 3_600
-END_S = START_S + HOURS * HOUR_S
+MOST_PLANS = 8
 
 
 @dataclass
@@ -34,7 +33,7 @@ class Planning:
     made: int = 0
 
     def __post_init__(self) -> None:
-        self._planner = Planner(self.market, self._read, self._finished, lambda: self.now_s)
+        self._planner = Planner(self.market, self._read, self._finished, MOST_PLANS, lambda: self.now_s)
 
     async def plan(self, request: RunBacktestsRequest) -> RunPlan:
         return await self._planner.plan(request)
@@ -83,27 +82,30 @@ async def test_a_plan_is_the_same_whatever_its_run_is_called(planning: Planning)
     assert request.run_id == "mine"
 
 
-async def test_a_changed_market_is_planned_anew(data: ListingService, planning: Planning) -> None:
+async def test_a_changed_market_is_planned_anew(data: MarketData, planning: Planning) -> None:
     request = asked("AUSDT")
-    await planning.plan(request)
-    data.number = 2
-    assert (await planning.plan(request)).cryptos[0].fingerprint == "AUSDT 2"
+    before = await planning.plan(request)
+    await data.change("AUSDT")
+    after = await planning.plan(request)
+    assert [after.cryptos[0].fingerprint] == await data.fingerprints("AUSDT")
+    assert after != before
 
 
 async def test_a_plan_of_before_is_not_right_because_another_request_saw_the_change(
-    data: ListingService, planning: Planning
+    data: MarketData, calls: Calls, planning: Planning
 ) -> None:
     request, other = asked("AUSDT"), asked("BUSDT")
     await planning.plan(request)
-    data.number = 2
-    data.hold()
+    await data.change("AUSDT")
+    may_pass = calls.hold()
     # Both wait for the same check.
     waiting = [asyncio.create_task(planning.plan(each)) for each in (other, request)]
-    await data.until_called()
-    data.release()
+    await calls.until_answered()
+    may_pass.set()
     async with asyncio.timeout(LIMIT_S):
         plans = await asyncio.gather(*waiting)
-    assert [plan.cryptos[0].fingerprint for plan in plans] == ["BUSDT 2", "AUSDT 2"]
+    present = [*await data.fingerprints("BUSDT"), *await data.fingerprints("AUSDT")]
+    assert [plan.cryptos[0].fingerprint for plan in plans] == present
 
 
 async def test_what_is_refused_is_refused_each_time(planning: Planning) -> None:
@@ -139,9 +141,11 @@ async def test_a_plan_with_an_end_in_the_past_is_remembered_for_good(planning: P
 
 
 async def test_few_plans_are_remembered(planning: Planning) -> None:
-    for period in range(2, 400):
-        await planning.plan(asked("AUSDT", period=period))
-    await planning.plan(asked("AUSDT", period=399))
-    assert planning.made == 398
-    await planning.plan(asked("AUSDT", period=2))
-    assert planning.made == 399
+    requests = [asked("AUSDT", period=period) for period in range(2, 3 + MOST_PLANS)]
+    for request in requests:
+        await planning.plan(request)
+    for request in requests[1:]:
+        await planning.plan(request)
+    assert planning.made == len(requests)
+    await planning.plan(requests[0])
+    assert planning.made == len(requests) + 1

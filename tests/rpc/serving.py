@@ -12,10 +12,8 @@ from services.rpc.status import StatusInterceptor
 
 
 @asynccontextmanager
-async def channel_to(
-    *adders: Callable[[grpc.aio.Server], None], interceptors: Sequence[grpc.aio.ClientInterceptor] = ()
-) -> AsyncIterator[grpc.aio.Channel]:
-    """Serve what `adders` add to a server; give a channel to it."""
+async def served(*adders: Callable[[grpc.aio.Server], None]) -> AsyncIterator[str]:
+    """Serve what `adders` add to a server; give its address."""
     server = grpc.aio.server(
         interceptors=[WatchInterceptor(), StatusInterceptor()], options=list(SERVER_LIVENESS)
     )
@@ -24,7 +22,15 @@ async def channel_to(
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with open_channel(f"127.0.0.1:{port}", interceptors=interceptors) as channel:
-            yield channel
+        yield f"127.0.0.1:{port}"
     finally:
         await server.stop(None)
+
+
+@asynccontextmanager
+async def channel_to(
+    *adders: Callable[[grpc.aio.Server], None], interceptors: Sequence[grpc.aio.ClientInterceptor] = ()
+) -> AsyncIterator[grpc.aio.Channel]:
+    """Serve what `adders` add to a server; give a channel to it."""
+    async with served(*adders) as address, open_channel(address, interceptors=interceptors) as channel:
+        yield channel
