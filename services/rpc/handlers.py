@@ -47,7 +47,8 @@ class WrappedHandlers:
     def __init__(self, wrap: "Callable[[str, Handler], Handler]") -> None:
         """`wrap` gets the method, /package.Service/Method, and its handler."""
         self._wrap = wrap
-        # By method, with the handler that was wrapped: an inner interceptor may come with another one.
+        # By method, with the handler that was wrapped: an inner interceptor may give another one, which
+        # refuses the call.
         self._wrapped: dict[str, tuple[Handler, Handler]] = {}
 
     def of(self, method: str, handler: "Handler") -> "Handler":

@@ -1,14 +1,18 @@
 """The version of all stored data: equal versions mean equal data, whatever happened in between."""
 
+import asyncpg
+import psutil
+
 from services.data.schema.migrate import migrate
 from services.data.store.break_edits import BreakStore
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
 from services.domain.breaks import BreakState
+from services.domain.errors import Unavailable
 from tests.candle_making import random_candles
 from tests.waiting import until
 
-from .conftest import listed, new_database
+from .conftest import Server, listed, new_database
 
 CANDLES = random_candles(1, 300)
 
@@ -82,3 +86,25 @@ async def test_databases_of_one_server_have_versions_of_their_own(server, crypto
     async with new_database(server) as url, Database.connect(url, 1) as other:
         await migrate(other)
         assert await CryptoStore(other).version() != await cryptos.version()
+
+
+async def test_a_server_that_recovers_from_a_crash_has_another_version(server: Server, database, cryptos):
+    async def checkpointer() -> int | None:
+        try:
+            async with database.connection() as connection:
+                return await connection.fetchval(
+                    "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
+                )
+        except Unavailable:
+            return None
+
+    async def has_recovered() -> bool:
+        return await checkpointer() not in (None, before)
+
+    before, version = await checkpointer(), await cryptos.version()
+    connection = await asyncpg.connect(server.url)
+    # The server ends its other processes, recovers, and goes on: it is not started again.
+    psutil.Process(await connection.fetchval("SELECT pg_backend_pid()")).kill()
+    connection.terminate()
+    await until(has_recovered)
+    assert await cryptos.version() != version

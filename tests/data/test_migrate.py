@@ -90,7 +90,7 @@ def test_timescaledb_is_tested_too():
         pytest.skip("NO TIMESCALEDB: none is installed here, and BACKCAST_TEST_PG_BIN names none")
 
 
-async def test_an_account_that_only_owns_the_database_can_migrate(server: Server):
+async def test_an_account_that_only_owns_the_database_can_migrate_write_and_list(server: Server):
     await execute(server.url, "CREATE ROLE tenant LOGIN")
     try:
         async with new_database(server) as url:
@@ -99,6 +99,9 @@ async def test_an_account_that_only_owns_the_database_can_migrate(server: Server
             async with Database.connect(url_of(server, name, "tenant"), 2) as database:
                 await migrate(database)
                 counts = await CandleStore(database).write("OWNUSDT", False, blocks_of(random_candles(1, 24)))
+                page = await CryptoStore(database).page([], "", 10)
         assert counts.inserted == 24
+        assert [crypto.symbol for crypto in page.cryptos] == ["OWNUSDT"]
+        assert page.version
     finally:
         await execute(server.url, "DROP ROLE tenant")

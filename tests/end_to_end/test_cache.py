@@ -142,7 +142,13 @@ async def test_get_tells_what_the_cache_did(
     answer = await gateway.RunBacktest(wanted)
     assert (answer.cache_state, answer.result.from_cache) == (run_events_pb2.CACHE_STATE_USED, True)
     wanted.cache_mode = pb.CACHE_MODE_BYPASS
-    assert (await gateway.RunBacktest(wanted)).cache_state == run_events_pb2.CACHE_STATE_BYPASSED
+    computed = await gateway.RunBacktest(wanted)
+    assert (computed.cache_state, computed.result.from_cache) == (
+        run_events_pb2.CACHE_STATE_BYPASSED,
+        False,
+    )
+    computed.result.from_cache = True
+    assert answer.result == computed.result
 
 
 async def test_results_stay_about_a_day_and_are_packed_where_that_pays(

@@ -201,6 +201,42 @@ async def test_a_run_ends_with_one_line_of_the_log_and_is_counted(
         assert 0 <= line["plan_s"] <= line["first_result_s"] <= line["total_s"]
 
 
+async def test_a_single_backtest_is_logged_and_counted_as_a_run_is(
+    observed: Observed, observed_gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    async def counts() -> list[float]:
+        return [
+            await observed.metrics.value("gateway", name, method="RunBacktest", **labels)
+            for name, labels in (
+                ("backcast_runs_total", {"outcome": "completed"}),
+                ("backcast_results_total", {"source": "computed"}),
+                ("backcast_results_total", {"source": "cache"}),
+                ("backcast_run_phase_seconds_count", {"phase": "first_result"}),
+                ("backcast_run_phase_seconds_count", {"phase": "total"}),
+            )
+        ]
+
+    before = await counts()
+    asked = pb.RunBacktestRequest(symbol="RUN00USDT", spec=BacktestSpec(strategy=strategy_to(Rsi())))
+    for run_id, cache_mode in (("computed", pb.CACHE_MODE_REFRESH), ("cached", pb.CACHE_MODE_ONLY)):
+        asked.run_id, asked.cache_mode = f"{run_id}-call", cache_mode
+        await observed_gateway.RunBacktest(asked)
+    assert await counts() == [count + more for count, more in zip(before, (2, 1, 1, 2, 2), strict=True)]
+    computed, cached = (
+        next(each for each in observed.lines("gateway") if each.get("run_id") == run_id and "total_s" in each)
+        for run_id in ("computed-call", "cached-call")
+    )
+    assert (computed["from_cache"], cached["from_cache"]) == (0, 1)
+    for name in ("event", "method", "client", "strategy", "outcome", "total", "completed", "failed"):
+        assert computed[name] == cached[name]
+    assert 0 <= cached["plan_s"] <= cached["first_result_s"] <= cached["total_s"]
+
+    async def none_is_under_way() -> bool:
+        return await observed.metrics.value("gateway", "backcast_runs_in_progress") == 0
+
+    await until(none_is_under_way)
+
+
 async def test_every_line_of_a_log_is_json_and_names_its_service(observed: Observed) -> None:
     for service in SERVICES:
         lines = observed.lines(service)
