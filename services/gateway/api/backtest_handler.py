@@ -212,8 +212,8 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
             series=compared_series_of(plan.backtest.strategy),
         )
         async with aclosing(run.watch()) as events:
-            async for each in events:
-                event = ComputeSeriesResponse.FromString(each.serialized)
+            async for logged_event in events:
+                event = ComputeSeriesResponse.FromString(logged_event.serialized)
                 if event.HasField("failure"):
                     await context.abort_with_status(rpc_status.to_status(event.failure))
                 response.block.CopyFrom(event.block)
@@ -250,8 +250,8 @@ async def _result_of(run: Run, context: "_Context") -> tuple[BacktestResult, Cac
     """Return the result of a run of one crypto, and whether the cache was used; fail as it failed."""
     parts, result, cache_state = PartJoiner(), BacktestResult(), CACHE_STATE_UNSPECIFIED
     async with aclosing(run.watch()) as events:
-        async for each in events:
-            event = parts.joined(pb.RunBacktestsResponse.FromString(each.serialized))
+        async for logged_event in events:
+            event = parts.joined(pb.RunBacktestsResponse.FromString(logged_event.serialized))
             if event is None:
                 continue
             if event.HasField("failure"):
