@@ -135,7 +135,7 @@ class _JobRun:
         loop = asyncio.get_running_loop()
         outcomes: list[Outcome] = []
         until = None
-        while self._locating or self._running:
+        while self._locating or self._running or self._suspects or self._ready:
             # What was gathered before is read, and a reader waits for more.
             self._unread = 0
             self._send_batches()
