@@ -26,20 +26,22 @@ class Keeper:
         self._kept = KeptHistories(most_files)
         self.mapped = 0
 
-    def stored(self, symbol: str, fingerprint: str = "1") -> StoredCandles:
-        return StoredCandles(self._folder, DataVersion(symbol, fingerprint), Interval.HOUR_1, COLUMNS)
+    def stored(
+        self, symbol: str, fingerprint: str = "1", columns: tuple[str, ...] = COLUMNS
+    ) -> StoredCandles:
+        return StoredCandles(self._folder, DataVersion(symbol, fingerprint), Interval.HOUR_1, columns)
 
     def write(self, symbol: str, fingerprint: str = "1", seed: int = 1) -> None:
         self.stored(symbol, fingerprint).write([random_candles(seed, 1000)])
 
-    def history(self, symbol: str, fingerprint: str = "1") -> History:
-        stored = self.stored(symbol, fingerprint)
+    def history(self, symbol: str, fingerprint: str = "1", columns: tuple[str, ...] = COLUMNS) -> History:
+        stored = self.stored(symbol, fingerprint, columns)
 
         def map_files() -> History:
             self.mapped += 1
             return stored.map()
 
-        return self._kept.history(symbol, stored.paths(), map_files)
+        return self._kept.history(symbol, fingerprint, columns, stored.paths(), map_files)
 
 
 @pytest.fixture
@@ -69,6 +71,25 @@ def test_another_version_takes_the_place_of_the_one_before(keeper: Keeper) -> No
     assert keeper.history("A", "2").candles.close.tolist() == random_candles(2, 1000).close.tolist()
     assert keeper.history("A", "1").candles.close.tolist() == random_candles(1, 1000).close.tolist()
     assert (keeper.mapped, open_files(), kept - before) == (3, kept, FILES)
+
+
+def test_another_version_takes_the_place_of_all_that_was_kept(keeper: Keeper) -> None:
+    keeper.write("A", "1")
+    keeper.write("A", "2")
+    before = open_files()
+    whole, alone = keeper.history("A", "1"), keeper.history("A", "1", ("close",))
+    assert open_files() - before == FILES + 2
+    # Each set of columns is kept.
+    assert keeper.history("A", "1") is whole
+    assert keeper.history("A", "1", ("close",)) is alone
+    del whole, alone
+    keeper.history("A", "2", ("close",))
+    assert open_files() - before == 2
+
+
+def test_a_worker_keeps_what_it_loads(keeper: Keeper) -> None:
+    keeper.write("A")
+    assert keeper.stored("A").load()[1] is keeper.stored("A").load()[1]
 
 
 @pytest.mark.parametrize("column", ["history", *COLUMNS])

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from services.compute.candles.kept_histories import KeptHistories, most_open_files
+from services.compute.candles.kept_histories import KeptHistories, raise_file_limit
 from services.compute.candles.location import DataVersion
 from services.domain.breaks import Break
 from services.domain.candles import VALUE_COLUMNS, Candles
@@ -72,8 +72,11 @@ class StoredCandles:
 
     def load(self) -> tuple[DataVersion, History]:
         """Map the files as `map` does, unless this process has kept them mapped; see CandleLocation."""
-        kept_as = f"{self.folder}/{series(self.data.symbol, self.interval)}", self.columns
-        return self.data, _kept_histories().history(kept_as, self.paths(), self.map)
+        kept_as = f"{self.folder}/{series(self.data.symbol, self.interval)}"
+        history = _kept_histories().history(
+            kept_as, self.data.fingerprint, self.columns, self.paths(), self.map
+        )
+        return self.data, history
 
     def map(self) -> History:
         """Map the files; columns are read-only, and those that are not among them are empty.
@@ -134,7 +137,7 @@ class StoredCandles:
 
 @cache
 def _kept_histories() -> KeptHistories:
-    return KeptHistories(most_open_files())
+    return KeptHistories(raise_file_limit())
 
 
 def series(symbol: str, interval: Interval) -> str:
