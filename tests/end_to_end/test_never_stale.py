@@ -114,6 +114,7 @@ async def test_a_call_sees_the_import_before_it_through_every_gateway(
         for end in ends
     ]
     for number in range(IMPORTS):
+        # The second time, results are cached.
         for _ in range(2):
             answers = await asyncio.gather(
                 *(gateway.RunBacktest(request) for gateway in gateways for request in requests)

@@ -9,10 +9,10 @@ _MOST_LISTS = 16
 
 
 class MarketView:
-    """Cryptos that were listed from data of one version, for each time before which runs see the data."""
+    """Lists of cryptos from data of one version: one for each time before which runs see the data."""
 
     def __init__(self, version: str) -> None:
-        """`version` is the data service's, empty where it names none."""
+        """`version` is the data service's; empty where there is none that all of a list is of."""
         self.version = version
         # By seen_before_s, the one that was used last at the end.
         self._lists: OrderedDict[int | None, _List] = OrderedDict()
