@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _CACHE_MODES = (pb.CACHE_MODE_DEFAULT, pb.CACHE_MODE_DEFAULT, pb.CACHE_MODE_BYPASS, pb.CACHE_MODE_REFRESH)
 _DETAILS = {Detail.METRICS: DETAIL_METRICS, Detail.EQUITY: DETAIL_EQUITY}
+# Where all had been done, there is no such run any more.
+_CANCELLED = {grpc.StatusCode.CANCELLED, grpc.StatusCode.NOT_FOUND}
 # What faults may do to a run.
 _BROKEN_OFF = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
 
@@ -70,7 +72,7 @@ class SoakClient:
         try:
             results = await self._results(request, kind)
         except grpc.aio.AioRpcError as error:
-            if kind == "cancelled" and error.code() is grpc.StatusCode.CANCELLED:
+            if kind == "cancelled" and error.code() in _CANCELLED:
                 self._outcomes["cancelled"] += 1
             elif error.code() in _BROKEN_OFF:
                 self._outcomes["broken off by faults"] += 1
@@ -90,7 +92,7 @@ class SoakClient:
             results += results_in(event)
             last = event.sequence
             events -= 1
-            if kind != "runs" and not events:
+            if kind != "runs" and events <= 0 and not event.HasField("summary"):
                 break
         else:
             self._expect_all(results, event)
