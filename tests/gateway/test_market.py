@@ -10,6 +10,7 @@ from services.gateway.upstream.market import Market
 from services.rpc.channel import open_channel
 from tests.candle_making import START_S
 from tests.gateway.market_data import SYMBOLS, Calls, MarketData
+from tests.waiting import LIMIT_S
 
 HOUR_S = 3_600
 
@@ -85,7 +86,8 @@ async def test_a_check_without_an_answer_does_not_hold_up_the_next_one(data: Mar
         first = await asked(market, "AUSDT")
         await calls.until_answered()
         calls.hold().set()
-        assert await seen(market, ["AUSDT"]) == await data.fingerprints("AUSDT")
+        async with asyncio.timeout(LIMIT_S):
+            assert await seen(market, ["AUSDT"]) == await data.fingerprints("AUSDT")
         assert not first.done()
         may_pass.set()
         assert await first == await data.fingerprints("AUSDT")
