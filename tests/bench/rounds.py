@@ -1,6 +1,5 @@
 """Rounds of everything that is measured: what a busy machine does to a run, it does to its floor as well."""
 
-import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -51,7 +50,8 @@ class Bench:
 
     async def round(self, variant: int) -> Round:
         """Measure everything once; each round needs a variant that no other had."""
-        shutil.rmtree(self.columns)
+        # Not deleted: ext4 would still be at it while the cold run is measured.
+        self.columns.rename(self.columns.with_name(f"columns-before-{variant}"))
         unsaved, saved = request(variant, cached=False), request(variant, cached=True)
         return Round(
             cold=await timed_run(self.gateway, unsaved, from_cache=0),

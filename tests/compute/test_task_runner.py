@@ -7,6 +7,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pytest
 import structlog
 
@@ -19,6 +20,7 @@ from services.compute.workers.worker import WorkerDied
 from services.domain.errors import Internal, NotFound, Unavailable
 from services.domain.history import History
 from services.domain.interval import Interval
+from services.domain.times import EARLIEST_S
 from services.engine import Backtest, Detail, Execution, Window, run_backtest
 from services.engine.strategies.rsi import Rsi
 from tests.candle_making import START_S
@@ -79,6 +81,22 @@ async def test_every_backtest_is_the_engines(pool: WorkerPool, supply: Supply) -
     job = backtest_job(cryptos(40), backtest)
     results = {outcome.data: outcome.result async for outcome in TaskRunner(pool, supply).run(job)}
     assert results == {data: run_backtest(History(supply.candles[data]), backtest) for data in job.cryptos}
+
+
+async def test_a_backtest_whose_warmup_begins_before_a_gap_gets_the_whole_history(
+    pool: WorkerPool, supply: Supply
+) -> None:
+    window = Window(START_S + 3600 * 700, START_S + 3600 * 900)
+    backtest = Backtest(Rsi(), HOUR, window, Execution(), Detail.TRADES)
+    job = backtest_job(cryptos(40), backtest)
+    for data in job.cryptos[::3]:
+        there = np.ones(len(supply.candles[data]), np.bool_)
+        there[650:690] = False
+        supply.candles[data] = supply.candles[data].at(there)
+    results = {outcome.data: outcome.result async for outcome in TaskRunner(pool, supply).run(job)}
+    assert results == {data: run_backtest(History(supply.candles[data]), backtest) for data in job.cryptos}
+    whole = {data for data, since_s in supply.asked if since_s == EARLIEST_S}
+    assert whole == set(job.cryptos[::3])
 
 
 async def test_a_crypto_can_have_any_number_of_tasks(pool: WorkerPool, supply: Supply) -> None:

@@ -1,7 +1,6 @@
-"""The folder of column files: which columns it has, which are missing, and how large it may grow.
+"""The folder of column files: what it has, what is missing, and how large it may grow.
 
-A file's name has crypto, interval, the data's fingerprint and the column: `BTCUSDT-1h-4f1c….close`. What
-belongs to all columns is in `….history`, and without that file the columns count as missing. Any number of
+A file's name has crypto, interval and the data's fingerprint: `BTCUSDT-1h-4f1c….candles`. Any number of
 processes can share the folder, without locks: files appear in one step and never change. It can be deleted
 at any time; what is not there is fetched anew.
 """
@@ -12,19 +11,20 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
 
 from services.compute.candles.location import DataVersion
-from services.compute.candles.stored import HISTORY, UNFINISHED, StoredCandles, series
+from services.compute.candles.stored import SUFFIX, UNFINISHED, FileHeader, StoredCandles, series
 from services.domain.breaks import Break
 from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.errors import ErrorReason, NotFound, Unavailable
 from services.domain.history import PartialCandles
 from services.domain.interval import Interval
+from services.domain.times import EARLIEST_S
 
 _GB = 10**9
 # No write takes that long: the writer of an older unfinished file was killed.
@@ -32,26 +32,26 @@ _ABANDONED_S = 3_600
 
 _INTERVALS = "|".join(interval.value for interval in Interval)
 # A symbol has no dash, or it is quoted as in URLs: the symbol ends at the first dash of the name.
-_NAME = re.compile(
-    rf"(?P<series>[^-]+-(?:{_INTERVALS})-)(?P<fingerprint>.+)\.(?P<column>{HISTORY}|{'|'.join(VALUE_COLUMNS)})"
-)
+_NAME = re.compile(rf"(?P<series>[^-]+-(?:{_INTERVALS})-)(?P<fingerprint>.+){re.escape(SUFFIX)}")
 # Files of earlier versions of Backcast, and unfinished files that their killed writers left.
 _OUTDATED = re.compile(
-    rf"[^-]+-(?:{_INTERVALS})-.+\.(?:columns|open_time_s)|\.[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}"
+    rf"[^-]+-(?:{_INTERVALS})-.+\.(?:columns|open_time_s|history|{'|'.join(VALUE_COLUMNS)})"
+    r"|\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class MissingColumns:
-    """Columns besides the time that the folder does not have of a version of a crypto's data.
+    """Columns besides the time, from `since_s` on, that the folder does not have of a version of the data.
 
-    `there` are the columns that it has, the HISTORY among them, by fingerprint. `older_fingerprint` is that
-    of another version of which it has the missing columns, or "".
+    `there` are the fingerprints of the versions in the folder. `older_fingerprint` is that of another version
+    of which the folder has exactly these columns from `since_s` on, or "".
     """
 
     data: DataVersion
     columns: tuple[str, ...]
-    there: dict[str, set[str]]
+    since_s: int
+    there: frozenset[str]
     older_fingerprint: str
 
 
@@ -62,16 +62,47 @@ class ColumnFiles:
         self._folder = folder
         self._max_bytes = int(max_gb * _GB)
 
-    def stored(self, data: DataVersion, interval: Interval, columns: tuple[str, ...]) -> StoredCandles:
-        """Return the location of the columns of this version, whether or not the files exist."""
-        return StoredCandles(self._folder, data, interval, columns)
+    def stored(
+        self, data: DataVersion, interval: Interval, columns: tuple[str, ...], since_s: int = EARLIEST_S
+    ) -> StoredCandles:
+        """Return the location of the columns of this version, whether or not the file exists."""
+        return StoredCandles(self._folder, data, interval, columns, since_s)
 
     def missing(
-        self, cryptos: Iterable[DataVersion], interval: Interval, columns: tuple[str, ...]
+        self,
+        cryptos: Iterable[DataVersion],
+        interval: Interval,
+        columns: tuple[str, ...],
+        since_s: int = EARLIEST_S,
     ) -> list[MissingColumns]:
-        """Return the columns that have to be fetched, for cryptos of which some of `columns` are missing."""
+        """Return what has to be fetched, for cryptos that miss some of `columns` from `since_s` on."""
         there = self._there()
-        return [_missing(data, columns, there[series(data.symbol, interval)]) for data in cryptos]
+        return [
+            self._missing(data, interval, columns, since_s, there[series(data.symbol, interval)])
+            for data in cryptos
+        ]
+
+    def _missing(
+        self, data: DataVersion, interval: Interval, columns: tuple[str, ...], since_s: int, there: set[str]
+    ) -> MissingColumns:
+        older, known = "", frozenset(there)
+        if here := self._header(data, interval):
+            if here.since_s <= since_s:
+                # What the file has stays, so that the others have to reach as far back.
+                columns = tuple(name for name in columns if name not in here.columns) or columns
+                since_s = here.since_s
+        else:
+            for fingerprint in there:
+                found = self._header(DataVersion(data.symbol, fingerprint), interval)
+                if found and found.has(columns, since_s):
+                    columns, since_s, older = found.columns, found.since_s, fingerprint
+                    break
+        return MissingColumns(data, columns, since_s, known, older)
+
+    def _header(self, data: DataVersion, interval: Interval) -> FileHeader | None:
+        with suppress(OSError):
+            return FileHeader.read(self.stored(data, interval, ()).path)
+        return None
 
     def write(
         self,
@@ -82,25 +113,29 @@ class ColumnFiles:
         blocks: list[Candles],
         breaks: Sequence[Break],
         partial: PartialCandles,
+        since_s: int = EARLIEST_S,
     ) -> DataVersion:
         """Write fetched columns, delete the files that they supersede, and return the version written.
 
-        `fingerprint` is that of the fetched data; before `unchanged_before_s` (Unix seconds) its candles are
-        those of the older version. `breaks` and `partial` are those of its whole history.
-        Raises NotFound where it has no candle, FileNotFoundError where the older files or the folder were
-        deleted meanwhile, Unavailable where the folder cannot be written.
+        `fingerprint` is that of the fetched data, which has all candles from `since_s` on; before
+        `unchanged_before_s` (Unix seconds) its candles are those of the older version. `breaks` and `partial`
+        are those of its whole history. Raises NotFound where it has no candle, FileNotFoundError where the
+        older files or the folder were deleted meanwhile, Unavailable where the folder cannot be written.
         """
         data = DataVersion(missing.data.symbol, fingerprint)
         if fingerprint == missing.older_fingerprint:
             return data
+        columns = missing.columns
         try:
             if unchanged_before_s is not None:
-                known = DataVersion(missing.data.symbol, missing.older_fingerprint)
-                older = self.stored(known, interval, missing.columns).map().candles
+                known = DataVersion(data.symbol, missing.older_fingerprint)
+                older = self.stored(known, interval, columns, missing.since_s).map().candles
                 blocks = [older[: int(np.searchsorted(older.open_time_s, unchanged_before_s))], *blocks]
             if not any(map(len, blocks)):
                 raise NotFound("there are no candles", reason=ErrorReason.NO_CANDLES)
-            self.stored(data, interval, missing.columns).write(blocks, breaks, partial)
+            if here := self._header(data, interval):
+                columns, blocks = self._joined(data, interval, here, columns, since_s, blocks)
+            self.stored(data, interval, columns, since_s).write(blocks, breaks, partial)
             self._delete_superseded(missing, interval, data)
         except FileNotFoundError:
             raise
@@ -108,18 +143,31 @@ class ColumnFiles:
             raise Unavailable(f"compute cannot keep candles in {self._folder}: {error.strerror}") from error
         return data
 
-    def _delete_superseded(self, missing: MissingColumns, interval: Interval, data: DataVersion) -> None:
-        """Delete the columns of other versions which the folder now has of `data`.
+    def _joined(
+        self,
+        data: DataVersion,
+        interval: Interval,
+        here: FileHeader,
+        columns: tuple[str, ...],
+        since_s: int,
+        blocks: list[Candles],
+    ) -> tuple[tuple[str, ...], list[Candles]]:
+        """Return new columns and those of the same version's file, where it reaches as far back."""
+        others = tuple(name for name in here.columns if name not in columns)
+        if not others or not here.has(others, since_s):
+            return columns, blocks
+        candles = Candles.concatenate(blocks)
+        kept = self.stored(data, interval, others, since_s).map().candles[-len(candles) :]
+        columns = tuple(name for name in VALUE_COLUMNS if name in columns or name in others)
+        return columns, [replace(candles, **{name: getattr(kept, name) for name in others})]
 
-        A worker that has mapped an old file keeps it; a worker that comes later fetches the new one. Columns
-        that only an old version has stay, with its HISTORY: the next job fetches only their changes.
+    def _delete_superseded(self, missing: MissingColumns, interval: Interval, data: DataVersion) -> None:
+        """Delete the files of other versions.
+
+        A worker that has mapped an old file keeps it; a worker that comes later fetches the new one.
         """
-        now = {HISTORY, *missing.columns}.union(missing.there.get(data.fingerprint, ()))
-        for fingerprint, columns in missing.there.items():
-            if fingerprint != data.fingerprint:
-                old = self.stored(DataVersion(data.symbol, fingerprint), interval, ())
-                for column in columns & now - {HISTORY} if columns - now else columns:
-                    old.path(column).unlink(missing_ok=True)
+        for fingerprint in missing.there - {data.fingerprint}:
+            self.stored(DataVersion(data.symbol, fingerprint), interval, ()).delete()
 
     def tidy(self, in_use: Collection[str] = ()) -> None:
         """Delete abandoned and outdated files, and where there are too many bytes, the least recently used.
@@ -136,12 +184,12 @@ class ColumnFiles:
                     if _NAME.fullmatch(entry.name):
                         found = entry.stat()
                         total += found.st_size
-                        if entry.name.rpartition(".")[0] not in in_use:
+                        if entry.name not in in_use:
                             deletable.append((found.st_mtime_ns, found.st_size, Path(entry)))
                     elif _OUTDATED.fullmatch(entry.name) or (
                         entry.name.endswith(UNFINISHED) and entry.stat().st_mtime < abandoned_before
                     ):
-                        _delete_outdated(Path(entry))
+                        os.unlink(entry)
         for _, size, path in sorted(deletable):
             if total <= self._max_bytes:
                 break
@@ -149,29 +197,11 @@ class ColumnFiles:
                 path.unlink()
             total -= size
 
-    def _there(self) -> dict[str, dict[str, set[str]]]:
-        """Return the columns that the folder has, by `series` and fingerprint."""
-        there: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    def _there(self) -> dict[str, set[str]]:
+        """Return the fingerprints of the versions that the folder has, by `series`."""
+        there: dict[str, set[str]] = defaultdict(set)
         with suppress(OSError), os.scandir(self._folder) as entries:
             for entry in entries:
                 if name := _NAME.fullmatch(entry.name):
-                    there[name["series"]][unquote(name["fingerprint"])].add(name["column"])
+                    there[name["series"]].add(unquote(name["fingerprint"]))
         return there
-
-
-def _delete_outdated(path: Path) -> None:
-    path.unlink()
-    # Columns of an earlier version of Backcast, which have no HISTORY.
-    if not path.with_suffix(f".{HISTORY}").exists():
-        for column in VALUE_COLUMNS:
-            path.with_suffix(f".{column}").unlink(missing_ok=True)
-
-
-def _missing(data: DataVersion, columns: tuple[str, ...], there: dict[str, set[str]]) -> MissingColumns:
-    here = there.get(data.fingerprint, set())
-    absent = tuple(column for column in columns if column not in here)
-    if HISTORY not in here or not absent:
-        absent = columns
-    needed = {HISTORY, *absent}
-    older = (other for other, have in there.items() if other != data.fingerprint and needed <= have)
-    return MissingColumns(data, absent, there, next(older, ""))

@@ -1,18 +1,20 @@
-"""Candles in memory-mapped files, one for each column: read by every worker without a copy.
+"""Candles in memory-mapped files, one for each history: read by every worker without a copy.
 
-A file consists of little-endian words of 8 bytes. A column's file holds how many values there are (int64) and
-then the values (float64). The file `history` holds what belongs to the candles whatever columns are read: how
-many candles, breaks and partial candles there are, then the opening times, then of the breaks `before_s`,
-`after_s`, `close` and `open` one after the other, then `open_time_s` and `hours` of the partial candles
-(float64 where these are prices, else int64). A file appears in one step and never changes.
+A file consists of little-endian words of 8 bytes. It begins with five numbers (int64): how many candles it
+holds, from when on it holds all of them (`since_s`), which columns (a bit for each of VALUE_COLUMNS, the
+lowest for the first), how many breaks and how many partial candles. Then come the opening times (int64) and
+the columns (float64) one after the other, then of the breaks `before_s`, `after_s`, `close` and `open`, then
+`open_time_s` and `hours` of the partial candles (float64 where these are prices, else int64). A file appears
+in one step and never changes.
 """
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
-from os import utime
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -23,77 +25,135 @@ from services.domain.breaks import Break
 from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.history import History, PartialCandles
 from services.domain.interval import Interval
+from services.domain.times import EARLIEST_S
 
-# The file of opening times, breaks and partial candles.
-HISTORY = "history"
+# What a file's name ends with.
+SUFFIX = ".candles"
 # Of a file that is being written: its name is a dot, something unique, and this.
 UNFINISHED = ".unfinished"
 
-_COUNTS = 3
+_WORD = 8
+_HEADER_WORDS = 5
 _EMPTY = np.empty(0)
 NO_PARTIAL = PartialCandles.none()
 
 
+@dataclass(frozen=True, slots=True)
+class FileHeader:
+    """What a file holds: its columns besides the time, of all candles that open from `since_s` on."""
+
+    candle_count: int
+    since_s: int
+    columns: tuple[str, ...]
+    break_count: int
+    partial_count: int
+
+    @classmethod
+    def of(cls, words: np.ndarray) -> Self:
+        """Return the header of a file's words; raise ValueError where these are not all of them."""
+        if len(words) < _HEADER_WORDS:
+            raise ValueError
+        candle_count, since_s, bits, break_count, partial_count = words[:_HEADER_WORDS].tolist()
+        columns = tuple(name for position, name in enumerate(VALUE_COLUMNS) if bits >> position & 1)
+        return cls(candle_count, since_s, columns, break_count, partial_count)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return the header of a file; raise FileNotFoundError where there is none, or no whole header."""
+        file = os.open(path, os.O_RDONLY)
+        try:
+            return cls.of(np.frombuffer(os.pread(file, _HEADER_WORDS * _WORD, 0), "<i8"))
+        except ValueError:
+            raise FileNotFoundError(path) from None
+        finally:
+            os.close(file)
+
+    @property
+    def word_count(self) -> int:
+        """The number of words of the whole file."""
+        of_candles = (1 + len(self.columns)) * self.candle_count
+        return _HEADER_WORDS + of_candles + 4 * self.break_count + 2 * self.partial_count
+
+    def words(self) -> np.ndarray:
+        """Return the words of the header itself."""
+        bits = sum(1 << VALUE_COLUMNS.index(name) for name in self.columns)
+        return np.array(
+            (self.candle_count, self.since_s, bits, self.break_count, self.partial_count), "<i8"
+        )
+
+    def has(self, columns: Sequence[str], since_s: int) -> bool:
+        """Return whether the file holds these columns of all candles from `since_s` on."""
+        return self.since_s <= since_s and set(columns) <= set(self.columns)
+
+
 @dataclass(frozen=True)
 class StoredCandles:
-    """One crypto's history in files of one folder, with some of the columns besides the time."""
+    """One crypto's history in a file: some columns besides the time, from `since_s` on (Unix seconds).
+
+    The file may have more columns, and earlier candles.
+    """
 
     folder: Path
     data: DataVersion
     interval: Interval
     columns: tuple[str, ...]
+    since_s: int = EARLIEST_S
 
     @property
     def name(self) -> str:
-        """The part of the files' names before the column's name."""
-        return f"{series(self.data.symbol, self.interval)}{quote(self.data.fingerprint, safe='')}"
+        """The file's name."""
+        return f"{series(self.data.symbol, self.interval)}{quote(self.data.fingerprint, safe='')}{SUFFIX}"
 
-    def path(self, column: str) -> Path:
-        """Return the path of a column or the HISTORY, whether or not the file exists."""
-        return self.folder / f"{self.name}.{column}"
-
-    def paths(self) -> list[Path]:
-        """Return the paths of all files: the HISTORY, then the columns."""
-        name = self.name
-        return [self.folder / f"{name}.{column}" for column in (HISTORY, *self.columns)]
+    @property
+    def path(self) -> Path:
+        """The file's path, whether or not it exists."""
+        return self.folder / self.name
 
     def use(self) -> bool:
-        """Return whether all columns are there, and mark them as used now."""
-        try:
-            for path in self.paths():
-                # One call that both touches the file and checks that it exists.
-                utime(path)
-        except OSError:
-            return False
-        return True
+        """Return whether the file is there and holds all of it, and mark the file as used now."""
+        path = self.path
+        with suppress(OSError):
+            if FileHeader.read(path).has(self.columns, self.since_s):
+                os.utime(path)
+                return True
+        return False
 
     def load(self) -> tuple[DataVersion, History]:
-        """Map the files as `map` does; see CandleLocation."""
+        """Map the file as `map` does; see CandleLocation."""
         return self.data, self.map()
 
     def map(self) -> History:
-        """Map the files; columns are read-only, and those that are not among them are empty.
+        """Map the file; columns are read-only, and those that are not among `columns` are empty.
 
-        Raises FileNotFoundError where a file is missing or incomplete; incomplete files are deleted.
+        Raises FileNotFoundError where the file is missing, does not hold all of it, or is incomplete; an
+        incomplete file is deleted.
         """
         try:
-            history, *values = map(_mapped, self.paths())
-            open_time_s, breaks, partial = _parsed(history)
-            # A column begins with its length.
-            if any(len(column) != column[0] + 1 or column[0] != len(open_time_s) for column in values):
+            words = _mapped(self.path)
+            header = FileHeader.of(words)
+            if not header.candle_count or len(words) != header.word_count:
                 raise ValueError
         except ValueError:
-            # A power cut can truncate a file: all files of the crypto are deleted, and fetched again.
+            # A power cut can truncate a file: it is fetched again.
             self.delete()
             raise FileNotFoundError(self.name) from None
-        there = {name: column[1:].view("<f8") for name, column in zip(self.columns, values, strict=True)}
+        if not header.has(self.columns, self.since_s):
+            raise FileNotFoundError(self.name)
+        end = _HEADER_WORDS + (1 + len(header.columns)) * header.candle_count
+        open_time_s, *values = words[_HEADER_WORDS:end].reshape(-1, header.candle_count)
+        there = {
+            name: column.view("<f8")
+            for name, column in zip(header.columns, values, strict=True)
+            if name in self.columns
+        }
         candles = Candles(open_time_s, **{name: there.get(name, _EMPTY) for name in VALUE_COLUMNS})
-        return History(candles, breaks, partial)
+        breaks, partial = _breaks_and_partial(words[end:], header)
+        return History(candles, breaks, partial, header.since_s)
 
     def write(
         self, parts: Sequence[Candles], breaks: Sequence[Break] = (), partial: PartialCandles = NO_PARTIAL
     ) -> None:
-        """Write parts that follow each other in time, each file in one step for all readers.
+        """Write parts that follow each other in time, in one step for all readers.
 
         `breaks` and `partial` are those of the whole history.
 
@@ -103,29 +163,25 @@ class StoredCandles:
         # Not exist_ok=True, which fails where the folder is deleted while it looks.
         with suppress(FileExistsError):
             self.folder.mkdir(parents=True)
-        count = sum(map(len, parts))
+        header = FileHeader(
+            sum(map(len, parts)), self.since_s, self.columns, len(breaks), len(partial.open_time_s)
+        )
         unfinished = self.folder / f".{uuid4()}{UNFINISHED}"
         try:
-            for column in (HISTORY, *self.columns):
-                with unfinished.open("wb") as file:
-                    if column == HISTORY:
-                        counts = count, len(breaks), len(partial.open_time_s)
-                        file.write(np.array(counts, "<i8").data)
-                        file.writelines(part.open_time_s.data for part in parts)
-                        file.write(_packed(breaks, partial))
-                    else:
-                        file.write(np.array([count], "<i8").data)
-                        file.writelines(getattr(part, column).data for part in parts)
-                unfinished.replace(self.path(column))
+            with unfinished.open("wb") as file:
+                file.write(header.words().data)
+                for column in ("open_time_s", *self.columns):
+                    file.writelines(getattr(part, column).data for part in parts)
+                file.write(_packed(breaks, partial))
+            unfinished.replace(self.path)
         except OSError:
             with suppress(OSError):
                 unfinished.unlink()
             raise
 
     def delete(self) -> None:
-        """Delete the files; whoever has them mapped keeps them."""
-        for path in self.paths():
-            path.unlink(missing_ok=True)
+        """Delete the file; whoever has it mapped keeps it."""
+        self.path.unlink(missing_ok=True)
 
 
 def series(symbol: str, interval: Interval) -> str:
@@ -134,7 +190,7 @@ def series(symbol: str, interval: Interval) -> str:
 
 
 def _packed(breaks: Sequence[Break], partial: PartialCandles) -> bytes:
-    """Return the bytes of the HISTORY after the opening times."""
+    """Return the bytes of a file after the columns."""
     times = [[each.before_s for each in breaks], [each.after_s for each in breaks]]
     prices = [[each.close for each in breaks], [each.open for each in breaks]]
     columns = [
@@ -146,21 +202,16 @@ def _packed(breaks: Sequence[Break], partial: PartialCandles) -> bytes:
     return b"".join(column.tobytes() for column in columns)
 
 
-def _parsed(words: np.ndarray) -> tuple[np.ndarray, tuple[Break, ...], PartialCandles]:
-    """Return times, breaks and partial candles of a HISTORY; raise ValueError where it is incomplete."""
-    if len(words) < _COUNTS:
-        raise ValueError
-    candles, breaks, partial = words[:_COUNTS].tolist()
-    if len(words) != _COUNTS + candles + 4 * breaks + 2 * partial:
-        raise ValueError
-    end = _COUNTS + candles
-    if not breaks and not partial:
-        return words[_COUNTS:end], (), NO_PARTIAL
-    before_s, after_s, close, open_ = words[end : end + 4 * breaks].reshape(4, breaks)
+def _breaks_and_partial(words: np.ndarray, header: FileHeader) -> tuple[tuple[Break, ...], PartialCandles]:
+    """Return breaks and partial candles from the words of a file after the columns."""
+    if not len(words):
+        return (), NO_PARTIAL
+    of_breaks = 4 * header.break_count
+    before_s, after_s, close, open_ = words[:of_breaks].reshape(4, header.break_count)
     prices = close.view("<f8").tolist(), open_.view("<f8").tolist()
-    times_s, hours = words[end + 4 * breaks :].reshape(2, partial)
+    times_s, hours = words[of_breaks:].reshape(2, header.partial_count)
     found = tuple(map(Break, before_s.tolist(), after_s.tolist(), *prices))
-    return words[_COUNTS:end], found, PartialCandles(times_s, hours)
+    return found, PartialCandles(times_s, hours)
 
 
 def _mapped(path: Path) -> np.ndarray:

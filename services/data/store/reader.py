@@ -10,7 +10,7 @@ import numpy as np
 
 from services.data.store.annotations import Annotations, AnnotationStore, HistoryVersion
 from services.data.store.breaks import StoredBreak
-from services.data.store.catalog import CryptoStore
+from services.data.store.catalog import CryptoStore, StoredCrypto
 from services.data.store.database import Database
 from services.data.store.tables import Scales, numbers, ticks_of
 from services.domain.candles import VALUE_COLUMNS, PriceColumn, TimeColumn
@@ -45,6 +45,13 @@ class HistoryQuery:
     end_s: int = LATEST_S
     limit: int | None = None
 
+    def most_candles(self, crypto: StoredCrypto) -> int:
+        """Return about how many candles of a crypto it reads at most."""
+        stored_s = crypto.candle_count * Interval.HOUR_1.seconds
+        if crypto.last_candle_s is not None:
+            stored_s = min(stored_s, max(0, crypto.last_candle_s - self.start_s))
+        return stored_s // self.interval.seconds
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -53,6 +60,7 @@ class History:
     `open_time_s` is int64 and each of `columns` float64, of shape (n,). `unchanged_before_s` is set if the
     reader has an older state of the data: candles before it have not changed and are left out. `breaks`
     (including removed ones) and `partial` are those of the whole history, whatever candles are included.
+    `has_no_earlier` says that it has no candle before the query's start; False where that is not known.
     """
 
     symbol: str
@@ -62,6 +70,7 @@ class History:
     columns: dict[str, PriceColumn]
     breaks: list[StoredBreak]
     partial: PartialCandles
+    has_no_earlier: bool = False
 
     @classmethod
     def of_deleted(cls, symbol: str, columns: tuple[str, ...]) -> Self:
@@ -72,7 +81,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A crypto to read, the fingerprint that its reader has, and its approximate number of candles."""
+    """A crypto to read, the fingerprint that its reader has, and about how many candles to read at most."""
 
     symbol: str
     crypto_id: int
@@ -98,7 +107,7 @@ class Histories:
         """
         stored = await self._cryptos.stored(symbols)
         requests = [
-            _Request(each.symbol, each.crypto_id, known, each.candle_count * 3600 // query.interval.seconds)
+            _Request(each.symbol, each.crypto_id, known, query.most_candles(each))
             for each, known in zip(stored, known_fingerprints, strict=True)
         ]
         waiting = deque(_grouped(requests, 1 + len(query.columns)))
@@ -187,6 +196,13 @@ class _State:
         """Return the time from which on candles are requested that the reader does not have."""
         return max(query.start_s, self.unchanged_before_s(query.interval) or query.start_s)
 
+    def has_no_earlier(self, query: HistoryQuery) -> bool:
+        """Return whether it is known that no candle opens before `query.start_s`."""
+        if query.interval is not Interval.HOUR_1:
+            # Longer candles outlive the hours that retention drops.
+            return query.start_s == EARLIEST_S
+        return self.first_s is None or self.first_s >= query.start_s
+
     def has_computed_times(self, query: HistoryQuery) -> bool:
         """Return whether times are computed, as of all hours without gaps.
 
@@ -236,6 +252,7 @@ def _history(
         dict(zip(query.columns, columns, strict=True)),
         annotations.breaks,
         annotations.partial,
+        state.has_no_earlier(query),
     )
 
 
