@@ -1,6 +1,6 @@
 """The handler of backcast.compute.v1.ComputeService: parses requests, runs their jobs, streams outcomes."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -8,22 +8,20 @@ from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1 import compute_service_pb2_grpc
 from services.compute.candles.location import DataVersion
-from services.compute.messages.results import result_message
+from services.compute.messages.result_responses import result_responses
 from services.compute.messages.series import series_responses
 from services.compute.messages.sweeps import job_of_sweep, sweep_response
-from services.compute.metrics import count_backtest, count_chunk
+from services.compute.metrics import count_backtests, count_chunk
 from services.compute.tasks.jobs import Job, backtest_job, series_job
-from services.compute.tasks.runner import Outcome, TaskRunner
-from services.domain.errors import BackcastError, InvalidInput
+from services.compute.tasks.runner import TaskRunner
+from services.domain.errors import InvalidInput
 from services.domain.symbols import canonical_symbol
 from services.domain.times import EARLIEST_S, LATEST_S
 from services.engine import Backtest, Window
 from services.engine.curves import FEWEST_POINTS
-from services.rpc.status import status_of
 from services.wire.backtests import detail_from, execution_from, spec_fields_named, strategy_from
 from services.wire.candles import interval_from
 from services.wire.paging import MAX_SYMBOLS
-from services.wire.result_parts import result_fields
 
 
 class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
@@ -35,13 +33,13 @@ class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
     async def ComputeBacktests(  # noqa: N802  # the RPC's name
         self, request: pb.ComputeBacktestsRequest, context: object
     ) -> AsyncGenerator[pb.ComputeBacktestsResponse]:
-        """Stream each crypto's outcome as it completes."""
+        """Stream the cryptos' outcomes as they complete."""
         with spec_fields_named():
             job = _job(request)
-        async with aclosing(self._runner.run(job)) as outcomes:
-            async for outcome in outcomes:
-                count_backtest(outcome.result)
-                for response in _responses(outcome):
+        async with aclosing(self._runner.run(job)) as gathered:
+            async for outcomes in gathered:
+                count_backtests(outcome.result for outcome in outcomes)
+                for response in result_responses(outcomes):
                     yield response
 
     async def ComputeSweep(  # noqa: N802  # the RPC's name
@@ -50,10 +48,11 @@ class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
         """Stream each chunk's figures as they complete."""
         with spec_fields_named():
             job = await job_of_sweep(request)
-        async with aclosing(self._runner.run(job)) as outcomes:
-            async for outcome in outcomes:
-                count_chunk(outcome.result)
-                yield sweep_response(outcome)
+        async with aclosing(self._runner.run(job)) as gathered:
+            async for outcomes in gathered:
+                for outcome in outcomes:
+                    count_chunk(outcome.result)
+                    yield sweep_response(outcome)
 
     async def ComputeSeries(  # noqa: N802  # the RPC's name
         self, request: pb.ComputeSeriesRequest, context: object
@@ -61,10 +60,11 @@ class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
         """Stream the blocks of one crypto's series."""
         with spec_fields_named():
             job = _series_job(request)
-        async with aclosing(self._runner.run(job)) as outcomes:
-            async for outcome in outcomes:
-                for response in series_responses(outcome, request.skipped_candle_count):
-                    yield response
+        async with aclosing(self._runner.run(job)) as gathered:
+            async for outcomes in gathered:
+                for outcome in outcomes:
+                    for response in series_responses(outcome, request.skipped_candle_count):
+                        yield response
 
 
 def _job(request: pb.ComputeBacktestsRequest) -> Job:
@@ -106,14 +106,3 @@ def _cryptos(request: pb.ComputeBacktestsRequest) -> list[DataVersion]:
             raise InvalidInput.of(field, f"{symbol} occurs twice")
         cryptos[symbol] = DataVersion(symbol, crypto.fingerprint)
     return list(cryptos.values())
-
-
-def _responses(outcome: Outcome) -> Iterator[pb.ComputeBacktestsResponse]:
-    """Yield one response, or as many as the result has parts."""
-    symbol, fingerprint = outcome.data.symbol, outcome.data.fingerprint
-    if isinstance(outcome.result, BackcastError):
-        failure = pb.ComputeFailure(symbol=symbol, status=status_of(outcome.result))
-        yield pb.ComputeBacktestsResponse(failure=failure)
-        return
-    for fields in result_fields(result_message(symbol, fingerprint, outcome.result)):
-        yield pb.ComputeBacktestsResponse(**fields)

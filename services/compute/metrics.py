@@ -1,6 +1,7 @@
 """The compute service's metrics of its backtests and its pool of workers."""
 
-from collections.abc import Iterator
+import collections
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from google.rpc import code_pb2
@@ -23,9 +24,10 @@ for _method in ("ComputeBacktests", "ComputeSweep"):
     BACKTESTS.labels(_method, "OK")
 
 
-def count_backtest(result: object) -> None:
-    """Count a backtest by its result, which may be an error."""
-    BACKTESTS.labels("ComputeBacktests", _code(result)).inc()
+def count_backtests(results: Iterable[object]) -> None:
+    """Count backtests by their results, which may be errors."""
+    for code, count in collections.Counter(map(_code, results)).items():
+        BACKTESTS.labels("ComputeBacktests", code).inc(count)
 
 
 def count_chunk(result: ChunkFigures | BackcastError) -> None:

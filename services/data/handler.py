@@ -244,7 +244,7 @@ def _blocks(history: History) -> Iterator[pb.StreamCandlesResponse]:
             )
             if is_last
             else None,
-            no_earlier_candles=is_last and history.has_no_earlier,
+            no_earlier_candles=is_last and not history.has_earlier,
         )
 
 

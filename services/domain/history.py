@@ -50,5 +50,5 @@ class History:
         return self.since_s <= EARLIEST_S
 
 
-class HistoryTooShort(Exception):  # noqa: N818  # no failure: whoever asked brings the whole history
+class HistoryTooShort(Exception):  # no failure: whoever asked brings the whole history
     """The result depends on candles that this history, which is not whole, may have left out."""

@@ -24,7 +24,7 @@ def keep_freed_memory(most_bytes: int) -> None:
 def freeze_objects() -> None:
     """Leave the objects that exist by now out of every search for garbage.
 
-    Those of a service that has started stay until it ends, and each search among them would take 60 ms.
+    The modules of a service stay until it ends, and each search among their objects would take 60 ms.
     """
     gc.collect()
     gc.freeze()

@@ -31,6 +31,9 @@ from services.engine.trades import trade_records
 _ALWAYS_READ = frozenset(("open", "close"))
 _RANGE = frozenset(("high", "low"))
 _YEAR_S = 365 * 86_400
+# Candles before the warm-up that `Backtest.since_s` includes: with them, most gaps in the warm-up, and most
+# other strategies on the same window, need no earlier candles.
+_SPARE_CANDLES = 512
 # A standard deviation of returns below this is a rounding error of 0.
 _ROUNDING = 1e-14
 
@@ -56,8 +59,8 @@ class Backtest:
 
     @property
     def since_s(self) -> int:
-        """From when on it reads candles (Unix seconds), unless gaps make the warm-up begin earlier."""
-        candles = _rounded_warmup(self.strategy, _needed_series(self.execution))
+        """From when on it needs candles (Unix seconds), unless long gaps make the warm-up begin earlier."""
+        candles = _rounded_warmup(self.strategy, _needed_series(self.execution)) + _SPARE_CANDLES
         since_s = self.interval.opening(self.window.start_s - candles * self.interval.seconds)
         return since_s if since_s > EARLIEST_ASKED_S else EARLIEST_S
 

@@ -3,11 +3,11 @@
 from functools import partial
 
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
-from backcast.gateway.v1 import run_service_pb2, run_service_pb2_grpc
 from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.gateway.api.backtest_handler import SERVICE_NAME, BacktestHandler
 from services.gateway.api.market_data_proxy import add_proxy_to
+from services.gateway.api.run_handler import SERVICE_NAME as RUN_SERVICE
 from services.gateway.api.run_handler import RunHandler
 from services.gateway.auth.authentication import gateway_access
 from services.gateway.cache.connection import CacheServer
@@ -25,7 +25,6 @@ from services.rpc.tls import channel_credentials
 from services.settings import Settings
 from services.telemetry.observation import observed
 
-_RUNS = run_service_pb2.DESCRIPTOR.services_by_name["RunService"].full_name
 _MARKET_DATA = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"]
 
 
@@ -51,15 +50,12 @@ async def run(settings: Settings) -> None:
                 SingleFlight(cache_server, cache),
                 RunStarter(registry, admission, settings.reader_idle_s),
             )
-            runs = RunHandler(registry)
             await serve(
                 settings,
                 settings.gateway_port,
                 [
                     ServedService(SERVICE_NAME, backtests.add_to),
-                    ServedService(
-                        _RUNS, partial(run_service_pb2_grpc.add_RunServiceServicer_to_server, runs)
-                    ),
+                    ServedService(RUN_SERVICE, RunHandler(registry).add_to),
                     ServedService(
                         _MARKET_DATA.full_name, partial(add_proxy_to, service=_MARKET_DATA, channel=data)
                     ),

@@ -13,7 +13,6 @@ from grpc_health.v1 import health_pb2_grpc
 
 from services.domain.addresses import host_port
 from services.domain.errors import Unavailable
-from services.domain.process_memory import freeze_objects
 from services.rpc.access import Access
 from services.rpc.call_observer import WatchInterceptor
 from services.rpc.health import HEALTH_NAME, HealthServicer
@@ -65,7 +64,6 @@ async def serve(settings: Settings, port: int, services: Sequence[ServedService]
     async with health_served(settings, health_servicer):
         await server.start()
         await health_servicer.ready()
-        freeze_objects()
         _log.info("serving", address=address, port=port)
 
         await stop.wait()

@@ -12,7 +12,6 @@ import uvicorn
 
 from services.domain.addresses import bare_host, host_port
 from services.domain.errors import Unavailable
-from services.domain.process_memory import freeze_objects
 from services.rpc.health import HealthServicer
 from services.rpc.server import health_served
 from services.rpc.stopping import LAST_WORDS_S, CallEnder, stop_signal
@@ -43,7 +42,6 @@ async def serve(settings: Settings, app: "ASGIApp", ender: CallEnder) -> None:
             server = _Server(_config(settings, app))
             serving = asyncio.create_task(server.serve(listeners))
             await health.ready()
-            freeze_objects()
             address = host_port(settings.host, settings.web_port)
             _log.info("serving", address=address, port=listeners[0].getsockname()[1])
 

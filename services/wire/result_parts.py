@@ -5,13 +5,12 @@ symbol and further elements of the lists. Protobuf's merge appends lists, so the
 the result.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from backcast.backtest.v1.result_pb2 import BacktestResult
 
 if TYPE_CHECKING:
-    from backcast.compute.v1.compute_service_pb2 import ComputeBacktestsResponse
     from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 
 # Most bytes of the lists in one message, so that it stays below 1 MiB: by default, gRPC's clients take up to
@@ -28,8 +27,6 @@ _ELEMENT_BYTES = {
     "parts": 220,
 }
 _CURVE_COLUMNS = ("open_time_s", "equity", "drawdown")
-
-_Response = TypeVar("_Response", bound="RunBacktestsResponse | ComputeBacktestsResponse")
 
 
 def result_parts(result: BacktestResult) -> Iterator[BacktestResult]:
@@ -79,35 +76,29 @@ def _extend(part: BacktestResult, result: BacktestResult, name: str, elements: s
         getattr(part, name).extend(getattr(result, name)[elements])
 
 
-def result_fields(result: BacktestResult) -> Iterator[dict[str, Any]]:
-    """Yield the fields of each response that a result takes, of runs and of compute."""
-    field, parts = "result", result_parts(result)
-    part: BacktestResult | None = next(parts)
-    while part is not None:
-        following = next(parts, None)
-        yield {field: part, "result_continues": following is not None}
-        field, part = "result_continuation", following
+def joined_parts(parts: Iterable[bytes]) -> BacktestResult:
+    """Return the result whose parts, each serialized, are `parts`."""
+    return BacktestResult.FromString(b"".join(parts))
 
 
 class PartJoiner:
-    """Joins the results of one stream: runs and compute send parts in the same way."""
+    """Joins the results of one stream of events."""
 
     def __init__(self) -> None:
         self._begun = BacktestResult()
 
-    def joined(self, response: _Response) -> _Response | None:
-        """Return a response with the whole result where it has the last part, None where parts are missing.
+    def joined(self, event: "RunBacktestsResponse") -> "RunBacktestsResponse | None":
+        """Return an event with the whole result where it has the last part, None where parts are missing.
 
-        A response without a part is returned as it is. A `result` discards what came before: if a stream
-        breaks off in the middle of a result, the next stream sends it from its beginning.
+        An event without a part is returned as it is. A `result` discards what came before.
         """
-        if response.HasField("result_continuation"):
-            self._begun.MergeFrom(response.result_continuation)
-            if response.result_continues:
+        if event.HasField("result_continuation"):
+            self._begun.MergeFrom(event.result_continuation)
+            if event.result_continues:
                 return None
-            response.result.CopyFrom(self._begun)
+            event.result.CopyFrom(self._begun)
             self._begun = BacktestResult()
-        elif response.result_continues:
-            self._begun = response.result
+        elif event.result_continues:
+            self._begun = event.result
             return None
-        return response
+        return event

@@ -48,7 +48,7 @@ def result(strategy, end_s=END_S, execution=None):
     found = run_backtest(
         History(CANDLES), Backtest(strategy, Interval.HOUR_1, window, execution or Execution(), Detail.EQUITY)
     )
-    return result_message("A", "1", found)
+    return result_message(found)
 
 
 @pytest.mark.parametrize("execution", [Execution(), Execution(direction=Direction.LONG_SHORT)])
@@ -131,7 +131,7 @@ BREAK = Break(int(RELISTED.open_time_s[199]), int(RELISTED.open_time_s[200]), 1.
 def broken_result(strategy, end_s, execution, breaks=(BREAK,)):
     history, window = History(RELISTED, breaks), Window(START_S, end_s)
     found = run_backtest(history, Backtest(strategy, Interval.HOUR_1, window, execution, Detail.EQUITY))
-    return result_message("A", "1", found)
+    return result_message(found)
 
 
 @pytest.mark.parametrize("fill_time", FillTime)
@@ -168,8 +168,6 @@ def test_daily_candles_that_end_within_a_day_are_compared():
     history = History(days, (BREAK,))
     results = {
         end_s: result_message(
-            "A",
-            "1",
             run_backtest(
                 history,
                 Backtest(BuyAndHold(), Interval.DAY_1, Window(START_S, end_s), Execution(), Detail.EQUITY),

@@ -56,9 +56,7 @@ def put(
     (missing,) = files.missing([data], HOUR, columns, since_s)
     candles = candles[int(candles.open_time_s.searchsorted(missing.since_s)) :]
     blocks = [candles[:600], candles[600:]]
-    files.write(
-        missing, HOUR, fingerprint, unchanged_before_s, blocks, breaks, partial, missing.since_s
-    )
+    files.write(missing, HOUR, fingerprint, unchanged_before_s, blocks, breaks, partial, missing.since_s)
     return files.stored(data, HOUR, columns, since_s)
 
 
@@ -116,7 +114,7 @@ def test_files_of_an_earlier_version_are_not_used_though_the_fingerprint_is_the_
         stored.folder.joinpath(f"AUSDT-1h-1.{column}").write_bytes(
             np.array([1000, *CANDLES.open_time_s]).tobytes()
         )
-    stored.path.unlink()
+    stored.delete()
     assert not stored.use()
     for fingerprint in ("1", "2"):
         (missing,) = files.missing([DataVersion("AUSDT", fingerprint)], HOUR, CLOSE)
@@ -131,7 +129,7 @@ def test_only_what_is_missing_is_asked_for(files: ColumnFiles) -> None:
     (missing,) = files.missing([data], HOUR, ("high", "close"))
     assert (missing.columns, missing.older_fingerprint) == (("high",), "")
     (missing,) = files.missing([DataVersion("AUSDT", "2")], HOUR, ("close",))
-    assert (missing.columns, missing.older_fingerprint) == (("close",), "1")
+    assert (missing.columns, missing.older_fingerprint) == (("open", "close"), "1")
     for other in (DataVersion("AUSDT2", "1"), DataVersion("A", "1")):
         (missing,) = files.missing([other], HOUR, ("close",))
         assert missing.older_fingerprint == ""
@@ -187,9 +185,7 @@ def test_data_without_a_candle_is_not_found(files: ColumnFiles) -> None:
         put(files, "AUSDT", "1", CLOSE, Candles.empty())
 
 
-@pytest.mark.parametrize(
-    "length", [0, 5, 8, 16, 40, 48, SIZE // 2 // 8 * 8, SIZE - 8, SIZE - 1, SIZE + 8]
-)
+@pytest.mark.parametrize("length", [0, 5, 8, 16, 40, 48, SIZE // 2 // 8 * 8, SIZE - 8, SIZE - 1, SIZE + 8])
 def test_a_file_that_is_not_whole_is_as_good_as_none(files: ColumnFiles, length: int) -> None:
     stored = put(files, "AUSDT", "1")
     os.truncate(stored.path, length)
@@ -214,17 +210,41 @@ def test_a_short_history_serves_whoever_needs_no_more(files: ColumnFiles) -> Non
     assert stored.use()
 
 
-def test_what_reaches_further_back_is_fetched_anew_and_replaces_the_short_history(files: ColumnFiles) -> None:
+def test_whoever_looks_further_back_gets_everything_with_the_columns_that_were_there(
+    files: ColumnFiles,
+) -> None:
     data = DataVersion("AUSDT", "1")
     short = put(files, "AUSDT", "1", ("high", "close"), since_s=LATER_S)
     mapped = short.map().candles
-    (missing,) = files.missing([data], HOUR, CLOSE)
-    assert (missing.columns, missing.since_s, missing.older_fingerprint) == (CLOSE, EARLIEST_S, "")
-    whole = put(files, "AUSDT", "1").map()
-    assert whole.is_whole
-    assert whole.candles.close.tobytes() == CANDLES.close.tobytes()
-    assert names(short.folder) == {"AUSDT-1h-1.candles"}
+    earlier = files.stored(data, HOUR, ("open",), LATER_S - 3600)
+    (missing,) = files.missing([data], HOUR, earlier.columns, earlier.since_s)
+    assert (missing.columns, missing.since_s) == (("open", "high", "close"), EARLIEST_S)
+    put(files, "AUSDT", "1", earlier.columns, since_s=earlier.since_s)
+    assert earlier.map().is_whole
+    assert earlier.map().candles.open.tobytes() == CANDLES.open.tobytes()
+    assert short.map().candles.high.tobytes() == CANDLES.high.tobytes()
+    assert names(short.folder) == {short.name}
     assert mapped.high.tobytes() == CANDLES.high[700:].tobytes()
+
+
+def test_what_was_fetched_late_takes_nothing_away(files: ColumnFiles) -> None:
+    data = DataVersion("AUSDT", "1")
+    (missing,) = files.missing([data], HOUR, CLOSE, LATER_S)
+    # Another process is faster.
+    whole = put(files, "AUSDT", "1", ("high", "close"))
+    inode = Path(whole.path).stat().st_ino
+    files.write(missing, HOUR, "1", None, [CANDLES[700:]], (), NO_PARTIAL, LATER_S)
+    assert whole.map().candles.high.tobytes() == CANDLES.high.tobytes()
+    assert Path(whole.path).stat().st_ino == inode
+
+
+def test_a_short_history_without_candles_tells_nothing_of_the_candles_before(files: ColumnFiles) -> None:
+    after_s = int(CANDLES.open_time_s[-1]) + 3600
+    stored = put(files, "AUSDT", "1", ("open", "close"), since_s=after_s)
+    assert stored.use()
+    history = stored.map()
+    assert (len(history.candles), history.is_whole) == (0, False)
+    assert put(files, "AUSDT", "1").map().candles.close.tobytes() == CANDLES.close.tobytes()
 
 
 def test_other_columns_of_a_short_history_are_fetched_since_it_begins(files: ColumnFiles) -> None:
@@ -251,6 +271,22 @@ def test_a_short_history_of_older_data_is_built_upon_where_it_reaches_far_enough
     assert found.candles.open_time_s.tolist() == more.open_time_s[700:].tolist()
     assert found.candles.close.tolist() == [*CANDLES.close[700:900].tolist(), *more.close[900:].tolist()]
     assert names(files.stored(new, HOUR, CLOSE).folder) == {"AUSDT-1h-2.candles"}
+
+
+def test_older_data_that_was_extended_meanwhile_is_used_as_far_as_changes_were_fetched(
+    files: ColumnFiles,
+) -> None:
+    put(files, "AUSDT", "1", since_s=LATER_S)
+    new = DataVersion("AUSDT", "2")
+    (missing,) = files.missing([new], HOUR, CLOSE, LATER_S)
+    put(files, "AUSDT", "1")
+    changed = random_candles(2, 1000)
+    # Much has changed, of which only what was asked for came.
+    files.write(missing, HOUR, "2", int(CANDLES.open_time_s[300]), [changed[700:]], (), NO_PARTIAL, LATER_S)
+    found = files.stored(new, HOUR, CLOSE, LATER_S).map()
+    assert found.since_s == LATER_S
+    assert found.candles.open_time_s.tolist() == CANDLES.open_time_s[700:].tolist()
+    assert found.candles.close.tobytes() == changed.close[700:].tobytes()
 
 
 def test_damaged_older_data_is_not_built_upon(files: ColumnFiles) -> None:

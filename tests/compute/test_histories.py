@@ -102,7 +102,7 @@ def test_a_worker_s_result_has_the_breaks_of_the_stream(tmp_path: Path) -> None:
 
 def test_the_message_of_a_result_has_its_breaks_and_parts(tmp_path: Path) -> None:
     result = computed(tmp_path, Execution(break_rule=BreakRule.SPLIT))
-    message = result_message("BUSDT", "1", result)
+    message = result_message(result)
     assert tuple(map(break_from, message.breaks)) == BREAKS
     assert message.trades[0].exit_reason == result_pb2.EXIT_REASON_BREAK
     assert message.coverage.missing_hours == 23

@@ -1,12 +1,11 @@
 """Sweeps on the workers: every wanted chunk once, and each is what the engine computes."""
 
-from contextlib import aclosing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from services.compute.tasks.jobs import Job, sweep_job
+from services.compute.tasks.jobs import sweep_job
 from services.compute.tasks.runner import Outcome, TaskRunner
 from services.compute.workers.pool import WorkerPool
 from services.domain.errors import NotFound
@@ -23,6 +22,7 @@ from services.engine.sweep import (
     make_grid,
 )
 from tests.candle_making import START_S
+from tests.compute.running import outcomes_of
 from tests.compute.supply import Supply, cryptos
 
 pytestmark = pytest.mark.servers
@@ -38,11 +38,6 @@ SWEEP = Sweep(
     Execution(),
     (2, 2),
 )
-
-
-async def outcomes_of(runner: TaskRunner, job: Job) -> list[Outcome]:
-    async with aclosing(runner.run(job)) as outcomes:
-        return [outcome async for outcome in outcomes]
 
 
 def first_of(outcome: Outcome) -> int | None:

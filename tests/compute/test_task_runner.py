@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from services.compute.candles.location import DataVersion
+from services.compute.messages.results import computed_result
 from services.compute.tasks.batch import Batch, BatchResult, Task, run_batch
 from services.compute.tasks.jobs import Job, backtest_job
 from services.compute.tasks.runner import Outcome, TaskRunner
@@ -21,10 +22,18 @@ from services.domain.errors import Internal, NotFound, Unavailable
 from services.domain.history import History
 from services.domain.interval import Interval
 from services.domain.times import EARLIEST_S
-from services.engine import Backtest, Detail, Execution, Window, run_backtest
+from services.engine import Backtest, Detail, Execution, Window
+from services.engine.strategies.ma_cross import MaCross
 from services.engine.strategies.rsi import Rsi
 from tests.candle_making import START_S
-from tests.compute.acting import act_on_candles, candle_count, marks_in
+from tests.compute.acting import (
+    act_on_candles,
+    candle_count,
+    imported,
+    marks_in,
+    run_batch_in_a_millisecond_each,
+)
+from tests.compute.running import outcomes_of
 from tests.compute.supply import Supply, cryptos
 
 pytestmark = pytest.mark.servers
@@ -45,8 +54,9 @@ class CountingWorkers:
         return await self._pool.capacity()
 
     def submit(self, fn: Callable[[Batch], BatchResult], batch: Batch, /) -> Future[BatchResult]:
+        assert fn is run_batch
         self.sizes.append(len(batch.tasks))
-        return self._pool.submit(fn, batch)
+        return self._pool.submit(run_batch_in_a_millisecond_each, batch)
 
 
 @pytest.fixture
@@ -66,11 +76,11 @@ def acts_of(marks: Path, **acts: str) -> Callable[[DataVersion], list[Task]]:
     return lambda data: [Task(act_on_candles, (str(marks), acts.get(data.symbol, "")))]
 
 
-async def outcomes_of(
+async def by_symbol(
     runner: TaskRunner, count: int, tasks_of: Callable[[DataVersion], list[Task]]
 ) -> dict[str, list[Outcome]]:
     outcomes: dict[str, list[Outcome]] = {}
-    async for outcome in runner.run(Job(cryptos(count), HOUR, COLUMNS, tasks_of)):
+    for outcome in await outcomes_of(runner, Job(cryptos(count), HOUR, COLUMNS, tasks_of)):
         outcomes.setdefault(outcome.data.symbol, []).append(outcome)
     return outcomes
 
@@ -79,28 +89,33 @@ async def test_every_backtest_is_the_engines(pool: WorkerPool, supply: Supply) -
     window = Window(START_S + 3600 * 300, START_S + 3600 * 1200)
     backtest = Backtest(Rsi(), HOUR, window, Execution(), Detail.TRADES)
     job = backtest_job(cryptos(40), backtest)
-    results = {outcome.data: outcome.result async for outcome in TaskRunner(pool, supply).run(job)}
-    assert results == {data: run_backtest(History(supply.candles[data]), backtest) for data in job.cryptos}
+    results = {outcome.data: outcome.result for outcome in await outcomes_of(TaskRunner(pool, supply), job)}
+    assert results == {data: computed_result(History(supply.candles[data]), backtest) for data in job.cryptos}
+    # Workers are forked, which gRPC does not survive.
+    assert await wrap_future(pool.submit(imported, "google")) != []
+    assert await wrap_future(pool.submit(imported, "grpc")) == []
 
 
 async def test_a_backtest_whose_warmup_begins_before_a_gap_gets_the_whole_history(
     pool: WorkerPool, supply: Supply
 ) -> None:
-    window = Window(START_S + 3600 * 700, START_S + 3600 * 900)
-    backtest = Backtest(Rsi(), HOUR, window, Execution(), Detail.TRADES)
+    window = Window(START_S + 3600 * 900, START_S + 3600 * 990)
+    backtest = Backtest(MaCross(20, 100), HOUR, window, Execution(), Detail.TRADES)
     job = backtest_job(cryptos(40), backtest)
+    assert job.since_s > START_S
+    before = (job.since_s - START_S) // 3600
+    there = np.ones(1000, np.bool_)
+    there[before : 900 - 10] = False
     for data in job.cryptos[::3]:
-        there = np.ones(len(supply.candles[data]), np.bool_)
-        there[650:690] = False
-        supply.candles[data] = supply.candles[data].at(there)
-    results = {outcome.data: outcome.result async for outcome in TaskRunner(pool, supply).run(job)}
-    assert results == {data: run_backtest(History(supply.candles[data]), backtest) for data in job.cryptos}
-    whole = {data for data, since_s in supply.asked if since_s == EARLIEST_S}
-    assert whole == set(job.cryptos[::3])
+        supply.candles[data] = supply.candles[data][:1000].at(there)
+    results = {outcome.data: outcome.result for outcome in await outcomes_of(TaskRunner(pool, supply), job)}
+    assert results == {data: computed_result(History(supply.candles[data]), backtest) for data in job.cryptos}
+    whole = [data for data, since_s in supply.asked if since_s == EARLIEST_S]
+    assert sorted(whole, key=job.cryptos.index) == job.cryptos[::3]
 
 
 async def test_a_crypto_can_have_any_number_of_tasks(pool: WorkerPool, supply: Supply) -> None:
-    outcomes = await outcomes_of(
+    outcomes = await by_symbol(
         TaskRunner(pool, supply),
         10,
         lambda data: [Task(candle_count, times) for times in range(int(data.fingerprint) * 20)],
@@ -115,7 +130,7 @@ async def test_an_unexpected_error_fails_its_crypto_only_and_is_logged(
     pool: WorkerPool, supply: Supply, marks: Path
 ) -> None:
     with structlog.testing.capture_logs() as logs:
-        outcomes = await outcomes_of(TaskRunner(pool, supply), 60, acts_of(marks, C50USDT="fail"))
+        outcomes = await by_symbol(TaskRunner(pool, supply), 60, acts_of(marks, C50USDT="fail"))
     failed = {symbol for symbol, (outcome,) in outcomes.items() if isinstance(outcome.result, Exception)}
     assert (len(outcomes), failed) == (60, {"C50USDT"})
     assert isinstance(outcomes["C50USDT"][0].result, Internal)
@@ -127,7 +142,7 @@ async def test_an_unexpected_error_fails_its_crypto_only_and_is_logged(
 
 async def test_a_deadly_task_fails_its_crypto_only(pool: WorkerPool, supply: Supply, marks: Path) -> None:
     workers = CountingWorkers(pool, batch_s=60)
-    outcomes = await outcomes_of(TaskRunner(workers, supply), 60, acts_of(marks, C50USDT="die"))
+    outcomes = await by_symbol(TaskRunner(workers, supply), 60, acts_of(marks, C50USDT="die"))
     failed = {symbol for symbol, (outcome,) in outcomes.items() if isinstance(outcome.result, Exception)}
     assert (len(outcomes), failed) == (60, {"C50USDT"})
     assert isinstance(outcomes["C50USDT"][0].result, WorkerDied)
@@ -136,7 +151,7 @@ async def test_a_deadly_task_fails_its_crypto_only(pool: WorkerPool, supply: Sup
 
 async def test_a_crypto_without_candles_has_its_reason(pool: WorkerPool, supply: Supply, marks: Path) -> None:
     reason = supply.errors[cryptos(3)[1]] = NotFound("there are no candles")
-    outcomes = await outcomes_of(TaskRunner(pool, supply), 3, acts_of(marks))
+    outcomes = await by_symbol(TaskRunner(pool, supply), 3, acts_of(marks))
     assert outcomes["C1USDT"] == [Outcome(cryptos(3)[1], None, reason)]
     assert marks_in(marks) == 2
 
@@ -145,7 +160,7 @@ async def test_candles_that_went_away_are_brought_anew_once(
     pool: WorkerPool, supply: Supply, marks: Path
 ) -> None:
     supply.gone = {cryptos(3)[1]: 1, cryptos(3)[2]: 2}
-    outcomes = await outcomes_of(TaskRunner(pool, supply), 3, acts_of(marks))
+    outcomes = await by_symbol(TaskRunner(pool, supply), 3, acts_of(marks))
     assert isinstance(outcomes["C1USDT"][0].result, int)
     assert isinstance(outcomes["C2USDT"][0].result, Unavailable)
     assert marks_in(marks) == 2
@@ -158,27 +173,40 @@ async def test_candles_that_went_away_and_cannot_be_brought_fail_their_tasks(
     supply.gone = {crypto: 1}
     tasks = acts_of(marks)(crypto) * 2
     reason = NotFound("there are no candles")
-    outcomes = []
-    async for outcome in TaskRunner(pool, supply).run(
-        Job([crypto], HOUR, COLUMNS, supply.failing(reason, tasks))
-    ):
-        outcomes.append(outcome)
+    job = Job([crypto], HOUR, COLUMNS, supply.failing(reason, tasks))
+    outcomes = await outcomes_of(TaskRunner(pool, supply), job)
     assert outcomes == [Outcome(crypto, task, reason) for task in tasks]
 
 
 async def test_batches_grow_from_single_tasks_and_shrink_at_the_end(
     pool: WorkerPool, supply: Supply, marks: Path
 ) -> None:
-    many, single = CountingWorkers(pool, batch_s=60), CountingWorkers(pool, batch_s=1e-9)
+    # Each task takes a millisecond: up to 40 tasks are worth a batch, and no fewer than 4.
+    many, single = CountingWorkers(pool, batch_s=0.04), CountingWorkers(pool, batch_s=1e-9)
     for workers in (many, single):
-        assert len(await outcomes_of(TaskRunner(workers, supply), 200, acts_of(marks))) == 200
-    given, largest = 0, 1
-    for size in many.sizes:
-        assert size <= min(2 * largest, max((200 - given) // 2, 1))
+        assert len(await by_symbol(TaskRunner(workers, supply), 200, acts_of(marks))) == 200
+    # Two are sent before the first result tells how long a task takes.
+    assert many.sizes[:2] == [1, 1]
+    given, largest = 2, 2
+    for size in many.sizes[2:-1]:
+        assert 4 <= size <= min(40, 2 * largest, max((200 - given) // 2, 4))
         given, largest = given + size, max(largest, size)
-    assert many.sizes[0] == many.sizes[-1] == 1
-    assert largest > 16
+    assert largest == 40
+    assert many.sizes[-1] <= many.sizes[-2] == 4
     assert single.sizes == [1] * 200
+
+
+async def test_the_first_outcome_comes_alone_and_later_ones_together(
+    pool: WorkerPool, supply: Supply, marks: Path
+) -> None:
+    job = Job(cryptos(200), HOUR, COLUMNS, acts_of(marks))
+    sizes = []
+    async with aclosing(TaskRunner(CountingWorkers(pool, batch_s=0.04), supply).run(job)) as gathered:
+        async for outcomes in gathered:
+            sizes.append(len(outcomes))
+    assert sizes[0] == 1
+    assert sum(sizes) == 200
+    assert max(sizes) >= 40
 
 
 async def test_a_reader_that_leaves_gives_the_workers_back(
@@ -194,18 +222,18 @@ async def test_a_reader_that_leaves_gives_the_workers_back(
 
 async def test_a_slow_reader_holds_the_workers_up(pool: WorkerPool, supply: Supply, marks: Path) -> None:
     runner = TaskRunner(CountingWorkers(pool, batch_s=1e-9), supply)
-    async with aclosing(runner.run(Job(cryptos(200), HOUR, COLUMNS, acts_of(marks)))) as outcomes:
-        await anext(outcomes)
+    async with aclosing(runner.run(Job(cryptos(200), HOUR, COLUMNS, acts_of(marks)))) as gathered:
+        await anext(gathered)
         for _ in range(20):
             await wrap_future(pool.submit(divmod, 17, 5))
         assert marks_in(marks) == 2
-        assert len([outcome async for outcome in outcomes]) == 199
+        assert len([outcome async for outcomes in gathered for outcome in outcomes]) == 199
 
 
 async def test_an_error_of_the_supply_ends_the_run(pool: WorkerPool, supply: Supply, marks: Path) -> None:
     del supply.candles[cryptos(3)[2]]
     with pytest.raises(KeyError):
-        await outcomes_of(TaskRunner(pool, supply), 3, acts_of(marks))
+        await by_symbol(TaskRunner(pool, supply), 3, acts_of(marks))
 
 
 async def test_a_pool_that_stops_ends_the_run(supply: Supply, marks: Path) -> None:

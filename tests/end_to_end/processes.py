@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,21 @@ def workers_of(compute: psutil.Process) -> list[psutil.Process]:
 def compute_workers(stack: LocalStack) -> list[psutil.Process]:
     """Return the worker processes of the stack's compute service."""
     return workers_of(process_at(stack.compute_address))
+
+
+@asynccontextmanager
+async def workers_held(stack: LocalStack) -> AsyncIterator[None]:
+    """Stop the workers that compute, so that nothing gets ready but what is in the cache."""
+    workers = compute_workers(stack)
+    for worker in workers:
+        worker.suspend()
+    try:
+        yield
+    finally:
+        for worker in workers:
+            # One whose call was cancelled meanwhile may have been killed, as it did not end the call.
+            with suppress(psutil.NoSuchProcess):
+                worker.resume()
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -169,13 +169,13 @@ async def test_a_correction_replaces_just_that_crypto(
     cryptos = await known(data_service, market)
     await brought(supply, cryptos)
     corrected, *others = cryptos
-    inodes = [files.stored(data, HOUR, CLOSE).path.stat().st_ino for data in others]
+    inodes = [Path(files.stored(data, HOUR, CLOSE).path).stat().st_ino for data in others]
     before = line.received
     await correct(data_service, market, corrected.symbol, HOURS - 100)
     assert_same(await brought(supply, await known(data_service, market)), market)
     assert 100 * 2 * 8 < line.received - before < 100 * 2 * 8 + OVERHEAD
-    assert inodes == [files.stored(data, HOUR, CLOSE).path.stat().st_ino for data in others]
-    assert not files.stored(corrected, HOUR, CLOSE).path.exists()
+    assert inodes == [Path(files.stored(data, HOUR, CLOSE).path).stat().st_ino for data in others]
+    assert not Path(files.stored(corrected, HOUR, CLOSE).path).exists()
 
 
 async def test_what_came_before_a_stream_broke_is_kept(

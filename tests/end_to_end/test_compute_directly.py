@@ -53,9 +53,9 @@ async def test_a_crypto_that_is_gone_does_not_keep_the_others_from_their_results
         execution={"feeRate": 0.001, "initialCapital": 10_000, "equityFraction": 1, "atrPeriod": 14},
     )
     request.spec.start_time.seconds, request.spec.end_time.seconds = START_S, START_S + 500 * 3600
-    outcomes = [outcome async for outcome in compute.ComputeBacktests(request)]
-    failures = [outcome.failure for outcome in outcomes if outcome.HasField("failure")]
-    assert [outcome.result.symbol for outcome in outcomes if outcome.HasField("result")] == [there]
+    responses = [response async for response in compute.ComputeBacktests(request)]
+    failures = [failure for response in responses for failure in response.failures]
+    assert [result.symbol for response in responses for result in response.results] == [there]
     assert {failure.symbol: failure.status.code for failure in failures} == {
         "AGONEUSDT": NOT_FOUND,
         "ZGONEUSDT": NOT_FOUND,

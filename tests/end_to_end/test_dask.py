@@ -41,6 +41,7 @@ from services.wire.backtests import strategy_to
 from tests.candle_making import START_S, events_of
 from tests.compute.dask_processes import DaskProcesses, connected, kill
 from tests.compute.one_worker import one_worker
+from tests.compute.running import outcomes_of
 from tests.end_to_end.conftest import HOURS
 from tests.end_to_end.processes import gateway_beside
 
@@ -96,14 +97,16 @@ async def test_a_worker_is_killed_and_the_results_are_equal_and_complete(
 ) -> None:
     far: list[Outcome] = []
     runner = TaskRunner(cluster, RemoteProvider(stack.data_address))
-    async with aclosing(runner.run(Job(cryptos, HOUR, COLUMNS, lambda _: TASKS))) as outcomes:
-        async for outcome in outcomes:
-            far.append(outcome)
-            if len(far) == 20:
+    killed = False
+    async with aclosing(runner.run(Job(cryptos, HOUR, COLUMNS, lambda _: TASKS))) as gathered:
+        async for outcomes in gathered:
+            far += outcomes
+            if len(far) >= 20 and not killed:
+                killed = True
                 await kill(processes.workers[0])
     async with one_worker() as pool, open_channel(stack.data_address) as channel:
         supply = ColumnProvider(ColumnFiles(tmp_path, 1.0), CandleSource(MarketDataServiceStub(channel)))
-        near = [o async for o in TaskRunner(pool, supply).run(Job(cryptos, HOUR, COLUMNS, lambda _: TASKS))]
+        near = await outcomes_of(TaskRunner(pool, supply), Job(cryptos, HOUR, COLUMNS, lambda _: TASKS))
     assert len(far) == len(cryptos) * len(TASKS)
     assert results_by_task(far) == results_by_task(near)
 
@@ -120,12 +123,15 @@ async def test_a_worker_is_killed_in_a_sweep_and_the_figures_are_equal_and_compl
     job = await sweep_job(sweep, 10, {data: list(range(8)) for data in cryptos})
     figures: dict[tuple[str, int | None], bytes] = {}
     runner = TaskRunner(cluster, RemoteProvider(stack.data_address))
-    async with aclosing(runner.run(job)) as outcomes:
-        async for outcome in outcomes:
-            assert isinstance(outcome.result, ChunkFigures)
-            assert outcome.task is not None
-            figures[outcome.data.symbol, outcome.task.argument.first] = outcome.result.figures.tobytes()
-            if len(figures) == 10:
+    killed = False
+    async with aclosing(runner.run(job)) as gathered:
+        async for outcomes in gathered:
+            for outcome in outcomes:
+                assert isinstance(outcome.result, ChunkFigures)
+                assert outcome.task is not None
+                figures[outcome.data.symbol, outcome.task.argument.first] = outcome.result.figures.tobytes()
+            if len(figures) >= 10 and not killed:
+                killed = True
                 await kill(processes.workers[0])
     assert figures == {
         (data.symbol, first): compute_chunk(
@@ -141,7 +147,7 @@ async def test_a_result_tells_the_data_that_it_was_computed_from(
 ) -> None:
     runner = TaskRunner(cluster, RemoteProvider(stack.data_address))
     asked = [DataVersion(data.symbol, "of long ago") for data in cryptos]
-    outcomes = [outcome async for outcome in runner.run(Job(asked, HOUR, COLUMNS, lambda _: TASKS[:1]))]
+    outcomes = await outcomes_of(runner, Job(asked, HOUR, COLUMNS, lambda _: TASKS[:1]))
     assert sorted(outcome.data.symbol for outcome in outcomes) == sorted(data.symbol for data in asked)
     assert {outcome.data for outcome in outcomes} == set(cryptos)
 
@@ -151,10 +157,8 @@ async def test_candles_that_cannot_be_had_fail_their_crypto_only(
 ) -> None:
     asked = [cryptos[0], DataVersion("NOBODYUSDT", "1")]
     runner = TaskRunner(cluster, RemoteProvider(stack.data_address))
-    results = {
-        outcome.data.symbol: outcome.result
-        async for outcome in runner.run(Job(asked, HOUR, COLUMNS, lambda _: TASKS[:1]))
-    }
+    outcomes = await outcomes_of(runner, Job(asked, HOUR, COLUMNS, lambda _: TASKS[:1]))
+    results = {outcome.data.symbol: outcome.result for outcome in outcomes}
     assert isinstance(results[cryptos[0].symbol], BacktestResult)
     assert isinstance(results["NOBODYUSDT"], InvalidInput)
     assert "there is no crypto 'NOBODYUSDT'" in str(results["NOBODYUSDT"])
@@ -165,7 +169,7 @@ async def test_a_data_service_that_is_away_is_one_clear_error(
 ) -> None:
     runner = TaskRunner(cluster, RemoteProvider(f"127.0.0.1:{free_ports(1)[0]}"))
     unknown = [DataVersion(data.symbol, "not here yet") for data in cryptos]
-    outcomes = [outcome async for outcome in runner.run(Job(unknown, HOUR, COLUMNS, lambda _: TASKS[:1]))]
+    outcomes = await outcomes_of(runner, Job(unknown, HOUR, COLUMNS, lambda _: TASKS[:1]))
     assert len(outcomes) == 12
     for outcome in outcomes:
         assert isinstance(outcome.result, Unavailable)

@@ -11,6 +11,7 @@ import pytest
 from backcast.backtest.v1 import result_pb2
 from backcast.compute.v1 import compute_service_pb2
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
+from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
@@ -25,7 +26,7 @@ from services.engine.strategies.roc_momentum import RocMomentum
 from services.local.stack import LocalStack
 from services.rpc.status import violations_of
 from services.wire.backtests import spec_to
-from services.wire.result_parts import PartJoiner
+from services.wire.result_parts import joined_parts
 from tests.candle_making import START_S, import_candles, random_candles
 from tests.cli.conftest import Cli
 
@@ -63,7 +64,9 @@ async def expected(data_service: "MarketDataServiceAsyncStub") -> AsyncIterator[
     for seed, symbol in enumerate(OTHERS):
         await import_candles(data_service, symbol, random_candles(seed, 500, START_S - 3600 * 500))
     backtest = Backtest(STRATEGY, Interval.HOUR_1, WINDOW, EXECUTION, Detail.EQUITY)
-    yield result_message(LONG, "", run_backtest(History(candles), backtest))
+    result = result_message(run_backtest(History(candles), backtest))
+    result.symbol = LONG
+    yield result
     for symbol in (LONG, *OTHERS):
         await data_service.DeleteCrypto(market_data_service_pb2.DeleteCryptoRequest(symbol=symbol))
 
@@ -213,13 +216,19 @@ async def test_compute_sends_a_long_result_in_parts(
         spec=spec_to(STRATEGY, Interval.HOUR_1, WINDOW, EXECUTION),
         detail=result_pb2.DETAIL_EQUITY,
     )
-    joiner, whole = PartJoiner(), None
+    whole, continues = ComputedResult(), []
     async with grpc.aio.insecure_channel(stack.compute_address) as channel:
         async for response in ComputeServiceStub(channel).ComputeBacktests(request):
             assert response.ByteSize() < MIB
-            whole = joiner.joined(response)
-    assert whole is not None
-    assert content(whole.result) == content(expected)
+            (part,) = response.results
+            whole.MergeFrom(part)
+            continues.append(response.result_continues)
+    assert len(continues) >= 5
+    assert continues == [*[True] * (len(continues) - 1), False]
+    assert whole.symbol == LONG
+    result = joined_parts(whole.parts)
+    result.symbol = LONG
+    assert content(result) == content(expected)
 
 
 async def test_the_command_prints_a_long_result_in_one_piece(

@@ -12,7 +12,6 @@ from backcast.backtest.v1 import result_pb2
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2 import ListCryptosRequest
-from services.compute.messages.results import result_message
 from services.domain.candles import Candles
 from services.domain.history import History
 from services.domain.interval import Interval
@@ -21,6 +20,7 @@ from services.engine.strategies.rsi import Rsi
 from services.wire.backtests import strategy_to
 from services.wire.candles import interval_to
 from tests.candle_making import START_S, events_of, import_candles, longer_candles, random_candles
+from tests.engine_results import message_of
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -81,8 +81,7 @@ def is_of(result: result_pb2.BacktestResult, candles: Candles, interval: Interva
     computed = run_backtest(
         History(candles), Backtest(Rsi(), interval, window, Execution(), Detail.EQUITY, 0)
     )
-    message = result_message(result.symbol, result.data_fingerprint, computed)
-    message.from_cache = result.from_cache
+    message = message_of(result.symbol, result.data_fingerprint, computed, from_cache=result.from_cache)
     return message.SerializeToString(deterministic=True) == result.SerializeToString(deterministic=True)
 
 

@@ -22,6 +22,7 @@ from services.rpc.channel import open_channel
 from services.rpc.status import violations_of
 from services.wire.backtests import strategy_to
 from tests.candle_making import events_of
+from tests.known_runs import known_run, known_runs
 from tests.requests import with_spec
 
 if TYPE_CHECKING:
@@ -63,12 +64,6 @@ def request(**fields: object) -> pb.RunBacktestsRequest:
             }  # type: ignore[arg-type]
         )
     )
-
-
-async def run_info(runs: "RunServiceAsyncStub", run_id: str) -> run_service_pb2.Run:
-    listed = await runs.ListRuns(run_service_pb2.ListRunsRequest())
-    (info,) = (info for info in listed.runs if info.run_id == run_id)
-    return info
 
 
 async def watched(runs: "RunServiceAsyncStub", run_id: str, after: int = 0) -> list[pb.RunBacktestsResponse]:
@@ -155,7 +150,7 @@ async def test_a_broken_stream_is_taken_up_without_a_gap_or_a_double(
         # All of it once more, and on the connection of the first.
         again = await watched(runs, run_id)
         assert again == [*before, *rest]
-        assert (await run_info(runs, run_id)).state == COMPLETED
+        assert (await known_run(runs, run_id)).state == COMPLETED
 
 
 async def test_pages_of_runs_hold_every_run_once_the_oldest_first(
@@ -173,7 +168,7 @@ async def test_pages_of_runs_hold_every_run_once_the_oldest_first(
             break
         asked.page_token = page.next_page_token
     assert all(len(page) == 2 for page in pages[:-1])
-    everything = (await runs.ListRuns(run_service_pb2.ListRunsRequest())).runs
+    everything = await known_runs(runs)
     assert [run_id for page in pages for run_id in page] == [run.run_id for run in everything]
     assert [run.run_id for run in everything][-3:] == ["page-0", "page-1", "page-2"]
     starts = [run.start_time.ToNanoseconds() for run in everything]
@@ -216,7 +211,7 @@ async def test_a_run_is_watched_by_two_at_once(
 ) -> None:
     call = narrow_gateway.RunBacktests(request(run_id="two-watch", detail=result_pb2.DETAIL_EQUITY))
     first = [await anext(aiter(call))]
-    assert (await run_info(runs, "two-watch")).watcher_count == 1
+    assert (await known_run(runs, "two-watch")).watcher_count == 1
     second = await watched(runs, "two-watch")
     first += [event async for event in call]
     assert first == second
@@ -235,7 +230,7 @@ async def test_a_left_run_is_listed_and_can_be_asked_for_anew(
         _ = [event async for event in events_of(narrow_gateway, slow)]
     assert caught.value.code() is grpc.StatusCode.ALREADY_EXISTS
     call.cancel()
-    while (info := await run_info(runs, "left")).state == RUNNING:
+    while (info := await known_run(runs, "left")).state == RUNNING:
         pass
     assert (info.state in (PAUSED, COMPLETED), info.watcher_count) == (True, 0)
     assert (info.method, info.client, info.strategy, info.backtest_count) == (
@@ -271,9 +266,7 @@ async def test_a_cancelled_run_ends_for_its_client(
         grpc.StatusCode.CANCELLED,
         "the run was cancelled",
     )
-    assert "cancel-me" not in {
-        info.run_id for info in (await runs.ListRuns(run_service_pb2.ListRunsRequest())).runs
-    }
+    assert "cancel-me" not in {info.run_id for info in await known_runs(runs)}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
 from backcast.marketdata.v1 import interval_pb2
-from services.compute.messages.results import result_message
 from services.domain.candles import Candles
 from services.domain.history import History
 from services.domain.interval import Interval
@@ -25,6 +24,7 @@ from services.engine.strategies.rsi import Rsi
 from services.wire.backtests import strategy_to
 from tests.candle_making import START_S, events_of
 from tests.end_to_end.conftest import HOURS
+from tests.engine_results import message_of
 from tests.requests import with_spec
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ async def test_results_are_the_engines_bit_by_bit(
         expected = run_backtest(
             History(market[symbol]), Backtest(strategy, Interval.HOUR_1, window, execution, Detail.EQUITY)
         )
-        assert result == result_message(symbol, result.data_fingerprint, expected)
+        assert result == message_of(symbol, result.data_fingerprint, expected)
         assert (
             len(result.equity_curve.equity)
             == expected.coverage.expected_candles - expected.coverage.missing_candles
@@ -260,7 +260,7 @@ async def test_longer_intervals_are_aggregated(
     result = (await results_of(gateway, request))["RUN00USDT"]
     window = Window(START_S, START_S + 3600 * hours * len(starts))
     expected = run_backtest(History(longer), Backtest(strategy, interval, window, Execution()))
-    assert result == result_message("RUN00USDT", result.data_fingerprint, expected)
+    assert result == message_of("RUN00USDT", result.data_fingerprint, expected)
 
 
 async def test_a_crypto_without_candles_in_the_window_fails_alone(

@@ -12,7 +12,7 @@ from backcast.backtest.v1 import result_pb2
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import rules_description_pb2
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
-from backcast.gateway.v1.run_service_pb2 import CancelRunRequest, ListRunsRequest
+from backcast.gateway.v1.run_service_pb2 import CancelRunRequest
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from backcast.marketdata.v1.market_data_service_pb2 import DeleteCryptoRequest
 from services.domain.candles import Candles
@@ -29,6 +29,7 @@ from services.wire.backtests import spec_to, strategy_to
 from services.wire.breaks import break_from
 from tests.candle_making import START_S, import_candles, longer_candles, random_candles
 from tests.end_to_end.test_error_reasons import told_by
+from tests.known_runs import known_run, known_runs
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -238,12 +239,11 @@ async def test_series_under_way_are_listed_and_cancelled_as_runs_are(
     runs = RunServiceStub(narrow_channel)
     call = BacktestServiceStub(narrow_channel).StreamSeries(asked)
     await call.read()
-    (run,) = [run for run in (await runs.ListRuns(ListRunsRequest())).runs if run.run_id == "drawing"]
+    run = await known_run(runs, "drawing")
     assert (run.method, run.strategy, run.backtest_count) == ("StreamSeries", "rules", 1)
     await runs.CancelRun(CancelRunRequest(run_id="drawing"))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         while await call.read() is not grpc.aio.EOF:
             pass
     assert caught.value.code() is grpc.StatusCode.CANCELLED
-    listed = (await runs.ListRuns(ListRunsRequest())).runs
-    assert not [run for run in listed if run.run_id == "drawing"]
+    assert "drawing" not in {run.run_id for run in await known_runs(runs)}

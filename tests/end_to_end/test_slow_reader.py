@@ -12,6 +12,7 @@ from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import until_idle
+from tests.known_runs import known_run, known_runs
 from tests.long_run import LONG_SYMBOLS, long_request
 from tests.waiting import until
 
@@ -23,8 +24,7 @@ RUNS = 2
 
 async def done(stub: "RunServiceAsyncStub", run_id: str) -> int:
     """Return how many results a run has."""
-    listed = await stub.ListRuns(run_service_pb2.ListRunsRequest())
-    return next(info.done_backtest_count for info in listed.runs if info.run_id == run_id)
+    return (await known_run(stub, run_id)).done_backtest_count
 
 
 async def done_in_the_end(stub: "RunServiceAsyncStub", run_id: str, servers: list[psutil.Process]) -> int:
@@ -85,7 +85,7 @@ async def test_a_run_whose_reader_forgets_it_gives_its_slot_back_and_goes_on_lat
         assert first.HasField("started")
 
         async def only_run() -> run_service_pb2.Run:
-            (info,) = (await runs.ListRuns(run_service_pb2.ListRunsRequest())).runs
+            (info,) = await known_runs(runs)
             return info
 
         async def is_paused() -> bool:

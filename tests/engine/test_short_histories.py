@@ -58,8 +58,9 @@ def test_a_short_history_gives_the_result_of_the_whole_one_or_asks_for_it(data: 
         data.draw(executions()),
         Detail.EQUITY,
     )
+    since_s = interval.opening(backtest.window.start_s) - data.draw(st.integers(-1, 200)) * interval.seconds
     try:
-        found = outcome(since(history, backtest.since_s), backtest)
+        found = outcome(since(history, since_s), backtest)
     except HistoryTooShort:
         event("asked for the whole history")
         return
@@ -67,32 +68,44 @@ def test_a_short_history_gives_the_result_of_the_whole_one_or_asks_for_it(data: 
     assert found == outcome(history, backtest)
 
 
-def test_a_history_without_gaps_is_never_too_short() -> None:
-    first_s, end_s = int(CANDLES.open_time_s[0]), int(CANDLES.open_time_s[-1]) + 3600
-    for strategy in (Rsi(), MaCross(20, 100)):
-        backtest = Backtest(strategy, INTERVAL, Window(end_s - 3600 * 50, end_s), Execution())
-        assert first_s < backtest.since_s < end_s - 3600 * 50
-        short = since(History(CANDLES), backtest.since_s)
-        assert repr(run_backtest(short, backtest)) == repr(run_backtest(History(CANDLES), backtest))
+@pytest.mark.parametrize("strategy", [Rsi(), MaCross(20, 100)])
+def test_a_history_with_few_gaps_is_never_too_short(strategy: Rsi | MaCross) -> None:
+    end_s = int(CANDLES.open_time_s[-1]) + 3600
+    backtest = Backtest(strategy, INTERVAL, Window(end_s - 3600 * 50, end_s), Execution())
+    there = np.ones(len(CANDLES), np.bool_)
+    there[-600:-100] = False
+    whole = History(CANDLES.at(there))
+    assert int(CANDLES.open_time_s[0]) < backtest.since_s
+    assert repr(run_backtest(since(whole, backtest.since_s), backtest)) == repr(run_backtest(whole, backtest))
+
+
+def test_a_history_that_begins_with_the_warmup_is_long_enough() -> None:
+    start_s = int(CANDLES.open_time_s[1000])
+    backtest = Backtest(MaCross(20, 100), INTERVAL, Window(start_s, start_s + 3600 * 50), Execution())
+    warmup_s = 3600 * 128
+    whole = run_backtest(History(CANDLES), backtest)
+    assert whole.warmup_candles == 128
+    assert repr(run_backtest(since(History(CANDLES), start_s - warmup_s), backtest)) == repr(whole)
+    for late_s in (3600, warmup_s, warmup_s + 3600):
         with pytest.raises(HistoryTooShort):
-            run_backtest(since(History(CANDLES), backtest.since_s + 3600), backtest)
+            run_backtest(since(History(CANDLES), start_s - warmup_s + late_s), backtest)
 
 
-@pytest.mark.parametrize(("hours", "error"), [(-5, NotFound), (2, Refused)])
-def test_only_the_whole_history_tells_what_there_is_too_little_of(
-    hours: int, error: type[BackcastError]
+@pytest.mark.parametrize(
+    ("start", "hours", "reason"),
+    [(1500, 5, ErrorReason.NO_CANDLES_IN_WINDOW), (0, 2, ErrorReason.TOO_FEW_CANDLES)],
+    ids=["a window after the data", "a window at its beginning"],
+)
+def test_only_the_whole_history_tells_that_there_are_too_few_candles(
+    start: int, hours: int, reason: ErrorReason
 ) -> None:
-    """Of a window after the data, and of one that is shorter than an indicator after a long gap."""
-    start_s = int(CANDLES.open_time_s[-1]) + 3600
-    if error is Refused:
-        start_s = int(CANDLES.open_time_s[0])
-    window = Window(start_s, start_s + 3600 * abs(hours))
-    backtest = Backtest(Rsi(), INTERVAL, window, Execution())
+    start_s = int(CANDLES.open_time_s[0]) + 3600 * start
+    backtest = Backtest(Rsi(), INTERVAL, Window(start_s, start_s + 3600 * hours), Execution())
     with pytest.raises(HistoryTooShort):
         run_backtest(since(History(CANDLES), backtest.since_s), backtest)
-    with pytest.raises(error) as raised:
+    with pytest.raises((NotFound, Refused)) as raised:
         run_backtest(History(CANDLES), backtest)
-    assert raised.value.reason in (ErrorReason.NO_CANDLES_IN_WINDOW, ErrorReason.TOO_FEW_CANDLES)
+    assert raised.value.reason is reason
 
 
 def test_a_window_at_the_beginning_of_time_reads_all_there_is() -> None:

@@ -6,13 +6,13 @@ from contextlib import aclosing
 import pytest
 from google.rpc.status_pb2 import Status
 
-from backcast.backtest.v1.result_pb2 import BacktestResult
 from services.domain.errors import Unavailable
 from services.gateway.cache.connection import CacheServer
 from services.gateway.cache.flights import Completion, Flight, Flights, Outcome, Owner
 from services.gateway.cache.leases import LEASE_S
 from services.gateway.cache.result_cache import ResultCache
 from services.local.valkey import EmbeddedValkey
+from tests.gateway.computed import computed_result
 from tests.gateway.shifted_clock import ShiftedClock
 from tests.waiting import LIMIT_S
 
@@ -32,8 +32,8 @@ def flights_of(url: str = NO_CACHE) -> Flights:
 
 
 async def outcomes_of(flights: Flights, waited_for: dict[str, Flight]) -> list[Outcome]:
-    async with asyncio.timeout(LIMIT_S), aclosing(flights.outcomes(waited_for)) as outcomes:
-        return [outcome async for outcome in outcomes]
+    async with asyncio.timeout(LIMIT_S), aclosing(flights.outcomes(waited_for)) as lists:
+        return [outcome async for outcomes in lists for outcome in outcomes]
 
 
 async def test_a_key_belongs_to_the_first_who_asks_for_it() -> None:
@@ -64,8 +64,8 @@ async def test_a_waiter_gets_what_the_owner_saved_and_under_which_key(valkey: Em
     owned, _ = flights.join(keys, Owner())
     _, others = flights.join(keys, Owner())
     waiting = asyncio.create_task(outcomes_of(flights, others))
-    await cache.put({"flight-newer": BacktestResult(symbol="A").SerializeToString()})
-    await cache.put({"flight-c": BacktestResult(symbol="C").SerializeToString()})
+    await cache.put({"flight-newer": computed_result("A", "newer").SerializeToString()})
+    await cache.put({"flight-c": computed_result("C").SerializeToString()})
     owned["flight-a"].completion.set_result(Completion("flight-newer"))
     owned["flight-c"].completion.set_result(Completion("flight-c"))
     failure = Status(code=5, message="there is none")
@@ -73,7 +73,7 @@ async def test_a_waiter_gets_what_the_owner_saved_and_under_which_key(valkey: Em
     outcomes = {outcome.key: outcome for outcome in await waiting}
     result = outcomes["flight-a"].result
     assert result
-    assert (result.symbol, result.from_cache) == ("A", True)
+    assert (result.symbol, result.fingerprint) == ("A", "newer")
     assert outcomes["flight-b"].failure == failure
     assert [outcomes[key].of_newer_data for key in sorted(outcomes)] == [True, False, False]
     assert all(outcome.shared for outcome in outcomes.values())

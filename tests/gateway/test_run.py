@@ -63,7 +63,7 @@ class Work:
         self.closing: asyncio.Event | None = None
         self.loses_cancellations = 0
 
-    async def events(self) -> AsyncGenerator[BytesValue]:
+    async def events(self) -> AsyncGenerator[list[LoggedEvent]]:
         self.at_work = True
         self.makers += 1
         try:
@@ -78,7 +78,7 @@ class Work:
                 if self.error:
                     raise self.error
                 self.made += 1
-                yield event(self.made)
+                yield [LoggedEvent.of(event(self.made))]
         finally:
             await turns(self.turns_to_close)
             if self.closing:

@@ -6,7 +6,7 @@ import pytest
 import structlog
 from google.rpc.code_pb2 import NOT_FOUND
 
-from backcast.backtest.v1.result_pb2 import BacktestResult
+from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast.gateway.v1 import run_events_pb2 as pb
 from services.gateway.cache.connection import CacheServer
 from services.gateway.cache.result_cache import ResultCache
@@ -29,7 +29,7 @@ async def test_a_run_goes_on_without_an_absent_cache_and_logs_it_once(absent_cac
     with structlog.testing.capture_logs() as logs:
         assert await cache.results(["a", "b"]) == {}
         assert await cache.get(["a", "b"]) == [None, None]
-        await cache.put("a", BacktestResult(symbol="A"))
+        await cache.put("a", ComputedResult(symbol="A"))
         await cache.flush()
     assert (cache.state, cache.is_used) == (pb.CACHE_STATE_UNAVAILABLE, False)
     assert [log["event"] for log in logs] == ["running without the cache"]
@@ -40,7 +40,7 @@ async def test_a_run_goes_on_without_an_absent_cache_and_logs_it_once(absent_cac
 
 async def test_a_value_that_cannot_be_written_loses_the_cache(absent_cache: ResultCache) -> None:
     cache = RunCache(absent_cache, CacheMode.REFRESH)
-    await cache.put("a", BacktestResult(symbol="A"))
+    await cache.put("a", ComputedResult(symbol="A"))
     await cache.flush()
     assert cache.state == pb.CACHE_STATE_UNAVAILABLE
 
@@ -48,7 +48,7 @@ async def test_a_value_that_cannot_be_written_loses_the_cache(absent_cache: Resu
 async def test_a_bypassed_cache_is_neither_read_nor_written(absent_cache: ResultCache) -> None:
     cache = RunCache(absent_cache, CacheMode.BYPASS)
     assert await cache.results(["a"]) == {}
-    await cache.put("a", BacktestResult(symbol="A"))
+    await cache.put("a", ComputedResult(symbol="A"))
     await cache.flush()
     assert (cache.state, cache.is_used) == (pb.CACHE_STATE_BYPASSED, False)
 

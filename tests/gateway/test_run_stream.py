@@ -13,7 +13,7 @@ from services.domain.errors import Exhausted, Unavailable
 from services.gateway.api.run_stream import run_stream
 from services.gateway.auth.clients import ANONYMOUS
 from services.gateway.runs.admission import Admission, Limits
-from services.gateway.runs.event_log import EventLog
+from services.gateway.runs.event_log import EventLog, LoggedEvent
 from services.gateway.runs.report import RunReport
 from services.gateway.runs.run import Run, RunState
 from tests.gateway.clock import Clock, settled
@@ -47,7 +47,7 @@ class Events:
         for _ in range(count):
             self._go.release()
 
-    async def _events(self) -> AsyncGenerator[RunBacktestsResponse]:
+    async def _events(self) -> AsyncGenerator[list[LoggedEvent]]:
         # Opened again, it goes on where it was.
         while self._made < len(self._kinds):
             await self._go.acquire()
@@ -71,7 +71,11 @@ class Events:
                     event.result.CopyFrom(result)
                     event.result_continues = kind == "L"
             event.progress.CopyFrom(Progress(completed=self._completed))
-            yield event
+            whole = b""
+            if kind == "R" and self._completed > 1:
+                whole = event.result.SerializeToString()
+                event.ClearField("result")
+            yield [LoggedEvent(event.SerializeToString(), whole)]
 
 
 async def stream_of(run: Run, results_per_event: int, after: int = 0) -> AsyncGenerator[RunBacktestsResponse]:

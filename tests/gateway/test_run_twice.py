@@ -16,6 +16,7 @@ from services.gateway.planning.run_plan import CacheMode, RunPlan
 from services.gateway.runs.backtest_events import BacktestEvents
 from services.gateway.runs.report import RunReport
 from services.wire.result_parts import PartJoiner
+from tests.gateway.computed import computed_result
 
 SYMBOLS = ["A", "B", "C"]
 
@@ -25,7 +26,7 @@ class Failures:
 
     async def outcomes(self, _: object, cryptos: list[CryptoData]) -> Any:
         for crypto in cryptos:
-            yield ComputeBacktestsResponse(failure=ComputeFailure(symbol=crypto.symbol))
+            yield ComputeBacktestsResponse(failures=[ComputeFailure(symbol=crypto.symbol)])
 
 
 class LongResults:
@@ -33,16 +34,28 @@ class LongResults:
 
     async def outcomes(self, _: object, cryptos: list[CryptoData]) -> Any:
         for crypto in cryptos:
-            yield ComputeBacktestsResponse(result=long_result_of(crypto.symbol))
+            result = computed_result(crypto.symbol, message=long_result(), total_return=0.5)
+            yield ComputeBacktestsResponse(results=[result])
 
 
-def long_result_of(symbol: str) -> BacktestResult:
-    result = BacktestResult(symbol=symbol, trades=[Trade(units=number) for number in range(20_000)])
+class LongResultsAtOnce:
+    """In the same place: all results come together."""
+
+    async def outcomes(self, _: object, cryptos: list[CryptoData]) -> Any:
+        yield ComputeBacktestsResponse(
+            results=[
+                computed_result(crypto.symbol, message=long_result(), total_return=0.5) for crypto in cryptos
+            ]
+        )
+
+
+def long_result(**facts: str) -> BacktestResult:
+    result = BacktestResult(trades=[Trade(units=number) for number in range(20_000)], **facts)
     result.metrics.total_return = 0.5
     return result
 
 
-def new_run(compute: Failures | LongResults) -> BacktestEvents:
+def new_run(compute: Failures | LongResults | LongResultsAtOnce) -> BacktestEvents:
     plan = RunPlan(
         [CryptoData(symbol, "1", 0, 0, "1") for symbol in SYMBOLS],
         [],
@@ -54,13 +67,13 @@ def new_run(compute: Failures | LongResults) -> BacktestEvents:
 
 
 async def events_closed_after(first: int, run: BacktestEvents) -> list[RunBacktestsResponse]:
-    """Return a run's events, closed after the first so many and opened again."""
+    """Return a run's events, closed after the first so many, or a few more, and opened again."""
     events: list[RunBacktestsResponse] = []
     for count in (first, 99):
         async with aclosing(run.events()) as stream:
-            async for event in stream:
-                events.append(event)
-                if len(events) == count:
+            async for several in stream:
+                events += [RunBacktestsResponse.FromString(event.serialized) for event in several]
+                if len(events) >= count:
                     break
     return events
 
@@ -74,9 +87,12 @@ async def test_a_run_that_is_closed_after_any_event_goes_on_with_the_next(first:
     assert [event.failure.symbol for event in events[1:4]] == SYMBOLS
 
 
+@pytest.mark.parametrize("compute", [LongResults(), LongResultsAtOnce()], ids=["one by one", "together"])
 @pytest.mark.parametrize("first", range(1, 12))
-async def test_a_run_that_is_closed_within_a_result_goes_on_with_its_next_part(first: int) -> None:
-    events = await events_closed_after(first, new_run(LongResults()))
+async def test_a_run_that_is_closed_within_a_result_goes_on_with_its_next_part(
+    first: int, compute: LongResults | LongResultsAtOnce
+) -> None:
+    events = await events_closed_after(first, new_run(compute))
     assert [event.sequence for event in events] == list(range(1, 12))
     assert [event.progress.completed for event in events] == [0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 3]
     kinds = [event.WhichOneof("event") for event in events]
@@ -85,4 +101,5 @@ async def test_a_run_that_is_closed_within_a_result_goes_on_with_its_next_part(f
     joiner = PartJoiner()
     whole = [joiner.joined(event) for event in events]
     assert [each.result.symbol for each in whole if each and each.HasField("result")] == SYMBOLS
-    assert all(each.result == long_result_of(each.result.symbol) for each in whole[1:-1] if each)
+    for each in whole[1:-1]:
+        assert not each or each.result == long_result(symbol=each.result.symbol, data_fingerprint="1")

@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 from redis.asyncio import Redis
 
-from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.compute.v1.compute_service_pb2 import ComputeBacktestsResponse
+from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 from services.domain.interval import Interval
 from services.engine import Backtest, Detail, Execution, Window
 from services.engine.strategies.rsi import Rsi
@@ -21,6 +21,7 @@ from services.gateway.planning.run_plan import CacheMode, RunPlan
 from services.gateway.runs.backtest_events import BacktestEvents
 from services.gateway.runs.report import RunReport
 from services.local.valkey import EmbeddedValkey
+from tests.gateway.computed import computed_result
 from tests.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
@@ -38,10 +39,9 @@ class StoredCandles:
     ) -> AsyncGenerator[ComputeBacktestsResponse]:
         version = next(self._versions)
         await self.may_answer.wait()
-        for crypto in cryptos:
-            yield ComputeBacktestsResponse(
-                result=BacktestResult(symbol=crypto.symbol, data_fingerprint=version)
-            )
+        yield ComputeBacktestsResponse(
+            results=[computed_result(crypto.symbol, version) for crypto in cryptos]
+        )
 
 
 class Gateway:
@@ -71,8 +71,11 @@ class Gateway:
 
 
 async def _fingerprint(run: BacktestEvents) -> str:
-    async with asyncio.timeout(LIMIT_S), aclosing(run.events()) as events:
-        (found,) = [event.result.data_fingerprint async for event in events if event.HasField("result")]
+    async with asyncio.timeout(LIMIT_S), aclosing(run.events()) as lists:
+        events = [
+            RunBacktestsResponse.FromString(event.serialized) async for several in lists for event in several
+        ]
+    (found,) = [event.result.data_fingerprint for event in events if event.HasField("result")]
     return found
 
 

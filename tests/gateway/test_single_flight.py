@@ -7,7 +7,6 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 
-from backcast.backtest.v1.result_pb2 import BacktestResult
 from services.domain.errors import Unavailable
 from services.gateway.cache import connection
 from services.gateway.cache.connection import CacheServer
@@ -16,6 +15,7 @@ from services.gateway.cache.leases import LEASE_S
 from services.gateway.cache.result_cache import ResultCache
 from services.gateway.cache.single_flight import Computed, SingleFlight
 from services.local.valkey import EmbeddedValkey
+from tests.gateway.computed import computed_result
 from tests.gateway.shifted_clock import ShiftedClock
 from tests.waiting import LIMIT_S, until
 
@@ -38,13 +38,13 @@ class Computation:
         self.asked: list[str] = []
         self.error: Exception | None = None
 
-    async def __call__(self, keys: list[str]) -> AsyncGenerator[Computed]:
+    async def __call__(self, keys: list[str]) -> AsyncGenerator[list[Computed]]:
         self.asked += keys
         for key in keys:
             await self.go.acquire()
             if self.error:
                 raise self.error
-            yield Computed(key, key, BacktestResult(symbol=key))
+            yield [Computed(key, key, computed_result(key))]
 
 
 def gateway_of(server: CacheServer) -> SingleFlight:
@@ -52,7 +52,7 @@ def gateway_of(server: CacheServer) -> SingleFlight:
     return SingleFlight(server, cache)
 
 
-def outcomes(flight: SingleFlight, computation: Computation) -> AsyncGenerator[Outcome]:
+def outcomes(flight: SingleFlight, computation: Computation) -> AsyncGenerator[list[Outcome]]:
     return flight.outcomes(dict.fromkeys(KEYS, "1"), computation)
 
 
@@ -73,8 +73,8 @@ async def leases(redis: Redis) -> list[bytes]:
 
 async def ended(flight: SingleFlight, computation: Computation) -> dict[str, bool]:
     """Return by key whether another run computed it."""
-    async with asyncio.timeout(LIMIT_S), aclosing(outcomes(flight, computation)) as all_outcomes:
-        found = [outcome async for outcome in all_outcomes]
+    async with asyncio.timeout(LIMIT_S), aclosing(outcomes(flight, computation)) as lists:
+        found = [outcome async for several in lists for outcome in several]
     assert all(outcome.result and outcome.result.symbol == outcome.key for outcome in found)
     return {outcome.key: outcome.shared for outcome in found}
 
@@ -100,7 +100,7 @@ async def test_a_run_that_leaves_gives_the_rest_to_one_that_waits(
     async with gateways(valkey) as (one, other, _):
         first, second = Computation(1), Computation(2)
         leaving = outcomes(one, first)
-        assert (await anext(leaving)).key == "a"
+        assert [outcome.key for outcome in await anext(leaving)] == ["a"]
         waiting = asyncio.create_task(ended(one if same_gateway else other, second))
         await leaving.aclose()
         # What it had computed is saved.
@@ -115,7 +115,7 @@ async def test_a_run_whose_reader_stalls_is_overtaken_after_a_lease(
         clock = ShiftedClock(monkeypatch)
         first, second = Computation(2), Computation(2)
         stalled = outcomes(one, first)
-        assert (await anext(stalled)).key == "a"
+        assert [outcome.key for outcome in await anext(stalled)] == ["a"]
         waiting = asyncio.create_task(ended(one, second))
         await clock.let_pass(0.5 * LEASE_S)
         assert second.asked == []
@@ -127,7 +127,7 @@ async def test_a_run_whose_reader_stalls_is_overtaken_after_a_lease(
         assert "b" in second.asked
         assert (await waiting)["b"] is False
         # And it gets everything all the same.
-        assert [outcome.key async for outcome in stalled] == ["b"]
+        assert [outcome.key async for several in stalled for outcome in several] == ["b"]
 
 
 async def test_a_run_that_computes_for_long_keeps_its_leases(

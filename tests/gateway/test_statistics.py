@@ -6,9 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics
 from backcast.gateway.v1.run_events_pb2 import RunSummary
-from backcast.marketdata.v1.break_pb2 import Break
 from services.engine import METRIC_NAMES
 from services.gateway.runs.statistics import (
     finite_or_none,
@@ -18,6 +16,7 @@ from services.gateway.runs.statistics import (
     trades_of,
 )
 from services.gateway.runs.totals import RunTotals
+from tests.gateway.computed import computed_result
 
 NAN = np.nan
 QUARTERS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -73,8 +72,8 @@ def test_without_a_trade_the_ratios_are_0_and_nothing_else_is(axis: int) -> None
 def summary_of(*results: dict[str, float], breaks: int = 0) -> RunSummary:
     totals, summary = RunTotals(), RunSummary()
     for number, given_ in enumerate(results):
-        found = BacktestResult(symbol=f"C{number}", metrics=Metrics(**given_))
-        found.breaks.extend([Break()] * 2 * (number < breaks))
+        found = computed_result(f"C{number}", **given_)
+        found.has_breaks = number < breaks
         totals.add(found)
     totals.fill(summary)
     return summary

@@ -14,7 +14,7 @@ from tests.end_to_end.one_service import service_beside
 from tests.security.certificates import make_files
 from tests.security.conftest import Shut
 from tests.waiting import until
-from tests.web.clients import Page
+from tests.web.clients import Page, next_status
 
 
 @pytest.fixture
@@ -52,12 +52,15 @@ async def test_a_token_passes_and_gives_its_rights_and_no_others(shut: Shut, shu
     assert (await shut_page.post("ListStrategies", **shown("run"))).status == 200
     denied = await shut_page.post("DeleteCrypto", {"symbol": "NOSUCHUSDT"}, **shown("run"))
     assert (denied.status, denied.json()["code"]) == (403, "permission_denied")
-    # An import is refused before its file is read.
     upload = {"content_type": "application/octet-stream"}
     path = "/import?name=PAGEUSDT.csv&interval=1h"
     candles = b"timestamp,open,high,low,close,volume\n1704067200,1,1,1,1,1\n"
     assert (await shut_page.send("POST", path, candles, **upload)).status == 401
     assert (await shut_page.send("POST", path, candles, **upload, **shown("run"))).status == 403
+    # Before its file is sent.
+    for shows, status in (({}, 401), (shown("run"), 403)):
+        async with shut_page.begun(path, len(candles), **upload, **shows) as (reader, _):
+            assert await next_status(reader) == status
     imported = await shut_page.send("POST", path, candles, **upload, **shown("import"))
     assert (imported.status, imported.json()["inserted"]) == (200, 1)
 
@@ -75,3 +78,12 @@ async def test_a_page_that_others_reach_does_not_open_a_gateway_without_tokens(
         assert upload.json()["code"] == "failed_precondition"
         # The page itself, which says why, is there.
         assert (await page.send("GET", "/healthz", host="page.example")).status == 200
+
+
+async def test_a_gateway_that_is_away_is_not_taken_for_one_without_tokens(
+    stack: LocalStack, short_folder: Path
+) -> None:
+    settings = {"web_hosts": "page.example", "gateway_address": "127.0.0.1:1"}
+    async with service_beside(stack, "web", short_folder / "before-nobody", **settings) as web:
+        answer = await Page(web.address).post("ListStrategies")
+    assert (answer.status, answer.json()["message"]) == (503, "the gateway service does not answer")

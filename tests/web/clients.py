@@ -128,6 +128,21 @@ class Page:
         finally:
             writer.transport.abort()
 
+    @asynccontextmanager
+    async def begun(
+        self, path: str, size: int, **headers: str
+    ) -> "AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]":
+        """Begin a POST: its head says that the body has `size` bytes, of which none is sent yet."""
+        reader, writer = await asyncio.open_connection(*self.address.rsplit(":", 1), ssl=self.tls)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        head = {"host": self.address, "content-length": str(size), **named}
+        lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items())]
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        try:
+            yield reader, writer
+        finally:
+            writer.transport.abort()
+
     def client(
         self, protocol: ProtocolType = ProtocolType.CONNECT, as_json: bool = False, **options: Any
     ) -> ConnectClient:
@@ -161,6 +176,12 @@ def envelopes(body: bytes) -> list[tuple[int, bytes]]:
         found.append((flags, body[5 : 5 + size]))
         body = body[5 + size :]
     return found
+
+
+async def next_status(reader: asyncio.StreamReader) -> int:
+    """Read the status of the response that comes next."""
+    async with asyncio.timeout(_LIMIT_S):
+        return int((await reader.readline()).split()[1])
 
 
 async def next_message(reader: asyncio.StreamReader) -> bytes:

@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,21 @@ HOURS = 24 * 100
 
 
 @pytest.fixture(scope="session")
-async def web(stack: LocalStack, short_folder: Path) -> AsyncIterator[OneService]:
+def temporary_files(short_folder: Path) -> Path:
+    """The folder of temporary files of the page's process, which is nobody else's."""
+    folder = short_folder / "temporary"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(scope="session")
+async def web(stack: LocalStack, short_folder: Path, temporary_files: Path) -> AsyncIterator[OneService]:
     """The page's process, beside the stack."""
-    async with service_beside(stack, "web", short_folder / "web", web_max_upload_bytes=200_000) as web:
+    async with AsyncExitStack() as started:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("TMPDIR", str(temporary_files))
+            service = service_beside(stack, "web", short_folder / "web", web_max_upload_bytes=200_000)
+            web = await started.enter_async_context(service)
         yield web
 
 

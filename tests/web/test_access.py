@@ -62,6 +62,7 @@ def test_token_and_trace_are_passed_on_and_nothing_else() -> None:
         {
             "authorization": "Bearer backcast_x",
             "traceparent": "00-1-2-01",
+            "tracestate": "vendor=1",
             "cookie": "a=b",
             "connection": "upgrade",
             "te": "trailers",
@@ -73,10 +74,26 @@ def test_token_and_trace_are_passed_on_and_nothing_else() -> None:
     assert dict(request_metadata(headers)) == {
         "authorization": "Bearer backcast_x",
         "traceparent": "00-1-2-01",
+        "tracestate": "vendor=1",
     }
 
 
-def test_what_the_gateway_answers_with_is_passed_on_but_for_what_http_has_itself() -> None:
+def test_a_trace_of_the_page_itself_is_passed_on_in_place_of_the_clients(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.web.metadata.outgoing_metadata", lambda: (("traceparent", "00-3-4-01"),))
+    headers = Headers({"traceparent": "00-1-2-01", "tracestate": "vendor=1"})
+    assert request_metadata(headers) == (("traceparent", "00-3-4-01"),)
+
+
+OWN_OF_HTTP = [
+    *("date", "server", "te", "trailer", "transfer-encoding", "connection", "user-agent", "set-cookie"),
+    *("content-type", "content-length", "connect-content-encoding", "connect-protocol-version"),
+    *("access-control-allow-origin", "grpc-status", "grpc-encoding", ":status"),
+]
+
+
+def test_what_the_gateway_answers_with_is_passed_on() -> None:
     headers = Headers()
     add_metadata(
         headers,
@@ -84,9 +101,13 @@ def test_what_the_gateway_answers_with_is_passed_on_but_for_what_http_has_itself
             ("retry-hint", "soon"),
             ("trace-bin", b"\x00\x01\x02\x03"),
             ("grpc-status-details-bin", b"x"),
-            ("content-type", "application/grpc"),
-            ("set-cookie", "a=b"),
-            ("access-control-allow-origin", "*"),
         ],
     )
     assert list(headers.allitems()) == [("retry-hint", "soon"), ("trace-bin", "AAECAw")]
+
+
+@pytest.mark.parametrize("name", OWN_OF_HTTP)
+def test_a_header_that_http_has_itself_is_not_taken_from_the_gateway(name: str) -> None:
+    headers = Headers()
+    add_metadata(headers, [(name, "x")])
+    assert list(headers.allitems()) == []

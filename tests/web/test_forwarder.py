@@ -1,5 +1,7 @@
 """Every method of the gateway through the page's process: as the gateway itself answers, in each form."""
 
+import json
+import re
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,7 @@ from services.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.wire.backtests import strategy_to
 from tests.end_to_end.one_service import OneService, service_beside
-from tests.web.clients import METHODS, Page, detail_of, info_of, violated
+from tests.web.clients import METHODS, Page, detail_of, enveloped, info_of, path_of, violated
 from tests.web.conftest import SYMBOLS
 
 if TYPE_CHECKING:
@@ -78,6 +80,19 @@ async def test_a_stream_has_the_events_of_the_gateway(
     assert [event.sequence for event in events] == list(range(1, len(SYMBOLS) + 3))
     assert results_of(events) == results_of(expected)
     assert events[-1].summary.progress.completed == len(SYMBOLS)
+
+
+async def test_the_answer_names_the_run_in_its_head(page: Page, market: dict[str, Candles]) -> None:
+    spec: dict[str, Any] = {"strategy": {"rsi": {}}}
+    unary = await page.post("RunBacktest", {"symbol": SYMBOLS[0], "spec": spec})
+    assert re.fullmatch("[0-9a-f]{32}", unary.headers["backcast-run-id"])
+    stream = await page.send(
+        "POST",
+        path_of("RunBacktests"),
+        enveloped(json.dumps({"symbols": SYMBOLS[:1], "runId": "a-streamed-run", "spec": spec}).encode()),
+        content_type="application/connect+json",
+    )
+    assert stream.headers["backcast-run-id"] == "a-streamed-run"
 
 
 async def test_plain_json_is_enough(page: Page, market: dict[str, Candles]) -> None:

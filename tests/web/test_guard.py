@@ -5,12 +5,16 @@ import http.client
 import json
 from pathlib import Path
 
+import grpc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.responses import Response
 
 from services.local.stack import LocalStack
+from services.rpc.stopping import CallEnder
+from services.settings import Settings
+from services.web.app import web_app
 from services.web.guard import Guard
 from services.web.methods import REQUEST_BYTES
 from tests.end_to_end.one_service import OneService, service_beside
@@ -38,6 +42,13 @@ async def test_every_answer_has_the_security_headers(page: Page, method: str, pa
     assert "server" not in headers
 
 
+@pytest.mark.parametrize("path", ["/healthz", LIST])
+async def test_what_is_no_file_is_kept_by_no_cache(page: Page, path: str) -> None:
+    for method in ("GET", "POST"):
+        headers = (await page.send(method, path, b"{}", content_type=JSON)).headers
+        assert headers["cache-control"] == "no-store"
+
+
 @pytest.mark.parametrize(
     "host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.1:8080", "localhost.", ""]
 )
@@ -46,6 +57,9 @@ async def test_a_foreign_host_is_refused(page: Page, host: str) -> None:
         answer = await page.send(method, path, b"{}", host=host, content_type=JSON)
         assert answer.status == 421
         assert b"this is not the host" in answer.body
+        # People read the one, programs the other.
+        expected = "text/plain; charset=utf-8" if method == "GET" else "application/json"
+        assert answer.headers["content-type"] == expected
     # Probes have the address of the pod.
     assert (await page.send("GET", "/healthz", host=host)).status == 200
 
@@ -71,11 +85,16 @@ async def test_a_page_of_another_site_is_refused(page: Page, headers: dict[str, 
         assert (answer.status, answer.json()["code"]) == (403, "permission_denied")
     preflight = await page.send("OPTIONS", LIST, **headers)
     assert preflight.status in (403, 405)
+    # A link on it is no call.
+    assert (await page.send("GET", "/healthz", **headers)).status == 200
 
 
 async def test_the_page_itself_is_served(page: Page) -> None:
     own = {"origin": page.url, "sec_fetch_site": "same-origin"}
     assert (await page.post("ListStrategies", **own)).status == 200
+    # Typed in, or a bookmark.
+    assert (await page.post("ListStrategies", sec_fetch_site="none")).status == 200
+    assert (await page.post("ListStrategies", host="LocalHost:1", origin="http://localhost:1")).status == 200
     # A proxy in front of it has the TLS.
     assert (await page.post("ListStrategies", origin=f"https://{page.address}")).status == 200
 
@@ -84,9 +103,25 @@ async def test_hosts_that_the_settings_name_are_ours() -> None:
     async def app(scope, receive, send) -> None:
         await Response("ours")(scope, receive, send)
 
-    guard = Guard(app, ["Page.Example", "::"])
+    guard = Guard(app, ["Page.Example", "[fd00::1]"])
+    assert (await answer_of(guard, "/", host="[fd00::1]:443")).status == 200
     assert (await answer_of(guard, "/", host="page.example:443")).status == 200
     assert (await answer_of(guard, "/", host="other.example")).status == 421
+
+
+async def test_the_address_that_is_listened_on_and_names_of_it_are_ours() -> None:
+    # It connects when it is called first.
+    channel = grpc.aio.insecure_channel("127.0.0.1:1")
+    settings = Settings(host="10.1.2.3", web_hosts="page.example,other.example")
+    app = web_app(channel, CallEnder(), settings, demand_tokens=False)
+    for host in ("10.1.2.3:8080", "page.example", "other.example:443"):
+        assert (await answer_of(app, "/", host=host)).status != 421
+    assert (await answer_of(app, "/", host="10.1.2.4")).status == 421
+
+
+async def test_a_content_type_may_have_capitals_and_a_charset(page: Page) -> None:
+    for content_type in ("Application/JSON", "application/json; charset=utf-8"):
+        assert (await page.send("POST", LIST, b"{}", content_type=content_type)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -106,6 +141,7 @@ async def test_another_content_type_is_refused(page: Page, content_type: str) ->
     answer = await page.send("POST", LIST, b"{}", content_type=content_type)
     assert answer.status == 415
     assert answer.json()["message"].startswith("content-type: must be one of application/proto, ")
+    assert answer.headers["accept-post"].startswith("application/proto, ")
     stream = "application/json" if content_type == "application/connect+json" else content_type
     assert (await page.send("POST", path_of("WatchRun"), b"{}", content_type=stream)).status == 415
 

@@ -18,6 +18,7 @@ from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import process_at, until_idle
+from tests.known_runs import known_run, known_runs
 from tests.long_run import LONG_SYMBOLS, long_request
 from tests.waiting import LIMIT_S, until
 from tests.web.clients import Page, enveloped, info_of, next_message, path_of
@@ -31,19 +32,13 @@ PAUSED = run_service_pb2.RUN_STATE_PAUSED
 MOST_ON_THEIR_WAY = 16 * 2**20
 
 
-async def info(runs: "RunServiceAsyncStub", run_id: str) -> run_service_pb2.Run:
-    listed = await runs.ListRuns(run_service_pb2.ListRunsRequest())
-    (found,) = (each for each in listed.runs if each.run_id == run_id)
-    return found
-
-
 async def until_paused(runs: "RunServiceAsyncStub", run_id: str) -> run_service_pb2.Run:
     async def is_paused() -> bool:
-        found = await info(runs, run_id)
+        found = await known_run(runs, run_id)
         return found.state == PAUSED and not found.watcher_count
 
     await until(is_paused)
-    return await info(runs, run_id)
+    return await known_run(runs, run_id)
 
 
 async def begun(reader: asyncio.StreamReader) -> pb.RunBacktestsResponse:
@@ -125,8 +120,7 @@ async def has_ended(metrics: Page) -> bool:
 
 
 async def is_running(runs: "RunServiceAsyncStub") -> bool:
-    listed = await runs.ListRuns(run_service_pb2.ListRunsRequest())
-    return any(each.state == run_service_pb2.RUN_STATE_RUNNING for each in listed.runs)
+    return any(each.state == run_service_pb2.RUN_STATE_RUNNING for each in await known_runs(runs))
 
 
 async def test_a_reader_that_does_not_read_makes_the_run_wait_in_bounded_memory(
@@ -141,7 +135,7 @@ async def test_a_reader_that_does_not_read_makes_the_run_wait_in_bounded_memory(
         compute = process_at(stack.compute_address)
 
         async def has_result() -> bool:
-            return (await info(runs, "slow")).done_backtest_count > 0
+            return (await known_run(runs, "slow")).done_backtest_count > 0
 
         async with page.connected("RunBacktests", long_request("slow")) as reader:
             first = await begun(reader)
@@ -149,7 +143,7 @@ async def test_a_reader_that_does_not_read_makes_the_run_wait_in_bounded_memory(
             await until(has_result)
             await until_idle(web.process, gateway.process, compute)
             # What is not asked for is not computed, and the page's process holds next to nothing of it.
-            assert (await info(runs, "slow")).done_backtest_count < len(LONG_SYMBOLS) * 2 / 3
+            assert (await known_run(runs, "slow")).done_backtest_count < len(LONG_SYMBOLS) * 2 / 3
             assert web.process.memory_info().rss - memory_before < MOST_ON_THEIR_WAY
             # And who reads at last gets all of it.
             events = [first]

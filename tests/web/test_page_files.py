@@ -15,6 +15,7 @@ from tests.web.asgi import answer_of
 
 INDEX = b"<!doctype html><title>Backcast</title>"
 SCRIPT = b"console.log(1)" * 100
+PICTURE = b"\x89PNG" * 100
 
 
 def app_of(folder: Path) -> ASGIApp:
@@ -30,6 +31,8 @@ async def app(tmp_path: Path) -> ASGIApp:
     (tmp_path / "assets" / "main-1a2b.js").write_bytes(SCRIPT)
     (tmp_path / "assets" / "main-3c4d.css").write_bytes(b"a{}")
     (tmp_path / "icon.svg").write_bytes(b"<svg/>")
+    (tmp_path / "icon.png").write_bytes(PICTURE)
+    (tmp_path / "icon.xyz").write_bytes(b"")
     (tmp_path.parent / "secret.txt").write_text("secret")
     return app_of(tmp_path)
 
@@ -40,6 +43,7 @@ async def app(tmp_path: Path) -> ASGIApp:
         ("/", "text/html; charset=utf-8", "no-cache"),
         ("/index.html", "text/html; charset=utf-8", "no-cache"),
         ("/icon.svg", "image/svg+xml", "no-cache"),
+        ("/icon.xyz", "application/octet-stream", "no-cache"),
         ("/assets/main-1a2b.js", "text/javascript; charset=utf-8", "public, max-age=31536000, immutable"),
         ("/assets/main-3c4d.css", "text/css; charset=utf-8", "public, max-age=31536000, immutable"),
     ],
@@ -69,7 +73,7 @@ async def test_a_file_that_is_not_there_is_not_the_page(app: ASGIApp, path: str)
 
 async def test_a_file_that_the_browser_has_is_not_sent_again(app: ASGIApp) -> None:
     first = await answer_of(app, "/assets/main-1a2b.js")
-    for known in (first.headers["etag"], f'"other", W/{first.headers["etag"]}'):
+    for known in (first.headers["etag"], f'"other", W/{first.headers["etag"]}', "*"):
         again = await answer_of(app, "/assets/main-1a2b.js", if_none_match=known)
         assert (again.status, again.body) == (304, b"")
     assert (await answer_of(app, "/icon.svg", if_none_match=first.headers["etag"])).status == 200
@@ -82,6 +86,15 @@ async def test_files_are_compressed_for_who_reads_that(app: ASGIApp) -> None:
     assert int(packed.headers["content-length"]) == len(packed.body) < len(SCRIPT)
     plain = await answer_of(app, "/assets/main-1a2b.js")
     assert plain.body == SCRIPT
+    # Caches in between keep both apart.
+    assert packed.headers["etag"] == f"W/{plain.headers['etag']}"
+    assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+
+
+async def test_a_picture_is_not_compressed_once_more(app: ASGIApp) -> None:
+    picture = await answer_of(app, "/icon.png", accept_encoding="gzip")
+    assert picture.body == PICTURE
+    assert "content-encoding" not in picture.headers
 
 
 async def test_head_has_the_headers_alone(app: ASGIApp) -> None:

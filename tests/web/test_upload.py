@@ -1,9 +1,10 @@
 """Imports by upload: the report of the command, and what is refused before anything is written."""
 
-import asyncio
 import gzip
 import re
 import tempfile
+import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -13,10 +14,11 @@ import pytest
 from backcast.marketdata.v1 import market_data_service_pb2
 from services.local.ports import free_ports
 from services.local.stack import LocalStack
+from tests.candle_making import START_S
 from tests.cli.conftest import Cli, write_csv
 from tests.end_to_end.one_service import OneService, service_beside
 from tests.waiting import until
-from tests.web.clients import Answer, Page, violated
+from tests.web.clients import Answer, Page, next_status, violated
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
@@ -25,10 +27,15 @@ FILE = "application/octet-stream"
 TWO_CANDLES = b"timestamp,open,high,low,close,volume\n1704067200,1,1,1,1,1\n1704070800,1,1,1,1,1\n"
 # Of the process of the tests.
 MOST_BYTES = 200_000
+MOST_UPLOADS = 4
 
 
 async def upload(page: Page, content: Any, content_type: str = FILE, **query: str) -> Answer:
     return await page.send("POST", f"/import?{urlencode(query)}", content, content_type=content_type)
+
+
+def content_of(rows: list[str]) -> bytes:
+    return "\n".join(["timestamp,open,high,low,close,volume", *rows, ""]).encode()
 
 
 def csv(tmp_path: Path, seed: int = 1, hours: int = 500) -> bytes:
@@ -38,10 +45,6 @@ def csv(tmp_path: Path, seed: int = 1, hours: int = 500) -> bytes:
 async def candle_count(data_service: "MarketDataServiceAsyncStub", symbol: str) -> int:
     cryptos = (await data_service.ListCryptos(market_data_service_pb2.ListCryptosRequest())).cryptos
     return next((each.candle_count for each in cryptos if each.symbol == symbol), 0)
-
-
-def left_behind() -> list[Path]:
-    return list(Path(tempfile.gettempdir()).glob("backcast-import-*"))
 
 
 async def test_a_file_is_imported_with_the_report_of_the_command(
@@ -65,6 +68,62 @@ async def test_a_file_is_imported_with_the_report_of_the_command(
     again = (await upload(page, content, name="UPAUSDT.csv")).json()
     assert (again["inserted"], again["unchanged"]) == (0, 500)
     assert again["summary"].startswith("UPAUSDT: nothing written, 500 unchanged")
+
+
+async def test_the_report_counts_what_was_left_out_and_why(page: Page) -> None:
+    rows = [
+        *(f"{START_S + hour * 3600},1,1,1,1,{hour}" for hour in range(4)),
+        # Two that repeat others, one that contradicts another, two without a price.
+        *(f"{START_S + hour * 3600},1,1,1,1,{hour}" for hour in (1, 2)),
+        f"{START_S + 3 * 3600},1,1,1,1,4",
+        *(f"{START_S + hour * 3600},x,1,1,1,1" for hour in (4, 5)),
+        # After a break.
+        f"{START_S + 6 * 3600},50,50,50,50,1",
+    ]
+    report = (await upload(page, content_of(rows), name="UPKUSDT.csv", interval="1h")).json()
+    rejections, notes, summary = (report.pop(name) for name in ("rejections", "notes", "summary"))
+    text = "break: 1 until 2024-01-01 03:00 UTC, 50 from 2024-01-01 06:00 UTC"
+    assert report == {
+        **{"name": "UPKUSDT.csv", "symbol": "UPKUSDT", "format": "plain-csv", "candles": 5},
+        **{"inserted": 5, "corrected": 0, "unchanged": 0, "kept": 0, "withoutVolume": 1},
+        **{"rejected": 3, "duplicates": 2, "conflicts": 1, "stillOpen": 0, "incomplete": 0, "withJump": 0},
+        "breaks": [
+            {
+                **{"beforeTime": "2024-01-01 03:00 UTC", "afterTime": "2024-01-01 06:00 UTC"},
+                **{"close": 1.0, "open": 50.0, "text": text},
+            }
+        ],
+    }
+    assert [each["line"] for each in rejections] == [5, 9, 10]
+    assert rejections[0]["values"].startswith("2024-01-01 03:00 UTC, open 1.0, high 1.0")
+    assert (notes[0], notes[3], len(notes)) == (text, "line 10: open is 'x', not a finite number", 4)
+    assert summary == (
+        "UPKUSDT: 5 written, 2 rejected, 2 repeated, "
+        "1 row in conflict with another (the last one was taken), 1 without volume, 1 break"
+    )
+
+
+async def test_the_report_counts_a_candle_that_has_not_closed(page: Page) -> None:
+    hour_s = int(time.time()) // 3600 * 3600
+    # One of them is under way, also where the hour ends during the test; the one after it is rejected.
+    rows = [f"{start_s},1,1,1,1,1" for start_s in (START_S, hour_s, hour_s + 3600)]
+    report = (await upload(page, content_of(rows), name="UPMUSDT.csv", interval="1h")).json()
+    assert report["stillOpen"] == 1
+    assert "1 candle left out as not closed yet" in report["summary"]
+
+
+async def test_the_report_counts_hours_that_shorter_candles_do_not_make(page: Page) -> None:
+    halves = [
+        # A whole hour, two that miss a half, and one within which the price jumps.
+        *(f"{START_S + half * 1800},1,1,1,1,1" for half in (0, 1, 2, 4)),
+        *(f"{START_S + 3 * 3600 + half * 1800},{1 + 19 * half},20,1,{1 + 19 * half},1" for half in (0, 1)),
+    ]
+    report = (await upload(page, content_of(halves), name="UPLUSDT.csv", interval="30m")).json()
+    assert (report["candles"], report["incomplete"], report["withJump"]) == (1, 2, 1)
+    assert report["summary"] == (
+        "UPLUSDT: 1 written, 2 thirty-minute candles became 1 hour, 2 hours left out as incomplete, "
+        "1 hour left out: the price jumps by a factor of 10 or more within it"
+    )
 
 
 async def test_the_query_says_what_the_file_does_not(page: Page, tmp_path: Path) -> None:
@@ -132,18 +191,41 @@ async def test_a_file_of_no_candles_is_refused_with_its_reason(
     assert reason in message
     assert "--" not in message
     assert "Traceback" not in message
-    assert str(tempfile.gettempdir()) not in message
+    assert tempfile.gettempdir() not in message
     assert not await candle_count(data_service, "UPEUSDT")
 
 
-async def test_a_file_above_the_limit_is_refused(page: Page) -> None:
+async def test_a_file_above_the_limit_is_refused(page: Page, temporary_files: Path) -> None:
     said = await upload(page, b"1" * (MOST_BYTES + 1), name="UPFUSDT.csv")
     # Its length is not said: what has come is thrown away.
     chunked = await upload(page, (b"1" * 10_000 for _ in range(100)), name="UPFUSDT.csv")
     for answer in (said, chunked):
         assert (answer.status, answer.json()["code"]) == (429, "resource_exhausted")
         assert "BACKCAST_WEB_MAX_UPLOAD_BYTES" in answer.json()["message"]
-    assert left_behind() == []
+    assert list(temporary_files.iterdir()) == []
+
+
+async def test_a_file_whose_length_is_above_the_limit_is_refused_before_it_comes(page: Page) -> None:
+    path = "/import?name=UPFUSDT.csv"
+    async with page.begun(path, MOST_BYTES + 1, content_type=FILE) as (reader, _):
+        assert await next_status(reader) == 429
+
+
+async def test_four_files_at_most_are_taken_at_once(page: Page, temporary_files: Path) -> None:
+    def taken() -> list[str]:
+        return [file.name for file in temporary_files.glob("*/*")]
+
+    async with AsyncExitStack() as connections:
+        uploads = {}
+        for name in (f"UPJ{number}USDT.csv" for number in range(7)):
+            begun = page.begun(f"/import?name={name}", len(TWO_CANDLES), content_type=FILE)
+            uploads[name] = await connections.enter_async_context(begun)
+        while uploads:
+            await until(lambda: len(taken()) >= min(MOST_UPLOADS, len(uploads)))
+            assert len(taken()) <= MOST_UPLOADS
+            reader, writer = uploads.pop(taken()[0])
+            writer.write(TWO_CANDLES)
+            assert await next_status(reader) == 200
 
 
 async def test_another_content_type_is_refused(page: Page, tmp_path: Path) -> None:
@@ -183,24 +265,26 @@ async def test_uploads_are_counted_by_their_statuses(
 
 
 async def test_an_upload_that_breaks_off_leaves_nothing(
-    page: Page, data_service: "MarketDataServiceAsyncStub"
+    page: Page, data_service: "MarketDataServiceAsyncStub", temporary_files: Path
 ) -> None:
-    _, writer = await asyncio.open_connection(*page.address.rsplit(":", 1))
-    head = f"POST /import?name=UPHUSDT.csv HTTP/1.1\r\nhost: {page.address}\r\ncontent-type: {FILE}\r\n"
-    writer.write(f"{head}content-length: 100000\r\n\r\n".encode() + b"timestamp,open")
-    await until(lambda: bool(left_behind()))
-    writer.transport.abort()
-    await until(lambda: not left_behind())
+    async with page.begun("/import?name=UPHUSDT.csv", 100_000, content_type=FILE) as (_, writer):
+        writer.write(b"timestamp,open")
+        await until(lambda: any(temporary_files.iterdir()))
+    await until(lambda: not any(temporary_files.iterdir()))
     assert not await candle_count(data_service, "UPHUSDT")
 
 
 async def test_a_gateway_that_is_away_is_told_before_the_file_is_read(
-    stack: LocalStack, short_folder: Path, tmp_path: Path
+    stack: LocalStack, short_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     async with service_beside(stack, "web", short_folder / "import", gateway_address="127.0.0.1:1") as web:
-        answer = await upload(Page(web.address), csv(tmp_path), name="UPIUSDT.csv")
+        page = Page(web.address)
+        answer = await upload(page, csv(tmp_path), name="UPIUSDT.csv")
+        async with page.begun("/import?name=UPIUSDT.csv", 1000, content_type=FILE) as (reader, _):
+            assert await next_status(reader) == 503
     assert (answer.status, answer.json()["code"]) == (503, "unavailable")
-    assert left_behind() == []
+    assert not list(tmp_path.glob("backcast-import-*"))
 
 
 async def test_the_process_says_nothing_of_the_files(web: OneService) -> None:

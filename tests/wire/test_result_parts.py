@@ -4,11 +4,11 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.backtest.v1 import result_pb2 as pb
-from backcast.compute.v1.compute_service_pb2 import ComputeBacktestsResponse, ComputeFailure
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
+from backcast.gateway.v1.run_events_pb2 import RunFailure
 from backcast.marketdata.v1.break_pb2 import Break
 from services.engine import METRIC_NAMES
-from services.wire.result_parts import PartJoiner, result_fields, result_parts
+from services.wire.result_parts import PartJoiner, joined_parts, result_parts
 
 MIB = 2**20
 # The year 1: its seconds are negative, and take the ten bytes that no later time takes.
@@ -97,15 +97,20 @@ def test_no_list_of_a_result_is_forgotten() -> None:
     assert first.metrics == cut.metrics
 
 
-@pytest.mark.parametrize("response", [RunBacktestsResponse, ComputeBacktestsResponse])
-def test_parts_of_a_stream_are_joined(
-    response: type[RunBacktestsResponse] | type[ComputeBacktestsResponse],
-) -> None:
+def events_of(result: pb.BacktestResult) -> list[RunBacktestsResponse]:
+    """Return the events of a run that a result takes."""
+    first, *others = result_parts(result)
+    events = [RunBacktestsResponse(result=first)]
+    events += [RunBacktestsResponse(result_continuation=part) for part in others]
+    for event in events[:-1]:
+        event.result_continues = True
+    return events
+
+
+def test_parts_of_a_stream_are_joined() -> None:
     joiner = PartJoiner()
     long, short = long_result(trades=20_000), long_result(trades=2)
-    responses = [response(**fields) for fields in (*result_fields(long), *result_fields(short))]
-    assert [each.result_continues for each in responses] == [True, True, False, False]
-    joined = [joiner.joined(each) for each in responses]
+    joined = [joiner.joined(event) for event in (*events_of(long), *events_of(short))]
     assert joined[:2] == [None, None]
     assert [each and each.result for each in joined[2:]] == [long, short]
     assert not any(each and each.result_continues for each in joined)
@@ -113,19 +118,22 @@ def test_parts_of_a_stream_are_joined(
 
 def test_a_result_that_broke_off_begins_anew() -> None:
     joiner = PartJoiner()
-    first, second, third = (
-        ComputeBacktestsResponse(**fields) for fields in result_fields(long_result(20_000))
-    )
-    for response in (first, second):
-        again = type(response)()
-        again.CopyFrom(response)
-        assert joiner.joined(again) is None
-    assert [joiner.joined(each) for each in (first, second)] == [None, None]
-    whole = joiner.joined(third)
+    for event in events_of(long_result(20_000))[:2]:
+        assert joiner.joined(event) is None
+    *beginning, last = events_of(long_result(20_000))
+    assert [joiner.joined(event) for event in beginning] == [None, None]
+    whole = joiner.joined(last)
     assert whole is not None
     assert whole.result == long_result(20_000)
 
 
 def test_what_is_no_result_passes_as_it_is() -> None:
-    failure = ComputeBacktestsResponse(failure=ComputeFailure(symbol="A"))
+    failure = RunBacktestsResponse(failure=RunFailure(symbol="A"))
     assert PartJoiner().joined(failure) is failure
+
+
+def test_serialized_parts_one_after_the_other_are_the_result() -> None:
+    result = long_result(trades=20_000, points=9_000)
+    parts = [part.SerializeToString() for part in result_parts(result)]
+    assert len(parts) > 2
+    assert joined_parts(parts) == result

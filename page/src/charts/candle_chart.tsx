@@ -1,10 +1,9 @@
 import { useMemo } from "preact/hooks";
+import { price } from "../format";
 import { equityPanes, type NamedCurve } from "./equity_chart";
 import { lineColour, type Palette, palette } from "./palette";
 import { type Candles, type Column, type Mark, PANE_HEIGHT, type Pane, type Stretch } from "./series";
 import { TimePanes } from "./time_panes";
-
-const significant = new Intl.NumberFormat("en", { maximumSignificantDigits: 5 });
 
 /** A trade, as a chart draws it. */
 export interface ChartTrade {
@@ -123,7 +122,7 @@ function ownPanes(lines: readonly StrategyLine[], colours: Palette): Pane[] {
         colour: lineColour(colours, index),
       })),
       levels: [...new Set(members.flatMap(({ levels }) => levels))],
-      format: significant.format,
+      format: price,
     };
   });
 }

@@ -1,4 +1,5 @@
 import { useMemo } from "preact/hooks";
+import { count, percent, price } from "../format";
 import { lineColour, type Palette, palette } from "./palette";
 import { type Column, PANE_HEIGHT, type Pane } from "./series";
 import { TimePanes } from "./time_panes";
@@ -12,9 +13,6 @@ export interface NamedCurve {
   /** Drawdown as a positive fraction; absent for a curve that is only for comparison. */
   readonly drawdown?: Column;
 }
-
-const small = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
-const large = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
 // Browsers draw dashes slowly, and those of more points are too dense to be seen.
 const MOST_DASHED = 20_000;
@@ -72,7 +70,7 @@ export function equityPanes(curves: readonly NamedCurve[], colours: Palette): Pa
         colour: own.length === 1 ? colours.loss : lineColour(colours, index),
         kind: own.length === 1 ? "area" : "line",
       })),
-      format: percent,
+      format: (value) => percent(value),
     },
   ];
 }
@@ -83,11 +81,7 @@ function negative(column: Column): Float64Array {
 }
 
 function amount(value: number): string {
-  return (Math.abs(value) < 100 ? small : large).format(value);
-}
-
-function percent(value: number): string {
-  return `${(value * 100).toFixed(1)} %`;
+  return Math.abs(value) < 100 ? price(Number(value.toFixed(2))) : count(value);
 }
 
 function summaryOf(curves: readonly NamedCurve[]): string {

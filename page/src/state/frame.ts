@@ -1,25 +1,28 @@
-/** Work that is done at most once a frame, however often it is asked for. */
-export function oncePerFrame(work: () => void): { ask(): void; now(): void } {
+// Twenty times a second looks like all the time, and leaves the processor to the services.
+const PAUSE_MS = 50;
+
+/** Draws what changes often. */
+export function paced(draw: () => void): { soon(): void; nextFrame(): void; now(): void } {
   let frame = 0;
-  let wanted = false;
-  const onFrame = () => {
-    frame = 0;
-    if (!wanted) return;
-    wanted = false;
-    work();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let drawnAt = Number.NEGATIVE_INFINITY;
+  const now = () => {
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+    [frame, timer, drawnAt] = [0, undefined, performance.now()];
+    draw();
+  };
+  const nextFrame = () => {
+    frame ||= requestAnimationFrame(now);
   };
   return {
-    /** Do the work with the next frame. */
-    ask() {
-      wanted = true;
-      frame ||= requestAnimationFrame(onFrame);
+    /** Draw with one of the next frames, however often it is asked for. */
+    soon() {
+      timer ??= setTimeout(nextFrame, drawnAt + PAUSE_MS - performance.now());
     },
-    /** Do the work at once. */
-    now() {
-      cancelAnimationFrame(frame);
-      frame = 0;
-      wanted = false;
-      work();
-    },
+    /** Draw with the next frame. */
+    nextFrame,
+    /** Draw at once. */
+    now,
   };
 }

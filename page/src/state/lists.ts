@@ -17,7 +17,8 @@ class LoadedList<T> {
   /** The items; undefined until they are there. */
   readonly items = signal<readonly T[] | undefined>(undefined);
   readonly error = signal<Explanation | undefined>(undefined);
-  private loading = false;
+  private outdated = false;
+  private underWay: Promise<void> | undefined;
 
   constructor(private readonly load: () => Promise<T[]>) {
     // With another token, the gateway may answer where it has refused to.
@@ -46,23 +47,31 @@ class LoadedList<T> {
     );
   }
 
-  async reload(): Promise<void> {
-    if (this.loading) return;
-    this.loading = true;
-    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+  /** Load the items as they are now. An answer under way may be from before: it is followed by another. */
+  reload(): Promise<void> {
+    this.outdated = true;
+    this.underWay ??= this.update();
+    return this.underWay;
+  }
+
+  private async update(): Promise<void> {
+    let pause = FIRST_PAUSE_MS;
+    while (this.outdated) {
+      this.outdated = false;
       try {
         this.items.value = await this.load();
         this.error.value = undefined;
-        break;
       } catch (error) {
         const explained = explain(error);
         this.error.value = explained;
         if (explained.wantsToken) tokenWanted.value = true;
-        if (!explained.away) break;
+        if (!explained.away) continue;
+        this.outdated = true;
         await sleep(pause);
+        pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
       }
     }
-    this.loading = false;
+    this.underWay = undefined;
   }
 }
 

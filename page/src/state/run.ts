@@ -11,7 +11,7 @@ import type {
 } from "../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import type { Progress, RunFailure, RunSummary } from "../api/stubs/backcast/gateway/v1/run_events_pb";
 import { token, tokenWanted } from "../api/transport";
-import { oncePerFrame } from "./frame";
+import { paced } from "./frame";
 import type { Phase } from "./phase";
 import { Results } from "./results";
 
@@ -60,7 +60,7 @@ let state: State = { ...IDLE, failures: [] };
 let stream = new AbortController();
 let again: (() => void) | undefined;
 
-const publish = oncePerFrame(() => {
+const publish = paced(() => {
   state.version += 1;
   shown.value = { ...state };
 });
@@ -83,7 +83,7 @@ export function showRun(
   state = fresh(runId);
   // A new run is sent before it is drawn: the services compute while the page draws.
   if (known) publish.now();
-  else publish.ask();
+  else publish.nextFrame();
   const ofThisRun =
     <A extends unknown[]>(work: (...args: A) => void) =>
     (...args: A) => {
@@ -104,12 +104,12 @@ export function showRun(
         state.phase = "waiting";
         state.error = why;
         state.retryAt = performance.now() + waitMs;
-        publish.ask();
+        publish.soon();
       }),
       resumed: ofThisRun(() => {
         state.phase = "running";
         state.error = undefined;
-        publish.ask();
+        publish.soon();
       }),
       failed: ofThisRun((why) => {
         if (why.wantsToken) tokenWanted.value = true;
@@ -142,7 +142,7 @@ export async function cancelRun(): Promise<void> {
   const why = await cancelAtGateway(runId);
   if (why === undefined || state.runId !== runId) return;
   state.error = why;
-  publish.ask();
+  publish.soon();
 }
 
 function fresh(runId: string): State {
@@ -159,7 +159,7 @@ function fresh(runId: string): State {
 function end(phase: Phase): void {
   state.phase = phase;
   state.endedAt = performance.now();
-  publish.ask();
+  publish.nextFrame();
 }
 
 function take({ event, progress }: RunBacktestsResponse): void {
@@ -185,5 +185,5 @@ function take({ event, progress }: RunBacktestsResponse): void {
   }
   // The first result is what one waits for: it does not wait for a frame.
   if (isFirst && state.results.length > 0) publish.now();
-  else publish.ask();
+  else publish.soon();
 }

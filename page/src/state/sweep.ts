@@ -20,7 +20,7 @@ import type {
 } from "../api/stubs/backcast/gateway/v1/sweep_pb";
 import { token, tokenWanted } from "../api/transport";
 import { sleep } from "../sleep";
-import { oncePerFrame } from "./frame";
+import { paced } from "./frame";
 import { isUnderWay, type Phase } from "./phase";
 import { leaveRun, run } from "./run";
 import { SweepTable } from "./sweep_table";
@@ -79,7 +79,7 @@ type State = { -readonly [K in keyof SweepSnapshot]: SweepSnapshot[K] } & {
 let state: State = idle();
 let stream = new AbortController();
 
-const publish = oncePerFrame(() => {
+const publish = paced(() => {
   state.version += 1;
   shown.value = { ...state };
 });
@@ -109,7 +109,7 @@ export async function cancelSweep(): Promise<void> {
   const why = await cancelAtGateway(runId);
   if (why === undefined || state.runId !== runId) return;
   state.error = why;
-  publish.ask();
+  publish.soon();
 }
 
 // A run that is shown takes the stream; without a reader the gateway ends the sweep.
@@ -151,7 +151,7 @@ async function follow(firstId: string, request: SweepBacktestsRequest, signal: A
         return;
       }
       state.phase = "waiting";
-      publish.ask();
+      publish.soon();
       await sleep(waitMs, signal);
       if (signal.aborted) return;
       // The one before may still be ending; its figures are in the cache.
@@ -164,7 +164,7 @@ async function follow(firstId: string, request: SweepBacktestsRequest, signal: A
 function end(phase: Phase): void {
   state.phase = phase;
   state.endedAt = performance.now();
-  publish.ask();
+  publish.nextFrame();
 }
 
 function take({ event }: SweepBacktestsResponse): void {
@@ -200,5 +200,5 @@ function take({ event }: SweepBacktestsResponse): void {
       end("completed");
       break;
   }
-  publish.ask();
+  publish.soon();
 }

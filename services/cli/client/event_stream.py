@@ -1,7 +1,7 @@
 """Streams of the gateway: yields their events, and shows them one by one."""
 
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +11,7 @@ from google.rpc.code_pb2 import FAILED_PRECONDITION, NOT_FOUND
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+from backcast.gateway.v1.run_events_pb2 import Progress
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
 from services.cli.options.names import named_options
@@ -18,6 +19,9 @@ from services.wire.result_parts import PartJoiner
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+
+# Receiving an event takes longer than showing a result.
+RESULTS_PER_EVENT = 100
 
 _Event = TypeVar("_Event")
 # None in the window, or fewer than an indicator needs.
@@ -49,12 +53,31 @@ async def events_of(
 async def run_events(
     gateway: str, request: pb.RunBacktestsRequest
 ) -> AsyncGenerator[pb.RunBacktestsResponse]:
-    """Yield the events of a run as `events_of` does, each result in one piece."""
+    """Yield the events of a run as `events_of` does, each result in one piece and an event of its own."""
+    asked = pb.RunBacktestsRequest()
+    asked.CopyFrom(request)
+    asked.max_results_per_event = RESULTS_PER_EVENT
     parts = PartJoiner()
-    async with aclosing(events_of(gateway, lambda stub: stub.RunBacktests, request)) as events:
+    async with aclosing(events_of(gateway, lambda stub: stub.RunBacktests, asked)) as events:
         async for event in events:
             if (whole := parts.joined(event)) is not None:
-                yield whole
+                for alone in results_alone(whole):
+                    yield alone
+
+
+def results_alone(event: pb.RunBacktestsResponse) -> Iterator[pb.RunBacktestsResponse]:
+    """Yield an event as a stream has it in which no results share an event."""
+    if not event.HasField("results"):
+        yield event
+        return
+    results, progress = event.results.results, Progress()
+    progress.CopyFrom(event.progress)
+    progress.completed -= len(results)
+    progress.from_cache -= sum(result.from_cache for result in results)
+    for sequence, result in enumerate(results, event.sequence - len(results) + 1):
+        progress.completed += 1
+        progress.from_cache += result.from_cache
+        yield pb.RunBacktestsResponse(result=result, progress=progress, sequence=sequence)
 
 
 async def follow(

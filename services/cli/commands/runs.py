@@ -11,7 +11,7 @@ from backcast.gateway.v1 import run_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from services.cli.client.errors import readable_errors
-from services.cli.client.event_stream import follow, print_json
+from services.cli.client.event_stream import RESULTS_PER_EVENT, follow, print_json, results_alone
 from services.cli.client.gateway_channel import open_gateway, pages_of
 from services.cli.options.names import named_options
 from services.cli.views.console import make_console, say
@@ -66,7 +66,9 @@ async def _list_runs(gateway: str) -> None:
 
 async def _watch_run(run_id: str, after: int, gateway: str, jsonl: bool) -> bool:
     try:
-        request = pb.WatchRunRequest(run_id=run_id, after_sequence=after)
+        request = pb.WatchRunRequest(
+            run_id=run_id, after_sequence=after, max_results_per_event=RESULTS_PER_EVENT
+        )
     except ValueError:
         raise InvalidInput.of("--after", f"{after} is out of range") from None
     if jsonl:
@@ -83,7 +85,8 @@ async def _events(gateway: str, request: pb.WatchRunRequest) -> AsyncGenerator[R
             with named_options(request), readable_errors("gateway", gateway):
                 async for answer in call:
                     if (whole := parts.joined(answer.event)) is not None:
-                        yield whole
+                        for alone in results_alone(whole):
+                            yield alone
         finally:
             call.cancel()
 

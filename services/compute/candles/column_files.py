@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
-import numpy as np
-
 from services.compute.candles.location import DataVersion
 from services.compute.candles.stored import SUFFIX, UNFINISHED, FileHeader, StoredCandles, series
 from services.domain.breaks import Break
@@ -42,10 +40,10 @@ _OUTDATED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class MissingColumns:
-    """Columns besides the time, from `since_s` on, that the folder does not have of a version of the data.
+    """Columns besides the time, from `since_s` on, that have to be fetched of a version of a crypto's data.
 
     `there` are the fingerprints of the versions in the folder. `older_fingerprint` is that of another version
-    of which the folder has exactly these columns from `since_s` on, or "".
+    of which the folder has these columns from `since_s` on, or "".
     """
 
     data: DataVersion
@@ -60,7 +58,7 @@ class ColumnFiles:
 
     def __init__(self, folder: Path, max_gb: float) -> None:
         self._folder = folder
-        self._max_bytes = int(max_gb * _GB)
+        self._max_bytes = round(max_gb * _GB)
 
     def stored(
         self, data: DataVersion, interval: Interval, columns: tuple[str, ...], since_s: int = EARLIEST_S
@@ -78,31 +76,33 @@ class ColumnFiles:
         """Return what has to be fetched, for cryptos that miss some of `columns` from `since_s` on."""
         there = self._there()
         return [
-            self._missing(data, interval, columns, since_s, there[series(data.symbol, interval)])
+            self._missing(data, interval, columns, since_s, frozenset(there[series(data.symbol, interval)]))
             for data in cryptos
         ]
 
     def _missing(
-        self, data: DataVersion, interval: Interval, columns: tuple[str, ...], since_s: int, there: set[str]
+        self,
+        data: DataVersion,
+        interval: Interval,
+        columns: tuple[str, ...],
+        since_s: int,
+        there: frozenset[str],
     ) -> MissingColumns:
-        older, known = "", frozenset(there)
         if here := self._header(data, interval):
-            if here.since_s <= since_s:
-                # What the file has stays, so that the others have to reach as far back.
-                columns = tuple(name for name in columns if name not in here.columns) or columns
-                since_s = here.since_s
-        else:
-            for fingerprint in there:
-                found = self._header(DataVersion(data.symbol, fingerprint), interval)
-                if found and found.has(columns, since_s):
-                    columns, since_s, older = found.columns, found.since_s, fingerprint
-                    break
-        return MissingColumns(data, columns, since_s, known, older)
+            if here.since_s > since_s:
+                # Everything, as whoever looks further back once will do it again.
+                return MissingColumns(data, _joined(columns, here.columns), EARLIEST_S, there, "")
+            # The columns that the file has stay, and the others have to begin where these do.
+            absent = tuple(name for name in columns if name not in here.columns)
+            return MissingColumns(data, absent or columns, here.since_s, there, "")
+        for fingerprint in there:
+            older = self._header(DataVersion(data.symbol, fingerprint), interval)
+            if older and older.has(columns, since_s):
+                return MissingColumns(data, older.columns, older.since_s, there, fingerprint)
+        return MissingColumns(data, columns, since_s, there, "")
 
     def _header(self, data: DataVersion, interval: Interval) -> FileHeader | None:
-        with suppress(OSError):
-            return FileHeader.read(self.stored(data, interval, ()).path)
-        return None
+        return self.stored(data, interval, ()).header()
 
     def write(
         self,
@@ -125,49 +125,41 @@ class ColumnFiles:
         data = DataVersion(missing.data.symbol, fingerprint)
         if fingerprint == missing.older_fingerprint:
             return data
-        columns = missing.columns
         try:
             if unchanged_before_s is not None:
                 known = DataVersion(data.symbol, missing.older_fingerprint)
-                older = self.stored(known, interval, columns, missing.since_s).map().candles
-                blocks = [older[: int(np.searchsorted(older.open_time_s, unchanged_before_s))], *blocks]
-            if not any(map(len, blocks)):
+                older = self.stored(known, interval, missing.columns, missing.since_s).map().candles
+                # It may begin earlier, and what changed there was not fetched.
+                unchanged = older.open_time_s.searchsorted((missing.since_s, unchanged_before_s))
+                blocks = [older[slice(*unchanged.tolist())], *blocks]
+            if not any(map(len, blocks)) and since_s <= EARLIEST_S:
                 raise NotFound("there are no candles", reason=ErrorReason.NO_CANDLES)
-            if here := self._header(data, interval):
-                columns, blocks = self._joined(data, interval, here, columns, since_s, blocks)
-            self.stored(data, interval, columns, since_s).write(blocks, breaks, partial)
-            self._delete_superseded(missing, interval, data)
+            self._write(self.stored(data, interval, missing.columns, since_s), blocks, breaks, partial)
+            for superseded in missing.there - {fingerprint}:
+                # A worker that has it mapped keeps it; a worker that comes later fetches the new one.
+                self.stored(DataVersion(data.symbol, superseded), interval, ()).delete()
         except FileNotFoundError:
             raise
         except OSError as error:
             raise Unavailable(f"compute cannot keep candles in {self._folder}: {error.strerror}") from error
         return data
 
-    def _joined(
-        self,
-        data: DataVersion,
-        interval: Interval,
-        here: FileHeader,
-        columns: tuple[str, ...],
-        since_s: int,
-        blocks: list[Candles],
-    ) -> tuple[tuple[str, ...], list[Candles]]:
-        """Return new columns and those of the same version's file, where it reaches as far back."""
-        others = tuple(name for name in here.columns if name not in columns)
-        if not others or not here.has(others, since_s):
-            return columns, blocks
-        candles = Candles.concatenate(blocks)
-        kept = self.stored(data, interval, others, since_s).map().candles[-len(candles) :]
-        columns = tuple(name for name in VALUE_COLUMNS if name in columns or name in others)
-        return columns, [replace(candles, **{name: getattr(kept, name) for name in others})]
-
-    def _delete_superseded(self, missing: MissingColumns, interval: Interval, data: DataVersion) -> None:
-        """Delete the files of other versions.
-
-        A worker that has mapped an old file keeps it; a worker that comes later fetches the new one.
-        """
-        for fingerprint in missing.there - {data.fingerprint}:
-            self.stored(DataVersion(data.symbol, fingerprint), interval, ()).delete()
+    def _write(
+        self, fetched: StoredCandles, blocks: list[Candles], breaks: Sequence[Break], partial: PartialCandles
+    ) -> None:
+        """Write a file with what was fetched, and with the columns that the file of this version has."""
+        if here := fetched.header():
+            if here.has(fetched.columns, fetched.since_s):
+                # Another process has fetched it meanwhile.
+                return
+            kept = tuple(name for name in here.columns if name not in fetched.columns)
+            if kept and here.has(kept, fetched.since_s):
+                candles = Candles.concatenate(blocks)
+                there = replace(fetched, columns=kept).map().candles
+                there = there[len(there) - len(candles) :]
+                blocks = [replace(candles, **{name: getattr(there, name) for name in kept})]
+                fetched = replace(fetched, columns=_joined(fetched.columns, kept))
+        fetched.write(blocks, breaks, partial)
 
     def tidy(self, in_use: Collection[str] = ()) -> None:
         """Delete abandoned and outdated files, and where there are too many bytes, the least recently used.
@@ -189,7 +181,7 @@ class ColumnFiles:
                     elif _OUTDATED.fullmatch(entry.name) or (
                         entry.name.endswith(UNFINISHED) and entry.stat().st_mtime < abandoned_before
                     ):
-                        os.unlink(entry)
+                        Path(entry).unlink()
         for _, size, path in sorted(deletable):
             if total <= self._max_bytes:
                 break
@@ -205,3 +197,8 @@ class ColumnFiles:
                 if name := _NAME.fullmatch(entry.name):
                     there[name["series"]].add(unquote(name["fingerprint"]))
         return there
+
+
+def _joined(columns: Collection[str], others: Collection[str]) -> tuple[str, ...]:
+    """Return the columns of both, in the candles' order."""
+    return tuple(name for name in VALUE_COLUMNS if name in columns or name in others)

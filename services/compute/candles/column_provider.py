@@ -19,7 +19,7 @@ Columns = StoredCandles | BackcastError
 
 # The version that a fetch brought, or its error; cancelled where the job that fetches is cancelled.
 _Fetched = asyncio.Future[DataVersion | Exception]
-_Key = tuple[Interval, DataVersion, tuple[str, ...], int]
+_Key = tuple[Interval, DataVersion]
 
 # How often the columns may be deleted between fetching and using them.
 _MOST_FETCHES = 3
@@ -71,9 +71,7 @@ class ColumnProvider:
                     return
                 wanted = []
                 if absent:
-                    missing = await asyncio.to_thread(
-                        self._files.missing, absent, interval, columns, since_s
-                    )
+                    missing = await asyncio.to_thread(self._files.missing, absent, interval, columns, since_s)
                     # Waiting for another job's fetch, or fetching after it was cancelled, is no failure.
                     fetches += any(self._key(item, interval) not in self._under_way for item in missing)
                     async with aclosing(self._fetched(missing, interval, in_use)) as fetched:
@@ -207,7 +205,7 @@ class ColumnProvider:
 
     @staticmethod
     def _key(item: MissingColumns, interval: Interval) -> _Key:
-        return interval, item.data, item.columns, item.since_s
+        return interval, item.data
 
 
 def _put(ended: "asyncio.Queue[tuple[DataVersion, _Fetched]]", data: DataVersion, future: _Fetched) -> None:

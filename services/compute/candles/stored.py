@@ -5,21 +5,24 @@ holds, from when on it holds all of them (`since_s`), which columns (a bit for e
 lowest for the first), how many breaks and how many partial candles. Then come the opening times (int64) and
 the columns (float64) one after the other, then of the breaks `before_s`, `after_s`, `close` and `open`, then
 `open_time_s` and `hours` of the partial candles (float64 where these are prices, else int64). A file appears
-in one step and never changes.
+in one step and never changes; another file may take its place, with more columns or earlier candles.
 """
 
 import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Self
+from struct import Struct
+from typing import NamedTuple, Self
 from urllib.parse import quote
 from uuid import uuid4
 
 import numpy as np
 
+from services.compute.candles.kept_histories import KeptHistories, most_open_files
 from services.compute.candles.location import DataVersion
 from services.domain.breaks import Break
 from services.domain.candles import VALUE_COLUMNS, Candles
@@ -32,14 +35,13 @@ SUFFIX = ".candles"
 # Of a file that is being written: its name is a dot, something unique, and this.
 UNFINISHED = ".unfinished"
 
-_WORD = 8
-_HEADER_WORDS = 5
+_HEADER = Struct("<5q")
+_HEADER_WORDS = _HEADER.size // 8
 _EMPTY = np.empty(0)
 NO_PARTIAL = PartialCandles.none()
 
 
-@dataclass(frozen=True, slots=True)
-class FileHeader:
+class FileHeader(NamedTuple):
     """What a file holds: its columns besides the time, of all candles that open from `since_s` on."""
 
     candle_count: int
@@ -49,24 +51,13 @@ class FileHeader:
     partial_count: int
 
     @classmethod
-    def of(cls, words: np.ndarray) -> Self:
-        """Return the header of a file's words; raise ValueError where these are not all of them."""
-        if len(words) < _HEADER_WORDS:
+    def of(cls, start: bytes) -> Self:
+        """Return the header that a file begins with; raise ValueError where it is incomplete."""
+        if len(start) < _HEADER.size:
             raise ValueError
-        candle_count, since_s, bits, break_count, partial_count = words[:_HEADER_WORDS].tolist()
+        candle_count, since_s, bits, break_count, partial_count = _HEADER.unpack_from(start)
         columns = tuple(name for position, name in enumerate(VALUE_COLUMNS) if bits >> position & 1)
         return cls(candle_count, since_s, columns, break_count, partial_count)
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Return the header of a file; raise FileNotFoundError where there is none, or no whole header."""
-        file = os.open(path, os.O_RDONLY)
-        try:
-            return cls.of(np.frombuffer(os.pread(file, _HEADER_WORDS * _WORD, 0), "<i8"))
-        except ValueError:
-            raise FileNotFoundError(path) from None
-        finally:
-            os.close(file)
 
     @property
     def word_count(self) -> int:
@@ -74,16 +65,14 @@ class FileHeader:
         of_candles = (1 + len(self.columns)) * self.candle_count
         return _HEADER_WORDS + of_candles + 4 * self.break_count + 2 * self.partial_count
 
-    def words(self) -> np.ndarray:
-        """Return the words of the header itself."""
+    def packed(self) -> bytes:
+        """Return the bytes that a file begins with."""
         bits = sum(1 << VALUE_COLUMNS.index(name) for name in self.columns)
-        return np.array(
-            (self.candle_count, self.since_s, bits, self.break_count, self.partial_count), "<i8"
-        )
+        return _HEADER.pack(self.candle_count, self.since_s, bits, self.break_count, self.partial_count)
 
     def has(self, columns: Sequence[str], since_s: int) -> bool:
         """Return whether the file holds these columns of all candles from `since_s` on."""
-        return self.since_s <= since_s and set(columns) <= set(self.columns)
+        return self.since_s <= since_s and all(name in self.columns for name in columns)
 
 
 @dataclass(frozen=True)
@@ -105,33 +94,49 @@ class StoredCandles:
         return f"{series(self.data.symbol, self.interval)}{quote(self.data.fingerprint, safe='')}{SUFFIX}"
 
     @property
-    def path(self) -> Path:
+    def path(self) -> str:
         """The file's path, whether or not it exists."""
-        return self.folder / self.name
+        # Not a Path, of which a run would make hundreds.
+        return f"{self.folder}/{self.name}"
+
+    def header(self) -> FileHeader | None:
+        """Return the file's header, None where there is no such file."""
+        with suppress(OSError, ValueError):
+            file = os.open(self.path, os.O_RDONLY)
+            try:
+                return FileHeader.of(os.pread(file, _HEADER.size, 0))
+            finally:
+                os.close(file)
+        return None
 
     def use(self) -> bool:
         """Return whether the file is there and holds all of it, and mark the file as used now."""
-        path = self.path
-        with suppress(OSError):
-            if FileHeader.read(path).has(self.columns, self.since_s):
-                os.utime(path)
+        header = self.header()
+        if header and header.has(self.columns, self.since_s):
+            # It may have been deleted since.
+            with suppress(OSError):
+                os.utime(self.path)
                 return True
         return False
 
     def load(self) -> tuple[DataVersion, History]:
-        """Map the file as `map` does; see CandleLocation."""
-        return self.data, self.map()
+        """Map the file as `map` does, unless this process has kept it mapped; see CandleLocation."""
+        kept_as = f"{self.folder}/{series(self.data.symbol, self.interval)}", self.columns
+        history = _kept_histories().history(kept_as, self.path, self.map)
+        if history.since_s > self.since_s:
+            raise FileNotFoundError(self.name)
+        return self.data, history
 
     def map(self) -> History:
         """Map the file; columns are read-only, and those that are not among `columns` are empty.
 
-        Raises FileNotFoundError where the file is missing, does not hold all of it, or is incomplete; an
-        incomplete file is deleted.
+        The history has all candles of the file, which may begin before `since_s`. Raises FileNotFoundError
+        where the file is missing, incomplete (then it is deleted), or holds less than what is asked for.
         """
         try:
             words = _mapped(self.path)
-            header = FileHeader.of(words)
-            if not header.candle_count or len(words) != header.word_count:
+            header = FileHeader.of(words[:_HEADER_WORDS].tobytes())
+            if len(words) != header.word_count:
                 raise ValueError
         except ValueError:
             # A power cut can truncate a file: it is fetched again.
@@ -139,8 +144,9 @@ class StoredCandles:
             raise FileNotFoundError(self.name) from None
         if not header.has(self.columns, self.since_s):
             raise FileNotFoundError(self.name)
-        end = _HEADER_WORDS + (1 + len(header.columns)) * header.candle_count
-        open_time_s, *values = words[_HEADER_WORDS:end].reshape(-1, header.candle_count)
+        shape = 1 + len(header.columns), header.candle_count
+        end = _HEADER_WORDS + shape[0] * shape[1]
+        open_time_s, *values = words[_HEADER_WORDS:end].reshape(shape)
         there = {
             name: column.view("<f8")
             for name, column in zip(header.columns, values, strict=True)
@@ -169,7 +175,7 @@ class StoredCandles:
         unfinished = self.folder / f".{uuid4()}{UNFINISHED}"
         try:
             with unfinished.open("wb") as file:
-                file.write(header.words().data)
+                file.write(header.packed())
                 for column in ("open_time_s", *self.columns):
                     file.writelines(getattr(part, column).data for part in parts)
                 file.write(_packed(breaks, partial))
@@ -181,7 +187,12 @@ class StoredCandles:
 
     def delete(self) -> None:
         """Delete the file; whoever has it mapped keeps it."""
-        self.path.unlink(missing_ok=True)
+        Path(self.path).unlink(missing_ok=True)
+
+
+@cache
+def _kept_histories() -> KeptHistories:
+    return KeptHistories(most_open_files())
 
 
 def series(symbol: str, interval: Interval) -> str:
@@ -214,9 +225,9 @@ def _breaks_and_partial(words: np.ndarray, header: FileHeader) -> tuple[tuple[Br
     return found, PartialCandles(times_s, hours)
 
 
-def _mapped(path: Path) -> np.ndarray:
+def _mapped(path: str) -> np.ndarray:
     """Return a file's words as int64; raise ValueError where its length is no multiple of 8 bytes."""
     # Not numpy.memmap, whose checks take a tenth of the time of a backtest.
-    with path.open("rb") as file:
+    with open(path, "rb") as file:  # noqa: PTH123  # see StoredCandles.path
         mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
     return np.frombuffer(mapped, "<i8")

@@ -1,31 +1,56 @@
-"""Converts results of the engine to messages."""
+"""Converts results of the engine to messages. Workers do it: nothing here may import grpc."""
+
+from math import nan
+from struct import Struct
 
 from backcast.backtest.v1 import result_pb2 as pb
+from backcast.backtest.v1.result_pb2 import BacktestResult
+from backcast.compute.v1.computed_result_pb2 import ComputedResult
+from services import engine
+from services.domain.history import History
 from services.engine import (
     ENGINE_VERSION,
     METRIC_NAMES,
-    BacktestResult,
+    Backtest,
     Coverage,
     EquityCurve,
     Metrics,
     MonthlyReturn,
     ResultPart,
     Trade,
+    run_backtest,
 )
 from services.wire.breaks import break_to
 from services.wire.candles import timestamp_to
+from services.wire.result_parts import result_parts
+
+# Metrics as packed float64, little-endian.
+_METRICS = Struct(f"<{len(METRIC_NAMES)}d")
 
 
-def result_message(symbol: str, fingerprint: str, result: BacktestResult) -> pb.BacktestResult:
-    """Return the message of one crypto's result."""
-    return pb.BacktestResult(
-        symbol=symbol,
+def computed_result(history: History, backtest: Backtest) -> list[bytes]:
+    """Run a backtest as `run_backtest` does, and return its ComputedResult, serialized.
+
+    It is without symbol and fingerprint. Of a long result each part is a ComputedResult: merged in order,
+    they are the whole.
+    """
+    result = run_backtest(history, backtest)
+    parts = result_parts(result_message(result))
+    computed = [ComputedResult(parts=[part.SerializeToString()]) for part in parts]
+    metrics = (getattr(result.metrics, name) for name in METRIC_NAMES)
+    computed[0].metrics = _METRICS.pack(*(nan if figure is None else figure for figure in metrics))
+    computed[0].has_breaks = bool(result.breaks)
+    return [each.SerializeToString() for each in computed]
+
+
+def result_message(result: engine.BacktestResult) -> BacktestResult:
+    """Return the message of a result, without the fields that say of which crypto and which data it is."""
+    return BacktestResult(
         metrics=_metrics_message(result.metrics),
         coverage=_coverage_message(result.coverage),
         warmup_candles=result.warmup_candles,
         trades=map(_trade_message, result.trades),
         equity_curve=_equity_message(result.equity_curve) if result.equity_curve else None,
-        data_fingerprint=fingerprint,
         engine_version=ENGINE_VERSION,
         monthly_returns=map(_monthly_return_message, result.monthly_returns),
         breaks=map(break_to, result.breaks),

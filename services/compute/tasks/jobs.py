@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from services.compute.candles.location import DataVersion
+from services.compute.messages.results import computed_result
 from services.compute.tasks.batch import Task
 from services.domain.interval import Interval
 from services.domain.times import EARLIEST_S
-from services.engine import Backtest, backtest_series, run_backtest
+from services.engine import Backtest, backtest_series
 from services.engine.sweep import Sweep, SweepChunk, columns_of_sweep, compute_chunk
 from services.engine.sweep.grid import possible_positions
 
@@ -29,8 +30,8 @@ class Job:
 
 
 def backtest_job(cryptos: list[DataVersion], backtest: Backtest) -> Job:
-    """Return the job of one backtest on many cryptos."""
-    task = Task(run_backtest, backtest)
+    """Return the job of one backtest on many cryptos; its results are those of `computed_result`."""
+    task = Task(computed_result, backtest)
     return Job(cryptos, backtest.interval, backtest.columns, lambda _: [task], backtest.since_s)
 
 

@@ -1,6 +1,7 @@
 """Runs jobs: gives their tasks to the workers as the candles come, a few at a time."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import Future
@@ -28,6 +29,11 @@ _log = structlog.get_logger()
 # batches in any queue.
 _BATCHES_AT_ONCE = 2
 _MOST_IN_BATCH = 64
+# Towards the end batches get smaller, but not below this share of a batch whose cost does not matter.
+_LEAST_SHARE = 0.1
+# Outcomes are gathered for so long, up to so many, as sending each alone would cost more than computing it.
+_GATHERING_S = 0.005
+_MOST_GATHERED = 256
 
 
 class Workers(Protocol):
@@ -79,11 +85,12 @@ class TaskRunner:
         self._workers = workers
         self._provider = provider
 
-    def run(self, job: Job) -> AsyncGenerator[Outcome]:
-        """Yield the outcomes of a job's tasks in the order in which they complete.
+    def run(self, job: Job) -> AsyncGenerator[list[Outcome]]:
+        """Yield the outcomes of a job's tasks in the order in which they complete: the first at once.
 
-        A task starts when the candles of its crypto are there. Closing the iterator cancels the tasks that
-        are not done (see `Workers`). Raises Unavailable where there are no workers.
+        Later ones are gathered for some milliseconds. A task starts when the candles of its crypto are there.
+        Closing the iterator cancels the tasks that are not done (see `Workers`). Raises Unavailable where
+        there are no workers.
         """
         return _JobRun(self._workers, self._provider, job).outcomes()
 
@@ -108,34 +115,59 @@ class _JobRun:
         self._room = asyncio.Event()
         # Tasks of a batch whose worker died: each is sent again, alone.
         self._suspects: deque[LocatedTask] = deque()
-        self._batch_size = 1
+        self._batch_size = self._least_batch_size = 1
         self._running: set[_BatchFuture] = set()
+        # Batches whose outcomes are gathered, and not read yet.
+        self._unread = 0
         self._events: asyncio.Queue[Outcome | asyncio.Task[None] | tuple[Batch, _BatchFuture]] = (
             asyncio.Queue()
         )
 
-    async def outcomes(self) -> AsyncGenerator[Outcome]:
+    async def outcomes(self) -> AsyncGenerator[list[Outcome]]:
         """Yield the outcomes of all tasks; see TaskRunner.run."""
         self._capacity = await self._workers.capacity()
-        self._batches_left = _BATCHES_AT_ONCE * self._capacity
         try:
             self._locate(self._job.cryptos, self._job.tasks_of, self._job.since_s)
-            while self._locating or self._running:
-                event = await self._events.get()
-                if isinstance(event, Outcome):
-                    yield event
-                elif isinstance(event, asyncio.Task):
-                    self._locating.discard(event)
-                    event.result()
-                else:
-                    batch, future = event
-                    self._running.discard(future)
-                    for outcome in self._outcomes_of(batch, future):
-                        yield outcome
-                    self._batches_left += 1
-                    self._send_batches()
+            gathering_s = 0.0
+            while outcomes := await self._gathered(gathering_s):
+                yield outcomes
+                gathering_s = _GATHERING_S
         finally:
             await self._cancel()
+
+    async def _gathered(self, seconds: float) -> list[Outcome]:
+        """Wait for an outcome; return it and what comes within `seconds`, or nothing where all is done."""
+        loop = asyncio.get_running_loop()
+        outcomes: list[Outcome] = []
+        until = None
+        while self._locating or self._running:
+            # What was gathered before is read, and a reader waits for more.
+            self._unread = 0
+            self._send_batches()
+            try:
+                async with asyncio.timeout_at(until):
+                    event = await self._events.get()
+            except TimeoutError:
+                break
+            outcomes += self._outcomes_of(event)
+            if outcomes and until is None:
+                until = loop.time() + seconds
+            if outcomes and (not seconds or len(outcomes) >= _MOST_GATHERED):
+                break
+        return outcomes
+
+    def _outcomes_of(self, event: Outcome | asyncio.Task[None] | tuple[Batch, _BatchFuture]) -> list[Outcome]:
+        """Return the outcomes that an event brings."""
+        if isinstance(event, Outcome):
+            return [event]
+        if isinstance(event, asyncio.Task):
+            self._locating.discard(event)
+            event.result()
+            return []
+        batch, future = event
+        self._running.discard(future)
+        self._unread += 1
+        return self._outcomes_of_batch(batch, future)
 
     async def _cancel(self) -> None:
         """Cancel what is not done, and wait for its end."""
@@ -175,10 +207,10 @@ class _JobRun:
 
     def _send_batches(self) -> None:
         """Send as many batches as may be under way."""
-        while self._batches_left and (self._suspects or self._ready):
+        most = _BATCHES_AT_ONCE * self._capacity
+        while len(self._running) + self._unread < most and (self._suspects or self._ready):
             batch = Batch(self._next_tasks())
             future = asyncio.wrap_future(self._workers.submit(run_batch, batch))
-            self._batches_left -= 1
             self._running.add(future)
             future.add_done_callback(partial(self._put_done, batch))
         if len(self._ready) < _MOST_IN_BATCH:
@@ -192,10 +224,10 @@ class _JobRun:
             return [self._suspects.popleft()]
         # Batches get smaller towards the end, so that all workers end at about the same time.
         share = (len(self._ready) + self._cryptos_to_come) // (2 * self._capacity)
-        size = min(self._batch_size, max(share, 1), len(self._ready))
+        size = min(self._batch_size, max(share, self._least_batch_size), len(self._ready))
         return [self._ready.popleft() for _ in range(size)]
 
-    def _outcomes_of(self, batch: Batch, future: _BatchFuture) -> list[Outcome]:
+    def _outcomes_of_batch(self, batch: Batch, future: _BatchFuture) -> list[Outcome]:
         """Return the outcomes of a batch; tasks that are tried again have none yet."""
         if future.cancelled():
             raise Unavailable("compute is stopping", reason=ErrorReason.SERVICE_STOPPING, service="compute")
@@ -215,8 +247,11 @@ class _JobRun:
 
     def _resize_batches(self, count: int, seconds: float) -> None:
         """Approach the size that takes `batch_s` from below, so that the first results come early."""
-        fitting = int(count * self._workers.batch_s / max(seconds, 1e-9))
-        self._batch_size = max(1, min(fitting, 2 * self._batch_size, _MOST_IN_BATCH))
+        a_second = count / max(seconds, 1e-9)
+        worth_sending = a_second * self._workers.batch_s
+        fitting = min(max(1, int(worth_sending)), _MOST_IN_BATCH)
+        self._least_batch_size = min(math.ceil(_LEAST_SHARE * worth_sending), fitting)
+        self._batch_size = max(self._least_batch_size, min(fitting, 2 * self._batch_size))
 
     def _outcome(self, located: LocatedTask, result: TaskResult) -> Outcome | None:
         """Return the outcome of a task; None where it is tried again, with candles that are located anew."""

@@ -12,7 +12,7 @@ from services.data.store.annotations import Annotations, AnnotationStore, Histor
 from services.data.store.breaks import StoredBreak
 from services.data.store.catalog import CryptoStore, StoredCrypto
 from services.data.store.database import Database
-from services.data.store.tables import Scales, numbers, ticks_of
+from services.data.store.tables import CANDLE_TABLES, Scales, numbers, ticks_of
 from services.domain.candles import VALUE_COLUMNS, PriceColumn, TimeColumn
 from services.domain.errors import InvalidInput
 from services.domain.history import PartialCandles
@@ -60,7 +60,7 @@ class History:
     `open_time_s` is int64 and each of `columns` float64, of shape (n,). `unchanged_before_s` is set if the
     reader has an older state of the data: candles before it have not changed and are left out. `breaks`
     (including removed ones) and `partial` are those of the whole history, whatever candles are included.
-    `has_no_earlier` says that it has no candle before the query's start; False where that is not known.
+    `has_earlier` says whether the history has candles before the query's start.
     """
 
     symbol: str
@@ -70,7 +70,7 @@ class History:
     columns: dict[str, PriceColumn]
     breaks: list[StoredBreak]
     partial: PartialCandles
-    has_no_earlier: bool = False
+    has_earlier: bool = False
 
     @classmethod
     def of_deleted(cls, symbol: str, columns: tuple[str, ...]) -> Self:
@@ -145,10 +145,16 @@ class Histories:
             versions = (HistoryVersion(each.crypto_id, each.fingerprint, each.last_s) for each in states)
             annotations = await self._annotations.of(connection, query.interval, versions)
             ticks = await _ticks(connection, states, query)
+            with_earlier = await _with_earlier(connection, states, query)
 
         def histories() -> list[History]:
             read = {
-                state.crypto_id: (state, ticks[state.crypto_id], annotations[state.crypto_id])
+                state.crypto_id: (
+                    state,
+                    ticks[state.crypto_id],
+                    annotations[state.crypto_id],
+                    state.crypto_id in with_earlier,
+                )
                 for state in states
             }
             return [
@@ -196,13 +202,6 @@ class _State:
         """Return the time from which on candles are requested that the reader does not have."""
         return max(query.start_s, self.unchanged_before_s(query.interval) or query.start_s)
 
-    def has_no_earlier(self, query: HistoryQuery) -> bool:
-        """Return whether it is known that no candle opens before `query.start_s`."""
-        if query.interval is not Interval.HOUR_1:
-            # Longer candles outlive the hours that retention drops.
-            return query.start_s == EARLIEST_S
-        return self.first_s is None or self.first_s >= query.start_s
-
     def has_computed_times(self, query: HistoryQuery) -> bool:
         """Return whether times are computed, as of all hours without gaps.
 
@@ -233,8 +232,30 @@ async def _ticks(
     return ticks
 
 
+async def _with_earlier(connection: "Connection", states: list[_State], query: HistoryQuery) -> set[int]:
+    """Return the ids of the cryptos that have candles before the query's start."""
+    found = {each.crypto_id for each in states if each.first_s is not None and each.first_s < query.start_s}
+    others = [each.crypto_id for each in states if each.crypto_id not in found]
+    if others and query.start_s > EARLIEST_S and query.interval is not Interval.HOUR_1:
+        # Longer candles outlive the hours that retention drops. The limit makes PostgreSQL use the index.
+        rows = await connection.fetch(
+            "SELECT crypto_id FROM unnest($1::integer[]) AS asked (crypto_id) CROSS JOIN LATERAL ("
+            f"SELECT FROM {CANDLE_TABLES[query.interval]} AS candle "
+            "WHERE candle.crypto_id = asked.crypto_id AND ts < to_timestamp($2) LIMIT 1) AS earlier",
+            others,
+            query.start_s,
+        )
+        found.update(row["crypto_id"] for row in rows)
+    return found
+
+
 def _history(
-    symbol: str, query: HistoryQuery, state: _State, ticks: list[TickColumn], annotations: Annotations
+    symbol: str,
+    query: HistoryQuery,
+    state: _State,
+    ticks: list[TickColumn],
+    annotations: Annotations,
+    has_earlier: bool,
 ) -> History:
     """Return the history, with ticks converted to numbers, without the candle that has not ended."""
     if state.has_computed_times(query):
@@ -252,7 +273,7 @@ def _history(
         dict(zip(query.columns, columns, strict=True)),
         annotations.breaks,
         annotations.partial,
-        state.has_no_earlier(query),
+        has_earlier,
     )
 
 

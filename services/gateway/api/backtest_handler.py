@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -37,6 +36,7 @@ from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
 from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest, make_sweep_plan
 from services.gateway.runs.admission import RequestSize
 from services.gateway.runs.backtest_events import BacktestEvents
+from services.gateway.runs.event_log import LoggedEvent, logged
 from services.gateway.runs.series_events import series_events
 from services.gateway.runs.start import RunStart, RunStarter
 from services.gateway.sweeps.sweep_events import SweepEvents
@@ -135,7 +135,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
             size = RequestSize(len(plan.cryptos), plan.backtests, plan.factors, "ranges")
             start.planned(plan.request.grid.base.name, size)
             sweep = SweepEvents(plan, self._cache, self._compute, start.report, start.arrived_at)
-            run = start.run(sweep.events)
+            run = start.run(lambda: logged(sweep.events()))
         async with aclosing(run.watch()) as events:
             async for event in events:
                 yield event.serialized
@@ -167,7 +167,9 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
             with spec_fields_named():
                 plan = await self._plan(series_request_from(request))
             start.planned(plan.backtest.strategy.name, _size(plan))
-            run = start.run(partial(series_events, plan, self._compute, start.report, start.arrived_at))
+            run = start.run(
+                lambda: logged(series_events(plan, self._compute, start.report, start.arrived_at))
+            )
         # What the first response has besides its block.
         response = pb.StreamSeriesResponse(
             request=series_request_to(plan, start.report.run_id),
@@ -193,9 +195,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         )
         return pb.ListCryptosResponse(cryptos=page.cryptos, next_page_token=page.next_page_token)
 
-    def _events(
-        self, plan: RunPlan, start: RunStart
-    ) -> Callable[[], AsyncGenerator[pb.RunBacktestsResponse]]:
+    def _events(self, plan: RunPlan, start: RunStart) -> Callable[[], AsyncGenerator[list[LoggedEvent]]]:
         """Return a function that opens iterators over the events of a plan's run."""
         return BacktestEvents(
             plan, self._cache, self._single_flight, self._compute, start.report, start.arrived_at

@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
+import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.gateway.v1 import run_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2_grpc
-from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 from services.domain.errors import ErrorReason, InvalidInput, Refused, Violation, Violations
 from services.gateway.api.messages import results_per_event_from
 from services.gateway.api.run_stream import run_stream
@@ -17,6 +18,10 @@ from services.gateway.runs.registry import RunRegistry
 from services.gateway.runs.run import Run
 from services.telemetry.run_id import current_run_id
 from services.wire.paging import page_of
+from services.wire.raw_fields import RawField
+
+SERVICE_NAME = pb.DESCRIPTOR.services_by_name["RunService"].full_name
+_EVENT = RawField(pb.WatchRunResponse, "event")
 
 
 class RunHandler(run_service_pb2_grpc.RunServiceServicer):
@@ -24,6 +29,15 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
 
     def __init__(self, registry: RunRegistry) -> None:
         self._registry = registry
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Have a server call it."""
+        run_service_pb2_grpc.add_RunServiceServicer_to_server(self, server)
+        # A run's log has its events serialized: this replaces the generated handler, which serializes.
+        watch: grpc.RpcMethodHandler[Any, Any] = grpc.unary_stream_rpc_method_handler(
+            self.WatchRun, pb.WatchRunRequest.FromString
+        )
+        server.add_registered_method_handlers(SERVICE_NAME, {"WatchRun": watch})
 
     async def ListRuns(  # noqa: N802  # the RPC's name
         self, request: pb.ListRunsRequest, context: object
@@ -40,9 +54,9 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
         await run.cancel()
         return pb.CancelRunResponse(run=_info(run))
 
-    async def WatchRun(  # noqa: N802  # the RPC's name
+    async def WatchRun(  # type: ignore[override]  # noqa: N802  # serialized; the RPC's name
         self, request: pb.WatchRunRequest, context: object
-    ) -> AsyncGenerator[pb.WatchRunResponse]:
+    ) -> AsyncGenerator[bytes]:
         """Stream the events of a run after one of them."""
         run = self._run(request.run_id)
         if not run.resumes:
@@ -58,7 +72,7 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
         violations.raise_if_any()
         async with aclosing(run_stream(run, per_event, request.after_sequence)) as events:
             async for event in events:
-                yield pb.WatchRunResponse(event=RunBacktestsResponse.FromString(event))
+                yield _EVENT.of(event)
 
     def _run(self, run_id: str) -> Run:
         if not run_id:

@@ -9,10 +9,15 @@ from contextlib import aclosing
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 from backcast.gateway.v1.run_events_pb2 import RunResults
 from services.domain.errors import BackcastError
+from services.gateway.runs.event_log import LoggedEvent
 from services.gateway.runs.run import Run
+from services.wire.raw_fields import RawField
 
 # The results of one event have at most so many bytes, so that the event is shorter than 1 MiB.
 _MOST_BYTES = 1_000_000
+
+_RESULTS = RawField(RunBacktestsResponse, "results")
+_EACH = RawField(RunResults, "results")
 
 
 async def run_stream(run: Run, results_per_event: int, after: int = 0) -> AsyncGenerator[bytes]:
@@ -23,21 +28,21 @@ async def run_stream(run: Run, results_per_event: int, after: int = 0) -> AsyncG
     not wait for further ones. Raises what Run.watch raises.
     """
     number = after
-    group: list[bytes] = []
+    group: list[LoggedEvent] = []
     group_bytes = 0
     async with aclosing(run.watch(after)) as events:
         try:
             async for event in events:
                 number += 1
-                is_shared = event.is_groupable and results_per_event > 1
-                if group and (not is_shared or group_bytes + len(event.serialized) > _MOST_BYTES):
+                is_shared = results_per_event > 1 and event.result
+                if group and (not is_shared or group_bytes + event.size > _MOST_BYTES):
                     yield _shared_event(group)
                     group, group_bytes = [], 0
                 if not is_shared:
                     yield event.serialized
                     continue
-                group.append(event.serialized)
-                group_bytes += len(event.serialized)
+                group.append(event)
+                group_bytes += event.size
                 # If the log has another event, that one comes without waiting.
                 if len(group) == results_per_event or number == run.last_sequence:
                     yield _shared_event(group)
@@ -49,13 +54,9 @@ async def run_stream(run: Run, results_per_event: int, after: int = 0) -> AsyncG
             raise
 
 
-def _shared_event(group: list[bytes]) -> bytes:
+def _shared_event(group: list[LoggedEvent]) -> bytes:
+    """Return the event of several results; its number and its progress are those of the last one."""
+    last = group[-1]
     if len(group) == 1:
-        return group[0]
-    events = list(map(RunBacktestsResponse.FromString, group))
-    shared = RunBacktestsResponse(
-        results=RunResults(results=[event.result for event in events]),
-        progress=events[-1].progress,
-        sequence=events[-1].sequence,
-    )
-    return shared.SerializeToString()
+        return last.serialized
+    return last.rest + _RESULTS.of(b"".join(_EACH.of(event.result) for event in group))

@@ -17,7 +17,7 @@ from functools import partial
 
 from google.rpc.status_pb2 import Status
 
-from backcast.backtest.v1.result_pb2 import BacktestResult
+from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from services.domain.errors import BackcastError
 from services.gateway.cache.leases import LEASE_S
 from services.gateway.cache.result_cache import ResultCache
@@ -31,7 +31,7 @@ class Outcome:
     """The outcome of a key: a result or a failure; `shared` where another run had it computed."""
 
     key: str
-    result: BacktestResult | None
+    result: ComputedResult | None
     failure: Status | None
     shared: bool
     of_newer_data: bool = False
@@ -98,7 +98,7 @@ class Flights:
             if self._flights.get((key, flight.version)) is flight:
                 del self._flights[key, flight.version]
 
-    async def outcomes(self, flights: dict[str, Flight]) -> AsyncGenerator[Outcome]:
+    async def outcomes(self, flights: dict[str, Flight]) -> AsyncGenerator[list[Outcome]]:
         """Yield the outcomes of other owners' flights, until all are complete or one can be taken over.
 
         Raises the error of an owner.
@@ -109,8 +109,8 @@ class Flights:
         waiting = dict(flights)
         while waiting and not any(flight.owner.is_stalled() for flight in waiting.values()):
             batch = await _batch_of(completed)
-            for outcome in await self._read({key: waiting.pop(key) for key in batch}):
-                yield outcome
+            if outcomes := await self._read({key: waiting.pop(key) for key in batch}):
+                yield outcomes
 
     async def _read(self, flights: dict[str, Flight]) -> list[Outcome]:
         """Return the outcomes of flights that are complete; those whose owner left have none."""

@@ -10,8 +10,10 @@ from services.engine import ENGINE_VERSION, Backtest, Execution
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.sweep_plan import SweepPlan
 
+# Raised when another message is cached for a result than before.
+_RESULT_FORMAT = 2
 # Values of another version of the engine are never read: their numbers may differ.
-_RESULT_PREFIX = f"backcast:result:v{ENGINE_VERSION}:"
+_RESULT_PREFIX = f"backcast:result:v{ENGINE_VERSION}.{_RESULT_FORMAT}:"
 _CHUNK_PREFIX = f"backcast:sweep:v{ENGINE_VERSION}:"
 
 # Floats are written so that they read back as the same floats, and sorted keys in one order only.

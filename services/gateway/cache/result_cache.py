@@ -8,13 +8,16 @@ from typing import cast
 from google.protobuf.message import DecodeError
 from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
 
-from backcast.backtest.v1.result_pb2 import BacktestResult
+from backcast.compute.v1.computed_result_pb2 import ComputedResult
+from services.engine import METRIC_NAMES
 from services.gateway.cache.connection import CacheServer
 from services.telemetry.tracing import span
 
 TTL_S = 24 * 3600
 # Values that were cached together do not all expire at the same moment.
 _JITTER = 0.1
+
+_METRICS_BYTES = 8 * len(METRIC_NAMES)
 
 # The first byte of a stored value: whether it is compressed.
 _PLAIN, _PACKED = b"\0", b"\1"
@@ -41,7 +44,7 @@ class ResultCache:
             return await asyncio.to_thread(_all_unpacked, kept)
         return _all_unpacked(kept)
 
-    async def results(self, keys: Sequence[str]) -> dict[str, BacktestResult]:
+    async def results(self, keys: Sequence[str]) -> dict[str, ComputedResult]:
         """Return the cached results of backtests by their keys, in one round trip."""
         results = {}
         for key, value in zip(keys, await self.get(keys) if keys else [], strict=True):
@@ -63,14 +66,13 @@ class ResultCache:
                 await pipeline.execute()
 
 
-def _result(value: bytes) -> BacktestResult | None:
+def _result(value: bytes) -> ComputedResult | None:
     """Return the result that was serialized as `value`, None where it is damaged."""
     try:
-        result = BacktestResult.FromString(value)
+        result = ComputedResult.FromString(value)
     except DecodeError:
         return None
-    result.from_cache = True
-    return result
+    return result if result.parts and len(result.metrics) == _METRICS_BYTES else None
 
 
 def _all_packed(values: Iterable[bytes]) -> list[bytes]:

@@ -6,7 +6,7 @@ import structlog
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
-from backcast.backtest.v1.result_pb2 import BacktestResult
+from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast.gateway.v1 import run_events_pb2 as pb
 from services.domain.errors import ErrorReason, NotFound
 from services.gateway.cache.connection import CacheUnavailable
@@ -47,7 +47,7 @@ class RunCache:
                 self.lose(error)
         return [None] * len(keys)
 
-    async def results(self, keys: Sequence[str]) -> dict[str, BacktestResult]:
+    async def results(self, keys: Sequence[str]) -> dict[str, ComputedResult]:
         """Return the results that are there by their keys, in one round trip."""
         if self.is_read:
             try:

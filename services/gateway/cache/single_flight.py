@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from google.rpc.status_pb2 import Status
 
-from backcast.backtest.v1.result_pb2 import BacktestResult
+from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from services.domain.errors import BackcastError
 from services.gateway.cache.connection import CacheServer, CacheUnavailable
 from services.gateway.cache.flights import Completion, Flight, Flights, Outcome, Owner
@@ -32,12 +32,12 @@ class Computed:
 
     key: str
     saved_as: str = ""
-    result: BacktestResult | None = None
+    result: ComputedResult | None = None
     failure: Status | None = None
 
 
-Compute = Callable[[list[str]], AsyncGenerator[Computed]]
-"""Computes keys: yields what was computed for each, in any order."""
+Compute = Callable[[list[str]], AsyncGenerator[list[Computed]]]
+"""Computes keys: yields what was computed for each, in any order, several at a time."""
 
 
 class SingleFlight:
@@ -48,7 +48,7 @@ class SingleFlight:
         self._cache = cache
         self._flights = Flights(cache)
 
-    async def outcomes(self, versions: Mapping[str, str], compute: Compute) -> AsyncGenerator[Outcome]:
+    async def outcomes(self, versions: Mapping[str, str], compute: Compute) -> AsyncGenerator[list[Outcome]]:
         """Yield the outcome of each key: first of those that nobody computes, by calling `compute`.
 
         `versions` are those of the data that the run has listed, by key. Raises what `compute` raises, also
@@ -60,11 +60,12 @@ class SingleFlight:
             owner = Owner()
             owned, others = self._flights.join(missing, owner)
             ours = _OwnedFlights(owner, owned, self._flights, compute, Leases(self._server), self._cache)
-            for outcomes in (ours.outcomes(), self._flights.outcomes(others)):
-                async with aclosing(outcomes):
-                    async for outcome in outcomes:
-                        del missing[outcome.key]
-                        yield outcome
+            for lists in (ours.outcomes(), self._flights.outcomes(others)):
+                async with aclosing(lists):
+                    async for outcomes in lists:
+                        for outcome in outcomes:
+                            del missing[outcome.key]
+                        yield outcomes
 
 
 class _OwnedFlights:
@@ -92,7 +93,7 @@ class _OwnedFlights:
         # The keys of results that are not written yet, by the key that each is saved as.
         self._unsaved: dict[str, str] = {}
 
-    async def outcomes(self) -> AsyncGenerator[Outcome]:
+    async def outcomes(self) -> AsyncGenerator[list[Outcome]]:
         """Yield the outcome of each flight; see SingleFlight."""
         if not self._incomplete:
             return
@@ -102,15 +103,18 @@ class _OwnedFlights:
             while self._incomplete:
                 to_compute, cached = await self._lease()
                 results = await self._cache.results(cached)
-                for key, result in results.items():
+                for key in results:
                     self._complete(key, Completion(key))
-                    yield self._read(Outcome(key, result, None, shared=True))
+                if results:
+                    yield self._read(
+                        [Outcome(key, result, None, shared=True) for key, result in results.items()]
+                    )
                 # A result that is cached and cannot be parsed is computed again.
                 to_compute += [key for key in cached if key not in results]
                 if to_compute:
-                    async with aclosing(self._computed(to_compute)) as outcomes:
-                        async for outcome in outcomes:
-                            yield self._read(outcome)
+                    async with aclosing(self._computed(to_compute)) as lists:
+                        async for outcomes in lists:
+                            yield self._read(outcomes)
                 elif not cached:
                     # Other gateways compute all of them.
                     await self._waiting_for(asyncio.sleep(poll_s))
@@ -137,16 +141,17 @@ class _OwnedFlights:
         self._leased.difference_update(states.keys() - set(to_compute))
         return to_compute, [key for key, state in states.items() if state is LeaseState.CACHED]
 
-    async def _computed(self, keys: list[str]) -> AsyncGenerator[Outcome]:
+    async def _computed(self, keys: list[str]) -> AsyncGenerator[list[Outcome]]:
         async with aclosing(self._compute(keys)) as all_computed:
             try:
                 while (computed := await self._waiting_for(anext(all_computed, None))) is not None:
-                    if computed.result is None:
-                        self._complete(computed.key, Completion(failure=computed.failure))
-                    else:
-                        self._unsaved[computed.saved_as] = computed.key
-                        await self._writer.add(computed.saved_as, computed.result.SerializeToString())
-                    yield Outcome(computed.key, computed.result, computed.failure, shared=False)
+                    for each in computed:
+                        if each.result is None:
+                            self._complete(each.key, Completion(failure=each.failure))
+                        else:
+                            self._unsaved[each.saved_as] = each.key
+                            await self._writer.add(each.saved_as, each.result.SerializeToString())
+                    yield [Outcome(each.key, each.result, each.failure, shared=False) for each in computed]
             except BaseException:
                 # Results that were computed until now are saved, and the cause of the end is not hidden.
                 with suppress(CacheUnavailable):
@@ -154,10 +159,10 @@ class _OwnedFlights:
                 raise
         await self._writer.flush()
 
-    def _read(self, outcome: Outcome) -> Outcome:
-        """Return an outcome for the reader, who may keep this run waiting from now on."""
+    def _read(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """Return outcomes for the reader, who may keep this run waiting from now on."""
         self._owner.read_at = time.monotonic()
-        return outcome
+        return outcomes
 
     async def _waiting_for(self, awaitable: Awaitable[_Value]) -> _Value:
         """Wait for something other than the reader."""

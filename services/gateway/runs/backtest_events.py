@@ -1,33 +1,41 @@
 """The events of a run of backtests: cached results first, then the others as they complete, and a summary."""
 
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.status_pb2 import Status
 
 from backcast.backtest.v1.result_pb2 import BacktestResult
+from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast.gateway.v1 import run_events_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse, RunStarted
 from services.engine import Detail
 from services.gateway.api.messages import left_out_to, run_request_to
 from services.gateway.cache.connection import CacheUnavailable
+from services.gateway.cache.flights import Outcome
 from services.gateway.cache.keys import ResultKeys
 from services.gateway.cache.result_cache import ResultCache
 from services.gateway.cache.run_cache import RunCache
 from services.gateway.cache.single_flight import Computed, SingleFlight
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import CacheMode, RunPlan
+from services.gateway.runs.event_log import LoggedEvent
 from services.gateway.runs.report import RunReport
 from services.gateway.runs.totals import RunTotals
 from services.gateway.upstream.compute import ComputeClient
-from services.wire.result_parts import result_fields
+from services.wire.raw_fields import RawField
 
 # Cached results are read so many at once: the metrics of most runs in one round trip; of trades and curves,
 # which are a thousand times longer, only as many as are sent soon.
 _READ_BATCH, _LONG_READ_BATCH = 1_024, 16
+# Events are yielded so many at once, or so many bytes: then the run waits until its log has room for more.
+_MOST_EVENTS, _MOST_BYTES = 256, 2**19
+
+_RESULT = RawField(RunBacktestsResponse, "result")
+_CONTINUATION = RawField(RunBacktestsResponse, "result_continuation")
 
 
 class BacktestEvents:
@@ -53,43 +61,53 @@ class BacktestEvents:
         self._progress = pb.Progress(total=len(plan.cryptos))
         # The cryptos that have no event yet, by the key of the result.
         self._pending: dict[str, CryptoData] = {}
-        # The parts that have no event yet, of the last result, as fields of their events.
-        self._parts: Iterator[dict[str, Any]] = iter(())
+        # Events that are not yielded yet, and how many there are with those that are.
+        self._made: deque[LoggedEvent] = deque()
         self._events = 0
         self._is_summed_up = False
         self._totals = RunTotals()
         report.total = len(plan.cryptos)
 
-    async def events(self) -> AsyncGenerator[RunBacktestsResponse]:
-        """Yield the events that have not been yielded before; see Run.
+    async def events(self) -> AsyncGenerator[list[LoggedEvent]]:
+        """Yield the events that have not been yielded before, several at a time; see Run.
 
         Closing the iterator cancels what is being computed for it.
         """
+        async with aclosing(self._steps()) as steps:
+            async for _ in steps:
+                while self._made:
+                    yield self._next_events()
+
+    async def _steps(self) -> AsyncGenerator[None]:
+        """Make the events, and yield whenever there are new ones."""
         if not self._events:
-            yield self._started()
-        # The iterator before may have been closed within a result.
-        for part in self._parts:
-            yield self._numbered(**part)
+            self._start()
+        # The iterator before may have been closed before all events were yielded.
+        yield
         for keys in self._batches_to_read():
-            for key, result in (await self._cached(keys)).items():
-                yield self._completed(key, result)
-                for part in self._parts:
-                    yield self._numbered(**part)
+            await self._read(keys)
+            yield
         if self._plan.cache_mode is CacheMode.ONLY:
             for key in list(self._pending):
-                yield self._failed(key, self._cache.absence("its result is"))
+                self._failed(key, self._cache.absence("its result is"))
         elif self._pending:
-            async with aclosing(self._computed()) as events:
-                async for event in events:
-                    yield event
-                    for part in self._parts:
-                        yield self._numbered(**part)
+            async with aclosing(self._compute_pending()) as steps:
+                async for _ in steps:
+                    yield
         if not self._is_summed_up:
             # The iterator may be closed while the summary is sent, and another one opened.
             self._is_summed_up = True
-            yield self._numbered(summary=self._summary())
+            self._make(RunBacktestsResponse(summary=self._summary()))
+        yield
 
-    def _started(self) -> RunBacktestsResponse:
+    def _next_events(self) -> list[LoggedEvent]:
+        """Return the first events that are not yielded yet: one, or several that are short."""
+        events, size = [self._made.popleft()], 0
+        while self._made and len(events) < _MOST_EVENTS and (size := size + events[-1].size) < _MOST_BYTES:
+            events.append(self._made.popleft())
+        return events
+
+    def _start(self) -> None:
         cryptos, run_id = self._plan.cryptos, self._report.run_id
         self._pending = {self._keys.key(crypto, crypto.seen_fingerprint): crypto for crypto in cryptos}
         started = RunStarted(
@@ -99,7 +117,7 @@ class BacktestEvents:
             left_out=left_out_to(self._plan),
             cryptos_with_later_candles=self._plan.with_later_candles,
         )
-        return self._numbered(started=started)
+        self._make(RunBacktestsResponse(started=started))
 
     def _batches_to_read(self) -> Iterator[list[str]]:
         """Yield the keys that are to be read from the cache, batch by batch."""
@@ -109,19 +127,18 @@ class BacktestEvents:
             if self._cache.is_read:
                 yield keys[start : start + size]
 
-    async def _cached(self, keys: list[str]) -> dict[str, BacktestResult]:
-        """Return the results of a batch that are in the cache, by their keys."""
+    async def _read(self, keys: list[str]) -> None:
+        """Make the events of a batch's results that are in the cache."""
         began = time.monotonic()
         results = await self._cache.results(keys)
         if self._cache.is_used:
             phases_s = self._report.phases_s
             phases_s["cache"] = phases_s.get("cache", 0.0) + time.monotonic() - began
         for key, result in results.items():
-            result.data_fingerprint = self._fingerprint_of_shared(key)
-        return results
+            self._completed(key, result, self._pending[key].fingerprint, from_cache=True)
 
-    async def _computed(self) -> AsyncGenerator[RunBacktestsResponse]:
-        """Yield the events of results that are not cached.
+    async def _compute_pending(self) -> AsyncGenerator[None]:
+        """Make the events of results that are not cached, and yield whenever there are new ones.
 
         They are computed once for all runs that want them at the same time; for this run alone where it does
         not read the cache, through which runs share results.
@@ -129,69 +146,95 @@ class BacktestEvents:
         if self._cache.is_read:
             try:
                 versions = {key: crypto.fingerprint for key, crypto in self._pending.items()}
-                shared = self._single_flight.outcomes(versions, self._outcomes)
-                async with aclosing(shared) as outcomes:
-                    async for outcome in outcomes:
-                        if outcome.shared and outcome.result is not None:
-                            self._report.shared += 1
-                            if not outcome.of_newer_data:
-                                outcome.result.data_fingerprint = self._fingerprint_of_shared(outcome.key)
-                        yield self._event(outcome.key, outcome.result, outcome.failure)
+                async with aclosing(self._single_flight.outcomes(versions, self._outcomes)) as lists:
+                    async for outcomes in lists:
+                        for outcome in outcomes:
+                            self._add_outcome(outcome)
+                        yield
                 return
             except CacheUnavailable as error:
                 self._cache.lose(error)
         try:
             async with aclosing(self._outcomes(list(self._pending))) as all_computed:
                 async for computed in all_computed:
-                    if computed.result is not None:
-                        await self._cache.put(computed.saved_as, computed.result)
-                    yield self._event(computed.key, computed.result, computed.failure)
+                    for each in computed:
+                        if each.result is not None:
+                            await self._cache.put(each.saved_as, each.result)
+                        self._add_outcome(Outcome(each.key, each.result, each.failure, shared=False))
+                    yield
         finally:
             await self._cache.flush()
 
-    def _fingerprint_of_shared(self, key: str) -> str:
-        """Return the fingerprint of a result that was not computed for this run: that of the listed data.
+    def _add_outcome(self, outcome: Outcome) -> None:
+        """Make the events of a result that was computed, for this run or for another one, or of a failure."""
+        if outcome.result is None:
+            self._failed(outcome.key, outcome.failure or Status())
+            return
+        fingerprint = outcome.result.fingerprint
+        if outcome.shared and not outcome.of_newer_data:
+            fingerprint = self._pending[outcome.key].fingerprint
+        self._report.shared += outcome.shared
+        self._completed(outcome.key, outcome.result, fingerprint, from_cache=outcome.shared)
 
-        The result may have been computed from an older version, whose later candles it does not see.
-        """
-        return self._pending[key].fingerprint
-
-    async def _outcomes(self, keys: list[str]) -> AsyncGenerator[Computed]:
+    async def _outcomes(self, keys: list[str]) -> AsyncGenerator[list[Computed]]:
         """Have results computed; each is saved under the key of the version that it was computed from."""
         cryptos = {self._pending[key].symbol: (key, self._pending[key]) for key in keys}
         wanted = [crypto for _, crypto in cryptos.values()]
-        async with aclosing(self._compute.outcomes(self._plan.backtest, wanted)) as outcomes:
-            async for outcome in outcomes:
-                if outcome.HasField("failure"):
-                    key, _ = cryptos[outcome.failure.symbol]
-                    yield Computed(key, failure=outcome.failure.status)
-                else:
-                    key, crypto = cryptos[outcome.result.symbol]
-                    fingerprint = crypto.fingerprint_of_result(outcome.result.data_fingerprint)
-                    yield Computed(key, self._keys.key(crypto, fingerprint), outcome.result)
+        async with aclosing(self._compute.outcomes(self._plan.backtest, wanted)) as responses:
+            async for response in responses:
+                computed = []
+                for failure in response.failures:
+                    key, _ = cryptos[failure.symbol]
+                    computed.append(Computed(key, failure=failure.status))
+                for result in response.results:
+                    key, crypto = cryptos[result.symbol]
+                    fingerprint = crypto.fingerprint_of_result(result.fingerprint)
+                    is_listed = fingerprint == crypto.seen_fingerprint
+                    saved_as = key if is_listed else self._keys.key(crypto, fingerprint)
+                    computed.append(Computed(key, saved_as, result))
+                yield computed
 
-    def _event(self, key: str, result: BacktestResult | None, failure: Status | None) -> RunBacktestsResponse:
-        return self._failed(key, failure or Status()) if result is None else self._completed(key, result)
+    def _completed(self, key: str, result: ComputedResult, fingerprint: str, *, from_cache: bool) -> None:
+        """Make the events of a result: one, or as many as it has parts.
 
-    def _completed(self, key: str, result: BacktestResult) -> RunBacktestsResponse:
+        `fingerprint` is that of the data for which it is valid. Of a result that was not computed for this
+        run it is that of the listed data: the result may have been computed from an older version, whose
+        later candles it does not see.
+        """
         del self._pending[key]
         self._progress.completed += 1
-        self._progress.from_cache += result.from_cache
+        self._progress.from_cache += from_cache
         self._report.completed, self._report.from_cache = self._progress.completed, self._progress.from_cache
         self._report.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
         self._totals.add(result)
-        self._parts = result_fields(result)
-        return self._numbered(**next(self._parts))
+        symbol = BacktestResult(symbol=result.symbol).SerializeToString()
+        facts = BacktestResult(data_fingerprint=fingerprint, from_cache=from_cache).SerializeToString()
+        # The first result of a run comes alone, and so does each part of a long one.
+        may_share = self._progress.completed > 1 and len(result.parts) == 1
+        for number, part in enumerate(result.parts, 1):
+            event = self._numbered(RunBacktestsResponse(result_continues=number < len(result.parts)))
+            if number > 1:
+                self._made.append(LoggedEvent(event + _CONTINUATION.of(symbol + part)))
+            elif may_share:
+                self._made.append(LoggedEvent(event, symbol + part + facts))
+            else:
+                self._made.append(LoggedEvent(event + _RESULT.of(symbol + part + facts)))
 
-    def _failed(self, key: str, status: Status) -> RunBacktestsResponse:
+    def _failed(self, key: str, status: Status) -> None:
         crypto = self._pending.pop(key)
         self._progress.failed += 1
         self._report.failed = self._progress.failed
-        return self._numbered(failure=pb.RunFailure(symbol=crypto.symbol, status=status))
+        self._make(RunBacktestsResponse(failure=pb.RunFailure(symbol=crypto.symbol, status=status)))
 
-    def _numbered(self, **event: Any) -> RunBacktestsResponse:
+    def _make(self, event: RunBacktestsResponse) -> None:
+        self._made.append(LoggedEvent(self._numbered(event)))
+
+    def _numbered(self, event: RunBacktestsResponse) -> bytes:
+        """Return an event as the next one, serialized."""
         self._events += 1
-        return RunBacktestsResponse(**event, progress=self._progress, sequence=self._events)
+        event.sequence = self._events
+        event.progress.CopyFrom(self._progress)
+        return event.SerializeToString()
 
     def _summary(self) -> pb.RunSummary:
         elapsed = Duration()

@@ -3,36 +3,52 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import NamedTuple, Self
 
 from google.protobuf.message import Message
 
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 from services.domain.errors import ErrorReason, NotFound
+from services.wire.raw_fields import RawField
 
 # A stream that breaks loses fewer bytes than this on its way. A run with a slow reader waits when so many
 # bytes are unread.
 MOST_BYTES = 4 * 2**20
 
 
-class LoggedEvent(NamedTuple):
-    """An event as all watchers get it: serialized once, and never parsed again to learn what it is."""
+_RESULT = RawField(RunBacktestsResponse, "result")
 
-    serialized: bytes
-    is_groupable: bool = False
-    """Whether the event is a whole result, and not the run's first one, which comes alone."""
+
+class LoggedEvent(NamedTuple):
+    """An event as all watchers get it: serialized once, and never parsed again."""
+
+    rest: bytes
+    """All of the event, or all of it but `result`."""
+    result: bytes = b""
+    """The result of the event, where it may share an event with others."""
 
     @classmethod
     def of(cls, event: Message) -> Self:
         """Return an event of a run or a sweep for the log."""
-        return cls(
-            event.SerializeToString(), isinstance(event, RunBacktestsResponse) and _is_groupable(event)
-        )
+        return cls(event.SerializeToString())
+
+    @property
+    def serialized(self) -> bytes:
+        """The whole event."""
+        return self.rest + _RESULT.of(self.result) if self.result else self.rest
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it has."""
+        return len(self.rest) + len(self.result)
 
 
-def _is_groupable(event: RunBacktestsResponse) -> bool:
-    return event.HasField("result") and not event.result_continues and event.progress.completed > 1
+async def logged(events: AsyncGenerator[Message]) -> AsyncGenerator[list[LoggedEvent]]:
+    """Yield the events of a sweep or a series for the log, one by one."""
+    async with aclosing(events):
+        async for event in events:
+            yield [LoggedEvent.of(event)]
 
 
 class EventLog:
@@ -73,7 +89,7 @@ class EventLog:
     def add(self, event: LoggedEvent) -> None:
         """Add the next event, even where there is no room; `room` waits for it."""
         self._kept.append(event)
-        self._kept_bytes += len(event.serialized)
+        self._kept_bytes += event.size
         self._drop_read()
         self._news.set()
 
@@ -144,5 +160,5 @@ class EventLog:
         if not self.has_room:
             read = min(self._last_read.values(), default=self.last)
             while not self.has_room and self._first <= read:
-                self._kept_bytes -= len(self._kept.popleft().serialized)
+                self._kept_bytes -= self._kept.popleft().size
                 self._first += 1

@@ -8,7 +8,6 @@ from enum import Enum
 from typing import Any
 
 import structlog
-from google.protobuf.message import Message
 
 from services.domain.errors import BackcastError, Cancelled, ErrorReason, Internal, NotFound
 from services.gateway.runs.admission import Slot
@@ -17,8 +16,6 @@ from services.gateway.runs.report import RunReport, record_run
 
 _log = structlog.get_logger()
 
-# After so many events, or one that is long, other tasks of the event loop have their turn.
-_EVENTS_AT_ONCE, _LONG_EVENT_BYTES = 8, 2**19
 _CANCEL_AGAIN_S = 0.3
 _BYTES_BESIDE_EVENTS = 4_096
 
@@ -44,7 +41,7 @@ class Run:
     def __init__(
         self,
         report: RunReport,
-        make_events: Callable[[], AsyncGenerator[Message]],
+        make_events: Callable[[], AsyncGenerator[list[LoggedEvent]]],
         slot: Slot,
         log: EventLog,
         *,
@@ -66,7 +63,7 @@ class Run:
         """When it was paused or ended, by time.monotonic(); None while it is running."""
         self.on_end: Callable[[Run], None] = lambda _: None
         """Called when it is paused or has ended."""
-        self._make_events: Callable[[], AsyncGenerator[Message]] | None = make_events
+        self._make_events: Callable[[], AsyncGenerator[list[LoggedEvent]]] | None = make_events
         self._slot = slot
         self._arrived_at = arrived_at
         self._log = log
@@ -174,11 +171,11 @@ class Run:
         while True:
             assert self._make_events
             async with aclosing(self._make_events()) as events:
-                async for event in events:
-                    logged = LoggedEvent.of(event)
-                    self._log.add(logged)
-                    if self._log.last % _EVENTS_AT_ONCE == 0 or len(logged.serialized) >= _LONG_EVENT_BYTES:
-                        await asyncio.sleep(0)
+                async for several in events:
+                    for event in several:
+                        self._log.add(event)
+                    # Other tasks of the event loop have their turn, such as those that send these events.
+                    await asyncio.sleep(0)
                     if not await self._log.room():
                         break
                 else:

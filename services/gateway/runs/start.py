@@ -6,11 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.message import Message
-
 from services.gateway.auth.clients import current_client
 from services.gateway.runs.admission import Admission, RequestSize, Slot
-from services.gateway.runs.event_log import EventLog
+from services.gateway.runs.event_log import EventLog, LoggedEvent
 from services.gateway.runs.registry import RunRegistry
 from services.gateway.runs.report import RunReport
 from services.gateway.runs.run import Run
@@ -39,7 +37,7 @@ class RunStart:
         self.report.phases_s["plan"] = time.monotonic() - self.arrived_at
         self._slot.take(size)
 
-    def run(self, events: Callable[[], AsyncGenerator[Message]], *, resumes: bool = False) -> Run:
+    def run(self, events: Callable[[], AsyncGenerator[list[LoggedEvent]]], *, resumes: bool = False) -> Run:
         """Return the run of these events, which starts with its first watcher; see Run."""
         run = Run(
             self.report,

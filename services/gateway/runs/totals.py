@@ -1,10 +1,9 @@
 """The totals of a run: mean, median, spread, best and worst of its results."""
 
-from operator import attrgetter
-
 import numpy as np
 
-from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics
+from backcast.backtest.v1.result_pb2 import Metrics
+from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast.gateway.v1.run_events_pb2 import RunSummary, Spread
 from services.engine.results import METRIC_NAMES
 from services.gateway.runs.statistics import (
@@ -15,7 +14,6 @@ from services.gateway.runs.statistics import (
     trades_of,
 )
 
-_VALUES = attrgetter(*METRIC_NAMES)
 _TOTAL_RETURN = METRIC_NAMES.index("total_return")
 _HOLDING = METRIC_NAMES.index("buy_and_hold_return")
 _FRACTIONS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -26,21 +24,14 @@ class RunTotals:
 
     def __init__(self) -> None:
         self._symbols: list[str] = []
-        self._metrics: list[list[float]] = []
+        self._metrics: list[bytes] = []
         self._with_breaks = 0
 
-    def add(self, result: BacktestResult) -> None:
+    def add(self, result: ComputedResult) -> None:
         """Add a result."""
         self._symbols.append(result.symbol)
-        self._with_breaks += bool(result.breaks)
-        metrics = result.metrics
-        self._metrics.append(
-            [
-                # A metric that is absent reads as 0.
-                value if value or metrics.HasField(name) else np.nan  # type: ignore[arg-type]  # one of its fields
-                for name, value in zip(METRIC_NAMES, _VALUES(metrics), strict=True)
-            ]
-        )
+        self._metrics.append(result.metrics)
+        self._with_breaks += result.has_breaks
 
     def fill(self, summary: RunSummary) -> None:
         """Fill in the totals of a summary, where there are results."""
@@ -49,7 +40,8 @@ class RunTotals:
         # In the order of symbols, not of arrival: sums are rounded, and ties have one winner.
         by_symbol = sorted(range(len(self._symbols)), key=self._symbols.__getitem__)
         symbols = [self._symbols[index] for index in by_symbol]
-        values = np.array([self._metrics[index] for index in by_symbol])
+        metrics = np.frombuffer(b"".join(self._metrics), "<f8").reshape(-1, len(METRIC_NAMES))
+        values = metrics[by_symbol]
         summary.cryptos_without_trades = int((trades_of(values, axis=1) == 0).sum())
         summary.cryptos_with_breaks = self._with_breaks
         counted = no_trade_counted(values, axis=1)

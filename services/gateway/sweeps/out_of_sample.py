@@ -5,14 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from backcast.backtest.v1.result_pb2 import BacktestResult, EquityCurve
+from backcast.backtest.v1.result_pb2 import EquityCurve
+from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast.gateway.v1.sweep_pb2 import OutOfSample
-from services.engine import METRIC_NAMES, Backtest, Detail, Window
+from services.engine import Backtest, Detail, Window
 from services.engine.curves import equity_curve
 from services.engine.sweep.out_of_sample import Curve, FoldResult, StitchedCrypto
 from services.gateway.api.sweep_messages import metrics_message
 from services.gateway.planning.sweep_plan import SweepPlan
 from services.gateway.upstream.compute import ComputeClient
+from services.wire.result_parts import joined_parts
 
 
 async def stitched_cryptos(
@@ -30,10 +32,10 @@ async def stitched_cryptos(
         without = dict(by_symbol)
         if combination is not None:
             backtest = curve_backtest(plan, combination, fold.test)
-            async with aclosing(compute.outcomes(backtest, plan.cryptos)) as outcomes:
-                async for outcome in outcomes:
-                    if outcome.HasField("result"):
-                        without.pop(outcome.result.symbol).add(_fold_result(outcome.result))
+            async with aclosing(compute.outcomes(backtest, plan.cryptos)) as responses:
+                async for response in responses:
+                    for result in response.results:
+                        without.pop(result.symbol).add(_fold_result(result))
         for one in without.values():
             one.hold(fold.test)
     return stitched
@@ -50,13 +52,12 @@ def curve_backtest(plan: SweepPlan, combination: int, window: Window) -> Backtes
     )
 
 
-def _fold_result(result: BacktestResult) -> FoldResult:
-    metrics = result.metrics
-    figures = [getattr(metrics, name) if metrics.HasField(name) else np.nan for name in METRIC_NAMES]  # type: ignore[arg-type]  # names of its fields
+def _fold_result(result: ComputedResult) -> FoldResult:
+    curve = joined_parts(result.parts).equity_curve
     return FoldResult(
-        np.array(result.equity_curve.open_time_s, np.int64),
-        np.array(result.equity_curve.equity),
-        np.array(figures),
+        np.array(curve.open_time_s, np.int64),
+        np.array(curve.equity),
+        np.frombuffer(result.metrics, "<f8"),
     )
 
 

@@ -30,6 +30,7 @@ from services.gateway.sweeps.selection_bias import (
 )
 from services.gateway.sweeps.table import Figures, Part, Ranking, SweepTable
 from services.gateway.upstream.compute import ComputeClient
+from services.wire.result_parts import joined_parts
 
 # Nobody can read events that come more often.
 _PROGRESS_S = 0.1
@@ -201,9 +202,9 @@ class SweepEvents:
         """Return the shape of a trial's returns in the train part; None where it cannot be computed."""
         combination, crypto = divmod(trial, len(self._plan.cryptos))
         backtest = curve_backtest(self._plan, combination, self._plan.folds[0].train)
-        async with aclosing(self._compute.outcomes(backtest, [self._plan.cryptos[crypto]])) as outcomes:
-            async for outcome in outcomes:
-                if outcome.HasField("result"):
-                    equity = np.array(outcome.result.equity_curve.equity)
+        async with aclosing(self._compute.outcomes(backtest, [self._plan.cryptos[crypto]])) as responses:
+            async for response in responses:
+                for result in response.results:
+                    equity = np.array(joined_parts(result.parts).equity_curve.equity)
                     return shape_of(equity, backtest.execution.initial_capital)
         return None

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from backcast.compute.v1 import compute_service_pb2 as pb
+from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from services.domain.errors import ErrorReason, Unavailable
 from services.engine import Backtest, Window
 from services.engine.sweep import Sweep
@@ -12,7 +13,6 @@ from services.gateway.planning.crypto_data import CryptoData
 from services.rpc.channel import outgoing_metadata
 from services.rpc.resumed_stream import resumed_stream
 from services.wire.backtests import detail_to, spec_to
-from services.wire.result_parts import PartJoiner
 from services.wire.sweeps import ranges_to, window_to
 
 if TYPE_CHECKING:
@@ -33,10 +33,16 @@ class ComputeClient:
     async def outcomes(
         self, backtest: Backtest, cryptos: list[CryptoData]
     ) -> AsyncGenerator[pb.ComputeBacktestsResponse]:
-        """Yield each crypto's outcome as it completes; closing the iterator cancels the others."""
+        """Yield the cryptos' outcomes as they complete; closing the iterator cancels the others.
+
+        Every result is whole, however many parts it came in.
+        """
         missing = {crypto.symbol: crypto for crypto in cryptos}
+        begun = ComputedResult()
 
         def call() -> "UnaryStreamCall[Any, pb.ComputeBacktestsResponse]":
+            # A result that broke off is sent again from its beginning.
+            begun.Clear()
             return self._stub.ComputeBacktests(
                 pb.ComputeBacktestsRequest(
                     cryptos=map(_crypto_ref, missing.values()),
@@ -47,14 +53,13 @@ class ComputeClient:
                 metadata=outgoing_metadata(),
             )
 
-        parts = PartJoiner()
         async with aclosing(resumed_stream("compute", missing, call)) as responses:
             async for response in responses:
-                if (outcome := parts.joined(response)) is None:
+                if not complete_result(response, begun):
                     continue
-                failed = outcome.HasField("failure")
-                del missing[outcome.failure.symbol if failed else outcome.result.symbol]
-                yield outcome
+                for outcome in (*response.results, *response.failures):
+                    del missing[outcome.symbol]
+                yield response
 
     async def series(
         self, backtest: Backtest, crypto: CryptoData
@@ -117,6 +122,20 @@ class ComputeClient:
             async for response in responses:
                 for outcome in outcomes_by_chunk(response, missing, chunk_size):
                     yield outcome
+
+
+def complete_result(response: pb.ComputeBacktestsResponse, begun: ComputedResult) -> bool:
+    """Complete the first result of a response by the parts in `begun`, which came before.
+
+    Return False where parts are still missing; `begun` then has those of this response too.
+    """
+    if begun.parts or response.result_continues:
+        begun.MergeFrom(response.results[0])
+        if response.result_continues:
+            return False
+        response.results[0].CopyFrom(begun)
+        begun.Clear()
+    return True
 
 
 def outcomes_by_chunk(

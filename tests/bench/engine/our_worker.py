@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from services.compute.candles.stored import StoredCandles
+from services.compute.messages.results import computed_result
 from services.compute.tasks.batch import Batch, LocatedTask, Task, run_batch
 from services.compute.workers.worker import KEPT_BYTES
 from services.domain.interval import Interval
 from services.domain.process_memory import keep_freed_memory
-from services.engine import Backtest, Detail, Execution, Window, run_backtest
+from services.engine import Backtest, Detail, Execution, Window
 from services.engine.strategies.rsi import Rsi
 from tests.bench.runs import oversold
 from tests.bench.timing import Timing
@@ -18,7 +19,7 @@ from tests.bench.timing import Timing
 def task(stored: StoredCandles, strategy: Rsi, window: Window) -> Batch:
     """Return the task of one backtest, all metrics, in a batch of its own."""
     asked = Backtest(strategy, Interval.HOUR_1, window, Execution(), Detail.METRICS)
-    return Batch([LocatedTask(stored, Task(run_backtest, asked))])
+    return Batch([LocatedTask(stored, Task(computed_result, asked))])
 
 
 @contextmanager

@@ -100,7 +100,10 @@ class Tab:
     async def press_and_time(self, button: str, rows: int) -> Timing:
         """Press a button, and return the time until the first and until this number of rows are painted."""
         await self.page.evaluate("(rows) => { stopwatch.rows = rows; stopwatch.seen = {}; }", rows)
-        await self.page.get_by_role("button", name=button, exact=True).click()
+        place = await self.page.get_by_role("button", name=button, exact=True).bounding_box()
+        assert place
+        # As a mouse does it: the click of a locator first asks the page what is below the pointer.
+        await self.page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
         return Timing(await self.seen("all"), await self.seen("first"))
 
     async def seen(self, name: str) -> float:

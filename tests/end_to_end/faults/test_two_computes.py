@@ -81,12 +81,14 @@ class TwoComputes:
 
     def columns(self, number: int) -> set[str]:
         """The cryptos whose candles a compute has fetched: those that it was given work on."""
-        return {file.name.split("-")[0] for file in (self._folder / f"columns{number}").iterdir()}
+        return {file.name.split("-")[0] for file in self._folder.glob(f"columns{number}/*")}
 
     def with_candles_of(self, symbol: str) -> OneService:
         """The only compute that has fetched a crypto's candles."""
-        (file,) = self._folder.glob(f"columns*/{symbol}-*")
-        return self.computes[int(file.parent.name.removeprefix("columns"))]
+        (compute,) = (
+            compute for number, compute in enumerate(self.computes) if symbol in self.columns(number)
+        )
+        return compute
 
     def at_work(self, since: dict[int, float]) -> OneService:
         """The compute whose worker has worked the most since `processor_times` were taken."""

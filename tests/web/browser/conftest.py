@@ -3,11 +3,9 @@
 import os
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 from playwright.async_api import Browser, async_playwright
 
@@ -15,7 +13,6 @@ from services.local.stack import LocalStack
 from services.web.page_files import PageFiles
 from tests.candle_making import import_candles, random_candles
 from tests.end_to_end.one_service import OneService, service_beside
-from tests.end_to_end.processes import compute_workers
 from tests.web.browser.tab import Tab, opened
 
 if TYPE_CHECKING:
@@ -64,18 +61,3 @@ async def tab(browser: Browser, web_process: OneService, cryptos: list[str]) -> 
     async with opened(browser, web_process.address) as tab:
         yield tab
         tab.assert_clean()
-
-
-@asynccontextmanager
-async def workers_held(stack: LocalStack) -> AsyncIterator[None]:
-    """Stop the workers that compute, so that nothing gets ready but what is in the cache."""
-    workers = compute_workers(stack)
-    for worker in workers:
-        worker.suspend()
-    try:
-        yield
-    finally:
-        for worker in workers:
-            # One whose call was cancelled meanwhile may have been killed, as it did not end the call.
-            with suppress(psutil.NoSuchProcess):
-                worker.resume()

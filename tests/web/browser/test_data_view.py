@@ -1,5 +1,6 @@
 """The view Data: files that are dropped, cryptos, breaks, deletion."""
 
+import asyncio
 import csv
 import io
 import re
@@ -7,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.async_api import Locator, expect
+from playwright.async_api import Locator, Route, expect
 
 from backcast.marketdata.v1 import break_pb2, crypto_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
@@ -150,6 +151,24 @@ async def test_a_crypto_is_deleted_once_that_is_confirmed(
     await tab.button("Delete 48 candles").click()
     await expect(row(tab)).to_have_count(0)
     assert not await stored(data_service)
+
+
+async def test_a_list_that_was_under_way_before_an_import_is_loaded_again(tab: Tab) -> None:
+    answered, imported = asyncio.Event(), asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        answer = await route.fetch()
+        answered.set()
+        await imported.wait()
+        await route.fulfill(response=answer)
+
+    await tab.page.route("**/ListCryptos", answer_late, times=1)
+    await shown(tab)
+    await answered.wait()
+    await dropped(tab, candles_file([100.0] * 48))
+    await expect(tab.says(f"{SYMBOL}: 48 written")).to_be_visible()
+    imported.set()
+    await expect(row(tab)).to_be_visible()
 
 
 async def test_cryptos_are_searched_and_sorted(tab: Tab, cryptos: list[str]) -> None:

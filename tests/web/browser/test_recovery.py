@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 
 from services.local.stack import LocalStack
 from tests.end_to_end.one_service import service_beside
-from tests.web.browser.conftest import workers_held
+from tests.end_to_end.processes import workers_held
 from tests.web.browser.tab import Tab, opened
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from playwright.async_api import expect
 
 from services.local.stack import LocalStack
-from tests.end_to_end.processes import compute_workers, until_idle
-from tests.web.browser.conftest import workers_held
+from tests.end_to_end.processes import compute_workers, until_idle, workers_held
 from tests.web.browser.tab import Tab
 
 TOTAL_RETURN = 1

@@ -15,8 +15,8 @@ from services.gateway.auth.tokens import make_token
 from services.local.ports import free_ports
 from services.local.stack import LocalStack
 from tests.end_to_end.one_service import service_beside
+from tests.end_to_end.processes import workers_held
 from tests.security.conftest import entry
-from tests.web.browser.conftest import workers_held
 from tests.web.browser.tab import Tab, opened
 
 MANY = 5000

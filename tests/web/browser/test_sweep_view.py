@@ -16,8 +16,7 @@ from backcast.gateway.v1.sweep_pb2 import SweepRow
 from services.domain.candles import Candles
 from services.local.stack import LocalStack
 from tests.candle_making import import_candles, random_candles
-from tests.end_to_end.processes import compute_workers, until_idle
-from tests.web.browser.conftest import workers_held
+from tests.end_to_end.processes import compute_workers, until_idle, workers_held
 from tests.web.browser.tab import Tab
 from tests.web.browser.test_accessibility import serious
 

@@ -1,0 +1,123 @@
+"""A worker keeps histories mapped, and notices what happens to their files."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from services.compute.candles.kept_histories import KeptHistories
+from services.compute.candles.location import DataVersion
+from services.compute.candles.stored import StoredCandles
+from services.domain.history import History
+from services.domain.interval import Interval
+from tests.candle_making import random_candles
+
+COLUMNS = ("open", "close")
+
+
+class Keeper:
+    """Kept histories, and how many were mapped."""
+
+    def __init__(self, folder: Path, most_files: int = 100) -> None:
+        self._folder = folder
+        self._kept = KeptHistories(most_files)
+        self.mapped = 0
+
+    def stored(self, symbol: str, fingerprint: str = "1") -> StoredCandles:
+        return StoredCandles(self._folder, DataVersion(symbol, fingerprint), Interval.HOUR_1, COLUMNS)
+
+    def write(self, symbol: str, fingerprint: str = "1", seed: int = 1) -> None:
+        self.stored(symbol, fingerprint).write([random_candles(seed, 1000)])
+
+    def history(self, symbol: str, fingerprint: str = "1") -> History:
+        stored = self.stored(symbol, fingerprint)
+
+        def map_file() -> History:
+            self.mapped += 1
+            return stored.map()
+
+        return self._kept.history(symbol, stored.path, map_file)
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> Keeper:
+    return Keeper(tmp_path / "columns")
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_history_is_mapped_once(keeper: Keeper) -> None:
+    keeper.write("A")
+    first = keeper.history("A")
+    # Using a file changes its times.
+    assert keeper.stored("A").use()
+    assert keeper.history("A") is first
+    assert keeper.mapped == 1
+
+
+def test_another_version_takes_the_place_of_the_one_before(keeper: Keeper) -> None:
+    keeper.write("A", "1", seed=1)
+    keeper.write("A", "2", seed=2)
+    before = open_files()
+    keeper.history("A", "1")
+    kept = open_files()
+    assert keeper.history("A", "2").candles.close.tolist() == random_candles(2, 1000).close.tolist()
+    assert keeper.history("A", "1").candles.close.tolist() == random_candles(1, 1000).close.tolist()
+    assert (keeper.mapped, open_files(), kept - before) == (3, kept, 1)
+
+
+def test_a_file_that_was_deleted_is_noticed(keeper: Keeper) -> None:
+    keeper.write("A")
+    before = open_files()
+    keeper.history("A")
+    keeper.stored("A").delete()
+    with pytest.raises(FileNotFoundError):
+        keeper.history("A")
+    # And it takes no space any more.
+    assert open_files() == before
+
+
+def test_a_folder_that_was_deleted_and_written_anew_is_noticed(keeper: Keeper, tmp_path: Path) -> None:
+    keeper.write("A", seed=1)
+    keeper.history("A")
+    shutil.rmtree(tmp_path / "columns")
+    with pytest.raises(FileNotFoundError):
+        keeper.history("A")
+    keeper.write("A", seed=2)
+    assert keeper.history("A").candles.close.tolist() == random_candles(2, 1000).close.tolist()
+
+
+def test_a_file_that_was_replaced_is_mapped_anew(keeper: Keeper) -> None:
+    keeper.write("A", seed=1)
+    keeper.history("A")
+    keeper.write("A", seed=2)
+    assert keeper.history("A").candles.close.tolist() == random_candles(2, 1000).close.tolist()
+
+
+def test_a_file_that_was_truncated_is_as_good_as_none(keeper: Keeper) -> None:
+    keeper.write("A")
+    keeper.history("A")
+    os.truncate(keeper.stored("A").path, 800)
+    with pytest.raises(FileNotFoundError):
+        keeper.history("A")
+    assert not keeper.stored("A").use()
+
+
+def test_above_the_limit_the_least_recently_used_are_dropped(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path, most_files=2)
+    for symbol in "ABC":
+        keeper.write(symbol)
+    before = open_files()
+    for symbol in "ABA":
+        keeper.history(symbol)
+    assert keeper.mapped == 2
+    keeper.history("C")
+    assert open_files() - before == 2
+    keeper.history("A")
+    assert keeper.mapped == 3
+    keeper.history("B")
+    assert keeper.mapped == 4
+    assert open_files() - before == 2

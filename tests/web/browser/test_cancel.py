@@ -1,0 +1,101 @@
+"""Cancel frees the workers: what compute counts after the button was pressed in the middle of long work."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from backcast.gateway.v1 import run_service_pb2
+from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
+from services.local.stack import LocalStack, StackSettings
+from services.rpc.channel import open_channel
+from tests.end_to_end.processes import workers_held
+from tests.end_to_end.service_metrics import ServiceMetrics, serve_metrics
+from tests.known_runs import known_run
+from tests.waiting import until
+from tests.web.browser.tab import Tab, opened
+
+# Of a sweep that takes one worker much longer than it takes to press a button.
+PERIODS, MULTIPLES = "2..257", "1..10.9:0.1"
+COMBINATIONS = 256 * 100
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A stack whose compute service has one worker, what its services count, and the page of it in a tab."""
+
+    stack: LocalStack
+    metrics: ServiceMetrics
+    tab: Tab
+
+    async def until_worker_is_busy(self) -> None:
+        async def is_busy() -> bool:
+            return bool(await self.metrics.value("compute", "backcast_workers_busy"))
+
+        await until(is_busy)
+
+    async def state(self) -> int:
+        """Return the state of the run or sweep whose id is in the tab's address."""
+        (run_id,) = parse_qs(urlsplit(self.tab.page.url).query)["run"]
+        async with open_channel(self.stack.gateway_address) as channel:
+            return (await known_run(RunServiceStub(channel), run_id)).state
+
+
+@pytest.fixture(scope="module")
+async def counted_stack(stack: LocalStack, short_folder: Path) -> AsyncIterator[LocalStack]:
+    """Three services and the page, with metrics, beside the stack that all tests share."""
+    settings = StackSettings(
+        *(short_folder / "counted", 0, 0, 0),
+        database_url=stack.database_url,
+        redis_url=stack.redis_url,
+        quiet=True,
+        web_port=0,
+    )
+    with pytest.MonkeyPatch.context() as environment:
+        serve_metrics(environment)
+        environment.setenv("BACKCAST_COMPUTE_WORKERS", "1")
+        async with LocalStack(settings) as counted:
+            yield counted
+
+
+@pytest.fixture
+async def counted(
+    browser: Browser, counted_stack: LocalStack, cryptos: list[str], short_folder: Path
+) -> AsyncIterator[Counted]:
+    async with opened(browser, urlsplit(counted_stack.page_url).netloc) as tab:
+        yield Counted(counted_stack, ServiceMetrics(short_folder / "counted" / "logs"), tab)
+        tab.assert_clean()
+
+
+async def test_a_run_that_is_cancelled_leaves_no_work_to_the_workers(
+    counted: Counted, cryptos: list[str]
+) -> None:
+    before = await counted.metrics.backtests()
+    # What is held cannot end by itself: only Cancel takes it away from the worker.
+    async with workers_held(counted.stack):
+        await counted.tab.run(cryptos, **{"p.fast": "9", "p.slow": "37"})
+        await counted.until_worker_is_busy()
+        await counted.tab.button("Cancel").click()
+        await expect(counted.tab.says(re.compile("The run was cancelled"))).to_be_visible()
+        await counted.metrics.until_nobody_works()
+    assert await counted.state() == run_service_pb2.RUN_STATE_CANCELLED
+    assert await counted.metrics.backtests() == before
+
+
+async def test_a_sweep_that_is_cancelled_leaves_no_work_to_the_workers(
+    counted: Counted, cryptos: list[str]
+) -> None:
+    tab, before = counted.tab, await counted.metrics.backtests()
+    ranges = {"p.period": PERIODS, "p.multiple": MULTIPLES}
+    await tab.show("/sweep", strategy="supertrend", symbols=",".join(cryptos), **ranges)
+    await tab.button("Sweep").click()
+    await counted.until_worker_is_busy()
+    await tab.button("Cancel").click()
+    await expect(tab.says(re.compile("The sweep was cancelled"))).to_be_visible()
+    await counted.metrics.until_nobody_works()
+    # The chunk that the worker was at, and no other: it takes a moment, and all of them minutes.
+    assert await counted.metrics.backtests() - before < COMBINATIONS * len(cryptos) / 2
