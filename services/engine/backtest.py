@@ -60,8 +60,9 @@ class Backtest:
     @property
     def since_s(self) -> int:
         """From when on it needs candles (Unix seconds), unless long gaps make the warm-up begin earlier."""
-        candles = _rounded_warmup(self.strategy, _needed_series(self.execution)) + _SPARE_CANDLES
-        since_s = self.interval.opening(self.window.start_s - candles * self.interval.seconds)
+        candles = _rounded_warmup(self.strategy, _longest_warmup(_needed_series(self.execution)))
+        before_s = (candles + _SPARE_CANDLES) * self.interval.seconds
+        since_s = self.interval.opening(self.window.start_s - before_s)
         return since_s if since_s > EARLIEST_ASKED_S else EARLIEST_S
 
 
@@ -109,12 +110,16 @@ def _needed_series(execution: Execution) -> dict[str, Expression]:
     return needed
 
 
-def _rounded_warmup(strategy: Strategy, needed: dict[str, Expression]) -> int:
+def _longest_warmup(needed: dict[str, Expression]) -> int:
+    return max(map(warmup, needed.values()), default=0)
+
+
+def _rounded_warmup(strategy: Strategy, needed_warmup: int) -> int:
     """Return the number of warm-up candles that a backtest reads where there are so many.
 
     It is rounded up to a power of two, so that strategies with similar needs share indicators.
     """
-    return _power_of_two(max((strategy.warmup_candles, *map(warmup, needed.values()))))
+    return _power_of_two(max(strategy.warmup_candles, needed_warmup))
 
 
 class TradedWindow:
@@ -147,6 +152,7 @@ class TradedWindow:
         self._interval, self._window, self._execution = interval, window, execution
         self._terms = terms_of(execution, interval.seconds)
         self._needed = _needed_series(execution)
+        self._needed_warmup = _longest_warmup(self._needed)
         # Computed once for all strategies.
         self._holding: float | None = None
         # Strategies with the same warm-up see the same candles and share indicators.
@@ -211,7 +217,7 @@ class TradedWindow:
 
     def _warmup(self, strategy: Strategy, part: Part) -> int:
         """Return the number of warm-up candles before a part; see `_rounded_warmup`."""
-        wanted, there = _rounded_warmup(strategy, self._needed), part.start - part.reach
+        wanted, there = _rounded_warmup(strategy, self._needed_warmup), part.start - part.reach
         if there < wanted and not part.reach and not self._history.is_whole:
             raise HistoryTooShort
         return min(wanted, there)
