@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from services.compute.candles.column_files import ColumnFiles
+from services.compute.candles.fetched import FetchedHistory
 from services.compute.candles.location import DataVersion
 from services.compute.candles.stored import NO_PARTIAL, UNFINISHED, StoredCandles
 from services.domain.breaks import Break
@@ -56,7 +57,10 @@ def put(
     (missing,) = files.missing([data], HOUR, columns, since_s)
     candles = candles[int(candles.open_time_s.searchsorted(missing.since_s)) :]
     blocks = [candles[:600], candles[600:]]
-    files.write(missing, HOUR, fingerprint, unchanged_before_s, blocks, breaks, partial, missing.since_s)
+    fetched = FetchedHistory(
+        symbol, fingerprint, unchanged_before_s, blocks, breaks, partial, missing.since_s
+    )
+    files.write(missing, HOUR, fetched)
     return files.stored(data, HOUR, columns, since_s)
 
 
@@ -233,7 +237,7 @@ def test_what_was_fetched_late_takes_nothing_away(files: ColumnFiles) -> None:
     # Another process is faster.
     whole = put(files, "AUSDT", "1", ("high", "close"))
     inode = Path(whole.path).stat().st_ino
-    files.write(missing, HOUR, "1", None, [CANDLES[700:]], (), NO_PARTIAL, LATER_S)
+    files.write(missing, HOUR, FetchedHistory("AUSDT", "1", None, [CANDLES[700:]], since_s=LATER_S))
     assert whole.map().candles.high.tobytes() == CANDLES.high.tobytes()
     assert Path(whole.path).stat().st_ino == inode
 
@@ -266,7 +270,7 @@ def test_a_short_history_of_older_data_is_built_upon_where_it_reaches_far_enough
     assert (missing.since_s, missing.older_fingerprint) == (LATER_S, "1")
     more = random_candles(2, 1200)
     appended_s = int(CANDLES.open_time_s[900])
-    files.write(missing, HOUR, "2", appended_s, [more[900:]], (), NO_PARTIAL, LATER_S)
+    files.write(missing, HOUR, FetchedHistory("AUSDT", "2", appended_s, [more[900:]], since_s=LATER_S))
     found = files.stored(new, HOUR, CLOSE, LATER_S).map()
     assert found.candles.open_time_s.tolist() == more.open_time_s[700:].tolist()
     assert found.candles.close.tolist() == [*CANDLES.close[700:900].tolist(), *more.close[900:].tolist()]
@@ -282,7 +286,11 @@ def test_older_data_that_was_extended_meanwhile_is_used_as_far_as_changes_were_f
     put(files, "AUSDT", "1")
     changed = random_candles(2, 1000)
     # Much has changed, of which only what was asked for came.
-    files.write(missing, HOUR, "2", int(CANDLES.open_time_s[300]), [changed[700:]], (), NO_PARTIAL, LATER_S)
+    files.write(
+        missing,
+        HOUR,
+        FetchedHistory("AUSDT", "2", int(CANDLES.open_time_s[300]), [changed[700:]], since_s=LATER_S),
+    )
     found = files.stored(new, HOUR, CLOSE, LATER_S).map()
     assert found.since_s == LATER_S
     assert found.candles.open_time_s.tolist() == CANDLES.open_time_s[700:].tolist()

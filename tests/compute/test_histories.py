@@ -71,15 +71,7 @@ def computed(folder: Path, execution: Execution) -> BacktestResult:
     assert history is not None
     files = ColumnFiles(folder, 1.0)
     (missing,) = files.missing([DataVersion("BUSDT", "1")], Interval.DAY_1, COLUMNS)
-    data = files.write(
-        missing,
-        Interval.DAY_1,
-        history.fingerprint,
-        history.unchanged_before_s,
-        history.blocks,
-        history.breaks,
-        history.partial,
-    )
+    data = files.write(missing, Interval.DAY_1, history)
     window = Window(START_S, START_S + 60 * DAY_S)
     asked = Backtest(BuyAndHold(), Interval.DAY_1, window, execution, Detail.EQUITY)
     located = LocatedTask(files.stored(data, Interval.DAY_1, COLUMNS), Task(run_backtest, asked))

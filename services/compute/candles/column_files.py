@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
+from services.compute.candles.fetched import FetchedHistory
 from services.compute.candles.location import DataVersion
 from services.compute.candles.stored import SUFFIX, UNFINISHED, FileHeader, StoredCandles, series
 from services.domain.breaks import Break
@@ -104,38 +105,28 @@ class ColumnFiles:
     def _header(self, data: DataVersion, interval: Interval) -> FileHeader | None:
         return self.stored(data, interval, ()).header()
 
-    def write(
-        self,
-        missing: MissingColumns,
-        interval: Interval,
-        fingerprint: str,
-        unchanged_before_s: int | None,
-        blocks: list[Candles],
-        breaks: Sequence[Break],
-        partial: PartialCandles,
-        since_s: int = EARLIEST_S,
-    ) -> DataVersion:
-        """Write fetched columns, delete the files that they supersede, and return the version written.
+    def write(self, missing: MissingColumns, interval: Interval, fetched: FetchedHistory) -> DataVersion:
+        """Write what was fetched of the missing columns, and return its version; delete other versions.
 
-        `fingerprint` is that of the fetched data, which has all candles from `since_s` on; before
-        `unchanged_before_s` (Unix seconds) its candles are those of the older version. `breaks` and `partial`
-        are those of its whole history. Raises NotFound where it has no candle, FileNotFoundError where the
-        older files or the folder were deleted meanwhile, Unavailable where the folder cannot be written.
+        Raises NotFound where it has no candle, FileNotFoundError where the older files or the folder were
+        deleted meanwhile, Unavailable where the folder cannot be written.
         """
-        data = DataVersion(missing.data.symbol, fingerprint)
-        if fingerprint == missing.older_fingerprint:
+        data = DataVersion(missing.data.symbol, fetched.fingerprint)
+        if data.fingerprint == missing.older_fingerprint:
             return data
+        blocks = fetched.blocks
         try:
-            if unchanged_before_s is not None:
+            if fetched.unchanged_before_s is not None:
                 known = DataVersion(data.symbol, missing.older_fingerprint)
                 older = self.stored(known, interval, missing.columns, missing.since_s).map().candles
                 # It may begin earlier, and what changed there was not fetched.
-                unchanged = older.open_time_s.searchsorted((missing.since_s, unchanged_before_s))
+                unchanged = older.open_time_s.searchsorted((missing.since_s, fetched.unchanged_before_s))
                 blocks = [older[slice(*unchanged.tolist())], *blocks]
-            if not any(map(len, blocks)) and since_s <= EARLIEST_S:
+            if not any(map(len, blocks)) and fetched.since_s <= EARLIEST_S:
                 raise NotFound("there are no candles", reason=ErrorReason.NO_CANDLES)
-            self._write(self.stored(data, interval, missing.columns, since_s), blocks, breaks, partial)
-            for superseded in missing.there - {fingerprint}:
+            stored = self.stored(data, interval, missing.columns, fetched.since_s)
+            _write_with_others(stored, blocks, fetched.breaks, fetched.partial)
+            for superseded in missing.there - {data.fingerprint}:
                 # A worker that has it mapped keeps it; a worker that comes later fetches the new one.
                 self.stored(DataVersion(data.symbol, superseded), interval, ()).delete()
         except FileNotFoundError:
@@ -143,23 +134,6 @@ class ColumnFiles:
         except OSError as error:
             raise Unavailable(f"compute cannot keep candles in {self._folder}: {error.strerror}") from error
         return data
-
-    def _write(
-        self, fetched: StoredCandles, blocks: list[Candles], breaks: Sequence[Break], partial: PartialCandles
-    ) -> None:
-        """Write a file with what was fetched, and with the columns that the file of this version has."""
-        if here := fetched.header():
-            if here.has(fetched.columns, fetched.since_s):
-                # Another process has fetched it meanwhile.
-                return
-            kept = tuple(name for name in here.columns if name not in fetched.columns)
-            if kept and here.has(kept, fetched.since_s):
-                candles = Candles.concatenate(blocks)
-                there = replace(fetched, columns=kept).map().candles
-                there = there[len(there) - len(candles) :]
-                blocks = [replace(candles, **{name: getattr(there, name) for name in kept})]
-                fetched = replace(fetched, columns=_joined(fetched.columns, kept))
-        fetched.write(blocks, breaks, partial)
 
     def tidy(self, in_use: Collection[str] = ()) -> None:
         """Delete abandoned and outdated files, and where there are too many bytes, the least recently used.
@@ -197,6 +171,24 @@ class ColumnFiles:
                 if name := _NAME.fullmatch(entry.name):
                     there[name["series"]].add(unquote(name["fingerprint"]))
         return there
+
+
+def _write_with_others(
+    stored: StoredCandles, blocks: list[Candles], breaks: Sequence[Break], partial: PartialCandles
+) -> None:
+    """Write columns, together with the other ones that the file of this version has."""
+    if here := stored.header():
+        if here.has(stored.columns, stored.since_s):
+            # Another process has fetched them meanwhile.
+            return
+        others = tuple(name for name in here.columns if name not in stored.columns)
+        if others and here.has(others, stored.since_s):
+            candles = Candles.concatenate(blocks)
+            there = replace(stored, columns=others).map().candles
+            there = there[len(there) - len(candles) :]
+            blocks = [replace(candles, **{name: getattr(there, name) for name in others})]
+            stored = replace(stored, columns=_joined(stored.columns, others))
+    stored.write(blocks, breaks, partial)
 
 
 def _joined(columns: Collection[str], others: Collection[str]) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ from contextlib import aclosing
 from functools import partial
 
 from services.compute.candles.column_files import ColumnFiles, MissingColumns
+from services.compute.candles.fetched import FetchedHistory
 from services.compute.candles.location import DataVersion
-from services.compute.candles.source import CandleSource, FetchedHistory
+from services.compute.candles.source import CandleSource
 from services.compute.candles.stored import StoredCandles
 from services.domain.errors import BackcastError, ErrorReason, Unavailable
 from services.domain.interval import Interval
@@ -184,16 +185,7 @@ class ColumnProvider:
         self, item: MissingColumns, interval: Interval, history: FetchedHistory
     ) -> DataVersion | BackcastError:
         try:
-            return self._files.write(
-                item,
-                interval,
-                history.fingerprint,
-                history.unchanged_before_s,
-                history.blocks,
-                history.breaks,
-                history.partial,
-                history.since_s,
-            )
+            return self._files.write(item, interval, history)
         except FileNotFoundError:
             # The files were deleted meanwhile: the provider looks for them again.
             return item.data

@@ -12,8 +12,9 @@ import grpc
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.compute.candles.column_files import ColumnFiles, MissingColumns
+from services.compute.candles.fetched import FetchedHistory
 from services.compute.candles.location import DataVersion
-from services.compute.candles.source import FetchedHistory, HistoryBlocks, candles_request
+from services.compute.candles.source import HistoryBlocks, candles_request
 from services.domain.errors import ErrorReason, Unavailable
 from services.domain.history import History
 from services.domain.interval import Interval
@@ -65,17 +66,7 @@ class RemoteCandles:
     def _fetch(self, files: ColumnFiles, data: DataVersion) -> DataVersion:
         """Fetch the missing columns of a crypto into files, and return their version."""
         (missing,) = files.missing([data], self.interval, self.columns, self.since_s)
-        history = self._history(missing)
-        data = files.write(
-            missing,
-            self.interval,
-            history.fingerprint,
-            history.unchanged_before_s,
-            history.blocks,
-            history.breaks,
-            history.partial,
-            history.since_s,
-        )
+        data = files.write(missing, self.interval, self._history(missing))
         files.tidy({files.stored(data, self.interval, self.columns).name})
         return data
 

@@ -3,15 +3,13 @@
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
-from services.domain.breaks import Break
+from services.compute.candles.fetched import FetchedHistory
 from services.domain.candles import Candles
 from services.domain.errors import InvalidInput
-from services.domain.history import PartialCandles
 from services.domain.interval import Interval
 from services.domain.times import EARLIEST_S
 from services.rpc.channel import outgoing_metadata
@@ -30,24 +28,6 @@ _SYMBOL_FIELD = re.compile(r"symbols\[(\d+)\]")
 _NO_DATA = str(UUID(int=0))
 # The data service gives up a silent database earlier, and reports it.
 _STALL_LIMIT_S = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class FetchedHistory:
-    """A crypto's candles in consecutive blocks, and the fingerprint of their version.
-
-    Where `unchanged_before_s` (Unix seconds) is set, the blocks begin there, and earlier candles are those of
-    the known version. `breaks` and `partial` are always those of the whole history, which may have candles
-    before `since_s` that were not asked for.
-    """
-
-    symbol: str
-    fingerprint: str
-    unchanged_before_s: int | None
-    blocks: list[Candles]
-    breaks: tuple[Break, ...] = ()
-    partial: PartialCandles = field(default_factory=PartialCandles.none)
-    since_s: int = EARLIEST_S
 
 
 class HistoryBlocks:
