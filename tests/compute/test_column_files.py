@@ -209,8 +209,10 @@ def test_a_short_history_serves_whoever_needs_no_more(files: ColumnFiles) -> Non
     for since_s in (LATER_S - 3600, EARLIEST_S):
         earlier = files.stored(data, HOUR, CLOSE, since_s)
         assert not earlier.use()
-        with pytest.raises(FileNotFoundError):
-            earlier.map()
+        # Though this process keeps it mapped.
+        for read in (earlier.map, earlier.load):
+            with pytest.raises(FileNotFoundError):
+                read()
     assert stored.use()
 
 

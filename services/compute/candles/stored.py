@@ -59,6 +59,17 @@ class FileHeader(NamedTuple):
         columns = tuple(name for position, name in enumerate(VALUE_COLUMNS) if bits >> position & 1)
         return cls(candle_count, since_s, columns, break_count, partial_count)
 
+    @classmethod
+    def read(cls, path: str) -> Self:
+        """Return the header of a file; raise FileNotFoundError where there is none, or an incomplete one."""
+        file = os.open(path, os.O_RDONLY)
+        try:
+            return cls.of(os.pread(file, _HEADER.size, 0))
+        except ValueError:
+            raise FileNotFoundError(path) from None
+        finally:
+            os.close(file)
+
     @property
     def word_count(self) -> int:
         """The number of words of the whole file."""
@@ -101,21 +112,16 @@ class StoredCandles:
 
     def header(self) -> FileHeader | None:
         """Return the file's header, None where there is no such file."""
-        with suppress(OSError, ValueError):
-            file = os.open(self.path, os.O_RDONLY)
-            try:
-                return FileHeader.of(os.pread(file, _HEADER.size, 0))
-            finally:
-                os.close(file)
+        with suppress(OSError):
+            return FileHeader.read(self.path)
         return None
 
     def use(self) -> bool:
         """Return whether the file is there and holds all of it, and mark the file as used now."""
-        header = self.header()
-        if header and header.has(self.columns, self.since_s):
-            # It may have been deleted since.
-            with suppress(OSError):
-                os.utime(self.path)
+        path = self.path
+        with suppress(OSError):
+            if FileHeader.read(path).has(self.columns, self.since_s):
+                os.utime(path)
                 return True
         return False
 
