@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from threading import Event
 from uuid import uuid4
@@ -233,15 +233,32 @@ def test_whoever_looks_further_back_gets_everything_with_the_columns_that_were_t
     assert mapped.high.tobytes() == CANDLES.high[700:].tobytes()
 
 
-def test_what_was_fetched_late_takes_nothing_away(files: ColumnFiles) -> None:
-    data = DataVersion("AUSDT", "1")
-    (missing,) = files.missing([data], HOUR, CLOSE, LATER_S)
+@pytest.mark.parametrize(
+    ("columns", "since_s", "looks_again"),
+    [
+        (("high", "close"), EARLIEST_S, False),
+        (("high",), EARLIEST_S, True),
+        (("high",), LATER_S + 3600, True),
+    ],
+    ids=["with everything", "with earlier candles", "with another column of fewer candles"],
+)
+def test_no_file_takes_the_place_of_one_that_has_more(
+    files: ColumnFiles, columns: tuple[str, ...], since_s: int, looks_again: bool
+) -> None:
+    (missing,) = files.missing([DataVersion("AUSDT", "1")], HOUR, CLOSE, LATER_S)
     # Another process is faster.
-    whole = put(files, "AUSDT", "1", ("high", "close"))
-    inode = Path(whole.path).stat().st_ino
-    files.write(missing, HOUR, FetchedHistory("AUSDT", "1", None, [CANDLES[700:]], since_s=LATER_S))
-    assert whole.map().candles.high.tobytes() == CANDLES.high.tobytes()
-    assert Path(whole.path).stat().st_ino == inode
+    stored = put(files, "AUSDT", "1", columns, since_s=since_s)
+    inode = Path(stored.path).stat().st_ino
+    fetched = FetchedHistory("AUSDT", "1", None, [CANDLES[700:]], since_s=LATER_S)
+    with pytest.raises(FileNotFoundError) if looks_again else nullcontext():
+        files.write(missing, HOUR, fetched)
+    assert Path(stored.path).stat().st_ino == inode
+    assert stored.use()
+    put(files, "AUSDT", "1", since_s=LATER_S)
+    both = files.stored(missing.data, HOUR, ("high", "close"), min(since_s, LATER_S)).map().candles
+    first = len(CANDLES) - len(both)
+    for column in ("open_time_s", *("high", "close")):
+        assert getattr(both, column).tobytes() == getattr(CANDLES, column)[first:].tobytes()
 
 
 def test_a_short_history_without_candles_tells_nothing_of_the_candles_before(files: ColumnFiles) -> None:

@@ -12,6 +12,7 @@ from services.domain.history import History, HistoryTooShort
 from services.domain.interval import Interval
 from services.domain.times import EARLIEST_S
 from services.engine import Backtest, Detail, Execution, Window, backtest_series, run_backtest
+from services.engine.strategies.buy_and_hold import BuyAndHold
 from services.engine.strategies.ma_cross import MaCross
 from services.engine.strategies.rsi import Rsi
 from tests.candle_making import random_candles
@@ -89,6 +90,16 @@ def test_a_history_that_begins_with_the_warmup_is_long_enough() -> None:
     for late_s in (3600, warmup_s, warmup_s + 3600):
         with pytest.raises(HistoryTooShort):
             run_backtest(since(History(CANDLES), start_s - warmup_s + late_s), backtest)
+
+
+def test_a_history_that_begins_within_the_window_is_too_short_even_without_a_warmup() -> None:
+    start_s = int(CANDLES.open_time_s[1000])
+    backtest = Backtest(BuyAndHold(), INTERVAL, Window(start_s, start_s + 3600 * 50), Execution())
+    whole = run_backtest(History(CANDLES), backtest)
+    assert whole.warmup_candles == 0
+    assert repr(run_backtest(since(History(CANDLES), start_s), backtest)) == repr(whole)
+    with pytest.raises(HistoryTooShort):
+        run_backtest(since(History(CANDLES), start_s + 3600), backtest)
 
 
 @pytest.mark.parametrize(

@@ -108,8 +108,8 @@ class ColumnFiles:
     def write(self, missing: MissingColumns, interval: Interval, fetched: FetchedHistory) -> DataVersion:
         """Write what was fetched of the missing columns, and return its version; delete other versions.
 
-        Raises NotFound where it has no candle, FileNotFoundError where the older files or the folder were
-        deleted meanwhile, Unavailable where the folder cannot be written.
+        Raises NotFound where it has no candle, FileNotFoundError where the folder has changed, and something
+        else is missing now, Unavailable where the folder cannot be written.
         """
         data = DataVersion(missing.data.symbol, fetched.fingerprint)
         if data.fingerprint == missing.older_fingerprint:
@@ -176,16 +176,20 @@ class ColumnFiles:
 def _write_with_others(
     stored: StoredCandles, blocks: list[Candles], breaks: Sequence[Break], partial: PartialCandles
 ) -> None:
-    """Write columns, together with the other ones that the file of this version has."""
+    """Write columns, together with the other ones that the file of this version has.
+
+    No file takes the place of one that has more. Raises FileNotFoundError where the file has earlier candles,
+    or other columns of fewer candles: another process has written it since.
+    """
     if here := stored.header():
         if here.has(stored.columns, stored.since_s):
-            # Another process has fetched them meanwhile.
             return
         others = tuple(name for name in here.columns if name not in stored.columns)
-        if others and here.has(others, stored.since_s):
-            candles = Candles.concatenate(blocks)
+        if here.since_s < stored.since_s or (others and here.since_s > stored.since_s):
+            raise FileNotFoundError(stored.name)
+        if others:
             there = replace(stored, columns=others).map().candles
-            there = there[len(there) - len(candles) :]
+            candles = Candles.concatenate(blocks)
             blocks = [replace(candles, **{name: getattr(there, name) for name in others})]
             stored = replace(stored, columns=_joined(stored.columns, others))
     stored.write(blocks, breaks, partial)

@@ -187,7 +187,7 @@ class ColumnProvider:
         try:
             return self._files.write(item, interval, history)
         except FileNotFoundError:
-            # The files were deleted meanwhile: the provider looks for them again.
+            # The folder has changed meanwhile: the provider looks again.
             return item.data
         except BackcastError as error:
             return error
