@@ -184,10 +184,11 @@ def _write_with_others(
     if here := stored.header():
         if here.has(stored.columns, stored.since_s):
             return
-        others = tuple(name for name in here.columns if name not in stored.columns)
-        if here.since_s < stored.since_s or (others and here.since_s > stored.since_s):
+        if here.since_s < stored.since_s:
             raise FileNotFoundError(stored.name)
+        others = tuple(name for name in here.columns if name not in stored.columns)
         if others:
+            # Not there where the file begins later.
             there = replace(stored, columns=others).map().candles
             candles = Candles.concatenate(blocks)
             blocks = [replace(candles, **{name: getattr(there, name) for name in others})]
