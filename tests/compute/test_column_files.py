@@ -270,6 +270,16 @@ def test_a_short_history_without_candles_tells_nothing_of_the_candles_before(fil
     assert put(files, "AUSDT", "1").map().candles.close.tobytes() == CANDLES.close.tobytes()
 
 
+def test_a_history_that_turns_out_to_be_whole_is_joined_all_the_same(files: ColumnFiles) -> None:
+    put(files, "AUSDT", "1", candles=CANDLES[700:], since_s=LATER_S)
+    stored = files.stored(DataVersion("AUSDT", "1"), HOUR, ("high", "close"), LATER_S)
+    (missing,) = files.missing([stored.data], HOUR, stored.columns, stored.since_s)
+    # An earlier data service did not say so.
+    files.write(missing, HOUR, FetchedHistory("AUSDT", "1", None, [CANDLES[700:]]))
+    assert stored.map().is_whole
+    assert stored.map().candles.high.tobytes() == CANDLES.high[700:].tobytes()
+
+
 def test_other_columns_of_a_short_history_are_fetched_since_it_begins(files: ColumnFiles) -> None:
     put(files, "AUSDT", "1", since_s=LATER_S)
     (missing,) = files.missing([DataVersion("AUSDT", "1")], HOUR, ("high", "close"), LATER_S + 7200)

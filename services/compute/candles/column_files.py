@@ -9,7 +9,7 @@ import os
 import re
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +18,8 @@ from urllib.parse import unquote
 from services.compute.candles.fetched import FetchedHistory
 from services.compute.candles.location import DataVersion
 from services.compute.candles.stored import SUFFIX, UNFINISHED, FileHeader, StoredCandles, series
-from services.domain.breaks import Break
 from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.errors import ErrorReason, NotFound, Unavailable
-from services.domain.history import PartialCandles
 from services.domain.interval import Interval
 from services.domain.times import EARLIEST_S
 
@@ -124,8 +122,8 @@ class ColumnFiles:
                 blocks = [older[slice(*unchanged.tolist())], *blocks]
             if not any(map(len, blocks)) and fetched.since_s <= EARLIEST_S:
                 raise NotFound("there are no candles", reason=ErrorReason.NO_CANDLES)
-            stored = self.stored(data, interval, missing.columns, fetched.since_s)
-            _write_with_others(stored, blocks, fetched.breaks, fetched.partial)
+            stored = self.stored(data, interval, missing.columns, missing.since_s)
+            _write_with_others(stored, blocks, fetched)
             for superseded in missing.there - {data.fingerprint}:
                 # A worker that has it mapped keeps it; a worker that comes later fetches the new one.
                 self.stored(DataVersion(data.symbol, superseded), interval, ()).delete()
@@ -173,10 +171,8 @@ class ColumnFiles:
         return there
 
 
-def _write_with_others(
-    stored: StoredCandles, blocks: list[Candles], breaks: Sequence[Break], partial: PartialCandles
-) -> None:
-    """Write columns, together with the other ones that the file of this version has.
+def _write_with_others(stored: StoredCandles, blocks: list[Candles], fetched: FetchedHistory) -> None:
+    """Write fetched columns, together with the other ones that the file of this version has.
 
     No file takes the place of one that has more. Raises FileNotFoundError where the file has earlier candles,
     or other columns of fewer candles: another process has written it since.
@@ -193,7 +189,7 @@ def _write_with_others(
             candles = Candles.concatenate(blocks)
             blocks = [replace(candles, **{name: getattr(there, name) for name in others})]
             stored = replace(stored, columns=_joined(stored.columns, others))
-    stored.write(blocks, breaks, partial)
+    replace(stored, since_s=fetched.since_s).write(blocks, fetched.breaks, fetched.partial)
 
 
 def _joined(columns: Collection[str], others: Collection[str]) -> tuple[str, ...]:
