@@ -10,7 +10,7 @@ _LENGTH_DELIMITED = 2
 
 
 class RawField:
-    """A field of the type `message` that holds a message, or of a list of messages one element."""
+    """A field of the message type `message`, which holds a message; of a list, it is one element."""
 
     def __init__(self, message: type[Message], name: str) -> None:
         number = message.DESCRIPTOR.fields_by_name[name].number

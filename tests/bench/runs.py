@@ -13,11 +13,16 @@ if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
 
 
-def request(variant: int, *, cached: bool) -> pb.RunBacktestsRequest:
+# As many as the command asks for.
+RESULTS_PER_EVENT = 100
+
+
+def request(variant: int, *, cached: bool, per_event: int = RESULTS_PER_EVENT) -> pb.RunBacktestsRequest:
     """Return a request for the whole market; each variant costs the same and has results of its own."""
     return pb.RunBacktestsRequest(
         spec=BacktestSpec(strategy=Strategy(rsi=Rsi(oversold=oversold(variant)))),
         cache_mode=pb.CACHE_MODE_DEFAULT if cached else pb.CACHE_MODE_BYPASS,
+        max_results_per_event=per_event,
     )
 
 
@@ -35,7 +40,7 @@ async def timed_run(
     began = time.perf_counter()
     async for event in gateway.RunBacktests(run):
         kind = event.WhichOneof("event")
-        if kind == "result" and first_s is None:
+        if first_s is None and kind in ("result", "results"):
             first_s = time.perf_counter() - began
         elif kind == "summary":
             summary = event.summary

@@ -8,7 +8,6 @@ import pytest
 
 from backcast.backtest.v1.result_pb2 import EXIT_REASON_BREAK, EXIT_REASON_SIGNAL
 from services.cli.commands.look_ahead import first_difference
-from services.compute.messages.results import result_message
 from services.domain.aggregation import aggregate
 from services.domain.breaks import Break
 from services.domain.candles import Candles
@@ -21,6 +20,7 @@ from services.engine.strategies import Signals
 from services.engine.strategies.buy_and_hold import BuyAndHold
 from services.engine.strategies.ma_cross import MaCross
 from tests.candle_making import START_S, random_candles
+from tests.engine_results import message_of
 
 CANDLES = random_candles(3, 400)
 END_S = START_S + 400 * 3600
@@ -48,7 +48,7 @@ def result(strategy, end_s=END_S, execution=None):
     found = run_backtest(
         History(CANDLES), Backtest(strategy, Interval.HOUR_1, window, execution or Execution(), Detail.EQUITY)
     )
-    return result_message(found)
+    return message_of("A", "1", found)
 
 
 @pytest.mark.parametrize("execution", [Execution(), Execution(direction=Direction.LONG_SHORT)])
@@ -131,7 +131,7 @@ BREAK = Break(int(RELISTED.open_time_s[199]), int(RELISTED.open_time_s[200]), 1.
 def broken_result(strategy, end_s, execution, breaks=(BREAK,)):
     history, window = History(RELISTED, breaks), Window(START_S, end_s)
     found = run_backtest(history, Backtest(strategy, Interval.HOUR_1, window, execution, Detail.EQUITY))
-    return result_message(found)
+    return message_of("A", "1", found)
 
 
 @pytest.mark.parametrize("fill_time", FillTime)
@@ -167,7 +167,9 @@ def test_daily_candles_that_end_within_a_day_are_compared():
     days, _ = aggregate(RELISTED, Interval.DAY_1)
     history = History(days, (BREAK,))
     results = {
-        end_s: result_message(
+        end_s: message_of(
+            "A",
+            "1",
             run_backtest(
                 history,
                 Backtest(BuyAndHold(), Interval.DAY_1, Window(START_S, end_s), Execution(), Detail.EQUITY),

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,17 @@ def test_another_version_takes_the_place_of_the_one_before(keeper: Keeper) -> No
     assert keeper.history("A", "2").candles.close.tolist() == random_candles(2, 1000).close.tolist()
     assert keeper.history("A", "1").candles.close.tolist() == random_candles(1, 1000).close.tolist()
     assert (keeper.mapped, open_files(), kept - before) == (3, kept, 1)
+
+
+def test_a_worker_keeps_what_it_loads_whatever_columns_it_reads(keeper: Keeper) -> None:
+    keeper.write("A")
+    _, history = keeper.stored("A").load()
+    mapped = open_files()
+    assert replace(keeper.stored("A"), columns=("close",)).load()[1] is history
+    assert open_files() == mapped
+    with pytest.raises(FileNotFoundError):
+        replace(keeper.stored("A"), columns=("high", "close")).load()
+    assert keeper.stored("A").load()[1] is history
 
 
 def test_a_file_that_was_deleted_is_noticed(keeper: Keeper) -> None:

@@ -46,6 +46,13 @@ def test_responses_are_shorter_than_a_mebibyte() -> None:
     assert not any(response.result_continues for response in responses)
 
 
+def test_failures_take_room_in_a_response_too() -> None:
+    outcomes = [outcome(str(number), NotFound("none " * 1_000)) for number in range(300)]
+    responses = list(result_responses(outcomes))
+    assert max(response.ByteSize() for response in responses) < MIB
+    assert [int(each.symbol) for response in responses for each in response.failures] == list(range(300))
+
+
 def test_a_long_result_comes_in_parts_that_follow_each_other() -> None:
     long, short = long_result(trades=20_000), long_result(trades=2)
     responses = list(result_responses([outcome("A", short), outcome("B", long), outcome("C", short)]))

@@ -55,9 +55,19 @@ def long_result(**facts: str) -> BacktestResult:
     return result
 
 
-def new_run(compute: Failures | LongResults | LongResultsAtOnce) -> BacktestEvents:
+class Fast:
+    """In the same place: all results come together, and are short."""
+
+    async def outcomes(self, _: object, cryptos: list[CryptoData]) -> Any:
+        yield ComputeBacktestsResponse(results=[computed_result(crypto.symbol) for crypto in cryptos])
+
+
+_Compute = Failures | LongResults | LongResultsAtOnce | Fast
+
+
+def new_run(compute: _Compute, symbols: list[str] = SYMBOLS) -> BacktestEvents:
     plan = RunPlan(
-        [CryptoData(symbol, "1", 0, 0, "1") for symbol in SYMBOLS],
+        [CryptoData(symbol, "1", 0, 0, "1") for symbol in symbols],
         [],
         Backtest(Rsi(), Interval.HOUR_1, Window(0, 3600), Execution(), Detail.METRICS, 0),
         CacheMode.BYPASS,
@@ -103,3 +113,20 @@ async def test_a_run_that_is_closed_within_a_result_goes_on_with_its_next_part(
     assert [each.result.symbol for each in whole if each and each.HasField("result")] == SYMBOLS
     for each in whole[1:-1]:
         assert not each or each.result == long_result(symbol=each.result.symbol, data_fingerprint="1")
+
+
+async def test_the_first_result_and_long_ones_share_no_event() -> None:
+    async with aclosing(new_run(Fast()).events()) as stream:
+        short = [event for several in [events async for events in stream] for event in several]
+    async with aclosing(new_run(LongResults()).events()) as stream:
+        long = [event for several in [events async for events in stream] for event in several]
+    assert [bool(event.result) for event in short] == [False, False, True, True, False]
+    assert not any(event.result for event in long)
+
+
+async def test_so_many_events_are_yielded_at_once_that_others_have_their_turn() -> None:
+    run = new_run(Fast(), [f"S{number}" for number in range(1_000)])
+    async with aclosing(run.events()) as stream:
+        counts = [len(events) async for events in stream]
+    assert sum(counts) == 1_002
+    assert max(counts) <= 256

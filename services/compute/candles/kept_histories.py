@@ -55,7 +55,7 @@ class KeptHistories:
         return history
 
 
-def most_open_files() -> int:
+def raise_file_limit() -> int:
     """Allow this process as many open files as it may have; return how many it should keep mapped."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):

@@ -22,7 +22,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from services.compute.candles.kept_histories import KeptHistories, most_open_files
+from services.compute.candles.kept_histories import KeptHistories, raise_file_limit
 from services.compute.candles.location import DataVersion
 from services.domain.breaks import Break
 from services.domain.candles import VALUE_COLUMNS, Candles
@@ -127,18 +127,29 @@ class StoredCandles:
 
     def load(self) -> tuple[DataVersion, History]:
         """Map the file as `map` does, unless this process has kept it mapped; see CandleLocation."""
-        kept_as = f"{self.folder}/{series(self.data.symbol, self.interval)}", self.columns
-        history = _kept_histories().history(kept_as, self.path, self.map)
-        if history.since_s > self.since_s:
-            raise FileNotFoundError(self.name)
+        kept_as = f"{self.folder}/{series(self.data.symbol, self.interval)}"
+        history = _kept_histories().history(kept_as, self.path, self._map)
+        self._check(history)
         return self.data, history
 
     def map(self) -> History:
-        """Map the file; columns are read-only, and those that are not among `columns` are empty.
+        """Map the file: all candles and columns that it holds. Columns are read-only, absent ones are empty.
 
-        The history has all candles of the file, which may begin before `since_s`. Raises FileNotFoundError
-        where the file is missing, incomplete (then it is deleted), or holds less than what is asked for.
+        Raises FileNotFoundError where the file is missing or incomplete (then it is deleted), or where it holds
+        less than what is asked for.
         """
+        history = self._map()
+        self._check(history)
+        return history
+
+    def _check(self, history: History) -> None:
+        count = len(history.candles)
+        if history.since_s > self.since_s or any(
+            len(getattr(history.candles, name)) < count for name in self.columns
+        ):
+            raise FileNotFoundError(self.name)
+
+    def _map(self) -> History:
         try:
             words = _mapped(self.path)
             header = FileHeader.of(words[:_HEADER_WORDS].tobytes())
@@ -148,16 +159,10 @@ class StoredCandles:
             # A power cut can truncate a file: it is fetched again.
             self.delete()
             raise FileNotFoundError(self.name) from None
-        if not header.has(self.columns, self.since_s):
-            raise FileNotFoundError(self.name)
         shape = 1 + len(header.columns), header.candle_count
         end = _HEADER_WORDS + shape[0] * shape[1]
         open_time_s, *values = words[_HEADER_WORDS:end].reshape(shape)
-        there = {
-            name: column.view("<f8")
-            for name, column in zip(header.columns, values, strict=True)
-            if name in self.columns
-        }
+        there = {name: column.view("<f8") for name, column in zip(header.columns, values, strict=True)}
         candles = Candles(open_time_s, **{name: there.get(name, _EMPTY) for name in VALUE_COLUMNS})
         breaks, partial = _breaks_and_partial(words[end:], header)
         return History(candles, breaks, partial, header.since_s)
@@ -198,7 +203,7 @@ class StoredCandles:
 
 @cache
 def _kept_histories() -> KeptHistories:
-    return KeptHistories(most_open_files())
+    return KeptHistories(raise_file_limit())
 
 
 def series(symbol: str, interval: Interval) -> str:

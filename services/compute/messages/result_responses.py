@@ -17,21 +17,29 @@ def result_responses(outcomes: Iterable[Outcome]) -> Iterator[pb.ComputeBacktest
     """Yield the responses of outcomes of `computed_result`, each shorter than 1 MiB."""
     response, size = pb.ComputeBacktestsResponse(), 0
     for outcome in outcomes:
-        if isinstance(outcome.result, BackcastError):
-            failure = pb.ComputeFailure(symbol=outcome.data.symbol, status=status_of(outcome.result))
-            response.failures.append(failure)
-            size += failure.ByteSize()
-            continue
-        *beginning, last = outcome.result
-        if size and (beginning or size + len(last) > _MOST_BYTES):
+        beginning, added = _added(outcome)
+        added_bytes = added.ByteSize()
+        if size and (beginning or size + added_bytes > _MOST_BYTES):
             yield response
             response, size = pb.ComputeBacktestsResponse(), 0
-        for part in beginning:
-            yield pb.ComputeBacktestsResponse(results=[_result(outcome.data, part)], result_continues=True)
-        response.results.append(_result(outcome.data, last))
-        size += len(last)
+        yield from beginning
+        response.MergeFrom(added)
+        size += added_bytes
     if size:
         yield response
+
+
+def _added(outcome: Outcome) -> tuple[list[pb.ComputeBacktestsResponse], pb.ComputeBacktestsResponse]:
+    """Return responses with the first parts of a long result, and what the response after them gets."""
+    if isinstance(outcome.result, BackcastError):
+        failure = pb.ComputeFailure(symbol=outcome.data.symbol, status=status_of(outcome.result))
+        return [], pb.ComputeBacktestsResponse(failures=[failure])
+    *beginning, last = [
+        pb.ComputeBacktestsResponse(results=[_result(outcome.data, part)]) for part in outcome.result
+    ]
+    for response in beginning:
+        response.result_continues = True
+    return beginning, last
 
 
 def _result(data: DataVersion, part: bytes) -> ComputedResult:

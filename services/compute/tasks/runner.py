@@ -29,7 +29,9 @@ _log = structlog.get_logger()
 # batches in any queue.
 _BATCHES_AT_ONCE = 2
 _MOST_IN_BATCH = 64
-# Towards the end batches get smaller, but not below this share of a batch whose cost does not matter.
+# Batches grow by this factor at most: the next task may take much longer than the last one.
+_MOST_GROWTH = 4
+# Towards the end batches get smaller, but not below this share of a batch that is worth sending.
 _LEAST_SHARE = 0.1
 # Outcomes are gathered for so long, up to so many, as sending each alone would cost more than computing it.
 _GATHERING_S = 0.005
@@ -117,7 +119,7 @@ class _JobRun:
         self._suspects: deque[LocatedTask] = deque()
         self._batch_size = self._least_batch_size = 1
         self._running: set[_BatchFuture] = set()
-        # Batches whose outcomes are gathered, and not read yet.
+        # Batches whose outcomes were gathered last: the reader may not have taken them yet.
         self._unread = 0
         self._events: asyncio.Queue[Outcome | asyncio.Task[None] | tuple[Batch, _BatchFuture]] = (
             asyncio.Queue()
@@ -140,7 +142,7 @@ class _JobRun:
         loop = asyncio.get_running_loop()
         outcomes: list[Outcome] = []
         until = None
-        while self._locating or self._running:
+        while self._locating or self._running or self._suspects or self._ready:
             # What was gathered before is read, and a reader waits for more.
             self._unread = 0
             self._send_batches()
@@ -250,8 +252,8 @@ class _JobRun:
         a_second = count / max(seconds, 1e-9)
         worth_sending = a_second * self._workers.batch_s
         fitting = min(max(1, int(worth_sending)), _MOST_IN_BATCH)
-        self._least_batch_size = min(math.ceil(_LEAST_SHARE * worth_sending), fitting)
-        self._batch_size = max(self._least_batch_size, min(fitting, 2 * self._batch_size))
+        self._batch_size = min(fitting, _MOST_GROWTH * self._batch_size)
+        self._least_batch_size = min(math.ceil(_LEAST_SHARE * worth_sending), self._batch_size)
 
     def _outcome(self, located: LocatedTask, result: TaskResult) -> Outcome | None:
         """Return the outcome of a task; None where it is tried again, with candles that are located anew."""

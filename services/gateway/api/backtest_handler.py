@@ -111,8 +111,8 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         answer = pb.RunBacktestResponse(request=single_request_to(plan, start.report.run_id))
         parts, result = PartJoiner(), BacktestResult()
         async with aclosing(run.watch()) as events:
-            async for logged in events:
-                event = parts.joined(pb.RunBacktestsResponse.FromString(logged.serialized))
+            async for logged_event in events:
+                event = parts.joined(pb.RunBacktestsResponse.FromString(logged_event.serialized))
                 if event is None:
                     continue
                 if event.HasField("failure"):
@@ -176,8 +176,8 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
             series=compared_series_of(plan.backtest.strategy),
         )
         async with aclosing(run.watch()) as events:
-            async for logged in events:
-                event = ComputeSeriesResponse.FromString(logged.serialized)
+            async for logged_event in events:
+                event = ComputeSeriesResponse.FromString(logged_event.serialized)
                 if event.HasField("failure"):
                     await context.abort_with_status(rpc_status.to_status(event.failure))
                 response.block.CopyFrom(event.block)

@@ -34,7 +34,7 @@ async def run_stream(run: Run, results_per_event: int, after: int = 0) -> AsyncG
         try:
             async for event in events:
                 number += 1
-                is_shared = results_per_event > 1 and event.result
+                is_shared = results_per_event > 1 and bool(event.result)
                 if group and (not is_shared or group_bytes + event.size > _MOST_BYTES):
                     yield _shared_event(group)
                     group, group_bytes = [], 0

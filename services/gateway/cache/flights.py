@@ -23,7 +23,7 @@ from services.gateway.cache.leases import LEASE_S
 from services.gateway.cache.result_cache import ResultCache
 
 # Results are read so many at once: they may have curves.
-_READ_BATCH = 32
+READ_BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,6 @@ async def _batch_of(completed: "asyncio.Queue[str]") -> list[str]:
         batch = [await asyncio.wait_for(completed.get(), LEASE_S / 3)]
     except TimeoutError:
         return []
-    while not completed.empty() and len(batch) < _READ_BATCH:
+    while not completed.empty() and len(batch) < READ_BATCH:
         batch.append(completed.get_nowait())
     return batch

@@ -12,7 +12,7 @@ from google.rpc.status_pb2 import Status
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from services.domain.errors import BackcastError
 from services.gateway.cache.connection import CacheServer, CacheUnavailable
-from services.gateway.cache.flights import Completion, Flight, Flights, Outcome, Owner
+from services.gateway.cache.flights import READ_BATCH, Completion, Flight, Flights, Outcome, Owner
 from services.gateway.cache.leases import LEASE_S, Leases, LeaseState
 from services.gateway.cache.result_cache import ResultCache
 from services.gateway.cache.result_writer import ResultWriter
@@ -102,15 +102,16 @@ class _OwnedFlights:
         try:
             while self._incomplete:
                 to_compute, cached = await self._lease()
-                results = await self._cache.results(cached)
-                for key in results:
-                    self._complete(key, Completion(key))
-                if results:
+                for start in range(0, len(cached), READ_BATCH):
+                    batch = cached[start : start + READ_BATCH]
+                    results = await self._cache.results(batch)
+                    for key in results:
+                        self._complete(key, Completion(key))
                     yield self._read(
                         [Outcome(key, result, None, shared=True) for key, result in results.items()]
                     )
-                # A result that is cached and cannot be parsed is computed again.
-                to_compute += [key for key in cached if key not in results]
+                    # A result that is cached and cannot be parsed is computed again.
+                    to_compute += [key for key in batch if key not in results]
                 if to_compute:
                     async with aclosing(self._computed(to_compute)) as lists:
                         async for outcomes in lists:

@@ -63,6 +63,7 @@ class BacktestEvents:
         self._pending: dict[str, CryptoData] = {}
         # Events that are not yielded yet, and how many there are with those that are.
         self._made: deque[LoggedEvent] = deque()
+        self._made_bytes = 0
         self._events = 0
         self._is_summed_up = False
         self._totals = RunTotals()
@@ -85,11 +86,16 @@ class BacktestEvents:
         # The iterator before may have been closed before all events were yielded.
         yield
         for keys in self._batches_to_read():
-            await self._read(keys)
+            for key, result in (await self._cached(keys)).items():
+                self._completed(key, result, self._pending[key].fingerprint, from_cache=True)
+                if self._has_enough:
+                    yield
             yield
         if self._plan.cache_mode is CacheMode.ONLY:
             for key in list(self._pending):
                 self._failed(key, self._cache.absence("its result is"))
+                if self._has_enough:
+                    yield
         elif self._pending:
             async with aclosing(self._compute_pending()) as steps:
                 async for _ in steps:
@@ -100,11 +106,17 @@ class BacktestEvents:
             self._make(RunBacktestsResponse(summary=self._summary()))
         yield
 
+    @property
+    def _has_enough(self) -> bool:
+        """Whether so many events are made that no more should be before they are yielded."""
+        return len(self._made) >= _MOST_EVENTS or self._made_bytes >= _MOST_BYTES
+
     def _next_events(self) -> list[LoggedEvent]:
         """Return the first events that are not yielded yet: one, or several that are short."""
         events, size = [self._made.popleft()], 0
         while self._made and len(events) < _MOST_EVENTS and (size := size + events[-1].size) < _MOST_BYTES:
             events.append(self._made.popleft())
+        self._made_bytes -= sum(event.size for event in events)
         return events
 
     def _start(self) -> None:
@@ -127,15 +139,14 @@ class BacktestEvents:
             if self._cache.is_read:
                 yield keys[start : start + size]
 
-    async def _read(self, keys: list[str]) -> None:
-        """Make the events of a batch's results that are in the cache."""
+    async def _cached(self, keys: list[str]) -> dict[str, ComputedResult]:
+        """Return the results of a batch that are in the cache, by their keys."""
         began = time.monotonic()
         results = await self._cache.results(keys)
         if self._cache.is_used:
             phases_s = self._report.phases_s
             phases_s["cache"] = phases_s.get("cache", 0.0) + time.monotonic() - began
-        for key, result in results.items():
-            self._completed(key, result, self._pending[key].fingerprint, from_cache=True)
+        return results
 
     async def _compute_pending(self) -> AsyncGenerator[None]:
         """Make the events of results that are not cached, and yield whenever there are new ones.
@@ -214,11 +225,11 @@ class BacktestEvents:
         for number, part in enumerate(result.parts, 1):
             event = self._numbered(RunBacktestsResponse(result_continues=number < len(result.parts)))
             if number > 1:
-                self._made.append(LoggedEvent(event + _CONTINUATION.of(symbol + part)))
+                self._append(LoggedEvent(event + _CONTINUATION.of(symbol + part)))
             elif may_share:
-                self._made.append(LoggedEvent(event, symbol + part + facts))
+                self._append(LoggedEvent(event, symbol + part + facts))
             else:
-                self._made.append(LoggedEvent(event + _RESULT.of(symbol + part + facts)))
+                self._append(LoggedEvent(event + _RESULT.of(symbol + part + facts)))
 
     def _failed(self, key: str, status: Status) -> None:
         crypto = self._pending.pop(key)
@@ -227,7 +238,11 @@ class BacktestEvents:
         self._make(RunBacktestsResponse(failure=pb.RunFailure(symbol=crypto.symbol, status=status)))
 
     def _make(self, event: RunBacktestsResponse) -> None:
-        self._made.append(LoggedEvent(self._numbered(event)))
+        self._append(LoggedEvent(self._numbered(event)))
+
+    def _append(self, event: LoggedEvent) -> None:
+        self._made.append(event)
+        self._made_bytes += event.size
 
     def _numbered(self, event: RunBacktestsResponse) -> bytes:
         """Return an event as the next one, serialized."""

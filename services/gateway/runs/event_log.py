@@ -30,7 +30,7 @@ class LoggedEvent(NamedTuple):
 
     @classmethod
     def of(cls, event: Message) -> Self:
-        """Return an event of a run or a sweep for the log."""
+        """Return an event of a sweep or a series for the log."""
         return cls(event.SerializeToString())
 
     @property

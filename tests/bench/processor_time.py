@@ -8,6 +8,8 @@ import psutil
 from tests.bench.engine.sampling import Measure
 from tests.bench.timing import Timing
 
+_SERVICES, _WORKERS = ("gateway", "compute", "data"), "workers"
+
 
 class ProcessorTime:
     """Adds up what a measure takes in this process, the client, and in all that it started."""
@@ -26,6 +28,10 @@ class ProcessorTime:
                 self._taken[part] += taken_s - before[part]
             self._rounds += 1
         return timing
+
+    def services_s(self) -> float:
+        """Return the mean of a round in gateway, compute, its workers and data, in seconds."""
+        return sum(self._taken[part] for part in (*_SERVICES, _WORKERS)) / self._rounds
 
     def line(self) -> str:
         """Return the mean of a round by part, the greatest first. Clocks tick every 10 ms or so."""
@@ -46,8 +52,8 @@ def _by_part() -> defaultdict[str, float]:
 
 
 def _part(command: str) -> str:
-    for service in ("gateway", "compute", "data"):
+    for service in _SERVICES:
         if command.endswith(f"serve {service}"):
             return service
     # Workers are forks of the fork server, and keep its command.
-    return "workers" if "forkserver" in command else "database and cache"
+    return _WORKERS if "forkserver" in command else "database and cache"
