@@ -135,8 +135,8 @@ class StoredCandles:
     def map(self) -> History:
         """Map the file: all candles and columns that it holds. Columns are read-only, absent ones are empty.
 
-        Raises FileNotFoundError where the file is missing or incomplete (then it is deleted), or where it holds
-        less than what is asked for.
+        Raises FileNotFoundError where the file is missing or incomplete (then it is deleted), or where it
+        holds less than what is asked for.
         """
         history = self._map()
         self._check(history)
