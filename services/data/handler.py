@@ -249,6 +249,7 @@ def _blocks(history: History) -> Iterator[pb.StreamCandlesResponse]:
             )
             if is_last
             else None,
+            no_earlier_candles=is_last and not history.has_earlier,
         )
 
 

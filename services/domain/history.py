@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from services.domain.breaks import Break
 from services.domain.candles import Candles, TimeColumn
+from services.domain.times import EARLIEST_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,20 @@ class PartialCandles:
 class History:
     """Candles of one length, and the breaks of the hourly history that they come from, in order of time.
 
-    Candles longer than an hour that have not ended by the end of the data are not included.
+    Candles longer than an hour that have not ended by the end of the data are not included. Candles that open
+    before `since_s` (Unix seconds) may be missing; breaks and partial candles are always those of all.
     """
 
     candles: Candles
     breaks: tuple[Break, ...] = ()
     partial: PartialCandles = field(default_factory=PartialCandles.none)
+    since_s: int = EARLIEST_S
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no candle is missing."""
+        return self.since_s <= EARLIEST_S
+
+
+class HistoryTooShort(Exception):  # no failure: whoever asked brings the whole history
+    """The result depends on candles that this history, which is not whole, may have left out."""

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from services.domain.candles import VALUE_COLUMNS, Candles, PriceColumn
 from services.domain.errors import ErrorReason, NotFound, Refused
-from services.domain.history import History
+from services.domain.history import History, HistoryTooShort
 from services.domain.interval import Interval
-from services.domain.times import utc
+from services.domain.times import EARLIEST_ASKED_S, EARLIEST_S, utc
 from services.engine.coverage import coverage
 from services.engine.curves import equity_curve, monthly_returns
 from services.engine.execution import BreakRule, Execution, FillTime
@@ -31,6 +31,9 @@ from services.engine.trades import trade_records
 _ALWAYS_READ = frozenset(("open", "close"))
 _RANGE = frozenset(("high", "low"))
 _YEAR_S = 365 * 86_400
+# Candles before the warm-up that `Backtest.since_s` includes: with them, most gaps in the warm-up, and most
+# other strategies on the same window, need no earlier candles.
+_SPARE_CANDLES = 512
 # A standard deviation of returns below this is a rounding error of 0.
 _ROUNDING = 1e-14
 
@@ -54,6 +57,14 @@ class Backtest:
         """The columns of candles that it reads; see `columns_of`."""
         return columns_of(self.strategy, self.execution, self.detail)
 
+    @property
+    def since_s(self) -> int:
+        """From when on it needs candles (Unix seconds), unless long gaps make the warm-up begin earlier."""
+        candles = _rounded_warmup(self.strategy, _longest_warmup(_needed_series(self.execution)))
+        before_s = (candles + _SPARE_CANDLES) * self.interval.seconds
+        since_s = self.interval.opening(self.window.start_s - before_s)
+        return since_s if since_s > EARLIEST_ASKED_S else EARLIEST_S
+
 
 def run_backtest(history: History, backtest: Backtest) -> BacktestResult:
     """Run `backtest` on a crypto's history of candles of length `backtest.interval`.
@@ -62,7 +73,8 @@ def run_backtest(history: History, backtest: Backtest) -> BacktestResult:
     history has; there is no trade in that warm-up, and equity starts at the window's first candle. Breaks cut
     the window into parts, as docs/backtests.md says. Columns that are not in `backtest.columns` may be empty.
     Raises NotFound if the window has no candle, Refused if no part has as many candles as an indicator needs,
-    or where prices are so extreme that the equity or a trade is beyond the numbers of a float64.
+    or where prices are so extreme that the equity or a trade is beyond the numbers of a float64;
+    HistoryTooShort where the history is not whole, and candles before it would count.
     """
     traded = TradedWindow(history, backtest.interval, backtest.window, backtest.execution)
     return traded.result(backtest.strategy, backtest.detail, backtest.curve_points)
@@ -71,7 +83,7 @@ def run_backtest(history: History, backtest: Backtest) -> BacktestResult:
 def backtest_series(history: History, backtest: Backtest) -> WindowSeries:
     """Return the series that the strategy of `backtest` compares, as `run_backtest` evaluates them.
 
-    Raises NotFound and Refused as `run_backtest` does; no price is too extreme.
+    Raises NotFound, Refused and HistoryTooShort as `run_backtest` does; no price is too extreme.
     """
     traded = TradedWindow(history, backtest.interval, backtest.window, backtest.execution)
     return traded.series(backtest.strategy)
@@ -98,6 +110,18 @@ def _needed_series(execution: Execution) -> dict[str, Expression]:
     return needed
 
 
+def _longest_warmup(needed: dict[str, Expression]) -> int:
+    return max(map(warmup, needed.values()), default=0)
+
+
+def _rounded_warmup(strategy: Strategy, needed_warmup: int) -> int:
+    """Return the number of warm-up candles that a backtest reads where there are so many.
+
+    It is rounded up to a power of two, so that strategies with similar needs share indicators.
+    """
+    return _power_of_two(max(strategy.warmup_candles, needed_warmup))
+
+
 class TradedWindow:
     """A crypto's candles in a window, and an execution: shared by the backtests of many strategies.
 
@@ -109,6 +133,8 @@ class TradedWindow:
         breaks = () if execution.break_rule is BreakRule.IGNORE else history.breaks
         candles = without_straddling(history.candles, breaks, interval) if breaks else history.candles
         start, end = candles.open_time_s.searchsorted((window.start_s, window.end_s)).tolist()
+        if history.since_s > window.start_s or (start >= end and not history.is_whole):
+            raise HistoryTooShort
         if start >= end:
             raise NotFound(
                 f"there are no candles in the window{_where_they_are(candles)}",
@@ -126,7 +152,7 @@ class TradedWindow:
         self._interval, self._window, self._execution = interval, window, execution
         self._terms = terms_of(execution, interval.seconds)
         self._needed = _needed_series(execution)
-        self._needed_warmup = max(map(warmup, self._needed.values()), default=0)
+        self._needed_warmup = _longest_warmup(self._needed)
         # Computed once for all strategies.
         self._holding: float | None = None
         # Strategies with the same warm-up see the same candles and share indicators.
@@ -190,12 +216,11 @@ class TradedWindow:
         return WindowSeries(self._traded.open_time_s, values)
 
     def _warmup(self, strategy: Strategy, part: Part) -> int:
-        """Return the number of warm-up candles before a part.
-
-        It is rounded up to a power of two, so that strategies with similar needs share indicators.
-        """
-        wanted = max(strategy.warmup_candles, self._needed_warmup)
-        return min(_power_of_two(wanted), part.start - part.reach)
+        """Return the number of warm-up candles before a part; see `_rounded_warmup`."""
+        wanted, there = _rounded_warmup(strategy, self._needed_warmup), part.start - part.reach
+        if there < wanted and not part.reach and not self._history.is_whole:
+            raise HistoryTooShort
+        return min(wanted, there)
 
     def _simulated(self, strategy: Strategy) -> tuple[Simulation, NDArray[np.float64]]:
         self._check_length(strategy)

@@ -23,6 +23,7 @@ class Supply:
         self.candles = {data: random_candles(seed, 1000 + seed) for seed, data in enumerate(cryptos)}
         self.errors: dict[DataVersion, BackcastError] = {}
         self.gone: dict[DataVersion, int] = {}
+        self.asked: list[tuple[DataVersion, int]] = []
 
     def failing(self, reason: BackcastError, tasks: list[Task]) -> Callable[[DataVersion], list[Task]]:
         """From the first crypto's tasks on, nothing more can be brought."""
@@ -34,11 +35,13 @@ class Supply:
         return tasks_of
 
     async def columns(
-        self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...]
+        self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...], since_s: int
     ) -> AsyncGenerator[tuple[DataVersion, CandleLocation | BackcastError]]:
         for data in cryptos:
-            stored = StoredCandles(self.folder, data, interval, columns)
+            self.asked.append((data, since_s))
+            stored = StoredCandles(self.folder, data, interval, columns, since_s)
             self.gone[data] = self.gone.get(data, 0) - 1
             if self.gone[data] < 0 and data not in self.errors:
-                stored.write([self.candles[data]])
+                candles = self.candles[data]
+                stored.write([candles[int(candles.open_time_s.searchsorted(since_s)) :]])
             yield data, self.errors.get(data, stored)

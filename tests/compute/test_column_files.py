@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from threading import Event
 from uuid import uuid4
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from services.compute.candles.column_files import ColumnFiles
+from services.compute.candles.fetched import FetchedHistory
 from services.compute.candles.location import DataVersion
 from services.compute.candles.stored import NO_PARTIAL, UNFINISHED, StoredCandles
 from services.domain.breaks import Break
@@ -22,16 +23,15 @@ from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.errors import NotFound, Unavailable
 from services.domain.history import PartialCandles
 from services.domain.interval import Interval
+from services.domain.times import EARLIEST_S
 from tests.candle_making import random_candles
 
 HOUR = Interval.HOUR_1
 CANDLES = random_candles(1, 1000)
 LATER_S = int(CANDLES.open_time_s[700])
 CLOSE = ("close",)
-# Of one column of CANDLES, in bytes.
-SIZE = 8 + 8 * 1000
-# Of the file with their times: it begins with three numbers.
-HISTORY_SIZE = SIZE + 16
+# Of the file with the times and one column of CANDLES, in bytes: it begins with five numbers.
+SIZE = 8 * (5 + 2 * 1000)
 BREAKS = (Break(LATER_S, LATER_S + 3600, 1.5, 1_500.25), Break(LATER_S + 7200, LATER_S + 10_800, 0.1, 1e-300))
 PARTIAL = PartialCandles(np.array([LATER_S, LATER_S + 3600]), np.array([3, 17]))
 
@@ -50,13 +50,18 @@ def put(
     unchanged_before_s: int | None = None,
     breaks: tuple[Break, ...] = (),
     partial: PartialCandles = NO_PARTIAL,
+    since_s: int = EARLIEST_S,
 ) -> StoredCandles:
-    """Write what a run that misses these columns would have fetched."""
+    """Write what a run that misses these columns since then would have fetched."""
     data = DataVersion(symbol, fingerprint)
-    (missing,) = files.missing([data], HOUR, columns)
+    (missing,) = files.missing([data], HOUR, columns, since_s)
+    candles = candles[int(candles.open_time_s.searchsorted(missing.since_s)) :]
     blocks = [candles[:600], candles[600:]]
-    files.write(missing, HOUR, fingerprint, unchanged_before_s, blocks, breaks, partial)
-    return files.stored(data, HOUR, columns)
+    fetched = FetchedHistory(
+        symbol, fingerprint, unchanged_before_s, blocks, breaks, partial, missing.since_s
+    )
+    files.write(missing, HOUR, fetched)
+    return files.stored(data, HOUR, columns, since_s)
 
 
 def names(folder: Path) -> set[str]:
@@ -64,8 +69,7 @@ def names(folder: Path) -> set[str]:
 
 
 def age(stored: StoredCandles, seconds: int) -> None:
-    for path in stored.paths():
-        os.utime(path, (time.time() - seconds,) * 2)
+    os.utime(stored.path, (time.time() - seconds,) * 2)
 
 
 def test_what_is_written_is_mapped_bit_by_bit_and_read_only(files: ColumnFiles) -> None:
@@ -109,9 +113,12 @@ def test_files_of_an_earlier_version_are_not_used_though_the_fingerprint_is_the_
     files: ColumnFiles,
 ) -> None:
     stored = put(files, "AUSDT", "1")
-    # As it was: the times in a file of their own, without breaks.
-    stored.path("open_time_s").write_bytes(np.array([1000, *CANDLES.open_time_s]).tobytes())
-    stored.path("history").unlink()
+    # As it was: a file for each column.
+    for column in ("history", "close"):
+        stored.folder.joinpath(f"AUSDT-1h-1.{column}").write_bytes(
+            np.array([1000, *CANDLES.open_time_s]).tobytes()
+        )
+    stored.delete()
     assert not stored.use()
     for fingerprint in ("1", "2"):
         (missing,) = files.missing([DataVersion("AUSDT", fingerprint)], HOUR, CLOSE)
@@ -126,7 +133,7 @@ def test_only_what_is_missing_is_asked_for(files: ColumnFiles) -> None:
     (missing,) = files.missing([data], HOUR, ("high", "close"))
     assert (missing.columns, missing.older_fingerprint) == (("high",), "")
     (missing,) = files.missing([DataVersion("AUSDT", "2")], HOUR, ("close",))
-    assert (missing.columns, missing.older_fingerprint) == (("close",), "1")
+    assert (missing.columns, missing.older_fingerprint) == (("open", "close"), "1")
     for other in (DataVersion("AUSDT2", "1"), DataVersion("A", "1")):
         (missing,) = files.missing([other], HOUR, ("close",))
         assert missing.older_fingerprint == ""
@@ -147,7 +154,7 @@ def test_whoever_has_superseded_columns_mapped_keeps_them(files: ColumnFiles) ->
     mapped = put(files, "AUSDT", "1").map().candles
     new = put(files, "AUSDT", "2", CLOSE, random_candles(2, 1000))
     np.testing.assert_array_equal(mapped.close, CANDLES.close)
-    assert names(new.folder) == {"AUSDT-1h-2.history", "AUSDT-1h-2.close"}
+    assert names(new.folder) == {"AUSDT-1h-2.candles"}
 
 
 def test_other_cryptos_and_intervals_are_not_superseded(files: ColumnFiles) -> None:
@@ -157,17 +164,24 @@ def test_other_cryptos_and_intervals_are_not_superseded(files: ColumnFiles) -> N
     assert all(other.use() for other in others)
 
 
-def test_columns_that_only_older_data_has_stay_for_the_next_run(files: ColumnFiles) -> None:
+def test_all_columns_that_older_data_has_are_brought_up_to_date(files: ColumnFiles) -> None:
     put(files, "AUSDT", "1", ("high", "close"))
-    put(files, "AUSDT", "2", CLOSE)
-    (missing,) = files.missing([DataVersion("AUSDT", "2")], HOUR, ("high", "close"))
-    assert (missing.columns, missing.older_fingerprint) == (("high",), "1")
+    (missing,) = files.missing([DataVersion("AUSDT", "2")], HOUR, CLOSE)
+    assert (missing.columns, missing.older_fingerprint) == (("high", "close"), "1")
     new = random_candles(2, 1000)
-    high = put(files, "AUSDT", "2", ("high",), new[700:], LATER_S).map().candles.high
+    put(files, "AUSDT", "2", CLOSE, new[700:], LATER_S)
+    stored = files.stored(missing.data, HOUR, ("high", "close"))
+    high = stored.map().candles.high
     assert high.tolist() == [*CANDLES.high[:700].tolist(), *new.high[700:].tolist()]
-    assert names(files.stored(missing.data, HOUR, ()).folder) == {
-        f"AUSDT-1h-2.{column}" for column in ("history", "high", "close")
-    }
+    assert names(stored.folder) == {"AUSDT-1h-2.candles"}
+
+
+def test_new_columns_join_those_of_the_same_data(files: ColumnFiles) -> None:
+    put(files, "AUSDT", "1", ("high", "close"))
+    put(files, "AUSDT", "1", ("open", "high"))
+    mapped = files.stored(DataVersion("AUSDT", "1"), HOUR, ("open", "high", "close")).map().candles
+    for column in ("open_time_s", "open", "high", "close"):
+        assert getattr(mapped, column).tobytes() == getattr(CANDLES, column).tobytes()
 
 
 def test_data_without_a_candle_is_not_found(files: ColumnFiles) -> None:
@@ -175,33 +189,146 @@ def test_data_without_a_candle_is_not_found(files: ColumnFiles) -> None:
         put(files, "AUSDT", "1", CLOSE, Candles.empty())
 
 
-@pytest.mark.parametrize(
-    ("column", "length"),
-    [
-        *(("close", length) for length in (0, 5, 8, SIZE // 2 // 8 * 8, SIZE - 8, SIZE - 1, SIZE + 8)),
-        *(("history", length) for length in (0, 5, 8, 16, 24, HISTORY_SIZE // 2 // 8 * 8)),
-        *(("history", HISTORY_SIZE + more) for more in (-8, -1, 8)),
-    ],
-)
-def test_a_file_that_is_not_whole_is_as_good_as_none(files: ColumnFiles, column: str, length: int) -> None:
+@pytest.mark.parametrize("length", [0, 5, 8, 16, 40, 48, SIZE // 2 // 8 * 8, SIZE - 8, SIZE - 1, SIZE + 8])
+def test_a_file_that_is_not_whole_is_as_good_as_none(files: ColumnFiles, length: int) -> None:
     stored = put(files, "AUSDT", "1")
-    os.truncate(stored.path(column), length)
+    os.truncate(stored.path, length)
     with pytest.raises(FileNotFoundError):
         stored.map()
     assert names(stored.folder) == set()
     assert put(files, "AUSDT", "1").map().candles.close.tolist() == CANDLES.close.tolist()
 
 
-def test_files_of_different_lengths_are_as_good_as_none(files: ColumnFiles) -> None:
-    stored, other = put(files, "AUSDT", "1"), put(files, "BUSDT", "1", CLOSE, CANDLES[:900])
-    shutil.copy(other.path("close"), stored.path("close"))
-    with pytest.raises(FileNotFoundError):
-        stored.map()
+def test_a_short_history_serves_whoever_needs_no_more(files: ColumnFiles) -> None:
+    stored = put(files, "AUSDT", "1", since_s=LATER_S)
+    data, found = stored.load()
+    assert (data, found.since_s, found.is_whole) == (DataVersion("AUSDT", "1"), LATER_S, False)
+    assert found.candles.close.tobytes() == CANDLES.close[700:].tobytes()
+    for since_s in (LATER_S, LATER_S + 3600):
+        assert files.stored(data, HOUR, CLOSE, since_s).use()
+    for since_s in (LATER_S - 3600, EARLIEST_S):
+        earlier = files.stored(data, HOUR, CLOSE, since_s)
+        assert not earlier.use()
+        # Though this process keeps it mapped.
+        for read in (earlier.map, earlier.load):
+            with pytest.raises(FileNotFoundError):
+                read()
+    assert stored.use()
+
+
+def test_whoever_looks_further_back_gets_everything_with_the_columns_that_were_there(
+    files: ColumnFiles,
+) -> None:
+    data = DataVersion("AUSDT", "1")
+    short = put(files, "AUSDT", "1", ("high", "close"), since_s=LATER_S)
+    mapped = short.map().candles
+    earlier = files.stored(data, HOUR, ("open",), LATER_S - 3600)
+    (missing,) = files.missing([data], HOUR, earlier.columns, earlier.since_s)
+    assert (missing.columns, missing.since_s) == (("open", "high", "close"), EARLIEST_S)
+    put(files, "AUSDT", "1", earlier.columns, since_s=earlier.since_s)
+    assert earlier.map().is_whole
+    assert earlier.map().candles.open.tobytes() == CANDLES.open.tobytes()
+    assert short.map().candles.high.tobytes() == CANDLES.high.tobytes()
+    assert names(short.folder) == {short.name}
+    assert mapped.high.tobytes() == CANDLES.high[700:].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("columns", "since_s", "looks_again"),
+    [
+        (("high", "close"), EARLIEST_S, False),
+        (("high",), EARLIEST_S, True),
+        (("high",), LATER_S + 3600, True),
+    ],
+    ids=["with everything", "with earlier candles", "with another column of fewer candles"],
+)
+def test_no_file_takes_the_place_of_one_that_has_more(
+    files: ColumnFiles, columns: tuple[str, ...], since_s: int, looks_again: bool
+) -> None:
+    (missing,) = files.missing([DataVersion("AUSDT", "1")], HOUR, CLOSE, LATER_S)
+    # Another process is faster.
+    stored = put(files, "AUSDT", "1", columns, since_s=since_s)
+    inode = Path(stored.path).stat().st_ino
+    fetched = FetchedHistory("AUSDT", "1", None, [CANDLES[700:]], since_s=LATER_S)
+    with pytest.raises(FileNotFoundError) if looks_again else nullcontext():
+        files.write(missing, HOUR, fetched)
+    assert Path(stored.path).stat().st_ino == inode
+    assert stored.use()
+    put(files, "AUSDT", "1", since_s=LATER_S)
+    both = files.stored(missing.data, HOUR, ("high", "close"), min(since_s, LATER_S)).map().candles
+    first = len(CANDLES) - len(both)
+    for column in ("open_time_s", *("high", "close")):
+        assert getattr(both, column).tobytes() == getattr(CANDLES, column)[first:].tobytes()
+
+
+def test_a_short_history_without_candles_tells_nothing_of_the_candles_before(files: ColumnFiles) -> None:
+    after_s = int(CANDLES.open_time_s[-1]) + 3600
+    stored = put(files, "AUSDT", "1", ("open", "close"), since_s=after_s)
+    assert stored.use()
+    history = stored.map()
+    assert (len(history.candles), history.is_whole) == (0, False)
+    assert put(files, "AUSDT", "1").map().candles.close.tobytes() == CANDLES.close.tobytes()
+
+
+def test_a_history_that_turns_out_to_be_whole_is_joined_all_the_same(files: ColumnFiles) -> None:
+    put(files, "AUSDT", "1", candles=CANDLES[700:], since_s=LATER_S)
+    stored = files.stored(DataVersion("AUSDT", "1"), HOUR, ("high", "close"), LATER_S)
+    (missing,) = files.missing([stored.data], HOUR, stored.columns, stored.since_s)
+    # An earlier data service did not say so.
+    files.write(missing, HOUR, FetchedHistory("AUSDT", "1", None, [CANDLES[700:]]))
+    assert stored.map().is_whole
+    assert stored.map().candles.high.tobytes() == CANDLES.high[700:].tobytes()
+
+
+def test_other_columns_of_a_short_history_are_fetched_since_it_begins(files: ColumnFiles) -> None:
+    put(files, "AUSDT", "1", since_s=LATER_S)
+    (missing,) = files.missing([DataVersion("AUSDT", "1")], HOUR, ("high", "close"), LATER_S + 7200)
+    assert (missing.columns, missing.since_s) == (("high",), LATER_S)
+    put(files, "AUSDT", "1", ("high", "close"), since_s=LATER_S + 7200)
+    found = files.stored(missing.data, HOUR, ("high", "close"), LATER_S).map().candles
+    assert found.high.tobytes() == CANDLES.high[700:].tobytes()
+    assert found.close.tobytes() == CANDLES.close[700:].tobytes()
+
+
+def test_a_short_history_of_older_data_is_built_upon_where_it_reaches_far_enough(files: ColumnFiles) -> None:
+    put(files, "AUSDT", "1", since_s=LATER_S)
+    new = DataVersion("AUSDT", "2")
+    (missing,) = files.missing([new], HOUR, CLOSE, LATER_S - 3600)
+    assert (missing.since_s, missing.older_fingerprint) == (LATER_S - 3600, "")
+    (missing,) = files.missing([new], HOUR, CLOSE, LATER_S + 3600)
+    assert (missing.since_s, missing.older_fingerprint) == (LATER_S, "1")
+    more = random_candles(2, 1200)
+    appended_s = int(CANDLES.open_time_s[900])
+    files.write(missing, HOUR, FetchedHistory("AUSDT", "2", appended_s, [more[900:]], since_s=LATER_S))
+    found = files.stored(new, HOUR, CLOSE, LATER_S).map()
+    assert found.candles.open_time_s.tolist() == more.open_time_s[700:].tolist()
+    assert found.candles.close.tolist() == [*CANDLES.close[700:900].tolist(), *more.close[900:].tolist()]
+    assert names(files.stored(new, HOUR, CLOSE).folder) == {"AUSDT-1h-2.candles"}
+
+
+def test_older_data_that_was_extended_meanwhile_is_used_as_far_as_changes_were_fetched(
+    files: ColumnFiles,
+) -> None:
+    put(files, "AUSDT", "1", since_s=LATER_S)
+    new = DataVersion("AUSDT", "2")
+    (missing,) = files.missing([new], HOUR, CLOSE, LATER_S)
+    put(files, "AUSDT", "1")
+    changed = random_candles(2, 1000)
+    # Much has changed, of which only what was asked for came.
+    files.write(
+        missing,
+        HOUR,
+        FetchedHistory("AUSDT", "2", int(CANDLES.open_time_s[300]), [changed[700:]], since_s=LATER_S),
+    )
+    found = files.stored(new, HOUR, CLOSE, LATER_S).map()
+    assert found.since_s == LATER_S
+    assert found.candles.open_time_s.tolist() == CANDLES.open_time_s[700:].tolist()
+    assert found.candles.close.tobytes() == changed.close[700:].tobytes()
 
 
 def test_damaged_older_data_is_not_built_upon(files: ColumnFiles) -> None:
     old = put(files, "AUSDT", "1")
-    os.truncate(old.path("close"), SIZE // 2 // 8 * 8)
+    os.truncate(old.path, SIZE // 2 // 8 * 8)
     with pytest.raises(FileNotFoundError):
         put(files, "AUSDT", "2", CLOSE, CANDLES[700:], LATER_S)
     (missing,) = files.missing([DataVersion("AUSDT", "2")], HOUR, CLOSE)
@@ -247,7 +374,7 @@ def test_two_processes_share_a_folder_that_is_deleted_now_and_then(tmp_path: Pat
 
 
 def test_above_the_limit_the_least_recently_used_are_deleted(tmp_path: Path) -> None:
-    files = ColumnFiles(tmp_path, 3 * (SIZE + HISTORY_SIZE) / 1e9)
+    files = ColumnFiles(tmp_path, 3 * SIZE / 1e9)
     stored = [put(files, f"{letter}USDT", "1") for letter in "ABCD"]
     for position, one in enumerate(stored):
         age(one, 100 - position)
@@ -257,7 +384,7 @@ def test_above_the_limit_the_least_recently_used_are_deleted(tmp_path: Path) -> 
 
 
 def test_what_a_run_uses_is_not_deleted_for_want_of_space(tmp_path: Path) -> None:
-    files = ColumnFiles(tmp_path, (SIZE + HISTORY_SIZE) / 1e9)
+    files = ColumnFiles(tmp_path, SIZE / 1e9)
     stored = [put(files, f"{letter}USDT", "1") for letter in "ABCD"]
     for position, one in enumerate(stored):
         age(one, 100 - position)
@@ -266,7 +393,7 @@ def test_what_a_run_uses_is_not_deleted_for_want_of_space(tmp_path: Path) -> Non
 
 
 def test_a_folder_within_its_limit_keeps_everything(tmp_path: Path) -> None:
-    files = ColumnFiles(tmp_path, 4 * (SIZE + HISTORY_SIZE) / 1e9)
+    files = ColumnFiles(tmp_path, 4 * SIZE / 1e9)
     stored = [put(files, f"{letter}USDT", "1") for letter in "ABCD"]
     files.tidy()
     assert all(one.use() for one in stored)
@@ -277,13 +404,12 @@ def test_leftovers_and_files_of_earlier_versions_are_swept_and_nothing_else(tmp_
     stored = put(files, "AUSDT", "1")
     abandoned, fresh, foreign = f".{uuid4()}{UNFINISHED}", f".{uuid4()}{UNFINISHED}", "notes.columns.txt"
     outdated = [f"AUSDT-1h-{uuid4()}.columns", f".{uuid4()}", "BUSDT-1d-1.open_time_s", "BUSDT-1d-1.close"]
-    # Columns of this version stay, though times of an earlier one are beside them.
-    outdated.append("AUSDT-1h-1.open_time_s")
+    outdated.append("AUSDT-1h-1.history")
     for name in (abandoned, fresh, foreign, *outdated):
         (tmp_path / name).write_bytes(b"what was written so far")
     os.utime(tmp_path / abandoned, (time.time() - 3_700,) * 2)
     files.tidy()
-    assert names(tmp_path) == {fresh, foreign, *(Path(path).name for path in stored.paths())}
+    assert names(tmp_path) == {fresh, foreign, stored.name}
 
 
 def test_there_need_not_be_a_folder(tmp_path: Path) -> None:

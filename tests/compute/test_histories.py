@@ -18,6 +18,7 @@ from services.domain.breaks import Break
 from services.domain.errors import InvalidInput
 from services.domain.history import PartialCandles
 from services.domain.interval import Interval
+from services.domain.times import EARLIEST_S
 from services.engine import (
     Backtest,
     BacktestResult,
@@ -62,7 +63,7 @@ def responses(symbol: str) -> list[pb.StreamCandlesResponse]:
 
 def computed(folder: Path, execution: Execution) -> BacktestResult:
     """Put the blocks together, write them, and have a worker's task read them."""
-    blocks = HistoryBlocks(COLUMNS)
+    blocks = HistoryBlocks(COLUMNS, EARLIEST_S)
     # Those of one crypto have no say in another's.
     for response in responses("AUSDT"):
         blocks.add(response)
@@ -70,15 +71,7 @@ def computed(folder: Path, execution: Execution) -> BacktestResult:
     assert history is not None
     files = ColumnFiles(folder, 1.0)
     (missing,) = files.missing([DataVersion("BUSDT", "1")], Interval.DAY_1, COLUMNS)
-    data = files.write(
-        missing,
-        Interval.DAY_1,
-        history.fingerprint,
-        history.unchanged_before_s,
-        history.blocks,
-        history.breaks,
-        history.partial,
-    )
+    data = files.write(missing, Interval.DAY_1, history)
     window = Window(START_S, START_S + 60 * DAY_S)
     asked = Backtest(BuyAndHold(), Interval.DAY_1, window, execution, Detail.EQUITY)
     located = LocatedTask(files.stored(data, Interval.DAY_1, COLUMNS), Task(run_backtest, asked))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,6 @@ from services.domain.interval import Interval
 from tests.candle_making import random_candles
 
 COLUMNS = ("open", "close")
-# With the times.
-FILES = 3
 
 
 class Keeper:
@@ -26,22 +25,20 @@ class Keeper:
         self._kept = KeptHistories(most_files)
         self.mapped = 0
 
-    def stored(
-        self, symbol: str, fingerprint: str = "1", columns: tuple[str, ...] = COLUMNS
-    ) -> StoredCandles:
-        return StoredCandles(self._folder, DataVersion(symbol, fingerprint), Interval.HOUR_1, columns)
+    def stored(self, symbol: str, fingerprint: str = "1") -> StoredCandles:
+        return StoredCandles(self._folder, DataVersion(symbol, fingerprint), Interval.HOUR_1, COLUMNS)
 
     def write(self, symbol: str, fingerprint: str = "1", seed: int = 1) -> None:
         self.stored(symbol, fingerprint).write([random_candles(seed, 1000)])
 
-    def history(self, symbol: str, fingerprint: str = "1", columns: tuple[str, ...] = COLUMNS) -> History:
-        stored = self.stored(symbol, fingerprint, columns)
+    def history(self, symbol: str, fingerprint: str = "1") -> History:
+        stored = self.stored(symbol, fingerprint)
 
-        def map_files() -> History:
+        def map_file() -> History:
             self.mapped += 1
             return stored.map()
 
-        return self._kept.history(symbol, fingerprint, columns, stored.paths(), map_files)
+        return self._kept.history(symbol, stored.path, map_file)
 
 
 @pytest.fixture
@@ -70,34 +67,25 @@ def test_another_version_takes_the_place_of_the_one_before(keeper: Keeper) -> No
     kept = open_files()
     assert keeper.history("A", "2").candles.close.tolist() == random_candles(2, 1000).close.tolist()
     assert keeper.history("A", "1").candles.close.tolist() == random_candles(1, 1000).close.tolist()
-    assert (keeper.mapped, open_files(), kept - before) == (3, kept, FILES)
+    assert (keeper.mapped, open_files(), kept - before) == (3, kept, 1)
 
 
-def test_another_version_takes_the_place_of_all_that_was_kept(keeper: Keeper) -> None:
-    keeper.write("A", "1")
-    keeper.write("A", "2")
-    before = open_files()
-    whole, alone = keeper.history("A", "1"), keeper.history("A", "1", ("close",))
-    assert open_files() - before == FILES + 2
-    # Each set of columns is kept.
-    assert keeper.history("A", "1") is whole
-    assert keeper.history("A", "1", ("close",)) is alone
-    del whole, alone
-    keeper.history("A", "2", ("close",))
-    assert open_files() - before == 2
-
-
-def test_a_worker_keeps_what_it_loads(keeper: Keeper) -> None:
+def test_a_worker_keeps_what_it_loads_whatever_columns_it_reads(keeper: Keeper) -> None:
     keeper.write("A")
-    assert keeper.stored("A").load()[1] is keeper.stored("A").load()[1]
+    _, history = keeper.stored("A").load()
+    mapped = open_files()
+    assert replace(keeper.stored("A"), columns=("close",)).load()[1] is history
+    assert open_files() == mapped
+    with pytest.raises(FileNotFoundError):
+        replace(keeper.stored("A"), columns=("high", "close")).load()
+    assert keeper.stored("A").load()[1] is history
 
 
-@pytest.mark.parametrize("column", ["history", *COLUMNS])
-def test_a_file_that_was_deleted_is_noticed(keeper: Keeper, column: str) -> None:
+def test_a_file_that_was_deleted_is_noticed(keeper: Keeper) -> None:
     keeper.write("A")
     before = open_files()
     keeper.history("A")
-    keeper.stored("A").path(column).unlink()
+    keeper.stored("A").delete()
     with pytest.raises(FileNotFoundError):
         keeper.history("A")
     # And it takes no space any more.
@@ -124,14 +112,14 @@ def test_a_file_that_was_replaced_is_mapped_anew(keeper: Keeper) -> None:
 def test_a_file_that_was_truncated_is_as_good_as_none(keeper: Keeper) -> None:
     keeper.write("A")
     keeper.history("A")
-    os.truncate(keeper.stored("A").path("close"), 800)
+    os.truncate(keeper.stored("A").path, 800)
     with pytest.raises(FileNotFoundError):
         keeper.history("A")
     assert not keeper.stored("A").use()
 
 
 def test_above_the_limit_the_least_recently_used_are_dropped(tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path, most_files=2 * FILES)
+    keeper = Keeper(tmp_path, most_files=2)
     for symbol in "ABC":
         keeper.write(symbol)
     before = open_files()
@@ -139,9 +127,9 @@ def test_above_the_limit_the_least_recently_used_are_dropped(tmp_path: Path) -> 
         keeper.history(symbol)
     assert keeper.mapped == 2
     keeper.history("C")
-    assert open_files() - before == 2 * FILES
+    assert open_files() - before == 2
     keeper.history("A")
     assert keeper.mapped == 3
     keeper.history("B")
     assert keeper.mapped == 4
-    assert open_files() - before == 2 * FILES
+    assert open_files() - before == 2

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pytest
 import structlog
 
@@ -20,7 +21,9 @@ from services.compute.workers.worker import WorkerDied
 from services.domain.errors import Internal, NotFound, Unavailable
 from services.domain.history import History
 from services.domain.interval import Interval
+from services.domain.times import EARLIEST_S
 from services.engine import Backtest, Detail, Execution, Window
+from services.engine.strategies.ma_cross import MaCross
 from services.engine.strategies.rsi import Rsi
 from tests.candle_making import START_S
 from tests.compute.acting import (
@@ -91,6 +94,24 @@ async def test_every_backtest_is_the_engines(pool: WorkerPool, supply: Supply) -
     # Workers are forked, which gRPC does not survive.
     assert await wrap_future(pool.submit(imported, "google")) != []
     assert await wrap_future(pool.submit(imported, "grpc")) == []
+
+
+async def test_a_backtest_whose_warmup_begins_before_a_gap_gets_the_whole_history(
+    pool: WorkerPool, supply: Supply
+) -> None:
+    window = Window(START_S + 3600 * 900, START_S + 3600 * 990)
+    backtest = Backtest(MaCross(20, 100), HOUR, window, Execution(), Detail.TRADES)
+    job = backtest_job(cryptos(40), backtest)
+    assert job.since_s > START_S
+    before = (job.since_s - START_S) // 3600
+    there = np.ones(1000, np.bool_)
+    there[before : 900 - 10] = False
+    for data in job.cryptos[::3]:
+        supply.candles[data] = supply.candles[data][:1000].at(there)
+    results = {outcome.data: outcome.result for outcome in await outcomes_of(TaskRunner(pool, supply), job)}
+    assert results == {data: computed_result(History(supply.candles[data]), backtest) for data in job.cryptos}
+    whole = [data for data, since_s in supply.asked if since_s == EARLIEST_S]
+    assert sorted(whole, key=job.cryptos.index) == job.cryptos[::3]
 
 
 async def test_a_crypto_can_have_any_number_of_tasks(pool: WorkerPool, supply: Supply) -> None:

@@ -55,6 +55,23 @@ async def test_a_reader_gets_only_the_columns_and_the_window_asked_for(
         assert column.tobytes() == getattr(inside, name).tobytes()
 
 
+@pytest.mark.parametrize("interval", Interval)
+async def test_a_reader_learns_whether_there_are_candles_before_the_window(store, histories, interval):
+    old, new = CANDLES, random_candles(2, 24 * 30, START_S + 20 * 86_400)
+    for symbol, candles in {"OLDUSDT": old, "NEWUSDT": new}.items():
+        await store.write(symbol, False, blocks_of(candles))
+    for start_s, expected in {
+        EARLIEST_S: [False, False],
+        interval.opening(START_S): [False, False],
+        interval.opening(START_S + 20 * 86_400): [True, False],
+        START_S + 70 * 86_400: [True, True],
+    }.items():
+        read = await _read(
+            histories, ["OLDUSDT", "NEWUSDT"], HistoryQuery(interval, ("close",), start_s), [""] * 2
+        )
+        assert [history.has_earlier for history in read] == expected
+
+
 async def test_the_limit_cuts_the_end(store, histories):
     await store.write("AUSDT", False, blocks_of(CANDLES))
     history = await histories.one("AUSDT", HistoryQuery(Interval.HOUR_4, limit=5))

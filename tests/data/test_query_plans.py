@@ -22,6 +22,7 @@ from services.data.store.tables import CANDLE_TABLES, CandleTable, ticks_of
 from services.data.store.writer import CandleStore, ImportCounts
 from services.domain.candles import Candles
 from services.domain.interval import Interval
+from services.domain.times import EARLIEST_S
 from tests.candle_making import random_candles
 from tests.data.conftest import Server
 
@@ -79,12 +80,15 @@ async def _scans(database: Database) -> Scans:
         return Scans(*map(int, await connection.fetchrow(_SCANS)))
 
 
+@pytest.mark.parametrize("since", ["ever", "its first candle"])
 @pytest.mark.parametrize("interval", Interval)
-async def test_a_history_reads_its_own_candles_only(crowded, interval):
+async def test_a_history_reads_its_own_candles_only(crowded, interval, since):
     store = CandleStore(crowded)
     await store.write("READUSDT", False, blocks_of(CANDLES[:HOURS]))
+    # Since its first candle: whether there are earlier ones is looked up.
+    start_s = EARLIEST_S if since == "ever" else interval.opening(int(CANDLES.open_time_s[0]))
     before = await _scans(crowded)
-    history = await history_of(crowded, "READUSDT", interval)
+    history = await history_of(crowded, "READUSDT", interval, start_s)
     after = await _scans(crowded)
     whole, left = divmod(HOURS * 3600, interval.seconds)
     assert len(history.candles) == whole

@@ -7,6 +7,7 @@ import pytest
 
 from services.data.maintenance.retention import apply_retention
 from services.data.store.database import Database
+from services.data.store.reader import Histories, HistoryQuery
 from services.data.store.writer import CandleStore, ImportCounts
 from services.domain.candles import Candles
 from services.domain.interval import Interval
@@ -44,6 +45,10 @@ async def test_old_hours_go_and_what_they_made_stays(database, store, cryptos):
     assert after.fingerprint != before.fingerprint
     assert rows((await history_of(database, "AUSDT")).candles) == rows(CANDLES[OLD_HOURS:])
     await _aggregates_are_of(database, "AUSDT", CANDLES)
+    for interval in Interval:
+        query = HistoryQuery(interval, start_s=HORIZON_S)
+        later = await Histories(database, cryptos).one("AUSDT", query)
+        assert later.has_earlier == (interval is not Interval.HOUR_1)
     # There is nothing left to drop.
     assert await apply_retention(database, DAYS, NOW_S) == 0
     assert (await listed(cryptos))["AUSDT"] == after

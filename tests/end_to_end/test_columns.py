@@ -24,11 +24,12 @@ from services.compute.candles.source import CandleSource
 from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.errors import Unavailable
 from services.domain.interval import Interval
+from services.domain.times import EARLIEST_S
 from services.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
-from tests.candle_making import events_of, import_candles, random_candles
+from tests.candle_making import START_S, events_of, import_candles, random_candles
 from tests.end_to_end.line import Line
 
 if TYPE_CHECKING:
@@ -90,11 +91,12 @@ async def brought(
     cryptos: list[DataVersion],
     columns: tuple[str, ...] = CLOSE,
     interval: Interval = HOUR,
+    since_s: int = EARLIEST_S,
 ) -> dict[str, Candles | Exception]:
     """Return each crypto's columns as a worker would map them, or why there are none."""
     return {
         data.symbol: stored if isinstance(stored, Exception) else stored.map().candles
-        async for data, stored in supply.columns(cryptos, interval, columns)
+        async for data, stored in supply.columns(cryptos, interval, columns, since_s)
     }
 
 
@@ -148,6 +150,83 @@ async def test_only_the_columns_asked_for_are_fetched_and_only_once(
     assert 0 < line.received - before - size("high") < OVERHEAD
 
 
+def since(market: dict[str, Candles], time_s: int) -> dict[str, Candles]:
+    """Return the candles that open from a time on."""
+    return {
+        symbol: candles[int(candles.open_time_s.searchsorted(time_s)) :] for symbol, candles in market.items()
+    }
+
+
+async def test_only_candles_since_the_time_asked_for_are_fetched(
+    supply: ColumnProvider, line: Line, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    cryptos = await known(data_service, market)
+    since_s = START_S + 3600 * (HOURS - 500)
+    assert_same(await brought(supply, cryptos, since_s=since_s), since(market, since_s))
+    assert 0 < line.received - size("close") / HOURS * 500 < OVERHEAD
+    before = line.received
+    assert_same(await brought(supply, cryptos, since_s=since_s + 3600), since(market, since_s))
+    assert line.received == before
+    for symbol in market:
+        await append(data_service, market, symbol)
+    cryptos = await known(data_service, market)
+    assert_same(await brought(supply, cryptos, since_s=since_s), since(market, since_s))
+    assert 0 < line.received - before < OVERHEAD
+    # Before that time.
+    for symbol in market:
+        await correct(data_service, market, symbol, 10)
+    cryptos = await known(data_service, market)
+    assert_same(await brought(supply, cryptos, since_s=since_s), since(market, since_s))
+    # Whoever looks further back gets everything.
+    assert_same(await brought(supply, cryptos, since_s=since_s - 3600), market)
+    before = line.received
+    assert_same(await brought(supply, cryptos), market)
+    assert line.received == before
+
+
+@pytest.mark.parametrize("interval", [HOUR, Interval.DAY_1])
+async def test_whoever_asked_for_more_than_there_is_has_everything(
+    supply: ColumnProvider,
+    line: Line,
+    data_service: "MarketDataServiceAsyncStub",
+    market: dict[str, Candles],
+    interval: Interval,
+) -> None:
+    cryptos = await known(data_service, market)
+    whole = await brought(supply, cryptos, interval=interval, since_s=interval.opening(START_S))
+    before = line.received
+    assert_same(await brought(supply, cryptos, interval=interval), whole)  # type: ignore[arg-type]  # none is an error
+    assert line.received == before
+
+
+async def test_data_that_ended_before_the_time_asked_for_has_a_history_without_candles(
+    supply: ColumnProvider, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    cryptos = await known(data_service, market)
+    after_s = START_S + 3600 * HOURS
+    assert_same(await brought(supply, cryptos, since_s=after_s), since(market, after_s))
+    assert_same(await brought(supply, cryptos), market)
+
+
+async def test_runs_that_need_different_columns_since_different_times_get_theirs(
+    supply: ColumnProvider, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    cryptos = await known(data_service, market)
+    needs: list[tuple[tuple[str, ...], int]] = [
+        (("close",), START_S + 3600 * (HOURS - 500)),
+        (("high", "low"), START_S + 3600 * (HOURS - 100)),
+        (("open", "close"), EARLIEST_S),
+        (VALUE_COLUMNS, START_S + 3600 * (HOURS - 900)),
+    ]
+    runs = await asyncio.gather(
+        *(brought(supply, cryptos, columns, since_s=since_s) for columns, since_s in needs)
+    )
+    for (columns, since_s), found in zip(needs, runs, strict=True):
+        candles = {symbol: each for symbol, each in found.items() if isinstance(each, Candles)}
+        assert_same({**found, **since(candles, since_s)}, since(market, since_s), columns)
+    assert_same(await brought(supply, cryptos, VALUE_COLUMNS), market, VALUE_COLUMNS)
+
+
 async def test_after_an_appended_candle_only_that_is_fetched(
     supply: ColumnProvider, line: Line, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
@@ -169,15 +248,13 @@ async def test_a_correction_replaces_just_that_crypto(
     cryptos = await known(data_service, market)
     await brought(supply, cryptos)
     corrected, *others = cryptos
-    inodes = [Path(path).stat().st_ino for data in others for path in files.stored(data, HOUR, CLOSE).paths()]
+    inodes = [Path(files.stored(data, HOUR, CLOSE).path).stat().st_ino for data in others]
     before = line.received
     await correct(data_service, market, corrected.symbol, HOURS - 100)
     assert_same(await brought(supply, await known(data_service, market)), market)
     assert 100 * 2 * 8 < line.received - before < 100 * 2 * 8 + OVERHEAD
-    assert inodes == [
-        Path(path).stat().st_ino for data in others for path in files.stored(data, HOUR, CLOSE).paths()
-    ]
-    assert not files.stored(corrected, HOUR, CLOSE).path("close").exists()
+    assert inodes == [Path(files.stored(data, HOUR, CLOSE).path).stat().st_ino for data in others]
+    assert not Path(files.stored(corrected, HOUR, CLOSE).path).exists()
 
 
 async def test_what_came_before_a_stream_broke_is_kept(

@@ -16,8 +16,9 @@ from services.compute.candles.column_provider import ColumnProvider
 from services.compute.candles.location import DataVersion
 from services.compute.candles.remote import RemoteProvider
 from services.compute.candles.source import CandleSource
+from services.compute.messages.results import computed_result
 from services.compute.tasks.batch import Task
-from services.compute.tasks.jobs import Job, sweep_job
+from services.compute.tasks.jobs import Job, backtest_job, sweep_job
 from services.compute.tasks.runner import Outcome, TaskRunner
 from services.compute.workers.dask_cluster import DaskCluster
 from services.domain.candles import Candles
@@ -25,6 +26,7 @@ from services.domain.errors import InvalidInput, Unavailable
 from services.domain.history import History
 from services.domain.interval import Interval
 from services.engine import Backtest, BacktestResult, Detail, Execution, Window, run_backtest
+from services.engine.strategies.ma_cross import MaCross
 from services.engine.strategies.rsi import Rsi
 from services.engine.sweep import (
     ChunkFigures,
@@ -109,6 +111,19 @@ async def test_a_worker_is_killed_and_the_results_are_equal_and_complete(
         near = await outcomes_of(TaskRunner(pool, supply), Job(cryptos, HOUR, COLUMNS, lambda _: TASKS))
     assert len(far) == len(cryptos) * len(TASKS)
     assert results_by_task(far) == results_by_task(near)
+
+
+async def test_workers_fetch_short_histories_and_longer_ones_when_they_need_them(
+    cluster: DaskCluster, stack: LocalStack, market: dict[str, Candles], cryptos: list[DataVersion]
+) -> None:
+    runner = TaskRunner(cluster, RemoteProvider(stack.data_address))
+    for first in (2_000, 2_100, 1_300, 0):
+        window = Window(START_S + 3600 * first, WINDOW.end_s)
+        backtest = Backtest(MaCross(20, 100), HOUR, window, Execution(), Detail.TRADES)
+        outcomes = await outcomes_of(runner, backtest_job(cryptos, backtest))
+        assert {outcome.data.symbol: outcome.result for outcome in outcomes} == {
+            symbol: computed_result(History(candles), backtest) for symbol, candles in market.items()
+        }
 
 
 async def test_a_worker_is_killed_in_a_sweep_and_the_figures_are_equal_and_complete(

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
-HOURS = 600
+HOURS = 1_800
 IMPORTS = 12
+# So late that a run fetches no hours before its warm-up, and some change nevertheless.
+START_HOUR = 1_300
 # Amid a candle of 4 hours: it is seen with its hours after the end.
-END_HOUR = 402
+END_HOUR = 1_602
 # At each of two gateways.
 RUNNERS, RUNS = 2, 12
 
@@ -137,7 +139,9 @@ async def test_no_result_is_older_than_its_run_or_of_no_state_at_all(
     }
     for seed, crypto in enumerate(cryptos.values()):
         await crypto.write(data_service, random_candles(seed, HOURS))
-    window = Window(START_S, START_S + 3600 * END_HOUR)
+    window = Window(START_S + 3600 * START_HOUR, START_S + 3600 * END_HOUR)
+    if interval is Interval.HOUR_1:
+        assert Backtest(Rsi(), interval, window, Execution()).since_s > START_S
     request = pb.RunBacktestsRequest(
         symbols=cryptos,
         spec=BacktestSpec(

@@ -1,7 +1,6 @@
-"""The folder of column files: which columns it has, which are missing, and how large it may grow.
+"""The folder of column files: what it has, what is missing, and how large it may grow.
 
-A file's name has crypto, interval, the data's fingerprint and the column: `BTCUSDT-1h-4f1c….close`. What
-belongs to all columns is in `….history`, and without that file the columns count as missing. Any number of
+A file's name has crypto, interval and the data's fingerprint: `BTCUSDT-1h-4f1c….candles`. Any number of
 processes can share the folder, without locks: files appear in one step and never change. It can be deleted
 at any time; what is not there is fetched anew.
 """
@@ -10,21 +9,19 @@ import os
 import re
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
-import numpy as np
-
+from services.compute.candles.fetched import FetchedHistory
 from services.compute.candles.location import DataVersion
-from services.compute.candles.stored import HISTORY, UNFINISHED, StoredCandles, series
-from services.domain.breaks import Break
+from services.compute.candles.stored import SUFFIX, UNFINISHED, FileHeader, StoredCandles, series
 from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.errors import ErrorReason, NotFound, Unavailable
-from services.domain.history import PartialCandles
 from services.domain.interval import Interval
+from services.domain.times import EARLIEST_S
 
 _GB = 10**9
 # No write takes that long: the writer of an older unfinished file was killed.
@@ -32,26 +29,26 @@ _ABANDONED_S = 3_600
 
 _INTERVALS = "|".join(interval.value for interval in Interval)
 # A symbol has no dash, or it is quoted as in URLs: the symbol ends at the first dash of the name.
-_NAME = re.compile(
-    rf"(?P<series>[^-]+-(?:{_INTERVALS})-)(?P<fingerprint>.+)\.(?P<column>{HISTORY}|{'|'.join(VALUE_COLUMNS)})"
-)
+_NAME = re.compile(rf"(?P<series>[^-]+-(?:{_INTERVALS})-)(?P<fingerprint>.+){re.escape(SUFFIX)}")
 # Files of earlier versions of Backcast, and unfinished files that their killed writers left.
 _OUTDATED = re.compile(
-    rf"[^-]+-(?:{_INTERVALS})-.+\.(?:columns|open_time_s)|\.[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}"
+    rf"[^-]+-(?:{_INTERVALS})-.+\.(?:columns|open_time_s|history|{'|'.join(VALUE_COLUMNS)})"
+    r"|\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class MissingColumns:
-    """Columns besides the time that the folder does not have of a version of a crypto's data.
+    """Columns besides the time, from `since_s` on, that have to be fetched of a version of a crypto's data.
 
-    `there` are the columns that it has, the HISTORY among them, by fingerprint. `older_fingerprint` is that
-    of another version of which it has the missing columns, or "".
+    `there` are the fingerprints of the versions in the folder. `older_fingerprint` is that of another version
+    of which the folder has these columns from `since_s` on, or "".
     """
 
     data: DataVersion
     columns: tuple[str, ...]
-    there: dict[str, set[str]]
+    since_s: int
+    there: frozenset[str]
     older_fingerprint: str
 
 
@@ -60,66 +57,81 @@ class ColumnFiles:
 
     def __init__(self, folder: Path, max_gb: float) -> None:
         self._folder = folder
-        self._max_bytes = int(max_gb * _GB)
+        self._max_bytes = round(max_gb * _GB)
 
-    def stored(self, data: DataVersion, interval: Interval, columns: tuple[str, ...]) -> StoredCandles:
-        """Return the location of the columns of this version, whether or not the files exist."""
-        return StoredCandles(self._folder, data, interval, columns)
+    def stored(
+        self, data: DataVersion, interval: Interval, columns: tuple[str, ...], since_s: int = EARLIEST_S
+    ) -> StoredCandles:
+        """Return the location of the columns of this version, whether or not the file exists."""
+        return StoredCandles(self._folder, data, interval, columns, since_s)
 
     def missing(
-        self, cryptos: Iterable[DataVersion], interval: Interval, columns: tuple[str, ...]
-    ) -> list[MissingColumns]:
-        """Return the columns that have to be fetched, for cryptos of which some of `columns` are missing."""
-        there = self._there()
-        return [_missing(data, columns, there[series(data.symbol, interval)]) for data in cryptos]
-
-    def write(
         self,
-        missing: MissingColumns,
+        cryptos: Iterable[DataVersion],
         interval: Interval,
-        fingerprint: str,
-        unchanged_before_s: int | None,
-        blocks: list[Candles],
-        breaks: Sequence[Break],
-        partial: PartialCandles,
-    ) -> DataVersion:
-        """Write fetched columns, delete the files that they supersede, and return the version written.
+        columns: tuple[str, ...],
+        since_s: int = EARLIEST_S,
+    ) -> list[MissingColumns]:
+        """Return what has to be fetched, for cryptos that miss some of `columns` from `since_s` on."""
+        there = self._there()
+        return [
+            self._missing(data, interval, columns, since_s, frozenset(there[series(data.symbol, interval)]))
+            for data in cryptos
+        ]
 
-        `fingerprint` is that of the fetched data; before `unchanged_before_s` (Unix seconds) its candles are
-        those of the older version. `breaks` and `partial` are those of its whole history.
-        Raises NotFound where it has no candle, FileNotFoundError where the older files or the folder were
-        deleted meanwhile, Unavailable where the folder cannot be written.
+    def _missing(
+        self,
+        data: DataVersion,
+        interval: Interval,
+        columns: tuple[str, ...],
+        since_s: int,
+        there: frozenset[str],
+    ) -> MissingColumns:
+        if here := self._header(data, interval):
+            if here.since_s > since_s:
+                # Everything, as whoever looks further back once will do it again.
+                return MissingColumns(data, _joined(columns, here.columns), EARLIEST_S, there, "")
+            # The columns that the file has stay, and the others have to begin where these do.
+            absent = tuple(name for name in columns if name not in here.columns)
+            return MissingColumns(data, absent or columns, here.since_s, there, "")
+        for fingerprint in there:
+            older = self._header(DataVersion(data.symbol, fingerprint), interval)
+            if older and older.has(columns, since_s):
+                return MissingColumns(data, older.columns, older.since_s, there, fingerprint)
+        return MissingColumns(data, columns, since_s, there, "")
+
+    def _header(self, data: DataVersion, interval: Interval) -> FileHeader | None:
+        return self.stored(data, interval, ()).header()
+
+    def write(self, missing: MissingColumns, interval: Interval, fetched: FetchedHistory) -> DataVersion:
+        """Write what was fetched of the missing columns, and return its version; delete other versions.
+
+        Raises NotFound where it has no candle, FileNotFoundError where the folder has changed, and something
+        else is missing now, Unavailable where the folder cannot be written.
         """
-        data = DataVersion(missing.data.symbol, fingerprint)
-        if fingerprint == missing.older_fingerprint:
+        data = DataVersion(missing.data.symbol, fetched.fingerprint)
+        if data.fingerprint == missing.older_fingerprint:
             return data
+        blocks = fetched.blocks
         try:
-            if unchanged_before_s is not None:
-                known = DataVersion(missing.data.symbol, missing.older_fingerprint)
-                older = self.stored(known, interval, missing.columns).map().candles
-                blocks = [older[: int(np.searchsorted(older.open_time_s, unchanged_before_s))], *blocks]
-            if not any(map(len, blocks)):
+            if fetched.unchanged_before_s is not None:
+                known = DataVersion(data.symbol, missing.older_fingerprint)
+                older = self.stored(known, interval, missing.columns, missing.since_s).map().candles
+                # It may begin earlier, and what changed there was not fetched.
+                unchanged = older.open_time_s.searchsorted((missing.since_s, fetched.unchanged_before_s))
+                blocks = [older[slice(*unchanged.tolist())], *blocks]
+            if not any(map(len, blocks)) and fetched.since_s <= EARLIEST_S:
                 raise NotFound("there are no candles", reason=ErrorReason.NO_CANDLES)
-            self.stored(data, interval, missing.columns).write(blocks, breaks, partial)
-            self._delete_superseded(missing, interval, data)
+            stored = self.stored(data, interval, missing.columns, missing.since_s)
+            _write_with_others(stored, blocks, fetched)
+            for superseded in missing.there - {data.fingerprint}:
+                # A worker that has it mapped keeps it; a worker that comes later fetches the new one.
+                self.stored(DataVersion(data.symbol, superseded), interval, ()).delete()
         except FileNotFoundError:
             raise
         except OSError as error:
             raise Unavailable(f"compute cannot keep candles in {self._folder}: {error.strerror}") from error
         return data
-
-    def _delete_superseded(self, missing: MissingColumns, interval: Interval, data: DataVersion) -> None:
-        """Delete the columns of other versions which the folder now has of `data`.
-
-        A worker that has mapped an old file keeps it; a worker that comes later fetches the new one. Columns
-        that only an old version has stay, with its HISTORY: the next job fetches only their changes.
-        """
-        now = {HISTORY, *missing.columns}.union(missing.there.get(data.fingerprint, ()))
-        for fingerprint, columns in missing.there.items():
-            if fingerprint != data.fingerprint:
-                old = self.stored(DataVersion(data.symbol, fingerprint), interval, ())
-                for column in columns & now - {HISTORY} if columns - now else columns:
-                    old.path(column).unlink(missing_ok=True)
 
     def tidy(self, in_use: Collection[str] = ()) -> None:
         """Delete abandoned and outdated files, and where there are too many bytes, the least recently used.
@@ -136,12 +148,12 @@ class ColumnFiles:
                     if _NAME.fullmatch(entry.name):
                         found = entry.stat()
                         total += found.st_size
-                        if entry.name.rpartition(".")[0] not in in_use:
+                        if entry.name not in in_use:
                             deletable.append((found.st_mtime_ns, found.st_size, Path(entry)))
                     elif _OUTDATED.fullmatch(entry.name) or (
                         entry.name.endswith(UNFINISHED) and entry.stat().st_mtime < abandoned_before
                     ):
-                        _delete_outdated(Path(entry))
+                        Path(entry).unlink()
         for _, size, path in sorted(deletable):
             if total <= self._max_bytes:
                 break
@@ -149,29 +161,37 @@ class ColumnFiles:
                 path.unlink()
             total -= size
 
-    def _there(self) -> dict[str, dict[str, set[str]]]:
-        """Return the columns that the folder has, by `series` and fingerprint."""
-        there: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    def _there(self) -> dict[str, set[str]]:
+        """Return the fingerprints of the versions that the folder has, by `series`."""
+        there: dict[str, set[str]] = defaultdict(set)
         with suppress(OSError), os.scandir(self._folder) as entries:
             for entry in entries:
                 if name := _NAME.fullmatch(entry.name):
-                    there[name["series"]][unquote(name["fingerprint"])].add(name["column"])
+                    there[name["series"]].add(unquote(name["fingerprint"]))
         return there
 
 
-def _delete_outdated(path: Path) -> None:
-    path.unlink()
-    # Columns of an earlier version of Backcast, which have no HISTORY.
-    if not path.with_suffix(f".{HISTORY}").exists():
-        for column in VALUE_COLUMNS:
-            path.with_suffix(f".{column}").unlink(missing_ok=True)
+def _write_with_others(stored: StoredCandles, blocks: list[Candles], fetched: FetchedHistory) -> None:
+    """Write fetched columns, together with the other ones that the file of this version has.
+
+    No file takes the place of one that has more. Raises FileNotFoundError where the file has earlier candles,
+    or other columns of fewer candles: another process has written it since.
+    """
+    if here := stored.header():
+        if here.has(stored.columns, stored.since_s):
+            return
+        if here.since_s < stored.since_s:
+            raise FileNotFoundError(stored.name)
+        others = tuple(name for name in here.columns if name not in stored.columns)
+        if others:
+            # Not there where the file begins later.
+            there = replace(stored, columns=others).map().candles
+            candles = Candles.concatenate(blocks)
+            blocks = [replace(candles, **{name: getattr(there, name) for name in others})]
+            stored = replace(stored, columns=_joined(stored.columns, others))
+    replace(stored, since_s=fetched.since_s).write(blocks, fetched.breaks, fetched.partial)
 
 
-def _missing(data: DataVersion, columns: tuple[str, ...], there: dict[str, set[str]]) -> MissingColumns:
-    here = there.get(data.fingerprint, set())
-    absent = tuple(column for column in columns if column not in here)
-    if HISTORY not in here or not absent:
-        absent = columns
-    needed = {HISTORY, *absent}
-    older = (other for other, have in there.items() if other != data.fingerprint and needed <= have)
-    return MissingColumns(data, absent, there, next(older, ""))
+def _joined(columns: Collection[str], others: Collection[str]) -> tuple[str, ...]:
+    """Return the columns of both, in the candles' order."""
+    return tuple(name for name in VALUE_COLUMNS if name in columns or name in others)

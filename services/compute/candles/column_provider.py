@@ -7,21 +7,25 @@ from contextlib import aclosing
 from functools import partial
 
 from services.compute.candles.column_files import ColumnFiles, MissingColumns
+from services.compute.candles.fetched import FetchedHistory
 from services.compute.candles.location import DataVersion
-from services.compute.candles.source import CandleSource, FetchedHistory
+from services.compute.candles.source import CandleSource
 from services.compute.candles.stored import StoredCandles
 from services.domain.errors import BackcastError, ErrorReason, Unavailable
 from services.domain.interval import Interval
+from services.domain.times import EARLIEST_S
 
 # A crypto's columns, or the error why there are none.
 Columns = StoredCandles | BackcastError
 
 # The version that a fetch brought, or its error; cancelled where the job that fetches is cancelled.
 _Fetched = asyncio.Future[DataVersion | Exception]
-_Key = tuple[Interval, DataVersion, tuple[str, ...]]
+_Key = tuple[Interval, DataVersion]
 
 # How often the columns may be deleted between fetching and using them.
 _MOST_FETCHES = 3
+# Histories that wait for being written; a slow disk makes the data service wait.
+_MOST_WAITING = 16
 
 
 class ColumnProvider:
@@ -35,10 +39,15 @@ class ColumnProvider:
         self._in_use: dict[int, set[str]] = {}
 
     async def columns(
-        self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...]
+        self,
+        cryptos: list[DataVersion],
+        interval: Interval,
+        columns: tuple[str, ...],
+        since_s: int = EARLIEST_S,
     ) -> AsyncGenerator[tuple[DataVersion, Columns]]:
         """Yield every crypto with its columns: first those in files, then the fetched ones as they come.
 
+        Candles that open before `since_s` (Unix seconds) may be missing.
         The version may be newer than the one that was asked for. While this iterator is open, its files are
         not deleted to free space; they are deleted where a newer version supersedes them.
         """
@@ -47,7 +56,7 @@ class ColumnProvider:
         wanted, fetches = cryptos, 0
         try:
             while wanted:
-                here, absent = await asyncio.to_thread(self._look, wanted, interval, columns)
+                here, absent = await asyncio.to_thread(self._look, wanted, interval, columns, since_s)
                 in_use.update(stored.name for _, stored in here)
                 for data, stored in here:
                     yield data, stored
@@ -63,12 +72,12 @@ class ColumnProvider:
                     return
                 wanted = []
                 if absent:
-                    missing = await asyncio.to_thread(self._files.missing, absent, interval, columns)
+                    missing = await asyncio.to_thread(self._files.missing, absent, interval, columns, since_s)
                     # Waiting for another job's fetch, or fetching after it was cancelled, is no failure.
                     fetches += any(self._key(item, interval) not in self._under_way for item in missing)
                     async with aclosing(self._fetched(missing, interval, in_use)) as fetched:
                         async for data, error in fetched:
-                            stored = self._files.stored(data, interval, columns)
+                            stored = self._files.stored(data, interval, columns, since_s)
                             if error:
                                 yield data, error
                             elif stored.use():
@@ -80,12 +89,12 @@ class ColumnProvider:
             del self._in_use[id(in_use)]
 
     def _look(
-        self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...]
+        self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...], since_s: int
     ) -> tuple[list[tuple[DataVersion, StoredCandles]], list[DataVersion]]:
         """Return the columns that are in files, and the cryptos of which some are missing."""
         here, absent = [], []
         for data in cryptos:
-            stored = self._files.stored(data, interval, columns)
+            stored = self._files.stored(data, interval, columns, since_s)
             if stored.use():
                 here.append((data, stored))
             else:
@@ -133,23 +142,16 @@ class ColumnProvider:
         self, ours: dict[str, tuple[MissingColumns, _Fetched]], interval: Interval, in_use: set[str]
     ) -> None:
         """Fetch columns; where that fails, every crypto that is still missing gets the error."""
-        # One call for all cryptos that miss the same columns: most often there is one call.
-        calls: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
+        # One call for all cryptos that miss the same columns since the same time: most often one.
+        calls: dict[tuple[tuple[str, ...], int], dict[str, str]] = defaultdict(dict)
         for symbol, (item, _) in ours.items():
-            calls[item.columns][symbol] = item.older_fingerprint
+            calls[item.columns, item.since_s][symbol] = item.older_fingerprint
         try:
-            for columns, known_fingerprints in calls.items():
-                async with aclosing(
-                    self._source.histories(known_fingerprints, interval, columns)
-                ) as histories:
-                    async for history in histories:
-                        item, future = ours[history.symbol]
-                        in_use.add(
-                            self._files.stored(
-                                DataVersion(history.symbol, history.fingerprint), interval, columns
-                            ).name
-                        )
-                        future.set_result(await self._write(item, interval, history))
+            for (columns, since_s), known_fingerprints in calls.items():
+                histories = self._source.histories(known_fingerprints, interval, columns, since_s)
+                async with aclosing(_gathered(histories)) as groups:
+                    async for group in groups:
+                        await self._keep(group, ours, interval, in_use)
         except Exception as error:
             for _, future in ours.values():
                 if not future.done():
@@ -157,22 +159,35 @@ class ColumnProvider:
         if ours:
             await asyncio.to_thread(self._files.tidy, set().union(*self._in_use.values()))
 
-    async def _write(
+    async def _keep(
+        self,
+        histories: list[FetchedHistory],
+        ours: dict[str, tuple[MissingColumns, _Fetched]],
+        interval: Interval,
+        in_use: set[str],
+    ) -> None:
+        """Write histories to files, and give their versions to whoever waits for them."""
+        for history in histories:
+            data = DataVersion(history.symbol, history.fingerprint)
+            in_use.add(self._files.stored(data, interval, ()).name)
+        wanted = [ours[history.symbol] for history in histories]
+
+        def write() -> list[DataVersion | BackcastError]:
+            return [
+                self._written(item, interval, history)
+                for (item, _), history in zip(wanted, histories, strict=True)
+            ]
+
+        for (_, future), written in zip(wanted, await asyncio.to_thread(write), strict=True):
+            future.set_result(written)
+
+    def _written(
         self, item: MissingColumns, interval: Interval, history: FetchedHistory
     ) -> DataVersion | BackcastError:
         try:
-            return await asyncio.to_thread(
-                self._files.write,
-                item,
-                interval,
-                history.fingerprint,
-                history.unchanged_before_s,
-                history.blocks,
-                history.breaks,
-                history.partial,
-            )
+            return self._files.write(item, interval, history)
         except FileNotFoundError:
-            # The files were deleted meanwhile: the provider looks for them again.
+            # The folder has changed meanwhile: the provider looks again.
             return item.data
         except BackcastError as error:
             return error
@@ -182,8 +197,41 @@ class ColumnProvider:
 
     @staticmethod
     def _key(item: MissingColumns, interval: Interval) -> _Key:
-        return interval, item.data, item.columns
+        return interval, item.data
 
 
 def _put(ended: "asyncio.Queue[tuple[DataVersion, _Fetched]]", data: DataVersion, future: _Fetched) -> None:
     ended.put_nowait((data, future))
+
+
+async def _gathered(histories: AsyncGenerator[FetchedHistory]) -> AsyncGenerator[list[FetchedHistory]]:
+    """Yield histories in lists: the first alone, then all that came while those before were written."""
+    came: list[FetchedHistory] = []
+    has_news, room = asyncio.Event(), asyncio.Semaphore(_MOST_WAITING)
+
+    async def read() -> None:
+        try:
+            async with aclosing(histories):
+                async for history in histories:
+                    await room.acquire()
+                    came.append(history)
+                    has_news.set()
+        finally:
+            has_news.set()
+
+    reading = asyncio.create_task(read())
+    try:
+        while not reading.done() or came:
+            await has_news.wait()
+            group = came.copy()
+            came.clear()
+            if not reading.done():
+                has_news.clear()
+            for _ in group:
+                room.release()
+            if group:
+                yield group
+        reading.result()
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)

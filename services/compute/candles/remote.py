@@ -11,9 +11,10 @@ from functools import cache
 import grpc
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.compute.candles.column_files import ColumnFiles
+from services.compute.candles.column_files import ColumnFiles, MissingColumns
+from services.compute.candles.fetched import FetchedHistory
 from services.compute.candles.location import DataVersion
-from services.compute.candles.source import FetchedHistory, HistoryBlocks, candles_request
+from services.compute.candles.source import HistoryBlocks, candles_request
 from services.domain.errors import ErrorReason, Unavailable
 from services.domain.history import History
 from services.domain.interval import Interval
@@ -40,6 +41,7 @@ class RemoteCandles:
     data: DataVersion
     interval: Interval
     columns: tuple[str, ...]
+    since_s: int
 
     def load(self) -> tuple[DataVersion, History]:
         """Map the columns, after fetching the missing ones; see CandleLocation.
@@ -50,7 +52,7 @@ class RemoteCandles:
         files = _column_files()
         data = self.data
         for fetches_left in reversed(range(_MOST_FETCHES + 1)):
-            stored = files.stored(data, self.interval, self.columns)
+            stored = files.stored(data, self.interval, self.columns, self.since_s)
             with suppress(FileNotFoundError):
                 if stored.use():
                     return data, stored.map()
@@ -63,23 +65,15 @@ class RemoteCandles:
 
     def _fetch(self, files: ColumnFiles, data: DataVersion) -> DataVersion:
         """Fetch the missing columns of a crypto into files, and return their version."""
-        (missing,) = files.missing([data], self.interval, self.columns)
-        history = self._history(missing.older_fingerprint, missing.columns)
-        data = files.write(
-            missing,
-            self.interval,
-            history.fingerprint,
-            history.unchanged_before_s,
-            history.blocks,
-            history.breaks,
-            history.partial,
-        )
+        (missing,) = files.missing([data], self.interval, self.columns, self.since_s)
+        data = files.write(missing, self.interval, self._history(missing))
         files.tidy({files.stored(data, self.interval, self.columns).name})
         return data
 
-    def _history(self, known_fingerprint: str, columns: tuple[str, ...]) -> FetchedHistory:
-        request = candles_request({self.data.symbol: known_fingerprint}, self.interval, columns)
-        blocks = HistoryBlocks(columns)
+    def _history(self, missing: MissingColumns) -> FetchedHistory:
+        known = {self.data.symbol: missing.older_fingerprint}
+        request = candles_request(known, self.interval, missing.columns, missing.since_s)
+        blocks = HistoryBlocks(missing.columns, missing.since_s)
         try:
             for response in _data_service(self.data_address).StreamCandles(request, timeout=_FETCH_LIMIT_S):
                 if history := blocks.add(response):
@@ -100,11 +94,11 @@ class RemoteProvider:
         self._data_address = data_address
 
     async def columns(
-        self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...]
+        self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...], since_s: int
     ) -> AsyncGenerator[tuple[DataVersion, RemoteCandles]]:
         """Yield every crypto with the location of its candles."""
         for data in cryptos:
-            yield data, RemoteCandles(self._data_address, data, interval, columns)
+            yield data, RemoteCandles(self._data_address, data, interval, columns, since_s)
 
 
 @cache

@@ -3,20 +3,19 @@
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
-from services.domain.breaks import Break
+from services.compute.candles.fetched import FetchedHistory
 from services.domain.candles import Candles
 from services.domain.errors import InvalidInput
-from services.domain.history import PartialCandles
 from services.domain.interval import Interval
+from services.domain.times import EARLIEST_S
 from services.rpc.channel import outgoing_metadata
 from services.rpc.resumed_stream import resumed_stream
 from services.wire.breaks import break_from
-from services.wire.candles import candles_from, columns_to, interval_to, partial_candles_from
+from services.wire.candles import candles_from, columns_to, interval_to, partial_candles_from, timestamp_to
 
 if TYPE_CHECKING:
     from grpc.aio import UnaryStreamCall
@@ -31,27 +30,12 @@ _NO_DATA = str(UUID(int=0))
 _STALL_LIMIT_S = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class FetchedHistory:
-    """A crypto's candles in consecutive blocks, and the fingerprint of their version.
-
-    Where `unchanged_before_s` (Unix seconds) is set, the blocks begin there, and earlier candles are those of
-    the known version. `breaks` and `partial` are always those of the whole history.
-    """
-
-    symbol: str
-    fingerprint: str
-    unchanged_before_s: int | None
-    blocks: list[Candles]
-    breaks: tuple[Break, ...] = ()
-    partial: PartialCandles = field(default_factory=PartialCandles.none)
-
-
 class HistoryBlocks:
     """Collects the blocks of a stream into histories."""
 
-    def __init__(self, columns: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[str], since_s: int) -> None:
         self._wanted = tuple(columns)
+        self._since_s = since_s
         self._blocks: list[Candles] = []
 
     def add(self, response: pb.StreamCandlesResponse) -> FetchedHistory | None:
@@ -67,22 +51,24 @@ class HistoryBlocks:
             blocks,
             tuple(map(break_from, response.breaks)),
             partial_candles_from(response.partial_candles),
+            EARLIEST_S if response.no_earlier_candles else self._since_s,
         )
 
 
 def candles_request(
-    known_fingerprints: dict[str, str], interval: Interval, columns: Sequence[str]
+    known_fingerprints: dict[str, str], interval: Interval, columns: Sequence[str], since_s: int
 ) -> pb.StreamCandlesRequest:
     """Return the request for the new candles of each symbol of `known_fingerprints`, in its order.
 
     A fingerprint is that of the version that the caller has; where it is "", the whole history is fetched.
-    `columns`, at least one, are fetched besides the opening time.
+    `columns`, at least one, are fetched besides the opening time, of candles that open from `since_s` on.
     """
     return pb.StreamCandlesRequest(
         symbols=known_fingerprints,
         interval=interval_to(interval),
         columns=columns_to(columns),
         known_fingerprints=known_fingerprints.values(),
+        start_time=timestamp_to(since_s) if since_s > EARLIEST_S else None,
     )
 
 
@@ -94,7 +80,11 @@ class CandleSource:
         self._stall_limit_s = stall_limit_s
 
     async def histories(
-        self, known_fingerprints: dict[str, str], interval: Interval, columns: Sequence[str]
+        self,
+        known_fingerprints: dict[str, str],
+        interval: Interval,
+        columns: Sequence[str],
+        since_s: int = EARLIEST_S,
     ) -> AsyncGenerator[FetchedHistory]:
         """Yield each history that `candles_request` asks for, in its order.
 
@@ -102,13 +92,13 @@ class CandleSource:
         Raises Unavailable where the service is away or silent.
         """
         missing = known_fingerprints.copy()
-        blocks = HistoryBlocks(columns)
+        blocks = HistoryBlocks(columns, since_s)
 
         def call() -> "UnaryStreamCall[Any, pb.StreamCandlesResponse]":
             # A history that broke off is streamed again from its first block.
             nonlocal blocks
-            blocks = HistoryBlocks(columns)
-            request = candles_request(missing, interval, columns)
+            blocks = HistoryBlocks(columns, since_s)
+            request = candles_request(missing, interval, columns, since_s)
             return self._stub.StreamCandles(request, metadata=outgoing_metadata())
 
         while missing:

@@ -1,19 +1,22 @@
-"""Candles in memory-mapped files, one for each column: read by every worker without a copy.
+"""Candles in memory-mapped files, one for each history: read by every worker without a copy.
 
-A file consists of little-endian words of 8 bytes. A column's file holds how many values there are (int64) and
-then the values (float64). The file `history` holds what belongs to the candles whatever columns are read: how
-many candles, breaks and partial candles there are, then the opening times, then of the breaks `before_s`,
-`after_s`, `close` and `open` one after the other, then `open_time_s` and `hours` of the partial candles
-(float64 where these are prices, else int64). A file appears in one step and never changes.
+A file consists of little-endian words of 8 bytes. It begins with five numbers (int64): how many candles it
+holds, from when on it holds all of them (`since_s`), which columns (a bit for each of VALUE_COLUMNS, the
+lowest for the first), how many breaks and how many partial candles. Then come the opening times (int64) and
+the columns (float64) one after the other, then of the breaks `before_s`, `after_s`, `close` and `open`, then
+`open_time_s` and `hours` of the partial candles (float64 where these are prices, else int64). A file appears
+in one step and never changes; another file may take its place, with more columns or earlier candles.
 """
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from mmap import ACCESS_READ, mmap
-from os import utime
 from pathlib import Path
+from struct import Struct
+from typing import NamedTuple, Self
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -25,82 +28,149 @@ from services.domain.breaks import Break
 from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.history import History, PartialCandles
 from services.domain.interval import Interval
+from services.domain.times import EARLIEST_S
 
-# The file of opening times, breaks and partial candles.
-HISTORY = "history"
+# What a file's name ends with.
+SUFFIX = ".candles"
 # Of a file that is being written: its name is a dot, something unique, and this.
 UNFINISHED = ".unfinished"
 
-_COUNTS = 3
+_HEADER = Struct("<5q")
+_HEADER_WORDS = _HEADER.size // 8
 _EMPTY = np.empty(0)
 NO_PARTIAL = PartialCandles.none()
 
 
+class FileHeader(NamedTuple):
+    """What a file holds: its columns besides the time, of all candles that open from `since_s` on."""
+
+    candle_count: int
+    since_s: int
+    columns: tuple[str, ...]
+    break_count: int
+    partial_count: int
+
+    @classmethod
+    def of(cls, start: bytes) -> Self:
+        """Return the header that a file begins with; raise ValueError where it is incomplete."""
+        if len(start) < _HEADER.size:
+            raise ValueError
+        candle_count, since_s, bits, break_count, partial_count = _HEADER.unpack_from(start)
+        columns = tuple(name for position, name in enumerate(VALUE_COLUMNS) if bits >> position & 1)
+        return cls(candle_count, since_s, columns, break_count, partial_count)
+
+    @classmethod
+    def read(cls, path: str) -> Self:
+        """Return the header of a file; raise FileNotFoundError where there is none, or an incomplete one."""
+        file = os.open(path, os.O_RDONLY)
+        try:
+            return cls.of(os.pread(file, _HEADER.size, 0))
+        except ValueError:
+            raise FileNotFoundError(path) from None
+        finally:
+            os.close(file)
+
+    @property
+    def word_count(self) -> int:
+        """The number of words of the whole file."""
+        of_candles = (1 + len(self.columns)) * self.candle_count
+        return _HEADER_WORDS + of_candles + 4 * self.break_count + 2 * self.partial_count
+
+    def packed(self) -> bytes:
+        """Return the bytes that a file begins with."""
+        bits = sum(1 << VALUE_COLUMNS.index(name) for name in self.columns)
+        return _HEADER.pack(self.candle_count, self.since_s, bits, self.break_count, self.partial_count)
+
+    def has(self, columns: Sequence[str], since_s: int) -> bool:
+        """Return whether the file holds these columns of all candles from `since_s` on."""
+        return self.since_s <= since_s and all(name in self.columns for name in columns)
+
+
 @dataclass(frozen=True)
 class StoredCandles:
-    """One crypto's history in files of one folder, with some of the columns besides the time."""
+    """One crypto's history in a file: some columns besides the time, from `since_s` on (Unix seconds).
+
+    The file may have more columns, and earlier candles.
+    """
 
     folder: Path
     data: DataVersion
     interval: Interval
     columns: tuple[str, ...]
+    since_s: int = EARLIEST_S
 
     @property
     def name(self) -> str:
-        """The part of the files' names before the column's name."""
-        return f"{series(self.data.symbol, self.interval)}{quote(self.data.fingerprint, safe='')}"
+        """The file's name."""
+        return f"{series(self.data.symbol, self.interval)}{quote(self.data.fingerprint, safe='')}{SUFFIX}"
 
-    def path(self, column: str) -> Path:
-        """Return the path of a column or the HISTORY, whether or not the file exists."""
-        return self.folder / f"{self.name}.{column}"
+    @property
+    def path(self) -> str:
+        """The file's path, whether or not it exists."""
+        # Not a Path, of which a run would make hundreds.
+        return f"{self.folder}/{self.name}"
 
-    def paths(self) -> list[str]:
-        """Return the paths of all files: the HISTORY, then the columns."""
-        # Not as Path, of which a run would make hundreds.
-        start = f"{self.folder}/{self.name}."
-        return [start + column for column in (HISTORY, *self.columns)]
+    def header(self) -> FileHeader | None:
+        """Return the file's header, None where there is no such file."""
+        with suppress(OSError):
+            return FileHeader.read(self.path)
+        return None
 
     def use(self) -> bool:
-        """Return whether all columns are there, and mark them as used now."""
-        try:
-            for path in self.paths():
-                # One call that both touches the file and checks that it exists.
-                utime(path)
-        except OSError:
-            return False
-        return True
+        """Return whether the file is there and holds all of it, and mark the file as used now."""
+        path = self.path
+        with suppress(OSError):
+            if FileHeader.read(path).has(self.columns, self.since_s):
+                os.utime(path)
+                return True
+        return False
 
     def load(self) -> tuple[DataVersion, History]:
-        """Map the files as `map` does, unless this process has kept them mapped; see CandleLocation."""
+        """Map the file as `map` does, unless this process has kept it mapped; see CandleLocation."""
         kept_as = f"{self.folder}/{series(self.data.symbol, self.interval)}"
-        history = _kept_histories().history(
-            kept_as, self.data.fingerprint, self.columns, self.paths(), self.map
-        )
+        history = _kept_histories().history(kept_as, self.path, self._map)
+        self._check(history)
         return self.data, history
 
     def map(self) -> History:
-        """Map the files; columns are read-only, and those that are not among them are empty.
+        """Map the file: all candles and columns that it holds. Columns are read-only, absent ones are empty.
 
-        Raises FileNotFoundError where a file is missing or incomplete; incomplete files are deleted.
+        Raises FileNotFoundError where the file is missing or incomplete (then it is deleted), or where it
+        holds less than what is asked for.
         """
+        history = self._map()
+        self._check(history)
+        return history
+
+    def _check(self, history: History) -> None:
+        count = len(history.candles)
+        if history.since_s > self.since_s or any(
+            len(getattr(history.candles, name)) < count for name in self.columns
+        ):
+            raise FileNotFoundError(self.name)
+
+    def _map(self) -> History:
         try:
-            history, *values = map(_mapped, self.paths())
-            open_time_s, breaks, partial = _parsed(history)
-            # A column begins with its length.
-            if any(len(column) != column[0] + 1 or column[0] != len(open_time_s) for column in values):
+            words = _mapped(self.path)
+            header = FileHeader.of(words[:_HEADER_WORDS].tobytes())
+            if len(words) != header.word_count:
                 raise ValueError
         except ValueError:
-            # A power cut can truncate a file: all files of the crypto are deleted, and fetched again.
+            # A power cut can truncate a file: it is fetched again.
             self.delete()
             raise FileNotFoundError(self.name) from None
-        there = {name: column[1:].view("<f8") for name, column in zip(self.columns, values, strict=True)}
+        shape = 1 + len(header.columns), header.candle_count
+        end = _HEADER_WORDS + shape[0] * shape[1]
+        open_time_s, *values = words[_HEADER_WORDS:end].reshape(shape)
+        there = {name: column.view("<f8") for name, column in zip(header.columns, values, strict=True)}
         candles = Candles(open_time_s, **{name: there.get(name, _EMPTY) for name in VALUE_COLUMNS})
-        return History(candles, breaks, partial)
+        breaks, partial = _breaks_and_partial(words[end:], header)
+        return History(candles, breaks, partial, header.since_s)
 
     def write(
         self, parts: Sequence[Candles], breaks: Sequence[Break] = (), partial: PartialCandles = NO_PARTIAL
     ) -> None:
-        """Write parts that follow each other in time, each file in one step for all readers.
+        """Write parts that follow each other in time, in one step for all readers.
 
         `breaks` and `partial` are those of the whole history.
 
@@ -110,29 +180,25 @@ class StoredCandles:
         # Not exist_ok=True, which fails where the folder is deleted while it looks.
         with suppress(FileExistsError):
             self.folder.mkdir(parents=True)
-        count = sum(map(len, parts))
+        header = FileHeader(
+            sum(map(len, parts)), self.since_s, self.columns, len(breaks), len(partial.open_time_s)
+        )
         unfinished = self.folder / f".{uuid4()}{UNFINISHED}"
         try:
-            for column in (HISTORY, *self.columns):
-                with unfinished.open("wb") as file:
-                    if column == HISTORY:
-                        counts = count, len(breaks), len(partial.open_time_s)
-                        file.write(np.array(counts, "<i8").data)
-                        file.writelines(part.open_time_s.data for part in parts)
-                        file.write(_packed(breaks, partial))
-                    else:
-                        file.write(np.array([count], "<i8").data)
-                        file.writelines(getattr(part, column).data for part in parts)
-                unfinished.replace(self.path(column))
+            with unfinished.open("wb") as file:
+                file.write(header.packed())
+                for column in ("open_time_s", *self.columns):
+                    file.writelines(getattr(part, column).data for part in parts)
+                file.write(_packed(breaks, partial))
+            unfinished.replace(self.path)
         except OSError:
             with suppress(OSError):
                 unfinished.unlink()
             raise
 
     def delete(self) -> None:
-        """Delete the files; whoever has them mapped keeps them."""
-        for column in (HISTORY, *self.columns):
-            self.path(column).unlink(missing_ok=True)
+        """Delete the file; whoever has it mapped keeps it."""
+        Path(self.path).unlink(missing_ok=True)
 
 
 @cache
@@ -146,7 +212,7 @@ def series(symbol: str, interval: Interval) -> str:
 
 
 def _packed(breaks: Sequence[Break], partial: PartialCandles) -> bytes:
-    """Return the bytes of the HISTORY after the opening times."""
+    """Return the bytes of a file after the columns."""
     times = [[each.before_s for each in breaks], [each.after_s for each in breaks]]
     prices = [[each.close for each in breaks], [each.open for each in breaks]]
     columns = [
@@ -158,26 +224,21 @@ def _packed(breaks: Sequence[Break], partial: PartialCandles) -> bytes:
     return b"".join(column.tobytes() for column in columns)
 
 
-def _parsed(words: np.ndarray) -> tuple[np.ndarray, tuple[Break, ...], PartialCandles]:
-    """Return times, breaks and partial candles of a HISTORY; raise ValueError where it is incomplete."""
-    if len(words) < _COUNTS:
-        raise ValueError
-    candles, breaks, partial = words[:_COUNTS].tolist()
-    if len(words) != _COUNTS + candles + 4 * breaks + 2 * partial:
-        raise ValueError
-    end = _COUNTS + candles
-    if not breaks and not partial:
-        return words[_COUNTS:end], (), NO_PARTIAL
-    before_s, after_s, close, open_ = words[end : end + 4 * breaks].reshape(4, breaks)
+def _breaks_and_partial(words: np.ndarray, header: FileHeader) -> tuple[tuple[Break, ...], PartialCandles]:
+    """Return breaks and partial candles from the words of a file after the columns."""
+    if not len(words):
+        return (), NO_PARTIAL
+    of_breaks = 4 * header.break_count
+    before_s, after_s, close, open_ = words[:of_breaks].reshape(4, header.break_count)
     prices = close.view("<f8").tolist(), open_.view("<f8").tolist()
-    times_s, hours = words[end + 4 * breaks :].reshape(2, partial)
+    times_s, hours = words[of_breaks:].reshape(2, header.partial_count)
     found = tuple(map(Break, before_s.tolist(), after_s.tolist(), *prices))
-    return words[_COUNTS:end], found, PartialCandles(times_s, hours)
+    return found, PartialCandles(times_s, hours)
 
 
 def _mapped(path: str) -> np.ndarray:
     """Return a file's words as int64; raise ValueError where its length is no multiple of 8 bytes."""
     # Not numpy.memmap, whose checks take a tenth of the time of a backtest.
-    with open(path, "rb") as file:  # noqa: PTH123  # see paths
+    with open(path, "rb") as file:  # noqa: PTH123  # see StoredCandles.path
         mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
     return np.frombuffer(mapped, "<i8")

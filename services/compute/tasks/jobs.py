@@ -7,6 +7,7 @@ from services.compute.candles.location import DataVersion
 from services.compute.messages.results import computed_result
 from services.compute.tasks.batch import Task
 from services.domain.interval import Interval
+from services.domain.times import EARLIEST_S
 from services.engine import Backtest, backtest_series
 from services.engine.sweep import Sweep, SweepChunk, columns_of_sweep, compute_chunk
 from services.engine.sweep.grid import possible_positions
@@ -16,6 +17,7 @@ from services.engine.sweep.grid import possible_positions
 class Job:
     """Tasks on the candles of `cryptos`, which read `columns` besides the opening time.
 
+    They read candles that open from `since_s` on; a task that raises HistoryTooShort also needs earlier ones.
     `tasks_of` makes the tasks of a crypto when its candles are there. They may be newer than what was asked
     for.
     """
@@ -24,12 +26,13 @@ class Job:
     interval: Interval
     columns: tuple[str, ...]
     tasks_of: Callable[[DataVersion], Iterable[Task]]
+    since_s: int = EARLIEST_S
 
 
 def backtest_job(cryptos: list[DataVersion], backtest: Backtest) -> Job:
     """Return the job of one backtest on many cryptos; its results are those of `computed_result`."""
     task = Task(computed_result, backtest)
-    return Job(cryptos, backtest.interval, backtest.columns, lambda _: [task])
+    return Job(cryptos, backtest.interval, backtest.columns, lambda _: [task], backtest.since_s)
 
 
 def series_job(crypto: DataVersion, backtest: Backtest) -> Job:
@@ -38,7 +41,7 @@ def series_job(crypto: DataVersion, backtest: Backtest) -> Job:
     It reads the columns of the backtest, which are mostly there already.
     """
     task = Task(backtest_series, backtest)
-    return Job([crypto], backtest.interval, backtest.columns, lambda _: [task])
+    return Job([crypto], backtest.interval, backtest.columns, lambda _: [task], backtest.since_s)
 
 
 async def sweep_job(sweep: Sweep, chunk_size: int, chunks: dict[DataVersion, list[int]]) -> Job:

@@ -17,7 +17,9 @@ from services.compute.tasks.batch import Batch, BatchResult, LocatedTask, Task, 
 from services.compute.tasks.jobs import Job
 from services.compute.workers.worker import WorkerDied
 from services.domain.errors import BackcastError, ErrorReason, Internal, Unavailable
+from services.domain.history import HistoryTooShort
 from services.domain.interval import Interval
+from services.domain.times import EARLIEST_S
 from services.telemetry.tracing import past_span
 
 _log = structlog.get_logger()
@@ -57,9 +59,12 @@ class CandleProvider(Protocol):
     """Locates candles, or fetches them to where the workers can read them."""
 
     def columns(
-        self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...]
+        self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...], since_s: int
     ) -> AsyncGenerator[tuple[DataVersion, CandleLocation | BackcastError]]:
-        """Yield every crypto with the location of its candles, which holds until the iterator is closed."""
+        """Yield every crypto with the location of its candles, which holds until the iterator is closed.
+
+        Candles before `since_s` (Unix seconds) may be missing.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +129,7 @@ class _JobRun:
         """Yield the outcomes of all tasks; see TaskRunner.run."""
         self._capacity = await self._workers.capacity()
         try:
-            self._locate(self._job.cryptos, self._job.tasks_of)
+            self._locate(self._job.cryptos, self._job.tasks_of, self._job.since_s)
             gathering_s = 0.0
             while outcomes := await self._gathered(gathering_s):
                 yield outcomes
@@ -174,15 +179,19 @@ class _JobRun:
         await asyncio.gather(*ending, return_exceptions=True)
         await self._open_locations.aclose()
 
-    def _locate(self, cryptos: list[DataVersion], tasks_of: _TasksOf, last_try: bool = False) -> None:
+    def _locate(
+        self, cryptos: list[DataVersion], tasks_of: _TasksOf, since_s: int, last_try: bool = False
+    ) -> None:
         self._cryptos_to_come += len(cryptos)
-        locating = asyncio.create_task(self._make_tasks(cryptos, tasks_of, last_try))
+        locating = asyncio.create_task(self._make_tasks(cryptos, tasks_of, since_s, last_try))
         self._locating.add(locating)
         locating.add_done_callback(self._events.put_nowait)
 
-    async def _make_tasks(self, cryptos: list[DataVersion], tasks_of: _TasksOf, last_try: bool) -> None:
+    async def _make_tasks(
+        self, cryptos: list[DataVersion], tasks_of: _TasksOf, since_s: int, last_try: bool
+    ) -> None:
         """Make the tasks of every crypto as its candles come, and send them."""
-        found = self._provider.columns(cryptos, self._job.interval, self._job.columns)
+        found = self._provider.columns(cryptos, self._job.interval, self._job.columns, since_s)
         locations = await self._open_locations.enter_async_context(aclosing(found))
         # Not to the iterator's end: while it is open, the candles stay where they are.
         for _ in cryptos:
@@ -249,9 +258,12 @@ class _JobRun:
     def _outcome(self, located: LocatedTask, result: TaskResult) -> Outcome | None:
         """Return the outcome of a task; None where it is tried again, with candles that are located anew."""
         data, value = result.data or located.location.data, result.value
+        if isinstance(value, HistoryTooShort):
+            self._locate([data], lambda _: [located.task], EARLIEST_S, located.last_try)
+            return None
         if isinstance(value, FileNotFoundError) and not result.data:
             if not located.last_try:
-                self._locate([data], lambda _: [located.task], last_try=True)
+                self._locate([data], lambda _: [located.task], self._job.since_s, last_try=True)
                 return None
             value = Unavailable(
                 "its candles change faster than they can be read: try again",

@@ -47,11 +47,15 @@ class CryptoPage:
 
 @dataclass(frozen=True, slots=True)
 class StoredCrypto:
-    """The key of a crypto's candles, and the number of its hourly candles."""
+    """The key of a crypto's candles, the number of its hourly candles, and when the last one opens.
+
+    `last_candle_s` is in Unix seconds, None if it has none.
+    """
 
     symbol: str
     crypto_id: int
     candle_count: int
+    last_candle_s: int | None
 
 
 def is_text(text: str) -> bool:
@@ -111,7 +115,9 @@ class CryptoStore:
     async def _stored(self, symbols: list[str]) -> dict[str, StoredCrypto]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                "SELECT symbol, crypto_id, candle_count FROM cryptos WHERE symbol = ANY ($1::text[])",
+                "SELECT symbol, crypto_id, candle_count, "
+                "extract(epoch FROM last_ts)::bigint AS last_candle_s "
+                "FROM cryptos WHERE symbol = ANY ($1::text[])",
                 list(filter(is_text, symbols)),
             )
         return {row["symbol"]: StoredCrypto(**row) for row in rows}

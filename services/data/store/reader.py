@@ -10,9 +10,9 @@ import numpy as np
 
 from services.data.store.annotations import Annotations, AnnotationStore, HistoryVersion
 from services.data.store.breaks import StoredBreak
-from services.data.store.catalog import CryptoStore
+from services.data.store.catalog import CryptoStore, StoredCrypto
 from services.data.store.database import Database
-from services.data.store.tables import Scales, numbers, ticks_of
+from services.data.store.tables import CANDLE_TABLES, Scales, numbers, ticks_of
 from services.domain.candles import VALUE_COLUMNS, PriceColumn, TimeColumn
 from services.domain.errors import InvalidInput
 from services.domain.history import PartialCandles
@@ -45,6 +45,13 @@ class HistoryQuery:
     end_s: int = LATEST_S
     limit: int | None = None
 
+    def most_candles(self, crypto: StoredCrypto) -> int:
+        """Return about how many candles of a crypto it reads at most."""
+        stored_s = crypto.candle_count * Interval.HOUR_1.seconds
+        if crypto.last_candle_s is not None:
+            stored_s = min(stored_s, max(0, crypto.last_candle_s - self.start_s))
+        return stored_s // self.interval.seconds
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -53,6 +60,7 @@ class History:
     `open_time_s` is int64 and each of `columns` float64, of shape (n,). `unchanged_before_s` is set if the
     reader has an older state of the data: candles before it have not changed and are left out. `breaks`
     (including removed ones) and `partial` are those of the whole history, whatever candles are included.
+    `has_earlier` says whether the history has candles before the query's start.
     """
 
     symbol: str
@@ -62,6 +70,7 @@ class History:
     columns: dict[str, PriceColumn]
     breaks: list[StoredBreak]
     partial: PartialCandles
+    has_earlier: bool = False
 
     @classmethod
     def of_deleted(cls, symbol: str, columns: tuple[str, ...]) -> Self:
@@ -72,7 +81,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A crypto to read, the fingerprint that its reader has, and its approximate number of candles."""
+    """A crypto to read, the fingerprint that its reader has, and about how many candles to read at most."""
 
     symbol: str
     crypto_id: int
@@ -98,7 +107,7 @@ class Histories:
         """
         stored = await self._cryptos.stored(symbols)
         requests = [
-            _Request(each.symbol, each.crypto_id, known, each.candle_count * 3600 // query.interval.seconds)
+            _Request(each.symbol, each.crypto_id, known, query.most_candles(each))
             for each, known in zip(stored, known_fingerprints, strict=True)
         ]
         waiting = deque(_grouped(requests, 1 + len(query.columns)))
@@ -136,10 +145,16 @@ class Histories:
             versions = (HistoryVersion(each.crypto_id, each.fingerprint, each.last_s) for each in states)
             annotations = await self._annotations.of(connection, query.interval, versions)
             ticks = await _ticks(connection, states, query)
+            with_earlier = await _with_earlier(connection, states, query)
 
         def histories() -> list[History]:
             read = {
-                state.crypto_id: (state, ticks[state.crypto_id], annotations[state.crypto_id])
+                state.crypto_id: (
+                    state,
+                    ticks[state.crypto_id],
+                    annotations[state.crypto_id],
+                    state.crypto_id in with_earlier,
+                )
                 for state in states
             }
             return [
@@ -217,8 +232,30 @@ async def _ticks(
     return ticks
 
 
+async def _with_earlier(connection: "Connection", states: list[_State], query: HistoryQuery) -> set[int]:
+    """Return the ids of the cryptos that have candles before the query's start."""
+    found = {each.crypto_id for each in states if each.first_s is not None and each.first_s < query.start_s}
+    others = [each.crypto_id for each in states if each.crypto_id not in found]
+    if others and query.start_s > EARLIEST_S and query.interval is not Interval.HOUR_1:
+        # Longer candles outlive the hours that retention drops. The limit makes PostgreSQL use the index.
+        rows = await connection.fetch(
+            "SELECT crypto_id FROM unnest($1::integer[]) AS asked (crypto_id) CROSS JOIN LATERAL ("
+            f"SELECT FROM {CANDLE_TABLES[query.interval]} AS candle "
+            "WHERE candle.crypto_id = asked.crypto_id AND ts < to_timestamp($2) LIMIT 1) AS earlier",
+            others,
+            query.start_s,
+        )
+        found.update(row["crypto_id"] for row in rows)
+    return found
+
+
 def _history(
-    symbol: str, query: HistoryQuery, state: _State, ticks: list[TickColumn], annotations: Annotations
+    symbol: str,
+    query: HistoryQuery,
+    state: _State,
+    ticks: list[TickColumn],
+    annotations: Annotations,
+    has_earlier: bool,
 ) -> History:
     """Return the history, with ticks converted to numbers, without the candle that has not ended."""
     if state.has_computed_times(query):
@@ -236,6 +273,7 @@ def _history(
         dict(zip(query.columns, columns, strict=True)),
         annotations.breaks,
         annotations.partial,
+        has_earlier,
     )
 
 

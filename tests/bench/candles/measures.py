@@ -16,7 +16,7 @@ from services.compute.candles.column_files import ColumnFiles
 from services.compute.candles.column_provider import ColumnProvider
 from services.compute.candles.location import DataVersion
 from services.compute.candles.source import CandleSource
-from services.compute.candles.stored import StoredCandles
+from services.compute.candles.stored import SUFFIX, StoredCandles
 from services.domain.candles import VALUE_COLUMNS
 from services.domain.interval import Interval
 from services.domain.times import utc
@@ -166,10 +166,11 @@ async def _into_compute(market: Market, supply: ColumnProvider) -> float:
 
 
 async def _summed(columns: Path) -> float:
-    """Read every byte of the files once, as the kernels will."""
+    """Read every price of the files once, as the kernels will."""
     began = time.perf_counter()
-    for path in sorted(columns.glob("*.close")):
-        np.memmap(path, np.float64, "r").sum()
+    for path in sorted(columns.glob(f"*{SUFFIX}")):
+        # The closes are the last column, and there is no break after them.
+        np.memmap(path, np.float64, "r")[-HOURS:].sum()
     return time.perf_counter() - began
 
 

@@ -1,0 +1,26 @@
+"""A history as it comes from the data service."""
+
+from dataclasses import dataclass, field
+
+from services.domain.breaks import Break
+from services.domain.candles import Candles
+from services.domain.history import PartialCandles
+from services.domain.times import EARLIEST_S
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedHistory:
+    """A crypto's candles in consecutive blocks, and the fingerprint of their version.
+
+    Where `unchanged_before_s` (Unix seconds) is set, the blocks begin there, and earlier candles are those of
+    the known version. `breaks` and `partial` are always those of the whole history, which may have candles
+    before `since_s` that were not asked for.
+    """
+
+    symbol: str
+    fingerprint: str
+    unchanged_before_s: int | None
+    blocks: list[Candles]
+    breaks: tuple[Break, ...] = ()
+    partial: PartialCandles = field(default_factory=PartialCandles.none)
+    since_s: int = EARLIEST_S
