@@ -346,6 +346,18 @@ async def test_a_run_that_asks_for_data_of_the_past_gets_the_present(
     assert files == {path.name: path.stat().st_ino for path in (tmp_path / "columns").iterdir()}
 
 
+async def test_a_run_that_asks_for_data_of_the_past_gets_the_present_beside_other_columns_of_it(
+    supply: ColumnProvider,
+    data_service: "MarketDataServiceAsyncStub",
+    market: dict[str, Candles],
+) -> None:
+    """The folder has a part of the present version, with columns that are not asked for."""
+    present = await known(data_service, market)
+    await brought(supply, present, ("volume",), since_s=START_S + 3600 * 1_000)
+    past = [DataVersion(data.symbol, "of long ago") for data in present]
+    assert_same(await brought(supply, past), market)
+
+
 async def test_columns_of_different_moments_are_never_mixed(
     supply: ColumnProvider, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
 ) -> None:

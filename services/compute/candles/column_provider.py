@@ -187,8 +187,8 @@ class ColumnProvider:
         try:
             return self._files.write(item, interval, history)
         except FileNotFoundError:
-            # The folder has changed meanwhile: the provider looks again.
-            return item.data
+            # The provider looks again, and for this version: the folder may have other columns of it.
+            return DataVersion(history.symbol, history.fingerprint)
         except BackcastError as error:
             return error
 

@@ -64,9 +64,15 @@ class RemoteCandles:
         )
 
     def _fetch(self, files: ColumnFiles, data: DataVersion) -> DataVersion:
-        """Fetch the missing columns of a crypto into files, and return their version."""
+        """Fetch the missing columns of a crypto into files, and return their version.
+
+        Where the folder has changed, or has other columns of this version, something is missing afterwards.
+        """
         (missing,) = files.missing([data], self.interval, self.columns, self.since_s)
-        data = files.write(missing, self.interval, self._history(missing))
+        history = self._history(missing)
+        data = DataVersion(history.symbol, history.fingerprint)
+        with suppress(FileNotFoundError):
+            files.write(missing, self.interval, history)
         files.tidy({files.stored(data, self.interval, self.columns).name})
         return data
 
