@@ -64,9 +64,7 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
         after = violations.read("", position_of, request)
         before_s = violations.read(None, before_time_from, request)
         violations.raise_if_any()
-        # Whoever asks for another page was told before that the data has changed.
-        asks_whether_changed = request.known_version and not request.page_token
-        if asks_whether_changed and request.known_version == await self._cryptos.version():
+        if request.known_version and request.known_version == await self._cryptos.version():
             return pb.ListCryptosResponse(version=request.known_version, unchanged=True)
         page = await self._cryptos.page(list(request.symbols), after, size + 1, before_s)
         is_last = len(page.cryptos) <= size

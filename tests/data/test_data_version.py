@@ -1,5 +1,8 @@
 """The version of all stored data: equal versions mean equal data, whatever happened in between."""
 
+import shutil
+from pathlib import Path
+
 import asyncpg
 import psutil
 
@@ -7,8 +10,10 @@ from services.data.schema.migrate import migrate
 from services.data.store.break_edits import BreakStore
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
+from services.data.store.writer import CandleStore
 from services.domain.breaks import BreakState
 from services.domain.errors import Unavailable
+from services.local.postgres import EmbeddedPostgres
 from tests.candle_making import random_candles
 from tests.waiting import until
 
@@ -108,3 +113,20 @@ async def test_a_server_that_recovers_from_a_crash_has_another_version(server: S
     connection.terminate()
     await until(has_recovered)
     assert await cryptos.version() != version
+
+
+async def test_a_copy_of_a_server_has_versions_of_its_own(short_folder: Path):
+    folder, copy = short_folder / "copied", short_folder / "copy"
+    folder.mkdir()
+    with EmbeddedPostgres(folder) as server:
+        async with Database.connect(server.url, 1) as database:
+            await migrate(database)
+    shutil.copytree(folder, copy)
+    versions = []
+    # Transactions of the same ids, from the same beginning.
+    for number, each in enumerate((folder, copy)):
+        with EmbeddedPostgres(each) as server:
+            async with Database.connect(server.url, 1) as database:
+                await CandleStore(database).write_candles("AUSDT", False, random_candles(number, 24))
+                versions.append(await CryptoStore(database).version())
+    assert versions[0] != versions[1]
