@@ -1,6 +1,11 @@
 import { defineConfig, type Plugin } from "vite";
 
-declare const process: { env: Record<string, string | undefined> };
+// The types of Node would be those of the page's sources too.
+declare const process: {
+  env: Record<string, string | undefined>;
+  getBuiltinModule(name: "zlib"): { brotliCompressSync(content: string | Uint8Array): Uint8Array };
+};
+const { brotliCompressSync } = process.getBuiltinModule("zlib");
 
 // `npm run dev` serves the sources, and passes calls on to a web process that BACKCAST_WEB names.
 const web = process.env.BACKCAST_WEB ?? "http://127.0.0.1:8080";
@@ -20,8 +25,24 @@ const descriptorsAsBytes: Plugin = {
       : undefined,
 };
 
+/** Beside each file, its content as Brotli: an eighth smaller than gzip, but it takes a second. */
+const compressed: Plugin = {
+  name: "compressed",
+  generateBundle: {
+    order: "post",
+    handler(_, bundle) {
+      for (const file of Object.values(bundle))
+        this.emitFile({
+          type: "asset",
+          fileName: `${file.fileName}.br`,
+          source: brotliCompressSync(file.type === "chunk" ? file.code : file.source),
+        });
+    },
+  },
+};
+
 export default defineConfig({
-  plugins: [descriptorsAsBytes],
+  plugins: [descriptorsAsBytes, compressed],
   build: {
     outDir: "../services/web/static",
     emptyOutDir: true,
@@ -30,6 +51,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // Brotli takes most of a build's time, which needs no warning.
+    rolldownOptions: { checks: { bundlerTimings: false } },
   },
   server: {
     proxy: { "^/(backcast\\.|import)": { target: web, changeOrigin: true } },

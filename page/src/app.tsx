@@ -8,15 +8,6 @@ import { Notice } from "./components/notice";
 import { TokenField } from "./components/token_field";
 import RunView from "./views/run";
 
-// The first view comes with the page; the others come when they are shown.
-const LOADERS: Readonly<Record<Exclude<View, "run">, () => Promise<{ default: ComponentType }>>> = {
-  crypto: () => import("./views/crypto"),
-  sweep: () => import("./views/sweep"),
-  compare: () => import("./views/compare"),
-  runs: () => import("./views/runs"),
-  data: () => import("./views/data"),
-};
-
 const NAMES: Readonly<Partial<Record<View, string>>> = {
   run: "Run",
   sweep: "Sweep",
@@ -52,31 +43,32 @@ export function App() {
         </nav>
       </header>
       {tokenWanted.value && <TokenField onEnter={setToken} />}
-      <Boundary key={view}>{view === "run" ? <RunView /> : <LoadedView view={view} />}</Boundary>
+      <Boundary key={view}>{view === "run" ? <RunView /> : <OtherView view={view} />}</Boundary>
     </>
   );
 }
 
-const loaded: Partial<Record<View, ComponentType>> = {};
+let otherViews: Readonly<Record<Exclude<View, "run">, ComponentType>> | undefined;
 
-function LoadedView({ view }: { view: Exclude<View, "run"> }) {
-  const [, redraw] = useState(0);
+/** A view that does not come with the page, as the view Run does. */
+function OtherView({ view }: { view: Exclude<View, "run"> }) {
+  const [, redraw] = useState(false);
   const [failed, setFailed] = useState(false);
   useEffect(() => {
     let left = false;
-    if (loaded[view] !== undefined) return;
-    LOADERS[view]().then(
+    if (otherViews !== undefined) return;
+    import("./views/other_views").then(
       (module) => {
-        loaded[view] = module.default;
-        if (!left) redraw((times) => times + 1);
+        otherViews = module;
+        if (!left) redraw(true);
       },
       () => setFailed(true),
     );
     return () => {
       left = true;
     };
-  }, [view]);
-  const Shown = loaded[view];
+  }, []);
+  const Shown = otherViews?.[view];
   if (Shown !== undefined) return <Shown />;
   if (!failed) return <main id="main" aria-busy="true" />;
   return (

@@ -38,6 +38,9 @@ _CONTENT_TYPES = {
 }
 _COMPRESSED_ALREADY = {".ico", ".png", ".woff2"}
 
+# The build makes these, beside the files: the best level takes too long for every start of the process.
+_BROTLI = ".br"
+
 _NOT_BUILT = b"""\
 <!doctype html>
 <html lang="en">
@@ -54,7 +57,8 @@ builds it; then start this process again.</p>
 @dataclass(frozen=True, slots=True)
 class _File:
     content: bytes
-    compressed: bytes | None
+    # The content by its encoding, the smallest first.
+    compressed: Mapping[str, bytes]
     content_type: str
     etag: str
     cache_control: str
@@ -67,7 +71,7 @@ class PageFiles:
         self._files: Mapping[str, _File] = {
             path.relative_to(folder).as_posix(): _read(path, path.relative_to(folder).as_posix())
             for path in sorted(folder.rglob("*"))
-            if path.is_file()
+            if path.is_file() and path.suffix != _BROTLI
         }
 
     @property
@@ -88,10 +92,15 @@ class PageFiles:
 
 def _read(path: Path, name: str) -> _File:
     content = path.read_bytes()
-    smaller = None if path.suffix in _COMPRESSED_ALREADY else gzip.compress(content, mtime=0)
+    compressed = {}
+    brotli = path.with_name(path.name + _BROTLI)
+    if brotli.exists():
+        compressed["br"] = brotli.read_bytes()
+    if path.suffix not in _COMPRESSED_ALREADY:
+        compressed["gzip"] = gzip.compress(content, mtime=0)
     return _File(
         content,
-        smaller,
+        compressed,
         _CONTENT_TYPES.get(path.suffix, "application/octet-stream"),
         f'"{hashlib.sha256(content).hexdigest()[:32]}"',
         _FOREVER if name.startswith(_ASSETS) else _CHECKED,
@@ -104,8 +113,12 @@ def _response(file: _File, request: Request) -> Response:
     if not known.isdisjoint({file.etag, "*"}):
         return Response(status_code=304, headers=headers)
     content = file.content
-    if file.compressed and "gzip" in request.headers.get("accept-encoding", ""):
-        content = file.compressed
-        # Another representation: only a weak tag may be the same for both.
-        headers |= {"content-encoding": "gzip", "etag": f"W/{file.etag}"}
+    accepted = {
+        each.partition(";")[0].strip() for each in request.headers.get("accept-encoding", "").split(",")
+    }
+    encoding = next((each for each in file.compressed if each in accepted), None)
+    if encoding is not None:
+        content = file.compressed[encoding]
+        # Another representation: only a weak tag may be the same for all of them.
+        headers |= {"content-encoding": encoding, "etag": f"W/{file.etag}"}
     return Response(content, headers={**headers, "content-type": file.content_type})

@@ -15,6 +15,7 @@ from tests.web.asgi import answer_of
 
 INDEX = b"<!doctype html><title>Backcast</title>"
 SCRIPT = b"console.log(1)" * 100
+SCRIPT_AS_BROTLI = b"what the build made"
 PICTURE = b"\x89PNG" * 100
 
 
@@ -29,6 +30,7 @@ async def app(tmp_path: Path) -> ASGIApp:
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_bytes(INDEX)
     (tmp_path / "assets" / "main-1a2b.js").write_bytes(SCRIPT)
+    (tmp_path / "assets" / "main-1a2b.js.br").write_bytes(SCRIPT_AS_BROTLI)
     (tmp_path / "assets" / "main-3c4d.css").write_bytes(b"a{}")
     (tmp_path / "icon.svg").write_bytes(b"<svg/>")
     (tmp_path / "icon.png").write_bytes(PICTURE)
@@ -80,7 +82,7 @@ async def test_a_file_that_the_browser_has_is_not_sent_again(app: ASGIApp) -> No
 
 
 async def test_files_are_compressed_for_who_reads_that(app: ASGIApp) -> None:
-    packed = await answer_of(app, "/assets/main-1a2b.js", accept_encoding="gzip, br")
+    packed = await answer_of(app, "/assets/main-1a2b.js", accept_encoding="gzip")
     assert packed.headers["content-encoding"] == "gzip"
     assert gzip.decompress(packed.body) == SCRIPT
     assert int(packed.headers["content-length"]) == len(packed.body) < len(SCRIPT)
@@ -89,6 +91,17 @@ async def test_files_are_compressed_for_who_reads_that(app: ASGIApp) -> None:
     # Caches in between keep both apart.
     assert packed.headers["etag"] == f"W/{plain.headers['etag']}"
     assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+
+
+async def test_brotli_that_the_build_made_is_sent_to_who_reads_that(app: ASGIApp) -> None:
+    packed = await answer_of(app, "/assets/main-1a2b.js", accept_encoding="gzip, deflate;q=0.5, br;q=1.0")
+    assert packed.headers["content-encoding"] == "br"
+    assert packed.body == SCRIPT_AS_BROTLI
+    assert packed.headers["etag"].startswith("W/")
+    # A file without it, and the file of the build itself.
+    style = await answer_of(app, "/assets/main-3c4d.css", accept_encoding="gzip, br")
+    assert style.headers["content-encoding"] == "gzip"
+    assert (await answer_of(app, "/assets/main-1a2b.js.br")).status == 404
 
 
 async def test_a_picture_is_not_compressed_once_more(app: ASGIApp) -> None:
