@@ -22,7 +22,7 @@ Columns = StoredCandles | BackcastError
 _Fetched = asyncio.Future[DataVersion | Exception]
 _Key = tuple[Interval, DataVersion]
 
-# How often the columns may be deleted between fetching and using them.
+# How often in a row all that was fetched may be deleted before it is used.
 _MOST_FETCHES = 3
 # Histories that wait for being written; a slow disk makes the data service wait.
 _MOST_WAITING = 16
@@ -81,6 +81,7 @@ class ColumnProvider:
                             if error:
                                 yield data, error
                             elif stored.use():
+                                fetches = 0
                                 in_use.add(stored.name)
                                 yield data, stored
                             else:
