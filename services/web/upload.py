@@ -4,6 +4,7 @@ import asyncio
 import re
 import tempfile
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,14 @@ from starlette.responses import JSONResponse, Response
 from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesRequest, ImportCandlesResponse
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import BackcastError, InvalidInput, TooLarge, Violation
+from services.domain.errors import (
+    BackcastError,
+    ErrorReason,
+    Exhausted,
+    InvalidInput,
+    TooLarge,
+    Violation,
+)
 from services.domain.interval import Interval
 from services.domain.symbols import canonical_symbol
 from services.domain.times import utc
@@ -44,6 +52,9 @@ PATH = "/import"
 _TYPE = "application/octet-stream"
 # At once: each of them takes room for a file in the folder of temporary files.
 _MOST_UPLOADS = 4
+_RETRY_AFTER_S = 2.0
+# Between two parts of a file: whoever sends nothing for so long must not keep others from importing.
+_LONGEST_PAUSE_S = 30.0
 _LONGEST_NAME = 255  # bytes, as file systems have it
 # What the readers and services say in the words of the command.
 _OPTION = re.compile(r"--(symbol|interval|map)\b")
@@ -85,6 +96,10 @@ class _Options:
         )
 
 
+class _Stalled(Exception):
+    """Nothing of a file has come for too long."""
+
+
 class Upload:
     """Imports files that browsers send, of at most `most_bytes` each, by the gateway of `channel`."""
 
@@ -118,6 +133,11 @@ class Upload:
         except grpc.aio.AioRpcError as error:
             code = error.code()
             response = response_of(_with_parameters(error_of_call(error)))
+        except _Stalled:
+            code = grpc.StatusCode.ABORTED
+            message = f"nothing came for {_LONGEST_PAUSE_S:g} seconds, and nothing was written: send it again"
+            # What may still come of it is not read.
+            response = error_response(408, Code.ABORTED, message, connection="close")
         except ClientDisconnect:
             # Nobody is there to read it.
             response = Response(status_code=499)
@@ -131,6 +151,13 @@ class Upload:
             raise self._too_large()
         metadata = request_metadata(request.headers)
         await self._check_right(metadata)
+        if self._uploads.locked():
+            raise Exhausted(
+                f"at most {_MOST_UPLOADS} files may be imported at once",
+                _RETRY_AFTER_S,
+                ErrorReason.TOO_MANY_UPLOADS,
+                limit=str(_MOST_UPLOADS),
+            )
         async with self._uploads:
             with tempfile.TemporaryDirectory(prefix="backcast-import-") as folder:
                 file = Path(folder, options.name)
@@ -155,7 +182,7 @@ class Upload:
     async def _save(self, request: Request, file: Path) -> None:
         size = 0
         with file.open("wb") as opened:
-            async for chunk in request.stream():
+            async for chunk in _chunks(request):
                 size += len(chunk)
                 if size > self._most_bytes:
                     raise self._too_large()
@@ -184,6 +211,20 @@ class Upload:
                 f"is larger than {self._most_bytes:,} bytes, BACKCAST_WEB_MAX_UPLOAD_BYTES of the page",
             )
         )
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    """Yield the parts of a request's body as they come; raise _Stalled where none comes for too long."""
+    chunks = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(_LONGEST_PAUSE_S):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            raise _Stalled from None
+        if chunk is None:
+            return
+        yield chunk
 
 
 def _is_file(request: Request) -> bool:

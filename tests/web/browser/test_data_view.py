@@ -5,6 +5,7 @@ import csv
 import io
 import re
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,11 @@ from backcast.marketdata.v1 import break_pb2, crypto_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.domain.times import utc
 from tests.candle_making import START_S
+from tests.end_to_end.one_service import OneService
+from tests.waiting import until
 from tests.web.browser.tab import Tab
 from tests.web.browser.test_accessibility import serious
+from tests.web.clients import Page as Client
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
@@ -109,6 +113,28 @@ async def test_a_file_that_would_change_much_is_refused_until_it_shall_replace(
     await expect(tab.says(re.compile(f"{SYMBOL}: .*48 corrected"))).to_be_visible()
     await expect(tab.page.locator(".imported .problem")).to_have_count(0)
     tab.errors.clear()  # The browser writes that a file was refused.
+
+
+async def test_a_file_waits_while_others_import_as_many_as_the_server_takes(
+    tab: Tab, web_process: OneService
+) -> None:
+    server = Client(web_process.address)
+    path, headers = "/import?name=OTHERUSDT.csv", {"content_type": "application/octet-stream"}
+
+    async def is_full() -> bool:
+        # Nothing is written of an empty file.
+        return (await server.send("POST", path, b"", **headers)).status == 429
+
+    await shown(tab)
+    async with AsyncExitStack() as others:
+        for _ in range(4):
+            await others.enter_async_context(server.begun(path, 1000, **headers))
+        await until(is_full)
+        async with tab.page.expect_response(lambda answer: answer.status == 429):
+            await dropped(tab, candles_file([100.0] * 48))
+        await expect(tab.page.locator(".imported").get_by_text("waits", exact=True)).to_be_visible()
+    await expect(tab.says(f"{SYMBOL}: 48 written")).to_be_visible()
+    tab.errors.clear()  # The browser writes that the server was full.
 
 
 async def test_a_break_is_confirmed_removed_and_reset(
