@@ -230,7 +230,7 @@ function wholeNumber(text: string): number | undefined {
 }
 
 function distance(text: string): MessageInitShape<typeof DistanceSchema> | undefined {
-  const [, multiple] = /^(.*?)\s*atr$/i.exec(text.trim()) ?? [];
+  const [, multiple] = /^(.*)atr$/i.exec(text.trim()) ?? [];
   if (multiple !== undefined) {
     const value = parseNumber(multiple);
     return value === undefined ? undefined : { kind: { case: "atrMultiple", value } };

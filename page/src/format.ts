@@ -95,7 +95,7 @@ export interface TypedFraction {
   readonly hasUnit: boolean;
 }
 
-const FRACTION = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:e([+-]?\d{1,3}))?\s*(%|bps?)?$/i;
+const FRACTION = /^([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:e([+-]?\d{1,3}))?\s*(%|bps?)?$/i;
 const POWERS: Readonly<Record<string, number>> = { "%": -2, bps: -4, bp: -4 };
 
 /** Parse 0.1%, 10bps or 0.001; return undefined if the text is no fraction. */
@@ -109,7 +109,7 @@ export function parseFraction(text: string): TypedFraction | undefined {
 
 /** Parse a number with a decimal point; return undefined if the text is none. */
 export function parseNumber(text: string): number | undefined {
-  return /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?\s*$/i.test(text) ? Number(text) : undefined;
+  return /^\s*[+-]?(\d+(?:\.\d*)?|\.\d+)(e[+-]?\d{1,3})?\s*$/i.test(text) ? Number(text) : undefined;
 }
 
 /** Parse a day or a time in UTC, as `time` writes it; return seconds since 1970, or undefined. */

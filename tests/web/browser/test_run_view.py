@@ -81,6 +81,14 @@ async def test_the_filter_takes_parts_of_symbols_and_conditions_on_metrics(
     await expect(tab.says("No result fulfils the filter.")).to_be_visible()
 
 
+async def test_a_link_with_a_long_filter_does_not_hold_the_page_up(tab: Tab, cryptos: list[str]) -> None:
+    await tab.run(cryptos[:2], filter="a" * 5_000 + " " * 5_000 + "b")
+    await tab.until_done(2)
+    await expect(tab.says("A filter has at most 500 characters.")).to_be_visible()
+    await tab.page.get_by_label("Filter the results").fill("tab00, trades >= 0")
+    await tab.until_rows(1)
+
+
 async def test_downloads_have_every_result(tab: Tab, cryptos: list[str], tmp_path: Path) -> None:
     await tab.run(cryptos)
     await tab.until_done(24)
