@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 from connectrpc.code import Code
-from connectrpc.errors import ConnectError
+from connectrpc.errors import ConnectError, ErrorDetail
+from google.rpc.error_details_pb2 import BadRequest
 from grpc_status import rpc_status
+from protobuf.wkt import Any as ConnectAny
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -56,9 +58,8 @@ _RETRY_AFTER_S = 2.0
 # Between two parts of a file: whoever sends nothing for so long must not keep others from importing.
 _LONGEST_PAUSE_S = 30.0
 _LONGEST_NAME = 255  # bytes, as file systems have it
-# What the readers and services say in the words of the command.
-_OPTION = re.compile(r"--(symbol|interval|map)\b")
-_RULE = re.compile(r"--on-conflict |CONFLICT_RULE_REPLACE")
+# What the readers say in the words of the command; the blank is before a value, as in --map volume=COLUMN.
+_OPTION = re.compile(r"--(symbol|interval|map|on-conflict)\b( (?=replace\b|[A-Z]{2}|\w+=))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,9 @@ class Upload:
             Violation(
                 "file",
                 f"is larger than {self._most_bytes:,} bytes, BACKCAST_WEB_MAX_UPLOAD_BYTES of the page",
-            )
+            ),
+            reason=ErrorReason.FILE_TOO_LARGE,
+            limit=str(self._most_bytes),
         )
 
 
@@ -234,13 +237,29 @@ def _is_file(request: Request) -> bool:
 def _with_parameters(error: ConnectError) -> ConnectError:
     """Return an error that names parameters of the query, where readers and services name options."""
     # Whose report it is names the file already.
-    message = error.message.removeprefix("file: ")
-    message = _RULE.sub(_named_rule, _OPTION.sub(r"\1", message))
-    return ConnectError(error.code, message, error.details)
+    message = _named(error.message.removeprefix("file: "))
+    return ConnectError(error.code, message, [_detail_with_parameters(each) for each in error.details])
 
 
-def _named_rule(match: re.Match[str]) -> str:
-    return "on_conflict=replace" if match[0].startswith("CONFLICT") else "on_conflict="
+def _detail_with_parameters(detail: ErrorDetail) -> ErrorDetail:
+    if detail.type_name != BadRequest.DESCRIPTOR.full_name:
+        return detail
+    bad_request = BadRequest.FromString(detail.message_bytes)
+    for violation in bad_request.field_violations:
+        violation.field = _named(violation.field)
+        violation.description = _named(violation.description)
+    named = ConnectAny(
+        type_url=f"type.googleapis.com/{detail.type_name}", value=bad_request.SerializeToString()
+    )
+    return ErrorDetail(named)
+
+
+def _named(text: str) -> str:
+    return _OPTION.sub(_parameter, text).replace("CONFLICT_RULE_REPLACE", "on_conflict=replace")
+
+
+def _parameter(option: re.Match[str]) -> str:
+    return option[1].replace("-", "_") + ("=" if option[2] else "")
 
 
 def _report(

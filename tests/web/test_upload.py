@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
-from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 
 from backcast.marketdata.v1 import market_data_service_pb2
 from services.domain.errors import ErrorReason
@@ -168,6 +168,7 @@ async def test_the_rule_decides_about_stored_candles(page: Page, tmp_path: Path)
         ({"name": "UPUSDT.csv", "on_conflict": "perhaps"}, "on_conflict"),
         ({"name": "UPUSDT.csv", "interval": "2h"}, "interval"),
         ({"name": "UPUSDT.csv", "symbol": "no symbol"}, "symbol"),
+        ({"name": "UPUSDT.csv", "map": "no mapping"}, "map"),
         ({"name": "UPUSDT.csv", "folder": "/"}, "folder"),
     ],
 )
@@ -186,6 +187,8 @@ async def test_a_wrong_query_is_refused_by_its_name(
         (b"\x00\x01\x02", "UPEUSDT.csv", ""),
         (b"hello\nworld\n", "UPEUSDT.csv", ""),
         (TWO_CANDLES, "data.csv", "give symbol"),
+        (b"1704067200,1,1,1,1\n1704070800,1,1,1,1\n", "UPEUSDT.csv", "map=volume= takes"),
+        (TWO_CANDLES[: TWO_CANDLES.rindex(b"17")], "UPEUSDT.csv", "give interval"),
     ],
 )
 async def test_a_file_of_no_candles_is_refused_with_its_reason(
@@ -193,11 +196,12 @@ async def test_a_file_of_no_candles_is_refused_with_its_reason(
 ) -> None:
     answer = await upload(page, content, name=name)
     assert (answer.status, answer.json()["code"]) == (400, "invalid_argument")
-    message = answer.json()["message"]
-    assert reason in message
-    assert "--" not in message
-    assert "Traceback" not in message
-    assert tempfile.gettempdir() not in message
+    (violation,) = answer.detail(BadRequest).field_violations
+    for text in (answer.json()["message"], violation.description):
+        assert reason in text
+        assert "--" not in text
+        assert "Traceback" not in text
+        assert tempfile.gettempdir() not in text
     assert not await candle_count(data_service, "UPEUSDT")
 
 
@@ -208,6 +212,7 @@ async def test_a_file_above_the_limit_is_refused(page: Page, temporary_files: Pa
     for answer in (said, chunked):
         assert (answer.status, answer.json()["code"]) == (429, "resource_exhausted")
         assert "BACKCAST_WEB_MAX_UPLOAD_BYTES" in answer.json()["message"]
+        assert answer.detail(ErrorInfo).reason == ErrorReason.FILE_TOO_LARGE
     assert list(temporary_files.iterdir()) == []
 
 
