@@ -16,6 +16,7 @@ from backcast.backtest.v1.execution_pb2 import FILL_TIME_SAME_CLOSE, FillTime
 from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.domain.candles import Candles
+from tests import waiting
 from tests.candle_making import START_S, import_candles, random_candles
 from tests.web.browser.tab import Tab
 
@@ -307,3 +308,37 @@ async def test_a_crypto_without_candles_is_a_sentence(tab: Tab) -> None:
     await tab.show("/crypto", symbol="NOBODYUSDT", **BACKTEST)
     await expect(tab.page.get_by_role("alert")).to_contain_text("NOBODYUSDT")
     tab.errors.clear()  # The browser writes that the call was refused.
+
+
+# Charts write their labels into a canvas.
+KEEP_LABELS = """
+  window.labels = new Set();
+  const fillText = CanvasRenderingContext2D.prototype.fillText;
+  CanvasRenderingContext2D.prototype.fillText = function (text, ...where) {
+    labels.add(text);
+    return fillText.call(this, text, ...where);
+  };
+"""
+
+
+async def test_the_smallest_prices_have_their_digits_and_an_axis_with_labels(
+    tab: Tab, data_service: "MarketDataServiceAsyncStub"
+) -> None:
+    candles = random_candles(73, HOURS)
+    columns = {name: getattr(candles, name) * 1e-14 for name in ("open", "high", "low", "close")}
+    tiny = Candles(open_time_s=candles.open_time_s, volume=candles.volume, **columns)
+    await import_candles(data_service, "TINYUSDT", tiny)
+    await tab.page.add_init_script(KEEP_LABELS)
+    await tab.show("/crypto", symbol="TINYUSDT", **BACKTEST)
+    await until_drawn(tab)
+
+    async def has_labels() -> bool:
+        labels: list[str] = await tab.page.evaluate("[...labels]")
+        # The last price has a label of its own.
+        return len([label for label in labels if label.startswith("0.00000000000")]) > 2
+
+    await waiting.until(has_labels)
+    await tab.button("Show as a table").first.click()
+    row = tab.page.locator(".chart-table tbody tr").first.locator("td")
+    shown = [float(text) for text in (await row.all_inner_texts())[:4]]
+    assert shown == [float(f"{column[0]:.6g}") for column in columns.values()]
