@@ -116,6 +116,14 @@ async def test_a_parameter_out_of_its_range_is_named_at_its_field(tab: Tab, cryp
     assert "run=" not in tab.page.url
 
 
+async def test_a_choice_that_there_is_not_is_named_at_its_field(tab: Tab, cryptos: list[str]) -> None:
+    # Every object of JavaScript has something of these names.
+    await tab.run(cryptos[:1], direction="constructor", fill="toString", breaks="__proto__")
+    for sentence in ("There is no such direction.", "There is no such fill.", "There is no such rule."):
+        await expect(tab.says(sentence)).to_be_visible()
+    assert "run=" not in tab.page.url
+
+
 async def test_what_the_gateway_refuses_is_named_at_its_field(tab: Tab, cryptos: list[str]) -> None:
     await tab.run(["NOSUCHUSDT"])
     await expect(tab.page.get_by_label("Cryptos", exact=True)).to_have_attribute("aria-invalid", "true")
