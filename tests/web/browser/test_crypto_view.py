@@ -342,3 +342,10 @@ async def test_the_smallest_prices_have_their_digits_and_an_axis_with_labels(
     row = tab.page.locator(".chart-table tbody tr").first.locator("td")
     shown = [float(text) for text in (await row.all_inner_texts())[:4]]
     assert shown == [float(f"{column[0]:.6g}") for column in columns.values()]
+
+
+async def test_a_chart_says_one_candle_of_one_candle(tab: Tab, cryptos: list[str]) -> None:
+    window = {"start": "2024-01-01", "end": "2024-01-01 01:00"}
+    await tab.show("/crypto", symbol=cryptos[0], strategy="buy_and_hold", **window)
+    await until_drawn(tab)
+    await expect(tab.says(re.compile("^1 candle: the price went from .*[.] 0 trades, "))).to_have_count(1)
