@@ -349,3 +349,12 @@ async def test_a_chart_says_one_candle_of_one_candle(tab: Tab, cryptos: list[str
     await tab.show("/crypto", symbol=cryptos[0], strategy="buy_and_hold", **window)
     await until_drawn(tab)
     await expect(tab.says(re.compile("^1 candle: the price went from .*[.] 0 trades, "))).to_have_count(1)
+
+
+async def test_a_long_name_does_not_widen_the_page_of_a_phone(tab: Tab) -> None:
+    await tab.page.set_viewport_size({"width": 390, "height": 844})
+    await tab.show("/crypto", symbol="W" * 300, **BACKTEST)
+    await expect(tab.page.get_by_role("heading", name="W" * 300)).to_be_visible()
+    await expect(tab.page.get_by_role("alert")).to_be_visible()
+    assert await tab.page.evaluate("document.documentElement.scrollWidth") <= 390
+    tab.errors.clear()  # The browser writes that there is no such crypto.
