@@ -8,7 +8,7 @@ export const ABSENT = "–";
 const MINUS = "−";
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const cents = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-const exact = new Intl.NumberFormat("en-US", { maximumFractionDigits: 12 });
+const exact = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 6 });
 
 const tidy = (text: string): string =>
   /^-[0.,]*%?$/.test(text.replaceAll(" ", "")) ? text.slice(1) : text.replace("-", MINUS);
@@ -40,11 +40,11 @@ export function signedPercent(value: number | undefined, digits = 1): string {
   return Number((100 * value).toFixed(digits)) > 0 ? `+${text}` : text;
 }
 
-/** A price, with as many digits as it has: prices of cryptos go from 0.00000001 to 100,000. */
+/** A price, with six digits however small it is: prices of cryptos go from 0.0000000001 to 100,000. */
 export function price(value: number | undefined): string {
   if (isAbsent(value)) return ABSENT;
   if (Math.abs(value) >= 1000) return decimal(value);
-  return tidy(exact.format(Number(value.toPrecision(6))));
+  return tidy(exact.format(value));
 }
 
 function grouped(digits: string): string {
@@ -95,7 +95,7 @@ export interface TypedFraction {
   readonly hasUnit: boolean;
 }
 
-const FRACTION = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:e([+-]?\d{1,3}))?\s*(%|bps?)?$/i;
+const FRACTION = /^([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:e([+-]?\d{1,3}))?\s*(%|bps?)?$/i;
 const POWERS: Readonly<Record<string, number>> = { "%": -2, bps: -4, bp: -4 };
 
 /** Parse 0.1%, 10bps or 0.001; return undefined if the text is no fraction. */
@@ -109,7 +109,7 @@ export function parseFraction(text: string): TypedFraction | undefined {
 
 /** Parse a number with a decimal point; return undefined if the text is none. */
 export function parseNumber(text: string): number | undefined {
-  return /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?\s*$/i.test(text) ? Number(text) : undefined;
+  return /^\s*[+-]?(\d+(?:\.\d*)?|\.\d+)(e[+-]?\d{1,3})?\s*$/i.test(text) ? Number(text) : undefined;
 }
 
 /** Parse a day or a time in UTC, as `time` writes it; return seconds since 1970, or undefined. */

@@ -37,6 +37,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   RIGHT_MISSING: "Ask whoever runs the gateway for a token with this right.",
   RUN_NOT_FOUND: "It ended some time ago, or belongs to somebody else. Press Run to start one.",
   RUN_NOT_WATCHABLE: "Start it again: what was computed is in the cache.",
+  FILE_TOO_LARGE: "Compress it, or use the command `backcast import FILE`, which takes larger files.",
   REQUEST_TOO_LARGE: "Ask for fewer cryptos or fewer combinations.",
   INTERNAL_ERROR: "This is a bug of Backcast; the service's log has more.",
   CANDLES_CHANGING: "Try again in a moment.",

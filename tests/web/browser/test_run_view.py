@@ -81,6 +81,14 @@ async def test_the_filter_takes_parts_of_symbols_and_conditions_on_metrics(
     await expect(tab.says("No result fulfils the filter.")).to_be_visible()
 
 
+async def test_a_link_with_a_long_filter_does_not_hold_the_page_up(tab: Tab, cryptos: list[str]) -> None:
+    await tab.run(cryptos[:2], filter="a" * 5_000 + " " * 5_000 + "b")
+    await tab.until_done(2)
+    await expect(tab.says("A filter has at most 500 characters.")).to_be_visible()
+    await tab.page.get_by_label("Filter the results").fill("tab00, trades >= 0")
+    await tab.until_rows(1)
+
+
 async def test_downloads_have_every_result(tab: Tab, cryptos: list[str], tmp_path: Path) -> None:
     await tab.run(cryptos)
     await tab.until_done(24)
@@ -105,6 +113,14 @@ async def test_a_parameter_out_of_its_range_is_named_at_its_field(tab: Tab, cryp
     await tab.button("Run").click()
     await expect(tab.page.get_by_label("fast", exact=True)).to_have_attribute("aria-invalid", "true")
     await expect(tab.says(re.compile("^A whole number from"))).to_be_visible()
+    assert "run=" not in tab.page.url
+
+
+async def test_a_choice_that_there_is_not_is_named_at_its_field(tab: Tab, cryptos: list[str]) -> None:
+    # Every object of JavaScript has something of these names.
+    await tab.run(cryptos[:1], direction="constructor", fill="toString", breaks="__proto__")
+    for sentence in ("There is no such direction.", "There is no such fill.", "There is no such rule."):
+        await expect(tab.says(sentence)).to_be_visible()
     assert "run=" not in tab.page.url
 
 
