@@ -124,6 +124,27 @@ async def test_a_reload_shows_the_same_sweep_again(tab: Tab, cryptos: list[str])
     await expect(tab.says("36 from the cache")).to_be_visible()
 
 
+async def test_back_leads_through_the_sweeps_with_the_fields_of_each(tab: Tab, cryptos: list[str]) -> None:
+    fast = tab.page.get_by_label("fast", exact=True)
+    combinations = tab.page.locator("#combinations")
+    edited = tab.says("Fields were changed since. Press Sweep for results of what they say now.")
+    await swept(tab, cryptos[:2])
+    await expect(combinations).to_have_text("6 combinations")
+    await fast.fill("5,10,15")
+    await expect(edited).to_be_visible()
+    await expect(combinations).to_have_text("6 combinations")
+    assert "run=" not in tab.page.url
+    for values in ("5,10,15", "5"):
+        await fast.fill(values)
+        await tab.button("Sweep").click()
+        await expect(combinations).to_have_text(f"{3 * len(values.split(','))} combinations")
+        await expect(edited).to_have_count(0)
+    for values in ("5,10,15", "5,10"):
+        await tab.page.go_back()
+        await expect(fast).to_have_value(values)
+        await expect(combinations).to_have_text(f"{3 * len(values.split(','))} combinations")
+
+
 async def test_a_winner_without_a_result_in_the_test_part_is_named(
     tab: Tab, data_service: "MarketDataServiceAsyncStub"
 ) -> None:

@@ -6,7 +6,7 @@ import { ErrorNotice } from "../../components/notice";
 import { queryOfId } from "./address";
 
 /** What belongs to the view Run and not to its backtest. */
-const SHOWN = ["run", "sort", "filter"];
+const SHOWN = ["run", "results", "sort", "filter"];
 
 /** Adds a run whose address or id is pasted: one that somebody else has sent, for instance. */
 export function PasteRun({ onAdd }: { readonly onAdd: (query: Query) => void }) {

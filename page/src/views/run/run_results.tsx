@@ -2,6 +2,7 @@ import type { Query } from "../../address";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import type { RunStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { CacheState } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
+import { Edited } from "../../components/edited";
 import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
 import { ProgressBar } from "../../components/progress";
 import { useClock } from "../../components/use_clock";
@@ -25,6 +26,7 @@ export function RunResults({ query, started }: { query: Query; started: RunStart
     <>
       <div class="run-top">
         {started !== undefined && <h1>{titleOf(started)}</h1>}
+        {query.results === shown.runId && <Edited action="Run" />}
         {(underWay || shown.progress !== undefined) && (
           <ProgressBar shown={shown} progress={shown.progress} noun="the run" />
         )}
@@ -56,13 +58,7 @@ export function RunResults({ query, started }: { query: Query; started: RunStart
       {started !== undefined && <LeftOut started={started} />}
       {failures.length > 0 && <Failures failures={failures} version={shown.version} />}
       {(results.length > 0 || underWay) && (
-        <ResultsTable
-          query={query}
-          results={results}
-          version={shown.version}
-          underWay={underWay}
-          started={started}
-        >
+        <ResultsTable query={query} results={results} version={shown.version} underWay={underWay}>
           <button type="button" disabled={results.length === 0} onClick={() => downloadCsv(shown)}>
             CSV
           </button>
