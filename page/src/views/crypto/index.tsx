@@ -11,7 +11,7 @@ import { ErrorNotice, Notice } from "../../components/notice";
 import { count, counted, price, secondsOf, signedPercent, time } from "../../format";
 import { windowWords } from "../../request";
 import { save } from "../../save";
-import { backtestQuery, intervalOf, parameterWords, strategyName } from "../../spec";
+import { backtestQuery, intervalOf, parameterWords, runQuery, strategyName } from "../../spec";
 import "../../charts/charts.css";
 import { added } from "../compare/address";
 import "./crypto.css";
@@ -36,7 +36,7 @@ export default function CryptoView() {
           <h1>{result?.symbol ?? symbol ?? "No crypto"}</h1>
           <p class="quiet">{describe(query, spec)}</p>
         </div>
-        <a href={href("run", { ...backtestQuery(query), run: query.run })}>
+        <a href={href("run", { ...runQuery(query), run: query.run })}>
           {query.run ? "Back to the run" : "Run it on other cryptos"}
         </a>
       </header>
@@ -185,10 +185,7 @@ function Actions({ query, spec, result, holding, verifying, onVerify }: ActionsP
             </a>
           </>
         )}
-        <a
-          class="button"
-          href={href("compare", { ...added({}, backtestQuery(query)), symbol: result.symbol })}
-        >
+        <a class="button" href={href("compare", { ...added({}, runQuery(query)), symbol: result.symbol })}>
           Compare
         </a>
         <button type="button" onClick={() => saveCsv("trades", tradesCsv(result))}>
@@ -206,7 +203,7 @@ function Actions({ query, spec, result, holding, verifying, onVerify }: ActionsP
 /** The query of the same run with the strategy written as rules. */
 async function rulesQuery(query: Query, { strategy }: BacktestSpec): Promise<Query> {
   const { description } = await backtests.describeStrategy(strategy ? { strategy } : {});
-  const others = Object.entries(backtestQuery(query)).filter(([name]) => !name.startsWith("p."));
+  const others = Object.entries(runQuery(query)).filter(([name]) => !name.startsWith("p."));
   return {
     ...Object.fromEntries(others),
     strategy: "rules",

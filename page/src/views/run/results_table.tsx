@@ -105,5 +105,6 @@ function cryptoQuery(symbol: string, { runId, query = {}, started }: RunSnapshot
   const texts = { ...(query.entry && { entry: query.entry }), ...(query.exit && { exit: query.exit }) };
   const backtest =
     spec === undefined ? backtestQuery(query) : queryOf(spec, strategies.items.peek() ?? [], texts);
-  return { symbol, ...backtest, run: runId };
+  // The run's cryptos are those of the way back.
+  return { symbol, ...backtest, symbols: query.symbols, exclude: query.exclude, run: runId };
 }
