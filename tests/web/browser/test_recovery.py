@@ -54,8 +54,35 @@ async def test_a_killed_web_process_that_comes_back_loses_nothing(
         assert tab.foreign == []
 
 
-async def test_a_run_that_the_gateway_does_not_know_is_started_anew(tab: Tab, cryptos: list[str]) -> None:
+async def test_a_run_of_this_tab_that_the_gateway_does_not_know_any_more_is_started_anew(
+    browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
+) -> None:
+    folder = short_folder / "forgotten"
+    async with AsyncExitStack() as afterwards:
+        async with service_beside(stack, "gateway", folder) as gateway:
+            web = service_beside(stack, "web", folder, gateway_address=gateway.address)
+            page = await afterwards.enter_async_context(web)
+            tab = await afterwards.enter_async_context(opened(browser, page.address))
+            await tab.run(cryptos, strategy="rsi")
+            await tab.until_done(24)
+            address = tab.page.url
+        port = int(gateway.address.rpartition(":")[2])
+        await afterwards.enter_async_context(service_beside(stack, "gateway", folder, port))
+        await tab.page.reload()
+        await tab.until_done(24)
+        await tab.until_rows(24)
+        assert tab.page.url == address
+
+
+async def test_a_run_of_a_link_that_the_gateway_does_not_know_waits_for_a_button(
+    tab: Tab, cryptos: list[str]
+) -> None:
+    asked: list[str] = []
+    tab.page.on("request", lambda request: asked.append(request.url))
     await tab.show("/", strategy="rsi", symbols=",".join(cryptos), run="nobody-knows-this-run")
+    await expect(tab.page.get_by_role("alert")).to_contain_text("nobody-knows-this-run")
+    assert not [url for url in asked if url.endswith("/RunBacktests")]
+    await tab.button("Run this").click()
     await tab.until_done(24)
     await tab.until_rows(24)
 

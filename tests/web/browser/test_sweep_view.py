@@ -124,6 +124,24 @@ async def test_a_reload_shows_the_same_sweep_again(tab: Tab, cryptos: list[str])
     await expect(tab.says("36 from the cache")).to_be_visible()
 
 
+async def test_a_link_starts_no_sweep_before_a_button_is_pressed(tab: Tab, cryptos: list[str]) -> None:
+    asked: list[str] = []
+    tab.page.on("request", lambda request: asked.append(request.url))
+    await tab.show(
+        "/sweep",
+        **{"strategy": "ma_cross", "symbols": ",".join(cryptos[:2]), **TYPED, "run": "somebody-elses"},
+    )
+    await expect(tab.says("A link does not start a sweep by itself.")).to_be_visible()
+    await expect(tab.says("6 combinations on 2 cryptos: 12 trials.")).to_be_visible()
+    # Leaving the view and coming back asks for nothing either.
+    await tab.page.get_by_role("link", name="Run", exact=True).click()
+    await tab.page.get_by_role("link", name="Sweep", exact=True).click()
+    await expect(tab.button("Run this")).to_be_visible()
+    assert not [url for url in asked if url.endswith("/SweepBacktests")]
+    await tab.button("Run this").click()
+    await expect(tab.page.locator("#combinations")).to_have_text("6 combinations")
+
+
 async def test_back_leads_through_the_sweeps_with_the_fields_of_each(tab: Tab, cryptos: list[str]) -> None:
     fast = tab.page.get_by_label("fast", exact=True)
     combinations = tab.page.locator("#combinations")

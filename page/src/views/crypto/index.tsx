@@ -1,7 +1,7 @@
 /** One crypto of a run: candles, trades, equity, months, drawdowns, figures and data. */
 
 import { useMemo, useState } from "preact/hooks";
-import { address, change, go, href, type Query } from "../../address";
+import { address, change, encode, go, href, type Query } from "../../address";
 import { backtests } from "../../api/clients";
 import { type Explanation, explain } from "../../api/explain";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
@@ -12,6 +12,7 @@ import { count, counted, price, secondsOf, signedPercent, time } from "../../for
 import { windowWords } from "../../request";
 import { save } from "../../save";
 import { backtestQuery, intervalOf, parameterWords, runQuery, strategyName } from "../../spec";
+import { noteStarted } from "../../started";
 import "../../charts/charts.css";
 import { added } from "../compare/address";
 import "./crypto.css";
@@ -185,7 +186,11 @@ function Actions({ query, spec, result, holding, verifying, onVerify }: ActionsP
             </a>
           </>
         )}
-        <a class="button" href={href("compare", { ...added({}, runQuery(query)), symbol: result.symbol })}>
+        <a
+          class="button"
+          href={href("compare", { ...added({}, runQuery(query)), symbol: result.symbol })}
+          onClick={() => noteStarted(encode(runQuery(query)))}
+        >
           Compare
         </a>
         <button type="button" onClick={() => saveCsv("trades", tradesCsv(result))}>

@@ -9,6 +9,7 @@ import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
 import { useProblems } from "../../components/use_problems";
 import { queryOfRun, requestOf } from "../../request";
 import { fieldOf, strategyName } from "../../spec";
+import { isStartedHere, noteStarted } from "../../started";
 import { cryptos, listError, strategies } from "../../state/lists";
 import { isUnderWay } from "../../state/phase";
 import { cancelRun, describeRun, leaveRun, run, showRun } from "../../state/run";
@@ -53,6 +54,7 @@ export default function RunView() {
     if (mark(asked.problems) || address.peek().view !== "run") return;
     scrolls.current = true;
     const id = newRunId();
+    noteStarted(id);
     const own = { ...query, run: id, results: undefined, strategy: strategyName(query) };
     showRun(id, own, async () => asked.request, false);
     // With the frame that shows the run, not before its request is sent. From edited fields, Back leads to the run
@@ -84,7 +86,11 @@ export default function RunView() {
             <ImportLink />
           </Notice>
         )}
-        {runId === "" ? <Nothing /> : <RunResults key={runId} query={query} started={started} />}
+        {runId === "" ? (
+          <Nothing />
+        ) : (
+          <RunResults key={runId} query={query} started={started} onRun={() => void start()} />
+        )}
       </div>
     </main>
   );
@@ -103,10 +109,10 @@ function fieldsOfRun(query: Query): Query | undefined {
   return query.run === undefined || query.strategy === undefined ? undefined : query;
 }
 
-/** What starts the run that is shown anew; undefined if nothing says what it was. */
+/** What starts the run that is shown anew; undefined if another tab has started it, or nothing says what it was. */
 async function restarting() {
-  const { query } = run.peek();
-  if (query === undefined) return undefined;
+  const { runId, query } = run.peek();
+  if (query === undefined || !isStartedHere(runId)) return undefined;
   const { request, problems } = await requestOf(query);
   return Object.keys(problems).length === 0 ? request : undefined;
 }

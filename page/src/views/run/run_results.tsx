@@ -1,3 +1,4 @@
+import { Code } from "@connectrpc/connect";
 import type { Query } from "../../address";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import type { RunStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
@@ -18,7 +19,16 @@ import { ResultsTable } from "./results_table";
 import { Summary } from "./summary";
 
 /** A run: its progress, its summary, what went wrong, and its results. */
-export function RunResults({ query, started }: { query: Query; started: RunStarted | undefined }) {
+export function RunResults({
+  query,
+  started,
+  onRun,
+}: {
+  query: Query;
+  started: RunStarted | undefined;
+  /** Run what the address says. */
+  onRun: () => void;
+}) {
   const shown = run.value;
   const { phase, results, failures, summary, error } = shown;
   const underWay = isUnderWay(shown);
@@ -43,7 +53,14 @@ export function RunResults({ query, started }: { query: Query; started: RunStart
         />
       )}
       {phase === "failed" && error !== undefined && !error.wantsToken && (
-        <ErrorNotice error={error}>{error.reason === "NO_CANDLES" && <ImportLink />}</ErrorNotice>
+        <ErrorNotice error={error}>
+          {error.reason === "NO_CANDLES" && <ImportLink />}
+          {error.code === Code.NotFound && shown.runId === query.run && query.strategy !== undefined && (
+            <button type="button" onClick={onRun}>
+              Run this
+            </button>
+          )}
+        </ErrorNotice>
       )}
       {summary?.cacheState === CacheState.UNAVAILABLE && (
         <Notice

@@ -8,6 +8,7 @@ import { newRunId } from "../../api/run_stream";
 import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
 import { useProblems } from "../../components/use_problems";
 import { strategyName } from "../../spec";
+import { isStartedHere, noteStarted } from "../../started";
 import { cryptos, listError, strategies } from "../../state/lists";
 import { isUnderWay } from "../../state/phase";
 import { cancelSweep, leaveSweep, startSweep, sweep } from "../../state/sweep";
@@ -36,7 +37,9 @@ export default function SweepView() {
   useEffect(() => {
     if ((query.run ?? query.results) === sweep.peek().runId) return;
     if (query.run === undefined && phase === "completed") leaveSweep();
-    if (query.run !== undefined && strategies.items.value !== undefined) void start({}, { replace: true });
+    if (query.run === undefined) return;
+    if (!isStartedHere(query.run)) leaveSweep();
+    else if (strategies.items.value !== undefined) void start({}, { replace: true });
   }, [query.run, query.results, strategies.items.value]);
 
   const start = async (changes: Query, { replace }: { replace: boolean }) => {
@@ -46,6 +49,7 @@ export default function SweepView() {
     // On a narrow screen the results are below the form.
     if (matchMedia("(max-width: 800px)").matches) results.current?.scrollIntoView();
     const id = newRunId();
+    noteStarted(id);
     startSweep(id, asked.request);
     go("sweep", { ...query, run: id, results: undefined, strategy: strategyName(query) }, { replace });
   };
@@ -81,7 +85,13 @@ export default function SweepView() {
             <ImportLink />
           </Notice>
         )}
-        {runId === "" ? (
+        {query.run !== undefined && query.run !== runId && !isStartedHere(query.run) ? (
+          <Notice kind="plain" sentence="A link does not start a sweep by itself.">
+            <button type="button" onClick={() => void start({}, { replace: false })}>
+              Run this
+            </button>
+          </Notice>
+        ) : runId === "" ? (
           <div class="nothing quiet">
             <h1 class="unseen">Sweep</h1>
             <p>
