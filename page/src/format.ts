@@ -63,10 +63,11 @@ export function secondsOf(time: Timestamp | undefined): number {
   return Number(time?.seconds ?? 0n);
 }
 
-/** 2024-01-31, and 2024-01-31 08:00 if the time is not midnight; of seconds since 1970. */
+/** 2024-01-31, 2024-01-31 08:00 or 2024-01-31 08:00:30, as short as it is exact; of seconds since 1970. */
 export function time(seconds: number): string {
   const text = new Date(1000 * seconds).toISOString();
-  return text.slice(11, 16) === "00:00" ? text.slice(0, 10) : `${text.slice(0, 10)} ${text.slice(11, 16)}`;
+  const [date, clock] = [text.slice(0, 10), text.slice(11, 19).replace(/:00$/, "")];
+  return clock === "00:00" ? date : `${date} ${clock}`;
 }
 
 /** The day of seconds since 1970: 2024-01-31. */
@@ -114,9 +115,9 @@ export function parseNumber(text: string): number | undefined {
 
 /** Parse a day or a time in UTC, as `time` writes it; return seconds since 1970, or undefined. */
 export function parseTime(text: string): number | undefined {
-  const [, date, clock] = /^\s*(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}))?Z?\s*$/.exec(text) ?? [];
+  const [, date, clock] = /^\s*(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?))?Z?\s*$/.exec(text) ?? [];
   if (date === undefined) return undefined;
-  const instant = new Date(`${date}T${clock ?? "00:00"}:00Z`);
+  const instant = new Date(`${date}T${clock ?? "00:00"}Z`);
   if (Number.isNaN(instant.getTime()) || !instant.toISOString().startsWith(date)) return undefined;
   return instant.getTime() / 1000;
 }

@@ -3,13 +3,18 @@
 import re
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from playwright.async_api import Browser, expect
 
+from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.local.stack import LocalStack
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import workers_held
 from tests.web.browser.tab import Tab, opened
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
 
 
 async def test_a_reload_in_the_middle_loses_nothing(tab: Tab, stack: LocalStack, cryptos: list[str]) -> None:
@@ -100,3 +105,20 @@ async def test_a_run_of_another_tab_is_watched_and_fills_the_form(
         await expect(other.page.get_by_label("period", exact=True)).to_have_value("9")
         assert "fee=0.2" in other.page.url
         other.assert_clean()
+
+
+async def test_a_window_of_a_run_is_kept_to_the_second(
+    tab: Tab, cryptos: list[str], gateway: "BacktestServiceAsyncStub"
+) -> None:
+    request = pb.RunBacktestsRequest(symbols=cryptos[:2], run_id="window-with-seconds")
+    request.spec.strategy.rsi.SetInParent()
+    request.spec.start_time.FromJsonString("2024-01-05T00:00:30Z")
+    request.spec.end_time.FromJsonString("2024-03-01T08:30:00Z")
+    assert [event async for event in gateway.RunBacktests(request)]
+    await tab.show("/", run=request.run_id)
+    await expect(tab.page.get_by_label("From", exact=True)).to_have_value("2024-01-05 00:00:30")
+    await expect(tab.page.get_by_label("Until", exact=True)).to_have_value("2024-03-01 08:30")
+    await tab.button("Run").click()
+    await expect(tab.page.get_by_role("heading", level=1)).to_contain_text(
+        "2024-01-05 00:00:30 to 2024-03-01 08:30"
+    )

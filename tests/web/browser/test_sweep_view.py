@@ -127,10 +127,8 @@ async def test_a_reload_shows_the_same_sweep_again(tab: Tab, cryptos: list[str])
 async def test_a_link_starts_no_sweep_before_a_button_is_pressed(tab: Tab, cryptos: list[str]) -> None:
     asked: list[str] = []
     tab.page.on("request", lambda request: asked.append(request.url))
-    await tab.show(
-        "/sweep",
-        **{"strategy": "ma_cross", "symbols": ",".join(cryptos[:2]), **TYPED, "run": "somebody-elses"},
-    )
+    sweep = {"strategy": "ma_cross", "symbols": ",".join(cryptos[:2]), **TYPED}
+    await tab.show("/sweep", **sweep, run="somebody-elses")
     await expect(tab.says("A link does not start a sweep by itself.")).to_be_visible()
     await expect(tab.says("6 combinations on 2 cryptos: 12 trials.")).to_be_visible()
     # Leaving the view and coming back asks for nothing either.
