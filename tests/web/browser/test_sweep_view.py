@@ -124,6 +124,16 @@ async def test_a_reload_shows_the_same_sweep_again(tab: Tab, cryptos: list[str])
     await expect(tab.says("36 from the cache")).to_be_visible()
 
 
+async def test_an_address_that_picks_no_combination_shows_the_best_one(tab: Tab, cryptos: list[str]) -> None:
+    picked = tab.page.locator(".sweep-picked")
+    await swept(tab, cryptos[:2])
+    best = await picked.inner_text()
+    assert best.startswith("Best combination: fast ")
+    for pick in ("-1", "1.5", "6"):
+        await tab.page.goto(f"{tab.page.url.partition('&pick=')[0]}&pick={pick}")
+        await expect(picked).to_have_text(best)
+
+
 async def test_a_link_starts_no_sweep_before_a_button_is_pressed(tab: Tab, cryptos: list[str]) -> None:
     asked: list[str] = []
     tab.page.on("request", lambda request: asked.append(request.url))
