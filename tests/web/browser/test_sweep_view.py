@@ -124,6 +124,21 @@ async def test_a_reload_shows_the_same_sweep_again(tab: Tab, cryptos: list[str])
     await expect(tab.says("36 from the cache")).to_be_visible()
 
 
+async def test_a_range_may_be_written_with_exponents(tab: Tab, cryptos: list[str]) -> None:
+    query = {"strategy": "supertrend", "symbols": cryptos[0], "p.multiple": "1e0..2e0:2.5e-1"}
+    await tab.show("/sweep", **query)
+    await expect(tab.says("5 combinations on 1 crypto: 5 trials.")).to_be_visible()
+    field = tab.page.get_by_label("multiple", exact=True)
+    await field.fill("1..2:1e-13")
+    await expect(tab.says("The step must be at least 1e-12.")).to_be_visible()
+    await field.fill("100e-2..25e-1:50e-2")
+    await tab.button("Sweep").click()
+    rows = tab.page.locator(".combinations .grid-row:not(.grid-head)")
+    await expect(rows).to_have_count(4)
+    multiples = await rows.locator("xpath=./div[1]").all_inner_texts()
+    assert sorted(multiples) == ["1", "1.5", "2", "2.5"]
+
+
 async def test_an_address_that_picks_no_combination_shows_the_best_one(tab: Tab, cryptos: list[str]) -> None:
     picked = tab.page.locator(".sweep-picked")
     await swept(tab, cryptos[:2])
