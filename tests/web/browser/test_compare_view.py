@@ -150,6 +150,22 @@ async def test_a_run_that_the_gateway_knows_is_added_and_removed(tab: Tab, crypt
     await expect(tab.page).to_have_url(re.compile(r"compare\?a=strategy%3Dma_cross"))
 
 
+@pytest.mark.parametrize(
+    ("pasted", "sentence"),
+    [
+        ("http://somewhere/?x=1", "This names no run. Paste an address of the view Run, or the id of a run."),
+        ("<img src=x>", "This names no run. Paste an address of the view Run, or the id of a run."),
+        ("http://somewhere/sweep?strategy=rsi&p.period=5,7&run=x", "This is the address of a sweep."),
+    ],
+)
+async def test_what_names_no_run_is_not_added(tab: Tab, pasted: str, sentence: str) -> None:
+    await tab.show("/compare")
+    await tab.page.get_by_label("Or paste an address").fill(pasted)
+    await tab.button("Add the pasted run").click()
+    await expect(tab.page.get_by_role("alert")).to_contain_text(sentence)
+    await expect(tab.page.locator(".compare-sides li")).to_have_count(0)
+
+
 async def test_a_run_is_added_by_its_address_and_by_its_id(
     tab: Tab, cryptos: list[str], gateway: "BacktestServiceAsyncStub"
 ) -> None:
