@@ -124,6 +124,16 @@ async def test_a_reload_shows_the_same_sweep_again(tab: Tab, cryptos: list[str])
     await expect(tab.says("36 from the cache")).to_be_visible()
 
 
+async def test_the_heat_map_of_one_parameter_names_no_second_one(tab: Tab, cryptos: list[str]) -> None:
+    await swept(tab, cryptos[:2], **{"p.fast": "5,10", "p.slow": "40"})
+    await expect(tab.page.locator(".heat-map-value")).to_have_text(
+        re.compile(r"^fast (5|10): Sharpe ratio \S+")
+    )
+    await expect(tab.page.get_by_role("application")).to_have_accessible_name(
+        re.compile(r"^Sharpe ratio by fast, 2 values\. The best is \S+ at fast (5|10)\. ")
+    )
+
+
 async def test_a_range_may_be_written_with_exponents(tab: Tab, cryptos: list[str]) -> None:
     query = {"strategy": "supertrend", "symbols": cryptos[0], "p.multiple": "1e0..2e0:2.5e-1"}
     await tab.show("/sweep", **query)
