@@ -99,18 +99,20 @@ export interface TypedFraction {
 const FRACTION = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:e([+-]?\d{1,3}))?\s*(%|bps?)?$/i;
 const POWERS: Readonly<Record<string, number>> = { "%": -2, bps: -4, bp: -4 };
 
-/** Parse 0.1%, 10bps or 0.001; return undefined if the text is no fraction. */
+/** Parse 0.1%, 10bps or 0.001; return undefined if the text is no fraction, or too large for a double. */
 export function parseFraction(text: string): TypedFraction | undefined {
   const [, digits, exponent, unit] = FRACTION.exec(text.trim()) ?? [];
   if (digits === undefined) return undefined;
   // The exponent is moved within the text, so that 0.1% is the double that 0.001 is.
   const power = Number(exponent ?? 0) + (POWERS[unit?.toLowerCase() ?? ""] ?? 0);
-  return { value: Number(`${digits}e${power}`), hasUnit: unit !== undefined };
+  const value = Number(`${digits}e${power}`);
+  return Number.isFinite(value) ? { value, hasUnit: unit !== undefined } : undefined;
 }
 
-/** Parse a number with a decimal point; return undefined if the text is none. */
+/** Parse a number with a decimal point; return undefined if the text is none, or too large for a double. */
 export function parseNumber(text: string): number | undefined {
-  return /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?\s*$/i.test(text) ? Number(text) : undefined;
+  if (!/^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?\s*$/i.test(text)) return undefined;
+  return Number.isFinite(Number(text)) ? Number(text) : undefined;
 }
 
 /** Parse a day or a time in UTC, as `time` writes it; return seconds since 1970, or undefined. */

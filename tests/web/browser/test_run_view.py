@@ -109,6 +109,13 @@ async def test_a_parameter_out_of_its_range_is_named_at_its_field(tab: Tab, cryp
     assert "run=" not in tab.page.url
 
 
+async def test_a_number_that_is_too_large_is_none(tab: Tab, cryptos: list[str]) -> None:
+    await tab.run(cryptos[:1], fee="1e999", capital="1e999")
+    await expect(tab.says("Write a fraction, such as 0.1%, 10bps or 0.001.")).to_be_visible()
+    await expect(tab.says("Write a number, such as 10000.")).to_be_visible()
+    assert run_of(tab) is None
+
+
 async def test_what_the_gateway_refuses_is_named_at_its_field(tab: Tab, cryptos: list[str]) -> None:
     await tab.run(["NOSUCHUSDT"])
     await expect(tab.page.get_by_label("Cryptos", exact=True)).to_have_attribute("aria-invalid", "true")
