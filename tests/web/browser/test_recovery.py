@@ -92,6 +92,15 @@ async def test_a_run_of_a_link_that_the_gateway_does_not_know_waits_for_a_button
     await tab.until_rows(24)
 
 
+async def test_a_link_of_no_run_and_no_backtest_says_only_what_is_wrong_with_it(
+    tab: Tab, cryptos: list[str]
+) -> None:
+    await tab.show("/", strategy="rsi", symbols=cryptos[0], interval="7h", run="nobody-knows-this-run")
+    alert = tab.page.get_by_role("alert")
+    await expect(alert).to_have_text("The address does not describe a backtest. There is no interval 7h.")
+    await expect(tab.page.locator(".progress")).to_have_count(0)
+
+
 async def test_a_run_of_another_tab_is_watched_and_fills_the_form(
     tab: Tab, browser: Browser, cryptos: list[str]
 ) -> None:

@@ -1,5 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import type { Query } from "../../address";
+import type { Explanation } from "../../api/explain";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import type { RunStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { CacheState } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
@@ -9,7 +10,7 @@ import { ProgressBar } from "../../components/progress";
 import { useClock } from "../../components/use_clock";
 import { counted, day, lasting, secondsOf } from "../../format";
 import { candleWords, queryOf } from "../../request";
-import { parameterWords } from "../../spec";
+import { parameterWords, specOf } from "../../spec";
 import { strategies } from "../../state/lists";
 import { isUnderWay } from "../../state/phase";
 import { type RunSnapshot, run } from "../../state/run";
@@ -32,6 +33,8 @@ export function RunResults({
   const shown = run.value;
   const { phase, results, failures, summary, error } = shown;
   const underWay = isUnderWay(shown);
+  const startable =
+    error?.code === Code.NotFound && shown.runId === query.run && query.strategy !== undefined;
   return (
     <>
       <div class="run-top">
@@ -52,15 +55,9 @@ export function RunResults({
           advice="Run again to go on: what was computed is in the cache."
         />
       )}
-      {phase === "failed" && error !== undefined && !error.wantsToken && (
-        <ErrorNotice error={error}>
-          {error.reason === "NO_CANDLES" && <ImportLink />}
-          {error.code === Code.NotFound && shown.runId === query.run && query.strategy !== undefined && (
-            <button type="button" onClick={onRun}>
-              Run this
-            </button>
-          )}
-        </ErrorNotice>
+      {startable && <Startable query={query} error={error} onRun={onRun} />}
+      {phase === "failed" && !startable && error !== undefined && !error.wantsToken && (
+        <ErrorNotice error={error}>{error.reason === "NO_CANDLES" && <ImportLink />}</ErrorNotice>
       )}
       {summary?.cacheState === CacheState.UNAVAILABLE && (
         <Notice
@@ -85,6 +82,27 @@ export function RunResults({
         </ResultsTable>
       )}
     </>
+  );
+}
+
+/** A run that the gateway does not know, or not any more, and that its address can start. */
+function Startable({ query, error, onRun }: { query: Query; error: Explanation; onRun: () => void }) {
+  const described = strategies.items.value;
+  const wrong = described === undefined ? [] : Object.values(specOf(query, described).problems);
+  if (wrong.length > 0)
+    return (
+      <Notice
+        kind="error"
+        sentence="The address does not describe a backtest."
+        advice={wrong.join(" ")}
+      />
+    );
+  return (
+    <ErrorNotice error={error}>
+      <button type="button" onClick={onRun}>
+        Run this
+      </button>
+    </ErrorNotice>
   );
 }
 
