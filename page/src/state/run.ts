@@ -1,7 +1,7 @@
 /** The run that the page shows: one at a time, and one stream with it. */
 
 import { signal } from "@preact/signals";
-import { change } from "../address";
+import { type Query, rename } from "../address";
 import type { Explanation } from "../api/explain";
 import { cancelAtGateway, followRun } from "../api/run_stream";
 import type {
@@ -18,6 +18,8 @@ import { Results } from "./results";
 /** What is known of the run. The arrays grow; `version` says that they did. */
 export interface RunSnapshot {
   readonly runId: string;
+  /** The fields that describe the run; undefined for one that is watched by its id, until it has said them. */
+  readonly query: Query | undefined;
   readonly phase: Phase;
   readonly results: Results;
   readonly failures: readonly RunFailure[];
@@ -36,6 +38,7 @@ export interface RunSnapshot {
 
 const IDLE: RunSnapshot = {
   runId: "",
+  query: undefined,
   phase: "idle",
   results: new Results(),
   failures: [],
@@ -68,19 +71,20 @@ const publish = paced(() => {
 /**
  * Show a run: start it or, if it is `known`, watch it. The run shown before goes on, unless nobody watches it.
  *
- * `requestOf` returns what starts the run, also anew if the gateway does not know it any more; undefined if the
+ * `query` has the run's fields, if they are known. `requestOf` returns what starts the run, also anew if the gateway does not know it any more; undefined if the
  * run can only be watched.
  */
 export function showRun(
   runId: string,
+  query: Query | undefined,
   requestOf: () => Promise<RunBacktestsRequest | undefined>,
   known: boolean,
 ): void {
   stream.abort();
   stream = new AbortController();
-  again = () => showRun(runId, requestOf, true);
+  again = () => showRun(runId, state.query, requestOf, true);
   const { signal } = stream;
-  state = fresh(runId);
+  state = fresh(runId, query);
   // A new run is sent before it is drawn: the services compute while the page draws.
   if (known) publish.now();
   else publish.nextFrame();
@@ -95,9 +99,10 @@ export function showRun(
     {
       event: ofThisRun(take),
       restarted: ofThisRun((id) => {
-        state = { ...fresh(id), beganAt: state.beganAt };
+        const before = state.runId;
+        state = { ...fresh(id, state.query), beganAt: state.beganAt };
         publish.now();
-        if (id !== runId) change({ run: id });
+        if (id !== before) rename(before, id);
       }),
       waiting: ofThisRun((why, waitMs) => {
         if (why.wantsToken) tokenWanted.value = true;
@@ -127,6 +132,12 @@ token.subscribe(() => {
   if (state.error?.wantsToken && again !== undefined) again();
 });
 
+/** Say what the run is that is shown. */
+export function describeRun(query: Query): void {
+  state.query = query;
+  publish.now();
+}
+
 /** Show no run. */
 export function leaveRun(): void {
   stream.abort();
@@ -145,10 +156,11 @@ export async function cancelRun(): Promise<void> {
   publish.soon();
 }
 
-function fresh(runId: string): State {
+function fresh(runId: string, query: Query | undefined): State {
   return {
     ...IDLE,
     runId,
+    query,
     phase: "running",
     results: new Results(),
     failures: [],

@@ -2,6 +2,7 @@
 
 import { create } from "@bufbuild/protobuf";
 import { effect, signal } from "@preact/signals";
+import { rename } from "../address";
 import { backtests } from "../api/clients";
 import { type Explanation, explain } from "../api/explain";
 import { cancelAtGateway, newRunId } from "../api/run_stream";
@@ -155,8 +156,10 @@ async function follow(firstId: string, request: SweepBacktestsRequest, signal: A
       await sleep(waitMs, signal);
       if (signal.aborted) return;
       // The one before may still be ending; its figures are in the cache.
+      const before = runId;
       runId = newRunId();
       state.runId = runId;
+      rename(before, runId);
     }
   }
 }

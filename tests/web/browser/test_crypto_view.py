@@ -110,6 +110,21 @@ async def test_a_row_of_a_run_opens_its_crypto_and_leads_back(tab: Tab, cryptos:
     await tab.until_rows(3)
 
 
+async def test_a_crypto_keeps_the_cryptos_of_its_run(tab: Tab, cryptos: list[str]) -> None:
+    chosen = tab.page.get_by_role("list", name="Chosen cryptos").get_by_role("button", name="Remove")
+    await tab.run(cryptos[:3], exclude=cryptos[1], **BACKTEST)
+    await tab.until_done(2)
+    await tab.rows.first.click()
+    await tab.page.get_by_role("link", name="Back to the run").click()
+    await expect(chosen).to_have_count(3)
+    await expect(tab.page).to_have_url(re.compile(f"exclude={cryptos[1]}"))
+    await tab.page.go_back()
+    await tab.button("As rules").click()
+    await expect(tab.page.get_by_label("Buy")).to_have_value(re.compile("sma"))
+    await expect(chosen).to_have_count(3)
+    await expect(tab.page).to_have_url(re.compile(f"exclude={cryptos[1]}"))
+
+
 async def test_a_click_in_the_list_moves_the_chart_and_marks_the_trade(
     tab: Tab, crypto: str, gateway: "BacktestServiceAsyncStub"
 ) -> None:

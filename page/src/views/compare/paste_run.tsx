@@ -3,10 +3,8 @@ import type { Query } from "../../address";
 import { type Explanation, explain } from "../../api/explain";
 import { TextField } from "../../components/fields";
 import { ErrorNotice } from "../../components/notice";
+import { runQuery } from "../../spec";
 import { queryOfId } from "./address";
-
-/** What belongs to the view Run and not to its backtest. */
-const SHOWN = ["run", "sort", "filter"];
 
 /** Adds a run whose address or id is pasted: one that somebody else has sent, for instance. */
 export function PasteRun({ onAdd }: { readonly onAdd: (query: Query) => void }) {
@@ -47,9 +45,14 @@ export function PasteRun({ onAdd }: { readonly onAdd: (query: Query) => void }) 
 }
 
 async function pasted(text: string): Promise<Query> {
-  const search = text.includes("?") ? text.slice(text.indexOf("?") + 1) : text;
+  const [, path = "", search = ""] = /^([^?#]*\?)?([^#]*)/.exec(text) ?? [];
   if (!search.includes("=")) return await queryOfId(search);
-  const query: Record<string, string> = Object.fromEntries(new URLSearchParams(search));
-  if (query.strategy === undefined && query.run !== undefined) return await queryOfId(query.run);
-  return Object.fromEntries(Object.entries(query).filter(([name]) => !SHOWN.includes(name)));
+  if (/\/sweep\?$/.test(path))
+    throw new Error(
+      "This is the address of a sweep. Open one of its combinations in the view Run, and paste the address of that",
+    );
+  const query: Query = Object.fromEntries(new URLSearchParams(search));
+  if (query.strategy !== undefined) return runQuery(query);
+  if (query.run !== undefined) return await queryOfId(query.run);
+  throw new Error("This names no run. Paste an address of the view Run, or the id of a run");
 }

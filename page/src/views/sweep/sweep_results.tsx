@@ -2,6 +2,7 @@ import { useMemo } from "preact/hooks";
 import type { Query } from "../../address";
 import type { SweepStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { CacheState } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
+import { Edited } from "../../components/edited";
 import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
 import { ProgressBar } from "../../components/progress";
 import { count, counted } from "../../format";
@@ -39,6 +40,7 @@ export function SweepResults({ query, onSweepCrypto }: Props) {
     <>
       <div class="run-top">
         {started !== undefined && <h1>{titleOf(started)}</h1>}
+        {query.results === shown.runId && <Edited action="Sweep" />}
         <ProgressBar shown={shown} progress={shown.progress ?? nothingYet} noun="the sweep" />
         <p class="unseen" role="status">
           {done ? `The sweep has completed: ${counted(table.length, "combination")}.` : ""}
