@@ -63,6 +63,13 @@ class Tab:
         assert self.foreign == []
 
 
+def calls_of(tab: Tab, method: str) -> list[str]:
+    """Return a list that gets the addresses of the calls that the tab makes of a method from now on."""
+    calls: list[str] = []
+    tab.page.on("request", lambda call: call.url.endswith(f"/{method}") and calls.append(call.url))
+    return calls
+
+
 @asynccontextmanager
 async def opened(browser: Browser, address: str) -> AsyncIterator[Tab]:
     """Open a tab of its own, without a cache or a session of others."""
