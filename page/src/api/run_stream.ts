@@ -15,6 +15,7 @@ import {
   RunBacktestsRequestSchema,
   type RunBacktestsResponse,
 } from "./stubs/backcast/gateway/v1/backtest_service_pb";
+import { whileAway } from "./while_away";
 
 /** Results that are ready at the same time come together; the first one of a run comes alone, and at once. */
 const RESULTS_PER_EVENT = 50;
@@ -131,13 +132,21 @@ function started(runId: string, request: RunBacktestsRequest | undefined, signal
   return backtests.runBacktests(named, { signal });
 }
 
-/** Cancel a run, for all who watch it; return why that failed. One that the gateway does not know is not under way. */
-export async function cancelAtGateway(runId: string): Promise<Explanation | undefined> {
-  try {
-    await runs.cancelRun({ runId });
-    return undefined;
-  } catch (error) {
-    const why = explain(error);
-    return why.reason === "RUN_NOT_FOUND" ? undefined : why;
-  }
+/**
+ * Cancel a run, for all who watch it, and return whether that is done; as long as the gateway is away, try again.
+ *
+ * `tell` is told why it is not done. A run that the gateway does not know is not under way.
+ */
+export async function cancelAtGateway(
+  runIdOf: () => string,
+  tell: (why: Explanation) => void,
+): Promise<boolean> {
+  const cancel = () =>
+    runs.cancelRun({ runId: runIdOf() }).catch((error) => {
+      if (explain(error).reason !== "RUN_NOT_FOUND") throw error;
+    });
+  return whileAway(cancel, tell).then(
+    () => true,
+    () => false,
+  );
 }

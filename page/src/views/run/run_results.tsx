@@ -2,7 +2,7 @@ import type { Query } from "../../address";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import type { RunStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { CacheState } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
-import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
+import { Cancelling, ErrorNotice, ImportLink, Notice } from "../../components/notice";
 import { ProgressBar } from "../../components/progress";
 import { useClock } from "../../components/use_clock";
 import { counted, day, lasting, secondsOf } from "../../format";
@@ -19,7 +19,7 @@ import { Summary } from "./summary";
 /** A run: its progress, its summary, what went wrong, and its results. */
 export function RunResults({ query, started }: { query: Query; started: RunStarted | undefined }) {
   const shown = run.value;
-  const { phase, results, failures, summary, error } = shown;
+  const { phase, results, failures, summary, error, cancelling, cancelError } = shown;
   const underWay = isUnderWay(shown);
   return (
     <>
@@ -32,7 +32,10 @@ export function RunResults({ query, started }: { query: Query; started: RunStart
           {phase === "completed" ? `The run has completed: ${counted(results.length, "result")}.` : ""}
         </p>
       </div>
-      {phase === "waiting" && error !== undefined && <Waiting shown={shown} />}
+      {phase === "waiting" && !cancelling && error !== undefined && <Waiting shown={shown} />}
+      {underWay && (cancelling || cancelError !== undefined) && (
+        <Cancelling what="The run" error={cancelError} />
+      )}
       {phase === "cancelled" && (
         <Notice
           kind="plain"
