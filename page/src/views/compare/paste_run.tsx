@@ -1,9 +1,9 @@
 import { useState } from "preact/hooks";
 import type { Query } from "../../address";
-import { type Explanation, explain } from "../../api/explain";
 import { TextField } from "../../components/fields";
 import { ErrorNotice } from "../../components/notice";
 import { queryOfId } from "./address";
+import { useAdded } from "./use_added";
 
 /** What belongs to the view Run and not to its backtest. */
 const SHOWN = ["run", "sort", "filter"];
@@ -11,16 +11,10 @@ const SHOWN = ["run", "sort", "filter"];
 /** Adds a run whose address or id is pasted: one that somebody else has sent, for instance. */
 export function PasteRun({ onAdd }: { readonly onAdd: (query: Query) => void }) {
   const [text, setText] = useState("");
-  const [error, setError] = useState<Explanation>();
-  const add = async () => {
-    try {
-      onAdd(await pasted(text.trim()));
-      setText("");
-      setError(undefined);
-    } catch (thrown) {
-      setError(explain(thrown));
-    }
-  };
+  const { add, error } = useAdded(pasted, (query) => {
+    setText("");
+    onAdd(query);
+  });
   return (
     <>
       <form
@@ -28,7 +22,7 @@ export function PasteRun({ onAdd }: { readonly onAdd: (query: Query) => void }) 
         aria-label="Add a run by its address"
         onSubmit={(event) => {
           event.preventDefault();
-          if (text.trim() !== "") void add();
+          if (text.trim() !== "") add(text.trim());
         }}
       >
         <TextField
