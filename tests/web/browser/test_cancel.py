@@ -156,3 +156,26 @@ async def test_a_sweep_whose_cancelling_is_not_answered_is_not_started_again(
         async with cancelled_without_answer(web, stack, folder, tab, "sweep"):
             started = calls_of(tab, "SweepBacktests")
         assert started == []
+
+
+async def test_a_run_of_the_list_that_could_not_be_cancelled_is_named_until_it_is(
+    tab: Tab, stack: LocalStack, cryptos: list[str]
+) -> None:
+    async with workers_held(stack):
+        await tab.run(cryptos, **{"p.fast": "9", "p.slow": "39"})
+        await expect(tab.page.locator(".progress strong")).to_have_text("0 of 24")
+        (run_id,) = parse_qs(urlsplit(tab.page.url).query)["run"]
+        await tab.page.get_by_role("link", name="Runs", exact=True).click()
+        await tab.page.route("**/CancelRun", lambda route: route.abort())
+        await tab.button(f"Cancel the run {run_id}").click()
+        said = tab.says(f"The run {run_id} is not cancelled yet")
+        await expect(said).to_be_visible()
+        for _ in range(2):
+            async with tab.page.expect_request_finished(lambda call: call.url.endswith("/ListRuns")):
+                pass
+        await expect(said).to_be_visible()
+        await tab.page.unroute("**/CancelRun")
+        await expect(said).to_have_count(0)
+        row = tab.page.locator(".runs tbody tr").filter(has=tab.page.get_by_label(f"Watch the run {run_id}"))
+        await expect(row).to_contain_text("cancelled")
+    tab.errors.clear()  # The browser writes that calls were aborted.
