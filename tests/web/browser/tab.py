@@ -66,7 +66,12 @@ class Tab:
 def calls_of(tab: Tab, method: str) -> list[str]:
     """Return a list that gets the addresses of the calls that the tab makes of a method from now on."""
     calls: list[str] = []
-    tab.page.on("request", lambda call: call.url.endswith(f"/{method}") and calls.append(call.url))
+
+    def note(url: str) -> None:
+        if url.endswith(f"/{method}"):
+            calls.append(url)
+
+    tab.page.on("request", lambda request: note(request.url))
     return calls
 
 
