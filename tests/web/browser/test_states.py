@@ -19,7 +19,7 @@ from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import workers_held
 from tests.security.conftest import entry
 from tests.web.browser.tab import Tab, opened
-from tests.web.browser.test_compare_view import cryptos_of, figure, side
+from tests.web.browser.test_compare_view import add, cryptos_of, figure, side
 
 MANY = 5000
 MOST_DRAWN = 60
@@ -75,14 +75,15 @@ async def test_compare_asks_for_a_token_and_goes_on_with_it(
     tokens_file = tmp_path / "tokens.toml"
     tokens_file.write_text(entry("somebody", token, "run"))
     folder = short_folder / "compared"
-    sides = {"a": side(cryptos, strategy="ma_cross"), "b": side(cryptos, strategy="rsi")}
+    sides = (side(cryptos, strategy="ma_cross"), side(cryptos, strategy="rsi"))
     async with (
         service_beside(stack, "gateway", folder, tokens_file=tokens_file) as gateway,
         service_beside(stack, "web", folder, gateway_address=gateway.address) as web,
         opened(browser, web.address) as tab,
     ):
-        for query in ({}, sides):
-            await tab.show("/compare", **query)
+        for compared in ((), sides):
+            await tab.show("/compare")
+            await add(tab, *compared)
             field = tab.page.get_by_label("The gateway wants a token that it knows.")
             await field.fill("backcast_revoked")
             await tab.button("Use it").click()
@@ -90,7 +91,7 @@ async def test_compare_asks_for_a_token_and_goes_on_with_it(
             await expect(tab.says(re.compile("No client has this token"))).to_have_count(0)
             await field.fill(token)
             await tab.button("Use it").click()
-            loaded = figure(tab, "total return", 1) if query else tab.says(NO_RUN)
+            loaded = figure(tab, "total return", 1) if compared else tab.says(NO_RUN)
             await expect(loaded).to_be_visible()
             await expect(field).to_have_count(0)
             await expect(tab.page.locator(".notice")).to_have_count(0)
@@ -156,7 +157,8 @@ async def test_what_could_not_be_loaded_is_loaded_once_the_gateway_is_back(
         await data.show("/data", search=cryptos[0])
         row = data.page.locator(".cryptos .grid-row").filter(has_text=cryptos[0])
         await expect(row).to_be_visible()
-        await curves.show("/compare", a=side(cryptos, strategy="rsi"), b=side(cryptos, strategy="macd"))
+        await curves.show("/compare")
+        await add(curves, side(cryptos, strategy="rsi"), side(cryptos, strategy="macd"))
         await expect(figure(curves, "total return", 1)).to_be_visible()
         gateway.process.kill()
         await row.click()
