@@ -24,7 +24,7 @@ PICTURE = b"\x89PNG" * 100
 def app_of(folder: Path) -> ASGIApp:
     # It connects when it is called first.
     channel = grpc.aio.insecure_channel("127.0.0.1:1")
-    return web_app(channel, CallEnder(), Settings(), demand_tokens=False, page=PageFiles(folder))
+    return web_app(channel, CallEnder("web"), Settings(), demand_tokens=False, page=PageFiles(folder))
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ export interface Explanation {
   readonly code: Code;
   /** The reason of docs/errors.md; empty if the error is not Backcast's own. */
   readonly reason: string;
+  /** True if the gateway itself is away, or the way to it: not a service that the gateway needs. */
+  readonly gatewayAway: boolean;
   /** What is wrong, as a sentence. */
   readonly sentence: string;
   /** What to do about it, as a sentence; empty if the first one says it all. */
@@ -50,6 +52,7 @@ export function explain(error: unknown): Explanation {
   const info = failed.findDetails(ErrorInfoSchema).find((one) => one.domain === "backcast");
   const delay = failed.findDetails(RetryInfoSchema)[0]?.retryDelay;
   const reason = info?.reason ?? "";
+  const { service = "" } = info?.metadata ?? {};
   const away = isAway(failed, reason);
   const violations = failed
     .findDetails(BadRequestSchema)
@@ -57,6 +60,7 @@ export function explain(error: unknown): Explanation {
   return {
     code: failed.code,
     reason,
+    gatewayAway: away && (reason === "" || ["gateway", "web"].includes(service)),
     sentence:
       away && reason === ""
         ? "The server of this page does not answer."

@@ -12,7 +12,7 @@ import type {
 import type { Progress, RunFailure, RunSummary } from "../api/stubs/backcast/gateway/v1/run_events_pb";
 import { token, tokenWanted } from "../api/transport";
 import { paced } from "./frame";
-import type { Phase } from "./phase";
+import { isUnderWay, type Phase } from "./phase";
 import { Results } from "./results";
 
 /** What is known of the run. The arrays grow; `version` says that they did. */
@@ -28,6 +28,10 @@ export interface RunSnapshot {
   readonly summary: RunSummary | undefined;
   /** Why the run waits or has failed. */
   readonly error: Explanation | undefined;
+  /** True after somebody has pressed Cancel, until the gateway has answered. */
+  readonly cancelling: boolean;
+  /** Why the run is not cancelled, although it was asked for. */
+  readonly cancelError: Explanation | undefined;
   /** When the run waits: the time at which it is tried again, as of performance.now(). */
   readonly retryAt: number;
   /** When the page began to follow the run, and when the run ended, as of performance.now(). */
@@ -46,6 +50,8 @@ const IDLE: RunSnapshot = {
   progress: undefined,
   summary: undefined,
   error: undefined,
+  cancelling: false,
+  cancelError: undefined,
   retryAt: 0,
   beganAt: 0,
   endedAt: undefined,
@@ -99,8 +105,8 @@ export function showRun(
     {
       event: ofThisRun(take),
       restarted: ofThisRun((id) => {
-        const before = state.runId;
-        state = { ...fresh(id, state.query), beganAt: state.beganAt };
+        const { runId: before, beganAt, cancelling, cancelError } = state;
+        state = { ...fresh(id, state.query), beganAt, cancelling, cancelError };
         publish.now();
         if (id !== before) rename(before, id);
       }),
@@ -145,15 +151,29 @@ export function leaveRun(): void {
   publish.now();
 }
 
-/** Cancel the run, for all who watch it; what has arrived stays. */
+/** Cancel the run, for all who watch it; what has arrived stays. Until the gateway has answered, it goes on. */
 export async function cancelRun(): Promise<void> {
-  const { runId } = state;
+  if (state.cancelling) return;
+  const { signal } = stream;
+  let { runId } = state;
+  const become = (part: Partial<State>) => {
+    if (signal.aborted) return;
+    Object.assign(state, part);
+    publish.soon();
+  };
+  become({ cancelling: true, cancelError: undefined });
+  const cancelled = await cancelAtGateway(
+    () => {
+      // It may have been started anew, under another id.
+      if (!signal.aborted) runId = state.runId;
+      return runId;
+    },
+    (cancelError) => become({ cancelError }),
+  );
+  become({ cancelling: false });
+  if (!cancelled || signal.aborted || !isUnderWay(state)) return;
   stream.abort();
   end("cancelled");
-  const why = await cancelAtGateway(runId);
-  if (why === undefined || state.runId !== runId) return;
-  state.error = why;
-  publish.soon();
 }
 
 function fresh(runId: string, query: Query | undefined): State {

@@ -33,6 +33,15 @@ async def compared(tab: Tab, cryptos: list[str]) -> Tab:
     return tab
 
 
+async def add(tab: Tab, *sides: str) -> None:
+    """Add runs to the view by pasting them."""
+    field = tab.page.get_by_label("Or paste an address")
+    for pasted in sides:
+        await field.fill(pasted)
+        await tab.button("Add the pasted run").click()
+        await expect(field).to_have_value("")
+
+
 def figure(tab: Tab, metric: str, run: int) -> Locator:
     """Return the cell of a metric and a run, counted from 0."""
     row = tab.page.locator(".compare-figures tbody tr").filter(
@@ -177,9 +186,7 @@ async def test_a_run_is_added_by_its_address_and_by_its_id(
     found = re.search("run=([^&]+)", tab.page.url)
     assert found
     await tab.show("/compare")
-    for pasted in (address, found.group(1)):
-        await tab.page.get_by_label("Or paste an address").fill(pasted)
-        await tab.button("Add the pasted run").click()
+    await add(tab, address, found.group(1))
     await expect(cryptos_of(tab)).to_have_count(COUNT)
     first, last = [await returns(gateway, cryptos[:COUNT], strategy) for strategy in ("ma_cross", "rsi")]
     better = sum(last[symbol] > first[symbol] for symbol in cryptos[:COUNT])

@@ -9,9 +9,13 @@ from playwright.async_api import Browser, expect
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.local.stack import LocalStack
+from tests.end_to_end.line import Line
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import workers_held
-from tests.web.browser.tab import Tab, opened
+from tests.web.browser.tab import Tab, calls_of, opened
+
+CUT = {"p.fast": "8", "p.slow": "37"}
+GATEWAY_AWAY = re.compile("The gateway service does not answer")
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -57,6 +61,61 @@ async def test_a_killed_web_process_that_comes_back_loses_nothing(
         await tab.until_done(24)
         assert sorted(await tab.column()) == cryptos
         assert tab.foreign == []
+
+
+async def test_rows_stay_and_the_run_goes_on_where_the_line_to_the_gateway_was_cut(
+    browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
+) -> None:
+    async with (
+        Line(stack.gateway_address) as line,
+        service_beside(stack, "web", short_folder / "cut", gateway_address=line.address) as web,
+        opened(browser, web.address) as tab,
+    ):
+        await tab.run(cryptos[:3], **CUT)
+        await tab.until_done(3)
+        started = calls_of(tab, "RunBacktests")
+        async with workers_held(stack):
+            await tab.run(cryptos, **CUT)
+            await tab.until_rows(3)
+            line.down = True
+            line.cut()
+            await expect(tab.says(GATEWAY_AWAY)).to_be_visible()
+            async with tab.page.expect_request_finished(lambda call: call.url.endswith("/WatchRun")):
+                pass
+            await tab.until_rows(3)
+            line.down = False
+            await expect(tab.says(GATEWAY_AWAY)).to_have_count(0)
+        await tab.until_done(24)
+        assert sorted(await tab.column()) == cryptos
+        assert len(started) == 1
+        tab.assert_clean()
+
+
+async def test_rows_stay_while_a_gateway_restarts_and_the_run_is_started_anew(
+    browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
+) -> None:
+    folder = short_folder / "restarted"
+    async with (
+        AsyncExitStack() as afterwards,
+        service_beside(stack, "gateway", folder) as gateway,
+        service_beside(stack, "web", folder, gateway_address=gateway.address) as web,
+        opened(browser, web.address) as tab,
+    ):
+        await tab.run(cryptos[:3], **CUT)
+        await tab.until_done(3)
+        async with workers_held(stack):
+            await tab.run(cryptos, **CUT)
+            await tab.until_rows(3)
+            gateway.process.kill()
+            await expect(tab.says(GATEWAY_AWAY)).to_be_visible()
+            async with tab.page.expect_request_finished(lambda call: call.url.endswith("/WatchRun")):
+                pass
+            await tab.until_rows(3)
+        port = int(gateway.address.rpartition(":")[2])
+        await afterwards.enter_async_context(service_beside(stack, "gateway", folder, port))
+        await tab.until_done(24)
+        assert sorted(await tab.column()) == cryptos
+        tab.assert_clean()
 
 
 async def test_a_run_of_this_tab_that_the_gateway_does_not_know_any_more_is_started_anew(

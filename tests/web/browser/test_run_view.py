@@ -207,6 +207,8 @@ async def test_rows_are_reached_by_the_keyboard_and_enter_opens_one(tab: Tab, cr
     await expect(tab.page.locator(".grid-row.active")).to_contain_text(second)
     await tab.page.keyboard.press("Enter")
     await tab.page.wait_for_url(re.compile(f"/crypto\\?symbol={second}&strategy=ma_cross.*start=.*end="))
+    await expect(tab.page.get_by_role("heading", level=1, name=second)).to_be_focused()
+    await expect(tab.page).to_have_title(f"{second} – Backcast")
 
 
 def run_of(tab: Tab) -> str | None:

@@ -85,7 +85,7 @@ export default function CompareView() {
       )}
       {sides.map(({ slot, text }) => {
         const error = results.get(text)?.error;
-        return error && <ErrorNotice key={slot} error={error} />;
+        return error && !error.wantsToken && <ErrorNotice key={slot} error={error} />;
       })}
       {shown.length > 1 && <Comparison shown={shown} />}
     </main>

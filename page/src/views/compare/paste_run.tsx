@@ -1,24 +1,18 @@
 import { useState } from "preact/hooks";
 import type { Query } from "../../address";
-import { type Explanation, explain } from "../../api/explain";
 import { TextField } from "../../components/fields";
 import { ErrorNotice } from "../../components/notice";
 import { runQuery } from "../../spec";
 import { queryOfId } from "./address";
+import { useAdded } from "./use_added";
 
 /** Adds a run whose address or id is pasted: one that somebody else has sent, for instance. */
 export function PasteRun({ onAdd }: { readonly onAdd: (query: Query) => void }) {
   const [text, setText] = useState("");
-  const [error, setError] = useState<Explanation>();
-  const add = async () => {
-    try {
-      onAdd(await pasted(text.trim()));
-      setText("");
-      setError(undefined);
-    } catch (thrown) {
-      setError(explain(thrown));
-    }
-  };
+  const { add, error } = useAdded(pasted, (query) => {
+    setText("");
+    onAdd(query);
+  });
   return (
     <>
       <form
@@ -26,7 +20,7 @@ export function PasteRun({ onAdd }: { readonly onAdd: (query: Query) => void }) 
         aria-label="Add a run by its address"
         onSubmit={(event) => {
           event.preventDefault();
-          if (text.trim() !== "") void add();
+          if (text.trim() !== "") add(text.trim());
         }}
       >
         <TextField

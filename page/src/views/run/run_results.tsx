@@ -5,7 +5,7 @@ import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest
 import type { RunStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { CacheState } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
 import { Edited } from "../../components/edited";
-import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
+import { Cancelling, ErrorNotice, ImportLink, Notice } from "../../components/notice";
 import { ProgressBar } from "../../components/progress";
 import { useClock } from "../../components/use_clock";
 import { counted, day, lasting, secondsOf } from "../../format";
@@ -31,7 +31,7 @@ export function RunResults({
   onRun: () => void;
 }) {
   const shown = run.value;
-  const { phase, results, failures, summary, error } = shown;
+  const { phase, results, failures, summary, error, cancelling, cancelError } = shown;
   const underWay = isUnderWay(shown);
   const startable =
     error?.code === Code.NotFound && shown.runId === query.run && query.strategy !== undefined;
@@ -47,7 +47,10 @@ export function RunResults({
           {phase === "completed" ? `The run has completed: ${counted(results.length, "result")}.` : ""}
         </p>
       </div>
-      {phase === "waiting" && error !== undefined && <Waiting shown={shown} />}
+      {phase === "waiting" && !cancelling && error !== undefined && <Waiting shown={shown} />}
+      {underWay && (cancelling || cancelError !== undefined) && (
+        <Cancelling what="The run" error={cancelError} />
+      )}
       {phase === "cancelled" && (
         <Notice
           kind="plain"
@@ -91,11 +94,7 @@ function Startable({ query, error, onRun }: { query: Query; error: Explanation; 
   const wrong = described === undefined ? [] : Object.values(specOf(query, described).problems);
   if (wrong.length > 0)
     return (
-      <Notice
-        kind="error"
-        sentence="The address does not describe a backtest."
-        advice={wrong.join(" ")}
-      />
+      <Notice kind="error" sentence="The address does not describe a backtest." advice={wrong.join(" ")} />
     );
   return (
     <ErrorNotice error={error}>

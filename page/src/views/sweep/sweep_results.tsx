@@ -3,7 +3,7 @@ import type { Query } from "../../address";
 import type { SweepStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { CacheState } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
 import { Edited } from "../../components/edited";
-import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
+import { Cancelling, ErrorNotice, ImportLink, Notice } from "../../components/notice";
 import { ProgressBar } from "../../components/progress";
 import { count, counted } from "../../format";
 import { METRICS, metricOf } from "../../metrics";
@@ -26,7 +26,7 @@ interface Props {
 /** A sweep: its progress, the best so far, and in the end the verdict, the map and the table. */
 export function SweepResults({ query, onSweepCrypto }: Props) {
   const shown = sweep.value;
-  const { phase, started, table, best, error, summary, failures } = shown;
+  const { phase, started, table, best, error, summary, failures, cancelling, cancelError } = shown;
   const rank = METRICS.find(({ number }) => number === started?.request?.metric) ?? metricOf("sharpe_ratio");
   const minTrades = started?.request?.minTrades ?? 1;
   const ranking = { metric: rank, minTrades };
@@ -46,6 +46,9 @@ export function SweepResults({ query, onSweepCrypto }: Props) {
           {done ? `The sweep has completed: ${counted(table.length, "combination")}.` : ""}
         </p>
       </div>
+      {(cancelling || (phase === "failed" && cancelError !== undefined)) && (
+        <Cancelling what="The sweep" error={cancelError} />
+      )}
       {phase === "waiting" && error !== undefined && (
         <Notice
           kind="warning"
