@@ -91,11 +91,7 @@ function Startable({ query, error, onRun }: { query: Query; error: Explanation; 
   const wrong = described === undefined ? [] : Object.values(specOf(query, described).problems);
   if (wrong.length > 0)
     return (
-      <Notice
-        kind="error"
-        sentence="The address does not describe a backtest."
-        advice={wrong.join(" ")}
-      />
+      <Notice kind="error" sentence="The address does not describe a backtest." advice={wrong.join(" ")} />
     );
   return (
     <ErrorNotice error={error}>
