@@ -165,7 +165,7 @@ async def test_what_could_not_be_loaded_is_loaded_once_the_gateway_is_back(
         await cryptos_of(curves).first.click()
         await picker.show("/compare")
         for tab in (data, curves, picker):
-            await expect(tab.page.locator(".notice")).to_contain_text("does not answer")
+            await expect(tab.page.locator(".notice").first).to_contain_text("does not answer")
         port = int(gateway.address.rpartition(":")[2])
         await afterwards.enter_async_context(service_beside(stack, "gateway", folder, port))
         await expect(data.says("Its history has no breaks.")).to_be_visible()
