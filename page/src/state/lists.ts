@@ -2,15 +2,12 @@
 
 import { computed, signal } from "@preact/signals";
 import { backtests } from "../api/clients";
-import { type Explanation, explain } from "../api/explain";
+import type { Explanation } from "../api/explain";
 import { allPages } from "../api/pages";
 import type { StrategyDescription } from "../api/stubs/backcast/gateway/v1/strategy_description_pb";
 import type { Crypto } from "../api/stubs/backcast/marketdata/v1/crypto_pb";
-import { token, tokenWanted } from "../api/transport";
-import { sleep } from "../sleep";
-
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 5000;
+import { token } from "../api/transport";
+import { whileAway } from "../api/while_away";
 
 /** A list that is loaded when it is first asked for. As long as the gateway is away, it is asked for again. */
 class LoadedList<T> {
@@ -55,20 +52,19 @@ class LoadedList<T> {
   }
 
   private async update(): Promise<void> {
-    let pause = FIRST_PAUSE_MS;
-    while (this.outdated) {
+    const load = () => {
       this.outdated = false;
+      return this.load();
+    };
+    const tell = (why: Explanation) => {
+      this.error.value = why;
+    };
+    while (this.outdated) {
       try {
-        this.items.value = await this.load();
+        this.items.value = await whileAway(load, tell);
         this.error.value = undefined;
-      } catch (error) {
-        const explained = explain(error);
-        this.error.value = explained;
-        if (explained.wantsToken) tokenWanted.value = true;
-        if (!explained.away) continue;
-        this.outdated = true;
-        await sleep(pause);
-        pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
+      } catch {
+        // It has been told already.
       }
     }
     this.underWay = undefined;
