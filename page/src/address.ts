@@ -6,7 +6,6 @@
  */
 
 import { signal } from "@preact/signals";
-import { noteStarted } from "./started";
 
 const VIEWS = ["run", "crypto", "sweep", "compare", "runs", "data"] as const;
 export type View = (typeof VIEWS)[number];
@@ -61,7 +60,6 @@ export function change(changes: Query, { push = false } = {}): void {
 
 /** Name a run that is started anew by its new id, in the address and in those that the views were left with. */
 export function rename(runId: string, newId: string): void {
-  noteStarted(newId);
   const renamed = (query: Query): Query =>
     Object.fromEntries(Object.entries(query).map(([name, value]) => [name, value === runId ? newId : value]));
   for (const [view, query] of Object.entries(left)) left[view as View] = renamed(query);

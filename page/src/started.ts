@@ -18,6 +18,14 @@ export function isStartedHere(what: string): boolean {
   return started.value.has(what);
 }
 
+/** Return a new id for a run or a sweep that this tab starts. */
+export function newRunId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  const id = `page-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  noteStarted(id);
+  return id;
+}
+
 /** Note that something is started in this tab. */
 export function noteStarted(...what: readonly string[]): void {
   started.value = new Set([...started.peek(), ...what].slice(-MOST));

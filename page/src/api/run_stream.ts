@@ -8,6 +8,7 @@
 import { create } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { sleep } from "../sleep";
+import { newRunId } from "../started";
 import { backtests, runs } from "./clients";
 import { type Explanation, explain } from "./explain";
 import {
@@ -21,12 +22,6 @@ import { whileAway } from "./while_away";
 const RESULTS_PER_EVENT = 50;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
-
-/** Return a new id for a run. */
-export function newRunId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(8));
-  return `page-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
-}
 
 export interface RunListener {
   event(event: RunBacktestsResponse): void;

@@ -5,7 +5,7 @@ import { effect, signal } from "@preact/signals";
 import { rename } from "../address";
 import { backtests } from "../api/clients";
 import { type Explanation, explain } from "../api/explain";
-import { cancelAtGateway, newRunId } from "../api/run_stream";
+import { cancelAtGateway } from "../api/run_stream";
 import {
   type SweepBacktestsRequest,
   SweepBacktestsRequestSchema,
@@ -21,6 +21,7 @@ import type {
 } from "../api/stubs/backcast/gateway/v1/sweep_pb";
 import { token, tokenWanted } from "../api/transport";
 import { sleep } from "../sleep";
+import { newRunId } from "../started";
 import { paced } from "./frame";
 import { isUnderWay, type Phase } from "./phase";
 import { leaveRun, run } from "./run";

@@ -1,12 +1,13 @@
 import { useEffect, useState } from "preact/hooks";
 import { type Explanation, explain } from "../../api/explain";
-import { followRun, newRunId } from "../../api/run_stream";
+import { followRun } from "../../api/run_stream";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import { Detail, type Metrics } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import type { RunBacktestsResponse } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import type { RunSummary } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
 import { token, tokenWanted } from "../../api/transport";
 import { requestOf } from "../../request";
+import { newRunId } from "../../started";
 import type { Side } from "./address";
 import { CURVE_POINTS, type Curve, MeanCurve } from "./mean_curve";
 

@@ -3,13 +3,12 @@
 import "./run.css";
 import { useEffect, useRef } from "preact/hooks";
 import { address, go, type Query } from "../../address";
-import { newRunId } from "../../api/run_stream";
 import type { RunStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
 import { useProblems } from "../../components/use_problems";
 import { queryOfRun, requestOf } from "../../request";
 import { fieldOf, strategyName } from "../../spec";
-import { isStartedHere, noteStarted } from "../../started";
+import { isStartedHere, newRunId } from "../../started";
 import { cryptos, listError, strategies } from "../../state/lists";
 import { isUnderWay } from "../../state/phase";
 import { cancelRun, describeRun, leaveRun, run, showRun } from "../../state/run";
@@ -54,7 +53,6 @@ export default function RunView() {
     if (mark(asked.problems) || address.peek().view !== "run") return;
     scrolls.current = true;
     const id = newRunId();
-    noteStarted(id);
     const own = { ...query, run: id, results: undefined, strategy: strategyName(query) };
     showRun(id, own, async () => asked.request, false);
     // With the frame that shows the run, not before its request is sent. From edited fields, Back leads to the run
@@ -86,11 +84,7 @@ export default function RunView() {
             <ImportLink />
           </Notice>
         )}
-        {runId === "" ? (
-          <Nothing />
-        ) : (
-          <RunResults key={runId} query={query} started={started} onRun={() => void start()} />
-        )}
+        {runId === "" ? <Nothing /> : <RunResults key={runId} query={query} onRun={() => void start()} />}
       </div>
     </main>
   );

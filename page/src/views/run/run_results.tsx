@@ -22,16 +22,14 @@ import { Summary } from "./summary";
 /** A run: its progress, its summary, what went wrong, and its results. */
 export function RunResults({
   query,
-  started,
   onRun,
 }: {
   query: Query;
-  started: RunStarted | undefined;
   /** Run what the address says. */
   onRun: () => void;
 }) {
   const shown = run.value;
-  const { phase, results, failures, summary, error, cancelling, cancelError } = shown;
+  const { phase, started, results, failures, summary, error, cancelling, cancelError } = shown;
   const underWay = isUnderWay(shown);
   const startable =
     error?.code === Code.NotFound && shown.runId === query.run && query.strategy !== undefined;

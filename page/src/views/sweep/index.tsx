@@ -4,11 +4,10 @@ import "../../charts/charts.css";
 import "./sweep.css";
 import { useEffect, useRef } from "preact/hooks";
 import { address, change, go, type Query } from "../../address";
-import { newRunId } from "../../api/run_stream";
 import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
 import { useProblems } from "../../components/use_problems";
 import { strategyName } from "../../spec";
-import { isStartedHere, noteStarted } from "../../started";
+import { isStartedHere, newRunId } from "../../started";
 import { cryptos, listError, strategies } from "../../state/lists";
 import { isUnderWay } from "../../state/phase";
 import { cancelSweep, leaveSweep, startSweep, sweep } from "../../state/sweep";
@@ -49,7 +48,6 @@ export default function SweepView() {
     // On a narrow screen the results are below the form.
     if (matchMedia("(max-width: 800px)").matches) results.current?.scrollIntoView();
     const id = newRunId();
-    noteStarted(id);
     startSweep(id, asked.request);
     go("sweep", { ...query, run: id, results: undefined, strategy: strategyName(query) }, { replace });
   };
