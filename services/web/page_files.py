@@ -96,15 +96,15 @@ class PageFiles:
         if not self.is_built:
             return Response(_NOT_BUILT, 404, media_type="text/html")
         path = request.path_params.get("path", "")
-        file = self._files.get(path)
-        if file is None and (path.startswith(_ASSETS) or PurePosixPath(path).suffix):
+        file = self._files.get(INDEX if path in VIEWS else path)
+        if file is not None:
+            return _response(file, request)
+        if path.startswith(_ASSETS) or PurePosixPath(path).suffix:
             return Response("there is no such file\n", 404, media_type="text/plain")
-        if file is None and path not in VIEWS:
-            view = path.rstrip("/")
-            if view in VIEWS:
-                return RedirectResponse(request.url.replace(scheme="", netloc="", path=f"/{view}"), 308)
-            return Response(_NO_VIEW, 404, media_type="text/html")
-        return _response(file or self._files[INDEX], request)
+        view = path.rstrip("/")
+        if view in VIEWS:
+            return RedirectResponse(request.url.replace(scheme="", netloc="", path=f"/{view}"), 308)
+        return Response(_NO_VIEW, 404, media_type="text/html")
 
 
 def _read(path: Path, name: str) -> _File:
