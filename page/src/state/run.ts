@@ -77,8 +77,8 @@ const publish = paced(() => {
 /**
  * Show a run: start it or, if it is `known`, watch it. The run shown before goes on, unless nobody watches it.
  *
- * `query` has the run's fields, if they are known. `requestOf` returns what starts the run, also anew if the gateway does not know it any more; undefined if the
- * run can only be watched.
+ * `query` has the run's fields, if they are known. `requestOf` returns what starts the run, also anew if the gateway
+ * does not know it any more; undefined if the run can only be watched.
  */
 export function showRun(
   runId: string,
@@ -88,7 +88,7 @@ export function showRun(
 ): void {
   stream.abort();
   stream = new AbortController();
-  again = () => showRun(runId, state.query, requestOf, true);
+  again = () => showRun(state.runId, state.query, requestOf, true);
   const { signal } = stream;
   state = fresh(runId, query);
   // A new run is sent before it is drawn: the services compute while the page draws.
