@@ -34,13 +34,15 @@ const SIGNS: Readonly<Record<string, Comparison>> = { "==": "=", "â‰¤": "<=", "â
 export function parseFilter(text: string): Filter {
   const conditions: Condition[] = [];
   const words: string[] = [];
-  let problem = text.length > MOST_CHARACTERS ? `A filter has at most ${MOST_CHARACTERS} characters.` : "";
+  let problem = "";
+  if (text.length > MOST_CHARACTERS)
+    return { words, conditions, problem: `A filter has at most ${MOST_CHARACTERS} characters.` };
   const addWords = (part: string) => {
     for (const word of part.split(/[\s,;&]+/))
       if (word !== "" && word.toLowerCase() !== "and") words.push(word.toUpperCase());
   };
   // A sign has the metric before it, and after it the value, which the words of the next condition follow.
-  const [first = "", ...others] = text.slice(0, MOST_CHARACTERS).split(SIGN);
+  const [first = "", ...others] = text.split(SIGN);
   let before = first;
   for (let index = 0; index < others.length; index += 2) {
     const [sign = "", after = ""] = others.slice(index, index + 2);

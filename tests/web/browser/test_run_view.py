@@ -86,6 +86,7 @@ async def test_a_link_with_a_long_filter_does_not_hold_the_page_up(tab: Tab, cry
     await tab.run(cryptos[:2], filter="a" * 5_000 + " " * 5_000 + "b")
     await tab.until_done(2)
     await expect(tab.says("A filter has at most 500 characters.")).to_be_visible()
+    await tab.until_rows(2)
     await tab.page.get_by_label("Filter the results").fill("tab00, trades >= 0")
     await tab.until_rows(1)
 
