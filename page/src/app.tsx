@@ -67,19 +67,22 @@ function Entered({ view: Shown }: { view: ComponentType }) {
   return <Shown />;
 }
 
-let otherViews: Readonly<Record<Exclude<View, "run">, ComponentType>> | undefined;
+type OtherViews = Readonly<Record<Exclude<View, "run">, ComponentType>>;
+
+/** They stay when the view that has loaded them is left. */
+let otherViews: OtherViews | undefined;
 
 /** A view that does not come with the page, as the view Run does. */
-function OtherView({ view }: { view: Exclude<View, "run"> }) {
-  const [, redraw] = useState(false);
+function OtherView({ view }: { view: keyof OtherViews }) {
+  const [views, setViews] = useState(otherViews);
   const [failed, setFailed] = useState(false);
   useEffect(() => {
     let left = false;
-    if (otherViews !== undefined) return;
+    if (views !== undefined) return;
     import("./views/other_views").then(
       (module) => {
         otherViews = module;
-        if (!left) redraw(true);
+        if (!left) setViews(module);
       },
       () => setFailed(true),
     );
@@ -87,7 +90,7 @@ function OtherView({ view }: { view: Exclude<View, "run"> }) {
       left = true;
     };
   }, []);
-  const Shown = otherViews?.[view];
+  const Shown = views?.[view];
   if (Shown !== undefined) return <Entered view={Shown} />;
   if (!failed) return <main id="main" aria-busy="true" />;
   return (

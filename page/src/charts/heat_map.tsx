@@ -1,4 +1,5 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { counted } from "../format";
 import { colourOffset, colourTable, type DivergingScale, divergingScale, rgb } from "./diverging";
 import { type Palette, palette } from "./palette";
 import { useWidth } from "./width";
@@ -280,7 +281,7 @@ function summaryOf({ x, y, metric, values, format, smallerIsBetter }: HeatMapPro
   if (best < 0) return `${map}: no values.`;
   const cell = { x: best % x.values.length, y: Math.floor(best / x.values.length) };
   return (
-    `${map}, ${count.toLocaleString("en")} values. The best is ` +
+    `${map}, ${counted(count, "value")}. The best is ` +
     `${format(values[best] as number)} at ${place(x, y, cell)}.`
   );
 }

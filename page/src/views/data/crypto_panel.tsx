@@ -27,7 +27,7 @@ export function CryptoPanel({ crypto }: { crypto: Crypto }) {
   const [deleting, setDeleting] = useState(false);
   const missing = missingHours(crypto);
 
-  const listed = ({ breaks }: { breaks: Break[] }) => {
+  const take = ({ breaks }: { breaks: Break[] }) => {
     setRefused(undefined);
     setBreakCount(crypto, breaks.filter(({ state }) => state !== BreakState.REMOVED).length);
     return breaks;
@@ -38,7 +38,7 @@ export function CryptoPanel({ crypto }: { crypto: Crypto }) {
     error: unlisted,
     set,
   } = useLoaded(
-    async (signal) => listed(await marketData.listBreaks({ symbol, pageSize: 10_000 }, { signal })),
+    async (signal) => take(await marketData.listBreaks({ symbol, pageSize: 10_000 }, { signal })),
     [symbol, fingerprint],
   );
   const error = refused ?? unlisted;
@@ -52,7 +52,7 @@ export function CryptoPanel({ crypto }: { crypto: Crypto }) {
   const update = ({ afterTime }: Break, state: BreakState) =>
     marketData
       .updateBreak({ symbol, state, ...(afterTime && { afterTime }) })
-      .then((answer) => set(listed(answer)), fail);
+      .then((answer) => set(take(answer)), fail);
   const remove = () =>
     marketData.deleteCrypto({ symbol }).then(() => {
       change({ symbol: undefined });

@@ -36,7 +36,7 @@ export default function RunsView() {
       () => runId,
       (error) => setNotCancelled({ runId, error }),
     );
-    if (done) setNotCancelled(undefined);
+    if (done) setNotCancelled((said) => (said?.runId === runId ? undefined : said));
     refresh();
   };
 
@@ -128,7 +128,7 @@ function Row({ run, onCancel }: { run: Run; onCancel: () => void }) {
         </span>
       </td>
       <td class="wide">{run.elapsed === undefined ? "" : lasting(millisecondsOf(run.elapsed))}</td>
-      <td class="left wide">{run.startTime === undefined ? "" : clock(secondsOf(run.startTime))}</td>
+      <td class="left wide">{run.startTime === undefined ? "" : time(secondsOf(run.startTime))}</td>
       <td class="left wide">{run.client}</td>
       <td class="wide">{count(run.watcherCount)}</td>
       <td class="left">
@@ -147,10 +147,6 @@ function Row({ run, onCancel }: { run: Run; onCancel: () => void }) {
       </td>
     </tr>
   );
-}
-
-function clock(seconds: number): string {
-  return `${time(seconds - (seconds % 86_400))} ${new Date(1000 * seconds).toISOString().slice(11, 19)}`;
 }
 
 /** List the runs again and again while the view is shown; return what lists them now. */
