@@ -2,9 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -18,17 +18,42 @@ from tests.waiting import until
 _GRACE_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class OneService:
-    """A service that was started: what stops it, its process, and where clients find it (host:port)."""
+    """A service that was started, and that can be started again at its address (host:port)."""
 
-    server: ServerProcess
-    process: psutil.Process
+    name: str
     address: str
+    log: Path
+    environment: Mapping[str, str]
+    process: psutil.Process = field(init=False)
+    _server: ServerProcess = field(init=False)
 
-    @property
-    def log(self) -> Path:
-        return self.server.log
+    def __post_init__(self) -> None:
+        self._launch()
+
+    def _launch(self) -> None:
+        self._server = ServerProcess(
+            f"the {self.name} service", serve_command(self.name), self.log, environment=self.environment
+        )
+        self.process = psutil.Process(self._server.pid)
+
+    async def serves(self) -> bool:
+        """Return whether it is SERVING; raises Unavailable if it has ended."""
+        self._server.check()
+        if self.name == "web":
+            return await is_page_served(f"http://{self.address}", None)
+        return await is_serving(self.address)
+
+    async def stop(self) -> None:
+        """Stop it, unless it has ended already."""
+        await asyncio.to_thread(self._server.stop, _GRACE_S)
+
+    async def start_again(self) -> None:
+        """Stop it, unless it was killed, and start it at the same address; it is SERVING then."""
+        await self.stop()
+        self._launch()
+        await until(self.serves)
 
 
 @asynccontextmanager
@@ -37,8 +62,7 @@ async def service_beside(
 ) -> AsyncIterator[OneService]:
     """Start a service on the other services and servers of `stack`, unless `settings` name others.
 
-    It is SERVING when the context begins, and has ended when it has. It may be killed before: another one
-    can then be started at the same port.
+    It is SERVING when the context begins, and has ended when it has. It may be killed before.
     """
     (port,) = choose_ports([port])
     environment = {
@@ -54,17 +78,9 @@ async def service_beside(
     }
     folder.mkdir(exist_ok=True)
     log = folder / f"{service}-{port}.log"
-    server = ServerProcess(f"the {service} service", serve_command(service), log, environment=environment)
-    address = f"{HOST}:{port}"
+    started = OneService(service, f"{HOST}:{port}", log, environment)
     try:
-
-        async def serves() -> bool:
-            server.check()
-            if service == "web":
-                return await is_page_served(f"http://{address}", None)
-            return await is_serving(address)
-
-        await until(serves)
-        yield OneService(server, psutil.Process(server.pid), address)
+        await until(started.serves)
+        yield started
     finally:
-        await asyncio.to_thread(server.stop, _GRACE_S)
+        await started.stop()

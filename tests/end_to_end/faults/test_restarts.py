@@ -4,12 +4,10 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
-import psutil
 import pytest
 
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
@@ -33,36 +31,19 @@ SERVICES = ("data", "compute", "gateway")
 _CLIENTS = 4
 
 
-@dataclass
-class Services:
-    """Three services that can be started again, each at its address."""
-
-    stack: LocalStack
-    folder: Path
-    ports: dict[str, int]
-    started: dict[str, OneService]
-    to_stop: AsyncExitStack
-
-    async def start(self, service: str) -> None:
-        addresses = {f"{name}_address": f"{HOST}:{port}" for name, port in self.ports.items()}
-        self.started[service] = await self.to_stop.enter_async_context(
-            service_beside(self.stack, service, self.folder, self.ports[service], **addresses)
-        )
-
-    def process(self, service: str) -> psutil.Process:
-        return self.started[service].process
-
-
 @pytest.fixture(scope="module")
 async def services(
     stack: LocalStack, market: dict[str, Candles], short_folder: Path
-) -> AsyncIterator[Services]:
+) -> AsyncIterator[dict[str, OneService]]:
+    """Three services that know each other, by their names."""
     ports = dict(zip(SERVICES, free_ports(3), strict=True))
+    addresses = {f"{name}_address": f"{HOST}:{port}" for name, port in ports.items()}
+    folder = short_folder / "restarts"
     async with AsyncExitStack() as to_stop:
-        services = Services(stack, short_folder / "restarts", ports, {}, to_stop)
-        for service in SERVICES:
-            await services.start(service)
-        yield services
+        yield {
+            name: await to_stop.enter_async_context(service_beside(stack, name, folder, port, **addresses))
+            for name, port in ports.items()
+        }
 
 
 async def run(stub: "BacktestServiceAsyncStub", client: int) -> dict[str, BacktestResult]:
@@ -88,15 +69,15 @@ async def run(stub: "BacktestServiceAsyncStub", client: int) -> dict[str, Backte
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_starts_again_under_load(
-    services: Services, service: str, sent: signal.Signals
+    services: dict[str, OneService], service: str, sent: signal.Signals
 ) -> None:
     others = [name for name in SERVICES if name != service]
-    async with open_channel(f"{HOST}:{services.ports['gateway']}") as channel:
+    async with open_channel(services["gateway"].address) as channel:
         stub = BacktestServiceStub(channel)
         expected = await run(stub, 1)
         assert len(expected) == len(SYMBOLS)
         _ = await asyncio.gather(*(run(stub, client) for client in range(_CLIENTS)))
-        files = {name: services.process(name).num_fds() for name in others}
+        files = {name: services[name].process.num_fds() for name in others}
         said: list[grpc.aio.AioRpcError] = []
         stop = asyncio.Event()
 
@@ -113,12 +94,11 @@ async def test_a_service_starts_again_under_load(
             return complete
 
         loads = [asyncio.create_task(load(client)) for client in range(_CLIENTS)]
-        process = services.process(service)
+        process = services[service].process
         process.send_signal(sent)
         exit_code = await asyncio.to_thread(process.wait, LIMIT_S)
-        services.started[service].server.stop(0)
         assert exit_code == (0 if sent is signal.SIGTERM else -signal.SIGKILL)
-        await services.start(service)
+        await services[service].start_again()
         # The very next run works, and nothing else was started again.
         assert await run(stub, 1) == expected
         stop.set()
@@ -134,4 +114,4 @@ async def test_a_service_starts_again_under_load(
                 may_be = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
                 assert error.code() in (may_be if sent is signal.SIGTERM else {grpc.StatusCode.UNAVAILABLE})
         for name in others:
-            assert services.process(name).num_fds() <= files[name] + 4
+            assert services[name].process.num_fds() <= files[name] + 4

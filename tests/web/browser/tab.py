@@ -4,10 +4,12 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from playwright.async_api import Browser, Locator, Page, expect
 
+from services.local.stack import LocalStack
+from tests.end_to_end.processes import workers_held
 from tests.waiting import LIMIT_S
 
 expect.set_options(timeout=1000 * LIMIT_S)
@@ -40,6 +42,16 @@ class Tab:
         return self.page.get_by_text(words)
 
     @property
+    def run_id(self) -> str:
+        """The id of the run that the address names; empty if it names none."""
+        return parse_qs(urlsplit(self.page.url).query).get("run", [""])[0]
+
+    @property
+    def progress(self) -> Locator:
+        """What says how much of the run is done: "3 of 24"."""
+        return self.page.locator(".progress strong")
+
+    @property
     def rows(self) -> Locator:
         """The rows of the table of results that are drawn, without its head."""
         return self.page.locator(".results .grid-row:not(.grid-head)")
@@ -54,8 +66,13 @@ class Tab:
 
     async def until_done(self, of: int) -> None:
         """Wait until the run has completed."""
-        await expect(self.page.locator(".progress strong")).to_have_text(f"{of} of {of}")
+        await expect(self.progress).to_have_text(f"{of} of {of}")
         await expect(self.page.locator(".figures")).to_be_visible()
+
+    async def until_called(self, method: str) -> None:
+        """Wait until the tab has made a call of a method, from now on, and the call has ended."""
+        async with self.page.expect_request_finished(lambda call: call.url.endswith(f"/{method}")):
+            pass
 
     def assert_clean(self) -> None:
         """Fail if the page wrote to the console, threw an error or asked anybody but its server."""
@@ -73,6 +90,19 @@ def calls_of(tab: Tab, method: str) -> list[str]:
 
     tab.page.on("request", lambda request: note(request.url))
     return calls
+
+
+@asynccontextmanager
+async def held_run(tab: Tab, stack: LocalStack, cryptos: Sequence[str], **query: str) -> AsyncIterator[None]:
+    """Run all cryptos, and hold it at three rows, which the cache has; after the body, it completes."""
+    await tab.run(cryptos[:3], **query)
+    await tab.until_done(3)
+    async with workers_held(stack):
+        await tab.run(cryptos, **query)
+        await tab.until_rows(3)
+        yield
+    await tab.until_done(len(cryptos))
+    assert sorted(await tab.column()) == cryptos
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Locator, expect
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from tests.web.browser.tab import Tab
+from tests.web.browser.tab import Tab, calls_of
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -93,13 +93,12 @@ async def test_figures_of_the_runs_stand_side_by_side(
 
 
 async def test_a_link_starts_no_runs_before_a_button_is_pressed(tab: Tab, cryptos: list[str]) -> None:
-    asked: list[str] = []
-    tab.page.on("request", lambda request: asked.append(request.url))
+    started = calls_of(tab, "RunBacktests")
     first, second = side(cryptos, strategy="rsi"), side(cryptos, strategy="macd")
     await tab.show("/compare", a=first, b=second)
     await expect(tab.says("A link does not start runs by itself.")).to_be_visible()
     await tab.page.wait_for_load_state("networkidle")
-    assert not [url for url in asked if url.endswith("/RunBacktests")]
+    assert started == []
     await tab.button("Run this").click()
     await expect(cryptos_of(tab)).to_have_count(COUNT)
     await tab.page.reload()
@@ -144,7 +143,7 @@ async def test_differences_stand_in_order_and_open_the_curves_of_a_crypto(
 async def test_a_run_that_the_gateway_knows_is_added_and_removed(tab: Tab, cryptos: list[str]) -> None:
     await tab.run(cryptos[:COUNT], **{"strategy": "ma_cross", "p.fast": "9", "p.slow": "27", **WINDOW})
     await tab.until_done(COUNT)
-    run_id = re.search("run=([^&]+)", tab.page.url).group(1)
+    run_id = tab.run_id
     await tab.show("/compare", a=side(cryptos, strategy="rsi"))
     await tab.button("Run this").click()
     picker = tab.page.get_by_label("Run", exact=True)
@@ -183,10 +182,10 @@ async def test_a_run_is_added_by_its_address_and_by_its_id(
     address = tab.page.url
     await tab.run(cryptos[:COUNT], **{"strategy": "rsi", **WINDOW})
     await tab.until_done(COUNT)
-    found = re.search("run=([^&]+)", tab.page.url)
-    assert found
+    run_id = tab.run_id
+    assert run_id
     await tab.show("/compare")
-    await add(tab, address, found.group(1))
+    await add(tab, address, run_id)
     await expect(cryptos_of(tab)).to_have_count(COUNT)
     first, last = [await returns(gateway, cryptos[:COUNT], strategy) for strategy in ("ma_cross", "rsi")]
     better = sum(last[symbol] > first[symbol] for symbol in cryptos[:COUNT])

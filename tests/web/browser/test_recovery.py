@@ -1,7 +1,6 @@
 """What the page does when a reload, a death or somebody else comes between."""
 
 import re
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +10,9 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.local.stack import LocalStack
 from tests.end_to_end.line import Line
 from tests.end_to_end.one_service import service_beside
-from tests.end_to_end.processes import workers_held
-from tests.web.browser.tab import Tab, calls_of, opened
+from tests.web.browser.own_page import own_page
+from tests.web.browser.tab import Tab, calls_of, held_run, opened
 
-# Of runs whose results no other test has computed.
-CUT = {"p.fast": "8", "p.slow": "37"}
-RESTARTED = {"p.fast": "8", "p.slow": "38"}
 GATEWAY_AWAY = re.compile("The gateway service does not answer")
 
 if TYPE_CHECKING:
@@ -24,44 +20,25 @@ if TYPE_CHECKING:
 
 
 async def test_a_reload_in_the_middle_loses_nothing(tab: Tab, stack: LocalStack, cryptos: list[str]) -> None:
-    parameters = {"p.fast": "7", "p.slow": "35"}
-    await tab.run(cryptos[:3], **parameters)
-    await tab.until_done(3)
-    async with workers_held(stack):
-        await tab.run(cryptos, **parameters)
-        await tab.until_rows(3)
+    async with held_run(tab, stack, cryptos, **{"p.fast": "7", "p.slow": "35"}):
         await tab.page.reload()
         await tab.until_rows(3)
         await expect(tab.page.get_by_label("fast", exact=True)).to_have_value("7")
-        await expect(tab.page.locator(".progress strong")).to_have_text("3 of 24")
-    await tab.until_done(24)
-    assert sorted(await tab.column()) == cryptos
+        await expect(tab.progress).to_have_text("3 of 24")
 
 
 async def test_a_killed_web_process_that_comes_back_loses_nothing(
     browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
 ) -> None:
-    parameters = {"p.fast": "8", "p.slow": "36"}
-    folder = short_folder / "killed"
-    async with (
-        AsyncExitStack() as afterwards,
-        service_beside(stack, "web", folder) as web,
-        opened(browser, web.address) as tab,
-    ):
-        await tab.run(cryptos[:3], **parameters)
-        await tab.until_done(3)
-        async with workers_held(stack):
-            await tab.run(cryptos, **parameters)
-            await tab.until_rows(3)
-            web.process.kill()
+    async with own_page(browser, stack, short_folder / "killed") as page:
+        tab = page.tab
+        async with held_run(tab, stack, cryptos, **{"p.fast": "8", "p.slow": "36"}):
+            page.web.process.kill()
             away = tab.says(re.compile("The server of this page does not answer"))
             await expect(away).to_be_visible()
             await tab.until_rows(3)
-        port = int(web.address.rpartition(":")[2])
-        await afterwards.enter_async_context(service_beside(stack, "web", folder, port))
-        await expect(away).to_have_count(0)
-        await tab.until_done(24)
-        assert sorted(await tab.column()) == cryptos
+            await page.web.start_again()
+            await expect(away).to_have_count(0)
         assert tab.foreign == []
 
 
@@ -73,67 +50,42 @@ async def test_rows_stay_and_the_run_goes_on_where_the_line_to_the_gateway_was_c
         service_beside(stack, "web", short_folder / "cut", gateway_address=line.address) as web,
         opened(browser, web.address) as tab,
     ):
-        await tab.run(cryptos[:3], **CUT)
-        await tab.until_done(3)
-        started = calls_of(tab, "RunBacktests")
-        async with workers_held(stack):
-            await tab.run(cryptos, **CUT)
-            await tab.until_rows(3)
+        async with held_run(tab, stack, cryptos, **{"p.fast": "8", "p.slow": "37"}):
+            started_anew = calls_of(tab, "RunBacktests")
             line.down = True
             line.cut()
             await expect(tab.says(GATEWAY_AWAY)).to_be_visible()
-            async with tab.page.expect_request_finished(lambda call: call.url.endswith("/WatchRun")):
-                pass
+            await tab.until_called("WatchRun")
             await tab.until_rows(3)
             line.down = False
             await expect(tab.says(GATEWAY_AWAY)).to_have_count(0)
-        await tab.until_done(24)
-        assert sorted(await tab.column()) == cryptos
-        assert len(started) == 1
+        assert started_anew == []
         tab.assert_clean()
 
 
 async def test_rows_stay_while_a_gateway_restarts_and_the_run_is_started_anew(
     browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
 ) -> None:
-    folder = short_folder / "restarted"
-    async with (
-        AsyncExitStack() as afterwards,
-        service_beside(stack, "gateway", folder) as gateway,
-        service_beside(stack, "web", folder, gateway_address=gateway.address) as web,
-        opened(browser, web.address) as tab,
-    ):
-        await tab.run(cryptos[:3], **RESTARTED)
-        await tab.until_done(3)
-        async with workers_held(stack):
-            await tab.run(cryptos, **RESTARTED)
-            await tab.until_rows(3)
-            gateway.process.kill()
+    async with own_page(browser, stack, short_folder / "restarted") as page:
+        tab = page.tab
+        async with held_run(tab, stack, cryptos, **{"p.fast": "8", "p.slow": "38"}):
+            page.gateway.process.kill()
             await expect(tab.says(GATEWAY_AWAY)).to_be_visible()
-            async with tab.page.expect_request_finished(lambda call: call.url.endswith("/WatchRun")):
-                pass
+            await tab.until_called("WatchRun")
             await tab.until_rows(3)
-        port = int(gateway.address.rpartition(":")[2])
-        await afterwards.enter_async_context(service_beside(stack, "gateway", folder, port))
-        await tab.until_done(24)
-        assert sorted(await tab.column()) == cryptos
+            await page.gateway.start_again()
         tab.assert_clean()
 
 
 async def test_a_run_of_this_tab_that_the_gateway_does_not_know_any_more_is_started_anew(
     browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
 ) -> None:
-    folder = short_folder / "forgotten"
-    async with AsyncExitStack() as afterwards:
-        async with service_beside(stack, "gateway", folder) as gateway:
-            web = service_beside(stack, "web", folder, gateway_address=gateway.address)
-            page = await afterwards.enter_async_context(web)
-            tab = await afterwards.enter_async_context(opened(browser, page.address))
-            await tab.run(cryptos, strategy="rsi")
-            await tab.until_done(24)
-            address = tab.page.url
-        port = int(gateway.address.rpartition(":")[2])
-        await afterwards.enter_async_context(service_beside(stack, "gateway", folder, port))
+    async with own_page(browser, stack, short_folder / "forgotten") as page:
+        tab = page.tab
+        await tab.run(cryptos, strategy="rsi")
+        await tab.until_done(24)
+        address = tab.page.url
+        await page.gateway.start_again()
         await tab.page.reload()
         await tab.until_done(24)
         await tab.until_rows(24)
@@ -143,11 +95,10 @@ async def test_a_run_of_this_tab_that_the_gateway_does_not_know_any_more_is_star
 async def test_a_run_of_a_link_that_the_gateway_does_not_know_waits_for_a_button(
     tab: Tab, cryptos: list[str]
 ) -> None:
-    asked: list[str] = []
-    tab.page.on("request", lambda request: asked.append(request.url))
+    started = calls_of(tab, "RunBacktests")
     await tab.show("/", strategy="rsi", symbols=",".join(cryptos), run="nobody-knows-this-run")
     await expect(tab.page.get_by_role("alert")).to_contain_text("nobody-knows-this-run")
-    assert not [url for url in asked if url.endswith("/RunBacktests")]
+    assert started == []
     await tab.button("Run this").click()
     await tab.until_done(24)
     await tab.until_rows(24)
@@ -167,10 +118,9 @@ async def test_a_run_of_another_tab_is_watched_and_fills_the_form(
 ) -> None:
     await tab.run(cryptos, **{"strategy": "rsi", "p.period": "9", "fee": "0.2%"})
     await tab.until_done(24)
-    run_id = re.search("run=([^&]+)", tab.page.url).group(1)
     async with opened(browser, tab.address) as other:
         await other.show("/runs")
-        await other.page.get_by_role("link", name=f"Watch the run {run_id}").click()
+        await other.page.get_by_role("link", name=f"Watch the run {tab.run_id}").click()
         await other.until_done(24)
         await expect(other.page.get_by_label("period", exact=True)).to_have_value("9")
         assert "fee=0.2" in other.page.url

@@ -4,13 +4,12 @@ import csv
 import json
 import re
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 from playwright.async_api import expect
 
 from services.local.stack import LocalStack
 from tests.end_to_end.processes import compute_workers, until_idle, workers_held
-from tests.web.browser.tab import Tab
+from tests.web.browser.tab import Tab, held_run
 
 TOTAL_RETURN = 1
 SHARPE = 3
@@ -19,17 +18,11 @@ SHARPE = 3
 async def test_the_first_rows_are_there_before_the_last_result_is_computed(
     tab: Tab, stack: LocalStack, cryptos: list[str]
 ) -> None:
-    window = {"p.fast": "5", "p.slow": "33"}
-    await tab.run(cryptos[:3], **window)
-    await tab.until_done(3)
-    async with workers_held(stack):
-        await tab.run(cryptos, **window)
-        await tab.until_rows(3)
-        await expect(tab.page.locator(".progress strong")).to_have_text("3 of 24")
+    async with held_run(tab, stack, cryptos, **{"p.fast": "5", "p.slow": "33"}):
+        await expect(tab.progress).to_have_text("3 of 24")
         await expect(tab.says("3 from the cache")).to_be_visible()
         assert sorted(await tab.column()) == cryptos[:3]
         await expect(tab.page.locator(".figures")).to_have_count(0)
-    await tab.until_done(24)
     await tab.until_rows(24)
 
 
@@ -38,7 +31,7 @@ async def test_cancelling_a_run_ends_it_for_the_gateway_too(
 ) -> None:
     async with workers_held(stack):
         await tab.run(cryptos, **{"p.fast": "6", "p.slow": "34"})
-        await expect(tab.page.locator(".progress strong")).to_have_text("0 of 24")
+        await expect(tab.progress).to_have_text("0 of 24")
         await tab.button("Cancel").click()
         await expect(tab.says(re.compile("The run was cancelled"))).to_be_visible()
         await expect(tab.button("Cancel")).to_be_disabled()
@@ -130,7 +123,7 @@ async def test_a_number_that_is_too_large_is_none(tab: Tab, cryptos: list[str]) 
     await tab.run(cryptos[:1], fee="1e999", capital="1e999")
     await expect(tab.says("Write a fraction, such as 0.1%, 10bps or 0.001.")).to_be_visible()
     await expect(tab.says("Write a number, such as 10000.")).to_be_visible()
-    assert run_of(tab) is None
+    assert tab.run_id == ""
 
 
 async def test_what_the_gateway_refuses_is_named_at_its_field(tab: Tab, cryptos: list[str]) -> None:
@@ -160,11 +153,11 @@ async def test_a_run_keeps_its_fields_in_its_address_when_they_are_edited(
     edited = tab.says("Fields were changed since. Press Run for results of what they say now.")
     await tab.run(cryptos[:3], **{"p.fast": "5"})
     await tab.until_done(3)
-    first = run_of(tab)
+    first = tab.run_id
     await fast.fill("30")
     await expect(title).to_contain_text("fast 5")
     await expect(edited).to_be_visible()
-    assert run_of(tab) is None
+    assert tab.run_id == ""
     await tab.page.reload()
     await expect(fast).to_have_value("30")
     await expect(title).to_contain_text("fast 5")
@@ -172,13 +165,13 @@ async def test_a_run_keeps_its_fields_in_its_address_when_they_are_edited(
     await tab.button("Run").click()
     await expect(title).to_contain_text("fast 30")
     await tab.until_done(3)
-    assert run_of(tab) not in {None, first}
+    assert tab.run_id not in {"", first}
     await expect(edited).to_have_count(0)
     # One step: that from the edited fields to their run is none.
     await tab.page.go_back()
     await expect(fast).to_have_value("5")
     await expect(title).to_contain_text("fast 5")
-    assert run_of(tab) == first
+    assert tab.run_id == first
     await tab.page.go_forward()
     await expect(fast).to_have_value("30")
     await expect(title).to_contain_text("fast 30")
@@ -189,13 +182,13 @@ async def test_a_crypto_that_is_opened_beside_edited_fields_is_that_of_the_run(
 ) -> None:
     await tab.run(cryptos[:3], **{"p.fast": "5"})
     await tab.until_done(3)
-    run = run_of(tab)
+    run = tab.run_id
     await tab.page.get_by_label("fast", exact=True).fill("30")
     await tab.rows.first.click()
     await expect(tab.says(re.compile("^ma_cross, fast 5 "))).to_be_visible()
     await tab.page.get_by_role("link", name="Back to the run").click()
     await expect(tab.page.get_by_label("fast", exact=True)).to_have_value("5")
-    assert run_of(tab) == run
+    assert tab.run_id == run
 
 
 async def test_rows_are_reached_by_the_keyboard_and_enter_opens_one(tab: Tab, cryptos: list[str]) -> None:
@@ -210,11 +203,6 @@ async def test_rows_are_reached_by_the_keyboard_and_enter_opens_one(tab: Tab, cr
     await tab.page.wait_for_url(re.compile(f"/crypto\\?symbol={second}&strategy=ma_cross.*start=.*end="))
     await expect(tab.page.get_by_role("heading", level=1, name=second)).to_be_focused()
     await expect(tab.page).to_have_title(f"{second} – Backcast")
-
-
-def run_of(tab: Tab) -> str | None:
-    """Return the id of the run that the address names."""
-    return parse_qs(urlsplit(tab.page.url).query).get("run", [None])[0]
 
 
 def figure(text: str) -> float:

@@ -3,7 +3,6 @@
 import re
 import struct
 from collections.abc import Iterable
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 from google.protobuf.message import Message
@@ -18,6 +17,7 @@ from services.local.stack import LocalStack
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import workers_held
 from tests.security.conftest import entry
+from tests.web.browser.own_page import own_page
 from tests.web.browser.tab import Tab, opened
 from tests.web.browser.test_compare_view import add, cryptos_of, figure, side
 
@@ -32,12 +32,8 @@ async def test_a_token_is_asked_for_and_kept_for_the_tab_only(
     token = make_token()
     tokens_file = tmp_path / "tokens.toml"
     tokens_file.write_text(entry("somebody", token, "run"))
-    folder = short_folder / "tokens"
-    async with (
-        service_beside(stack, "gateway", folder, tokens_file=tokens_file) as gateway,
-        service_beside(stack, "web", folder, gateway_address=gateway.address) as web,
-        opened(browser, web.address) as tab,
-    ):
+    async with own_page(browser, stack, short_folder / "tokens", tokens_file=tokens_file) as page:
+        tab = page.tab
         await tab.show("/", strategy="ma_cross", symbols=",".join(cryptos))
         field = tab.page.get_by_label("The gateway wants a token that it knows.")
         await field.fill("backcast_wrong")
@@ -59,7 +55,7 @@ async def test_a_token_is_asked_for_and_kept_for_the_tab_only(
         await tab.page.reload()
         await tab.until_done(24)
         assert token not in tab.page.url
-        async with opened(browser, web.address) as other:
+        async with opened(browser, tab.address) as other:
             await other.show("/runs")
             await expect(other.page.get_by_label("The gateway wants a token that it knows.")).to_be_visible()
             # A page of an earlier version kept what no header can carry.
@@ -74,13 +70,9 @@ async def test_compare_asks_for_a_token_and_goes_on_with_it(
     token = make_token()
     tokens_file = tmp_path / "tokens.toml"
     tokens_file.write_text(entry("somebody", token, "run"))
-    folder = short_folder / "compared"
     sides = (side(cryptos, strategy="ma_cross"), side(cryptos, strategy="rsi"))
-    async with (
-        service_beside(stack, "gateway", folder, tokens_file=tokens_file) as gateway,
-        service_beside(stack, "web", folder, gateway_address=gateway.address) as web,
-        opened(browser, web.address) as tab,
-    ):
+    async with own_page(browser, stack, short_folder / "compared", tokens_file=tokens_file) as page:
+        tab = page.tab
         for compared in ((), sides):
             await tab.show("/compare")
             await add(tab, *compared)
@@ -102,18 +94,16 @@ async def test_compare_asks_for_a_token_and_goes_on_with_it(
 async def test_a_limit_and_a_cache_that_is_away_are_said_and_waited_for(
     browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
 ) -> None:
-    folder = short_folder / "limited"
     (nobody,) = free_ports(1)
     settings = {"max_runs": 1, "redis_url": f"redis://127.0.0.1:{nobody}"}
     async with (
-        service_beside(stack, "gateway", folder, **settings) as gateway,
-        service_beside(stack, "web", folder, gateway_address=gateway.address) as web,
-        opened(browser, web.address) as tab,
-        opened(browser, web.address) as other,
+        own_page(browser, stack, short_folder / "limited", **settings) as page,
+        opened(browser, page.web.address) as other,
     ):
+        tab = page.tab
         async with workers_held(stack):
             await tab.run(cryptos)
-            await expect(tab.page.locator(".progress strong")).to_have_text("0 of 24")
+            await expect(tab.progress).to_have_text("0 of 24")
             await other.run(cryptos, **{"p.fast": "9"})
             await expect(other.says(re.compile("It is tried again"))).to_be_visible()
         for each in (tab, other):
@@ -145,29 +135,25 @@ async def test_a_gateway_that_comes_later_is_waited_for(
 async def test_what_could_not_be_loaded_is_loaded_once_the_gateway_is_back(
     browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
 ) -> None:
-    folder = short_folder / "back"
     async with (
-        AsyncExitStack() as afterwards,
-        service_beside(stack, "gateway", folder) as gateway,
-        service_beside(stack, "web", folder, gateway_address=gateway.address) as web,
-        opened(browser, web.address) as data,
-        opened(browser, web.address) as curves,
-        opened(browser, web.address) as picker,
+        own_page(browser, stack, short_folder / "back") as page,
+        opened(browser, page.web.address) as curves,
+        opened(browser, page.web.address) as picker,
     ):
+        data = page.tab
         await data.show("/data", search=cryptos[0])
         row = data.page.locator(".cryptos .grid-row").filter(has_text=cryptos[0])
         await expect(row).to_be_visible()
         await curves.show("/compare")
         await add(curves, side(cryptos, strategy="rsi"), side(cryptos, strategy="macd"))
         await expect(figure(curves, "total return", 1)).to_be_visible()
-        gateway.process.kill()
+        page.gateway.process.kill()
         await row.click()
         await cryptos_of(curves).first.click()
         await picker.show("/compare")
         for tab in (data, curves, picker):
             await expect(tab.page.locator(".notice").first).to_contain_text("does not answer")
-        port = int(gateway.address.rpartition(":")[2])
-        await afterwards.enter_async_context(service_beside(stack, "gateway", folder, port))
+        await page.gateway.start_again()
         await expect(data.says("Its history has no breaks.")).to_be_visible()
         await expect(curves.page.locator(".chart-legend").first).to_contain_text("B: macd")
         await expect(picker.says(NO_RUN)).to_be_visible()

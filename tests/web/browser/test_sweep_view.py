@@ -17,7 +17,7 @@ from services.domain.candles import Candles
 from services.local.stack import LocalStack
 from tests.candle_making import import_candles, random_candles
 from tests.end_to_end.processes import compute_workers, until_idle, workers_held
-from tests.web.browser.tab import Tab
+from tests.web.browser.tab import Tab, calls_of
 from tests.web.browser.test_accessibility import serious
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ async def test_cancelling_a_sweep_ends_it_for_the_gateway_too(
 ) -> None:
     async with workers_held(stack):
         await begun(tab, cryptos, **{"p.fast": "11..18", "p.slow": "44,55"})
-        await expect(tab.page.locator(".progress strong")).to_have_text("0 of 384")
+        await expect(tab.progress).to_have_text("0 of 384")
         await tab.button("Cancel").click()
         await expect(tab.says(re.compile("The sweep was cancelled"))).to_be_visible()
         assert "run=" not in tab.page.url
@@ -160,8 +160,7 @@ async def test_an_address_that_picks_no_combination_shows_the_best_one(tab: Tab,
 
 
 async def test_a_link_starts_no_sweep_before_a_button_is_pressed(tab: Tab, cryptos: list[str]) -> None:
-    asked: list[str] = []
-    tab.page.on("request", lambda request: asked.append(request.url))
+    started = calls_of(tab, "SweepBacktests")
     sweep = {"strategy": "ma_cross", "symbols": ",".join(cryptos[:2]), **TYPED}
     await tab.show("/sweep", **sweep, run="somebody-elses")
     await expect(tab.says("A link does not start a sweep by itself.")).to_be_visible()
@@ -170,7 +169,7 @@ async def test_a_link_starts_no_sweep_before_a_button_is_pressed(tab: Tab, crypt
     await tab.page.get_by_role("link", name="Run", exact=True).click()
     await tab.page.get_by_role("link", name="Sweep", exact=True).click()
     await expect(tab.button("Run this")).to_be_visible()
-    assert not [url for url in asked if url.endswith("/SweepBacktests")]
+    assert started == []
     await tab.button("Run this").click()
     await expect(tab.page.locator("#combinations")).to_have_text("6 combinations")
 
