@@ -25,6 +25,8 @@ from services.wire.backtests import execution_to, read_strategy, strategy_from, 
 from tests.engine.rules.expressions import expressions
 from tests.requests import execution_of
 
+CONDITION = {"function": "FUNCTION_LESS", "arguments": [{"column": "COLUMN_CLOSE"}, {"number": 1}]}
+
 
 @settings(max_examples=50)
 @given(expressions(), st.none() | expressions())
@@ -58,10 +60,10 @@ def test_a_choice_of_a_strategy_is_an_enum_of_its_message():
     [
         ({}, "strategy", "is required: one of bollinger, buy_and_hold"),
         ({"rules": {}}, "strategy.rules.entry", "is required"),
-        ({"rules": {"exit": {"number": 1}}}, "strategy.rules.entry", "is required"),
+        ({"rules": {"exit": CONDITION}}, "strategy.rules.entry", "is required"),
         ({"rules": {"entry": {}}}, "strategy.rules.entry", "needs a number, a column or a function"),
         (
-            {"rules": {"entry": {"column": 4}, "exit": {"function": 6, "arguments": [{"number": 1}, {}]}}},
+            {"rules": {"entry": CONDITION, "exit": {"function": 6, "arguments": [{"number": 1}, {}]}}},
             "strategy.rules.exit.arguments[1]",
             "needs a number, a column or a function",
         ),
@@ -75,6 +77,18 @@ def test_what_is_wrong_with_a_strategy_is_named(fields, place, reason):
     (violation,) = caught.value.violations
     assert violation.field == place
     assert violation.reason.startswith(reason)
+
+
+def test_what_cannot_be_read_of_rules_does_not_hide_what_else_is_wrong():
+    broken = {"function": "FUNCTION_SMA", "arguments": [{"column": 77}, {"number": 1.5}]}
+    fields = {"entry": {"function": "FUNCTION_LESS", "arguments": [broken, {}]}, "exit": {"number": 1}}
+    with pytest.raises(InvalidInput) as caught:
+        strategy_from(ParseDict({"rules": fields}, strategy_pb2.Strategy()))
+    entry = "strategy.rules.entry"
+    assert [violation.field for violation in caught.value.violations] == [
+        *(f"{entry}.arguments[0].arguments[0]", f"{entry}.arguments[1]"),
+        *(f"{entry}.arguments[0].arguments[1]", "strategy.rules.exit"),
+    ]
 
 
 NUMBERS = st.floats(allow_nan=False)
