@@ -1,6 +1,11 @@
-"""Requests of tests, whose fields are told without the message that some of them are embedded in."""
+"""Requests of tests, whose fields are named without the message that some are embedded in; and executions."""
 
 from typing import Any
+
+from backcast.backtest.v1.execution_pb2 import Execution as ExecutionMessage
+from services.domain.errors import Violations
+from services.engine import Execution
+from services.wire.backtests import read_execution
 
 _IN_SPEC = ("strategy", "interval", "start_time", "startTime", "end_time", "endTime", "execution")
 
@@ -10,3 +15,11 @@ def with_spec(**fields: Any) -> dict[str, Any]:
     spec = {name: value for name, value in fields.items() if name in _IN_SPEC}
     others = {name: value for name, value in fields.items() if name not in _IN_SPEC}
     return {**others, "spec": spec} if spec else others
+
+
+def execution_of(message: ExecutionMessage) -> Execution:
+    """Return the execution of a message; raise InvalidInput where a part of it cannot be read."""
+    violations = Violations()
+    execution = read_execution(message, violations)
+    violations.raise_if_any()
+    return execution

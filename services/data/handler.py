@@ -8,7 +8,6 @@ from backcast.marketdata.v1 import (
     break_pb2,
     candle_pb2,
     crypto_pb2,
-    interval_pb2,
     market_data_service_pb2_grpc,
 )
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
@@ -17,6 +16,7 @@ from services.data.metrics import CANDLES_READ, CANDLES_WRITTEN
 from services.data.requests import (
     after_time_from,
     before_time_from,
+    check_hourly,
     columns_from,
     conflict_rule_from,
     window_from,
@@ -29,17 +29,19 @@ from services.data.store.writer import CandleStore
 from services.domain.breaks import BreakState
 from services.domain.candle_rules import checked_blocks
 from services.domain.candles import Candles
+from services.domain.conflict_rule import ConflictRule
 from services.domain.errors import InvalidInput, Violation, Violations
 from services.domain.interval import Interval
 from services.domain.symbols import Kind, canonical_symbol, kind_of
 from services.domain.times import EARLIEST_S, LATEST_S
 from services.wire.breaks import break_to, state_from
 from services.wire.candles import candles_from, interval_from, timestamp_to
-from services.wire.paging import MAX_SYMBOLS, page_of, page_size, position_of, token_after
+from services.wire.paging import MAX_SYMBOLS, page_of, requested_page, token_after
 
 # Bytes of columns in a message, so that it stays below 1 MiB.
 BLOCK_BYTES = 960_000
-
+# The position of a page of candles is the opening time of the last candle before it.
+_OPENING_TIME = r"-?\d{1,12}"
 
 _KINDS = {kind: crypto_pb2.CryptoKind.Value(f"CRYPTO_KIND_{kind.name}") for kind in Kind}
 
@@ -60,8 +62,7 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
     ) -> pb.ListCryptosResponse:
         """List cryptos in order of their symbols."""
         violations = Violations()
-        size = violations.read(1, page_size, request.page_size)
-        after = violations.read("", position_of, request)
+        size, after = violations.read((1, ""), requested_page, request)
         before_s = violations.read(None, before_time_from, request)
         violations.raise_if_any()
         if request.known_version and request.known_version == await self._cryptos.version():
@@ -82,11 +83,10 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
         symbol = violations.read("", canonical_symbol, request.symbol, "symbol")
         interval = violations.read(Interval.HOUR_1, interval_from, request.interval)
         start_s, end_s = violations.read((EARLIEST_S, LATEST_S), window_from, request)
-        size = violations.read(1, page_size, request.page_size)
-        after_s = violations.read(None, _page_after, request)
+        size, after = violations.read((1, ""), requested_page, request, _OPENING_TIME)
         violations.raise_if_any()
-        if after_s is not None:
-            start_s = max(start_s, after_s + 1)
+        if after:
+            start_s = max(start_s, int(after) + 1)
         query = HistoryQuery(interval, start_s=start_s, end_s=end_s, limit=size + 1)
         history = await self._histories.one(symbol, query)
         values = (column.tolist() for column in history.columns.values())
@@ -113,6 +113,10 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
         symbol_count = len(request.symbols)
         if not 0 < symbol_count <= MAX_SYMBOLS:
             violations.add(Violation("symbols", f"from 1 to {MAX_SYMBOLS} are needed, not {symbol_count}"))
+        symbols = [
+            violations.read("", canonical_symbol, symbol, f"symbols[{index}]")
+            for index, symbol in enumerate(request.symbols[:MAX_SYMBOLS])
+        ]
         known = list(request.known_fingerprints) or [""] * symbol_count
         if len(known) != symbol_count:
             reason = f"one for each symbol is needed, {symbol_count}, not {len(known)}"
@@ -122,7 +126,7 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
         start_s, end_s = violations.read((EARLIEST_S, LATEST_S), window_from, request)
         violations.raise_if_any()
         query = HistoryQuery(interval, columns, start_s=start_s, end_s=end_s)
-        async with aclosing(self._histories.read(list(request.symbols), query, known)) as histories:
+        async with aclosing(self._histories.read(symbols, query, known)) as histories:
             async for history in histories:
                 CANDLES_READ.labels(query.interval.value).inc(len(history.open_time_s))
                 for response in _blocks(history):
@@ -133,11 +137,16 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
     ) -> pb.ImportCandlesResponse:
         """Write one crypto's candles, all or none."""
         header = await _read_header(requests)
-        symbol = canonical_symbol(header.symbol, "header.symbol")
+        violations = Violations()
+        symbol = violations.read("", canonical_symbol, header.symbol, "header.symbol")
+        violations.read(None, check_hourly, header.interval)
+        conflict_rule = violations.read(ConflictRule.GUARDED, conflict_rule_from, header.on_conflict)
+        if header.candle_count < 0:
+            reason = f"must not be negative, as {header.candle_count} is"
+            violations.add(Violation("header.candle_count", reason))
+        violations.raise_if_any()
         blocks = checked_blocks(_read_blocks(requests, header), Interval.HOUR_1, int(time.time()))
-        counts = await self._candles.write(
-            symbol, header.synthetic, blocks, conflict_rule_from(header.on_conflict)
-        )
+        counts = await self._candles.write(symbol, header.synthetic, blocks, conflict_rule)
         CANDLES_WRITTEN.labels("inserted").inc(counts.inserted)
         CANDLES_WRITTEN.labels("corrected").inc(counts.corrected)
         return pb.ImportCandlesResponse(
@@ -159,7 +168,11 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
         self, request: pb.ListBreaksRequest, context: object
     ) -> pb.ListBreaksResponse:
         """List the breaks of one crypto, including removed ones."""
-        breaks = await self._breaks.of(canonical_symbol(request.symbol, "symbol"))
+        violations = Violations()
+        symbol = violations.read("", canonical_symbol, request.symbol, "symbol")
+        violations.read(None, requested_page, request)
+        violations.raise_if_any()
+        breaks = await self._breaks.of(symbol)
         page, next_page_token = page_of(breaks, request, lambda each: f"{each.place.after_s:012}")
         return pb.ListBreaksResponse(breaks=_break_messages(page), next_page_token=next_page_token)
 
@@ -180,10 +193,6 @@ async def _read_header(requests: AsyncIterator[pb.ImportCandlesRequest]) -> pb.I
     async for request in requests:
         if request.WhichOneof("part") != "header":
             break
-        if request.header.interval not in (interval_pb2.INTERVAL_UNSPECIFIED, interval_pb2.INTERVAL_1H):
-            raise InvalidInput.of(
-                "header.interval", "only hourly candles are stored; others derive from them"
-            )
         return request.header
     raise InvalidInput.of("header", "must be the first message of an import")
 
@@ -253,9 +262,3 @@ def _blocks(history: History) -> Iterator[pb.StreamCandlesResponse]:
 
 def _break_messages(breaks: Iterable[StoredBreak]) -> list[break_pb2.Break]:
     return [break_to(each.place, each.state) for each in breaks]
-
-
-def _page_after(request: pb.GetCandlesRequest) -> int | None:
-    """Return the opening time of the last candle of the page before, None where there is none."""
-    position = position_of(request, r"-?\d{1,12}")
-    return int(position) if position else None

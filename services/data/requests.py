@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from backcast.marketdata.v1 import interval_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.domain.candles import VALUE_COLUMNS
 from services.domain.conflict_rule import ConflictRule
@@ -56,6 +57,12 @@ def columns_from(values: Sequence[int]) -> tuple[str, ...]:
             violations.add(Violation(f"columns[{position}]", f"there is no column {value}"))
     violations.raise_if_any()
     return tuple(name for name in VALUE_COLUMNS if not wanted or COLUMN_VALUES[name] in wanted)
+
+
+def check_hourly(interval: int) -> None:
+    """Raise InvalidInput if the interval of an import is not one hour."""
+    if interval not in (interval_pb2.INTERVAL_UNSPECIFIED, interval_pb2.INTERVAL_1H):
+        raise InvalidInput.of("header.interval", "only hourly candles are stored; others derive from them")
 
 
 def conflict_rule_from(value: int) -> ConflictRule:

@@ -99,14 +99,19 @@ _MOST_CHARACTERS = 2_500
 
 
 class Violations:
-    """Collects what is wrong with a request, so that one error reports all of it."""
+    """Collects what is wrong with a request, so that one error reports all of it.
+
+    An error has at most some thousands of characters; violations that do not fit are left out.
+    """
 
     def __init__(self) -> None:
         self._found: list[Violation] = []
+        self._fields: set[str] = set()
 
     def add(self, *violations: Violation) -> None:
-        """Take in violations that were found in another way than by `read`."""
-        self._found += violations
+        """Take in violations, except those of fields that were found wrong before."""
+        self._found += [violation for violation in violations if violation.field not in self._fields]
+        self._fields.update(violation.field for violation in violations)
 
     def read(self, default: _T, reading: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Return what `reading` returns, or `default` where it raises InvalidInput, which is collected.
@@ -116,17 +121,18 @@ class Violations:
         try:
             return reading(*args, **kwargs)
         except InvalidInput as error:
-            known = {violation.field for violation in self._found}
-            self._found += [violation for violation in error.violations if violation.field not in known]
+            self.add(*error.violations)
             return default
 
     def raise_if_any(self, others: Callable[[], Iterable[Violation]] = tuple) -> None:
         """Raise InvalidInput where there are violations; then it names those that `others` returns too."""
         if self._found:
-            found = dict.fromkeys([*self._found, *others()])
-            lengths = accumulate(len(str(violation)) for violation in found)
-            kept = [one for one, length in zip(found, lengths, strict=True) if length <= _MOST_CHARACTERS]
-            raise InvalidInput(*(kept or list(found)[:1]))
+            self.add(*others())
+            lengths = accumulate(len(str(violation)) for violation in self._found)
+            kept = [
+                one for one, length in zip(self._found, lengths, strict=True) if length <= _MOST_CHARACTERS
+            ]
+            raise InvalidInput(*(kept or self._found[:1]))
 
 
 class NotFound(BackcastError):

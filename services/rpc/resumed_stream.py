@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import structlog
 
-from services.rpc.status import error_of, is_cut_off, unanswered
+from services.rpc.status import error_of, is_cut_off, overdue
 
 if TYPE_CHECKING:
     _Call = grpc.aio.UnaryStreamCall[Any, Any]
@@ -46,7 +46,7 @@ async def resumed_stream(
                 failing_since, pause_s = None, _FIRST_PAUSE_S
                 yield response
         except TimeoutError:
-            raise unanswered(service) from None
+            raise overdue(service) from None
         except grpc.aio.AioRpcError as error:
             now = time.monotonic()
             failing_since = failing_since or now

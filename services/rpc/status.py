@@ -97,11 +97,14 @@ def status_of(error: BackcastError) -> status_pb2.Status:
 def error_of(error: grpc.aio.AioRpcError | grpc.RpcError, service: str) -> BackcastError:
     """Return the domain error of a failed call to `service`; for gRPC's own errors, Unavailable.
 
+    The deadline of such a call is the caller's own, not that of a client.
+
     If the service reports that something else is unavailable, such as the database, its message, its reason
     and its metadata are kept.
     """
-    if is_cut_off(error) or error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return unanswered(service)
+    is_late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    if is_late or is_cut_off(error):
+        return overdue(service) if is_late else unanswered(service)
     details = error.details() or error.code().name
     reason, metadata = _error_info(error)
     match error.code():
@@ -126,6 +129,21 @@ def unanswered(service: str) -> Unavailable:
     return Unavailable(
         f"the {service} service does not answer", reason=ErrorReason.SERVICE_UNAVAILABLE, service=service
     )
+
+
+def overdue(service: str) -> Unavailable:
+    """Return the error for a service that did not answer before the deadline."""
+    return Unavailable(
+        f"the {service} service did not answer before the deadline: try again; if that does not help, see "
+        "its load and its log",
+        reason=ErrorReason.SERVICE_UNAVAILABLE,
+        service=service,
+    )
+
+
+def of_passed_deadline(service: str) -> str:
+    """Return the message for a client whose own deadline passed while `service` worked for it."""
+    return f"the deadline passed before the {service} service had answered: call again with a later one"
 
 
 def is_cut_off(error: grpc.RpcError) -> bool:
@@ -242,7 +260,7 @@ async def _end(context: "Context", error: Exception) -> None:
     elif isinstance(error, Exhausted | TooLarge):
         _log.info("refused", reason=str(error))
     elif isinstance(error, asyncio.TimeoutError):
-        error = Unavailable("a part of the service did not answer in time")
+        error = Unavailable("a part of the service did not answer in time: try again")
     elif not isinstance(error, BackcastError):
         _log.error("call failed", exc_info=error)
         error = Internal("internal error; the service's log has more")

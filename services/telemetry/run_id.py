@@ -1,6 +1,6 @@
 """The id of the current run, in logs, spans and the metadata of calls between services.
 
-Apart from logs and tracing, which use it: the registry of runs checks ids without them.
+Apart from logs and tracing, which use it: requests are checked without them.
 """
 
 import re

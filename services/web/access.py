@@ -14,7 +14,7 @@ from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from services.domain.addresses import host_of, is_loopback
 from services.domain.errors import BackcastError, InvalidInput, Refused
 from services.rpc.access import check_binding
-from services.rpc.status import is_cut_off, unanswered
+from services.rpc.status import is_cut_off, overdue, unanswered
 from services.rpc.tls import channel_credentials, server_credentials
 from services.settings import Settings
 from services.web.errors import connect_error, response_of
@@ -79,8 +79,10 @@ class TokenGate:
                 if error.code() is grpc.StatusCode.UNAUTHENTICATED:
                     self._demands_tokens = True
                     return
-                if is_cut_off(error) or error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                if is_cut_off(error):
                     raise unanswered("gateway") from None
+                if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                    raise overdue("gateway") from None
             raise Refused(
                 "others than its own machine reach this page, and the gateway asks for no token: set "
                 "BACKCAST_TOKENS_FILE for the gateway"

@@ -11,7 +11,7 @@ from protobuf.wkt import Any as ConnectAny
 from starlette.responses import JSONResponse
 
 from services.domain.errors import BackcastError
-from services.rpc.status import is_cut_off, status_of, unanswered
+from services.rpc.status import is_cut_off, of_passed_deadline, status_of, unanswered
 
 
 def connect_error(error: BackcastError) -> ConnectError:
@@ -26,7 +26,9 @@ def error_of_call(error: grpc.aio.AioRpcError) -> ConnectError:
     status = rpc_status.from_call(error)
     if status is None:
         number: int = error.code().value[0]
-        status = status_pb2.Status(code=number, message=error.details() or "")
+        is_late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        message = of_passed_deadline("gateway") if is_late else error.details() or ""
+        status = status_pb2.Status(code=number, message=message)
     return _from_status(status)
 
 

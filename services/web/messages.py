@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectrpc.codec import Codec
-from google.protobuf.json_format import MessageToJson, Parse
+from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 
 from services.domain.errors import InvalidInput
 from services.web.errors import connect_error
+from services.web.json_requests import request_from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,9 @@ class JsonCodec:
     def decode(self, data: bytes | bytearray, message_class: type[Message]) -> bytes:
         """Return the bytes of a request; raise ConnectError, INVALID_ARGUMENT, where it is not one."""
         try:
-            return Parse(bytes(data), message_class()).SerializeToString()
-        except Exception as error:
-            # The parser raises errors of many types; what it says names the field.
-            raise connect_error(
-                InvalidInput.of("request", f"is no {message_class.DESCRIPTOR.name} in JSON: {error}")
-            ) from None
+            return request_from_json(bytes(data), message_class).SerializeToString()
+        except InvalidInput as error:
+            raise connect_error(error) from None
 
 
 CODECS: Iterable[Codec[Any, Any]] = (BinaryCodec(), JsonCodec())

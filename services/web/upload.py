@@ -30,6 +30,7 @@ from services.domain.errors import (
     InvalidInput,
     TooLarge,
     Violation,
+    Violations,
 )
 from services.domain.interval import Interval
 from services.domain.symbols import canonical_symbol
@@ -74,27 +75,36 @@ class _Options:
 
     @classmethod
     def of(cls, query: QueryParams) -> Self:
-        """Read the query; raise InvalidInput, naming the parameter, where it is wrong."""
-        unknown = set(query) - {"name", "symbol", "interval", "on_conflict", "map"}
-        if unknown:
-            raise InvalidInput.of(min(unknown), "is no parameter of an import")
-        name, symbol, interval = query.get("name", ""), query.get("symbol"), query.get("interval")
-        # The readers read it too: most files are named after their crypto.
-        if not name.isprintable() or name in ("", ".", "..") or "/" in name or "\\" in name:
-            raise InvalidInput.of("name", "is needed: the file's name, without a folder")
-        if len(name.encode(errors="replace")) > _LONGEST_NAME:
-            raise InvalidInput.of("name", f"is longer than {_LONGEST_NAME} bytes")
-        rules = {rule.value: rule for rule in ConflictRule}
-        rule = query.get("on_conflict") or ConflictRule.GUARDED.value
-        if rule not in rules:
-            raise InvalidInput.of("on_conflict", f"{rule!r} is none of {', '.join(rules)}")
-        return cls(
-            name,
-            canonical_symbol(symbol) if symbol else None,
-            given_length(interval, Interval.HOUR_1, "interval") if interval else None,
-            rules[rule],
-            GivenNames.parse(query.getlist("map")),
+        """Read the query; raise InvalidInput, naming every bad parameter."""
+        violations = Violations()
+        for unknown in sorted(set(query) - {"name", "symbol", "interval", "on_conflict", "map"}):
+            violations.add(Violation(unknown[:_LONGEST_NAME], "is no parameter of an import"))
+        symbol, interval = query.get("symbol"), query.get("interval")
+        options = cls(
+            violations.read("", _name_from, query.get("name", "")),
+            violations.read(None, canonical_symbol, symbol) if symbol else None,
+            violations.read(None, given_length, interval, Interval.HOUR_1, "interval") if interval else None,
+            violations.read(ConflictRule.GUARDED, _conflict_rule_from, query.get("on_conflict")),
+            violations.read(GivenNames({}), GivenNames.parse, query.getlist("map")),
         )
+        violations.raise_if_any()
+        return options
+
+
+def _name_from(text: str) -> str:
+    # The readers read it too: most files are named after their crypto.
+    if not text.isprintable() or text in ("", ".", "..") or "/" in text or "\\" in text:
+        raise InvalidInput.of("name", "is needed: the file's name, without a folder")
+    if len(text.encode(errors="replace")) > _LONGEST_NAME:
+        raise InvalidInput.of("name", f"is longer than {_LONGEST_NAME} bytes")
+    return text
+
+
+def _conflict_rule_from(text: str | None) -> ConflictRule:
+    rules = {rule.value: rule for rule in ConflictRule}
+    if text and text not in rules:
+        raise InvalidInput.of("on_conflict", f"{text!r} is none of {', '.join(rules)}")
+    return rules[text] if text else ConflictRule.GUARDED
 
 
 class _Stalled(Exception):

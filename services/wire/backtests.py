@@ -27,10 +27,10 @@ from services.engine.execution import (
     VolatilityTarget,
 )
 from services.engine.parameters import parameters_of
-from services.engine.rules import Expression
+from services.engine.rules import Expression, Number
 from services.wire.candles import interval_to, timestamp_to
 from services.wire.enum_names import names_of, numbers_of
-from services.wire.expressions import expression_from, expression_to
+from services.wire.expressions import expression_to, read_expression
 
 _SPEC_FIELDS = frozenset(BacktestSpec.DESCRIPTOR.fields_by_name)
 
@@ -92,6 +92,7 @@ def metric_to(name: str) -> result_pb2.Metric.ValueType:
     return result_pb2.Metric.ValueType(METRIC_NAMES.index(name) + 1)
 
 
+_USUAL = Execution()
 # Enums with the same numbers in messages and domain.
 _EXECUTION_CHOICES: dict[str, type[IntEnum]] = {
     "fill_time": FillTime,
@@ -100,14 +101,12 @@ _EXECUTION_CHOICES: dict[str, type[IntEnum]] = {
 }
 
 
-def execution_from(message: execution_pb2.Execution) -> Execution:
-    """Return the execution, with defaults for absent values. Ranges are not checked."""
-    violations = Violations()
+def read_execution(message: execution_pb2.Execution, violations: Violations) -> Execution:
+    """Return the execution, with defaults for what is absent or cannot be read. Ranges are not checked."""
     given = {
-        field.name: violations.read(None, _execution_value, field, value)
+        field.name: violations.read(getattr(_USUAL, field.name), _execution_value, field, value)
         for field, value in message.ListFields()
     }
-    violations.raise_if_any()
     return Execution(**given)
 
 
@@ -155,32 +154,45 @@ def execution_to(execution: Execution) -> execution_pb2.Execution:
 
 
 def strategy_from(message: StrategyMessage) -> Strategy:
-    """Return the strategy, with defaults for absent values. Ranges are not checked."""
+    """Return the strategy, with defaults for absent values; raise InvalidInput, naming every bad field."""
+    violations = Violations()
+    strategy = read_strategy(message, violations)
+    if strategy:
+        violations.add(*strategy.violations())
+    violations.raise_if_any()
+    assert strategy
+    return strategy
+
+
+def read_strategy(message: StrategyMessage, violations: Violations) -> Strategy | None:
+    """Return the strategy, with defaults for absent values; None where the message does not say which.
+
+    Ranges are not checked. Something stands for what cannot be read, so that they can be.
+    """
     name = message.WhichOneof("kind")
     if name is None:
-        raise InvalidInput.of("strategy", f"is required: one of {', '.join(STRATEGIES)}")
+        violations.add(Violation("strategy", f"is required: one of {', '.join(STRATEGIES)}"))
+        return None
     strategy = STRATEGIES[name]
-    violations = Violations()
-    given = {
-        field.name: violations.read(
-            None, _strategy_value, strategy, field, value, f"strategy.{name}.{field.name}"
-        )
-        for field, value in getattr(message, name).ListFields()
-    }
-    for field in fields(strategy):
-        if field.default is MISSING and field.name not in given:
-            violations.add(Violation(f"strategy.{name}.{field.name}", "is required"))
-    violations.raise_if_any()
+    given: dict[str, Any] = {}
+    for field, value in getattr(message, name).ListFields():
+        path = f"strategy.{name}.{field.name}"
+        if isinstance(value, ExpressionMessage):
+            given[field.name] = read_expression(value, path, violations)
+        elif field.enum_type:
+            declared = {parameter.name: parameter for parameter in parameters_of(strategy)}[field.name]
+            number = violations.read(None, _known, field.enum_type, value, path)
+            given[field.name] = (
+                declared.default if number is None else declared.type(names_of(field.enum_type)[number])
+            )
+        else:
+            given[field.name] = value
+    for declared_field in fields(strategy):
+        if declared_field.default is MISSING and declared_field.name not in given:
+            violations.add(Violation(f"strategy.{name}.{declared_field.name}", "is required"))
+            # Only conditions have no default.
+            given[declared_field.name] = Number(0)
     return strategy(**given)
-
-
-def _strategy_value(strategy: type[Strategy], field: FieldDescriptor, value: Any, path: str) -> Any:
-    if isinstance(value, ExpressionMessage):
-        return expression_from(value, path)
-    if field.enum_type:
-        declared = {parameter.name: parameter for parameter in parameters_of(strategy)}
-        return declared[field.name].type(names_of(field.enum_type)[_known(field.enum_type, value, path)])
-    return value
 
 
 def strategy_to(strategy: Strategy) -> StrategyMessage:

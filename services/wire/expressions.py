@@ -13,10 +13,15 @@ def expression_from(message: pb.Expression, field: str) -> Expression:
     Raises InvalidInput for an empty node, and for an unknown function or column; `field` is the message's
     path.
     """
-    reading = _Reading(field)
-    expression = reading.read(message, field, 1)
-    reading.violations.raise_if_any()
+    violations = Violations()
+    expression = read_expression(message, field, violations)
+    violations.raise_if_any()
     return expression
+
+
+def read_expression(message: pb.Expression, field: str, violations: Violations) -> Expression:
+    """Return the expression of a message; a number stands for what cannot be read. See `expression_from`."""
+    return violations.read(Number(0), _Reading(field, violations).read, message, field, 1)
 
 
 def expression_to(expression: Expression) -> pb.Expression:
@@ -38,9 +43,9 @@ class _Reading:
     Parts that cannot be read are collected in `violations`, and a number stands for them.
     """
 
-    def __init__(self, root: str) -> None:
-        self.violations = Violations()
+    def __init__(self, root: str, violations: Violations) -> None:
         self._root = root
+        self._violations = violations
         self._parts = 0
 
     def read(self, message: pb.Expression, field: str, depth: int) -> Expression:
@@ -56,7 +61,7 @@ class _Reading:
             self.read(argument, f"{field}.arguments[{index}]", depth + 1)
             for index, argument in enumerate(message.arguments)
         )
-        return self.violations.read(Number(0), _node, message, arguments, field)
+        return self._violations.read(Number(0), _node, message, arguments, field)
 
 
 def _node(message: pb.Expression, arguments: tuple[Expression, ...], field: str) -> Expression:

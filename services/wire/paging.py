@@ -15,6 +15,7 @@ from services.domain.errors import InvalidInput, Violations
 MAX_SYMBOLS = 10_000
 _DEFAULT_PAGE = 1_000
 _DIGEST_BYTES = 8
+_POSITION = r"[^\0]+"
 
 _T = TypeVar("_T")
 
@@ -35,7 +36,7 @@ def token_after(request: Message, position: str) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def position_of(request: Message, form: str = r"[^\0]+") -> str:
+def position_of(request: Message, form: str = _POSITION) -> str:
     """Return the position that the request's `page_token` holds; empty where it asks for the first page.
 
     Raises InvalidInput where the token is none, or of a request with other fields, or where its position does
@@ -55,15 +56,24 @@ def position_of(request: Message, form: str = r"[^\0]+") -> str:
     return position
 
 
+def requested_page(request: Message, form: str = _POSITION) -> tuple[int, str]:
+    """Return the most items of the page that is asked for, and the position after which they are.
+
+    Raises InvalidInput, naming each bad field; see `page_size` and `position_of`.
+    """
+    violations = Violations()
+    size = violations.read(_DEFAULT_PAGE, page_size, request.page_size)  # type: ignore[attr-defined]  # of a list
+    after = violations.read("", position_of, request, form)
+    violations.raise_if_any()
+    return size, after
+
+
 def page_of(items: Iterable[_T], request: Message, key: Callable[[_T], str]) -> tuple[list[_T], str]:
     """Return one page of a list that is in memory, and the token of the next page, empty on the last.
 
     Items are ordered by `key`, which no two of them have in common. Raises InvalidInput for a bad page.
     """
-    violations = Violations()
-    size = violations.read(_DEFAULT_PAGE, page_size, request.page_size)  # type: ignore[attr-defined]  # of a list
-    after = violations.read("", position_of, request)
-    violations.raise_if_any()
+    size, after = requested_page(request)
     left = sorted((item for item in items if key(item) > after), key=key)
     page = left[:size]
     return page, token_after(request, key(page[-1])) if len(left) > size else ""

@@ -12,8 +12,7 @@ from services.cli.options.names import named_options, option_of
 from services.domain.errors import InvalidInput, Violation
 from services.engine import Execution
 from services.engine.execution import VolatilityTarget
-from services.wire.backtests import execution_from
-from tests.requests import with_spec
+from tests.requests import execution_of, with_spec
 
 SWEEP = pb.SweepBacktestsRequest(
     spec=BacktestSpec(strategy=Strategy(ma_cross=MaCross())),
@@ -91,7 +90,7 @@ def test_a_percentage_without_its_sign_is_named(stop: str) -> None:
         request = ParseDict(
             with_spec(**{"execution": {stop: {"fraction": fraction}}}), pb.RunBacktestsRequest()
         )
-        (violation,) = execution_from(request.spec.execution).violations()
+        (violation,) = execution_of(request.spec.execution).violations()
         assert fault(f"spec.{violation.field}", violation.reason, request) == (
             f"--{stop.replace('_', '-')}: must be above 0 and at most 1, not {fraction}{hint}"
         )

@@ -29,11 +29,12 @@ from services.engine import (
     run_backtest,
 )
 from services.engine.strategies.buy_and_hold import BuyAndHold
-from services.wire.backtests import execution_from, execution_to
+from services.wire.backtests import execution_to
 from services.wire.breaks import break_from, break_to
 from services.wire.candles import candles_to, partial_candles_from, partial_candles_to
 from services.wire.results import result_message
 from tests.candle_making import START_S, random_candles
+from tests.requests import execution_of
 
 DAY_S = 86_400
 DAYS = replace(
@@ -107,13 +108,13 @@ def test_the_message_of_a_result_has_its_breaks_and_parts(tmp_path: Path) -> Non
 
 
 def test_the_rule_at_breaks_is_part_of_an_execution() -> None:
-    assert execution_from(execution_pb2.Execution()).break_rule is BreakRule.CLOSE
+    assert execution_of(execution_pb2.Execution()).break_rule is BreakRule.CLOSE
     for rule in BreakRule:
         message = execution_to(Execution(break_rule=rule))
         assert execution_pb2.BreakRule.Name(message.break_rule) == f"BREAK_RULE_{rule.name}"
-        assert execution_from(message).break_rule is rule
+        assert execution_of(message).break_rule is rule
     with pytest.raises(InvalidInput, match=r"execution\.break_rule"):
-        execution_from(execution_pb2.Execution(break_rule=9))  # type: ignore[arg-type]  # what there is not
+        execution_of(execution_pb2.Execution(break_rule=9))  # type: ignore[arg-type]  # what there is not
 
 
 def test_partial_candles_of_two_lengths_are_refused() -> None:

@@ -166,8 +166,8 @@ async def test_all_that_is_wrong_with_a_run_is_told_at_once(
     error = await failure_of(gateway, ParseDict(with_spec(**fields), pb.RunBacktestsRequest()))
     assert sorted(violation.field for violation in violations_of(error)) == [
         *("cache_mode", "curve_points", "detail", "exclude[0]", "max_results_per_event"),
-        *("spec.execution.direction", "spec.interval", "spec.start_time", "spec.strategy.ma_cross.kind"),
-        *("symbols[1]", "symbols[2]"),
+        *("spec.execution.direction", "spec.execution.fee_rate", "spec.interval", "spec.start_time"),
+        *("spec.strategy.ma_cross.fast", "spec.strategy.ma_cross.kind", "symbols[1]", "symbols[2]"),
     ]
 
 

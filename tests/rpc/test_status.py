@@ -35,10 +35,20 @@ def failed_call(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
 
 
 # What gRPC ends a call with by itself, under load too: "Internal error from Core", RST_STREAM, GOAWAY.
-@pytest.mark.parametrize("code", ["UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "CANCELLED"])
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "INTERNAL", "UNKNOWN", "CANCELLED"])
 def test_a_service_that_says_nothing_is_named(code: str) -> None:
     error = error_of(failed_call(grpc.StatusCode[code]), "data")
     assert (type(error), str(error)) == (Unavailable, "the data service does not answer")
+    assert (error.reason, error.metadata) == (ErrorReason.SERVICE_UNAVAILABLE, {"service": "data"})
+
+
+def test_a_service_that_is_late_is_named_and_what_to_do() -> None:
+    error = error_of(failed_call(grpc.StatusCode.DEADLINE_EXCEEDED), "data")
+    assert (type(error), str(error)) == (
+        Unavailable,
+        "the data service did not answer before the deadline: try again; if that does not help, see its load "
+        "and its log",
+    )
     assert (error.reason, error.metadata) == (ErrorReason.SERVICE_UNAVAILABLE, {"service": "data"})
 
 

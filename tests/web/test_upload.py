@@ -109,6 +109,18 @@ async def test_the_report_counts_what_was_left_out_and_why(page: Page) -> None:
     )
 
 
+async def test_all_bad_parameters_are_named_at_once(page: Page) -> None:
+    query = [
+        *(("name", "a/b"), ("symbol", "A B"), ("interval", "7h"), ("on_conflict", "x"), ("nope", "1")),
+        *(("map", "junk"), ("map", "open="), ("folder", "")),
+    ]
+    answer = await page.send("POST", f"/import?{urlencode(query)}", TWO_CANDLES, content_type=FILE)
+    assert answer.status == 400
+    assert violated(answer.json()) == [
+        *("folder", "nope", "name", "symbol", "interval", "on_conflict", "map", "map")
+    ]
+
+
 async def test_the_report_counts_a_candle_that_has_not_closed(page: Page) -> None:
     hour_s = int(time.time()) // 3600 * 3600
     # One of them is under way, also where the hour ends during the test; the one after it is rejected.

@@ -8,7 +8,7 @@ import grpc
 from grpc_status import rpc_status
 
 from services.domain.errors import BackcastError, Denied, InvalidInput, Unauthenticated, Unavailable
-from services.rpc.status import is_cut_off, violations_of
+from services.rpc.status import is_cut_off, overdue, violations_of
 
 # Words of gRPC's messages about TLS handshakes, and what they mean.
 _HANDSHAKES = {
@@ -42,7 +42,7 @@ def _readable(error: grpc.aio.AioRpcError, service: str, address: str) -> Backca
         case _ if is_cut_off(error):
             readable = Unavailable(_not_connected(details, service, address))
         case grpc.StatusCode.DEADLINE_EXCEEDED:
-            readable = Unavailable(f"the {service} service did not answer in time")
+            readable = overdue(service)
         case grpc.StatusCode.UNIMPLEMENTED:
             readable = Unavailable(f"the server at {address} is not Backcast's {service} service")
         case grpc.StatusCode.UNAUTHENTICATED if "BACKCAST_TOKEN" in os.environ:

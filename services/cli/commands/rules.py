@@ -18,10 +18,8 @@ def print_rules(name: str, parameters: list[str]) -> None:
     if name == CustomRules.name:
         raise InvalidInput.of("strategy", "you write rules yourself: `backcast run rules --entry … --exit …`")
     message = strategy_message(name, parameters)
-    strategy = strategy_from(message)
-    if violations := strategy.violations():
-        with named_options(message):
-            raise InvalidInput(*violations)
+    with named_options(message):
+        strategy = strategy_from(message)
     rules = strategy.rules()
     print(f"entry: {text(rules.entry)}")
     if rules.exit is not None:

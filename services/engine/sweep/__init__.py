@@ -14,7 +14,13 @@ from services.engine.sweep.chunk import (
     compute_chunk,
 )
 from services.engine.sweep.grid import Grid, ParameterValues, make_grid
-from services.engine.sweep.periods import Fold, split_window, walk_forward
+from services.engine.sweep.periods import (
+    Fold,
+    fold_count_fault,
+    split_fault,
+    split_window,
+    walk_forward,
+)
 
 __all__ = [
     "Blocks",
@@ -27,8 +33,10 @@ __all__ = [
     "chunk_size",
     "columns_of_sweep",
     "compute_chunk",
+    "fold_count_fault",
     "make_blocks",
     "make_grid",
+    "split_fault",
     "split_window",
     "walk_forward",
 ]

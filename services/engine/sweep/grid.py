@@ -105,15 +105,13 @@ def make_grid(base: Strategy, ranges: Sequence[ParameterValues]) -> Grid:
         for violation in range_violations(base, f"strategy.{base.name}")
         if violation.field.rpartition(".")[2] not in taken
     ]
+    size = math.prod(len(given.values) for given in ranges)
+    if size > MAX_COMBINATIONS:
+        reason = f"the ranges have {size:,} combinations, and at most {MAX_COMBINATIONS:,} are allowed"
+        violations.insert(0, Violation("ranges", reason))
     if violations:
         raise InvalidInput(*violations[:_VIOLATIONS_SHOWN])
-    grid = Grid(base, tuple(given.name for given in ranges), tuple(values))
-    if grid.size > MAX_COMBINATIONS:
-        raise InvalidInput.of(
-            "ranges",
-            f"the ranges have {grid.size:,} combinations, and at most {MAX_COMBINATIONS:,} are allowed",
-        )
-    return grid
+    return Grid(base, tuple(given.name for given in ranges), tuple(values))
 
 
 def _no_such_parameter(base: Strategy, name: str, declared: dict[str, Parameter]) -> str:

@@ -22,13 +22,23 @@ class Fold:
         return (self.train,) if self.test is None else (self.train, self.test)
 
 
+def split_fault(fraction: float) -> str | None:
+    """Return why no window can be cut at `fraction` of its time; None if some can."""
+    return None if 0 < fraction < 1 else f"must be above 0 and below 1, not {fraction:g}"
+
+
+def fold_count_fault(folds: int) -> str | None:
+    """Return why no walk-forward can have so many folds; None if some can."""
+    return None if 1 <= folds <= MAX_FOLDS else f"must be from 1 to {MAX_FOLDS}, not {folds}"
+
+
 def split_window(window: Window, interval: Interval, fraction: float) -> Fold:
     """Cut a window where `fraction` of its time has passed, on the interval's grid.
 
     Raises InvalidInput, naming `split`, if one side of the cut would contain no candle.
     """
-    if not 0 < fraction < 1:
-        raise InvalidInput.of("split", f"must be above 0 and below 1, not {fraction:g}")
+    if fault := split_fault(fraction):
+        raise InvalidInput.of("split", fault)
     cut_s = interval.next_opening(window.start_s + round((window.end_s - window.start_s) * fraction))
     first_s, end_s = interval.next_opening(window.start_s), interval.next_opening(window.end_s)
     if not first_s < cut_s < end_s:
@@ -46,8 +56,8 @@ def walk_forward(window: Window, interval: Interval, folds: int) -> list[Fold]:
     anchored one, that always begins with the window, would weigh the oldest market in every choice.)
     Raises InvalidInput, naming `folds`, if a part would contain no candle.
     """
-    if not 1 <= folds <= MAX_FOLDS:
-        raise InvalidInput.of("fold_count", f"must be from 1 to {MAX_FOLDS}, not {folds}")
+    if fault := fold_count_fault(folds):
+        raise InvalidInput.of("fold_count", fault)
     parts = folds + 1
     length_s = window.end_s - window.start_s
     cuts = [interval.next_opening(window.start_s + length_s * part // parts) for part in range(1, parts)]

@@ -19,6 +19,7 @@ from backcast.gateway.v1.run_events_pb2 import CACHE_STATE_UNSPECIFIED, CACHE_ST
 from backcast.marketdata.v1 import market_data_service_pb2
 from services.engine.sweep.grid import possible_positions
 from services.gateway.api.messages import (
+    check_run_id,
     run_request_from,
     series_request_from,
     series_request_to,
@@ -27,12 +28,7 @@ from services.gateway.api.messages import (
 )
 from services.gateway.api.planner import Planner
 from services.gateway.api.result_pages import page_from
-from services.gateway.api.rules_messages import (
-    checked_strategy,
-    compared_series_of,
-    describe_rules,
-    parsed_rules,
-)
+from services.gateway.api.rules_messages import compared_series_of, describe_rules, parsed_rules
 from services.gateway.api.run_stream import run_stream
 from services.gateway.api.strategy_descriptions import describe_strategies
 from services.gateway.api.sweep_messages import sweep_request_from
@@ -51,8 +47,8 @@ from services.gateway.runs.start import RunStart, RunStarter
 from services.gateway.sweeps.sweep_events import SweepEvents
 from services.gateway.upstream.compute import ComputeClient
 from services.gateway.upstream.market import Market
-from services.wire.backtests import spec_fields_named
-from services.wire.paging import page_of, page_size
+from services.wire.backtests import spec_fields_named, strategy_from
+from services.wire.paging import page_of
 from services.wire.result_parts import PartJoiner, joined_parts
 
 if TYPE_CHECKING:
@@ -118,6 +114,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         self, request: pb.RunBacktestsRequest, context: "_Context"
     ) -> AsyncGenerator[bytes]:
         """Stream the events of a run."""
+        check_run_id(request, run_request_from)
         async with self._starter.start("RunBacktests", request.run_id, context) as start:
             with spec_fields_named():
                 plan = await self._run_plans.plan(request)
@@ -132,6 +129,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         self, request: pb.RunBacktestRequest, context: "_Context"
     ) -> pb.RunBacktestResponse:
         """Run one backtest, and return its result, or a page of it, or fail as it failed."""
+        check_run_id(request, single_request_from)
         async with self._starter.start("RunBacktest", request.run_id, context) as start:
             single, read = await self._planned_and_read(request, start)
             if (result := _cached(single, read, start)) is None:
@@ -148,6 +146,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         self, request: pb.SweepBacktestsRequest, context: "_Context"
     ) -> AsyncGenerator[bytes]:
         """Stream the events of a sweep."""
+        check_run_id(request, sweep_request_from)
         async with self._starter.start("SweepBacktests", request.run_id, context) as start:
             with spec_fields_named():
                 plan = await self._sweep_plan(sweep_request_from(request))
@@ -176,12 +175,13 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         self, request: pb.DescribeStrategyRequest, context: object
     ) -> pb.DescribeStrategyResponse:
         """Describe a strategy as rules."""
-        return pb.DescribeStrategyResponse(description=describe_rules(checked_strategy(request.strategy)))
+        return pb.DescribeStrategyResponse(description=describe_rules(strategy_from(request.strategy)))
 
     async def StreamSeries(  # noqa: N802  # the RPC's name
         self, request: pb.StreamSeriesRequest, context: "_Context"
     ) -> AsyncGenerator[pb.StreamSeriesResponse]:
         """Stream the blocks of the series of one crypto."""
+        check_run_id(request, series_request_from)
         async with self._starter.start("StreamSeries", request.run_id, context) as start:
             with spec_fields_named():
                 plan = await self._plan(series_request_from(request))
@@ -209,7 +209,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         """List the cryptos."""
         page = await self._market.page(
             market_data_service_pb2.ListCryptosRequest(
-                page_size=page_size(request.page_size), page_token=request.page_token
+                page_size=request.page_size, page_token=request.page_token
             )
         )
         return pb.ListCryptosResponse(cryptos=page.cryptos, next_page_token=page.next_page_token)

@@ -10,7 +10,7 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from services.rpc.client_stream import response_of
-from services.rpc.status import is_cut_off, unanswered
+from services.rpc.status import is_cut_off, of_passed_deadline, unanswered
 
 if TYPE_CHECKING:
     # Generic in their stubs only.
@@ -70,6 +70,9 @@ async def _end(context: "_Context", error: grpc.aio.AioRpcError) -> None:
     """End the call as the service ended it."""
     if is_cut_off(error):
         raise unanswered("data") from error
+    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        # The client's, which was passed on.
+        await context.abort(error.code(), of_passed_deadline("data"))
     await context.abort(error.code(), error.details() or "", tuple(error.trailing_metadata()))
 
 

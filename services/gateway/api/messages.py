@@ -1,7 +1,8 @@
 """Converts requests to domain types, and back with every default filled in."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
@@ -9,21 +10,28 @@ from backcast.gateway.v1.run_events_pb2 import LeftOutCrypto
 from services.domain.errors import InvalidInput, Violation, Violations
 from services.domain.interval import Interval
 from services.domain.symbols import canonical_symbol
-from services.engine import Detail, Execution
+from services.engine import Detail
 from services.engine.strategies.buy_and_hold import BuyAndHold
 from services.gateway.api.result_pages import Page, page_from
 from services.gateway.planning.run_plan import CacheMode, RunPlan, RunRequest
+from services.telemetry.run_id import is_run_id
 from services.wire.backtests import (
     detail_from,
     detail_to,
-    execution_from,
+    read_execution,
+    read_strategy,
+    spec_fields_named,
     spec_to,
-    strategy_from,
 )
 from services.wire.candles import interval_from, time_from, timestamp_to
 from services.wire.paging import MAX_SYMBOLS
 
-# Stands for the strategy of a request that cannot be read.
+_Request = TypeVar(
+    "_Request",
+    bound=pb.RunBacktestsRequest | pb.RunBacktestRequest | pb.SweepBacktestsRequest | pb.StreamSeriesRequest,
+)
+
+# Stands for the strategy of a request that names none.
 UNREAD_STRATEGY = BuyAndHold()
 _MAX_RESULTS_PER_EVENT = 1_000
 _CACHE_MODES = {
@@ -74,7 +82,25 @@ def single_request_from(request: pb.RunBacktestRequest) -> RunRequest:
 
 def series_request_from(request: pb.StreamSeriesRequest) -> RunRequest:
     """Return what a client asks to draw, as a run of one crypto."""
-    return single_request_from(pb.RunBacktestRequest(symbol=request.symbol, spec=request.spec))
+    return single_request_from(
+        pb.RunBacktestRequest(symbol=request.symbol, spec=request.spec, run_id=request.run_id)
+    )
+
+
+def check_run_id(request: _Request, read: Callable[[_Request], object]) -> None:
+    """Raise InvalidInput if the `run_id` of a request is none; `read` reads it, and tells what else is wrong.
+
+    A run has its id before it is planned.
+    """
+    if request.run_id and not is_run_id(request.run_id):
+        with spec_fields_named():
+            read(request)
+
+
+def _run_id_from(text: str) -> str:
+    if text and not is_run_id(text):
+        raise InvalidInput.of("run_id", "must be 1 to 64 letters, digits, '-', '_' and '.'")
+    return text
 
 
 def _read(
@@ -84,14 +110,15 @@ def _read(
     violations: Violations,
 ) -> RunRequest:
     spec, read = request.spec, violations.read
+    read("", _run_id_from, request.run_id)
     return RunRequest(
         symbols=_by_symbol(symbols, violations),
         exclude=_by_symbol(exclude, violations),
-        strategy=read(UNREAD_STRATEGY, strategy_from, spec.strategy),
+        strategy=read_strategy(spec.strategy, violations) or UNREAD_STRATEGY,
         interval=read(Interval.HOUR_1, interval_from, spec.interval),
         start_s=read(None, _time_s, spec, "start_time"),
         end_s=read(None, _time_s, spec, "end_time"),
-        execution=read(Execution(), execution_from, spec.execution),
+        execution=read_execution(spec.execution, violations),
         detail=Detail.METRICS,
         curve_points=0,
         cache_mode=read(CacheMode.DEFAULT, _cache_mode_from, request.cache_mode),

@@ -1,7 +1,6 @@
 """Parses the texts of rules, and describes rules: their texts, columns, warm-up and compared series."""
 
 from backcast.backtest.v1.expression_pb2 import Column
-from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
 from backcast.gateway.v1 import rules_description_pb2 as pb
 from services.domain.candles import VALUE_COLUMNS
 from services.domain.errors import ErrorReason, InvalidInput, Violation
@@ -11,7 +10,7 @@ from services.engine.rules.compared import compared_series
 from services.engine.rules.parse import LineFault, parse_line
 from services.engine.rules.text import text
 from services.engine.strategies.custom_rules import CustomRules
-from services.wire.backtests import strategy_from, strategy_to
+from services.wire.backtests import strategy_to
 from services.wire.enum_names import numbers_of
 
 
@@ -35,14 +34,6 @@ def parsed_rules(entry: str, exit_: str) -> CustomRules:
     if violations:
         raise InvalidInput(*violations, reason=ErrorReason.INVALID_RULES, **places)
     return CustomRules(**rules)
-
-
-def checked_strategy(message: StrategyMessage) -> Strategy:
-    """Return the strategy of a message; raise InvalidInput, naming every bad field."""
-    strategy = strategy_from(message)
-    if violations := strategy.violations():
-        raise InvalidInput(*violations)
-    return strategy
 
 
 def describe_rules(strategy: Strategy) -> pb.RulesDescription:

@@ -58,18 +58,20 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
         self, request: pb.WatchRunRequest, context: object
     ) -> AsyncGenerator[bytes]:
         """Stream the events of a run after one of them."""
-        run = self._run(request.run_id)
+        violations = Violations()
+        run = violations.read(None, self._run, request.run_id)
+        # How many events there are depends on the run.
+        if request.after_sequence < 0 or (run and request.after_sequence > run.last_sequence):
+            of_run = f"to {run.last_sequence:,}, the events that the run has had" if run else "on"
+            violations.add(Violation("after_sequence", f"must be from 0 {of_run}"))
+        per_event = violations.read(1, results_per_event_from, request.max_results_per_event)
+        violations.raise_if_any()
+        assert run
         if not run.resumes:
             raise Refused(
                 f"{run.report.method} cannot be watched: start it again",
                 reason=ErrorReason.RUN_NOT_WATCHABLE,
             )
-        violations = Violations()
-        if not 0 <= request.after_sequence <= run.last_sequence:
-            reason = f"must be from 0 to {run.last_sequence:,}, the events that the run has had"
-            violations.add(Violation("after_sequence", reason))
-        per_event = violations.read(1, results_per_event_from, request.max_results_per_event)
-        violations.raise_if_any()
         async with aclosing(run_stream(run, per_event, request.after_sequence)) as events:
             async for event in events:
                 yield _EVENT.of(event)

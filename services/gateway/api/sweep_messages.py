@@ -27,8 +27,8 @@ def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
     run = read_run_request(request, violations)
     ranges = read_ranges(request.ranges, request.spec.strategy, violations)
     grid = Grid(run.strategy, (), ())
-    # Which ranges there can be depends on the strategy.
-    if run.strategy is not UNREAD_STRATEGY:
+    # Which ranges there can be depends on the strategy; there must be one in any case.
+    if run.strategy is not UNREAD_STRATEGY or not ranges:
         grid = violations.read(grid, make_grid, run.strategy, ranges)
     asked = SweepRequest(
         run=run,

@@ -112,7 +112,7 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
     none in the window.
     """
     violations = Violations()
-    violations.add(*request.violations(), *_unknown(request, known))
+    violations.add(*request.violations(), *unknown_symbols(request, known))
     violations.raise_if_any()
     cryptos = _chosen(request, known)
     window = _window(request, cryptos, now_s)
@@ -145,7 +145,7 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
     return RunPlan(cryptos, left_out, backtest, request.cache_mode, with_later, request.results_per_event)
 
 
-def _unknown(request: RunRequest, known: list[CryptoData]) -> list[Violation]:
+def unknown_symbols(request: RunRequest, known: list[CryptoData]) -> list[Violation]:
     """Return violations for the first of a request's symbols that do not exist."""
     by_symbol = {crypto.symbol: crypto for crypto in known}
     unknown = [

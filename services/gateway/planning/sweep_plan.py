@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from services.domain.errors import InvalidInput, Violation
+from services.domain.errors import Violation, Violations
 from services.domain.interval import Interval
 from services.engine import Strategy, Window
 from services.engine.curves import FEWEST_POINTS
@@ -15,12 +15,14 @@ from services.engine.sweep import (
     Grid,
     Sweep,
     chunk_size,
+    fold_count_fault,
     make_blocks,
+    split_fault,
     split_window,
     walk_forward,
 )
 from services.gateway.planning.crypto_data import CryptoData
-from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
+from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan, unknown_symbols
 
 MAX_BEST_TRIALS = 1_000
 DEFAULT_METRIC = "sharpe_ratio"
@@ -62,6 +64,10 @@ class SweepRequest:
             most, asked = f"{MAX_CURVE_POINTS:,}", f"{self.curve_points:,}"
             reason = f"must be from {FEWEST_POINTS} to {most}, or 0 for {most}, not {asked}"
             violations.append(Violation("curve_points", reason))
+        if self.split is not None and (fault := split_fault(self.split)):
+            violations.append(Violation("split", fault))
+        if self.fold_count is not None and (fault := fold_count_fault(self.fold_count)):
+            violations.append(Violation("fold_count", fault))
         return violations
 
 
@@ -141,11 +147,13 @@ def make_sweep_plan(
     Raises InvalidInput, naming the fields, for what cannot be done; Refused where there is no data at all, or
     none in the window.
     """
+    violations = Violations()
+    violations.add(*request.violations(), *unknown_symbols(request.run, known))
     if not len(possible):
         (conflict, *_) = request.grid.strategy(0).violations()
-        reason = f"no combination is possible; of the first one, {conflict}"
-        raise InvalidInput(Violation("ranges", reason), *request.violations())
-    run = _run_plan(request, request.grid.strategy(int(possible[0])), known, now_s)
+        violations.add(Violation("ranges", f"no combination is possible; of the first one, {conflict}"))
+    violations.raise_if_any()
+    run = make_plan(replace(request.run, strategy=request.grid.strategy(int(possible[0]))), known, now_s)
     window, interval = run.backtest.window, run.backtest.interval
     folds = _folds(request, window, interval)
     return SweepPlan(
@@ -162,18 +170,6 @@ def make_sweep_plan(
         if request.curve_points is None
         else request.curve_points or MAX_CURVE_POINTS,
     )
-
-
-def _run_plan(request: SweepRequest, strategy: Strategy, known: list[CryptoData], now_s: int) -> RunPlan:
-    """Return the plan of one combination's run; raise InvalidInput for all that is wrong with the sweep."""
-    violations = request.violations()
-    try:
-        plan = make_plan(replace(request.run, strategy=strategy), known, now_s)
-    except InvalidInput as error:
-        raise InvalidInput(*dict.fromkeys((*violations, *error.violations))) from None
-    if violations:
-        raise InvalidInput(*violations)
-    return plan
 
 
 def _folds(request: SweepRequest, window: Window, interval: Interval) -> list[Fold]:

@@ -4,10 +4,9 @@ import time
 from collections import OrderedDict
 from uuid import uuid4
 
-from services.domain.errors import AlreadyExists, ErrorReason, InvalidInput, NotFound
+from services.domain.errors import AlreadyExists, ErrorReason, NotFound
 from services.gateway.auth.clients import Client, Right
 from services.gateway.runs.run import Run
-from services.telemetry.run_id import is_run_id
 
 # Bytes of events of the runs that ended or are paused.
 _MOST_KEPT_BYTES = 64 * 2**20
@@ -31,12 +30,10 @@ class RunRegistry:
     def reserve(self, run_id: str, client: Client) -> str:
         """Return the id of a new run: `run_id`, or one that is made where that is empty.
 
-        Raises InvalidInput where it is no id, AlreadyExists where the client has a run of this id under way.
+        Raises AlreadyExists where the client has a run of this id under way.
         """
         if not run_id:
             return uuid4().hex
-        if not is_run_id(run_id):
-            raise InvalidInput.of("run_id", "must be 1 to 64 letters, digits, '-', '_' and '.'")
         key = client.name, run_id
         if key in self._reserved or self._is_under_way(key):
             raise _exists(run_id)

@@ -74,7 +74,7 @@ class RunStarter:
     async def start(self, method: str, run_id: str, context: "_Context") -> AsyncIterator[RunStart]:
         """Start a run of the current client, and send the client its id.
 
-        Raises InvalidInput, AlreadyExists or Exhausted. Where planning fails, id and slot are released.
+        Raises AlreadyExists or Exhausted. Where planning fails, id and slot are released.
         """
         arrived_at, started_s = time.monotonic(), time.time()
         client = current_client.get()

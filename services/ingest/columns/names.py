@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from services.domain.errors import InvalidInput
+from services.domain.errors import InvalidInput, Violation
 from services.domain.symbols import parse_symbol
 from services.ingest.columns.symbol_column import (
     BASE_NAMES,
@@ -67,19 +67,21 @@ class GivenNames:
 
     @classmethod
     def parse(cls, mappings: Sequence[str]) -> Self:
-        """Parse mappings like `datetime=Date`; raises InvalidInput, naming `--map`."""
+        """Parse mappings like `datetime=Date`; raises InvalidInput, naming `--map` for each bad one."""
         names: dict[str, str] = {}
+        faults = []
         for mapping in mappings:
             name, equals, column = mapping.partition("=")
             if not equals or name not in _SPELLED_FIELDS:
-                raise InvalidInput.of(
-                    "--map", f"{mapping!r} is not NAME=COLUMN; the names are {', '.join(_SPELLED_FIELDS)}"
-                )
-            if _SPELLED_FIELDS[name] in names:
-                raise InvalidInput.of("--map", f"{name} is given twice")
-            if not column and name not in ("volume", "symbol"):
-                raise InvalidInput.of("--map", f"{name} cannot be without a column")
-            names[_SPELLED_FIELDS[name]] = column
+                faults.append(f"{mapping!r} is not NAME=COLUMN; the names are {', '.join(_SPELLED_FIELDS)}")
+            elif _SPELLED_FIELDS[name] in names:
+                faults.append(f"{name} is given twice")
+            elif not column and name not in ("volume", "symbol"):
+                faults.append(f"{name} cannot be without a column")
+            else:
+                names[_SPELLED_FIELDS[name]] = column
+        if faults:
+            raise InvalidInput(*(Violation("--map", fault) for fault in faults))
         return cls(names)
 
     def __bool__(self) -> bool:

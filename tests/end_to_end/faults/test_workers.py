@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import grpc
 import psutil
@@ -17,19 +18,17 @@ from tests.end_to_end.processes import cpu_seconds, until_workers_work, workers_
 from tests.waiting import until
 
 WORKERS = 2
-# The tasks of the tests take a second or less, and more on a busy machine.
-TASK_LIMIT_S = 10
+# For tasks of a tenth of a second: no machine is so busy that a worker is killed that goes on.
+TASK_LIMIT_S = 30
 
 
 @pytest.fixture(scope="module")
 async def compute(
     long_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[OneService]:
-    """A compute service that soon loses its patience with workers."""
+    """A compute service that is patient with its workers."""
     folder = tmp_path_factory.mktemp("compute")
-    async with service_beside(
-        long_stack, "compute", folder, compute_workers=WORKERS, task_limit_s=TASK_LIMIT_S
-    ) as service:
+    async with service_beside(long_stack, "compute", folder, compute_workers=WORKERS) as service:
         yield service
 
 
@@ -65,12 +64,25 @@ def stop_workers(service: psutil.Process) -> None:
         worker.send_signal(signal.SIGSTOP)
 
 
-@pytest.mark.parametrize("harm", [kill_workers, kill_fork_server_and_workers, stop_workers])
-async def test_work_whose_workers_are_harmed_in_the_middle_is_complete_and_right(
-    long_stack: LocalStack,
-    compute: OneService,
-    harm: Callable[[psutil.Process], None],
+@pytest.mark.parametrize("harm", [kill_workers, kill_fork_server_and_workers])
+async def test_work_whose_workers_are_killed_in_the_middle_is_complete_and_right(
+    long_stack: LocalStack, compute: OneService, harm: Callable[[psutil.Process], None]
 ) -> None:
+    await check_harm(long_stack, compute, harm)
+
+
+async def test_work_whose_workers_stand_still_in_the_middle_is_complete_and_right(
+    long_stack: LocalStack, tmp_path: Path
+) -> None:
+    settings = {"compute_workers": WORKERS, "task_limit_s": TASK_LIMIT_S}
+    async with service_beside(long_stack, "compute", tmp_path, **settings) as compute:
+        await check_harm(long_stack, compute, stop_workers)
+
+
+async def check_harm(
+    long_stack: LocalStack, compute: OneService, harm: Callable[[psutil.Process], None]
+) -> None:
+    """Compute twice, and harm the workers the second time: all figures come, and are the same."""
     service, address = compute.process, compute.address
     request = await chunks_request(long_stack, chunk_size=4, count=10)
     undisturbed = await computed(address, request)

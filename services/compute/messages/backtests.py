@@ -1,0 +1,76 @@
+"""Reads requests for backtests and series, and what sweeps have in common with them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
+from backcast.compute.v1 import compute_service_pb2 as pb
+from services.compute.candles.location import DataVersion
+from services.compute.tasks.jobs import Job, backtest_job, series_job
+from services.domain.errors import Violation, Violations
+from services.domain.interval import Interval
+from services.domain.symbols import canonical_symbol
+from services.domain.times import EARLIEST_S, LATEST_S
+from services.engine import Backtest, Detail, Window
+from services.engine.curves import FEWEST_POINTS
+from services.engine.strategies.buy_and_hold import BuyAndHold
+from services.wire.backtests import detail_from, read_execution, read_strategy
+from services.wire.candles import interval_from
+from services.wire.paging import MAX_SYMBOLS
+
+
+def job_of_backtests(request: pb.ComputeBacktestsRequest) -> Job:
+    """Return the job of a request; raise InvalidInput, naming every bad field."""
+    violations = Violations()
+    refs = {f"cryptos[{index}]": each for index, each in enumerate(request.cryptos)}
+    cryptos = read_cryptos(refs, violations)
+    backtest = _read_backtest(request.spec, violations)
+    detail = violations.read(Detail.METRICS, detail_from, request.detail)
+    if request.curve_points and request.curve_points < FEWEST_POINTS:
+        reason = f"must be 0 for all, or at least {FEWEST_POINTS}, not {request.curve_points}"
+        violations.add(Violation("curve_points", reason))
+    violations.raise_if_any()
+    return backtest_job(cryptos, replace(backtest, detail=detail, curve_points=request.curve_points))
+
+
+def job_of_series(request: pb.ComputeSeriesRequest) -> Job:
+    """Return the job of a request; raise InvalidInput, naming every bad field."""
+    violations = Violations()
+    (crypto,) = read_cryptos({"crypto": request.crypto}, violations)
+    backtest = _read_backtest(request.spec, violations)
+    if request.skipped_candle_count < 0:
+        reason = f"must be at least 0, not {request.skipped_candle_count}"
+        violations.add(Violation("skipped_candle_count", reason))
+    violations.raise_if_any()
+    return series_job(crypto, backtest)
+
+
+def read_cryptos(refs: Mapping[str, pb.CryptoRef], violations: Violations) -> list[DataVersion]:
+    """Return the cryptos of a request, of which each has the path of its message."""
+    if not 0 < len(refs) <= MAX_SYMBOLS:
+        violations.add(Violation("cryptos", f"from 1 to {MAX_SYMBOLS} are needed, not {len(refs)}"))
+    cryptos: dict[str, DataVersion] = {}
+    for path, ref in refs.items():
+        symbol = violations.read("", canonical_symbol, ref.symbol, f"{path}.symbol")
+        if symbol in cryptos:
+            violations.add(Violation(f"{path}.symbol", f"{symbol} occurs twice"))
+        cryptos[symbol] = DataVersion(symbol, ref.fingerprint)
+    return list(cryptos.values())
+
+
+def read_window(spec: BacktestSpec, violations: Violations) -> Window:
+    """Return the window of a backtest, whose times are whole seconds."""
+    window = Window(spec.start_time.seconds, spec.end_time.seconds)
+    if not EARLIEST_S <= window.start_s < window.end_s <= LATEST_S:
+        reason = "must be before end_time, both between the years 1 and 9999"
+        violations.add(Violation("start_time", reason))
+    return window
+
+
+def _read_backtest(spec: BacktestSpec, violations: Violations) -> Backtest:
+    strategy = read_strategy(spec.strategy, violations) or BuyAndHold()
+    interval = violations.read(Interval.HOUR_1, interval_from, spec.interval)
+    window = read_window(spec, violations)
+    execution = read_execution(spec.execution, violations)
+    violations.add(*strategy.violations(), *execution.violations())
+    return Backtest(strategy, interval, window, execution)

@@ -1,0 +1,229 @@
+"""A request whose fields are all bad is told all of them at once, by every method of every service."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.json_format import ParseDict
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from backcast.compute.v1 import compute_service_pb2
+from backcast.gateway.v1 import backtest_service_pb2, run_service_pb2
+from backcast.marketdata.v1 import market_data_service_pb2
+from services.local.stack import LocalStack
+from services.rpc.channel import open_channel
+from services.rpc.status import violations_of
+
+FILES = (backtest_service_pb2, run_service_pb2, market_data_service_pb2, compute_service_pb2)
+METHODS: dict[str, MethodDescriptor] = {
+    f"{name}.{method.name}": method
+    for file in FILES
+    for name, service in file.DESCRIPTOR.services_by_name.items()
+    for method in service.methods
+}
+
+# What an unset time is in some languages.
+NO_TIME = "0001-01-01T00:00:00Z"
+NO_SYMBOL = "A B"
+JUNK = "junk"
+
+EXECUTION: dict[str, Any] = {
+    **{"feeRate": 2, "slippageBps": -1, "initialCapital": 0, "fillTime": 9, "direction": 9},
+    **{"volatilityTarget": {"annualVolatility": -1, "period": 0}, "stopLoss": {"fraction": 2}},
+    **{"takeProfit": {}, "trailingStop": {"atrMultiple": -1}, "atrPeriod": 0, "borrowRate": 1_000},
+    **{"fundingRate": 1_000, "breakRule": 9},
+}
+EXECUTION_FIELDS = {
+    *("fee_rate", "slippage_bps", "initial_capital", "fill_time", "direction"),
+    *("volatility_target.annual_volatility", "volatility_target.period", "stop_loss.fraction"),
+    *("take_profit", "trailing_stop.atr_multiple", "atr_period", "borrow_rate", "funding_rate", "break_rule"),
+}
+RULES: dict[str, Any] = {
+    "entry": {"function": "FUNCTION_LESS", "arguments": [{"column": 77}, {"function": 77}]},
+    "exit": {"function": "FUNCTION_GREATER", "arguments": [{"column": "COLUMN_CLOSE"}]},
+}
+RULES_FIELDS = {"rules.entry.arguments[0]", "rules.entry.arguments[1]", "rules.exit"}
+MA_CROSS = {"fast": 0, "slow": -1, "kind": 7}
+MA_CROSS_FIELDS = {"ma_cross.fast", "ma_cross.slow", "ma_cross.kind"}
+
+
+def spec(strategy: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    times = {"startTime": NO_TIME, "endTime": NO_TIME}
+    return {"strategy": strategy, "interval": 77, **times, "execution": EXECUTION, **fields}
+
+
+def spec_fields(*strategy_fields: str, times: tuple[str, ...] = ("start_time", "end_time")) -> set[str]:
+    return {
+        *("spec.interval", *(f"spec.{time}" for time in times)),
+        *(f"spec.execution.{field}" for field in EXECUTION_FIELDS),
+        *(f"spec.strategy.{field}" for field in strategy_fields),
+    }
+
+
+# A range's values and a crypto's chunks are checked with the rest; what a window cuts needs the window.
+RANGES: list[dict[str, Any]] = [
+    {"name": "fast", "values": [5, True, "x", 0]},
+    {"name": "nope", "values": [1]},
+    {"name": "slow", "values": []},
+]
+RANGES_FIELDS = {"ranges[0].values[1]", "ranges[0].values[2]", "ranges[0].values[3]", "ranges[1].name"}
+
+# For each method: a request, or the messages of one, and the fields that it has wrong.
+CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
+    "BacktestService.RunBacktests": (
+        {
+            **{"symbols": ["BTCUSDT", NO_SYMBOL], "exclude": ["?"], "spec": spec({"maCross": MA_CROSS})},
+            **{"detail": 77, "cacheMode": 77, "curvePoints": 3, "runId": "a b", "maxResultsPerEvent": -1},
+        },
+        {
+            *("symbols[1]", "exclude[0]", *spec_fields(*MA_CROSS_FIELDS)),
+            *("detail", "cache_mode", "curve_points", "run_id", "max_results_per_event"),
+        },
+    ),
+    "BacktestService.RunBacktest": (
+        {
+            **{"symbol": NO_SYMBOL, "spec": spec({"rules": RULES}), "detail": 77, "cacheMode": 77},
+            **{"curvePoints": 3, "runId": "a b", "pageToken": JUNK},
+        },
+        {
+            *("symbol", *spec_fields(*RULES_FIELDS)),
+            *("detail", "cache_mode", "curve_points", "run_id", "page_token"),
+        },
+    ),
+    "BacktestService.SweepBacktests": (
+        {
+            **{"symbols": ["BTCUSDT", NO_SYMBOL], "exclude": ["?"], "ranges": RANGES},
+            **{"spec": spec({"maCross": {"fast": 0, "slow": -1, "kind": 7}}), "cacheMode": 77, "split": 2},
+            **{"metric": 77, "bestTrialCount": -1, "minTrades": -1, "curvePoints": 3, "runId": "a b"},
+        },
+        {
+            # `fast` and `slow` take their values from their ranges.
+            *("symbols[1]", "exclude[0]", *spec_fields("ma_cross.kind"), *RANGES_FIELDS, "ranges[2].values"),
+            *("cache_mode", "split", "metric", "best_trial_count", "min_trades", "curve_points", "run_id"),
+        },
+    ),
+    "BacktestService.ListStrategies": ({"pageSize": -1, "pageToken": JUNK}, {"page_size", "page_token"}),
+    "BacktestService.ParseRules": ({"entry": "close <", "exit": "nope"}, {"entry", "exit"}),
+    "BacktestService.DescribeStrategy": (
+        {"strategy": {"bollinger": {"period": 0, "width": -1, "exitBand": 9}}},
+        {f"strategy.bollinger.{field}" for field in ("period", "width", "exit_band")},
+    ),
+    "BacktestService.StreamSeries": (
+        {"symbol": NO_SYMBOL, "spec": spec({"maCross": MA_CROSS}), "runId": "a b"},
+        {"symbol", *spec_fields(*MA_CROSS_FIELDS), "run_id"},
+    ),
+    "BacktestService.ListCryptos": ({"pageSize": -1, "pageToken": JUNK}, {"page_size", "page_token"}),
+    "RunService.ListRuns": ({"pageSize": -1, "pageToken": JUNK}, {"page_size", "page_token"}),
+    "RunService.CancelRun": ({"runId": ""}, {"run_id"}),
+    "RunService.WatchRun": (
+        {"runId": "", "afterSequence": -1, "maxResultsPerEvent": -1},
+        {"run_id", "after_sequence", "max_results_per_event"},
+    ),
+    "MarketDataService.ListCryptos": (
+        {"pageSize": -1, "pageToken": JUNK, "beforeTime": NO_TIME},
+        {"page_size", "page_token", "before_time"},
+    ),
+    "MarketDataService.GetCandles": (
+        {
+            **{"symbol": NO_SYMBOL, "interval": 77, "startTime": NO_TIME, "endTime": NO_TIME},
+            **{"pageSize": -1, "pageToken": JUNK},
+        },
+        {"symbol", "interval", "start_time", "end_time", "page_size", "page_token"},
+    ),
+    "MarketDataService.StreamCandles": (
+        {
+            **{"symbols": [NO_SYMBOL, "BTCUSDT", "?"], "interval": 77, "columns": [1, 77, 78]},
+            **{"startTime": NO_TIME, "endTime": NO_TIME, "knownFingerprints": [""]},
+        },
+        {
+            *("symbols[0]", "symbols[2]", "interval", "columns[1]", "columns[2]", "start_time", "end_time"),
+            "known_fingerprints",
+        },
+    ),
+    "MarketDataService.ImportCandles": (
+        [{"header": {"symbol": NO_SYMBOL, "interval": 3, "onConflict": 9, "candleCount": -1}}],
+        {"header.symbol", "header.interval", "header.on_conflict", "header.candle_count"},
+    ),
+    "MarketDataService.DeleteCrypto": ({"symbol": NO_SYMBOL}, {"symbol"}),
+    "MarketDataService.ListBreaks": (
+        {"symbol": NO_SYMBOL, "pageSize": -1, "pageToken": JUNK},
+        {"symbol", "page_size", "page_token"},
+    ),
+    "MarketDataService.UpdateBreak": (
+        {"symbol": NO_SYMBOL, "afterTime": NO_TIME, "state": 77},
+        {"symbol", "after_time", "state"},
+    ),
+    "ComputeService.ComputeBacktests": (
+        {
+            **{"cryptos": [{"symbol": "A"}, {"symbol": "A"}, {"symbol": "?"}], "detail": 77},
+            **{"spec": spec({"maCross": MA_CROSS}), "curvePoints": 3},
+        },
+        {
+            *("cryptos[1].symbol", "cryptos[2].symbol", "detail", "curve_points"),
+            *spec_fields(*MA_CROSS_FIELDS, times=("start_time",)),
+        },
+    ),
+    "ComputeService.ComputeSweep": (
+        {
+            **{"cryptos": [{"crypto": {"symbol": "?"}}], "spec": spec({"maCross": {"kind": 7}})},
+            **{"ranges": RANGES[:2], "windows": [{}], "chunkSize": 0, "stretches": [-1]},
+        },
+        {
+            *("cryptos[0].crypto.symbol", *spec_fields("ma_cross.kind", times=("start_time",))),
+            *(*RANGES_FIELDS, "windows", "chunk_size", "stretches"),
+        },
+    ),
+    "ComputeService.ComputeSeries": (
+        {
+            **{"crypto": {"symbol": "?"}, "spec": spec({"rules": RULES})},
+            "skippedCandleCount": -1,
+        },
+        {
+            *("crypto.symbol", "skipped_candle_count"),
+            *spec_fields(*RULES_FIELDS, times=("start_time",)),
+        },
+    ),
+}
+# No value of these is bad: unknown symbols and versions are ignored.
+NEVER_BAD = {"MarketDataService.ListCryptos": {"symbols", "known_version"}}
+
+
+@pytest.fixture
+async def channels(stack: LocalStack) -> AsyncIterator[dict[str, grpc.aio.Channel]]:
+    """Channels to the services by the names of the services that clients call there."""
+    async with open_channel(stack.gateway_address) as gateway, open_channel(stack.compute_address) as compute:
+        services = ("BacktestService", "RunService", "MarketDataService")
+        yield {**dict.fromkeys(services, gateway), "ComputeService": compute}
+
+
+async def failure_of(channel: grpc.aio.Channel, method: MethodDescriptor, messages: list[Message]) -> Any:
+    kind = "_".join(
+        "stream" if streaming else "unary" for streaming in (method.client_streaming, method.server_streaming)
+    )
+    call: Any = getattr(channel, kind)(
+        f"/{method.containing_service.full_name}/{method.name}", lambda message: message.SerializeToString()
+    )
+    called = call(iter(messages) if method.client_streaming else messages[0])
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        _ = [message async for message in called] if method.server_streaming else await called
+    return caught.value
+
+
+@pytest.mark.parametrize("name", METHODS)
+async def test_all_that_is_wrong_with_a_request_is_named_at_once(
+    channels: dict[str, grpc.aio.Channel], name: str
+) -> None:
+    method, (asked, fields) = METHODS[name], CASES[name]
+    kind = GetMessageClass(method.input_type)
+    messages = [ParseDict(each, kind()) for each in (asked if isinstance(asked, list) else [asked])]
+    error = await failure_of(channels[name.partition(".")[0]], method, messages)
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert {violation.field for violation in violations_of(error)} == fields
+    # Whoever adds a field to a request says here how it can be wrong.
+    bad = {field.partition(".")[0].partition("[")[0] for field in fields}
+    if not method.client_streaming:
+        cut = {"fold_count"} if "split" in bad else set()
+        assert bad | cut | NEVER_BAD.get(name, set()) == set(kind.DESCRIPTOR.fields_by_name)
