@@ -12,7 +12,7 @@ from google.rpc import code_pb2
 from services.compute.workers import worker
 from services.data.store import database
 from services.domain.errors import BackcastError, ErrorReason, InvalidInput
-from services.gateway.api.rules_messages import parsed_rules
+from services.gateway.messages.strategies import parsed_rules
 from services.rpc.status import status_of
 
 PROJECT = Path(__file__).parents[2]

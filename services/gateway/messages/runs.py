@@ -11,7 +11,7 @@ from services.domain.interval import Interval
 from services.domain.symbols import canonical_symbol
 from services.engine import Detail, Execution
 from services.engine.strategies.buy_and_hold import BuyAndHold
-from services.gateway.api.result_pages import Page, page_from
+from services.gateway.messages.result_pages import Page, page_from
 from services.gateway.planning.run_plan import CacheMode, RunPlan, RunRequest
 from services.wire.backtests import (
     detail_from,
