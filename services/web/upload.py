@@ -38,7 +38,7 @@ from services.imports.candle_writer import write_reading
 from services.imports.daemon_thread import in_daemon_thread
 from services.imports.report import break_line, count_without_volume, found_breaks, notes, report_line
 from services.ingest.columns.names import GivenNames
-from services.ingest.files.detect import read_file
+from services.ingest.detect import read_file
 from services.ingest.identity.lengths import given_length
 from services.ingest.report import FileReading
 from services.rpc.call_observer import ObservedCall

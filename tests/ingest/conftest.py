@@ -9,7 +9,7 @@ from services.domain.conflict_rule import ConflictRule
 from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
 from services.ingest.columns.time_column import MAX_TIME_S
-from services.ingest.files.detect import read_file
+from services.ingest.detect import read_file
 from services.ingest.report import FileReading
 
 # A file of one candle, as its header and its line.

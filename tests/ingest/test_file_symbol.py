@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
 from services.domain.symbols import QUOTES, canonical_symbol
-from services.ingest.files.detect import read_file
+from services.ingest.detect import read_file
 from services.ingest.identity.file_symbol import parse_file_name
 from tests.ingest.conftest import HEADER, NOW_S, OHLCV, START_S
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
-from services.ingest.files.detect import read_file
+from services.ingest.detect import read_file
 from tests.ingest.conftest import NOW_S, START_S, Read, iso, refusal, rejected, rows_of
 
 Record = tuple[int, str, str, str, str, str]

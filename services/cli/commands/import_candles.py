@@ -26,9 +26,9 @@ from services.domain.times import utc
 from services.imports.candle_writer import write_reading
 from services.imports.daemon_thread import in_daemon_thread
 from services.ingest.columns.names import GivenNames
+from services.ingest.detect import read_file
 from services.ingest.file_comparison import file_conflicts, grouped
 from services.ingest.files import checksum
-from services.ingest.files.detect import read_file
 from services.ingest.files.other_files import is_no_candle_file
 from services.ingest.identity.lengths import given_length
 from services.ingest.report import FileReading
