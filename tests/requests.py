@@ -1,4 +1,4 @@
-"""Requests of tests, whose fields are told without the message that some of them are embedded in."""
+"""Requests of tests, from fields without the message in which some of them are embedded."""
 
 from typing import Any
 

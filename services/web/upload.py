@@ -170,7 +170,7 @@ class Upload:
     async def _check_right(self, metadata: tuple[tuple[str, str], ...]) -> None:
         """Raise AioRpcError if the client may not import: before its file is taken, not after.
 
-        A request without a header imports nothing. (Of a call without a request, gRPC tells no status.)
+        A request without a header imports nothing. (Without a request, gRPC reports no status.)
         """
 
         nothing = iter([ImportCandlesRequest()])

@@ -194,7 +194,7 @@ async def test_batches_grow_from_single_tasks_and_shrink_at_the_end(
     many, single = CountingWorkers(pool, batch_s=0.04), CountingWorkers(pool, batch_s=1e-9)
     for workers in (many, single):
         assert len(await by_symbol(TaskRunner(workers, supply), 200, acts_of(marks))) == 200
-    # Two are sent before the first result tells how long a task takes.
+    # Two are sent before the first result shows how long a task takes.
     assert many.sizes[:2] == [1, 1]
     given, largest = 2, 1
     for size in many.sizes[2:-1]:

@@ -76,7 +76,7 @@ async def cluster(processes: DaskProcesses) -> AsyncIterator[DaskCluster]:
 async def cryptos(
     data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
 ) -> list[DataVersion]:
-    """What the gateway would tell compute of the cryptos now."""
+    """Return the versions of the cryptos that the gateway would send to compute now."""
     request = market_data_service_pb2.ListCryptosRequest(symbols=market)
     return [
         DataVersion(crypto.symbol, crypto.fingerprint)

@@ -78,7 +78,7 @@ def test_candles_without_a_move_have_the_usual_order(read: Read) -> None:
 
 
 def outcomes(candles: Candles, orders: list[tuple[int, ...]]) -> Counter[str]:
-    """Tell how candles are read whose columns are written in these orders."""
+    """Count how candles are read whose columns are written in these orders."""
     times, *values = candles.columns()
     found: Counter[str] = Counter()
     for order in orders:
