@@ -8,8 +8,7 @@ from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1 import compute_service_pb2_grpc
 from services.compute.candles.location import DataVersion
-from services.compute.messages.result_responses import result_responses
-from services.compute.messages.series import series_responses
+from services.compute.messages.responses import result_responses, series_responses
 from services.compute.messages.sweeps import job_of_sweep, sweep_response
 from services.compute.metrics import count_backtests, count_chunk
 from services.compute.tasks.jobs import Job, backtest_job, series_job

@@ -10,6 +10,7 @@ from services.domain.interval import Interval
 from services.ingest.assembly import Assembly
 from services.ingest.candle_rows import CandleRows, TextReading
 from services.ingest.columns.names import GivenNames
+from services.ingest.files.other_files import refuse_other_kinds
 from services.ingest.files.text_file import Progress, TextFile, open_file
 from services.ingest.files.text_rows import TextRows, shown
 from services.ingest.formats import (
@@ -39,7 +40,6 @@ from services.ingest.formats.rest_answers import (
     okx,
 )
 from services.ingest.identity.file_symbol import parse_file_name
-from services.ingest.identity.other_kinds import refuse_other_kinds
 from services.ingest.report import FileReading
 
 

@@ -16,8 +16,7 @@ from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
 from services.cli.options.names import with_options
 from services.cli.views.console import counted, make_console, say
-from services.cli.views.import_progress import ImportProgress
-from services.cli.views.import_report import import_report, passed_over_line, readable_path
+from services.cli.views.imports import ImportProgress, import_report, passed_over_line, readable_path
 from services.domain.conflict_rule import ConflictRule
 from services.domain.errors import BackcastError, Denied, InvalidInput, Refused, Unauthenticated, Unavailable
 from services.domain.interval import Interval
