@@ -1,4 +1,4 @@
-"""The pool of workers: what comes back, what happens when one dies, and what a cancellation takes back."""
+"""The pool of workers: results, the death of a worker, and cancellation."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Whatever is wrong with the database, one sentence says it, and it works again when the database does."""
+"""Faults of the database end in an error of one sentence, and calls work again when the database does."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""Which cryptos there are: what is known of them is checked for each request, and checks are shared."""
+"""The list of cryptos: it is checked for each request, and requests at the same time share a check."""
 
 import asyncio
 

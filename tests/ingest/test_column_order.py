@@ -1,4 +1,4 @@
-"""Rows of six that nothing names: the order of their columns is told by their values, or refused."""
+"""Rows of six values without names: the values decide the order of the columns, or the file is refused."""
 
 import csv
 import gzip

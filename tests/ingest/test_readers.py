@@ -1,4 +1,4 @@
-"""Files of candles are read to the last digit, and what is wrong with them is told by line."""
+"""Files of candles are read to the last digit, and errors name the line."""
 
 import csv
 import gzip

@@ -1,4 +1,4 @@
-"""TLS on every hop: all works with the right certificates, and nothing without."""
+"""TLS between all processes: everything works with the right certificates, and nothing without them."""
 
 import asyncio
 import os

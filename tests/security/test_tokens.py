@@ -1,4 +1,4 @@
-"""Tokens over the wire: who gets in, to what, and who is told what."""
+"""Tokens over the wire: which calls a token allows, and the errors of the other calls."""
 
 import signal
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""backcast.gateway.v1.BacktestService: parses, calls, answers."""
+"""The handler of backcast.gateway.v1.BacktestService: parses requests, starts runs, streams their events."""
 
 import time
 from collections.abc import AsyncGenerator, Callable

@@ -1,4 +1,4 @@
-"""backcast.gateway.v1.RunService: parses, calls, answers."""
+"""The handler of backcast.gateway.v1.RunService: parses requests, and answers from the registry of runs."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

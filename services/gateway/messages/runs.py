@@ -1,4 +1,4 @@
-"""Converts requests to domain types, and back with every default filled in."""
+"""Converts requests for runs to RunRequest, and plans of runs back to requests."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Converts requests for sweeps to what they ask for, and plans back to requests."""
+"""Converts requests for sweeps to SweepRequest, and plans of sweeps back to requests."""
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.domain.errors import Violations
