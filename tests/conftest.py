@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("exploring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-# The same examples each time: whether a change lands must not depend on luck. Runs at a desk explore.
+# The same examples each time: whether a change is accepted must not depend on chance. Runs at a desk explore.
 settings.register_profile("repeatable", settings.get_profile("exploring"), derandomize=True)
 settings.load_profile(os.environ.get("BACKCAST_TEST_EXAMPLES", "exploring"))
 

@@ -21,7 +21,7 @@ _EXECUTOR = "asyncio_"
 class Resources:
     """What this process holds at a moment.
 
-    Processes are told by their commands: a server that a test starts again is the one that was there.
+    Processes are identified by their commands: a server that a test starts again is the one that was there.
     """
 
     children: frozenset[str]

@@ -1,4 +1,4 @@
-"""Requests of tests, whose fields are named without the message that some are embedded in; and executions."""
+"""Requests of tests, from fields without the message in which some of them are embedded; and executions."""
 
 from typing import Any
 

@@ -1,5 +1,6 @@
-"""docs/architecture.md draws the path of a result: every file and every name in the drawing exists."""
+"""The files, names and rooms that docs/architecture.md names exist."""
 
+import ast
 import re
 from importlib import import_module
 from pathlib import Path
@@ -35,6 +36,46 @@ def test_a_test_that_the_page_names_is_there(path: str) -> None:
     assert (PROJECT / path).exists()
 
 
-@pytest.mark.parametrize("room", re.findall(r"^\| `(\w+/\w+|engine)` \|", PAGE, re.MULTILINE))
+def members() -> dict[str, set[str]]:
+    """Return the methods and attributes of every class of the services, by the name of the class."""
+    found: dict[str, set[str]] = {}
+    for path in (PROJECT / "services").rglob("*.py"):
+        if "stubs" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                names = (
+                    getattr(each, "name", None) or ast.unparse(getattr(each, "target", each))
+                    for each in node.body
+                )
+                found.setdefault(node.name, set()).update(names)
+    return found
+
+
+def test_the_members_that_the_text_names_are_in_their_classes() -> None:
+    known = members()
+    named = set(re.findall(r"`(_?[A-Z]\w+)\.(\w+)`", PAGE))
+    assert len(named) > 10
+    assert {name for name in named if name[1] not in known.get(name[0], ())} == set()
+
+
+def test_the_classes_of_the_glossary_exist() -> None:
+    named = set(re.findall(r"\(`([A-Z]\w+)`\)", PAGE))
+    assert len(named) > 5
+    assert named - members().keys() == set()
+
+
+ROOMS = re.findall(r"^\| `([a-z]+(?:/[a-z]+)?)` \|", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("room", ROOMS)
 def test_a_room_of_the_page_is_there(room: str) -> None:
     assert (PROJECT / "services" / room).is_dir()
+
+
+@pytest.mark.parametrize("service", ["gateway", "compute"])
+def test_the_page_names_every_room_of_a_service(service: str) -> None:
+    there = {
+        f"{service}/{path.parent.name}" for path in (PROJECT / "services" / service).glob("*/__init__.py")
+    }
+    assert there == {room for room in ROOMS if room.startswith(f"{service}/")}

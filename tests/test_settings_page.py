@@ -18,7 +18,7 @@ COMPUTED_DEFAULTS = {
 
 
 def rows() -> dict[str, tuple[str, str]]:
-    """Return default and meaning, as the page's tables tell them, by the name of the variable."""
+    """Return default and meaning, as the tables of the page have them, by the name of the variable."""
     return {
         name: (default, meaning)
         for name, default, meaning in re.findall(
@@ -28,7 +28,7 @@ def rows() -> dict[str, tuple[str, str]]:
 
 
 def default_of(name: str, field: FieldInfo) -> str:
-    """Return the default of a setting as the page tells it; one that is not set has none."""
+    """Return the default of a setting as the page writes it; a setting without a default has none."""
     value: Any = field.default
     if name in COMPUTED_DEFAULTS:
         return COMPUTED_DEFAULTS[name]

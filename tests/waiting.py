@@ -1,4 +1,4 @@
-"""How tests wait for what other processes do, which no event tells."""
+"""Waits for what other processes do, where there is no event to await."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

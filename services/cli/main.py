@@ -12,11 +12,14 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from services.cli.commands import data as data_commands
 from services.cli.commands import db as db_commands
 from services.cli.options.groups import takes_groups
 from services.cli.options.run_options import (
     CandleOptions,
+    Detail,
     ExecutionOptions,
+    Format,
     RowOptions,
     RunOptions,
     StrategyOptions,
@@ -31,8 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(db_commands.app, name="db")
-data_app = typer.Typer(help="Inspect stored candles.", no_args_is_help=True)
-app.add_typer(data_app, name="data")
+app.add_typer(data_commands.app, name="data")
 
 
 class Service(StrEnum):
@@ -42,21 +44,6 @@ class Service(StrEnum):
     COMPUTE = "compute"
     GATEWAY = "gateway"
     WEB = "web"
-
-
-class Detail(StrEnum):
-    """How much of each result is returned; the names are those of the API."""
-
-    METRICS = "metrics"
-    TRADES = "trades"
-    EQUITY = "equity"
-
-
-class Format(StrEnum):
-    """How results are printed."""
-
-    TABLE = "table"
-    JSONL = "jsonl"
 
 
 def _print_version(wanted: bool) -> None:
@@ -97,7 +84,7 @@ def run(
     In a run of all cryptos, those with too few candles do not count.
     """
     from services.cli.commands import run as run_command
-    from services.cli.options.run_request import run_request
+    from services.cli.options.requests import run_request
     from services.settings import load_settings
 
     request = run_request(
@@ -117,7 +104,7 @@ def verify(
 ) -> None:
     """Check a run for look-ahead: repeat it on shorter histories and compare the results."""
     from services.cli.commands import verify as verify_command
-    from services.cli.options.run_request import run_request
+    from services.cli.options.requests import run_request
     from services.settings import load_settings
 
     request = run_request(strategy, candles, execution)
@@ -165,7 +152,7 @@ def sweep(
     In a sweep of all cryptos, those with too few candles do not count.
     """
     from services.cli.commands import sweep as sweep_command
-    from services.cli.options.sweep_request import sweep_request
+    from services.cli.options.requests import sweep_request
     from services.settings import load_settings
 
     request = sweep_request(
@@ -234,66 +221,6 @@ def import_(
     from services.settings import load_settings
 
     if not import_files(paths, symbol, interval, on_conflict, map_ or [], load_settings().gateway):
-        raise typer.Exit(1)
-
-
-@data_app.command()
-def check(
-    symbols: Annotated[
-        list[str] | None, typer.Argument(help="Cryptos; by default all.", metavar="SYMBOL")
-    ] = None,
-    format_: Annotated[
-        Format, typer.Option("--format", help="Print a table, or each crypto as a line of JSON.")
-    ] = Format.TABLE,
-) -> None:
-    """Show first and last candle, gaps, breaks, missing volume, and candles that look wrong."""
-    from services.cli.commands.check import check_histories
-    from services.settings import load_settings
-
-    check_histories(symbols or [], load_settings().gateway, format_ is Format.JSONL)
-
-
-@data_app.command()
-def breaks(
-    symbols: Annotated[
-        list[str] | None, typer.Argument(help="Cryptos; by default all.", metavar="SYMBOL")
-    ] = None,
-    confirm: Annotated[
-        str | None,
-        typer.Option(help="Confirm the break whose first candle after it opens at TIME.", metavar="TIME"),
-    ] = None,
-    add: Annotated[
-        str | None,
-        typer.Option(
-            help="Add a break that no import found, before the candle that opens at TIME.", metavar="TIME"
-        ),
-    ] = None,
-    remove: Annotated[
-        str | None, typer.Option(help="Remove the break at TIME, which is not one.", metavar="TIME")
-    ] = None,
-    reset: Annotated[
-        str | None,
-        typer.Option(help="Discard what was set by hand at TIME: imports decide again.", metavar="TIME"),
-    ] = None,
-) -> None:
-    """Show and correct breaks: points where a crypto was relisted or redenominated."""
-    from services.cli.commands import breaks as breaks_command
-    from services.settings import load_settings
-
-    corrections = {"--confirm": confirm, "--add": add, "--remove": remove, "--reset": reset}
-    breaks_command.breaks(symbols or [], corrections, load_settings().gateway)
-
-
-@data_app.command()
-def delete(
-    symbols: Annotated[list[str], typer.Argument(help="Cryptos.", metavar="SYMBOL")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
-) -> None:
-    """Delete cryptos, with their candles of all lengths."""
-    from services.cli.commands.delete import delete_cryptos
-    from services.settings import load_settings
-
-    if not delete_cryptos(symbols, yes, load_settings().gateway):
         raise typer.Exit(1)
 
 

@@ -6,8 +6,7 @@ from contextlib import aclosing
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1 import compute_service_pb2_grpc
 from services.compute.messages.backtests import job_of_backtests, job_of_series
-from services.compute.messages.result_responses import result_responses
-from services.compute.messages.series import series_responses
+from services.compute.messages.responses import result_responses, series_responses
 from services.compute.messages.sweeps import job_of_sweep, sweep_response
 from services.compute.metrics import count_backtests, count_chunk
 from services.compute.tasks.runner import TaskRunner

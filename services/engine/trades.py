@@ -13,7 +13,7 @@ from services.engine.terms import TradeColumns
 def trade_records(window: Candles, trades: TradeColumns, execution: Execution) -> tuple[Trade, ...]:
     """Return the trades of a simulation (see Simulation.trades) as records; the window needs high and low.
 
-    Raises Refused if the price went further from one than a float64 can tell.
+    Raises Refused if a price rose by a factor that no float64 can hold.
     """
     return tuple(_record(window, trade, execution) for trade in trades)
 

@@ -1,1 +1,1 @@
-"""Candle files on their way to the gateway, for the command and the page: sent, and reported on."""
+"""The import of a file, for the command and the page: sends its candles to the gateway, and reports."""

@@ -34,7 +34,6 @@ from services.ingest.identity.lengths import (
 )
 from services.ingest.identity.two_markets import Contradictions, refuse_alternating
 from services.ingest.quality.edges import with_exact_edges
-from services.ingest.quality.repeats import settled
 from services.ingest.report import FileReading, Rejection
 
 # Rejected rows that are described in the report.
@@ -227,7 +226,7 @@ class Assembly:
             self._off_grid += int(is_off.sum())
             candles, lines = candles.at(~is_off), lines[~is_off]
 
-        taken, duplicates, conflicts = settled(candles, self._on_conflict)
+        taken, duplicates, conflicts = _settled(candles, self._on_conflict)
         self._duplicates += duplicates
         self._conflicts += len(conflicts)
         if self._on_conflict is ConflictRule.GUARDED:
@@ -273,6 +272,30 @@ class Assembly:
         if len(self._rejections) < MAX_REJECTIONS:
             values = "" if candles is None else _values(candles, position)
             self._rejections.append(Rejection(line, reason, values))
+
+
+def _settled(
+    candles: Candles, on_conflict: ConflictRule
+) -> tuple[NDArray[np.intp], int, list[tuple[int, int]]]:
+    """Return the taken position for each time, the number of repeated rows, and the pairs (other, taken).
+
+    Times ascend, and rows of the same time are in the file's order. The last of them is taken, because files
+    are appended to, and a candle that was still open comes first; with ConflictRule.KEEP, the first is taken.
+    """
+    is_first = np.ones(len(candles), np.bool_)
+    is_first[1:] = np.diff(candles.open_time_s) != 0
+    firsts = np.flatnonzero(is_first)
+    taken = firsts if on_conflict is ConflictRule.KEEP else np.append(firsts[1:], len(candles)) - 1
+    if len(firsts) == len(candles):
+        return firsts, 0, []
+    taken_of_each = taken[np.cumsum(is_first) - 1]
+    others = np.flatnonzero(taken_of_each != np.arange(len(candles)))
+    is_equal = np.ones(len(others), np.bool_)
+    for column in candles.columns():
+        is_equal &= column[others] == column[taken_of_each[others]]
+    different = others[~is_equal]
+    pairs = list(zip(different.tolist(), taken_of_each[different].tolist(), strict=True))
+    return taken, int(is_equal.sum()), pairs
 
 
 def _values(candles: Candles, position: int) -> str:

@@ -1,14 +1,12 @@
 """Rows of a file as candles: values parsed, rules not applied yet."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.domain.candles import Candles, PriceColumn
-from services.ingest.columns.names import GivenNames
 from services.ingest.columns.number_column import clean_numbers, read_numbers
 from services.ingest.columns.number_style import PLAIN, style_of
 from services.ingest.columns.time_column import floor_seconds, read_times
@@ -36,18 +34,6 @@ class CandleRows:
     length_s: int | None = None
     lengths_s: NDArray[np.int64] | None = None
     still_open: int = 0
-
-
-class TableFormat(Protocol):
-    """The interface of modules for files with typed columns, which `detect` lists."""
-
-    NAME: str
-
-    def sniff(self, magic: bytes) -> bool:
-        """Return whether a file that begins with these bytes is of this format."""
-
-    def read(self, content: IO[bytes], given: GivenNames) -> Iterator[CandleRows]:
-        """Yield the rows in batches; raises InvalidInput if the file is not of this format after all."""
 
 
 class TextReading:

@@ -19,7 +19,7 @@ from services.rpc.health import HEALTH_NAME, HealthServicer
 from services.rpc.liveness import SERVER_LIVENESS
 from services.rpc.reflection import add_reflection_to
 from services.rpc.status import StatusInterceptor
-from services.rpc.stopping import LAST_WORDS_S, CallEnder, StoppingInterceptor, stop_signal
+from services.rpc.stopping import FINAL_STATUS_S, CallEnder, StoppingInterceptor, stop_signal
 from services.settings import Settings
 
 _log = structlog.get_logger()
@@ -71,7 +71,7 @@ async def serve(
         await stop.wait()
         _log.info("stopping", grace_s=settings.shutdown_grace_s)
         await health_servicer.enter_graceful_shutdown()
-        stopped = asyncio.create_task(server.stop(settings.shutdown_grace_s + LAST_WORDS_S))
+        stopped = asyncio.create_task(server.stop(settings.shutdown_grace_s + FINAL_STATUS_S))
         await asyncio.wait({stopped}, timeout=settings.shutdown_grace_s)
         ender.end_calls()
         await stopped

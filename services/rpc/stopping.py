@@ -15,8 +15,8 @@ from services.rpc.handlers import Behaviour, WrappedHandlers, wrapped
 if TYPE_CHECKING:
     from services.rpc.handlers import Context, Handler
 
-# Seconds for sending the error to calls that did not finish within the grace time.
-LAST_WORDS_S = 1.0
+# Seconds for sending the status of calls that did not finish within the grace time.
+FINAL_STATUS_S = 1.0
 
 _END = object()
 

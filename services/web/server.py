@@ -14,7 +14,7 @@ from services.domain.addresses import bare_host, host_port
 from services.domain.errors import Unavailable
 from services.rpc.health import HealthServicer
 from services.rpc.server import health_served
-from services.rpc.stopping import LAST_WORDS_S, CallEnder, stop_signal
+from services.rpc.stopping import FINAL_STATUS_S, CallEnder, stop_signal
 from services.settings import Settings
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _config(settings: Settings, app: "ASGIApp") -> uvicorn.Config:
         timeout_keep_alive=_KEEP_ALIVE_S,
         ssl_certfile=settings.tls_cert_file,
         ssl_keyfile=settings.tls_key_file,
-        timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_s + LAST_WORDS_S),
+        timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_s + FINAL_STATUS_S),
     )
 
 

@@ -39,7 +39,7 @@ from services.imports.candle_writer import write_reading
 from services.imports.daemon_thread import in_daemon_thread
 from services.imports.report import break_line, count_without_volume, found_breaks, notes, report_line
 from services.ingest.columns.names import GivenNames
-from services.ingest.files.detect import read_file
+from services.ingest.detect import read_file
 from services.ingest.identity.lengths import given_length
 from services.ingest.report import FileReading
 from services.rpc.call_observer import ObservedCall
@@ -180,7 +180,7 @@ class Upload:
     async def _check_right(self, metadata: tuple[tuple[str, str], ...]) -> None:
         """Raise AioRpcError if the client may not import: before its file is taken, not after.
 
-        A request without a header imports nothing. (Of a call without a request, gRPC tells no status.)
+        A request without a header imports nothing. (Without a request, gRPC reports no status.)
         """
 
         nothing = iter([ImportCandlesRequest()])

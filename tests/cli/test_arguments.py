@@ -14,6 +14,7 @@ from backcast.backtest.v1 import execution_pb2, strategy_pb2
 from services.cli.main import app
 from services.cli.options.execution import execution_message
 from services.cli.options.groups import takes_groups
+from services.cli.options.requests import run_request
 from services.cli.options.run_options import (
     Breaks,
     CandleOptions,
@@ -22,7 +23,6 @@ from services.cli.options.run_options import (
     Fill,
     StrategyOptions,
 )
-from services.cli.options.run_request import run_request
 from services.cli.options.strategy import strategy_message
 from services.cli.views.request import execution_words, strategy_words
 from services.domain.errors import InvalidInput
@@ -318,7 +318,7 @@ def test_the_words_of_rules_are_told():
 def test_the_engine_is_imported_only_where_rules_are_read():
     script = "import sys; from services.cli{}; print('services.engine' in sys.modules)"
     for code in (
-        ".options.run_request import run_request, StrategyOptions, CandleOptions, ExecutionOptions; "
+        ".options.requests import run_request, StrategyOptions, CandleOptions, ExecutionOptions; "
         "run_request(StrategyOptions('rsi'), CandleOptions(), ExecutionOptions())",
         ".commands.run import run",
         ".main import app",

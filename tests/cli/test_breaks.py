@@ -1,4 +1,4 @@
-"""`backcast data breaks`: what is listed, and what can be said."""
+"""`backcast data breaks`: lists breaks, and corrects them."""
 
 import io
 import re

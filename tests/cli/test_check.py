@@ -1,4 +1,4 @@
-"""`backcast data check`: what is told of what is stored."""
+"""`backcast data check`: its report on stored candles."""
 
 import json
 from pathlib import Path

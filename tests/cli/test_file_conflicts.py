@@ -1,4 +1,4 @@
-"""Which files contradict each other is what a comparison of all pairs tells."""
+"""The files that contradict each other are those that a comparison of all pairs finds."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""`backcast import`: what is told of each file, and what is stored of it."""
+"""`backcast import`: the report on each file, and what is stored of it."""
 
 import asyncio
 import fcntl

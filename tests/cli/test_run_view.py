@@ -1,4 +1,4 @@
-"""What `run` and `verify` show: counts, failures, and an end before the end."""
+"""Output of `run` and `verify`: counts, failures, and a run that does not reach its end."""
 
 import asyncio
 import io

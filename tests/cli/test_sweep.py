@@ -7,8 +7,8 @@ from backcast.backtest.v1.result_pb2 import METRIC_TOTAL_RETURN
 from backcast.backtest.v1.strategy_pb2 import MaCross, Rsi, Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.options.parameter_ranges import parameter_range
+from services.cli.options.requests import sweep_request
 from services.cli.options.run_options import CandleOptions, ExecutionOptions, RunOptions
-from services.cli.options.sweep_request import sweep_request
 from services.domain.errors import InvalidInput
 from tests.cli.conftest import Cli, write_csv
 

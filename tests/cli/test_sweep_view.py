@@ -19,7 +19,7 @@ from services.cli.views.sweep_words import (
     started_words,
     walk_forward_words,
 )
-from services.gateway.api.sweep_messages import sweep_started
+from services.gateway.messages.sweeps import sweep_started
 from tests.gateway.test_sweep_plan import planned
 from tests.requests import with_spec
 

@@ -1,4 +1,4 @@
-"""What tests have workers do; they import it by name."""
+"""Functions that tests have workers run: the workers import them by name."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""What a strategy declares to read is all that its backtest reads."""
+"""A backtest reads no columns but those that its strategy declares."""
 
 from dataclasses import replace
 

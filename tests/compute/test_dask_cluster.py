@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from services.compute.tasks.batch import Task
+from services.compute.tasks.errors import WorkerDied
 from services.compute.tasks.jobs import Job
 from services.compute.tasks.runner import TaskRunner
 from services.compute.workers import dask_cluster
 from services.compute.workers.dask_cluster import DaskCluster
-from services.compute.workers.worker import WorkerDied
 from services.domain.errors import InvalidInput, NotFound, Unavailable
 from services.domain.interval import Interval
 from services.local.ports import free_ports

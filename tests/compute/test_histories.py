@@ -50,7 +50,7 @@ COLUMNS = ("open", "high", "low", "close", "volume")
 
 
 def responses(symbol: str) -> list[pb.StreamCandlesResponse]:
-    """Return what the data service streams: the last block tells of the whole history."""
+    """Return what the data service streams: the last block describes the whole history."""
     first, last = (
         pb.StreamCandlesResponse(symbol=symbol, columns=candles_to(block), fingerprint="1")
         for block in (DAYS[:35], DAYS[35:])

@@ -1,4 +1,4 @@
-"""The pool of workers: what comes back, what happens when one dies, and what a cancellation takes back."""
+"""The pool of workers: results, the death of a worker, and cancellation."""
 
 import asyncio
 import os
@@ -12,9 +12,9 @@ import psutil
 import pytest
 import structlog
 
+from services.compute.tasks.errors import WorkerDied
 from services.compute.workers import process, worker
 from services.compute.workers.pool import WorkerPool
-from services.compute.workers.worker import WorkerDied
 from services.domain.errors import NotFound, Unavailable
 from tests.compute.acting import (
     Gate,

@@ -13,11 +13,10 @@ import structlog
 
 from services.compute.candles.location import DataVersion
 from services.compute.tasks.batch import Batch, BatchResult, Task, run_batch
-from services.compute.tasks.computed_result import computed_result
-from services.compute.tasks.jobs import Job, backtest_job
+from services.compute.tasks.errors import WorkerDied
+from services.compute.tasks.jobs import Job, backtest_job, computed_result
 from services.compute.tasks.runner import Outcome, TaskRunner
 from services.compute.workers.pool import WorkerPool
-from services.compute.workers.worker import WorkerDied
 from services.domain.errors import Internal, NotFound, Unavailable
 from services.domain.history import History
 from services.domain.interval import Interval
@@ -194,7 +193,7 @@ async def test_batches_grow_from_single_tasks_and_shrink_at_the_end(
     many, single = CountingWorkers(pool, batch_s=0.04), CountingWorkers(pool, batch_s=1e-9)
     for workers in (many, single):
         assert len(await by_symbol(TaskRunner(workers, supply), 200, acts_of(marks))) == 200
-    # Two are sent before the first result tells how long a task takes.
+    # Two are sent before the first result shows how long a task takes.
     assert many.sizes[:2] == [1, 1]
     given, largest = 2, 1
     for size in many.sizes[2:-1]:

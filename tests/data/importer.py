@@ -19,7 +19,7 @@ def candles_of(symbol: str) -> Candles:
 
 
 async def main(address: str) -> None:
-    """Import one crypto after the other, and tell each when its import was answered."""
+    """Import one crypto after the other, and print each when its import was answered."""
     async with open_channel(address) as channel:
         for symbol in SYMBOLS:
             await write_candles(MarketDataServiceStub(channel), symbol, candles_of(symbol))

@@ -15,7 +15,7 @@ from services.data.store.writer import CandleStore
 from services.domain.candles import Candles
 from services.domain.interval import Interval
 from services.ingest.columns.time_column import MAX_TIME_S
-from services.ingest.files.detect import read_file
+from services.ingest.detect import read_file
 from tests.candle_making import START_S, random_candles
 
 from .conftest import blocks_of, candles_of, history_of, rows

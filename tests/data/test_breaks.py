@@ -1,4 +1,4 @@
-"""Breaks are found by imports, said by hand, and kept: what is stored is what all candles together tell."""
+"""Imports find breaks and users state them: what is stored follows from all candles together."""
 
 from contextlib import aclosing
 from itertools import count
@@ -97,7 +97,7 @@ async def test_a_jump_that_comes_back_later_changes_what_was_before(store, break
     assert await places(breaks) == [(99, 100, DETECTED)]
     before = await fingerprint_before(cryptos, "AUSDT", at(104))
     untouched = await fingerprint_before(cryptos, "AUSDT", at(100))
-    # The next candle tells that it was a wrong price: readers of the hours before it get something else too.
+    # The next candle shows that the price was wrong: readers of the hours before it get something else too.
     await store.write_candles("AUSDT", False, flat(stretch(104, 105, 5.0)))
     assert await places(breaks) == []
     assert await fingerprint_before(cryptos, "AUSDT", at(104)) != before

@@ -1,4 +1,4 @@
-"""Whatever is wrong with the database, one sentence says it, and it works again when the database does."""
+"""Faults of the database end in an error of one sentence, and calls work again when the database does."""
 
 import asyncio
 import signal
@@ -163,7 +163,7 @@ _AT_IT = "DO $$ BEGIN RAISE NOTICE 'at it'; PERFORM pg_sleep(60); END $$"
 
 
 async def _statement(database: Database, started: asyncio.Event) -> None:
-    """Run a statement, and tell when the server is at it."""
+    """Run a statement, and set `started` when the server runs it."""
     async with database.connection() as connection:
         connection.add_log_listener(lambda *_: started.set())
         await connection.execute(_AT_IT)

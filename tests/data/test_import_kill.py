@@ -1,4 +1,4 @@
-"""Whoever is killed during an import: what was reported is there, and nothing is half there or twice."""
+"""A process is killed during an import: what was reported is stored, and nothing is half stored or twice."""
 
 import asyncio
 import os

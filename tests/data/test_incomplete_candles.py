@@ -1,4 +1,4 @@
-"""A longer candle is served when its time has passed; readers are told which of them miss hours."""
+"""A longer candle is served when its time has passed; `StreamCandles` names those that miss hours."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Whatever is imported in whatever order, the candles of every interval are those of the last word."""
+"""Candles are imported in any order: the candles of every interval follow from the last values."""
 
 from itertools import count
 

@@ -1,4 +1,4 @@
-"""An import that changes much of what is stored is refused, unless it is told to."""
+"""An import that changes much of what is stored is refused, unless the conflict rule allows it."""
 
 import numpy as np
 import pytest

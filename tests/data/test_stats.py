@@ -1,4 +1,4 @@
-"""What `backcast db stats` tells is what is in the tables."""
+"""`backcast db stats` shows what is in the tables."""
 
 from datetime import UTC, datetime
 

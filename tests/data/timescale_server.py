@@ -79,7 +79,7 @@ class TimescaleServer:
             "max_wal_size": "4GB",
             # A server that has been at work for a while uses the files of its log again.
             "wal_init_zero": "off",
-            # It would tell its makers about every test.
+            # It would report every test to its makers.
             "timescaledb.telemetry_level": "off",
         }
         self._process = ServerProcess(

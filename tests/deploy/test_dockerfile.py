@@ -111,6 +111,6 @@ def test_a_service_runs_as_the_images_user(service: str, image: ImageFolder, sho
         assert running.wait(20) == 0
     finally:
         process.stop(0)
-    # Numba tells so: the machine code is that of the image.
+    # Numba logs that it loads the machine code of the image.
     assert "[cache] data loaded" in log.read_text()
     assert "[cache] data saved" not in log.read_text()

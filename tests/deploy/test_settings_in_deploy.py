@@ -1,4 +1,4 @@
-"""What deploy/ and its documentation set is what there is to be set."""
+"""deploy/ and its documentation set only settings that exist."""
 
 import re
 

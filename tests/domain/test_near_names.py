@@ -1,4 +1,4 @@
-"""Who mistypes a name is told what may have been meant."""
+"""Errors about mistyped names suggest what may have been meant."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The line to a service, as a test has it in hand: what came over it, held, or cut."""
+"""A connection to a service that a test controls: it records, holds or cuts what comes over it."""
 
 import asyncio
 from contextlib import suppress

@@ -82,7 +82,7 @@ async def until_idle(*processes: psutil.Process, limit_s: float = LIMIT_S) -> No
     async with asyncio.timeout(limit_s):
         before = cpu_seconds(*processes)
         while True:
-            # No event tells that nothing happens any more.
+            # There is no event for the end of all activity.
             await asyncio.sleep(0.5)
             now = cpu_seconds(*processes)
             if now - before < 0.03:

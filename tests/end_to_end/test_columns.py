@@ -80,7 +80,7 @@ def supply(files: ColumnFiles, source: CandleSource) -> ColumnProvider:
 
 
 async def known(data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]) -> list[DataVersion]:
-    """Return what the gateway would tell compute of the cryptos now."""
+    """Return the versions of the cryptos that the gateway would send to compute now."""
     request = market_data_service_pb2.ListCryptosRequest(symbols=market)
     cryptos = (await data_service.ListCryptos(request)).cryptos
     return [DataVersion(crypto.symbol, crypto.fingerprint) for crypto in cryptos]

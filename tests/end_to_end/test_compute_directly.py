@@ -1,4 +1,4 @@
-"""The compute service asked by somebody else than the gateway: what cannot be is refused by its field."""
+"""The compute service, called without the gateway: invalid requests are refused, and errors name a field."""
 
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any

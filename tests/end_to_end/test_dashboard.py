@@ -108,8 +108,8 @@ async def test_every_query_asks_for_metrics_and_labels_that_there_are(exposed: d
 
 async def test_the_ops_page_has_every_metric_and_no_other(exposed: dict[str, set[str]]) -> None:
     ours = {re.sub(r"_(bucket|count|sum)$", "", name) for name in exposed if name.startswith("backcast_")}
-    told = set(re.findall(r"^\| `(backcast_\w+)`", OPERATIONS.read_text(), re.MULTILINE))
-    assert told == ours
+    documented = set(re.findall(r"^\| `(backcast_\w+)`", OPERATIONS.read_text(), re.MULTILINE))
+    assert documented == ours
 
 
 def test_panels_have_a_place_of_their_own_and_a_source_that_is_provisioned() -> None:

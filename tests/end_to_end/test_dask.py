@@ -17,8 +17,7 @@ from services.compute.candles.location import DataVersion
 from services.compute.candles.remote import RemoteProvider
 from services.compute.candles.source import CandleSource
 from services.compute.tasks.batch import Task
-from services.compute.tasks.computed_result import computed_result
-from services.compute.tasks.jobs import Job, backtest_job, sweep_job
+from services.compute.tasks.jobs import Job, backtest_job, computed_result, sweep_job
 from services.compute.tasks.runner import Outcome, TaskRunner
 from services.compute.workers.dask_cluster import DaskCluster
 from services.domain.candles import Candles
@@ -76,7 +75,7 @@ async def cluster(processes: DaskProcesses) -> AsyncIterator[DaskCluster]:
 async def cryptos(
     data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
 ) -> list[DataVersion]:
-    """What the gateway would tell compute of the cryptos now."""
+    """Return the versions of the cryptos that the gateway would send to compute now."""
     request = market_data_service_pb2.ListCryptosRequest(symbols=market)
     return [
         DataVersion(crypto.symbol, crypto.fingerprint)

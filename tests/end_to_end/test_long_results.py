@@ -111,7 +111,7 @@ def content(result: result_pb2.BacktestResult) -> bytes:
 
 
 def joined(events: list[pb.RunBacktestsResponse]) -> dict[str, result_pb2.BacktestResult]:
-    """Return the results of a run by symbol, in the way that the API's comments tell."""
+    """Return the results of a run by symbol, joined as the comments of the API say."""
     results: dict[str, result_pb2.BacktestResult] = {}
     begun = ""
     for event in events:

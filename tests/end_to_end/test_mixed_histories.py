@@ -149,6 +149,6 @@ async def test_a_history_that_is_too_short_fails_no_run_of_all(
     }
     assert failures[short].startswith("its indicators need 50 candles, and there are 10")
     assert everything.status == 0
-    # Who names it is told that it failed.
+    # A run that names the crypto reports that it failed.
     named = await cli("run", "ma_cross", "--symbols", f"{short},{MANY[0]}", *year)
     assert named.status == 1

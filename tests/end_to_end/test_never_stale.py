@@ -54,7 +54,7 @@ async def keep_changing(
 
 
 def is_of(result: result_pb2.BacktestResult, candles: Candles, interval: Interval, window: Window) -> bool:
-    """Tell whether a result is, bit by bit, what the engine makes of hourly candles."""
+    """Return whether a result is, bit by bit, what the engine computes from hourly candles."""
     if interval is not Interval.HOUR_1:
         candles = longer_candles(candles, interval)
     computed = run_backtest(

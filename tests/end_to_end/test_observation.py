@@ -1,4 +1,4 @@
-"""What is to be seen of services from outside: real ones, at a real run."""
+"""Logs, metrics and traces of real services during a real run."""
 
 import asyncio
 import json

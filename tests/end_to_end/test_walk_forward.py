@@ -1,6 +1,6 @@
 """Walk forwards through all services, against a second implementation from docs/backtests.md.
 
-It knows single backtests alone, as RunBacktest tells them.
+The second implementation uses only single backtests, as RunBacktest returns them.
 """
 
 import math

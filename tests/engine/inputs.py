@@ -1,4 +1,4 @@
-"""What the tests feed the engine with: candles by hand, real ones, and a scripted strategy."""
+"""Inputs of the engine's tests: candles by hand, real candles, and a scripted strategy."""
 
 import csv
 import gzip

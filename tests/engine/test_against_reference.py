@@ -46,7 +46,7 @@ EVERY_STRATEGY = [
 
 
 def expect(history, strategy, interval, window, execution):
-    """Return what the reference says; where rounding decides over a signal, it is told the engine's."""
+    """Return the reference's result, which takes the engine's signals where rounding decides."""
     candles = history.candles
 
     def known_signals(times):

@@ -1,4 +1,4 @@
-"""Which candles of the window there were."""
+"""Coverage: which candles of the window the data has."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""An indicator longer than all that there is: refused, saying what it needs and what there is."""
+"""An indicator that needs more candles than there are is refused: the error has both numbers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Limits on what is under way."""
+"""Admission: limits on runs and backtests in progress."""
 
 import re
 

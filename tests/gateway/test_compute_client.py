@@ -1,4 +1,4 @@
-"""What the gateway makes of compute's outcomes."""
+"""The gateway's client of compute: how it converts outcomes."""
 
 from google.rpc.status_pb2 import Status
 

@@ -1,4 +1,4 @@
-"""Which cryptos there are: what is known of them is checked for each request, and checks are shared."""
+"""The list of cryptos: it is checked for each request, and requests at the same time share a check."""
 
 import asyncio
 
@@ -164,7 +164,7 @@ async def test_a_list_of_older_data_that_comes_late_is_only_for_who_asked_for_it
 ) -> None:
     await seen(market, ["AUSDT"])
     before = await data.fingerprints("BUSDT")
-    # It is told that what is known is up to date, and has to list another crypto.
+    # The answer is that the known list is up to date, and then another crypto has to be listed.
     check_may_pass = calls.hold()
     late = await asked(market, "BUSDT")
     await calls.until_answered()

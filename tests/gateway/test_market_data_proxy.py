@@ -1,4 +1,4 @@
-"""What passes through the gateway, between a client and a service that tells what it saw of the call."""
+"""The gateway forwards calls between a client and a service, which records what it sees of each call."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -184,7 +184,9 @@ async def test_a_refusal_comes_at_once_while_the_client_still_sends(channel: grp
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_a_refusal_while_much_is_on_its_way_is_told_as_it_is(channel: grpc.aio.Channel) -> None:
+async def test_a_refusal_while_the_client_sends_much_reaches_the_client_as_it_is(
+    channel: grpc.aio.Channel,
+) -> None:
     async def parts() -> AsyncIterator[bytes]:
         yield b"bad"
         for _ in range(64):
@@ -195,7 +197,7 @@ async def test_a_refusal_while_much_is_on_its_way_is_told_as_it_is(channel: grpc
             await response_of(take(channel)(parts()))
         return caught.value.code()
 
-    # By itself, gRPC tells some of a hundred as an internal error of its own.
+    # Without our handling, gRPC reports some of a hundred as an internal error.
     for _ in range(20):
         codes = await asyncio.gather(*(code() for _ in range(10)))
         assert set(codes) == {grpc.StatusCode.INVALID_ARGUMENT}

@@ -4,7 +4,7 @@ import pytest
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.domain.errors import InvalidInput
-from services.gateway.api.messages import check_run_id, run_request_from
+from services.gateway.messages.runs import check_run_id, run_request_from
 
 
 @pytest.mark.parametrize("bad", ["a b", "x" * 65, "ä", "a\n"])

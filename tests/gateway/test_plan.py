@@ -1,4 +1,4 @@
-"""What a run is refused for, where its window is, and which cryptos it leaves out."""
+"""Plans of runs: which requests are refused, the window, and the cryptos that are left out."""
 
 from typing import Any
 

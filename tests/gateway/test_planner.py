@@ -11,8 +11,8 @@ from backcast.backtest.v1.strategy_pb2 import Rsi, Strategy
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsRequest
 from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
-from services.gateway.api.messages import run_request_from
 from services.gateway.api.planner import Planner
+from services.gateway.messages.runs import run_request_from
 from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
 from services.gateway.upstream.market import Market
 from services.wire.candles import interval_to

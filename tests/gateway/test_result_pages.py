@@ -6,7 +6,7 @@ import pytest
 
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from services.domain.errors import InvalidInput
-from services.gateway.api.result_pages import page_from
+from services.gateway.messages.result_pages import page_from
 from tests.wire.test_result_parts import long_result
 
 

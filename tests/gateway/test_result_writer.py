@@ -1,4 +1,4 @@
-"""What is computed is written several at a time, and long values as soon as there is a megabyte of them."""
+"""New values are written several at a time, and long values as soon as there is a megabyte of them."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""What the metrics have of runs, also of a run that was paused and resumed."""
+"""The metrics of runs, also of a run that was paused and resumed."""
 
 from prometheus_client import REGISTRY
 

@@ -1,4 +1,4 @@
-"""How many results share an event: what is there already, as far as the client wants it."""
+"""Results that are ready at the same time share an event, up to the number that the client asks for."""
 
 import asyncio
 from collections.abc import AsyncGenerator

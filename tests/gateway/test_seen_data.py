@@ -1,4 +1,4 @@
-"""Which part of a crypto's data a run sees, and under which fingerprint its result is kept."""
+"""The part of a crypto's data that a run sees, and the fingerprint under which its result is cached."""
 
 import pytest
 

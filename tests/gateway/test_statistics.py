@@ -1,4 +1,4 @@
-"""All cryptos together: what is undefined does not count, but no trade does."""
+"""Statistics over cryptos: undefined metrics do not count, and backtests without a trade do."""
 
 import numpy as np
 import pytest

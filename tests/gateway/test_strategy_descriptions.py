@@ -2,7 +2,7 @@
 
 from services.engine.rules.parse import parse
 from services.engine.strategies import STRATEGIES
-from services.gateway.api.strategy_descriptions import describe_strategies
+from services.gateway.messages.strategies import describe_strategies
 
 
 def test_rules_are_those_of_the_default_parameters():

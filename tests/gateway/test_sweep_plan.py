@@ -1,4 +1,4 @@
-"""What a sweep comes down to: chunks that cover every combination once, and limits."""
+"""Plans of sweeps: chunks that cover every combination once, and limits."""
 
 from dataclasses import replace
 from typing import Any

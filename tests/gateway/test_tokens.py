@@ -1,4 +1,4 @@
-"""Files and lists of tokens: who they let in, and what is said of wrong ones, never with a secret in it."""
+"""Files and lists of tokens: which clients they authenticate, and errors, which never contain a secret."""
 
 from pathlib import Path
 

@@ -9,13 +9,13 @@ from services.domain.conflict_rule import ConflictRule
 from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
 from services.ingest.columns.time_column import MAX_TIME_S
-from services.ingest.files.detect import read_file
+from services.ingest.detect import read_file
 from services.ingest.report import FileReading
 
 # A file of one candle, as its header and its line.
 HEADER = "datetime,open,high,low,close,volume\n"
 START_S = 1_577_836_800  # 2020-01-01T00:00:00Z
-# Later than all that a file can tell.
+# Later than any time that a file can have.
 NOW_S = MAX_TIME_S
 OHLCV = "2,3,1,2.5,10"
 
@@ -37,9 +37,9 @@ Row = tuple[int, float, float, float, float, float]
 
 @pytest.fixture(scope="session")
 def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
-    """Read a file of the given content, whose name tells nothing.
+    """Read a file of the given content, whose name says nothing.
 
-    Most of them are too short to tell how long their candles are: it is given, but where it is None.
+    Most contents are too short to show the length of their candles, so it is given unless it is None.
     """
     path = tmp_path_factory.mktemp("readers") / "file"
 

@@ -1,4 +1,4 @@
-"""Rows of six that nothing names: the order of their columns is told by their values, or refused."""
+"""Rows of six values without names: the values decide the order of the columns, or the file is refused."""
 
 import csv
 import gzip
@@ -78,7 +78,7 @@ def test_candles_without_a_move_have_the_usual_order(read: Read) -> None:
 
 
 def outcomes(candles: Candles, orders: list[tuple[int, ...]]) -> Counter[str]:
-    """Tell how candles are read whose columns are written in these orders."""
+    """Count how candles are read whose columns are written in these orders."""
     times, *values = candles.columns()
     found: Counter[str] = Counter()
     for order in orders:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.domain.interval import Interval
-from services.ingest.files.detect import read_file
+from services.ingest.detect import read_file
 from tests.ingest.conftest import NOW_S, OHLCV, START_S, Read, iso, refusal, rows_of
 
 BANNER = "Timestamps are UTC timezone,https://www.CryptoDataDownload.com\n"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
 from services.domain.symbols import QUOTES, canonical_symbol
-from services.ingest.files.detect import read_file
+from services.ingest.detect import read_file
 from services.ingest.identity.file_symbol import parse_file_name
 from tests.ingest.conftest import HEADER, NOW_S, OHLCV, START_S
 
@@ -201,7 +201,7 @@ def test_folders_of_archives_tell_the_market(path: str, symbol: str) -> None:
     assert (told.symbol, told.no_candles) == (symbol, "")
 
 
-# --- what the rows tell
+# --- symbols in the rows
 
 
 def table(name: str, *symbols: str) -> str:
@@ -377,7 +377,7 @@ def test_samples_of_file_names_tell_their_symbols(import_cases: Path, path: str,
 # --- generated
 
 
-# No word begins so: a file whose name has SYMBOL9_XBT does not tell its symbol.
+# No word begins so: a file whose name has SYMBOL9_XBT does not name its symbol.
 BASES = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=3, max_size=6).map(lambda base: f"ZQ{base}9")
 SYMBOLS = (
     "{b}{q}",

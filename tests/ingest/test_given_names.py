@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
 from services.ingest.columns.names import GivenNames
-from services.ingest.files.detect import read_file
+from services.ingest.detect import read_file
 from services.ingest.report import FileReading
 from tests.ingest.conftest import HEADER, NOW_S, START_S, Read, rejected, rows_of
 

@@ -12,7 +12,7 @@ import pytest
 from services.domain.breaks import find_breaks
 from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
-from services.ingest.files.detect import read_file
+from services.ingest.detect import read_file
 from services.ingest.identity.lengths import given_length
 from tests.candle_making import START_S
 from tests.ingest.conftest import NOW_S, Read, refusal, rows_of

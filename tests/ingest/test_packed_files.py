@@ -18,8 +18,8 @@ import pytest
 
 from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
+from services.ingest.detect import read_file
 from services.ingest.files import text_file
-from services.ingest.files.detect import read_file
 from tests.ingest.conftest import HEADER, NOW_S, OHLCV, START_S, Read, iso, refusal, rows_of
 
 ROWS = [(START_S + 3600 * hour, 2, 3, 1, 2.5, 10) for hour in range(24)]

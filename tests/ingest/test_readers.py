@@ -1,4 +1,4 @@
-"""Files of candles are read to the last digit, and what is wrong with them is told by line."""
+"""Files of candles are read to the last digit, and errors name the line."""
 
 import csv
 import gzip
@@ -16,7 +16,7 @@ from services.domain.conflict_rule import ConflictRule
 from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
 from services.ingest.columns.time_column import MAX_TIME_S, read_times
-from services.ingest.files.detect import read_file
+from services.ingest.detect import read_file
 from services.ingest.formats.delimited import MAX_LINE_CHARACTERS
 from tests.ingest.conftest import GOOD, HEADER, NOW_S, OHLCV, START_S, Read, iso, refusal, rejected, rows_of
 from tests.ingest.test_ways_of_writing import candles

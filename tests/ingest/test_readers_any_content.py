@@ -20,8 +20,8 @@ from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
 from services.ingest.columns.number_column import read_numbers
 from services.ingest.columns.time_column import MAX_TIME_S, read_times
+from services.ingest.detect import read_file
 from services.ingest.files import text_file
-from services.ingest.files.detect import read_file
 from services.ingest.files.text_file import open_file
 from services.ingest.files.text_rows import TextRows
 from services.ingest.formats.delimited import read_lines

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
-from services.ingest.files.detect import read_file
+from services.ingest.detect import read_file
 from tests.ingest.conftest import NOW_S, START_S, Read, iso, refusal, rejected, rows_of
 
 Record = tuple[int, str, str, str, str, str]
@@ -286,7 +286,7 @@ def market(draw: st.DrawFn) -> list[Record]:
     return [(START_S - 3600, *records[0][1:]), (START_S, *records[0][1:]), *records[1:]]
 
 
-# Freqtrade's lists have no names: that their values tell the order is tested with values that do.
+# Freqtrade's lists have no names: test_column_order tests that their values decide the order.
 @pytest.mark.parametrize("answer", [answer for answer in ANSWERS if answer is not freqtrade])
 @given(records=market())
 def test_candles_are_read_to_the_last_digit(read: Read, answer: Any, records: list[Record]) -> None:

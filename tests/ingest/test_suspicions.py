@@ -7,7 +7,7 @@ import pytest
 
 from services.domain.candles import Candles
 from services.domain.interval import Interval
-from services.ingest.files.detect import read_file
+from services.ingest.detect import read_file
 from services.ingest.quality.suspicions import Sign, Suspicion, find_suspicions
 from tests.candle_making import START_S, random_candles
 from tests.ingest.conftest import NOW_S

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
-from services.ingest.files.detect import read_file
+from services.ingest.detect import read_file
 from tests.ingest.conftest import NOW_S, OHLCV, START_S, Read, Row, refusal, rejected, rows_of
 
 Write: TypeAlias = Callable[[pa.Table], bytes]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
-from services.ingest.files.detect import read_file
+from services.ingest.detect import read_file
 from tests.ingest.conftest import NOW_S, Read, Row, refusal, rejected, rows_of
 
 # The hours of 30 December to 2 January: no day of it can be a month, and a year changes.

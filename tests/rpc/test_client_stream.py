@@ -1,4 +1,4 @@
-"""A call that streams requests is told with the status that its service ended it with, also under load."""
+"""A call that streams requests ends with the status that the service returned, also under load."""
 
 import asyncio
 from collections import Counter
@@ -13,7 +13,7 @@ from services.rpc.client_stream import response_of
 from services.rpc.status import violations_of
 from tests.rpc.serving import channel_to
 
-# By itself, gRPC tells some of a hundred such calls with a status of its own.
+# Without our handling, gRPC reports another status for some of a hundred such calls.
 ROUNDS, AT_ONCE = 20, 10
 PART = bytes(65_536)
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from google.rpc import code_pb2
 
-from services.compute.workers import worker
+from services.compute.tasks.errors import WorkerDied
 from services.data.store import database
 from services.domain.errors import BackcastError, ErrorReason, InvalidInput
-from services.gateway.api.rules_messages import parsed_rules
+from services.gateway.messages.strategies import parsed_rules
 from services.rpc.status import status_of
 
 PROJECT = Path(__file__).parents[2]
 SOURCES = [path for path in (PROJECT / "services").rglob("*.py") if "stubs" not in path.parts]
 # Errors that are defined beside the code that raises them.
-DEFINED_ELSEWHERE = (worker.WorkerDied, database.DatabaseUnavailable)
+DEFINED_ELSEWHERE = (WorkerDied, database.DatabaseUnavailable)
 
 Row = tuple[set[str], set[str]]
 

@@ -1,4 +1,4 @@
-"""Health answers for the whole server and for each service; what nobody has written is UNIMPLEMENTED."""
+"""Health is reported for the whole server and for each service; calls without a handler are UNIMPLEMENTED."""
 
 from collections.abc import AsyncIterator
 from functools import partial

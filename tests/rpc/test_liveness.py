@@ -37,7 +37,7 @@ async def test_a_quiet_stream_that_is_pinged_stays(channel: grpc.aio.Channel) ->
     call = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
     await anext(aiter(call))
     ended = asyncio.create_task(call.code())
-    # No event tells that nothing has happened.
+    # There is no event for that nothing has happened.
     await asyncio.wait({ended}, timeout=_PINGS * _PING_S)
     assert not ended.done()
     call.cancel()

@@ -9,7 +9,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
-from services.compute.workers.worker import WorkerDied
+from services.compute.tasks.errors import WorkerDied
 from services.data.store.database import Contended, DatabaseUnavailable
 from services.domain.errors import BackcastError, ErrorReason, InvalidInput, NotFound, Refused, Unavailable
 from services.rpc.status import ERROR_DOMAIN, error_of, status_of

@@ -1,4 +1,4 @@
-"""Services that are shut to strangers: TLS on every hop, and tokens at the gateway."""
+"""Secured services: TLS between all of them, and tokens at the gateway."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ HOURS = 24 * 60
 
 
 @dataclass(frozen=True)
-class Shut:
-    """Such services, the files that they were started with, and tokens by the name of their rights."""
+class Secured:
+    """Secured services, the files that they were started with, and tokens by the name of their rights."""
 
     stack: LocalStack
     files: Files
@@ -45,15 +45,15 @@ def ca() -> trustme.CA:
 
 
 @pytest.fixture(scope="session")
-async def shut(
+async def secured(
     stack: LocalStack, short_folder: Path, ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Shut]:
-    folder = tmp_path_factory.mktemp("shut")
+) -> AsyncIterator[Secured]:
+    folder = tmp_path_factory.mktemp("secured")
     files = make_files(folder / "pem", ca, ca, "127.0.0.1", "localhost")
     tokens = {name: make_token() for name in ("run", "import", "admin")}
     tokens_file = folder / "tokens.toml"
     tokens_file.write_text("".join(entry(f"the-{name}", token, name) for name, token in tokens.items()))
-    data_dir = short_folder / "shut"
+    data_dir = short_folder / "secured"
     settings = StackSettings(
         data_dir, 0, 0, 0, database_url=stack.database_url, redis_url=stack.redis_url, quiet=True
     )
@@ -61,16 +61,16 @@ async def shut(
         for name, value in files.environment.items():
             environment.setenv(name, value)
         environment.setenv("BACKCAST_TOKENS_FILE", str(tokens_file))
-        shut_stack = LocalStack(settings)
-        await shut_stack.__aenter__()
-    yield Shut(shut_stack, files, tokens_file, tokens, data_dir / "logs")
-    await shut_stack.__aexit__()
+        secured_stack = LocalStack(settings)
+        await secured_stack.__aenter__()
+    yield Secured(secured_stack, files, tokens_file, tokens, data_dir / "logs")
+    await secured_stack.__aexit__()
 
 
 @pytest.fixture
-async def secure_channel(shut: Shut) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel to their gateway, without a certificate of its own."""
-    async with open_channel(shut.stack.gateway_address, shut.files.credentials_of_nobody) as channel:
+async def secure_channel(secured: Secured) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to the secured gateway, without a client certificate."""
+    async with open_channel(secured.stack.gateway_address, secured.files.credentials_of_nobody) as channel:
         yield channel
 
 

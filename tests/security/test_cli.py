@@ -1,4 +1,4 @@
-"""The command against services that are shut to strangers: what it says, and what it never says."""
+"""The command as a client of secured services: its error messages, which never contain a secret."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ import trustme
 from services.gateway.auth.tokens import PREFIX, hash_of, make_token, tokens_from_toml
 from tests.cli.conftest import Finished, write_csv
 from tests.security.certificates import make_files
-from tests.security.conftest import Shut
+from tests.security.conftest import Secured
 
 
 async def backcast(*arguments: object, **variables: object) -> Finished:
@@ -25,22 +25,26 @@ async def backcast(*arguments: object, **variables: object) -> Finished:
     return Finished(process.returncode or 0, out.decode(), err.decode())
 
 
-async def test_one_address_and_one_token_do_for_everything(shut: Shut, tmp_path: Path) -> None:
-    place = {"GATEWAY_ADDRESS": shut.stack.gateway_address, "TLS_CA_FILE": shut.files.ca}
-    file = write_csv(tmp_path / "SHUTCLIUSDT.csv", 3)
-    imported = await backcast("import", file, TOKEN=shut.tokens["import"], **place)
-    assert imported.out.startswith("SHUTCLIUSDT: 500 written")
-    checked = await backcast("data", "check", "SHUTCLIUSDT", TOKEN=shut.tokens["run"], **place)
+async def test_one_address_and_one_token_are_enough_for_all_commands(
+    secured: Secured, tmp_path: Path
+) -> None:
+    place = {"GATEWAY_ADDRESS": secured.stack.gateway_address, "TLS_CA_FILE": secured.files.ca}
+    file = write_csv(tmp_path / "SECUREDUSDT.csv", 3)
+    imported = await backcast("import", file, TOKEN=secured.tokens["import"], **place)
+    assert imported.out.startswith("SECUREDUSDT: 500 written")
+    checked = await backcast("data", "check", "SECUREDUSDT", TOKEN=secured.tokens["run"], **place)
     assert "1 crypto, 500 hourly candles" in checked.out
-    ran = await backcast("run", "rsi", "--symbols", "SHUTCLIUSDT", TOKEN=shut.tokens["run"], **place)
+    ran = await backcast("run", "rsi", "--symbols", "SECUREDUSDT", TOKEN=secured.tokens["run"], **place)
     assert ran.status == 0
     assert "1 of 1 in" in ran.out
 
 
-async def test_what_is_missing_is_told_in_one_line(shut: Shut, tmp_path: Path, ca: trustme.CA) -> None:
-    gateway = shut.stack.gateway_address
-    place = {"GATEWAY_ADDRESS": gateway, "TLS_CA_FILE": shut.files.ca}
-    run, wrong = shut.tokens["run"], make_token()
+async def test_the_command_reports_missing_credentials_in_one_line(
+    secured: Secured, tmp_path: Path, ca: trustme.CA
+) -> None:
+    gateway = secured.stack.gateway_address
+    place = {"GATEWAY_ADDRESS": gateway, "TLS_CA_FILE": secured.files.ca}
+    run, wrong = secured.tokens["run"], make_token()
     other_ca = make_files(tmp_path / "other", trustme.CA(), ca, "127.0.0.1").ca
     file = write_csv(tmp_path / "AUSDT.csv", 3)
     cases: list[tuple[list[object], dict[str, object], str]] = [

@@ -1,4 +1,4 @@
-"""The hops to database and cache over TLS, by URLs as docs/security.md has them."""
+"""Connections to database and cache over TLS, by URLs as docs/security.md has them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Whatever comes over the wire is answered with a clear status; nothing breaks, grows, or tells a secret."""
+"""Whatever comes over the wire is answered with a clear status; nothing breaks, grows, or leaks a secret."""
 
 import random
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""The page's process before services that are shut: TLS of its own, and the tokens of those who call."""
+"""The page's process in front of secured services: TLS of its own, and the tokens of its clients."""
 
 import ssl
 from pathlib import Path
@@ -12,13 +12,13 @@ from services.local.server_process import ServerProcess
 from services.local.stack import LocalStack, serve_command
 from tests.end_to_end.one_service import service_beside
 from tests.security.certificates import make_files
-from tests.security.conftest import Shut
+from tests.security.conftest import Secured
 from tests.waiting import until
 from tests.web.clients import Page, next_status
 
 
 @pytest.fixture
-async def shut_page(shut: Shut, short_folder: Path, ca: trustme.CA, monkeypatch: pytest.MonkeyPatch):
+async def secured_page(secured: Secured, short_folder: Path, ca: trustme.CA, monkeypatch: pytest.MonkeyPatch):
     """A page that others than this machine may reach, with a certificate."""
     (port,) = free_ports(1)
     files = make_files(short_folder / "page-pem", ca, ca, "127.0.0.1")
@@ -26,7 +26,7 @@ async def shut_page(shut: Shut, short_folder: Path, ca: trustme.CA, monkeypatch:
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("BACKCAST_HOST", "0.0.0.0")
     monkeypatch.setenv("BACKCAST_WEB_PORT", str(port))
-    monkeypatch.setenv("BACKCAST_GATEWAY_ADDRESS", shut.stack.gateway_address)
+    monkeypatch.setenv("BACKCAST_GATEWAY_ADDRESS", secured.stack.gateway_address)
     log = short_folder / "page-logs" / "web.log"
     server = ServerProcess("the page", serve_command("web"), log)
     context = ssl.create_default_context(cafile=files.ca)
@@ -43,25 +43,27 @@ async def shut_page(shut: Shut, short_folder: Path, ca: trustme.CA, monkeypatch:
         server.stop(10)
 
 
-async def test_a_token_passes_and_gives_its_rights_and_no_others(shut: Shut, shut_page: Page) -> None:
+async def test_a_token_passes_and_gives_its_rights_and_no_others(
+    secured: Secured, secured_page: Page
+) -> None:
     def shown(name: str) -> dict[str, str]:
-        return {"authorization": f"Bearer {shut.tokens[name]}"}
+        return {"authorization": f"Bearer {secured.tokens[name]}"}
 
-    assert (await shut_page.post("ListStrategies")).status == 401
-    assert (await shut_page.post("ListStrategies", authorization="Bearer wrong")).status == 401
-    assert (await shut_page.post("ListStrategies", **shown("run"))).status == 200
-    denied = await shut_page.post("DeleteCrypto", {"symbol": "NOSUCHUSDT"}, **shown("run"))
+    assert (await secured_page.post("ListStrategies")).status == 401
+    assert (await secured_page.post("ListStrategies", authorization="Bearer wrong")).status == 401
+    assert (await secured_page.post("ListStrategies", **shown("run"))).status == 200
+    denied = await secured_page.post("DeleteCrypto", {"symbol": "NOSUCHUSDT"}, **shown("run"))
     assert (denied.status, denied.json()["code"]) == (403, "permission_denied")
     upload = {"content_type": "application/octet-stream"}
     path = "/import?name=PAGEUSDT.csv&interval=1h"
     candles = b"timestamp,open,high,low,close,volume\n1704067200,1,1,1,1,1\n"
-    assert (await shut_page.send("POST", path, candles, **upload)).status == 401
-    assert (await shut_page.send("POST", path, candles, **upload, **shown("run"))).status == 403
+    assert (await secured_page.send("POST", path, candles, **upload)).status == 401
+    assert (await secured_page.send("POST", path, candles, **upload, **shown("run"))).status == 403
     # Before its file is sent.
     for shows, status in (({}, 401), (shown("run"), 403)):
-        async with shut_page.begun(path, len(candles), **upload, **shows) as (reader, _):
+        async with secured_page.begun(path, len(candles), **upload, **shows) as (reader, _):
             assert await next_status(reader) == status
-    imported = await shut_page.send("POST", path, candles, **upload, **shown("import"))
+    imported = await secured_page.send("POST", path, candles, **upload, **shown("import"))
     assert (imported.status, imported.json()["inserted"]) == (200, 1)
 
 

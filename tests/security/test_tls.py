@@ -1,4 +1,4 @@
-"""TLS on every hop: all works with the right certificates, and nothing without."""
+"""TLS between all processes: everything works with the right certificates, and nothing without them."""
 
 import asyncio
 import os
@@ -23,28 +23,28 @@ from services.local.ports import free_ports
 from services.local.stack import serve_command
 from services.rpc.channel import open_channel
 from tests.security.certificates import make_files
-from tests.security.conftest import Shut
+from tests.security.conftest import Secured
 from tests.security.test_tokens import import_of
 
 
 async def test_a_run_goes_through_all_three(
-    shut: Shut, secure_channel: grpc.aio.Channel, candles: Candles
+    secured: Secured, secure_channel: grpc.aio.Channel, candles: Candles
 ) -> None:
     counts = await MarketDataServiceStub(secure_channel).ImportCandles(
-        import_of(candles, "TLSUSDT"), metadata=shut.bearer("import")
+        import_of(candles, "TLSUSDT"), metadata=secured.bearer("import")
     )
     assert counts.inserted == len(candles)
     request = pb.RunBacktestsRequest(
         symbols=["TLSUSDT"], spec=BacktestSpec(strategy={"rsi": {}}), cache_mode=pb.CACHE_MODE_BYPASS
     )
-    call = BacktestServiceStub(secure_channel).RunBacktests(request, metadata=shut.bearer("run"))
+    call = BacktestServiceStub(secure_channel).RunBacktests(request, metadata=secured.bearer("run"))
     assert [event.result.symbol async for event in call if event.HasField("result")] == ["TLSUSDT"]
 
 
-async def test_services_take_each_others_certificates(shut: Shut) -> None:
-    async with open_channel(shut.stack.data_address, shut.files.credentials) as channel:
+async def test_services_take_each_others_certificates(secured: Secured) -> None:
+    async with open_channel(secured.stack.data_address, secured.files.credentials) as channel:
         await MarketDataServiceStub(channel).ListCryptos(md.ListCryptosRequest())
-    async with open_channel(shut.stack.compute_address, shut.files.credentials) as channel:
+    async with open_channel(secured.stack.compute_address, secured.files.credentials) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             _ = [
                 answer
@@ -54,13 +54,13 @@ async def test_services_take_each_others_certificates(shut: Shut) -> None:
 
 
 @pytest.fixture
-def strangers(shut: Shut, ca: trustme.CA, tmp_path: Path) -> dict[str, grpc.ChannelCredentials | None]:
+def strangers(secured: Secured, ca: trustme.CA, tmp_path: Path) -> dict[str, grpc.ChannelCredentials | None]:
     """Those who are no services."""
     of_other_ca = make_files(tmp_path / "other", ca, trustme.CA(), "127.0.0.1")
     expired = make_files(tmp_path / "expired", ca, ca, "127.0.0.1", expired=True)
     return {
         "plaintext": None,
-        "no certificate": shut.files.credentials_of_nobody,
+        "no certificate": secured.files.credentials_of_nobody,
         "another CA's": of_other_ca.credentials,
         "expired": expired.credentials,
         "does not trust": grpc.ssl_channel_credentials(trustme.CA().cert_pem.bytes()),
@@ -68,9 +68,9 @@ def strangers(shut: Shut, ca: trustme.CA, tmp_path: Path) -> dict[str, grpc.Chan
 
 
 async def test_data_and_compute_take_no_calls_from_strangers(
-    shut: Shut, strangers: dict[str, grpc.ChannelCredentials | None]
+    secured: Secured, strangers: dict[str, grpc.ChannelCredentials | None]
 ) -> None:
-    for address in (shut.stack.data_address, shut.stack.compute_address):
+    for address in (secured.stack.data_address, secured.stack.compute_address):
         for who, credentials in strangers.items():
             async with open_channel(address, credentials) as channel:
                 # Not even health.
@@ -80,11 +80,13 @@ async def test_data_and_compute_take_no_calls_from_strangers(
 
 
 async def test_the_gateway_takes_users_without_certificates_but_none_in_plaintext(
-    shut: Shut, secure_channel: grpc.aio.Channel
+    secured: Secured, secure_channel: grpc.aio.Channel
 ) -> None:
     gateway = BacktestServiceStub(secure_channel)
-    assert (await gateway.ListStrategies(pb.ListStrategiesRequest(), metadata=shut.bearer("run"))).strategies
-    async with open_channel(shut.stack.gateway_address) as channel:
+    assert (
+        await gateway.ListStrategies(pb.ListStrategiesRequest(), metadata=secured.bearer("run"))
+    ).strategies
+    async with open_channel(secured.stack.gateway_address) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await BacktestServiceStub(channel).ListStrategies(pb.ListStrategiesRequest())
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -93,15 +95,15 @@ async def test_the_gateway_takes_users_without_certificates_but_none_in_plaintex
 class Gateway:
     """A gateway beside the services, on ports of its own, while its context lasts."""
 
-    def __init__(self, shut: Shut, **variables: object) -> None:
+    def __init__(self, secured: Secured, **variables: object) -> None:
         self.port, self.health_port = free_ports(2)
         self._host = "::1" if variables.get("HOST") == "::1" else "127.0.0.1"
         self._environment = {
             **os.environ,
             "BACKCAST_GATEWAY_PORT": str(self.port),
-            "BACKCAST_DATA_ADDRESS": shut.stack.data_address,
-            "BACKCAST_COMPUTE_ADDRESS": shut.stack.compute_address,
-            "BACKCAST_REDIS_URL": shut.stack.redis_url,
+            "BACKCAST_DATA_ADDRESS": secured.stack.data_address,
+            "BACKCAST_COMPUTE_ADDRESS": secured.stack.compute_address,
+            "BACKCAST_REDIS_URL": secured.stack.redis_url,
             "BACKCAST_HEALTH_PORT": str(self.health_port),
             **{f"BACKCAST_{name}": str(value) for name, value in variables.items()},
         }
@@ -132,23 +134,23 @@ async def cryptos(gateway: Gateway, credentials: grpc.ChannelCredentials | None)
 
 
 async def test_the_gateway_can_demand_certificates_instead_of_tokens(
-    shut: Shut, strangers: dict[str, grpc.ChannelCredentials | None]
+    secured: Secured, strangers: dict[str, grpc.ChannelCredentials | None]
 ) -> None:
-    files = {name.removeprefix("BACKCAST_"): value for name, value in shut.files.environment.items()}
-    async with Gateway(shut, **files, GATEWAY_CLIENT_CERTIFICATES=1, HOST="0.0.0.0") as gateway:
-        assert await cryptos(gateway, shut.files.credentials) is grpc.StatusCode.OK
+    files = {name.removeprefix("BACKCAST_"): value for name, value in secured.files.environment.items()}
+    async with Gateway(secured, **files, GATEWAY_CLIENT_CERTIFICATES=1, HOST="0.0.0.0") as gateway:
+        assert await cryptos(gateway, secured.files.credentials) is grpc.StatusCode.OK
         for who, credentials in strangers.items():
             assert await cryptos(gateway, credentials) is grpc.StatusCode.UNAVAILABLE, who
 
 
 @pytest.mark.parametrize("wrong", ["another host's", "expired", "another CA's"])
 async def test_nobody_believes_a_gateway_with_a_wrong_certificate(
-    shut: Shut, ca: trustme.CA, tmp_path: Path, wrong: str
+    secured: Secured, ca: trustme.CA, tmp_path: Path, wrong: str
 ) -> None:
     host = "gateway.example" if wrong == "another host's" else "127.0.0.1"
     signer = trustme.CA() if wrong == "another CA's" else ca
     files = make_files(tmp_path / "pem", ca, signer, host, expired=wrong == "expired")
-    async with Gateway(shut, TLS_CERT_FILE=files.cert, TLS_KEY_FILE=files.key) as gateway:
+    async with Gateway(secured, TLS_CERT_FILE=files.cert, TLS_KEY_FILE=files.key) as gateway:
         trusting = files.credentials_of_nobody
         assert await cryptos(gateway, trusting) is grpc.StatusCode.UNAVAILABLE
         if wrong == "another host's":
@@ -161,11 +163,11 @@ async def test_nobody_believes_a_gateway_with_a_wrong_certificate(
 
 @pytest.mark.parametrize("shown", ["nothing", "another CA's"])
 async def test_a_gateway_that_is_a_stranger_reaches_no_service(
-    shut: Shut, ca: trustme.CA, tmp_path: Path, shown: str
+    secured: Secured, ca: trustme.CA, tmp_path: Path, shown: str
 ) -> None:
     files = make_files(tmp_path / "pem", ca, trustme.CA(), "127.0.0.1")
     variables = {"TLS_CERT_FILE": files.cert, "TLS_KEY_FILE": files.key, "TLS_CA_FILE": files.ca}
-    async with Gateway(shut, **({} if shown == "nothing" else variables)) as gateway:
+    async with Gateway(secured, **({} if shown == "nothing" else variables)) as gateway:
         believing = None if shown == "nothing" else grpc.ssl_channel_credentials(files.signer_pem)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             async with open_channel(f"127.0.0.1:{gateway.port}", believing) as channel:
@@ -173,10 +175,10 @@ async def test_a_gateway_that_is_a_stranger_reaches_no_service(
     assert caught.value.details() == "the data service does not answer"
 
 
-async def test_reflection_can_be_switched_off(shut: Shut) -> None:
+async def test_reflection_can_be_switched_off(secured: Secured) -> None:
     listing = [reflection_pb2.ServerReflectionRequest(list_services="")]
     async with (
-        Gateway(shut, REFLECTION=0) as gateway,
+        Gateway(secured, REFLECTION=0) as gateway,
         open_channel(f"127.0.0.1:{gateway.port}") as channel,
     ):
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
@@ -186,14 +188,14 @@ async def test_reflection_can_be_switched_off(shut: Shut) -> None:
         assert await BacktestServiceStub(channel).ListStrategies(pb.ListStrategiesRequest())
 
 
-async def test_probes_need_no_tls_and_get_nothing_but_health(shut: Shut) -> None:
-    files = {name.removeprefix("BACKCAST_"): value for name, value in shut.files.environment.items()}
+async def test_probes_need_no_tls_and_get_nothing_but_health(secured: Secured) -> None:
+    files = {name.removeprefix("BACKCAST_"): value for name, value in secured.files.environment.items()}
     async with (
-        Gateway(shut, **files, TOKENS_FILE=shut.tokens_file, HOST="::1") as gateway,
+        Gateway(secured, **files, TOKENS_FILE=secured.tokens_file, HOST="::1") as gateway,
         open_channel(f"[::1]:{gateway.health_port}") as channel,
     ):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await BacktestServiceStub(channel).ListStrategies(
-                pb.ListStrategiesRequest(), metadata=shut.bearer("run")
+                pb.ListStrategiesRequest(), metadata=secured.bearer("run")
             )
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -1,4 +1,4 @@
-"""Tokens over the wire: who gets in, to what, and who is told what."""
+"""Tokens over the wire: which calls a token allows, and the errors of the other calls."""
 
 import signal
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServic
 from services.domain.candles import Candles
 from services.gateway.auth.tokens import make_token
 from services.wire.candles import candles_to
-from tests.security.conftest import Shut, entry
+from tests.security.conftest import Secured, entry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -73,10 +73,10 @@ def calls(channel: grpc.aio.Channel, candles: Candles) -> "dict[str, Callable[..
     ],
 )
 async def test_a_token_opens_what_its_rights_say(
-    shut: Shut, secure_channel: grpc.aio.Channel, candles: Candles, token: str, allowed: set[str]
+    secured: Secured, secure_channel: grpc.aio.Channel, candles: Candles, token: str, allowed: set[str]
 ) -> None:
     made = calls(secure_channel, candles)
-    outcomes = {name: await outcome(call(shut.bearer(token))) for name, call in made.items()}
+    outcomes = {name: await outcome(call(secured.bearer(token))) for name, call in made.items()}
     assert outcomes == {name: grpc.StatusCode.OK if name in allowed else DENIED for name in made}
 
 
@@ -93,7 +93,7 @@ async def test_a_token_opens_what_its_rights_say(
     ids=["none", "unknown", "empty", "blank", "basic", "elsewhere"],
 )
 async def test_strangers_are_refused_everything_but_health(
-    shut: Shut, secure_channel: grpc.aio.Channel, candles: Candles, metadata: Any
+    secured: Secured, secure_channel: grpc.aio.Channel, candles: Candles, metadata: Any
 ) -> None:
     for call in calls(secure_channel, candles).values():
         assert await outcome(call(metadata)) is UNAUTHENTICATED
@@ -102,25 +102,25 @@ async def test_strangers_are_refused_everything_but_health(
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
-async def test_two_tokens_in_one_call_are_none(shut: Shut, secure_channel: grpc.aio.Channel) -> None:
+async def test_two_tokens_in_one_call_are_none(secured: Secured, secure_channel: grpc.aio.Channel) -> None:
     call = BacktestServiceStub(secure_channel).ListStrategies(
-        pb.ListStrategiesRequest(), metadata=shut.bearer("run") + shut.bearer("import")
+        pb.ListStrategiesRequest(), metadata=secured.bearer("run") + secured.bearer("import")
     )
     assert await outcome(call) is UNAUTHENTICATED
 
 
-async def test_a_refusal_is_a_sentence(shut: Shut, secure_channel: grpc.aio.Channel) -> None:
+async def test_a_refusal_is_a_sentence(secured: Secured, secure_channel: grpc.aio.Channel) -> None:
     gateway = BacktestServiceStub(secure_channel)
     with pytest.raises(grpc.aio.AioRpcError) as unknown:
         await gateway.ListStrategies(pb.ListStrategiesRequest())
     assert unknown.value.details() == "a token is needed, in the metadata: authorization: Bearer TOKEN"
     with pytest.raises(grpc.aio.AioRpcError) as denied:
-        await gateway.ListStrategies(pb.ListStrategiesRequest(), metadata=shut.bearer("import"))
+        await gateway.ListStrategies(pb.ListStrategiesRequest(), metadata=secured.bearer("import"))
     assert denied.value.details() == "the token the-import lacks the right run"
 
 
 async def test_the_file_is_read_anew_when_it_changes_and_a_broken_one_is_not_taken(
-    shut: Shut, secure_channel: grpc.aio.Channel
+    secured: Secured, secure_channel: grpc.aio.Channel
 ) -> None:
     gateway = BacktestServiceStub(secure_channel)
     new = make_token()
@@ -129,12 +129,12 @@ async def test_the_file_is_read_anew_when_it_changes_and_a_broken_one_is_not_tak
         metadata = (("authorization", f"Bearer {new}"),)
         return await outcome(gateway.ListStrategies(pb.ListStrategiesRequest(), metadata=metadata))
 
-    before = shut.tokens_file.read_text()
+    before = secured.tokens_file.read_text()
     assert await of_new() is UNAUTHENTICATED
-    shut.tokens_file.write_text(before + entry("new", new, "run"))
+    secured.tokens_file.write_text(before + entry("new", new, "run"))
     assert await of_new() is grpc.StatusCode.OK
     # Somebody took the token itself for its hash.
-    shut.tokens_file.write_text(before + entry("new", new, "run") + f'[[tokens]]\nsha256 = "{new}"\n')
+    secured.tokens_file.write_text(before + entry("new", new, "run") + f'[[tokens]]\nsha256 = "{new}"\n')
     assert await of_new() is grpc.StatusCode.OK
     (child,) = (
         child
@@ -142,11 +142,11 @@ async def test_the_file_is_read_anew_when_it_changes_and_a_broken_one_is_not_tak
         if child.environ().get("BACKCAST_TOKENS_FILE") and child.cmdline()[-2:] == ["serve", "gateway"]
     )
     child.send_signal(signal.SIGHUP)
-    shut.tokens_file.unlink()
+    secured.tokens_file.unlink()
     assert await of_new() is grpc.StatusCode.OK
-    shut.tokens_file.write_text(before)
+    secured.tokens_file.write_text(before)
     assert await of_new() is UNAUTHENTICATED
-    log = (shut.logs / "gateway.log").read_text()
+    log = (secured.logs / "gateway.log").read_text()
     assert "tokens[4].sha256: must be 64 hexadecimal digits" in log
     assert "cannot be read: No such file or directory" in log
     assert new not in log

@@ -103,7 +103,7 @@ def test_a_log_in_a_terminal_can_be_read() -> None:
         while part := os.read(ours, 4096):
             said += part
     except OSError:
-        pass  # so Linux tells of a terminal's end
+        pass  # so Linux reports the end of a terminal
     os.close(ours)
     assert process.wait() == 1
     text = said.decode()

@@ -244,7 +244,7 @@ async def test_four_files_at_most_are_taken_at_once(page: Page, temporary_files:
             begun = page.begun(f"/import?name={name}", len(TWO_CANDLES), content_type=FILE)
             uploads[name] = await connections.enter_async_context(begun)
         await until(lambda: sorted(taken()) == sorted(uploads))
-        # Who comes then is told at once to come again, and waits behind nobody.
+        # A client that comes then is refused at once, with the advice to retry, and waits behind nobody.
         refused = await upload(page, TWO_CANDLES, name="UPJ9USDT.csv")
         assert (refused.status, refused.json()["code"]) == (429, "resource_exhausted")
         assert refused.detail(ErrorInfo).reason == ErrorReason.TOO_MANY_UPLOADS

@@ -10,9 +10,8 @@ from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway, pages_of
-from services.cli.commands.lists import all_symbols
-from services.cli.options.run_request import parse_time
-from services.cli.options.symbols import named_symbols
+from services.cli.client.symbols import all_symbols, named_symbols
+from services.cli.options.requests import parse_time
 from services.cli.views.console import counted, make_console, say
 from services.cli.views.fitted_table import Column, fitted_table
 from services.domain.breaks import BreakState

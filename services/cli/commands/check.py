@@ -16,8 +16,7 @@ from rich.table import Table
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.cli.client.gateway_channel import open_gateway
-from services.cli.commands.lists import all_symbols
-from services.cli.options.symbols import named_symbols
+from services.cli.client.symbols import all_symbols, named_symbols
 from services.cli.views.console import CountColumn, counted, make_console, say
 from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.interval import Interval

@@ -32,7 +32,7 @@ def stats(
 
 @app.command()
 def compress() -> None:
-    """Compress chunks that are old enough and not compressed, or got candles since (TimescaleDB only)."""
+    """Compress old chunks that are not compressed yet, or that got candles since (TimescaleDB only)."""
     from services.cli.options.db_target import open_database
     from services.cli.views.db import compress_with_bar
     from services.settings import load_settings

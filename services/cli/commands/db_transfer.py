@@ -37,7 +37,7 @@ def migrate_from(
     only if every row is stored afterwards.
     """
     from services.cli.options.db_target import open_database
-    from services.cli.views.db_migrate import move_and_verify
+    from services.cli.views.db_transfer import move_and_verify
     from services.settings import load_settings
     from services.transfer.source import Source
     from services.transfer.source_names import SourceNames
@@ -56,7 +56,7 @@ def migrate_from(
 def dump(folder: _Folder) -> None:
     """Save a snapshot of all candles to a new folder of Parquet files."""
     from services.cli.options.db_target import open_database
-    from services.cli.views.db_dump import dump_with_bar
+    from services.cli.views.db_transfer import dump_with_bar
     from services.settings import load_settings
 
     async def run() -> bool:
@@ -73,7 +73,7 @@ def restore(folder: _Folder) -> None:
     stored afterwards.
     """
     from services.cli.options.db_target import open_database
-    from services.cli.views.db_dump import restore_with_bar
+    from services.cli.views.db_transfer import restore_with_bar
     from services.settings import load_settings
     from services.transfer.manifest import read_manifest
 

@@ -10,8 +10,7 @@ from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
-from services.cli.commands.lists import all_symbols
-from services.cli.options.symbols import named_symbols
+from services.cli.client.symbols import all_symbols, named_symbols
 from services.cli.views.console import counted, make_console, say
 from services.domain.errors import Denied, InvalidInput, Refused
 from services.domain.near_names import no_such_crypto

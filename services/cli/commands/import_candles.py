@@ -16,8 +16,7 @@ from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
 from services.cli.options.names import with_options
 from services.cli.views.console import counted, make_console, say
-from services.cli.views.import_progress import ImportProgress
-from services.cli.views.import_report import import_report, passed_over_line, readable_path
+from services.cli.views.imports import ImportProgress, import_report, passed_over_line, readable_path
 from services.domain.conflict_rule import ConflictRule
 from services.domain.errors import BackcastError, Denied, InvalidInput, Refused, Unauthenticated, Unavailable
 from services.domain.interval import Interval
@@ -26,9 +25,9 @@ from services.domain.times import utc
 from services.imports.candle_writer import write_reading
 from services.imports.daemon_thread import in_daemon_thread
 from services.ingest.columns.names import GivenNames
+from services.ingest.detect import read_file
 from services.ingest.file_comparison import file_conflicts, grouped
 from services.ingest.files import checksum
-from services.ingest.files.detect import read_file
 from services.ingest.files.other_files import is_no_candle_file
 from services.ingest.identity.lengths import given_length
 from services.ingest.report import FileReading

@@ -1,7 +1,6 @@
 """`backcast cryptos` and `backcast strategies`."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from google.protobuf.struct_pb2 import Value
 from rich import box
@@ -11,15 +10,11 @@ from rich.table import Table
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.strategy_description_pb2 import StrategyParameter
-from backcast.marketdata.v1 import market_data_service_pb2 as market_data_pb
 from backcast.marketdata.v1.crypto_pb2 import CryptoKind
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway, pages_of
 from services.cli.views.console import make_console, say
 from services.wire.enum_names import names_of
-
-if TYPE_CHECKING:
-    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 
 def list_cryptos(gateway: str) -> None:
@@ -30,12 +25,6 @@ def list_cryptos(gateway: str) -> None:
 def list_strategies(gateway: str) -> None:
     """Print all strategies and their parameters."""
     asyncio.run(_list_strategies(gateway))
-
-
-async def all_symbols(stub: "MarketDataServiceAsyncStub") -> list[str]:
-    """Return the symbols of all cryptos that have hourly candles."""
-    pages = pages_of(stub.ListCryptos, market_data_pb.ListCryptosRequest())
-    return [crypto.symbol async for page in pages for crypto in page.cryptos]
 
 
 async def _list_cryptos(gateway: str) -> None:

@@ -7,6 +7,21 @@ from typing import Annotated
 import typer
 
 
+class Detail(StrEnum):
+    """How much of each result is returned; the names are those of the API."""
+
+    METRICS = "metrics"
+    TRADES = "trades"
+    EQUITY = "equity"
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+
+
 @dataclass(frozen=True, slots=True)
 class StrategyOptions:
     """The strategy and its parameters."""

@@ -1,4 +1,7 @@
-"""A history as it comes from the data service."""
+"""A history as it comes from the data service.
+
+Apart from `source`, which needs gRPC: column files do not.
+"""
 
 from dataclasses import dataclass, field
 

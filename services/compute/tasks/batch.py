@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.compute.candles.location import CandleLocation, DataVersion
-from services.compute.workers.worker import portable
+from services.compute.tasks.errors import picklable
 from services.domain.errors import Unavailable
 from services.domain.history import History
 from services.engine import ENGINE_VERSION
@@ -81,4 +81,4 @@ def _run(located: LocatedTask) -> TaskResult:
         data, history = located.location.load()
         return TaskResult(data, located.task.work(history, located.task.argument))
     except Exception as error:
-        return TaskResult(data, portable(error))
+        return TaskResult(data, picklable(error))

@@ -1,16 +1,22 @@
-"""Jobs: requests to compute, as tasks on the candles of many cryptos."""
+"""Jobs: requests to compute, as tasks on the candles of many cryptos.
+
+The worker processes import this: nothing here may import grpc.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from services.compute.candles.location import DataVersion
 from services.compute.tasks.batch import Task
-from services.compute.tasks.computed_result import computed_result
+from services.domain.history import History
 from services.domain.interval import Interval
 from services.domain.times import EARLIEST_S
-from services.engine import Backtest, backtest_series
+from services.engine import Backtest, backtest_series, run_backtest
 from services.engine.sweep import Sweep, SweepChunk, columns_of_sweep, compute_chunk
 from services.engine.sweep.grid import possible_positions
+from services.wire.result_parts import result_parts
+from services.wire.results import packed_metrics, result_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +66,17 @@ async def sweep_job(sweep: Sweep, chunk_size: int, chunks: dict[DataVersion, lis
         ]
 
     return Job(list(chunks), sweep.interval, columns_of_sweep(sweep), tasks_of)
+
+
+def computed_result(history: History, backtest: Backtest) -> list[bytes]:
+    """Run a backtest as `run_backtest` does, and return its ComputedResult, serialized.
+
+    It is without symbol and fingerprint. Of a long result each part is a ComputedResult: merged in order,
+    they are the whole.
+    """
+    result = run_backtest(history, backtest)
+    parts = result_parts(result_message(result))
+    computed = [ComputedResult(parts=[part.SerializeToString()]) for part in parts]
+    computed[0].metrics = packed_metrics(result.metrics)
+    computed[0].has_breaks = bool(result.breaks)
+    return [each.SerializeToString() for each in computed]

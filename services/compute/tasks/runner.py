@@ -14,8 +14,8 @@ import structlog
 
 from services.compute.candles.location import CandleLocation, DataVersion
 from services.compute.tasks.batch import Batch, BatchResult, LocatedTask, Task, TaskResult, run_batch
+from services.compute.tasks.errors import WorkerDied
 from services.compute.tasks.jobs import Job
-from services.compute.workers.worker import WorkerDied
 from services.domain.errors import BackcastError, ErrorReason, Internal, Unavailable
 from services.domain.history import HistoryTooShort
 from services.domain.interval import Interval

@@ -7,7 +7,8 @@ from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 from urllib.parse import urlsplit
 
-from services.compute.workers.worker import WorkerDied, call, call_message
+from services.compute.tasks.errors import WorkerDied
+from services.compute.workers.worker import call, call_message
 from services.domain.errors import ErrorReason, InvalidInput, Unavailable
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import ParamSpec, Self, TypeVar
 
 import structlog
 
+from services.compute.tasks.errors import WorkerDied
 from services.compute.workers.process import Call, WorkerProcess
-from services.compute.workers.worker import WorkerDied, call_message
+from services.compute.workers.worker import call_message
 from services.domain.errors import ErrorReason, Unavailable
 
 _Parameters = ParamSpec("_Parameters")

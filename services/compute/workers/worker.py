@@ -4,7 +4,6 @@ import os
 import pickle
 import select
 import signal
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from io import BufferedRWPair
@@ -12,7 +11,7 @@ from socket import socket
 from threading import Thread
 from typing import Any
 
-from services.domain.errors import BackcastError, ErrorReason, Unavailable
+from services.compute.tasks.errors import picklable
 from services.domain.process_memory import keep_freed_memory
 
 # In both directions a message is its length, little-endian in so many bytes, and then its bytes. The worker's
@@ -21,12 +20,6 @@ LENGTH_BYTES = 8
 
 # More than the columns of any backtest: a worker keeps the memory of its peak.
 KEPT_BYTES = 1 << 30
-
-
-class WorkerDied(Unavailable):
-    """Worker processes died repeatedly during one call."""
-
-    reason = ErrorReason.WORKER_DIED
 
 
 def call_message(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
@@ -72,17 +65,4 @@ def _answer(message: bytes) -> bytes:
     try:
         return pickle.dumps((True, call(message)))
     except Exception as error:
-        return pickle.dumps((False, portable(error)))
-
-
-def portable(error: Exception) -> Exception:
-    """Return an error that can be pickled; an unexpected error carries its traceback as a note."""
-    if isinstance(error, BackcastError):
-        return error
-    trace = traceback.format_exc()
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        error = RuntimeError(f"{type(error).__name__}: {error}")
-    error.add_note(trace)
-    return error
+        return pickle.dumps((False, picklable(error)))

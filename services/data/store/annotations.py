@@ -127,7 +127,7 @@ async def _partial(
 async def _last_without_hours(connection: "Connection", crypto_ids: list[int]) -> dict[int, int]:
     """Return the times of the last hours of cryptos whose hourly candles retention has dropped.
 
-    The shortest candles that are left tell them. A crypto without any is left out.
+    The times come from the shortest candles that are left. Cryptos without candles are left out.
     """
     rows = await connection.fetch(
         "SELECT crypto_id, "

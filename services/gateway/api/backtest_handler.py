@@ -1,4 +1,4 @@
-"""backcast.gateway.v1.BacktestService: parses, calls, answers."""
+"""The handler of backcast.gateway.v1.BacktestService: parses requests, starts runs, streams their events."""
 
 import asyncio
 import time
@@ -18,7 +18,14 @@ from backcast.gateway.v1 import backtest_service_pb2_grpc
 from backcast.gateway.v1.run_events_pb2 import CACHE_STATE_UNSPECIFIED, CACHE_STATE_USED, CacheState
 from backcast.marketdata.v1 import market_data_service_pb2
 from services.engine.sweep.grid import possible_positions
-from services.gateway.api.messages import (
+from services.gateway.api.planner import Planner
+from services.gateway.api.run_stream import run_stream
+from services.gateway.cache.keys import ResultKeys
+from services.gateway.cache.result_cache import ResultCache
+from services.gateway.cache.run_cache import RunCache
+from services.gateway.cache.single_flight import SingleFlight
+from services.gateway.messages.result_pages import page_from
+from services.gateway.messages.runs import (
     check_run_id,
     run_request_from,
     series_request_from,
@@ -26,16 +33,13 @@ from services.gateway.api.messages import (
     single_request_from,
     single_request_to,
 )
-from services.gateway.api.planner import Planner
-from services.gateway.api.result_pages import page_from
-from services.gateway.api.rules_messages import compared_series_of, describe_rules, parsed_rules
-from services.gateway.api.run_stream import run_stream
-from services.gateway.api.strategy_descriptions import describe_strategies
-from services.gateway.api.sweep_messages import sweep_request_from
-from services.gateway.cache.keys import ResultKeys
-from services.gateway.cache.result_cache import ResultCache
-from services.gateway.cache.run_cache import RunCache
-from services.gateway.cache.single_flight import SingleFlight
+from services.gateway.messages.strategies import (
+    compared_series_of,
+    describe_rules,
+    describe_strategies,
+    parsed_rules,
+)
+from services.gateway.messages.sweeps import sweep_request_from
 from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
 from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest, make_sweep_plan
 from services.gateway.runs.admission import RequestSize

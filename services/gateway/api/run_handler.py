@@ -1,4 +1,4 @@
-"""backcast.gateway.v1.RunService: parses, calls, answers."""
+"""The handler of backcast.gateway.v1.RunService: parses requests, and answers from the registry of runs."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -11,9 +11,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from backcast.gateway.v1 import run_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2_grpc
 from services.domain.errors import ErrorReason, InvalidInput, Refused, Violation, Violations
-from services.gateway.api.messages import results_per_event_from
 from services.gateway.api.run_stream import run_stream
 from services.gateway.auth.clients import current_client
+from services.gateway.messages.runs import results_per_event_from
 from services.gateway.runs.registry import RunRegistry
 from services.gateway.runs.run import Run
 from services.telemetry.run_id import current_run_id

@@ -13,12 +13,12 @@ from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast.gateway.v1 import run_events_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse, RunStarted
 from services.engine import Detail
-from services.gateway.api.messages import left_out_to, run_request_to
 from services.gateway.cache.connection import CacheUnavailable
 from services.gateway.cache.flights import Outcome
 from services.gateway.cache.keys import ResultKeys
 from services.gateway.cache.run_cache import RunCache
 from services.gateway.cache.single_flight import Computed, SingleFlight
+from services.gateway.messages.runs import left_out_to, run_request_to
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import CacheMode, RunPlan
 from services.gateway.runs.event_log import RESULT, LoggedEvent

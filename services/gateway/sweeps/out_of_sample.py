@@ -11,8 +11,8 @@ from backcast.gateway.v1.sweep_pb2 import OutOfSample
 from services.engine import Backtest, Detail, Window
 from services.engine.curves import equity_curve
 from services.engine.sweep.out_of_sample import Curve, FoldResult, StitchedCrypto
-from services.gateway.api.sweep_messages import metrics_message
 from services.gateway.planning.sweep_plan import SweepPlan
+from services.gateway.sweeps.table_messages import metrics_message
 from services.gateway.upstream.compute import ComputeClient
 from services.wire.result_parts import joined_parts
 from services.wire.results import unpacked_metrics

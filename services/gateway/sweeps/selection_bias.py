@@ -10,10 +10,10 @@ from backcast.gateway.v1 import sweep_pb2 as pb
 from services.domain.metric_order import SMALLEST_IS_BEST
 from services.engine.sweep.deflated_sharpe import ReturnShape, deflated_sharpe_ratio, expected_maximum
 from services.engine.sweep.overfitting import count_overfitted, steps
-from services.gateway.api.sweep_messages import metrics_message
 from services.gateway.planning.sweep_plan import SweepPlan
 from services.gateway.runs.statistics import summarize_rows
 from services.gateway.sweeps.table import Part, SweepTable
+from services.gateway.sweeps.table_messages import metrics_message
 from services.wire.backtests import strategy_to
 from services.wire.sweeps import window_to
 

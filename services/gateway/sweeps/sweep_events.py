@@ -13,8 +13,8 @@ from services.domain.metric_order import SMALLEST_IS_BEST
 from services.engine import METRIC_NAMES
 from services.engine.sweep.deflated_sharpe import ReturnShape, shape_of
 from services.engine.sweep.out_of_sample import equal_weighted
-from services.gateway.api.sweep_messages import ROWS_IN_MESSAGE, rows_message, sweep_started, trial_message
 from services.gateway.cache.result_cache import ResultCache
+from services.gateway.messages.sweeps import sweep_started
 from services.gateway.planning.run_plan import CacheMode
 from services.gateway.planning.sweep_plan import SweepPlan
 from services.gateway.runs.report import RunReport
@@ -29,6 +29,7 @@ from services.gateway.sweeps.selection_bias import (
     walk_forward_message,
 )
 from services.gateway.sweeps.table import Figures, Part, Ranking, SweepTable
+from services.gateway.sweeps.table_messages import ROWS_IN_MESSAGE, rows_message, trial_message
 from services.gateway.upstream.compute import ComputeClient
 from services.wire.result_parts import joined_parts
 

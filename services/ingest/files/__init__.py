@@ -1,1 +1,1 @@
-"""Access to files: detection, text, compression, checksums."""
+"""Access to files: text, compression, checksums."""

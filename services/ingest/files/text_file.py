@@ -51,14 +51,14 @@ class TextFile:
         self,
         path: Path,
         content: IO[bytes],
-        tell: Callable[[], None],
+        report_progress: Callable[[], None],
         block_bytes: int,
         member: str | None = None,
     ) -> None:
         self.path = path
         self.member = member
         self._content = content
-        self._tell = tell
+        self._report_progress = report_progress
         self._block_bytes = block_bytes
         self._head = content.read(_HEAD_BYTES)
         self._is_all = len(self._head) < _HEAD_BYTES
@@ -88,7 +88,7 @@ class TextFile:
         while waiting or not is_end:
             if not is_end:
                 read = self._content.read(self._block_bytes)
-                self._tell()
+                self._report_progress()
                 waiting, is_end = waiting + read, not read
             cut = len(waiting) if is_end else _last_line_end(waiting)
             if cut:
@@ -104,7 +104,7 @@ class TextFile:
     def whole(self) -> str:
         """Return the whole text, with `\\n` at the end of lines; raise InvalidInput if it is too large."""
         content = self._head + self._content.read(MAX_WHOLE_BYTES + 1 - len(self._head))
-        self._tell()
+        self._report_progress()
         if len(content) > MAX_WHOLE_BYTES:
             raise InvalidInput.of("file", f"it is larger than {MAX_WHOLE_BYTES // 2**20} MB")
         return _with_plain_ends(_checked(content.removeprefix(_BYTE_ORDER_MARK), 0)).decode()
@@ -129,13 +129,13 @@ def open_file(
             is_zip = file.read(4) in zip_file.MAGIC
             file.seek(0)
 
-            def tell() -> None:
+            def report_progress() -> None:
                 if progress:
                     progress(file.tell(), size)
 
             content = _unpacked(file)
             member = content.name if is_zip else None
-            yield TextFile(path, _as_utf_8(content), tell, block_bytes, member)
+            yield TextFile(path, _as_utf_8(content), report_progress, block_bytes, member)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidInput.of(
             "file", f"its {'zip' if is_zip else 'gzip'} compression is broken: {error}"

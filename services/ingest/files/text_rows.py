@@ -1,16 +1,12 @@
 """Rows of a file as text: the output of a text format, before values are parsed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TypeAlias
 
 import pyarrow as pa
 
 from services.ingest.report import Rejection
-
-if TYPE_CHECKING:
-    from services.ingest.columns.names import GivenNames
-    from services.ingest.files.text_file import TextFile
 
 # The fields of a candle in a row, in this order.
 CANDLE_FIELDS = ("time", "open", "high", "low", "close", "volume")
@@ -39,25 +35,6 @@ class TextRows:
     length_s: int | None = None
     close_time: "TextColumn | None" = None
     still_open: int = 0
-
-
-class TextFormat(Protocol):
-    """The interface of modules for text formats, which `detect` lists; reports show `NAME`."""
-
-    NAME: str
-
-    def sniff(self, head: str) -> bool:
-        """Return whether a file that begins with `head` is of this format."""
-
-    def read(self, file: "TextFile") -> Iterator[TextRows]:
-        """Yield the rows in batches; raises InvalidInput if the file cannot be split into rows."""
-
-
-class NamedTextFormat(TextFormat, Protocol):
-    """A text format with named columns, which the user can map."""
-
-    def read(self, file: "TextFile", given: "GivenNames" = ...) -> Iterator[TextRows]:
-        """Yield the rows in batches; raises InvalidInput if the file cannot be split into rows."""
 
 
 def shown(text: str) -> str:

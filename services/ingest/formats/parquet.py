@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 
 from services.ingest.candle_rows import CandleRows
 from services.ingest.columns.names import GivenNames
-from services.ingest.columns.table_columns import read_batches, readable_breakage, wanted_columns
+from services.ingest.formats.table_columns import read_batches, readable_breakage, wanted_columns
 
 NAME = "parquet"
 

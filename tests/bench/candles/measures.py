@@ -21,7 +21,7 @@ from services.domain.candles import VALUE_COLUMNS
 from services.domain.interval import Interval
 from services.domain.times import utc
 from services.imports.candle_writer import write_candles
-from services.ingest.files.detect import read_file
+from services.ingest.detect import read_file
 from services.wire.candles import interval_to
 from tests.bench.candles.market import END_S, HOURS, Market, big_market
 

@@ -165,7 +165,7 @@ async def _go_stale(filled: Bench, figures: Figures, rounds: int) -> None:
 
 
 async def _compare(filled: Bench) -> None:
-    """Refuse to tell figures of designs that hold different candles."""
+    """Refuse to print figures of designs that hold different candles."""
     ours, theirs = [await design.checksums() for design in filled.designs]
     if ours != theirs:
         raise RuntimeError(f"the longer candles differ: {ours} and {theirs}")

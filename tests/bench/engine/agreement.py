@@ -34,7 +34,7 @@ def agreement_lines(candles: Candles, grid: Sequence[Rsi], window: Window, peers
 
 def _verdict(ours: list[Figures], theirs: list[Figures]) -> str:
     furthest = max(difference(one, other) for one, other in zip(ours, theirs, strict=True))
-    what = ", ".join(theirs[0].told())
+    what = ", ".join(theirs[0].names())
     if furthest > _TOLERANCE:
         return f"[bold red]NO, {furthest:.1g} apart[/bold red] in {what}"
     return f"yes, at most {furthest:.0e} apart in {what}"

@@ -6,22 +6,22 @@ from dataclasses import astuple, dataclass, fields
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Some figures of one backtest; None where a side does not tell one, or defines it in another way."""
+    """Some figures of one backtest; None where a side does not have one, or defines it in another way."""
 
     trades: float | None
     total_return: float | None
     sharpe_ratio: float | None
     max_drawdown: float | None
 
-    def told(self) -> list[str]:
-        """Return the names of those that are told."""
+    def names(self) -> list[str]:
+        """Return the names of the figures that there are."""
         return [
             field.name.replace("_", " ") for field in fields(self) if getattr(self, field.name) is not None
         ]
 
 
 def difference(ours: Figures, theirs: Figures) -> float:
-    """Return the greatest difference of what `theirs` tells, relative where a figure is above 1."""
+    """Return the greatest difference of the figures that `theirs` has, relative where a figure is above 1."""
     pairs = zip(astuple(ours), astuple(theirs), strict=True)
     return max(_apart(one, other) for one, other in pairs if other is not None)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from services.compute.candles.stored import StoredCandles
 from services.compute.tasks.batch import Batch, LocatedTask, Task, run_batch
-from services.compute.tasks.computed_result import computed_result
+from services.compute.tasks.jobs import computed_result
 from services.compute.workers.worker import KEPT_BYTES
 from services.domain.interval import Interval
 from services.domain.process_memory import keep_freed_memory

@@ -23,7 +23,7 @@ class Holding:
     descriptors: int
 
     def has_grown_since(self, before: "Holding") -> bool:
-        """Tell whether it is more than chance makes it."""
+        """Return whether it is more than chance explains."""
         most_bytes = (1 + _MOST_GROWTH) * before.memory_bytes + _NOISE_BYTES
         return self.memory_bytes > most_bytes or self.descriptors > before.descriptors + _MOST_MORE
 

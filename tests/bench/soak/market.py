@@ -1,4 +1,4 @@
-"""What the soak runs on, and how it tells that a result is right."""
+"""The market of the soak, and the check that a result is right."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ def forget_old_states(crypto: ChangingCrypto) -> None:
 
 
 def checker(cryptos: list[ChangingCrypto]) -> Callable[[BacktestResult, float, Detail], bool]:
-    """Return a function that tells whether a result of RSI is the engine's, of the state that it names."""
+    """Return a function that checks whether a result of RSI is the engine's for the state that it names."""
     by_symbol = {crypto.symbol: crypto for crypto in cryptos}
     expected: dict[tuple[str, str, float, Detail], bytes] = {}
 

@@ -1,4 +1,4 @@
-"""What another table holds is here afterwards, and whatever is not is named."""
+"""A migration stores every valid row of the source, and names the rows that it leaves out."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta

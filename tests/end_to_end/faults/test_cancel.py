@@ -1,4 +1,4 @@
-"""Work for nobody ends, in the gateway, in compute and in its workers."""
+"""Work without a client ends, in the gateway, in compute and in its workers."""
 
 import asyncio
 import signal

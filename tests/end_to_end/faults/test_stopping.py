@@ -43,7 +43,7 @@ async def serving(
 
 
 async def terminate(service: psutil.Process, channel: grpc.aio.Channel) -> None:
-    """Tell a service to stop; return when it is no longer serving."""
+    """Signal a service to stop; return when it is no longer serving."""
     states = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
     assert (await states.read()).status == health_pb2.HealthCheckResponse.SERVING
     service.terminate()

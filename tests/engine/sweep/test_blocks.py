@@ -1,4 +1,4 @@
-"""The blocks that a sweep's returns are told of."""
+"""The blocks of time for which a sweep computes returns."""
 
 import numpy as np
 import pytest

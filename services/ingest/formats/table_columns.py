@@ -70,7 +70,7 @@ def read_batches(batches: Iterable[Sequence[pa.Array]], columns: Columns) -> Ite
 
 @contextmanager
 def readable_breakage(kind: str) -> Iterator[None]:
-    """Tell what pyarrow finds wrong with a file as InvalidInput of `file`."""
+    """Turn pyarrow's errors about a file into InvalidInput of `file`."""
     try:
         yield
     except InvalidInput:

@@ -1,15 +1,17 @@
-"""Converts the outcomes of backtests to responses."""
+"""Converts outcomes to responses: results of backtests, and blocks of series."""
 
 from collections.abc import Iterable, Iterator
 
+from backcast.backtest.v1.series_pb2 import SeriesBlock
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from services.compute.tasks.runner import Outcome
 from services.domain.errors import BackcastError
+from services.engine import WindowSeries
 from services.rpc.status import status_of
 from services.wire.raw_fields import RawField
 
-# Of results and failures in one response, so that it stays below 1 MiB.
+# Of results and failures in one response, or of the columns of series, so that it stays below 1 MiB.
 _MOST_BYTES = 1_000_000
 
 _RESULT = RawField(pb.ComputeBacktestsResponse, "results")
@@ -47,3 +49,23 @@ def _fields(outcome: Outcome) -> list[bytes]:
 
 def _response(fields: list[bytes]) -> pb.ComputeBacktestsResponse:
     return pb.ComputeBacktestsResponse.FromString(b"".join(fields))
+
+
+def series_responses(outcome: Outcome, skipped: int) -> Iterator[pb.ComputeSeriesResponse]:
+    """Yield the blocks of an outcome without its first `skipped` candles, at least one, or its failure."""
+    result: WindowSeries | BackcastError = outcome.result
+    if isinstance(result, BackcastError):
+        yield pb.ComputeSeriesResponse(failure=status_of(result), is_last=True)
+        return
+    count = len(result.open_time_s)
+    in_block = _MOST_BYTES // (8 * (1 + len(result.values)))
+    for start in range(skipped, max(count, skipped + 1), in_block):
+        end = start + in_block
+        yield pb.ComputeSeriesResponse(
+            block=SeriesBlock(
+                open_time_s=result.open_time_s[start:end].astype("<i8").tobytes(),
+                values=[row[start:end].astype("<f8").tobytes() for row in result.values],
+            ),
+            fingerprint=outcome.data.fingerprint,
+            is_last=end >= count,
+        )

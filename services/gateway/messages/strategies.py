@@ -1,10 +1,14 @@
-"""Parses the texts of rules, and describes rules: their texts, columns, warm-up and compared series."""
+"""Descriptions of the strategies and of rules, and rules that are parsed from their texts."""
+
+from google.protobuf.struct_pb2 import Value
 
 from backcast.backtest.v1.expression_pb2 import Column
-from backcast.gateway.v1 import rules_description_pb2 as pb
+from backcast.gateway.v1 import rules_description_pb2 as rules_pb
+from backcast.gateway.v1 import strategy_description_pb2 as pb
 from services.domain.candles import VALUE_COLUMNS
 from services.domain.errors import ErrorReason, InvalidInput, Violation
-from services.engine import Strategy
+from services.engine import STRATEGIES, Strategy
+from services.engine.parameters import Choices, Parameter, parameters_of
 from services.engine.rules import Expression
 from services.engine.rules.compared import compared_series
 from services.engine.rules.parse import LineFault, parse_line
@@ -12,6 +16,44 @@ from services.engine.rules.text import text
 from services.engine.strategies.custom_rules import CustomRules
 from services.wire.backtests import strategy_to
 from services.wire.enum_names import numbers_of
+
+_TYPES = {int: pb.PARAMETER_TYPE_INTEGER, float: pb.PARAMETER_TYPE_NUMBER}
+
+
+def describe_strategies() -> list[pb.StrategyDescription]:
+    """Return the description of every strategy, in order of names."""
+    return [_describe_strategy(name, strategy) for name, strategy in sorted(STRATEGIES.items())]
+
+
+def _describe_strategy(name: str, strategy: type[Strategy]) -> pb.StrategyDescription:
+    description = pb.StrategyDescription(
+        name=name, summary=strategy.summary, parameters=map(_describe, parameters_of(strategy))
+    )
+    if strategy is not CustomRules:
+        rules = strategy().rules()
+        description.entry = text(rules.entry)
+        description.exit = text(rules.exit) if rules.exit else ""
+    return description
+
+
+def _describe(parameter: Parameter) -> pb.StrategyParameter:
+    spec = parameter.spec
+    if isinstance(spec, Choices):
+        return pb.StrategyParameter(
+            name=parameter.name,
+            type=pb.PARAMETER_TYPE_CHOICE,
+            default_value=Value(string_value=parameter.default),
+            choices=list(spec.options),
+            help=spec.help,
+        )
+    return pb.StrategyParameter(
+        name=parameter.name,
+        type=_TYPES[parameter.type],
+        default_value=Value(number_value=parameter.default),
+        minimum=spec.minimum,
+        maximum=spec.maximum,
+        help=spec.help,
+    )
 
 
 def parsed_rules(entry: str, exit_: str) -> CustomRules:
@@ -36,11 +78,11 @@ def parsed_rules(entry: str, exit_: str) -> CustomRules:
     return CustomRules(**rules)
 
 
-def describe_rules(strategy: Strategy) -> pb.RulesDescription:
+def describe_rules(strategy: Strategy) -> rules_pb.RulesDescription:
     """Return the description of a checked strategy as rules."""
     rules = strategy.rules()
     columns = numbers_of(Column.DESCRIPTOR)
-    return pb.RulesDescription(
+    return rules_pb.RulesDescription(
         rules=strategy_to(CustomRules(rules.entry, rules.exit)).rules,
         entry=text(rules.entry),
         exit=text(rules.exit) if rules.exit else "",
@@ -52,10 +94,10 @@ def describe_rules(strategy: Strategy) -> pb.RulesDescription:
     )
 
 
-def compared_series_of(strategy: Strategy) -> list[pb.ComparedSeries]:
+def compared_series_of(strategy: Strategy) -> list[rules_pb.ComparedSeries]:
     """Return the series that a checked strategy compares."""
     return [
-        pb.ComparedSeries(
+        rules_pb.ComparedSeries(
             expression=text(series.expression), label=series.label, pane=series.pane, levels=series.levels
         )
         for series in compared_series(strategy.rules())

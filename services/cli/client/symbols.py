@@ -1,4 +1,4 @@
-"""Errors about the cryptos that a command takes as arguments."""
+"""The symbols of all cryptos, and readable errors about the symbols that a command takes as arguments."""
 
 import re
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import grpc
 
+from backcast.marketdata.v1 import market_data_service_pb2 as market_data_pb
 from services.cli.client.errors import readable_errors
-from services.cli.commands.lists import all_symbols
+from services.cli.client.gateway_channel import pages_of
 from services.domain.errors import InvalidInput, Violation
 from services.domain.near_names import no_such_crypto
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 _FIELD = re.compile(r"symbols?(?:\[(\d+)\])?")
+
+
+async def all_symbols(stub: "MarketDataServiceAsyncStub") -> list[str]:
+    """Return the symbols of all cryptos that have hourly candles."""
+    pages = pages_of(stub.ListCryptos, market_data_pb.ListCryptosRequest())
+    return [crypto.symbol async for page in pages for crypto in page.cryptos]
 
 
 @asynccontextmanager

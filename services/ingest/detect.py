@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Protocol
 
 from services.domain.conflict_rule import ConflictRule
 from services.domain.errors import InvalidInput
 from services.domain.interval import Interval
 from services.ingest.assembly import Assembly
-from services.ingest.candle_rows import CandleRows, TableFormat, TextReading
+from services.ingest.candle_rows import CandleRows, TextReading
 from services.ingest.columns.names import GivenNames
+from services.ingest.files.other_files import refuse_other_kinds
 from services.ingest.files.text_file import Progress, TextFile, open_file
-from services.ingest.files.text_rows import NamedTextFormat, TextFormat, shown
+from services.ingest.files.text_rows import TextRows, shown
 from services.ingest.formats import (
     arrow,
     binance_csv,
@@ -38,8 +40,39 @@ from services.ingest.formats.rest_answers import (
     okx,
 )
 from services.ingest.identity.file_symbol import parse_file_name
-from services.ingest.identity.other_kinds import refuse_other_kinds
 from services.ingest.report import FileReading
+
+
+class TableFormat(Protocol):
+    """The interface of modules for files with typed columns."""
+
+    NAME: str
+
+    def sniff(self, magic: bytes) -> bool:
+        """Return whether a file that begins with these bytes is of this format."""
+
+    def read(self, content: IO[bytes], given: GivenNames) -> Iterator[CandleRows]:
+        """Yield the rows in batches; raises InvalidInput if the file is not of this format after all."""
+
+
+class TextFormat(Protocol):
+    """The interface of modules for text formats; reports show `NAME`."""
+
+    NAME: str
+
+    def sniff(self, head: str) -> bool:
+        """Return whether a file that begins with `head` is of this format."""
+
+    def read(self, file: TextFile) -> Iterator[TextRows]:
+        """Yield the rows in batches; raises InvalidInput if the file cannot be split into rows."""
+
+
+class NamedTextFormat(TextFormat, Protocol):
+    """A text format with named columns, which the user can map."""
+
+    def read(self, file: TextFile, given: GivenNames = ...) -> Iterator[TextRows]:
+        """Yield the rows in batches; raises InvalidInput if the file cannot be split into rows."""
+
 
 TABLE_FORMATS: tuple[TableFormat, ...] = (arrow, parquet)
 # The first format that fits is taken: headers of Binance and CryptoDataDownload are also valid in plain CSV,

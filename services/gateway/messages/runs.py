@@ -1,4 +1,4 @@
-"""Converts requests to domain types, and back with every default filled in."""
+"""Converts requests for runs to RunRequest, and plans of runs back to requests."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from services.domain.interval import Interval
 from services.domain.symbols import canonical_symbol
 from services.engine import Detail
 from services.engine.strategies.buy_and_hold import BuyAndHold
-from services.gateway.api.result_pages import Page, page_from
+from services.gateway.messages.result_pages import Page, page_from
 from services.gateway.planning.run_plan import CacheMode, RunPlan, RunRequest
 from services.telemetry.run_id import is_run_id
 from services.wire.backtests import (

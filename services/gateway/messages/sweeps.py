@@ -1,0 +1,66 @@
+"""Converts requests for sweeps to SweepRequest, and plans of sweeps back to requests."""
+
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from services.domain.errors import Violations
+from services.engine.sweep import Grid, make_grid
+from services.gateway.messages.runs import UNREAD_STRATEGY, left_out_to, read_run_request, run_request_to
+from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest
+from services.wire.backtests import metric_from, metric_to, strategy_to
+from services.wire.sweeps import ranges_to, read_ranges
+
+
+def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
+    """Return what a client asks for; raise InvalidInput, naming every bad field, for what makes no sense."""
+    violations = Violations()
+    run = read_run_request(request, violations)
+    ranges = read_ranges(request.ranges, request.spec.strategy, violations)
+    grid = Grid(run.strategy, (), ())
+    # Which ranges there can be depends on the strategy; there must be one in any case.
+    if run.strategy is not UNREAD_STRATEGY or not ranges:
+        grid = violations.read(grid, make_grid, run.strategy, ranges)
+    asked = SweepRequest(
+        run=run,
+        grid=grid,
+        split=request.split if request.HasField("split") else None,
+        fold_count=request.fold_count if request.HasField("fold_count") else None,
+        metric=violations.read("", metric_from, request.metric),
+        best_trial_count=request.best_trial_count,
+        min_trades=request.min_trades if request.HasField("min_trades") else None,
+        curve_points=request.curve_points if request.HasField("curve_points") else None,
+    )
+    violations.raise_if_any(asked.violations)
+    return asked
+
+
+def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:
+    """Return the sweep as it was understood, every default filled in."""
+    asked = plan.request
+    run = run_request_to(plan.run, run_id)
+    request = pb.SweepBacktestsRequest(
+        symbols=run.symbols,
+        spec=run.spec,
+        ranges=ranges_to(asked.grid),
+        cache_mode=run.cache_mode,
+        metric=metric_to(plan.metric),
+        best_trial_count=plan.best_trial_count,
+        min_trades=plan.min_trades,
+        run_id=run.run_id,
+    )
+    if asked.split is not None:
+        request.split = asked.split
+    if asked.fold_count is not None:
+        request.fold_count = asked.fold_count
+        # Without folds there are no curves.
+        request.curve_points = plan.curve_points
+    # The run's is one of the combinations.
+    request.spec.strategy.CopyFrom(strategy_to(asked.grid.base))
+    return pb.SweepStarted(
+        request=request,
+        combination_count=len(plan.possible),
+        skipped_combination_count=asked.grid.size - len(plan.possible),
+        trial_count=plan.trials,
+        backtest_count=plan.backtests,
+        run_id=run_id,
+        left_out=left_out_to(plan.run),
+        cryptos_with_later_candles=plan.run.with_later_candles,
+    )
