@@ -14,6 +14,36 @@ from tests.waiting import LIMIT_S
 
 expect.set_options(timeout=1000 * LIMIT_S)
 
+# Writes to the console when the page has two streams open: at the end of its body, or aborted, a stream is closed.
+TELL_OF_STREAMS = """
+  const streaming = /[/](RunBacktests|WatchRun|SweepBacktests|StreamCandles|StreamSeries)$/;
+  const open = new Set();
+  const { fetch } = window;
+  window.fetch = async (url, options) => {
+    const [, method] = streaming.exec(url) ?? [];
+    if (method === undefined) return fetch(url, options);
+    const stream = { method };
+    if (open.size > 0) console.error(`${method} is open beside ${[...open].map(({ method }) => method)}`);
+    open.add(stream);
+    options.signal?.addEventListener("abort", () => open.delete(stream));
+    try {
+      const response = await fetch(url, options);
+      const reader = response.body.getReader();
+      const read = reader.read.bind(reader);
+      reader.read = async () => {
+        const part = await read();
+        if (part.done) open.delete(stream);
+        return part;
+      };
+      response.body.getReader = () => reader;
+      return response;
+    } catch (error) {
+      open.delete(stream);
+      throw error;
+    }
+  };
+"""
+
 
 @dataclass(slots=True)
 class Tab:
@@ -75,7 +105,7 @@ class Tab:
             pass
 
     def assert_clean(self) -> None:
-        """Fail if the page wrote to the console, threw an error or asked anybody but its server."""
+        """Fail if the page wrote to the console, threw an error, had two streams or asked anybody but its server."""
         assert self.errors == []
         assert self.foreign == []
 
@@ -110,6 +140,7 @@ async def opened(browser: Browser, address: str) -> AsyncIterator[Tab]:
     """Open a tab of its own, without a cache or a session of others."""
     context = await browser.new_context(accept_downloads=True)
     try:
+        await context.add_init_script(TELL_OF_STREAMS)
         page = await context.new_page()
         tab = Tab(page, address)
         page.on("console", lambda message: tab.errors.append(f"{message.type}: {message.text}"))
