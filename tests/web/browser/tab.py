@@ -14,7 +14,7 @@ from tests.waiting import LIMIT_S
 
 expect.set_options(timeout=1000 * LIMIT_S)
 
-# Writes to the console when the page has two streams open: at the end of its body, or aborted, a stream is closed.
+# Tells the console of two streams that are open at once. A stream is closed at its end or when it is aborted.
 TELL_OF_STREAMS = """
   const streaming = /[/](RunBacktests|WatchRun|SweepBacktests|StreamCandles|StreamSeries)$/;
   const open = new Set();
@@ -105,7 +105,7 @@ class Tab:
             pass
 
     def assert_clean(self) -> None:
-        """Fail if the page wrote to the console, threw an error, had two streams or asked anybody but its server."""
+        """Fail if the page wrote to the console, threw an error, had two streams or asked others."""
         assert self.errors == []
         assert self.foreign == []
 
