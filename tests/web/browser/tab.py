@@ -53,6 +53,7 @@ class Tab:
     address: str
     errors: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    refusals_expected: bool = False
 
     async def show(self, path: str = "/", **query: str) -> None:
         """Open a view by its link."""
@@ -104,9 +105,14 @@ class Tab:
         async with self.page.expect_request_finished(lambda call: call.url.endswith(f"/{method}")):
             pass
 
+    def expect_refusals(self) -> None:
+        """Let the browser write that calls were refused, broke or did not reach the server."""
+        self.refusals_expected = True
+
     def assert_clean(self) -> None:
         """Fail if the page wrote to the console, threw an error, had two streams or asked others."""
-        assert self.errors == []
+        refused = "Failed to load resource" if self.refusals_expected else None
+        assert [error for error in self.errors if refused is None or refused not in error] == []
         assert self.foreign == []
 
 
@@ -137,7 +143,7 @@ async def held_run(tab: Tab, stack: LocalStack, cryptos: Sequence[str], **query:
 
 @asynccontextmanager
 async def opened(browser: Browser, address: str) -> AsyncIterator[Tab]:
-    """Open a tab of its own, without a cache or a session of others."""
+    """Open a tab of its own, without a cache or a session of others; its body must leave it clean."""
     context = await browser.new_context(accept_downloads=True)
     try:
         await context.add_init_script(TELL_OF_STREAMS)
@@ -153,5 +159,6 @@ async def opened(browser: Browser, address: str) -> AsyncIterator[Tab]:
 
         context.on("request", lambda request: asked(request.url))
         yield tab
+        tab.assert_clean()
     finally:
         await context.close()

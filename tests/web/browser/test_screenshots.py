@@ -47,7 +47,6 @@ async def tab(browser: Browser, sample_page: str) -> AsyncIterator[Tab]:
     async with opened(browser, sample_page) as tab:
         await tab.page.set_viewport_size({"width": 1280, "height": 900})
         yield tab
-        tab.assert_clean()
 
 
 async def test_a_run_of_all_cryptos(tab: Tab) -> None:

@@ -77,11 +77,13 @@ export default function CompareView() {
           </button>
         </Notice>
       )}
-      {sides.length < MOST_SIDES && (
+      {sides.length < MOST_SIDES ? (
         <>
           <RunPicker version={shown.length} onAdd={add} />
           <PasteRun onAdd={add} />
         </>
+      ) : (
+        <p class="quiet">Six runs are the most. Remove one to add another.</p>
       )}
       {sides.map(({ slot, text }) => {
         const error = results.get(text)?.error;
