@@ -199,7 +199,9 @@ async def test_six_runs_are_the_most_that_stand_side_by_side(tab: Tab, cryptos: 
         for slow in range(20, 27)
     ]
     await tab.show("/compare")
-    await add(tab, *sides[:6])
+    await add(tab, *sides[:5])
+    await tab.page.get_by_label("Or paste an address").fill(sides[5])
+    await tab.button("Add the pasted run").click()
     await expect(tab.says("Six runs are the most.")).to_be_visible()
     await expect(tab.page.get_by_label("Or paste an address")).to_have_count(0)
     for run in range(6):
@@ -209,6 +211,6 @@ async def test_six_runs_are_the_most_that_stand_side_by_side(tab: Tab, cryptos: 
     await tab.page.goto(f"{tab.page.url}&{urlencode({'g': sides[6]})}")
     await expect(figure(tab, "total return", 5)).to_be_visible()
     await expect(tab.page.locator(".compare-sides li")).to_have_count(6)
-    await tab.button("Remove ma_cross, slow 20").click()
-    await add(tab, sides[6])
-    await expect(tab.page.locator(".compare-sides li").last).to_contain_text("slow 26")
+    await tab.button(f"Remove ma_cross, fast {FAST}, slow 20").click()
+    await expect(tab.page.locator(".compare-sides li")).to_have_count(5)
+    await expect(tab.page.get_by_label("Or paste an address")).to_be_visible()

@@ -7,7 +7,8 @@ from playwright.async_api import expect
 from tests.web.browser.tab import Tab
 from tests.web.browser.test_crypto_view import until_drawn
 
-# What lies beyond the edge of the screen, unless it is within a part that scrolls.
+# What lies beyond the edge of the screen, unless it is within a part that scrolls. What lies wholly left of it is
+# for the keyboard and for screen readers.
 BEYOND = """
   () => {
     const scrolls = (element) =>
@@ -17,7 +18,7 @@ BEYOND = """
       .filter((element) => element.checkVisibility({ visibilityProperty: true }))
       .filter((element) => {
         const { left, right, width, height } = element.getBoundingClientRect();
-        return width > 1 && height > 1 && (left < -1 || right > innerWidth + 1);
+        return width > 1 && height > 1 && right > 0 && (left < -1 || right > innerWidth + 1);
       })
       .filter((element) => !scrolls(element.parentElement))
       .map((element) => element.outerHTML.slice(0, 120));

@@ -58,7 +58,7 @@ async def test_a_run_tells_its_time_its_failures_and_what_it_comes_to(
     await expect(words).to_have_text(re.compile(r"^8 of 8\s*3 from the cache\s*1 failed\s*[\d.]+ m?s$"))
     await expect(tab.page.locator(".failures summary")).to_have_text("1 crypto without a result")
     await expect(tab.page.locator(".failures li")).to_have_text(
-        "SHORTUSDT: Its indicators need 44 candles, and there are 10."
+        "SHORTUSDT: Its indicators need 43 candles, and there are 10 in the window and before it."
     )
     request = pb.RunBacktestsRequest(symbols=symbols)
     request.spec.strategy.ma_cross.fast, request.spec.strategy.ma_cross.slow = 5, 43

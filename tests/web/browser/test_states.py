@@ -132,10 +132,11 @@ async def test_a_database_that_is_away_is_waited_for(
         ):
             tab = page.tab
             # Compute asks the data service that all tests share, which has the same candles.
-            await import_candles(MarketDataServiceStub(channel), cryptos[0], random_candles(0, HOURS))
+            for number, symbol in enumerate(cryptos[:2]):
+                await import_candles(MarketDataServiceStub(channel), symbol, random_candles(number, HOURS))
             await tab.show("/", strategy="ma_cross", **{"p.slow": "45"})
             await expect(tab.page.get_by_label("Cryptos", exact=True)).to_have_attribute(
-                "placeholder", "all 1: type to choose"
+                "placeholder", "all 2: type to choose"
             )
             await asyncio.to_thread(server.stop)
             away = tab.says("The database does not answer.")
@@ -143,7 +144,7 @@ async def test_a_database_that_is_away_is_waited_for(
             await expect(away).to_be_visible()
             await expect(tab.says(re.compile("It is tried again"))).to_be_visible()
             await asyncio.to_thread(server.start)
-            await tab.until_done(1)
+            await tab.until_done(2)
             await expect(away).to_have_count(0)
     finally:
         await asyncio.to_thread(server.stop)
