@@ -9,7 +9,7 @@ import {
 } from "../api/stubs/backcast/gateway/v1/strategy_description_pb";
 import { EXECUTION_FIELDS, type Problems } from "../execution";
 import { defaultOf, INTERVALS, rangeOf, strategyName } from "../spec";
-import { cryptos } from "../state/lists";
+import { cryptos, strategies } from "../state/lists";
 import { CryptoPicker } from "./crypto_picker";
 import { ChoiceField, TextField } from "./fields";
 
@@ -51,7 +51,12 @@ export function formOf({ query, problems, onChange }: FormProps, typed: Problems
   };
 }
 
-/** The form itself, with its buttons below its fields. */
+/**
+ * The form itself, with its buttons below its fields.
+ *
+ * The button that starts can be pressed once the lists have been asked for: the fields that they bring move it, and a
+ * button that moves under the pointer misses its click.
+ */
 export function BacktestForm({
   label,
   action,
@@ -65,6 +70,7 @@ export function BacktestForm({
   action: string;
   children: ComponentChildren;
 }) {
+  const complete = strategies.answered.value && cryptos.answered.value;
   return (
     <form
       class="run-form"
@@ -76,7 +82,7 @@ export function BacktestForm({
     >
       {children}
       <div class="row buttons">
-        <button type="submit" class="primary">
+        <button type="submit" class="primary" disabled={!complete}>
           {underWay ? `${action} anew` : action}
         </button>
         <button type="button" disabled={!underWay} onClick={onCancel}>

@@ -14,6 +14,8 @@ class LoadedList<T> {
   /** The items; undefined until they are there. */
   readonly items = signal<readonly T[] | undefined>(undefined);
   readonly error = signal<Explanation | undefined>(undefined);
+  /** True once the items are there, or why they are not. */
+  readonly answered = computed(() => this.items.value !== undefined || this.error.value !== undefined);
   private outdated = false;
   private underWay: Promise<void> | undefined;
 

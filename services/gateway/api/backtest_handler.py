@@ -1,5 +1,6 @@
 """backcast.gateway.v1.BacktestService: parses, calls, answers."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -11,6 +12,7 @@ from grpc_status import rpc_status
 
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.compute.v1.compute_service_pb2 import ComputeSeriesResponse
+from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import backtest_service_pb2_grpc
 from backcast.gateway.v1.run_events_pb2 import CACHE_STATE_UNSPECIFIED, CACHE_STATE_USED, CacheState
@@ -131,12 +133,9 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
     ) -> pb.RunBacktestResponse:
         """Run one backtest, and return its result, or a page of it, or fail as it failed."""
         async with self._starter.start("RunBacktest", request.run_id, context) as start:
-            with spec_fields_named():
-                single = await self._single_plans.plan(request)
-            start.planned(single.plan.backtest.strategy.name, _size(single.plan))
-            cache = RunCache(self._cache, single.plan.cache_mode)
-            if (result := await _cached(single, start, cache)) is None:
-                run = start.run(self._events(single.plan, start, cache))
+            single, read = await self._planned_and_read(request, start)
+            if (result := _cached(single, read, start)) is None:
+                run = start.run(self._events(single.plan, start, read.cache))
         answer = pb.RunBacktestResponse(request=single.request, cache_state=CACHE_STATE_USED)
         answer.request.run_id = start.report.run_id
         if result is None:
@@ -223,6 +222,29 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
             plan, cache, self._single_flight, self._compute, start.report, start.arrived_at
         ).events
 
+    async def _planned_and_read(
+        self, request: pb.RunBacktestRequest, start: RunStart
+    ) -> tuple[SinglePlan, "_CacheRead"]:
+        """Plan a run of one crypto, and look for its result in the cache.
+
+        An equal request mostly has the plan that it had last: its result is read while that plan is checked.
+        """
+        last = self._single_plans.remembered(request)
+        ahead = asyncio.create_task(self._read(last)) if last else None
+        try:
+            with spec_fields_named():
+                single = await self._single_plans.plan(request)
+            start.planned(single.plan.backtest.strategy.name, _size(single.plan))
+            return single, await (ahead if ahead and single is last else self._read(single))
+        finally:
+            if ahead:
+                ahead.cancel()
+
+    async def _read(self, single: SinglePlan) -> "_CacheRead":
+        began, cache = time.monotonic(), RunCache(self._cache, single.plan.cache_mode)
+        results = await cache.results([single.key])
+        return _CacheRead(cache, results.get(single.key), time.monotonic() - began)
+
     async def _plan(self, request: RunRequest) -> RunPlan:
         known = await self._market.cryptos(list(request.symbols), request.seen_before_s)
         return make_plan(request, known, int(time.time()))
@@ -232,18 +254,25 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         return make_sweep_plan(request, await possible_positions(request.grid), known, int(time.time()))
 
 
-async def _cached(single: SinglePlan, start: RunStart, cache: RunCache) -> BacktestResult | None:
+@dataclass(frozen=True, slots=True)
+class _CacheRead:
+    """What the cache answered to a run, None where it has no result, and after how many seconds."""
+
+    cache: RunCache
+    computed: ComputedResult | None
+    took_s: float
+
+
+def _cached(single: SinglePlan, read: _CacheRead, start: RunStart) -> BacktestResult | None:
     """Return the result where it is cached: then there is no run to watch, and this one has ended."""
-    began = time.monotonic()
-    computed = (await cache.results([single.key])).get(single.key)
-    if computed is None:
+    if read.computed is None:
         return None
-    report, now = start.report, time.monotonic()
+    report = start.report
     report.total = report.completed = report.from_cache = 1
-    report.phases_s |= {"cache": now - began, "first_result": now - start.arrived_at}
+    report.phases_s |= {"cache": read.took_s, "first_result": time.monotonic() - start.arrived_at}
     start.end()
     (crypto,) = single.plan.cryptos
-    result = joined_parts(computed.parts)
+    result = joined_parts(read.computed.parts)
     result.symbol, result.data_fingerprint, result.from_cache = crypto.symbol, crypto.fingerprint, True
     return result
 

@@ -51,6 +51,11 @@ class Planner(Generic[_Request, _Plan]):
         self._view: MarketView | None = None
         self._plans: OrderedDict[bytes, _Remembered[_Plan]] = OrderedDict()
 
+    def remembered(self, request: _Request) -> _Plan | None:
+        """Return the plan that an equal request had last, None where there was none; it may be outdated."""
+        remembered = self._plans.get(_key(request))
+        return remembered.plan if remembered else None
+
     async def plan(self, request: _Request) -> _Plan:
         """Return the plan of a request, whatever its run is called; raise what reading and planning raise."""
         key = _key(request)

@@ -10,16 +10,17 @@ from typing import Any
 import grpc
 import psutil
 import pytest
+from redis.asyncio import Redis
 
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
-from tests.end_to_end.faults.stacks import chunks_request, long_run, long_sweep
+from tests.end_to_end.faults.stacks import SYMBOLS, chunks_request, long_run, long_sweep
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import process_at, until_workers_work
-from tests.waiting import LIMIT_S
+from tests.waiting import LIMIT_S, until
 
 
 @contextmanager
@@ -84,3 +85,30 @@ async def test_a_gateway_that_waits_for_a_paused_data_service_says_so(long_stack
             call = BacktestServiceStub(channel).RunBacktests(long_run())
             assert (await failure_of(call)).details() == "the data service does not answer"
         assert (await run_completely(channel)).progress.completed == 2
+
+
+async def test_a_cached_result_is_read_while_the_data_service_is_asked_whether_its_plan_is_right(
+    long_stack: LocalStack,
+) -> None:
+    request = pb.RunBacktestRequest(symbol=SYMBOLS[0], spec=long_run().spec)
+    async with (
+        open_channel(long_stack.gateway_address) as channel,
+        Redis.from_url(long_stack.redis_url) as redis,
+    ):
+        stub = BacktestServiceStub(channel)
+        await stub.RunBacktest(request)
+
+        async def reads() -> int:
+            return (await redis.info("commandstats"))["cmdstat_mget"]["calls"]
+
+        before = await reads()
+        with paused(process_at(long_stack.data_address)):
+            call = stub.RunBacktest(request)
+
+            async def one_more() -> bool:
+                return await reads() == before + 1
+
+            await until(one_more)
+        assert (await call).result.from_cache
+        # Nothing was read twice.
+        assert await one_more()

@@ -1,12 +1,14 @@
 """The view Run: results as they come, cancelled, sorted, filtered, downloaded."""
 
+import asyncio
 import csv
 import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from playwright.async_api import expect
+import pytest
+from playwright.async_api import Route, expect
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.local.stack import LocalStack
@@ -157,7 +159,7 @@ async def test_downloads_have_every_result(tab: Tab, cryptos: list[str], tmp_pat
 
 
 async def test_a_parameter_out_of_its_range_is_named_at_its_field(tab: Tab, cryptos: list[str]) -> None:
-    await tab.show("/", strategy="ma_cross", symbols=cryptos[0])
+    await tab.show("/", strategy="ma_cross", symbols=",".join(cryptos[:2]))
     await tab.page.get_by_label("fast", exact=True).fill("0")
     await tab.button("Run").click()
     await expect(tab.page.get_by_label("fast", exact=True)).to_have_attribute("aria-invalid", "true")
@@ -262,3 +264,21 @@ async def test_rows_are_reached_by_the_keyboard_and_enter_opens_one(tab: Tab, cr
 def figure(text: str) -> float:
     """Return the number that a cell shows."""
     return float(text.replace("−", "-").replace("%", "").replace(",", "").strip())
+
+
+@pytest.mark.parametrize("method", ["ListStrategies", "ListCryptos"])
+async def test_run_can_be_pressed_once_the_fields_have_moved_its_button_for_the_last_time(
+    tab: Tab, cryptos: list[str], method: str
+) -> None:
+    answer = asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        await answer.wait()
+        await route.continue_()
+
+    await tab.page.route(f"**/{method}", answer_late)
+    await tab.show("/", strategy="ma_cross", symbols=",".join(cryptos[:2]))
+    await expect(tab.button("Run")).to_be_disabled()
+    answer.set()
+    await tab.button("Run").click()
+    await tab.until_done(2)
