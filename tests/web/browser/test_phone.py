@@ -7,7 +7,7 @@ from playwright.async_api import expect
 from tests.web.browser.tab import Tab
 from tests.web.browser.test_crypto_view import until_drawn
 
-# What lies beyond the edge of the screen, unless it is within a part that scrolls. What lies wholly left of it is
+# What lies beyond the edge of the screen and in no part that scrolls. What lies wholly left of the screen is there
 # for the keyboard and for screen readers.
 BEYOND = """
   () => {
