@@ -129,6 +129,14 @@ def test_compute_is_scaled_by_the_autoscaler_alone() -> None:
     assert variables("compute")["BACKCAST_COMPUTE_WORKERS"] == cpus
 
 
+def test_all_calls_of_the_page_reach_the_gateway_that_has_its_runs() -> None:
+    # The page's process calls the pods of the name in turn, and each gateway knows only its own runs.
+    assert variables("web")["BACKCAST_GATEWAY_ADDRESS"] == f"dns:///gateway:{main_port('gateway')}"
+    assert resource("Deployment", "gateway")["spec"]["replicas"] == 1
+    scaled = resources("HorizontalPodAutoscaler").values()
+    assert "gateway" not in [each["spec"]["scaleTargetRef"]["name"] for each in scaled]
+
+
 def callers(rules: list[dict[str, Any]], side: str) -> set[tuple[str, int]]:
     """Who is on the other side of the rules, and at which port."""
     return {

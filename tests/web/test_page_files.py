@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from services.rpc.stopping import CallEnder
 from services.settings import Settings
 from services.web.app import web_app
-from services.web.page_files import VIEWS, PageFiles
+from services.web.page_files import FOLDER, VIEWS, PageFiles
 from tests.web.asgi import answer_of
 
 PROJECT = Path(__file__).parents[2]
@@ -150,3 +150,19 @@ async def test_an_installation_without_the_page_says_so_and_how_to_build_it(tmp_
         assert b"This installation has no page" in answer.body
         assert b"make page" in answer.body
     assert (await answer_of(app, "/healthz")).status == 200
+
+
+@pytest.mark.parametrize(("encoding", "most"), [("br", 150_000), ("gzip", 170_000)])
+async def test_all_that_is_sent_of_the_page_is_small(encoding: str, most: int) -> None:
+    if not PageFiles().is_built:
+        pytest.skip("the page is not built")
+    app = app_of(FOLDER)
+    paths = [path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.suffix != ".br"]
+    answers = [
+        await answer_of(app, f"/{path}", accept_encoding=encoding)
+        for path in paths
+        if (FOLDER / path).is_file()
+    ]
+    assert len(answers) > 4
+    assert all(answer.status == 200 for answer in answers)
+    assert sum(len(answer.body) for answer in answers) < most

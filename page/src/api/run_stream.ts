@@ -1,8 +1,8 @@
 /**
  * The events of a run, from its first to its last, whatever happens to the connection.
  *
- * A stream that breaks is followed by WatchRun after the last event, so there is no gap and no double. A run that
- * the gateway does not know (any more) is started; what it had computed is in the cache.
+ * A stream that breaks or is preempted is followed by WatchRun after the last event, so there is no gap and no
+ * double. A run that the gateway does not know (any more) is started; what it had computed is in the cache.
  */
 
 import { create } from "@bufbuild/protobuf";
@@ -11,6 +11,7 @@ import { sleep } from "../sleep";
 import { newRunId } from "../started";
 import { backtests, runs } from "./clients";
 import { type Explanation, explain } from "./explain";
+import { BACKGROUND, Preempted, withStream } from "./one_stream";
 import {
   type RunBacktestsRequest,
   RunBacktestsRequestSchema,
@@ -46,7 +47,7 @@ export async function followRun(
   requestOf: () => Promise<RunBacktestsRequest | undefined>,
   listener: RunListener,
   signal: AbortSignal,
-  { known = false } = {},
+  { known = false, priority = BACKGROUND } = {},
 ): Promise<void> {
   let runId = firstId;
   let watch = known;
@@ -64,25 +65,34 @@ export async function followRun(
   while (!signal.aborted) {
     came = 0;
     try {
-      const events = watch ? watched(runId, last, signal) : started(runId, await requestOf(), signal);
-      for await (const event of events) {
-        if (signal.aborted) return;
-        if (broken) listener.resumed();
-        if (isVoid) listener.restarted(runId);
-        broken = false;
-        isVoid = false;
-        came += 1;
-        pause = FIRST_PAUSE_MS;
-        watch = true;
-        // After a break, an event may come that was there already.
-        if (event.sequence <= last) continue;
-        last = event.sequence;
-        listener.event(event);
-        if (event.event.case === "summary") return;
-      }
-      throw new TypeError("the stream ended before the run");
+      const request = watch ? undefined : await requestOf();
+      await withStream(priority, signal, async (open) => {
+        const events = watch ? watched(runId, last, open) : started(runId, request, open);
+        for await (const event of events) {
+          if (signal.aborted) return;
+          if (broken) listener.resumed();
+          if (isVoid) listener.restarted(runId);
+          broken = false;
+          isVoid = false;
+          came += 1;
+          pause = FIRST_PAUSE_MS;
+          watch = true;
+          // After a break, an event may come that was there already.
+          if (event.sequence <= last) continue;
+          last = event.sequence;
+          listener.event(event);
+          if (event.event.case === "summary") return;
+        }
+        throw new TypeError("the stream ended before the run");
+      });
+      return;
     } catch (error) {
       if (signal.aborted) return;
+      if (error instanceof Preempted) {
+        // What was preempted may have started the run.
+        watch = true;
+        continue;
+      }
       const why = explain(error);
       if (watch && why.code === Code.NotFound && (await requestOf()) !== undefined) {
         // While the run is under way, its id is taken, although its first events are not kept any more.

@@ -102,7 +102,7 @@ function pricePane(
     candles,
     lines: lines
       .filter(({ pane }) => pane === 0)
-      .map(({ name, values }, index) => ({ name, values, kind: "line", colour: lineColour(colours, index) })),
+      .map(({ name, values }, index) => ({ name, values, colour: lineColour(colours, index) })),
     format,
   };
 }
@@ -118,7 +118,6 @@ function ownPanes(lines: readonly StrategyLine[], colours: Palette): Pane[] {
       lines: members.map(({ name, values }, index) => ({
         name,
         values,
-        kind: "line",
         colour: lineColour(colours, index),
       })),
       levels: [...new Set(members.flatMap(({ levels }) => levels))],

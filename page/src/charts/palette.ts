@@ -46,13 +46,6 @@ export function lineColour(colours: Palette, index: number): string {
   return colours.lines[index % colours.lines.length] as string;
 }
 
-/** Fades a colour of the palette (#rrggbb) to an opacity from 0 to 1. */
-export function faded(colour: string, opacity: number): string {
-  return `${colour}${Math.round(opacity * 255)
-    .toString(16)
-    .padStart(2, "0")}`;
-}
-
 /** Takes the colours that the document's styles have now. */
 function readPalette(): void {
   palette.value = read();

@@ -13,8 +13,6 @@ export interface Line {
   readonly name: string;
   readonly values: Column;
   readonly colour: string;
-  /** `area` fills from the line up to the top of the pane: for drawdowns. */
-  readonly kind: "line" | "area";
   readonly dashed?: boolean;
 }
 

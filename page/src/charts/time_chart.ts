@@ -1,5 +1,4 @@
 import {
-  AreaSeries,
   CandlestickSeries,
   CrosshairMode,
   createChart,
@@ -16,11 +15,10 @@ import {
   type Time,
   type UTCTimestamp,
 } from "lightweight-charts";
-import { faded, type Palette } from "./palette";
+import type { Palette } from "./palette";
 import {
   type Column,
   indexAt,
-  type Line,
   type Mark,
   MONTHS,
   minute,
@@ -198,8 +196,19 @@ export class TimeChart {
       added.push(series);
     }
     for (const line of pane.lines) {
-      const series = this.#addLine(line, index);
-      series.applyOptions({ priceFormat, priceLineVisible: false, lastValueVisible: pane.lines.length < 3 });
+      const series = this.#chart.addSeries(
+        LineSeries,
+        {
+          color: line.colour,
+          lineStyle: line.dashed ? LineStyle.Dashed : LineStyle.Solid,
+          lineWidth: 1,
+          crosshairMarkerRadius: 3,
+          priceLineVisible: false,
+          lastValueVisible: pane.lines.length < 3,
+          priceFormat,
+        },
+        index,
+      );
       series.setData(
         this.#points((at) => {
           const value = line.values[at] as number;
@@ -221,21 +230,6 @@ export class TimeChart {
     const top = Math.min(0.4, LEGEND_HEIGHT / (pane.weight * PANE_HEIGHT));
     this.#chart.priceScale("right", index).applyOptions({ scaleMargins: { top, bottom: 0.06 } });
     return added[0] as ISeriesApi<SeriesType>;
-  }
-
-  #addLine(line: Line, pane: number): ISeriesApi<SeriesType> {
-    const drawn = { crosshairMarkerRadius: 3, lineWidth: 1 as const };
-    switch (line.kind) {
-      case "line": {
-        const lineStyle = line.dashed ? LineStyle.Dashed : LineStyle.Solid;
-        return this.#chart.addSeries(LineSeries, { ...drawn, color: line.colour, lineStyle }, pane);
-      }
-      case "area": {
-        const [topColor, bottomColor] = [faded(line.colour, 0.05), faded(line.colour, 0.3)];
-        const filled = { lineColor: line.colour, topColor, bottomColor, invertFilledArea: true };
-        return this.#chart.addSeries(AreaSeries, { ...drawn, ...filled }, pane);
-      }
-    }
   }
 
   #points<Values extends object>(valuesAt: (index: number) => Values): (Values & { time: UTCTimestamp })[] {

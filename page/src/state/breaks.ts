@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { marketData } from "../api/clients";
+import { BRIEF, withStream } from "../api/one_stream";
 import type { Crypto } from "../api/stubs/backcast/marketdata/v1/crypto_pb";
 
 /** Numbers by symbol and fingerprint; those of cryptos that are being asked for are absent. */
@@ -30,10 +31,12 @@ export async function loadBreakCounts(cryptos: readonly Crypto[], signal: AbortS
     symbols: wanted.map(({ symbol }) => symbol),
     knownFingerprints: wanted.map(({ fingerprint }) => fingerprint),
   };
-  for await (const block of marketData.streamCandles(request, { signal })) {
-    const crypto = bySymbol.get(block.symbol);
-    if (block.lastBlock && crypto !== undefined)
-      found.set(`${crypto.symbol} ${crypto.fingerprint}`, block.breaks.length);
-  }
+  await withStream(BRIEF, signal, async (open) => {
+    for await (const block of marketData.streamCandles(request, { signal: open })) {
+      const crypto = bySymbol.get(block.symbol);
+      if (block.lastBlock && crypto !== undefined)
+        found.set(`${crypto.symbol} ${crypto.fingerprint}`, block.breaks.length);
+    }
+  });
   counts.value = found;
 }

@@ -5,6 +5,7 @@ import { effect, signal } from "@preact/signals";
 import { rename } from "../address";
 import { backtests } from "../api/clients";
 import { type Explanation, explain } from "../api/explain";
+import { BACKGROUND, Preempted, withStream } from "../api/one_stream";
 import { cancelAtGateway } from "../api/run_stream";
 import {
   type SweepBacktestsRequest,
@@ -149,27 +150,32 @@ async function follow(firstId: string, request: SweepBacktestsRequest, signal: A
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     try {
       const named = create(SweepBacktestsRequestSchema, { ...request, runId });
-      for await (const event of backtests.sweepBacktests(named, { signal })) {
-        if (signal.aborted) return;
-        pause = FIRST_PAUSE_MS;
-        take(event);
-        if (event.event.case === "summary") return;
-      }
-      throw new TypeError("the stream ended before the sweep");
+      await withStream(BACKGROUND, signal, async (open) => {
+        for await (const event of backtests.sweepBacktests(named, { signal: open })) {
+          if (signal.aborted) return;
+          pause = FIRST_PAUSE_MS;
+          take(event);
+          if (event.event.case === "summary") return;
+        }
+        throw new TypeError("the stream ended before the sweep");
+      });
+      return;
     } catch (error) {
       if (signal.aborted) return;
-      const why = explain(error);
-      if (why.wantsToken) tokenWanted.value = true;
-      const waitMs = why.retryMs ?? (why.away ? pause : undefined);
-      state.error = why;
-      if (waitMs === undefined) {
-        end(why.reason === "RUN_CANCELLED" ? "cancelled" : "failed");
-        return;
+      if (!(error instanceof Preempted)) {
+        const why = explain(error);
+        if (why.wantsToken) tokenWanted.value = true;
+        const waitMs = why.retryMs ?? (why.away ? pause : undefined);
+        state.error = why;
+        if (waitMs === undefined) {
+          end(why.reason === "RUN_CANCELLED" ? "cancelled" : "failed");
+          return;
+        }
+        state.phase = "waiting";
+        publish.soon();
+        await sleep(waitMs, signal);
+        if (signal.aborted) return;
       }
-      state.phase = "waiting";
-      publish.soon();
-      await sleep(waitMs, signal);
-      if (signal.aborted) return;
       // The one before may still be ending; its figures are in the cache.
       const before = runId;
       runId = newRunId();

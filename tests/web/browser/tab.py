@@ -14,6 +14,36 @@ from tests.waiting import LIMIT_S
 
 expect.set_options(timeout=1000 * LIMIT_S)
 
+# Tells the console of two streams that are open at once. A stream is closed at its end or when it is aborted.
+TELL_OF_STREAMS = """
+  const streaming = /[/](RunBacktests|WatchRun|SweepBacktests|StreamCandles|StreamSeries)$/;
+  const open = new Set();
+  const { fetch } = window;
+  window.fetch = async (url, options) => {
+    const [, method] = streaming.exec(url) ?? [];
+    if (method === undefined) return fetch(url, options);
+    const stream = { method };
+    if (open.size > 0) console.error(`${method} is open beside ${[...open].map(({ method }) => method)}`);
+    open.add(stream);
+    options.signal?.addEventListener("abort", () => open.delete(stream));
+    try {
+      const response = await fetch(url, options);
+      const reader = response.body.getReader();
+      const read = reader.read.bind(reader);
+      reader.read = async () => {
+        const part = await read();
+        if (part.done) open.delete(stream);
+        return part;
+      };
+      response.body.getReader = () => reader;
+      return response;
+    } catch (error) {
+      open.delete(stream);
+      throw error;
+    }
+  };
+"""
+
 
 @dataclass(slots=True)
 class Tab:
@@ -23,6 +53,7 @@ class Tab:
     address: str
     errors: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    refusals_expected: bool = False
 
     async def show(self, path: str = "/", **query: str) -> None:
         """Open a view by its link."""
@@ -74,9 +105,14 @@ class Tab:
         async with self.page.expect_request_finished(lambda call: call.url.endswith(f"/{method}")):
             pass
 
+    def expect_refusals(self) -> None:
+        """Let the browser write that calls were refused, broke or did not reach the server."""
+        self.refusals_expected = True
+
     def assert_clean(self) -> None:
-        """Fail if the page wrote to the console, threw an error or asked anybody but its server."""
-        assert self.errors == []
+        """Fail if the page wrote to the console, threw an error, had two streams or asked others."""
+        refused = "Failed to load resource" if self.refusals_expected else None
+        assert [error for error in self.errors if refused is None or refused not in error] == []
         assert self.foreign == []
 
 
@@ -107,9 +143,10 @@ async def held_run(tab: Tab, stack: LocalStack, cryptos: Sequence[str], **query:
 
 @asynccontextmanager
 async def opened(browser: Browser, address: str) -> AsyncIterator[Tab]:
-    """Open a tab of its own, without a cache or a session of others."""
+    """Open a tab of its own, without a cache or a session of others; its body must leave it clean."""
     context = await browser.new_context(accept_downloads=True)
     try:
+        await context.add_init_script(TELL_OF_STREAMS)
         page = await context.new_page()
         tab = Tab(page, address)
         page.on("console", lambda message: tab.errors.append(f"{message.type}: {message.text}"))
@@ -122,5 +159,6 @@ async def opened(browser: Browser, address: str) -> AsyncIterator[Tab]:
 
         context.on("request", lambda request: asked(request.url))
         yield tab
+        tab.assert_clean()
     finally:
         await context.close()

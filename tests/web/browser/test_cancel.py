@@ -69,7 +69,6 @@ async def counted(
 ) -> AsyncIterator[Counted]:
     async with opened(browser, urlsplit(counted_stack.page_url).netloc) as tab:
         yield Counted(counted_stack, ServiceMetrics(short_folder / "counted" / "logs"), tab)
-        tab.assert_clean()
 
 
 async def test_a_run_that_is_cancelled_leaves_no_work_to_the_workers(
@@ -106,6 +105,7 @@ async def test_a_sweep_that_is_cancelled_leaves_no_work_to_the_workers(
 async def cancelled_without_answer(page: OwnPage, what: str) -> AsyncIterator[None]:
     """Press Cancel while the page's process is dead; after the body, start it again."""
     tab = page.tab
+    tab.expect_refusals()
     page.web.process.kill()
     await expect(tab.says(re.compile("The server of this page does not answer"))).to_be_visible()
     await tab.button("Cancel").click()
@@ -167,4 +167,4 @@ async def test_a_run_of_the_list_that_could_not_be_cancelled_is_named_until_it_i
         await expect(said).to_have_count(0)
         row = tab.page.locator(".runs tbody tr").filter(has=tab.page.get_by_label(f"Watch the run {run_id}"))
         await expect(row).to_contain_text("cancelled")
-    tab.errors.clear()  # The browser writes that calls were aborted.
+    tab.expect_refusals()

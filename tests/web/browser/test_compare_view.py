@@ -191,3 +191,26 @@ async def test_a_run_is_added_by_its_address_and_by_its_id(
     better = sum(last[symbol] > first[symbol] for symbol in cryptos[:COUNT])
     sentence = tab.says(re.compile("^In the total return, B is better than A on"))
     await expect(sentence).to_contain_text(f"on {better} of {COUNT} cryptos")
+
+
+async def test_six_runs_are_the_most_that_stand_side_by_side(tab: Tab, cryptos: list[str]) -> None:
+    sides = [
+        side(cryptos, **{"strategy": "ma_cross", "p.fast": FAST, "p.slow": str(slow)})
+        for slow in range(20, 27)
+    ]
+    await tab.show("/compare")
+    await add(tab, *sides[:5])
+    await tab.page.get_by_label("Or paste an address").fill(sides[5])
+    await tab.button("Add the pasted run").click()
+    await expect(tab.says("Six runs are the most.")).to_be_visible()
+    await expect(tab.page.get_by_label("Or paste an address")).to_have_count(0)
+    for run in range(6):
+        await expect(figure(tab, "total return", run)).to_be_visible()
+    await expect(figure(tab, "total return", 6)).to_have_count(0)
+    # One that is written into the address is not shown either.
+    await tab.page.goto(f"{tab.page.url}&{urlencode({'g': sides[6]})}")
+    await expect(figure(tab, "total return", 5)).to_be_visible()
+    await expect(tab.page.locator(".compare-sides li")).to_have_count(6)
+    await tab.button(f"Remove ma_cross, fast {FAST}, slow 20").click()
+    await expect(tab.page.locator(".compare-sides li")).to_have_count(5)
+    await expect(tab.page.get_by_label("Or paste an address")).to_be_visible()

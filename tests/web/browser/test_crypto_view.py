@@ -319,10 +319,21 @@ async def test_a_strategy_becomes_rules_of_the_view_run(tab: Tab, crypto: str) -
     await expect(tab.page.get_by_label("Buy")).to_have_value(re.compile("sma"))
 
 
+async def test_sweep_this_opens_the_sweep_of_the_crypto_with_its_parameters(tab: Tab, crypto: str) -> None:
+    await tab.page.get_by_role("link", name="Sweep this").click()
+    await expect(tab.page.get_by_role("heading", level=1, name="Sweep")).to_be_focused()
+    await expect(tab.page.get_by_label("fast", exact=True)).to_have_value("5")
+    await tab.page.get_by_label("slow", exact=True).fill("20..30:5")
+    await expect(tab.says("3 combinations on 1 crypto: 3 trials.")).to_be_visible()
+    await tab.button("Sweep").click()
+    await expect(tab.page.locator("#combinations")).to_have_text("3 combinations")
+    await expect(tab.page.locator("#map")).to_have_text("Median over the cryptos")
+    await expect(tab.page.locator(".best-trials tbody tr").first).to_contain_text(crypto)
+
+
 async def test_a_crypto_without_candles_is_a_sentence(tab: Tab) -> None:
     await tab.show("/crypto", symbol="NOBODYUSDT", **BACKTEST)
     await expect(tab.page.get_by_role("alert")).to_contain_text("NOBODYUSDT")
-    tab.errors.clear()  # The browser writes that the call was refused.
 
 
 # Charts write their labels into a canvas.
@@ -372,4 +383,3 @@ async def test_a_long_name_does_not_widen_the_page_of_a_phone(tab: Tab) -> None:
     await expect(tab.page.get_by_role("heading", name="W" * 300)).to_be_visible()
     await expect(tab.page.get_by_role("alert")).to_be_visible()
     assert await tab.page.evaluate("document.documentElement.scrollWidth") <= 390
-    tab.errors.clear()  # The browser writes that there is no such crypto.

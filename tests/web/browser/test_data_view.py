@@ -101,7 +101,29 @@ async def test_dropped_files_are_imported_with_the_commands_report_and_others_re
     assert await cells(tab) == expected
     (crypto,) = await stored(data_service)
     assert crypto.candle_count == 67
-    tab.errors.clear()  # The browser writes that a file was refused.
+    tab.expect_refusals()
+
+
+async def test_a_dropped_folder_gives_the_files_within_and_none_that_are_hidden(
+    tab: Tab, data_service: "MarketDataServiceAsyncStub", tmp_path: Path
+) -> None:
+    name, text = candles_file([100.0 + hour % 7 for hour in range(72)])
+    lines = text.splitlines(keepends=True)
+    for path, part in (("2024/first", lines[:37]), ("2024/later/second", [lines[0], *lines[37:]])):
+        (tmp_path / path).mkdir(parents=True)
+        (tmp_path / path / name).write_text("".join(part))
+    (tmp_path / "2024" / ".hidden.csv").write_text("nothing of the kind")
+    await shown(tab)
+    await expect(tab.says("Drop files of candles here")).to_be_visible()
+    # A folder cannot be made within the page: the browser is told of one of the machine's.
+    browser = await tab.page.context.new_cdp_session(tab.page)
+    dragged = {"items": [], "files": [str(tmp_path / "2024")], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        await browser.send("Input.dispatchDragEvent", {"type": kind, "x": 600, "y": 300, "data": dragged})
+    await expect(tab.page.locator(".imported [role=status]")).to_have_text("2 files imported")
+    await expect(tab.says(f"{SYMBOL}: 36 written")).to_have_count(2)
+    (crypto,) = await stored(data_service)
+    assert crypto.candle_count == 72
 
 
 async def test_a_file_that_would_change_much_is_refused_until_it_shall_replace(
@@ -114,7 +136,7 @@ async def test_a_file_that_would_change_much_is_refused_until_it_shall_replace(
     await tab.button("Replace the stored candles").click()
     await expect(tab.says(re.compile(f"{SYMBOL}: .*48 corrected"))).to_be_visible()
     await expect(tab.page.locator(".imported .problem")).to_have_count(0)
-    tab.errors.clear()  # The browser writes that a file was refused.
+    tab.expect_refusals()
 
 
 async def test_what_a_file_needs_is_said_in_words_of_the_page(
@@ -130,11 +152,12 @@ async def test_what_a_file_needs_is_said_in_words_of_the_page(
     await tab.page.get_by_text("Options", exact=True).click()
     for name in ("Symbol", "Interval of its candles"):
         await expect(tab.page.get_by_label(name, exact=True)).to_be_visible()
-    tab.errors.clear()  # The browser writes that files were refused.
+    tab.expect_refusals()
     async with (
         service_beside(stack, "web", short_folder / "small", web_max_upload_bytes=len(text) - 1) as small,
         opened(browser, small.address) as other,
     ):
+        other.expect_refusals()
         await shown(other)
         await dropped(other, (f"{SYMBOL}.csv", text))
         await expect(other.says(re.compile("Compress it, or use the command"))).to_be_visible()
@@ -159,7 +182,7 @@ async def test_a_file_waits_while_others_import_as_many_as_the_server_takes(
             await dropped(tab, candles_file([100.0] * 48))
         await expect(tab.page.locator(".imported").get_by_text("waits", exact=True)).to_be_visible()
     await expect(tab.says(f"{SYMBOL}: 48 written")).to_be_visible()
-    tab.errors.clear()  # The browser writes that the server was full.
+    tab.expect_refusals()
 
 
 async def test_a_break_is_confirmed_removed_and_reset(

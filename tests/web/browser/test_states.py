@@ -1,5 +1,6 @@
 """States that are no fault of the page: each is said, with what to do, and the page recovers by itself."""
 
+import asyncio
 import re
 import struct
 from collections.abc import Iterable
@@ -11,12 +12,17 @@ from playwright.async_api import Browser, Page, expect
 from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
+from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.gateway.auth.tokens import make_token
 from services.local.ports import free_ports
+from services.local.postgres import EmbeddedPostgres
 from services.local.stack import LocalStack
+from services.rpc.channel import open_channel
+from tests.candle_making import import_candles, random_candles
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import workers_held
 from tests.security.conftest import entry
+from tests.web.browser.conftest import HOURS
 from tests.web.browser.own_page import own_page
 from tests.web.browser.tab import Tab, opened
 from tests.web.browser.test_compare_view import add, cryptos_of, figure, side
@@ -88,7 +94,6 @@ async def test_compare_asks_for_a_token_and_goes_on_with_it(
             await expect(field).to_have_count(0)
             await expect(tab.page.locator(".notice")).to_have_count(0)
             await tab.page.evaluate("sessionStorage.clear()")
-        tab.assert_clean()
 
 
 async def test_a_limit_and_a_cache_that_is_away_are_said_and_waited_for(
@@ -109,7 +114,40 @@ async def test_a_limit_and_a_cache_that_is_away_are_said_and_waited_for(
         for each in (tab, other):
             await each.until_done(24)
             await expect(each.says(re.compile("The cache does not answer"))).to_be_visible()
-            each.assert_clean()
+
+
+async def test_a_database_that_is_away_is_waited_for(
+    browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
+) -> None:
+    folder = short_folder / "database"
+    folder.mkdir()
+    server = EmbeddedPostgres(folder)
+    await asyncio.to_thread(server.start)
+    try:
+        settings = {"database_url": server.url, "database_timeout_s": 1}
+        async with (
+            service_beside(stack, "data", folder, **settings) as data,
+            own_page(browser, stack, folder, data_address=data.address) as page,
+            open_channel(data.address) as channel,
+        ):
+            tab = page.tab
+            # Compute asks the data service that all tests share, which has the same candles.
+            for number, symbol in enumerate(cryptos[:2]):
+                await import_candles(MarketDataServiceStub(channel), symbol, random_candles(number, HOURS))
+            await tab.show("/", strategy="ma_cross", **{"p.slow": "45"})
+            await expect(tab.page.get_by_label("Cryptos", exact=True)).to_have_attribute(
+                "placeholder", "all 2: type to choose"
+            )
+            await asyncio.to_thread(server.stop)
+            away = tab.says("The database does not answer.")
+            await tab.button("Run").click()
+            await expect(away).to_be_visible()
+            await expect(tab.says(re.compile("It is tried again"))).to_be_visible()
+            await asyncio.to_thread(server.start)
+            await tab.until_done(2)
+            await expect(away).to_have_count(0)
+    finally:
+        await asyncio.to_thread(server.stop)
 
 
 async def test_a_gateway_that_comes_later_is_waited_for(
@@ -129,7 +167,6 @@ async def test_a_gateway_that_comes_later_is_waited_for(
             await expect(away).to_have_count(0)
             await tab.button("Run").click()
             await tab.until_done(24)
-        tab.assert_clean()
 
 
 async def test_what_could_not_be_loaded_is_loaded_once_the_gateway_is_back(
@@ -159,7 +196,6 @@ async def test_what_could_not_be_loaded_is_loaded_once_the_gateway_is_back(
         await expect(picker.says(NO_RUN)).to_be_visible()
         for tab in (data, curves, picker):
             await expect(tab.page.locator(".notice")).to_have_count(0)
-            tab.assert_clean()
 
 
 async def test_without_candles_the_page_says_how_to_import_some(tab: Tab) -> None:

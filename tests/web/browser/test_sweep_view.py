@@ -80,6 +80,26 @@ async def test_a_cell_of_the_heat_map_has_the_median_of_its_combination(
     )
 
 
+async def test_the_heat_map_of_one_crypto_has_its_own_figures(
+    tab: Tab, gateway: "BacktestServiceAsyncStub", cryptos: list[str]
+) -> None:
+    await swept(tab, cryptos[:5])
+    await tab.page.get_by_label("Of", exact=True).select_option(cryptos[3])
+    await expect(tab.page.get_by_role("heading", level=2, name=cryptos[3])).to_be_visible()
+    request = pb.RunBacktestRequest(symbol=cryptos[3])
+    told = tab.page.locator(".heat-map-value")
+    await tab.page.get_by_role("application").focus()
+    for key, fast, slow in (("ArrowLeft", 5, 20), ("ArrowRight", 10, 40)):
+        for step in (key, *2 * ["ArrowDown" if slow == 20 else "ArrowUp"]):
+            await tab.page.keyboard.press(step)
+        request.spec.strategy.ma_cross.fast, request.spec.strategy.ma_cross.slow = fast, slow
+        sharpe = (await gateway.RunBacktest(request)).result.metrics.sharpe_ratio
+        shown = f"{sharpe:.2f}".replace("-", "−")
+        await expect(told).to_have_text(f"fast {fast}, slow {slow}: Sharpe ratio {shown}")
+    await tab.page.reload()
+    await expect(tab.page.get_by_role("heading", level=2, name=cryptos[3])).to_be_visible()
+
+
 def words(row: SweepRow, fast: int, slow: int) -> str:
     sharpe = f"{row.train.median.sharpe_ratio:.2f}".replace("-", "−")
     return f"fast {fast}, slow {slow}: Sharpe ratio {sharpe}"

@@ -6,6 +6,7 @@
 
 import { encode, type Query } from "../../address";
 import { runs } from "../../api/clients";
+import { BRIEF, withStream } from "../../api/one_stream";
 import { queryOfRun } from "../../request";
 import { strategyName } from "../../spec";
 
@@ -53,14 +54,18 @@ export function nameOf(side: Side, sides: readonly Side[]): string {
 }
 
 /** Return the query of a run that the gateway still knows. */
-export async function queryOfId(runId: string): Promise<Query> {
-  const abort = new AbortController();
-  try {
-    for await (const { event } of runs.watchRun({ runId }, { signal: abort.signal }))
-      if (event?.event.case === "started") return await queryOfRun(event.event.value);
-  } finally {
-    // Only the beginning of the run is wanted.
-    abort.abort();
-  }
-  throw new Error("the run has no beginning");
+export async function queryOfId(runId: string, signal: AbortSignal): Promise<Query> {
+  const started = await withStream(BRIEF, signal, async (open) => {
+    const enough = new AbortController();
+    const ended = AbortSignal.any([open, enough.signal]);
+    try {
+      for await (const { event } of runs.watchRun({ runId }, { signal: ended }))
+        if (event?.event.case === "started") return event.event.value;
+    } finally {
+      // Only the beginning of the run is wanted.
+      enough.abort();
+    }
+    throw new Error("the run has no beginning");
+  });
+  return await queryOfRun(started);
 }

@@ -77,11 +77,13 @@ export default function CompareView() {
           </button>
         </Notice>
       )}
-      {sides.length < MOST_SIDES && (
-        <>
+      {sides.length < MOST_SIDES ? (
+        <div class="compare-add">
           <RunPicker version={shown.length} onAdd={add} />
           <PasteRun onAdd={add} />
-        </>
+        </div>
+      ) : (
+        <p class="quiet">Six runs are the most. Remove one to add another.</p>
       )}
       {sides.map(({ slot, text }) => {
         const error = results.get(text)?.error;
@@ -119,45 +121,49 @@ function Comparison({ shown }: { readonly shown: Shown }) {
           advice="Figures over all cryptos are those of each run's own."
         />
       )}
-      <section class="stack" aria-labelledby="compare-figures">
-        <h2 id="compare-figures">{symbol ? `Figures of ${symbol}` : `Figures: ${over} over the cryptos`}</h2>
-        <div class="row">
+      <div class="compare-columns">
+        <section class="stack" aria-labelledby="compare-figures">
+          <h2 id="compare-figures">
+            {symbol ? `Figures of ${symbol}` : `Figures: ${over} over the cryptos`}
+          </h2>
+          <div class="row">
+            {symbol ? (
+              <button type="button" onClick={() => change({ symbol: undefined })}>
+                Show all cryptos
+              </button>
+            ) : (
+              <>
+                <label for="compare-over">Over the cryptos</label>
+                <select
+                  id="compare-over"
+                  value={over}
+                  onChange={(event) => change({ over: event.currentTarget.value })}
+                >
+                  {OVER.map((one) => (
+                    <option key={one} value={one}>
+                      {one}
+                    </option>
+                  ))}
+                </select>
+              </>
+            )}
+          </div>
+          <FiguresTable compared={compared} />
+        </section>
+        <section class="stack" aria-labelledby="compare-curves">
+          <h2 id="compare-curves">{symbol ? `Equity of ${symbol}` : "Mean equity of the cryptos"}</h2>
           {symbol ? (
-            <button type="button" onClick={() => change({ symbol: undefined })}>
-              Show all cryptos
-            </button>
+            <Curves symbol={symbol} sides={curveSides} />
           ) : (
             <>
-              <label for="compare-over">Over the cryptos</label>
-              <select
-                id="compare-over"
-                value={over}
-                onChange={(event) => change({ over: event.currentTarget.value })}
-              >
-                {OVER.map((one) => (
-                  <option key={one} value={one}>
-                    {one}
-                  </option>
-                ))}
-              </select>
+              <p class="quiet">
+                Each crypto begins with the same capital, and holds its last value where it has no candle.
+              </p>
+              <Overlaid label="Mean equity of the cryptos in the runs" curves={means} sides={shown} />
             </>
           )}
-        </div>
-        <FiguresTable compared={compared} />
-      </section>
-      <section class="stack" aria-labelledby="compare-curves">
-        <h2 id="compare-curves">{symbol ? `Equity of ${symbol}` : "Mean equity of the cryptos"}</h2>
-        {symbol ? (
-          <Curves symbol={symbol} sides={curveSides} />
-        ) : (
-          <>
-            <p class="quiet">
-              Each crypto begins with the same capital, and holds its last value where it has no candle.
-            </p>
-            <Overlaid label="Mean equity of the cryptos in the runs" curves={means} sides={shown} />
-          </>
-        )}
-      </section>
+        </section>
+      </div>
       <section class="stack" aria-labelledby="compare-cryptos">
         <h2 id="compare-cryptos">From crypto to crypto</h2>
         <p class="quiet">Open a crypto to see its equity in all runs.</p>

@@ -38,15 +38,15 @@ export function PasteRun({ onAdd }: { readonly onAdd: (query: Query) => void }) 
   );
 }
 
-async function pasted(text: string): Promise<Query> {
+async function pasted(text: string, signal: AbortSignal): Promise<Query> {
   const [, path = "", search = ""] = /^([^?#]*\?)?([^#]*)/.exec(text) ?? [];
-  if (!search.includes("=")) return await queryOfId(search);
+  if (!search.includes("=")) return await queryOfId(search, signal);
   if (/\/sweep\?$/.test(path))
     throw new Error(
       "This is the address of a sweep. Open one of its combinations in the view Run, and paste the address of that",
     );
   const query: Query = Object.fromEntries(new URLSearchParams(search));
   if (query.strategy !== undefined) return runQuery(query);
-  if (query.run !== undefined) return await queryOfId(query.run);
+  if (query.run !== undefined) return await queryOfId(query.run, signal);
   throw new Error("This names no run. Paste an address of the view Run, or the id of a run");
 }

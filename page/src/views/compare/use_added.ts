@@ -5,11 +5,11 @@ import { useLoaded } from "../../components/use_loaded";
 
 /** Return what adds the run that `text` names once its query is known, and why that cannot be told. */
 export function useAdded(
-  queryOf: (text: string) => Promise<Query>,
+  queryOf: (text: string, signal: AbortSignal) => Promise<Query>,
   onAdd: (query: Query) => void,
 ): { readonly add: (text: string) => void; readonly error: Explanation | undefined } {
   const [asked, setAsked] = useState<{ readonly text: string }>();
-  const { value, error } = useLoaded(async () => asked && (await queryOf(asked.text)), [asked]);
+  const { value, error } = useLoaded(async (signal) => asked && (await queryOf(asked.text, signal)), [asked]);
   useEffect(() => {
     if (value === undefined) return;
     setAsked(undefined);

@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { type Explanation, explain } from "../../api/explain";
+import { COMPARED } from "../../api/one_stream";
 import { followRun } from "../../api/run_stream";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import { Detail, type Metrics } from "../../api/stubs/backcast/backtest/v1/result_pb";
@@ -100,6 +101,7 @@ async function load(side: Side, signal: AbortSignal, tell: (results: SideResults
         },
       },
       signal,
+      { priority: COMPARED },
     );
   } catch (error) {
     become({ error: explain(error) });

@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { Query } from "../../address";
 import { type Explanation, explain } from "../../api/explain";
+import { BRIEF, withStream } from "../../api/one_stream";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import type { BacktestResult } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import { CacheMode } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
@@ -70,11 +71,11 @@ async function load(query: Query, signal: AbortSignal, tell: (part: Crypto) => v
   } catch (error) {
     return tell({ error: explain(error) });
   }
-  // One stream after the other: a browser allows few at a time.
   try {
-    const candles = await loadCandles(symbol, spec, signal);
-    tell({ candles });
-    tell({ series: await loadSeries(symbol, spec, signal), chartError: undefined });
+    await withStream(BRIEF, signal, async (open) => {
+      tell({ candles: await loadCandles(symbol, spec, open) });
+      tell({ series: await loadSeries(symbol, spec, open), chartError: undefined });
+    });
   } catch (error) {
     tell({ series: [], chartError: explain(error) });
   }

@@ -61,7 +61,7 @@ export function HeatMaps({ query, shown, table, rank, best, onSweepCrypto }: Pro
             value={crypto ?? ""}
             onChange={(symbol) => change({ crypto: symbol })}
             choices={[
-              { value: "", label: "all cryptos (median)" },
+              { value: "", label: "all (median)" },
               ...symbols.map((symbol) => ({ value: symbol, label: symbol })),
             ]}
           />
