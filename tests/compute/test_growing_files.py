@@ -172,8 +172,10 @@ def test_readers_see_the_candles_of_their_version_whoever_adds_some(tmp_path: Pa
             (missing,) = files.missing([DataVersion("AUSDT", str(number))], HOUR, CLOSE)
             older = missing.older_fingerprint
             unchanged = FIRST + int(older) if older and int(older) < number else None
+            since_s = None if unchanged is None else int(CANDLES.open_time_s[unchanged])
+            later = [CANDLES[unchanged or 0 : FIRST + number]]
             with suppress(FileNotFoundError):
-                write(files, str(number), FIRST + number + 1, unchanged and unchanged + 1, columns=CLOSE)
+                files.write(missing, HOUR, FetchedHistory("AUSDT", str(number), since_s, later))
 
     def read() -> None:
         files = ColumnFiles(folder, 1.0)
@@ -182,7 +184,7 @@ def test_readers_see_the_candles_of_their_version_whoever_adds_some(tmp_path: Pa
                 number = int(path.stem.rsplit("-", 1)[1])
                 with suppress(FileNotFoundError):
                     found = files.stored(DataVersion("AUSDT", str(number)), HOUR, CLOSE).map().candles
-                    assert found.close.tobytes() == CANDLES.close[: FIRST + number + 1].tobytes()
+                    assert found.close.tobytes() == CANDLES.close[: FIRST + number].tobytes()
 
     written = Event()
     with ThreadPoolExecutor(4) as threads:
