@@ -138,7 +138,7 @@ def test_what_was_added_before_the_machine_was_started_again_does_not_count(
     old = write(files, "1", FIRST)
     before = Path(old.path).read_bytes()[: 8 * HEADER_WORDS]
     new = write(files, "2", FIRST + 1, FIRST)
-    with open(new.path, "r+b") as file:
+    with Path(new.path).open("r+b") as file:
         if lost == "the header":
             file.write(before)
         else:

@@ -126,8 +126,8 @@ async def _corrected_by_an_older_version(database: Database, symbol: str) -> Non
     """Do what an import of a version without blocks does, as one that still runs during an upgrade."""
     async with database.connection() as connection, connection.transaction():
         await connection.execute(
-            "UPDATE candles_1h SET volume = volume + 1 FROM cryptos "
-            "WHERE candles_1h.crypto_id = cryptos.crypto_id AND symbol = $1 AND ts = first_ts AND volume >= 0",
+            "UPDATE candles_1h AS candle SET volume = volume + 1 FROM cryptos "
+            "WHERE candle.crypto_id = cryptos.crypto_id AND symbol = $1 AND ts = first_ts AND volume >= 0",
             symbol,
         )
         await connection.execute(

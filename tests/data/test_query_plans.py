@@ -42,7 +42,8 @@ FROM generate_series(1001, 1000 + $2::int) AS crypto_id, generate_series(0, $3::
 """
 _FILL_BLOCKS = """
 INSERT INTO packed_hours (crypto_id, column_name, ts, ticks)
-SELECT crypto_id, column_name, to_timestamp($1) + block * INTERVAL '876 hours', decode(repeat('00', 4 * 876), 'hex')
+SELECT crypto_id, column_name, to_timestamp($1) + block * INTERVAL '876 hours',
+    decode(repeat('00', 4 * 876), 'hex')
 FROM cryptos, unnest($2::text[]) AS column_name, generate_series(0, 13) AS block
 """
 _FILL_CRYPTOS = """

@@ -1,8 +1,8 @@
 """The folder of column files: what it has, what is missing, and how large it may grow.
 
 A file's name has crypto, interval and the data's fingerprint: `BTCUSDT-1h-4f1c….series`. Any number of
-processes can share the folder, without locks: files appear in one step, and their candles never change. It can
-be deleted at any time; what is not there is fetched anew.
+processes can share the folder, without locks: files appear in one step, and their candles never change. The
+folder can be deleted at any time; what is not there is fetched anew.
 """
 
 import os
@@ -167,15 +167,16 @@ class ColumnFiles:
         return there
 
 
-def _write_after(older: StoredCandles, stored: StoredCandles, unchanged_before_s: int, fetched: FetchedHistory) -> None:
+def _write_after(
+    older: StoredCandles, stored: StoredCandles, unchanged_before_s: int, fetched: FetchedHistory
+) -> None:
     """Write what was fetched after the candles of an older version that open before `unchanged_before_s`."""
     candles = older.map().candles
     # The file may begin earlier, and what changed there was not fetched.
     start, end = candles.open_time_s.searchsorted((stored.since_s, unchanged_before_s)).tolist()
-    if start == 0 and end == len(candles) and not stored.header():
-        others = fetched.since_s, fetched.breaks, fetched.partial
-        if older.grow(stored.data, fetched.blocks, *others):
-            return
+    is_all_there = start == 0 and end == len(candles)
+    if is_all_there and not stored.header() and older.grow(stored.data, fetched):
+        return
     _write_with_others(stored, [candles[start:end], *fetched.blocks], fetched)
 
 

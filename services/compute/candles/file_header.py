@@ -1,14 +1,14 @@
 """The header of a column file: what the file holds, and of which version of the data.
 
-A column file consists of little-endian words of 8 bytes. The header's eight numbers (int64) come first. Then come
-the opening times (int64) and the columns (float64), each with room for later candles, then of the breaks
-`before_s`, `after_s`, `close` and `open`, then `open_time_s` and `hours` of the partial candles (float64 where
-these are prices, else int64).
+A column file consists of little-endian words of 8 bytes. It begins with the eight numbers of the header
+(int64). Then come the opening times (int64) and the columns (float64), each with room for later candles, then
+of the breaks `before_s`, `after_s`, `close` and `open`, then `open_time_s` and `hours` of the partial candles
+(float64 where these are prices, else int64).
 
-A file appears in one step. Candles that a reader has seen never change: a newer version of the data that only
-has later candles takes the file over, as `StoredCandles.grow` says. Therefore the header tells the version, and
-not only the file's name. What was added to a file counts until the machine is started again: after a power cut,
-a part of it may be missing.
+A file appears in one step, and its candles never change. A newer version of the data that has only later
+candles takes the file over, and adds them (`StoredCandles.grow`). So the header names the version, as a reader
+may have opened the file by its older name. Candles that were added count only until the machine is started
+again: after a power cut, some of what was added may be missing.
 """
 
 import os
@@ -24,7 +24,7 @@ from services.domain.candles import VALUE_COLUMNS
 
 _LAYOUT = Struct("<8q")
 HEADER_WORDS = _LAYOUT.size // 8
-# Of a file to which nothing was added.
+# The `boot` of a file to which nothing was added.
 _WRITTEN_AT_ONCE = 0
 
 
@@ -32,8 +32,8 @@ _WRITTEN_AT_ONCE = 0
 class FileHeader:
     """What a file holds: its columns besides the time, of all candles that open from `since_s` on.
 
-    `version` is `version_number` of the data's fingerprint. `room` is how many candles fit into the file, and
-    `boot` during which start of the machine candles were added to it, 0 for none.
+    `version` is the `version_number` of the data's fingerprint, `room` the number of candles that fit into
+    the file. `boot` is the start of the machine since which candles were added to it, 0 where none were.
     """
 
     version: int
@@ -50,9 +50,9 @@ class FileHeader:
         """Return the header that a file begins with; raise ValueError where it is incomplete."""
         if len(start) < _LAYOUT.size:
             raise ValueError
-        version, candle_count, room, since_s, bits, break_count, partial_count, boot = _LAYOUT.unpack_from(start)
+        version, candle_count, room, since_s, bits, *others = _LAYOUT.unpack_from(start)
         columns = tuple(name for position, name in enumerate(VALUE_COLUMNS) if bits >> position & 1)
-        return cls(version, candle_count, room, since_s, columns, break_count, partial_count, boot)
+        return cls(version, candle_count, room, since_s, columns, *others)
 
     @classmethod
     def read(cls, file: int) -> Self:
@@ -79,7 +79,7 @@ class FileHeader:
         return self.since_s <= since_s and all(name in self.columns for name in columns)
 
     def is_of(self, fingerprint: str) -> bool:
-        """Return whether the file has all candles of this version."""
+        """Return whether the file has the candles of this version."""
         return self.version == version_number(fingerprint) and self.boot in (_WRITTEN_AT_ONCE, this_boot())
 
     def grown(self, fingerprint: str, added: int, since_s: int) -> Self:
@@ -94,13 +94,13 @@ class FileHeader:
 
 
 def version_number(fingerprint: str) -> int:
-    """Return a number that other fingerprints do not have."""
+    """Return a number that identifies a fingerprint: the chance that another has it is 2^-64."""
     return _number(fingerprint.encode())
 
 
 @cache
 def this_boot() -> int:
-    """Return a number of this start of the machine; 0 where the system does not tell it."""
+    """Return a number that identifies this start of the machine; 0 where the system does not name it."""
     try:
         return _number(Path("/proc/sys/kernel/random/boot_id").read_bytes())
     except OSError:

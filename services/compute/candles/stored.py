@@ -1,13 +1,14 @@
 """Candles in memory-mapped files, one for each history: read by every worker without a copy.
 
-`file_header` has the layout. Another file may take a file's place, with more columns or earlier candles; and a
-file may become that of a newer version, with later candles.
+`file_header` describes the layout. Another file may take the place of a file, with more columns or earlier
+candles, and a file may become that of a newer version, with later candles.
 """
 
 import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from errno import ENOSPC
 from functools import cache
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -16,6 +17,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from services.compute.candles.fetched import FetchedHistory
 from services.compute.candles.file_header import HEADER_WORDS, FileHeader, this_boot, version_number
 from services.compute.candles.kept_histories import KeptHistories, raise_file_limit
 from services.compute.candles.location import DataVersion
@@ -117,8 +119,8 @@ class StoredCandles:
             # A power cut can truncate a file: it is fetched again.
             self.delete()
             raise FileNotFoundError(self.name) from None
-        # After the count was read: whoever adds candles changes the version first. Then the file is about to
-        # be taken over, and no longer there.
+        # The version is read again after the number of candles, which changes after it where a newer version
+        # takes the file over: then there is no file of this version any more.
         if not header.is_of(self.data.fingerprint) or words[0] != header.version:
             raise FileNotFoundError(self.name)
         end = header.first_word(1 + len(header.columns))
@@ -168,44 +170,38 @@ class StoredCandles:
                 os.unlink(unfinished)  # noqa: PTH108  # see `path`
             raise
 
-    def grow(
-        self,
-        data: DataVersion,
-        later: Sequence[Candles],
-        since_s: int,
-        breaks: Sequence[Break],
-        partial: PartialCandles,
-    ) -> bool:
-        """Make this file that of a newer version, which only has `later` candles after those of this one.
+    def grow(self, data: DataVersion, fetched: FetchedHistory) -> bool:
+        """Make this file that of a newer version, of which the fetched candles follow those of the file.
 
-        Returns False, and leaves the file as it is, where it has no room for them, other columns, or is of
-        another `since_s`, and where `breaks` or `partial` are others than the file has. `since_s` is that of
-        the newer version. Whoever has the file mapped keeps its candles. Raises FileNotFoundError where the
-        file is gone, as another process makes another version of it, and other OSErrors as `write` does.
+        Returns False, and leaves the file as it is, where it has no room for them, other columns, another
+        `since_s`, other breaks or other partial candles. Whoever has the file mapped keeps the candles of the
+        older version. Raises FileNotFoundError where the file is gone, as another process makes another
+        version of it, and other OSErrors as `write` does.
         """
         file = os.open(self.path, os.O_RDWR)
         try:
             header = FileHeader.read(file)
-            added = sum(map(len, later))
-            annotations = _packed(breaks, partial)
-            end = 8 * header.first_word(1 + len(header.columns))
+            added = sum(map(len, fetched.blocks))
             if not (
                 this_boot()
                 and header.is_of(self.data.fingerprint)
                 and (header.columns, header.since_s) == (self.columns, self.since_s)
                 and header.candle_count + added <= header.room
-                and os.pread(file, len(annotations) + 1, end) == annotations
+                and _has_annotations(file, header, _packed(fetched.breaks, fetched.partial))
             ):
                 return False
             # From here on, nobody else finds the file.
             unfinished = self._unfinished()
             os.rename(self.path, unfinished)  # noqa: PTH104  # see `path`
             try:
-                os.pwrite(file, header.grown(data.fingerprint, 0, since_s).packed(), 0)
+                # The version before the number of candles, for whoever has opened the file and reads both.
+                os.pwrite(file, header.grown(data.fingerprint, 0, fetched.since_s).packed(), 0)
                 for place, column in enumerate(("open_time_s", *self.columns)):
                     first = header.first_word(place) + header.candle_count
-                    os.pwritev(file, [getattr(part, column).data for part in later], 8 * first)
-                os.pwrite(file, header.grown(data.fingerprint, added, since_s).packed(), 0)
+                    later = [getattr(block, column).data for block in fetched.blocks]
+                    if os.pwritev(file, later, 8 * first) < 8 * added:
+                        raise OSError(ENOSPC, os.strerror(ENOSPC))
+                os.pwrite(file, header.grown(data.fingerprint, added, fetched.since_s).packed(), 0)
                 os.rename(unfinished, replace(self, data=data).path)  # noqa: PTH104  # see `path`
             except OSError:
                 with suppress(OSError):
@@ -244,6 +240,12 @@ def _packed(breaks: Sequence[Break], partial: PartialCandles) -> bytes:
         partial.hours.astype("<i8"),
     ]
     return b"".join(column.tobytes() for column in columns)
+
+
+def _has_annotations(file: int, header: FileHeader, annotations: bytes) -> bool:
+    """Return whether an open file ends with these breaks and partial candles."""
+    end = 8 * header.first_word(1 + len(header.columns))
+    return os.pread(file, len(annotations) + 1, end) == annotations
 
 
 def _breaks_and_partial(words: np.ndarray, header: FileHeader) -> tuple[tuple[Break, ...], PartialCandles]:

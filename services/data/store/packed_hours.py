@@ -45,7 +45,7 @@ class PackedHours:
     crypto_id: int
 
     async def put(self, columns: dict[str, TickColumn]) -> None:
-        """Write candles, from columns as `CandleTable.ticks` returns them: each replaces the one of its hour."""
+        """Write candles, from columns as `CandleTable.ticks` returns them; each replaces that of its hour."""
         starts_s = columns["ts"] // _BLOCK_S * _BLOCK_S
         stored = await self._blocks(int(starts_s[0]), int(starts_s[-1]) + 1)
         await self._write(await asyncio.to_thread(_merged, stored, starts_s, columns))
