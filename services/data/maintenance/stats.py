@@ -77,8 +77,8 @@ class TaskStats:
 class DatabaseStats:
     """Statistics of the database at one moment; `first` and `last` are opening times of hourly candles.
 
-    `timescale` is the version of TimescaleDB, None on plain PostgreSQL. The hourly candles of `packed_cryptos` are
-    also stored in packed blocks, which take `packed_bytes` with their index.
+    `timescale` is the version of TimescaleDB, None on plain PostgreSQL. The hourly candles of
+    `packed_cryptos` are also stored in packed blocks; `packed_bytes` is their size including their index.
     """
 
     server: str
