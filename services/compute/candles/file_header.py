@@ -6,9 +6,9 @@ of the breaks `before_s`, `after_s`, `close` and `open`, then `open_time_s` and 
 (float64 where these are prices, else int64).
 
 A file appears in one step, and its candles never change. A newer version of the data that has only later
-candles takes the file over, and adds them (`StoredCandles.grow`). So the header names the version: a reader may
-have opened the file by its older name. Candles that were added count only until the machine is started again:
-after a power cut, some of what was added may be missing.
+candles takes the file over, and adds them (`StoredCandles.grow`). So the header names the version: a reader
+may have opened the file by its older name. Candles that were added count only until the machine is started
+again: after a power cut, some of what was added may be missing.
 """
 
 import os
