@@ -11,6 +11,7 @@ import stamina
 
 from services.data.store.breaks import BreakTable, StoredBreak
 from services.data.store.database import ATTEMPTS, Contended, Database
+from services.data.store.packed_hours import PackedHours
 from services.data.store.tables import CANDLE_TABLES, CandleTable, Scales
 from services.domain.breaks import Break
 from services.domain.candles import VALUE_COLUMNS, open_close_candles
@@ -98,6 +99,8 @@ async def _restore_locked(
         return RestoredCrypto(crypto, refusal is None, refusal)
     for interval in _intervals(crypto):
         await tables[interval].insert_ticks(candles[interval])
+    if crypto.candle_count:
+        await PackedHours(connection, crypto_id).put(candles[Interval.HOUR_1])
     await _put_breaks(BreakTable(connection, crypto_id), crypto, candles[Interval.HOUR_1])
     await _note(connection, crypto_id, crypto)
     return RestoredCrypto(crypto, was_there=False, refusal=None)
@@ -156,7 +159,7 @@ async def _note(connection: "Connection", crypto_id: int, crypto: DumpedCrypto) 
         WITH noted AS (
             UPDATE cryptos
             SET candle_count = $2, first_ts = to_timestamp($3), last_ts = to_timestamp($4),
-                price_scale = $5, volume_scale = $6
+                price_scale = $5, volume_scale = $6, packed_fingerprint = fingerprint
             WHERE crypto_id = $1
             RETURNING fingerprint
         )

@@ -16,6 +16,7 @@ import pytest
 
 from services.compute.candles.column_files import ColumnFiles
 from services.compute.candles.fetched import FetchedHistory
+from services.compute.candles.file_header import HEADER_WORDS
 from services.compute.candles.location import DataVersion
 from services.compute.candles.stored import NO_PARTIAL, UNFINISHED, StoredCandles
 from services.domain.breaks import Break
@@ -30,8 +31,8 @@ HOUR = Interval.HOUR_1
 CANDLES = random_candles(1, 1000)
 LATER_S = int(CANDLES.open_time_s[700])
 CLOSE = ("close",)
-# Of the file with the times and one column of CANDLES, in bytes: it begins with five numbers.
-SIZE = 8 * (5 + 2 * 1000)
+# Of the file with the times and one column of CANDLES, in bytes: with room for later candles.
+SIZE = 8 * (HEADER_WORDS + 2 * (1000 + 1000 // 16 + 24))
 BREAKS = (Break(LATER_S, LATER_S + 3600, 1.5, 1_500.25), Break(LATER_S + 7200, LATER_S + 10_800, 0.1, 1e-300))
 PARTIAL = PartialCandles(np.array([LATER_S, LATER_S + 3600]), np.array([3, 17]))
 
@@ -154,7 +155,7 @@ def test_whoever_has_superseded_columns_mapped_keeps_them(files: ColumnFiles) ->
     mapped = put(files, "AUSDT", "1").map().candles
     new = put(files, "AUSDT", "2", CLOSE, random_candles(2, 1000))
     np.testing.assert_array_equal(mapped.close, CANDLES.close)
-    assert names(new.folder) == {"AUSDT-1h-2.candles"}
+    assert names(new.folder) == {"AUSDT-1h-2.series"}
 
 
 def test_other_cryptos_and_intervals_are_not_superseded(files: ColumnFiles) -> None:
@@ -173,7 +174,7 @@ def test_all_columns_that_older_data_has_are_brought_up_to_date(files: ColumnFil
     stored = files.stored(missing.data, HOUR, ("high", "close"))
     high = stored.map().candles.high
     assert high.tolist() == [*CANDLES.high[:700].tolist(), *new.high[700:].tolist()]
-    assert names(stored.folder) == {"AUSDT-1h-2.candles"}
+    assert names(stored.folder) == {"AUSDT-1h-2.series"}
 
 
 def test_new_columns_join_those_of_the_same_data(files: ColumnFiles) -> None:
@@ -303,7 +304,7 @@ def test_a_short_history_of_older_data_is_built_upon_where_it_reaches_far_enough
     found = files.stored(new, HOUR, CLOSE, LATER_S).map()
     assert found.candles.open_time_s.tolist() == more.open_time_s[700:].tolist()
     assert found.candles.close.tolist() == [*CANDLES.close[700:900].tolist(), *more.close[900:].tolist()]
-    assert names(files.stored(new, HOUR, CLOSE).folder) == {"AUSDT-1h-2.candles"}
+    assert names(files.stored(new, HOUR, CLOSE).folder) == {"AUSDT-1h-2.series"}
 
 
 def test_older_data_that_was_extended_meanwhile_is_used_as_far_as_changes_were_fetched(

@@ -25,7 +25,7 @@ from .test_breaks import flat, stretch
 from .test_retention import CANDLES as OLD_CANDLES
 from .test_retention import DAYS, NOW_S
 
-TABLES = (*CANDLE_TABLES.values(), "candle_changes", "breaks")
+TABLES = (*CANDLE_TABLES.values(), "packed_hours", "candle_changes", "breaks")
 CANDLES = random_candles(1, 2000)
 
 

@@ -1,8 +1,8 @@
 """The folder of column files: what it has, what is missing, and how large it may grow.
 
-A file's name has crypto, interval and the data's fingerprint: `BTCUSDT-1h-4f1c….candles`. Any number of
-processes can share the folder, without locks: files appear in one step and never change. It can be deleted
-at any time; what is not there is fetched anew.
+A file's name has crypto, interval and the data's fingerprint: `BTCUSDT-1h-4f1c….series`. Any number of
+processes can share the folder, without locks: files appear in one step, and their candles never change. The
+folder can be deleted at any time; what is not there is fetched anew.
 """
 
 import os
@@ -16,8 +16,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from services.compute.candles.fetched import FetchedHistory
+from services.compute.candles.file_header import FileHeader
 from services.compute.candles.location import DataVersion
-from services.compute.candles.stored import SUFFIX, UNFINISHED, FileHeader, StoredCandles, series
+from services.compute.candles.stored import SUFFIX, UNFINISHED, StoredCandles, series
 from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.errors import ErrorReason, NotFound, Unavailable
 from services.domain.interval import Interval
@@ -32,7 +33,7 @@ _INTERVALS = "|".join(interval.value for interval in Interval)
 _NAME = re.compile(rf"(?P<series>[^-]+-(?:{_INTERVALS})-)(?P<fingerprint>.+){re.escape(SUFFIX)}")
 # Files of earlier versions of Backcast, and unfinished files that their killed writers left.
 _OUTDATED = re.compile(
-    rf"[^-]+-(?:{_INTERVALS})-.+\.(?:columns|open_time_s|history|{'|'.join(VALUE_COLUMNS)})"
+    rf"[^-]+-(?:{_INTERVALS})-.+\.(?:candles|columns|open_time_s|history|{'|'.join(VALUE_COLUMNS)})"
     r"|\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 )
 
@@ -112,18 +113,13 @@ class ColumnFiles:
         data = DataVersion(missing.data.symbol, fetched.fingerprint)
         if data.fingerprint == missing.older_fingerprint:
             return data
-        blocks = fetched.blocks
+        stored = self.stored(data, interval, missing.columns, missing.since_s)
         try:
-            if fetched.unchanged_before_s is not None:
-                known = DataVersion(data.symbol, missing.older_fingerprint)
-                older = self.stored(known, interval, missing.columns, missing.since_s).map().candles
-                # It may begin earlier, and what changed there was not fetched.
-                unchanged = older.open_time_s.searchsorted((missing.since_s, fetched.unchanged_before_s))
-                blocks = [older[slice(*unchanged.tolist())], *blocks]
-            if not any(map(len, blocks)) and fetched.since_s <= EARLIEST_S:
-                raise NotFound("there are no candles", reason=ErrorReason.NO_CANDLES)
-            stored = self.stored(data, interval, missing.columns, missing.since_s)
-            _write_with_others(stored, blocks, fetched)
+            if fetched.unchanged_before_s is None:
+                _write_with_others(stored, fetched.blocks, fetched)
+            else:
+                older = replace(stored, data=DataVersion(data.symbol, missing.older_fingerprint))
+                _write_after(older, stored, fetched.unchanged_before_s, fetched)
             for superseded in missing.there - {data.fingerprint}:
                 # A worker that has it mapped keeps it; a worker that comes later fetches the new one.
                 self.stored(DataVersion(data.symbol, superseded), interval, ()).delete()
@@ -171,12 +167,28 @@ class ColumnFiles:
         return there
 
 
+def _write_after(
+    older: StoredCandles, stored: StoredCandles, unchanged_before_s: int, fetched: FetchedHistory
+) -> None:
+    """Write what was fetched after the candles of an older version that open before `unchanged_before_s`."""
+    candles = older.map().candles
+    # The file may begin earlier, and what changed there was not fetched.
+    start, end = candles.open_time_s.searchsorted((stored.since_s, unchanged_before_s)).tolist()
+    is_all_there = start == 0 and end == len(candles)
+    if is_all_there and not stored.header() and older.grow(stored.data, fetched):
+        return
+    _write_with_others(stored, [candles[start:end], *fetched.blocks], fetched)
+
+
 def _write_with_others(stored: StoredCandles, blocks: list[Candles], fetched: FetchedHistory) -> None:
     """Write fetched columns, together with the other ones that the file of this version has.
 
     No file takes the place of one that has more. Raises FileNotFoundError where the file has earlier candles,
-    or other columns of fewer candles: another process has written it since.
+    or other columns of fewer candles: another process has written it since. Raises NotFound where there is no
+    candle.
     """
+    if not any(map(len, blocks)) and fetched.since_s <= EARLIEST_S:
+        raise NotFound("there are no candles", reason=ErrorReason.NO_CANDLES)
     if here := stored.header():
         if here.has(stored.columns, stored.since_s):
             return

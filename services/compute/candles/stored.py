@@ -1,27 +1,24 @@
 """Candles in memory-mapped files, one for each history: read by every worker without a copy.
 
-A file consists of little-endian words of 8 bytes. It begins with five numbers (int64): how many candles it
-holds, from when on it holds all of them (`since_s`), which columns (a bit for each of VALUE_COLUMNS, the
-lowest for the first), how many breaks and how many partial candles. Then come the opening times (int64) and
-the columns (float64) one after the other, then of the breaks `before_s`, `after_s`, `close` and `open`, then
-`open_time_s` and `hours` of the partial candles (float64 where these are prices, else int64). A file appears
-in one step and never changes; another file may take its place, with more columns or earlier candles.
+`file_header` describes the layout. Another file may take the place of a file, with more columns or earlier
+candles, and a file may become that of a newer version, with later candles.
 """
 
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from errno import ENOSPC
 from functools import cache
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from struct import Struct
-from typing import NamedTuple, Self
 from urllib.parse import quote
 from uuid import uuid4
 
 import numpy as np
 
+from services.compute.candles.fetched import FetchedHistory
+from services.compute.candles.file_header import HEADER_WORDS, FileHeader, this_boot, version_number
 from services.compute.candles.kept_histories import KeptHistories, raise_file_limit
 from services.compute.candles.location import DataVersion
 from services.domain.breaks import Break
@@ -31,59 +28,14 @@ from services.domain.interval import Interval
 from services.domain.times import EARLIEST_S
 
 # What a file's name ends with.
-SUFFIX = ".candles"
+SUFFIX = ".series"
 # Of a file that is being written: its name is a dot, something unique, and this.
 UNFINISHED = ".unfinished"
 
-_HEADER = Struct("<5q")
-_HEADER_WORDS = _HEADER.size // 8
+# A file has room for a sixteenth more candles, and some: three weeks of hours beside a year.
+_SPARE_PART, _SPARE_CANDLES = 16, 24
 _EMPTY = np.empty(0)
 NO_PARTIAL = PartialCandles.none()
-
-
-class FileHeader(NamedTuple):
-    """What a file holds: its columns besides the time, of all candles that open from `since_s` on."""
-
-    candle_count: int
-    since_s: int
-    columns: tuple[str, ...]
-    break_count: int
-    partial_count: int
-
-    @classmethod
-    def of(cls, start: bytes) -> Self:
-        """Return the header that a file begins with; raise ValueError where it is incomplete."""
-        if len(start) < _HEADER.size:
-            raise ValueError
-        candle_count, since_s, bits, break_count, partial_count = _HEADER.unpack_from(start)
-        columns = tuple(name for position, name in enumerate(VALUE_COLUMNS) if bits >> position & 1)
-        return cls(candle_count, since_s, columns, break_count, partial_count)
-
-    @classmethod
-    def read(cls, path: str) -> Self:
-        """Return the header of a file; raise FileNotFoundError where there is none, or an incomplete one."""
-        file = os.open(path, os.O_RDONLY)
-        try:
-            return cls.of(os.pread(file, _HEADER.size, 0))
-        except ValueError:
-            raise FileNotFoundError(path) from None
-        finally:
-            os.close(file)
-
-    @property
-    def word_count(self) -> int:
-        """The number of words of the whole file."""
-        of_candles = (1 + len(self.columns)) * self.candle_count
-        return _HEADER_WORDS + of_candles + 4 * self.break_count + 2 * self.partial_count
-
-    def packed(self) -> bytes:
-        """Return the bytes that a file begins with."""
-        bits = sum(1 << VALUE_COLUMNS.index(name) for name in self.columns)
-        return _HEADER.pack(self.candle_count, self.since_s, bits, self.break_count, self.partial_count)
-
-    def has(self, columns: Sequence[str], since_s: int) -> bool:
-        """Return whether the file holds these columns of all candles from `since_s` on."""
-        return self.since_s <= since_s and all(name in self.columns for name in columns)
 
 
 @dataclass(frozen=True)
@@ -112,16 +64,24 @@ class StoredCandles:
 
     def header(self) -> FileHeader | None:
         """Return the file's header, None where there is no such file."""
-        with suppress(OSError):
-            return FileHeader.read(self.path)
-        return None
+        try:
+            file = os.open(self.path, os.O_RDONLY)
+        except OSError:
+            return None
+        try:
+            header = FileHeader.read(file)
+        except (OSError, ValueError):
+            return None
+        finally:
+            os.close(file)
+        return header if header.is_of(self.data.fingerprint) else None
 
     def use(self) -> bool:
         """Return whether the file is there and holds all of it, and mark the file as used now."""
-        path = self.path
+        header = self.header()
         with suppress(OSError):
-            if FileHeader.read(path).has(self.columns, self.since_s):
-                os.utime(path)
+            if header and header.has(self.columns, self.since_s):
+                os.utime(self.path)
                 return True
         return False
 
@@ -152,16 +112,20 @@ class StoredCandles:
     def _map(self) -> History:
         try:
             words = _mapped(self.path)
-            header = FileHeader.of(words[:_HEADER_WORDS].tobytes())
+            header = FileHeader.of(words[:HEADER_WORDS].tobytes())
             if len(words) != header.word_count:
                 raise ValueError
         except ValueError:
             # A power cut can truncate a file: it is fetched again.
             self.delete()
             raise FileNotFoundError(self.name) from None
-        shape = 1 + len(header.columns), header.candle_count
-        end = _HEADER_WORDS + shape[0] * shape[1]
-        open_time_s, *values = words[_HEADER_WORDS:end].reshape(shape)
+        # The version is read again after the number of candles, which changes after it where a newer version
+        # takes the file over: then there is no file of this version any more.
+        if not header.is_of(self.data.fingerprint) or words[0] != header.version:
+            raise FileNotFoundError(self.name)
+        end = header.first_word(1 + len(header.columns))
+        columns = words[HEADER_WORDS:end].reshape(1 + len(header.columns), header.room)
+        open_time_s, *values = columns[:, : header.candle_count]
         there = {name: column.view("<f8") for name, column in zip(header.columns, values, strict=True)}
         candles = Candles(open_time_s, **{name: there.get(name, _EMPTY) for name in VALUE_COLUMNS})
         breaks, partial = _breaks_and_partial(words[end:], header)
@@ -180,21 +144,75 @@ class StoredCandles:
         # Not exist_ok=True, which fails where the folder is deleted while it looks.
         with suppress(FileExistsError):
             self.folder.mkdir(parents=True)
+        count = sum(map(len, parts))
         header = FileHeader(
-            sum(map(len, parts)), self.since_s, self.columns, len(breaks), len(partial.open_time_s)
+            version_number(self.data.fingerprint),
+            count,
+            count + count // _SPARE_PART + _SPARE_CANDLES,
+            self.since_s,
+            self.columns,
+            len(breaks),
+            len(partial.open_time_s),
         )
-        unfinished = self.folder / f".{uuid4()}{UNFINISHED}"
+        unfinished = self._unfinished()
         try:
-            with unfinished.open("wb") as file:
+            with open(unfinished, "wb") as file:  # noqa: PTH123  # see `path`
                 file.write(header.packed())
-                for column in ("open_time_s", *self.columns):
+                for place, column in enumerate(("open_time_s", *self.columns)):
+                    file.seek(8 * header.first_word(place))
                     file.writelines(getattr(part, column).data for part in parts)
+                file.truncate(8 * header.first_word(1 + len(self.columns)))
+                file.seek(0, os.SEEK_END)
                 file.write(_packed(breaks, partial))
-            unfinished.replace(self.path)
+            os.replace(unfinished, self.path)  # noqa: PTH105  # see `path`
         except OSError:
             with suppress(OSError):
-                unfinished.unlink()
+                os.unlink(unfinished)  # noqa: PTH108  # see `path`
             raise
+
+    def grow(self, data: DataVersion, fetched: FetchedHistory) -> bool:
+        """Make this file that of a newer version, of which the fetched candles follow those of the file.
+
+        Returns False, and leaves the file as it is, where it has no room for them, other columns, another
+        `since_s`, other breaks or other partial candles. Whoever has the file mapped keeps the candles of the
+        older version. Raises FileNotFoundError where the file is gone, as another process makes another
+        version of it, and other OSErrors as `write` does.
+        """
+        file = os.open(self.path, os.O_RDWR)
+        try:
+            header = FileHeader.read(file)
+            added = sum(map(len, fetched.blocks))
+            if not (
+                this_boot()
+                and header.is_of(self.data.fingerprint)
+                and (header.columns, header.since_s) == (self.columns, self.since_s)
+                and header.candle_count + added <= header.room
+                and _has_annotations(file, header, _packed(fetched.breaks, fetched.partial))
+            ):
+                return False
+            # From here on, nobody else finds the file.
+            unfinished = self._unfinished()
+            os.rename(self.path, unfinished)  # noqa: PTH104  # see `path`
+            try:
+                # The version before the number of candles, for whoever has opened the file and reads both.
+                os.pwrite(file, header.grown(data.fingerprint, 0, fetched.since_s).packed(), 0)
+                for place, column in enumerate(("open_time_s", *self.columns)):
+                    first = header.first_word(place) + header.candle_count
+                    later = [getattr(block, column).data for block in fetched.blocks]
+                    if os.pwritev(file, later, 8 * first) < 8 * added:
+                        raise OSError(ENOSPC, os.strerror(ENOSPC))
+                os.pwrite(file, header.grown(data.fingerprint, added, fetched.since_s).packed(), 0)
+                os.rename(unfinished, replace(self, data=data).path)  # noqa: PTH104  # see `path`
+            except OSError:
+                with suppress(OSError):
+                    os.unlink(unfinished)  # noqa: PTH108  # see `path`
+                raise
+        finally:
+            os.close(file)
+        return True
+
+    def _unfinished(self) -> str:
+        return f"{self.folder}/.{uuid4()}{UNFINISHED}"
 
     def delete(self) -> None:
         """Delete the file; whoever has it mapped keeps it."""
@@ -222,6 +240,12 @@ def _packed(breaks: Sequence[Break], partial: PartialCandles) -> bytes:
         partial.hours.astype("<i8"),
     ]
     return b"".join(column.tobytes() for column in columns)
+
+
+def _has_annotations(file: int, header: FileHeader, annotations: bytes) -> bool:
+    """Return whether an open file ends with these breaks and partial candles."""
+    end = 8 * header.first_word(1 + len(header.columns))
+    return os.pread(file, len(annotations) + 1, end) == annotations
 
 
 def _breaks_and_partial(words: np.ndarray, header: FileHeader) -> tuple[tuple[Break, ...], PartialCandles]:

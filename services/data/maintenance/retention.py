@@ -58,7 +58,7 @@ async def _dropped(connection: "Connection", horizon_s: int) -> int:
     dropped = await connection.fetchval(
         """
         WITH old AS (
-            SELECT crypto_id, count(*) AS candles
+            SELECT crypto_id, count(*) AS candles, gen_random_uuid() AS fingerprint
             FROM candles_1h WHERE ts < to_timestamp($1) GROUP BY crypto_id
         ), changed AS (
             UPDATE cryptos
@@ -69,9 +69,10 @@ async def _dropped(connection: "Connection", horizon_s: int) -> int:
                     ORDER BY ts LIMIT 1
                 ),
                 last_ts = CASE WHEN last_ts >= to_timestamp($1) THEN last_ts END,
-                fingerprint = gen_random_uuid()
+                fingerprint = old.fingerprint,
+                packed_fingerprint = CASE WHEN is_packed THEN old.fingerprint END
             FROM old WHERE cryptos.crypto_id = old.crypto_id
-            RETURNING cryptos.crypto_id, fingerprint, old.candles
+            RETURNING cryptos.crypto_id, old.fingerprint, old.candles
         ), logged AS (
             INSERT INTO candle_changes (crypto_id, fingerprint, changed_from)
             SELECT crypto_id, fingerprint, '-infinity' FROM changed
@@ -80,6 +81,8 @@ async def _dropped(connection: "Connection", horizon_s: int) -> int:
         """,
         horizon_s,
     )
+    if dropped:
+        await connection.execute("DELETE FROM packed_hours WHERE ts < to_timestamp($1)", horizon_s)
     if dropped and await has_timescale(connection):
         await connection.execute(
             "SELECT drop_chunks('candles_1h', older_than => to_timestamp($1))", horizon_s

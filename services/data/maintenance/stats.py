@@ -77,12 +77,15 @@ class TaskStats:
 class DatabaseStats:
     """Statistics of the database at one moment; `first` and `last` are opening times of hourly candles.
 
-    `timescale` is the version of TimescaleDB, None on plain PostgreSQL.
+    `timescale` is the version of TimescaleDB, None on plain PostgreSQL. The hourly candles of
+    `packed_cryptos` are also stored in packed blocks; `packed_bytes` is their size including their index.
     """
 
     server: str
     timescale: str | None
     cryptos: int
+    packed_cryptos: int
+    packed_bytes: int
     candles: int
     first: datetime | None
     last: datetime | None
@@ -104,6 +107,8 @@ async def read_stats(database: Database) -> DatabaseStats:
         )
         market = await connection.fetchrow(
             "SELECT count(*) FILTER (WHERE candle_count > 0) AS cryptos, "
+            "count(*) FILTER (WHERE candle_count > 0 AND is_packed) AS packed_cryptos, "
+            "pg_total_relation_size('packed_hours') AS packed_bytes, "
             "coalesce(sum(candle_count), 0)::bigint AS candles, min(first_ts) AS first, max(last_ts) AS last "
             "FROM cryptos"
         )

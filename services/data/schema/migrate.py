@@ -6,6 +6,7 @@ import structlog
 
 from services.data.schema.find_stored_breaks import find_stored_breaks
 from services.data.schema.move_doubles import move_doubles
+from services.data.schema.pack_stored_hours import pack_stored_hours
 from services.data.store.database import Database
 from services.domain.errors import Refused
 
@@ -50,5 +51,6 @@ async def migrate(database: Database) -> None:
                 _log.info("migrated", migration=migrations[version].name)
             await move_doubles(connection, database)
             await find_stored_breaks(connection)
+            await pack_stored_hours(connection)
         finally:
             await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)

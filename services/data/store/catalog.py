@@ -180,7 +180,12 @@ async def record_change(connection: "Connection", crypto_id: int, changed_from_s
     await connection.execute(
         """
         WITH noted AS (
-            UPDATE cryptos SET fingerprint = gen_random_uuid() WHERE crypto_id = $1 RETURNING fingerprint
+            UPDATE cryptos
+            SET fingerprint = new.fingerprint,
+                packed_fingerprint = CASE WHEN is_packed THEN new.fingerprint END
+            FROM gen_random_uuid() AS new (fingerprint)
+            WHERE crypto_id = $1
+            RETURNING new.fingerprint
         )
         INSERT INTO candle_changes (crypto_id, fingerprint, changed_from)
         SELECT $1, fingerprint, to_timestamp($2) FROM noted

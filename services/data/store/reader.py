@@ -12,6 +12,7 @@ from services.data.store.annotations import Annotations, AnnotationStore, Histor
 from services.data.store.breaks import StoredBreak
 from services.data.store.catalog import CryptoStore, StoredCrypto
 from services.data.store.database import Database
+from services.data.store.packed_hours import packed_ticks_of
 from services.data.store.tables import CANDLE_TABLES, Scales, numbers, ticks_of
 from services.domain.candles import VALUE_COLUMNS, PriceColumn, TimeColumn
 from services.domain.errors import InvalidInput
@@ -189,7 +190,7 @@ class _State:
     fingerprint: str
     price_scale: int
     volume_scale: int
-    is_gapless: bool | None
+    is_packed: bool
     first_s: int | None
     last_s: int | None
     changed_from_s: int | None
@@ -202,33 +203,27 @@ class _State:
         """Return the time from which on candles are requested that the reader does not have."""
         return max(query.start_s, self.unchanged_before_s(query.interval) or query.start_s)
 
-    def has_computed_times(self, query: HistoryQuery) -> bool:
-        """Return whether times are computed, as of all hours without gaps.
-
-        Reading them would take a third of the time.
-        """
-        return bool(query.interval is Interval.HOUR_1 and self.is_gapless and query.limit is None)
-
-    def computed_times(self, query: HistoryQuery) -> TimeColumn:
-        """Return the requested opening times of a history without gaps."""
-        assert self.first_s is not None
-        assert self.last_s is not None
-        hour_s = Interval.HOUR_1.seconds
-        begin_s = max(self.first_s, Interval.HOUR_1.next_opening(self.start_s(query)))
-        return np.arange(begin_s, min(self.last_s + 1, query.end_s), hour_s, dtype=np.int64)
+    def reads_packed(self, query: HistoryQuery) -> bool:
+        """Return whether packed hours are read, and not the rows."""
+        return self.is_packed and query.interval is Interval.HOUR_1 and query.limit is None
 
 
 async def _ticks(
     connection: "Connection", states: list[_State], query: HistoryQuery
 ) -> dict[int, list[TickColumn]]:
-    """Read the candles by the cryptos' ids: columns of ticks, after the times unless these are computed."""
+    """Read the candles by the cryptos' ids: the times, and columns of ticks."""
     crypto_ids = defaultdict(list)
     for state in states:
-        crypto_ids[state.has_computed_times(query), state.start_s(query)].append(state.crypto_id)
+        crypto_ids[state.reads_packed(query), state.start_s(query)].append(state.crypto_id)
     ticks: dict[int, list[TickColumn]] = {}
-    for (is_computed, start_s), ids in crypto_ids.items():
-        columns = query.columns if is_computed else ("ts", *query.columns)
-        ticks |= await ticks_of(connection, query.interval, ids, columns, start_s, query.end_s, query.limit)
+    for (is_packed, start_s), ids in crypto_ids.items():
+        if is_packed:
+            ticks |= await packed_ticks_of(connection, ids, query.columns, start_s, query.end_s)
+        else:
+            columns = "ts", *query.columns
+            ticks |= await ticks_of(
+                connection, query.interval, ids, columns, start_s, query.end_s, query.limit
+            )
     return ticks
 
 
@@ -258,12 +253,9 @@ def _history(
     has_earlier: bool,
 ) -> History:
     """Return the history, with ticks converted to numbers, without the candle that has not ended."""
-    if state.has_computed_times(query):
-        open_time_s = state.computed_times(query)
-    else:
-        open_time_s, *ticks = ticks
-        end = int(np.searchsorted(open_time_s, annotations.over_before_s))
-        open_time_s, *ticks = (column[:end] for column in (open_time_s, *ticks))
+    open_time_s, *ticks = ticks
+    end = int(np.searchsorted(open_time_s, annotations.over_before_s))
+    open_time_s, *ticks = (column[:end] for column in (open_time_s, *ticks))
     columns = numbers(query.columns, ticks, Scales(state.price_scale, state.volume_scale))
     return History(
         symbol,
@@ -281,8 +273,7 @@ def _history(
 # which on the data has changed since: $3 if nothing has, $4 if everything has, NULL if the fingerprint is
 # unknown. No table of candles is in it: planning a query of all of its chunks takes longer than the rest.
 _STATES = """
-SELECT crypto_id, fingerprint::text, price_scale, volume_scale,
-    last_ts - first_ts = (candle_count - 1) * INTERVAL '1 hour' AS is_gapless,
+SELECT crypto_id, fingerprint::text, price_scale, volume_scale, is_packed,
     extract(epoch FROM first_ts)::bigint AS first_s,
     extract(epoch FROM last_ts)::bigint AS last_s,
     CASE

@@ -1,7 +1,7 @@
 """The tables of candles: names, columns, statements that read and write them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,12 @@ class Scales:
 def numbers(columns: Sequence[str], ticks: Sequence[TickColumn], scales: Scales) -> list[PriceColumn]:
     """Convert columns of ticks to float64."""
     return [from_ticks(column, scales.of(name)) for name, column in zip(columns, ticks, strict=True)]
+
+
+def ticks_from(candles: Candles, scales: Scales) -> dict[str, TickColumn]:
+    """Convert candles to columns of ticks, with their times in `ts` (Unix seconds)."""
+    values = {name: to_ticks(getattr(candles, name), scales.of(name)) for name in VALUE_COLUMNS}
+    return {"ts": candles.open_time_s, **values}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,33 +119,21 @@ class CandleTable:
         open_time_s, values = await self.values(VALUE_COLUMNS, scales, start_s, end_s)
         return Candles(open_time_s, *values)
 
-    async def insert(
-        self, candles: Candles, scales: Scales, candle_counts: NDArray[np.int64] | None = None
-    ) -> None:
-        """Insert candles whose times are not stored; longer ones with their number of hourly candles."""
-
-        def columns(part: slice) -> dict[str, TickColumn]:
-            counts = {} if candle_counts is None else {"candle_count": candle_counts[part]}
-            values = {name: to_ticks(getattr(candles, name)[part], scales.of(name)) for name in VALUE_COLUMNS}
-            return {**counts, "ts": candles.open_time_s[part], **values}
-
-        await self._copy(columns, len(candles))
+    async def insert(self, candles: Candles, scales: Scales, candle_counts: NDArray[np.int64]) -> None:
+        """Insert longer candles whose times are not stored, with their numbers of hourly candles."""
+        ticks = await asyncio.to_thread(ticks_from, candles, scales)
+        await self.insert_ticks({"candle_count": candle_counts, **ticks})
 
     async def insert_ticks(self, columns: dict[str, TickColumn]) -> None:
         """Insert candles whose times are not stored, from columns as `ticks` returns them."""
-        await self._copy(
-            lambda part: {name: column[part] for name, column in columns.items()}, len(columns["ts"])
-        )
-
-    async def _copy(self, columns: Callable[[slice], dict[str, TickColumn]], count: int) -> None:
-        """Insert the `count` candles of which `columns` returns a part."""
 
         def rows(start: int) -> bytearray:
-            return encode_rows({"crypto_id": self.crypto_id, **columns(slice(start, start + _COPIED_ROWS))})
+            part = {name: column[start : start + _COPIED_ROWS] for name, column in columns.items()}
+            return encode_rows({"crypto_id": self.crypto_id, **part})
 
         async def copied() -> AsyncIterator[bytes | bytearray]:
             yield HEADER
-            for start in range(0, count, _COPIED_ROWS):
+            for start in range(0, len(columns["ts"]), _COPIED_ROWS):
                 # In a thread: a long history would block the event loop.
                 yield await asyncio.to_thread(rows, start)
             yield TRAILER
@@ -148,7 +142,7 @@ class CandleTable:
             await self.connection.copy_to_table(
                 self.name,
                 source=copied(),  # type: ignore[arg-type]  # any buffer will do; a copy takes a while
-                columns=["crypto_id", *columns(slice(0))],
+                columns=["crypto_id", *columns],
                 format="binary",
             )
 

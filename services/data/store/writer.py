@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from services.data.store.breaks import BreakTable, StoredBreak
 from services.data.store.catalog import CRYPTO_COLUMNS, Crypto, is_text
 from services.data.store.database import ATTEMPTS, Contended, Database
-from services.data.store.tables import CANDLE_TABLES, CandleTable, Scales
+from services.data.store.packed_hours import PackedHours
+from services.data.store.tables import CANDLE_TABLES, CandleTable, Scales, ticks_from
 from services.domain.aggregation import AGGREGATED, aggregate
 from services.domain.candles import Candles
 from services.domain.conflict_rule import ConflictRule
@@ -128,6 +129,8 @@ class _LockedCrypto:
     last_s: int | None
     # Created by this transaction: there are no stored candles to compare with or to replace.
     is_new: bool
+    # Its packed hours are those of its rows.
+    is_packed: bool
 
     @classmethod
     async def take(cls, connection: "Connection", symbol: str, synthetic: bool) -> Self:
@@ -139,15 +142,15 @@ class _LockedCrypto:
             synthetic,
         )
         if made_id is not None:
-            return cls(connection, made_id, symbol, Scales(0, 0), None, is_new=True)
+            return cls(connection, made_id, symbol, Scales(0, 0), None, is_new=True, is_packed=True)
         row = await connection.fetchrow(
-            "SELECT crypto_id, synthetic, price_scale, volume_scale, extract(epoch FROM last_ts)::bigint "
-            "FROM cryptos WHERE symbol = $1 FOR UPDATE",
+            "SELECT crypto_id, synthetic, price_scale, volume_scale, extract(epoch FROM last_ts)::bigint, "
+            "is_packed FROM cryptos WHERE symbol = $1 FOR UPDATE",
             symbol,
         )
         if row is None:
             raise Contended(f"{symbol} was deleted meanwhile: try again")
-        crypto_id, is_synthetic, price_scale, volume_scale, last_s = row
+        crypto_id, is_synthetic, price_scale, volume_scale, last_s, is_packed = row
         if is_synthetic != synthetic:
             kinds = ("market", "synthetic")
             raise Refused(
@@ -156,7 +159,7 @@ class _LockedCrypto:
                 symbol=symbol,
             )
         scales = Scales(price_scale, volume_scale)
-        return cls(connection, crypto_id, symbol, scales, last_s, is_new=False)
+        return cls(connection, crypto_id, symbol, scales, last_s, is_new=False, is_packed=is_packed)
 
     async def write(self, candles: Candles, on_conflict: ConflictRule) -> ImportCounts:
         hourly = self._table(Interval.HOUR_1)
@@ -188,7 +191,10 @@ class _LockedCrypto:
         # Aggregated in a thread, while the hourly candles are sent.
         longer = asyncio.create_task(asyncio.to_thread(_longer, stored, changed, scales))
         try:
-            await hourly.insert(changed, scales)
+            ticks = await asyncio.to_thread(ticks_from, changed, scales)
+            await hourly.insert_ticks(ticks)
+            packed = PackedHours(self.connection, self.crypto_id)
+            await (packed.put(ticks) if self.is_packed else packed.pack())
         finally:
             all_longer = await longer
         for interval, candles_and_counts in all_longer.items():
@@ -214,10 +220,11 @@ class _LockedCrypto:
             scale_for(changed.volume, self.scales.volume, max(volume for _, volume in largest)),
         )
         if scales != self.scales and any(map(any, largest)):
+            factors = 10 ** (scales.price - self.scales.price), 10 ** (scales.volume - self.scales.volume)
             for table in tables:
-                await table.widen(
-                    10 ** (scales.price - self.scales.price), 10 ** (scales.volume - self.scales.volume)
-                )
+                await table.widen(*factors)
+            if self.is_packed:
+                await PackedHours(self.connection, self.crypto_id).widen(*factors)
         return scales
 
     async def _replace(
@@ -276,9 +283,11 @@ class _LockedCrypto:
                     last_ts = greatest(last_ts, to_timestamp($4)),
                     price_scale = $5,
                     volume_scale = $6,
-                    fingerprint = gen_random_uuid()
+                    fingerprint = new.fingerprint,
+                    packed_fingerprint = new.fingerprint
+                FROM gen_random_uuid() AS new (fingerprint)
                 WHERE crypto_id = $1
-                RETURNING fingerprint
+                RETURNING new.fingerprint
             )
             INSERT INTO candle_changes (crypto_id, fingerprint, changed_from)
             SELECT $1, fingerprint, to_timestamp($7) FROM noted

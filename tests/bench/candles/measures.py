@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.compute.candles.column_files import ColumnFiles
 from services.compute.candles.column_provider import ColumnProvider
+from services.compute.candles.file_header import HEADER_WORDS
 from services.compute.candles.location import DataVersion
 from services.compute.candles.source import CandleSource
 from services.compute.candles.stored import SUFFIX, StoredCandles
@@ -169,8 +170,9 @@ async def _summed(columns: Path) -> float:
     """Read every price of the files once, as the kernels will."""
     began = time.perf_counter()
     for path in sorted(columns.glob(f"*{SUFFIX}")):
-        # The closes are the last column, and there is no break after them.
-        np.memmap(path, np.float64, "r")[-HOURS:].sum()
+        # The closes are the last column, with room for later ones after them, and there is no break.
+        words = np.memmap(path, np.float64, "r")
+        words[(len(words) + HEADER_WORDS) // 2 :][:HOURS].sum()
     return time.perf_counter() - began
 
 

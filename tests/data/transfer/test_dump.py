@@ -39,8 +39,11 @@ EVERYTHING = """
     ORDER BY 1, 2, 4
 """
 KNOWN = (
-    "SELECT symbol, synthetic, candle_count, first_ts, last_ts, price_scale, volume_scale "
+    "SELECT symbol, synthetic, candle_count, first_ts, last_ts, price_scale, volume_scale, is_packed "
     "FROM cryptos ORDER BY symbol"
+)
+PACKED = (
+    "SELECT symbol, column_name, ts, ticks FROM cryptos JOIN packed_hours USING (crypto_id) ORDER BY 1, 2, 3"
 )
 
 
@@ -69,10 +72,10 @@ async def market(database: Database, store: CandleStore) -> Database:
     return database
 
 
-async def everything(database: Database) -> tuple[list[object], list[object]]:
+async def everything(database: Database) -> list[list[object]]:
     async with database.connection() as connection:
-        return [list(row) for row in await connection.fetch(EVERYTHING)], [
-            list(row) for row in await connection.fetch(KNOWN)
+        return [
+            [list(row) for row in await connection.fetch(query)] for query in (EVERYTHING, KNOWN, PACKED)
         ]
 
 
