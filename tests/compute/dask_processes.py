@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from distributed import Client, Scheduler, Worker
+from distributed import Scheduler, Worker
+from distributed.diagnostics.plugin import SchedulerPlugin
 
-from services.compute.workers.dask_cluster import DaskCluster
+from services.compute.workers.dask_cluster import DaskCluster, connect
 from services.domain.errors import Unavailable
 from services.local.ports import free_ports
 from tests.waiting import until
@@ -79,14 +80,23 @@ class DaskProcesses:
 
     async def taken_back(self) -> None:
         """Wait until all calls were taken back that no worker has begun, after all were cancelled."""
-        async with Client(f"tcp://{self.address}", asynchronous=True, set_as_default=False) as client:
 
-            async def are_taken_back() -> bool:
-                if await client.run_on_scheduler(_calls_at_scheduler):
-                    return False
-                return max((await client.run(_calls_at_worker)).values()) <= 1
+        def are_taken_back() -> bool:
+            if client.run_on_scheduler(_calls_at_scheduler):
+                return False
+            return max(client.run(_calls_at_worker).values()) <= 1
 
-            await until(are_taken_back)
+        client = await asyncio.to_thread(connect, self.address)
+        try:
+            await until(lambda: asyncio.to_thread(are_taken_back))
+        finally:
+            await asyncio.to_thread(client.close)
+
+    async def send_with_the_first_message(self) -> None:
+        """Have the scheduler send another message with its first one, once, to the client that comes next."""
+        client = await asyncio.to_thread(connect, self.address)
+        await asyncio.to_thread(client.register_plugin, _SendsMore())
+        await asyncio.to_thread(client.close)
 
     async def _listens(self) -> bool:
         host, _, port = self.address.rpartition(":")
@@ -105,6 +115,18 @@ class DaskProcesses:
             stdout=DEVNULL,
             stderr=DEVNULL,
         )
+
+
+class _SendsMore(SchedulerPlugin):
+    def __init__(self) -> None:
+        self.has_sent = False
+
+    def add_client(self, scheduler: Scheduler, client: str) -> None:
+        if not self.has_sent:
+            self.has_sent = True
+            message = {"op": "key-in-memory", "key": "of another client"}
+            # Once the first message is queued.
+            asyncio.get_running_loop().call_soon(lambda: scheduler.client_comms[client].send(message))
 
 
 def _calls_at_scheduler(dask_scheduler: Scheduler) -> int:

@@ -162,3 +162,11 @@ async def test_a_scheduler_that_comes_back_is_used_again(
         await processes.start_workers()
         await processes.joined(cluster)
         assert await wrap_future(cluster.submit(divmod, 17, 5)) == (3, 2)
+
+
+async def test_a_scheduler_that_sends_more_with_its_first_message_is_connected_to(
+    processes: DaskProcesses,
+) -> None:
+    await processes.send_with_the_first_message()
+    async with connected(processes) as cluster:
+        assert await wrap_future(cluster.submit(divmod, 17, 5)) == (3, 2)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,6 +20,8 @@ _Value = TypeVar("_Value")
 
 # How long the scheduler may take to answer.
 _PATIENCE_S = 5.0
+# How often a connection is tried that fails for no other reason than load.
+_HANDSHAKES = 5
 # How often the connection is checked.
 _WATCH_PAUSE_S = 0.5
 
@@ -136,7 +139,10 @@ class DaskCluster(Executor):
         async with self._connecting:
             if self._client is None or self._client.status not in ("running", "connecting"):
                 await self._check_listening()
-                self._client = await asyncio.to_thread(self._connect)
+                try:
+                    self._client = await asyncio.to_thread(connect, self._address)
+                except (OSError, TimeoutError) as error:
+                    raise self._away() from error
                 self._executor = self._client.get_executor(pure=False)
         return self._client
 
@@ -150,24 +156,30 @@ class DaskCluster(Executor):
             raise self._away() from error
         writer.close()
 
-    def _connect(self) -> "Client":
-        try:
-            from distributed import Client  # noqa: PLC0415  # optional, and a second of imports
-        except ImportError:
-            raise InvalidInput.of(
-                "BACKCAST_COMPUTE_EXECUTOR", "needs Dask: pip install 'backcast[dask]'"
-            ) from None
-        try:
-            return Client(f"tcp://{self._address}", timeout=_PATIENCE_S, set_as_default=False)
-        except (OSError, TimeoutError) as error:
-            raise self._away() from error
-
     def _away(self) -> Unavailable:
         return Unavailable(f"the Dask scheduler at {self._address} does not answer")
 
 
+def connect(address: str) -> "Client":
+    """Return a client of the scheduler at `address` (host:port).
+
+    Raises InvalidInput without Dask, OSError or TimeoutError where the scheduler does not answer.
+    """
+    try:
+        from distributed import Client  # noqa: PLC0415  # optional, and a second of imports
+    except ImportError:
+        raise InvalidInput.of(
+            "BACKCAST_COMPUTE_EXECUTOR", "needs Dask: pip install 'backcast[dask]'"
+        ) from None
+    for _ in range(_HANDSHAKES):
+        # Dask's client asserts that the scheduler's first message comes alone. A busy one sends others with it.
+        with suppress(AssertionError):
+            return Client(f"tcp://{address}", timeout=_PATIENCE_S, set_as_default=False)
+    raise TimeoutError
+
+
 def _domain_error(error: BaseException) -> Exception:
-    from distributed import KilledWorker  # noqa: PLC0415  # see _connect
+    from distributed import KilledWorker  # noqa: PLC0415  # see connect
 
     if isinstance(error, KilledWorker):
         return WorkerDied("several workers died while computing this")
