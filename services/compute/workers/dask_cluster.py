@@ -172,7 +172,7 @@ def connect(address: str) -> "Client":
             "BACKCAST_COMPUTE_EXECUTOR", "needs Dask: pip install 'backcast[dask]'"
         ) from None
     for _ in range(_HANDSHAKES):
-        # Dask's client asserts that the scheduler's first message comes alone. A busy one sends others with it.
+        # Dask's client asserts that the first message comes alone. A busy scheduler sends others with it.
         with suppress(AssertionError):
             return Client(f"tcp://{address}", timeout=_PATIENCE_S, set_as_default=False)
     raise TimeoutError
