@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from socket import socket
-from typing import Any, Never
+from typing import Any, Never, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +35,17 @@ def act(folder: str, what: str = "") -> int:
 
 
 class Gate:
-    """The gate at which calls of `act` on a folder wait: closed until it is opened, or the process ends."""
+    """The gate at which calls of `act` on a folder wait: closed until it is opened, or its context ends."""
 
     def __init__(self, folder: Path) -> None:
         self._file = _gate_of(folder).open("w")
         fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.open()
 
     def open(self) -> None:
         """Let pass those that wait, and those that come."""

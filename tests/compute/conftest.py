@@ -18,6 +18,5 @@ async def pool() -> AsyncIterator[WorkerPool]:
 @pytest.fixture
 def gate(tmp_path: Path) -> Iterator[Gate]:
     """The gate of `tmp_path`, closed."""
-    gate = Gate(tmp_path)
-    yield gate
-    gate.open()
+    with Gate(tmp_path) as gate:
+        yield gate

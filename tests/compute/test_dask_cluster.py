@@ -104,16 +104,16 @@ async def test_a_reader_that_leaves_gives_the_cluster_back(
 ) -> None:
     marks = tmp_path / "marks"
     marks.mkdir()
-    gate = Gate(marks)
     task = Task(act_on_candles, (str(marks), "wait after the first"))
     runner = TaskRunner(cluster, Supply(tmp_path / "columns", cryptos(50)))
-    async with aclosing(
-        runner.run(Job(cryptos(50), Interval.HOUR_1, ("close",), lambda _: [task]))
-    ) as outcomes:
-        await anext(outcomes)
-    await processes.taken_back()
-    gate.open()
-    assert await asyncio.gather(*(wrap_future(cluster.submit(divmod, 17, 5)) for _ in range(4)))
+    with Gate(marks) as gate:
+        async with aclosing(
+            runner.run(Job(cryptos(50), Interval.HOUR_1, ("close",), lambda _: [task]))
+        ) as outcomes:
+            await anext(outcomes)
+        await processes.taken_back()
+        gate.open()
+        assert await asyncio.gather(*(wrap_future(cluster.submit(divmod, 17, 5)) for _ in range(4)))
     # Two workers, each with the task that it was at, and the one that was read, or both that were the first.
     assert marks_in(marks) <= 4
 
