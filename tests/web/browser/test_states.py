@@ -124,9 +124,8 @@ async def test_a_database_that_is_away_is_waited_for(
     server = EmbeddedPostgres(folder)
     await asyncio.to_thread(server.start)
     try:
-        settings = {"database_url": server.url, "database_timeout_s": 1}
         async with (
-            service_beside(stack, "data", folder, **settings) as data,
+            service_beside(stack, "data", folder, database_url=server.url, database_timeout_s=1) as data,
             own_page(browser, stack, folder, data_address=data.address) as page,
             open_channel(data.address) as channel,
         ):
