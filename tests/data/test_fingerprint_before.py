@@ -224,7 +224,9 @@ async def test_changes_of_the_version_before_are_taken_over(url_before, server):
         async with database.connection() as connection:
             taken_over = await connection.fetch(superseded)
             # The same changes, noted one after the other by this version.
-            await connection.execute("TRUNCATE cryptos, candle_changes, breaks, packed_hours RESTART IDENTITY")
+            await connection.execute(
+                "TRUNCATE cryptos, candle_changes, breaks, packed_hours RESTART IDENTITY"
+            )
             await _note_at_random(connection)
             noted = await connection.fetch(superseded)
     assert 0 < sum(row["superseded"] for row in noted) < 200

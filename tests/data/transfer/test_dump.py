@@ -74,9 +74,7 @@ async def market(database: Database, store: CandleStore) -> Database:
 
 async def everything(database: Database) -> list[list[object]]:
     async with database.connection() as connection:
-        return [
-            [list(row) for row in await connection.fetch(query)] for query in (EVERYTHING, KNOWN, PACKED)
-        ]
+        return [[list(row) for row in await connection.fetch(query)] for query in (EVERYTHING, KNOWN, PACKED)]
 
 
 async def dumped(database: Database, folder: Path) -> list[str]:
