@@ -168,6 +168,16 @@ async def _versions(database: Database) -> dict[tuple[str, int], int]:
     return {(name, ts): version for name, ts, version in rows}
 
 
+async def test_finer_prices_may_come_after_retention_has_dropped_all_hours(store, database):
+    time_s, *values = SMALL[:100].columns()
+    old = Candles(time_s - START_S + HORIZON_S - 360_000, *values)
+    await store.write_candles("AUSDT", False, old)
+    assert await apply_retention(database, DAYS, NOW_S) == 100
+    assert await _packed(database, "AUSDT") == {name: [] for name in NAMES}
+    await store.write_candles("AUSDT", False, CANDLES)
+    await _is_true(database, "AUSDT")
+
+
 async def test_small_ticks_take_four_bytes_and_large_ones_eight(store, database):
     await store.write_candles("AUSDT", False, SMALL)
     assert await _sizes(database) == {4 * BLOCK_HOURS}

@@ -68,14 +68,17 @@ class PackedHours:
         return found[self.crypto_id]
 
     async def _write(self, blocks: dict[str, _Blocks]) -> None:
-        for name, by_start in blocks.items():
-            await self.connection.execute(
-                "INSERT INTO packed_hours (crypto_id, column_name, ts, ticks) "
-                "SELECT $1, $2, to_timestamp(start_s), ticks "
-                "FROM unnest($3::bigint[], $4::bytea[]) AS block (start_s, ticks) "
-                "ON CONFLICT (crypto_id, column_name, ts) DO UPDATE SET ticks = excluded.ticks",
-                *(self.crypto_id, name, list(by_start), list(by_start.values())),
-            )
+        written = [(name, *block) for name, by_start in blocks.items() for block in by_start.items()]
+        if not written:
+            return
+        names, starts_s, ticks = zip(*written, strict=True)
+        await self.connection.execute(
+            "INSERT INTO packed_hours (crypto_id, column_name, ts, ticks) "
+            "SELECT $1, column_name, to_timestamp(start_s), ticks "
+            "FROM unnest($2::text[], $3::bigint[], $4::bytea[]) AS block (column_name, start_s, ticks) "
+            "ON CONFLICT (crypto_id, column_name, ts) DO UPDATE SET ticks = excluded.ticks",
+            *(self.crypto_id, names, starts_s, ticks),
+        )
 
 
 async def packed_ticks_of(
