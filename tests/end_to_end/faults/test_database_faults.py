@@ -99,7 +99,7 @@ class Beside:
         """Have whoever reads candles wait; cryptos are listed."""
         connection = await asyncpg.connect(self.server.url)
         try:
-            await connection.execute("BEGIN; LOCK TABLE candles_1h IN ACCESS EXCLUSIVE MODE")
+            await connection.execute("BEGIN; LOCK TABLE candles_1h, packed_hours IN ACCESS EXCLUSIVE MODE")
             yield connection
         finally:
             connection.terminate()
