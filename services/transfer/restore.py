@@ -99,10 +99,11 @@ async def _restore_locked(
         return RestoredCrypto(crypto, refusal is None, refusal)
     for interval in _intervals(crypto):
         await tables[interval].insert_ticks(candles[interval])
-    if crypto.candle_count:
-        await PackedHours(connection, crypto_id).put(candles[Interval.HOUR_1])
+    packed = await PackedHours.of(connection, crypto_id)
+    if packed and crypto.candle_count:
+        await packed.put(candles[Interval.HOUR_1])
     await _put_breaks(BreakTable(connection, crypto_id), crypto, candles[Interval.HOUR_1])
-    await _note(connection, crypto_id, crypto)
+    await _note(connection, crypto_id, crypto, is_packed=packed is not None)
     return RestoredCrypto(crypto, was_there=False, refusal=None)
 
 
@@ -152,14 +153,14 @@ async def _put_breaks(table: BreakTable, crypto: DumpedCrypto, hourly: Columns) 
     await table.find(open_close_candles(hourly["ts"], *values))
 
 
-async def _note(connection: "Connection", crypto_id: int, crypto: DumpedCrypto) -> None:
+async def _note(connection: "Connection", crypto_id: int, crypto: DumpedCrypto, *, is_packed: bool) -> None:
     """Write the crypto's row, with a new fingerprint: no reader has these candles."""
     await connection.execute(
         """
         WITH noted AS (
             UPDATE cryptos
             SET candle_count = $2, first_ts = to_timestamp($3), last_ts = to_timestamp($4),
-                price_scale = $5, volume_scale = $6, packed_fingerprint = fingerprint
+                price_scale = $5, volume_scale = $6, packed_fingerprint = CASE WHEN $7 THEN fingerprint END
             WHERE crypto_id = $1
             RETURNING fingerprint
         )
@@ -172,4 +173,5 @@ async def _note(connection: "Connection", crypto_id: int, crypto: DumpedCrypto) 
         crypto.last_s,
         crypto.price_scale,
         crypto.volume_scale,
+        is_packed,
     )

@@ -46,6 +46,8 @@ timescale_only = pytest.mark.parametrize(
     indirect=True,
 )
 
+plain_only = pytest.mark.parametrize("server", ["postgres"], indirect=True)
+
 
 @pytest.fixture(scope="session", params=KINDS)
 def server(request: pytest.FixtureRequest, short_folder: Path) -> Iterator[Server]:

@@ -8,10 +8,9 @@ import pytest
 
 from services.data.maintenance.columnstore import compress
 from services.data.maintenance.retention import apply_retention
-from services.data.maintenance.task import has_timescale
 from services.data.store.break_edits import BreakStore
 from services.data.store.catalog import CryptoStore
-from services.data.store.database import Database
+from services.data.store.database import Database, has_timescale
 from services.data.store.reader import Histories, History, HistoryQuery
 from services.data.store.tables import CANDLE_TABLES
 from services.data.store.writer import CandleStore, ImportCounts

@@ -23,7 +23,16 @@ from services.domain.interval import Interval
 from services.domain.times import EARLIEST_S, LATEST_S
 from tests.candle_making import START_S, random_candles
 
-from .conftest import bits, blocks_of, execute, history_of, listed, updates_refused
+from .conftest import (
+    bits,
+    blocks_of,
+    execute,
+    history_of,
+    listed,
+    plain_only,
+    timescale_only,
+    updates_refused,
+)
 from .test_retention import DAYS, HORIZON_S, NOW_S
 
 NAMES = ("ts", *VALUE_COLUMNS)
@@ -96,6 +105,7 @@ _steps = st.lists(
 
 
 # An example is a history of imports, each of which takes tens of milliseconds.
+@plain_only
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=_steps)
 async def test_blocks_equal_the_rows_after_whatever_happens(module_database, steps):
@@ -135,6 +145,7 @@ async def _corrected_by_an_older_version(database: Database, symbol: str) -> Non
         )
 
 
+@plain_only
 @pytest.mark.parametrize(
     ("start", "end"), [(0, 2000), (1, 1999), (875, 876), (876, 1752), (900, 901), (-9, 2100), (2000, 2100)]
 )
@@ -152,6 +163,7 @@ async def test_a_window_of_blocks_has_the_candles_of_the_window(store, database,
         assert window["close"] == np.array(rows["close"])[inside].tolist()
 
 
+@plain_only
 async def test_an_hour_more_changes_one_block_of_each_column(store, database):
     await store.write_candles("AUSDT", False, CANDLES[:-1])
     before = await _versions(database)
@@ -168,6 +180,7 @@ async def _versions(database: Database) -> dict[tuple[str, int], int]:
     return {(name, ts): version for name, ts, version in rows}
 
 
+@plain_only
 async def test_finer_prices_may_come_after_retention_has_dropped_all_hours(store, database):
     time_s, *values = SMALL[:100].columns()
     old = Candles(time_s - START_S + HORIZON_S - 360_000, *values)
@@ -178,6 +191,7 @@ async def test_finer_prices_may_come_after_retention_has_dropped_all_hours(store
     await _is_true(database, "AUSDT")
 
 
+@plain_only
 async def test_small_ticks_take_four_bytes_and_large_ones_eight(store, database):
     await store.write_candles("AUSDT", False, SMALL)
     assert await _sizes(database) == {4 * BLOCK_HOURS}
@@ -191,6 +205,7 @@ async def _sizes(database: Database) -> set[int]:
         return {row[0] for row in await connection.fetch("SELECT length(ticks) FROM packed_hours")}
 
 
+@plain_only
 async def test_readers_read_no_row_of_a_packed_history(store, database):
     await store.write_candles("AUSDT", False, CANDLES)
     await execute_on(database, "DELETE FROM candles_1h")
@@ -202,6 +217,7 @@ async def execute_on(database: Database, statement: str) -> None:
         await connection.execute(statement)
 
 
+@plain_only
 async def test_readers_read_the_rows_that_an_older_version_has_changed(store, database):
     await store.write_candles("AUSDT", False, SMALL[:-1])
     await _corrected_by_an_older_version(database, "AUSDT")
@@ -215,6 +231,7 @@ async def test_readers_read_the_rows_that_an_older_version_has_changed(store, da
     await _is_true(database, "AUSDT")
 
 
+@plain_only
 async def test_a_reader_sees_blocks_and_fingerprint_of_one_import(store, cryptos, database):
     """Each version differs in every candle, so that a block of another one would show."""
     versions = [random_candles(seed, 2 * BLOCK_HOURS) for seed in range(12)]
@@ -250,6 +267,7 @@ async def _unpacked_database(url: str) -> None:
     )
 
 
+@plain_only
 async def test_what_an_older_version_stored_is_packed_at_the_start(empty_url):
     await _unpacked_database(empty_url)
     async with Database.connect(empty_url, 2) as database:
@@ -265,6 +283,7 @@ async def test_what_an_older_version_stored_is_packed_at_the_start(empty_url):
         assert await _versions(database) == versions
 
 
+@plain_only
 async def test_packing_that_was_broken_off_goes_on_at_the_next_start(empty_url):
     await _unpacked_database(empty_url)
     # The migration's own update of the table comes before the trigger.
@@ -288,3 +307,14 @@ async def test_packing_that_was_broken_off_goes_on_at_the_next_start(empty_url):
         await migrate(database)
         for symbol in ("AUSDT", "BUSDT", "CUSDT"):
             await _is_true(database, symbol)
+
+
+@timescale_only
+async def test_timescaledb_packs_hours_itself(store, cryptos, database):
+    await store.write_candles("AUSDT", False, SMALL[:-1])
+    await store.write_candles("AUSDT", False, SMALL[-1:])
+    await migrate(database)
+    async with database.connection() as connection:
+        assert not await connection.fetchval("SELECT EXISTS (SELECT FROM packed_hours)")
+    assert not await _is_packed(database, "AUSDT")
+    assert bits((await history_of(database, "AUSDT")).candles) == bits(SMALL)

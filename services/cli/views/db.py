@@ -31,10 +31,9 @@ def print_stats(stats: DatabaseStats, as_json: bool) -> None:
         + (f" from {_time(stats.first)} to {_time(stats.last)}" if stats.candles else ""),
     )
     console.print(_sizes(stats))
-    say(
-        console,
-        f"packed hours of {stats.packed_cryptos:,} of {stats.cryptos:,} cryptos: {_size(stats.packed_bytes)}",
-    )
+    if not stats.timescale:
+        of = f"{stats.packed_cryptos:,} of {stats.cryptos:,} cryptos"
+        say(console, f"packed hours of {of}: {_size(stats.packed_bytes)}")
     console.print(_aggregates(stats))
     if stats.policies:
         console.print(_policies(stats))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import stamina
 
-from services.data.maintenance.task import has_timescale, record_task
-from services.data.store.database import ATTEMPTS, Contended, Database
+from services.data.maintenance.task import record_task
+from services.data.store.database import ATTEMPTS, Contended, Database, has_timescale
 
 if TYPE_CHECKING:
     from services.data.store.database import Connection

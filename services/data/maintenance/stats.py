@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from services.data.maintenance.columnstore import HYPERTABLES
-from services.data.maintenance.task import has_timescale
-from services.data.store.database import Database
+from services.data.store.database import Database, has_timescale
 from services.data.store.tables import CANDLE_TABLES
 from services.domain.interval import Interval
 

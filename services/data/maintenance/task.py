@@ -1,4 +1,4 @@
-"""Shared by the maintenance tasks: which server it is, and the record of their last run.
+"""The record of the last run of each maintenance task.
 
 Apart from `stats`, which shows these records, as `stats` imports the tasks.
 """
@@ -7,13 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from services.data.store.database import Connection
-
-
-async def has_timescale(connection: "Connection") -> bool:
-    """Return whether the candles are in hypertables of TimescaleDB."""
-    return bool(
-        await connection.fetchval("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')")
-    )
 
 
 async def record_task(connection: "Connection", task: str, outcome: str) -> None:

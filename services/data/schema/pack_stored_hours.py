@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from services.data.store.database import has_timescale
 from services.data.store.packed_hours import PackedHours
 
 if TYPE_CHECKING:
@@ -13,7 +14,12 @@ _log = structlog.get_logger()
 
 
 async def pack_stored_hours(connection: "Connection") -> None:
-    """Pack crypto by crypto, each in one transaction; cryptos that are packed are not read again."""
+    """Pack crypto by crypto, each in one transaction; cryptos that are packed are not read again.
+
+    On TimescaleDB, nothing is packed.
+    """
+    if await has_timescale(connection):
+        return
     waiting = await connection.fetch(
         "SELECT crypto_id, symbol FROM cryptos WHERE candle_count > 0 AND NOT is_packed ORDER BY symbol"
     )

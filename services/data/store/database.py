@@ -125,6 +125,13 @@ class Database:
             raise DatabaseUnavailable("all connections to the database are in use: try again") from error
 
 
+async def has_timescale(connection: "Connection") -> bool:
+    """Return whether the candles are in hypertables of TimescaleDB."""
+    return bool(
+        await connection.fetchval("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')")
+    )
+
+
 @asynccontextmanager
 async def ended_with(connection: "Connection") -> AsyncIterator[None]:
     """Cancel the body when the connection is lost.

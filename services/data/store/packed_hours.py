@@ -1,6 +1,7 @@
-"""Hourly candles in blocks of packed columns, beside the rows of `candles_1h`.
+"""Hourly candles in blocks of packed columns, beside the rows of `candles_1h`, on plain PostgreSQL.
 
-PostgreSQL takes as long to send a block as to send a row, so that whole histories are read from blocks. A
+PostgreSQL takes as long to send a block as to send a row, so that whole histories are read from blocks.
+TimescaleDB compresses rows to such blocks itself, and these would take more room beside them than the rows. A
 block has one column of 876 hours: a tenth of the 365 days that retention drops at once, and two blocks fill a
 page. The hour is the place in the block, so that times are not stored. A block has the ticks of the rows, as
 int32 if all of them fit, otherwise as int64.
@@ -14,11 +15,12 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.data.store.database import has_timescale
 from services.data.store.tables import CandleTable
 from services.domain.candles import VALUE_COLUMNS
 from services.domain.interval import Interval
@@ -43,6 +45,11 @@ class PackedHours:
 
     connection: "Connection"
     crypto_id: int
+
+    @classmethod
+    async def of(cls, connection: "Connection", crypto_id: int) -> Self | None:
+        """Return a crypto's blocks; None on TimescaleDB, which has none."""
+        return None if await has_timescale(connection) else cls(connection, crypto_id)
 
     async def put(self, columns: dict[str, TickColumn]) -> None:
         """Write candles, from columns as `CandleTable.ticks` returns them; each replaces that of its hour."""

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -191,6 +192,7 @@ class _State:
     price_scale: int
     volume_scale: int
     is_packed: bool
+    is_gapless: bool | None
     first_s: int | None
     last_s: int | None
     changed_from_s: int | None
@@ -203,27 +205,50 @@ class _State:
         """Return the time from which on candles are requested that the reader does not have."""
         return max(query.start_s, self.unchanged_before_s(query.interval) or query.start_s)
 
-    def reads_packed(self, query: HistoryQuery) -> bool:
-        """Return whether packed hours are read, and not the rows."""
-        return self.is_packed and query.interval is Interval.HOUR_1 and query.limit is None
+    def source(self, query: HistoryQuery) -> "_Source":
+        """Return what is read."""
+        if query.interval is not Interval.HOUR_1 or query.limit is not None:
+            return _Source.ROWS
+        if self.is_packed:
+            return _Source.PACKED_HOURS
+        return _Source.GAPLESS_ROWS if self.is_gapless else _Source.ROWS
+
+    def hours(self, query: HistoryQuery) -> TimeColumn:
+        """Return the requested opening times of a history without gaps."""
+        assert self.first_s is not None
+        assert self.last_s is not None
+        hour_s = Interval.HOUR_1.seconds
+        begin_s = max(self.first_s, Interval.HOUR_1.next_opening(self.start_s(query)))
+        return np.arange(begin_s, min(self.last_s + 1, query.end_s), hour_s, dtype=np.int64)
+
+
+class _Source(Enum):
+    """What candles are read from."""
+
+    PACKED_HOURS = auto()
+    ROWS = auto()
+    # Their times are computed: reading these too takes half as long again.
+    GAPLESS_ROWS = auto()
 
 
 async def _ticks(
     connection: "Connection", states: list[_State], query: HistoryQuery
 ) -> dict[int, list[TickColumn]]:
     """Read the candles by the cryptos' ids: the times, and columns of ticks."""
-    crypto_ids = defaultdict(list)
+    groups = defaultdict(list)
     for state in states:
-        crypto_ids[state.reads_packed(query), state.start_s(query)].append(state.crypto_id)
+        groups[state.source(query), state.start_s(query)].append(state)
     ticks: dict[int, list[TickColumn]] = {}
-    for (is_packed, start_s), ids in crypto_ids.items():
-        if is_packed:
+    for (source, start_s), group in groups.items():
+        ids = [state.crypto_id for state in group]
+        if source is _Source.PACKED_HOURS:
             ticks |= await packed_ticks_of(connection, ids, query.columns, start_s, query.end_s)
-        else:
-            columns = "ts", *query.columns
-            ticks |= await ticks_of(
-                connection, query.interval, ids, columns, start_s, query.end_s, query.limit
-            )
+            continue
+        columns = query.columns if source is _Source.GAPLESS_ROWS else ("ts", *query.columns)
+        read = await ticks_of(connection, query.interval, ids, columns, start_s, query.end_s, query.limit)
+        if source is _Source.GAPLESS_ROWS:
+            read = {state.crypto_id: [state.hours(query), *read[state.crypto_id]] for state in group}
+        ticks |= read
     return ticks
 
 
@@ -274,6 +299,7 @@ def _history(
 # unknown. No table of candles is in it: planning a query of all of its chunks takes longer than the rest.
 _STATES = """
 SELECT crypto_id, fingerprint::text, price_scale, volume_scale, is_packed,
+    last_ts - first_ts = (candle_count - 1) * INTERVAL '1 hour' AS is_gapless,
     extract(epoch FROM first_ts)::bigint AS first_s,
     extract(epoch FROM last_ts)::bigint AS last_s,
     CASE

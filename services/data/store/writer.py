@@ -129,7 +129,8 @@ class _LockedCrypto:
     last_s: int | None
     # Created by this transaction: there are no stored candles to compare with or to replace.
     is_new: bool
-    # Its packed hours are those of its rows.
+    packed: PackedHours | None
+    # They are those of its rows.
     is_packed: bool
 
     @classmethod
@@ -142,7 +143,10 @@ class _LockedCrypto:
             synthetic,
         )
         if made_id is not None:
-            return cls(connection, made_id, symbol, Scales(0, 0), None, is_new=True, is_packed=True)
+            packed = await PackedHours.of(connection, made_id)
+            return cls(
+                connection, made_id, symbol, Scales(0, 0), None, is_new=True, packed=packed, is_packed=True
+            )
         row = await connection.fetchrow(
             "SELECT crypto_id, synthetic, price_scale, volume_scale, extract(epoch FROM last_ts)::bigint, "
             "is_packed FROM cryptos WHERE symbol = $1 FOR UPDATE",
@@ -159,7 +163,10 @@ class _LockedCrypto:
                 symbol=symbol,
             )
         scales = Scales(price_scale, volume_scale)
-        return cls(connection, crypto_id, symbol, scales, last_s, is_new=False, is_packed=is_packed)
+        packed = await PackedHours.of(connection, crypto_id)
+        return cls(
+            connection, crypto_id, symbol, scales, last_s, is_new=False, packed=packed, is_packed=is_packed
+        )
 
     async def write(self, candles: Candles, on_conflict: ConflictRule) -> ImportCounts:
         hourly = self._table(Interval.HOUR_1)
@@ -193,8 +200,8 @@ class _LockedCrypto:
         try:
             ticks = await asyncio.to_thread(ticks_from, changed, scales)
             await hourly.insert_ticks(ticks)
-            packed = PackedHours(self.connection, self.crypto_id)
-            await (packed.put(ticks) if self.is_packed else packed.pack())
+            if self.packed:
+                await (self.packed.put(ticks) if self.is_packed else self.packed.pack())
         finally:
             all_longer = await longer
         for interval, candles_and_counts in all_longer.items():
@@ -223,8 +230,8 @@ class _LockedCrypto:
             factors = 10 ** (scales.price - self.scales.price), 10 ** (scales.volume - self.scales.volume)
             for table in tables:
                 await table.widen(*factors)
-            if self.is_packed:
-                await PackedHours(self.connection, self.crypto_id).widen(*factors)
+            if self.packed and self.is_packed:
+                await self.packed.widen(*factors)
         return scales
 
     async def _replace(
@@ -284,7 +291,7 @@ class _LockedCrypto:
                     price_scale = $5,
                     volume_scale = $6,
                     fingerprint = new.fingerprint,
-                    packed_fingerprint = new.fingerprint
+                    packed_fingerprint = CASE WHEN $8 THEN new.fingerprint END
                 FROM gen_random_uuid() AS new (fingerprint)
                 WHERE crypto_id = $1
                 RETURNING new.fingerprint
@@ -299,6 +306,7 @@ class _LockedCrypto:
             scales.price,
             scales.volume,
             changed_from_s,
+            self.packed is not None,
         )
 
     def _table(self, interval: Interval) -> CandleTable:

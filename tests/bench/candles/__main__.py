@@ -97,10 +97,9 @@ async def _disk_lines(market: Market) -> list[str]:
         f"bare COPYs of the hourly rows alone: {market.copied_per_s:,.0f}/s"
     ]
     async with market.database.connection() as connection:
-        size = await connection.fetchval("SELECT pg_total_relation_size('packed_hours')")
-        lines.append(f"packed_hours: {size / 1e6:,.0f} MB with their index")
         if not market.kind.startswith("TimescaleDB"):
-            return lines
+            size = await connection.fetchval("SELECT pg_total_relation_size('packed_hours')")
+            return [*lines, f"packed_hours: {size / 1e6:,.0f} MB with their index"]
         for table in ("candles_1h", "candles_4h", "candles_1d"):
             row = await connection.fetchrow(
                 "SELECT before_compression_total_bytes, after_compression_total_bytes "
