@@ -22,7 +22,8 @@ from services.local.watchdog import Watchdog
 from services.rpc.tls import channel_credentials
 from services.settings import load_settings
 
-_START_LIMIT_S = 60.0
+# Where the engine is not compiled yet, the services compile it first: a minute on a busy machine.
+_START_LIMIT_S = 180.0
 _STOP_GRACE_S = 10.0
 # Services of a killed `backcast up` finish their streams before they release their ports.
 _PORT_PATIENCE_S = 10.0
