@@ -147,7 +147,7 @@ async def test_downloads_have_every_result(
     tab: Tab, cryptos: list[str], data_service: "MarketDataServiceAsyncStub", tmp_path: Path
 ) -> None:
     await import_candles(data_service, "SHORTUSDT", random_candles(78, 10))
-    await tab.run([*cryptos, "SHORTUSDT"], **{"p.kind": "EMA", "stop": "20%"})
+    await tab.run([*cryptos, "SHORTUSDT"], **{"p.kind": "EMA", "stop_loss": "20%"})
     await tab.until_done(25)
     async with tab.page.expect_download() as download:
         await tab.button("CSV").click()
