@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import zopfli.gzip
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "protos"))
 
 from generate import compile_protos  # the folder is not a package
@@ -31,6 +33,7 @@ def build() -> None:
     _install(node, check=False)
     _make_stubs(node)
     _run(node, MODULES / "vite" / "bin" / "vite.js", "build", "--logLevel", "warn")
+    _compress()
 
 
 def check() -> None:
@@ -91,6 +94,20 @@ def _make_stubs(node: Path) -> None:
     compile_protos(
         f"--plugin=protoc-gen-es={plugin}", f"--es_out={STUBS}", "--es_opt=target=ts", more=_GOOGLEAPIS
     )
+
+
+def _compress() -> None:
+    """Write each file as gzip beside it, where that is smaller; Brotli is there already.
+
+    What Zopfli makes is 4 % smaller than gzip at its best level.
+    """
+    for path in sorted(STATIC.rglob("*")):
+        if path.suffix == ".br" or not path.is_file():
+            continue
+        content = path.read_bytes()
+        packed = zopfli.gzip.compress(content)
+        if len(packed) < len(content):
+            path.with_name(f"{path.name}.gz").write_bytes(packed)
 
 
 def _run(node: Path, script: Path, *arguments: str) -> None:

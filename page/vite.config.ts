@@ -1,4 +1,5 @@
 import { defineConfig, type Plugin } from "vite";
+import { descriptorsAsBytes, enumsWithoutEffects, leanDescriptors, withoutUnused } from "./shrink.ts";
 
 // The types of Node would be those of the page's sources too.
 declare const process: {
@@ -9,21 +10,6 @@ const { brotliCompressSync } = process.getBuiltinModule("zlib");
 
 // `npm run dev` serves the sources, and passes calls on to a web process that BACKCAST_WEB names.
 const web = process.env.BACKCAST_WEB ?? "http://127.0.0.1:8080";
-
-/**
- * The stubs have their descriptors in base64, in which gzip finds next to no repetition: as the bytes that they stand
- * for, they are a third smaller once they are compressed.
- */
-const descriptorsAsBytes: Plugin = {
-  name: "descriptors-as-bytes",
-  transform: (code, id) =>
-    id.includes("/api/stubs/")
-      ? code.replace(
-          /fileDesc\("([^"]+)"/g,
-          (_, text) => `fileDesc(/*@__PURE__*/ btoa(${JSON.stringify(atob(text))})`,
-        )
-      : undefined,
-};
 
 /** Beside each file, its content as Brotli: an eighth smaller than gzip, but it takes a second. */
 const compressed: Plugin = {
@@ -42,14 +28,21 @@ const compressed: Plugin = {
 };
 
 export default defineConfig({
-  plugins: [descriptorsAsBytes, compressed],
+  plugins: [descriptorsAsBytes, leanDescriptors, enumsWithoutEffects, withoutUnused, compressed],
+  // Elements as calls with their children as arguments: the automatic form has a property for them, and is larger.
+  oxc: {
+    jsx: { runtime: "classic", pragma: "jsxElement", pragmaFrag: "JsxFragment" },
+    jsxInject: 'import { h as jsxElement, Fragment as JsxFragment } from "preact";',
+  },
   build: {
     outDir: "../services/web/static",
     emptyOutDir: true,
     target: "es2022",
     // Everything is a file of its own: the Content-Security-Policy allows nothing inline.
     assetsInlineLimit: 0,
-    modulePreload: { polyfill: false },
+    // All other views are one chunk, which needs no other file first: their style comes with that of the first view.
+    modulePreload: false,
+    cssCodeSplit: false,
     reportCompressedSize: false,
     // Brotli takes most of a build's time, which needs no warning.
     rolldownOptions: { checks: { bundlerTimings: false } },

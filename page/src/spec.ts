@@ -5,7 +5,7 @@
  * the API's messages of what is typed. Views that backtest something share the names.
  */
 
-import { create, fromJson, type JsonValue } from "@bufbuild/protobuf";
+import { create, type DescField } from "@bufbuild/protobuf";
 import { timestampFromMs, type Value } from "@bufbuild/protobuf/wkt";
 import type { Query } from "./address";
 import type { Violation } from "./api/explain";
@@ -119,39 +119,40 @@ function strategyOf(
     return undefined;
   }
   const described = strategies.find((one) => one.name === name);
-  if (described === undefined) {
+  const kind = StrategySchema.fields.find((one) => one.name === name);
+  if (described === undefined || kind?.message === undefined) {
     problems.strategy = `There is no strategy ${name}.`;
     return undefined;
   }
-  const fields: Record<string, JsonValue> = {};
+  const value: Record<string, unknown> = {};
   for (const parameter of described.parameters) {
     const text = query[`p.${parameter.name}`];
     if (text === undefined) continue;
-    const value = parameterValue(parameter, text, name);
-    if (value === undefined) problems[`p.${parameter.name}`] = `${rangeOf(parameter)}.`;
-    else fields[parameter.name] = value;
+    const field = kind.message.fields.find((one) => one.name === parameter.name);
+    const number = parameterValue(parameter, text, field);
+    if (field === undefined || number === undefined)
+      problems[`p.${parameter.name}`] = `${rangeOf(parameter)}.`;
+    else value[field.localName] = number;
   }
-  return fromJson(StrategySchema, { [name]: fields });
+  return create(StrategySchema, { kind: { case: kind.localName, value } as Strategy["kind"] });
 }
 
-/** Return the value of a parameter as the JSON of its field; undefined if the text is none in its range. */
-function parameterValue(parameter: StrategyParameter, text: string, strategy: string): JsonValue | undefined {
+/** Return the value of a parameter, a choice by its number in the API; undefined if the text is none in its range. */
+function parameterValue(
+  parameter: StrategyParameter,
+  text: string,
+  field: DescField | undefined,
+): number | undefined {
   if (parameter.type === ParameterType.CHOICE) {
     if (!parameter.choices.includes(text)) return undefined;
-    return enumName(strategy, parameter.name, text);
+    // EMA of the kind of ma_cross is MOVING_AVERAGE_KIND_EMA.
+    return field?.enum?.values.find((one) => one.name.endsWith(`_${text}`) && one.number !== 0)?.number;
   }
   const value = parseNumber(text);
   if (value === undefined) return undefined;
   if (parameter.type === ParameterType.INTEGER && !Number.isInteger(value)) return undefined;
   if (value < (parameter.minimum ?? value) || value > (parameter.maximum ?? value)) return undefined;
   return value;
-}
-
-/** Return the full name of a choice: EMA of the kind of ma_cross is MOVING_AVERAGE_KIND_EMA. */
-function enumName(strategy: string, parameter: string, choice: string): string | undefined {
-  const message = StrategySchema.fields.find((one) => one.name === strategy)?.message;
-  const field = message?.fields.find((one) => one.name === parameter);
-  return field?.enum?.values.find((one) => one.name.endsWith(`_${choice}`) && one.number !== 0)?.name;
 }
 
 /** "A whole number from 2 to 500", of a parameter. */

@@ -3,7 +3,6 @@
 A path is looked up among the names of the files, and never in the file system.
 """
 
-import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,10 +37,9 @@ _CONTENT_TYPES = {
     ".webmanifest": "application/manifest+json",
     ".woff2": "font/woff2",
 }
-_COMPRESSED_ALREADY = {".ico", ".png", ".woff2"}
 
-# The build makes these, beside the files: the best level takes too long for every start of the process.
-_BROTLI = ".br"
+# The build makes these, beside the files: the best levels take too long for every start of the process.
+_COMPRESSED = {"br": ".br", "gzip": ".gz"}
 
 _NO_VIEW = b"""\
 <!doctype html>
@@ -83,7 +81,7 @@ class PageFiles:
         self._files: Mapping[str, _File] = {
             path.relative_to(folder).as_posix(): _read(path, path.relative_to(folder).as_posix())
             for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.suffix != _BROTLI
+            if path.is_file() and path.suffix not in _COMPRESSED.values()
         }
 
     @property
@@ -109,12 +107,8 @@ class PageFiles:
 
 def _read(path: Path, name: str) -> _File:
     content = path.read_bytes()
-    compressed = {}
-    brotli = path.with_name(path.name + _BROTLI)
-    if brotli.exists():
-        compressed["br"] = brotli.read_bytes()
-    if path.suffix not in _COMPRESSED_ALREADY:
-        compressed["gzip"] = gzip.compress(content, mtime=0)
+    made = {encoding: path.with_name(path.name + suffix) for encoding, suffix in _COMPRESSED.items()}
+    compressed = {encoding: file.read_bytes() for encoding, file in made.items() if file.exists()}
     return _File(
         content,
         compressed,

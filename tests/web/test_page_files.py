@@ -17,7 +17,9 @@ from tests.web.asgi import answer_of
 PROJECT = Path(__file__).parents[2]
 INDEX = b"<!doctype html><title>Backcast</title>"
 SCRIPT = b"console.log(1)" * 100
-SCRIPT_AS_BROTLI = b"what the build made"
+# What the build made.
+SCRIPT_AS_BROTLI = b"the script as Brotli"
+SCRIPT_AS_GZIP = b"the script as gzip"
 PICTURE = b"\x89PNG" * 100
 
 
@@ -33,7 +35,9 @@ async def app(tmp_path: Path) -> ASGIApp:
     (tmp_path / "index.html").write_bytes(INDEX)
     (tmp_path / "assets" / "main-1a2b.js").write_bytes(SCRIPT)
     (tmp_path / "assets" / "main-1a2b.js.br").write_bytes(SCRIPT_AS_BROTLI)
+    (tmp_path / "assets" / "main-1a2b.js.gz").write_bytes(SCRIPT_AS_GZIP)
     (tmp_path / "assets" / "main-3c4d.css").write_bytes(b"a{}")
+    (tmp_path / "assets" / "main-3c4d.css.gz").write_bytes(b"gzip")
     (tmp_path / "icon.svg").write_bytes(b"<svg/>")
     (tmp_path / "icon.png").write_bytes(PICTURE)
     (tmp_path / "icon.xyz").write_bytes(b"")
@@ -107,33 +111,39 @@ async def test_a_file_that_the_browser_has_is_not_sent_again(app: ASGIApp) -> No
     assert (await answer_of(app, "/icon.svg", if_none_match=first.headers["etag"])).status == 200
 
 
-async def test_files_are_compressed_for_who_reads_that(app: ASGIApp) -> None:
-    packed = await answer_of(app, "/assets/main-1a2b.js", accept_encoding="gzip")
-    assert packed.headers["content-encoding"] == "gzip"
-    assert gzip.decompress(packed.body) == SCRIPT
-    assert int(packed.headers["content-length"]) == len(packed.body) < len(SCRIPT)
+@pytest.mark.parametrize(
+    ("accepted", "encoding", "sent"),
+    [
+        ("gzip", "gzip", SCRIPT_AS_GZIP),
+        ("gzip, deflate;q=0.5, br;q=1.0", "br", SCRIPT_AS_BROTLI),
+        ("identity", None, SCRIPT),
+    ],
+)
+async def test_what_the_build_compressed_is_sent_to_who_reads_that(
+    app: ASGIApp, accepted: str, encoding: str | None, sent: bytes
+) -> None:
+    answer = await answer_of(app, "/assets/main-1a2b.js", accept_encoding=accepted)
+    assert answer.headers.get("content-encoding") == encoding
+    assert answer.body == sent
+    assert int(answer.headers["content-length"]) == len(sent)
+    # Caches in between keep them apart.
     plain = await answer_of(app, "/assets/main-1a2b.js")
     assert plain.body == SCRIPT
-    # Caches in between keep both apart.
-    assert packed.headers["etag"] == f"W/{plain.headers['etag']}"
-    assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+    assert answer.headers["etag"] == f"{'W/' if encoding else ''}{plain.headers['etag']}"
+    assert answer.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
 
 
-async def test_brotli_that_the_build_made_is_sent_to_who_reads_that(app: ASGIApp) -> None:
-    packed = await answer_of(app, "/assets/main-1a2b.js", accept_encoding="gzip, deflate;q=0.5, br;q=1.0")
-    assert packed.headers["content-encoding"] == "br"
-    assert packed.body == SCRIPT_AS_BROTLI
-    assert packed.headers["etag"].startswith("W/")
-    # A file without it, and the file of the build itself.
+async def test_a_file_is_sent_as_it_is_where_the_build_did_not_compress_it(app: ASGIApp) -> None:
     style = await answer_of(app, "/assets/main-3c4d.css", accept_encoding="gzip, br")
-    assert style.headers["content-encoding"] == "gzip"
-    assert (await answer_of(app, "/assets/main-1a2b.js.br")).status == 404
-
-
-async def test_a_picture_is_not_compressed_once_more(app: ASGIApp) -> None:
-    picture = await answer_of(app, "/icon.png", accept_encoding="gzip")
+    assert (style.headers["content-encoding"], style.body) == ("gzip", b"gzip")
+    picture = await answer_of(app, "/icon.png", accept_encoding="gzip, br")
     assert picture.body == PICTURE
     assert "content-encoding" not in picture.headers
+
+
+@pytest.mark.parametrize("suffix", [".br", ".gz"])
+async def test_what_the_build_compressed_has_no_path_of_its_own(app: ASGIApp, suffix: str) -> None:
+    assert (await answer_of(app, f"/assets/main-1a2b.js{suffix}")).status == 404
 
 
 async def test_head_has_the_headers_alone(app: ASGIApp) -> None:
@@ -152,17 +162,29 @@ async def test_an_installation_without_the_page_says_so_and_how_to_build_it(tmp_
     assert (await answer_of(app, "/healthz")).status == 200
 
 
-@pytest.mark.parametrize(("encoding", "most"), [("br", 150_000), ("gzip", 170_000)])
-async def test_all_that_is_sent_of_the_page_is_small(encoding: str, most: int) -> None:
+@pytest.fixture(scope="module")
+def built() -> dict[str, Path]:
+    """The files that the build made to be served, by their paths."""
     if not PageFiles().is_built:
         pytest.skip("the page is not built")
+    files = [path for path in FOLDER.rglob("*") if path.is_file() and path.suffix not in {".br", ".gz"}]
+    return {path.relative_to(FOLDER).as_posix(): path for path in files}
+
+
+@pytest.mark.parametrize(("encoding", "most"), [("br", 140_000), ("gzip", 150_000)])
+async def test_all_that_is_sent_of_the_page_is_small(
+    built: dict[str, Path], encoding: str, most: int
+) -> None:
     app = app_of(FOLDER)
-    paths = [path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.suffix != ".br"]
-    answers = [
-        await answer_of(app, f"/{path}", accept_encoding=encoding)
-        for path in paths
-        if (FOLDER / path).is_file()
-    ]
+    answers = [await answer_of(app, f"/{path}", accept_encoding=encoding) for path in built]
     assert len(answers) > 4
     assert all(answer.status == 200 for answer in answers)
     assert sum(len(answer.body) for answer in answers) < most
+
+
+async def test_what_is_compressed_of_the_page_is_the_page(built: dict[str, Path]) -> None:
+    app = app_of(FOLDER)
+    for path, file in built.items():
+        answer = await answer_of(app, f"/{path}", accept_encoding="gzip")
+        assert answer.headers["content-encoding"] == "gzip"
+        assert gzip.decompress(answer.body) == file.read_bytes()

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from google.protobuf.json_format import MessageToDict, ParseDict
 from playwright.async_api import Route, expect
 
+from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.run_events_pb2 import RunFailure, RunSummary
 from services.local.stack import LocalStack
 from tests.candle_making import import_candles, random_candles
 from tests.end_to_end.processes import compute_workers, until_idle, workers_held
@@ -140,9 +143,12 @@ async def test_a_link_with_a_long_filter_does_not_hold_the_page_up(tab: Tab, cry
     await tab.until_rows(1)
 
 
-async def test_downloads_have_every_result(tab: Tab, cryptos: list[str], tmp_path: Path) -> None:
-    await tab.run(cryptos)
-    await tab.until_done(24)
+async def test_downloads_have_every_result(
+    tab: Tab, cryptos: list[str], data_service: "MarketDataServiceAsyncStub", tmp_path: Path
+) -> None:
+    await import_candles(data_service, "SHORTUSDT", random_candles(78, 10))
+    await tab.run([*cryptos, "SHORTUSDT"], **{"p.kind": "EMA", "stop_loss": "20%"})
+    await tab.until_done(25)
     async with tab.page.expect_download() as download:
         await tab.button("CSV").click()
     await (await download.value).save_as(tmp_path / "run.csv")
@@ -156,6 +162,21 @@ async def test_downloads_have_every_result(tab: Tab, cryptos: list[str], tmp_pat
     returns = {one["symbol"]: one["metrics"]["total_return"] for one in whole["results"]}
     assert returns == {row["symbol"]: float(row["total_return"]) for row in rows}
     assert whole["summary"]["progress"]["completed"] == 24
+    assert whole["failures"][0]["status"]["details"]
+    # The file is in the JSON of the API: read and written by protobuf, it is the same.
+    kinds = {
+        "request": pb.RunBacktestsRequest,
+        "results": BacktestResult,
+        "failures": RunFailure,
+        "summary": RunSummary,
+    }
+    for name, kind in kinds.items():
+        for one in whole[name] if isinstance(whole[name], list) else [whole[name]]:
+            assert one == MessageToDict(
+                ParseDict(one, kind()),
+                preserving_proto_field_name=True,
+                always_print_fields_with_no_presence=True,
+            )
 
 
 async def test_a_parameter_out_of_its_range_is_named_at_its_field(tab: Tab, cryptos: list[str]) -> None:

@@ -1,6 +1,6 @@
 /** Repeats a backtest on shorter histories, to check it for look-ahead, as `backcast verify` does. */
 
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type BacktestSpec, BacktestSpecSchema } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import { ExecutionSchema, FillTime } from "../../api/stubs/backcast/backtest/v1/execution_pb";
@@ -33,9 +33,9 @@ export async function verify(
   tell: (done: number, all: number) => void,
   signal: AbortSignal,
 ): Promise<Verdict> {
-  const atClose = clone(BacktestSpecSchema, spec);
-  atClose.execution ??= create(ExecutionSchema);
-  atClose.execution.fillTime = FillTime.SAME_CLOSE;
+  const asked = spec.execution ?? create(ExecutionSchema);
+  const execution = { ...asked, fillTime: FillTime.SAME_CLOSE };
+  const atClose = create(BacktestSpecSchema, { ...spec, execution });
   const variants = [{ fills: "with fills as requested", spec }];
   if (spec.execution?.fillTime !== FillTime.SAME_CLOSE)
     variants.push({ fills: "with fills at the signals' own closes", spec: atClose });
@@ -60,8 +60,7 @@ export async function verify(
         done++;
         continue;
       }
-      const shorter = clone(BacktestSpecSchema, whole.spec);
-      shorter.endTime = timestampFromMs(1000 * end);
+      const shorter = create(BacktestSpecSchema, { ...whole.spec, endTime: timestampFromMs(1000 * end) });
       const difference = firstDifference(whole.result, (await run(shorter)).result);
       if (difference) differences.push(difference);
       count++;

@@ -1,7 +1,6 @@
 /** Files of a run for other programs. */
 
-import { toJson } from "@bufbuild/protobuf";
-import { registry } from "../../api/registry";
+import { jsonOf } from "../../api/json";
 import { BacktestResultSchema } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import { RunBacktestsRequestSchema } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { RunFailureSchema, RunSummarySchema } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
@@ -23,13 +22,12 @@ export function downloadCsv({ runId, results }: RunSnapshot): void {
 
 /** Download everything that came, in the JSON of the API. */
 export function downloadJson({ runId, started, results, failures, summary }: RunSnapshot): void {
-  const options = { alwaysEmitImplicit: true, useProtoFieldName: true, registry };
   const file = {
     run_id: runId,
-    request: started?.request && toJson(RunBacktestsRequestSchema, started.request, options),
-    results: results.all.map((result) => toJson(BacktestResultSchema, result, options)),
-    failures: failures.map((failure) => toJson(RunFailureSchema, failure, options)),
-    summary: summary && toJson(RunSummarySchema, summary, options),
+    request: started?.request && jsonOf(RunBacktestsRequestSchema, started.request),
+    results: results.all.map((result) => jsonOf(BacktestResultSchema, result)),
+    failures: failures.map((failure) => jsonOf(RunFailureSchema, failure)),
+    summary: summary && jsonOf(RunSummarySchema, summary),
   };
   save(`${runId}.json`, "application/json", `${JSON.stringify(file, null, 1)}\n`);
 }
