@@ -42,7 +42,9 @@ def chosen_library(library: str) -> str:
     if library not in _LIBRARIES:
         raise InvalidRequestError.of("frames", f"{library!r} is not one of auto, {', '.join(_LIBRARIES)}")
     if not find_spec(library):
-        raise MissingLibraryError(f"frames={library!r} needs {library}: pip install 'backcast-client[{library}]'")
+        raise MissingLibraryError(
+            f"frames={library!r} needs {library}: pip install 'backcast-client[{library}]'"
+        )
     return library
 
 
@@ -117,7 +119,9 @@ def _pyarrow(columns: Columns) -> Any:
                     return pa.array(column.seconds, mask=missing).cast(kind)
                 return pa.array(column.seconds).view(kind)
             case Names():
-                return pa.DictionaryArray.from_arrays(pa.array(column.codes), pa.array(column.names, pa.string()))
+                return pa.DictionaryArray.from_arrays(
+                    pa.array(column.codes), pa.array(column.names, pa.string())
+                )
             case list():
                 return pa.array(column, pa.string())
             case _:

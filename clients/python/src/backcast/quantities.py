@@ -32,7 +32,8 @@ def cost(value: Number, name: str, high: float) -> tuple[float, bool]:
     if fraction_ > high and not has_unit:
         meant, percent = f"{fraction_ * 100:.15g}%", f"{value}%"
         raise InvalidRequestError.of(
-            name, f'{value} would be {meant}: write "{meant}" if that is meant, or "{percent}" for {value} percent'
+            name,
+            f'{value} would be {meant}: write "{meant}" if that is meant, or "{percent}" for {value} percent',
         )
     return fraction_, fraction_ > high
 
@@ -85,7 +86,9 @@ def time(value: Time, name: str) -> datetime:
         try:
             value = datetime.fromisoformat(value.strip())
         except ValueError:
-            raise InvalidRequestError.of(name, f"{value!r} is not a time like 2024-01-31 or 2024-01-31T12:00") from None
+            raise InvalidRequestError.of(
+                name, f"{value!r} is not a time like 2024-01-31 or 2024-01-31T12:00"
+            ) from None
     elif type(value).__module__ == "numpy" and type(value).__name__ == "datetime64":
         value = value.astype("datetime64[us]").item()
     if isinstance(value, date) and not isinstance(value, datetime):

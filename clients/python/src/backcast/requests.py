@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, get_type_hints
 
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.message import Message
@@ -105,12 +105,16 @@ class SweepOptions(BacktestOptions, total=False):
     """Combinations with fewer trades have no rank. Default: 1."""
 
 
+RUN_OPTIONS = frozenset(get_type_hints(RunOptions))
+SWEEP_OPTIONS = frozenset(get_type_hints(SweepOptions))
+
+
 def run_request(strategy: Strategy | StrategyMessage, options: RunOptions) -> pb.RunBacktestsRequest:
     """Return the request; raise InvalidRequestError, naming the argument, where one is no value of its kind.
 
     Rules must have been parsed: see `rules_request`.
     """
-    check_names(options, RunOptions)
+    _check_names(options)
     request = pb.RunBacktestsRequest(max_results_per_event=RESULTS_PER_EVENT)
     _set_backtest(request, strategy, options)
     if "detail" in options:
@@ -119,18 +123,17 @@ def run_request(strategy: Strategy | StrategyMessage, options: RunOptions) -> pb
     return request
 
 
-def sweep_request(
-    strategy: Strategy, options: SweepOptions, ranges: Mapping[str, Iterable[Any]]
-) -> pb.SweepBacktestsRequest:
-    """Return the request of a sweep over `ranges`, the values of parameters by name."""
-    check_names(options, SweepOptions)
+def sweep_request(strategy: Strategy, arguments: Mapping[str, Any]) -> pb.SweepBacktestsRequest:
+    """Return the request of a sweep; arguments that are no SweepOptions are values of parameters, by name."""
+    options: Any = {name: value for name, value in arguments.items() if name in SWEEP_OPTIONS}
+    ranges = {name: values for name, values in arguments.items() if name not in SWEEP_OPTIONS}
     request = pb.SweepBacktestsRequest()
     _set_backtest(request, strategy, options)
     if not ranges:
         raise InvalidRequestError.of("sweep", "no parameter has a range, as period=range(5, 31) has")
     for name, values in ranges.items():
         if name not in strategy.parameters:
-            near = get_close_matches(name, [*strategy.parameters, *SweepOptions.__annotations__], n=1)
+            near = get_close_matches(name, [*strategy.parameters, *SWEEP_OPTIONS], n=1)
             hint = f": did you mean {near[0]}?" if near else ""
             raise InvalidRequestError.of(name, f"{strategy.name} has no parameter {name}{hint}")
         request.ranges.append(ParameterRange(name=name, values=_values(values, name)))
@@ -161,7 +164,10 @@ def candles_request(
 ) -> StreamCandlesRequest:
     """Return the request for all columns of candles."""
     request = StreamCandlesRequest(
-        symbols=symbols, interval=IntervalNumber.ValueType(_enum(IntervalNumber.DESCRIPTOR, {"interval": interval}, "interval"))
+        symbols=symbols,
+        interval=IntervalNumber.ValueType(
+            _enum(IntervalNumber.DESCRIPTOR, {"interval": interval}, "interval")
+        ),
     )
     for name, time in (("start", start), ("end", end)):
         if time is not None:
@@ -169,11 +175,11 @@ def candles_request(
     return request
 
 
-def check_names(options: Mapping[str, Any], known: type) -> None:
-    """Raise TypeError, as Python does for a function, where an argument has no name of `known`."""
+def _check_names(options: Mapping[str, Any]) -> None:
+    """Raise TypeError, as Python does for a function, where an argument has no name of a run's option."""
     for name in options:
-        if name not in known.__annotations__:
-            near = get_close_matches(name, known.__annotations__, n=1)
+        if name not in RUN_OPTIONS:
+            near = get_close_matches(name, RUN_OPTIONS, n=1)
             hint = f": did you mean {near[0]}?" if near else ""
             raise TypeError(f"unexpected argument {name!r}{hint}")
 
@@ -275,7 +281,8 @@ def _set_execution(message: execution_pb2.Execution, options: BacktestOptions) -
     if "direction" in given:
         # Like the command, without ONLY.
         sides = {
-            name.removesuffix("_ONLY"): side for name, side in _numbers(execution_pb2.Direction.DESCRIPTOR).items()
+            name.removesuffix("_ONLY"): side
+            for name, side in _numbers(execution_pb2.Direction.DESCRIPTOR).items()
         }
         side = quantities.choice(given["direction"], sides, "direction")
         message.direction = execution_pb2.Direction.ValueType(side)

@@ -144,14 +144,14 @@ class Result:
             )
         return self._curve
 
-    def plot(self, *, with_: str = "auto") -> Any:
+    def plot(self, library: str = "auto") -> Any:
         """Draw equity and drawdown with matplotlib or plotly, and return the figure.
 
-        `with_` names the library; auto takes the first of the two that is installed.
+        `library` is auto, matplotlib or plotly; auto takes the first of the two that is installed.
         """
         from backcast.plots import plot_result  # noqa: PLC0415  # few draw
 
-        return plot_result(self, with_)
+        return plot_result(self, library)
 
     def _need(self, detail: int, name: str) -> None:
         if self.detail < detail:
@@ -179,7 +179,9 @@ class Result:
 
 def time_column(messages: "list[Any]", name: str) -> Times:
     """Return the times of a field of messages."""
-    seconds = [getattr(message, name).seconds if message.HasField(name) else NOT_A_TIME for message in messages]
+    seconds = [
+        getattr(message, name).seconds if message.HasField(name) else NOT_A_TIME for message in messages
+    ]
     return Times(np.array(seconds, np.int64))
 
 
@@ -205,7 +207,9 @@ def trade_columns(views: "list[Any]") -> Columns:
     reasons = {number: name.removeprefix("EXIT_REASON_").lower() for name, number in ExitReason.items()}
     reasons[0] = ""
     columns: dict[str, Any] = {
-        "symbol": Names([view.symbol for view in views], np.repeat(np.arange(len(views), dtype=np.int32), counts)),
+        "symbol": Names(
+            [view.symbol for view in views], np.repeat(np.arange(len(views), dtype=np.int32), counts)
+        ),
         "entry_time": time_column(trades, "entry_time"),
         "exit_time": time_column(trades, "exit_time"),
     }

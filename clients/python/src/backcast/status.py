@@ -121,7 +121,11 @@ def error_of_status(status: status_pb2.Status) -> BackcastError:
     """Return the exception of a status of Backcast, which a call or the backtest of one crypto ended with."""
     reason, metadata, violations, retry_after = "", {}, [], 0.0
     for detail in status.details:
-        info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+        info, bad, retry = (
+            error_details_pb2.ErrorInfo(),
+            error_details_pb2.BadRequest(),
+            error_details_pb2.RetryInfo(),
+        )
         if detail.Unpack(info) and info.domain == _DOMAIN:
             reason, metadata = info.reason, dict(info.metadata)
         elif detail.Unpack(bad):
@@ -159,7 +163,9 @@ def _violation(path: str, reason: str) -> Violation:
 def _unimplemented(address: str, versions: tuple[str, str | None], details: str) -> BackcastError:
     ours, servers = versions
     if servers is None:
-        return ConnectionFailedError(f"the server at {address} is no gateway of Backcast: {details or 'no such call'}")
+        return ConnectionFailedError(
+            f"the server at {address} is no gateway of Backcast: {details or 'no such call'}"
+        )
     return VersionError(
         f"the server at {address} is of version {servers}, which has not this call; this client is of version {ours}: "
         "update the older one"

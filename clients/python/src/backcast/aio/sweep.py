@@ -1,0 +1,127 @@
+"""A sweep, read by a task."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+
+from backcast.calls import Calls
+from backcast.errors import CancelledError
+from backcast.gateway.v1.run_service_pb2 import CancelRunRequest
+from backcast.run_log import Progress
+from backcast.status import is_cut_off
+from backcast.sweep_log import SweepLog
+from backcast.views import SweepView
+
+_CANCEL_TIMEOUT_S = 2.0
+_PAUSE_S = 0.5
+
+
+class Sweep(SweepView):
+    """A sweep over parameters of a strategy. Iterating yields its progress; frames wait for its end.
+
+    A sweep whose stream breaks off is asked for again: what is computed comes from the cache.
+    """
+
+    def __init__(self, calls: Calls, log: SweepLog, timeout_s: float | None) -> None:
+        """`client.sweep` makes sweeps."""
+        super().__init__(log)
+        self._calls = calls
+        self._ends_at = None if timeout_s is None else time.monotonic() + timeout_s
+        self._call: Any = None
+        self._failing_since: float | None = None
+
+    async def begin(self) -> Self:
+        """Ask the server, and wait for the start of the sweep."""
+        while not self._log.run_id:
+            await self._read()
+        return self
+
+    async def __aiter__(self) -> AsyncIterator[Progress]:
+        """Yield the progress, whenever it changes."""
+        while not self._log.is_complete:
+            before = self._log.progress
+            await self._read()
+            if self._log.progress != before:
+                yield self._log.progress
+
+    async def wait(self) -> Self:
+        """Wait for the end of the sweep, and return it."""
+        while not self._log.is_complete:
+            await self._read()
+        return self
+
+    async def table(self) -> Any:
+        """Return a frame with a row for each combination: its parameters, and medians and means over the cryptos."""
+        return (await self.wait())._log.table()
+
+    async def best(self) -> Any:
+        """Return a frame with a row for each of the best trials, ordered by rank."""
+        return (await self.wait())._log.best()
+
+    async def equity(self) -> Any:
+        """Return a frame of the out-of-sample curves of a walk-forward; the symbol of all cryptos together is empty."""
+        return (await self.wait())._log.equity()
+
+    async def summary(self) -> Any:
+        """Return the message SweepSummary: winner, selection bias, walk-forward."""
+        return (await self.wait())._log.summary
+
+    async def cancel(self) -> None:
+        """Cancel the sweep, if it is not complete."""
+        if self._is_cancelled or self._log.is_complete:
+            return
+        self._is_cancelled = True
+        if self._call is not None:
+            self._call.cancel()
+        if self._log.run_id:
+            try:
+                await self._calls.runs.CancelRun(
+                    CancelRunRequest(run_id=self._log.run_id),
+                    metadata=self._calls.connection.metadata,
+                    timeout=_CANCEL_TIMEOUT_S,
+                )
+            except grpc.RpcError:
+                # The server has noticed the end of the stream, or it is away.
+                pass
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.cancel()
+
+    async def _read(self) -> None:
+        if self._is_cancelled:
+            raise CancelledError("this sweep was cancelled")
+        while True:
+            try:
+                if self._call is None:
+                    left = None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())
+                    self._call = self._calls.stream(
+                        self._calls.backtests.SweepBacktests, self._log.request, left
+                    )
+                event = await self._call.read()
+            except grpc.RpcError as broken:
+                now = time.monotonic()
+                has_begun = bool(self._log.run_id) or self._failing_since is not None
+                self._failing_since = self._failing_since or now
+                is_patient = now - self._failing_since < self._calls.connection.patience_s
+                if not (has_begun and is_patient and is_cut_off(broken)):
+                    raise self._calls.error_of(broken) from None
+                self._call = None
+                self._log.begin_anew()
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            except BaseException:
+                await self.cancel()
+                raise
+            self._failing_since = None
+            if event is not grpc.aio.EOF:
+                self._log.add(event)
+            return

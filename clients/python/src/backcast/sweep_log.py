@@ -1,0 +1,134 @@
+"""What a sweep has told so far, as frames; without any I/O."""
+
+from typing import Any
+
+import numpy as np
+
+from backcast import frames
+from backcast.frames import Names, Times
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.result import metric_rows
+from backcast.run_log import Progress
+
+
+class SweepLog:
+    """The events of a sweep."""
+
+    def __init__(self, request: pb.SweepBacktestsRequest, library: str) -> None:
+        """`library` is the one that frames are made with."""
+        self.request = request
+        self.library = library
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget everything: the sweep is asked for again, and the cache answers what is computed already."""
+        self.run_id = ""
+        self.progress = Progress(0, 0, 0, 0)
+        self.rows: list[Any] = []
+        self.trials: list[Any] = []
+        self.failures: list[Any] = []
+        self.out_of_sample: list[Any] = []
+        self.left_out: list[str] = []
+        self.summary: Any = None
+
+    @property
+    def is_complete(self) -> bool:
+        """True if the sweep has told everything."""
+        return self.summary is not None
+
+    def add(self, event: pb.SweepBacktestsResponse) -> None:
+        """Note an event."""
+        match event.WhichOneof("event"):
+            case "started":
+                self.run_id = event.started.run_id
+                self.progress = Progress(0, 0, 0, event.started.backtest_count)
+                self.left_out = [left.symbol for left in event.started.left_out]
+            case "progress":
+                self._note(event.progress)
+            case "best":
+                self.trials = list(event.best.trials)
+            case "failure":
+                self.failures.append(event.failure)
+            case "rows":
+                self.rows.extend(event.rows.rows)
+            case "out_of_sample":
+                self.out_of_sample.append(event.out_of_sample)
+            case "summary":
+                self.summary = event.summary
+                self._note(event.summary.progress)
+
+    def _note(self, progress: Any) -> None:
+        self.progress = Progress(progress.completed, progress.failed, progress.from_cache, progress.total)
+
+    def table(self) -> Any:
+        """Return a frame with a row for each combination: its parameters, and medians and means over the cryptos."""
+        rows = self.rows
+        columns: dict[str, Any] = {
+            "combination": np.array([row.combination for row in rows], np.int64),
+            **self._parameters([row.strategy for row in rows]),
+            "crypto_count": np.array([row.crypto_count for row in rows], np.int64),
+            "cryptos_traded": np.array([row.cryptos_traded for row in rows], np.int64),
+            "median_trades": np.array(
+                [row.median_trades if row.HasField("median_trades") else np.nan for row in rows], np.float64
+            ),
+        }
+        for part in self._parts:
+            prefix = "" if part == "train" else "test_"
+            figures = [getattr(row, part) for row in rows]
+            for statistic in ("median", "mean"):
+                metrics = metric_rows([getattr(one, statistic) for one in figures])
+                columns |= {f"{prefix}{statistic}_{name}": column for name, column in metrics.items()}
+        return frames.frame(columns, self.library)
+
+    def best(self) -> Any:
+        """Return a frame with a row for each of the best trials, ordered by rank."""
+        trials = self.trials
+        columns: dict[str, Any] = {
+            "symbol": [trial.symbol for trial in trials],
+            "combination": np.array([trial.combination for trial in trials], np.int64),
+            **self._parameters([trial.strategy for trial in trials]),
+        }
+        for part in self._parts:
+            prefix = "" if part == "train" else "test_"
+            metrics = metric_rows([getattr(trial, part) for trial in trials])
+            columns |= {f"{prefix}{name}": column for name, column in metrics.items()}
+        return frames.frame(columns, self.library)
+
+    def equity(self) -> Any:
+        """Return a frame of the out-of-sample curves of a walk-forward, ordered by symbol and time."""
+        curves = sorted(self.out_of_sample, key=lambda one: str(one.symbol))
+        lengths = [len(one.equity_curve.equity) for one in curves]
+        whole = [one.equity_curve for one in curves]
+        columns = {
+            "symbol": Names(
+                [one.symbol for one in curves], np.repeat(np.arange(len(curves), dtype=np.int32), lengths)
+            ),
+            "time": Times(
+                np.concatenate([np.array(one.open_time_s, np.int64) for one in whole] or [[]]).astype(
+                    np.int64
+                )
+            ),
+            "equity": np.concatenate([np.array(one.equity, np.float64) for one in whole] or [[]]),
+            "drawdown": np.concatenate([np.array(one.drawdown, np.float64) for one in whole] or [[]]),
+        }
+        return frames.frame(columns, self.library)
+
+    @property
+    def _parts(self) -> tuple[str, ...]:
+        return ("train", "test") if self.request.WhichOneof("cut") else ("train",)
+
+    def _parameters(self, strategies: list[Any]) -> dict[str, Any]:
+        """Return a column for each parameter that has a range."""
+        columns: dict[str, Any] = {}
+        for swept in self.request.ranges:
+            kinds = [getattr(strategy, strategy.WhichOneof("kind")) for strategy in strategies]
+            values = [getattr(kind, swept.name) for kind in kinds]
+            enum = kinds[0].DESCRIPTOR.fields_by_name[swept.name].enum_type if kinds else None
+            if enum:
+                prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+                columns[swept.name] = [
+                    enum.values_by_number[value].name.removeprefix(prefix) for value in values
+                ]
+            else:
+                columns[swept.name] = np.array(values)
+        return columns
