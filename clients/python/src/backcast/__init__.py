@@ -1,7 +1,7 @@
 """Client of Backcast: `with backcast.connect() as client: client.run(backcast.Rsi(period=7)).metrics()`.
 
-The packages backtest, gateway, marketdata and compute are generated from the protos. What is named here is imported
-when it is first used: processes that make messages alone need no gRPC.
+The packages backtest, gateway, marketdata and compute are generated from the protos. What is named here is
+imported when it is first used: processes that only make messages need no gRPC.
 """
 
 from importlib import import_module

@@ -20,8 +20,8 @@ VERSION_KEY = "backcast-version"
 # The oldest server that this client works with.
 _OLDEST_SERVER = (0, 2)
 
-# A quiet connection is pinged while calls are under way, so that a vanished server is noticed; a server that is back
-# is found within a second.
+# A quiet connection is pinged while calls are under way, so that a vanished server is noticed; a server
+# that is back is found within a second.
 _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -88,8 +88,8 @@ def connection(
     if token and credentials is None and not insecure and not _is_loopback(address):
         raise InvalidRequestError.of(
             "token",
-            f"is not sent to {address} without TLS: give tls=True, or tls=FILE of its CA; insecure=True sends "
-            "it unencrypted",
+            f"is not sent to {address} without TLS: give tls=True, or tls=FILE of its CA; insecure=True "
+            "sends it unencrypted",
         )
     for name, seconds in (("timeout", timeout), ("patience", patience)):
         if not seconds >= 0:
@@ -153,6 +153,6 @@ def check_server(server_version: str | None, address: str) -> None:
     if numbers < _OLDEST_SERVER:
         oldest = ".".join(map(str, _OLDEST_SERVER))
         raise VersionError(
-            f"the server at {address} is of version {server_version}, and this client needs {oldest} or newer: update "
-            "the server"
+            f"the server at {address} is of version {server_version}, and this client needs {oldest} or "
+            "newer: update the server"
         )

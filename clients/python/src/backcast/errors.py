@@ -1,4 +1,4 @@
-"""The exceptions of this package: each message is one sentence for people; the attributes are for programs."""
+"""The exceptions of this package: a message is one sentence for people, attributes are for programs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class BackcastError(Exception):
     """Base of all exceptions of this package.
 
-    `reason` is the server's name for what happened, such as TOO_MANY_RUNS (docs/errors.md has all of them), or
+    `reason` is the server's name for what happened, such as TOO_MANY_RUNS (docs/errors.md has them all), or
     empty where gRPC or this package found the error. `metadata` has what the server says beside it.
     """
 

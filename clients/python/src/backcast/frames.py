@@ -1,4 +1,4 @@
-"""Columns as frames of pandas, Polars or PyArrow, without a copy of the numbers where the library allows it."""
+"""Columns as frames of pandas, Polars or PyArrow, numbers uncopied where the library allows it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ def _pandas(columns: Columns) -> Any:
 
 
 def _polars(columns: Columns) -> Any:
-    import polars as pl  # noqa: PLC0415  # installed or not
+    import polars as pl  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415  # installed or not
 
     def converted(name: str, column: Any) -> Any:
         match column:

@@ -27,7 +27,7 @@ def plot_result(result: Result, library: str) -> Any:
 
 
 def _with_matplotlib(symbol: str, times: Any, equity: Any, falls: Any) -> Any:
-    from matplotlib.figure import Figure  # noqa: PLC0415  # installed or not
+    from matplotlib.figure import Figure  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415  # installed or not
 
     figure = Figure(figsize=(9, 5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -42,7 +42,7 @@ def _with_matplotlib(symbol: str, times: Any, equity: Any, falls: Any) -> Any:
 
 
 def _with_plotly(symbol: str, times: Any, equity: Any, falls: Any) -> Any:
-    from plotly.subplots import make_subplots  # noqa: PLC0415  # installed or not
+    from plotly.subplots import make_subplots  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415  # installed or not
 
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.75, 0.25], vertical_spacing=0.04)
     figure.add_scatter(x=times, y=equity, name="equity", row=1, col=1)

@@ -4,14 +4,15 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+
+import numpy as np
 
 from backcast.backtest.v1.execution_pb2 import Distance
 from backcast.errors import InvalidRequestError
 
 Number = float | int | str
 """A number, or text with a unit: 0.001, "0.1%", "10bps"."""
-Time = str | date | datetime | Any
+Time = str | date | datetime | np.datetime64
 """A time: ISO 8601 text, a date, a datetime, or a timestamp of pandas or NumPy. Without a zone it is UTC."""
 
 _WRITTEN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?)\s*(%|bps?)?", re.ASCII | re.IGNORECASE)
@@ -89,7 +90,7 @@ def time(value: Time, name: str) -> datetime:
             raise InvalidRequestError.of(
                 name, f"{value!r} is not a time like 2024-01-31 or 2024-01-31T12:00"
             ) from None
-    elif type(value).__module__ == "numpy" and type(value).__name__ == "datetime64":
+    elif isinstance(value, np.datetime64):
         value = value.astype("datetime64[us]").item()
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
@@ -109,7 +110,7 @@ def choice(value: str, names: Mapping[str, int], name: str) -> int:
 
 
 def symbols(value: object, name: str) -> list[str]:
-    """Return a list of symbols: of text with commas between them, or of a sequence. `all` is an empty list."""
+    """Return a list of symbols, of text with commas or of a sequence; that of `all` is empty."""
     if isinstance(value, str):
         return [] if value.strip().lower() == "all" else [part.strip() for part in value.split(",")]
     try:
@@ -120,6 +121,6 @@ def symbols(value: object, name: str) -> list[str]:
         if not isinstance(symbol, str):
             raise InvalidRequestError.of(name, f"{symbol!r} is no symbol")
     if not listed:
-        # An empty list means all cryptos to the server: whoever filtered a list down to nothing means nothing.
+        # To the server, an empty list means all cryptos; who filtered a list down to nothing means none.
         raise InvalidRequestError.of(name, 'the list is empty: write "all" for all cryptos')
     return [str(symbol) for symbol in listed]

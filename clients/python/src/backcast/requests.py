@@ -237,20 +237,12 @@ def strategy_message(strategy: Strategy) -> StrategyMessage:
 
 
 _SIZES = ("size_fraction", "size_amount", "size_volatility")
-_RATES = {
-    "size_fraction": "equity_fraction",
-    "borrow_rate": "borrow_rate",
-    "funding_rate": "funding_rate",
-}
 
 
 def _set_execution(message: execution_pb2.Execution, options: BacktestOptions) -> None:
     given: Mapping[str, Any] = options
-    sizes = [name for name in _SIZES if name in given]
-    if len(sizes) > 1:
-        raise InvalidRequestError.of(sizes[1], f"only one size can be given, and {sizes[0]} is given")
-    if "volatility_period" in given and "size_volatility" not in given:
-        raise InvalidRequestError.of("volatility_period", "needs size_volatility")
+    _set_size(message, given)
+    _set_choices(message, given)
     if "fee" in given:
         message.fee_rate, is_high = quantities.cost(given["fee"], "fee", _HIGH_FEE_RATE)
         message.allow_high_costs |= is_high
@@ -258,20 +250,34 @@ def _set_execution(message: execution_pb2.Execution, options: BacktestOptions) -
         slippage, is_high = quantities.cost(given["slippage"], "slippage", _HIGH_SLIPPAGE)
         message.slippage_bps = slippage * 10_000
         message.allow_high_costs |= is_high
-    for name, field in _RATES.items():
+    for name in ("borrow_rate", "funding_rate"):
         if name in given:
-            setattr(message, field, quantities.fraction(given[name], name))
-    for name, field in (("initial_capital", "initial_capital"), ("size_amount", "quote_amount")):
-        if name in given:
-            setattr(message, field, quantities.number(given[name], name))
-    if "size_volatility" in given:
-        volatility = quantities.fraction(given["size_volatility"], "size_volatility")
-        message.volatility_target.annual_volatility = volatility
-        _set_whole(message.volatility_target, "period", given, "volatility_period")
+            setattr(message, name, quantities.fraction(given[name], name))
+    if "initial_capital" in given:
+        message.initial_capital = quantities.number(given["initial_capital"], "initial_capital")
     _set_whole(message, "atr_period", given, "atr_period")
     for name in ("stop_loss", "take_profit", "trailing_stop"):
         if name in given:
             getattr(message, name).CopyFrom(quantities.distance(given[name], name))
+
+
+def _set_size(message: execution_pb2.Execution, given: Mapping[str, Any]) -> None:
+    sizes = [name for name in _SIZES if name in given]
+    if len(sizes) > 1:
+        raise InvalidRequestError.of(sizes[1], f"only one size can be given, and {sizes[0]} is given")
+    if "volatility_period" in given and "size_volatility" not in given:
+        raise InvalidRequestError.of("volatility_period", "needs size_volatility")
+    if "size_fraction" in given:
+        message.equity_fraction = quantities.fraction(given["size_fraction"], "size_fraction")
+    if "size_amount" in given:
+        message.quote_amount = quantities.number(given["size_amount"], "size_amount")
+    if "size_volatility" in given:
+        volatility = quantities.fraction(given["size_volatility"], "size_volatility")
+        message.volatility_target.annual_volatility = volatility
+        _set_whole(message.volatility_target, "period", given, "volatility_period")
+
+
+def _set_choices(message: execution_pb2.Execution, given: Mapping[str, Any]) -> None:
     if "fill" in given:
         fill = _enum(execution_pb2.FillTime.DESCRIPTOR, given, "fill")
         message.fill_time = execution_pb2.FillTime.ValueType(fill)

@@ -204,7 +204,9 @@ def trade_columns(views: "list[Any]") -> Columns:
 
     trades = [trade for view in views for trade in view.trades]
     counts = [len(view.trades) for view in views]
-    reasons = {number: name.removeprefix("EXIT_REASON_").lower() for name, number in ExitReason.items()}
+    reasons: dict[int, str] = {
+        number: name.removeprefix("EXIT_REASON_").lower() for name, number in ExitReason.items()
+    }
     reasons[0] = ""
     columns: dict[str, Any] = {
         "symbol": Names(

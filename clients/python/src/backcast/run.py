@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,8 +23,8 @@ _CANCEL_TIMEOUT_S = 2.0
 class Run(RunView):
     """A run of one strategy on many cryptos.
 
-    Iterating yields each result once, as it comes; iterating again begins with the first one. Frames wait for the
-    end of the run. A stream that breaks off is resumed. A run is not to be used by several threads at a time.
+    Iterating yields each result once, as it comes; iterating again begins with the first one. Frames wait
+    for the end of the run. A stream that breaks off is resumed. A run is not to be used by several threads at a time.
     """
 
     def __init__(self, calls: Calls, log: RunLog, timeout_s: float | None) -> None:
@@ -70,11 +71,11 @@ class Run(RunView):
         return self.wait()._log.metrics()
 
     def trades(self) -> Any:
-        """Return a frame with a row for each trade; a run that was started without trades is asked for them."""
+        """Return a frame with a row for each trade; where the run has none, ask for them."""
         return self._with_detail(result_pb2.DETAIL_TRADES).trades()
 
     def equity(self) -> Any:
-        """Return a frame of all equity curves; a run that was started without them is asked for them."""
+        """Return a frame of all equity curves; where the run has none, ask for them."""
         return self._with_detail(result_pb2.DETAIL_EQUITY).equity()
 
     def summary(self) -> Any:
@@ -98,15 +99,13 @@ class Run(RunView):
         if self._call is not None:
             self._call.cancel()
         if self._log.has_started:
-            try:
+            # Where this fails, the server has noticed the end of the stream, or is away: it computes nothing.
+            with suppress(grpc.RpcError):
                 self._calls.runs.CancelRun(
                     CancelRunRequest(run_id=self.id),
                     metadata=self._calls.connection.metadata,
                     timeout=_CANCEL_TIMEOUT_S,
                 )
-            except grpc.RpcError:
-                # The server has noticed the end of the stream, or it is away: either way it computes nothing.
-                pass
 
     def __enter__(self) -> Self:
         return self

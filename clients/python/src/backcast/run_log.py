@@ -120,8 +120,8 @@ class RunLog:
     def begin_anew(self, *, keep_name: bool) -> None:
         """Let the next request start the run again: its server has forgotten it.
 
-        It has the window and the cryptos of the first one, so the cache answers what is computed already. What
-        was told before is not told again.
+        It has the window and the cryptos of the first one, so the cache answers what is computed already.
+        What was told before is not told again.
         """
         self.run_id, self._sequence, self._begun = "", 0, None
         if not (keep_name and self._has_name):

@@ -29,8 +29,8 @@ from backcast.errors import (
 
 _DOMAIN = "backcast"
 _DETAILS_KEY = "grpc-status-details-bin"
-# What gRPC itself ends calls with: the connection was not made, or is lost; the server is stopping; it has reset
-# the stream; a request could not be sent.
+# What gRPC itself ends calls with: the connection was not made, or is lost; the server is stopping; it has
+# reset the stream; a request could not be sent.
 _CODES_OF_BREAKS = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.CANCELLED,
@@ -41,11 +41,11 @@ _CODES_OF_BREAKS = {
 _SIGNS = {
     "Hostname Verification": "the certificate of {address} belongs to another host",
     "certificate has expired": "the certificate of {address} has expired",
-    "CERTIFICATE_VERIFY_FAILED": "the certificate of {address} was not signed by a trusted CA: give the right one "
-    "as tls=FILE, or as BACKCAST_TLS_CA_FILE",
+    "CERTIFICATE_VERIFY_FAILED": "the certificate of {address} was not signed by a trusted CA: give the "
+    "right one as tls=FILE, or as BACKCAST_TLS_CA_FILE",
     "WRONG_VERSION_NUMBER": "{address} has no TLS: connect without tls and BACKCAST_TLS_CA_FILE",
-    "Socket closed": "{address} closes the connection: does it require TLS (tls=True, or tls=FILE of its CA), or a "
-    "certificate?",
+    "Socket closed": "{address} closes the connection: does it require TLS (tls=True, or tls=FILE of its "
+    "CA), or a certificate?",
     "http1.x server": "{address} is no gRPC server: the port of the page is another one",
     "resol": "the host of {address!r} is unknown",
 }
@@ -104,17 +104,18 @@ def error_of(error: grpc.RpcError, address: str, versions: tuple[str, str | None
     details = " ".join((call.details() or "").split())
     match call.code():
         case grpc.StatusCode.DEADLINE_EXCEEDED:
-            return DeadlineError(f"{address} did not answer in time")
+            meant: BackcastError = DeadlineError(f"{address} did not answer in time")
         case grpc.StatusCode.UNIMPLEMENTED:
-            return _unimplemented(address, versions, details)
+            meant = _unimplemented(address, versions, details)
         case grpc.StatusCode.CANCELLED:
-            return CancelledError("the call was cancelled")
+            meant = CancelledError("the call was cancelled")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return TooLargeError(f"a message is too large: {details}")
+            meant = TooLargeError(f"a message is too large: {details}")
         case grpc.StatusCode.UNAVAILABLE:
-            return ConnectionFailedError(_not_connected(details, address))
+            meant = ConnectionFailedError(_not_connected(details, address))
         case code:
-            return ServerError(f"the server at {address} ended the call with {code.name}: {details}")
+            meant = ServerError(f"the server at {address} ended the call with {code.name}: {details}")
+    return meant
 
 
 def error_of_status(status: status_pb2.Status) -> BackcastError:
@@ -167,8 +168,8 @@ def _unimplemented(address: str, versions: tuple[str, str | None], details: str)
             f"the server at {address} is no gateway of Backcast: {details or 'no such call'}"
         )
     return VersionError(
-        f"the server at {address} is of version {servers}, which has not this call; this client is of version {ours}: "
-        "update the older one"
+        f"the server at {address} is of version {servers}, which lacks this call; this client is of version "
+        f"{ours}: update the older one"
     )
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -54,7 +55,7 @@ class Sweep(SweepView):
         return self
 
     def table(self) -> Any:
-        """Return a frame with a row for each combination: its parameters, and medians and means over the cryptos."""
+        """Return a frame with a row for each combination: parameters, medians and means over the cryptos."""
         return self.wait()._log.table()
 
     def best(self) -> Any:
@@ -62,7 +63,7 @@ class Sweep(SweepView):
         return self.wait()._log.best()
 
     def equity(self) -> Any:
-        """Return a frame of the out-of-sample curves of a walk-forward; the symbol of all cryptos together is empty."""
+        """Return a frame of the out-of-sample curves of a walk-forward, ordered by symbol and time."""
         return self.wait()._log.equity()
 
     @property
@@ -78,15 +79,13 @@ class Sweep(SweepView):
         if self._call is not None:
             self._call.cancel()
         if self._log.run_id:
-            try:
+            # Where this fails, the server has noticed the end of the stream, or is away: it computes nothing.
+            with suppress(grpc.RpcError):
                 self._calls.runs.CancelRun(
                     CancelRunRequest(run_id=self._log.run_id),
                     metadata=self._calls.connection.metadata,
                     timeout=_CANCEL_TIMEOUT_S,
                 )
-            except grpc.RpcError:
-                # The server has noticed the end of the stream, or it is away.
-                pass
 
     def __enter__(self) -> Self:
         return self

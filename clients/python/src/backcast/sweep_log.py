@@ -9,6 +9,7 @@ from backcast.frames import Names, Times
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.result import metric_rows
 from backcast.run_log import Progress
+from backcast.wire import joined
 
 
 class SweepLog:
@@ -61,7 +62,7 @@ class SweepLog:
         self.progress = Progress(progress.completed, progress.failed, progress.from_cache, progress.total)
 
     def table(self) -> Any:
-        """Return a frame with a row for each combination: its parameters, and medians and means over the cryptos."""
+        """Return a frame with a row for each combination: parameters, medians and means over the cryptos."""
         rows = self.rows
         columns: dict[str, Any] = {
             "combination": np.array([row.combination for row in rows], np.int64),
@@ -96,21 +97,15 @@ class SweepLog:
 
     def equity(self) -> Any:
         """Return a frame of the out-of-sample curves of a walk-forward, ordered by symbol and time."""
-        curves = sorted(self.out_of_sample, key=lambda one: str(one.symbol))
-        lengths = [len(one.equity_curve.equity) for one in curves]
-        whole = [one.equity_curve for one in curves]
-        columns = {
-            "symbol": Names(
-                [one.symbol for one in curves], np.repeat(np.arange(len(curves), dtype=np.int32), lengths)
-            ),
-            "time": Times(
-                np.concatenate([np.array(one.open_time_s, np.int64) for one in whole] or [[]]).astype(
-                    np.int64
-                )
-            ),
-            "equity": np.concatenate([np.array(one.equity, np.float64) for one in whole] or [[]]),
-            "drawdown": np.concatenate([np.array(one.drawdown, np.float64) for one in whole] or [[]]),
+        of_cryptos = sorted(self.out_of_sample, key=lambda one: str(one.symbol))
+        curves = [one.equity_curve for one in of_cryptos]
+        codes = np.repeat(np.arange(len(curves), dtype=np.int32), [len(curve.equity) for curve in curves])
+        columns: dict[str, Any] = {
+            "symbol": Names([one.symbol for one in of_cryptos], codes),
+            "time": Times(joined([np.array(curve.open_time_s, np.int64) for curve in curves], np.int64)),
         }
+        for name in ("equity", "drawdown"):
+            columns[name] = joined([np.array(getattr(curve, name)) for curve in curves], np.float64)
         return frames.frame(columns, self.library)
 
     @property

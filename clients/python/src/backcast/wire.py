@@ -1,7 +1,7 @@
-"""Results as messages whose columns are bytes, so that NumPy reads a column without a Python object per value.
+"""Results as messages whose columns are bytes: NumPy reads a column without a Python object per value.
 
-On the wire, a packed list of numbers is a field of bytes. The messages here are those of the API, except that the
-columns of EquityCurve are declared as the bytes that they are. Serialized, both are the same.
+On the wire, a packed list of numbers is a field of bytes. The messages here are those of the API, except that
+the columns of EquityCurve are declared as the bytes that they are. Serialized, both are the same.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,9 @@ from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from backcast.gateway.v1 import run_service_pb2
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 _CURVE = "backcast/backtest/v1/result.proto", "EquityCurve"
 
@@ -35,7 +38,7 @@ def _pool() -> DescriptorPool:
             for column in curve.field:
                 # Repeated, as a message may have several pieces of a packed list.
                 column.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
-        pool.Add(proto)  # type: ignore[attr-defined]  # the type stubs lack it
+        pool.Add(proto)
     return pool
 
 
@@ -47,28 +50,32 @@ def _with_imports(file: FileDescriptor, seen: set[str]) -> Iterator[FileDescript
         yield file
 
 
-def doubles(pieces: Sequence[bytes]) -> "np.ndarray[Any, np.dtype[np.float64]]":
+def doubles(pieces: Sequence[bytes]) -> Floats:
     """Return the numbers of packed doubles; no copy is made of a single piece."""
-    return _joined([np.frombuffer(piece, "<f8") for piece in pieces], np.float64)
+    parts = [np.frombuffer(piece, "<f8") for piece in pieces]
+    numbers: Floats = joined(parts, np.float64)
+    return numbers
 
 
-def integers(pieces: Sequence[bytes]) -> "np.ndarray[Any, np.dtype[np.int64]]":
+def integers(pieces: Sequence[bytes]) -> Integers:
     """Return the numbers of packed varints."""
-    return _joined([_varints(piece) for piece in pieces], np.int64)
+    numbers: Integers = joined([_varints(piece) for piece in pieces], np.int64)
+    return numbers
 
 
-def _joined(arrays: list[Any], dtype: type) -> Any:
+def joined(arrays: Sequence[Any], dtype: type) -> Any:
+    """Return the arrays one after the other; a single one is not copied."""
     if len(arrays) == 1:
         return arrays[0]
     return np.concatenate(arrays) if arrays else np.empty(0, dtype)
 
 
-# The length of times from 1978 to 3058 as varints, and the top bits of such a varint as a little-endian number.
+# The length of times from 1978 to 3058 as varints, and the top bits of such a varint, little-endian.
 _TIME_BYTES, _TOP_BITS, _TOP_BITS_OF_TIME = 5, np.uint64(0x80_80_80_80_80), np.uint64(0x00_80_80_80_80)
 
 
-def _varints(piece: bytes) -> "np.ndarray[Any, np.dtype[np.int64]]":
-    """Decode varints: 7 bits a byte, lowest first; all bytes of a number but the last have their top bit set."""
+def _varints(piece: bytes) -> Integers:
+    """Decode varints: 7 bits a byte, lowest first; only the last byte of a number has no top bit."""
     raw = np.frombuffer(piece, np.uint8)
     if raw.size % _TIME_BYTES == 0:
         padded = np.zeros((raw.size // _TIME_BYTES, 8), np.uint8)
@@ -87,9 +94,10 @@ def _varints(piece: bytes) -> "np.ndarray[Any, np.dtype[np.int64]]":
     return numbers.view(np.int64)
 
 
-def _without_top_bits(numbers: Any, byte_count: int) -> Any:
+def _without_top_bits(numbers: Any, byte_count: int) -> Integers:
     """Return the numbers whose bytes have 7 bits each."""
     result = numbers & np.uint64(0x7F)
     for place in range(1, byte_count):
         result |= (numbers >> np.uint64(place)) & np.uint64(0x7F << 7 * place)
-    return result.view(np.int64)
+    times: Integers = result.view(np.int64)
+    return times

@@ -78,20 +78,23 @@ class Client:
     ) -> Run:
         """Backtest a strategy on many cryptos; return the run as soon as it has started.
 
-        `timeout` is for the whole run, in seconds. The other arguments, all with the server's defaults: symbols,
-        exclude, interval, start, end; detail, curve_points; fee, slippage, initial_capital, fill, direction;
-        size_fraction, size_amount, size_volatility, volatility_period; stop_loss, take_profit, trailing_stop,
-        atr_period; borrow_rate, funding_rate, breaks; cache, run_id. `backcast.requests.RunOptions` explains them.
+        `timeout` is for the whole run, in seconds. The other arguments have the server's defaults, and
+        `backcast.requests.RunOptions` explains them: symbols, exclude, interval, start, end; detail,
+        curve_points; fee, slippage, initial_capital, fill, direction; size_fraction, size_amount,
+        size_volatility, volatility_period; stop_loss, take_profit, trailing_stop, atr_period; borrow_rate,
+        funding_rate, breaks; cache, run_id.
 
         Raises InvalidRequestError for bad arguments, BusyError where too many runs are under way.
         """
         request = run_request(await self._parsed(strategy), options)
-        return await self._begun(Run(self._calls, RunLog(request, self._connection.library), timeout))
+        run: Run = await self._begun(Run(self._calls, RunLog(request, self._connection.library), timeout))
+        return run
 
     async def watch(self, run_id: str, *, timeout: float | None = None) -> Run:
         """Return a run that is under way or ended recently, from its first result on."""
         log = RunLog.watching(run_id, self._connection.library)
-        return await self._begun(Run(self._calls, log, timeout))
+        run: Run = await self._begun(Run(self._calls, log, timeout))
+        return run
 
     async def sweep(
         self,
@@ -100,13 +103,16 @@ class Client:
         timeout: float | None = None,
         **arguments: Any,
     ) -> Sweep:
-        """Backtest every combination of parameters on many cryptos; return the sweep as soon as it has started.
+        """Backtest every combination of parameters on many cryptos; return the sweep once it has started.
 
-        Parameters with several values are arguments like `period=range(5, 31)`. The other arguments are those of
-        `run`, without detail and curve_points, and split, folds, metric, top, min_trades.
+        Parameters with several values are arguments like `period=range(5, 31)`. The other arguments are those
+        of `run`, without detail and curve_points, and split, folds, metric, top, min_trades.
         """
         request = sweep_request(strategy, arguments)
-        return await self._begun(Sweep(self._calls, SweepLog(request, self._connection.library), timeout))
+        sweep: Sweep = await self._begun(
+            Sweep(self._calls, SweepLog(request, self._connection.library), timeout)
+        )
+        return sweep
 
     async def candles(
         self,
@@ -116,7 +122,10 @@ class Client:
         start: Time | None = None,
         end: Time | None = None,
     ) -> Any:
-        """Return a frame of candles: time, open, high, low, close, volume; of several cryptos, also their symbols."""
+        """Return a frame of candles: time, open, high, low, close and volume.
+
+        `symbols` is the symbol of one crypto, or a list: then the frame has a column of symbols too.
+        """
         listed = [symbols] if isinstance(symbols, str) else list(symbols)
         request = candles_request(listed, interval, start, end)
         blocks = CandleBlocks()

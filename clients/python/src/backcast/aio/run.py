@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,8 +24,8 @@ _CANCEL_TIMEOUT_S = 2.0
 class Run(RunView):
     """A run of one strategy on many cryptos.
 
-    Iterating yields each result once, as it comes; iterating again begins with the first one. Frames wait for the
-    end of the run. A stream that breaks off is resumed. A run is not to be used by several tasks at a time.
+    Iterating yields each result once, as it comes; iterating again begins with the first one. Frames wait
+    for the end of the run. A stream that breaks off is resumed. A run is not to be used by several tasks at a time.
     """
 
     def __init__(self, calls: Calls, log: RunLog, timeout_s: float | None) -> None:
@@ -71,11 +72,11 @@ class Run(RunView):
         return (await self.wait())._log.metrics()
 
     async def trades(self) -> Any:
-        """Return a frame with a row for each trade; a run that was started without trades is asked for them."""
+        """Return a frame with a row for each trade; where the run has none, ask for them."""
         return (await self._with_detail(result_pb2.DETAIL_TRADES)).trades()
 
     async def equity(self) -> Any:
-        """Return a frame of all equity curves; a run that was started without them is asked for them."""
+        """Return a frame of all equity curves; where the run has none, ask for them."""
         return (await self._with_detail(result_pb2.DETAIL_EQUITY)).equity()
 
     async def summary(self) -> Any:
@@ -98,15 +99,13 @@ class Run(RunView):
         if self._call is not None:
             self._call.cancel()
         if self._log.has_started:
-            try:
+            # Where this fails, the server has noticed the end of the stream, or is away: it computes nothing.
+            with suppress(grpc.RpcError):
                 await self._calls.runs.CancelRun(
                     CancelRunRequest(run_id=self.id),
                     metadata=self._calls.connection.metadata,
                     timeout=_CANCEL_TIMEOUT_S,
                 )
-            except grpc.RpcError:
-                # The server has noticed the end of the stream, or it is away: either way it computes nothing.
-                pass
 
     async def __aenter__(self) -> Self:
         return self

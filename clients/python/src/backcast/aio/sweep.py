@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -55,7 +56,7 @@ class Sweep(SweepView):
         return self
 
     async def table(self) -> Any:
-        """Return a frame with a row for each combination: its parameters, and medians and means over the cryptos."""
+        """Return a frame with a row for each combination: parameters, medians and means over the cryptos."""
         return (await self.wait())._log.table()
 
     async def best(self) -> Any:
@@ -63,7 +64,7 @@ class Sweep(SweepView):
         return (await self.wait())._log.best()
 
     async def equity(self) -> Any:
-        """Return a frame of the out-of-sample curves of a walk-forward; the symbol of all cryptos together is empty."""
+        """Return a frame of the out-of-sample curves of a walk-forward, ordered by symbol and time."""
         return (await self.wait())._log.equity()
 
     async def summary(self) -> Any:
@@ -78,15 +79,13 @@ class Sweep(SweepView):
         if self._call is not None:
             self._call.cancel()
         if self._log.run_id:
-            try:
+            # Where this fails, the server has noticed the end of the stream, or is away: it computes nothing.
+            with suppress(grpc.RpcError):
                 await self._calls.runs.CancelRun(
                     CancelRunRequest(run_id=self._log.run_id),
                     metadata=self._calls.connection.metadata,
                     timeout=_CANCEL_TIMEOUT_S,
                 )
-            except grpc.RpcError:
-                # The server has noticed the end of the stream, or it is away.
-                pass
 
     async def __aenter__(self) -> Self:
         return self
