@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from services.gateway.auth.clients import current_client
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     import grpc
 
     _Context = grpc.aio.ServicerContext[Any, Any]
+
+# Tells clients the gateway's version: of two versions that do not work together, they name the older one.
+_VERSION_METADATA = "backcast-version", version("backcast")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class RunStarter:
 
     @asynccontextmanager
     async def start(self, method: str, run_id: str, context: "_Context") -> AsyncIterator[RunStart]:
-        """Start a run of the current client, and send the client its id.
+        """Start a run of the current client, and send the client its id and our version.
 
         Raises InvalidInput, AlreadyExists or Exhausted. Where planning fails, id and slot are released.
         """
@@ -81,7 +85,7 @@ class RunStarter:
         run_id = self._registry.reserve(run_id, client)
         current_run_id.set(run_id)
         try:
-            await context.send_initial_metadata(((RUN_ID_KEY, run_id),))
+            await context.send_initial_metadata(((RUN_ID_KEY, run_id), _VERSION_METADATA))
             slot = self._admission.enter(client)
             try:
                 report = RunReport(run_id, method, client.name, strategy="")

@@ -48,11 +48,11 @@ def connect(
     What is not given is that of the environment: BACKCAST_GATEWAY_ADDRESS, BACKCAST_TOKEN, BACKCAST_TLS or
     BACKCAST_TLS_CA_FILE, BACKCAST_TLS_CERT_FILE and BACKCAST_TLS_KEY_FILE, BACKCAST_INSECURE.
 
-    `tls` is True (public CAs), the file of a CA, or False. `certificate` are the files of a certificate of the
-    client and of its key. `insecure` allows a token to be sent without TLS. `timeout` is that of short calls, in
-    seconds; runs have their own. `patience` is for how many seconds a client tries to resume a run whose stream
-    broke off. `frames` is the library of frames: pandas, polars, pyarrow or numpy; auto takes the first that is
-    installed.
+    `tls` is True (public CAs), the file of a CA, or False. `certificate` are the files of a certificate of
+    the client and of its key. `insecure` allows a token to be sent without TLS. `timeout` is that of short
+    calls, in seconds; runs have their own. `patience` is for how many seconds a client tries to resume a run
+    whose stream broke off. `frames` is the library of frames: pandas, polars, pyarrow or numpy; auto takes
+    the first that is installed.
     """
     return Client(
         connection(

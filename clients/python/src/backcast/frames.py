@@ -1,4 +1,7 @@
-"""Columns as frames of pandas, Polars or PyArrow, numbers uncopied where the library allows it."""
+"""Columns as frames of pandas, Polars or PyArrow, numbers uncopied where the library allows it.
+
+A number that is undefined is NaN in NumPy and pandas, and null in Polars and PyArrow.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +33,6 @@ class Names:
 
 NOT_A_TIME = np.iinfo(np.int64).min
 
-Column = "np.ndarray[Any, Any] | Times | Names | list[str]"
 Columns = Mapping[str, Any]
 """Columns by name: NumPy arrays of numbers, Times, Names, or lists of text."""
 
@@ -100,8 +102,10 @@ def _polars(columns: Columns) -> Any:
                 missing = column.seconds == NOT_A_TIME
                 return series.set(pl.Series(missing), None) if missing.any() else series
             case Names():
-                kind = pl.Enum(column.names)
-                return pl.Series(name, column.codes.astype(np.uint32)).cast(kind)
+                names = pl.Series(name, column.names, pl.Enum(column.names))
+                return names.gather(pl.Series(column.codes.astype(np.uint32)))
+            case np.ndarray() if column.dtype.kind == "f":
+                return pl.Series(name, column, nan_to_null=True)
             case _:
                 return pl.Series(name, column)
 
@@ -125,6 +129,7 @@ def _pyarrow(columns: Columns) -> Any:
             case list():
                 return pa.array(column, pa.string())
             case _:
-                return pa.array(column)
+                # A NaN becomes a null.
+                return pa.array(column, from_pandas=True)
 
     return pa.table({name: converted(column) for name, column in columns.items()})

@@ -164,8 +164,10 @@ def _violation(path: str, reason: str) -> Violation:
 def _unimplemented(address: str, versions: tuple[str, str | None], details: str) -> BackcastError:
     ours, servers = versions
     if servers is None:
-        return ConnectionFailedError(
-            f"the server at {address} is no gateway of Backcast: {details or 'no such call'}"
+        # A server tells its version in answers to calls that it has.
+        return VersionError(
+            f"the server at {address} is no gateway of Backcast, or one older than this client ({ours}): "
+            f"{details or 'it lacks this call'}"
         )
     return VersionError(
         f"the server at {address} is of version {servers}, which lacks this call; this client is of version "

@@ -24,8 +24,9 @@ _CANCEL_TIMEOUT_S = 2.0
 class Run(RunView):
     """A run of one strategy on many cryptos.
 
-    Iterating yields each result once, as it comes; iterating again begins with the first one. Frames wait
-    for the end of the run. A stream that breaks off is resumed. A run is not to be used by several tasks at a time.
+    Iterating yields each result once, as it comes; iterating again begins with the first one. Frames
+    wait for the end of the run. A stream that breaks off is resumed. Only one of the tasks of a program
+    may use a run at a time.
     """
 
     def __init__(self, calls: Calls, log: RunLog, timeout_s: float | None) -> None:
