@@ -111,7 +111,7 @@ def test_symbols_are_a_list_or_text() -> None:
 def test_every_option_of_a_run_reaches_the_request() -> None:
     values: dict[str, Any] = {
         "symbols": "AUSDT", "exclude": "BUSDT", "interval": "1d", "start": "2024-01-01", "end": "2025-01-01",
-        "fee": "0.2%", "slippage": "1bps", "initial_capital": 5, "fill": "same-close", "direction": "long-short",
+        "fee": "0.2%", "slippage": "1bps", "initial_capital": 5, "fill": "same-close", "direction": "short",
         "stop_loss": "5%", "take_profit": "2atr", "trailing_stop": 0.1, "atr_period": 7, "borrow_rate": "10%",
         "funding_rate": "5%", "breaks": "split", "cache": "refresh", "run_id": "nightly", "detail": "equity",
         "curve_points": 100,

@@ -6,7 +6,7 @@ import pytest
 from google.rpc import code_pb2, status_pb2
 
 from backcast import wire
-from backcast.backtest.v1.result_pb2 import BacktestResult, EquityCurve
+from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, BacktestResult, EquityCurve
 from backcast.errors import BusyError, ConnectionFailedError, NotFoundError, RefusedError
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.run_service_pb2 import WatchRunRequest
@@ -78,9 +78,9 @@ def test_a_result_in_parts_is_joined_across_streams(log: RunLog) -> None:
     curve = EquityCurve(open_time_s=range(100_000), equity=[1.5] * 100_000, drawdown=[0.5] * 100_000)
     parts = [*result_parts(BacktestResult(symbol="AUSDT", equity_curve=curve))]
     assert len(parts) > 2
-    log.request.detail = 3
+    log.request.detail = DETAIL_EQUITY
     told(log, started())
-    log.request.detail = 3
+    log.request.detail = DETAIL_EQUITY
     for number, part in enumerate(parts):
         event = pb.RunBacktestsResponse(sequence=number + 2, result_continues=number + 1 < len(parts))
         (event.result if number == 0 else event.result_continuation).CopyFrom(part)

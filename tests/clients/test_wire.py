@@ -1,5 +1,7 @@
 """Columns of the Python client are the numbers that the messages of the API have."""
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ INT64 = st.integers(-(2**63), 2**63 - 1)
 TIMES = st.integers(2**28, 2**35 - 1)
 
 
-def view_of(curve: EquityCurve) -> object:
+def view_of(curve: EquityCurve) -> Any:
     return wire.message_class("backcast.backtest.v1.EquityCurve").FromString(curve.SerializeToString())
 
 
