@@ -102,4 +102,4 @@ $(GOOGLEAPIS): constraints.txt
 	@touch $@
 
 clean:
-	rm -rf .venv build clients/python/src/backcast/*/v1 services/web/static page/node_modules page/src/api/stubs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv build $(addprefix clients/python/src/,$(patsubst protos/%/v1/,%,$(sort $(dir $(PROTOS))))) services/web/static page/node_modules page/src/api/stubs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -50,6 +50,8 @@ def generate(target: Path) -> None:
             f"--mypy_grpc_out=quiet:{folder}",
         )
         for package in (folder / "backcast").iterdir():
+            for part in (package, *filter(Path.is_dir, package.iterdir())):
+                (part / "__init__.py").write_text('"""Generated from protos/."""\n')
             shutil.rmtree(target / package.name, ignore_errors=True)
             shutil.copytree(package, target / package.name)
 

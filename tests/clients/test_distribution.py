@@ -54,7 +54,7 @@ def test_the_wheel_has_the_client_and_the_stubs_and_nothing_else(wheel: Path) ->
         if path.suffix in (".py", ".pyi", ".typed")
     }
     assert set(names) - metadata == sources
-    protos = [path for path in (PROJECT / "protos").rglob("*.proto")]
+    protos = list((PROJECT / "protos").rglob("*.proto"))
     stubs = [name for name in names if re.search(r"_pb2(_grpc)?\.pyi?$", name)]
     assert len(stubs) == 4 * len(protos)
 
