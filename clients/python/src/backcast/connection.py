@@ -13,6 +13,8 @@ import grpc
 
 from backcast.errors import InvalidRequestError, VersionError
 from backcast.frames import chosen_library
+from backcast.gateway.v1 import backtest_service_pb2, run_service_pb2
+from backcast.marketdata.v1 import market_data_service_pb2
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 # The server's version, in the initial metadata of its answers.
@@ -28,8 +30,33 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
-    ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
 )
+# Calls with one answer are repeated where the server is away. Runs are resumed instead.
+_SERVICES = (
+    *backtest_service_pb2.DESCRIPTOR.services_by_name.values(),
+    *run_service_pb2.DESCRIPTOR.services_by_name.values(),
+    market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"],
+)
+_SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            "name": [
+                {"service": service.full_name, "method": method.name}
+                for service in _SERVICES
+                for method in service.methods
+                if not (method.server_streaming or method.client_streaming)
+            ],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +73,11 @@ class Connection:
     @property
     def options(self) -> tuple[tuple[str, Any], ...]:
         """The options of its channel."""
+        options = (*_OPTIONS, ("grpc.service_config", json.dumps(_SERVICE_CONFIG)))
         if self.is_loopback:
             # A proxy of the environment is not meant for this machine.
-            return (*_OPTIONS, ("grpc.enable_http_proxy", 0))
-        return _OPTIONS
+            return (*options, ("grpc.enable_http_proxy", 0))
+        return options
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
