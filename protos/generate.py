@@ -1,8 +1,8 @@
 """Makes what is generated from the .proto files here: the Python stubs and the API reference.
 
 `python protos/generate.py` writes the packages of stubs in clients/python/src/backcast, and docs/api.md; with
-`--check` it writes nothing and fails where what is there differs from what it would write. The build of the client's
-distribution makes the stubs alone.
+`--check` it writes nothing and fails where what is there differs from what it would write. The build of the
+client's distribution makes the stubs alone.
 """
 
 import filecmp

@@ -11,6 +11,7 @@ _LIBRARIES = ("matplotlib", "plotly")
 
 def plot_result(result: Result, library: str) -> Any:
     """Draw equity above drawdown, and return the figure of `library`; see `Result.plot`."""
+    seconds, equity, drawdown = result.curve()
     if library == "auto":
         installed = [name for name in _LIBRARIES if find_spec(name)]
         if not installed:
@@ -20,7 +21,6 @@ def plot_result(result: Result, library: str) -> Any:
         raise InvalidRequestError.of("library", f"{library!r} is not one of auto, {', '.join(_LIBRARIES)}")
     if not find_spec(library):
         raise MissingLibraryError(f"plot(library={library!r}) needs {library}: pip install {library}")
-    seconds, equity, drawdown = result.curve()
     times = seconds.view("datetime64[s]")
     draw = _with_matplotlib if library == "matplotlib" else _with_plotly
     return draw(result.symbol, times, equity, -100 * drawdown)
