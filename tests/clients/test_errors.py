@@ -100,8 +100,20 @@ class Ended(grpc.RpcError):
     ("code", "details", "kind", "words"),
     [
         ("UNAVAILABLE", "Connection refused", errors.ConnectionFailedError, "no Backcast answers at here:1"),
-        ("UNAVAILABLE", "WRONG_VERSION_NUMBER", errors.ConnectionFailedError, "has no TLS"),
-        ("UNAVAILABLE", "CERTIFICATE_VERIFY_FAILED", errors.ConnectionFailedError, "trusted CA"),
+        (
+            "UNAVAILABLE",
+            "failed to connect: WRONG_VERSION_NUMBER",
+            errors.ConnectionFailedError,
+            "has no TLS",
+        ),
+        (
+            "UNAVAILABLE",
+            "failed to connect: CERTIFICATE_VERIFY_FAILED",
+            errors.ConnectionFailedError,
+            "trusted CA",
+        ),
+        ("UNAVAILABLE", "Socket closed", errors.ConnectionFailedError, "no Backcast answers at here:1"),
+        ("UNAVAILABLE", "backends failing: Socket closed", errors.ConnectionFailedError, "require TLS"),
         ("UNAVAILABLE", "DNS resolution failed", errors.ConnectionFailedError, "host of 'here:1' is unknown"),
         ("DEADLINE_EXCEEDED", "Deadline Exceeded", errors.DeadlineError, "did not answer in time"),
         ("RESOURCE_EXHAUSTED", "Received message larger", errors.TooLargeError, "too large"),

@@ -176,7 +176,8 @@ def _unimplemented(address: str, versions: tuple[str, str | None], details: str)
 
 
 def _not_connected(details: str, address: str) -> str:
+    # A connection that was made and breaks has some of these words too, and nothing else.
     for sign, meaning in _SIGNS.items():
-        if sign in details:
+        if sign in details and sign != details:
             return meaning.format(address=address)
     return f"no Backcast answers at {address}: is it running there (`backcast up`), and is the port right?"
