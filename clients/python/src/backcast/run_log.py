@@ -54,6 +54,7 @@ class RunLog:
         self.total = 0
         self.summary: Any = None
         self._places: dict[str, int] = {}
+        self._from_cache = 0
         self._sequence = 0
         self._begun: Any = None
         self._has_name = bool(request.run_id)
@@ -80,8 +81,7 @@ class RunLog:
     @property
     def progress(self) -> Progress:
         """The progress so far; it never goes back, whatever streams break off."""
-        from_cache = sum(result.from_cache for result in self.results)
-        return Progress(len(self.results), len(self.failures), from_cache, self.total)
+        return Progress(len(self.results), len(self.failures), self._from_cache, self.total)
 
     def add(self, event: Any) -> None:
         """Note an event, a RunBacktestsResponse of backcast.wire."""
@@ -166,6 +166,7 @@ class RunLog:
             self.results[place] = result
         else:
             self.results.append(result)
+            self._from_cache += result.from_cache
 
     def metrics(self) -> Any:
         """Return a frame with a row for each result, ordered by symbol."""
