@@ -97,10 +97,9 @@ def _polars(columns: Columns) -> Any:
     def converted(name: str, column: Any) -> Any:
         match column:
             case Times():
-                times = np.where(column.seconds == NOT_A_TIME, 0, column.seconds) * 1_000
-                series = pl.Series(name, times).cast(pl.Datetime("ms", "UTC"))
-                missing = column.seconds == NOT_A_TIME
-                return series.set(pl.Series(missing), None) if missing.any() else series
+                # Polars has no seconds.
+                times = column.seconds.view("datetime64[s]").astype("datetime64[ms]")
+                return pl.Series(name, times).dt.replace_time_zone("UTC")
             case Names():
                 names = pl.Series(name, column.names, pl.Enum(column.names))
                 return names.gather(pl.Series(column.codes.astype(np.uint32)))
