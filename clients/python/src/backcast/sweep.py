@@ -9,15 +9,13 @@ from typing import Any, Self
 import grpc
 
 from backcast.calls import Calls
-from backcast.errors import CancelledError
+from backcast.errors import BackcastError, CancelledError
 from backcast.gateway.v1.run_service_pb2 import CancelRunRequest
-from backcast.run_log import Progress
-from backcast.status import is_cut_off
-from backcast.sweep_log import SweepLog
+from backcast.run_log import Progress, ended_early
+from backcast.sweep_log import SweepLog, SweepRecovery
 from backcast.views import SweepView
 
 _CANCEL_TIMEOUT_S = 2.0
-_PAUSE_S = 0.5
 
 
 class Sweep(SweepView):
@@ -32,7 +30,7 @@ class Sweep(SweepView):
         self._calls = calls
         self._ends_at = None if timeout_s is None else time.monotonic() + timeout_s
         self._call: Any = None
-        self._failing_since: float | None = None
+        self._recovery = SweepRecovery(log, calls.connection.patience_s)
 
     def begin(self) -> Self:
         """Ask the server, and wait for the start of the sweep."""
@@ -99,28 +97,26 @@ class Sweep(SweepView):
         if self._is_cancelled:
             raise CancelledError("this sweep was cancelled")
         while True:
+            broken: grpc.RpcError | None = None
             try:
                 if self._call is None:
-                    left = None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())
                     self._call = self._calls.stream(
-                        self._calls.backtests.SweepBacktests, self._log.request, left
+                        self._calls.backtests.SweepBacktests, self._log.request, self._seconds_left()
                     )
-                event = next(self._call, None)
-            except grpc.RpcError as broken:
-                now = time.monotonic()
-                has_begun = bool(self._log.run_id) or self._failing_since is not None
-                self._failing_since = self._failing_since or now
-                is_patient = now - self._failing_since < self._calls.connection.patience_s
-                if not (has_begun and is_patient and is_cut_off(broken)):
-                    raise self._calls.error_of(broken) from None
-                self._call = None
-                self._log.begin_anew()
-                time.sleep(_PAUSE_S)
-                continue
+                self._log.add(next(self._call))
+            except StopIteration:
+                error: BackcastError = ended_early(self._calls.connection.address)
+            except grpc.RpcError as failed:
+                broken, error = failed, self._calls.error_of(failed)
             except BaseException:
+                # Ctrl-C, for one.
                 self.cancel()
                 raise
-            self._failing_since = None
-            if event is not None:
-                self._log.add(event)
-            return
+            else:
+                self._recovery.succeeded()
+                return
+            self._call = None
+            time.sleep(self._recovery.pause_after(broken, error))
+
+    def _seconds_left(self) -> float | None:
+        return None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())

@@ -1,15 +1,21 @@
 """What a sweep has told so far, as frames; without any I/O."""
 
+import time
 from typing import Any
 
+import grpc
 import numpy as np
 
 from backcast import frames
+from backcast.errors import AlreadyExistsError, BackcastError, BusyError
 from backcast.frames import Names, Times
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.result import metric_rows
 from backcast.run_log import Progress
+from backcast.status import is_cut_off
 from backcast.wire import joined
+
+_PAUSE_S = 0.5
 
 
 class SweepLog:
@@ -127,3 +133,34 @@ class SweepLog:
             else:
                 columns[swept.name] = np.array(values)
         return columns
+
+
+class SweepRecovery:
+    """Decides, when the stream of a sweep has ended too early, whether and when to ask for the sweep again."""
+
+    def __init__(self, log: SweepLog, patience_s: float) -> None:
+        """A server that is away is asked again for `patience_s` seconds."""
+        self._log = log
+        self._patience_s = patience_s
+        self._failing_since: float | None = None
+
+    def succeeded(self) -> None:
+        """Note that an event came."""
+        self._failing_since = None
+
+    def pause_after(self, broken: grpc.RpcError | None, error: BackcastError) -> float:
+        """Return the seconds to wait before the next request; raise `error` where asking again is no use.
+
+        `broken` is gRPC's error, None where the stream ended without one; `error` is what it means.
+        """
+        now = time.monotonic()
+        has_begun = bool(self._log.run_id) or self._failing_since is not None
+        self._failing_since = self._failing_since or now
+        pause = max(error.retry_after, _PAUSE_S) if isinstance(error, BusyError) else _PAUSE_S
+        # A sweep of this name is under way until its server has noticed the end of its stream.
+        may_pass = isinstance(error, BusyError | AlreadyExistsError)
+        helps = may_pass or broken is None or is_cut_off(broken)
+        if not (has_begun and helps) or now + pause - self._failing_since > self._patience_s:
+            raise error
+        self._log.begin_anew()
+        return pause

@@ -10,15 +10,13 @@ from typing import Any, Self
 import grpc
 
 from backcast.calls import Calls
-from backcast.errors import CancelledError
+from backcast.errors import BackcastError, CancelledError
 from backcast.gateway.v1.run_service_pb2 import CancelRunRequest
-from backcast.run_log import Progress
-from backcast.status import is_cut_off
-from backcast.sweep_log import SweepLog
+from backcast.run_log import Progress, ended_early
+from backcast.sweep_log import SweepLog, SweepRecovery
 from backcast.views import SweepView
 
 _CANCEL_TIMEOUT_S = 2.0
-_PAUSE_S = 0.5
 
 
 class Sweep(SweepView):
@@ -33,7 +31,7 @@ class Sweep(SweepView):
         self._calls = calls
         self._ends_at = None if timeout_s is None else time.monotonic() + timeout_s
         self._call: Any = None
-        self._failing_since: float | None = None
+        self._recovery = SweepRecovery(log, calls.connection.patience_s)
 
     async def begin(self) -> Self:
         """Ask the server, and wait for the start of the sweep."""
@@ -99,28 +97,29 @@ class Sweep(SweepView):
         if self._is_cancelled:
             raise CancelledError("this sweep was cancelled")
         while True:
+            broken: grpc.RpcError | None = None
+            error: BackcastError
             try:
                 if self._call is None:
-                    left = None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())
                     self._call = self._calls.stream(
-                        self._calls.backtests.SweepBacktests, self._log.request, left
+                        self._calls.backtests.SweepBacktests, self._log.request, self._seconds_left()
                     )
                 event = await self._call.read()
-            except grpc.RpcError as broken:
-                now = time.monotonic()
-                has_begun = bool(self._log.run_id) or self._failing_since is not None
-                self._failing_since = self._failing_since or now
-                is_patient = now - self._failing_since < self._calls.connection.patience_s
-                if not (has_begun and is_patient and is_cut_off(broken)):
-                    raise self._calls.error_of(broken) from None
+            except grpc.RpcError as failed:
+                broken, error = failed, self._calls.error_of(failed)
+            except asyncio.CancelledError:
+                # gRPC has cancelled the call, and a sweep cannot be resumed: who waits again asks for it anew.
                 self._call = None
                 self._log.begin_anew()
-                await asyncio.sleep(_PAUSE_S)
-                continue
-            except BaseException:
-                await self.cancel()
                 raise
-            self._failing_since = None
-            if event is not grpc.aio.EOF:
-                self._log.add(event)
-            return
+            else:
+                if event is not grpc.aio.EOF:
+                    self._log.add(event)
+                    self._recovery.succeeded()
+                    return
+                error = ended_early(self._calls.connection.address)
+            self._call = None
+            await asyncio.sleep(self._recovery.pause_after(broken, error))
+
+    def _seconds_left(self) -> float | None:
+        return None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())
