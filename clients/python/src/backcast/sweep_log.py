@@ -136,7 +136,7 @@ class SweepLog:
 
 
 class SweepRecovery:
-    """Decides, when the stream of a sweep has ended too early, whether and when to ask for the sweep again."""
+    """Decides, when the stream of a sweep has ended too early, whether and when to ask again."""
 
     def __init__(self, log: SweepLog, patience_s: float) -> None:
         """A server that is away is asked again for `patience_s` seconds."""

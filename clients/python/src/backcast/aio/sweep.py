@@ -108,7 +108,7 @@ class Sweep(SweepView):
             except grpc.RpcError as failed:
                 broken, error = failed, self._calls.error_of(failed)
             except asyncio.CancelledError:
-                # gRPC has cancelled the call, and a sweep cannot be resumed: who waits again asks for it anew.
+                # gRPC has cancelled the call. A sweep cannot be resumed: who waits again asks for it anew.
                 self._call = None
                 self._log.begin_anew()
                 raise
