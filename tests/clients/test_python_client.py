@@ -126,7 +126,8 @@ def test_rules_are_text(client: backcast.Client, cryptos: dict[str, Candles]) ->
 
 
 def test_a_sweep_is_a_table(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
-    sweep = client.sweep(backcast.Rsi(), symbols=cryptos, period=range(5, 9), oversold=[20, 30], split=0.7)
+    ranges = {"period": range(5, 9), "oversold": [20, 30]}
+    sweep = client.sweep(backcast.Rsi(), symbols=cryptos, start="2024-01-01", split=0.7, **ranges)
     table = sweep.table()
     assert [*zip(table["period"], table["oversold"], strict=True)] == [
         (period, oversold) for period in range(5, 9) for oversold in (20.0, 30.0)
@@ -135,12 +136,23 @@ def test_a_sweep_is_a_table(client: backcast.Client, cryptos: dict[str, Candles]
     assert np.isfinite(table["test_median_total_return"]).all()
     assert sweep.best()["symbol"][0] == sweep.summary.winner.symbol
     assert sweep.progress.done == sweep.progress.total
+    assert len(sweep.failures()["symbol"]) == 0
+
+
+def test_a_sweep_says_what_failed(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
+    # The window begins long before the candles: its train part has none.
+    failures = client.sweep(backcast.Rsi(), symbols=cryptos, split=0.3, period=[5, 6]).failures()
+    assert failures["symbol"].tolist() == sorted(cryptos)
+    assert set(failures["reason"]) == {"NO_CANDLES_IN_WINDOW"}
+    assert set(failures["backtest_count"]) == {2}
 
 
 async def test_a_sweep_of_folds_has_curves(
     aio_client: "backcast.aio.Client", cryptos: dict[str, Candles]
 ) -> None:
-    sweep = await aio_client.sweep(backcast.Donchian(), symbols=cryptos, entry=[10, 20], folds=2)
+    sweep = await aio_client.sweep(
+        backcast.Donchian(), symbols=cryptos, start="2024-01-01", folds=2, entry=[10, 20]
+    )
     equity = await sweep.equity()
     assert set(equity["symbol"]) == set(cryptos)
     assert len(equity["time"]) == len(equity["equity"]) == len(equity["drawdown"])

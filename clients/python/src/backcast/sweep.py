@@ -60,6 +60,10 @@ class Sweep(SweepView):
         """Return a frame with a row for each of the best trials, ordered by rank."""
         return self.wait()._log.best()
 
+    def failures(self) -> Any:
+        """Return a frame with a row for each crypto of which backtests failed: how many, and why."""
+        return self.wait()._log.failure_frame()
+
     def equity(self) -> Any:
         """Return a frame of the out-of-sample curves of a walk-forward, ordered by symbol and time."""
         return self.wait()._log.equity()

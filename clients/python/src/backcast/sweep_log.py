@@ -12,7 +12,7 @@ from backcast.frames import Names, Times
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.result import metric_rows
 from backcast.run_log import Progress
-from backcast.status import is_cut_off
+from backcast.status import error_of_status, is_cut_off
 from backcast.wire import joined
 
 _PAUSE_S = 0.5
@@ -99,6 +99,18 @@ class SweepLog:
             prefix = "" if part == "train" else "test_"
             metrics = metric_rows([getattr(trial, part) for trial in trials])
             columns |= {f"{prefix}{name}": column for name, column in metrics.items()}
+        return frames.frame(columns, self.library)
+
+    def failure_frame(self) -> Any:
+        """Return a frame with a row for each crypto with failed backtests, ordered by symbol."""
+        failures = sorted(self.failures, key=lambda one: str(one.symbol))
+        errors = [error_of_status(one.status) for one in failures]
+        columns = {
+            "symbol": [one.symbol for one in failures],
+            "backtest_count": np.array([one.backtest_count for one in failures], np.int64),
+            "reason": [error.reason for error in errors],
+            "message": [str(error) for error in errors],
+        }
         return frames.frame(columns, self.library)
 
     def equity(self) -> Any:

@@ -61,6 +61,10 @@ class Sweep(SweepView):
         """Return a frame with a row for each of the best trials, ordered by rank."""
         return (await self.wait())._log.best()
 
+    async def failures(self) -> Any:
+        """Return a frame with a row for each crypto of which backtests failed: how many, and why."""
+        return (await self.wait())._log.failure_frame()
+
     async def equity(self) -> Any:
         """Return a frame of the out-of-sample curves of a walk-forward, ordered by symbol and time."""
         return (await self.wait())._log.equity()
