@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2
 from services.domain.aggregation import aggregate
@@ -53,3 +54,11 @@ async def events_of(
     """Yield the events of a run."""
     async for event in gateway.RunBacktests(request):
         yield event
+
+
+def results_in(event: pb.RunBacktestsResponse) -> list[BacktestResult]:
+    """Return the results of an event; only two or more share one."""
+    if event.HasField("results"):
+        assert len(event.results.results) > 1
+        return list(event.results.results)
+    return [event.result] if event.HasField("result") else []

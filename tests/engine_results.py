@@ -2,7 +2,7 @@
 
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from services import engine
-from services.compute.messages.results import result_message
+from services.wire.results import result_message
 
 
 def message_of(

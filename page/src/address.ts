@@ -6,6 +6,7 @@
  */
 
 import { signal } from "@preact/signals";
+import { noteStarted } from "./started";
 
 const VIEWS = ["run", "crypto", "sweep", "compare", "runs", "data"] as const;
 export type View = (typeof VIEWS)[number];
@@ -41,9 +42,10 @@ export function href(view: View, query: Query = {}): string {
   return text === "" ? path : `${path}?${text}`;
 }
 
-/** Show a view, as if its link had been followed. */
-export function go(view: View, query: Query = {}): void {
-  history.pushState(null, "", href(view, query));
+/** Show a view, as if its link had been followed; with `replace`, in place of what is shown. */
+export function go(view: View, query: Query = {}, { replace = false } = {}): void {
+  if (replace) history.replaceState(null, "", href(view, query));
+  else history.pushState(null, "", href(view, query));
   current.value = read();
 }
 
@@ -54,10 +56,17 @@ export function go(view: View, query: Query = {}): void {
  */
 export function change(changes: Query, { push = false } = {}): void {
   const { view, query } = current.peek();
-  const link = href(view, { ...query, ...changes });
-  if (push) history.pushState(null, "", link);
-  else history.replaceState(null, "", link);
-  current.value = read();
+  go(view, { ...query, ...changes }, { replace: !push });
+}
+
+/** Name a run that is started anew by its new id, in the address and in those that the views were left with. */
+export function rename(runId: string, newId: string): void {
+  noteStarted(newId);
+  const renamed = (query: Query): Query =>
+    Object.fromEntries(Object.entries(query).map(([name, value]) => [name, value === runId ? newId : value]));
+  for (const [view, query] of Object.entries(left)) left[view as View] = renamed(query);
+  const { view, query } = current.peek();
+  go(view, renamed(query), { replace: true });
 }
 
 /** Follow a click on a link of the page without loading the page anew. */

@@ -17,14 +17,15 @@ const NAMES: Readonly<Partial<Record<View, string>>> = {
 };
 
 export function App() {
-  const { view } = address.value;
+  const { view, query } = address.value;
   useEffect(() => {
     document.addEventListener("click", followLink);
     return () => document.removeEventListener("click", followLink);
   }, []);
   useEffect(() => {
-    document.title = view === "run" ? "Backcast" : `${NAMES[view] ?? "Crypto"} – Backcast`;
-  }, [view]);
+    const name = view === "crypto" ? (query.symbol ?? "Crypto") : NAMES[view];
+    document.title = view === "run" ? "Backcast" : `${name} – Backcast`;
+  }, [view, query.symbol]);
   return (
     <>
       <a class="skip" href="#main">
@@ -43,9 +44,27 @@ export function App() {
         </nav>
       </header>
       {tokenWanted.value && <TokenField onEnter={setToken} />}
-      <Boundary key={view}>{view === "run" ? <RunView /> : <OtherView view={view} />}</Boundary>
+      <Boundary key={view}>
+        {view === "run" ? <Entered view={RunView} /> : <OtherView view={view} />}
+      </Boundary>
     </>
   );
+}
+
+let isFirst = true;
+
+/** A view. If what had the focus went away with the view before, its heading has the focus. */
+function Entered({ view: Shown }: { view: ComponentType }) {
+  useEffect(() => {
+    // The page begins with its header.
+    const takes = !isFirst && document.activeElement === document.body;
+    isFirst = false;
+    const heading = document.querySelector<HTMLElement>("main h1") ?? document.getElementById("main");
+    if (!takes || heading === null) return;
+    heading.tabIndex = -1;
+    heading.focus({ preventScroll: true });
+  }, []);
+  return <Shown />;
 }
 
 let otherViews: Readonly<Record<Exclude<View, "run">, ComponentType>> | undefined;
@@ -69,7 +88,7 @@ function OtherView({ view }: { view: Exclude<View, "run"> }) {
     };
   }, []);
   const Shown = otherViews?.[view];
-  if (Shown !== undefined) return <Shown />;
+  if (Shown !== undefined) return <Entered view={Shown} />;
   if (!failed) return <main id="main" aria-busy="true" />;
   return (
     <main id="main">

@@ -148,6 +148,12 @@ export function executionOf(query: Query, problems: Problems): ExecutionInit | u
     return undefined;
   };
 
+  /** Names that every object has, such as constructor, are no choices. */
+  const choice =
+    <T>(choices: Readonly<Record<string, T>>) =>
+    (text: string) =>
+      Object.hasOwn(choices, text) ? choices[text] : undefined;
+
   const A_FRACTION = "Write a fraction, such as 0.1%, 10bps or 0.001.";
   const A_NUMBER = "Write a number, such as 10000.";
   take("fee", "feeRate", cost("fee", HIGH_FEE), A_FRACTION);
@@ -164,9 +170,9 @@ export function executionOf(query: Query, problems: Problems): ExecutionInit | u
   take("atr_period", "atrPeriod", wholeNumber, "Write a whole number.");
   take("borrow", "borrowRate", yearly("borrow"), A_FRACTION);
   take("funding", "fundingRate", yearly("funding"), A_FRACTION);
-  take("direction", "direction", (text) => DIRECTIONS[text], "There is no such direction.");
-  take("fill", "fillTime", (text) => FILLS[text], "There is no such fill.");
-  take("breaks", "breakRule", (text) => BREAKS[text], "There is no such rule.");
+  take("direction", "direction", choice(DIRECTIONS), "There is no such direction.");
+  take("fill", "fillTime", choice(FILLS), "There is no such fill.");
+  take("breaks", "breakRule", choice(BREAKS), "There is no such rule.");
   for (const [name, key] of [
     ["stop_loss", "stopLoss"],
     ["take_profit", "takeProfit"],
@@ -230,7 +236,7 @@ function wholeNumber(text: string): number | undefined {
 }
 
 function distance(text: string): MessageInitShape<typeof DistanceSchema> | undefined {
-  const [, multiple] = /^(.*?)\s*atr$/i.exec(text.trim()) ?? [];
+  const [, multiple] = /^(.*)atr$/i.exec(text.trim()) ?? [];
   if (multiple !== undefined) {
     const value = parseNumber(multiple);
     return value === undefined ? undefined : { kind: { case: "atrMultiple", value } };

@@ -23,36 +23,50 @@ export interface Filter {
   readonly problem: string;
 }
 
-const CONDITION = /([a-z][a-z_ -]*?)\s*(<=|>=|!=|==?|<|>|≤|≥|≠)\s*([^\s,;&]+(?:\s+%)?)/gi;
+// Longer than anybody types; a link can have a filter of any length.
+const MOST_CHARACTERS = 500;
+// No part of these patterns can match a character in two ways: the time they take grows with the text alone.
+const SIGN = /(<=|>=|!=|==?|<|>|≤|≥|≠)/;
+const VALUE = /^\s*([^\s,;&]+(?:\s+%)?)/;
 const SIGNS: Readonly<Record<string, Comparison>> = { "==": "=", "≤": "<=", "≥": ">=", "≠": "!=" };
 
 /** Parse a filter. */
 export function parseFilter(text: string): Filter {
   const conditions: Condition[] = [];
   const words: string[] = [];
-  let problem = "";
+  let problem = text.length > MOST_CHARACTERS ? `A filter has at most ${MOST_CHARACTERS} characters.` : "";
   const addWords = (part: string) => {
     for (const word of part.split(/[\s,;&]+/))
       if (word !== "" && word.toLowerCase() !== "and") words.push(word.toUpperCase());
   };
-  const rest = text.replace(CONDITION, (_, left: string, sign: string, right: string) => {
+  // A sign has the metric before it, and after it the value, which the words of the next condition follow.
+  const [first = "", ...others] = text.slice(0, MOST_CHARACTERS).split(SIGN);
+  let before = first;
+  for (let index = 0; index < others.length; index += 2) {
+    const [sign = "", after = ""] = others.slice(index, index + 2);
+    const [matched = "", right = ""] = VALUE.exec(after) ?? [];
+    const parts = before.split(/[,;&]/);
+    const left = parts.pop()!.trim();
+    addWords(parts.join(" "));
+    before = after.slice(matched.length);
+    if (left === "" || right === "") {
+      problem ||= "Write a condition as sharpe > 1.";
+      continue;
+    }
     // The words before the metric are parts of symbols: in "btc max drawdown < 20%" the metric has two words.
-    const parts = left.trim().split(/\s+/);
-    const from = parts.findIndex((_, index) => metricMeant(parts.slice(index).join(" ")) !== undefined);
-    const metric = from < 0 ? undefined : metricMeant(parts.slice(from).join(" "));
+    const names = left.split(/\s+/);
+    const from = names.findIndex((_, index) => metricMeant(names.slice(index).join(" ")) !== undefined);
+    const metric = from < 0 ? undefined : metricMeant(names.slice(from).join(" "));
     const value = metric?.fraction ? parseFraction(right)?.value : parseNumber(right);
-    if (metric === undefined) problem ||= `There is no metric "${parts.at(-1)}": ${NAMES}.`;
+    if (metric === undefined) problem ||= `There is no metric "${names.at(-1)}": ${NAMES}.`;
     else if (value === undefined)
       problem ||= `"${right}" is no number${metric.fraction ? " like 0.1 or 10%" : ""}.`;
     else {
-      addWords(parts.slice(0, from).join(" "));
+      addWords(names.slice(0, from).join(" "));
       conditions.push({ field: metric.field, comparison: SIGNS[sign] ?? (sign as Comparison), value });
     }
-    return " ";
-  });
-  const dangling = /[<>=≤≥≠]/.exec(rest);
-  if (dangling !== null) problem ||= "Write a condition as sharpe > 1.";
-  else addWords(rest);
+  }
+  addWords(before);
   return { words, conditions, problem };
 }
 

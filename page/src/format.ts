@@ -8,7 +8,7 @@ export const ABSENT = "–";
 const MINUS = "−";
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const cents = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-const exact = new Intl.NumberFormat("en-US", { maximumFractionDigits: 12 });
+const exact = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 6 });
 
 const tidy = (text: string): string =>
   /^-[0.,]*%?$/.test(text.replaceAll(" ", "")) ? text.slice(1) : text.replace("-", MINUS);
@@ -40,11 +40,11 @@ export function signedPercent(value: number | undefined, digits = 1): string {
   return Number((100 * value).toFixed(digits)) > 0 ? `+${text}` : text;
 }
 
-/** A price, with as many digits as it has: prices of cryptos go from 0.00000001 to 100,000. */
+/** A price, with six digits however small it is: prices of cryptos go from 0.0000000001 to 100,000. */
 export function price(value: number | undefined): string {
   if (isAbsent(value)) return ABSENT;
   if (Math.abs(value) >= 1000) return decimal(value);
-  return tidy(exact.format(Number(value.toPrecision(6))));
+  return tidy(exact.format(value));
 }
 
 function grouped(digits: string): string {
@@ -63,10 +63,11 @@ export function secondsOf(time: Timestamp | undefined): number {
   return Number(time?.seconds ?? 0n);
 }
 
-/** 2024-01-31, and 2024-01-31 08:00 if the time is not midnight; of seconds since 1970. */
+/** 2024-01-31, 2024-01-31 08:00 or 2024-01-31 08:00:30, as short as it is exact; of seconds since 1970. */
 export function time(seconds: number): string {
   const text = new Date(1000 * seconds).toISOString();
-  return text.slice(11, 16) === "00:00" ? text.slice(0, 10) : `${text.slice(0, 10)} ${text.slice(11, 16)}`;
+  const [date, clock] = [text.slice(0, 10), text.slice(11, 19).replace(/:00$/, "")];
+  return clock === "00:00" ? date : `${date} ${clock}`;
 }
 
 /** The day of seconds since 1970: 2024-01-31. */
@@ -95,28 +96,30 @@ export interface TypedFraction {
   readonly hasUnit: boolean;
 }
 
-const FRACTION = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:e([+-]?\d{1,3}))?\s*(%|bps?)?$/i;
+const FRACTION = /^([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:e([+-]?\d{1,3}))?\s*(%|bps?)?$/i;
 const POWERS: Readonly<Record<string, number>> = { "%": -2, bps: -4, bp: -4 };
 
-/** Parse 0.1%, 10bps or 0.001; return undefined if the text is no fraction. */
+/** Parse 0.1%, 10bps or 0.001; return undefined if the text is no fraction, or too large for a double. */
 export function parseFraction(text: string): TypedFraction | undefined {
   const [, digits, exponent, unit] = FRACTION.exec(text.trim()) ?? [];
   if (digits === undefined) return undefined;
   // The exponent is moved within the text, so that 0.1% is the double that 0.001 is.
   const power = Number(exponent ?? 0) + (POWERS[unit?.toLowerCase() ?? ""] ?? 0);
-  return { value: Number(`${digits}e${power}`), hasUnit: unit !== undefined };
+  const value = Number(`${digits}e${power}`);
+  return Number.isFinite(value) ? { value, hasUnit: unit !== undefined } : undefined;
 }
 
-/** Parse a number with a decimal point; return undefined if the text is none. */
+/** Parse a number with a decimal point; return undefined if the text is none, or too large for a double. */
 export function parseNumber(text: string): number | undefined {
-  return /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?\s*$/i.test(text) ? Number(text) : undefined;
+  if (!/^\s*[+-]?(\d+(?:\.\d*)?|\.\d+)(e[+-]?\d{1,3})?\s*$/i.test(text)) return undefined;
+  return Number.isFinite(Number(text)) ? Number(text) : undefined;
 }
 
 /** Parse a day or a time in UTC, as `time` writes it; return seconds since 1970, or undefined. */
 export function parseTime(text: string): number | undefined {
-  const [, date, clock] = /^\s*(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}))?Z?\s*$/.exec(text) ?? [];
+  const [, date, clock] = /^\s*(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?))?Z?\s*$/.exec(text) ?? [];
   if (date === undefined) return undefined;
-  const instant = new Date(`${date}T${clock ?? "00:00"}:00Z`);
+  const instant = new Date(`${date}T${clock ?? "00:00"}Z`);
   if (Number.isNaN(instant.getTime()) || !instant.toISOString().startsWith(date)) return undefined;
   return instant.getTime() / 1000;
 }

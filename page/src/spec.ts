@@ -51,6 +51,11 @@ export function backtestQuery(query: Query): Query {
   );
 }
 
+/** Names of the query that describe a run: its backtest, and the cryptos that it is on. */
+export function runQuery(query: Query): Query {
+  return { ...backtestQuery(query), symbols: query.symbols, exclude: query.exclude };
+}
+
 const BACKTEST_NAMES = new Set([
   "strategy",
   "entry",

@@ -33,6 +33,7 @@ async def run(settings: Settings) -> None:
         handler = ComputeHandler(runner)
         await serve(
             settings,
+            "compute",
             settings.compute_port,
             [
                 ServedService(

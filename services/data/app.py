@@ -43,6 +43,7 @@ async def run(settings: Settings) -> None:
         async with daily_maintenance(database, settings.columnstore_after_days, settings.retention_days):
             await serve(
                 settings,
+                "data",
                 settings.data_port,
                 [
                     ServedService(

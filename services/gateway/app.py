@@ -52,6 +52,7 @@ async def run(settings: Settings) -> None:
             )
             await serve(
                 settings,
+                "gateway",
                 settings.gateway_port,
                 [
                     ServedService(SERVICE_NAME, backtests.add_to),

@@ -53,10 +53,10 @@ class WrappedHandlers:
 
     def of(self, method: str, handler: "Handler") -> "Handler":
         """Return the wrapped handler."""
-        wrapped = self._wrapped.get(method)
-        if wrapped is None or wrapped[0] is not handler:
-            wrapped = self._wrapped[method] = handler, self._wrap(method, handler)
-        return wrapped[1]
+        known = self._wrapped.get(method)
+        if known is None or known[0] is not handler:
+            known = self._wrapped[method] = handler, self._wrap(method, handler)
+        return known[1]
 
 
 def _kind(handler: "Handler") -> str:

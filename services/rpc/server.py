@@ -38,15 +38,17 @@ class ServedService:
     add_to: Callable[[grpc.aio.Server], Any]
 
 
-async def serve(settings: Settings, port: int, services: Sequence[ServedService], access: Access) -> None:
-    """Serve at `port` until SIGINT or SIGTERM, then let calls in flight finish.
+async def serve(
+    settings: Settings, name: str, port: int, services: Sequence[ServedService], access: Access
+) -> None:
+    """Serve as the service called `name` at `port` until SIGINT or SIGTERM, then let calls in flight finish.
 
     Calls that take longer than the grace time end with Unavailable. New calls are refused, and gRPC tells
     clients to connect elsewhere; it ends a call that was on its way just then with CANCELLED. Raises
     Unavailable if a port is taken.
     """
     stop = stop_signal()
-    ender = CallEnder()
+    ender = CallEnder(name)
     server = grpc.aio.server(
         interceptors=[WatchInterceptor(), StatusInterceptor(), *access.guards, StoppingInterceptor(ender)],
         options=_options(settings),

@@ -36,7 +36,9 @@ class CallEnder:
     A call whose client does not read gets no message.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, service: str) -> None:
+        """`service` is the name of the service that stops."""
+        self._service = service
         self._stopping = asyncio.Event()
         # Calls whose handlers are running; calls whose messages are being sent are not among them.
         self._at_work: set[asyncio.Task[Any]] = set()
@@ -51,7 +53,7 @@ class CallEnder:
     def work(self) -> Iterator[None]:
         """End the awaits of the body with Unavailable when the service stops."""
         if self._stopping.is_set():
-            raise _stopping()
+            raise self._error()
         task = asyncio.current_task()
         assert task
         self._at_work.add(task)
@@ -61,9 +63,14 @@ class CallEnder:
             if not self._stopping.is_set():
                 raise
             task.uncancel()
-            raise _stopping() from None
+            raise self._error() from None
         finally:
             self._at_work.discard(task)
+
+    def _error(self) -> Unavailable:
+        return Unavailable(
+            "the service is stopping", reason=ErrorReason.SERVICE_STOPPING, service=self._service
+        )
 
 
 class StoppingInterceptor(grpc.aio.ServerInterceptor):
@@ -110,7 +117,3 @@ class StoppingInterceptor(grpc.aio.ServerInterceptor):
                     yield message
 
         return stoppable
-
-
-def _stopping() -> Unavailable:
-    return Unavailable("the service is stopping", reason=ErrorReason.SERVICE_STOPPING)

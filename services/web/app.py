@@ -44,7 +44,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
 async def run(settings: Settings) -> None:
     """Serve until the process is stopped."""
     is_exposed = check_access(settings)
-    ender = CallEnder()
+    ender = CallEnder("web")
     async with (
         observed("web", settings),
         open_channel(settings.gateway, channel_credentials(settings)) as channel,

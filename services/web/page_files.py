@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 # Beside this file; git ignores it.
 FOLDER = Path(__file__).with_name("static")
 
 INDEX = "index.html"
+# Paths of the page's views; page/src/address.ts names them too.
+VIEWS = frozenset({"", "run", "crypto", "sweep", "compare", "runs", "data"})
 # Vite names these files after their content: another content has another name.
 _ASSETS = "assets/"
 _FOREVER = "public, max-age=31536000, immutable"
@@ -41,6 +43,16 @@ _COMPRESSED_ALREADY = {".ico", ".png", ".woff2"}
 # The build makes these, beside the files: the best level takes too long for every start of the process.
 _BROTLI = ".br"
 
+_NO_VIEW = b"""\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Backcast</title>
+<h1>There is nothing at this address</h1>
+<p><a href="/">Backcast</a> has the views that its links lead to.</p>
+</html>
+"""
+
 _NOT_BUILT = b"""\
 <!doctype html>
 <html lang="en">
@@ -65,7 +77,7 @@ class _File:
 
 
 class PageFiles:
-    """Answers GET with the page's files; every other path is a view of the page, and gets index.html."""
+    """Answers GET with the page's files; the paths of its views get index.html."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._files: Mapping[str, _File] = {
@@ -87,6 +99,11 @@ class PageFiles:
         file = self._files.get(path)
         if file is None and (path.startswith(_ASSETS) or PurePosixPath(path).suffix):
             return Response("there is no such file\n", 404, media_type="text/plain")
+        if file is None and path not in VIEWS:
+            view = path.rstrip("/")
+            if view in VIEWS:
+                return RedirectResponse(request.url.replace(scheme="", netloc="", path=f"/{view}"), 308)
+            return Response(_NO_VIEW, 404, media_type="text/html")
         return _response(file or self._files[INDEX], request)
 
 

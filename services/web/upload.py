@@ -4,6 +4,7 @@ import asyncio
 import re
 import tempfile
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 from connectrpc.code import Code
-from connectrpc.errors import ConnectError
+from connectrpc.errors import ConnectError, ErrorDetail
+from google.rpc.error_details_pb2 import BadRequest
 from grpc_status import rpc_status
+from protobuf.wkt import Any as ConnectAny
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -20,7 +23,14 @@ from starlette.responses import JSONResponse, Response
 from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesRequest, ImportCandlesResponse
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import BackcastError, InvalidInput, TooLarge, Violation
+from services.domain.errors import (
+    BackcastError,
+    ErrorReason,
+    Exhausted,
+    InvalidInput,
+    TooLarge,
+    Violation,
+)
 from services.domain.interval import Interval
 from services.domain.symbols import canonical_symbol
 from services.domain.times import utc
@@ -44,10 +54,12 @@ PATH = "/import"
 _TYPE = "application/octet-stream"
 # At once: each of them takes room for a file in the folder of temporary files.
 _MOST_UPLOADS = 4
+_RETRY_AFTER_S = 2.0
+# Between two parts of a file: whoever sends nothing for so long must not keep others from importing.
+_LONGEST_PAUSE_S = 30.0
 _LONGEST_NAME = 255  # bytes, as file systems have it
-# What the readers and services say in the words of the command.
-_OPTION = re.compile(r"--(symbol|interval|map)\b")
-_RULE = re.compile(r"--on-conflict |CONFLICT_RULE_REPLACE")
+# What the readers say in the words of the command; the blank is before a value, as in --map volume=COLUMN.
+_OPTION = re.compile(r"--(symbol|interval|map|on-conflict)\b( (?=replace\b|[A-Z]{2}|\w+=))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,10 @@ class _Options:
         )
 
 
+class _Stalled(Exception):
+    """Nothing of a file has come for too long."""
+
+
 class Upload:
     """Imports files that browsers send, of at most `most_bytes` each, by the gateway of `channel`."""
 
@@ -118,6 +134,11 @@ class Upload:
         except grpc.aio.AioRpcError as error:
             code = error.code()
             response = response_of(_with_parameters(error_of_call(error)))
+        except _Stalled:
+            code = grpc.StatusCode.ABORTED
+            message = f"nothing came for {_LONGEST_PAUSE_S:g} seconds, and nothing was written: send it again"
+            # What may still come of it is not read.
+            response = error_response(408, Code.ABORTED, message, connection="close")
         except ClientDisconnect:
             # Nobody is there to read it.
             response = Response(status_code=499)
@@ -131,6 +152,13 @@ class Upload:
             raise self._too_large()
         metadata = request_metadata(request.headers)
         await self._check_right(metadata)
+        if self._uploads.locked():
+            raise Exhausted(
+                f"at most {_MOST_UPLOADS} files may be imported at once",
+                _RETRY_AFTER_S,
+                ErrorReason.TOO_MANY_UPLOADS,
+                limit=str(_MOST_UPLOADS),
+            )
         async with self._uploads:
             with tempfile.TemporaryDirectory(prefix="backcast-import-") as folder:
                 file = Path(folder, options.name)
@@ -155,7 +183,7 @@ class Upload:
     async def _save(self, request: Request, file: Path) -> None:
         size = 0
         with file.open("wb") as opened:
-            async for chunk in request.stream():
+            async for chunk in _chunks(request):
                 size += len(chunk)
                 if size > self._most_bytes:
                     raise self._too_large()
@@ -182,8 +210,24 @@ class Upload:
             Violation(
                 "file",
                 f"is larger than {self._most_bytes:,} bytes, BACKCAST_WEB_MAX_UPLOAD_BYTES of the page",
-            )
+            ),
+            reason=ErrorReason.FILE_TOO_LARGE,
+            limit=str(self._most_bytes),
         )
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    """Yield the parts of a request's body as they come; raise _Stalled where none comes for too long."""
+    chunks = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(_LONGEST_PAUSE_S):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            raise _Stalled from None
+        if chunk is None:
+            return
+        yield chunk
 
 
 def _is_file(request: Request) -> bool:
@@ -193,13 +237,29 @@ def _is_file(request: Request) -> bool:
 def _with_parameters(error: ConnectError) -> ConnectError:
     """Return an error that names parameters of the query, where readers and services name options."""
     # Whose report it is names the file already.
-    message = error.message.removeprefix("file: ")
-    message = _RULE.sub(_named_rule, _OPTION.sub(r"\1", message))
-    return ConnectError(error.code, message, error.details)
+    message = _named(error.message.removeprefix("file: "))
+    return ConnectError(error.code, message, [_detail_with_parameters(each) for each in error.details])
 
 
-def _named_rule(match: re.Match[str]) -> str:
-    return "on_conflict=replace" if match[0].startswith("CONFLICT") else "on_conflict="
+def _detail_with_parameters(detail: ErrorDetail) -> ErrorDetail:
+    if detail.type_name != BadRequest.DESCRIPTOR.full_name:
+        return detail
+    bad_request = BadRequest.FromString(detail.message_bytes)
+    for violation in bad_request.field_violations:
+        violation.field = _named(violation.field)
+        violation.description = _named(violation.description)
+    named = ConnectAny(
+        type_url=f"type.googleapis.com/{detail.type_name}", value=bad_request.SerializeToString()
+    )
+    return ErrorDetail(named)
+
+
+def _named(text: str) -> str:
+    return _OPTION.sub(_parameter, text).replace("CONFLICT_RULE_REPLACE", "on_conflict=replace")
+
+
+def _parameter(option: re.Match[str]) -> str:
+    return option[1].replace("-", "_") + ("=" if option[2] else "")
 
 
 def _report(

@@ -5,8 +5,7 @@ from operator import itemgetter
 
 import psutil
 
-from tests.bench.engine.sampling import Measure
-from tests.bench.timing import Timing
+from tests.bench.timing import Measure, Timing
 
 _SERVICES, _WORKERS = ("gateway", "compute", "data"), "workers"
 

@@ -19,7 +19,7 @@ _MOST_FLOORS, _MOST_OF_APPENDED = 4, 1.5
 
 def table_of(rounds: list[Round], workers: int) -> Table:
     """Return a row for each thing that was measured; ratios are of minima and of medians."""
-    ideal = [Timing(round.engine.total_s / workers) for round in rounds]
+    ideal = _ideal(rounds, workers)
     moved = [Timing(round.mget.total_s + round.stream.total_s) for round in rounds]
     table = Table(
         title=f"{CRYPTO_COUNT} cryptos × {HOURS:,} hourly candles, {len(rounds)} rounds; milliseconds",
@@ -62,8 +62,7 @@ def table_of(rounds: list[Round], workers: int) -> Table:
 
 def goal_lines(rounds: list[Round], workers: int) -> list[str]:
     """Return a line for each goal: whether its median reaches it."""
-    computed = [round.computed for round in rounds]
-    ideal = [Timing(round.engine.total_s / workers) for round in rounds]
+    computed, ideal = [round.computed for round in rounds], _ideal(rounds, workers)
     return [
         _goal("(a)", [round.cold for round in rounds], _COLD_GOAL_S),
         _ratio_goal("(b), × the engine alone on as many cores", computed, ideal, _MOST_FLOORS),
@@ -83,6 +82,11 @@ def processor_line(spent: ProcessorTime) -> str:
     met = "met" if services_s < _PROCESSOR_GOAL_S else "missed"
     goal = f"(b), processor time of the services under {_PROCESSOR_GOAL_S:g} s"
     return f"{goal}: {met}, {services_s:.3f} s ({spent.line()})"
+
+
+def _ideal(rounds: list[Round], workers: int) -> list[Timing]:
+    """Return how long the engine alone would take on as many cores as there are workers."""
+    return [Timing(round.engine.total_s / workers) for round in rounds]
 
 
 def _first_of(timing: Timing) -> Timing:

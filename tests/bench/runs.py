@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.strategy_pb2 import Rsi, Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from services.cli.client.event_stream import RESULTS_PER_EVENT
 from services.local.sample_market import CRYPTO_COUNT
 from tests.bench.timing import Timing
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
-
-
-# As many as the command asks for.
-RESULTS_PER_EVENT = 100
 
 
 def request(variant: int, *, cached: bool, per_event: int = RESULTS_PER_EVENT) -> pb.RunBacktestsRequest:

@@ -1,5 +1,6 @@
 """How long things take."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from statistics import median
 
@@ -24,3 +25,7 @@ class Spread:
     def of(cls, samples: list[float]) -> "Spread":
         """Return the spread of at least one sample."""
         return cls(min(samples), median(samples), max(samples))
+
+
+Measure = Callable[[int], Awaitable[Timing]]
+"""Measures something once; it gets the number of the round, of which 0 warms up and does not count."""

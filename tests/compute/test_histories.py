@@ -12,7 +12,6 @@ from backcast.marketdata.v1.break_pb2 import BREAK_STATE_CONFIRMED
 from services.compute.candles.column_files import ColumnFiles
 from services.compute.candles.location import DataVersion
 from services.compute.candles.source import HistoryBlocks
-from services.compute.messages.results import result_message
 from services.compute.tasks.batch import Batch, LocatedTask, Task, run_batch
 from services.domain.breaks import Break
 from services.domain.errors import InvalidInput
@@ -33,6 +32,7 @@ from services.engine.strategies.buy_and_hold import BuyAndHold
 from services.wire.backtests import execution_from, execution_to
 from services.wire.breaks import break_from, break_to
 from services.wire.candles import candles_to, partial_candles_from, partial_candles_to
+from services.wire.results import result_message
 from tests.candle_making import START_S, random_candles
 
 DAY_S = 86_400

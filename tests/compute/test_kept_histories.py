@@ -133,3 +133,17 @@ def test_above_the_limit_the_least_recently_used_are_dropped(tmp_path: Path) -> 
     keeper.history("B")
     assert keeper.mapped == 4
     assert open_files() - before == 2
+
+
+def test_the_oldest_that_were_deleted_to_make_room_are_dropped(keeper: Keeper) -> None:
+    for symbol in "ABC":
+        keeper.write(symbol)
+    for symbol in "AB":
+        keeper.history(symbol)
+    before = open_files()
+    keeper.stored("A").delete()
+    keeper.history("C")
+    # C took the place of A.
+    assert open_files() == before
+    keeper.history("B")
+    assert keeper.mapped == 3

@@ -12,8 +12,8 @@ import pytest
 import structlog
 
 from services.compute.candles.location import DataVersion
-from services.compute.messages.results import computed_result
 from services.compute.tasks.batch import Batch, BatchResult, Task, run_batch
+from services.compute.tasks.computed_result import computed_result
 from services.compute.tasks.jobs import Job, backtest_job
 from services.compute.tasks.runner import Outcome, TaskRunner
 from services.compute.workers.pool import WorkerPool

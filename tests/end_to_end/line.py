@@ -1,4 +1,4 @@
-"""The line from compute to the data service, as a test has it in hand: what came over it, held, or cut."""
+"""The line to a service, as a test has it in hand: what came over it, held, or cut."""
 
 import asyncio
 from contextlib import suppress
@@ -9,7 +9,7 @@ class Line:
     """Passes TCP on to a service while its context lasts; connect to `address`.
 
     `received` is how many bytes the service has sent. From `limit` of them on they are held until `open`
-    is called; `cut` ends all connections.
+    is called; `cut` ends all connections. While it is `down`, new ones end at once.
     """
 
     def __init__(self, service_address: str) -> None:
@@ -18,6 +18,7 @@ class Line:
         self._writers: set[asyncio.StreamWriter] = set()
         self.received = 0
         self.limit: int | None = None
+        self.down = False
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
@@ -46,6 +47,9 @@ class Line:
             writer.transport.abort()
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.down:
+            writer.close()
+            return
         service_reader, service_writer = await asyncio.open_connection(self._host, int(self._port))
         self._writers |= {writer, service_writer}
         with suppress(OSError):

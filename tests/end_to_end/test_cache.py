@@ -154,8 +154,11 @@ async def test_get_tells_what_the_cache_did(
 async def test_results_stay_about_a_day_and_are_packed_where_that_pays(
     gateway: "BacktestServiceAsyncStub", cached_market: dict[str, Candles], stack: LocalStack
 ) -> None:
-    results = results_in(await run(gateway, request(detail=result_pb2.DETAIL_EQUITY)))
     async with Redis.from_url(stack.redis_url) as redis:
+        # Other tests may have written theirs long ago.
+        await redis.flushdb()
+        results = results_in(await run(gateway, request(detail=result_pb2.DETAIL_EQUITY)))
+        await run(gateway, request())
         keys = [key async for key in redis.scan_iter("backcast:result:*") if not key.endswith(b":lease")]
         lives_s = {await redis.ttl(key) for key in keys}
         sizes = sorted([await redis.strlen(key) for key in keys])

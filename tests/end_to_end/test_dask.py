@@ -16,8 +16,8 @@ from services.compute.candles.column_provider import ColumnProvider
 from services.compute.candles.location import DataVersion
 from services.compute.candles.remote import RemoteProvider
 from services.compute.candles.source import CandleSource
-from services.compute.messages.results import computed_result
 from services.compute.tasks.batch import Task
+from services.compute.tasks.computed_result import computed_result
 from services.compute.tasks.jobs import Job, backtest_job, sweep_job
 from services.compute.tasks.runner import Outcome, TaskRunner
 from services.compute.workers.dask_cluster import DaskCluster

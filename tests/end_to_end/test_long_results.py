@@ -17,7 +17,6 @@ from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from backcast.marketdata.v1 import market_data_service_pb2
-from services.compute.messages.results import result_message
 from services.domain.candles import Candles
 from services.domain.history import History
 from services.domain.interval import Interval
@@ -27,6 +26,7 @@ from services.local.stack import LocalStack
 from services.rpc.status import violations_of
 from services.wire.backtests import spec_to
 from services.wire.result_parts import joined_parts
+from services.wire.results import result_message
 from tests.candle_making import START_S, import_candles, random_candles
 from tests.cli.conftest import Cli
 

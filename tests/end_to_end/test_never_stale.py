@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from backcast.backtest.v1 import result_pb2
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from backcast.marketdata.v1.market_data_service_pb2 import ListCryptosRequest
 from services.domain.candles import Candles
 from services.domain.history import History
 from services.domain.interval import Interval
@@ -22,7 +20,8 @@ from services.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.wire.backtests import strategy_to
 from services.wire.candles import interval_to
-from tests.candle_making import START_S, events_of, import_candles, longer_candles, random_candles
+from tests.candle_making import START_S, events_of, longer_candles, random_candles
+from tests.changing_crypto import ChangingCrypto
 from tests.end_to_end.processes import gateway_beside
 from tests.engine_results import message_of
 
@@ -40,27 +39,8 @@ END_HOUR = 1_602
 RUNNERS, RUNS = 2, 12
 
 
-@dataclass
-class Changing:
-    """A crypto that imports change: all states that it had, in order, and their fingerprints."""
-
-    symbol: str
-    states: list[Candles] = field(default_factory=list)
-    fingerprints: list[str] = field(default_factory=list)
-
-    async def write(self, data_service: "MarketDataServiceAsyncStub", change: Candles) -> None:
-        """Import what makes the next state."""
-        last = self.states[-1] if self.states else Candles.empty()
-        kept = last.at(~np.isin(last.open_time_s, change.open_time_s))
-        both = Candles.concatenate([kept, change])
-        self.states.append(both.at(np.argsort(both.open_time_s)))
-        await import_candles(data_service, self.symbol, change)
-        listed = await data_service.ListCryptos(ListCryptosRequest(symbols=[self.symbol]))
-        self.fingerprints.append(listed.cryptos[0].fingerprint)
-
-
 async def keep_changing(
-    crypto: Changing, data_service: "MarketDataServiceAsyncStub", seed: int, until: asyncio.Event
+    crypto: ChangingCrypto, data_service: "MarketDataServiceAsyncStub", seed: int, until: asyncio.Event
 ) -> None:
     """Append a candle, correct one in the window, one after it, and so on."""
     random = np.random.default_rng(seed)
@@ -69,17 +49,8 @@ async def keep_changing(
         await crypto.write(data_service, more[:1])
         more = more[1:]
         for hours in ((0, END_HOUR + 2), (END_HOUR + 2, HOURS)):
-            candle = crypto.states[-1][int(random.integers(*hours)) :][:1]
-            close = candle.close * random.uniform(0.9, 1.1)
-            await crypto.write(
-                data_service,
-                replace(
-                    candle,
-                    close=close,
-                    high=np.maximum(candle.high, close),
-                    low=np.minimum(candle.low, close),
-                ),
-            )
+            change = crypto.corrected(int(random.integers(*hours)), random.uniform(0.9, 1.1))
+            await crypto.write(data_service, change)
 
 
 def is_of(result: result_pb2.BacktestResult, candles: Candles, interval: Interval, window: Window) -> bool:
@@ -105,7 +76,7 @@ async def gateways(
 async def test_a_call_sees_the_import_before_it_through_every_gateway(
     gateways: "list[BacktestServiceAsyncStub]", data_service: "MarketDataServiceAsyncStub"
 ) -> None:
-    crypto, more = Changing("SEENATONCEUSDT"), random_candles(9, HOURS + IMPORTS)
+    crypto, more = ChangingCrypto("SEENATONCEUSDT"), random_candles(9, HOURS + IMPORTS)
     await crypto.write(data_service, more[:HOURS])
     # The one sees the end of the data, the other a part of it.
     ends = (None, Timestamp(seconds=START_S + 3600 * END_HOUR))
@@ -134,7 +105,7 @@ async def test_no_result_is_older_than_its_run_or_of_no_state_at_all(
 ) -> None:
     gateway, _ = gateways
     cryptos = {
-        symbol: Changing(symbol)
+        symbol: ChangingCrypto(symbol)
         for symbol in (f"STALE{interval.value.upper()}{number}USDT" for number in range(3))
     }
     for seed, crypto in enumerate(cryptos.values()):

@@ -17,7 +17,7 @@ from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.rpc.status import violations_of
 from services.wire.backtests import strategy_to
-from tests.candle_making import events_of
+from tests.candle_making import events_of, results_in
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -39,13 +39,6 @@ def request(results_per_event: int, **fields: object) -> pb.RunBacktestsRequest:
         max_results_per_event=results_per_event,
         **fields,  # type: ignore[arg-type]
     )
-
-
-def results_in(event: pb.RunBacktestsResponse) -> list[BacktestResult]:
-    if event.HasField("results"):
-        assert len(event.results.results) > 1
-        return list(event.results.results)
-    return [event.result] if event.HasField("result") else []
 
 
 @pytest.mark.parametrize("cache_mode", [pb.CACHE_MODE_BYPASS, pb.CACHE_MODE_REFRESH, pb.CACHE_MODE_DEFAULT])

@@ -83,12 +83,6 @@ async def broken_off(gateway: "BacktestServiceAsyncStub", run_id: str, after: in
     return events
 
 
-def without_time(events: list[pb.RunBacktestsResponse]) -> list[pb.RunBacktestsResponse]:
-    for event in events:
-        event.summary.ClearField("elapsed") if event.HasField("summary") else None
-    return events
-
-
 async def test_the_id_is_in_the_metadata_and_the_events_are_numbered(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:

@@ -16,6 +16,7 @@ from services.gateway.runs.admission import Admission, Limits
 from services.gateway.runs.event_log import EventLog, LoggedEvent
 from services.gateway.runs.report import RunReport
 from services.gateway.runs.run import Run, RunState
+from tests.candle_making import results_in
 from tests.gateway.clock import Clock, settled
 from tests.waiting import LIMIT_S
 
@@ -88,8 +89,7 @@ async def stream_of(run: Run, results_per_event: int, after: int = 0) -> AsyncGe
 def shape(event: RunBacktestsResponse) -> str:
     """Return an event in short: its number, its kind, and the symbols of its results."""
     kind = event.WhichOneof("event") or ""
-    results = event.results.results if kind == "results" else [event.result] if kind == "result" else []
-    return " ".join((str(event.sequence), kind, *(result.symbol for result in results)))
+    return " ".join((str(event.sequence), kind, *(result.symbol for result in results_in(event))))
 
 
 async def all_at_once(
@@ -147,12 +147,7 @@ async def test_results_share_an_event_below_one_mebibyte() -> None:
 @pytest.mark.parametrize("after", range(8))
 async def test_a_run_is_taken_up_after_any_event(after: int) -> None:
     events = await all_at_once("sRRRRRS", 3, after=after)
-    numbers = [
-        int(result.symbol)
-        for event in events
-        for result in (event.results.results if event.HasField("results") else [event.result])
-        if result.symbol
-    ]
+    numbers = [int(result.symbol) for event in events for result in results_in(event)]
     assert numbers == [number for number in range(2, 7) if number > after]
 
 

@@ -11,6 +11,7 @@ from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 from services.domain.interval import Interval
 from services.engine import Backtest, Detail, Execution, Window
 from services.engine.strategies.rsi import Rsi
+from services.gateway.cache.run_cache import RunCache
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import CacheMode, RunPlan
 from services.gateway.runs.backtest_events import BacktestEvents
@@ -55,14 +56,14 @@ def long_result(**facts: str) -> BacktestResult:
     return result
 
 
-class Fast:
+class ShortResultsAtOnce:
     """In the same place: all results come together, and are short."""
 
     async def outcomes(self, _: object, cryptos: list[CryptoData]) -> Any:
         yield ComputeBacktestsResponse(results=[computed_result(crypto.symbol) for crypto in cryptos])
 
 
-_Compute = Failures | LongResults | LongResultsAtOnce | Fast
+_Compute = Failures | LongResults | LongResultsAtOnce | ShortResultsAtOnce
 
 
 def new_run(compute: _Compute, symbols: list[str] = SYMBOLS) -> BacktestEvents:
@@ -73,7 +74,7 @@ def new_run(compute: _Compute, symbols: list[str] = SYMBOLS) -> BacktestEvents:
         CacheMode.BYPASS,
     )
     nothing, report = cast("Any", None), RunReport("one", "RunBacktests", "a", "rsi")
-    return BacktestEvents(plan, nothing, nothing, cast("Any", compute), report, 0)
+    return BacktestEvents(plan, RunCache(nothing, plan.cache_mode), nothing, cast("Any", compute), report, 0)
 
 
 async def events_closed_after(first: int, run: BacktestEvents) -> list[RunBacktestsResponse]:
@@ -116,7 +117,7 @@ async def test_a_run_that_is_closed_within_a_result_goes_on_with_its_next_part(
 
 
 async def test_the_first_result_and_long_ones_share_no_event() -> None:
-    async with aclosing(new_run(Fast()).events()) as stream:
+    async with aclosing(new_run(ShortResultsAtOnce()).events()) as stream:
         short = [event for several in [events async for events in stream] for event in several]
     async with aclosing(new_run(LongResults()).events()) as stream:
         long = [event for several in [events async for events in stream] for event in several]
@@ -125,7 +126,7 @@ async def test_the_first_result_and_long_ones_share_no_event() -> None:
 
 
 async def test_so_many_events_are_yielded_at_once_that_others_have_their_turn() -> None:
-    run = new_run(Fast(), [f"S{number}" for number in range(1_000)])
+    run = new_run(ShortResultsAtOnce(), [f"S{number}" for number in range(1_000)])
     async with aclosing(run.events()) as stream:
         counts = [len(events) async for events in stream]
     assert sum(counts) == 1_002

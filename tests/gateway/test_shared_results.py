@@ -15,6 +15,7 @@ from services.engine import Backtest, Detail, Execution, Window
 from services.engine.strategies.rsi import Rsi
 from services.gateway.cache.connection import CacheServer
 from services.gateway.cache.result_cache import ResultCache
+from services.gateway.cache.run_cache import RunCache
 from services.gateway.cache.single_flight import SingleFlight
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import CacheMode, RunPlan
@@ -64,7 +65,8 @@ class Gateway:
             CacheMode.DEFAULT,
         )
         report = RunReport("one", "RunBacktests", "a", "rsi")
-        run = BacktestEvents(plan, self._cache, self._single_flight, cast("Any", self.candles), report, 0)
+        cache = RunCache(self._cache, plan.cache_mode)
+        run = BacktestEvents(plan, cache, self._single_flight, cast("Any", self.candles), report, 0)
         task = asyncio.create_task(_fingerprint(run))
         await until(lambda: "cache" in report.phases_s)
         return task

@@ -377,7 +377,8 @@ def test_samples_of_file_names_tell_their_symbols(import_cases: Path, path: str,
 # --- generated
 
 
-BASES = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=3, max_size=6).map(lambda base: f"{base}9")
+# No word begins so: a file whose name has SYMBOL9_XBT does not tell its symbol.
+BASES = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=3, max_size=6).map(lambda base: f"ZQ{base}9")
 SYMBOLS = (
     "{b}{q}",
     "{b}_{q}",

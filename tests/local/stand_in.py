@@ -22,7 +22,7 @@ def main(name: str, manner: str = "") -> None:
         sys.exit("what it died of")
     port = os.environ[f"BACKCAST_{name.upper()}_PORT"]
     stand_in = ServedService("stand.In", lambda server: None)
-    service = serve(Settings(shutdown_grace_s=0), int(port), [stand_in], Access(None))
+    service = serve(Settings(shutdown_grace_s=0), name, int(port), [stand_in], Access(None))
     if manner == "deaf":
         asyncio.run(_deaf(service))
     asyncio.run(service)

@@ -113,7 +113,7 @@ async def test_the_address_that_is_listened_on_and_names_of_it_are_ours() -> Non
     # It connects when it is called first.
     channel = grpc.aio.insecure_channel("127.0.0.1:1")
     settings = Settings(host="10.1.2.3", web_hosts="page.example,other.example")
-    app = web_app(channel, CallEnder(), settings, demand_tokens=False)
+    app = web_app(channel, CallEnder("web"), settings, demand_tokens=False)
     for host in ("10.1.2.3:8080", "page.example", "other.example:443"):
         assert (await answer_of(app, "/", host=host)).status != 421
     assert (await answer_of(app, "/", host="10.1.2.4")).status == 421

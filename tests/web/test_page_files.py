@@ -1,6 +1,7 @@
 """The page's files: types, caching, views, and an installation without them."""
 
 import gzip
+import re
 from pathlib import Path
 
 import grpc
@@ -10,9 +11,10 @@ from starlette.types import ASGIApp
 from services.rpc.stopping import CallEnder
 from services.settings import Settings
 from services.web.app import web_app
-from services.web.page_files import PageFiles
+from services.web.page_files import VIEWS, PageFiles
 from tests.web.asgi import answer_of
 
+PROJECT = Path(__file__).parents[2]
 INDEX = b"<!doctype html><title>Backcast</title>"
 SCRIPT = b"console.log(1)" * 100
 SCRIPT_AS_BROTLI = b"what the build made"
@@ -22,7 +24,7 @@ PICTURE = b"\x89PNG" * 100
 def app_of(folder: Path) -> ASGIApp:
     # It connects when it is called first.
     channel = grpc.aio.insecure_channel("127.0.0.1:1")
-    return web_app(channel, CallEnder(), Settings(), demand_tokens=False, page=PageFiles(folder))
+    return web_app(channel, CallEnder("web"), Settings(), demand_tokens=False, page=PageFiles(folder))
 
 
 @pytest.fixture
@@ -58,10 +60,34 @@ async def test_files_have_their_type_and_their_caching(
     assert answer.headers["cache-control"] == caching
 
 
-@pytest.mark.parametrize("path", ["/run/abc", "/crypto/BTCUSDT", "/sweep", "/data/"])
-async def test_views_of_the_page_are_the_page(app: ASGIApp, path: str) -> None:
-    answer = await answer_of(app, path)
+@pytest.mark.parametrize("view", sorted(VIEWS))
+async def test_views_of_the_page_are_the_page(app: ASGIApp, view: str) -> None:
+    answer = await answer_of(app, f"/{view}")
     assert (answer.status, answer.body, answer.headers["cache-control"]) == (200, INDEX, "no-cache")
+
+
+def test_the_server_knows_the_views_that_the_page_has() -> None:
+    source = (PROJECT / "page" / "src" / "address.ts").read_text()
+    named = re.search(r"^const VIEWS = \[(.*)\]", source, re.M)
+    assert named
+    assert {*re.findall(r'"(\w+)"', named[1]), ""} == VIEWS
+
+
+@pytest.mark.parametrize(
+    "path", ["/foo/bar", "/foo", "/run/abc", "/crypto/BTCUSDT", "//example/", "/Runs", "/ "]
+)
+async def test_a_path_of_no_view_is_not_found(app: ASGIApp, path: str) -> None:
+    answer = await answer_of(app, path)
+    assert (answer.status, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert b"There is nothing at this address" in answer.body
+
+
+@pytest.mark.parametrize(
+    ("path", "to"), [("/data/", "/data"), ("/runs//", "/runs"), ("//", "/"), ("/run/", "/run")]
+)
+async def test_a_view_has_one_path_to_which_others_lead(app: ASGIApp, path: str, to: str) -> None:
+    answer = await answer_of(app, path, query="search=a%26b")
+    assert (answer.status, answer.headers["location"]) == (308, f"{to}?search=a%26b")
 
 
 @pytest.mark.parametrize(

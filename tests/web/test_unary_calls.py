@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
@@ -117,3 +118,5 @@ async def test_a_call_that_outlasts_the_grace_time_ends_with_a_sentence(
         answer = await call
     assert (answer.status, answer.json()["code"]) == (503, "unavailable")
     assert answer.json()["message"] == "the service is stopping"
+    info = answer.detail(error_details_pb2.ErrorInfo)
+    assert (info.reason, dict(info.metadata)) == ("SERVICE_STOPPING", {"service": "web"})

@@ -1,5 +1,6 @@
 """Imports by upload: the report of the command, and what is refused before anything is written."""
 
+import asyncio
 import gzip
 import re
 import tempfile
@@ -10,14 +11,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 
 from backcast.marketdata.v1 import market_data_service_pb2
+from services.domain.errors import ErrorReason
 from services.local.ports import free_ports
 from services.local.stack import LocalStack
+from services.rpc.channel import open_channel
+from services.web.upload import Upload
 from tests.candle_making import START_S
 from tests.cli.conftest import Cli, write_csv
 from tests.end_to_end.one_service import OneService, service_beside
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
+from tests.web.asgi import answer_of
 from tests.web.clients import Answer, Page, next_status, violated
 
 if TYPE_CHECKING:
@@ -162,6 +168,7 @@ async def test_the_rule_decides_about_stored_candles(page: Page, tmp_path: Path)
         ({"name": "UPUSDT.csv", "on_conflict": "perhaps"}, "on_conflict"),
         ({"name": "UPUSDT.csv", "interval": "2h"}, "interval"),
         ({"name": "UPUSDT.csv", "symbol": "no symbol"}, "symbol"),
+        ({"name": "UPUSDT.csv", "map": "no mapping"}, "map"),
         ({"name": "UPUSDT.csv", "folder": "/"}, "folder"),
     ],
 )
@@ -180,6 +187,8 @@ async def test_a_wrong_query_is_refused_by_its_name(
         (b"\x00\x01\x02", "UPEUSDT.csv", ""),
         (b"hello\nworld\n", "UPEUSDT.csv", ""),
         (TWO_CANDLES, "data.csv", "give symbol"),
+        (b"1704067200,1,1,1,1\n1704070800,1,1,1,1\n", "UPEUSDT.csv", "map=volume= takes"),
+        (TWO_CANDLES[: TWO_CANDLES.rindex(b"17")], "UPEUSDT.csv", "give interval"),
     ],
 )
 async def test_a_file_of_no_candles_is_refused_with_its_reason(
@@ -187,11 +196,12 @@ async def test_a_file_of_no_candles_is_refused_with_its_reason(
 ) -> None:
     answer = await upload(page, content, name=name)
     assert (answer.status, answer.json()["code"]) == (400, "invalid_argument")
-    message = answer.json()["message"]
-    assert reason in message
-    assert "--" not in message
-    assert "Traceback" not in message
-    assert tempfile.gettempdir() not in message
+    (violation,) = answer.detail(BadRequest).field_violations
+    for text in (answer.json()["message"], violation.description):
+        assert reason in text
+        assert "--" not in text
+        assert "Traceback" not in text
+        assert tempfile.gettempdir() not in text
     assert not await candle_count(data_service, "UPEUSDT")
 
 
@@ -202,6 +212,7 @@ async def test_a_file_above_the_limit_is_refused(page: Page, temporary_files: Pa
     for answer in (said, chunked):
         assert (answer.status, answer.json()["code"]) == (429, "resource_exhausted")
         assert "BACKCAST_WEB_MAX_UPLOAD_BYTES" in answer.json()["message"]
+        assert answer.detail(ErrorInfo).reason == ErrorReason.FILE_TOO_LARGE
     assert list(temporary_files.iterdir()) == []
 
 
@@ -217,15 +228,43 @@ async def test_four_files_at_most_are_taken_at_once(page: Page, temporary_files:
 
     async with AsyncExitStack() as connections:
         uploads = {}
-        for name in (f"UPJ{number}USDT.csv" for number in range(7)):
+        for name in (f"UPJ{number}USDT.csv" for number in range(MOST_UPLOADS)):
             begun = page.begun(f"/import?name={name}", len(TWO_CANDLES), content_type=FILE)
             uploads[name] = await connections.enter_async_context(begun)
-        while uploads:
-            await until(lambda: len(taken()) >= min(MOST_UPLOADS, len(uploads)))
-            assert len(taken()) <= MOST_UPLOADS
-            reader, writer = uploads.pop(taken()[0])
+        await until(lambda: sorted(taken()) == sorted(uploads))
+        # Who comes then is told at once to come again, and waits behind nobody.
+        refused = await upload(page, TWO_CANDLES, name="UPJ9USDT.csv")
+        assert (refused.status, refused.json()["code"]) == (429, "resource_exhausted")
+        assert refused.detail(ErrorInfo).reason == ErrorReason.TOO_MANY_UPLOADS
+        assert refused.detail(RetryInfo).retry_delay.seconds > 0
+        for reader, writer in uploads.values():
             writer.write(TWO_CANDLES)
             assert await next_status(reader) == 200
+    assert (await upload(page, TWO_CANDLES, name="UPJ9USDT.csv")).status == 200
+
+
+async def test_a_file_of_which_nothing_comes_does_not_keep_its_place(
+    stack: LocalStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr("services.web.upload._LONGEST_PAUSE_S", 0.1)
+    async with open_channel(stack.gateway_address) as channel:
+        served = Upload(channel, MOST_BYTES)
+        for _ in range(MOST_UPLOADS + 1):
+            stalled = answer_of(
+                served,
+                "/import",
+                "POST",
+                b"timestamp,open",
+                query="name=UPNUSDT.csv",
+                is_whole=False,
+                content_type=FILE,
+            )
+            answer = await asyncio.wait_for(stalled, LIMIT_S)
+            assert (answer.status, answer.headers["connection"]) == (408, "close")
+            assert b"send it again" in answer.body
+    assert not list(tmp_path.iterdir())
 
 
 async def test_another_content_type_is_refused(page: Page, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ export interface Explanation {
   readonly code: Code;
   /** The reason of docs/errors.md; empty if the error is not Backcast's own. */
   readonly reason: string;
+  /** True if the gateway itself is away, or the way to it: not a service that the gateway needs. */
+  readonly gatewayAway: boolean;
   /** What is wrong, as a sentence. */
   readonly sentence: string;
   /** What to do about it, as a sentence; empty if the first one says it all. */
@@ -37,6 +39,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   RIGHT_MISSING: "Ask whoever runs the gateway for a token with this right.",
   RUN_NOT_FOUND: "It ended some time ago, or belongs to somebody else. Press Run to start one.",
   RUN_NOT_WATCHABLE: "Start it again: what was computed is in the cache.",
+  FILE_TOO_LARGE: "Compress it, or use the command `backcast import FILE`, which takes larger files.",
   REQUEST_TOO_LARGE: "Ask for fewer cryptos or fewer combinations.",
   INTERNAL_ERROR: "This is a bug of Backcast; the service's log has more.",
   CANDLES_CHANGING: "Try again in a moment.",
@@ -49,6 +52,7 @@ export function explain(error: unknown): Explanation {
   const info = failed.findDetails(ErrorInfoSchema).find((one) => one.domain === "backcast");
   const delay = failed.findDetails(RetryInfoSchema)[0]?.retryDelay;
   const reason = info?.reason ?? "";
+  const { service = "" } = info?.metadata ?? {};
   const away = isAway(failed, reason);
   const violations = failed
     .findDetails(BadRequestSchema)
@@ -56,6 +60,7 @@ export function explain(error: unknown): Explanation {
   return {
     code: failed.code,
     reason,
+    gatewayAway: away && (reason === "" || ["gateway", "web"].includes(service)),
     sentence:
       away && reason === ""
         ? "The server of this page does not answer."

@@ -15,6 +15,7 @@ import {
   RunBacktestsRequestSchema,
   type RunBacktestsResponse,
 } from "./stubs/backcast/gateway/v1/backtest_service_pb";
+import { whileAway } from "./while_away";
 
 /** Results that are ready at the same time come together; the first one of a run comes alone, and at once. */
 const RESULTS_PER_EVENT = 50;
@@ -29,7 +30,7 @@ export function newRunId(): string {
 
 export interface RunListener {
   event(event: RunBacktestsResponse): void;
-  /** Everything that came is void: the run starts from its beginning, under this id. */
+  /** Everything that came is void: the run has started anew, under this id, and its first event is here. */
   restarted(runId: string): void;
   /** The stream broke or a limit is reached; it is tried again after `waitMs`. */
   waiting(why: Explanation, waitMs: number): void;
@@ -58,6 +59,13 @@ export async function followRun(
   let came = 0;
   let pause = FIRST_PAUSE_MS;
   let broken = false;
+  // What came before a new start stays until the new run answers: that may take as long as the gateway is away.
+  let isVoid = false;
+  const startAnew = () => {
+    watch = false;
+    isVoid ||= last > 0n || runId !== firstId;
+    last = 0n;
+  };
   while (!signal.aborted) {
     came = 0;
     try {
@@ -65,7 +73,9 @@ export async function followRun(
       for await (const event of events) {
         if (signal.aborted) return;
         if (broken) listener.resumed();
+        if (isVoid) listener.restarted(runId);
         broken = false;
+        isVoid = false;
         came += 1;
         pause = FIRST_PAUSE_MS;
         watch = true;
@@ -82,9 +92,7 @@ export async function followRun(
       if (watch && why.code === Code.NotFound && (await requestOf()) !== undefined) {
         // While the run is under way, its id is taken, although its first events are not kept any more.
         if (why.reason === "RUN_EVENTS_NOT_KEPT") runId = newRunId();
-        watch = false;
-        if (last > 0n || runId !== firstId) listener.restarted(runId);
-        last = 0n;
+        startAnew();
         continue;
       }
       if (!watch && why.code === Code.AlreadyExists) {
@@ -98,12 +106,9 @@ export async function followRun(
       }
       // A call that broke may have reached the gateway and started the run, which is watched then. A run that has
       // ended with an error says so whenever it is watched, and is started again.
-      const ended = watch && why.reason !== "" && came === 0;
-      watch = !(ended || why.retryMs !== undefined) || (await requestOf()) === undefined;
-      if (!watch && last > 0n) {
-        listener.restarted(runId);
-        last = 0n;
-      }
+      const ended = watch && !why.gatewayAway && came === 0;
+      if ((ended || why.retryMs !== undefined) && (await requestOf()) !== undefined) startAnew();
+      else watch = true;
       broken = true;
       listener.waiting(why, waitMs);
       pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
@@ -127,13 +132,21 @@ function started(runId: string, request: RunBacktestsRequest | undefined, signal
   return backtests.runBacktests(named, { signal });
 }
 
-/** Cancel a run, for all who watch it; return why that failed. One that the gateway does not know is not under way. */
-export async function cancelAtGateway(runId: string): Promise<Explanation | undefined> {
-  try {
-    await runs.cancelRun({ runId });
-    return undefined;
-  } catch (error) {
-    const why = explain(error);
-    return why.reason === "RUN_NOT_FOUND" ? undefined : why;
-  }
+/**
+ * Cancel a run, for all who watch it, and return whether that is done; as long as the gateway is away, try again.
+ *
+ * `tell` is told why it is not done. A run that the gateway does not know is not under way.
+ */
+export async function cancelAtGateway(
+  runIdOf: () => string,
+  tell: (why: Explanation) => void,
+): Promise<boolean> {
+  const cancel = () =>
+    runs.cancelRun({ runId: runIdOf() }).catch((error) => {
+      if (explain(error).reason !== "RUN_NOT_FOUND") throw error;
+    });
+  return whileAway(cancel, tell).then(
+    () => true,
+    () => false,
+  );
 }

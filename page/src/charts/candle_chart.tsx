@@ -1,5 +1,5 @@
 import { useMemo } from "preact/hooks";
-import { price } from "../format";
+import { count, counted, price } from "../format";
 import { equityPanes, type NamedCurve } from "./equity_chart";
 import { lineColour, type Palette, palette } from "./palette";
 import { type Candles, type Column, type Mark, PANE_HEIGHT, type Pane, type Stretch } from "./series";
@@ -188,8 +188,8 @@ function summaryOf({ times, candles, trades, formatPrice }: CandleChartProps): s
   }
   const gains = trades.filter(({ gain }) => gain).length;
   return (
-    `${times.length.toLocaleString("en")} candles: the price went from ${formatPrice(candles.open[0] as number)} ` +
+    `${counted(times.length, "candle")}: the price went from ${formatPrice(candles.open[0] as number)} ` +
     `to ${formatPrice(candles.close[last] as number)}, at most ${formatPrice(highest)} and at least ` +
-    `${formatPrice(lowest)}. ${trades.length.toLocaleString("en")} trades, ${gains.toLocaleString("en")} with a gain.`
+    `${formatPrice(lowest)}. ${counted(trades.length, "trade")}, ${count(gains)} with a gain.`
   );
 }

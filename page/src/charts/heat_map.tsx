@@ -8,7 +8,7 @@ const LABEL_DISTANCE = { x: 44, y: 18 };
 const CELL_HEIGHT = { least: 3, most: 32 };
 
 export interface HeatMapAxis {
-  /** Name of the parameter. */
+  /** Name of the parameter; empty for the `y` of a sweep of one parameter. */
   readonly name: string;
   /** Its values as text, ascending. */
   readonly values: readonly string[];
@@ -109,7 +109,7 @@ export function HeatMap(props: HeatMapProps) {
       <div class="heat-map-value" aria-live="polite">
         {told && (
           <>
-            {`${x.name} ${x.values[told.x]}, ${y.name} ${y.values[told.y]}: ${metric} `}
+            {`${place(x, y, told)}: ${metric} `}
             <strong>{Number.isNaN(value) ? "undefined" : format(value)}</strong>
             {cursor ? "" : " (chosen)"}
           </>
@@ -260,6 +260,12 @@ function Legend({ scale, table, format, metric, smallerIsBetter }: LegendProps) 
   );
 }
 
+/** The values of a cell, by the names of their parameters; with one parameter, `y` has no name. */
+function place(x: HeatMapAxis, y: HeatMapAxis, cell: Cell): string {
+  const across = `${x.name} ${x.values[cell.x]}`;
+  return y.name === "" ? across : `${across}, ${y.name} ${y.values[cell.y]}`;
+}
+
 function summaryOf({ x, y, metric, values, format, smallerIsBetter }: HeatMapProps): string {
   let best = -1;
   let count = 0;
@@ -270,10 +276,11 @@ function summaryOf({ x, y, metric, values, format, smallerIsBetter }: HeatMapPro
     const than = values[best] as number;
     if (best < 0 || (smallerIsBetter ? value < than : value > than)) best = index;
   }
-  if (best < 0) return `${metric} by ${x.name} and ${y.name}: no values.`;
-  const [column, row] = [best % x.values.length, Math.floor(best / x.values.length)];
+  const map = `${metric} by ${y.name === "" ? x.name : `${x.name} and ${y.name}`}`;
+  if (best < 0) return `${map}: no values.`;
+  const cell = { x: best % x.values.length, y: Math.floor(best / x.values.length) };
   return (
-    `${metric} by ${x.name} and ${y.name}, ${count.toLocaleString("en")} values. The best is ` +
-    `${format(values[best] as number)} at ${x.name} ${x.values[column]}, ${y.name} ${y.values[row]}.`
+    `${map}, ${count.toLocaleString("en")} values. The best is ` +
+    `${format(values[best] as number)} at ${place(x, y, cell)}.`
   );
 }

@@ -170,7 +170,7 @@ export class TimeChart {
   }
 
   #add(pane: Pane, index: number, colours: Palette): ISeriesApi<SeriesType> {
-    const priceFormat = { type: "custom" as const, formatter: pane.format, minMove: 1e-9 };
+    const priceFormat = { type: "custom" as const, formatter: pane.format, minMove: leastMove(pane) };
     const added: ISeriesApi<SeriesType>[] = [];
     const { candles } = pane;
     if (candles) {
@@ -241,6 +241,23 @@ export class TimeChart {
   #points<Values extends object>(valuesAt: (index: number) => Values): (Values & { time: UTCTimestamp })[] {
     return Array.from(this.#times, (time, index) => ({ time: time as UTCTimestamp, ...valuesAt(index) }));
   }
+}
+
+/**
+ * Return the least distance between two labels of a pane's axis.
+ *
+ * The chart widens the axis of a flat line by it, which must not get lost beside a great value; below the smallest
+ * one here, the chart's own rounding hides labels.
+ */
+function leastMove({ candles, lines }: Pane): number {
+  let most = 0;
+  for (const values of candles ? [candles.high] : lines.map((line) => line.values))
+    for (let index = 0; index < values.length; index++) {
+      const value = Math.abs(values[index] as number);
+      if (value > most) most = value;
+    }
+  const digits = most === 0 ? 9 : 6 - Math.floor(Math.log10(most));
+  return 10 ** -Math.min(Math.max(digits, 9), 15);
 }
 
 function marker(mark: Mark): SeriesMarker<Time> {

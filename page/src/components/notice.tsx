@@ -30,6 +30,13 @@ export function ImportLink() {
   );
 }
 
+/** Says that something is being cancelled; with an error, that it is not, and why. */
+export function Cancelling({ what, error }: { what: string; error: Explanation | undefined }) {
+  if (error === undefined) return <Notice kind="plain" sentence={`${what} is being cancelled.`} />;
+  const sentence = `${what} is not cancelled${error.away ? " yet" : ""}. ${error.sentence}`;
+  return <ErrorNotice error={{ ...error, sentence }} />;
+}
+
 /** The notice of an error. */
 export function ErrorNotice({ error, children }: { error: Explanation; children?: ComponentChildren }) {
   return (

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { change, type Query } from "../address";
+import { address, change, type Query } from "../address";
 import { type Explanation, sentenceOf, type Violation } from "../api/explain";
 import type { Problems } from "../execution";
 
@@ -29,7 +29,11 @@ export function useProblems(
       setProblems((before) =>
         Object.fromEntries(Object.entries(before).filter(([name]) => !(name in changes))),
       );
-      change(changes);
+      // The address of a run keeps the run's own fields: a link, a reload or Back shows what was run. What is edited
+      // gets an address of its own, which names the run as that whose results are still shown.
+      const { run } = address.peek().query;
+      if (run === undefined) change(changes);
+      else change({ ...changes, run: undefined, results: run }, { push: true });
     },
     /** Mark the fields of `found` alone, and go to the first one; return whether there is one. */
     mark(found: Problems): boolean {

@@ -85,6 +85,12 @@ async function one({ key, file, options }: ImportedFile): Promise<void> {
       tell(key, { report: outcome });
       return;
     }
+    if (outcome.retryMs !== undefined) {
+      // Others import as many files as the server takes at once: this one stays the next.
+      tell(key, { sent: undefined });
+      await sleep(outcome.retryMs, signal);
+      return;
+    }
     if (outcome.wantsToken) tokenWanted.value = true;
     tell(key, { refusal: outcome });
     // The next file is not refused for the same reason at once.

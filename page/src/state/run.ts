@@ -1,7 +1,7 @@
 /** The run that the page shows: one at a time, and one stream with it. */
 
 import { signal } from "@preact/signals";
-import { change } from "../address";
+import { type Query, rename } from "../address";
 import type { Explanation } from "../api/explain";
 import { cancelAtGateway, followRun } from "../api/run_stream";
 import type {
@@ -12,12 +12,14 @@ import type {
 import type { Progress, RunFailure, RunSummary } from "../api/stubs/backcast/gateway/v1/run_events_pb";
 import { token, tokenWanted } from "../api/transport";
 import { paced } from "./frame";
-import type { Phase } from "./phase";
+import { isUnderWay, type Phase } from "./phase";
 import { Results } from "./results";
 
 /** What is known of the run. The arrays grow; `version` says that they did. */
 export interface RunSnapshot {
   readonly runId: string;
+  /** The fields that describe the run; undefined for one that is watched by its id, until it has said them. */
+  readonly query: Query | undefined;
   readonly phase: Phase;
   readonly results: Results;
   readonly failures: readonly RunFailure[];
@@ -26,6 +28,10 @@ export interface RunSnapshot {
   readonly summary: RunSummary | undefined;
   /** Why the run waits or has failed. */
   readonly error: Explanation | undefined;
+  /** True after somebody has pressed Cancel, until the gateway has answered. */
+  readonly cancelling: boolean;
+  /** Why the run is not cancelled, although it was asked for. */
+  readonly cancelError: Explanation | undefined;
   /** When the run waits: the time at which it is tried again, as of performance.now(). */
   readonly retryAt: number;
   /** When the page began to follow the run, and when the run ended, as of performance.now(). */
@@ -36,6 +42,7 @@ export interface RunSnapshot {
 
 const IDLE: RunSnapshot = {
   runId: "",
+  query: undefined,
   phase: "idle",
   results: new Results(),
   failures: [],
@@ -43,6 +50,8 @@ const IDLE: RunSnapshot = {
   progress: undefined,
   summary: undefined,
   error: undefined,
+  cancelling: false,
+  cancelError: undefined,
   retryAt: 0,
   beganAt: 0,
   endedAt: undefined,
@@ -68,19 +77,20 @@ const publish = paced(() => {
 /**
  * Show a run: start it or, if it is `known`, watch it. The run shown before goes on, unless nobody watches it.
  *
- * `requestOf` returns what starts the run, also anew if the gateway does not know it any more; undefined if the
+ * `query` has the run's fields, if they are known. `requestOf` returns what starts the run, also anew if the gateway does not know it any more; undefined if the
  * run can only be watched.
  */
 export function showRun(
   runId: string,
+  query: Query | undefined,
   requestOf: () => Promise<RunBacktestsRequest | undefined>,
   known: boolean,
 ): void {
   stream.abort();
   stream = new AbortController();
-  again = () => showRun(runId, requestOf, true);
+  again = () => showRun(runId, state.query, requestOf, true);
   const { signal } = stream;
-  state = fresh(runId);
+  state = fresh(runId, query);
   // A new run is sent before it is drawn: the services compute while the page draws.
   if (known) publish.now();
   else publish.nextFrame();
@@ -95,9 +105,10 @@ export function showRun(
     {
       event: ofThisRun(take),
       restarted: ofThisRun((id) => {
-        state = { ...fresh(id), beganAt: state.beganAt };
+        const { runId: before, beganAt, cancelling, cancelError } = state;
+        state = { ...fresh(id, state.query), beganAt, cancelling, cancelError };
         publish.now();
-        if (id !== runId) change({ run: id });
+        if (id !== before) rename(before, id);
       }),
       waiting: ofThisRun((why, waitMs) => {
         if (why.wantsToken) tokenWanted.value = true;
@@ -127,6 +138,12 @@ token.subscribe(() => {
   if (state.error?.wantsToken && again !== undefined) again();
 });
 
+/** Say what the run is that is shown. */
+export function describeRun(query: Query): void {
+  state.query = query;
+  publish.now();
+}
+
 /** Show no run. */
 export function leaveRun(): void {
   stream.abort();
@@ -134,21 +151,36 @@ export function leaveRun(): void {
   publish.now();
 }
 
-/** Cancel the run, for all who watch it; what has arrived stays. */
+/** Cancel the run, for all who watch it; what has arrived stays. Until the gateway has answered, it goes on. */
 export async function cancelRun(): Promise<void> {
-  const { runId } = state;
+  if (state.cancelling) return;
+  const { signal } = stream;
+  let { runId } = state;
+  const become = (part: Partial<State>) => {
+    if (signal.aborted) return;
+    Object.assign(state, part);
+    publish.soon();
+  };
+  become({ cancelling: true, cancelError: undefined });
+  const cancelled = await cancelAtGateway(
+    () => {
+      // It may have been started anew, under another id.
+      if (!signal.aborted) runId = state.runId;
+      return runId;
+    },
+    (cancelError) => become({ cancelError }),
+  );
+  become({ cancelling: false });
+  if (!cancelled || signal.aborted || !isUnderWay(state)) return;
   stream.abort();
   end("cancelled");
-  const why = await cancelAtGateway(runId);
-  if (why === undefined || state.runId !== runId) return;
-  state.error = why;
-  publish.soon();
 }
 
-function fresh(runId: string): State {
+function fresh(runId: string, query: Query | undefined): State {
   return {
     ...IDLE,
     runId,
+    query,
     phase: "running",
     results: new Results(),
     failures: [],

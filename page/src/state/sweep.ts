@@ -2,6 +2,7 @@
 
 import { create } from "@bufbuild/protobuf";
 import { effect, signal } from "@preact/signals";
+import { rename } from "../address";
 import { backtests } from "../api/clients";
 import { type Explanation, explain } from "../api/explain";
 import { cancelAtGateway, newRunId } from "../api/run_stream";
@@ -40,6 +41,10 @@ export interface SweepSnapshot {
   readonly summary: SweepSummary | undefined;
   /** Why the sweep waits or has failed. */
   readonly error: Explanation | undefined;
+  /** True after somebody has pressed Cancel, until the gateway has answered. */
+  readonly cancelling: boolean;
+  /** Why the sweep is not cancelled, although it was asked for. */
+  readonly cancelError: Explanation | undefined;
   /** When the page began to follow the sweep, and when it ended, as of performance.now(). */
   readonly beganAt: number;
   readonly endedAt: number | undefined;
@@ -58,6 +63,8 @@ const IDLE: SweepSnapshot = {
   outOfSample: [],
   summary: undefined,
   error: undefined,
+  cancelling: false,
+  cancelError: undefined,
   beganAt: 0,
   endedAt: undefined,
   version: 0,
@@ -101,15 +108,23 @@ export function leaveSweep(): void {
   publish.now();
 }
 
-/** Cancel the sweep; the best so far stays. */
+/** Cancel the sweep; the best so far stays. It is not followed from now on, and so it is not started again. */
 export async function cancelSweep(): Promise<void> {
+  if (state.cancelling) return;
   const { runId } = state;
   stream.abort();
-  end("cancelled");
-  const why = await cancelAtGateway(runId);
-  if (why === undefined || state.runId !== runId) return;
-  state.error = why;
-  publish.soon();
+  const become = (part: Partial<State>) => {
+    if (state.runId !== runId) return;
+    Object.assign(state, part);
+    publish.soon();
+  };
+  become({ cancelling: true, error: undefined });
+  const cancelled = await cancelAtGateway(
+    () => runId,
+    (cancelError) => become({ cancelError }),
+  );
+  become({ cancelling: false });
+  if (state.runId === runId && isUnderWay(state)) end(cancelled ? "cancelled" : "failed");
 }
 
 // A run that is shown takes the stream; without a reader the gateway ends the sweep.
@@ -155,8 +170,10 @@ async function follow(firstId: string, request: SweepBacktestsRequest, signal: A
       await sleep(waitMs, signal);
       if (signal.aborted) return;
       // The one before may still be ending; its figures are in the cache.
+      const before = runId;
       runId = newRunId();
       state.runId = runId;
+      rename(before, runId);
     }
   }
 }

@@ -20,7 +20,7 @@ from services.wire.result_parts import PartJoiner
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
 
-# Receiving an event takes longer than showing a result.
+# Each event takes the command more time than a result in it.
 RESULTS_PER_EVENT = 100
 
 _Event = TypeVar("_Event")
@@ -57,12 +57,23 @@ async def run_events(
     asked = pb.RunBacktestsRequest()
     asked.CopyFrom(request)
     asked.max_results_per_event = RESULTS_PER_EVENT
-    parts = PartJoiner()
+    results = ResultSplitter()
     async with aclosing(events_of(gateway, lambda stub: stub.RunBacktests, asked)) as events:
         async for event in events:
-            if (whole := parts.joined(event)) is not None:
-                for alone in results_alone(whole):
-                    yield alone
+            for alone in results.events(event):
+                yield alone
+
+
+class ResultSplitter:
+    """Makes one stream of events one in which each result is whole, and in an event of its own."""
+
+    def __init__(self) -> None:
+        self._parts = PartJoiner()
+
+    def events(self, event: pb.RunBacktestsResponse) -> Iterator[pb.RunBacktestsResponse]:
+        """Yield the events that take the place of the stream's next one."""
+        if (whole := self._parts.joined(event)) is not None:
+            yield from results_alone(whole)
 
 
 def results_alone(event: pb.RunBacktestsResponse) -> Iterator[pb.RunBacktestsResponse]:

@@ -11,13 +11,12 @@ from backcast.gateway.v1 import run_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from services.cli.client.errors import readable_errors
-from services.cli.client.event_stream import RESULTS_PER_EVENT, follow, print_json, results_alone
+from services.cli.client.event_stream import RESULTS_PER_EVENT, ResultSplitter, follow, print_json
 from services.cli.client.gateway_channel import open_gateway, pages_of
 from services.cli.options.names import named_options
 from services.cli.views.console import make_console, say
 from services.cli.views.run import RunView
 from services.domain.errors import InvalidInput
-from services.wire.result_parts import PartJoiner
 
 
 def list_runs(gateway: str) -> None:
@@ -80,13 +79,12 @@ async def _watch_run(run_id: str, after: int, gateway: str, jsonl: bool) -> bool
 async def _events(gateway: str, request: pb.WatchRunRequest) -> AsyncGenerator[RunBacktestsResponse]:
     async with open_gateway(gateway) as channel:
         call = RunServiceStub(channel).WatchRun(request)
-        parts = PartJoiner()
+        results = ResultSplitter()
         try:
             with named_options(request), readable_errors("gateway", gateway):
                 async for answer in call:
-                    if (whole := parts.joined(answer.event)) is not None:
-                        for alone in results_alone(whole):
-                            yield alone
+                    for alone in results.events(answer.event):
+                        yield alone
         finally:
             call.cancel()
 

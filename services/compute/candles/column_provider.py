@@ -22,7 +22,7 @@ Columns = StoredCandles | BackcastError
 _Fetched = asyncio.Future[DataVersion | Exception]
 _Key = tuple[Interval, DataVersion]
 
-# How often the columns may be deleted between fetching and using them.
+# How often in a row all that was fetched may be deleted before it is used.
 _MOST_FETCHES = 3
 # Histories that wait for being written; a slow disk makes the data service wait.
 _MOST_WAITING = 16
@@ -74,13 +74,14 @@ class ColumnProvider:
                 if absent:
                     missing = await asyncio.to_thread(self._files.missing, absent, interval, columns, since_s)
                     # Waiting for another job's fetch, or fetching after it was cancelled, is no failure.
-                    fetches += any(self._key(item, interval) not in self._under_way for item in missing)
+                    fetches += any((interval, item.data) not in self._under_way for item in missing)
                     async with aclosing(self._fetched(missing, interval, in_use)) as fetched:
                         async for data, error in fetched:
                             stored = self._files.stored(data, interval, columns, since_s)
                             if error:
                                 yield data, error
                             elif stored.use():
+                                fetches = 0
                                 in_use.add(stored.name)
                                 yield data, stored
                             else:
@@ -112,7 +113,7 @@ class ColumnProvider:
         ended: asyncio.Queue[tuple[DataVersion, _Fetched]] = asyncio.Queue()
         ours: dict[str, tuple[MissingColumns, _Fetched]] = {}
         for item in missing:
-            key = self._key(item, interval)
+            key = interval, item.data
             future = self._under_way.get(key)
             if future is None:
                 future = self._under_way[key] = asyncio.get_running_loop().create_future()
@@ -195,10 +196,6 @@ class ColumnProvider:
     def _forget(self, key: _Key, _: _Fetched) -> None:
         del self._under_way[key]
 
-    @staticmethod
-    def _key(item: MissingColumns, interval: Interval) -> _Key:
-        return interval, item.data
-
 
 def _put(ended: "asyncio.Queue[tuple[DataVersion, _Fetched]]", data: DataVersion, future: _Fetched) -> None:
     ended.put_nowait((data, future))
@@ -210,23 +207,20 @@ async def _gathered(histories: AsyncGenerator[FetchedHistory]) -> AsyncGenerator
     has_news, room = asyncio.Event(), asyncio.Semaphore(_MOST_WAITING)
 
     async def read() -> None:
-        try:
-            async with aclosing(histories):
-                async for history in histories:
-                    await room.acquire()
-                    came.append(history)
-                    has_news.set()
-        finally:
-            has_news.set()
+        async with aclosing(histories):
+            async for history in histories:
+                await room.acquire()
+                came.append(history)
+                has_news.set()
 
     reading = asyncio.create_task(read())
+    reading.add_done_callback(lambda _: has_news.set())
     try:
         while not reading.done() or came:
             await has_news.wait()
+            has_news.clear()
             group = came.copy()
             came.clear()
-            if not reading.done():
-                has_news.clear()
             for _ in group:
                 room.release()
             if group:

@@ -24,8 +24,8 @@ class _FileIdentity(NamedTuple):
 class KeptHistories:
     """Mapped histories, of which the least recently used are dropped above `most_files`.
 
-    Each takes a file descriptor. Of each series, one version is kept: a newer one takes its place, so that
-    superseded files do not keep their space on the disk.
+    Each takes a file descriptor. Files that are deleted keep their space on the disk while they are mapped:
+    so of each series one version is kept, and the oldest are dropped that were deleted to make room.
     """
 
     def __init__(self, most_files: int) -> None:
@@ -50,9 +50,14 @@ class KeptHistories:
         self._kept.pop(series, None)
         history = map_file()
         self._kept[series] = file, history
-        if len(self._kept) > self._most_files:
+        while len(self._kept) > 1 and (len(self._kept) > self._most_files or self._oldest_is_gone()):
             self._kept.popitem(last=False)
         return history
+
+    def _oldest_is_gone(self) -> bool:
+        """Return whether the file was deleted, to make room on the disk: so far it has not made any."""
+        oldest, _ = next(iter(self._kept.values()))
+        return not os.path.exists(oldest.path)  # noqa: PTH110  # as above
 
 
 def raise_file_limit() -> int:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from services.compute.candles.location import DataVersion
-from services.compute.messages.results import computed_result
 from services.compute.tasks.batch import Task
+from services.compute.tasks.computed_result import computed_result
 from services.domain.interval import Interval
 from services.domain.times import EARLIEST_S
 from services.engine import Backtest, backtest_series

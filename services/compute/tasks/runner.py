@@ -119,8 +119,8 @@ class _JobRun:
         self._suspects: deque[LocatedTask] = deque()
         self._batch_size = self._least_batch_size = 1
         self._running: set[_BatchFuture] = set()
-        # Batches whose outcomes were gathered last: the reader may not have taken them yet.
-        self._unread = 0
+        # Whether a batch has ended whose outcomes the reader may not have taken yet.
+        self._is_unread = False
         self._events: asyncio.Queue[Outcome | asyncio.Task[None] | tuple[Batch, _BatchFuture]] = (
             asyncio.Queue()
         )
@@ -144,7 +144,7 @@ class _JobRun:
         until = None
         while self._locating or self._running or self._suspects or self._ready:
             # What was gathered before is read, and a reader waits for more.
-            self._unread = 0
+            self._is_unread = False
             self._send_batches()
             try:
                 async with asyncio.timeout_at(until):
@@ -168,7 +168,7 @@ class _JobRun:
             return []
         batch, future = event
         self._running.discard(future)
-        self._unread += 1
+        self._is_unread = True
         return self._outcomes_of_batch(batch, future)
 
     async def _cancel(self) -> None:
@@ -210,7 +210,7 @@ class _JobRun:
     def _send_batches(self) -> None:
         """Send as many batches as may be under way."""
         most = _BATCHES_AT_ONCE * self._capacity
-        while len(self._running) + self._unread < most and (self._suspects or self._ready):
+        while len(self._running) + self._is_unread < most and (self._suspects or self._ready):
             batch = Batch(self._next_tasks())
             future = asyncio.wrap_future(self._workers.submit(run_batch, batch))
             self._running.add(future)

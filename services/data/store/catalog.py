@@ -130,17 +130,20 @@ class CryptoStore:
 # with a checkpoint, so the last checkpoint tells apart what was before and after.
 _VERSION = """
 SELECT encode(sha256(convert_to(
-    concat_ws(' ', system_identifier, pg_postmaster_start_time(), checkpoint_lsn, oid, pg_current_snapshot()),
+    concat_ws(
+        ' ', system_identifier, pg_postmaster_start_time(), checkpoint_lsn,
+        current_database(), pg_current_snapshot()
+    ),
     'UTF8'
 )), 'hex') AS version
-FROM pg_control_system(), pg_control_checkpoint(), pg_database
-WHERE datname = current_database()
+FROM pg_control_system(), pg_control_checkpoint()
 """
 
 # One statement, so that version and cryptos are of one snapshot. Where there is no crypto, one row has none.
 _PAGE = f"""
+WITH stored AS MATERIALIZED ({_VERSION})
 SELECT version, listed.*
-FROM ({_VERSION}) AS stored LEFT JOIN (
+FROM stored LEFT JOIN (
     SELECT {CRYPTO_COLUMNS},
         {{fingerprint_before}} AS fingerprint_before
     FROM cryptos

@@ -38,7 +38,6 @@ from services.gateway.cache.keys import ResultKeys
 from services.gateway.cache.result_cache import ResultCache
 from services.gateway.cache.run_cache import RunCache
 from services.gateway.cache.single_flight import SingleFlight
-from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
 from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest, make_sweep_plan
 from services.gateway.runs.admission import RequestSize
@@ -69,7 +68,6 @@ class SinglePlan:
     """The plan of one crypto, the request that it fulfils, and the key of the result."""
 
     plan: RunPlan
-    crypto: CryptoData
     request: pb.RunBacktestRequest
     key: str
 
@@ -78,7 +76,7 @@ class SinglePlan:
         """Return the plan with what depends on it alone."""
         (crypto,) = plan.cryptos
         key = ResultKeys(plan.backtest).key(crypto, crypto.seen_fingerprint)
-        return cls(plan, crypto, single_request_to(plan), key)
+        return cls(plan, single_request_to(plan), key)
 
 
 class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
@@ -122,7 +120,8 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
             with spec_fields_named():
                 plan = await self._run_plans.plan(request)
             start.planned(plan.backtest.strategy.name, _size(plan))
-            run = start.run(self._events(plan, start), resumes=True)
+            cache = RunCache(self._cache, plan.cache_mode)
+            run = start.run(self._events(plan, start, cache), resumes=True)
         async with aclosing(run_stream(run, plan.results_per_event)) as events:
             async for event in events:
                 yield event
@@ -135,8 +134,9 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
             with spec_fields_named():
                 single = await self._single_plans.plan(request)
             start.planned(single.plan.backtest.strategy.name, _size(single.plan))
-            if (result := await self._cached(single, start)) is None:
-                run = start.run(self._events(single.plan, start))
+            cache = RunCache(self._cache, single.plan.cache_mode)
+            if (result := await _cached(single, start, cache)) is None:
+                run = start.run(self._events(single.plan, start, cache))
         answer = pb.RunBacktestResponse(request=single.request, cache_state=CACHE_STATE_USED)
         answer.request.run_id = start.report.run_id
         if result is None:
@@ -144,22 +144,6 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         part, answer.next_page_token = page_from(request.page_token).of(result)
         answer.result.CopyFrom(part)
         return answer
-
-    async def _cached(self, single: SinglePlan, start: RunStart) -> BacktestResult | None:
-        """Return the result where it is cached: then there is no run to watch, and this one has ended."""
-        began = time.monotonic()
-        cache = RunCache(self._cache, single.plan.cache_mode)
-        computed = (await cache.results([single.key])).get(single.key)
-        if computed is None:
-            return None
-        report, now = start.report, time.monotonic()
-        report.total = report.completed = report.from_cache = 1
-        report.phases_s |= {"cache": now - began, "first_result": now - start.arrived_at}
-        start.end()
-        result = joined_parts(computed.parts)
-        result.symbol, result.data_fingerprint = computed.symbol, single.crypto.fingerprint
-        result.from_cache = True
-        return result
 
     async def SweepBacktests(  # type: ignore[override]  # noqa: N802  # serialized; the RPC's name
         self, request: pb.SweepBacktestsRequest, context: "_Context"
@@ -231,10 +215,12 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         )
         return pb.ListCryptosResponse(cryptos=page.cryptos, next_page_token=page.next_page_token)
 
-    def _events(self, plan: RunPlan, start: RunStart) -> Callable[[], AsyncGenerator[list[LoggedEvent]]]:
+    def _events(
+        self, plan: RunPlan, start: RunStart, cache: RunCache
+    ) -> Callable[[], AsyncGenerator[list[LoggedEvent]]]:
         """Return a function that opens iterators over the events of a plan's run."""
         return BacktestEvents(
-            plan, self._cache, self._single_flight, self._compute, start.report, start.arrived_at
+            plan, cache, self._single_flight, self._compute, start.report, start.arrived_at
         ).events
 
     async def _plan(self, request: RunRequest) -> RunPlan:
@@ -244,6 +230,22 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
     async def _sweep_plan(self, request: SweepRequest) -> SweepPlan:
         known = await self._market.cryptos(list(request.run.symbols), request.run.seen_before_s)
         return make_sweep_plan(request, await possible_positions(request.grid), known, int(time.time()))
+
+
+async def _cached(single: SinglePlan, start: RunStart, cache: RunCache) -> BacktestResult | None:
+    """Return the result where it is cached: then there is no run to watch, and this one has ended."""
+    began = time.monotonic()
+    computed = (await cache.results([single.key])).get(single.key)
+    if computed is None:
+        return None
+    report, now = start.report, time.monotonic()
+    report.total = report.completed = report.from_cache = 1
+    report.phases_s |= {"cache": now - began, "first_result": now - start.arrived_at}
+    start.end()
+    (crypto,) = single.plan.cryptos
+    result = joined_parts(computed.parts)
+    result.symbol, result.data_fingerprint, result.from_cache = crypto.symbol, crypto.fingerprint, True
+    return result
 
 
 async def _result_of(run: Run, context: "_Context") -> tuple[BacktestResult, CacheState.ValueType]:

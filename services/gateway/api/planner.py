@@ -1,5 +1,6 @@
-"""Plans runs, and remembers the plans of the last requests, which clients mostly send again."""
+"""Plans runs, and remembers plans: clients often repeat a request."""
 
+import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -46,8 +47,8 @@ class Planner(Generic[_Request, _Plan]):
         self._finished = finished
         self._most_plans = most_plans
         self._now = now
-        # Plans of one view, by serialized request, the one that was used last at the end.
-        self._view = MarketView("")
+        # Plans of one view, by a hash of the request, the one that was used last at the end.
+        self._view: MarketView | None = None
         self._plans: OrderedDict[bytes, _Remembered[_Plan]] = OrderedDict()
 
     async def plan(self, request: _Request) -> _Plan:
@@ -55,7 +56,7 @@ class Planner(Generic[_Request, _Plan]):
         key = _key(request)
         remembered = self._plans.get(key)
         asked = remembered.asked if remembered else self._read(request)
-        view = await self._market.view(list(asked.symbols), asked.seen_before_s)
+        view, known = await self._market.view(list(asked.symbols), asked.seen_before_s)
         if view is not self._view:
             self._view = view
             self._plans.clear()
@@ -63,7 +64,6 @@ class Planner(Generic[_Request, _Plan]):
         # Looked up once more: the plan of before may have been of another view.
         remembered = self._plans.get(key)
         if remembered is None or now_s not in remembered.right_s:
-            known = view.cryptos(list(asked.symbols), asked.seen_before_s) or []
             plan = self._finished(make_plan(asked, known, now_s))
             remembered = self._plans[key] = _Remembered(asked, plan, asked.same_plan_s(now_s))
             if len(self._plans) > self._most_plans:
@@ -73,8 +73,9 @@ class Planner(Generic[_Request, _Plan]):
 
 
 def _key(request: "RunBacktestsRequest | RunBacktestRequest") -> bytes:
+    """Return a hash of a request, whatever its run is called: a request may be as long as gRPC allows."""
     run_id, request.run_id = request.run_id, ""
     try:
-        return request.SerializeToString()
+        return hashlib.blake2b(request.SerializeToString(), digest_size=32).digest()
     finally:
         request.run_id = run_id

@@ -10,7 +10,7 @@ from services.engine import ENGINE_VERSION, Backtest, Execution
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.sweep_plan import SweepPlan
 
-# Raised when another message is cached for a result than before.
+# Increase it whenever results are cached as another message than before.
 _RESULT_FORMAT = 2
 # Values of another version of the engine are never read: their numbers may differ.
 _RESULT_PREFIX = f"backcast:result:v{ENGINE_VERSION}.{_RESULT_FORMAT}:"

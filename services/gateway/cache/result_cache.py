@@ -9,15 +9,13 @@ from google.protobuf.message import DecodeError
 from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
 
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
-from services.engine import METRIC_NAMES
 from services.gateway.cache.connection import CacheServer
 from services.telemetry.tracing import span
+from services.wire.results import PACKED_METRICS_BYTES
 
 TTL_S = 24 * 3600
 # Values that were cached together do not all expire at the same moment.
 _JITTER = 0.1
-
-_METRICS_BYTES = 8 * len(METRIC_NAMES)
 
 # The first byte of a stored value: whether it is compressed.
 _PLAIN, _PACKED = b"\0", b"\1"
@@ -72,7 +70,7 @@ def _result(value: bytes) -> ComputedResult | None:
         result = ComputedResult.FromString(value)
     except DecodeError:
         return None
-    return result if result.parts and len(result.metrics) == _METRICS_BYTES else None
+    return result if result.parts and len(result.metrics) == PACKED_METRICS_BYTES else None
 
 
 def _all_packed(values: Iterable[bytes]) -> list[bytes]:

@@ -107,9 +107,10 @@ class _OwnedFlights:
                     results = await self._cache.results(batch)
                     for key in results:
                         self._complete(key, Completion(key))
-                    yield self._read(
-                        [Outcome(key, result, None, shared=True) for key, result in results.items()]
-                    )
+                    if results:
+                        yield self._read(
+                            [Outcome(key, result, None, shared=True) for key, result in results.items()]
+                        )
                     # A result that is cached and cannot be parsed is computed again.
                     to_compute += [key for key in batch if key not in results]
                 if to_compute:

@@ -17,12 +17,11 @@ from services.gateway.api.messages import left_out_to, run_request_to
 from services.gateway.cache.connection import CacheUnavailable
 from services.gateway.cache.flights import Outcome
 from services.gateway.cache.keys import ResultKeys
-from services.gateway.cache.result_cache import ResultCache
 from services.gateway.cache.run_cache import RunCache
 from services.gateway.cache.single_flight import Computed, SingleFlight
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import CacheMode, RunPlan
-from services.gateway.runs.event_log import LoggedEvent
+from services.gateway.runs.event_log import RESULT, LoggedEvent
 from services.gateway.runs.report import RunReport
 from services.gateway.runs.totals import RunTotals
 from services.gateway.upstream.compute import ComputeClient
@@ -34,7 +33,6 @@ _READ_BATCH, _LONG_READ_BATCH = 1_024, 16
 # Events are yielded so many at once, or so many bytes: then the run waits until its log has room for more.
 _MOST_EVENTS, _MOST_BYTES = 256, 2**19
 
-_RESULT = RawField(RunBacktestsResponse, "result")
 _CONTINUATION = RawField(RunBacktestsResponse, "result_continuation")
 
 
@@ -44,7 +42,7 @@ class BacktestEvents:
     def __init__(
         self,
         plan: RunPlan,
-        cache: ResultCache,
+        cache: RunCache,
         single_flight: SingleFlight,
         compute: ComputeClient,
         report: RunReport,
@@ -52,7 +50,7 @@ class BacktestEvents:
     ) -> None:
         """`arrived_at` is when the request came, by time.monotonic(); `report` is kept up to date."""
         self._plan = plan
-        self._cache = RunCache(cache, plan.cache_mode)
+        self._cache = cache
         self._single_flight = single_flight
         self._compute = compute
         self._report = report
@@ -61,9 +59,10 @@ class BacktestEvents:
         self._progress = pb.Progress(total=len(plan.cryptos))
         # The cryptos that have no event yet, by the key of the result.
         self._pending: dict[str, CryptoData] = {}
-        # Events that are not yielded yet, and how many there are with those that are.
+        # Events that are not yielded yet, and their bytes.
         self._made: deque[LoggedEvent] = deque()
         self._made_bytes = 0
+        # The number of the last event, yielded or not.
         self._events = 0
         self._is_summed_up = False
         self._totals = RunTotals()
@@ -113,10 +112,12 @@ class BacktestEvents:
 
     def _next_events(self) -> list[LoggedEvent]:
         """Return the first events that are not yielded yet: one, or several that are short."""
-        events, size = [self._made.popleft()], 0
-        while self._made and len(events) < _MOST_EVENTS and (size := size + events[-1].size) < _MOST_BYTES:
+        events: list[LoggedEvent] = []
+        size = 0
+        while self._made and len(events) < _MOST_EVENTS and size < _MOST_BYTES:
             events.append(self._made.popleft())
-        self._made_bytes -= sum(event.size for event in events)
+            size += events[-1].size
+        self._made_bytes -= size
         return events
 
     def _start(self) -> None:
@@ -183,6 +184,7 @@ class BacktestEvents:
             return
         fingerprint = outcome.result.fingerprint
         if outcome.shared and not outcome.of_newer_data:
+            # It may have been computed from an older version, whose later candles it does not see.
             fingerprint = self._pending[outcome.key].fingerprint
         self._report.shared += outcome.shared
         self._completed(outcome.key, outcome.result, fingerprint, from_cache=outcome.shared)
@@ -208,9 +210,7 @@ class BacktestEvents:
     def _completed(self, key: str, result: ComputedResult, fingerprint: str, *, from_cache: bool) -> None:
         """Make the events of a result: one, or as many as it has parts.
 
-        `fingerprint` is that of the data for which it is valid. Of a result that was not computed for this
-        run it is that of the listed data: the result may have been computed from an older version, whose
-        later candles it does not see.
+        `fingerprint` is that of the data for which it is valid.
         """
         del self._pending[key]
         self._progress.completed += 1
@@ -229,7 +229,7 @@ class BacktestEvents:
             elif may_share:
                 self._append(LoggedEvent(event, symbol + part + facts))
             else:
-                self._append(LoggedEvent(event + _RESULT.of(symbol + part + facts)))
+                self._append(LoggedEvent(event + RESULT.of(symbol + part + facts)))
 
     def _failed(self, key: str, status: Status) -> None:
         crypto = self._pending.pop(key)

@@ -16,12 +16,11 @@ from services.wire.raw_fields import RawField
 # bytes are unread.
 MOST_BYTES = 4 * 2**20
 
-
-_RESULT = RawField(RunBacktestsResponse, "result")
+RESULT = RawField(RunBacktestsResponse, "result")
 
 
 class LoggedEvent(NamedTuple):
-    """An event as all watchers get it: serialized once, and never parsed again."""
+    """An event as all watchers get it: its pieces are serialized once, and never parsed again."""
 
     rest: bytes
     """All of the event, or all of it but `result`."""
@@ -36,7 +35,7 @@ class LoggedEvent(NamedTuple):
     @property
     def serialized(self) -> bytes:
         """The whole event."""
-        return self.rest + _RESULT.of(self.result) if self.result else self.rest
+        return self.rest + RESULT.of(self.result) if self.result else self.rest
 
     @property
     def size(self) -> int:

@@ -13,6 +13,7 @@ from services.gateway.runs.statistics import (
     summarize_rows,
     trades_of,
 )
+from services.wire.results import unpacked_metrics
 
 _TOTAL_RETURN = METRIC_NAMES.index("total_return")
 _HOLDING = METRIC_NAMES.index("buy_and_hold_return")
@@ -40,8 +41,7 @@ class RunTotals:
         # In the order of symbols, not of arrival: sums are rounded, and ties have one winner.
         by_symbol = sorted(range(len(self._symbols)), key=self._symbols.__getitem__)
         symbols = [self._symbols[index] for index in by_symbol]
-        metrics = np.frombuffer(b"".join(self._metrics), "<f8").reshape(-1, len(METRIC_NAMES))
-        values = metrics[by_symbol]
+        values = unpacked_metrics(self._metrics)[by_symbol]
         summary.cryptos_without_trades = int((trades_of(values, axis=1) == 0).sum())
         summary.cryptos_with_breaks = self._with_breaks
         counted = no_trade_counted(values, axis=1)

@@ -15,6 +15,7 @@ from services.gateway.api.sweep_messages import metrics_message
 from services.gateway.planning.sweep_plan import SweepPlan
 from services.gateway.upstream.compute import ComputeClient
 from services.wire.result_parts import joined_parts
+from services.wire.results import unpacked_metrics
 
 
 async def stitched_cryptos(
@@ -57,7 +58,7 @@ def _fold_result(result: ComputedResult) -> FoldResult:
     return FoldResult(
         np.array(curve.open_time_s, np.int64),
         np.array(curve.equity),
-        np.frombuffer(result.metrics, "<f8"),
+        unpacked_metrics([result.metrics])[0],
     )
 
 

@@ -61,16 +61,21 @@ class Market:
         `seen_fingerprint` is that of the candles that open before `seen_before_s` (Unix seconds), or of all
         candles where that is None.
         """
-        return (await self.view(symbols, seen_before_s)).cryptos(symbols, seen_before_s) or []
+        _, found = await self.view(symbols, seen_before_s)
+        return found
 
-    async def view(self, symbols: list[str], seen_before_s: int | None) -> MarketView:
-        """Return a view that was up to date after this call, and has the cryptos that `cryptos` returns."""
+    async def view(
+        self, symbols: list[str], seen_before_s: int | None
+    ) -> tuple[MarketView, list[CryptoData]]:
+        """Return a view that was up to date after this call, and its cryptos as `cryptos` does."""
         view = await self._checked(symbols, seen_before_s)
-        for missing in (symbols, []):
-            if view.cryptos(symbols, seen_before_s) is not None:
-                break
-            view = await self._listed(missing, seen_before_s)
-        return view
+        if (found := view.cryptos(symbols, seen_before_s)) is None:
+            view = await self._listed(symbols, seen_before_s)
+        if (found := view.cryptos(symbols, seen_before_s)) is None:
+            view = await self._listed([], seen_before_s)
+            found = view.cryptos([], seen_before_s)
+        assert found is not None  # All of them were just listed.
+        return view, found
 
     async def _checked(self, symbols: list[str], seen_before_s: int | None) -> MarketView:
         """Return a view that was up to date after this call; it need not have these cryptos."""

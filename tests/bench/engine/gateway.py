@@ -25,11 +25,11 @@ from tests.bench.candles.market import big_market as whole_market
 from tests.bench.engine.bare_loop import timed_bare
 from tests.bench.engine.markets import BIG_WINDOW, CRYPTO_COUNT, big_market
 from tests.bench.engine.ours import timed_market
-from tests.bench.engine.sampling import Measure, Samples, firsts, ratio, sampled, totals
+from tests.bench.engine.sampling import Samples, firsts, ratio, sampled, totals
 from tests.bench.engine.section import Goal, Row, Section
 from tests.bench.processor_time import ProcessorTime
 from tests.bench.runs import oversold, request, timed_run
-from tests.bench.timing import Spread, Timing
+from tests.bench.timing import Measure, Spread, Timing
 
 _MOST_FLOORS, _FIRST_GOAL_S = 2.0, 0.015
 _LEAST_SPEEDUP = 1.5

@@ -13,11 +13,11 @@ from tests.bench.engine.our_worker import worker_measure
 from tests.bench.engine.ours import timed_market
 from tests.bench.engine.own_process import own_process
 from tests.bench.engine.peers import Peers
-from tests.bench.engine.sampling import Measure, ratio, sampled, totals
+from tests.bench.engine.sampling import ratio, sampled, totals
 from tests.bench.engine.section import Goal, Row, Section
 from tests.bench.engine.stored_market import store_market
 from tests.bench.runs import oversold
-from tests.bench.timing import Timing
+from tests.bench.timing import Measure, Timing
 
 _MOST_FLOORS = 1.5
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from services.compute.candles.stored import StoredCandles
-from services.compute.messages.results import computed_result
 from services.compute.tasks.batch import Batch, LocatedTask, Task, run_batch
+from services.compute.tasks.computed_result import computed_result
 from services.compute.workers.worker import KEPT_BYTES
 from services.domain.interval import Interval
 from services.domain.process_memory import keep_freed_memory

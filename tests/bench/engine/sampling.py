@@ -1,16 +1,13 @@
 """Rounds: everything is measured once in each, so that what a busy machine does to one it does to all."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from statistics import median
 
 from rich.console import Console
 from rich.progress import track
 
-from tests.bench.timing import Timing
+from tests.bench.timing import Measure, Timing
 
-# What measures something once; it gets the number of the round, of which 0 warms up and does not count.
-Measure = Callable[[int], Awaitable[Timing]]
 Samples = dict[str, list[Timing]]
 
 

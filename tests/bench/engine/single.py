@@ -12,10 +12,10 @@ from tests.bench.engine.bare_loop import bare_figures
 from tests.bench.engine.markets import YEAR_WINDOW, year_market
 from tests.bench.engine.our_worker import task
 from tests.bench.engine.ours import backtest
-from tests.bench.engine.sampling import Measure, sampled, totals
+from tests.bench.engine.sampling import sampled, totals
 from tests.bench.engine.section import Goal, Row, Section
 from tests.bench.engine.stored_market import store_market
-from tests.bench.timing import Spread, Timing
+from tests.bench.timing import Measure, Spread, Timing
 
 _GOAL_S = 0.002
 

@@ -9,9 +9,9 @@ from tests.bench.engine.markets import CRYPTO_COUNT, YEAR_WINDOW, year_market
 from tests.bench.engine.memory import PeakMemory
 from tests.bench.engine.our_sweep import GRID, our_sweep
 from tests.bench.engine.peers import Peers
-from tests.bench.engine.sampling import Measure, ratio, sampled, totals
+from tests.bench.engine.sampling import ratio, sampled, totals
 from tests.bench.engine.section import Goal, Row, Section
-from tests.bench.timing import Timing
+from tests.bench.timing import Measure, Timing
 
 _CORES = 2
 _TIMES_FASTER = 20

@@ -24,7 +24,9 @@ from services.rpc.channel import open_channel
 from tests.bench.machine import machine_lines
 from tests.bench.soak.client import SoakClient
 from tests.bench.soak.holdings import Holdings, count_holdings, growth_lines, holdings_table
-from tests.bench.soak.market import ChangingCrypto, checker
+from tests.bench.soak.market import HOURS, checker, forget_old_states
+from tests.candle_making import random_candles
+from tests.changing_crypto import ChangingCrypto
 from tests.end_to_end.processes import compute_workers, process_at
 
 _RUNS, _CLIENTS, _CRYPTOS = 10_000, 4, 12
@@ -34,7 +36,7 @@ _HUNDRED, _IMPORTS, _FAULT_EVERY = 100, 5, 3
 
 
 async def soak(runs: int, console: Console) -> bool:
-    """Run so many times; return whether nothing was wrong and nothing has grown."""
+    """Run so many times, in hundreds; return whether nothing was wrong and nothing has grown."""
     with Interrupts(), tempfile.TemporaryDirectory(prefix="backcast-soak-") as folder:
         columns = Path(folder).resolve() / "columns"
         async with (
@@ -54,26 +56,26 @@ async def _run(
     stack: LocalStack, columns: Path, channel: grpc.aio.Channel, runs: int, console: Console
 ) -> tuple[list[Holdings], Counter[str]]:
     data = MarketDataServiceStub(channel)
-    cryptos = [
-        ChangingCrypto(f"SOAK{number:02}USDT", np.random.default_rng(number)) for number in range(_CRYPTOS)
-    ]
+    random = np.random.default_rng(0)
+    cryptos = [ChangingCrypto(f"SOAK{number:02}USDT") for number in range(_CRYPTOS)]
     for seed, crypto in enumerate(cryptos):
-        await crypto.begin(data, seed)
+        await crypto.write(data, random_candles(seed, HOURS))
     outcomes: Counter[str] = Counter({"wrong results": 0})
     symbols = [crypto.symbol for crypto in cryptos]
     clients = [
         SoakClient(channel, symbols, np.random.default_rng(100 + number), outcomes)
         for number in range(_CLIENTS)
     ]
-    counts = []
+    counts, hundreds = [], max(1, runs // _HUNDRED)
     with Progress(console=console, transient=True) as progress:
-        bar = progress.add_task("running", total=runs)
-        for hundred in range(runs // _HUNDRED):
+        bar = progress.add_task("running", total=_HUNDRED * hundreds)
+        for hundred in range(hundreds):
             async with asyncio.TaskGroup() as group:
                 for client in clients:
                     group.create_task(client.runs(_HUNDRED // _CLIENTS))
-                for number in range(_IMPORTS):
-                    await cryptos[(hundred * _IMPORTS + number) % _CRYPTOS].change(data)
+                for crypto in random.choice(cryptos, _IMPORTS):
+                    change = crypto.corrected(int(random.integers(HOURS)), random.uniform(0.95, 1.05))
+                    await crypto.write(data, change)
                 if hundred % _FAULT_EVERY == 0:
                     await _fault(stack, hundred // _FAULT_EVERY)
                     outcomes["faults"] += 1
@@ -81,9 +83,9 @@ async def _run(
             for client in clients:
                 client.check(is_right)
             for crypto in cryptos:
-                crypto.forget_old_states()
+                forget_old_states(crypto)
             progress.advance(bar, _HUNDRED)
-            if (hundred + 1) % max(runs // _HUNDRED // _COUNTS, 1) == 0:
+            if (hundred + 1) % max(1, hundreds // _COUNTS) == 0:
                 counts.append(await count_holdings(stack, columns, (hundred + 1) * _HUNDRED))
     return counts, outcomes
 
@@ -110,5 +112,5 @@ async def _pause(address: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.bench.soak", description=__doc__)
-    parser.add_argument("--runs", type=int, default=_RUNS, help=f"how many; default {_RUNS}")
+    parser.add_argument("--runs", type=int, default=_RUNS, help=f"how many, in hundreds; default {_RUNS}")
     sys.exit(0 if asyncio.run(soak(parser.parse_args().runs, make_console())) else 1)

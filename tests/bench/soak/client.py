@@ -1,28 +1,27 @@
 """A client that runs, cancels, leaves and comes back by chance, and keeps what it gets to be checked."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
-from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
-from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, DETAIL_METRICS, BacktestResult
+from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.run_service_pb2 import CancelRunRequest, WatchRunRequest
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
-from services.engine import Detail
+from services.domain.interval import Interval
+from services.engine import Detail, Execution
 from services.engine.strategies.rsi import Rsi
-from services.wire.backtests import strategy_to
+from services.wire.backtests import detail_to, spec_to
 from tests.bench.soak.market import WINDOW
+from tests.candle_making import results_in
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
 _CACHE_MODES = (pb.CACHE_MODE_DEFAULT, pb.CACHE_MODE_DEFAULT, pb.CACHE_MODE_BYPASS, pb.CACHE_MODE_REFRESH)
-_DETAILS = {Detail.METRICS: DETAIL_METRICS, Detail.EQUITY: DETAIL_EQUITY}
 # Where all had been done, there is no such run any more.
 _CANCELLED = {grpc.StatusCode.CANCELLED, grpc.StatusCode.NOT_FOUND}
 # What faults may do to a run.
@@ -59,12 +58,8 @@ class SoakClient:
         request = pb.RunBacktestsRequest(
             run_id=f"soak-{id(self)}-{self._number}",
             symbols=self._symbols,
-            spec=BacktestSpec(
-                strategy=strategy_to(Rsi(oversold=oversold)),
-                start_time=Timestamp(seconds=WINDOW.start_s),
-                end_time=Timestamp(seconds=WINDOW.end_s),
-            ),
-            detail=_DETAILS[detail],
+            spec=spec_to(Rsi(oversold=oversold), Interval.HOUR_1, WINDOW, Execution()),
+            detail=detail_to(detail),
             cache_mode=self._random.choice(_CACHE_MODES),
             max_results_per_event=int(self._random.choice((1, 100))),
         )
@@ -116,10 +111,3 @@ class SoakClient:
         ):
             raise RuntimeError(f"results are missing or double: {sorted(each.symbol for each in results)}")
         self._outcomes["failures"] += failed
-
-
-def results_in(event: pb.RunBacktestsResponse) -> Iterator[BacktestResult]:
-    """Yield the results of an event."""
-    if event.HasField("result"):
-        yield event.result
-    yield from event.results.results

@@ -63,6 +63,18 @@ class Tab:
         assert self.foreign == []
 
 
+def calls_of(tab: Tab, method: str) -> list[str]:
+    """Return a list that gets the addresses of the calls that the tab makes of a method from now on."""
+    calls: list[str] = []
+
+    def note(url: str) -> None:
+        if url.endswith(f"/{method}"):
+            calls.append(url)
+
+    tab.page.on("request", lambda request: note(request.url))
+    return calls
+
+
 @asynccontextmanager
 async def opened(browser: Browser, address: str) -> AsyncIterator[Tab]:
     """Open a tab of its own, without a cache or a session of others."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -13,11 +14,12 @@ from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
+from tests.end_to_end.one_service import OneService, service_beside
 from tests.end_to_end.processes import workers_held
 from tests.end_to_end.service_metrics import ServiceMetrics, serve_metrics
 from tests.known_runs import known_run
 from tests.waiting import until
-from tests.web.browser.tab import Tab, opened
+from tests.web.browser.tab import Tab, calls_of, opened
 
 # Of a sweep that takes one worker much longer than it takes to press a button.
 PERIODS, MULTIPLES = "2..257", "1..10.9:0.1"
@@ -99,3 +101,81 @@ async def test_a_sweep_that_is_cancelled_leaves_no_work_to_the_workers(
     await counted.metrics.until_nobody_works()
     # The chunk that the worker was at, and no other: it takes a moment, and all of them minutes.
     assert await counted.metrics.backtests() - before < COMBINATIONS * len(cryptos) / 2
+
+
+@asynccontextmanager
+async def cancelled_without_answer(
+    web: OneService, stack: LocalStack, folder: Path, tab: Tab, what: str
+) -> AsyncIterator[None]:
+    """Press Cancel while the page's process `web` is dead; after the body, start it again at its port."""
+    web.process.kill()
+    await expect(tab.says(re.compile("The server of this page does not answer"))).to_be_visible()
+    await tab.button("Cancel").click()
+    await expect(tab.says(re.compile(f"The {what} is not cancelled yet"))).to_be_visible()
+    said = tab.says(re.compile(f"The {what} was cancelled"))
+    await expect(said).to_have_count(0)
+    yield
+    port = int(web.address.rpartition(":")[2])
+    async with service_beside(stack, "web", folder, port):
+        await expect(said).to_be_visible()
+
+
+async def test_a_run_is_cancelled_once_the_gateway_has_answered_and_not_before(
+    browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
+) -> None:
+    folder = short_folder / "unanswered"
+    async with (
+        service_beside(stack, "web", folder) as web,
+        opened(browser, web.address) as tab,
+        workers_held(stack),
+        open_channel(stack.gateway_address) as channel,
+    ):
+        await tab.run(cryptos, **{"p.fast": "9", "p.slow": "38"})
+        await expect(tab.page.locator(".progress strong")).to_have_text("0 of 24")
+        (run_id,) = parse_qs(urlsplit(tab.page.url).query)["run"]
+        runs = RunServiceStub(channel)
+        watch = runs.WatchRun(run_service_pb2.WatchRunRequest(run_id=run_id))
+        await watch.read()
+        async with cancelled_without_answer(web, stack, folder, tab, "run"):
+            assert (await known_run(runs, run_id)).state == run_service_pb2.RUN_STATE_RUNNING
+        assert (await known_run(runs, run_id)).state == run_service_pb2.RUN_STATE_CANCELLED
+
+
+async def test_a_sweep_whose_cancelling_is_not_answered_is_not_started_again(
+    browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
+) -> None:
+    folder = short_folder / "unanswered"
+    async with (
+        service_beside(stack, "web", folder) as web,
+        opened(browser, web.address) as tab,
+        workers_held(stack),
+    ):
+        await tab.show("/sweep", strategy="supertrend", symbols=",".join(cryptos), **{"p.period": "2..99"})
+        await tab.button("Sweep").click()
+        await expect(tab.page.get_by_role("heading", name="supertrend: 98 combinations")).to_be_visible()
+        async with cancelled_without_answer(web, stack, folder, tab, "sweep"):
+            started = calls_of(tab, "SweepBacktests")
+        assert started == []
+
+
+async def test_a_run_of_the_list_that_could_not_be_cancelled_is_named_until_it_is(
+    tab: Tab, stack: LocalStack, cryptos: list[str]
+) -> None:
+    async with workers_held(stack):
+        await tab.run(cryptos, **{"p.fast": "9", "p.slow": "39"})
+        await expect(tab.page.locator(".progress strong")).to_have_text("0 of 24")
+        (run_id,) = parse_qs(urlsplit(tab.page.url).query)["run"]
+        await tab.page.get_by_role("link", name="Runs", exact=True).click()
+        await tab.page.route("**/CancelRun", lambda route: route.abort())
+        await tab.button(f"Cancel the run {run_id}").click()
+        said = tab.says(f"The run {run_id} is not cancelled yet")
+        await expect(said).to_be_visible()
+        for _ in range(2):
+            async with tab.page.expect_request_finished(lambda call: call.url.endswith("/ListRuns")):
+                pass
+        await expect(said).to_be_visible()
+        await tab.page.unroute("**/CancelRun")
+        await expect(said).to_have_count(0)
+        row = tab.page.locator(".runs tbody tr").filter(has=tab.page.get_by_label(f"Watch the run {run_id}"))
+        await expect(row).to_contain_text("cancelled")
+    tab.errors.clear()  # The browser writes that calls were aborted.

@@ -28,8 +28,18 @@ async def compared(tab: Tab, cryptos: list[str]) -> Tab:
     """The view with two runs."""
     crossing = side(cryptos, **{"strategy": "ma_cross", "p.fast": FAST, "p.slow": SLOW})
     await tab.show("/compare", a=crossing, b=side(cryptos, strategy="rsi"))
+    await tab.button("Run this").click()
     await expect(figure(tab, "total return", 1)).to_be_visible()
     return tab
+
+
+async def add(tab: Tab, *sides: str) -> None:
+    """Add runs to the view by pasting them."""
+    field = tab.page.get_by_label("Or paste an address")
+    for pasted in sides:
+        await field.fill(pasted)
+        await tab.button("Add the pasted run").click()
+        await expect(field).to_have_value("")
 
 
 def figure(tab: Tab, metric: str, run: int) -> Locator:
@@ -82,6 +92,21 @@ async def test_figures_of_the_runs_stand_side_by_side(
     assert "over=mean" in compared.page.url
 
 
+async def test_a_link_starts_no_runs_before_a_button_is_pressed(tab: Tab, cryptos: list[str]) -> None:
+    asked: list[str] = []
+    tab.page.on("request", lambda request: asked.append(request.url))
+    first, second = side(cryptos, strategy="rsi"), side(cryptos, strategy="macd")
+    await tab.show("/compare", a=first, b=second)
+    await expect(tab.says("A link does not start runs by itself.")).to_be_visible()
+    await tab.page.wait_for_load_state("networkidle")
+    assert not [url for url in asked if url.endswith("/RunBacktests")]
+    await tab.button("Run this").click()
+    await expect(cryptos_of(tab)).to_have_count(COUNT)
+    await tab.page.reload()
+    await expect(cryptos_of(tab)).to_have_count(COUNT)
+    await expect(tab.button("Run this")).to_have_count(0)
+
+
 async def test_the_mean_curve_ends_at_the_mean_return(
     compared: Tab, cryptos: list[str], gateway: "BacktestServiceAsyncStub"
 ) -> None:
@@ -121,6 +146,7 @@ async def test_a_run_that_the_gateway_knows_is_added_and_removed(tab: Tab, crypt
     await tab.until_done(COUNT)
     run_id = re.search("run=([^&]+)", tab.page.url).group(1)
     await tab.show("/compare", a=side(cryptos, strategy="rsi"))
+    await tab.button("Run this").click()
     picker = tab.page.get_by_label("Run", exact=True)
     await expect(picker.locator(f"option[value='{run_id}']")).to_have_count(1)
     await picker.select_option(run_id)
@@ -131,6 +157,22 @@ async def test_a_run_that_the_gateway_knows_is_added_and_removed(tab: Tab, crypt
     await expect(cryptos_of(tab)).to_have_count(COUNT)
     await tab.button("Remove rsi").click()
     await expect(tab.page).to_have_url(re.compile(r"compare\?a=strategy%3Dma_cross"))
+
+
+@pytest.mark.parametrize(
+    ("pasted", "sentence"),
+    [
+        ("http://somewhere/?x=1", "This names no run. Paste an address of the view Run, or the id of a run."),
+        ("<img src=x>", "This names no run. Paste an address of the view Run, or the id of a run."),
+        ("http://somewhere/sweep?strategy=rsi&p.period=5,7&run=x", "This is the address of a sweep."),
+    ],
+)
+async def test_what_names_no_run_is_not_added(tab: Tab, pasted: str, sentence: str) -> None:
+    await tab.show("/compare")
+    await tab.page.get_by_label("Or paste an address").fill(pasted)
+    await tab.button("Add the pasted run").click()
+    await expect(tab.page.get_by_role("alert")).to_contain_text(sentence)
+    await expect(tab.page.locator(".compare-sides li")).to_have_count(0)
 
 
 async def test_a_run_is_added_by_its_address_and_by_its_id(
@@ -144,9 +186,7 @@ async def test_a_run_is_added_by_its_address_and_by_its_id(
     found = re.search("run=([^&]+)", tab.page.url)
     assert found
     await tab.show("/compare")
-    for pasted in (address, found.group(1)):
-        await tab.page.get_by_label("Or paste an address").fill(pasted)
-        await tab.button("Add the pasted run").click()
+    await add(tab, address, found.group(1))
     await expect(cryptos_of(tab)).to_have_count(COUNT)
     first, last = [await returns(gateway, cryptos[:COUNT], strategy) for strategy in ("ma_cross", "rsi")]
     better = sum(last[symbol] > first[symbol] for symbol in cryptos[:COUNT])

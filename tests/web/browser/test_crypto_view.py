@@ -16,6 +16,7 @@ from backcast.backtest.v1.execution_pb2 import FILL_TIME_SAME_CLOSE, FillTime
 from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.domain.candles import Candles
+from tests import waiting
 from tests.candle_making import START_S, import_candles, random_candles
 from tests.web.browser.tab import Tab
 
@@ -107,6 +108,21 @@ async def test_a_row_of_a_run_opens_its_crypto_and_leads_back(tab: Tab, cryptos:
     assert total_return in figures
     await tab.page.get_by_role("link", name="Back to the run").click()
     await tab.until_rows(3)
+
+
+async def test_a_crypto_keeps_the_cryptos_of_its_run(tab: Tab, cryptos: list[str]) -> None:
+    chosen = tab.page.get_by_role("list", name="Chosen cryptos").get_by_role("button", name="Remove")
+    await tab.run(cryptos[:3], exclude=cryptos[1], **BACKTEST)
+    await tab.until_done(2)
+    await tab.rows.first.click()
+    await tab.page.get_by_role("link", name="Back to the run").click()
+    await expect(chosen).to_have_count(3)
+    await expect(tab.page).to_have_url(re.compile(f"exclude={cryptos[1]}"))
+    await tab.page.go_back()
+    await tab.button("As rules").click()
+    await expect(tab.page.get_by_label("Buy")).to_have_value(re.compile("sma"))
+    await expect(chosen).to_have_count(3)
+    await expect(tab.page).to_have_url(re.compile(f"exclude={cryptos[1]}"))
 
 
 async def test_a_click_in_the_list_moves_the_chart_and_marks_the_trade(
@@ -307,3 +323,53 @@ async def test_a_crypto_without_candles_is_a_sentence(tab: Tab) -> None:
     await tab.show("/crypto", symbol="NOBODYUSDT", **BACKTEST)
     await expect(tab.page.get_by_role("alert")).to_contain_text("NOBODYUSDT")
     tab.errors.clear()  # The browser writes that the call was refused.
+
+
+# Charts write their labels into a canvas.
+KEEP_LABELS = """
+  window.labels = new Set();
+  const fillText = CanvasRenderingContext2D.prototype.fillText;
+  CanvasRenderingContext2D.prototype.fillText = function (text, ...where) {
+    labels.add(text);
+    return fillText.call(this, text, ...where);
+  };
+"""
+
+
+async def test_the_smallest_prices_have_their_digits_and_an_axis_with_labels(
+    tab: Tab, data_service: "MarketDataServiceAsyncStub"
+) -> None:
+    candles = random_candles(73, HOURS)
+    columns = {name: getattr(candles, name) * 1e-14 for name in ("open", "high", "low", "close")}
+    tiny = Candles(open_time_s=candles.open_time_s, volume=candles.volume, **columns)
+    await import_candles(data_service, "TINYUSDT", tiny)
+    await tab.page.add_init_script(KEEP_LABELS)
+    await tab.show("/crypto", symbol="TINYUSDT", **BACKTEST)
+    await until_drawn(tab)
+
+    async def has_labels() -> bool:
+        labels: list[str] = await tab.page.evaluate("[...labels]")
+        # The last price has a label of its own.
+        return len([label for label in labels if label.startswith("0.00000000000")]) > 2
+
+    await waiting.until(has_labels)
+    await tab.button("Show as a table").first.click()
+    row = tab.page.locator(".chart-table tbody tr").first.locator("td")
+    shown = [float(text) for text in (await row.all_inner_texts())[:4]]
+    assert shown == [float(f"{column[0]:.6g}") for column in columns.values()]
+
+
+async def test_a_chart_says_one_candle_of_one_candle(tab: Tab, cryptos: list[str]) -> None:
+    window = {"start": "2024-01-01", "end": "2024-01-01 01:00"}
+    await tab.show("/crypto", symbol=cryptos[0], strategy="buy_and_hold", **window)
+    await until_drawn(tab)
+    await expect(tab.says(re.compile("^1 candle: the price went from .*[.] 0 trades, "))).to_have_count(1)
+
+
+async def test_a_long_name_does_not_widen_the_page_of_a_phone(tab: Tab) -> None:
+    await tab.page.set_viewport_size({"width": 390, "height": 844})
+    await tab.show("/crypto", symbol="W" * 300, **BACKTEST)
+    await expect(tab.page.get_by_role("heading", name="W" * 300)).to_be_visible()
+    await expect(tab.page.get_by_role("alert")).to_be_visible()
+    assert await tab.page.evaluate("document.documentElement.scrollWidth") <= 390
+    tab.errors.clear()  # The browser writes that there is no such crypto.

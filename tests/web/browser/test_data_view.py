@@ -5,17 +5,23 @@ import csv
 import io
 import re
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.async_api import Locator, Route, expect
+from playwright.async_api import Browser, Locator, Route, expect
 
 from backcast.marketdata.v1 import break_pb2, crypto_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.domain.times import utc
+from services.local.stack import LocalStack
 from tests.candle_making import START_S
-from tests.web.browser.tab import Tab
+from tests.end_to_end.one_service import OneService, service_beside
+from tests.waiting import until
+from tests.web.browser.tab import Tab, opened
 from tests.web.browser.test_accessibility import serious
+from tests.web.clients import Page as Client
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
@@ -109,6 +115,51 @@ async def test_a_file_that_would_change_much_is_refused_until_it_shall_replace(
     await expect(tab.says(re.compile(f"{SYMBOL}: .*48 corrected"))).to_be_visible()
     await expect(tab.page.locator(".imported .problem")).to_have_count(0)
     tab.errors.clear()  # The browser writes that a file was refused.
+
+
+async def test_what_a_file_needs_is_said_in_words_of_the_page(
+    tab: Tab, browser: Browser, stack: LocalStack, short_folder: Path
+) -> None:
+    problem = tab.page.locator(".imported .problem")
+    _, text = candles_file([100.0] * 48)
+    await shown(tab)
+    await dropped(tab, ("candles.csv", text))
+    await expect(problem).to_have_text(re.compile("names no crypto.*: give symbol"))
+    await dropped(tab, ("TIMESUSDT.csv", "".join(text.splitlines(keepends=True)[:2])))
+    await expect(problem.last).to_have_text(re.compile("how long candles are.*: give interval"))
+    await tab.page.get_by_text("Options", exact=True).click()
+    for name in ("Symbol", "Interval of its candles"):
+        await expect(tab.page.get_by_label(name, exact=True)).to_be_visible()
+    tab.errors.clear()  # The browser writes that files were refused.
+    async with (
+        service_beside(stack, "web", short_folder / "small", web_max_upload_bytes=len(text) - 1) as small,
+        opened(browser, small.address) as other,
+    ):
+        await shown(other)
+        await dropped(other, (f"{SYMBOL}.csv", text))
+        await expect(other.says(re.compile("Compress it, or use the command"))).to_be_visible()
+
+
+async def test_a_file_waits_while_others_import_as_many_as_the_server_takes(
+    tab: Tab, web_process: OneService
+) -> None:
+    server = Client(web_process.address)
+    path, headers = "/import?name=OTHERUSDT.csv", {"content_type": "application/octet-stream"}
+
+    async def is_full() -> bool:
+        # Nothing is written of an empty file.
+        return (await server.send("POST", path, b"", **headers)).status == 429
+
+    await shown(tab)
+    async with AsyncExitStack() as others:
+        for _ in range(4):
+            await others.enter_async_context(server.begun(path, 1000, **headers))
+        await until(is_full)
+        async with tab.page.expect_response(lambda answer: answer.status == 429):
+            await dropped(tab, candles_file([100.0] * 48))
+        await expect(tab.page.locator(".imported").get_by_text("waits", exact=True)).to_be_visible()
+    await expect(tab.says(f"{SYMBOL}: 48 written")).to_be_visible()
+    tab.errors.clear()  # The browser writes that the server was full.
 
 
 async def test_a_break_is_confirmed_removed_and_reset(

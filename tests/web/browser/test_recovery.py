@@ -3,13 +3,24 @@
 import re
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from playwright.async_api import Browser, expect
 
+from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.local.stack import LocalStack
+from tests.end_to_end.line import Line
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import workers_held
-from tests.web.browser.tab import Tab, opened
+from tests.web.browser.tab import Tab, calls_of, opened
+
+# Of runs whose results no other test has computed.
+CUT = {"p.fast": "8", "p.slow": "37"}
+RESTARTED = {"p.fast": "8", "p.slow": "38"}
+GATEWAY_AWAY = re.compile("The gateway service does not answer")
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
 
 
 async def test_a_reload_in_the_middle_loses_nothing(tab: Tab, stack: LocalStack, cryptos: list[str]) -> None:
@@ -54,10 +65,101 @@ async def test_a_killed_web_process_that_comes_back_loses_nothing(
         assert tab.foreign == []
 
 
-async def test_a_run_that_the_gateway_does_not_know_is_started_anew(tab: Tab, cryptos: list[str]) -> None:
+async def test_rows_stay_and_the_run_goes_on_where_the_line_to_the_gateway_was_cut(
+    browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
+) -> None:
+    async with (
+        Line(stack.gateway_address) as line,
+        service_beside(stack, "web", short_folder / "cut", gateway_address=line.address) as web,
+        opened(browser, web.address) as tab,
+    ):
+        await tab.run(cryptos[:3], **CUT)
+        await tab.until_done(3)
+        started = calls_of(tab, "RunBacktests")
+        async with workers_held(stack):
+            await tab.run(cryptos, **CUT)
+            await tab.until_rows(3)
+            line.down = True
+            line.cut()
+            await expect(tab.says(GATEWAY_AWAY)).to_be_visible()
+            async with tab.page.expect_request_finished(lambda call: call.url.endswith("/WatchRun")):
+                pass
+            await tab.until_rows(3)
+            line.down = False
+            await expect(tab.says(GATEWAY_AWAY)).to_have_count(0)
+        await tab.until_done(24)
+        assert sorted(await tab.column()) == cryptos
+        assert len(started) == 1
+        tab.assert_clean()
+
+
+async def test_rows_stay_while_a_gateway_restarts_and_the_run_is_started_anew(
+    browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
+) -> None:
+    folder = short_folder / "restarted"
+    async with (
+        AsyncExitStack() as afterwards,
+        service_beside(stack, "gateway", folder) as gateway,
+        service_beside(stack, "web", folder, gateway_address=gateway.address) as web,
+        opened(browser, web.address) as tab,
+    ):
+        await tab.run(cryptos[:3], **RESTARTED)
+        await tab.until_done(3)
+        async with workers_held(stack):
+            await tab.run(cryptos, **RESTARTED)
+            await tab.until_rows(3)
+            gateway.process.kill()
+            await expect(tab.says(GATEWAY_AWAY)).to_be_visible()
+            async with tab.page.expect_request_finished(lambda call: call.url.endswith("/WatchRun")):
+                pass
+            await tab.until_rows(3)
+        port = int(gateway.address.rpartition(":")[2])
+        await afterwards.enter_async_context(service_beside(stack, "gateway", folder, port))
+        await tab.until_done(24)
+        assert sorted(await tab.column()) == cryptos
+        tab.assert_clean()
+
+
+async def test_a_run_of_this_tab_that_the_gateway_does_not_know_any_more_is_started_anew(
+    browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
+) -> None:
+    folder = short_folder / "forgotten"
+    async with AsyncExitStack() as afterwards:
+        async with service_beside(stack, "gateway", folder) as gateway:
+            web = service_beside(stack, "web", folder, gateway_address=gateway.address)
+            page = await afterwards.enter_async_context(web)
+            tab = await afterwards.enter_async_context(opened(browser, page.address))
+            await tab.run(cryptos, strategy="rsi")
+            await tab.until_done(24)
+            address = tab.page.url
+        port = int(gateway.address.rpartition(":")[2])
+        await afterwards.enter_async_context(service_beside(stack, "gateway", folder, port))
+        await tab.page.reload()
+        await tab.until_done(24)
+        await tab.until_rows(24)
+        assert tab.page.url == address
+
+
+async def test_a_run_of_a_link_that_the_gateway_does_not_know_waits_for_a_button(
+    tab: Tab, cryptos: list[str]
+) -> None:
+    asked: list[str] = []
+    tab.page.on("request", lambda request: asked.append(request.url))
     await tab.show("/", strategy="rsi", symbols=",".join(cryptos), run="nobody-knows-this-run")
+    await expect(tab.page.get_by_role("alert")).to_contain_text("nobody-knows-this-run")
+    assert not [url for url in asked if url.endswith("/RunBacktests")]
+    await tab.button("Run this").click()
     await tab.until_done(24)
     await tab.until_rows(24)
+
+
+async def test_a_link_of_no_run_and_no_backtest_says_only_what_is_wrong_with_it(
+    tab: Tab, cryptos: list[str]
+) -> None:
+    await tab.show("/", strategy="rsi", symbols=cryptos[0], interval="7h", run="nobody-knows-this-run")
+    alert = tab.page.get_by_role("alert")
+    await expect(alert).to_have_text("The address does not describe a backtest. There is no interval 7h.")
+    await expect(tab.page.locator(".progress")).to_have_count(0)
 
 
 async def test_a_run_of_another_tab_is_watched_and_fills_the_form(
@@ -73,3 +175,20 @@ async def test_a_run_of_another_tab_is_watched_and_fills_the_form(
         await expect(other.page.get_by_label("period", exact=True)).to_have_value("9")
         assert "fee=0.2" in other.page.url
         other.assert_clean()
+
+
+async def test_a_window_of_a_run_is_kept_to_the_second(
+    tab: Tab, cryptos: list[str], gateway: "BacktestServiceAsyncStub"
+) -> None:
+    request = pb.RunBacktestsRequest(symbols=cryptos[:2], run_id="window-with-seconds")
+    request.spec.strategy.rsi.SetInParent()
+    request.spec.start_time.FromJsonString("2024-01-05T00:00:30Z")
+    request.spec.end_time.FromJsonString("2024-03-01T08:30:00Z")
+    assert [event async for event in gateway.RunBacktests(request)]
+    await tab.show("/", run=request.run_id)
+    await expect(tab.page.get_by_label("From", exact=True)).to_have_value("2024-01-05 00:00:30")
+    await expect(tab.page.get_by_label("Until", exact=True)).to_have_value("2024-03-01 08:30")
+    await tab.button("Run").click()
+    await expect(tab.page.get_by_role("heading", level=1)).to_contain_text(
+        "2024-01-05 00:00:30 to 2024-03-01 08:30"
+    )

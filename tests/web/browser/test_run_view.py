@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 from playwright.async_api import expect
 
@@ -81,6 +82,14 @@ async def test_the_filter_takes_parts_of_symbols_and_conditions_on_metrics(
     await expect(tab.says("No result fulfils the filter.")).to_be_visible()
 
 
+async def test_a_link_with_a_long_filter_does_not_hold_the_page_up(tab: Tab, cryptos: list[str]) -> None:
+    await tab.run(cryptos[:2], filter="a" * 5_000 + " " * 5_000 + "b")
+    await tab.until_done(2)
+    await expect(tab.says("A filter has at most 500 characters.")).to_be_visible()
+    await tab.page.get_by_label("Filter the results").fill("tab00, trades >= 0")
+    await tab.until_rows(1)
+
+
 async def test_downloads_have_every_result(tab: Tab, cryptos: list[str], tmp_path: Path) -> None:
     await tab.run(cryptos)
     await tab.until_done(24)
@@ -108,6 +117,21 @@ async def test_a_parameter_out_of_its_range_is_named_at_its_field(tab: Tab, cryp
     assert "run=" not in tab.page.url
 
 
+async def test_a_choice_that_there_is_not_is_named_at_its_field(tab: Tab, cryptos: list[str]) -> None:
+    # Every object of JavaScript has something of these names.
+    await tab.run(cryptos[:1], direction="constructor", fill="toString", breaks="__proto__")
+    for sentence in ("There is no such direction.", "There is no such fill.", "There is no such rule."):
+        await expect(tab.says(sentence)).to_be_visible()
+    assert "run=" not in tab.page.url
+
+
+async def test_a_number_that_is_too_large_is_none(tab: Tab, cryptos: list[str]) -> None:
+    await tab.run(cryptos[:1], fee="1e999", capital="1e999")
+    await expect(tab.says("Write a fraction, such as 0.1%, 10bps or 0.001.")).to_be_visible()
+    await expect(tab.says("Write a number, such as 10000.")).to_be_visible()
+    assert run_of(tab) is None
+
+
 async def test_what_the_gateway_refuses_is_named_at_its_field(tab: Tab, cryptos: list[str]) -> None:
     await tab.run(["NOSUCHUSDT"])
     await expect(tab.page.get_by_label("Cryptos", exact=True)).to_have_attribute("aria-invalid", "true")
@@ -127,6 +151,52 @@ async def test_an_error_in_a_rule_is_said_while_it_is_typed(tab: Tab, cryptos: l
     await tab.until_done(24)
 
 
+async def test_a_run_keeps_its_fields_in_its_address_when_they_are_edited(
+    tab: Tab, cryptos: list[str]
+) -> None:
+    fast = tab.page.get_by_label("fast", exact=True)
+    title = tab.page.get_by_role("heading", level=1)
+    edited = tab.says("Fields were changed since. Press Run for results of what they say now.")
+    await tab.run(cryptos[:3], **{"p.fast": "5"})
+    await tab.until_done(3)
+    first = run_of(tab)
+    await fast.fill("30")
+    await expect(title).to_contain_text("fast 5")
+    await expect(edited).to_be_visible()
+    assert run_of(tab) is None
+    await tab.page.reload()
+    await expect(fast).to_have_value("30")
+    await expect(title).to_contain_text("fast 5")
+    await expect(edited).to_be_visible()
+    await tab.button("Run").click()
+    await expect(title).to_contain_text("fast 30")
+    await tab.until_done(3)
+    assert run_of(tab) not in {None, first}
+    await expect(edited).to_have_count(0)
+    # One step: that from the edited fields to their run is none.
+    await tab.page.go_back()
+    await expect(fast).to_have_value("5")
+    await expect(title).to_contain_text("fast 5")
+    assert run_of(tab) == first
+    await tab.page.go_forward()
+    await expect(fast).to_have_value("30")
+    await expect(title).to_contain_text("fast 30")
+
+
+async def test_a_crypto_that_is_opened_beside_edited_fields_is_that_of_the_run(
+    tab: Tab, cryptos: list[str]
+) -> None:
+    await tab.run(cryptos[:3], **{"p.fast": "5"})
+    await tab.until_done(3)
+    run = run_of(tab)
+    await tab.page.get_by_label("fast", exact=True).fill("30")
+    await tab.rows.first.click()
+    await expect(tab.says(re.compile("^ma_cross, fast 5 "))).to_be_visible()
+    await tab.page.get_by_role("link", name="Back to the run").click()
+    await expect(tab.page.get_by_label("fast", exact=True)).to_have_value("5")
+    assert run_of(tab) == run
+
+
 async def test_rows_are_reached_by_the_keyboard_and_enter_opens_one(tab: Tab, cryptos: list[str]) -> None:
     await tab.run(cryptos)
     await tab.until_done(24)
@@ -137,6 +207,13 @@ async def test_rows_are_reached_by_the_keyboard_and_enter_opens_one(tab: Tab, cr
     await expect(tab.page.locator(".grid-row.active")).to_contain_text(second)
     await tab.page.keyboard.press("Enter")
     await tab.page.wait_for_url(re.compile(f"/crypto\\?symbol={second}&strategy=ma_cross.*start=.*end="))
+    await expect(tab.page.get_by_role("heading", level=1, name=second)).to_be_focused()
+    await expect(tab.page).to_have_title(f"{second} – Backcast")
+
+
+def run_of(tab: Tab) -> str | None:
+    """Return the id of the run that the address names."""
+    return parse_qs(urlsplit(tab.page.url).query).get("run", [None])[0]
 
 
 def figure(text: str) -> float:

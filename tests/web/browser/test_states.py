@@ -3,6 +3,7 @@
 import re
 import struct
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from google.protobuf.message import Message
@@ -18,9 +19,11 @@ from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import workers_held
 from tests.security.conftest import entry
 from tests.web.browser.tab import Tab, opened
+from tests.web.browser.test_compare_view import add, cryptos_of, figure, side
 
 MANY = 5000
 MOST_DRAWN = 60
+NO_RUN = re.compile("The gateway knows no run")
 
 
 async def test_a_token_is_asked_for_and_kept_for_the_tab_only(
@@ -40,7 +43,15 @@ async def test_a_token_is_asked_for_and_kept_for_the_tab_only(
         await field.fill("backcast_wrong")
         await tab.button("Use it").click()
         await expect(field).to_have_value("")
-        await field.fill(token)
+        for never in ("t\u00f6k\u00e9n", f"\u201c{token}\u201d", "two words", "\u200b"):
+            await field.fill(never)
+            await tab.button("Use it").click()
+            await expect(tab.says(re.compile("A token has no blanks"))).to_be_visible()
+        await field.fill("backcast_wrong")
+        await tab.button("Use it").click()
+        await expect(tab.says(re.compile("The gateway does not know this token"))).to_be_visible()
+        # As it comes from a mail: with what nobody sees.
+        await field.fill(f" {token}\u200b")
         await tab.button("Use it").click()
         await expect(field).to_have_count(0)
         await tab.button("Run").click()
@@ -51,6 +62,41 @@ async def test_a_token_is_asked_for_and_kept_for_the_tab_only(
         async with opened(browser, web.address) as other:
             await other.show("/runs")
             await expect(other.page.get_by_label("The gateway wants a token that it knows.")).to_be_visible()
+            # A page of an earlier version kept what no header can carry.
+            await other.page.evaluate("sessionStorage.setItem('backcast-token', 't\u00f6k\u00e9n')")
+            await other.page.reload()
+            await expect(other.page.get_by_label("The gateway wants a token that it knows.")).to_be_visible()
+
+
+async def test_compare_asks_for_a_token_and_goes_on_with_it(
+    browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path, tmp_path: Path
+) -> None:
+    token = make_token()
+    tokens_file = tmp_path / "tokens.toml"
+    tokens_file.write_text(entry("somebody", token, "run"))
+    folder = short_folder / "compared"
+    sides = (side(cryptos, strategy="ma_cross"), side(cryptos, strategy="rsi"))
+    async with (
+        service_beside(stack, "gateway", folder, tokens_file=tokens_file) as gateway,
+        service_beside(stack, "web", folder, gateway_address=gateway.address) as web,
+        opened(browser, web.address) as tab,
+    ):
+        for compared in ((), sides):
+            await tab.show("/compare")
+            await add(tab, *compared)
+            field = tab.page.get_by_label("The gateway wants a token that it knows.")
+            await field.fill("backcast_revoked")
+            await tab.button("Use it").click()
+            await expect(field).to_have_value("")
+            await expect(tab.says(re.compile("No client has this token"))).to_have_count(0)
+            await field.fill(token)
+            await tab.button("Use it").click()
+            loaded = figure(tab, "total return", 1) if compared else tab.says(NO_RUN)
+            await expect(loaded).to_be_visible()
+            await expect(field).to_have_count(0)
+            await expect(tab.page.locator(".notice")).to_have_count(0)
+            await tab.page.evaluate("sessionStorage.clear()")
+        tab.assert_clean()
 
 
 async def test_a_limit_and_a_cache_that_is_away_are_said_and_waited_for(
@@ -94,6 +140,40 @@ async def test_a_gateway_that_comes_later_is_waited_for(
             await tab.button("Run").click()
             await tab.until_done(24)
         tab.assert_clean()
+
+
+async def test_what_could_not_be_loaded_is_loaded_once_the_gateway_is_back(
+    browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
+) -> None:
+    folder = short_folder / "back"
+    async with (
+        AsyncExitStack() as afterwards,
+        service_beside(stack, "gateway", folder) as gateway,
+        service_beside(stack, "web", folder, gateway_address=gateway.address) as web,
+        opened(browser, web.address) as data,
+        opened(browser, web.address) as curves,
+        opened(browser, web.address) as picker,
+    ):
+        await data.show("/data", search=cryptos[0])
+        row = data.page.locator(".cryptos .grid-row").filter(has_text=cryptos[0])
+        await expect(row).to_be_visible()
+        await curves.show("/compare")
+        await add(curves, side(cryptos, strategy="rsi"), side(cryptos, strategy="macd"))
+        await expect(figure(curves, "total return", 1)).to_be_visible()
+        gateway.process.kill()
+        await row.click()
+        await cryptos_of(curves).first.click()
+        await picker.show("/compare")
+        for tab in (data, curves, picker):
+            await expect(tab.page.locator(".notice").first).to_contain_text("does not answer")
+        port = int(gateway.address.rpartition(":")[2])
+        await afterwards.enter_async_context(service_beside(stack, "gateway", folder, port))
+        await expect(data.says("Its history has no breaks.")).to_be_visible()
+        await expect(curves.page.locator(".chart-legend").first).to_contain_text("B: macd")
+        await expect(picker.says(NO_RUN)).to_be_visible()
+        for tab in (data, curves, picker):
+            await expect(tab.page.locator(".notice")).to_have_count(0)
+            tab.assert_clean()
 
 
 async def test_without_candles_the_page_says_how_to_import_some(tab: Tab) -> None:

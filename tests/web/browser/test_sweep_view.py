@@ -124,6 +124,78 @@ async def test_a_reload_shows_the_same_sweep_again(tab: Tab, cryptos: list[str])
     await expect(tab.says("36 from the cache")).to_be_visible()
 
 
+async def test_the_heat_map_of_one_parameter_names_no_second_one(tab: Tab, cryptos: list[str]) -> None:
+    await swept(tab, cryptos[:2], **{"p.fast": "5,10", "p.slow": "40"})
+    await expect(tab.page.locator(".heat-map-value")).to_have_text(
+        re.compile(r"^fast (5|10): Sharpe ratio \S+")
+    )
+    await expect(tab.page.get_by_role("application")).to_have_accessible_name(
+        re.compile(r"^Sharpe ratio by fast, 2 values\. The best is \S+ at fast (5|10)\. ")
+    )
+
+
+async def test_a_range_may_be_written_with_exponents(tab: Tab, cryptos: list[str]) -> None:
+    query = {"strategy": "supertrend", "symbols": cryptos[0], "p.multiple": "1e0..2e0:2.5e-1"}
+    await tab.show("/sweep", **query)
+    await expect(tab.says("5 combinations on 1 crypto: 5 trials.")).to_be_visible()
+    field = tab.page.get_by_label("multiple", exact=True)
+    await field.fill("1..2:1e-13")
+    await expect(tab.says("The step must be at least 1e-12.")).to_be_visible()
+    await field.fill("100e-2..25e-1:50e-2")
+    await tab.button("Sweep").click()
+    rows = tab.page.locator(".combinations .grid-row:not(.grid-head)")
+    await expect(rows).to_have_count(4)
+    multiples = await rows.locator("xpath=./div[1]").all_inner_texts()
+    assert sorted(multiples) == ["1", "1.5", "2", "2.5"]
+
+
+async def test_an_address_that_picks_no_combination_shows_the_best_one(tab: Tab, cryptos: list[str]) -> None:
+    picked = tab.page.locator(".sweep-picked")
+    await swept(tab, cryptos[:2])
+    best = await picked.text_content()
+    assert best is not None and best.startswith("Best combination: fast ")
+    for pick in ("-1", "1.5", "6"):
+        await tab.page.goto(f"{tab.page.url.partition('&pick=')[0]}&pick={pick}")
+        await expect(picked).to_have_text(best)
+
+
+async def test_a_link_starts_no_sweep_before_a_button_is_pressed(tab: Tab, cryptos: list[str]) -> None:
+    asked: list[str] = []
+    tab.page.on("request", lambda request: asked.append(request.url))
+    sweep = {"strategy": "ma_cross", "symbols": ",".join(cryptos[:2]), **TYPED}
+    await tab.show("/sweep", **sweep, run="somebody-elses")
+    await expect(tab.says("A link does not start a sweep by itself.")).to_be_visible()
+    await expect(tab.says("6 combinations on 2 cryptos: 12 trials.")).to_be_visible()
+    # Leaving the view and coming back asks for nothing either.
+    await tab.page.get_by_role("link", name="Run", exact=True).click()
+    await tab.page.get_by_role("link", name="Sweep", exact=True).click()
+    await expect(tab.button("Run this")).to_be_visible()
+    assert not [url for url in asked if url.endswith("/SweepBacktests")]
+    await tab.button("Run this").click()
+    await expect(tab.page.locator("#combinations")).to_have_text("6 combinations")
+
+
+async def test_back_leads_through_the_sweeps_with_the_fields_of_each(tab: Tab, cryptos: list[str]) -> None:
+    fast = tab.page.get_by_label("fast", exact=True)
+    combinations = tab.page.locator("#combinations")
+    edited = tab.says("Fields were changed since. Press Sweep for results of what they say now.")
+    await swept(tab, cryptos[:2])
+    await expect(combinations).to_have_text("6 combinations")
+    await fast.fill("5,10,15")
+    await expect(edited).to_be_visible()
+    await expect(combinations).to_have_text("6 combinations")
+    assert "run=" not in tab.page.url
+    for values in ("5,10,15", "5"):
+        await fast.fill(values)
+        await tab.button("Sweep").click()
+        await expect(combinations).to_have_text(f"{3 * len(values.split(','))} combinations")
+        await expect(edited).to_have_count(0)
+    for values in ("5,10,15", "5,10"):
+        await tab.page.go_back()
+        await expect(fast).to_have_value(values)
+        await expect(combinations).to_have_text(f"{3 * len(values.split(','))} combinations")
+
+
 async def test_a_winner_without_a_result_in_the_test_part_is_named(
     tab: Tab, data_service: "MarketDataServiceAsyncStub"
 ) -> None:

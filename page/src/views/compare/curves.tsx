@@ -1,11 +1,11 @@
-import { useEffect, useMemo, useState } from "preact/hooks";
-import { type Explanation, explain } from "../../api/explain";
+import { useMemo } from "preact/hooks";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import type { EquityCurve } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import { CacheMode } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { EquityChart } from "../../charts/equity_chart";
 import { aligned } from "../../charts/series";
 import { ErrorNotice } from "../../components/notice";
+import { useLoaded } from "../../components/use_loaded";
 import { loadResult } from "../crypto/load";
 import type { Curve } from "./mean_curve";
 
@@ -21,22 +21,14 @@ export interface CurveSide extends NamedSide {
 
 /** The equity curves of one crypto in all runs, over one another. */
 export function Curves({ symbol, sides }: { readonly symbol: string; readonly sides: readonly CurveSide[] }) {
-  const [curves, setCurves] = useState<readonly Curve[]>();
-  const [error, setError] = useState<Explanation>();
-  useEffect(() => {
-    const abort = new AbortController();
-    setCurves(undefined);
-    setError(undefined);
-    const loaded = sides.map(({ spec }) => loadResult(symbol, spec, CacheMode.DEFAULT, abort.signal));
-    Promise.all(loaded).then(
-      (results) => setCurves(results.map(({ result }) => curveOf(result.equityCurve))),
-      (thrown) => {
-        if (!abort.signal.aborted) setError(explain(thrown));
-      },
-    );
-    return () => abort.abort();
-  }, [symbol, sides]);
-  if (error) return <ErrorNotice error={error} />;
+  const { value: curves, error } = useLoaded(
+    async (signal) => {
+      const loaded = sides.map(({ spec }) => loadResult(symbol, spec, CacheMode.DEFAULT, signal));
+      return (await Promise.all(loaded)).map(({ result }) => curveOf(result.equityCurve));
+    },
+    [symbol, sides],
+  );
+  if (error && !error.wantsToken) return <ErrorNotice error={error} />;
   if (!curves)
     return (
       <p class="quiet" role="status">

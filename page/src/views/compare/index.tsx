@@ -1,10 +1,11 @@
 /** Two to six runs side by side: figures, the equity of one crypto, and what differs from crypto to crypto. */
 
 import { useMemo } from "preact/hooks";
-import { address, change, href } from "../../address";
+import { address, change, encode, href, type Query } from "../../address";
 import { ErrorNotice, Notice } from "../../components/notice";
 import { count, counted } from "../../format";
 import { METRICS, metricMeant, metricOf } from "../../metrics";
+import { isStartedHere, noteStarted } from "../../started";
 import "../../charts/charts.css";
 import { added, MOST_SIDES, nameOf, sidesOf, without } from "./address";
 import "./compare.css";
@@ -23,7 +24,12 @@ export default function CompareView() {
   // The curves need not be loaded anew when only the crypto or the order changes.
   const key = JSON.stringify(sidesOf(query));
   const sides = useMemo(() => sidesOf(query), [key]);
-  const results = useSides(sides);
+  const asked = sides.filter(({ text }) => isStartedHere(text));
+  const results = useSides(asked);
+  const add = (side: Query) => {
+    noteStarted(encode(side));
+    change(added(address.peek().query, side));
+  };
   const shown = useMemo(
     () =>
       sides.flatMap((side) => {
@@ -51,7 +57,7 @@ export default function CompareView() {
               <span class={`side-mark side-${side.slot}`} />
               <strong>{side.slot.toUpperCase()}</strong>
               <a href={href("run", side.query)}>{name}</a>
-              <State results={results.get(side.text)} />
+              {asked.includes(side) && <State results={results.get(side.text)} />}
               <button
                 type="button"
                 class="link"
@@ -64,15 +70,22 @@ export default function CompareView() {
           );
         })}
       </ul>
+      {asked.length < sides.length && (
+        <Notice kind="plain" sentence="A link does not start runs by itself.">
+          <button type="button" onClick={() => noteStarted(...sides.map(({ text }) => text))}>
+            Run this
+          </button>
+        </Notice>
+      )}
       {sides.length < MOST_SIDES && (
         <>
-          <RunPicker version={shown.length} onAdd={(side) => change(added(address.peek().query, side))} />
-          <PasteRun onAdd={(side) => change(added(address.peek().query, side))} />
+          <RunPicker version={shown.length} onAdd={add} />
+          <PasteRun onAdd={add} />
         </>
       )}
       {sides.map(({ slot, text }) => {
         const error = results.get(text)?.error;
-        return error && <ErrorNotice key={slot} error={error} />;
+        return error && !error.wantsToken && <ErrorNotice key={slot} error={error} />;
       })}
       {shown.length > 1 && <Comparison shown={shown} />}
     </main>

@@ -1,26 +1,18 @@
 import { useState } from "preact/hooks";
 import type { Query } from "../../address";
-import { type Explanation, explain } from "../../api/explain";
 import { TextField } from "../../components/fields";
 import { ErrorNotice } from "../../components/notice";
+import { runQuery } from "../../spec";
 import { queryOfId } from "./address";
-
-/** What belongs to the view Run and not to its backtest. */
-const SHOWN = ["run", "sort", "filter"];
+import { useAdded } from "./use_added";
 
 /** Adds a run whose address or id is pasted: one that somebody else has sent, for instance. */
 export function PasteRun({ onAdd }: { readonly onAdd: (query: Query) => void }) {
   const [text, setText] = useState("");
-  const [error, setError] = useState<Explanation>();
-  const add = async () => {
-    try {
-      onAdd(await pasted(text.trim()));
-      setText("");
-      setError(undefined);
-    } catch (thrown) {
-      setError(explain(thrown));
-    }
-  };
+  const { add, error } = useAdded(pasted, (query) => {
+    setText("");
+    onAdd(query);
+  });
   return (
     <>
       <form
@@ -28,7 +20,7 @@ export function PasteRun({ onAdd }: { readonly onAdd: (query: Query) => void }) 
         aria-label="Add a run by its address"
         onSubmit={(event) => {
           event.preventDefault();
-          if (text.trim() !== "") void add();
+          if (text.trim() !== "") add(text.trim());
         }}
       >
         <TextField
@@ -47,9 +39,14 @@ export function PasteRun({ onAdd }: { readonly onAdd: (query: Query) => void }) 
 }
 
 async function pasted(text: string): Promise<Query> {
-  const search = text.includes("?") ? text.slice(text.indexOf("?") + 1) : text;
+  const [, path = "", search = ""] = /^([^?#]*\?)?([^#]*)/.exec(text) ?? [];
   if (!search.includes("=")) return await queryOfId(search);
-  const query: Record<string, string> = Object.fromEntries(new URLSearchParams(search));
-  if (query.strategy === undefined && query.run !== undefined) return await queryOfId(query.run);
-  return Object.fromEntries(Object.entries(query).filter(([name]) => !SHOWN.includes(name)));
+  if (/\/sweep\?$/.test(path))
+    throw new Error(
+      "This is the address of a sweep. Open one of its combinations in the view Run, and paste the address of that",
+    );
+  const query: Query = Object.fromEntries(new URLSearchParams(search));
+  if (query.strategy !== undefined) return runQuery(query);
+  if (query.run !== undefined) return await queryOfId(query.run);
+  throw new Error("This names no run. Paste an address of the view Run, or the id of a run");
 }

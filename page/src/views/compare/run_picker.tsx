@@ -1,11 +1,12 @@
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { Query } from "../../address";
 import { knownRuns } from "../../api/clients";
-import { type Explanation, explain } from "../../api/explain";
 import { type Run, RunState } from "../../api/stubs/backcast/gateway/v1/run_service_pb";
 import { ErrorNotice } from "../../components/notice";
+import { useLoaded } from "../../components/use_loaded";
 import { counted, secondsOf, time } from "../../format";
 import { queryOfId } from "./address";
+import { useAdded } from "./use_added";
 
 interface Props {
   /** The runs are listed anew whenever this changes. */
@@ -15,28 +16,17 @@ interface Props {
 
 /** Adds one of the runs that the gateway knows. */
 export function RunPicker({ version, onAdd }: Props) {
-  const [listed, setListed] = useState<readonly Run[]>();
+  const { value: listed, error: unlisted } = useLoaded(
+    async (signal) => (await knownRuns(signal)).filter(isComparable).reverse(),
+    [],
+    version,
+  );
   const [chosen, setChosen] = useState("");
-  const [error, setError] = useState<Explanation>();
-  useEffect(() => {
-    const abort = new AbortController();
-    knownRuns(abort.signal).then(
-      (runs) => setListed(runs.filter(isComparable).reverse()),
-      (thrown) => {
-        if (!abort.signal.aborted) setError(explain(thrown));
-      },
-    );
-    return () => abort.abort();
-  }, [version]);
-  const add = async () => {
-    try {
-      onAdd(await queryOfId(chosen));
-      setChosen("");
-      setError(undefined);
-    } catch (thrown) {
-      setError(explain(thrown));
-    }
-  };
+  const added = useAdded(queryOfId, (query) => {
+    setChosen("");
+    onAdd(query);
+  });
+  const error = added.error ?? (unlisted?.wantsToken ? undefined : unlisted);
   return (
     <>
       {error && <ErrorNotice error={error} />}
@@ -60,7 +50,7 @@ export function RunPicker({ version, onAdd }: Props) {
               </option>
             ))}
           </select>
-          <button type="button" onClick={add} disabled={chosen === ""}>
+          <button type="button" onClick={() => added.add(chosen)} disabled={chosen === ""}>
             Add
           </button>
         </div>

@@ -5,6 +5,7 @@ import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest
 import { Detail, type Metrics } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import type { RunBacktestsResponse } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import type { RunSummary } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
+import { token, tokenWanted } from "../../api/transport";
 import { requestOf } from "../../request";
 import type { Side } from "./address";
 import { CURVE_POINTS, type Curve, MeanCurve } from "./mean_curve";
@@ -27,10 +28,14 @@ const NOTHING: SideResults = {
   error: undefined,
 };
 
-/** Run the sides, one after the other, as a tab has one stream; results by the side's text. */
+/**
+ * Run the sides, one after the other, as a tab has one stream; results by the side's text. With a new token, those
+ * that failed are run again.
+ */
 export function useSides(sides: readonly Side[]): ReadonlyMap<string, SideResults> {
   const [results, setResults] = useState<ReadonlyMap<string, SideResults>>(new Map());
   const key = JSON.stringify(sides.map(({ text }) => text));
+  const carried = token.value;
   useEffect(() => {
     const abort = new AbortController();
     void (async () => {
@@ -43,7 +48,7 @@ export function useSides(sides: readonly Side[]): ReadonlyMap<string, SideResult
       }
     })();
     return () => abort.abort();
-  }, [key]);
+  }, [key, carried]);
   return results;
 }
 
@@ -88,7 +93,10 @@ async function load(side: Side, signal: AbortSignal, tell: (results: SideResults
         },
         waiting: (error) => become({ error }),
         resumed: () => become({ error: undefined }),
-        failed: (error) => become({ error }),
+        failed: (error) => {
+          if (error.wantsToken) tokenWanted.value = true;
+          become({ error });
+        },
       },
       signal,
     );

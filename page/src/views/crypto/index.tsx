@@ -1,7 +1,7 @@
 /** One crypto of a run: candles, trades, equity, months, drawdowns, figures and data. */
 
 import { useMemo, useState } from "preact/hooks";
-import { address, change, go, href, type Query } from "../../address";
+import { address, change, encode, go, href, type Query } from "../../address";
 import { backtests } from "../../api/clients";
 import { type Explanation, explain } from "../../api/explain";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
@@ -11,7 +11,8 @@ import { ErrorNotice, Notice } from "../../components/notice";
 import { count, counted, price, secondsOf, signedPercent, time } from "../../format";
 import { windowWords } from "../../request";
 import { save } from "../../save";
-import { backtestQuery, intervalOf, parameterWords, strategyName } from "../../spec";
+import { backtestQuery, intervalOf, parameterWords, runQuery, strategyName } from "../../spec";
+import { noteStarted } from "../../started";
 import "../../charts/charts.css";
 import { added } from "../compare/address";
 import "./crypto.css";
@@ -36,7 +37,7 @@ export default function CryptoView() {
           <h1>{result?.symbol ?? symbol ?? "No crypto"}</h1>
           <p class="quiet">{describe(query, spec)}</p>
         </div>
-        <a href={href("run", { ...backtestQuery(query), run: query.run })}>
+        <a href={href("run", { ...runQuery(query), run: query.run })}>
           {query.run ? "Back to the run" : "Run it on other cryptos"}
         </a>
       </header>
@@ -187,7 +188,8 @@ function Actions({ query, spec, result, holding, verifying, onVerify }: ActionsP
         )}
         <a
           class="button"
-          href={href("compare", { ...added({}, backtestQuery(query)), symbol: result.symbol })}
+          href={href("compare", { ...added({}, runQuery(query)), symbol: result.symbol })}
+          onClick={() => noteStarted(encode(runQuery(query)))}
         >
           Compare
         </a>
@@ -206,7 +208,7 @@ function Actions({ query, spec, result, holding, verifying, onVerify }: ActionsP
 /** The query of the same run with the strategy written as rules. */
 async function rulesQuery(query: Query, { strategy }: BacktestSpec): Promise<Query> {
   const { description } = await backtests.describeStrategy(strategy ? { strategy } : {});
-  const others = Object.entries(backtestQuery(query)).filter(([name]) => !name.startsWith("p."));
+  const others = Object.entries(runQuery(query)).filter(([name]) => !name.startsWith("p."));
   return {
     ...Object.fromEntries(others),
     strategy: "rules",

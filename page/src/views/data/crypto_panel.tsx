@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { change, href } from "../../address";
 import { marketData } from "../../api/clients";
 import { type Explanation, explain } from "../../api/explain";
@@ -7,6 +7,7 @@ import type { Crypto } from "../../api/stubs/backcast/marketdata/v1/crypto_pb";
 import { tokenWanted } from "../../api/transport";
 import { ConfirmDialog } from "../../components/confirm_dialog";
 import { ErrorNotice } from "../../components/notice";
+import { useLoaded } from "../../components/use_loaded";
 import { count, counted, price, secondsOf, time } from "../../format";
 import { setBreakCount } from "../../state/breaks";
 import { cryptos } from "../../state/lists";
@@ -22,41 +23,36 @@ const STATES: Readonly<Record<BreakState, string>> = {
 /** What one crypto has: its hours, and its breaks, which can be confirmed and removed. */
 export function CryptoPanel({ crypto }: { crypto: Crypto }) {
   const { symbol, fingerprint, candleCount } = crypto;
-  const [breaks, setBreaks] = useState<readonly Break[]>();
-  const [error, setError] = useState<Explanation>();
+  const [refused, setRefused] = useState<Explanation>();
   const [deleting, setDeleting] = useState(false);
   const missing = missingHours(crypto);
 
-  const fail = useCallback((failed: unknown) => {
+  const listed = ({ breaks }: { breaks: Break[] }) => {
+    setRefused(undefined);
+    setBreakCount(crypto, breaks.filter(({ state }) => state !== BreakState.REMOVED).length);
+    return breaks;
+  };
+  // The fingerprint changes with the candles.
+  const {
+    value: breaks,
+    error: unlisted,
+    set,
+  } = useLoaded(
+    async (signal) => listed(await marketData.listBreaks({ symbol, pageSize: 10_000 }, { signal })),
+    [symbol, fingerprint],
+  );
+  const error = refused ?? unlisted;
+
+  const fail = (failed: unknown) => {
     const why = explain(failed);
     if (why.wantsToken) tokenWanted.value = true;
-    setError(why);
-  }, []);
-  const show = useCallback(
-    (listed: readonly Break[]) => {
-      setBreaks(listed);
-      setError(undefined);
-      setBreakCount(crypto, listed.filter(({ state }) => state !== BreakState.REMOVED).length);
-    },
-    [crypto],
-  );
-  // The fingerprint changes with the candles.
-  useEffect(() => {
-    const left = new AbortController();
-    setBreaks(undefined);
-    marketData.listBreaks({ symbol, pageSize: 10_000 }, { signal: left.signal }).then(
-      ({ breaks }) => show(breaks),
-      (failed) => {
-        if (!left.signal.aborted) fail(failed);
-      },
-    );
-    return () => left.abort();
-  }, [symbol, fingerprint]);
-
+    // Whoever changes candles decides again whether to.
+    setRefused(why.away ? { ...why, advice: "Nothing may have changed: try again." } : why);
+  };
   const update = ({ afterTime }: Break, state: BreakState) =>
     marketData
       .updateBreak({ symbol, state, ...(afterTime && { afterTime }) })
-      .then(({ breaks }) => show(breaks), fail);
+      .then((answer) => set(listed(answer)), fail);
   const remove = () =>
     marketData.deleteCrypto({ symbol }).then(() => {
       change({ symbol: undefined });

@@ -75,7 +75,8 @@ export function ImportPanel() {
             help="The crypto, where the file does not name it."
           />
           <TextField
-            label="Length of its candles"
+            // Reports say "give interval".
+            label="Interval of its candles"
             value={options.interval}
             onChange={set("interval")}
             placeholder="as its times say"

@@ -2,16 +2,17 @@
 
 import "./run.css";
 import { useEffect, useRef } from "preact/hooks";
-import { address, change } from "../../address";
+import { address, go, type Query } from "../../address";
 import { newRunId } from "../../api/run_stream";
 import type { RunStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
 import { useProblems } from "../../components/use_problems";
 import { queryOfRun, requestOf } from "../../request";
 import { fieldOf, strategyName } from "../../spec";
+import { isStartedHere, noteStarted } from "../../started";
 import { cryptos, listError, strategies } from "../../state/lists";
 import { isUnderWay } from "../../state/phase";
-import { cancelRun, leaveRun, run, showRun } from "../../state/run";
+import { cancelRun, describeRun, leaveRun, run, showRun } from "../../state/run";
 import { RunForm } from "./run_form";
 import { RunResults } from "./run_results";
 
@@ -29,16 +30,15 @@ export default function RunView() {
 
   // A link, a reload or the way back names the run that is shown.
   useEffect(() => {
-    const wanted = query.run ?? "";
+    const wanted = query.run ?? query.results ?? "";
     if (wanted === run.peek().runId) return;
     if (wanted === "") leaveRun();
-    else showRun(wanted, () => restarting(), true);
-  }, [query.run]);
+    else showRun(wanted, fieldsOfRun(query), restarting, true);
+  }, [query.run, query.results]);
 
   // A run that is watched by its id alone says itself what it is.
   useEffect(() => {
-    if (started?.request?.spec !== undefined && address.peek().query.strategy === undefined)
-      void describe(started);
+    if (started?.request?.spec !== undefined && run.peek().query === undefined) void describe(started);
   }, [started]);
 
   // On a narrow screen the results are below the form.
@@ -49,13 +49,17 @@ export default function RunView() {
   }, [started]);
 
   const start = async () => {
-    const asked = await requestOf(address.peek().query);
-    if (mark(asked.problems)) return;
+    const { query } = address.peek();
+    const asked = await requestOf(query);
+    if (mark(asked.problems) || address.peek().view !== "run") return;
     scrolls.current = true;
     const id = newRunId();
-    showRun(id, async () => asked.request, false);
-    // With the frame that shows the run, not before its request is sent.
-    requestAnimationFrame(() => change({ run: id, strategy: strategyName(query) }, { push: true }));
+    noteStarted(id);
+    const own = { ...query, run: id, results: undefined, strategy: strategyName(query) };
+    showRun(id, own, async () => asked.request, false);
+    // With the frame that shows the run, not before its request is sent. From edited fields, Back leads to the run
+    // that they were edited from.
+    requestAnimationFrame(() => go("run", own, { replace: query.results !== undefined }));
   };
 
   const listFailed = listError.value;
@@ -82,7 +86,11 @@ export default function RunView() {
             <ImportLink />
           </Notice>
         )}
-        {runId === "" ? <Nothing /> : <RunResults key={runId} query={query} started={started} />}
+        {runId === "" ? (
+          <Nothing />
+        ) : (
+          <RunResults key={runId} query={query} started={started} onRun={() => void start()} />
+        )}
       </div>
     </main>
   );
@@ -96,17 +104,28 @@ function Nothing() {
   );
 }
 
-/** What starts the run of the address anew; undefined if the address does not say what it was. */
+/** Return the fields of the run that an address names; undefined if they were edited since, or are not there. */
+function fieldsOfRun(query: Query): Query | undefined {
+  return query.run === undefined || query.strategy === undefined ? undefined : query;
+}
+
+/** What starts the run that is shown anew; undefined if another tab has started it, or nothing says what it was. */
 async function restarting() {
-  const { query } = address.peek();
-  if (query.strategy === undefined) return undefined;
+  const { runId, query } = run.peek();
+  if (query === undefined || !isStartedHere(runId)) return undefined;
   const { request, problems } = await requestOf(query);
   return Object.keys(problems).length === 0 ? request : undefined;
 }
 
 /** Fill the form with what a run is. */
 async function describe(started: RunStarted): Promise<void> {
+  const { runId } = run.peek();
   const query = await queryOfRun(started).catch(() => undefined);
-  if (query === undefined || address.peek().query.strategy !== undefined) return;
-  change({ ...query, exclude: started.request?.exclude.join(",") });
+  if (query === undefined || run.peek().runId !== runId) return;
+  const own = { ...query, exclude: started.request?.exclude.join(",") };
+  describeRun(own);
+  const { view, query: shown } = address.peek();
+  // Fields that were edited meanwhile are another backtest's.
+  if (view !== "run" || shown.run !== runId) return;
+  go("run", { ...own, run: runId, sort: shown.sort, filter: shown.filter }, { replace: true });
 }

@@ -1,8 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useCallback, useMemo } from "preact/hooks";
-import { address, change, go, type Query } from "../../address";
+import { change, go, type Query } from "../../address";
 import type { BacktestResult } from "../../api/stubs/backcast/backtest/v1/result_pb";
-import type { RunStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { FilterField } from "../../components/fields";
 import { figure } from "../../components/figure";
 import { type Column, VirtualTable } from "../../components/virtual_table";
@@ -13,6 +12,7 @@ import { queryOf } from "../../request";
 import { backtestQuery } from "../../spec";
 import { strategies } from "../../state/lists";
 import type { Results } from "../../state/results";
+import { type RunSnapshot, run } from "../../state/run";
 import { COLUMNS } from "./columns";
 import { rowOrder } from "./row_order";
 
@@ -21,13 +21,12 @@ interface Props {
   results: Results;
   version: number;
   underWay: boolean;
-  started: RunStarted | undefined;
   /** Buttons beside the filter. */
   children: ComponentChildren;
 }
 
 /** The results, as they come or in the order of a column, and those only that the filter lets through. */
-export function ResultsTable({ query, results, version, underWay, started, children }: Props) {
+export function ResultsTable({ query, results, version, underWay, children }: Props) {
   const text = query.filter ?? "";
   const order = query.sort ?? "";
   const filter = useMemo(() => parseFilter(text), [text]);
@@ -40,9 +39,8 @@ export function ResultsTable({ query, results, version, underWay, started, child
     [results, rows],
   );
   const open = useCallback(
-    (row: number) =>
-      go("crypto", cryptoQuery(results.all[rows[row]!]!.symbol, address.peek().query, started)),
-    [results, rows, started],
+    (row: number) => go("crypto", cryptoQuery(results.all[rows[row]!]!.symbol, run.peek())),
+    [results, rows],
   );
 
   return (
@@ -102,10 +100,11 @@ function sortingOf(order: string) {
 }
 
 /** The query of the view of one crypto: the backtest as it was run, whatever the form says by now. */
-function cryptoQuery(symbol: string, query: Query, started: RunStarted | undefined): Query {
+function cryptoQuery(symbol: string, { runId, query = {}, started }: RunSnapshot): Query {
   const spec = started?.request?.spec;
   const texts = { ...(query.entry && { entry: query.entry }), ...(query.exit && { exit: query.exit }) };
   const backtest =
     spec === undefined ? backtestQuery(query) : queryOf(spec, strategies.items.peek() ?? [], texts);
-  return { symbol, ...backtest, ...(query.run && { run: query.run }) };
+  // The run's cryptos are those of the way back.
+  return { symbol, ...backtest, symbols: query.symbols, exclude: query.exclude, run: runId };
 }

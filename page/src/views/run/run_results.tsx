@@ -1,13 +1,16 @@
+import { Code } from "@connectrpc/connect";
 import type { Query } from "../../address";
+import type { Explanation } from "../../api/explain";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import type { RunStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { CacheState } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
-import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
+import { Edited } from "../../components/edited";
+import { Cancelling, ErrorNotice, ImportLink, Notice } from "../../components/notice";
 import { ProgressBar } from "../../components/progress";
 import { useClock } from "../../components/use_clock";
 import { counted, day, lasting, secondsOf } from "../../format";
 import { candleWords, queryOf } from "../../request";
-import { parameterWords } from "../../spec";
+import { parameterWords, specOf } from "../../spec";
 import { strategies } from "../../state/lists";
 import { isUnderWay } from "../../state/phase";
 import { type RunSnapshot, run } from "../../state/run";
@@ -17,14 +20,26 @@ import { ResultsTable } from "./results_table";
 import { Summary } from "./summary";
 
 /** A run: its progress, its summary, what went wrong, and its results. */
-export function RunResults({ query, started }: { query: Query; started: RunStarted | undefined }) {
+export function RunResults({
+  query,
+  started,
+  onRun,
+}: {
+  query: Query;
+  started: RunStarted | undefined;
+  /** Run what the address says. */
+  onRun: () => void;
+}) {
   const shown = run.value;
-  const { phase, results, failures, summary, error } = shown;
+  const { phase, results, failures, summary, error, cancelling, cancelError } = shown;
   const underWay = isUnderWay(shown);
+  const startable =
+    error?.code === Code.NotFound && shown.runId === query.run && query.strategy !== undefined;
   return (
     <>
       <div class="run-top">
         {started !== undefined && <h1>{titleOf(started)}</h1>}
+        {query.results === shown.runId && <Edited action="Run" />}
         {(underWay || shown.progress !== undefined) && (
           <ProgressBar shown={shown} progress={shown.progress} noun="the run" />
         )}
@@ -32,7 +47,10 @@ export function RunResults({ query, started }: { query: Query; started: RunStart
           {phase === "completed" ? `The run has completed: ${counted(results.length, "result")}.` : ""}
         </p>
       </div>
-      {phase === "waiting" && error !== undefined && <Waiting shown={shown} />}
+      {phase === "waiting" && !cancelling && error !== undefined && <Waiting shown={shown} />}
+      {underWay && (cancelling || cancelError !== undefined) && (
+        <Cancelling what="The run" error={cancelError} />
+      )}
       {phase === "cancelled" && (
         <Notice
           kind="plain"
@@ -40,7 +58,8 @@ export function RunResults({ query, started }: { query: Query; started: RunStart
           advice="Run again to go on: what was computed is in the cache."
         />
       )}
-      {phase === "failed" && error !== undefined && !error.wantsToken && (
+      {startable && <Startable query={query} error={error} onRun={onRun} />}
+      {phase === "failed" && !startable && error !== undefined && !error.wantsToken && (
         <ErrorNotice error={error}>{error.reason === "NO_CANDLES" && <ImportLink />}</ErrorNotice>
       )}
       {summary?.cacheState === CacheState.UNAVAILABLE && (
@@ -56,13 +75,7 @@ export function RunResults({ query, started }: { query: Query; started: RunStart
       {started !== undefined && <LeftOut started={started} />}
       {failures.length > 0 && <Failures failures={failures} version={shown.version} />}
       {(results.length > 0 || underWay) && (
-        <ResultsTable
-          query={query}
-          results={results}
-          version={shown.version}
-          underWay={underWay}
-          started={started}
-        >
+        <ResultsTable query={query} results={results} version={shown.version} underWay={underWay}>
           <button type="button" disabled={results.length === 0} onClick={() => downloadCsv(shown)}>
             CSV
           </button>
@@ -72,6 +85,23 @@ export function RunResults({ query, started }: { query: Query; started: RunStart
         </ResultsTable>
       )}
     </>
+  );
+}
+
+/** A run that the gateway does not know, or not any more, and that its address can start. */
+function Startable({ query, error, onRun }: { query: Query; error: Explanation; onRun: () => void }) {
+  const described = strategies.items.value;
+  const wrong = described === undefined ? [] : Object.values(specOf(query, described).problems);
+  if (wrong.length > 0)
+    return (
+      <Notice kind="error" sentence="The address does not describe a backtest." advice={wrong.join(" ")} />
+    );
+  return (
+    <ErrorNotice error={error}>
+      <button type="button" onClick={onRun}>
+        Run this
+      </button>
+    </ErrorNotice>
   );
 }
 

@@ -3,11 +3,12 @@
 import "./runs.css";
 import { useEffect, useState } from "preact/hooks";
 import { href } from "../../address";
-import { knownRuns, runs as service } from "../../api/clients";
+import { knownRuns } from "../../api/clients";
 import { type Explanation, explain } from "../../api/explain";
+import { cancelAtGateway } from "../../api/run_stream";
 import { type Run, RunState } from "../../api/stubs/backcast/gateway/v1/run_service_pb";
 import { tokenWanted } from "../../api/transport";
-import { ErrorNotice } from "../../components/notice";
+import { Cancelling, ErrorNotice } from "../../components/notice";
 import { count, counted, lasting, millisecondsOf, secondsOf, time } from "../../format";
 
 const EVERY_MS = 1000;
@@ -25,14 +26,17 @@ const STATES: Readonly<Record<RunState, string>> = {
 export default function RunsView() {
   const [listed, setListed] = useState<readonly Run[]>();
   const [error, setError] = useState<Explanation>();
+  // It stays while the list is refreshed, which has errors of its own.
+  const [notCancelled, setNotCancelled] = useState<{ runId: string; error: Explanation }>();
   const refresh = useRefreshed(setListed, setError);
 
   const cancel = async (runId: string) => {
-    try {
-      await service.cancelRun({ runId });
-    } catch (failed) {
-      setError(explain(failed));
-    }
+    setNotCancelled(undefined);
+    const done = await cancelAtGateway(
+      () => runId,
+      (error) => setNotCancelled({ runId, error }),
+    );
+    if (done) setNotCancelled(undefined);
     refresh();
   };
 
@@ -49,6 +53,7 @@ export default function RunsView() {
         )}
       </div>
       {error !== undefined && !error.wantsToken && <ErrorNotice error={error} />}
+      {notCancelled && <Cancelling what={`The run ${notCancelled.runId}`} error={notCancelled.error} />}
       {listed?.length === 0 && (
         <p class="quiet">
           There is no run. Runs that were started on the view Run, by a command or by a program show here.

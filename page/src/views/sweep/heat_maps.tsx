@@ -37,8 +37,7 @@ export function HeatMaps({ query, shown, table, rank, best, onSweepCrypto }: Pro
   );
   const axes = useMemo(() => ({ x: axisOf(table, x), y: axisOf(table, y) }), [table, x, y]);
   const scale = useMemo(() => heatMapScale([...maps.train, ...(maps.test ?? [])]), [maps]);
-  const picked = query.pick === undefined ? best : Number(query.pick);
-  const row = picked !== undefined && picked < table.length ? picked : undefined;
+  const row = pickedRow(query, table) ?? best;
   const chosen = row === undefined ? null : cellOf(table, row, { x, y, others });
   const pick = (cell: Cell) => {
     const found = table.rowAt(placesAt(table, { x, y, others }, cell));
@@ -124,6 +123,11 @@ export function HeatMaps({ query, shown, table, rank, best, onSweepCrypto }: Pro
       )}
     </section>
   );
+}
+
+/** The combination that the address picks; undefined if it picks none that there is. */
+function pickedRow({ pick = "" }: Query, table: SweepTable): number | undefined {
+  return /^\d+$/.test(pick) && Number(pick) < table.length ? Number(pick) : undefined;
 }
 
 /** The combination that is chosen in the map. */

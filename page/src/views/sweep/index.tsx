@@ -3,11 +3,12 @@
 import "../../charts/charts.css";
 import "./sweep.css";
 import { useEffect, useRef } from "preact/hooks";
-import { address, change, type Query } from "../../address";
+import { address, change, go, type Query } from "../../address";
 import { newRunId } from "../../api/run_stream";
 import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
 import { useProblems } from "../../components/use_problems";
 import { strategyName } from "../../spec";
+import { isStartedHere, noteStarted } from "../../started";
 import { cryptos, listError, strategies } from "../../state/lists";
 import { isUnderWay } from "../../state/phase";
 import { cancelSweep, leaveSweep, startSweep, sweep } from "../../state/sweep";
@@ -32,37 +33,34 @@ export default function SweepView() {
     cryptos.want();
   }, []);
 
-  // A link or a reload names a sweep that ran: it is made again, from the cache.
+  // A link, a reload or the way back names a sweep that ran: it is made again, from the cache.
   useEffect(() => {
-    if (query.run !== undefined && query.run !== sweep.peek().runId && strategies.items.value !== undefined)
-      void start({});
+    if ((query.run ?? query.results) === sweep.peek().runId) return;
     if (query.run === undefined && phase === "completed") leaveSweep();
-  }, [query.run, strategies.items.value]);
+    if (query.run === undefined) return;
+    if (!isStartedHere(query.run)) leaveSweep();
+    else if (strategies.items.value !== undefined) void start({}, { replace: true });
+  }, [query.run, query.results, strategies.items.value]);
 
-  // A sweep that was started anew has another id.
-  useEffect(() => {
-    if (underWay && query.run !== undefined && query.run !== runId) change({ run: runId });
-  }, [runId]);
-
-  const start = async (changes: Query) => {
-    const asked = await sweepOf({ ...address.peek().query, ...changes });
-    if (mark(asked.problems)) return;
+  const start = async (changes: Query, { replace }: { replace: boolean }) => {
+    const query = { ...address.peek().query, ...changes };
+    const asked = await sweepOf(query);
+    if (mark(asked.problems) || address.peek().view !== "sweep") return;
     // On a narrow screen the results are below the form.
     if (matchMedia("(max-width: 800px)").matches) results.current?.scrollIntoView();
     const id = newRunId();
+    noteStarted(id);
     startSweep(id, asked.request);
-    change({ ...changes, run: id, strategy: strategyName(query) }, { push: query.run === undefined });
+    go("sweep", { ...query, run: id, results: undefined, strategy: strategyName(query) }, { replace });
   };
-  const anew = (changes: Query) =>
-    start({
-      ...Object.fromEntries(
-        [...SHOWN, ...Object.keys(query).filter((name) => name.startsWith("at."))].map((name) => [
-          name,
-          undefined,
-        ]),
-      ),
-      ...changes,
-    });
+  const anew = (changes: Query) => {
+    const shown = [...SHOWN, ...Object.keys(query).filter((name) => name.startsWith("at."))];
+    return start(
+      { ...Object.fromEntries(shown.map((name) => [name, undefined])), ...changes },
+      // From edited fields, Back leads to the sweep that they were edited from.
+      { replace: query.results !== undefined },
+    );
+  };
 
   const listFailed = listError.value;
   return (
@@ -74,7 +72,7 @@ export default function SweepView() {
         onChange={edit}
         onSubmit={() => void anew({})}
         onCancel={() => {
-          change({ run: undefined });
+          change({ run: undefined, results: undefined });
           void cancelSweep();
         }}
       />
@@ -87,7 +85,13 @@ export default function SweepView() {
             <ImportLink />
           </Notice>
         )}
-        {runId === "" ? (
+        {query.run !== undefined && query.run !== runId && !isStartedHere(query.run) ? (
+          <Notice kind="plain" sentence="A link does not start a sweep by itself.">
+            <button type="button" onClick={() => void start({}, { replace: false })}>
+              Run this
+            </button>
+          </Notice>
+        ) : runId === "" ? (
           <div class="nothing quiet">
             <h1 class="unseen">Sweep</h1>
             <p>

@@ -15,6 +15,9 @@ import { defaultOf, rangeOf } from "../../spec";
 /** The gateway's limit; a range of a billion values must not be expanded to be refused. */
 const MOST_VALUES = 10_000;
 
+/** Decimal places of the values of a range. */
+const MOST_PLACES = 12;
+
 export type RangeValue = number | string;
 
 /** Return whether a parameter as typed has several values. */
@@ -60,17 +63,23 @@ function steps(text: string): number[] | string {
   if (by === undefined || by <= 0) return "The step must be a number above 0.";
   if (last < first) return `${text.trim()} goes from the greater to the smaller number.`;
   // Whole multiples of the last decimal place, so that ten steps of 0.1 from 0 end at exactly 1.
-  const places = Math.max(...[from, to, step].map((part) => part.trim().split(".")[1]?.length ?? 0));
-  const scale = 10 ** Math.min(places, 12);
+  const scale = 10 ** Math.min(Math.max(...[from, to, step].map(placesOf)), MOST_PLACES);
   const [low, high, stride] = [first, last, by].map((value) => Math.round(value * scale)) as [
     number,
     number,
     number,
   ];
+  if (stride === 0) return `The step must be at least 1e-${MOST_PLACES}.`;
   const count = Math.floor((high - low) / stride) + 1;
   if (count > MOST_VALUES)
     return `${text.trim()} has ${counted(count, "value")}; at most ${counted(MOST_VALUES, "value")} are allowed.`;
   return Array.from({ length: count }, (_, index) => (low + index * stride) / scale);
+}
+
+/** Return the number of decimal places of a number as typed: 2 of 0.25, of 2.5e-1 and of 25e-2. */
+function placesOf(text: string): number {
+  const [digits = "", exponent = "0"] = text.trim().toLowerCase().split("e");
+  return Math.max(0, (digits.split(".")[1]?.length ?? 0) - Number(exponent));
 }
 
 /** Return the message of a range. */

@@ -2,7 +2,8 @@ import { useMemo } from "preact/hooks";
 import type { Query } from "../../address";
 import type { SweepStarted } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { CacheState } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
-import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
+import { Edited } from "../../components/edited";
+import { Cancelling, ErrorNotice, ImportLink, Notice } from "../../components/notice";
 import { ProgressBar } from "../../components/progress";
 import { count, counted } from "../../format";
 import { METRICS, metricOf } from "../../metrics";
@@ -25,7 +26,7 @@ interface Props {
 /** A sweep: its progress, the best so far, and in the end the verdict, the map and the table. */
 export function SweepResults({ query, onSweepCrypto }: Props) {
   const shown = sweep.value;
-  const { phase, started, table, best, error, summary, failures } = shown;
+  const { phase, started, table, best, error, summary, failures, cancelling, cancelError } = shown;
   const rank = METRICS.find(({ number }) => number === started?.request?.metric) ?? metricOf("sharpe_ratio");
   const minTrades = started?.request?.minTrades ?? 1;
   const ranking = { metric: rank, minTrades };
@@ -39,11 +40,15 @@ export function SweepResults({ query, onSweepCrypto }: Props) {
     <>
       <div class="run-top">
         {started !== undefined && <h1>{titleOf(started)}</h1>}
+        {query.results === shown.runId && <Edited action="Sweep" />}
         <ProgressBar shown={shown} progress={shown.progress ?? nothingYet} noun="the sweep" />
         <p class="unseen" role="status">
           {done ? `The sweep has completed: ${counted(table.length, "combination")}.` : ""}
         </p>
       </div>
+      {(cancelling || (phase === "failed" && cancelError !== undefined)) && (
+        <Cancelling what="The sweep" error={cancelError} />
+      )}
       {phase === "waiting" && error !== undefined && (
         <Notice
           kind="warning"

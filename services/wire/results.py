@@ -1,46 +1,42 @@
-"""Converts results of the engine to messages. Workers do it: nothing here may import grpc."""
+"""Conversion of the engine's results to messages. Workers do it: nothing here may import grpc."""
 
+from collections.abc import Iterable
 from math import nan
 from struct import Struct
 
+import numpy as np
+from numpy.typing import NDArray
+
 from backcast.backtest.v1 import result_pb2 as pb
 from backcast.backtest.v1.result_pb2 import BacktestResult
-from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from services import engine
-from services.domain.history import History
 from services.engine import (
     ENGINE_VERSION,
     METRIC_NAMES,
-    Backtest,
     Coverage,
     EquityCurve,
     Metrics,
     MonthlyReturn,
     ResultPart,
     Trade,
-    run_backtest,
 )
 from services.wire.breaks import break_to
 from services.wire.candles import timestamp_to
-from services.wire.result_parts import result_parts
 
-# Metrics as packed float64, little-endian.
+# See ComputedResult.metrics.
 _METRICS = Struct(f"<{len(METRIC_NAMES)}d")
+PACKED_METRICS_BYTES = _METRICS.size
 
 
-def computed_result(history: History, backtest: Backtest) -> list[bytes]:
-    """Run a backtest as `run_backtest` does, and return its ComputedResult, serialized.
+def packed_metrics(metrics: Metrics) -> bytes:
+    """Return metrics as ComputedResult has them; `unpacked_metrics` reads them."""
+    figures = (getattr(metrics, name) for name in METRIC_NAMES)
+    return _METRICS.pack(*(nan if figure is None else figure for figure in figures))
 
-    It is without symbol and fingerprint. Of a long result each part is a ComputedResult: merged in order,
-    they are the whole.
-    """
-    result = run_backtest(history, backtest)
-    parts = result_parts(result_message(result))
-    computed = [ComputedResult(parts=[part.SerializeToString()]) for part in parts]
-    metrics = (getattr(result.metrics, name) for name in METRIC_NAMES)
-    computed[0].metrics = _METRICS.pack(*(nan if figure is None else figure for figure in metrics))
-    computed[0].has_breaks = bool(result.breaks)
-    return [each.SerializeToString() for each in computed]
+
+def unpacked_metrics(packed: Iterable[bytes]) -> NDArray[np.float64]:
+    """Return the metrics of k results: float64 of shape (k, number of METRIC_NAMES), NaN if undefined."""
+    return np.frombuffer(b"".join(packed), "<f8").reshape(-1, len(METRIC_NAMES))
 
 
 def result_message(result: engine.BacktestResult) -> BacktestResult:
