@@ -1,14 +1,16 @@
 """The Python client against real services: its frames have the numbers of the bare stubs."""
 
 from collections.abc import AsyncIterator
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import grpc
 import numpy as np
 import pytest
 
 import backcast
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.result_pb2 import BacktestResult
-from backcast.calls import version_in
 from backcast.errors import (
     CancelledError,
     ConnectionFailedError,
@@ -17,9 +19,11 @@ from backcast.errors import (
     VersionError,
 )
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsRequest
-from backcast.gateway.v1.run_service_pb2 import RUN_STATE_CANCELLED
+from backcast.gateway.v1.run_service_pb2 import RUN_STATE_CANCELLED, WatchRunRequest
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
+from backcast.requests import strategy_message, sweep_request
 from backcast.result import METRICS
+from backcast.versions import version_in
 from services.domain.candles import Candles
 from services.domain.interval import Interval
 from services.local.stack import LocalStack
@@ -256,14 +260,43 @@ def test_without_a_server_one_sentence_says_so() -> None:
 def test_a_server_that_is_no_gateway_is_named(stack: LocalStack) -> None:
     with (
         backcast.connect(stack.data_address, frames="numpy") as client,
-        pytest.raises(VersionError, match="is no gateway of Backcast"),
+        pytest.raises(VersionError, match=r"lacks this call, which the gateway has: is the port right\?"),
     ):
         client.run(RSI)
 
 
-async def test_a_run_tells_the_version_of_the_server(
-    gateway: "BacktestServiceAsyncStub", cryptos: dict[str, Candles]
+async def test_every_call_of_a_run_tells_the_version_of_the_server(
+    gateway: "BacktestServiceAsyncStub",
+    runs: "RunServiceAsyncStub",
+    stack: LocalStack,
+    cryptos: dict[str, Candles],
 ) -> None:
-    call = gateway.RunBacktests(RunBacktestsRequest(symbols=cryptos))
-    assert version_in(await call.initial_metadata())
-    call.cancel()
+    spec = BacktestSpec(strategy=strategy_message(RSI))
+    for call in (
+        gateway.RunBacktests(RunBacktestsRequest(spec=spec, symbols=cryptos, run_id="versioned")),
+        gateway.SweepBacktests(
+            sweep_request(RSI, {"symbols": [*cryptos], "period": [5, 6]}),
+        ),
+        runs.WatchRun(WatchRunRequest(run_id="versioned")),
+    ):
+        await call.read()
+        assert version_in(await call.initial_metadata()) == version("backcast")
+        call.cancel()
+
+
+async def test_a_call_that_the_server_lacks_tells_its_version_too(stack: LocalStack) -> None:
+    async with open_channel(stack.gateway_address) as channel:
+        for kind in (channel.unary_unary, channel.unary_stream):
+            call = kind("/backcast.gateway.v2.BacktestService/RunBacktests")(b"")
+            assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
+            assert version_in(await call.trailing_metadata()) == version("backcast")
+
+
+def test_what_needs_the_server_is_refused_outside_of_the_block(
+    stack: LocalStack, cryptos: dict[str, Candles]
+) -> None:
+    with backcast.connect(stack.gateway_address, frames="numpy") as client:
+        run = client.run(RSI, symbols=cryptos).wait()
+    assert len(run.metrics()["symbol"]) == len(cryptos)
+    with pytest.raises(ConnectionFailedError, match="this client is closed"):
+        run.trades()

@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from services.gateway.auth.clients import current_client
@@ -14,15 +13,13 @@ from services.gateway.runs.event_log import EventLog, LoggedEvent
 from services.gateway.runs.registry import RunRegistry
 from services.gateway.runs.report import RunReport, record_run
 from services.gateway.runs.run import Run, RunState
+from services.rpc.version import VERSION_METADATA
 from services.telemetry.run_id import RUN_ID_KEY, current_run_id
 
 if TYPE_CHECKING:
     import grpc
 
     _Context = grpc.aio.ServicerContext[Any, Any]
-
-# Tells clients the gateway's version: of two versions that do not work together, they name the older one.
-_VERSION_METADATA = "backcast-version", version("backcast")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,7 @@ class RunStarter:
         run_id = self._registry.reserve(run_id, client)
         current_run_id.set(run_id)
         try:
-            await context.send_initial_metadata(((RUN_ID_KEY, run_id), _VERSION_METADATA))
+            await context.send_initial_metadata(((RUN_ID_KEY, run_id), VERSION_METADATA))
             slot = self._admission.enter(client)
             try:
                 report = RunReport(run_id, method, client.name, strategy="")

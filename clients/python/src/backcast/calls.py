@@ -6,8 +6,8 @@ from typing import Any
 
 import grpc
 
-from backcast.connection import VERSION_KEY, Connection, client_version
-from backcast.errors import BackcastError
+from backcast.connection import Connection
+from backcast.errors import BackcastError, ConnectionFailedError
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsRequest
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.run_service_pb2 import WatchRunRequest
@@ -15,6 +15,7 @@ from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from backcast.run_log import event_class, watched_event
 from backcast.status import error_of
+from backcast.versions import client_version, version_in
 
 
 class Calls:
@@ -22,6 +23,7 @@ class Calls:
 
     def __init__(self, channel: Any, connection: Connection) -> None:
         self.connection = connection
+        self.is_closed = False
         self.backtests: Any = BacktestServiceStub(channel)
         self.runs: Any = RunServiceStub(channel)
         self.market: Any = MarketDataServiceStub(channel)
@@ -39,22 +41,26 @@ class Calls:
 
     def events(self, request: RunBacktestsRequest | WatchRunRequest, timeout_s: float | None) -> Any:
         """Begin the call that streams the events that are asked for."""
+        self._check_open()
         method = self._watch_run if isinstance(request, WatchRunRequest) else self._run_backtests
         return method(request, metadata=self.connection.metadata, timeout=timeout_s)
 
     def unary(self, method: Any, request: Any) -> Any:
         """Begin a call of a method with one answer."""
+        self._check_open()
         return method(request, metadata=self.connection.metadata, timeout=self.connection.timeout_s)
 
     def stream(self, method: Any, request: Any, timeout_s: float | None = None) -> Any:
         """Begin a call of a method that streams."""
+        self._check_open()
         return method(request, metadata=self.connection.metadata, timeout=timeout_s)
 
     def error_of(self, error: grpc.RpcError) -> BackcastError:
         """Return the exception of a failed call."""
         call: Any = error
-        told = call.initial_metadata() or ()
-        return error_of(error, self.connection.address, (client_version(), version_in(told)))
+        # Initial metadata of runs; trailing metadata where the server lacks the call.
+        server_version = version_in(call.initial_metadata()) or version_in(call.trailing_metadata())
+        return error_of(error, self.connection.address, (client_version(), server_version))
 
     @contextmanager
     def readable_errors(self) -> Iterator[None]:
@@ -64,10 +70,6 @@ class Calls:
         except grpc.RpcError as error:
             raise self.error_of(error) from None
 
-
-def version_in(metadata: Any) -> str | None:
-    """Return the version that a server has told in its initial metadata."""
-    for key, value in metadata or ():
-        if key == VERSION_KEY:
-            return str(value)
-    return None
+    def _check_open(self) -> None:
+        if self.is_closed:
+            raise ConnectionFailedError("this client is closed: the server is asked inside of its block only")

@@ -174,6 +174,7 @@ class Client:
         """Cancel the runs that are not complete, and close the channel."""
         for run in list(self._open):
             run.cancel()
+        self._calls.is_closed = True
         self._channel.close()
 
     def __enter__(self) -> Self:

@@ -3,24 +3,19 @@
 import json
 import os
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import grpc
 
-from backcast.errors import InvalidRequestError, VersionError
+from backcast.errors import InvalidRequestError
 from backcast.frames import chosen_library
 from backcast.gateway.v1 import backtest_service_pb2, run_service_pb2
 from backcast.marketdata.v1 import market_data_service_pb2
+from backcast.versions import client_version
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
-# The server's version, in the initial metadata of its answers.
-VERSION_KEY = "backcast-version"
-# The oldest server that this client works with.
-_OLDEST_SERVER = (0, 2)
 
 # A quiet connection is pinged while calls are under way, so that a vanished server is noticed; a server
 # that is back is found within a second.
@@ -162,25 +157,3 @@ def _is_loopback(address: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-@cache
-def client_version() -> str:
-    """Return the version of this distribution."""
-    try:
-        return version("backcast-client")
-    except PackageNotFoundError:
-        return "0"
-
-
-def check_server(server_version: str | None, address: str) -> None:
-    """Raise VersionError where the server has told a version that is too old for this client."""
-    if server_version is None:
-        return
-    numbers = tuple(int(part) for part in server_version.split(".")[:2] if part.isdecimal())
-    if numbers < _OLDEST_SERVER:
-        oldest = ".".join(map(str, _OLDEST_SERVER))
-        raise VersionError(
-            f"the server at {address} is of version {server_version}, and this client needs {oldest} or "
-            "newer: update the server"
-        )

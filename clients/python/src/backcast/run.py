@@ -9,12 +9,12 @@ from typing import Any, Self
 import grpc
 
 from backcast.backtest.v1 import result_pb2
-from backcast.calls import Calls, version_in
-from backcast.connection import check_server
+from backcast.calls import Calls
 from backcast.errors import BackcastError, CancelledError
 from backcast.gateway.v1.run_service_pb2 import CancelRunRequest
 from backcast.result import Metrics, Result, metrics_of
 from backcast.run_log import Recovery, RunLog, ended_early, needs_detail
+from backcast.versions import check_server, version_in
 from backcast.views import RunView
 
 _CANCEL_TIMEOUT_S = 2.0

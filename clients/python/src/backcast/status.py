@@ -23,9 +23,9 @@ from backcast.errors import (
     ServerError,
     TooLargeError,
     UnavailableError,
-    VersionError,
     Violation,
 )
+from backcast.versions import lacking_call
 
 _DOMAIN = "backcast"
 _DETAILS_KEY = "grpc-status-details-bin"
@@ -106,7 +106,7 @@ def error_of(error: grpc.RpcError, address: str, versions: tuple[str, str | None
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             meant: BackcastError = DeadlineError(f"{address} did not answer in time")
         case grpc.StatusCode.UNIMPLEMENTED:
-            meant = _unimplemented(address, versions, details)
+            meant = lacking_call(address, *versions)
         case grpc.StatusCode.CANCELLED:
             meant = CancelledError("the call was cancelled")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
@@ -159,20 +159,6 @@ def _violation(path: str, reason: str) -> Violation:
         inner = _PREFIX.match(path)
         name = inner[1] if inner else path
     return Violation(name, path, reason)
-
-
-def _unimplemented(address: str, versions: tuple[str, str | None], details: str) -> BackcastError:
-    ours, servers = versions
-    if servers is None:
-        # A server tells its version in answers to calls that it has.
-        return VersionError(
-            f"the server at {address} is no gateway of Backcast, or one older than this client ({ours}): "
-            f"{details or 'it lacks this call'}"
-        )
-    return VersionError(
-        f"the server at {address} is of version {servers}, which lacks this call; this client is of version "
-        f"{ours}: update the older one"
-    )
 
 
 def _not_connected(details: str, address: str) -> str:

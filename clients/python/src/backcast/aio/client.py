@@ -170,6 +170,7 @@ class Client:
         """Cancel the runs that are not complete, and close the channel."""
         for run in list(self._open):
             await run.cancel()
+        self._calls.is_closed = True
         await self._channel.close()
 
     async def __aenter__(self) -> Self:

@@ -14,6 +14,7 @@ from backcast.errors import BackcastError, CancelledError
 from backcast.gateway.v1.run_service_pb2 import CancelRunRequest
 from backcast.run_log import Progress, ended_early
 from backcast.sweep_log import SweepLog, SweepRecovery
+from backcast.versions import check_server, version_in
 from backcast.views import SweepView
 
 _CANCEL_TIMEOUT_S = 2.0
@@ -37,6 +38,8 @@ class Sweep(SweepView):
         """Ask the server, and wait for the start of the sweep."""
         while not self._log.run_id:
             await self._read()
+        if self._call is not None:
+            check_server(version_in(await self._call.initial_metadata()), self._calls.connection.address)
         return self
 
     async def __aiter__(self) -> AsyncIterator[Progress]:
