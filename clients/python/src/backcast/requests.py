@@ -127,6 +127,10 @@ def sweep_request(strategy: Strategy, arguments: Mapping[str, Any]) -> pb.SweepB
     """Return the request of a sweep; arguments that are no SweepOptions are values of parameters, by name."""
     options: Any = {name: value for name, value in arguments.items() if name in SWEEP_OPTIONS}
     ranges = {name: values for name, values in arguments.items() if name not in SWEEP_OPTIONS}
+    if isinstance(strategy, Rules):
+        raise InvalidRequestError.of(
+            "strategy", "rules have no parameters to sweep over: run each of them, or sweep a named strategy"
+        )
     request = pb.SweepBacktestsRequest()
     _set_backtest(request, strategy, options)
     if not ranges:

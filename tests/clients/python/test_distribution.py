@@ -14,7 +14,7 @@ import pytest
 from services.domain.candles import Candles
 from services.local.stack import LocalStack
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 CLIENT = PROJECT / "clients" / "python"
 SETTINGS = tomllib.loads((CLIENT / "pyproject.toml").read_text())["project"]
 CODE = """

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import backcast
-from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.errors import (
     CancelledError,
@@ -21,7 +20,7 @@ from backcast.errors import (
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsRequest
 from backcast.gateway.v1.run_service_pb2 import RUN_STATE_CANCELLED, WatchRunRequest
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
-from backcast.requests import strategy_message, sweep_request
+from backcast.requests import run_request, sweep_request
 from backcast.result import METRICS
 from backcast.versions import version_in
 from services.domain.candles import Candles
@@ -271,17 +270,18 @@ async def test_every_call_of_a_run_tells_the_version_of_the_server(
     stack: LocalStack,
     cryptos: dict[str, Candles],
 ) -> None:
-    spec = BacktestSpec(strategy=strategy_message(RSI))
-    for call in (
-        gateway.RunBacktests(RunBacktestsRequest(spec=spec, symbols=cryptos, run_id="versioned")),
-        gateway.SweepBacktests(
-            sweep_request(RSI, {"symbols": [*cryptos], "period": [5, 6]}),
-        ),
-        runs.WatchRun(WatchRunRequest(run_id="versioned")),
-    ):
+    async def told(call: Any) -> str | None:
         await call.read()
-        assert version_in(await call.initial_metadata()) == version("backcast")
+        told = version_in(await call.initial_metadata())
         call.cancel()
+        return told
+
+    run = run_request(RSI, {"symbols": [*cryptos], "run_id": "versioned"})
+    sweep = sweep_request(RSI, {"symbols": [*cryptos], "period": [5, 6]})
+    ours = version("backcast")
+    assert await told(gateway.RunBacktests(run)) == ours
+    assert await told(runs.WatchRun(WatchRunRequest(run_id="versioned"))) == ours
+    assert await told(gateway.SweepBacktests(sweep)) == ours
 
 
 async def test_a_call_that_the_server_lacks_tells_its_version_too(stack: LocalStack) -> None:

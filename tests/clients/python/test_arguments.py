@@ -154,3 +154,8 @@ def test_a_range_of_no_parameter_is_refused_with_the_nearest_name() -> None:
         InvalidRequestError, match="periods: rsi has no parameter periods: did you mean period"
     ):
         sweep_request(backcast.Rsi(), {"periods": range(5, 8)})
+
+
+def test_a_sweep_of_rules_is_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="strategy: rules have no parameters to sweep over"):
+        sweep_request(backcast.rules("rsi({n}) < 30"), {"n": range(5, 8)})

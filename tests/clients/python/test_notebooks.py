@@ -12,7 +12,7 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.html import run_html
 from backcast.result import Result
 from backcast.run_log import RunLog
-from tests.clients.test_run_log import failure, result, started, told
+from tests.clients.python.test_run_log import failure, result, started, told
 
 
 def result_of(message: BacktestResult, detail: int = DETAIL_EQUITY) -> Result:
