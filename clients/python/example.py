@@ -60,7 +60,7 @@ def cancel(symbols: list[str]) -> None:
                 print(result.symbol)
                 break
         # Here, the run is over: the server computes nothing more of it.
-        print(client.runs())
+        print(client.runs()[["run_id", "state"]])
     # docs: end
 
 

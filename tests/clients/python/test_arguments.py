@@ -149,6 +149,19 @@ def test_ranges_of_a_sweep_are_what_is_no_option() -> None:
     assert sweep.spec.strategy.rsi.oversold == 25
 
 
+def test_every_option_of_a_sweep_reaches_the_request() -> None:
+    values: dict[str, Any] = {
+        "symbols": "AUSDT", "exclude": "BUSDT", "cache": "bypass", "run_id": "nightly", "folds": 3, "top": 5,
+        "metric": "cagr", "min_trades": 2, "curve_points": 100,
+    }  # fmt: skip
+    sweep = sweep_request(backcast.Rsi(), {**values, "period": [5, 6]})
+    unset = {field.name for field in sweep.DESCRIPTOR.fields} - {
+        field.name for field, _ in sweep.ListFields()
+    }
+    assert unset == {"split"}
+    assert sweep.metric == result_pb2.METRIC_CAGR
+
+
 def test_a_range_of_no_parameter_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(
         InvalidRequestError, match="periods: rsi has no parameter periods: did you mean period"

@@ -114,7 +114,7 @@ class Client:
         """Backtest every combination of parameters on many cryptos; return the sweep once it has started.
 
         Parameters with several values are arguments like `period=range(5, 31)`. The other arguments are those
-        of `run`, without detail and curve_points, and split, folds, metric, top, min_trades.
+        of `run`, without detail, and split, folds, metric, top, min_trades.
         """
         request = sweep_request(strategy, arguments)
         sweep: Sweep = self._begun(Sweep(self._calls, SweepLog(request, self._connection.library), timeout))

@@ -1,6 +1,8 @@
 """Pictures of results, by matplotlib or plotly."""
 
+from functools import cache
 from importlib.util import find_spec
+from io import BytesIO
 from typing import Any
 
 from backcast.errors import InvalidRequestError, MissingLibraryError
@@ -26,10 +28,22 @@ def plot_result(result: Result, library: str) -> Any:
     return draw(result.symbol, times, equity, -100 * drawdown)
 
 
-def _with_matplotlib(symbol: str, times: Any, equity: Any, falls: Any) -> Any:
+@cache
+def _shown_figure() -> Any:
+    """Return the class of matplotlib's figures that notebooks show, whether pyplot is imported or not."""
     from matplotlib.figure import Figure  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415  # installed or not
 
-    figure = Figure(figsize=(9, 5), layout="constrained")
+    class ShownFigure(Figure):  # type: ignore[misc,unused-ignore]
+        def _repr_png_(self) -> bytes:
+            picture = BytesIO()
+            self.savefig(picture, format="png")
+            return picture.getvalue()
+
+    return ShownFigure
+
+
+def _with_matplotlib(symbol: str, times: Any, equity: Any, falls: Any) -> Any:
+    figure = _shown_figure()(figsize=(9, 5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     above.plot(times, equity, linewidth=1)
     above.set(title=f"{symbol}: equity", ylabel="quote currency")

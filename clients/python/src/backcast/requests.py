@@ -103,6 +103,8 @@ class SweepOptions(BacktestOptions, total=False):
     """Number of best trials. Default: 20."""
     min_trades: int
     """Combinations with fewer trades have no rank. Default: 1."""
+    curve_points: int
+    """With folds: the maximum number of points of each out-of-sample curve. Default: all."""
 
 
 RUN_OPTIONS = frozenset(get_type_hints(RunOptions))
@@ -148,6 +150,7 @@ def sweep_request(strategy: Strategy, arguments: Mapping[str, Any]) -> pb.SweepB
     _set_whole(request, "fold_count", options, "folds")
     _set_whole(request, "best_trial_count", options, "top")
     _set_whole(request, "min_trades", options, "min_trades")
+    _set_whole(request, "curve_points", options, "curve_points")
     if "metric" in options:
         request.metric = result_pb2.Metric.ValueType(_enum(result_pb2.Metric.DESCRIPTOR, options, "metric"))
     return request
