@@ -14,6 +14,7 @@ from backcast.backtest.v1.strategy_pb2 import MOVING_AVERAGE_KIND_EMA
 from backcast.errors import InvalidRequestError
 from backcast.requests import RUN_OPTIONS, run_request, sweep_request
 from backcast.result import METRICS
+from backcast.rules_sweep_log import RulesSweepLog
 from services.domain.high_costs import HIGH_FEE_RATE, HIGH_SLIPPAGE_BPS
 
 
@@ -169,6 +170,27 @@ def test_a_range_of_no_parameter_is_refused_with_the_nearest_name() -> None:
         sweep_request(backcast.Rsi(), {"periods": range(5, 8)})
 
 
-def test_a_sweep_of_rules_is_refused() -> None:
-    with pytest.raises(InvalidRequestError, match="strategy: rules have no parameters to sweep over"):
-        sweep_request(backcast.rules("rsi({n}) < 30"), {"n": range(5, 8)})
+@pytest.mark.parametrize(
+    ("entry", "arguments", "field"),
+    [
+        ("rsi({n}) < 30", {}, "entry"),
+        ("rsi({n}) < 30", {"n": [5], "m": [6]}, "m"),
+        ("rsi(14) < 30", {}, "sweep"),
+        ("rsi({n}) < 30", {"n": []}, "n"),
+        ("rsi({n}) < 30", {"n": 5}, "n"),
+        ("rsi({n < 30", {"n": [5]}, "entry"),
+        ("rsi({n}) < 30", {"n": [5], "folds": 3}, "folds"),
+        ("rsi({n}) < 30", {"n": [5], "top": "many"}, "top"),
+    ],
+)
+def test_a_sweep_over_rules_names_the_argument_that_is_wrong(
+    entry: str, arguments: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        RulesSweepLog(backcast.rules(entry), arguments, "numpy")
+    assert refused.value.field == field
+
+
+def test_values_are_written_into_rules_without_a_loss() -> None:
+    log = RulesSweepLog(backcast.rules("rsi({n}) < {low}"), {"n": range(7, 9), "low": [20.125]}, "numpy")
+    assert log.next_rules() == backcast.rules("rsi(7) < 20.125")

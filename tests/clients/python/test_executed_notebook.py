@@ -3,7 +3,6 @@
 Set BACKCAST_TEST_NOTEBOOK to a folder to get the pictures, for people to look at.
 """
 
-import asyncio
 import base64
 import os
 from io import BytesIO
@@ -46,8 +45,7 @@ async def outputs(
     with pytest.MonkeyPatch.context() as patch:
         for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR"):
             patch.setenv(name, str(folders))
-        # In a thread, as it has an event loop of its own.
-        await asyncio.to_thread(client.execute)
+        await client.async_execute()
     if folder := os.environ.get("BACKCAST_TEST_NOTEBOOK"):
         nbformat.write(notebook, Path(folder) / "executed.ipynb")  # type: ignore[no-untyped-call]
     return {name: cell.outputs for name, cell in zip(CELLS, notebook.cells, strict=True)}

@@ -142,6 +142,40 @@ def test_a_sweep_is_a_table(client: backcast.Client, cryptos: dict[str, Candles]
     assert len(sweep.failures()["symbol"]) == 0
 
 
+async def test_a_sweep_over_rules_has_the_numbers_of_the_strategy(
+    client: backcast.Client, aio_client: "backcast.aio.Client", cryptos: dict[str, Candles]
+) -> None:
+    options: dict[str, Any] = {"symbols": cryptos, "start": "2024-01-01"}
+    rules = backcast.rules("rsi({n}) < {low}", "rsi({n}) > 70")
+    named = client.sweep(backcast.Rsi(), period=range(5, 7), oversold=[20, 30], **options)
+    for of_rules in (
+        client.sweep(rules, n=range(5, 7), low=[20, 30], **options),
+        await aio_client.sweep(rules, n=range(5, 7), low=[20, 30], **options),
+    ):
+        table = of_rules.table()
+        table = table if isinstance(table, dict) else await table
+        expected = named.table()
+        assert table["n"].tolist() == expected["period"].tolist() == [5, 5, 6, 6]
+        assert table["low"].tolist() == expected["oversold"].tolist()
+        for column in ("crypto_count", "cryptos_traded", "median_trades", "median_sharpe_ratio"):
+            np.testing.assert_allclose(table[column], expected[column], rtol=1e-12)
+        best = of_rules.best()
+        best = best if isinstance(best, dict) else await best
+        assert best["symbol"].tolist() == named.best()["symbol"].tolist()
+        assert best["combination"].tolist() == named.best()["combination"].tolist()
+        assert of_rules.progress.done == of_rules.progress.total == 4 * len(cryptos)
+        assert "n 5, low 20" in of_rules._repr_html_()
+
+
+def test_a_value_that_rules_cannot_have_is_refused(
+    client: backcast.Client, cryptos: dict[str, Candles]
+) -> None:
+    sweep = client.sweep(backcast.rules("rsi({n}) < 30"), n=[7, 10**9], symbols="CLIENT0USDT")
+    with pytest.raises(InvalidRequestError) as refused:
+        sweep.wait()
+    assert refused.value.field == "entry"
+
+
 def test_a_sweep_says_what_failed(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
     # The window begins long before the candles: its train part has none.
     failures = client.sweep(backcast.Rsi(), symbols=cryptos, split=0.3, period=[5, 6]).failures()

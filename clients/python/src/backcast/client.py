@@ -25,10 +25,11 @@ from backcast.requests import (
     run_request,
     sweep_request,
 )
+from backcast.rules_sweep_log import RulesSweepLog
 from backcast.run import Run
 from backcast.run_log import RunLog
 from backcast.strategies import Rules, Strategy
-from backcast.sweep import Sweep
+from backcast.sweep import RulesSweep, Sweep
 from backcast.sweep_log import SweepLog
 
 
@@ -114,10 +115,16 @@ class Client:
         """Backtest every combination of parameters on many cryptos; return the sweep once it has started.
 
         Parameters with several values are arguments like `period=range(5, 31)`. The other arguments are those
-        of `run`, without detail, and split, folds, metric, top, min_trades.
+        of `run`, without detail, and split, folds, metric, top, min_trades. Values in rules have names in
+        braces: `client.sweep(backcast.rules("rsi({n}) < 30"), n=range(5, 31))`.
         """
-        request = sweep_request(strategy, arguments)
-        sweep: Sweep = self._begun(Sweep(self._calls, SweepLog(request, self._connection.library), timeout))
+        library = self._connection.library
+        made: Sweep
+        if isinstance(strategy, Rules):
+            made = RulesSweep(self._calls, RulesSweepLog(strategy, arguments, library), timeout)
+        else:
+            made = Sweep(self._calls, SweepLog(sweep_request(strategy, arguments), library), timeout)
+        sweep: Sweep = self._begun(made)
         return sweep
 
     def candles(

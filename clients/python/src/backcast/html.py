@@ -57,7 +57,7 @@ def run_html(log: RunLog) -> str:
 def sweep_html(log: SweepLog) -> str:
     """Return a sweep: its progress, and its best trials so far."""
     trials = [
-        (f"{trial.symbol} · {_parameters(trial.strategy, log)}", metrics_of(trial.train))
+        (f"{trial.symbol} · {_parameters(trial, log)}", metrics_of(trial.train))
         for trial in log.trials[:_MOST_ROWS]
     ]
     table = _table("best trials", "trial", trials)
@@ -74,9 +74,11 @@ def _statistic(summary: Any, name: str) -> Metrics:
     return metrics_of(getattr(summary if name in ("mean", "median") else summary.spread, name))
 
 
-def _parameters(strategy: Any, log: SweepLog) -> str:
-    kind = getattr(strategy, strategy.WhichOneof("kind"))
-    return ", ".join(f"{one.name} {getattr(kind, one.name):g}" for one in log.request.ranges)
+def _parameters(trial: Any, log: SweepLog) -> str:
+    values = log.values_of(trial)
+    return ", ".join(
+        f"{name} {value if isinstance(value, str) else format(value, 'g')}" for name, value in values.items()
+    )
 
 
 def _progress(name: str, progress: Progress, what: str) -> str:

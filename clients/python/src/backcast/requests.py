@@ -129,10 +129,6 @@ def sweep_request(strategy: Strategy, arguments: Mapping[str, Any]) -> pb.SweepB
     """Return the request of a sweep; arguments that are no SweepOptions are values of parameters, by name."""
     options: Any = {name: value for name, value in arguments.items() if name in SWEEP_OPTIONS}
     ranges = {name: values for name, values in arguments.items() if name not in SWEEP_OPTIONS}
-    if isinstance(strategy, Rules):
-        raise InvalidRequestError.of(
-            "strategy", "rules have no parameters to sweep over: run each of them, or sweep a named strategy"
-        )
     request = pb.SweepBacktestsRequest()
     _set_backtest(request, strategy, options)
     if not ranges:
@@ -142,7 +138,7 @@ def sweep_request(strategy: Strategy, arguments: Mapping[str, Any]) -> pb.SweepB
             near = get_close_matches(name, [*strategy.parameters, *SWEEP_OPTIONS], n=1)
             hint = f": did you mean {near[0]}?" if near else ""
             raise InvalidRequestError.of(name, f"{strategy.name} has no parameter {name}{hint}")
-        request.ranges.append(ParameterRange(name=name, values=_values(values, name)))
+        request.ranges.append(ParameterRange(name=name, values=map(_value, range_values(values, name))))
     if "split" in options and "folds" in options:
         raise InvalidRequestError.of("folds", "cannot be combined with split")
     if "split" in options:
@@ -313,19 +309,21 @@ def _set_number(message: Message, field: str, value: float, name: str) -> None:
         raise InvalidRequestError.of(name, f"{value} is out of range") from None
 
 
-def _values(values: Iterable[Any], name: str) -> list[Value]:
+def range_values(values: Iterable[Any], name: str) -> list[float | str]:
+    """Return the values of a range: numbers, and text for choices."""
     if isinstance(values, str):
         values = values.split(",")
     try:
         listed = list(values)
     except TypeError:
         raise InvalidRequestError.of(name, f"{values!r} is no range of values, as range(5, 31) is") from None
-    return [
-        Value(string_value=value.strip())
-        if isinstance(value, str)
-        else Value(number_value=quantities.number(value, name))
-        for value in listed
-    ]
+    if not listed:
+        raise InvalidRequestError.of(name, "the range is empty")
+    return [value.strip() if isinstance(value, str) else quantities.number(value, name) for value in listed]
+
+
+def _value(value: float | str) -> Value:
+    return Value(string_value=value) if isinstance(value, str) else Value(number_value=value)
 
 
 def _enum(enum: EnumDescriptor, options: Mapping[str, Any], name: str) -> int:

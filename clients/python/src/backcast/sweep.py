@@ -11,7 +11,10 @@ import grpc
 from backcast.calls import Calls
 from backcast.errors import BackcastError, CancelledError
 from backcast.gateway.v1.run_service_pb2 import CancelRunRequest
-from backcast.run_log import Progress, ended_early
+from backcast.requests import rules_request, rules_strategy
+from backcast.rules_sweep_log import RulesSweepLog
+from backcast.run import Run
+from backcast.run_log import Progress, RunLog, ended_early
 from backcast.sweep_log import SweepLog, SweepRecovery
 from backcast.versions import check_server, version_in
 from backcast.views import SweepView
@@ -127,3 +130,23 @@ class Sweep(SweepView):
 
     def _seconds_left(self) -> float | None:
         return None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())
+
+
+class RulesSweep(Sweep):
+    """A sweep over values in the text of rules: a run for each combination, one after the other."""
+
+    _log: RulesSweepLog
+
+    def _read(self) -> None:
+        """Run the next combination."""
+        if self._is_cancelled:
+            raise CancelledError("this sweep was cancelled")
+        parse = self._calls.backtests.ParseRules
+        with self._calls.readable_errors():
+            parsed = self._calls.unary(parse, rules_request(self._log.next_rules()))
+        request = self._log.next_request(rules_strategy(parsed.description.rules))
+        run = Run(self._calls, RunLog(request, self._log.library), self._seconds_left())
+        run.begin()
+        # That of the run under way: `cancel` cancels it.
+        self._log.run_id = run.id
+        self._log.add_run(run.wait()._log)

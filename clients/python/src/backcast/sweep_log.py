@@ -72,7 +72,7 @@ class SweepLog:
         rows = self.rows
         columns: dict[str, Any] = {
             "combination": np.array([row.combination for row in rows], np.int64),
-            **self._parameters([row.strategy for row in rows]),
+            **self._parameters(rows),
             "crypto_count": np.array([row.crypto_count for row in rows], np.int64),
             "cryptos_traded": np.array([row.cryptos_traded for row in rows], np.int64),
             "median_trades": np.array(
@@ -93,7 +93,7 @@ class SweepLog:
         columns: dict[str, Any] = {
             "symbol": [trial.symbol for trial in trials],
             "combination": np.array([trial.combination for trial in trials], np.int64),
-            **self._parameters([trial.strategy for trial in trials]),
+            **self._parameters(trials),
         }
         for part in self._parts:
             prefix = "" if part == "train" else "test_"
@@ -130,21 +130,31 @@ class SweepLog:
     def _parts(self) -> tuple[str, ...]:
         return ("train", "test") if self.request.WhichOneof("cut") else ("train",)
 
-    def _parameters(self, strategies: list[Any]) -> dict[str, Any]:
-        """Return a column for each parameter that has a range."""
-        columns: dict[str, Any] = {}
-        for swept in self.request.ranges:
-            kinds = [getattr(strategy, strategy.WhichOneof("kind")) for strategy in strategies]
-            values = [getattr(kind, swept.name) for kind in kinds]
-            enum = kinds[0].DESCRIPTOR.fields_by_name[swept.name].enum_type if kinds else None
+    @property
+    def swept(self) -> list[str]:
+        """The names of the parameters that have ranges."""
+        return [one.name for one in self.request.ranges]
+
+    def values_of(self, item: Any) -> dict[str, Any]:
+        """Return the values of the swept parameters of a row or a trial, by name: numbers, or choices."""
+        kind = getattr(item.strategy, item.strategy.WhichOneof("kind"))
+        values = {}
+        for name in self.swept:
+            value, enum = getattr(kind, name), kind.DESCRIPTOR.fields_by_name[name].enum_type
             if enum:
                 prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
-                columns[swept.name] = [
-                    enum.values_by_number[value].name.removeprefix(prefix) for value in values
-                ]
-            else:
-                columns[swept.name] = np.array(values)
-        return columns
+                value = enum.values_by_number[value].name.removeprefix(prefix)
+            values[name] = value
+        return values
+
+    def _parameters(self, items: list[Any]) -> dict[str, Any]:
+        """Return a column for each parameter that has a range, of rows or trials."""
+        values = [self.values_of(item) for item in items]
+        columns = {name: [one[name] for one in values] for name in self.swept}
+        return {
+            name: column if any(isinstance(value, str) for value in column) else np.array(column)
+            for name, column in columns.items()
+        }
 
 
 class SweepRecovery:
