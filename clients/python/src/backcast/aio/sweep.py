@@ -95,6 +95,11 @@ class Sweep(SweepView):
                     timeout=_CANCEL_TIMEOUT_S,
                 )
 
+    def __del__(self) -> None:
+        # A task of gRPC's keeps a call alive that nobody reads any more.
+        if self._call is not None:
+            self._call.cancel()
+
     async def __aenter__(self) -> Self:
         return self
 
