@@ -11,6 +11,7 @@ import pytest
 import backcast
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.errors import (
+    BackcastError,
     CancelledError,
     ConnectionFailedError,
     InvalidRequestError,
@@ -269,6 +270,13 @@ def test_an_argument_that_the_server_refuses_is_named_as_it_was_given(
     assert refused.value.reason == "INVALID_REQUEST"
 
 
+def test_an_unknown_crypto_is_named_by_candles(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
+    with pytest.raises(BackcastError, match="NOSUCHUSDT"):
+        client.candles(["CLIENT0USDT", "NOSUCHUSDT"])
+    with pytest.raises(InvalidRequestError, match="interval: '2h' is not one of 1h, 4h, 1d, 1w"):
+        client.candles("CLIENT0USDT", "2h")  # type: ignore[arg-type]
+
+
 def test_a_bad_rule_says_where(client: backcast.Client) -> None:
     with pytest.raises(InvalidRequestError, match="clsoe") as refused:
         client.run(backcast.rules("clsoe > 1"))
@@ -321,7 +329,7 @@ async def test_every_call_of_a_run_tells_the_version_of_the_server(
 async def test_a_call_that_the_server_lacks_tells_its_version_too(stack: LocalStack) -> None:
     async with open_channel(stack.gateway_address) as channel:
         for kind in (channel.unary_unary, channel.unary_stream):
-            call = kind("/backcast.gateway.v2.BacktestService/RunBacktests")(b"")
+            call: Any = kind("/backcast.gateway.v2.BacktestService/RunBacktests")(b"")
             assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
             assert version_in(await call.trailing_metadata()) == version("backcast")
 

@@ -18,6 +18,7 @@ from backcast.errors import InvalidRequestError
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import sweep_pb2
 from backcast.requests import BacktestOptions, range_values, run_request
+from backcast.result import Metrics
 from backcast.run_log import Progress, RunLog
 from backcast.strategies import Rules
 from backcast.sweep_log import SweepLog
@@ -91,7 +92,7 @@ class RulesSweepLog(SweepLog):
         return [*zip(self._names, self._combinations[len(self.rows)], strict=True)]
 
     def _add_row(self, run: RunLog) -> None:
-        trades = [result.metrics.trade_count or 0.0 for result in run.results]
+        trades = [_trades(result.metrics) for result in run.results]
         row = sweep_pb2.SweepRow(
             combination=len(self.rows),
             strategy=run.request.spec.strategy,
@@ -106,7 +107,7 @@ class RulesSweepLog(SweepLog):
     def _add_trials(self, run: RunLog) -> None:
         for result in run.results:
             metrics = result.metrics
-            if metrics.sharpe_ratio is None or (metrics.trade_count or 0) < self._min_trades:
+            if metrics.sharpe_ratio is None or _trades(metrics) < self._min_trades:
                 continue
             trial = sweep_pb2.SweepTrial(symbol=result.symbol, combination=len(self.rows) - 1)
             trial.strategy.CopyFrom(run.request.spec.strategy)
@@ -121,6 +122,11 @@ class RulesSweepLog(SweepLog):
             known[0].backtest_count += 1
         else:
             self.failures.append(sweep_pb2.SweepFailure(symbol=symbol, backtest_count=1, status=status))
+
+
+def _trades(metrics: Metrics) -> float:
+    """Return the number of trades, those still open included."""
+    return (metrics.trade_count or 0.0) + (metrics.open_trade_count or 0.0)
 
 
 def _check_places(rules: Rules, ranges: Mapping[str, Any]) -> None:
