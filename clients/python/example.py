@@ -98,9 +98,7 @@ def big_results(symbols: list[str]) -> None:
     with backcast.connect() as client:
         for result in client.run(backcast.Rsi(), symbols=symbols, start="2015-01-01", detail="equity"):
             times, equity, drawdown = result.curve()  # arrays of NumPy
-            print(
-                result.symbol, len(times), "points, the last one", equity[-1], "; it fell by", drawdown.max()
-            )
+            print(result.symbol, len(times), "points, the last one", equity[-1], "; fell by", drawdown.max())
     # docs: end
 
 
