@@ -31,11 +31,12 @@ bench: .venv/installed .venv/peers $(PAGE)
 	$(BIN)/python -m tests.bench.page
 	$(BIN)/python -m tests.bench.candles
 	$(BIN)/python -m tests.bench.engine
+	$(BIN)/python -m tests.bench.python_client
 
 lint: .venv/installed $(GOOGLEAPIS) breaking
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy services tests page
+	$(BIN)/mypy services tests page clients/python/src/backcast
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
@@ -64,12 +65,14 @@ services/web/static/index.html: $(PROTOS) $(PAGE_SOURCES) | .venv/installed
 	@echo "building the page"
 	@$(BIN)/python page/build.py
 
-# The package build makes the stubs too, so an installation is stale when a proto is newer.
-.venv/installed: pyproject.toml constraints.txt hatch_build.py $(wildcard protos/*.py) $(PROTOS)
+# The build of the client makes the stubs, so an installation is stale when a proto is newer.
+.venv/installed: pyproject.toml clients/python/pyproject.toml constraints.txt hatch_build.py $(wildcard protos/*.py) $(PROTOS)
 	@echo "installing into .venv: a minute or two, once$(if $(PAGE),, and without the page)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --upgrade pip==26.3
-	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable clients/python --editable '.[dev]'
+	@# Only its compiler is used, so that it asks for an older protobuf than the services have does not matter.
+	@$(BIN)/pip install --quiet --constraint constraints.txt --no-deps grpcio-tools
 	@# Compiles the engine now; otherwise all three services would compile it at their first start.
 	@$(BIN)/python -c 'import services.engine'
 	@touch $@
@@ -100,4 +103,4 @@ $(GOOGLEAPIS): constraints.txt
 	@touch $@
 
 clean:
-	rm -rf .venv build services/stubs services/web/static page/node_modules page/src/api/stubs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv build $(addprefix clients/python/src/,$(patsubst protos/%/v1/,%,$(sort $(dir $(PROTOS))))) services/web/static page/node_modules page/src/api/stubs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

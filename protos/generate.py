@@ -1,7 +1,8 @@
 """Makes what is generated from the .proto files here: the Python stubs and the API reference.
 
-`python protos/generate.py` writes services/stubs and docs/api.md; with `--check` it writes nothing and fails
-where what is there differs from what it would write. The package build makes the stubs alone.
+`python protos/generate.py` writes the packages of stubs in clients/python/src/backcast, and docs/api.md; with
+`--check` it writes nothing and fails where what is there differs from what it would write. The build of the
+client's distribution makes the stubs alone.
 """
 
 import filecmp
@@ -19,7 +20,8 @@ from grpc_tools import protoc
 from reference import reference
 
 PROTOS = Path(__file__).resolve().parent
-STUBS = PROTOS.parent / "services" / "stubs"
+# The Python package of the client. Folders of protos become packages in it, beside the modules of the client.
+STUBS = PROTOS.parent / "clients" / "python" / "src" / "backcast"
 REFERENCE = PROTOS.parent / "docs" / "api.md"
 
 
@@ -36,7 +38,7 @@ def compile_protos(*outputs: str, more: Sequence[str] = ()) -> None:
 
 
 def generate(target: Path) -> None:
-    """Write messages, services and their type stubs to `target`, in place of what is there."""
+    """Write messages, services and their type stubs to `target`, in place of those that are there."""
     with tempfile.TemporaryDirectory() as temporary:
         # A folder within it, as the temporary one can be read by its owner only, and copies would be too.
         folder = Path(temporary) / "stubs"
@@ -47,8 +49,11 @@ def generate(target: Path) -> None:
             f"--mypy_out=quiet:{folder}",
             f"--mypy_grpc_out=quiet:{folder}",
         )
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(folder, target)
+        for package in (folder / "backcast").iterdir():
+            for part in (package, *filter(Path.is_dir, package.iterdir())):
+                (part / "__init__.py").write_text('"""Generated from protos/."""\n')
+            shutil.rmtree(target / package.name, ignore_errors=True)
+            shutil.copytree(package, target / package.name)
 
 
 def reference_page() -> str:

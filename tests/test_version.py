@@ -18,6 +18,13 @@ def test_the_command_prints_the_version() -> None:
     assert done.stdout == f"backcast {VERSION}\n"
 
 
+def test_the_python_client_has_the_version_and_is_required_in_it() -> None:
+    client = tomllib.loads((PROJECT / "clients" / "python" / "pyproject.toml").read_text())["project"]
+    assert client["version"] == VERSION
+    server = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert f"{client['name']}=={VERSION}" in server["dependencies"]
+
+
 def test_the_newest_section_of_the_changelog_is_of_the_version() -> None:
     newest = re.findall(r"^## \[(.*?)\]", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
     assert newest == ("Unreleased" if ".dev" in VERSION else VERSION)

@@ -27,7 +27,7 @@ _DEADLINE_SLACK_S = 0.25
 class WatchInterceptor(grpc.aio.ServerInterceptor):
     """Counts, times and traces calls, and sets the run id that they are for.
 
-    It must be the outermost interceptor, to see the final status of a call.
+    It must be outside of every interceptor that ends calls, to see their final status.
     """
 
     def __init__(self) -> None:

@@ -20,6 +20,7 @@ from services.rpc.liveness import SERVER_LIVENESS
 from services.rpc.reflection import add_reflection_to
 from services.rpc.status import StatusInterceptor
 from services.rpc.stopping import FINAL_STATUS_S, CallEnder, StoppingInterceptor, stop_signal
+from services.rpc.version import UnknownMethodInterceptor
 from services.settings import Settings
 
 _log = structlog.get_logger()
@@ -50,7 +51,13 @@ async def serve(
     stop = stop_signal()
     ender = CallEnder(name)
     server = grpc.aio.server(
-        interceptors=[WatchInterceptor(), StatusInterceptor(), *access.guards, StoppingInterceptor(ender)],
+        interceptors=[
+            UnknownMethodInterceptor(),
+            WatchInterceptor(),
+            StatusInterceptor(),
+            *access.guards,
+            StoppingInterceptor(ender),
+        ],
         options=_options(settings),
     )
     for service in services:

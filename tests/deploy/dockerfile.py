@@ -93,7 +93,7 @@ class ImageFolder:
         for source in sources:
             if (REPOSITORY / source).is_dir():
                 # As Dockerfile.dockerignore has it.
-                left_out = shutil.ignore_patterns("__pycache__", "stubs", "static", "node_modules")
+                left_out = shutil.ignore_patterns("__pycache__", "*_pb2*", "stubs", "static", "node_modules")
                 shutil.copytree(REPOSITORY / source, self._working / target, ignore=left_out)
             else:
                 shutil.copy(REPOSITORY / source, self._working / target)

@@ -17,7 +17,7 @@ async def test_the_python_client_prints_every_crypto(
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     client = tmp_path / "client.py"
     # Other tests have cryptos there too, and the default window ends with the newest candle of all.
-    of_the_market = code.replace("RunBacktestsRequest(spec", f"RunBacktestsRequest(symbols={[*market]}, spec")
+    of_the_market = code.replace("Rsi(period=7)", f"Rsi(period=7), symbols={[*market]}")
     assert of_the_market != code
     client.write_text(of_the_market.replace("127.0.0.1:50051", stack.gateway_address))
     process = await asyncio.create_subprocess_exec(sys.executable, client, stdout=asyncio.subprocess.PIPE)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -16,9 +16,14 @@ from services.gateway.auth.clients import current_client
 from services.gateway.messages.runs import results_per_event_from
 from services.gateway.runs.registry import RunRegistry
 from services.gateway.runs.run import Run
+from services.rpc.version import VERSION_METADATA
 from services.telemetry.run_id import current_run_id
 from services.wire.paging import page_of
 from services.wire.raw_fields import RawField
+
+if TYPE_CHECKING:
+    # Generic in its stubs only.
+    _Context = grpc.aio.ServicerContext[Any, Any]
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["RunService"].full_name
 _EVENT = RawField(pb.WatchRunResponse, "event")
@@ -55,7 +60,7 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
         return pb.CancelRunResponse(run=_info(run))
 
     async def WatchRun(  # type: ignore[override]  # noqa: N802  # serialized; the RPC's name
-        self, request: pb.WatchRunRequest, context: object
+        self, request: pb.WatchRunRequest, context: "_Context"
     ) -> AsyncGenerator[bytes]:
         """Stream the events of a run after one of them."""
         violations = Violations()
@@ -72,6 +77,7 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
                 f"{run.report.method} cannot be watched: start it again",
                 reason=ErrorReason.RUN_NOT_WATCHABLE,
             )
+        await context.send_initial_metadata((VERSION_METADATA,))
         async with aclosing(run_stream(run, per_event, request.after_sequence)) as events:
             async for event in events:
                 yield _EVENT.of(event)

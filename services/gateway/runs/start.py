@@ -13,6 +13,7 @@ from services.gateway.runs.event_log import EventLog, LoggedEvent
 from services.gateway.runs.registry import RunRegistry
 from services.gateway.runs.report import RunReport, record_run
 from services.gateway.runs.run import Run, RunState
+from services.rpc.version import VERSION_METADATA
 from services.telemetry.run_id import RUN_ID_KEY, current_run_id
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class RunStarter:
 
     @asynccontextmanager
     async def start(self, method: str, run_id: str, context: "_Context") -> AsyncIterator[RunStart]:
-        """Start a run of the current client, and send the client its id.
+        """Start a run of the current client, and send the client its id and our version.
 
         Raises AlreadyExists or Exhausted. Where planning fails, id and slot are released.
         """
@@ -81,7 +82,7 @@ class RunStarter:
         run_id = self._registry.reserve(run_id, client)
         current_run_id.set(run_id)
         try:
-            await context.send_initial_metadata(((RUN_ID_KEY, run_id),))
+            await context.send_initial_metadata(((RUN_ID_KEY, run_id), VERSION_METADATA))
             slot = self._admission.enter(client)
             try:
                 report = RunReport(run_id, method, client.name, strategy="")

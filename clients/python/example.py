@@ -1,0 +1,117 @@
+"""The tasks of docs/clients.md in Python: `python example.py TASK SYMBOL…`.
+
+The tests run each of them, and compare the code between the marks with the page.
+"""
+
+import asyncio
+import sys
+import time
+
+import backcast
+
+
+def run(symbols: list[str]) -> None:
+    """Backtest all of the symbols, and print results as they arrive, then everything as frames."""
+    # docs: run
+    with backcast.connect() as client:
+        run = client.run(backcast.Rsi(period=7), symbols=symbols, start="2024-01-01", fee="0.1%")
+        for result in run:
+            print(result.symbol, result.metrics.total_return, f"{run.progress.done} of {run.progress.total}")
+        print(run.metrics())  # a row a crypto
+        print(run.trades())  # a row a trade
+        print(run.equity())  # a row a candle
+        print(run.summary())  # mean, median and quantiles over the cryptos
+        print(run.failures())  # a row a crypto without a result: why
+        print(client.candles(symbols[0], "1d"))
+    # docs: end
+
+
+def sweep(symbols: list[str]) -> None:
+    """Try combinations of parameters on the symbols."""
+    # docs: sweep
+    with backcast.connect() as client:
+        sweep = client.sweep(
+            backcast.Rsi(), period=range(5, 31), symbols=symbols, start="2024-01-01", split="70%"
+        )
+        for progress in sweep:
+            print(f"{progress.done} of {progress.total}")
+        print(sweep.table())  # a row a combination
+        print(sweep.best())  # the best trials
+    # docs: end
+
+
+async def run_in_a_loop(symbols: list[str]) -> None:
+    """Do the same from an event loop."""
+    # docs: asyncio
+    async with backcast.aio.connect() as client:
+        run = await client.run(backcast.Rsi(period=7), symbols=symbols, start="2024-01-01")
+        async for result in run:
+            print(result.symbol, result.metrics.total_return)
+        print(await run.summary())
+    # docs: end
+
+
+def cancel(symbols: list[str]) -> None:
+    """Leave a run after its first result."""
+    # docs: cancel
+    with backcast.connect() as client:
+        with client.run(backcast.Rsi(), symbols=symbols, start="2015-01-01", detail="equity") as run:
+            for result in run:
+                print(result.symbol)
+                break
+        # Here, the run is over: the server computes nothing more of it.
+        print(client.runs()[["run_id", "state"]])
+    # docs: end
+
+
+def resume(symbols: list[str]) -> None:
+    """Watch a run from another client."""
+    with backcast.connect() as first:
+        first.run(backcast.Rsi(), symbols=symbols, start="2024-01-01", run_id="nightly").wait()
+        # docs: resume
+        with backcast.connect(patience=60) as client:
+            run = client.watch("nightly")
+            for result in run:
+                print(result.symbol)
+        # docs: end
+
+
+def errors(symbols: list[str]) -> None:
+    """Print what is wrong with a request."""
+    # docs: errors
+    try:
+        with backcast.connect() as client:
+            client.run(backcast.Rsi(period=0), symbols=[*symbols, "NOSUCHUSDT"]).wait()
+    except backcast.errors.InvalidRequestError as error:
+        for violation in error.violations:
+            print(violation.field, violation.reason)
+    except backcast.errors.BusyError as error:
+        time.sleep(error.retry_after)  # then try again
+    except backcast.BackcastError as error:
+        print(error.reason, error)
+    # docs: end
+
+
+def big_results(symbols: list[str]) -> None:
+    """Read results of ten years with their curves."""
+    # docs: big results
+    with backcast.connect() as client:
+        for result in client.run(backcast.Rsi(), symbols=symbols, start="2015-01-01", detail="equity"):
+            times, equity, drawdown = result.curve()  # arrays of NumPy
+            print(result.symbol, len(times), "points, the last one", equity[-1], "; fell by", drawdown.max())
+    # docs: end
+
+
+if __name__ == "__main__":
+    task, *symbols = sys.argv[1:]
+    if task == "asyncio":
+        asyncio.run(run_in_a_loop(symbols))
+    else:
+        {
+            "run": run,
+            "sweep": sweep,
+            "cancel": cancel,
+            "resume": resume,
+            "errors": errors,
+            "big-results": big_results,
+        }[task](symbols)

@@ -1,0 +1,7 @@
+"""The same client for asyncio: `async with backcast.aio.connect() as client: …`."""
+
+from backcast.aio.client import Client, connect
+from backcast.aio.run import Run
+from backcast.aio.sweep import Sweep
+
+__all__ = ["Client", "Run", "Sweep", "connect"]

@@ -1,0 +1,218 @@
+"""The client of a gateway, for programs without an event loop."""
+
+import os
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Self, Unpack
+from weakref import WeakSet
+
+import grpc
+
+from backcast.calls import Calls
+from backcast.connection import Connection, connection
+from backcast.frames import frame
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.run_service_pb2 import CancelRunRequest, ListRunsRequest
+from backcast.lists import CandleBlocks, crypto_columns, run_columns, strategy_columns
+from backcast.marketdata.v1.market_data_service_pb2 import ListCryptosRequest
+from backcast.quantities import Time
+from backcast.requests import (
+    Interval,
+    RunOptions,
+    candles_request,
+    rules_request,
+    rules_strategy,
+    run_request,
+    sweep_request,
+)
+from backcast.rules_sweep_log import RulesSweepLog
+from backcast.run import Run
+from backcast.run_log import RunLog
+from backcast.strategies import Rules, Strategy
+from backcast.sweep import RulesSweep, Sweep
+from backcast.sweep_log import SweepLog
+
+
+def connect(
+    address: str | None = None,
+    *,
+    token: str | None = None,
+    tls: bool | str | os.PathLike[str] | None = None,
+    certificate: tuple[str, str] | None = None,
+    insecure: bool | None = None,
+    timeout: float = 30.0,
+    patience: float = 30.0,
+    frames: str = "auto",
+) -> "Client":
+    """Return a client of the gateway at `address` (host:port); it connects with its first call.
+
+    What is not given is that of the environment: BACKCAST_GATEWAY_ADDRESS, BACKCAST_TOKEN, BACKCAST_TLS or
+    BACKCAST_TLS_CA_FILE, BACKCAST_TLS_CERT_FILE and BACKCAST_TLS_KEY_FILE, BACKCAST_INSECURE.
+
+    `tls` is True (public CAs), the file of a CA, or False. `certificate` are the files of a certificate of
+    the client and of its key. `insecure` allows a token to be sent without TLS. `timeout` is that of short
+    calls, in seconds; runs have their own. `patience` is for how many seconds a client tries to resume a run
+    whose stream broke off. `frames` is the library of frames: pandas, polars, pyarrow or numpy; auto takes
+    the first that is installed.
+    """
+    return Client(
+        connection(
+            address,
+            token=token,
+            tls=tls,
+            certificate=certificate,
+            insecure=insecure,
+            timeout=timeout,
+            patience=patience,
+            frames=frames,
+        )
+    )
+
+
+class Client:
+    """A client of a gateway; leaving its block cancels its runs and closes its channel."""
+
+    def __init__(self, connection: Connection) -> None:
+        """See `connect`."""
+        self._connection = connection
+        if connection.credentials is None:
+            self._channel = grpc.insecure_channel(connection.address, options=connection.options)
+        else:
+            self._channel = grpc.secure_channel(
+                connection.address, connection.credentials, options=connection.options
+            )
+        self._calls = Calls(self._channel, connection)
+        self._open: WeakSet[Run | Sweep] = WeakSet()
+
+    def run(self, strategy: Strategy, *, timeout: float | None = None, **options: Unpack[RunOptions]) -> Run:
+        """Backtest a strategy on many cryptos; return the run as soon as it has started.
+
+        `timeout` is for the whole run, in seconds. The other arguments have the server's defaults, and
+        `backcast.requests.RunOptions` explains them: symbols, exclude, interval, start, end; detail,
+        curve_points; fee, slippage, initial_capital, fill, direction; size_fraction, size_amount,
+        size_volatility, volatility_period; stop_loss, take_profit, trailing_stop, atr_period; borrow_rate,
+        funding_rate, breaks; cache, run_id.
+
+        Raises InvalidRequestError for bad arguments, BusyError where too many runs are under way.
+        """
+        request = run_request(self._parsed(strategy), options)
+        run: Run = self._begun(Run(self._calls, RunLog(request, self._connection.library), timeout))
+        return run
+
+    def watch(self, run_id: str, *, timeout: float | None = None) -> Run:
+        """Return a run that is under way or ended recently, from its first result on."""
+        log = RunLog.watching(run_id, self._connection.library)
+        run: Run = self._begun(Run(self._calls, log, timeout))
+        return run
+
+    def sweep(
+        self,
+        strategy: Strategy,
+        *,
+        timeout: float | None = None,
+        **arguments: Any,
+    ) -> Sweep:
+        """Backtest every combination of parameters on many cryptos; return the sweep once it has started.
+
+        Parameters with several values are arguments like `period=range(5, 31)`. The other arguments are those
+        of `run`, without detail, and split, folds, metric, top, min_trades. Values in rules have names in
+        braces: `client.sweep(backcast.rules("rsi({n}) < 30"), n=range(5, 31))`.
+        """
+        library = self._connection.library
+        made: Sweep
+        if isinstance(strategy, Rules):
+            made = RulesSweep(self._calls, RulesSweepLog(strategy, arguments, library), timeout)
+        else:
+            made = Sweep(self._calls, SweepLog(sweep_request(strategy, arguments), library), timeout)
+        sweep: Sweep = self._begun(made)
+        return sweep
+
+    def candles(
+        self,
+        symbols: str | Iterable[str],
+        interval: Interval = "1h",
+        *,
+        start: Time | None = None,
+        end: Time | None = None,
+    ) -> Any:
+        """Return a frame of candles: time, open, high, low, close and volume.
+
+        `symbols` is the symbol of one crypto, or a list: then the frame has a column of symbols too.
+        """
+        listed = [symbols] if isinstance(symbols, str) else list(symbols)
+        request = candles_request(listed, interval, start, end)
+        blocks = CandleBlocks()
+        with self._calls.readable_errors():
+            call = self._calls.stream(self._calls.market.StreamCandles, request, self._connection.timeout_s)
+            for response in call:
+                blocks.add(response)
+        return frame(blocks.columns(with_symbols=not isinstance(symbols, str)), self._connection.library)
+
+    def cryptos(self) -> Any:
+        """Return a frame with a row for each crypto that has candles."""
+        cryptos = [
+            crypto
+            for page in self._pages(self._calls.market.ListCryptos, ListCryptosRequest())
+            for crypto in page.cryptos
+        ]
+        return frame(crypto_columns(cryptos), self._connection.library)
+
+    def strategies(self) -> Any:
+        """Return a frame with a row for each parameter of each strategy."""
+        strategies = [
+            strategy
+            for page in self._pages(self._calls.backtests.ListStrategies, pb.ListStrategiesRequest())
+            for strategy in page.strategies
+        ]
+        return frame(strategy_columns(strategies), self._connection.library)
+
+    def runs(self) -> Any:
+        """Return a frame with a row for each run that is under way, is paused or ended recently."""
+        runs = [
+            run for page in self._pages(self._calls.runs.ListRuns, ListRunsRequest()) for run in page.runs
+        ]
+        return frame(run_columns(runs), self._connection.library)
+
+    def cancel(self, run_id: str) -> None:
+        """Cancel a run, of this client or of another one with the same token."""
+        self._answer(self._calls.runs.CancelRun, CancelRunRequest(run_id=run_id))
+
+    def close(self) -> None:
+        """Cancel the runs that are not complete, and close the channel."""
+        for run in list(self._open):
+            run.cancel()
+        self._calls.is_closed = True
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Client of {self._connection.address}>"
+
+    def _parsed(self, strategy: Strategy) -> Any:
+        if not isinstance(strategy, Rules):
+            return strategy
+        response = self._answer(self._calls.backtests.ParseRules, rules_request(strategy))
+        return rules_strategy(response.description.rules)
+
+    def _begun(self, run: Any) -> Any:
+        self._open.add(run)
+        return run.begin()
+
+    def _answer(self, method: Any, request: Any) -> Any:
+        with self._calls.readable_errors():
+            return self._calls.unary(method, request)
+
+    def _pages(self, method: Any, request: Any) -> Iterable[Any]:
+        while True:
+            page = self._answer(method, request)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token

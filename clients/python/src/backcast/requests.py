@@ -1,0 +1,336 @@
+"""Requests of the API, made of the arguments of `run`, `sweep` and `candles`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Literal, TypedDict, get_type_hints
+
+from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Value
+
+from backcast import quantities
+from backcast.backtest.v1 import execution_pb2, result_pb2
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
+from backcast.backtest.v1.strategy_pb2 import Rules as RulesMessage
+from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
+from backcast.backtest.v1.sweep_pb2 import ParameterRange
+from backcast.errors import InvalidRequestError
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.marketdata.v1.interval_pb2 import Interval as IntervalNumber
+from backcast.marketdata.v1.market_data_service_pb2 import StreamCandlesRequest
+from backcast.quantities import Number, Time
+from backcast.strategies import Rules, Strategy
+
+# As many results as the server puts into one event. It does not wait for them, and the first comes alone.
+RESULTS_PER_EVENT = 100
+# Costs above these are refused unless they are written with a unit; the server has the same limits.
+_HIGH_FEE_RATE, _HIGH_SLIPPAGE = 0.02, 0.05
+
+Interval = Literal["1h", "4h", "1d", "1w"]
+Detail = Literal["metrics", "trades", "equity"]
+
+
+class BacktestOptions(TypedDict, total=False):
+    """Arguments of runs and sweeps; what is not given has the server's default."""
+
+    symbols: str | Iterable[str]
+    """Cryptos: "all", one symbol, several with commas between them, or a list. Default: all."""
+    exclude: str | Iterable[str]
+    """Cryptos to leave out."""
+    interval: Interval
+    """Length of the candles. Default: 1h."""
+    start: Time
+    """Start of the window. Default: 365 days before its end."""
+    end: Time
+    """End of the window, excluded. Default: the end of the data."""
+    fee: Number
+    """Fee of each fill: "0.1%", "10bps" or 0.001. Default: 0.1 %."""
+    slippage: Number
+    """How much worse than the market price each fill is: "5bps", "0.05%" or 0.0005. Default: 0."""
+    initial_capital: float
+    """Capital at the start, in the quote currency. Default: 10,000."""
+    fill: Literal["next-open", "same-close"]
+    """When a signal fills. Default: next-open."""
+    direction: Literal["long", "short", "long-short"]
+    """Which positions are allowed. Default: long."""
+    size_fraction: Number
+    """Size of a position as a fraction of the equity. Default: 100 %."""
+    size_amount: float
+    """Or: size of a position as an amount of the quote currency."""
+    size_volatility: Number
+    """Or: the annual volatility of the equity that sizes target."""
+    volatility_period: int
+    """Number of closes over which the volatility is measured. Default: 30."""
+    stop_loss: Number
+    """Closes a position at this loss: "5%", 0.05 or "2atr"."""
+    take_profit: Number
+    """Closes a position at this gain."""
+    trailing_stop: Number
+    """Closes a position this far from its best price."""
+    atr_period: int
+    """Period of the average true range of distances in `atr`. Default: 14."""
+    borrow_rate: Number
+    """Annual cost of a short position, as a fraction of its value. Default: 0."""
+    funding_rate: Number
+    """Annual cost of a long position, as a fraction of its value. Default: 0."""
+    breaks: Literal["close", "split", "ignore"]
+    """What happens where a crypto was relisted or redenominated. Default: close."""
+    cache: Literal["default", "bypass", "refresh", "only"]
+    """How the server's cache is used. Default: read and written."""
+    run_id: str
+    """Name of the run. Default: the server makes one."""
+
+
+class RunOptions(BacktestOptions, total=False):
+    """Arguments of runs."""
+
+    detail: Detail
+    """What results have from the start: metrics, also trades, or also the equity. Default: metrics."""
+    curve_points: int
+    """With detail="equity": the maximum number of points of each curve. Default: all."""
+
+
+class SweepOptions(BacktestOptions, total=False):
+    """Arguments of sweeps."""
+
+    split: Number
+    """The fraction of the window on which combinations are ranked; the rest tests them."""
+    folds: int
+    """Or: the number of folds of a walk-forward."""
+    metric: str
+    """The metric to rank by. Default: sharpe_ratio."""
+    top: int
+    """Number of best trials. Default: 20."""
+    min_trades: int
+    """Combinations with fewer trades have no rank. Default: 1."""
+    curve_points: int
+    """With folds: the maximum number of points of each out-of-sample curve. Default: all."""
+
+
+RUN_OPTIONS = frozenset(get_type_hints(RunOptions))
+SWEEP_OPTIONS = frozenset(get_type_hints(SweepOptions))
+
+
+def run_request(strategy: Strategy | StrategyMessage, options: RunOptions) -> pb.RunBacktestsRequest:
+    """Return the request; raise InvalidRequestError, naming the argument, where one is no value of its kind.
+
+    Rules must have been parsed: see `rules_request`.
+    """
+    _check_names(options)
+    request = pb.RunBacktestsRequest(max_results_per_event=RESULTS_PER_EVENT)
+    _set_backtest(request, strategy, options)
+    if "detail" in options:
+        request.detail = result_pb2.Detail.ValueType(_enum(result_pb2.Detail.DESCRIPTOR, options, "detail"))
+    _set_whole(request, "curve_points", options, "curve_points")
+    return request
+
+
+def sweep_request(strategy: Strategy, arguments: Mapping[str, Any]) -> pb.SweepBacktestsRequest:
+    """Return the request of a sweep; arguments that are no SweepOptions are values of parameters, by name."""
+    options: Any = {name: value for name, value in arguments.items() if name in SWEEP_OPTIONS}
+    ranges = {name: values for name, values in arguments.items() if name not in SWEEP_OPTIONS}
+    request = pb.SweepBacktestsRequest()
+    _set_backtest(request, strategy, options)
+    if not ranges:
+        raise InvalidRequestError.of("sweep", "no parameter has a range, as period=range(5, 31) has")
+    for name, values in ranges.items():
+        if name not in strategy.parameters:
+            near = get_close_matches(name, [*strategy.parameters, *SWEEP_OPTIONS], n=1)
+            hint = f": did you mean {near[0]}?" if near else ""
+            raise InvalidRequestError.of(name, f"{strategy.name} has no parameter {name}{hint}")
+        request.ranges.append(ParameterRange(name=name, values=map(_value, range_values(values, name))))
+    if "split" in options and "folds" in options:
+        raise InvalidRequestError.of("folds", "cannot be combined with split")
+    if "split" in options:
+        request.split = quantities.fraction(options["split"], "split")
+    _set_whole(request, "fold_count", options, "folds")
+    _set_whole(request, "best_trial_count", options, "top")
+    _set_whole(request, "min_trades", options, "min_trades")
+    _set_whole(request, "curve_points", options, "curve_points")
+    if "metric" in options:
+        request.metric = result_pb2.Metric.ValueType(_enum(result_pb2.Metric.DESCRIPTOR, options, "metric"))
+    return request
+
+
+def rules_request(strategy: Rules) -> pb.ParseRulesRequest:
+    """Return the request that parses rules."""
+    return pb.ParseRulesRequest(entry=strategy.entry, exit=strategy.exit)
+
+
+def rules_strategy(rules: RulesMessage) -> StrategyMessage:
+    """Return the strategy of parsed rules."""
+    return StrategyMessage(rules=rules)
+
+
+def candles_request(
+    symbols: Sequence[str], interval: Interval, start: Time | None, end: Time | None
+) -> StreamCandlesRequest:
+    """Return the request for all columns of candles."""
+    request = StreamCandlesRequest(
+        symbols=symbols,
+        interval=IntervalNumber.ValueType(
+            _enum(IntervalNumber.DESCRIPTOR, {"interval": interval}, "interval")
+        ),
+    )
+    for name, time in (("start", start), ("end", end)):
+        if time is not None:
+            _set_time(getattr(request, f"{name}_time"), time, name)
+    return request
+
+
+def _check_names(options: Mapping[str, Any]) -> None:
+    """Raise TypeError, as Python does for a function, where an argument has no name of a run's option."""
+    for name in options:
+        if name not in RUN_OPTIONS:
+            near = get_close_matches(name, RUN_OPTIONS, n=1)
+            hint = f": did you mean {near[0]}?" if near else ""
+            raise TypeError(f"unexpected argument {name!r}{hint}")
+
+
+def _set_backtest(
+    request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest,
+    strategy: Strategy | StrategyMessage,
+    options: BacktestOptions,
+) -> None:
+    request.symbols.extend(quantities.symbols(options.get("symbols", "all"), "symbols"))
+    if excluded := options.get("exclude"):
+        request.exclude.extend(quantities.symbols(excluded, "exclude"))
+    if "cache" in options:
+        request.cache_mode = pb.CacheMode.ValueType(_enum(pb.CacheMode.DESCRIPTOR, options, "cache"))
+    request.run_id = options.get("run_id", "")
+    _set_spec(request.spec, strategy, options)
+
+
+def _set_spec(spec: BacktestSpec, strategy: Strategy | StrategyMessage, options: BacktestOptions) -> None:
+    spec.strategy.CopyFrom(strategy if isinstance(strategy, StrategyMessage) else strategy_message(strategy))
+    if "interval" in options:
+        spec.interval = IntervalNumber.ValueType(_enum(IntervalNumber.DESCRIPTOR, options, "interval"))
+    if "start" in options:
+        _set_time(spec.start_time, options["start"], "start")
+    if "end" in options:
+        _set_time(spec.end_time, options["end"], "end")
+    _set_execution(spec.execution, options)
+
+
+def _set_time(message: Any, time: Time, name: str) -> None:
+    try:
+        message.FromDatetime(quantities.time(time, name))
+    except (OverflowError, ValueError) as error:
+        if isinstance(error, InvalidRequestError):
+            raise
+        raise InvalidRequestError.of(name, "is not in the years 1 to 9999, UTC") from None
+
+
+def strategy_message(strategy: Strategy) -> StrategyMessage:
+    """Return the message of a strategy, with all of its parameters."""
+    if not isinstance(strategy, Strategy):
+        raise InvalidRequestError.of("strategy", f"{strategy!r} is no strategy, as backcast.Rsi(period=7) is")
+    message = StrategyMessage()
+    kind: Any = getattr(message, strategy.name)
+    kind.SetInParent()
+    for name, value in strategy.parameters.items():
+        field = kind.DESCRIPTOR.fields_by_name[name]
+        if field.enum_type:
+            setattr(kind, name, quantities.choice(str(value), _numbers(field.enum_type), name))
+        elif field.type == field.TYPE_INT32:
+            _set_number(kind, name, quantities.whole(value, name), name)
+        else:
+            _set_number(kind, name, quantities.number(value, name), name)
+    return message
+
+
+_SIZES = ("size_fraction", "size_amount", "size_volatility")
+
+
+def _set_execution(message: execution_pb2.Execution, options: BacktestOptions) -> None:
+    given: Mapping[str, Any] = options
+    _set_size(message, given)
+    _set_choices(message, given)
+    if "fee" in given:
+        message.fee_rate, is_high = quantities.cost(given["fee"], "fee", _HIGH_FEE_RATE)
+        message.allow_high_costs |= is_high
+    if "slippage" in given:
+        slippage, is_high = quantities.cost(given["slippage"], "slippage", _HIGH_SLIPPAGE)
+        message.slippage_bps = slippage * 10_000
+        message.allow_high_costs |= is_high
+    for name in ("borrow_rate", "funding_rate"):
+        if name in given:
+            setattr(message, name, quantities.fraction(given[name], name))
+    if "initial_capital" in given:
+        message.initial_capital = quantities.number(given["initial_capital"], "initial_capital")
+    _set_whole(message, "atr_period", given, "atr_period")
+    for name in ("stop_loss", "take_profit", "trailing_stop"):
+        if name in given:
+            getattr(message, name).CopyFrom(quantities.distance(given[name], name))
+
+
+def _set_size(message: execution_pb2.Execution, given: Mapping[str, Any]) -> None:
+    sizes = [name for name in _SIZES if name in given]
+    if len(sizes) > 1:
+        raise InvalidRequestError.of(sizes[1], f"only one size can be given, and {sizes[0]} is given")
+    if "volatility_period" in given and "size_volatility" not in given:
+        raise InvalidRequestError.of("volatility_period", "needs size_volatility")
+    if "size_fraction" in given:
+        message.equity_fraction = quantities.fraction(given["size_fraction"], "size_fraction")
+    if "size_amount" in given:
+        message.quote_amount = quantities.number(given["size_amount"], "size_amount")
+    if "size_volatility" in given:
+        volatility = quantities.fraction(given["size_volatility"], "size_volatility")
+        message.volatility_target.annual_volatility = volatility
+        _set_whole(message.volatility_target, "period", given, "volatility_period")
+
+
+def _set_choices(message: execution_pb2.Execution, given: Mapping[str, Any]) -> None:
+    if "fill" in given:
+        fill = _enum(execution_pb2.FillTime.DESCRIPTOR, given, "fill")
+        message.fill_time = execution_pb2.FillTime.ValueType(fill)
+    if "breaks" in given:
+        rule = _enum(execution_pb2.BreakRule.DESCRIPTOR, given, "breaks")
+        message.break_rule = execution_pb2.BreakRule.ValueType(rule)
+    if "direction" in given:
+        # Like the command, without ONLY.
+        sides = {
+            name.removesuffix("_ONLY"): side
+            for name, side in _numbers(execution_pb2.Direction.DESCRIPTOR).items()
+        }
+        side = quantities.choice(given["direction"], sides, "direction")
+        message.direction = execution_pb2.Direction.ValueType(side)
+
+
+def _set_whole(message: Message, field: str, options: Mapping[str, Any], name: str) -> None:
+    if name in options:
+        _set_number(message, field, quantities.whole(options[name], name), name)
+
+
+def _set_number(message: Message, field: str, value: float, name: str) -> None:
+    try:
+        setattr(message, field, value)
+    except ValueError:
+        raise InvalidRequestError.of(name, f"{value} is out of range") from None
+
+
+def range_values(values: Iterable[Any], name: str) -> list[float | str]:
+    """Return the values of a range: numbers, and text for choices."""
+    if isinstance(values, str):
+        values = values.split(",")
+    try:
+        listed = list(values)
+    except TypeError:
+        raise InvalidRequestError.of(name, f"{values!r} is no range of values, as range(5, 31) is") from None
+    if not listed:
+        raise InvalidRequestError.of(name, "the range is empty")
+    return [value.strip() if isinstance(value, str) else quantities.number(value, name) for value in listed]
+
+
+def _value(value: float | str) -> Value:
+    return Value(string_value=value) if isinstance(value, str) else Value(number_value=value)
+
+
+def _enum(enum: EnumDescriptor, options: Mapping[str, Any], name: str) -> int:
+    return quantities.choice(options[name], _numbers(enum), name)
+
+
+def _numbers(enum: EnumDescriptor) -> dict[str, int]:
+    """Return the numbers of an enumeration by the short names of its values, without UNSPECIFIED = 0."""
+    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return {value.name.removeprefix(prefix): value.number for value in enum.values if value.number}

@@ -1,0 +1,83 @@
+"""What a run and a sweep show of themselves without waiting, whoever reads them."""
+
+from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.run_log import Progress, RunLog
+from backcast.sweep_log import SweepLog
+
+
+class RunView:
+    """What has come of a run."""
+
+    def __init__(self, log: RunLog) -> None:
+        self._log = log
+        self._is_cancelled = False
+
+    @property
+    def id(self) -> str:
+        """The id of the run, for `client.watch` and the server's logs."""
+        return self._log.run_id
+
+    @property
+    def request(self) -> pb.RunBacktestsRequest:
+        """The request with every default filled in."""
+        return self._log.request
+
+    @property
+    def progress(self) -> Progress:
+        """The progress so far, in cryptos."""
+        return self._log.progress
+
+    @property
+    def left_out(self) -> list[str]:
+        """Symbols of the cryptos that have no candle in the window."""
+        return list(self._log.left_out)
+
+    @property
+    def is_complete(self) -> bool:
+        """True if everything has come."""
+        return self._log.is_complete
+
+    def __len__(self) -> int:
+        """Return the number of cryptos of the run."""
+        return self._log.total
+
+    def __repr__(self) -> str:
+        progress = self.progress
+        failed = f", {progress.failed} failed" if progress.failed else ""
+        return f"<Run {self.id}: {progress.done} of {progress.total} cryptos{failed}>"
+
+    def _repr_html_(self) -> str:
+        from backcast.html import run_html  # noqa: PLC0415  # notebooks only
+
+        return run_html(self._log)
+
+
+class SweepView:
+    """What has come of a sweep."""
+
+    def __init__(self, log: SweepLog) -> None:
+        self._log = log
+        self._is_cancelled = False
+
+    @property
+    def id(self) -> str:
+        """The id of the sweep, for the server's logs."""
+        return self._log.run_id
+
+    @property
+    def progress(self) -> Progress:
+        """The progress so far, in backtests."""
+        return self._log.progress
+
+    @property
+    def is_complete(self) -> bool:
+        """True if everything has come."""
+        return self._log.is_complete
+
+    def __repr__(self) -> str:
+        return f"<Sweep {self.id}: {self.progress.done:,} of {self.progress.total:,} backtests>"
+
+    def _repr_html_(self) -> str:
+        from backcast.html import sweep_html  # noqa: PLC0415  # notebooks only
+
+        return sweep_html(self._log)

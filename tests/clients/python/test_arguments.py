@@ -1,0 +1,196 @@
+"""Arguments of the Python client become the request that they mean, or an error that names them."""
+
+import math
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import numpy as np
+import pytest
+
+import backcast
+from backcast.backtest.v1 import execution_pb2, result_pb2
+from backcast.backtest.v1.result_pb2 import Metrics as MetricsMessage
+from backcast.backtest.v1.strategy_pb2 import MOVING_AVERAGE_KIND_EMA
+from backcast.errors import InvalidRequestError
+from backcast.requests import RUN_OPTIONS, run_request, sweep_request
+from backcast.result import METRICS
+from backcast.rules_sweep_log import RulesSweepLog
+from services.domain.high_costs import HIGH_FEE_RATE, HIGH_SLIPPAGE_BPS
+
+
+def request(**options: Any) -> Any:
+    return run_request(backcast.Rsi(period=7), options)
+
+
+def execution(**options: Any) -> execution_pb2.Execution:
+    return request(**options).spec.execution
+
+
+def refusal(**options: Any) -> InvalidRequestError:
+    with pytest.raises(InvalidRequestError) as refused:
+        request(**options)
+    return refused.value
+
+
+def test_metrics_are_those_of_the_api_in_its_order() -> None:
+    assert tuple(field.name for field in MetricsMessage.DESCRIPTOR.fields) == METRICS
+
+
+@pytest.mark.parametrize("fee", ["0.1%", "10bps", "10 bp", "0.001", 0.001, np.float64(0.001)])
+def test_a_fee_can_be_written_in_many_ways(fee: Any) -> None:
+    assert execution(fee=fee).fee_rate == 0.001
+
+
+def test_slippage_is_sent_in_basis_points() -> None:
+    assert execution(slippage="5bps").slippage_bps == pytest.approx(5)
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"), [("fee", HIGH_FEE_RATE), ("slippage", HIGH_SLIPPAGE_BPS / 10_000)]
+)
+def test_a_high_cost_needs_a_unit(name: str, limit: float) -> None:
+    assert not execution(**{name: limit}).allow_high_costs
+    assert refusal(**{name: limit * 1.01}).field == name
+    assert execution(**{name: f"{limit * 101:.6f}%"}).allow_high_costs
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds"),
+    [
+        ("2024-01-01", 1_704_067_200),
+        ("2024-01-01T01:00", 1_704_070_800),
+        ("2024-01-01T01:00+01:00", 1_704_067_200),
+        (date(2024, 1, 1), 1_704_067_200),
+        (datetime(2024, 1, 1), 1_704_067_200),
+        (datetime(2024, 1, 1, tzinfo=UTC), 1_704_067_200),
+        (datetime(2024, 1, 1, 5, tzinfo=timezone(timedelta(hours=5))), 1_704_067_200),
+        (np.datetime64("2024-01-01"), 1_704_067_200),
+        (np.datetime64("2024-01-01T00:00:00.000000000"), 1_704_067_200),
+    ],
+)
+def test_a_time_can_be_of_many_types_and_is_utc_without_a_zone(time: Any, seconds: int) -> None:
+    assert request(start=time).spec.start_time.seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("fee", "0,1%"),
+        ("fee", math.nan),
+        ("fee", True),
+        ("start", "yesterday"),
+        ("start", 20240101),
+        ("end", np.datetime64("NaT")),
+        ("symbols", []),
+        ("symbols", [1]),
+        ("symbols", 5),
+        ("interval", "2h"),
+        ("detail", "everything"),
+        ("direction", "up"),
+        ("stop_loss", "2 atrs"),
+        ("curve_points", 1.5),
+        ("curve_points", 2**40),
+        ("initial_capital", "much"),
+        ("volatility_period", 5),
+    ],
+)
+def test_an_argument_that_is_no_value_of_its_kind_is_named(name: str, value: Any) -> None:
+    assert refusal(**{name: value}).field == name
+
+
+def test_an_unknown_argument_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(TypeError, match=r"unexpected argument 'fees': did you mean fee\?"):
+        request(fees="0.1%")
+
+
+def test_symbols_are_a_list_or_text() -> None:
+    assert request(symbols="all").symbols == []
+    assert request(symbols="AUSDT, BUSDT").symbols == ["AUSDT", "BUSDT"]
+    assert request(symbols=np.array(["AUSDT", "BUSDT"])).symbols == ["AUSDT", "BUSDT"]
+
+
+def test_every_option_of_a_run_reaches_the_request() -> None:
+    values: dict[str, Any] = {
+        "symbols": "AUSDT", "exclude": "BUSDT", "interval": "1d", "start": "2024-01-01", "end": "2025-01-01",
+        "fee": "0.2%", "slippage": "1bps", "initial_capital": 5, "fill": "same-close", "direction": "short",
+        "stop_loss": "5%", "take_profit": "2atr", "trailing_stop": 0.1, "atr_period": 7, "borrow_rate": "10%",
+        "funding_rate": "5%", "breaks": "split", "cache": "refresh", "run_id": "nightly", "detail": "equity",
+        "curve_points": 100,
+    }  # fmt: skip
+    sizes = {"size_fraction": "50%", "size_amount": 100, "size_volatility": "40%"}
+    assert values.keys() | sizes.keys() | {"volatility_period"} == RUN_OPTIONS
+    whole = request(**values)
+    unset = {"volatility_target", "quote_amount", "equity_fraction", "allow_high_costs"}
+    for message, left_out in ((whole, set()), (whole.spec, set()), (whole.spec.execution, unset)):
+        missing = {field.name for field in message.DESCRIPTOR.fields} - left_out
+        assert missing <= {field.name for field, _ in message.ListFields()}
+    assert whole.detail == result_pb2.DETAIL_EQUITY
+    assert execution(size_fraction="50%").equity_fraction == 0.5
+    assert execution(size_amount=100).quote_amount == 100
+    targeted = execution(size_volatility="40%", volatility_period=9).volatility_target
+    assert (targeted.annual_volatility, targeted.period) == (0.4, 9)
+
+
+def test_two_sizes_are_refused() -> None:
+    assert refusal(size_fraction=0.5, size_amount=100).field == "size_amount"
+
+
+def test_choices_of_a_strategy_are_taken_in_any_case() -> None:
+    crossing = run_request(backcast.MaCross(kind="ema"), {}).spec.strategy.ma_cross
+    assert crossing.kind == MOVING_AVERAGE_KIND_EMA
+    with pytest.raises(InvalidRequestError, match="kind: 'wma' is not one of sma, ema"):
+        run_request(backcast.MaCross(kind="wma"), {})
+
+
+def test_ranges_of_a_sweep_are_what_is_no_option() -> None:
+    sweep = sweep_request(backcast.Rsi(oversold=25), {"period": range(5, 8), "split": "70%", "fee": 0})
+    (swept,) = sweep.ranges
+    assert (swept.name, [value.number_value for value in swept.values]) == ("period", [5, 6, 7])
+    assert sweep.split == 0.7
+    assert sweep.spec.strategy.rsi.oversold == 25
+
+
+def test_every_option_of_a_sweep_reaches_the_request() -> None:
+    values: dict[str, Any] = {
+        "symbols": "AUSDT", "exclude": "BUSDT", "cache": "bypass", "run_id": "nightly", "folds": 3, "top": 5,
+        "metric": "cagr", "min_trades": 2, "curve_points": 100,
+    }  # fmt: skip
+    sweep = sweep_request(backcast.Rsi(), {**values, "period": [5, 6]})
+    unset = {field.name for field in sweep.DESCRIPTOR.fields} - {
+        field.name for field, _ in sweep.ListFields()
+    }
+    assert unset == {"split"}
+    assert sweep.metric == result_pb2.METRIC_CAGR
+
+
+def test_a_range_of_no_parameter_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(
+        InvalidRequestError, match="periods: rsi has no parameter periods: did you mean period"
+    ):
+        sweep_request(backcast.Rsi(), {"periods": range(5, 8)})
+
+
+@pytest.mark.parametrize(
+    ("entry", "arguments", "field"),
+    [
+        ("rsi({n}) < 30", {}, "entry"),
+        ("rsi({n}) < 30", {"n": [5], "m": [6]}, "m"),
+        ("rsi(14) < 30", {}, "sweep"),
+        ("rsi({n}) < 30", {"n": []}, "n"),
+        ("rsi({n}) < 30", {"n": 5}, "n"),
+        ("rsi({n < 30", {"n": [5]}, "entry"),
+        ("rsi({n}) < 30", {"n": [5], "folds": 3}, "folds"),
+        ("rsi({n}) < 30", {"n": [5], "top": "many"}, "top"),
+    ],
+)
+def test_a_sweep_over_rules_names_the_argument_that_is_wrong(
+    entry: str, arguments: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        RulesSweepLog(backcast.rules(entry), arguments, "numpy")
+    assert refused.value.field == field
+
+
+def test_values_are_written_into_rules_without_a_loss() -> None:
+    log = RulesSweepLog(backcast.rules("rsi({n}) < {low}"), {"n": range(7, 9), "low": [20.125]}, "numpy")
+    assert log.next_rules() == backcast.rules("rsi(7) < 20.125")
