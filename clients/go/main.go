@@ -19,13 +19,13 @@ import (
 	gatewayv1 "example.com/client/gen/backcast/gateway/v1"
 )
 
-const usage = `usage: client [-timeout 10s] [-period 14] [-start 2025-01-01] COMMAND SYMBOL…
+const usage = `usage: client [--timeout SECONDS] [--period 14] [--start 2025-01-01] COMMAND SYMBOL…
 
 commands:
   run      backtest the strategy, and print each result as it arrives
   cancel   the same, but cancel the run after its first result
   sweep    backtest the periods 5 to 30, and print the best
-  curve    print the equity curve's length and lowest point
+  curve    print the length of the equity curve
 
 The gateway is BACKCAST_GATEWAY_ADDRESS (127.0.0.1:50051). BACKCAST_TLS_CA_FILE or BACKCAST_TLS=1 asks for TLS, and
 BACKCAST_TOKEN is the token.
@@ -33,7 +33,7 @@ BACKCAST_TOKEN is the token.
 
 func main() {
 	flag.Usage = func() { fmt.Fprint(os.Stderr, usage) }
-	timeout := flag.Duration("timeout", 0, "")
+	timeout := flag.Float64("timeout", 0, "")
 	period := flag.Int("period", 14, "")
 	start := flag.String("start", "", "")
 	flag.Parse()
@@ -46,7 +46,7 @@ func main() {
 		os.Exit(2)
 	}
 	spec := &backtestv1.BacktestSpec{Strategy: &backtestv1.Strategy{Kind: &backtestv1.Strategy_Rsi{
-		Rsi: &backtestv1.Rsi{Period: new(int32(*period))},
+		Rsi: &backtestv1.Rsi{Period: proto.Int32(int32(*period))},
 	}}}
 	if *start != "" {
 		day, err := time.Parse(time.DateOnly, *start)
@@ -64,7 +64,7 @@ func main() {
 	defer stop()
 	if *timeout > 0 {
 		var release context.CancelFunc
-		ctx, release = context.WithTimeout(ctx, *timeout)
+		ctx, release = context.WithTimeout(ctx, time.Duration(*timeout*float64(time.Second)))
 		defer release()
 	}
 	err = command(ctx, connection, spec, flag.Args()[1:])
@@ -91,9 +91,11 @@ func run(ctx context.Context, connection *grpc.ClientConn, spec *backtestv1.Back
 		if err != nil {
 			return err
 		}
-		if progress := event.GetProgress(); progress.GetTotal() > 0 {
-			fmt.Fprintf(os.Stderr, "%d of %d\n", progress.GetCompleted()+progress.GetFailed(), progress.GetTotal())
+		if started := event.GetStarted(); started != nil {
+			fmt.Fprintln(os.Stderr, "run", started.GetRunId())
 		}
+		progress := event.GetProgress()
+		fmt.Fprintf(os.Stderr, "%d of %d\n", progress.GetCompleted()+progress.GetFailed(), progress.GetTotal())
 		if result := event.GetResult(); result != nil {
 			fmt.Printf("%s %+.1f%%\n", result.GetSymbol(), 100*result.GetMetrics().GetTotalReturn())
 		}

@@ -21,10 +21,9 @@ import (
 const (
 	firstPause = 200 * time.Millisecond
 	longPause  = 5 * time.Second
-	most       = 10 // streams in a row that end without an event
+	most       = 20 // streams in a row that end without an event
 )
 
-// docs: resume
 // follow starts a run and yields its events until it ends, whatever happens to the connection: each crypto comes once,
 // with its whole result. An error is the last that it yields. Whoever leaves the loop leaves the run, which is paused.
 func follow(
@@ -94,6 +93,7 @@ func (f *followed) read(ctx context.Context, yield func(*gatewayv1.RunBacktestsR
 	return err
 }
 
+// docs: resume
 // open starts the run, or watches it after the last event.
 func (f *followed) open(ctx context.Context) (func() (*gatewayv1.RunBacktestsResponse, error), error) {
 	if f.started {
@@ -114,6 +114,9 @@ func (f *followed) open(ctx context.Context) (func() (*gatewayv1.RunBacktestsRes
 	return stream.Recv, nil
 }
 
+// docs: end
+
+// docs: parts
 // take joins the parts of a result, and tells whether the event is whole and has not come before.
 func (f *followed) take(event *gatewayv1.RunBacktestsResponse) bool {
 	f.failures, f.last = 0, event.GetSequence()
@@ -135,6 +138,9 @@ func (f *followed) take(event *gatewayv1.RunBacktestsResponse) bool {
 	return true
 }
 
+// docs: end
+
+// docs: after an error
 // afterError returns after what time to open the next stream, and false if the error is final.
 func (f *followed) afterError(err error) (time.Duration, bool) {
 	why := problemOf(status.Convert(err))

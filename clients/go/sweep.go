@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	backtestv1 "example.com/client/gen/backcast/backtest/v1"
@@ -39,6 +40,9 @@ func sweep(ctx context.Context, connection *grpc.ClientConn, spec *backtestv1.Ba
 		}
 		if progress := event.GetProgress(); progress != nil {
 			fmt.Fprintf(os.Stderr, "%d of %d\n", progress.GetCompleted()+progress.GetFailed(), progress.GetTotal())
+		}
+		if failure := event.GetFailure(); failure != nil {
+			fmt.Printf("%s %v\n", failure.GetSymbol(), problemOf(status.FromProto(failure.GetStatus())))
 		}
 		for _, row := range event.GetRows().GetRows() {
 			sharpe := row.GetTest().GetMedian().GetSharpeRatio()

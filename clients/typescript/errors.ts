@@ -1,4 +1,4 @@
-import { type Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
 import type { Status } from "./gen/google/rpc/status_pb.js";
 
@@ -42,3 +42,10 @@ export function errorOf(status: Status): ConnectError {
   return error;
 }
 // docs: end
+
+export function textOf({ code, reason, message, fields }: Problem): string {
+  return [
+    `${Code[code]} ${reason}: ${message}`,
+    ...fields.map(({ field, description }) => `  ${field}: ${description}`),
+  ].join("\n");
+}

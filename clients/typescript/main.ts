@@ -5,7 +5,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { overConnect, overGrpc } from "./connect.ts";
-import { errorOf, type Problem, problemOf } from "./errors.ts";
+import { errorOf, problemOf, textOf } from "./errors.ts";
 import { type BacktestSpec, BacktestSpecSchema } from "./gen/backcast/backtest/v1/backtest_spec_pb.js";
 import { Detail } from "./gen/backcast/backtest/v1/result_pb.js";
 import { RunService, RunState } from "./gen/backcast/gateway/v1/run_service_pb.js";
@@ -28,6 +28,7 @@ type Command = (transport: Transport, spec: BacktestSpec, symbols: string[], lim
 const run: Command = async (transport, spec, symbols, limits) => {
   // docs: run
   for await (const { event, progress } of follow(transport, { spec, symbols }, limits)) {
+    if (event.case === "started") console.error("run", event.value.runId);
     if (progress !== undefined) console.error(`${progress.completed + progress.failed} of ${progress.total}`);
     if (event.case === "result") {
       console.log(event.value.symbol, percent(event.value.metrics?.totalReturn));
@@ -79,13 +80,6 @@ const COMMANDS: Record<string, Command> = {
 function percent(fraction: number | undefined): string {
   if (fraction === undefined) return "undefined";
   return `${fraction < 0 ? "" : "+"}${(100 * fraction).toFixed(1)}%`;
-}
-
-function textOf({ code, reason, message, fields }: Problem): string {
-  return [
-    `${Code[code]} ${reason}: ${message}`,
-    ...fields.map(({ field, description }) => `  ${field}: ${description}`),
-  ].join("\n");
 }
 
 const { values, positionals } = parseArgs({

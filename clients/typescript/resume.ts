@@ -15,7 +15,10 @@ import { RunService } from "./gen/backcast/gateway/v1/run_service_pb.js";
 const FIRST_PAUSE_MS = 200;
 const LONG_PAUSE_MS = 5_000;
 /** Streams in a row that end without an event. */
-const MOST = 10;
+const MOST = 20;
+
+/** How Node.js' HTTP says that a connection broke. */
+const BROKEN = [Code.Unavailable, Code.Aborted, Code.Internal, Code.Unknown];
 
 /** How long a run may take, and what ends it before. */
 export interface Limits {
@@ -24,7 +27,6 @@ export interface Limits {
   deadlineMs?: number | undefined;
 }
 
-// docs: resume
 /**
  * Start a run and yield its events until it ends, whatever happens to the connection: each crypto comes once, with its
  * whole result. Whoever leaves the loop leaves the run, which is paused.
@@ -80,6 +82,7 @@ class FollowedRun {
     this.#event = undefined;
   }
 
+  // docs: resume
   /** Start the run, or watch it after the last event. */
   async *stream({ signal, deadlineMs }: Limits): AsyncGenerator<RunBacktestsResponse> {
     const options = { signal, timeoutMs: deadlineMs && Math.max(1, deadlineMs - Date.now()) };
@@ -96,6 +99,9 @@ class FollowedRun {
     }
   }
 
+  // docs: end
+
+  // docs: parts
   /** Join the parts of a result; return the event if it is whole and has not come before. */
   take(event: RunBacktestsResponse): RunBacktestsResponse | undefined {
     this.#failures = 0;
@@ -118,6 +124,9 @@ class FollowedRun {
     return this.#event;
   }
 
+  // docs: end
+
+  // docs: after an error
   /** Return after how many milliseconds to open the next stream; undefined if the error is final. */
   afterError(error: unknown): number | undefined {
     const why = problemOf(error);
@@ -141,8 +150,5 @@ class FollowedRun {
     }
     return undefined;
   }
+  // docs: end
 }
-
-/** How Node.js' HTTP says that a connection broke. */
-const BROKEN = [Code.Unavailable, Code.Aborted, Code.Internal, Code.Unknown];
-// docs: end

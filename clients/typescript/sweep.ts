@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, createClient, type Transport } from "@connectrpc/connect";
+import { errorOf, problemOf, textOf } from "./errors.ts";
 import type { BacktestSpec } from "./gen/backcast/backtest/v1/backtest_spec_pb.js";
 import type { Strategy } from "./gen/backcast/backtest/v1/strategy_pb.js";
 import { BacktestService } from "./gen/backcast/gateway/v1/backtest_service_pb.js";
@@ -22,6 +23,9 @@ export async function sweep(
   for await (const { event } of events) {
     if (event.case === "progress") {
       console.error(`${event.value.completed + event.value.failed} of ${event.value.total}`);
+    }
+    if (event.case === "failure" && event.value.status !== undefined) {
+      console.log(event.value.symbol, textOf(problemOf(errorOf(event.value.status))));
     }
     if (event.case === "rows") {
       for (const { strategy, test } of event.value.rows) {

@@ -1,7 +1,6 @@
-"""Services that are shut to strangers: TLS on every hop, and tokens at the gateway."""
+"""Services that are shut to strangers, for all tests of this folder."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -9,33 +8,12 @@ import pytest
 import trustme
 
 from services.domain.candles import Candles
-from services.gateway.auth.tokens import hash_of, make_token
-from services.local.stack import LocalStack, StackSettings
+from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.candle_making import random_candles
-from tests.security.certificates import Files, make_files
+from tests.security.shut import Shut, shut_beside
 
 HOURS = 24 * 60
-
-
-@dataclass(frozen=True)
-class Shut:
-    """Such services, the files that they were started with, and tokens by the name of their rights."""
-
-    stack: LocalStack
-    files: Files
-    tokens_file: Path
-    tokens: dict[str, str]
-    logs: Path
-
-    def bearer(self, name: str) -> tuple[tuple[str, str], ...]:
-        """The metadata of a call with a token."""
-        return (("authorization", f"Bearer {self.tokens[name]}"),)
-
-
-def entry(name: str, token: str, *rights: str) -> str:
-    quoted = ", ".join(f'"{right}"' for right in rights)
-    return f'[[tokens]]\nname = "{name}"\nsha256 = "{hash_of(token)}"\nrights = [{quoted}]\n'
 
 
 @pytest.fixture(scope="session")
@@ -48,23 +26,8 @@ def ca() -> trustme.CA:
 async def shut(
     stack: LocalStack, short_folder: Path, ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Shut]:
-    folder = tmp_path_factory.mktemp("shut")
-    files = make_files(folder / "pem", ca, ca, "127.0.0.1", "localhost")
-    tokens = {name: make_token() for name in ("run", "import", "admin")}
-    tokens_file = folder / "tokens.toml"
-    tokens_file.write_text("".join(entry(f"the-{name}", token, name) for name, token in tokens.items()))
-    data_dir = short_folder / "shut"
-    settings = StackSettings(
-        data_dir, 0, 0, 0, database_url=stack.database_url, redis_url=stack.redis_url, quiet=True
-    )
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in files.environment.items():
-            environment.setenv(name, value)
-        environment.setenv("BACKCAST_TOKENS_FILE", str(tokens_file))
-        shut_stack = LocalStack(settings)
-        await shut_stack.__aenter__()
-    yield Shut(shut_stack, files, tokens_file, tokens, data_dir / "logs")
-    await shut_stack.__aexit__()
+    async with shut_beside(stack, short_folder / "shut", tmp_path_factory.mktemp("shut"), ca) as shut:
+        yield shut
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServic
 from services.domain.candles import Candles
 from services.gateway.auth.tokens import make_token
 from services.wire.candles import candles_to
-from tests.security.conftest import Shut, entry
+from tests.security.shut import Shut, entry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -17,7 +17,7 @@ from services.local.ports import free_ports
 from services.local.stack import LocalStack
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import workers_held
-from tests.security.conftest import entry
+from tests.security.shut import entry
 from tests.web.browser.tab import Tab, opened
 from tests.web.browser.test_compare_view import add, cryptos_of, figure, side
 
