@@ -36,7 +36,8 @@ export async function* follow(
   request: MessageInitShape<typeof RunBacktestsRequestSchema>,
   limits: Limits,
 ): AsyncGenerator<RunBacktestsResponse> {
-  const run = new FollowedRun(transport, create(RunBacktestsRequestSchema, request));
+  const asked = clone(RunBacktestsRequestSchema, create(RunBacktestsRequestSchema, request));
+  const run = new FollowedRun(transport, asked);
   for (;;) {
     try {
       for await (const event of run.stream(limits)) {

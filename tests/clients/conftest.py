@@ -107,7 +107,7 @@ async def web(stack: LocalStack, short_folder: Path) -> AsyncIterator[OneService
 OVER_GRPC = ("go", "typescript")
 
 
-@pytest.fixture(params=[*OVER_GRPC, "typescript over Connect"])
+@pytest.fixture(scope="session", params=[*OVER_GRPC, "typescript over Connect"])
 def program(request: pytest.FixtureRequest, stack: LocalStack, tools: dict[str, str]) -> Program:
     """A program, over gRPC or the Connect protocol."""
     if request.param == "go":
