@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { create, type MessageInitShape, mergeFromBinary, toBinary } from "@bufbuild/protobuf";
+import { clone, create, type MessageInitShape, mergeFromBinary, toBinary } from "@bufbuild/protobuf";
 import { type Client, Code, createClient, type Transport } from "@connectrpc/connect";
 import { problemOf } from "./errors.ts";
 import { BacktestResultSchema } from "./gen/backcast/backtest/v1/result_pb.js";
@@ -17,8 +17,8 @@ const LONG_PAUSE_MS = 5_000;
 /** Streams in a row that end without an event. */
 const MOST = 20;
 
-/** How Node.js' HTTP says that a connection broke. */
-const BROKEN = [Code.Unavailable, Code.Aborted, Code.Internal, Code.Unknown];
+/** How Node.js' HTTP says that a connection broke; the gateway's own errors with these codes have a reason. */
+const BROKEN = [Code.Unavailable, Code.Aborted, Code.Canceled, Code.Internal, Code.Unknown];
 
 /** How long a run may take, and what ends it before. */
 export interface Limits {
