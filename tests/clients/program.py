@@ -3,10 +3,13 @@
 import asyncio
 import os
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cli.conftest import Finished
+from tests.waiting import LIMIT_S
 
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs" / "clients.md").read_text()
@@ -48,13 +51,14 @@ class Program:
     # Over the Connect protocol it calls the page's process, not the gateway.
     over_connect: bool = False
 
-    async def start(
+    @asynccontextmanager
+    async def running(
         self, *arguments: object, server: str | None = None, **environment: str
-    ) -> asyncio.subprocess.Process:
-        """Start the program; `server` is in the place of its own."""
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Start the program, which is ended with the context; `server` is in the place of its own."""
         address = server or self.server
         connect = ("--connect", f"http://{address}") if self.over_connect else ()
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *self.command,
             *connect,
             *map(str, arguments),
@@ -62,24 +66,33 @@ class Program:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
 
     async def __call__(self, *arguments: object, server: str | None = None, **environment: str) -> Finished:
         """Run the program to its end."""
-        return await finished(await self.start(*arguments, server=server, **environment))
+        async with self.running(*arguments, server=server, **environment) as process:
+            return await finished(process)
 
 
-async def finished(process: asyncio.subprocess.Process, out: str = "", err: str = "") -> Finished:
-    """Wait for the end of a program, of which `out` and `err` have been read."""
-    more_out, more_err = await process.communicate()
-    return Finished(process.returncode or 0, out + more_out.decode(), err + more_err.decode())
+async def finished(process: asyncio.subprocess.Process) -> Finished:
+    """Wait for the end of a program; what was read of its output is not in what it returns."""
+    async with asyncio.timeout(LIMIT_S):
+        out, err = await process.communicate()
+    return Finished(process.returncode or 0, out.decode(), err.decode())
 
 
 async def line_with(words: str, stream: asyncio.StreamReader | None) -> str:
     """Read lines up to the one that has these words, and return it."""
     assert stream is not None
     lines = []
-    while line := (await stream.readline()).decode():
-        lines.append(line)
-        if words in line:
-            return line
+    async with asyncio.timeout(LIMIT_S):
+        while line := (await stream.readline()).decode():
+            lines.append(line)
+            if words in line:
+                return line
     raise AssertionError(f"nothing with {words!r} in {lines}")

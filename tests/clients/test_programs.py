@@ -1,6 +1,8 @@
 """What docs/clients.md promises of the example programs, each against real services."""
 
 import signal
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 CACHED, *OTHERS = SYMBOLS = [f"CLI{number}USDT" for number in range(4)]
+LONG = "CLILONGUSDT"
 over_grpc = pytest.mark.parametrize("program", OVER_GRPC, indirect=True)
 
 
@@ -55,6 +58,11 @@ async def state_of(runs: "RunServiceAsyncStub", line: str) -> run_service_pb2.Ru
     """Return the state of the run that a program has named in this line."""
     _, run_id = line.split()
     return (await known_run(runs, run_id)).state
+
+
+def symbols_in(out: str) -> list[str]:
+    """Return the cryptos that a program has printed, in order."""
+    return sorted(line.split()[0] for line in out.splitlines())
 
 
 async def test_a_run_prints_progress_and_the_result_of_every_crypto(
@@ -105,8 +113,7 @@ async def test_ctrl_c_ends_the_program_and_the_run_is_paused(
     market: dict[str, Candles],
     period: int,
 ) -> None:
-    async with workers_held(stack):
-        process = await program.start(*arguments(period, "run", *SYMBOLS))
+    async with workers_held(stack), program.running(*arguments(period, "run", *SYMBOLS)) as process:
         line = await line_with("run ", process.stderr)
         process.send_signal(signal.SIGINT)
         done = await finished(process)
@@ -142,15 +149,16 @@ async def test_a_run_whose_connection_breaks_is_resumed_without_a_gap_or_a_doubl
     period: int,
 ) -> None:
     await put_into_the_cache(gateway, period)
-    async with Line(program.server) as line:
-        async with workers_held(stack):
-            process = await program.start(*arguments(period, "run", *SYMBOLS), server=line.address)
-            out = await line_with(CACHED, process.stdout)
+    async with Line(program.server) as line, AsyncExitStack() as held:
+        await held.enter_async_context(workers_held(stack))
+        async with program.running(*arguments(period, "run", *SYMBOLS), server=line.address) as process:
+            first = await line_with(CACHED, process.stdout)
             line.cut()
             tried_again = await line_with("trying again", process.stderr)
-        done = await finished(process, out)
+            await held.aclose()
+            done = await finished(process)
     assert done.status == 0, tried_again + done.err
-    assert sorted(line.split()[0] for line in done.out.splitlines()) == SYMBOLS
+    assert symbols_in(first + done.out) == SYMBOLS
     # It is the same run: no other has begun.
     assert not any(line.startswith("run ") for line in done.err.splitlines())
     assert done.err.splitlines()[-1] == "4 of 4"
@@ -167,17 +175,18 @@ async def test_a_run_that_the_gateway_has_forgotten_is_started_anew(
 ) -> None:
     await put_into_the_cache(gateway, period)
     folder = short_folder / "forgetting"
-    async with service_beside(stack, "gateway", folder) as first:
-        async with workers_held(stack):
-            process = await program.start(*arguments(period, "run", *SYMBOLS), server=first.address)
+    async with service_beside(stack, "gateway", folder) as first, AsyncExitStack() as held:
+        await held.enter_async_context(workers_held(stack))
+        async with program.running(*arguments(period, "run", *SYMBOLS), server=first.address) as process:
             out = await line_with(CACHED, process.stdout)
             first.process.kill()
             await line_with("trying again", process.stderr)
-        port = int(first.address.rpartition(":")[2])
-        async with service_beside(stack, "gateway", folder, port):
-            done = await finished(process, out)
+            await held.aclose()
+            port = int(first.address.rpartition(":")[2])
+            async with service_beside(stack, "gateway", folder, port):
+                done = await finished(process)
     assert done.status == 0, done.err
-    assert sorted(line.split()[0] for line in done.out.splitlines()) == SYMBOLS
+    assert symbols_in(out + done.out) == SYMBOLS
     assert any(line.startswith("run ") for line in done.err.splitlines())
     assert done.err.splitlines()[-1] == "4 of 4"
 
@@ -197,16 +206,16 @@ async def test_a_program_waits_as_long_as_a_limit_asks(
     async with (
         service_beside(stack, "gateway", short_folder / "limited", max_runs_per_client=1) as limited,
         open_channel(limited.address) as channel,
+        workers_held(stack),
     ):
-        async with workers_held(stack):
-            call = BacktestServiceStub(channel).RunBacktests(request(period, *SYMBOLS))
-            await anext(aiter(call))
-            process = await program.start(*arguments(period, "run", CACHED), server=limited.address)
+        call = BacktestServiceStub(channel).RunBacktests(request(period, *SYMBOLS))
+        await anext(aiter(call))
+        async with program.running(*arguments(period, "run", CACHED), server=limited.address) as process:
             refused = await line_with("trying again", process.stderr)
+            # A run without a client is paused, and its slot is free.
             call.cancel()
-        done = await finished(process)
-    assert "many runs" in refused
-    assert (done.status, len(done.out.splitlines())) == (0, 1), done.err
+            await line_with("run ", process.stderr)
+    assert "at most 1 runs" in refused
 
 
 async def test_a_sweep_prints_every_combination_and_the_best(
@@ -222,27 +231,25 @@ async def test_a_sweep_prints_every_combination_and_the_best(
 
 
 @pytest.fixture(scope="module")
-async def long_history(data_service: "MarketDataServiceAsyncStub") -> str:
-    """A crypto of ten years, which end when those of `market` begin."""
-    candles = random_candles(5, TEN_YEARS, START_S - 3600 * TEN_YEARS)
-    await import_candles(data_service, "CLILONGUSDT", candles)
-    return "CLILONGUSDT"
+async def ten_years(data_service: "MarketDataServiceAsyncStub") -> datetime:
+    """The first hour of a crypto's ten years up to today; a data service that starts drops what is older."""
+    start = datetime.combine(datetime.now(UTC), time(), UTC) - timedelta(hours=TEN_YEARS)
+    await import_candles(data_service, LONG, random_candles(5, TEN_YEARS, int(start.timestamp())))
+    return start
 
 
 async def test_a_curve_of_ten_years_is_whole(
-    program: Program, gateway: "BacktestServiceAsyncStub", long_history: str
+    program: Program, gateway: "BacktestServiceAsyncStub", ten_years: datetime
 ) -> None:
-    asked = request(14, long_history)
-    asked.spec.start_time.seconds = START_S - 3600 * TEN_YEARS
+    asked = request(14, LONG)
+    asked.spec.start_time.FromDatetime(ten_years)
     (trades,) = [
         event.result.metrics.trade_count + event.result.metrics.open_trade_count
         async for event in events_of(gateway, asked)
         if event.HasField("result")
     ]
-    done = await program("--start", "2014-01-03", "curve", long_history)
-    assert (done.status, done.out) == (0, f"{long_history} {TEN_YEARS} points, {trades:.0f} trades\n"), (
-        done.err
-    )
+    done = await program("--start", ten_years.date(), "curve", LONG)
+    assert (done.status, done.out) == (0, f"{LONG} {TEN_YEARS} points, {trades:.0f} trades\n"), done.err
 
 
 @over_grpc
@@ -266,8 +273,8 @@ async def test_a_call_that_reaches_nobody_is_repeated_by_the_service_config(
 ) -> None:
     async with Line(program.server) as line:
         line.down = True
-        process = await program.start("run", CACHED, server=line.address)
-        await until(lambda: line.refused > 0)
-        line.down = False
-        done = await finished(process)
+        async with program.running("run", CACHED, server=line.address) as process:
+            await until(lambda: line.refused > 0)
+            line.down = False
+            done = await finished(process)
     assert (done.status, len(done.out.splitlines())) == (0, 1), done.err
