@@ -54,10 +54,10 @@ async def put_into_the_cache(gateway: "BacktestServiceAsyncStub", period: int) -
     assert events[-1].progress.completed == 1
 
 
-async def state_of(runs: "RunServiceAsyncStub", line: str) -> run_service_pb2.RunState:
+async def state_of(runs: "RunServiceAsyncStub", line: str) -> str:
     """Return the state of the run that a program has named in this line."""
     _, run_id = line.split()
-    return (await known_run(runs, run_id)).state
+    return run_service_pb2.RunState.Name((await known_run(runs, run_id)).state)
 
 
 def symbols_in(out: str) -> list[str]:
@@ -101,7 +101,7 @@ async def test_a_deadline_ends_the_program_and_the_run_is_paused(
                 break
 
         async def is_paused() -> bool:
-            return await state_of(runs, lines[0]) == run_service_pb2.RUN_STATE_PAUSED
+            return await state_of(runs, lines[0]) == "RUN_STATE_PAUSED"
 
         await until(is_paused)
 
@@ -119,7 +119,7 @@ async def test_ctrl_c_ends_the_program_and_the_run_is_paused(
         done = await finished(process)
 
         async def is_paused() -> bool:
-            return await state_of(runs, line) == run_service_pb2.RUN_STATE_PAUSED
+            return await state_of(runs, line) == "RUN_STATE_PAUSED"
 
         assert (done.status, "Canceled" in done.err) == (1, True), done.err
         await until(is_paused)
