@@ -139,7 +139,8 @@ async def test_the_file_is_read_anew_when_it_changes_and_a_broken_one_is_not_tak
     (child,) = (
         child
         for child in psutil.Process().children()
-        if child.environ().get("BACKCAST_TOKENS_FILE") and child.cmdline()[-2:] == ["serve", "gateway"]
+        if child.environ().get("BACKCAST_TOKENS_FILE") == str(shut.tokens_file)
+        and child.cmdline()[-2:] == ["serve", "gateway"]
     )
     child.send_signal(signal.SIGHUP)
     shut.tokens_file.unlink()
