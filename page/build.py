@@ -22,6 +22,7 @@ PAGE = Path(__file__).resolve().parent
 STATIC = PAGE.parent / "services" / "web" / "static"
 STUBS = PAGE / "src" / "api" / "stubs"
 MODULES = PAGE / "node_modules"
+CLIENT = PAGE.parent / "clients" / "typescript"
 
 # Protos of Google that ours import, for which there is no package with stubs.
 _GOOGLEAPIS = ("google/rpc/status.proto", "google/rpc/error_details.proto")
@@ -37,12 +38,14 @@ def build() -> None:
 
 
 def check() -> None:
-    """Check the sources; raise SystemExit if something is wrong with them."""
+    """Check the sources, and the form of the TypeScript client; raise SystemExit if something is wrong."""
     node = _node()
     _install(node, check=True)
     _make_stubs(node)
     _run(node, MODULES / "typescript" / "bin" / "tsc", "--noEmit")
-    _run(node, MODULES / "@biomejs" / "biome" / "bin" / "biome", "ci", ".")
+    biome = MODULES / "@biomejs" / "biome" / "bin" / "biome"
+    _run(node, biome, "ci", ".")
+    _run(node, biome, "ci", f"--config-path={CLIENT}", str(CLIENT))
 
 
 def _node() -> Path:

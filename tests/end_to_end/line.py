@@ -9,7 +9,7 @@ class Line:
     """Passes TCP on to a service while its context lasts; connect to `address`.
 
     `received` is how many bytes the service has sent. From `limit` of them on they are held until `open`
-    is called; `cut` ends all connections. While it is `down`, new ones end at once.
+    is called; `cut` ends all connections. While it is `down`, new ones end at once; `refused` counts them.
     """
 
     def __init__(self, service_address: str) -> None:
@@ -19,6 +19,7 @@ class Line:
         self.received = 0
         self.limit: int | None = None
         self.down = False
+        self.refused = 0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
@@ -48,6 +49,7 @@ class Line:
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.down:
+            self.refused += 1
             writer.close()
             return
         service_reader, service_writer = await asyncio.open_connection(self._host, int(self._port))

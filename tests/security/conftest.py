@@ -1,7 +1,6 @@
-"""Secured services: TLS between all of them, and tokens at the gateway."""
+"""Secured services, for all tests of this folder."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -9,33 +8,12 @@ import pytest
 import trustme
 
 from services.domain.candles import Candles
-from services.gateway.auth.tokens import hash_of, make_token
-from services.local.stack import LocalStack, StackSettings
+from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.candle_making import random_candles
-from tests.security.certificates import Files, make_files
+from tests.security.secured import Secured, secured_beside
 
 HOURS = 24 * 60
-
-
-@dataclass(frozen=True)
-class Secured:
-    """Secured services, the files that they were started with, and tokens by the name of their rights."""
-
-    stack: LocalStack
-    files: Files
-    tokens_file: Path
-    tokens: dict[str, str]
-    logs: Path
-
-    def bearer(self, name: str) -> tuple[tuple[str, str], ...]:
-        """The metadata of a call with a token."""
-        return (("authorization", f"Bearer {self.tokens[name]}"),)
-
-
-def entry(name: str, token: str, *rights: str) -> str:
-    quoted = ", ".join(f'"{right}"' for right in rights)
-    return f'[[tokens]]\nname = "{name}"\nsha256 = "{hash_of(token)}"\nrights = [{quoted}]\n'
 
 
 @pytest.fixture(scope="session")
@@ -48,23 +26,8 @@ def ca() -> trustme.CA:
 async def secured(
     stack: LocalStack, short_folder: Path, ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Secured]:
-    folder = tmp_path_factory.mktemp("secured")
-    files = make_files(folder / "pem", ca, ca, "127.0.0.1", "localhost")
-    tokens = {name: make_token() for name in ("run", "import", "admin")}
-    tokens_file = folder / "tokens.toml"
-    tokens_file.write_text("".join(entry(f"the-{name}", token, name) for name, token in tokens.items()))
-    data_dir = short_folder / "secured"
-    settings = StackSettings(
-        data_dir, 0, 0, 0, database_url=stack.database_url, redis_url=stack.redis_url, quiet=True
-    )
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in files.environment.items():
-            environment.setenv(name, value)
-        environment.setenv("BACKCAST_TOKENS_FILE", str(tokens_file))
-        secured_stack = LocalStack(settings)
-        await secured_stack.__aenter__()
-    yield Secured(secured_stack, files, tokens_file, tokens, data_dir / "logs")
-    await secured_stack.__aexit__()
+    async with secured_beside(stack, short_folder / "secured", tmp_path_factory.mktemp("secured"), ca) as secured:
+        yield secured
 
 
 @pytest.fixture

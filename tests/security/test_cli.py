@@ -11,7 +11,7 @@ import trustme
 from services.gateway.auth.tokens import PREFIX, hash_of, make_token, tokens_from_toml
 from tests.cli.conftest import Finished, write_csv
 from tests.security.certificates import make_files
-from tests.security.conftest import Secured
+from tests.security.secured import Secured
 
 
 async def backcast(*arguments: object, **variables: object) -> Finished:

@@ -12,7 +12,7 @@ from services.local.server_process import ServerProcess
 from services.local.stack import LocalStack, serve_command
 from tests.end_to_end.one_service import service_beside
 from tests.security.certificates import make_files
-from tests.security.conftest import Secured
+from tests.security.secured import Secured
 from tests.waiting import until
 from tests.web.clients import Page, next_status
 

@@ -1,4 +1,4 @@
-"""The Python client and services that are shut: TLS on one side only; tokens missing, wrong or too weak."""
+"""The Python client and secured services: TLS on one side only; tokens missing, wrong or too weak."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,46 +16,46 @@ from backcast.errors import (
 )
 from services.local.stack import LocalStack
 from tests.security.certificates import make_files
-from tests.security.conftest import Shut
+from tests.security.secured import Secured
 
 
 @pytest.fixture
-def listed(shut: Shut) -> Callable[..., Any]:
+def listed(secured: Secured) -> Callable[..., Any]:
     """Lists the cryptos by a client that is given these arguments."""
 
-    def cryptos(address: str = shut.stack.gateway_address, **arguments: Any) -> Any:
+    def cryptos(address: str = secured.stack.gateway_address, **arguments: Any) -> Any:
         with backcast.connect(address, frames="numpy", **arguments) as client:
             return client.cryptos()
 
     return cryptos
 
 
-def test_a_token_and_the_right_ca_open_the_gateway(shut: Shut, listed: Callable[..., Any]) -> None:
-    assert "symbol" in listed(tls=shut.files.ca, token=shut.tokens["run"])
+def test_a_token_and_the_right_ca_open_the_gateway(secured: Secured, listed: Callable[..., Any]) -> None:
+    assert "symbol" in listed(tls=secured.files.ca, token=secured.tokens["run"])
 
 
 def test_the_environment_has_what_is_not_given(
-    shut: Shut, listed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    secured: Secured, listed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("BACKCAST_TLS_CA_FILE", str(shut.files.ca))
-    monkeypatch.setenv("BACKCAST_TOKEN", shut.tokens["run"])
-    monkeypatch.setenv("BACKCAST_GATEWAY_ADDRESS", shut.stack.gateway_address)
+    monkeypatch.setenv("BACKCAST_TLS_CA_FILE", str(secured.files.ca))
+    monkeypatch.setenv("BACKCAST_TOKEN", secured.tokens["run"])
+    monkeypatch.setenv("BACKCAST_GATEWAY_ADDRESS", secured.stack.gateway_address)
     assert "symbol" in listed(None)
 
 
 @pytest.mark.parametrize(("token", "reason"), [(None, "TOKEN_MISSING"), ("0" * 43, "TOKEN_UNKNOWN")])
 def test_without_a_right_token_nothing_opens(
-    shut: Shut, listed: Callable[..., Any], token: str | None, reason: str
+    secured: Secured, listed: Callable[..., Any], token: str | None, reason: str
 ) -> None:
     with pytest.raises(AuthenticationError) as refused:
-        listed(tls=shut.files.ca, token=token)
+        listed(tls=secured.files.ca, token=token)
     assert refused.value.reason == reason
 
 
-async def test_a_token_without_the_right_is_denied(shut: Shut) -> None:
+async def test_a_token_without_the_right_is_denied(secured: Secured) -> None:
     def run() -> None:
         with backcast.connect(
-            shut.stack.gateway_address, tls=shut.files.ca, token=shut.tokens["import"], frames="numpy"
+            secured.stack.gateway_address, tls=secured.files.ca, token=secured.tokens["import"], frames="numpy"
         ) as client:
             client.run(backcast.Rsi())
 
@@ -65,19 +65,19 @@ async def test_a_token_without_the_right_is_denied(shut: Shut) -> None:
 
 
 def test_a_client_without_tls_is_told_that_the_server_may_require_it(
-    shut: Shut, listed: Callable[..., Any]
+    secured: Secured, listed: Callable[..., Any]
 ) -> None:
     with pytest.raises(ConnectionFailedError, match="does it require TLS"):
         listed()
 
 
-def test_a_server_without_tls_is_named(shut: Shut, stack: LocalStack, listed: Callable[..., Any]) -> None:
+def test_a_server_without_tls_is_named(secured: Secured, stack: LocalStack, listed: Callable[..., Any]) -> None:
     with pytest.raises(ConnectionFailedError, match="has no TLS"):
-        listed(stack.gateway_address, tls=shut.files.ca)
+        listed(stack.gateway_address, tls=secured.files.ca)
 
 
 def test_a_certificate_of_another_ca_is_named(
-    shut: Shut, listed: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+    secured: Secured, listed: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     import trustme
 

@@ -23,7 +23,7 @@ from services.local.ports import free_ports
 from services.local.stack import serve_command
 from services.rpc.channel import open_channel
 from tests.security.certificates import make_files
-from tests.security.conftest import Secured
+from tests.security.secured import Secured
 from tests.security.test_tokens import import_of
 
 

@@ -17,7 +17,7 @@ from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServic
 from services.domain.candles import Candles
 from services.gateway.auth.tokens import make_token
 from services.wire.candles import candles_to
-from tests.security.conftest import Secured, entry
+from tests.security.secured import Secured, entry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -139,7 +139,8 @@ async def test_the_file_is_read_anew_when_it_changes_and_a_broken_one_is_not_tak
     (child,) = (
         child
         for child in psutil.Process().children()
-        if child.environ().get("BACKCAST_TOKENS_FILE") and child.cmdline()[-2:] == ["serve", "gateway"]
+        if child.environ().get("BACKCAST_TOKENS_FILE") == str(secured.tokens_file)
+        and child.cmdline()[-2:] == ["serve", "gateway"]
     )
     child.send_signal(signal.SIGHUP)
     secured.tokens_file.unlink()

@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 from services.gateway.auth.tokens import make_token
 from services.local.stack import LocalStack
 from tests.end_to_end.processes import workers_held
-from tests.security.conftest import entry
+from tests.security.secured import entry
 from tests.web.browser.own_page import own_page
 from tests.web.browser.tab import Tab, opened
 

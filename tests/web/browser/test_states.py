@@ -21,7 +21,7 @@ from services.rpc.channel import open_channel
 from tests.candle_making import import_candles, random_candles
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import workers_held
-from tests.security.conftest import entry
+from tests.security.secured import entry
 from tests.web.browser.conftest import HOURS
 from tests.web.browser.own_page import own_page
 from tests.web.browser.tab import Tab, opened
