@@ -253,7 +253,9 @@ async def test_a_curve_of_ten_years_is_whole(
 
 
 @over_grpc
-async def test_a_token_is_taken_over_tls(program: Program, secured: Secured, market: dict[str, Candles]) -> None:
+async def test_a_token_is_taken_over_tls(
+    program: Program, secured: Secured, market: dict[str, Candles]
+) -> None:
     server = secured.stack.gateway_address
     tls = {"BACKCAST_TLS_CA_FILE": str(secured.files.ca)}
     done = await program("run", CACHED, server=server, **tls, BACKCAST_TOKEN=secured.tokens["run"])

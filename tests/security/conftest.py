@@ -26,7 +26,9 @@ def ca() -> trustme.CA:
 async def secured(
     stack: LocalStack, short_folder: Path, ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Secured]:
-    async with secured_beside(stack, short_folder / "secured", tmp_path_factory.mktemp("secured"), ca) as secured:
+    async with secured_beside(
+        stack, short_folder / "secured", tmp_path_factory.mktemp("secured"), ca
+    ) as secured:
         yield secured
 
 

@@ -34,7 +34,9 @@ def entry(name: str, token: str, *rights: str) -> str:
 
 
 @asynccontextmanager
-async def secured_beside(stack: LocalStack, data_dir: Path, folder: Path, ca: trustme.CA) -> AsyncIterator[Secured]:
+async def secured_beside(
+    stack: LocalStack, data_dir: Path, folder: Path, ca: trustme.CA
+) -> AsyncIterator[Secured]:
     """Start secured services beside `stack`, on its database and cache; their files are in `folder`."""
     files = make_files(folder / "pem", ca, ca, "127.0.0.1", "localhost")
     tokens = {name: make_token() for name in ("run", "import", "admin")}

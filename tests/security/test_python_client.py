@@ -55,7 +55,10 @@ def test_without_a_right_token_nothing_opens(
 async def test_a_token_without_the_right_is_denied(secured: Secured) -> None:
     def run() -> None:
         with backcast.connect(
-            secured.stack.gateway_address, tls=secured.files.ca, token=secured.tokens["import"], frames="numpy"
+            secured.stack.gateway_address,
+            tls=secured.files.ca,
+            token=secured.tokens["import"],
+            frames="numpy",
         ) as client:
             client.run(backcast.Rsi())
 
@@ -71,7 +74,9 @@ def test_a_client_without_tls_is_told_that_the_server_may_require_it(
         listed()
 
 
-def test_a_server_without_tls_is_named(secured: Secured, stack: LocalStack, listed: Callable[..., Any]) -> None:
+def test_a_server_without_tls_is_named(
+    secured: Secured, stack: LocalStack, listed: Callable[..., Any]
+) -> None:
     with pytest.raises(ConnectionFailedError, match="has no TLS"):
         listed(stack.gateway_address, tls=secured.files.ca)
 

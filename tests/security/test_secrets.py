@@ -15,7 +15,7 @@ from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.gateway.auth.tokens import hash_of, make_token
 from services.local.ports import free_ports
 from services.rpc.channel import open_channel
-from tests.security.shut import entry
+from tests.security.secured import entry
 
 pytestmark = pytest.mark.servers
 
