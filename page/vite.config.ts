@@ -1,5 +1,11 @@
 import { defineConfig, type Plugin } from "vite";
-import { descriptorsAsBytes, enumsWithoutEffects, leanDescriptors, withoutUnused } from "./shrink.ts";
+import {
+  descriptorsAsBytes,
+  enumsWithoutEffects,
+  leanDescriptors,
+  withoutPreload,
+  withoutUnused,
+} from "./shrink.ts";
 
 // The types of Node would be those of the page's sources too.
 declare const process: {
@@ -28,7 +34,14 @@ const compressed: Plugin = {
 };
 
 export default defineConfig({
-  plugins: [descriptorsAsBytes, leanDescriptors, enumsWithoutEffects, withoutUnused, compressed],
+  plugins: [
+    descriptorsAsBytes,
+    leanDescriptors,
+    enumsWithoutEffects,
+    withoutUnused,
+    withoutPreload,
+    compressed,
+  ],
   // Elements as calls with their children as arguments: the automatic form has a property for them, and is larger.
   oxc: {
     jsx: { runtime: "classic", pragma: "jsxElement", pragmaFrag: "JsxFragment" },

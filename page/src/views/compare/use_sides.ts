@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type Explanation, explain } from "../../api/explain";
 import { COMPARED } from "../../api/one_stream";
 import { followRun } from "../../api/run_stream";
@@ -31,26 +31,29 @@ const NOTHING: SideResults = {
 };
 
 /**
- * Run the sides, one after the other, as a tab has one stream; results by the side's text. With a new token, those
- * that failed are run again.
+ * Run the sides, one after the other, as a tab has one stream; results by the side's text. Runs go on while others are
+ * added or removed. With a new token, those that are not complete are run again.
  */
 export function useSides(sides: readonly Side[]): ReadonlyMap<string, SideResults> {
   const [results, setResults] = useState<ReadonlyMap<string, SideResults>>(new Map());
-  const key = JSON.stringify(sides.map(({ text }) => text));
+  const loads = useRef(new Map<string, AbortController>()).current;
   const carried = token.value;
+  const stop = (text: string) => {
+    loads.get(text)?.abort();
+    loads.delete(text);
+  };
   useEffect(() => {
-    const abort = new AbortController();
-    void (async () => {
-      for (const side of sides) {
-        if (abort.signal.aborted) return;
-        if (results.get(side.text)?.summary) continue;
-        await load(side, abort.signal, (part) => {
-          if (!abort.signal.aborted) setResults((before) => new Map(before).set(side.text, part));
-        });
-      }
-    })();
-    return () => abort.abort();
-  }, [key, carried]);
+    for (const text of loads.keys()) if (!sides.some((side) => side.text === text)) stop(text);
+    for (const side of sides) {
+      if (loads.has(side.text) || results.get(side.text)?.summary) continue;
+      const abort = new AbortController();
+      loads.set(side.text, abort);
+      void load(side, abort.signal, (part) => {
+        if (!abort.signal.aborted) setResults((before) => new Map(before).set(side.text, part));
+      });
+    }
+  }, [JSON.stringify(sides.map(({ text }) => text)), carried]);
+  useEffect(() => () => [...loads.keys()].forEach(stop), [carried]);
   return results;
 }
 
