@@ -180,6 +180,8 @@ async function follow(firstId: string, request: SweepBacktestsRequest, signal: A
       const before = runId;
       runId = newRunId();
       state.runId = runId;
+      // At once: a view that is opened meanwhile takes another id than that of the address for another sweep.
+      publish.now();
       rename(before, runId);
     }
   }

@@ -1,10 +1,10 @@
 """A Dask cluster as the workers: its scheduler chooses the machine of each call."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import Executor, Future
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -172,9 +172,15 @@ def connect(address: str) -> "Client":
             "BACKCAST_COMPUTE_EXECUTOR", "needs Dask: pip install 'backcast[dask]'"
         ) from None
     for _ in range(_HANDSHAKES):
-        # Dask's client asserts that the first message comes alone. A busy scheduler sends others with it.
-        with suppress(AssertionError):
+        try:
             return Client(f"tcp://{address}", timeout=_PATIENCE_S, set_as_default=False)
+        except (AssertionError, OSError, TimeoutError) as error:
+            failure = error.with_traceback(None)
+        # Dask closes a client that has failed when it is collected: amid the start of another, that is a deadlock.
+        gc.collect()
+        # It asserts that the scheduler's first message comes alone. A busy scheduler sends others with it.
+        if not isinstance(failure, AssertionError):
+            raise failure
     raise TimeoutError
 
 
