@@ -176,7 +176,7 @@ def connect(address: str) -> "Client":
             return Client(f"tcp://{address}", timeout=_PATIENCE_S, set_as_default=False)
         except (AssertionError, OSError, TimeoutError) as error:
             failure = error.with_traceback(None)
-        # Dask closes a client that has failed when it is collected: amid the start of another, that is a deadlock.
+        # Dask closes a client that has failed when it is collected: amid the start of another, it deadlocks.
         gc.collect()
         # It asserts that the scheduler's first message comes alone. A busy scheduler sends others with it.
         if not isinstance(failure, AssertionError):
