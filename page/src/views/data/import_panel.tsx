@@ -207,10 +207,13 @@ function useDrop(take: (files: File[]) => void): boolean {
       setDragged(false);
       void droppedFiles(event.dataTransfer).then(take);
     };
+    // An element that has just come under the pointer is entered first, and may be dropped on at once.
+    addEventListener("dragenter", over);
     addEventListener("dragover", over);
     addEventListener("dragleave", left);
     addEventListener("drop", drop);
     return () => {
+      removeEventListener("dragenter", over);
       removeEventListener("dragover", over);
       removeEventListener("dragleave", left);
       removeEventListener("drop", drop);
