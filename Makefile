@@ -17,8 +17,9 @@ PAGE := $(if $(filter 1,$(BACKCAST_WITHOUT_PAGE)),,services/web/static/index.htm
 demo: .venv/installed $(PAGE)
 	@$(BIN)/backcast demo
 
+# Several processes, each with servers of its own: a test waits more than it computes. A file's tests stay together.
 test: .venv/installed $(PAGE)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # The tests that need no server and little processor time.
 test-quick: .venv/installed
