@@ -110,7 +110,7 @@ def same(drawn: Drawn, expected: WindowSeries) -> bool:
     ]
 
 
-@pytest.mark.parametrize("name", STRATEGIES.keys() - {"rules"})
+@pytest.mark.parametrize("name", sorted(STRATEGIES.keys() - {"rules"}))
 @pytest.mark.parametrize("interval", [Interval.HOUR_1, Interval.HOUR_4])
 async def test_series_are_those_of_the_engine_to_the_bit(
     gateway: "BacktestServiceAsyncStub", history: History, name: str, interval: Interval
