@@ -20,6 +20,11 @@ NOW_S = MAX_TIME_S
 OHLCV = "2,3,1,2.5,10"
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name files by what they are: compressed ones hold the time, and all processes need the same names."""
+    return "file" if isinstance(val, bytes) else None
+
+
 class Read(Protocol):
     """Reads a file of some content."""
 
