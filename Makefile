@@ -37,7 +37,7 @@ bench: .venv/installed .venv/peers $(PAGE)
 lint: .venv/installed $(GOOGLEAPIS) breaking
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy services tests page clients/python/src/backcast
+	$(BIN)/mypy services tests page engine/src/backcast_engine clients/python/src/backcast
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
@@ -67,15 +67,15 @@ services/web/static/index.html: $(PROTOS) $(PAGE_SOURCES) | .venv/installed
 	@$(BIN)/python page/build.py
 
 # The build of the client makes the stubs, so an installation is stale when a proto is newer.
-.venv/installed: pyproject.toml clients/python/pyproject.toml constraints.txt hatch_build.py $(wildcard protos/*.py) $(PROTOS)
+.venv/installed: pyproject.toml clients/python/pyproject.toml engine/pyproject.toml constraints.txt hatch_build.py $(wildcard protos/*.py) $(PROTOS)
 	@echo "installing into .venv: a minute or two, once$(if $(PAGE),, and without the page)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --upgrade pip==26.3
-	@$(BIN)/pip install --quiet --constraint constraints.txt --editable clients/python --editable '.[dev]'
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable clients/python --editable engine --editable '.[dev]'
 	@# Only its compiler is used, so that it asks for an older protobuf than the services have does not matter.
 	@$(BIN)/pip install --quiet --constraint constraints.txt --no-deps grpcio-tools
 	@# Compiles the engine now; otherwise all three services would compile it at their first start.
-	@$(BIN)/python -c 'import services.engine'
+	@$(BIN)/python -c 'import backcast_engine'
 	@touch $@
 
 # Where the other backtesters cannot be installed, the benchmark says so and measures the rest; the next

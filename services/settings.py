@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.domain.errors import InvalidInput, Violation
+from backcast_engine.errors import InvalidInput, Violation
 
 _PREFIX = "BACKCAST_"
 # Containers mount secrets here: a file named like a variable holds its value.

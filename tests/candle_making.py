@@ -8,9 +8,9 @@ import numpy as np
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2
+from backcast_engine.candles import Candles
+from backcast_engine.interval import Interval
 from services.domain.aggregation import aggregate
-from services.domain.candles import Candles
-from services.domain.interval import Interval
 from services.imports.candle_writer import write_candles
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backcast.marketdata.v1.market_data_service_pb2 import ListCryptosRequest
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from tests.candle_making import import_candles
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from backcast.backtest.v1 import result_pb2
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.engine.strategies.rsi import Rsi
+from backcast_engine.strategies.rsi import Rsi
 from services.wire.backtests import strategy_to
 from tests.candle_making import START_S
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from backcast.backtest.v1.execution_pb2 import Execution as ExecutionMessage
-from services.domain.errors import Violations
-from services.engine import Execution
+from backcast_engine import Execution
+from backcast_engine.errors import Violations
 from services.wire.backtests import read_execution
 
 _IN_SPEC = ("strategy", "interval", "start_time", "startTime", "end_time", "endTime", "execution")

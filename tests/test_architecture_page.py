@@ -10,7 +10,7 @@ import pytest
 PROJECT = Path(__file__).parents[1]
 PAGE = (PROJECT / "docs" / "architecture.md").read_text()
 
-# A file below services/, and beside it in the drawing, or behind it in brackets in the text, what it defines.
+# A file below services/ or of the engine, and beside it in the drawing, or behind it in brackets in the text, what it defines.
 DRAWN = re.findall(r"(?<![\w/])((?:\w+/)+\w+)\.py {2,}([A-Za-z_]\w*(?:\.\w+)?)(?=\s)", PAGE)
 WRITTEN = [
     (file, name)
@@ -21,7 +21,10 @@ WRITTEN = [
 
 @pytest.mark.parametrize(("file", "name"), [*DRAWN, *WRITTEN])
 def test_a_name_of_the_page_is_in_its_file(file: str, name: str) -> None:
-    found: object = import_module(f"services.{file.replace('/', '.')}")
+    module = file.replace("/", ".")
+    found: object = import_module(
+        f"backcast_{module}" if module.startswith("engine.") else f"services.{module}"
+    )
     for part in name.split("."):
         found = getattr(found, part)
 
@@ -37,11 +40,9 @@ def test_a_test_that_the_page_names_is_there(path: str) -> None:
 
 
 def members() -> dict[str, set[str]]:
-    """Return the methods and attributes of every class of the services, by the name of the class."""
+    """Return the methods and attributes of every class of the services and the engine, by the name of the class."""
     found: dict[str, set[str]] = {}
-    for path in (PROJECT / "services").rglob("*.py"):
-        if "stubs" in path.parts:
-            continue
+    for path in [*(PROJECT / "services").rglob("*.py"), *(PROJECT / "engine").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef):
                 names = (
@@ -70,7 +71,7 @@ ROOMS = re.findall(r"^\| `([a-z]+(?:/[a-z]+)?)` \|", PAGE, re.MULTILINE)
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_of_the_page_is_there(room: str) -> None:
-    assert (PROJECT / "services" / room).is_dir()
+    assert (PROJECT / "services" / room).is_dir() or (PROJECT / room).is_dir()
 
 
 @pytest.mark.parametrize("service", ["gateway", "compute"])

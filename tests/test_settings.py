@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
+from backcast_engine.errors import InvalidInput
 from services import settings
-from services.domain.errors import InvalidInput
 from services.settings import Settings, load_settings
 
 EXECUTOR = "BACKCAST_COMPUTE_EXECUTOR"

@@ -6,6 +6,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from tests.deploy.yaml_files import compose, kustomization
 
 PROJECT = Path(__file__).parents[1]
@@ -18,11 +20,12 @@ def test_the_command_prints_the_version() -> None:
     assert done.stdout == f"backcast {VERSION}\n"
 
 
-def test_the_python_client_has_the_version_and_is_required_in_it() -> None:
-    client = tomllib.loads((PROJECT / "clients" / "python" / "pyproject.toml").read_text())["project"]
-    assert client["version"] == VERSION
+@pytest.mark.parametrize("folder", ["clients/python", "engine"])
+def test_the_libraries_have_the_version_and_are_required_in_it(folder: str) -> None:
+    library = tomllib.loads((PROJECT / folder / "pyproject.toml").read_text())["project"]
+    assert library["version"] == VERSION
     server = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    assert f"{client['name']}=={VERSION}" in server["dependencies"]
+    assert f"{library['name']}=={VERSION}" in server["dependencies"]
 
 
 def test_the_newest_section_of_the_changelog_is_of_the_version() -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from backcast_engine.errors import BackcastError
 from services.cli.commands import data as data_commands
 from services.cli.commands import db as db_commands
 from services.cli.options.groups import takes_groups
@@ -25,7 +26,6 @@ from services.cli.options.run_options import (
     StrategyOptions,
 )
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import BackcastError
 
 app = typer.Typer(
     help="Backtest trading strategies on hundreds of cryptos.",

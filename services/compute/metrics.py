@@ -9,8 +9,8 @@ from prometheus_client import REGISTRY, Counter
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from services.domain.errors import BackcastError
-from services.engine.sweep import ChunkFigures
+from backcast_engine.errors import BackcastError
+from backcast_engine.sweep import ChunkFigures
 from services.rpc.status import status_of
 
 BACKTESTS = Counter(

@@ -12,6 +12,11 @@ from backcast.marketdata.v1 import (
 )
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.candle_columns_pb2 import CandleColumns, PartialCandles
+from backcast_engine.breaks import BreakState
+from backcast_engine.candles import Candles
+from backcast_engine.errors import InvalidInput, Violation, Violations
+from backcast_engine.interval import Interval
+from backcast_engine.times import EARLIEST_S, LATEST_S
 from services.data.metrics import CANDLES_READ, CANDLES_WRITTEN
 from services.data.requests import (
     after_time_from,
@@ -26,14 +31,9 @@ from services.data.store.breaks import StoredBreak, served
 from services.data.store.catalog import Crypto, CryptoStore
 from services.data.store.reader import Histories, History, HistoryQuery
 from services.data.store.writer import CandleStore
-from services.domain.breaks import BreakState
 from services.domain.candle_rules import checked_blocks
-from services.domain.candles import Candles
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import InvalidInput, Violation, Violations
-from services.domain.interval import Interval
 from services.domain.symbols import Kind, canonical_symbol, kind_of
-from services.domain.times import EARLIEST_S, LATEST_S
 from services.wire.breaks import break_to, state_from
 from services.wire.candles import candles_from, interval_from, timestamp_to
 from services.wire.paging import MAX_SYMBOLS, page_of, requested_page, token_after

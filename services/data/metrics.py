@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from prometheus_client import Counter, Gauge
 
-from services.domain.interval import Interval
+from backcast_engine.interval import Interval
 
 CANDLES_READ = Counter("backcast_candles_read_total", "Candles sent, by interval.", ["interval"])
 CANDLES_WRITTEN = Counter(

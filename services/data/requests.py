@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from backcast.marketdata.v1 import interval_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
-from services.domain.candles import VALUE_COLUMNS
+from backcast_engine.candles import VALUE_COLUMNS
+from backcast_engine.errors import InvalidInput, Violation, Violations
+from backcast_engine.interval import Interval
+from backcast_engine.times import EARLIEST_S, LATEST_S
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import InvalidInput, Violation, Violations
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_S, LATEST_S
 from services.wire.candles import COLUMN_VALUES, time_from
 
 _CONFLICT_RULES = {

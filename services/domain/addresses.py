@@ -3,7 +3,7 @@
 import ipaddress
 import socket
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 
 
 def host_port(host: str, port: int) -> str:

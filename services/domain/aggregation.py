@@ -6,8 +6,8 @@ Apart from `candles`, on which intervals and exact sums stand, which it uses.
 import numpy as np
 from numpy.typing import NDArray
 
-from services.domain.candles import Candles
-from services.domain.interval import Interval
+from backcast_engine.candles import Candles
+from backcast_engine.interval import Interval
 from services.domain.ticks import exact_sums
 
 AGGREGATED = (Interval.HOUR_4, Interval.DAY_1, Interval.WEEK_1)

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from services.domain.candles import Candles, TimeColumn
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
+from backcast_engine.candles import Candles, TimeColumn
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 
 # A double ends at 1.8e308: above this, sums over a history, and prices times volumes, could overflow.
 _LARGEST = 1e300

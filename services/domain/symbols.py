@@ -24,7 +24,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 
 MAX_SYMBOL_LENGTH = 32
 # File names have at most 255 bytes, and each byte of a symbol may be written there as three characters.

@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from services.domain.candles import PriceColumn
+from backcast_engine.candles import PriceColumn
 
 TickColumn = NDArray[np.int64]
 

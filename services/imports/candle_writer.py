@@ -4,10 +4,10 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
 from services.ingest.report import FileReading
 from services.rpc.client_stream import response_of
 from services.wire.candles import BLOCK_CANDLES, candles_to, interval_to

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
-from services.domain.breaks import Break
+from backcast_engine.breaks import Break
+from backcast_engine.interval import Interval
+from backcast_engine.times import utc
 from services.domain.conflict_rule import ConflictRule
-from services.domain.interval import Interval
-from services.domain.times import utc
 from services.ingest.columns.time_column import ACCEPTED
 from services.ingest.report import FileReading
 from services.wire.breaks import break_from

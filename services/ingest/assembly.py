@@ -11,15 +11,15 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from backcast_engine.breaks import jumps
+from backcast_engine.candles import VALUE_COLUMNS, Candles, TimeColumn
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
+from backcast_engine.times import utc
 from services.domain.aggregation import aggregate
-from services.domain.breaks import jumps
 from services.domain.candle_rules import broken_values, off_grid, off_grid_reason
-from services.domain.candles import VALUE_COLUMNS, Candles, TimeColumn
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
 from services.domain.ticks import scale_for
-from services.domain.times import utc
 from services.ingest.candle_rows import CandleRows
 from services.ingest.identity.close_time import length_by_close_times
 from services.ingest.identity.file_symbol import FileName, symbol_of_content

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.domain.candles import Candles, PriceColumn
+from backcast_engine.candles import Candles, PriceColumn
 from services.ingest.columns.number_column import clean_numbers, read_numbers
 from services.ingest.columns.number_style import PLAIN, style_of
 from services.ingest.columns.time_column import floor_seconds, read_times

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Protocol
 
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
 from services.ingest.assembly import Assembly
 from services.ingest.candle_rows import CandleRows, TextReading
 from services.ingest.columns.names import GivenNames

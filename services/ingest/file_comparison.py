@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from services.domain.candles import VALUE_COLUMNS, Candles
+from backcast_engine.candles import VALUE_COLUMNS, Candles
 from services.ingest.identity.file_symbol import parse_file_name
 from services.ingest.quality.contradictions import values_differ
 from services.ingest.quality.overwriting import most_different_field

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from services.domain.errors import Refused
+from backcast_engine.errors import Refused
 
 
 class FolderLock:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from services.domain.candles import Candles, PriceColumn
+from backcast_engine.candles import Candles, PriceColumn
 
 CRYPTO_COUNT = 211
 START_S = 1_735_689_600  # 2025-01-01T00:00:00Z

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, Self
 
-from services.domain.errors import InvalidInput, Unavailable
+from backcast_engine.errors import InvalidInput
+from services.domain.errors import Unavailable
 from services.local.folder_lock import FolderLock
 from services.local.health import is_page_served, is_serving
 from services.local.interrupts import in_thread

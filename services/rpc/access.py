@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import grpc
 
+from backcast_engine.errors import InvalidInput
 from services.domain.addresses import is_loopback
-from services.domain.errors import InvalidInput
 from services.rpc.tls import server_credentials
 from services.settings import Settings
 

@@ -13,21 +13,16 @@ from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from backcast_engine.errors import BackcastError, ErrorReason, InvalidInput, NotFound, Refused, Violation
 from services.domain.errors import (
     AlreadyExists,
-    BackcastError,
     Cancelled,
     Denied,
-    ErrorReason,
     Exhausted,
     Internal,
-    InvalidInput,
-    NotFound,
-    Refused,
     TooLarge,
     Unauthenticated,
     Unavailable,
-    Violation,
 )
 from services.rpc.handlers import Behaviour, WrappedHandlers, behaviour_of, replaced
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from services.domain.errors import ErrorReason, Unavailable
+from backcast_engine.errors import ErrorReason
+from services.domain.errors import Unavailable
 from services.rpc.handlers import Behaviour, WrappedHandlers, wrapped
 
 if TYPE_CHECKING:

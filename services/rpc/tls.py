@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import grpc
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.settings import Settings
 
 _CERT, _KEY, _CA = "BACKCAST_TLS_CERT_FILE", "BACKCAST_TLS_KEY_FILE", "BACKCAST_TLS_CA_FILE"

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from services.domain.errors import BackcastError
+from backcast_engine.errors import BackcastError
 from services.telemetry.run_id import current_run_id
 
 # Fields that every record begins with, in this order.

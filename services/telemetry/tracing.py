@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.telemetry.run_id import current_run_id
 
 if TYPE_CHECKING:

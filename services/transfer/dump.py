@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from services.data.store.breaks import BreakTable
 from services.data.store.database import Database
 from services.data.store.tables import CANDLE_TABLES, CandleTable
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
 from services.transfer.dump_files import Columns, column_names, write_file
 from services.transfer.manifest import DumpedCrypto, DumpedFile, Manifest, write_manifest
 from services.transfer.overlapping import overlapping

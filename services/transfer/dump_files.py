@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.domain.candles import VALUE_COLUMNS
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
+from backcast_engine.candles import VALUE_COLUMNS
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from services.domain.ticks import TickColumn
 from services.transfer.manifest import DumpedCrypto, DumpedFile
 

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from services.domain.breaks import BreakState
-from services.domain.errors import InvalidInput
+from backcast_engine.breaks import BreakState
+from backcast_engine.errors import InvalidInput
+from backcast_engine.times import EARLIEST_S, LATEST_S
 from services.domain.symbols import canonical_symbol
 from services.domain.ticks import MAX_SCALE
-from services.domain.times import EARLIEST_S, LATEST_S
 
 MANIFEST = "manifest.json"
 VERSION = 1

@@ -5,13 +5,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from backcast_engine.candles import Candles
+from backcast_engine.errors import Refused
+from backcast_engine.interval import Interval
 from services.data.store.database import Database
 from services.data.store.tables import CandleTable, Scales
 from services.data.store.writer import CandleStore
-from services.domain.candles import Candles
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import Refused
-from services.domain.interval import Interval
 from services.transfer.overlapping import overlapping
 from services.transfer.row_filter import FilteredRows, filter_rows
 from services.transfer.source import Source, SourceCrypto

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import stamina
 
+from backcast_engine.breaks import Break
+from backcast_engine.candles import VALUE_COLUMNS, open_close_candles
+from backcast_engine.interval import Interval
 from services.data.store.breaks import BreakTable, StoredBreak
 from services.data.store.database import ATTEMPTS, Contended, Database
 from services.data.store.packed_hours import PackedHours
 from services.data.store.tables import CANDLE_TABLES, CandleTable, Scales
-from services.domain.breaks import Break
-from services.domain.candles import VALUE_COLUMNS, open_close_candles
-from services.domain.interval import Interval
 from services.domain.ticks import from_ticks
 from services.transfer.dump_files import Columns, check_file, column_names, read_file
 from services.transfer.manifest import DumpedCrypto, Manifest

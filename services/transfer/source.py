@@ -9,8 +9,9 @@ import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
-from services.domain.candles import Candles, TimeColumn
-from services.domain.errors import BackcastError, InvalidInput, Unavailable
+from backcast_engine.candles import Candles, TimeColumn
+from backcast_engine.errors import BackcastError, InvalidInput
+from services.domain.errors import Unavailable
 from services.domain.symbols import canonical_symbol
 from services.transfer.row_filter import SourceRows
 from services.transfer.source_names import SourceNames

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.ingest.columns.names import CANDLE_COLUMNS
 
 # `id` is the key in the table of cryptos, `crypto_id` the key in the table of candles.

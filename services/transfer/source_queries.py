@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.ingest.columns.names import CANDLE_COLUMNS
 from services.transfer.source_names import SourceNames, quoted, quoted_table
 

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import grpc
 
 from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
+from backcast_engine.errors import BackcastError, InvalidInput, Refused
 from services.domain.addresses import host_of, is_loopback
-from services.domain.errors import BackcastError, InvalidInput, Refused
 from services.rpc.access import check_binding
 from services.rpc.status import is_cut_off, overdue, unanswered
 from services.rpc.tls import channel_credentials, server_credentials

@@ -10,7 +10,7 @@ from grpc_status import rpc_status
 from protobuf.wkt import Any as ConnectAny
 from starlette.responses import JSONResponse
 
-from services.domain.errors import BackcastError
+from backcast_engine.errors import BackcastError
 from services.rpc.status import is_cut_off, of_passed_deadline, status_of, unanswered
 
 

@@ -15,7 +15,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from services.domain.errors import BackcastError
+from backcast_engine.errors import BackcastError
 from services.rpc.call_observer import ObservedCall
 from services.rpc.stopping import CallEnder
 from services.web.errors import connect_error, error_of_call

@@ -10,7 +10,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 
-from services.domain.errors import InvalidInput, Violations
+from backcast_engine.errors import InvalidInput, Violations
 from services.wire.enum_names import names_of, number_of
 
 _MessageT = TypeVar("_MessageT", bound=Message)

@@ -11,7 +11,7 @@ from connectrpc.codec import Codec
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.web.errors import connect_error
 from services.web.json_requests import request_from_json
 

@@ -22,19 +22,12 @@ from starlette.responses import JSONResponse, Response
 
 from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesRequest, ImportCandlesResponse
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.errors import BackcastError, ErrorReason, InvalidInput, Violation, Violations
+from backcast_engine.interval import Interval
+from backcast_engine.times import utc
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import (
-    BackcastError,
-    ErrorReason,
-    Exhausted,
-    InvalidInput,
-    TooLarge,
-    Violation,
-    Violations,
-)
-from services.domain.interval import Interval
+from services.domain.errors import Exhausted, TooLarge
 from services.domain.symbols import canonical_symbol
-from services.domain.times import utc
 from services.imports.candle_writer import write_reading
 from services.imports.daemon_thread import in_daemon_thread
 from services.imports.report import break_line, count_without_volume, found_breaks, notes, report_line

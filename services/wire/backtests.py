@@ -15,10 +15,9 @@ from backcast.backtest.v1 import execution_pb2, result_pb2
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.expression_pb2 import Expression as ExpressionMessage
 from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
-from services.domain.errors import InvalidInput, Violation, Violations
-from services.domain.interval import Interval
-from services.engine import METRIC_NAMES, STRATEGIES, Detail, Strategy, Window
-from services.engine.execution import (
+from backcast_engine import METRIC_NAMES, STRATEGIES, Detail, Strategy, Window
+from backcast_engine.errors import InvalidInput, Violation, Violations
+from backcast_engine.execution import (
     BreakRule,
     Direction,
     Distance,
@@ -26,8 +25,9 @@ from services.engine.execution import (
     FillTime,
     VolatilityTarget,
 )
-from services.engine.parameters import parameters_of
-from services.engine.rules import Expression, Number
+from backcast_engine.interval import Interval
+from backcast_engine.parameters import parameters_of
+from backcast_engine.rules import Expression, Number
 from services.wire.candles import interval_to, timestamp_to
 from services.wire.enum_names import names_of, numbers_of
 from services.wire.expressions import expression_to, read_expression

@@ -4,8 +4,8 @@ Apart from candles, as their messages are: a file for each family.
 """
 
 from backcast.marketdata.v1 import break_pb2
-from services.domain.breaks import Break, BreakState
-from services.domain.errors import InvalidInput
+from backcast_engine.breaks import Break, BreakState
+from backcast_engine.errors import InvalidInput
 from services.wire.candles import timestamp_to
 
 _STATES = {break_pb2.BreakState.Value(f"BREAK_STATE_{state.name}"): state for state in BreakState}

@@ -8,11 +8,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from backcast.marketdata.v1 import interval_pb2
 from backcast.marketdata.v1.candle_columns_pb2 import CandleColumn, CandleColumns
 from backcast.marketdata.v1.candle_columns_pb2 import PartialCandles as PartialCandlesMessage
-from services.domain.candles import VALUE_COLUMNS, Candles
-from services.domain.errors import InvalidInput
-from services.domain.history import PartialCandles
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_ASKED_S, LATEST_S
+from backcast_engine.candles import VALUE_COLUMNS, Candles
+from backcast_engine.errors import InvalidInput
+from backcast_engine.history import PartialCandles
+from backcast_engine.interval import Interval
+from backcast_engine.times import EARLIEST_ASKED_S, LATEST_S
 
 _INTERVALS = {
     interval_pb2.INTERVAL_1H: Interval.HOUR_1,

@@ -1,9 +1,9 @@
 """Conversion of expressions. Enum values have the names of the domain's functions and columns."""
 
 from backcast.backtest.v1 import expression_pb2 as pb
-from services.domain.errors import InvalidInput, Violations
-from services.engine.rules.check import MAX_DEPTH, MAX_NODES
-from services.engine.rules.nodes import Column, Expression, Number, shared_call
+from backcast_engine.errors import InvalidInput, Violations
+from backcast_engine.rules.check import MAX_DEPTH, MAX_NODES
+from backcast_engine.rules.nodes import Column, Expression, Number, shared_call
 from services.wire.enum_names import names_of, numbers_of
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from services.domain.errors import InvalidInput, Violations
+from backcast_engine.errors import InvalidInput, Violations
 
 # Ten times as many cryptos as any exchange lists.
 MAX_SYMBOLS = 10_000

@@ -7,10 +7,10 @@ from struct import Struct
 import numpy as np
 from numpy.typing import NDArray
 
+import backcast_engine
 from backcast.backtest.v1 import result_pb2 as pb
 from backcast.backtest.v1.result_pb2 import BacktestResult
-from services import engine
-from services.engine import (
+from backcast_engine import (
     ENGINE_VERSION,
     METRIC_NAMES,
     Coverage,
@@ -39,7 +39,7 @@ def unpacked_metrics(packed: Iterable[bytes]) -> NDArray[np.float64]:
     return np.frombuffer(b"".join(packed), "<f8").reshape(-1, len(METRIC_NAMES))
 
 
-def result_message(result: engine.BacktestResult) -> BacktestResult:
+def result_message(result: backcast_engine.BacktestResult) -> BacktestResult:
     """Return the message of a result, without the fields that say of which crypto and which data it is."""
     return BacktestResult(
         metrics=_metrics_message(result.metrics),

@@ -8,9 +8,9 @@ from google.protobuf.struct_pb2 import Value
 
 from backcast.backtest.v1 import sweep_pb2 as pb
 from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
-from services.domain.errors import InvalidInput, Violations
-from services.engine import Window
-from services.engine.sweep import Grid, ParameterValues
+from backcast_engine import Window
+from backcast_engine.errors import InvalidInput, Violations
+from backcast_engine.sweep import Grid, ParameterValues
 from services.wire.candles import timestamp_to
 from services.wire.enum_names import names_of, number_of
 

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.imports.candle_writer import write_candles
 from services.local.sample_market import CRYPTO_COUNT
 from services.local.stack import LocalStack

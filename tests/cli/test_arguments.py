@@ -11,6 +11,8 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from typer.testing import CliRunner
 
 from backcast.backtest.v1 import execution_pb2, strategy_pb2
+from backcast_engine import Execution
+from backcast_engine.errors import InvalidInput
 from services.cli.main import app
 from services.cli.options.execution import execution_message
 from services.cli.options.groups import takes_groups
@@ -25,8 +27,6 @@ from services.cli.options.run_options import (
 )
 from services.cli.options.strategy import strategy_message
 from services.cli.views.request import execution_words, strategy_words
-from services.domain.errors import InvalidInput
-from services.engine import Execution
 from services.wire.backtests import execution_to, strategy_from
 
 
@@ -316,7 +316,7 @@ def test_the_words_of_rules_are_told():
 
 
 def test_the_engine_is_imported_only_where_rules_are_read():
-    script = "import sys; from services.cli{}; print('services.engine' in sys.modules)"
+    script = "import sys; from services.cli{}; print('backcast_engine' in sys.modules)"
     for code in (
         ".options.requests import run_request, StrategyOptions, CandleOptions, ExecutionOptions; "
         "run_request(StrategyOptions('rsi'), CandleOptions(), ExecutionOptions())",

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from backcast_engine.breaks import Break, BreakState
 from services.cli.commands.breaks import breaks_table
-from services.domain.breaks import Break, BreakState
 from services.wire.breaks import break_to
 from tests.candle_making import START_S
 from tests.cli.conftest import Cli

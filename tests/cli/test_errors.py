@@ -4,8 +4,9 @@ import grpc
 import pytest
 from grpc.aio import AioRpcError, Metadata
 
+from backcast_engine.errors import BackcastError
 from services.cli.client.errors import readable_errors
-from services.domain.errors import BackcastError, Unavailable
+from services.domain.errors import Unavailable
 from services.rpc.status import status_of
 
 

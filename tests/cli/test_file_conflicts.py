@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.ingest.file_comparison import file_conflicts
 
 _files = st.lists(st.dictionaries(st.integers(0, 12), st.sampled_from([1.0, 2.0, 3.0])), max_size=5)

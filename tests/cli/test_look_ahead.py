@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 
 from backcast.backtest.v1.result_pb2 import EXIT_REASON_BREAK, EXIT_REASON_SIGNAL
+from backcast_engine import Backtest, Detail, Direction, Execution, FillTime, Strategy, Window, run_backtest
+from backcast_engine.breaks import Break
+from backcast_engine.candles import Candles
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.rules import Evaluation, Rules
+from backcast_engine.rules.nodes import CLOSE
+from backcast_engine.strategies import Signals
+from backcast_engine.strategies.buy_and_hold import BuyAndHold
+from backcast_engine.strategies.ma_cross import MaCross
 from services.cli.commands.look_ahead import first_difference
 from services.domain.aggregation import aggregate
-from services.domain.breaks import Break
-from services.domain.candles import Candles
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import Backtest, Detail, Direction, Execution, FillTime, Strategy, Window, run_backtest
-from services.engine.rules import Evaluation, Rules
-from services.engine.rules.nodes import CLOSE
-from services.engine.strategies import Signals
-from services.engine.strategies.buy_and_hold import BuyAndHold
-from services.engine.strategies.ma_cross import MaCross
 from tests.candle_making import START_S, random_candles
 from tests.engine_results import message_of
 

@@ -8,10 +8,10 @@ from backcast.backtest.v1.strategy_pb2 import MaCross, Strategy
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.run_service_pb2 import CancelRunRequest
+from backcast_engine import Execution
+from backcast_engine.errors import InvalidInput, Violation
+from backcast_engine.execution import VolatilityTarget
 from services.cli.options.names import named_options, option_of
-from services.domain.errors import InvalidInput, Violation
-from services.engine import Execution
-from services.engine.execution import VolatilityTarget
 from tests.requests import execution_of, with_spec
 
 SWEEP = pb.SweepBacktestsRequest(

@@ -8,11 +8,11 @@ from google.protobuf.json_format import ParseDict
 from rich.console import Console
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast_engine.errors import InvalidInput
 from services.cli.views.failure_lines import left_out_line
 from services.cli.views.metric_cells import metric_names
 from services.cli.views.result_tables import ranked
 from services.cli.views.run import RunView
-from services.domain.errors import InvalidInput
 from tests.requests import with_spec
 
 BREAK = {"beforeTime": "2022-05-13T01:00:00Z", "afterTime": "2022-05-31T06:00:00Z", "close": 0.1, "open": 9.0}

@@ -6,10 +6,10 @@ from google.protobuf.json_format import Parse
 from backcast.backtest.v1.result_pb2 import METRIC_TOTAL_RETURN
 from backcast.backtest.v1.strategy_pb2 import MaCross, Rsi, Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast_engine.errors import InvalidInput
 from services.cli.options.parameter_ranges import parameter_range
 from services.cli.options.requests import sweep_request
 from services.cli.options.run_options import CandleOptions, ExecutionOptions, RunOptions
-from services.domain.errors import InvalidInput
 from tests.cli.conftest import Cli, write_csv
 
 RSI, MA_CROSS = Strategy(rsi=Rsi()), Strategy(ma_cross=MaCross())

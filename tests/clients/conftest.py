@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.candle_making import START_S, import_candles, random_candles

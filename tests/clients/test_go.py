@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 from tests.clients.program import Program, block, printed
 

@@ -13,9 +13,9 @@ from typing import Any, Never, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from backcast_engine.errors import NotFound
+from backcast_engine.history import History
 from services.compute.tasks.batch import Batch, BatchResult, run_batch
-from services.domain.errors import NotFound
-from services.domain.history import History
 
 
 def act(folder: str, what: str = "") -> int:

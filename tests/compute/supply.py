@@ -3,11 +3,11 @@
 from collections.abc import AsyncGenerator, Callable, Iterable
 from pathlib import Path
 
+from backcast_engine.errors import BackcastError
+from backcast_engine.interval import Interval
 from services.compute.candles.location import CandleLocation, DataVersion
 from services.compute.candles.stored import StoredCandles
 from services.compute.tasks.batch import Task
-from services.domain.errors import BackcastError
-from services.domain.interval import Interval
 from tests.candle_making import random_candles
 
 

@@ -14,17 +14,18 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from backcast_engine.breaks import Break
+from backcast_engine.candles import VALUE_COLUMNS, Candles
+from backcast_engine.errors import NotFound
+from backcast_engine.history import PartialCandles
+from backcast_engine.interval import Interval
+from backcast_engine.times import EARLIEST_S
 from services.compute.candles.column_files import ColumnFiles
 from services.compute.candles.fetched import FetchedHistory
 from services.compute.candles.file_header import HEADER_WORDS
 from services.compute.candles.location import DataVersion
 from services.compute.candles.stored import NO_PARTIAL, UNFINISHED, StoredCandles
-from services.domain.breaks import Break
-from services.domain.candles import VALUE_COLUMNS, Candles
-from services.domain.errors import NotFound, Unavailable
-from services.domain.history import PartialCandles
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_S
+from services.domain.errors import Unavailable
 from tests.candle_making import random_candles
 
 HOUR = Interval.HOUR_1

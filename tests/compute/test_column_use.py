@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from services.domain.candles import VALUE_COLUMNS
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import STRATEGIES, Backtest, Detail, Execution, Window, columns_of, run_backtest
-from services.engine.rules.nodes import VOLUME, call
-from services.engine.strategies.custom_rules import CustomRules
+from backcast_engine import STRATEGIES, Backtest, Detail, Execution, Window, columns_of, run_backtest
+from backcast_engine.candles import VALUE_COLUMNS
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.rules.nodes import VOLUME, call
+from backcast_engine.strategies.custom_rules import CustomRules
 from tests.candle_making import START_S, random_candles
 
 CANDLES = random_candles(5, 2000)

@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backcast_engine.errors import InvalidInput, NotFound
+from backcast_engine.interval import Interval
 from services.compute.tasks.batch import Task
 from services.compute.tasks.errors import WorkerDied
 from services.compute.tasks.jobs import Job
 from services.compute.tasks.runner import TaskRunner
 from services.compute.workers import dask_cluster
 from services.compute.workers.dask_cluster import DaskCluster
-from services.domain.errors import InvalidInput, NotFound, Unavailable
-from services.domain.interval import Interval
+from services.domain.errors import Unavailable
 from services.local.ports import free_ports
 from tests.compute.acting import Gate, act, act_on_candles, marks_in, negative, not_found
 from tests.compute.dask_processes import DaskProcesses, connected, kill

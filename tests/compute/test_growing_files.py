@@ -10,14 +10,14 @@ from threading import Event
 
 import pytest
 
+from backcast_engine.breaks import Break
+from backcast_engine.candles import Candles
+from backcast_engine.history import PartialCandles
 from services.compute.candles.column_files import ColumnFiles
 from services.compute.candles.fetched import FetchedHistory
 from services.compute.candles.file_header import HEADER_WORDS
 from services.compute.candles.location import DataVersion
 from services.compute.candles.stored import NO_PARTIAL, StoredCandles
-from services.domain.breaks import Break
-from services.domain.candles import Candles
-from services.domain.history import PartialCandles
 from tests.candle_making import random_candles
 
 from .test_column_files import BREAKS, CLOSE, HOUR, PARTIAL, names

@@ -9,16 +9,7 @@ import pytest
 from backcast.backtest.v1 import execution_pb2, result_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.break_pb2 import BREAK_STATE_CONFIRMED
-from services.compute.candles.column_files import ColumnFiles
-from services.compute.candles.location import DataVersion
-from services.compute.candles.source import HistoryBlocks
-from services.compute.tasks.batch import Batch, LocatedTask, Task, run_batch
-from services.domain.breaks import Break
-from services.domain.errors import InvalidInput
-from services.domain.history import PartialCandles
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_S
-from services.engine import (
+from backcast_engine import (
     Backtest,
     BacktestResult,
     BreakRule,
@@ -28,7 +19,16 @@ from services.engine import (
     Window,
     run_backtest,
 )
-from services.engine.strategies.buy_and_hold import BuyAndHold
+from backcast_engine.breaks import Break
+from backcast_engine.errors import InvalidInput
+from backcast_engine.history import PartialCandles
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.buy_and_hold import BuyAndHold
+from backcast_engine.times import EARLIEST_S
+from services.compute.candles.column_files import ColumnFiles
+from services.compute.candles.location import DataVersion
+from services.compute.candles.source import HistoryBlocks
+from services.compute.tasks.batch import Batch, LocatedTask, Task, run_batch
 from services.wire.backtests import execution_to
 from services.wire.breaks import break_from, break_to
 from services.wire.candles import candles_to, partial_candles_from, partial_candles_to

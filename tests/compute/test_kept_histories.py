@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
 from services.compute.candles.kept_histories import KeptHistories
 from services.compute.candles.location import DataVersion
 from services.compute.candles.stored import StoredCandles
-from services.domain.history import History
-from services.domain.interval import Interval
 from tests.candle_making import random_candles
 
 COLUMNS = ("open", "close")

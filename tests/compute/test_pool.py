@@ -12,10 +12,11 @@ import psutil
 import pytest
 import structlog
 
+from backcast_engine.errors import NotFound
 from services.compute.tasks.errors import WorkerDied
 from services.compute.workers import process, worker
 from services.compute.workers.pool import WorkerPool
-from services.domain.errors import NotFound, Unavailable
+from services.domain.errors import Unavailable
 from tests.compute.acting import (
     Gate,
     act,

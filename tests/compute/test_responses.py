@@ -4,10 +4,10 @@ from google.rpc.code_pb2 import NOT_FOUND
 
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
+from backcast_engine.errors import BackcastError, NotFound
 from services.compute.candles.location import DataVersion
 from services.compute.messages.responses import result_responses
 from services.compute.tasks.runner import Outcome
-from services.domain.errors import BackcastError, NotFound
 from services.wire.result_parts import joined_parts, result_parts
 from tests.wire.test_result_parts import long_result
 

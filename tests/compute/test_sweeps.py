@@ -5,15 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.compute.tasks.jobs import sweep_job
-from services.compute.tasks.runner import Outcome, TaskRunner
-from services.compute.workers.pool import WorkerPool
-from services.domain.errors import NotFound
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import Execution, Window
-from services.engine.strategies.ma_cross import MaCross
-from services.engine.sweep import (
+from backcast_engine import Execution, Window
+from backcast_engine.errors import NotFound
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.ma_cross import MaCross
+from backcast_engine.sweep import (
     ChunkFigures,
     ParameterValues,
     Sweep,
@@ -21,6 +18,9 @@ from services.engine.sweep import (
     compute_chunk,
     make_grid,
 )
+from services.compute.tasks.jobs import sweep_job
+from services.compute.tasks.runner import Outcome, TaskRunner
+from services.compute.workers.pool import WorkerPool
 from tests.candle_making import START_S
 from tests.compute.running import outcomes_of
 from tests.compute.supply import Supply, cryptos

@@ -11,19 +11,20 @@ import numpy as np
 import pytest
 import structlog
 
+from backcast_engine import Backtest, Detail, Execution, Window
+from backcast_engine.errors import NotFound
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.ma_cross import MaCross
+from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.times import EARLIEST_S
 from services.compute.candles.location import DataVersion
 from services.compute.tasks.batch import Batch, BatchResult, Task, run_batch
 from services.compute.tasks.errors import WorkerDied
 from services.compute.tasks.jobs import Job, backtest_job, computed_result
 from services.compute.tasks.runner import Outcome, TaskRunner
 from services.compute.workers.pool import WorkerPool
-from services.domain.errors import Internal, NotFound, Unavailable
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_S
-from services.engine import Backtest, Detail, Execution, Window
-from services.engine.strategies.ma_cross import MaCross
-from services.engine.strategies.rsi import Rsi
+from services.domain.errors import Internal, Unavailable
 from tests.candle_making import START_S
 from tests.compute.acting import (
     act_on_candles,

@@ -11,14 +11,14 @@ import asyncpg
 import numpy as np
 import pytest
 
+from backcast_engine.candles import Candles
+from backcast_engine.interval import Interval
+from backcast_engine.times import EARLIEST_S, LATEST_S
 from services.data.schema.migrate import migrate
 from services.data.store.catalog import Crypto, CryptoStore
 from services.data.store.database import Database
 from services.data.store.reader import Histories, HistoryQuery
 from services.data.store.writer import CandleStore
-from services.domain.candles import Candles
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_S, LATEST_S
 from services.local.postgres import EmbeddedPostgres
 from tests.waiting import LIMIT_S
 

@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.imports.candle_writer import write_candles
 from services.rpc.channel import open_channel
 from tests.candle_making import random_candles

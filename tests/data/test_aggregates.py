@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from backcast_engine.candles import Candles
+from backcast_engine.interval import Interval
 from services.data.store.database import Database
 from services.data.store.writer import CandleStore
-from services.domain.candles import Candles
-from services.domain.interval import Interval
 from services.ingest.columns.time_column import MAX_TIME_S
 from services.ingest.detect import read_file
 from tests.candle_making import START_S, random_candles

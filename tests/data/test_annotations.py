@@ -5,10 +5,10 @@ from contextlib import aclosing
 import numpy as np
 import pytest
 
+from backcast_engine.candles import Candles
+from backcast_engine.interval import Interval
 from services.data.store import annotations
 from services.data.store.reader import Histories, History, HistoryQuery
-from services.domain.candles import Candles
-from services.domain.interval import Interval
 from tests.candle_making import START_S
 
 HOUR_S, DAY_S = 3600, 86_400

@@ -8,6 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backcast_engine.breaks import Break, BreakState, find_breaks
+from backcast_engine.candles import Candles
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from services.data.maintenance.retention import apply_retention
 from services.data.store.break_edits import BreakStore
 from services.data.store.breaks import StoredBreak
@@ -15,11 +19,7 @@ from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
 from services.data.store.reader import Histories, HistoryQuery
 from services.data.store.writer import CandleStore
-from services.domain.breaks import Break, BreakState, find_breaks
-from services.domain.candles import Candles
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
 from tests.candle_making import START_S
 
 from .conftest import history_of

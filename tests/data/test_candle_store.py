@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
+from backcast_engine.candles import Candles
+from backcast_engine.errors import InvalidInput, Refused
+from backcast_engine.interval import Interval
 from services.data.store.database import Database
 from services.data.store.writer import ImportCounts
 from services.domain.candle_rules import checked_blocks
-from services.domain.candles import Candles
-from services.domain.errors import InvalidInput, Refused
-from services.domain.interval import Interval
 from tests.candle_making import START_S, random_candles
 
 from .conftest import StoredHistory, bits, blocks_of, candles_of, history_of, listed, rows, until_waiting

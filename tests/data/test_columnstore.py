@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from backcast_engine.candles import Candles
+from backcast_engine.errors import Refused
+from backcast_engine.interval import Interval
 from services.data.maintenance.columnstore import compress, ensure_policies
 from services.data.maintenance.stats import read_stats
 from services.data.store.database import Database
-from services.domain.candles import Candles
-from services.domain.errors import Refused
-from services.domain.interval import Interval
 from tests.candle_making import random_candles
 
 from .conftest import history_of, rows, timescale_only

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backcast_engine.candles import Candles
 from services.data.maintenance.columnstore import compress, ensure_policies
 from services.data.maintenance.retention import apply_retention
 from services.data.schema.migrate import migrate
 from services.data.store.database import Database
 from services.data.store.writer import CandleStore
-from services.domain.candles import Candles
 from tests.candle_making import random_candles
 
 from .conftest import timescale_only

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from backcast_engine.times import EARLIEST_S, LATEST_S
 from services.data.store.copy_format import HEADER, TRAILER, decode_rows, encode_rows
 from services.data.store.database import Database
-from services.domain.times import EARLIEST_S, LATEST_S
 
 COLUMNS = ("ts", "open", "high", "low", "close", "volume")
 YEAR_1970_S, YEAR_2000_S = 0, 946_684_800

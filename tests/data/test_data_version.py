@@ -6,12 +6,12 @@ from pathlib import Path
 import asyncpg
 import psutil
 
+from backcast_engine.breaks import BreakState
 from services.data.schema.migrate import migrate
 from services.data.store.break_edits import BreakStore
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
 from services.data.store.writer import CandleStore
-from services.domain.breaks import BreakState
 from services.domain.errors import Unavailable
 from services.local.postgres import EmbeddedPostgres
 from tests.candle_making import random_candles

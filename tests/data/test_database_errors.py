@@ -8,10 +8,11 @@ from urllib.parse import quote
 import psutil
 import pytest
 
+from backcast_engine.errors import InvalidInput
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
 from services.data.store.writer import CandleStore, ImportCounts
-from services.domain.errors import InvalidInput, Unavailable
+from services.domain.errors import Unavailable
 from tests.candle_making import random_candles
 
 from .conftest import Server, bits, blocks_of, execute, history_of, listed, url_of

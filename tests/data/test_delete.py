@@ -6,6 +6,9 @@ from contextlib import aclosing
 
 import pytest
 
+from backcast_engine.breaks import BreakState
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from services.data.maintenance.columnstore import compress
 from services.data.maintenance.retention import apply_retention
 from services.data.store.break_edits import BreakStore
@@ -14,9 +17,6 @@ from services.data.store.database import Database, has_timescale
 from services.data.store.reader import Histories, History, HistoryQuery
 from services.data.store.tables import CANDLE_TABLES
 from services.data.store.writer import CandleStore, ImportCounts
-from services.domain.breaks import BreakState
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
 from tests.candle_making import random_candles
 
 from .conftest import bits, history_of, listed, until_waiting

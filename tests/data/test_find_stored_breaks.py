@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from backcast_engine.interval import Interval
 from services.data.schema.migrate import migrate
 from services.data.store.break_edits import BreakStore
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
 from services.data.store.reader import Histories, HistoryQuery
 from services.data.store.writer import CandleStore
-from services.domain.interval import Interval
 from tests.candle_making import random_candles
 
 from .conftest import execute, history_of, listed, updates_refused

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backcast_engine.candles import Candles
+from backcast_engine.interval import Interval
 from services.data.maintenance.retention import apply_retention
 from services.data.schema.migrate import migrate
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
 from services.data.store.writer import CandleStore
-from services.domain.candles import Candles
-from services.domain.interval import Interval
 from tests.candle_making import START_S, random_candles
 
 from .conftest import bits, history_of

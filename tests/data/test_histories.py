@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backcast_engine.candles import VALUE_COLUMNS, Candles
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
+from backcast_engine.times import EARLIEST_S
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
 from services.data.store.reader import Histories, History, HistoryQuery
 from services.data.store.writer import CandleStore
-from services.domain.candles import VALUE_COLUMNS, Candles
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_S
 from tests.candle_making import START_S, random_candles
 
 from .conftest import blocks_of, candles_of, history_of

@@ -13,9 +13,9 @@ import asyncpg
 import pytest
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.interval import Interval
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
-from services.domain.interval import Interval
 from services.imports.candle_writer import write_candles
 from services.local.ports import HOST, choose_ports
 from services.local.stack import serve_command

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from backcast_engine.candles import Candles
+from backcast_engine.interval import Interval
+from backcast_engine.times import LATEST_S
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
 from services.data.store.reader import Histories, HistoryQuery
-from services.domain.candles import Candles
-from services.domain.interval import Interval
-from services.domain.times import LATEST_S
 from tests.candle_making import START_S, random_candles
 
 from .conftest import history_of

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backcast_engine.candles import VALUE_COLUMNS, Candles
+from backcast_engine.errors import Refused
+from backcast_engine.interval import Interval
 from services.data.store.database import Database
 from services.data.store.writer import CandleStore, ImportCounts
-from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import Refused
-from services.domain.interval import Interval
 from tests.candle_making import START_S, random_candles
 
 from .conftest import bits, blocks_of, candles_of, history_of, listed, rows

@@ -3,12 +3,12 @@ import asyncio
 import asyncpg
 import pytest
 
+from backcast_engine.errors import Refused
+from backcast_engine.interval import Interval
 from services.data.schema.migrate import migrate
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
 from services.data.store.writer import CandleStore
-from services.domain.errors import Refused
-from services.domain.interval import Interval
 from tests.candle_making import random_candles
 
 from .conftest import KINDS, Server, blocks_of, execute, history_of, listed, new_database, url_of

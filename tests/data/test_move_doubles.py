@@ -5,12 +5,12 @@ from importlib.resources import files
 import asyncpg
 import pytest
 
+from backcast_engine.errors import Refused
 from services.data.schema.migrate import migrate
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
 from services.data.store.writer import CandleStore
 from services.domain.aggregation import AGGREGATED
-from services.domain.errors import Refused
 from tests.candle_making import longer_candles, random_candles
 
 from .conftest import bits, blocks_of, history_of, listed, rows, updates_refused

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from backcast_engine.candles import VALUE_COLUMNS, Candles
+from backcast_engine.errors import Refused
 from services.data.store.writer import ImportCounts
-from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import Refused
 from tests.candle_making import random_candles
 
 from .conftest import bits, history_of, listed

@@ -8,6 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backcast_engine.breaks import BreakState
+from backcast_engine.candles import VALUE_COLUMNS, Candles
+from backcast_engine.interval import Interval
+from backcast_engine.times import EARLIEST_S, LATEST_S
 from services.data.maintenance.retention import apply_retention
 from services.data.schema.migrate import migrate
 from services.data.store.break_edits import BreakStore
@@ -16,11 +20,7 @@ from services.data.store.database import Database
 from services.data.store.packed_hours import BLOCK_HOURS, packed_ticks_of
 from services.data.store.tables import CandleTable
 from services.data.store.writer import CandleStore
-from services.domain.breaks import BreakState
-from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.conflict_rule import ConflictRule
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_S, LATEST_S
 from tests.candle_making import START_S, random_candles
 
 from .conftest import (

@@ -13,6 +13,9 @@ import asyncpg
 import numpy as np
 import pytest
 
+from backcast_engine.candles import VALUE_COLUMNS, Candles
+from backcast_engine.interval import Interval
+from backcast_engine.times import EARLIEST_S
 from services.data.maintenance.columnstore import compress
 from services.data.schema.migrate import migrate
 from services.data.store.catalog import CryptoStore
@@ -20,9 +23,6 @@ from services.data.store.database import Database, has_timescale
 from services.data.store.packed_hours import BLOCK_HOURS
 from services.data.store.tables import CANDLE_TABLES, CandleTable, ticks_of
 from services.data.store.writer import CandleStore, ImportCounts
-from services.domain.candles import VALUE_COLUMNS, Candles
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_S
 from tests.candle_making import random_candles
 from tests.data.conftest import Server
 

@@ -5,12 +5,12 @@ import asyncio
 import numpy as np
 import pytest
 
+from backcast_engine.candles import Candles
+from backcast_engine.interval import Interval
 from services.data.maintenance.retention import apply_retention
 from services.data.store.database import Database
 from services.data.store.reader import Histories, HistoryQuery
 from services.data.store.writer import CandleStore, ImportCounts
-from services.domain.candles import Candles
-from services.domain.interval import Interval
 from tests.candle_making import random_candles
 from tests.waiting import LIMIT_S
 

@@ -4,11 +4,11 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from backcast_engine.candles import VALUE_COLUMNS
+from backcast_engine.interval import Interval
 from services.data.store.database import Database
 from services.data.store.sent_columns import SentColumns
 from services.data.store.tables import CandleTable, ticks_of
-from services.domain.candles import VALUE_COLUMNS
-from services.domain.interval import Interval
 from tests.candle_making import START_S
 
 NAMES = ("ts", *VALUE_COLUMNS)

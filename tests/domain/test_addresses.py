@@ -2,8 +2,8 @@
 
 import pytest
 
+from backcast_engine.errors import InvalidInput
 from services.domain.addresses import host_of, host_port, is_loopback
-from services.domain.errors import InvalidInput
 from services.rpc.access import check_binding
 from services.settings import load_settings
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.breaks import Break, find_breaks
-from services.domain.candles import Candles
+from backcast_engine.breaks import Break, find_breaks
+from backcast_engine.candles import Candles
 
 HOUR_S = 3600
 NONE = np.empty(0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.domain.near_names import did_you_mean
+from backcast_engine.near_names import did_you_mean
 
 KNOWN = ["sharpe_ratio", "sortino_ratio", "cagr", "rsi"]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.domain.symbols import (
     EXCHANGES,
     MONEY,

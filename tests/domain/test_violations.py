@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.domain.errors import InvalidInput, Violation, Violations
+from backcast_engine.errors import InvalidInput, Violation, Violations
 
 
 def bad(field: str, reason: str = "is bad") -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.candle_making import START_S, import_candles, random_candles

@@ -14,7 +14,7 @@ from backcast.backtest.v1 import strategy_pb2
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2 as md
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 from services.rpc.status import violations_of
 from services.wire.candles import candles_to

@@ -8,8 +8,8 @@ import pytest
 from google.protobuf.json_format import ParseDict
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.domain.candles import Candles
-from services.domain.times import utc
+from backcast_engine.candles import Candles
+from backcast_engine.times import utc
 from tests.candle_making import START_S, events_of, import_candles, random_candles
 from tests.end_to_end.sweeping import sweep_request, swept
 from tests.requests import with_spec

@@ -11,9 +11,9 @@ from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as gateway_pb
 from backcast.marketdata.v1 import break_pb2, candle_columns_pb2, interval_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
-from services.domain.candles import VALUE_COLUMNS, Candles
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_S
+from backcast_engine.candles import VALUE_COLUMNS, Candles
+from backcast_engine.interval import Interval
+from backcast_engine.times import EARLIEST_S
 from services.imports.candle_writer import write_candles
 from services.rpc.status import violations_of
 from services.wire.candles import candles_to

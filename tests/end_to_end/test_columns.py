@@ -17,15 +17,15 @@ from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.candles import VALUE_COLUMNS, Candles
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.times import EARLIEST_S
 from services.compute.candles.column_files import ColumnFiles
 from services.compute.candles.column_provider import ColumnProvider
 from services.compute.candles.location import DataVersion
 from services.compute.candles.source import CandleSource
-from services.domain.candles import VALUE_COLUMNS, Candles
 from services.domain.errors import Unavailable
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_S
-from services.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to

@@ -8,8 +8,8 @@ import grpc
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
-from services.domain.candles import Candles
-from services.engine.strategies.rsi import Rsi
+from backcast_engine.candles import Candles
+from backcast_engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to

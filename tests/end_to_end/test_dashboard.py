@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from tests.candle_making import events_of
 from tests.end_to_end.observed import Observed
 from tests.end_to_end.service_metrics import SERVICES

@@ -11,6 +11,21 @@ from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine import Backtest, BacktestResult, Detail, Execution, Window, run_backtest
+from backcast_engine.candles import Candles
+from backcast_engine.errors import InvalidInput
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.ma_cross import MaCross
+from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.sweep import (
+    ChunkFigures,
+    ParameterValues,
+    Sweep,
+    SweepChunk,
+    compute_chunk,
+    make_grid,
+)
 from services.compute.candles.column_files import ColumnFiles
 from services.compute.candles.column_provider import ColumnProvider
 from services.compute.candles.location import DataVersion
@@ -20,21 +35,7 @@ from services.compute.tasks.batch import Task
 from services.compute.tasks.jobs import Job, backtest_job, computed_result, sweep_job
 from services.compute.tasks.runner import Outcome, TaskRunner
 from services.compute.workers.dask_cluster import DaskCluster
-from services.domain.candles import Candles
-from services.domain.errors import InvalidInput, Unavailable
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import Backtest, BacktestResult, Detail, Execution, Window, run_backtest
-from services.engine.strategies.ma_cross import MaCross
-from services.engine.strategies.rsi import Rsi
-from services.engine.sweep import (
-    ChunkFigures,
-    ParameterValues,
-    Sweep,
-    SweepChunk,
-    compute_chunk,
-    make_grid,
-)
+from services.domain.errors import Unavailable
 from services.local.ports import free_ports
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel

@@ -17,11 +17,11 @@ from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from backcast.marketdata.v1 import market_data_service_pb2
-from services.domain.candles import Candles
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import Backtest, Detail, Execution, Window, run_backtest
-from services.engine.strategies.roc_momentum import RocMomentum
+from backcast_engine import Backtest, Detail, Execution, Window, run_backtest
+from backcast_engine.candles import Candles
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.roc_momentum import RocMomentum
 from services.local.stack import LocalStack
 from services.rpc.status import violations_of
 from services.wire.backtests import spec_to

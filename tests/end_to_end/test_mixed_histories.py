@@ -9,8 +9,8 @@ import pytest
 from google.protobuf.json_format import ParseDict
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.domain.interval import Interval
-from services.domain.times import utc
+from backcast_engine.interval import Interval
+from backcast_engine.times import utc
 from services.rpc.status import violations_of
 from tests.candle_making import START_S, events_of, import_candles, random_candles
 from tests.cli.conftest import Cli

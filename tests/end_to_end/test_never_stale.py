@@ -12,11 +12,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from backcast.backtest.v1 import result_pb2
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.domain.candles import Candles
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import Backtest, Detail, Execution, Window, run_backtest
-from services.engine.strategies.rsi import Rsi
+from backcast_engine import Backtest, Detail, Execution, Window, run_backtest
+from backcast_engine.candles import Candles
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.wire.backtests import strategy_to
 from services.wire.candles import interval_to

@@ -15,8 +15,8 @@ from google.protobuf.struct_pb2 import Value
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.domain.candles import Candles
-from services.engine.strategies.rsi import Rsi
+from backcast_engine.candles import Candles
+from backcast_engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.wire.backtests import strategy_to
 from tests.candle_making import import_candles, random_candles

@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 
 README = Path(__file__).parents[2] / "README.md"

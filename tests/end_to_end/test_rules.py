@@ -10,9 +10,9 @@ from grpc_status import rpc_status
 from backcast.backtest.v1 import expression_pb2, strategy_pb2
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import rules_description_pb2
-from services.engine import STRATEGIES
-from services.engine.rules.parse import parse
-from services.engine.strategies.custom_rules import CustomRules
+from backcast_engine import STRATEGIES
+from backcast_engine.rules.parse import parse
+from backcast_engine.strategies.custom_rules import CustomRules
 from services.rpc.status import violations_of
 from services.wire.backtests import strategy_from, strategy_to
 

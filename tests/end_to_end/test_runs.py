@@ -13,14 +13,14 @@ from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
 from backcast.marketdata.v1 import interval_pb2
-from services.domain.candles import Candles
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import Backtest, Detail, Execution, Strategy, Window, run_backtest
-from services.engine.strategies.bollinger import Bollinger, ExitBand
-from services.engine.strategies.buy_and_hold import BuyAndHold
-from services.engine.strategies.ma_cross import MaCross, MovingAverageKind
-from services.engine.strategies.rsi import Rsi
+from backcast_engine import Backtest, Detail, Execution, Strategy, Window, run_backtest
+from backcast_engine.candles import Candles
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.bollinger import Bollinger, ExitBand
+from backcast_engine.strategies.buy_and_hold import BuyAndHold
+from backcast_engine.strategies.ma_cross import MaCross, MovingAverageKind
+from backcast_engine.strategies.rsi import Rsi
 from services.wire.backtests import strategy_to
 from tests.candle_making import START_S, events_of
 from tests.end_to_end.conftest import HOURS

@@ -15,14 +15,14 @@ from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.run_service_pb2 import CancelRunRequest
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from backcast.marketdata.v1.market_data_service_pb2 import DeleteCryptoRequest
-from services.domain.candles import Candles
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import STRATEGIES, Backtest, Execution, Strategy, Window, WindowSeries, backtest_series
-from services.engine.rules.parse import parse
-from services.engine.strategies.buy_and_hold import BuyAndHold
-from services.engine.strategies.custom_rules import CustomRules
-from services.engine.strategies.rsi import Rsi
+from backcast_engine import STRATEGIES, Backtest, Execution, Strategy, Window, WindowSeries, backtest_series
+from backcast_engine.candles import Candles
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.rules.parse import parse
+from backcast_engine.strategies.buy_and_hold import BuyAndHold
+from backcast_engine.strategies.custom_rules import CustomRules
+from backcast_engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.rpc.status import violations_of
 from services.wire.backtests import spec_to, strategy_to

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 from tests.end_to_end.observed import Observed
 from tests.end_to_end.processes import compute_workers, gateway_beside

@@ -12,9 +12,9 @@ from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, METRIC_SHARPE_RATIO, Metrics
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2, sweep_pb2
-from services.domain.candles import Candles
-from services.engine import METRIC_NAMES
-from services.engine.sweep.deflated_sharpe import deflated_sharpe_ratio, expected_maximum, shape_of
+from backcast_engine import METRIC_NAMES
+from backcast_engine.candles import Candles
+from backcast_engine.sweep.deflated_sharpe import deflated_sharpe_ratio, expected_maximum, shape_of
 from services.rpc.status import violations_of
 from tests.candle_making import START_S
 from tests.end_to_end.conftest import HOURS

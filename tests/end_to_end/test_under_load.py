@@ -18,7 +18,7 @@ from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.engine.strategies.rsi import Rsi
+from backcast_engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack, StackSettings, serve_command
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to

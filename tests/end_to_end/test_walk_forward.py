@@ -18,8 +18,8 @@ from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, BacktestResult
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import sweep_pb2
-from services.domain.candles import Candles
-from services.engine.sweep.deflated_sharpe import deflated_sharpe_ratio, expected_maximum, shape_of
+from backcast_engine.candles import Candles
+from backcast_engine.sweep.deflated_sharpe import deflated_sharpe_ratio, expected_maximum, shape_of
 from tests.candle_making import START_S
 from tests.end_to_end.conftest import HOURS
 from tests.end_to_end.sweeping import Swept, sweep_request, swept

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.domain.candles import Candles, PriceColumn
-from services.engine import indicators
-from services.engine.rules import Evaluation
-from services.engine.rules.nodes import CLOSE as CLOSE_COLUMN
-from services.engine.rules.nodes import call
+from backcast_engine import indicators
+from backcast_engine.candles import Candles, PriceColumn
+from backcast_engine.rules import Evaluation
+from backcast_engine.rules.nodes import CLOSE as CLOSE_COLUMN
+from backcast_engine.rules.nodes import call
 
 CLOSE, HIGH_LOW, HIGH_LOW_CLOSE = ("close",), ("high", "low"), ("high", "low", "close")
 

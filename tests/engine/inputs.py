@@ -10,12 +10,12 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from services.domain.candles import Candles
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import Backtest, BacktestResult, Detail, Execution, Strategy, Window, run_backtest
-from services.engine.rules import Evaluation, Rules
-from services.engine.strategies import Signals
+from backcast_engine import Backtest, BacktestResult, Detail, Execution, Strategy, Window, run_backtest
+from backcast_engine.candles import Candles
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.rules import Evaluation, Rules
+from backcast_engine.strategies import Signals
 
 MONDAY_S = 1_704_067_200  # 2024-01-01 00:00 UTC, on every interval's grid
 HOUR_S = 3_600

@@ -9,11 +9,7 @@ import random
 import numpy as np
 from hypothesis import strategies as st
 
-from services.domain.breaks import Break
-from services.domain.candles import Candles
-from services.domain.history import History, PartialCandles
-from services.domain.interval import Interval
-from services.engine import (
+from backcast_engine import (
     BreakRule,
     Direction,
     Distance,
@@ -23,17 +19,21 @@ from services.engine import (
     VolatilityTarget,
     Window,
 )
-from services.engine.strategies.bollinger import Bollinger, ExitBand
-from services.engine.strategies.buy_and_hold import BuyAndHold
-from services.engine.strategies.donchian import Donchian
-from services.engine.strategies.keltner import Keltner
-from services.engine.strategies.ma_cross import MaCross, MovingAverageKind
-from services.engine.strategies.macd import Macd
-from services.engine.strategies.roc_momentum import RocMomentum
-from services.engine.strategies.rsi import Rsi
-from services.engine.strategies.rsi_trend import RsiTrend
-from services.engine.strategies.stochastic import Stochastic
-from services.engine.strategies.supertrend import Supertrend
+from backcast_engine.breaks import Break
+from backcast_engine.candles import Candles
+from backcast_engine.history import History, PartialCandles
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.bollinger import Bollinger, ExitBand
+from backcast_engine.strategies.buy_and_hold import BuyAndHold
+from backcast_engine.strategies.donchian import Donchian
+from backcast_engine.strategies.keltner import Keltner
+from backcast_engine.strategies.ma_cross import MaCross, MovingAverageKind
+from backcast_engine.strategies.macd import Macd
+from backcast_engine.strategies.roc_momentum import RocMomentum
+from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.strategies.rsi_trend import RsiTrend
+from backcast_engine.strategies.stochastic import Stochastic
+from backcast_engine.strategies.supertrend import Supertrend
 
 from .inputs import HOUR_S, make_candles
 from .rules.random_rules import custom_rules

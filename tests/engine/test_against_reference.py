@@ -9,10 +9,7 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from services.domain.errors import NotFound, Refused
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import (
+from backcast_engine import (
     STRATEGIES,
     Backtest,
     Detail,
@@ -25,12 +22,15 @@ from services.engine import (
     Window,
     run_backtest,
 )
-from services.engine.results import METRIC_NAMES
-from services.engine.rules import Evaluation
-from services.engine.strategies.bollinger import Bollinger, ExitBand
-from services.engine.strategies.ma_cross import MaCross, MovingAverageKind
-from services.engine.strategies.rsi import Rsi
-from services.engine.strategies.supertrend import Supertrend
+from backcast_engine.errors import NotFound, Refused
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.results import METRIC_NAMES
+from backcast_engine.rules import Evaluation
+from backcast_engine.strategies.bollinger import Bollinger, ExitBand
+from backcast_engine.strategies.ma_cross import MaCross, MovingAverageKind
+from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.strategies.supertrend import Supertrend
 
 from . import reference
 from .inputs import HOUR_S, Scripted, all_of, make_candles, real_candles

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from services.engine import Direction, Distance, Execution, FillTime, VolatilityTarget
+from backcast_engine import Direction, Distance, Execution, FillTime, VolatilityTarget
 
 NO_NUMBERS = [math.nan, math.inf, -math.inf]
 BAD_PERIODS = [0, -1, 10_001, 2.5, *NO_NUMBERS]

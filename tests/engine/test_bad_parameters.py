@@ -5,18 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from services.engine import STRATEGIES
-from services.engine.parameters import Choices, parameters_of
-from services.engine.strategies.bollinger import Bollinger
-from services.engine.strategies.donchian import Donchian
-from services.engine.strategies.keltner import Keltner
-from services.engine.strategies.ma_cross import MaCross
-from services.engine.strategies.macd import Macd
-from services.engine.strategies.roc_momentum import RocMomentum
-from services.engine.strategies.rsi import Rsi
-from services.engine.strategies.rsi_trend import RsiTrend
-from services.engine.strategies.stochastic import Stochastic
-from services.engine.strategies.supertrend import Supertrend
+from backcast_engine import STRATEGIES
+from backcast_engine.parameters import Choices, parameters_of
+from backcast_engine.strategies.bollinger import Bollinger
+from backcast_engine.strategies.donchian import Donchian
+from backcast_engine.strategies.keltner import Keltner
+from backcast_engine.strategies.ma_cross import MaCross
+from backcast_engine.strategies.macd import Macd
+from backcast_engine.strategies.roc_momentum import RocMomentum
+from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.strategies.rsi_trend import RsiTrend
+from backcast_engine.strategies.stochastic import Stochastic
+from backcast_engine.strategies.supertrend import Supertrend
 
 
 def bad_fields(checked):

@@ -5,11 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from services.domain.breaks import Break
-from services.domain.errors import Refused
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import (
+from backcast_engine import (
     Backtest,
     BreakRule,
     Detail,
@@ -24,10 +20,14 @@ from services.engine import (
     metrics_of,
     run_backtest,
 )
-from services.engine.strategies.buy_and_hold import BuyAndHold
-from services.engine.strategies.donchian import Donchian
-from services.engine.strategies.ma_cross import MaCross
-from services.engine.strategies.rsi import Rsi
+from backcast_engine.breaks import Break
+from backcast_engine.errors import Refused
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.buy_and_hold import BuyAndHold
+from backcast_engine.strategies.donchian import Donchian
+from backcast_engine.strategies.ma_cross import MaCross
+from backcast_engine.strategies.rsi import Rsi
 
 from .inputs import FREE, HOUR_S, MONDAY_S, Scripted, all_of, candles_of, make_candles
 

@@ -7,11 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.domain.candles import VALUE_COLUMNS
-from services.domain.errors import Refused
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import (
+from backcast_engine import (
     Backtest,
     Detail,
     Direction,
@@ -22,11 +18,15 @@ from services.engine import (
     columns_of,
     run_backtest,
 )
-from services.engine.rules.nodes import VOLUME
-from services.engine.strategies.buy_and_hold import BuyAndHold
-from services.engine.strategies.custom_rules import CustomRules
-from services.engine.strategies.rsi import Rsi
-from services.engine.strategies.supertrend import Supertrend
+from backcast_engine.candles import VALUE_COLUMNS
+from backcast_engine.errors import Refused
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.rules.nodes import VOLUME
+from backcast_engine.strategies.buy_and_hold import BuyAndHold
+from backcast_engine.strategies.custom_rules import CustomRules
+from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.strategies.supertrend import Supertrend
 
 from .inputs import all_of
 from .random_inputs import executions, histories, trading_strategies

@@ -8,9 +8,11 @@ import pkgutil
 import pytest
 from numba.core.dispatcher import Dispatcher
 
-from services import engine
+import backcast_engine
 
-MODULES = [module.name for module in pkgutil.walk_packages(engine.__path__, f"{engine.__name__}.")]
+MODULES = [
+    module.name for module in pkgutil.walk_packages(backcast_engine.__path__, f"{backcast_engine.__name__}.")
+]
 
 
 def compiled_functions(module):

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backcast_engine import Backtest, Window, run_backtest
+from backcast_engine.candles import Candles
+from backcast_engine.errors import NotFound
+from backcast_engine.history import History, PartialCandles
+from backcast_engine.interval import Interval
 from services.domain.aggregation import aggregate
-from services.domain.candles import Candles
-from services.domain.errors import NotFound
-from services.domain.history import History, PartialCandles
-from services.domain.interval import Interval
-from services.engine import Backtest, Window, run_backtest
 
 from .inputs import FREE, MONDAY_S, Scripted, make_candles
 

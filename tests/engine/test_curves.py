@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.engine import MonthlyReturn
-from services.engine.curves import FEWEST_POINTS, equity_curve, monthly_returns
+from backcast_engine import MonthlyReturn
+from backcast_engine.curves import FEWEST_POINTS, equity_curve, monthly_returns
 
 from .inputs import HOUR_S, MONDAY_S
 from .reference import figures

@@ -6,14 +6,14 @@ from dataclasses import astuple, replace
 import numpy as np
 import pytest
 
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import Backtest, Detail, Direction, Execution, FillTime, Window, run_backtest
-from services.engine.rules import Evaluation
-from services.engine.strategies.bollinger import Bollinger, ExitBand
-from services.engine.strategies.buy_and_hold import BuyAndHold
-from services.engine.strategies.ma_cross import MaCross, MovingAverageKind
-from services.engine.strategies.rsi import Rsi
+from backcast_engine import Backtest, Detail, Direction, Execution, FillTime, Window, run_backtest
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.rules import Evaluation
+from backcast_engine.strategies.bollinger import Bollinger, ExitBand
+from backcast_engine.strategies.buy_and_hold import BuyAndHold
+from backcast_engine.strategies.ma_cross import MaCross, MovingAverageKind
+from backcast_engine.strategies.rsi import Rsi
 
 from .inputs import FREE, HOUR_S, MONDAY_S, Scripted, all_of, make_candles, run
 

@@ -5,11 +5,7 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 
-from services.domain.candles import Candles
-from services.domain.errors import Refused
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import (
+from backcast_engine import (
     STRATEGIES,
     Backtest,
     Detail,
@@ -21,9 +17,13 @@ from services.engine import (
     Window,
     run_backtest,
 )
-from services.engine.rules.nodes import CLOSE, HIGH, VOLUME, call
-from services.engine.strategies.custom_rules import CustomRules
-from services.engine.strategies.rsi import Rsi
+from backcast_engine.candles import Candles
+from backcast_engine.errors import Refused
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.rules.nodes import CLOSE, HIGH, VOLUME, call
+from backcast_engine.strategies.custom_rules import CustomRules
+from backcast_engine.strategies.rsi import Rsi
 
 HOURS = 400
 RANGES = [(1e-320, 1e-310), (1e-200, 1e200), (1e-300, 1e-200), (1e300, 1e308), (1e-308, 1e308), (1e-9, 1e15)]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.engine import Direction, Distance, ExitReason, FillTime
+from backcast_engine import Direction, Distance, ExitReason, FillTime
 
 from .inputs import FREE, HOUR_S, MONDAY_S, Scripted, candles_of, make_candles, run
 

@@ -9,7 +9,7 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.engine.indicators import ema, rsi, sma, stddev
+from backcast_engine.indicators import ema, rsi, sma, stddev
 
 from .indicator_cases import HOSTILE, bollinger_bands, walk
 from .inputs import real_candles

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import talib
 
-from services.engine import indicators
+from backcast_engine import indicators
 
 from . import exact_indicators as exact
 from .indicator_cases import HOSTILE, walk

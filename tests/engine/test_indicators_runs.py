@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.domain.interval import Interval
-from services.engine import indicators
+from backcast_engine import indicators
+from backcast_engine.interval import Interval
 
 from .indicator_cases import CASES, HOSTILE, bollinger_bands, walk
 from .inputs import make_candles

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.domain.interval import Interval
-from services.engine import indicators
+from backcast_engine import indicators
+from backcast_engine.interval import Interval
 
 from .inputs import real_candles
 from .random_inputs import histories, periods

@@ -6,8 +6,8 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.domain.candles import Candles
-from services.engine import indicators
+from backcast_engine import indicators
+from backcast_engine.candles import Candles
 
 from .indicator_cases import walk
 from .inputs import real_candles

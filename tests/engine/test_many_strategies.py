@@ -7,13 +7,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.domain.candles import Candles
-from services.domain.errors import NotFound, Refused
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import METRIC_NAMES, Backtest, Detail, TradedWindow, metrics_of, run_backtest
-from services.engine.strategies.rsi import Rsi
-from services.engine.strategies.supertrend import Supertrend
+from backcast_engine import METRIC_NAMES, Backtest, Detail, TradedWindow, metrics_of, run_backtest
+from backcast_engine.candles import Candles
+from backcast_engine.errors import NotFound, Refused
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.strategies.supertrend import Supertrend
 
 from .inputs import FREE, all_of, make_candles
 from .random_inputs import executions, histories, trading_strategies, windows

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import Backtest, Detail, Execution, FillTime, metrics_of, run_backtest
-from services.engine.metrics import measure
-from services.engine.results import METRIC_NAMES
-from services.engine.simulation import Simulation
-from services.engine.strategies.buy_and_hold import BuyAndHold
-from services.engine.terms import TRADE
+from backcast_engine import Backtest, Detail, Execution, FillTime, metrics_of, run_backtest
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.metrics import measure
+from backcast_engine.results import METRIC_NAMES
+from backcast_engine.simulation import Simulation
+from backcast_engine.strategies.buy_and_hold import BuyAndHold
+from backcast_engine.terms import TRADE
 
 from .inputs import FREE, Scripted, all_of, make_candles
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.domain.interval import Interval
-from services.engine import metrics_of
-from services.engine.metrics import measure
-from services.engine.simulation import Simulation
-from services.engine.terms import TRADE
+from backcast_engine import metrics_of
+from backcast_engine.interval import Interval
+from backcast_engine.metrics import measure
+from backcast_engine.simulation import Simulation
+from backcast_engine.terms import TRADE
 
 from .inputs import make_candles
 from .reference import figures

@@ -8,13 +8,7 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from services.domain.aggregation import aggregate
-from services.domain.breaks import Break
-from services.domain.candles import Candles
-from services.domain.errors import NotFound, Refused
-from services.domain.history import History, PartialCandles
-from services.domain.interval import Interval
-from services.engine import (
+from backcast_engine import (
     STRATEGIES,
     Backtest,
     Detail,
@@ -26,12 +20,18 @@ from services.engine import (
     VolatilityTarget,
     run_backtest,
 )
-from services.engine.rules import Evaluation
-from services.engine.rules.nodes import CLOSE, HIGH, call
-from services.engine.strategies.bollinger import Bollinger
-from services.engine.strategies.buy_and_hold import BuyAndHold
-from services.engine.strategies.custom_rules import CustomRules
-from services.engine.strategies.ma_cross import MaCross, MovingAverageKind
+from backcast_engine.breaks import Break
+from backcast_engine.candles import Candles
+from backcast_engine.errors import NotFound, Refused
+from backcast_engine.history import History, PartialCandles
+from backcast_engine.interval import Interval
+from backcast_engine.rules import Evaluation
+from backcast_engine.rules.nodes import CLOSE, HIGH, call
+from backcast_engine.strategies.bollinger import Bollinger
+from backcast_engine.strategies.buy_and_hold import BuyAndHold
+from backcast_engine.strategies.custom_rules import CustomRules
+from backcast_engine.strategies.ma_cross import MaCross, MovingAverageKind
+from services.domain.aggregation import aggregate
 
 from .inputs import all_of, make_candles, real_candles
 from .random_inputs import PARAMETERS, executions, histories, trading_strategies, windows

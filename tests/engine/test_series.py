@@ -5,12 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from services.domain.breaks import Break
-from services.domain.candles import PriceColumn, TimeColumn
-from services.domain.errors import NotFound, Refused
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import (
+from backcast_engine import (
     STRATEGIES,
     Backtest,
     BreakRule,
@@ -20,9 +15,14 @@ from services.engine import (
     backtest_series,
     run_backtest,
 )
-from services.engine.rules.compared import compared_series
-from services.engine.strategies.buy_and_hold import BuyAndHold
-from services.engine.strategies.rsi import Rsi
+from backcast_engine.breaks import Break
+from backcast_engine.candles import PriceColumn, TimeColumn
+from backcast_engine.errors import NotFound, Refused
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.rules.compared import compared_series
+from backcast_engine.strategies.buy_and_hold import BuyAndHold
+from backcast_engine.strategies.rsi import Rsi
 from tests.candle_making import START_S, longer_candles, random_candles
 
 HOURS = 3_000

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from services.domain.errors import BackcastError, ErrorReason, NotFound, Refused
-from services.domain.history import History, HistoryTooShort
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_S
-from services.engine import Backtest, Detail, Execution, Window, backtest_series, run_backtest
-from services.engine.strategies.buy_and_hold import BuyAndHold
-from services.engine.strategies.ma_cross import MaCross
-from services.engine.strategies.rsi import Rsi
+from backcast_engine import Backtest, Detail, Execution, Window, backtest_series, run_backtest
+from backcast_engine.errors import BackcastError, ErrorReason, NotFound, Refused
+from backcast_engine.history import History, HistoryTooShort
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.buy_and_hold import BuyAndHold
+from backcast_engine.strategies.ma_cross import MaCross
+from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.times import EARLIEST_S
 from tests.candle_making import random_candles
 
 from .random_inputs import broken_histories, executions, trading_strategies, windows

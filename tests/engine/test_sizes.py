@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from services.engine import Direction, Execution, VolatilityTarget, Window
+from backcast_engine import Direction, Execution, VolatilityTarget, Window
 
 from .inputs import FREE, HOUR_S, MONDAY_S, Scripted, make_candles, run
 

@@ -11,23 +11,23 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
 from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import STRATEGIES, strategies
-from services.engine.backtest import TradedWindow
-from services.engine.parameters import Choices, Range, parameters_of
-from services.engine.rules.check import rules_violations
-from services.engine.strategies.bollinger import Bollinger
-from services.engine.strategies.custom_rules import CustomRules
-from services.engine.strategies.donchian import Donchian
-from services.engine.strategies.keltner import Keltner
-from services.engine.strategies.ma_cross import MaCross
-from services.engine.strategies.macd import Macd
-from services.engine.strategies.roc_momentum import RocMomentum
-from services.engine.strategies.rsi import Rsi
-from services.engine.strategies.rsi_trend import RsiTrend
-from services.engine.strategies.stochastic import Stochastic
-from services.engine.strategies.supertrend import Supertrend
+from backcast_engine import STRATEGIES, strategies
+from backcast_engine.backtest import TradedWindow
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.parameters import Choices, Range, parameters_of
+from backcast_engine.rules.check import rules_violations
+from backcast_engine.strategies.bollinger import Bollinger
+from backcast_engine.strategies.custom_rules import CustomRules
+from backcast_engine.strategies.donchian import Donchian
+from backcast_engine.strategies.keltner import Keltner
+from backcast_engine.strategies.ma_cross import MaCross
+from backcast_engine.strategies.macd import Macd
+from backcast_engine.strategies.roc_momentum import RocMomentum
+from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.strategies.rsi_trend import RsiTrend
+from backcast_engine.strategies.stochastic import Stochastic
+from backcast_engine.strategies.supertrend import Supertrend
 
 from .inputs import FREE, all_of, make_candles
 
@@ -124,10 +124,10 @@ ANOTHER = '''
 from dataclasses import dataclass
 from typing import ClassVar
 
-from services.engine.parameters import integer
-from services.engine.rules import Rules
-from services.engine.rules.nodes import CLOSE, OPEN
-from services.engine.strategies.base import Strategy
+from backcast_engine.parameters import integer
+from backcast_engine.rules import Rules
+from backcast_engine.rules.nodes import CLOSE, OPEN
+from backcast_engine.strategies.base import Strategy
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def test_another_strategy_needs_no_more_than_a_file(tmp_path: Path, monkeypatch)
     try:
         found: dict[str, Any] = strategies._find()
     finally:
-        sys.modules.pop("services.engine.strategies.candle", None)
+        sys.modules.pop("backcast_engine.strategies.candle", None)
     assert found.keys() - STRATEGIES.keys() == {"candle"}
     assert list(found) == sorted(found)
     candle = found["candle"](length=9)

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from services.domain.candles import Candles
-from services.engine.rules import Evaluation
-from services.engine.rules.exact import ExactValues
-from services.engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, Number, call
-from services.engine.strategies.ma_cross import MaCross
+from backcast_engine.candles import Candles
+from backcast_engine.rules import Evaluation
+from backcast_engine.rules.exact import ExactValues
+from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, Number, call
+from backcast_engine.strategies.ma_cross import MaCross
 
 from . import exact_indicators as exact
 from .inputs import run

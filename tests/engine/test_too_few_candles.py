@@ -2,17 +2,17 @@
 
 import pytest
 
-from services.domain.errors import Refused
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import STRATEGIES, Detail, Distance, Execution, VolatilityTarget, Window
-from services.engine.backtest import TradedWindow
-from services.engine.rules.nodes import CLOSE, call
-from services.engine.strategies.custom_rules import CustomRules
-from services.engine.strategies.donchian import Donchian
-from services.engine.strategies.macd import Macd
-from services.engine.strategies.rsi import Rsi
-from services.engine.strategies.stochastic import Stochastic
+from backcast_engine import STRATEGIES, Detail, Distance, Execution, VolatilityTarget, Window
+from backcast_engine.backtest import TradedWindow
+from backcast_engine.errors import Refused
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.rules.nodes import CLOSE, call
+from backcast_engine.strategies.custom_rules import CustomRules
+from backcast_engine.strategies.donchian import Donchian
+from backcast_engine.strategies.macd import Macd
+from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.strategies.stochastic import Stochastic
 
 from .inputs import FREE, HOUR_S, MONDAY_S, all_of, make_candles, run
 

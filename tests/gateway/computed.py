@@ -6,7 +6,7 @@ import numpy as np
 
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
-from services.engine import METRIC_NAMES
+from backcast_engine import METRIC_NAMES
 from services.wire.result_parts import result_parts
 
 

@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from services.domain.interval import Interval
-from services.engine import Backtest, Detail, Strategy, Window
-from services.engine.execution import (
+from backcast_engine import Backtest, Detail, Strategy, Window
+from backcast_engine.execution import (
     BreakRule,
     Direction,
     Distance,
@@ -12,10 +11,11 @@ from services.engine.execution import (
     FillTime,
     VolatilityTarget,
 )
-from services.engine.rules.nodes import CLOSE, HIGH, call
-from services.engine.strategies.custom_rules import CustomRules
-from services.engine.strategies.macd import Macd
-from services.engine.strategies.rsi import Rsi
+from backcast_engine.interval import Interval
+from backcast_engine.rules.nodes import CLOSE, HIGH, call
+from backcast_engine.strategies.custom_rules import CustomRules
+from backcast_engine.strategies.macd import Macd
+from backcast_engine.strategies.rsi import Rsi
 from services.gateway.cache.keys import ResultKeys
 from services.gateway.planning.crypto_data import CryptoData
 

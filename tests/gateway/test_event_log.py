@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from services.domain.errors import NotFound
+from backcast_engine.errors import NotFound
 from services.gateway.runs.event_log import EventLog, LoggedEvent
 from tests.gateway.clock import Clock
 from tests.waiting import LIMIT_S

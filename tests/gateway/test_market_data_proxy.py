@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from backcast.marketdata.v1 import market_data_service_pb2
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.gateway.api.market_data_proxy import add_proxy_to
 from services.rpc.client_stream import response_of
 from services.rpc.status import StatusInterceptor, violations_of

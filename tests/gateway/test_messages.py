@@ -3,7 +3,7 @@
 import pytest
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.gateway.messages.runs import check_run_id, run_request_from
 
 

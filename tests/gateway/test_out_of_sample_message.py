@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from services.engine import METRIC_NAMES
-from services.engine.sweep.out_of_sample import Curve
+from backcast_engine import METRIC_NAMES
+from backcast_engine.sweep.out_of_sample import Curve
 from services.gateway.planning.sweep_plan import MAX_CURVE_POINTS
 from services.gateway.sweeps.out_of_sample import out_of_sample_message
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.errors import InvalidInput, Refused
-from services.domain.interval import Interval
-from services.engine import Detail, Execution, Window
-from services.engine.strategies.rsi import Rsi
+from backcast_engine import Detail, Execution, Window
+from backcast_engine.errors import InvalidInput, Refused
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.rsi import Rsi
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import CacheMode, RunPlan, RunRequest, default_end_s, make_plan
 from tests.candle_making import START_S

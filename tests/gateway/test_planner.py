@@ -9,8 +9,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.strategy_pb2 import Rsi, Strategy
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsRequest
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from services.gateway.api.planner import Planner
 from services.gateway.messages.runs import run_request_from
 from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan

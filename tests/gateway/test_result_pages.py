@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from backcast.backtest.v1.result_pb2 import BacktestResult
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.gateway.messages.result_pages import page_from
 from tests.wire.test_result_parts import long_result
 

@@ -7,15 +7,8 @@ from contextlib import aclosing
 import pytest
 from google.protobuf.wrappers_pb2 import BytesValue
 
-from services.domain.errors import (
-    AlreadyExists,
-    Cancelled,
-    ErrorReason,
-    Exhausted,
-    Internal,
-    NotFound,
-    Unavailable,
-)
+from backcast_engine.errors import ErrorReason, NotFound
+from services.domain.errors import AlreadyExists, Cancelled, Exhausted, Internal, Unavailable
 from services.gateway.auth.clients import ANONYMOUS, Client
 from services.gateway.runs.admission import Admission, Limits
 from services.gateway.runs.event_log import EventLog, LoggedEvent

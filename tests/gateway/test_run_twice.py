@@ -8,9 +8,9 @@ import pytest
 from backcast.backtest.v1.result_pb2 import BacktestResult, Trade
 from backcast.compute.v1.compute_service_pb2 import ComputeBacktestsResponse, ComputeFailure
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
-from services.domain.interval import Interval
-from services.engine import Backtest, Detail, Execution, Window
-from services.engine.strategies.rsi import Rsi
+from backcast_engine import Backtest, Detail, Execution, Window
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.rsi import Rsi
 from services.gateway.cache.run_cache import RunCache
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import CacheMode, RunPlan

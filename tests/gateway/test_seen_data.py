@@ -2,10 +2,10 @@
 
 import pytest
 
-from services.domain.interval import Interval
-from services.domain.times import LATEST_S
-from services.engine import Backtest, Detail, Execution, Window
-from services.engine.strategies.rsi import Rsi
+from backcast_engine import Backtest, Detail, Execution, Window
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.times import LATEST_S
 from services.gateway.cache.keys import complete_until_s
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import CacheMode, RunRequest

@@ -10,9 +10,9 @@ from redis.asyncio import Redis
 
 from backcast.compute.v1.compute_service_pb2 import ComputeBacktestsResponse
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
-from services.domain.interval import Interval
-from services.engine import Backtest, Detail, Execution, Window
-from services.engine.strategies.rsi import Rsi
+from backcast_engine import Backtest, Detail, Execution, Window
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.rsi import Rsi
 from services.gateway.cache.connection import CacheServer
 from services.gateway.cache.result_cache import ResultCache
 from services.gateway.cache.run_cache import RunCache

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from backcast.gateway.v1.run_events_pb2 import RunSummary
-from services.engine import METRIC_NAMES
+from backcast_engine import METRIC_NAMES
 from services.gateway.runs.statistics import (
     finite_or_none,
     no_trade_counted,

@@ -1,7 +1,7 @@
 """What ListStrategies says is derived from the strategies themselves."""
 
-from services.engine.rules.parse import parse
-from services.engine.strategies import STRATEGIES
+from backcast_engine.rules.parse import parse
+from backcast_engine.strategies import STRATEGIES
 from services.gateway.messages.strategies import describe_strategies
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from services.domain.errors import InvalidInput, Refused
-from services.domain.interval import Interval
-from services.engine import Detail, Execution
-from services.engine.strategies.rsi import Rsi
-from services.engine.sweep import ParameterValues, make_grid
+from backcast_engine import Detail, Execution
+from backcast_engine.errors import InvalidInput, Refused
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.sweep import ParameterValues, make_grid
 from services.gateway.cache.keys import ChunkKeys
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import CacheMode, RunRequest

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from services.engine import METRIC_NAMES
+from backcast_engine import METRIC_NAMES
 from services.gateway.runs.statistics import summarize_rows
 from services.gateway.sweeps.selection_bias import best_combination
 from services.gateway.sweeps.table import Part, SweepTable

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.gateway.auth.clients import Client, Right
 from services.gateway.auth.token_file import TokenBook, token_book
 from services.gateway.auth.tokens import (

@@ -5,9 +5,9 @@ from typing import Protocol
 
 import pytest
 
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
 from services.ingest.columns.time_column import MAX_TIME_S
 from services.ingest.detect import read_file
 from services.ingest.report import FileReading

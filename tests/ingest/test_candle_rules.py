@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
+from backcast_engine.candles import Candles
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from services.domain.candle_rules import broken_rules, checked_blocks
-from services.domain.candles import Candles
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
 from tests.candle_making import START_S, random_candles
 
 HOUR_S = 3600

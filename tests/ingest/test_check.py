@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.interval import Interval
+from backcast_engine.interval import Interval
 from services.ingest.quality.check import Gap, check_history
 from tests.candle_making import START_S, random_candles
 

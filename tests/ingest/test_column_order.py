@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.candles import Candles
-from services.domain.errors import InvalidInput
+from backcast_engine.candles import Candles
+from backcast_engine.errors import InvalidInput
 from services.ingest.columns.column_order import order_of
 from tests.candle_making import random_candles
 from tests.ingest.conftest import START_S, Read, Row, refusal, rejected, rows_of

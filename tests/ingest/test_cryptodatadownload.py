@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.domain.interval import Interval
+from backcast_engine.interval import Interval
 from services.ingest.detect import read_file
 from tests.ingest.conftest import NOW_S, OHLCV, START_S, Read, iso, refusal, rows_of
 

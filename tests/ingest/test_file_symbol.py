@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from services.domain.symbols import QUOTES, canonical_symbol
 from services.ingest.detect import read_file
 from services.ingest.identity.file_symbol import parse_file_name

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from services.domain.breaks import find_breaks
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
+from backcast_engine.breaks import find_breaks
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from services.ingest.detect import read_file
 from services.ingest.identity.lengths import given_length
 from tests.candle_making import START_S

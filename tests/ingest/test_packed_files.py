@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from services.ingest.detect import read_file
 from services.ingest.files import text_file
 from tests.ingest.conftest import HEADER, NOW_S, OHLCV, START_S, Read, iso, refusal, rows_of

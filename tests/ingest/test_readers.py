@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
 from services.ingest.columns.time_column import MAX_TIME_S, read_times
 from services.ingest.detect import read_file
 from services.ingest.formats.delimited import MAX_LINE_CHARACTERS

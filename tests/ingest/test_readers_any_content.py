@@ -16,8 +16,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from services.ingest.columns.number_column import read_numbers
 from services.ingest.columns.time_column import MAX_TIME_S, read_times
 from services.ingest.detect import read_file

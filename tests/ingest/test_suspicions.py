@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.domain.candles import Candles
-from services.domain.interval import Interval
+from backcast_engine.candles import Candles
+from backcast_engine.interval import Interval
 from services.ingest.detect import read_file
 from services.ingest.quality.suspicions import Sign, Suspicion, find_suspicions
 from tests.candle_making import START_S, random_candles

@@ -108,7 +108,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
 
 
 def _measure(path: Path) -> None:
-    from services.domain.interval import Interval
+    from backcast_engine.interval import Interval
     from services.ingest.detect import read_file  # in the child only
 
     reading = read_file(path, Interval.HOUR_1, now_s=2**31)

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
+from backcast_engine.errors import InvalidInput
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import InvalidInput
 from services.ingest.quality.contradictions import candles_differ
 from tests.candle_making import START_S, random_candles
 from tests.ingest.conftest import HEADER, Read, rows_of

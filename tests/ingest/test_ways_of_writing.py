@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from services.ingest.detect import read_file
 from tests.ingest.conftest import NOW_S, Read, Row, refusal, rejected, rows_of
 

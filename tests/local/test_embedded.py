@@ -11,7 +11,8 @@ import pytest
 import redis
 import redis.asyncio
 
-from services.domain.errors import Refused, Unavailable
+from backcast_engine.errors import Refused
+from services.domain.errors import Unavailable
 from services.local.folder_lock import FolderLock
 from services.local.postgres import EmbeddedPostgres
 from services.local.server_process import end_leftovers

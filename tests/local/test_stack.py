@@ -15,7 +15,8 @@ import psutil
 import pytest
 import redis
 
-from services.domain.errors import InvalidInput, Refused, Unavailable
+from backcast_engine.errors import InvalidInput, Refused
+from services.domain.errors import Unavailable
 from services.local import stack as stack_module
 from services.local.health import is_serving
 from services.local.ports import free_ports

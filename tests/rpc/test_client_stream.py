@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.rpc.client_stream import response_of
 from services.rpc.status import violations_of
 from tests.rpc.serving import channel_to

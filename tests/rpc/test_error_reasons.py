@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from google.rpc import code_pb2
 
+from backcast_engine.errors import BackcastError, ErrorReason, InvalidInput
 from services.compute.tasks.errors import WorkerDied
 from services.data.store import database
-from services.domain.errors import BackcastError, ErrorReason, InvalidInput
 from services.gateway.messages.strategies import parsed_rules
 from services.rpc.status import status_of
 

@@ -9,9 +9,10 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
+from backcast_engine.errors import BackcastError, ErrorReason, InvalidInput, NotFound, Refused
 from services.compute.tasks.errors import WorkerDied
 from services.data.store.database import Contended, DatabaseUnavailable
-from services.domain.errors import BackcastError, ErrorReason, InvalidInput, NotFound, Refused, Unavailable
+from services.domain.errors import Unavailable
 from services.rpc.status import ERROR_DOMAIN, error_of, status_of
 
 

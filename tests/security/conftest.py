@@ -7,7 +7,7 @@ import grpc
 import pytest
 import trustme
 
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.candle_making import random_candles

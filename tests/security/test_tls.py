@@ -17,8 +17,8 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1 import market_data_service_pb2 as md
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.candles import Candles
 from services.domain.addresses import host_port
-from services.domain.candles import Candles
 from services.local.ports import free_ports
 from services.local.stack import serve_command
 from services.rpc.channel import open_channel

@@ -14,7 +14,7 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1 import market_data_service_pb2 as md
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.gateway.auth.tokens import make_token
 from services.wire.candles import candles_to
 from tests.security.secured import Secured, entry

@@ -12,7 +12,8 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from services.domain.errors import InvalidInput, Unavailable
+from backcast_engine.errors import InvalidInput
+from services.domain.errors import Unavailable
 from services.settings import Settings
 from services.telemetry.observation import observed
 from services.telemetry.tracing import span, traces

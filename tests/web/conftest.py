@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.candle_making import import_candles, random_candles

@@ -6,7 +6,7 @@ import pytest
 import trustme
 from connectrpc.request import Headers
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.settings import Settings
 from services.web.access import check_access
 from services.web.metadata import add_metadata, request_metadata

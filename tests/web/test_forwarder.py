@@ -18,8 +18,8 @@ from grpc_status import rpc_status
 
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.domain.candles import Candles
-from services.engine.strategies.rsi import Rsi
+from backcast_engine.candles import Candles
+from backcast_engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.web.errors import error_of_call
 from services.wire.backtests import strategy_to

@@ -13,8 +13,8 @@ from google.protobuf.message_factory import GetMessageClass
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import interval_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as md
-from services.domain.candles import Candles
-from services.domain.errors import InvalidInput
+from backcast_engine.candles import Candles
+from backcast_engine.errors import InvalidInput
 from services.web.json_requests import request_from_json
 from tests.web.clients import Page, violated
 from tests.web.conftest import SYMBOLS

@@ -12,7 +12,7 @@ import pytest
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.local.ports import free_ports
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel

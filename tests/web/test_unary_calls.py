@@ -10,7 +10,7 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.local.ports import free_ports
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel

@@ -14,7 +14,7 @@ import pytest
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 
 from backcast.marketdata.v1 import market_data_service_pb2
-from services.domain.errors import ErrorReason
+from backcast_engine.errors import ErrorReason
 from services.local.ports import free_ports
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backcast.backtest.v1 import execution_pb2, strategy_pb2
-from services.domain.errors import InvalidInput, Violations
-from services.engine.execution import (
+from backcast_engine.errors import InvalidInput, Violations
+from backcast_engine.execution import (
     BreakRule,
     Direction,
     Distance,
@@ -17,10 +17,10 @@ from services.engine.execution import (
     FillTime,
     VolatilityTarget,
 )
-from services.engine.rules.nodes import CLOSE
-from services.engine.strategies import STRATEGIES
-from services.engine.strategies.bollinger import Bollinger, ExitBand
-from services.engine.strategies.custom_rules import CustomRules
+from backcast_engine.rules.nodes import CLOSE
+from backcast_engine.strategies import STRATEGIES
+from backcast_engine.strategies.bollinger import Bollinger, ExitBand
+from backcast_engine.strategies.custom_rules import CustomRules
 from services.wire.backtests import execution_to, read_strategy, strategy_from, strategy_to
 from tests.engine.rules.expressions import expressions
 from tests.requests import execution_of

@@ -6,9 +6,9 @@ from google.protobuf.struct_pb2 import Value
 from backcast.backtest.v1.result_pb2 import Metric, Metrics
 from backcast.backtest.v1.strategy_pb2 import EXIT_BAND_MIDDLE, Bollinger, ExitBand, MaCross, Strategy
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
-from services.domain.errors import InvalidInput, Violations
-from services.engine import METRIC_NAMES
-from services.engine.sweep import make_grid
+from backcast_engine import METRIC_NAMES
+from backcast_engine.errors import InvalidInput, Violations
+from backcast_engine.sweep import make_grid
 from services.wire.backtests import metric_from, metric_to, strategy_from
 from services.wire.enum_names import number_of
 from services.wire.sweeps import read_ranges

@@ -5,11 +5,11 @@ from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 
 from backcast.backtest.v1 import expression_pb2 as pb
-from services.domain.candles import VALUE_COLUMNS
-from services.domain.errors import InvalidInput
-from services.engine.rules.check import MAX_DEPTH, MAX_NODES
-from services.engine.rules.functions import FUNCTIONS
-from services.engine.rules.nodes import CLOSE, HIGH, Number, call
+from backcast_engine.candles import VALUE_COLUMNS
+from backcast_engine.errors import InvalidInput
+from backcast_engine.rules.check import MAX_DEPTH, MAX_NODES
+from backcast_engine.rules.functions import FUNCTIONS
+from backcast_engine.rules.nodes import CLOSE, HIGH, Number, call
 from services.wire.enum_names import names_of
 from services.wire.expressions import expression_from, expression_to
 from tests.engine.rules.expressions import expressions

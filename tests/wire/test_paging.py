@@ -6,7 +6,7 @@ import pytest
 
 from backcast.gateway.v1.backtest_service_pb2 import ListStrategiesRequest
 from backcast.marketdata.v1.market_data_service_pb2 import GetCandlesRequest, ListBreaksRequest
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.wire.paging import MAX_SYMBOLS, page_of, page_size, position_of, token_after
 
 ITEMS = ["d", "a", "c", "b", "e"]

@@ -7,7 +7,7 @@ from backcast.backtest.v1 import result_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 from backcast.gateway.v1.run_events_pb2 import RunFailure
 from backcast.marketdata.v1.break_pb2 import Break
-from services.engine import METRIC_NAMES
+from backcast_engine import METRIC_NAMES
 from services.wire.result_parts import PartJoiner, joined_parts, result_parts
 
 MIB = 2**20

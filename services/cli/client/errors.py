@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import grpc
 from grpc_status import rpc_status
 
-from services.domain.errors import BackcastError, Denied, InvalidInput, Unauthenticated, Unavailable
+from backcast_engine.errors import BackcastError, InvalidInput
+from services.domain.errors import Denied, Unauthenticated, Unavailable
 from services.rpc.status import is_cut_off, overdue, violations_of
 
 # Words of gRPC's messages about TLS handshakes, and what they mean.

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 import grpc
 from grpc.aio import ClientCallDetails, Metadata
 
+from backcast_engine.errors import InvalidInput
 from services.domain.addresses import host_of, is_loopback
-from services.domain.errors import InvalidInput
 from services.rpc.channel import open_channel
 from services.rpc.tls import channel_credentials
 from services.settings import Settings, load_settings

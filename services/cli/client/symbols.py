@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import grpc
 
 from backcast.marketdata.v1 import market_data_service_pb2 as market_data_pb
+from backcast_engine.errors import InvalidInput, Violation
+from backcast_engine.near_names import no_such_crypto
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import pages_of
-from services.domain.errors import InvalidInput, Violation
-from services.domain.near_names import no_such_crypto
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub

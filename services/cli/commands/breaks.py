@@ -8,17 +8,17 @@ from rich.table import Table
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.breaks import BreakState
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
+from backcast_engine.times import utc
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway, pages_of
 from services.cli.client.symbols import all_symbols, named_symbols
 from services.cli.options.requests import parse_time
 from services.cli.views.console import counted, make_console, say
 from services.cli.views.fitted_table import Column, fitted_table
-from services.domain.breaks import BreakState
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
 from services.domain.symbols import canonical_symbol
-from services.domain.times import utc
 from services.wire.breaks import break_from, state_from, state_to
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from rich.table import Table
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.candles import VALUE_COLUMNS, Candles
+from backcast_engine.interval import Interval
+from backcast_engine.times import utc
 from services.cli.client.gateway_channel import open_gateway
 from services.cli.client.symbols import all_symbols, named_symbols
 from services.cli.views.console import CountColumn, counted, make_console, say
-from services.domain.candles import VALUE_COLUMNS, Candles
-from services.domain.interval import Interval
 from services.domain.symbols import canonical_symbol, renamed
-from services.domain.times import utc
 from services.imports.report import break_line
 from services.ingest.quality.check import HistoryCheck, check_history
 from services.ingest.quality.suspicions import Sign, Suspicion, find_suspicions

@@ -8,14 +8,15 @@ import typer
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.errors import InvalidInput, Refused
+from backcast_engine.near_names import no_such_crypto
+from backcast_engine.times import utc
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
 from services.cli.client.symbols import all_symbols, named_symbols
 from services.cli.views.console import counted, make_console, say
-from services.domain.errors import Denied, InvalidInput, Refused
-from services.domain.near_names import no_such_crypto
+from services.domain.errors import Denied
 from services.domain.symbols import canonical_symbol
-from services.domain.times import utc
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.crypto_pb2 import Crypto

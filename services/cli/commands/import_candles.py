@@ -12,16 +12,17 @@ from pathlib import Path
 from rich.markup import escape
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.errors import BackcastError, InvalidInput, Refused
+from backcast_engine.interval import Interval
+from backcast_engine.times import utc
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
 from services.cli.options.names import with_options
 from services.cli.views.console import counted, make_console, say
 from services.cli.views.imports import ImportProgress, import_report, passed_over_line, readable_path
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import BackcastError, Denied, InvalidInput, Refused, Unauthenticated, Unavailable
-from services.domain.interval import Interval
+from services.domain.errors import Denied, Unauthenticated, Unavailable
 from services.domain.symbols import canonical_symbol
-from services.domain.times import utc
 from services.imports.candle_writer import write_reading
 from services.imports.daemon_thread import in_daemon_thread
 from services.ingest.columns.names import GivenNames

@@ -3,13 +3,13 @@
 from rich import box
 from rich.table import Table
 
+from backcast_engine.candles import VALUE_COLUMNS
+from backcast_engine.errors import InvalidInput
+from backcast_engine.rules.text import CALLABLE, signature, text
+from backcast_engine.strategies.custom_rules import CustomRules
 from services.cli.options.names import named_options
 from services.cli.options.strategy import strategy_message
 from services.cli.views.console import make_console, say
-from services.domain.candles import VALUE_COLUMNS
-from services.domain.errors import InvalidInput
-from services.engine.rules.text import CALLABLE, signature, text
-from services.engine.strategies.custom_rules import CustomRules
 from services.wire.backtests import strategy_from
 
 

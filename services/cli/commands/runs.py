@@ -10,13 +10,13 @@ from rich.table import Table
 from backcast.gateway.v1 import run_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
+from backcast_engine.errors import InvalidInput
 from services.cli.client.errors import readable_errors
 from services.cli.client.event_stream import RESULTS_PER_EVENT, ResultSplitter, follow, print_json
 from services.cli.client.gateway_channel import open_gateway, pages_of
 from services.cli.options.names import named_options
 from services.cli.views.console import make_console, say
 from services.cli.views.run import RunView
-from services.domain.errors import InvalidInput
 
 
 def list_runs(gateway: str) -> None:

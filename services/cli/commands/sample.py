@@ -6,10 +6,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.candles import Candles
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
 from services.cli.views.console import CountColumn, make_console
-from services.domain.candles import Candles
 from services.imports.candle_writer import write_candles
 from services.local.sample_market import CRYPTO_COUNT, HOURS, sample_market
 

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from services.domain.errors import InvalidInput, Violation
+from backcast_engine.errors import InvalidInput, Violation
 from services.gateway.auth.tokens import hash_of, make_token, tokens_from_json
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from backcast.backtest.v1 import execution_pb2 as pb
+from backcast_engine.errors import InvalidInput
+from backcast_engine.high_costs import HIGH_FEE_RATE, HIGH_SLIPPAGE_BPS
 from services.cli.options.run_options import ExecutionOptions
-from services.domain.errors import InvalidInput
-from services.domain.high_costs import HIGH_FEE_RATE, HIGH_SLIPPAGE_BPS
 from services.wire.enum_names import numbers_of
 
 # A number and the unit of a fraction.

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from google.protobuf.message import Message
 
-from services.domain.errors import InvalidInput, Violation
+from backcast_engine.errors import InvalidInput, Violation
 
 # Fields of an execution, without its name. A field that is not listed keeps its name in the API.
 _OPTIONS = {

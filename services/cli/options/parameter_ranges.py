@@ -7,7 +7,7 @@ from google.protobuf.struct_pb2 import Value
 
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.wire.enum_names import names_of, number_of
 
 # The gateway's limit, checked here too: a range of a billion values must not be expanded to be refused.

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from backcast.backtest.v1 import result_pb2
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from services.cli.options.execution import execution_message, fraction
 from services.cli.options.names import option_of
 from services.cli.options.parameter_ranges import is_range, parameter_range
 from services.cli.options.run_options import CandleOptions, ExecutionOptions, RunOptions, StrategyOptions
 from services.cli.options.strategy import strategy_message
 from services.cli.views.metric_cells import metric_number
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
 from services.wire.candles import interval_to
 
 

@@ -3,8 +3,8 @@
 from google.protobuf.descriptor import FieldDescriptor
 
 from backcast.backtest.v1.strategy_pb2 import Rules, Strategy
-from services.domain.errors import InvalidInput
-from services.domain.near_names import did_you_mean
+from backcast_engine.errors import InvalidInput
+from backcast_engine.near_names import did_you_mean
 from services.wire.enum_names import number_of, numbers_of
 
 
@@ -50,7 +50,7 @@ def strategy_message(
 
 
 def _set_rules(rules: Rules, lines: dict[str, str]) -> None:
-    from services.engine.rules.parse import parse
+    from backcast_engine.rules.parse import parse
     from services.wire.expressions import expression_to
 
     if "entry" not in lines:

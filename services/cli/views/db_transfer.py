@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from backcast_engine.times import utc
 from services.cli.views.console import make_console, say
 from services.data.store.database import Database
-from services.domain.times import utc
 from services.transfer.dump import dump
 from services.transfer.manifest import Manifest
 from services.transfer.migrate import MigratedCrypto, move, verify

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from backcast.backtest.v1.result_pb2 import Metric, Metrics
-from services.domain.errors import InvalidInput
-from services.domain.near_names import did_you_mean
+from backcast_engine.errors import InvalidInput
+from backcast_engine.near_names import did_you_mean
 from services.wire.enum_names import names_of, number_of
 
 ABSENT = "[dim]–[/dim]"

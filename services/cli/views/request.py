@@ -23,7 +23,7 @@ def strategy_words(strategy: Strategy) -> str:
     kind = getattr(strategy, name)
     if name == "rules":
         # Imported here, because importing the engine is slow.
-        from services.engine.rules.text import text
+        from backcast_engine.rules.text import text
         from services.wire.expressions import expression_from
 
         lines = [

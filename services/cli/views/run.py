@@ -11,13 +11,13 @@ from backcast.backtest.v1 import execution_pb2
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import run_events_pb2
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse, RunStarted
+from backcast_engine.interval import Interval
 from services.cli.views.console import CountColumn, counted, say
 from services.cli.views.failure_lines import failure_lines, later_line, left_out_line
 from services.cli.views.request import execution_words, strategy_words
 from services.cli.views.result_tables import months_table, ranked, results_table, sparkline
 from services.cli.views.summary import break_lines, missing_line, spread_table, summary_lines
 from services.cli.views.trades_table import trades_table
-from services.domain.interval import Interval
 
 # Rows on a terminal: a longer table is cut to its best and worst. A file gets all rows.
 MOST_ROWS = 30

@@ -4,12 +4,12 @@ from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import sweep_pb2
 from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsRequest, SweepStarted
+from backcast_engine.interval import Interval
 from services.cli.views.console import counted
 from services.cli.views.metric_cells import cell, heading_of
 from services.cli.views.request import execution_words, percent, strategy_words
 from services.cli.views.result_tables import sparkline
 from services.cli.views.sweep_tables import OUT_OF_SAMPLE
-from services.domain.interval import Interval
 
 _MOST_VALUES = 6
 # Deflated Sharpe ratio from which on a winner counts as more than selection bias.

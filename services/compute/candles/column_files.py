@@ -15,14 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
+from backcast_engine.candles import VALUE_COLUMNS, Candles
+from backcast_engine.errors import ErrorReason, NotFound
+from backcast_engine.interval import Interval
+from backcast_engine.times import EARLIEST_S
 from services.compute.candles.fetched import FetchedHistory
 from services.compute.candles.file_header import FileHeader
 from services.compute.candles.location import DataVersion
 from services.compute.candles.stored import SUFFIX, UNFINISHED, StoredCandles, series
-from services.domain.candles import VALUE_COLUMNS, Candles
-from services.domain.errors import ErrorReason, NotFound, Unavailable
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_S
+from services.domain.errors import Unavailable
 
 _GB = 10**9
 # No write takes that long: the writer of an older unfinished file was killed.

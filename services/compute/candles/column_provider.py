@@ -6,14 +6,15 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
 
+from backcast_engine.errors import BackcastError, ErrorReason
+from backcast_engine.interval import Interval
+from backcast_engine.times import EARLIEST_S
 from services.compute.candles.column_files import ColumnFiles, MissingColumns
 from services.compute.candles.fetched import FetchedHistory
 from services.compute.candles.location import DataVersion
 from services.compute.candles.source import CandleSource
 from services.compute.candles.stored import StoredCandles
-from services.domain.errors import BackcastError, ErrorReason, Unavailable
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_S
+from services.domain.errors import Unavailable
 
 # A crypto's columns, or the error why there are none.
 Columns = StoredCandles | BackcastError

@@ -5,10 +5,10 @@ Apart from `source`, which needs gRPC: column files do not.
 
 from dataclasses import dataclass, field
 
-from services.domain.breaks import Break
-from services.domain.candles import Candles
-from services.domain.history import PartialCandles
-from services.domain.times import EARLIEST_S
+from backcast_engine.breaks import Break
+from backcast_engine.candles import Candles
+from backcast_engine.history import PartialCandles
+from backcast_engine.times import EARLIEST_S
 
 
 @dataclass(frozen=True, slots=True)

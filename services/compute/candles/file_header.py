@@ -20,7 +20,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Self
 
-from services.domain.candles import VALUE_COLUMNS
+from backcast_engine.candles import VALUE_COLUMNS
 
 _LAYOUT = Struct("<8q")
 HEADER_WORDS = _LAYOUT.size // 8

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import NamedTuple
 
-from services.domain.history import History
+from backcast_engine.history import History
 
 _MOST_FILES = 4_096
 

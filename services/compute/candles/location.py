@@ -6,7 +6,7 @@ Apart from both kinds of location, `stored` and `remote`: tasks know neither, an
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.domain.history import History
+from backcast_engine.history import History
 
 
 @dataclass(frozen=True)

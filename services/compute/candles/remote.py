@@ -11,13 +11,14 @@ from functools import cache
 import grpc
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.errors import ErrorReason
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
 from services.compute.candles.column_files import ColumnFiles, MissingColumns
 from services.compute.candles.fetched import FetchedHistory
 from services.compute.candles.location import DataVersion
 from services.compute.candles.source import HistoryBlocks, candles_request
-from services.domain.errors import ErrorReason, Unavailable
-from services.domain.history import History
-from services.domain.interval import Interval
+from services.domain.errors import Unavailable
 from services.rpc.channel import open_blocking_channel
 from services.rpc.status import error_of
 from services.rpc.tls import channel_credentials

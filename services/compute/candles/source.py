@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from backcast_engine.candles import Candles
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
+from backcast_engine.times import EARLIEST_S
 from services.compute.candles.fetched import FetchedHistory
-from services.domain.candles import Candles
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_S
 from services.rpc.channel import outgoing_metadata
 from services.rpc.resumed_stream import resumed_stream
 from services.wire.breaks import break_from

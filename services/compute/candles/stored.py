@@ -17,15 +17,15 @@ from uuid import uuid4
 
 import numpy as np
 
+from backcast_engine.breaks import Break
+from backcast_engine.candles import VALUE_COLUMNS, Candles
+from backcast_engine.history import History, PartialCandles
+from backcast_engine.interval import Interval
+from backcast_engine.times import EARLIEST_S
 from services.compute.candles.fetched import FetchedHistory
 from services.compute.candles.file_header import HEADER_WORDS, FileHeader, this_boot, version_number
 from services.compute.candles.kept_histories import KeptHistories, raise_file_limit
 from services.compute.candles.location import DataVersion
-from services.domain.breaks import Break
-from services.domain.candles import VALUE_COLUMNS, Candles
-from services.domain.history import History, PartialCandles
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_S
 
 # What a file's name ends with.
 SUFFIX = ".series"

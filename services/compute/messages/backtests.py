@@ -5,15 +5,15 @@ from dataclasses import replace
 
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.compute.v1 import compute_service_pb2 as pb
+from backcast_engine import Backtest, Detail, Window
+from backcast_engine.curves import FEWEST_POINTS
+from backcast_engine.errors import Violation, Violations
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.buy_and_hold import BuyAndHold
+from backcast_engine.times import EARLIEST_S, LATEST_S
 from services.compute.candles.location import DataVersion
 from services.compute.tasks.jobs import Job, backtest_job, series_job
-from services.domain.errors import Violation, Violations
-from services.domain.interval import Interval
 from services.domain.symbols import canonical_symbol
-from services.domain.times import EARLIEST_S, LATEST_S
-from services.engine import Backtest, Detail, Window
-from services.engine.curves import FEWEST_POINTS
-from services.engine.strategies.buy_and_hold import BuyAndHold
 from services.wire.backtests import detail_from, read_execution, read_strategy
 from services.wire.candles import interval_from
 from services.wire.paging import MAX_SYMBOLS

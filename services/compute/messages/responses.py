@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from backcast.backtest.v1.series_pb2 import SeriesBlock
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
+from backcast_engine import WindowSeries
+from backcast_engine.errors import BackcastError
 from services.compute.tasks.runner import Outcome
-from services.domain.errors import BackcastError
-from services.engine import WindowSeries
 from services.rpc.status import status_of
 from services.wire.raw_fields import RawField
 

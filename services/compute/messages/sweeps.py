@@ -2,13 +2,13 @@
 
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
+from backcast_engine.errors import BackcastError, Violation, Violations
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.buy_and_hold import BuyAndHold
+from backcast_engine.sweep import Grid, Sweep, make_grid
 from services.compute.messages.backtests import read_cryptos, read_window
 from services.compute.tasks.jobs import Job, sweep_job
 from services.compute.tasks.runner import Outcome
-from services.domain.errors import BackcastError, Violation, Violations
-from services.domain.interval import Interval
-from services.engine.strategies.buy_and_hold import BuyAndHold
-from services.engine.sweep import Grid, Sweep, make_grid
 from services.rpc.status import status_of
 from services.wire.backtests import read_execution, read_strategy
 from services.wire.candles import interval_from

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from backcast_engine import ENGINE_VERSION
+from backcast_engine.history import History
 from services.compute.candles.location import CandleLocation, DataVersion
 from services.compute.tasks.errors import picklable
 from services.domain.errors import Unavailable
-from services.domain.history import History
-from services.engine import ENGINE_VERSION
 
 
 @dataclass(frozen=True)

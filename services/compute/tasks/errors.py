@@ -3,7 +3,8 @@
 import pickle
 import traceback
 
-from services.domain.errors import BackcastError, ErrorReason, Unavailable
+from backcast_engine.errors import BackcastError, ErrorReason
+from services.domain.errors import Unavailable
 
 
 class WorkerDied(Unavailable):

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
+from backcast_engine import Backtest, backtest_series, run_backtest
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.sweep import Sweep, SweepChunk, columns_of_sweep, compute_chunk
+from backcast_engine.sweep.grid import possible_positions
+from backcast_engine.times import EARLIEST_S
 from services.compute.candles.location import DataVersion
 from services.compute.tasks.batch import Task
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_S
-from services.engine import Backtest, backtest_series, run_backtest
-from services.engine.sweep import Sweep, SweepChunk, columns_of_sweep, compute_chunk
-from services.engine.sweep.grid import possible_positions
 from services.wire.result_parts import result_parts
 from services.wire.results import packed_metrics, result_message
 

@@ -12,14 +12,15 @@ from typing import Any, Protocol
 
 import structlog
 
+from backcast_engine.errors import BackcastError, ErrorReason
+from backcast_engine.history import HistoryTooShort
+from backcast_engine.interval import Interval
+from backcast_engine.times import EARLIEST_S
 from services.compute.candles.location import CandleLocation, DataVersion
 from services.compute.tasks.batch import Batch, BatchResult, LocatedTask, Task, TaskResult, run_batch
 from services.compute.tasks.errors import WorkerDied
 from services.compute.tasks.jobs import Job
-from services.domain.errors import BackcastError, ErrorReason, Internal, Unavailable
-from services.domain.history import HistoryTooShort
-from services.domain.interval import Interval
-from services.domain.times import EARLIEST_S
+from services.domain.errors import Internal, Unavailable
 from services.telemetry.tracing import past_span
 
 _log = structlog.get_logger()

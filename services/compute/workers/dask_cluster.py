@@ -8,9 +8,10 @@ from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 from urllib.parse import urlsplit
 
+from backcast_engine.errors import ErrorReason, InvalidInput
 from services.compute.tasks.errors import WorkerDied
 from services.compute.workers.worker import call, call_message
-from services.domain.errors import ErrorReason, InvalidInput, Unavailable
+from services.domain.errors import Unavailable
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -9,10 +9,11 @@ from typing import ParamSpec, Self, TypeVar
 
 import structlog
 
+from backcast_engine.errors import ErrorReason
 from services.compute.tasks.errors import WorkerDied
 from services.compute.workers.process import Call, WorkerProcess
 from services.compute.workers.worker import call_message
-from services.domain.errors import ErrorReason, Unavailable
+from services.domain.errors import Unavailable
 
 _Parameters = ParamSpec("_Parameters")
 _Value = TypeVar("_Value")

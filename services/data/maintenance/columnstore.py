@@ -4,9 +4,9 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backcast_engine.errors import Refused
 from services.data.maintenance.task import record_task
 from services.data.store.database import Database, has_timescale
-from services.domain.errors import Refused
 
 if TYPE_CHECKING:
     from services.data.store.database import Connection

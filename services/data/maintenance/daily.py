@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 
+from backcast_engine.errors import BackcastError
 from services.data.maintenance.columnstore import ensure_policies
 from services.data.maintenance.retention import apply_retention
 from services.data.store.database import Database
-from services.domain.errors import BackcastError
 
 _log = structlog.get_logger()
 

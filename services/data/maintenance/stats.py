@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from backcast_engine.interval import Interval
 from services.data.maintenance.columnstore import HYPERTABLES
 from services.data.store.database import Database, has_timescale
 from services.data.store.tables import CANDLE_TABLES
-from services.domain.interval import Interval
 
 if TYPE_CHECKING:
     from services.data.store.database import Connection

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from backcast_engine.candles import open_close_candles
+from backcast_engine.interval import Interval
 from services.data.store.breaks import BreakTable
 from services.data.store.catalog import record_change
 from services.data.store.tables import CandleTable, Scales
-from services.domain.candles import open_close_candles
-from services.domain.interval import Interval
 
 if TYPE_CHECKING:
     from services.data.store.database import Connection

@@ -4,11 +4,11 @@ from importlib.resources import files
 
 import structlog
 
+from backcast_engine.errors import Refused
 from services.data.schema.find_stored_breaks import find_stored_breaks
 from services.data.schema.move_doubles import move_doubles
 from services.data.schema.pack_stored_hours import pack_stored_hours
 from services.data.store.database import Database
-from services.domain.errors import Refused
 
 _log = structlog.get_logger()
 

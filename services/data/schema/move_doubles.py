@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 
+from backcast_engine.candles import VALUE_COLUMNS, Candles
 from services.data.store.copy_format import decode_rows
 from services.data.store.database import Database
 from services.data.store.writer import CandleStore
-from services.domain.candles import VALUE_COLUMNS, Candles
 
 if TYPE_CHECKING:
     from services.data.store.database import Connection

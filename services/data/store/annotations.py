@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from backcast_engine.history import PartialCandles
+from backcast_engine.interval import Interval
+from backcast_engine.times import LATEST_S
 from services.data.store.breaks import StoredBreak, breaks_of
 from services.data.store.tables import CANDLE_TABLES
-from services.domain.history import PartialCandles
-from services.domain.interval import Interval
-from services.domain.times import LATEST_S
 
 if TYPE_CHECKING:
     from services.data.store.database import Connection

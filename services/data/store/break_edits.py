@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 import stamina
 
+from backcast_engine.breaks import BreakState, break_at
+from backcast_engine.candles import Candles, open_close_candles
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
+from backcast_engine.times import utc
 from services.data.store.breaks import BreakTable, StoredBreak
 from services.data.store.catalog import CryptoStore, is_text, record_change
 from services.data.store.database import ATTEMPTS, Contended, Database
 from services.data.store.tables import CandleTable, Scales
-from services.domain.breaks import BreakState, break_at
-from services.domain.candles import Candles, open_close_candles
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
-from services.domain.times import utc
 
 if TYPE_CHECKING:
     from services.data.store.database import Connection

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backcast_engine.breaks import SETTLING_S, Break, BreakState, break_at, find_breaks, jumps
+from backcast_engine.candles import Candles, open_close_candles
+from backcast_engine.interval import Interval
 from services.data.store.tables import CandleTable, Scales
-from services.domain.breaks import SETTLING_S, Break, BreakState, break_at, find_breaks, jumps
-from services.domain.candles import Candles, open_close_candles
-from services.domain.interval import Interval
 
 if TYPE_CHECKING:
     from services.data.store.database import Connection

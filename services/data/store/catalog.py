@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backcast_engine.errors import InvalidInput, Violation
 from services.data.store.database import Database
-from services.domain.errors import InvalidInput, Violation
 
 if TYPE_CHECKING:
     from services.data.store.database import Connection

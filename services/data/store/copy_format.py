@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from services.domain.candles import TimeColumn
+from backcast_engine.candles import TimeColumn
 from services.domain.ticks import TickColumn
 
 # Signature, flags, and the length 0 of the header extension.

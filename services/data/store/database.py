@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from backcast_engine.errors import ErrorReason, InvalidInput
 from services.data.store.heartbeat import Heartbeat
-from services.domain.errors import ErrorReason, InvalidInput, Unavailable
+from services.domain.errors import Unavailable
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy

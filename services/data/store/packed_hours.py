@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from backcast_engine.candles import VALUE_COLUMNS
+from backcast_engine.interval import Interval
+from backcast_engine.times import EARLIEST_S, LATEST_S
 from services.data.store.database import has_timescale
 from services.data.store.tables import CandleTable
-from services.domain.candles import VALUE_COLUMNS
-from services.domain.interval import Interval
 from services.domain.ticks import TickColumn
-from services.domain.times import EARLIEST_S, LATEST_S
 
 if TYPE_CHECKING:
     from services.data.store.database import Connection

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from backcast_engine.candles import VALUE_COLUMNS, PriceColumn, TimeColumn
+from backcast_engine.errors import InvalidInput
+from backcast_engine.history import PartialCandles
+from backcast_engine.interval import Interval
+from backcast_engine.times import EARLIEST_S, LATEST_S
 from services.data.store.annotations import Annotations, AnnotationStore, HistoryVersion
 from services.data.store.breaks import StoredBreak
 from services.data.store.catalog import CryptoStore, StoredCrypto
 from services.data.store.database import Database
 from services.data.store.packed_hours import packed_ticks_of
 from services.data.store.tables import CANDLE_TABLES, Scales, numbers, ticks_of
-from services.domain.candles import VALUE_COLUMNS, PriceColumn, TimeColumn
-from services.domain.errors import InvalidInput
-from services.domain.history import PartialCandles
-from services.domain.interval import Interval
 from services.domain.ticks import TickColumn
-from services.domain.times import EARLIEST_S, LATEST_S
 
 if TYPE_CHECKING:
     from services.data.store.database import Connection

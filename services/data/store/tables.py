@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from backcast_engine.candles import VALUE_COLUMNS, Candles, PriceColumn, TimeColumn
+from backcast_engine.interval import Interval
+from backcast_engine.times import EARLIEST_S, LATEST_S
 from services.data.store.copy_format import HEADER, TRAILER, encode_rows
 from services.data.store.database import ended_with
 from services.data.store.sent_columns import SentColumns
-from services.domain.candles import VALUE_COLUMNS, Candles, PriceColumn, TimeColumn
-from services.domain.interval import Interval
 from services.domain.ticks import TickColumn, from_ticks, to_ticks
-from services.domain.times import EARLIEST_S, LATEST_S
 
 if TYPE_CHECKING:
     from services.data.store.database import Connection

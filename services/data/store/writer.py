@@ -10,16 +10,16 @@ import numpy as np
 import stamina
 from numpy.typing import NDArray
 
+from backcast_engine.candles import Candles
+from backcast_engine.errors import ErrorReason, InvalidInput, Refused
+from backcast_engine.interval import Interval
 from services.data.store.breaks import BreakTable, StoredBreak
 from services.data.store.catalog import CRYPTO_COLUMNS, Crypto, is_text
 from services.data.store.database import ATTEMPTS, Contended, Database
 from services.data.store.packed_hours import PackedHours
 from services.data.store.tables import CANDLE_TABLES, CandleTable, Scales, ticks_from
 from services.domain.aggregation import AGGREGATED, aggregate
-from services.domain.candles import Candles
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import ErrorReason, InvalidInput, Refused
-from services.domain.interval import Interval
 from services.domain.ticks import scale_for
 from services.ingest.quality.overwriting import changes, check_overwriting
 

@@ -17,7 +17,7 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import backtest_service_pb2_grpc
 from backcast.gateway.v1.run_events_pb2 import CACHE_STATE_UNSPECIFIED, CACHE_STATE_USED, CacheState
 from backcast.marketdata.v1 import market_data_service_pb2
-from services.engine.sweep.grid import possible_positions
+from backcast_engine.sweep.grid import possible_positions
 from services.gateway.api.planner import Planner
 from services.gateway.api.run_stream import run_stream
 from services.gateway.cache.keys import ResultKeys

@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.gateway.v1 import run_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2_grpc
-from services.domain.errors import ErrorReason, InvalidInput, Refused, Violation, Violations
+from backcast_engine.errors import ErrorReason, InvalidInput, Refused, Violation, Violations
 from services.gateway.api.run_stream import run_stream
 from services.gateway.auth.clients import current_client
 from services.gateway.messages.runs import results_per_event_from

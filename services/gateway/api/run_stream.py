@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
 from backcast.gateway.v1.run_events_pb2 import RunResults
-from services.domain.errors import BackcastError
+from backcast_engine.errors import BackcastError
 from services.gateway.runs.event_log import LoggedEvent
 from services.gateway.runs.run import Run
 from services.wire.raw_fields import RawField

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from services.domain.errors import BackcastError, Denied, ErrorReason, InvalidInput, Unauthenticated
+from backcast_engine.errors import BackcastError, ErrorReason, InvalidInput
+from services.domain.errors import Denied, Unauthenticated
 from services.gateway.auth.clients import Client, current_client, is_open, rights_needed
 from services.gateway.auth.token_file import TokenBook, token_book
 from services.rpc.access import Access, check_binding

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import structlog
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.gateway.auth.clients import Client
 from services.gateway.auth.tokens import Tokens, tokens_from_json, tokens_from_toml
 from services.settings import Settings

@@ -16,7 +16,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from services.domain.errors import InvalidInput, Violation
+from backcast_engine.errors import InvalidInput, Violation
 from services.gateway.auth.clients import Client, Right
 
 # A prefix by which scanners find tokens in files, logs and commits.

@@ -11,7 +11,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from services.domain.errors import InvalidInput, Unavailable
+from backcast_engine.errors import InvalidInput
+from services.domain.errors import Unavailable
 
 # A cache that takes longer than this costs more than it saves.
 _TIMEOUT_S = 1.0

@@ -18,7 +18,7 @@ from functools import partial
 from google.rpc.status_pb2 import Status
 
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
-from services.domain.errors import BackcastError
+from backcast_engine.errors import BackcastError
 from services.gateway.cache.leases import LEASE_S
 from services.gateway.cache.result_cache import ResultCache
 

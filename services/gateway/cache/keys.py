@@ -5,8 +5,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from services.domain.interval import Interval
-from services.engine import ENGINE_VERSION, Backtest, Execution
+from backcast_engine import ENGINE_VERSION, Backtest, Execution
+from backcast_engine.interval import Interval
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.sweep_plan import SweepPlan
 

@@ -8,7 +8,7 @@ from google.rpc.status_pb2 import Status
 
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast.gateway.v1 import run_events_pb2 as pb
-from services.domain.errors import ErrorReason, NotFound
+from backcast_engine.errors import ErrorReason, NotFound
 from services.gateway.cache.connection import CacheUnavailable
 from services.gateway.cache.result_cache import ResultCache
 from services.gateway.cache.result_writer import ResultWriter

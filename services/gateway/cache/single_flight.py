@@ -10,7 +10,7 @@ from typing import TypeVar
 from google.rpc.status_pb2 import Status
 
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
-from services.domain.errors import BackcastError
+from backcast_engine.errors import BackcastError
 from services.gateway.cache.connection import CacheServer, CacheUnavailable
 from services.gateway.cache.flights import READ_BATCH, Completion, Flight, Flights, Outcome, Owner
 from services.gateway.cache.leases import LEASE_S, Leases, LeaseState

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from backcast.backtest.v1.result_pb2 import BacktestResult
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.wire.result_parts import result_parts
 
 _HASH_BYTES = 16

@@ -7,11 +7,11 @@ from typing import TypeVar
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.run_events_pb2 import LeftOutCrypto
-from services.domain.errors import InvalidInput, Violation, Violations
-from services.domain.interval import Interval
+from backcast_engine import Detail
+from backcast_engine.errors import InvalidInput, Violation, Violations
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.buy_and_hold import BuyAndHold
 from services.domain.symbols import canonical_symbol
-from services.engine import Detail
-from services.engine.strategies.buy_and_hold import BuyAndHold
 from services.gateway.messages.result_pages import Page, page_from
 from services.gateway.planning.run_plan import CacheMode, RunPlan, RunRequest
 from services.telemetry.run_id import is_run_id

@@ -5,15 +5,15 @@ from google.protobuf.struct_pb2 import Value
 from backcast.backtest.v1.expression_pb2 import Column
 from backcast.gateway.v1 import rules_description_pb2 as rules_pb
 from backcast.gateway.v1 import strategy_description_pb2 as pb
-from services.domain.candles import VALUE_COLUMNS
-from services.domain.errors import ErrorReason, InvalidInput, Violation
-from services.engine import STRATEGIES, Strategy
-from services.engine.parameters import Choices, Parameter, parameters_of
-from services.engine.rules import Expression
-from services.engine.rules.compared import compared_series
-from services.engine.rules.parse import LineFault, parse_line
-from services.engine.rules.text import text
-from services.engine.strategies.custom_rules import CustomRules
+from backcast_engine import STRATEGIES, Strategy
+from backcast_engine.candles import VALUE_COLUMNS
+from backcast_engine.errors import ErrorReason, InvalidInput, Violation
+from backcast_engine.parameters import Choices, Parameter, parameters_of
+from backcast_engine.rules import Expression
+from backcast_engine.rules.compared import compared_series
+from backcast_engine.rules.parse import LineFault, parse_line
+from backcast_engine.rules.text import text
+from backcast_engine.strategies.custom_rules import CustomRules
 from services.wire.backtests import strategy_to
 from services.wire.enum_names import numbers_of
 

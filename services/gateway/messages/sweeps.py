@@ -1,8 +1,8 @@
 """Converts requests for sweeps to SweepRequest, and plans of sweeps back to requests."""
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.domain.errors import Violations
-from services.engine.sweep import Grid, make_grid
+from backcast_engine.errors import Violations
+from backcast_engine.sweep import Grid, make_grid
 from services.gateway.messages.runs import UNREAD_STRATEGY, left_out_to, read_run_request, run_request_to
 from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest
 from services.wire.backtests import metric_from, metric_to, strategy_to

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from services.domain.interval import Interval
-from services.engine import Window
+from backcast_engine import Window
+from backcast_engine.interval import Interval
 
 _HOUR_S = Interval.HOUR_1.seconds
 

@@ -6,12 +6,12 @@ from enum import Enum, auto
 
 import numpy as np
 
-from services.domain.errors import ErrorReason, InvalidInput, Refused, Violation, Violations
-from services.domain.interval import Interval
-from services.domain.near_names import no_such_crypto
-from services.domain.times import LATEST_S, utc
-from services.engine import Backtest, Detail, Execution, Strategy, Window
-from services.engine.curves import FEWEST_POINTS
+from backcast_engine import Backtest, Detail, Execution, Strategy, Window
+from backcast_engine.curves import FEWEST_POINTS
+from backcast_engine.errors import ErrorReason, InvalidInput, Refused, Violation, Violations
+from backcast_engine.interval import Interval
+from backcast_engine.near_names import no_such_crypto
+from backcast_engine.times import LATEST_S, utc
 from services.gateway.planning.crypto_data import CryptoData
 
 DEFAULT_WINDOW_S = 365 * 86_400

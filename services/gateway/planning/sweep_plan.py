@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from services.domain.errors import Violation, Violations
-from services.domain.interval import Interval
-from services.engine import Strategy, Window
-from services.engine.curves import FEWEST_POINTS
-from services.engine.sweep import (
+from backcast_engine import Strategy, Window
+from backcast_engine.curves import FEWEST_POINTS
+from backcast_engine.errors import Violation, Violations
+from backcast_engine.interval import Interval
+from backcast_engine.sweep import (
     Blocks,
     Fold,
     Grid,

@@ -3,7 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from services.domain.errors import ErrorReason, Exhausted, TooLarge, Violation
+from backcast_engine.errors import ErrorReason, Violation
+from services.domain.errors import Exhausted, TooLarge
 from services.gateway.auth.clients import Client
 
 # Most runs take a second or two, so a slot may be free then.

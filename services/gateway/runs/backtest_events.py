@@ -12,7 +12,7 @@ from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast.gateway.v1 import run_events_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse, RunStarted
-from services.engine import Detail
+from backcast_engine import Detail
 from services.gateway.cache.connection import CacheUnavailable
 from services.gateway.cache.flights import Outcome
 from services.gateway.cache.keys import ResultKeys

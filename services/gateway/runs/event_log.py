@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 from google.protobuf.message import Message
 
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
-from services.domain.errors import ErrorReason, NotFound
+from backcast_engine.errors import ErrorReason, NotFound
 from services.wire.raw_fields import RawField
 
 # A stream that breaks loses fewer bytes than this on its way. A run with a slow reader waits when so many

@@ -4,7 +4,8 @@ import time
 from collections import OrderedDict
 from uuid import uuid4
 
-from services.domain.errors import AlreadyExists, ErrorReason, NotFound
+from backcast_engine.errors import ErrorReason, NotFound
+from services.domain.errors import AlreadyExists
 from services.gateway.auth.clients import Client, Right
 from services.gateway.runs.run import Run
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import structlog
 
-from services.domain.errors import BackcastError, Cancelled, ErrorReason, Internal, NotFound
+from backcast_engine.errors import BackcastError, ErrorReason, NotFound
+from services.domain.errors import Cancelled, Internal
 from services.gateway.runs.admission import Slot
 from services.gateway.runs.event_log import EventLog, LoggedEvent
 from services.gateway.runs.report import RunReport, record_run

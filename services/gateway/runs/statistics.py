@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.engine import METRIC_NAMES
+from backcast_engine import METRIC_NAMES
 
 _Figures = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ import numpy as np
 from backcast.backtest.v1.result_pb2 import Metrics
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast.gateway.v1.run_events_pb2 import RunSummary, Spread
-from services.engine.results import METRIC_NAMES
+from backcast_engine.results import METRIC_NAMES
 from services.gateway.runs.statistics import (
     finite_or_none,
     no_trade_counted,

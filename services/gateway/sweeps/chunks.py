@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from backcast.compute.v1.compute_service_pb2 import SweepChunkFailure
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
-from services.engine import METRIC_NAMES
+from backcast_engine import METRIC_NAMES
 from services.gateway.cache.keys import ChunkKeys
 from services.gateway.cache.result_cache import ResultCache
 from services.gateway.cache.run_cache import RunCache

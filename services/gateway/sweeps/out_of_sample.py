@@ -8,9 +8,9 @@ import numpy as np
 from backcast.backtest.v1.result_pb2 import EquityCurve
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast.gateway.v1.sweep_pb2 import OutOfSample
-from services.engine import Backtest, Detail, Window
-from services.engine.curves import equity_curve
-from services.engine.sweep.out_of_sample import Curve, FoldResult, StitchedCrypto
+from backcast_engine import Backtest, Detail, Window
+from backcast_engine.curves import equity_curve
+from backcast_engine.sweep.out_of_sample import Curve, FoldResult, StitchedCrypto
 from services.gateway.planning.sweep_plan import SweepPlan
 from services.gateway.sweeps.table_messages import metrics_message
 from services.gateway.upstream.compute import ComputeClient

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backcast.gateway.v1 import sweep_pb2 as pb
+from backcast_engine.sweep.deflated_sharpe import ReturnShape, deflated_sharpe_ratio, expected_maximum
+from backcast_engine.sweep.overfitting import count_overfitted, steps
 from services.domain.metric_order import SMALLEST_IS_BEST
-from services.engine.sweep.deflated_sharpe import ReturnShape, deflated_sharpe_ratio, expected_maximum
-from services.engine.sweep.overfitting import count_overfitted, steps
 from services.gateway.planning.sweep_plan import SweepPlan
 from services.gateway.runs.statistics import summarize_rows
 from services.gateway.sweeps.table import Part, SweepTable

@@ -9,10 +9,10 @@ import numpy as np
 
 from backcast.gateway.v1 import sweep_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsResponse
+from backcast_engine import METRIC_NAMES
+from backcast_engine.sweep.deflated_sharpe import ReturnShape, shape_of
+from backcast_engine.sweep.out_of_sample import equal_weighted
 from services.domain.metric_order import SMALLEST_IS_BEST
-from services.engine import METRIC_NAMES
-from services.engine.sweep.deflated_sharpe import ReturnShape, shape_of
-from services.engine.sweep.out_of_sample import equal_weighted
 from services.gateway.cache.result_cache import ResultCache
 from services.gateway.messages.sweeps import sweep_started
 from services.gateway.planning.run_plan import CacheMode

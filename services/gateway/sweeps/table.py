@@ -9,7 +9,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from services.engine import METRIC_NAMES
+from backcast_engine import METRIC_NAMES
 from services.gateway.runs.statistics import Summarized, no_trade_counted, summarize_rows, trades_of
 
 Figures = NDArray[np.float64]

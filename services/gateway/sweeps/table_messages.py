@@ -6,7 +6,7 @@ import numpy as np
 
 from backcast.backtest.v1.result_pb2 import Metrics
 from backcast.gateway.v1 import sweep_pb2
-from services.engine import METRIC_NAMES
+from backcast_engine import METRIC_NAMES
 from services.gateway.planning.sweep_plan import SweepPlan
 from services.gateway.runs.statistics import Summarized
 from services.gateway.sweeps.table import Figures, Part, SweepTable

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
-from services.domain.errors import ErrorReason, Unavailable
-from services.engine import Backtest, Window
-from services.engine.sweep import Sweep
+from backcast_engine import Backtest, Window
+from backcast_engine.errors import ErrorReason
+from backcast_engine.sweep import Sweep
+from services.domain.errors import Unavailable
 from services.gateway.planning.crypto_data import CryptoData
 from services.rpc.channel import outgoing_metadata
 from services.rpc.resumed_stream import resumed_stream

@@ -13,7 +13,7 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.ingest.columns.number_style import numbers_of
 from services.ingest.columns.time_column import read_times
 from services.ingest.files.text_rows import TextRows

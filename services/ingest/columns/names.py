@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from services.domain.errors import InvalidInput, Violation
+from backcast_engine.errors import InvalidInput, Violation
 from services.domain.symbols import parse_symbol
 from services.ingest.columns.symbol_column import (
     BASE_NAMES,

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.domain.candles import PriceColumn
+from backcast_engine.candles import PriceColumn
 from services.ingest.files.text_rows import TextColumn, shown
 
 

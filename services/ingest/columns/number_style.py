@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.ingest.files.text_rows import TextColumn, shown
 
 _SPACES = "\u00a0\u202f\u2009"

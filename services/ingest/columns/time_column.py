@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from services.domain.candles import TimeColumn
-from services.domain.errors import InvalidInput
+from backcast_engine.candles import TimeColumn
+from backcast_engine.errors import InvalidInput
 from services.ingest.columns.number_column import plain_float
 from services.ingest.columns.written_times import DateOrder, read_digits, read_written
 from services.ingest.files.text_rows import TextColumn, shown

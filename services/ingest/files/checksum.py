@@ -4,7 +4,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.ingest.files.text_rows import shown
 
 SUFFIX = ".CHECKSUM"

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.ingest.files import checksum
 from services.ingest.files.text_file import open_file
 

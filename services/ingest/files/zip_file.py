@@ -4,7 +4,7 @@ import re
 import zipfile
 from typing import IO
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.ingest.files.text_rows import shown
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.ingest.columns.names import GivenNames, column_key, find_columns
 from services.ingest.files.text_file import TextFile
 from services.ingest.files.text_rows import TextRows, shown

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.ingest.columns.names import known_names
 from services.ingest.files.text_file import LineBlock, TextFile
 from services.ingest.files.text_rows import CANDLE_FIELDS, TextRows, shown

@@ -5,7 +5,7 @@ The order of the prices is detected by their values.
 
 from collections.abc import Iterator
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.ingest.columns.column_order import ordered
 from services.ingest.columns.names import GivenNames
 from services.ingest.columns.text_columns import joined_times, without_volume

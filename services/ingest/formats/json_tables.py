@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.ingest.columns.names import Columns, GivenNames, column_key, find_columns, known_names
 from services.ingest.columns.symbol_column import SYMBOL_NAMES, only_symbol, symbol_by_last_columns
 from services.ingest.columns.text_columns import joined_times, without_volume

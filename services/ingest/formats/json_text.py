@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.ingest.files.text_file import TextFile
 from services.ingest.files.text_rows import TextColumn, TextRows, shown
 from services.ingest.report import Rejection

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.ingest.columns.column_order import ordered
 from services.ingest.columns.number_style import numbers_of
 from services.ingest.files.text_file import TextFile

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from services.domain.candles import Candles, PriceColumn, TimeColumn
-from services.domain.errors import InvalidInput
+from backcast_engine.candles import Candles, PriceColumn, TimeColumn
+from backcast_engine.errors import InvalidInput
 from services.ingest.candle_rows import CandleRows
 from services.ingest.columns.names import TIME_KEYS, Columns, GivenNames, column_key, find_columns
 from services.ingest.columns.number_column import read_numbers

@@ -6,7 +6,7 @@ The volume is taken as it is written: Yahoo counts that of cryptos in the curren
 from collections.abc import Iterator
 from dataclasses import replace
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.ingest.columns.names import GivenNames, column_key, find_columns
 from services.ingest.files.text_file import TextFile
 from services.ingest.files.text_rows import TextRows, shown

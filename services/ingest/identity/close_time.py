@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from services.domain.candles import TimeColumn
-from services.domain.errors import InvalidInput
+from backcast_engine.candles import TimeColumn
+from backcast_engine.errors import InvalidInput
 from services.ingest.files.text_rows import TextRows
 from services.ingest.identity.lengths import Evidence, length_words
 

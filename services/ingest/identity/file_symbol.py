@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.domain.symbols import (
     DAY,
     EXCHANGES,

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from services.domain.candles import Candles
-from services.domain.errors import InvalidInput
-from services.domain.times import utc
+from backcast_engine.candles import Candles
+from backcast_engine.errors import InvalidInput
+from backcast_engine.times import utc
 from services.ingest.quality.contradictions import (
     LARGEST_FACTOR,
     LARGEST_SHARE,

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.domain.breaks import Break
-from services.domain.candles import Candles
-from services.domain.interval import Interval
+from backcast_engine.breaks import Break
+from backcast_engine.candles import Candles
+from backcast_engine.interval import Interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ An exchange corrects single candles, while another market differs in all of them
 import numpy as np
 from numpy.typing import NDArray
 
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 
 # The most that counts as corrections: a share of the common hours, and a factor between two prices.
 LARGEST_SHARE = 0.01

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 
 # Relative: some thousand times the precision of a double, and a millionth of any price's tick.
 EDGE_TOLERANCE = 1e-12

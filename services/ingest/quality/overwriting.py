@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from services.domain.candles import VALUE_COLUMNS, Candles
+from backcast_engine.candles import VALUE_COLUMNS, Candles
+from backcast_engine.errors import Refused
+from backcast_engine.times import utc
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import Refused
-from services.domain.times import utc
 from services.ingest.quality.contradictions import (
     LARGEST_FACTOR,
     LARGEST_SHARE,

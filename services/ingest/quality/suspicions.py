@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.domain.symbols import parse_symbol
 
 _HOUR_S = 3600

@@ -15,12 +15,12 @@ import numpy as np
 import structlog
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.candles import VALUE_COLUMNS, Candles
 from services.data.maintenance.columnstore import compress
 from services.data.schema.migrate import migrate
 from services.data.store.copy_format import HEADER, TRAILER, encode_rows
 from services.data.store.database import Database
 from services.data.store.writer import CandleStore
-from services.domain.candles import VALUE_COLUMNS, Candles
 from services.local.ports import HOST, choose_ports
 from services.local.postgres import EmbeddedPostgres
 from services.local.sample_market import sample_market

@@ -12,15 +12,15 @@ import pyarrow.csv
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from backcast_engine.candles import VALUE_COLUMNS
+from backcast_engine.interval import Interval
+from backcast_engine.times import utc
 from services.compute.candles.column_files import ColumnFiles
 from services.compute.candles.column_provider import ColumnProvider
 from services.compute.candles.file_header import HEADER_WORDS
 from services.compute.candles.location import DataVersion
 from services.compute.candles.source import CandleSource
 from services.compute.candles.stored import SUFFIX, StoredCandles
-from services.domain.candles import VALUE_COLUMNS
-from services.domain.interval import Interval
-from services.domain.times import utc
 from services.imports.candle_writer import write_candles
 from services.ingest.detect import read_file
 from services.wire.candles import interval_to

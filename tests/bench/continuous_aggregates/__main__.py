@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from backcast_engine.candles import Candles
 from services.cli.views.console import make_console, say
-from services.domain.candles import Candles
 from services.local.sample_market import sample_market
 from tests.bench.candles.market import START_S, server_kind
 from tests.bench.continuous_aggregates.designs import (

@@ -12,10 +12,10 @@ from unittest.mock import patch
 
 import asyncpg
 
+from backcast_engine.candles import Candles
 from services.data.schema.migrate import migrate
 from services.data.store import writer
 from services.data.store.database import Database
-from services.domain.candles import Candles
 from tests.bench.candles.market import compress_chunks, timed_imports
 from tests.data.timescale_server import TimescaleServer
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from services.domain.candles import Candles
-from services.engine import Window
-from services.engine.strategies.rsi import Rsi
+from backcast_engine import Window
+from backcast_engine.candles import Candles
+from backcast_engine.strategies.rsi import Rsi
 from tests.bench.engine.bare_loop import bare_figures
 from tests.bench.engine.figures import Figures, difference
 from tests.bench.engine.ours import backtest

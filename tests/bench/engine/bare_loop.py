@@ -12,9 +12,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from services.domain.candles import Candles
-from services.engine import Execution
-from services.engine.strategies.rsi import Rsi
+from backcast_engine import Execution
+from backcast_engine.candles import Candles
+from backcast_engine.strategies.rsi import Rsi
 from tests.bench.timing import Timing
 
 _HOURS_PER_YEAR = 365 * 24.0

@@ -15,8 +15,8 @@ from rich.progress import Progress
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.domain.candles import Candles
-from services.engine.strategies.rsi import Rsi
+from backcast_engine.candles import Candles
+from backcast_engine.strategies.rsi import Rsi
 from services.imports.candle_writer import write_candles
 from services.local.stack import LocalStack, StackSettings, serve_command
 from services.rpc.channel import open_channel

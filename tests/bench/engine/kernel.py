@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from services.engine.strategies.rsi import Rsi
+from backcast_engine.strategies.rsi import Rsi
 from tests.bench.engine.agreement import agreement_lines
 from tests.bench.engine.bare_loop import timed_bare
 from tests.bench.engine.markets import BIG_WINDOW, CRYPTO_COUNT, big_market

@@ -6,8 +6,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from services.domain.candles import Candles
-from services.engine import Window
+from backcast_engine import Window
+from backcast_engine.candles import Candles
 from services.local import sample_market
 from tests.bench.candles import market as big
 

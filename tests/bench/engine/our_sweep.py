@@ -18,8 +18,8 @@ from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+from backcast_engine.strategies.rsi import Rsi
 from services.cli.commands.sample import write_sample_market
-from services.engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
 from tests.bench.engine.markets import CRYPTO_COUNT

@@ -4,14 +4,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from backcast_engine import Backtest, Detail, Execution, Window
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.rsi import Rsi
 from services.compute.candles.stored import StoredCandles
 from services.compute.tasks.batch import Batch, LocatedTask, Task, run_batch
 from services.compute.tasks.jobs import computed_result
 from services.compute.workers.worker import KEPT_BYTES
-from services.domain.interval import Interval
 from services.domain.process_memory import keep_freed_memory
-from services.engine import Backtest, Detail, Execution, Window
-from services.engine.strategies.rsi import Rsi
 from tests.bench.runs import oversold
 from tests.bench.timing import Timing
 

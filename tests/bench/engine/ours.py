@@ -2,11 +2,11 @@
 
 import time
 
-from services.domain.candles import Candles
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import Backtest, BacktestResult, Execution, Window, run_backtest
-from services.engine.strategies.rsi import Rsi
+from backcast_engine import Backtest, BacktestResult, Execution, Window, run_backtest
+from backcast_engine.candles import Candles
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.rsi import Rsi
 from tests.bench.timing import Timing
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from backcast_engine.strategies.rsi import Rsi
 from services.compute.tasks.batch import run_batch
-from services.engine.strategies.rsi import Rsi
 from tests.bench.engine.bare_loop import bare_figures
 from tests.bench.engine.markets import YEAR_WINDOW, year_market
 from tests.bench.engine.our_worker import task

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from backcast_engine.candles import Candles
+from backcast_engine.interval import Interval
 from services.compute.candles.location import DataVersion
 from services.compute.candles.stored import StoredCandles
-from services.domain.candles import Candles
-from services.domain.interval import Interval
 
 _COLUMNS = ("open", "close")
 

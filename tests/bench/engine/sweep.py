@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from tests.bench.engine.agreement import agreement_lines
 from tests.bench.engine.bare_loop import timed_bare
 from tests.bench.engine.markets import CRYPTO_COUNT, YEAR_WINDOW, year_market

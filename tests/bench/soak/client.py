@@ -11,9 +11,9 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.run_service_pb2 import CancelRunRequest, WatchRunRequest
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
-from services.domain.interval import Interval
-from services.engine import Detail, Execution
-from services.engine.strategies.rsi import Rsi
+from backcast_engine import Detail, Execution
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.rsi import Rsi
 from services.wire.backtests import detail_to, spec_to
 from tests.bench.soak.market import WINDOW
 from tests.candle_making import results_in

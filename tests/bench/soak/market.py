@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from backcast.backtest.v1.result_pb2 import BacktestResult
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import Backtest, Detail, Execution, Window, run_backtest
-from services.engine.strategies.rsi import Rsi
+from backcast_engine import Backtest, Detail, Execution, Window, run_backtest
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.rsi import Rsi
 from tests.candle_making import START_S
 from tests.changing_crypto import ChangingCrypto
 from tests.engine_results import message_of

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import backcast
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 from tests.candle_making import import_candles, random_candles
 

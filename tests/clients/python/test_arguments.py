@@ -15,7 +15,7 @@ from backcast.errors import InvalidRequestError
 from backcast.requests import RUN_OPTIONS, run_request, sweep_request
 from backcast.result import METRICS
 from backcast.rules_sweep_log import RulesSweepLog
-from services.domain.high_costs import HIGH_FEE_RATE, HIGH_SLIPPAGE_BPS
+from backcast_engine.high_costs import HIGH_FEE_RATE, HIGH_SLIPPAGE_BPS
 
 
 def request(**options: Any) -> Any:

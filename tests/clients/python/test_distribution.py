@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 
 PROJECT = Path(__file__).parents[3]

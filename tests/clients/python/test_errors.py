@@ -7,21 +7,16 @@ import pytest
 
 from backcast import errors
 from backcast.status import error_of, error_of_status
+from backcast_engine.errors import BackcastError, ErrorReason, InvalidInput, NotFound, Refused, Violation
 from services.domain.errors import (
     AlreadyExists,
-    BackcastError,
     Cancelled,
     Denied,
-    ErrorReason,
     Exhausted,
     Internal,
-    InvalidInput,
-    NotFound,
-    Refused,
     TooLarge,
     Unauthenticated,
     Unavailable,
-    Violation,
 )
 from services.rpc.status import status_of
 

@@ -15,7 +15,7 @@ import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 
 CELLS = {

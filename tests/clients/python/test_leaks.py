@@ -10,7 +10,7 @@ import pytest
 
 import backcast
 from backcast.errors import InvalidRequestError
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from tests.waiting import until
 
 WARM_UP, RUNS = 100, 1_000

@@ -24,8 +24,8 @@ from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from backcast.requests import run_request, sweep_request
 from backcast.result import METRICS
 from backcast.versions import version_in
-from services.domain.candles import Candles
-from services.domain.interval import Interval
+from backcast_engine.candles import Candles
+from backcast_engine.interval import Interval
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.candle_making import longer_candles

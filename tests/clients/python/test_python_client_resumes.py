@@ -9,7 +9,7 @@ import pytest
 
 import backcast
 from backcast.errors import ConnectionFailedError
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 from tests.end_to_end.line import Line
 from tests.end_to_end.one_service import service_beside

@@ -6,8 +6,8 @@ import pytest
 
 import backcast
 from backcast.strategies import Strategy
-from services.engine import STRATEGIES
-from services.engine.parameters import parameters_of
+from backcast_engine import STRATEGIES
+from backcast_engine.parameters import parameters_of
 
 CLIENT_STRATEGIES = {strategy.name: strategy for strategy in Strategy.__subclasses__()}
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import asyncpg
 
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 
 Row = tuple[object, ...]
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backcast_engine.breaks import BreakState
+from backcast_engine.candles import Candles
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from services.data.maintenance.retention import apply_retention
 from services.data.schema.migrate import migrate
 from services.data.store.break_edits import BreakStore
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
 from services.data.store.writer import CandleStore
-from services.domain.breaks import BreakState
-from services.domain.candles import Candles
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
 from services.transfer.dump import dump
 from services.transfer.manifest import MANIFEST, read_manifest
 from services.transfer.restore import RestoredCrypto, check_files, restore

@@ -8,10 +8,10 @@ import asyncpg
 import numpy as np
 import pytest
 
+from backcast_engine.candles import Candles
+from backcast_engine.errors import BackcastError
+from backcast_engine.interval import Interval
 from services.data.store.database import Database
-from services.domain.candles import Candles
-from services.domain.errors import BackcastError
-from services.domain.interval import Interval
 from services.transfer.migrate import MigratedCrypto, VerifiedCrypto, move, verify
 from services.transfer.source import Source
 from services.transfer.source_names import SourceNames

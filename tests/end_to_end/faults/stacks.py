@@ -12,9 +12,9 @@ from backcast.compute.v1 import compute_service_pb2
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2 import ListCryptosRequest
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.engine.rules import Call, Column, Number
-from services.engine.rules.nodes import Expression
-from services.engine.strategies.custom_rules import CustomRules
+from backcast_engine.rules import Call, Column, Number
+from backcast_engine.rules.nodes import Expression
+from backcast_engine.strategies.custom_rules import CustomRules
 from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to

@@ -18,8 +18,8 @@ from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
-from services.domain.candles import Candles
-from services.engine.strategies.rsi import Rsi
+from backcast_engine.candles import Candles
+from backcast_engine.strategies.rsi import Rsi
 from services.local.ports import HOST, free_ports
 from services.local.server_process import ServerProcess
 from services.local.stack import LocalStack

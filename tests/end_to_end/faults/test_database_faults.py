@@ -19,10 +19,10 @@ from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.rsi import Rsi
 from services.compute.candles.source import CandleSource
 from services.domain.errors import Unavailable
-from services.domain.interval import Interval
-from services.engine.strategies.rsi import Rsi
 from services.gateway.upstream.market import Market
 from services.local.postgres import EmbeddedPostgres
 from services.local.stack import LocalStack, StackSettings

@@ -15,10 +15,10 @@ from backcast.backtest.v1.series_pb2 import SeriesBlock
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1.market_data_service_pb2 import DeleteCryptoRequest
-from services.engine import Strategy
-from services.engine.rules.parse import parse
-from services.engine.strategies.custom_rules import CustomRules
-from services.engine.strategies.rsi import Rsi
+from backcast_engine import Strategy
+from backcast_engine.rules.parse import parse
+from backcast_engine.strategies.custom_rules import CustomRules
+from backcast_engine.strategies.rsi import Rsi
 from services.local.ports import free_ports
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from services.engine import BreakRule, FillTime
+from backcast_engine import BreakRule, FillTime
 
 from . import figures, fills, rules, signals
 from . import indicators as ind

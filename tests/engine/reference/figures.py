@@ -3,7 +3,7 @@
 import math
 from datetime import UTC, datetime
 
-from services.engine import ExitReason
+from backcast_engine import ExitReason
 
 DAY_S = 86_400
 MONDAY_S = 4 * DAY_S  # 1970-01-05

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.engine import Direction, ExitReason, FillTime
+from backcast_engine import Direction, ExitReason, FillTime
 
 YEAR_S = 365 * 86_400
 

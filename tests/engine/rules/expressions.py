@@ -2,10 +2,10 @@
 
 from hypothesis import strategies as st
 
-from services.domain.candles import VALUE_COLUMNS
-from services.engine.rules.check import columns_of_expression
-from services.engine.rules.functions import FUNCTIONS, Constant, Input, Kind
-from services.engine.rules.nodes import Call, Column, Expression, Number
+from backcast_engine.candles import VALUE_COLUMNS
+from backcast_engine.rules.check import columns_of_expression
+from backcast_engine.rules.functions import FUNCTIONS, Constant, Input, Kind
+from backcast_engine.rules.nodes import Call, Column, Expression, Number
 
 NUMBERS = st.one_of(
     st.sampled_from([0.0, -0.0, 1.0, -5.0, 0.5, 1e-3, 1e16, -1e-300, 5e-324, 1e300]),

@@ -2,11 +2,11 @@
 
 from hypothesis import strategies as st
 
-from services.engine.rules import Call, Expression
-from services.engine.rules.check import columns_of_expression, condition_violations
-from services.engine.rules.functions import FUNCTIONS, Constant, Function, Kind
-from services.engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, Number, call
-from services.engine.strategies.custom_rules import CustomRules
+from backcast_engine.rules import Call, Expression
+from backcast_engine.rules.check import columns_of_expression, condition_violations
+from backcast_engine.rules.functions import FUNCTIONS, Constant, Function, Kind
+from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, Number, call
+from backcast_engine.strategies.custom_rules import CustomRules
 
 _LEAVES = st.one_of(
     st.sampled_from([OPEN, HIGH, LOW, CLOSE, CLOSE, VOLUME]),

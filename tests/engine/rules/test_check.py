@@ -5,10 +5,10 @@ import pickle
 
 import pytest
 
-from services.engine.rules import Call, Column, Number, Rules
-from services.engine.rules.check import MAX_DEPTH, MAX_NODES
-from services.engine.rules.nodes import CLOSE, HIGH, LOW, Expression, call, walk
-from services.engine.strategies.custom_rules import CustomRules
+from backcast_engine.rules import Call, Column, Number, Rules
+from backcast_engine.rules.check import MAX_DEPTH, MAX_NODES
+from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, Expression, call, walk
+from backcast_engine.strategies.custom_rules import CustomRules
 
 GOOD = CLOSE > 0
 

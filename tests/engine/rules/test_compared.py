@@ -2,14 +2,14 @@
 
 import pytest
 
-from services.engine.rules import compared
-from services.engine.rules.compared import compared_series
-from services.engine.rules.evaluation import Evaluation
-from services.engine.rules.functions import Kind
-from services.engine.rules.nodes import Call, Column, Number, Rules
-from services.engine.rules.parse import parse
-from services.engine.rules.text import CALLABLE, text
-from services.engine.strategies import STRATEGIES
+from backcast_engine.rules import compared
+from backcast_engine.rules.compared import compared_series
+from backcast_engine.rules.evaluation import Evaluation
+from backcast_engine.rules.functions import Kind
+from backcast_engine.rules.nodes import Call, Column, Number, Rules
+from backcast_engine.rules.parse import parse
+from backcast_engine.rules.text import CALLABLE, text
+from backcast_engine.strategies import STRATEGIES
 
 
 def shown(entry, exit_=None):

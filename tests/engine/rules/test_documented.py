@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from services.domain.errors import InvalidInput
-from services.engine.rules.functions import Kind
-from services.engine.rules.parse import parse
+from backcast_engine.errors import InvalidInput
+from backcast_engine.rules.functions import Kind
+from backcast_engine.rules.parse import parse
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "rules.md").read_text()
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import event, given, settings
 
-from services.domain.candles import VALUE_COLUMNS
-from services.domain.interval import Interval
-from services.engine.rules import Call, Evaluation
-from services.engine.rules.functions import FUNCTIONS, Input
-from services.engine.rules.nodes import CLOSE, HIGH, OPEN, Column, Number, call
-from services.engine.strategies.custom_rules import CustomRules
+from backcast_engine.candles import VALUE_COLUMNS
+from backcast_engine.interval import Interval
+from backcast_engine.rules import Call, Evaluation
+from backcast_engine.rules.functions import FUNCTIONS, Input
+from backcast_engine.rules.nodes import CLOSE, HIGH, OPEN, Column, Number, call
+from backcast_engine.strategies.custom_rules import CustomRules
 from tests.engine import reference
 from tests.engine.inputs import make_candles, real_candles, run
 from tests.engine.random_inputs import histories
@@ -212,7 +212,7 @@ def test_results_cannot_be_spoilt(expression):
 
 
 def test_a_full_memory_gives_up_the_oldest_and_stays_right(monkeypatch):
-    monkeypatch.setattr("services.engine.rules.evaluation._MOST_BYTES", 100)
+    monkeypatch.setattr("backcast_engine.rules.evaluation._MOST_BYTES", 100)
     evaluation = Evaluation(CLOSES)
     for period in (1, 2, 3, 1, 2, 3):
         average = call("sma", CLOSE, period)

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.domain.candles import VALUE_COLUMNS
-from services.domain.errors import InvalidInput
-from services.engine.rules.check import MAX_DEPTH, MAX_NODES
-from services.engine.rules.functions import FUNCTIONS, Kind
-from services.engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, call
-from services.engine.rules.parse import MAX_LENGTH, LineFault, parse, parse_line
-from services.engine.rules.text import CALLABLE
+from backcast_engine.candles import VALUE_COLUMNS
+from backcast_engine.errors import InvalidInput
+from backcast_engine.rules.check import MAX_DEPTH, MAX_NODES
+from backcast_engine.rules.functions import FUNCTIONS, Kind
+from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, call
+from backcast_engine.rules.parse import MAX_LENGTH, LineFault, parse, parse_line
+from backcast_engine.rules.text import CALLABLE
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.engine.parameters import Choices, parameters_of
-from services.engine.rules.check import condition_violations
-from services.engine.rules.functions import Kind
-from services.engine.rules.nodes import CLOSE, HIGH, LOW, Call, Column, Number, call
-from services.engine.rules.parse import parse
-from services.engine.rules.text import text
-from services.engine.strategies import STRATEGIES
+from backcast_engine.parameters import Choices, parameters_of
+from backcast_engine.rules.check import condition_violations
+from backcast_engine.rules.functions import Kind
+from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, Call, Column, Number, call
+from backcast_engine.rules.parse import parse
+from backcast_engine.rules.text import text
+from backcast_engine.strategies import STRATEGIES
 from tests.engine.rules.expressions import NUMBERS, expressions
 
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from services.domain.candles import Candles
-from services.engine import indicators
-from services.engine.rules import Evaluation
-from services.engine.rules.nodes import CLOSE, OPEN, Call, Expression, call
-from services.engine.rules.ticks import WindowedTicks, ticks_of
+from backcast_engine import indicators
+from backcast_engine.candles import Candles
+from backcast_engine.rules import Evaluation
+from backcast_engine.rules.nodes import CLOSE, OPEN, Call, Expression, call
+from backcast_engine.rules.ticks import WindowedTicks, ticks_of
 
 
 def candles_of(closes: list[float], opens: list[float] | None = None) -> Candles:

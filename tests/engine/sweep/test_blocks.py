@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.interval import Interval
-from services.engine import Window
-from services.engine.sweep import Fold, make_blocks, split_window, walk_forward
-from services.engine.sweep.blocks import stretch_ends_s, stretch_returns
+from backcast_engine import Window
+from backcast_engine.interval import Interval
+from backcast_engine.sweep import Fold, make_blocks, split_window, walk_forward
+from backcast_engine.sweep.blocks import stretch_ends_s, stretch_returns
 from tests.candle_making import START_S
 
 HOUR = Interval.HOUR_1

@@ -5,11 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.domain.candles import Candles
-from services.domain.errors import NotFound, Refused
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import (
+from backcast_engine import (
     METRIC_NAMES,
     Backtest,
     Detail,
@@ -21,10 +17,14 @@ from services.engine import (
     columns_of,
     run_backtest,
 )
-from services.engine.strategies.ma_cross import MaCross
-from services.engine.strategies.rsi import Rsi
-from services.engine.strategies.supertrend import Supertrend
-from services.engine.sweep import (
+from backcast_engine.candles import Candles
+from backcast_engine.errors import NotFound, Refused
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.strategies.ma_cross import MaCross
+from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.strategies.supertrend import Supertrend
+from backcast_engine.sweep import (
     ChunkFigures,
     Grid,
     ParameterValues,

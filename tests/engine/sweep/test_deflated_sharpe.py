@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from services.engine.sweep.deflated_sharpe import (
+from backcast_engine.sweep.deflated_sharpe import (
     ReturnShape,
     deflated_sharpe_ratio,
     expected_maximum,

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.domain.errors import InvalidInput
-from services.engine import Strategy
-from services.engine.strategies.buy_and_hold import BuyAndHold
-from services.engine.strategies.ma_cross import MaCross, MovingAverageKind
-from services.engine.strategies.rsi import Rsi
-from services.engine.sweep import ParameterValues, make_grid
+from backcast_engine import Strategy
+from backcast_engine.errors import InvalidInput
+from backcast_engine.strategies.buy_and_hold import BuyAndHold
+from backcast_engine.strategies.ma_cross import MaCross, MovingAverageKind
+from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.sweep import ParameterValues, make_grid
 
 
 def grid_of(base: Strategy, **ranges: Any):

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.domain.history import History
-from services.domain.interval import Interval
-from services.engine import METRIC_NAMES, Backtest, Detail, Execution, Window, metrics_of, run_backtest
-from services.engine.metrics import measure_curve
-from services.engine.strategies.rsi import Rsi
-from services.engine.sweep.out_of_sample import Curve, FoldResult, StitchedCrypto, equal_weighted
+from backcast_engine import METRIC_NAMES, Backtest, Detail, Execution, Window, metrics_of, run_backtest
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.metrics import measure_curve
+from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.sweep.out_of_sample import Curve, FoldResult, StitchedCrypto, equal_weighted
 from tests.candle_making import START_S, random_candles
 
 HOUR = Interval.HOUR_1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import rankdata
 
-from services.engine.sweep.overfitting import count_overfitted, probability_of_overfitting, steps
+from backcast_engine.sweep.overfitting import count_overfitted, probability_of_overfitting, steps
 
 
 def sharpe_ratio(returns: list[float]) -> float:

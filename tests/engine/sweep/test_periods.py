@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.errors import InvalidInput
-from services.domain.interval import Interval
-from services.engine import Window
-from services.engine.sweep import Fold, split_window, walk_forward
+from backcast_engine import Window
+from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
+from backcast_engine.sweep import Fold, split_window, walk_forward
 from tests.engine.inputs import MONDAY_S
 
 DAY_S = 86_400

@@ -15,7 +15,7 @@ from playwright.async_api import Locator, Route, expect
 from backcast.backtest.v1.execution_pb2 import FILL_TIME_SAME_CLOSE, FillTime
 from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from tests import waiting
 from tests.candle_making import START_S, import_candles, random_candles
 from tests.web.browser.tab import Tab

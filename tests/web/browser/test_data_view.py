@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Locator, Route, expect
 
 from backcast.marketdata.v1 import break_pb2, crypto_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
-from services.domain.times import utc
+from backcast_engine.times import utc
 from services.local.stack import LocalStack
 from tests.candle_making import START_S
 from tests.end_to_end.one_service import OneService, service_beside

@@ -13,7 +13,7 @@ from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.sweep_pb2 import SweepRow
-from services.domain.candles import Candles
+from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 from tests.candle_making import import_candles, random_candles
 from tests.end_to_end.processes import compute_workers, until_idle, workers_held

@@ -6,7 +6,7 @@ the quote currency.
 
 from collections.abc import Iterator
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.ingest.files.text_file import TextFile
 from services.ingest.files.text_rows import CANDLE_FIELDS, TextRows
 from services.ingest.formats.json_text import members, parse, records_at, texts

@@ -6,7 +6,7 @@ https://docs.kraken.com/api/docs/rest-api/get-ohlc-data. Candles after `last` we
 from collections.abc import Iterator
 from dataclasses import replace
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.ingest.columns.time_column import read_times
 from services.ingest.files.text_file import TextFile
 from services.ingest.files.text_rows import TextRows, shown

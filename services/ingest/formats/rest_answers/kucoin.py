@@ -7,7 +7,7 @@ but of futures, whose times are in ms and whose volume is in contracts.
 import re
 from collections.abc import Iterator
 
-from services.domain.errors import InvalidInput
+from backcast_engine.errors import InvalidInput
 from services.ingest.files.text_file import TextFile
 from services.ingest.files.text_rows import TextRows
 from services.ingest.formats.json_text import members, parse, records_at, rows_of_lists

@@ -10,9 +10,9 @@ import numpy as np
 import pandas
 import talib
 
-from services.domain.candles import Candles
-from services.engine import Execution
-from services.engine.strategies.rsi import Rsi
+from backcast_engine import Execution
+from backcast_engine.candles import Candles
+from backcast_engine.strategies.rsi import Rsi
 from tests.bench.engine.figures import Figures
 from tests.bench.timing import Timing
 

@@ -16,9 +16,9 @@ import talib
 import vectorbt
 from numpy.typing import NDArray
 
-from services.domain.candles import Candles, PriceColumn
-from services.engine import Execution
-from services.engine.strategies.rsi import Rsi
+from backcast_engine import Execution
+from backcast_engine.candles import Candles, PriceColumn
+from backcast_engine.strategies.rsi import Rsi
 from tests.bench.engine.figures import Figures
 from tests.bench.timing import Timing
 

@@ -1,0 +1,334 @@
+"""Backtests on one crypto: a single one, or many that share indicators."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backcast_engine.candles import VALUE_COLUMNS, Candles, PriceColumn
+from backcast_engine.coverage import coverage
+from backcast_engine.curves import equity_curve, monthly_returns
+from backcast_engine.errors import ErrorReason, NotFound, Refused
+from backcast_engine.execution import BreakRule, Execution, FillTime
+from backcast_engine.history import History, HistoryTooShort
+from backcast_engine.interval import Interval
+from backcast_engine.metrics import holding_growth, measure
+from backcast_engine.parts import Part, parts_of, without_straddling
+from backcast_engine.results import BacktestResult, Detail, Metrics, ResultPart, Window, WindowSeries
+from backcast_engine.rules import Evaluation, Expression
+from backcast_engine.rules.check import columns_of_expression, warmup
+from backcast_engine.rules.compared import compared_series
+from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, call
+from backcast_engine.simulation import Simulation, joined, simulate
+from backcast_engine.strategies import Signals, Strategy
+from backcast_engine.terms import Terms, terms_of
+from backcast_engine.times import EARLIEST_ASKED_S, EARLIEST_S, utc
+from backcast_engine.trades import trade_records
+
+# Columns that fills, equity and metrics read, whatever the strategy.
+_ALWAYS_READ = frozenset(("open", "close"))
+_RANGE = frozenset(("high", "low"))
+_YEAR_S = 365 * 86_400
+# Candles before the warm-up that `Backtest.since_s` includes: with them, most gaps in the warm-up, and most
+# other strategies on the same window, need no earlier candles.
+_SPARE_CANDLES = 512
+# A standard deviation of returns below this is a rounding error of 0.
+_ROUNDING = 1e-14
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """A backtest in every respect but the crypto: what a run, a cached result and a worker's task are of.
+
+    An equity curve has at most `curve_points` points (0: all, else at least curves.FEWEST_POINTS).
+    """
+
+    strategy: Strategy
+    interval: Interval
+    window: Window
+    execution: Execution
+    detail: Detail = Detail.METRICS
+    curve_points: int = 0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of candles that it reads; see `columns_of`."""
+        return columns_of(self.strategy, self.execution, self.detail)
+
+    @property
+    def since_s(self) -> int:
+        """From when on it needs candles (Unix seconds), unless long gaps make the warm-up begin earlier."""
+        candles = _rounded_warmup(self.strategy, _longest_warmup(_needed_series(self.execution)))
+        before_s = (candles + _SPARE_CANDLES) * self.interval.seconds
+        since_s = self.interval.opening(self.window.start_s - before_s)
+        return since_s if since_s > EARLIEST_ASKED_S else EARLIEST_S
+
+
+def run_backtest(history: History, backtest: Backtest) -> BacktestResult:
+    """Run `backtest` on a crypto's history of candles of length `backtest.interval`.
+
+    Indicators are computed over the window and as many candles before it as the strategy asks for and the
+    history has; there is no trade in that warm-up, and equity starts at the window's first candle. Breaks cut
+    the window into parts, as docs/backtests.md says. Columns that are not in `backtest.columns` may be empty.
+    Raises NotFound if the window has no candle, Refused if no part has as many candles as an indicator needs,
+    or where prices are so extreme that the equity or a trade is beyond the numbers of a float64;
+    HistoryTooShort where the history is not whole, and candles before it would count.
+    """
+    traded = TradedWindow(history, backtest.interval, backtest.window, backtest.execution)
+    return traded.result(backtest.strategy, backtest.detail, backtest.curve_points)
+
+
+def backtest_series(history: History, backtest: Backtest) -> WindowSeries:
+    """Return the series that the strategy of `backtest` compares, as `run_backtest` evaluates them.
+
+    Raises NotFound, Refused and HistoryTooShort as `run_backtest` does; no price is too extreme.
+    """
+    traded = TradedWindow(history, backtest.interval, backtest.window, backtest.execution)
+    return traded.series(backtest.strategy)
+
+
+def columns_of(strategy: Strategy, execution: Execution, detail: Detail = Detail.METRICS) -> tuple[str, ...]:
+    """Return the columns besides the time that a backtest reads, in the candles' order."""
+    read = _ALWAYS_READ | strategy.columns
+    if execution.needs_range or detail >= Detail.TRADES:
+        read |= _RANGE
+    for expression in _needed_series(execution).values():
+        read |= columns_of_expression(expression)
+    return tuple(name for name in VALUE_COLUMNS if name in read)
+
+
+def _needed_series(execution: Execution) -> dict[str, Expression]:
+    """Return the series that an execution needs at each candle: ATR for stops, volatility for a size."""
+    needed: dict[str, Expression] = {}
+    if execution.needs_atr:
+        needed["atr"] = call("atr", HIGH, LOW, CLOSE, execution.atr_period)
+    if target := execution.volatility_target:
+        returns = call("divide", call("momentum", CLOSE, 1), call("shift", CLOSE, 1))
+        needed["deviation"] = call("stddev", returns, target.period)
+    return needed
+
+
+def _longest_warmup(needed: dict[str, Expression]) -> int:
+    return max(map(warmup, needed.values()), default=0)
+
+
+def _rounded_warmup(strategy: Strategy, needed_warmup: int) -> int:
+    """Return the number of warm-up candles that a backtest reads where there are so many.
+
+    It is rounded up to a power of two, so that strategies with similar needs share indicators.
+    """
+    return _power_of_two(max(strategy.warmup_candles, needed_warmup))
+
+
+class TradedWindow:
+    """A crypto's candles in a window, and an execution: shared by the backtests of many strategies.
+
+    Breaks cut the window into parts, each with indicators of its own. Raises NotFound where the window has no
+    candle.
+    """
+
+    def __init__(self, history: History, interval: Interval, window: Window, execution: Execution) -> None:
+        breaks = () if execution.break_rule is BreakRule.IGNORE else history.breaks
+        candles = without_straddling(history.candles, breaks, interval) if breaks else history.candles
+        start, end = candles.open_time_s.searchsorted((window.start_s, window.end_s)).tolist()
+        if history.since_s > window.start_s or (start >= end and not history.is_whole):
+            raise HistoryTooShort
+        if start >= end:
+            raise NotFound(
+                f"there are no candles in the window{_where_they_are(candles)}",
+                reason=ErrorReason.NO_CANDLES_IN_WINDOW,
+            )
+        self._history, self._candles, self._start = history, candles, start
+        self._parts, self._breaks = parts_of(candles.open_time_s, breaks, interval, start, end)
+        self._named_breaks = self._breaks
+        if history.breaks and not breaks:
+            # Ignored breaks are still named in the result.
+            _, self._named_breaks = parts_of(candles.open_time_s, history.breaks, interval, start, end)
+        # Compiled code needs contiguous columns; contiguous ones are not copied.
+        time, *values = candles[start:end].columns()
+        self._traded = Candles(np.ascontiguousarray(time), *map(np.ascontiguousarray, values))
+        self._interval, self._window, self._execution = interval, window, execution
+        self._terms = terms_of(execution, interval.seconds)
+        self._needed = _needed_series(execution)
+        self._needed_warmup = _longest_warmup(self._needed)
+        # Computed once for all strategies.
+        self._holding: float | None = None
+        # Strategies with the same warm-up see the same candles and share indicators.
+        self._evaluations: dict[tuple[int, int], Evaluation] = {}
+
+    def metrics(self, strategy: Strategy) -> NDArray[np.float64]:
+        """Return the figures of a backtest, float64 in the order of METRIC_NAMES, NaN where undefined.
+
+        Raises Refused as `run_backtest` does.
+        """
+        return self._simulated(strategy)[1]
+
+    def metrics_and_equity(
+        self, strategy: Strategy, closes: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], PriceColumn]:
+        """Like `metrics`; also return the equity at some of the window's candles, counted from 0."""
+        simulation, figures = self._simulated(strategy)
+        return figures, simulation.equity.take(closes)
+
+    def candles_before(self, times_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the number of the window's candles that open before each time."""
+        return np.searchsorted(self._traded.open_time_s, times_s)
+
+    def result(self, strategy: Strategy, detail: Detail, curve_points: int = 0) -> BacktestResult:
+        """Return the same as `run_backtest`."""
+        simulation, figures = self._simulated(strategy)
+        open_time_s, capital = self._traded.open_time_s, self._execution.initial_capital
+        wants_curve = detail >= Detail.EQUITY
+        return BacktestResult(
+            metrics=metrics_of(figures),
+            coverage=coverage(open_time_s, self._history, self._window, self._interval),
+            warmup_candles=self._warmup(strategy, self._parts[0]),
+            trades=(
+                trade_records(self._traded, simulation.trades, self._execution)
+                if detail >= Detail.TRADES
+                else ()
+            ),
+            equity_curve=(
+                equity_curve(open_time_s, simulation.equity, capital, curve_points) if wants_curve else None
+            ),
+            monthly_returns=(monthly_returns(open_time_s, simulation.equity, capital) if wants_curve else ()),
+            breaks=self._named_breaks,
+            parts=(
+                tuple(self._part_alone(strategy, part) for part in self._parts)
+                if self._breaks and self._execution.break_rule is BreakRule.SPLIT
+                else ()
+            ),
+        )
+
+    def series(self, strategy: Strategy) -> WindowSeries:
+        """Return the same as `backtest_series`."""
+        self._check_length(strategy)
+        compared = compared_series(strategy.rules())
+        values = np.empty((len(compared), len(self._traded)))
+        with np.errstate(all="ignore"):
+            for part in self._parts:
+                evaluation, before = self._evaluated(strategy, part)
+                within = slice(part.start - self._start, part.end - self._start)
+                for row, each in zip(values, compared, strict=True):
+                    row[within] = evaluation.series(each.expression)[before:]
+        return WindowSeries(self._traded.open_time_s, values)
+
+    def _warmup(self, strategy: Strategy, part: Part) -> int:
+        """Return the number of warm-up candles before a part; see `_rounded_warmup`."""
+        wanted, there = _rounded_warmup(strategy, self._needed_warmup), part.start - part.reach
+        if there < wanted and not part.reach and not self._history.is_whole:
+            raise HistoryTooShort
+        return min(wanted, there)
+
+    def _simulated(self, strategy: Strategy) -> tuple[Simulation, NDArray[np.float64]]:
+        self._check_length(strategy)
+        # Prices of 1e300 overflow; `measure` checks the outcome.
+        with np.errstate(all="ignore"):
+            if self._breaks:
+                simulation = self._trade_parts(strategy)
+            else:
+                simulation = self._trade(strategy, self._parts[0], self._terms, breaks_off=False)
+            if self._holding is None:
+                self._holding = self._holding_growth(self._parts)
+            capital = self._execution.initial_capital
+            figures = measure(self._traded, simulation, capital, self._interval, self._holding)
+        return simulation, figures
+
+    def _trade_parts(self, strategy: Strategy) -> Simulation:
+        """Trade one part after the other, each with the cash that the previous one left."""
+        terms, simulations = self._terms, []
+        for part in self._parts:
+            breaks_off = part is not self._parts[-1]
+            simulations.append(self._trade(strategy, part, terms, breaks_off=breaks_off))
+            terms = terms._replace(capital=simulations[-1].cash)
+        return joined(simulations)
+
+    def _part_alone(self, strategy: Strategy, part: Part) -> ResultPart:
+        """Return the result of a part as a separate backtest."""
+        candles = self._traded_in(part)
+        with np.errstate(all="ignore"):
+            simulation = self._trade(strategy, part, self._terms, breaks_off=False)
+            holding = self._holding_growth((part,))
+            capital = self._execution.initial_capital
+            figures = measure(candles, simulation, capital, self._interval, holding)
+        first_s, last_s = candles.open_time_s[[0, -1]].tolist()
+        return ResultPart(first_s, last_s, metrics_of(figures))
+
+    def _check_length(self, strategy: Strategy) -> None:
+        """Raise Refused if no part has the candles that the strategy's indicators need."""
+        needed = 1 + strategy.lookback_candles
+        # A shortcut: usually the window has many more.
+        if len(self._parts[0]) >= needed:
+            return
+        seen = max(self._warmup(strategy, part) + len(part) for part in self._parts)
+        if seen < needed:
+            where = "in the window and before it"
+            if self._breaks or self._parts[0].reach:
+                where += " without a break between them"
+            raise Refused(
+                f"its indicators need {needed} candles, and there are {seen} {where}",
+                reason=ErrorReason.TOO_FEW_CANDLES,
+                needed=str(needed),
+                present=str(seen),
+            )
+
+    def _evaluated(self, strategy: Strategy, part: Part) -> tuple[Evaluation, int]:
+        """Return the evaluation over a part and the candles of its warm-up, and how many these are."""
+        before = self._warmup(strategy, part)
+        evaluation = self._evaluations.get((part.start, before))
+        if evaluation is None:
+            evaluation = Evaluation(self._candles[part.start - before : part.end])
+            self._evaluations[part.start, before] = evaluation
+        return evaluation, before
+
+    def _trade(self, strategy: Strategy, part: Part, terms: Terms, *, breaks_off: bool) -> Simulation:
+        evaluation, before = self._evaluated(strategy, part)
+        signals = strategy.signals(evaluation)
+        return simulate(
+            self._traded_in(part),
+            Signals(signals.buy[before:], signals.sell[before:]),
+            terms,
+            **self._needed_columns(evaluation, before),
+            breaks_off=breaks_off,
+        )
+
+    def _traded_in(self, part: Part) -> Candles:
+        if not self._breaks:
+            return self._traded
+        return self._traded[part.start - self._start : part.end - self._start]
+
+    def _holding_growth(self, parts: Sequence[Part]) -> float:
+        at_close = self._execution.fill_time is FillTime.SAME_CLOSE
+        return holding_growth(map(self._traded_in, parts), at_close=at_close)
+
+    def _needed_columns(self, evaluation: Evaluation, before: int) -> dict[str, PriceColumn]:
+        columns = {}
+        if atr := self._needed.get("atr"):
+            columns["atr"] = evaluation.series(atr)[before:]
+        if deviation := self._needed.get("deviation"):
+            assert self._execution.volatility_target
+            period = self._execution.volatility_target.period
+            # The standard deviation of a sample (ddof 1), as in the metrics, per year.
+            factor = np.sqrt(period / (period - 1) * _YEAR_S / self._interval.seconds)
+            found = evaluation.series(deviation)[before:]
+            columns["volatility"] = np.where(found < _ROUNDING, 0.0, found * factor)
+        return columns
+
+
+def _power_of_two(wanted: int) -> int:
+    """Return the smallest power of two that is not below `wanted`, 0 for 0."""
+    return 1 << (wanted - 1).bit_length() if wanted else 0
+
+
+def metrics_of(figures: NDArray[np.float64]) -> Metrics:
+    """Return the figures of TradedWindow.metrics by their names, None if undefined."""
+    return Metrics(*[None if math.isnan(figure) else figure for figure in figures.tolist()])
+
+
+def _where_they_are(candles: Candles) -> str:
+    if not len(candles):
+        return ""
+    first_s, last_s = candles.open_time_s[[0, -1]].tolist()
+    return f": the first one opens at {utc(first_s)}, the last at {utc(last_s)}"

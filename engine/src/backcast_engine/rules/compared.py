@@ -1,0 +1,146 @@
+"""The series that rules compare, with each other or with numbers: what a chart shows of a strategy.
+
+Of `rsi(14) < 30 and close > sma(200)` they are `rsi(14)`, with the level 30, and `sma(200)`. Prices are
+none, as candles show them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+
+from backcast_engine.candles import Candles
+from backcast_engine.rules.check import columns_of_expression, constants_of, lookback
+from backcast_engine.rules.evaluation import Evaluation
+from backcast_engine.rules.functions import FUNCTIONS, Kind
+from backcast_engine.rules.nodes import VOLUME, Call, Column, Expression, Number, Rules, shared_call
+from backcast_engine.rules.text import text
+
+PRICE_PANE = 0
+
+# The price and the volume in a market that stands still. No series is near such a price by chance.
+_STEADY_PRICE, _STEADY_VOLUME = 1e9, 1e-9
+
+_ABBREVIATIONS = frozenset(("sma", "ema", "wma", "roc", "rsi", "atr", "macd"))
+_WORDS = {"stddev": "standard deviation", "k": "%K", "d": "%D"}
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedSeries:
+    """A series that rules compare, and how a chart shows it.
+
+    `pane` is PRICE_PANE where the series is on the scale of the price, else a number from 1; series that are
+    compared with each other have the same. `levels` are the numbers that it is compared with, ascending.
+    """
+
+    expression: Expression
+    pane: int
+    levels: tuple[float, ...]
+
+    @property
+    def label(self) -> str:
+        """The series in the words of a chart's legend: SMA 20."""
+        label = _label(self.expression)
+        return label if _is_formula(self.expression) else label[0].upper() + label[1:]
+
+
+def compared_series(rules: Rules) -> tuple[ComparedSeries, ...]:
+    """Return the series that checked rules compare, in the order of their text, each once."""
+    # By series, in their order: what each is compared with.
+    levels: dict[Expression, set[float]] = {}
+    partners: dict[Expression, set[Expression]] = {}
+    for condition in rules.conditions():
+        for sides in _comparisons(condition):
+            for side, other in (sides, sides[::-1]):
+                if not _is_series(side):
+                    continue
+                own_levels, own_partners = levels.setdefault(side, set()), partners.setdefault(side, set())
+                if _is_series(other):
+                    own_partners.add(other)
+                elif not columns_of_expression(other) and np.isfinite(level := _steady_value(other)):
+                    own_levels.add(level)
+    panes = _panes(partners)
+    return tuple(ComparedSeries(each, panes[each], tuple(sorted(levels[each]))) for each in partners)
+
+
+def _comparisons(condition: Expression) -> Iterator[tuple[Expression, Expression]]:
+    """Yield the two sides of each comparison in a checked condition, from left to right."""
+    assert isinstance(condition, Call)
+    if FUNCTIONS[condition.function].inputs[0].kind is Kind.SERIES:
+        left, right = condition.arguments
+        yield left, right
+        return
+    for part in condition.arguments:
+        yield from _comparisons(part)
+
+
+def _is_series(side: Expression) -> bool:
+    return side == VOLUME or (isinstance(side, Call) and bool(columns_of_expression(side)))
+
+
+def _panes(partners: dict[Expression, set[Expression]]) -> dict[Expression, int]:
+    """Return the pane of each series, given which others it is compared with."""
+    panes = {series: PRICE_PANE for series in partners if _follows_price(series)}
+    numbers = count(1)
+    for series in partners:
+        if series in panes:
+            continue
+        number, together = next(numbers), [series]
+        while together:
+            if (one := together.pop()) not in panes:
+                panes[one] = number
+                together.extend(partners[one])
+    return panes
+
+
+def _follows_price(series: Expression) -> bool:
+    """Return whether a series is on the scale of the price: in a market that stands still, it is near it."""
+    return 0.5 < _steady_value(series) / _STEADY_PRICE < 2.0
+
+
+def _steady_value(series: Expression) -> float:
+    """Return the value of a series in a market that stands still; NaN where it is undefined."""
+    shortened = _shortened(series)
+    candles = 1 + lookback(shortened)
+    price = np.full(candles, _STEADY_PRICE)
+    times_s = 3600 * np.arange(candles, dtype=np.int64)
+    steady = Candles(times_s, price, price, price, price, np.full(candles, _STEADY_VOLUME))
+    return float(Evaluation(steady).series(shortened)[-1])
+
+
+def _shortened(node: Expression) -> Expression:
+    """Return a series with the shortest periods: they make no difference where nothing moves."""
+    if not isinstance(node, Call):
+        return node
+    function = FUNCTIONS[node.function]
+    inputs = tuple(map(_shortened, node.arguments[: len(function.inputs)]))
+    constants = (
+        constant.minimum if constant.whole else value
+        for constant, value in zip(function.constants, constants_of(node), strict=True)
+    )
+    return shared_call(node.function, (*inputs, *map(Number, constants)))
+
+
+def _is_formula(node: Expression) -> bool:
+    return isinstance(node, Call) and not FUNCTIONS[node.function].is_indicator
+
+
+def _label(node: Expression) -> str:
+    if not isinstance(node, Call) or _is_formula(node):
+        return text(node)
+    function = FUNCTIONS[node.function]
+    inputs = node.arguments[: len(function.inputs)]
+    if function.name == "shift":
+        (candles,) = constants_of(node)
+        return f"{_label(inputs[0])}, {candles} candle{'s' if candles > 1 else ''} ago"
+    words = [
+        word.upper() if word in _ABBREVIATIONS else _WORDS.get(word, word)
+        for word in function.name.split("_")
+    ]
+    label = " ".join(words)
+    if numbers := node.arguments[len(inputs) :]:
+        label += " " + ", ".join(map(text, numbers))
+    if inputs != tuple(Column(one.default) for one in function.inputs if one.default):
+        label += " of " + ", ".join(map(_label, inputs))
+    return label

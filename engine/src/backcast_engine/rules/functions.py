@@ -1,0 +1,344 @@
+"""The functions of expressions: arguments, results, lookback and warm-up."""
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from backcast_engine import indicators
+
+# The longest period: more than a year of hourly candles.
+MAX_PERIOD = 10_000
+# Time constants of the warm-up of a recursive average: the weight of earlier candles is then e^-20, 2e-9.
+_TIME_CONSTANTS = 20
+
+
+class Kind(Enum):
+    """The type of an expression's value at every candle."""
+
+    SERIES = "a number"
+    CONDITION = "a condition"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An argument that is an expression; `default` is its column if it is omitted."""
+
+    name: str
+    kind: Kind
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """An argument that must be written as a number; both ends of its range are included."""
+
+    name: str
+    whole: bool
+    minimum: float
+    maximum: float
+    default: float
+
+
+Argument = Input | Constant
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of expressions.
+
+    `compute` gets its inputs as float64 columns of shape (n,), or as floats where they are the same at
+    every candle and it is no indicator, then its constants; it returns a float64 column, NaN where it
+    is undefined. Where it returns several, `part` is which of them this function gives. Conditions, %D and
+    Bollinger bands have none: see `evaluation`. `lookback` is how many candles before a first value it needs
+    to have seen, `warmup` how many until what came before has no say any more; both are functions of the
+    constants, and both count from where its inputs are defined.
+    """
+
+    name: str
+    arguments: tuple[Argument, ...]
+    gives: Kind
+    help: str
+    compute: Callable[..., Any] | None = None
+    lookback: Callable[..., int] = lambda *_: 0
+    warmup: Callable[..., int] | None = None
+    part: int | None = None
+    is_indicator: bool = True
+
+    @cached_property
+    def inputs(self) -> tuple[Input, ...]:
+        """The arguments that are expressions; they come first."""
+        return tuple(argument for argument in self.arguments if isinstance(argument, Input))
+
+    @cached_property
+    def constants(self) -> tuple[Constant, ...]:
+        """The arguments that are numbers; they come last."""
+        return tuple(argument for argument in self.arguments if isinstance(argument, Constant))
+
+
+def _arithmetic(name: str, of: Callable[..., Any], count: int, help_text: str) -> Function:
+    def compute(*values: Any) -> Any:
+        # What is beyond a float64 is undefined, and no more worth a warning than what was never defined.
+        with np.errstate(all="ignore"):
+            result = of(*values)
+        if isinstance(result, np.ndarray):
+            finite = np.isfinite(result)
+            return result if finite.all() else np.where(finite, result, np.nan)
+        return float(result) if np.isfinite(result) else np.nan
+
+    inputs = tuple(Input(name, Kind.SERIES) for name in ("left", "right")[:count])
+    return Function(name, inputs, Kind.SERIES, help_text, compute, is_indicator=False)
+
+
+def _condition(name: str, kind: Kind, count: int, help_text: str, *, lookback: int = 0) -> Function:
+    inputs = tuple(Input(name, kind) for name in ("left", "right")[:count])
+    return Function(name, inputs, Kind.CONDITION, help_text, lookback=lambda: lookback, is_indicator=False)
+
+
+_SERIES = Input("series", Kind.SERIES, "close")
+_HIGH_LOW = (Input("high", Kind.SERIES, "high"), Input("low", Kind.SERIES, "low"))
+_HIGH_LOW_CLOSE = (*_HIGH_LOW, Input("close", Kind.SERIES, "close"))
+
+
+def _period(default: int, name: str = "period", minimum: int = 1) -> Constant:
+    return Constant(name, whole=True, minimum=minimum, maximum=MAX_PERIOD, default=default)
+
+
+def _factor(name: str, default: float) -> Constant:
+    return Constant(name, whole=False, minimum=0.01, maximum=100.0, default=default)
+
+
+def _window(period: int, *_: float) -> int:
+    return period - 1
+
+
+def _wilder(period: int, *_: float) -> int:
+    return _TIME_CONSTANTS * period
+
+
+def _exponential(period: int, *_: float) -> int:
+    # Its time constant is half its period.
+    return _TIME_CONSTANTS // 2 * period
+
+
+_MACD = (_period(12, "fast"), _period(26, "slow", 2), _period(9, "signal"))
+_STOCHASTIC = (_period(14), _period(3, "smoothing"))
+_BOLLINGER = (_period(20), _factor("width", 2.0))
+_KELTNER = (_period(20), _period(10, "atr_period"), _factor("multiple", 2.0))
+
+
+def _stochastic_lookback(period: int, smoothing: int, signal: int = 1) -> int:
+    return period + smoothing + signal - 3
+
+
+def _keltner_lookback(period: int, atr_period: int, _multiple: float) -> int:
+    return max(period - 1, atr_period)
+
+
+def _keltner_warmup(period: int, atr_period: int, _multiple: float) -> int:
+    return max(_exponential(period), _wilder(atr_period))
+
+
+_FUNCTIONS = (
+    _arithmetic("add", operator.add, 2, "The sum."),
+    _arithmetic("subtract", operator.sub, 2, "The difference."),
+    _arithmetic("multiply", operator.mul, 2, "The product."),
+    _arithmetic("divide", np.divide, 2, "The ratio; undefined over zero."),
+    _arithmetic("negate", operator.neg, 1, "The opposite."),
+    _condition("less", Kind.SERIES, 2, "Left is below right."),
+    _condition("less_equal", Kind.SERIES, 2, "Left is below right, or equal."),
+    _condition("greater", Kind.SERIES, 2, "Left is above right."),
+    _condition("greater_equal", Kind.SERIES, 2, "Left is above right, or equal."),
+    _condition("and", Kind.CONDITION, 2, "Both hold."),
+    _condition("or", Kind.CONDITION, 2, "One holds, or both."),
+    _condition("not", Kind.CONDITION, 1, "It does not hold; undefined where it is."),
+    _condition(
+        "crosses_above", Kind.SERIES, 2, "Left is above right, and was not at the last candle.", lookback=1
+    ),
+    _condition(
+        "crosses_below", Kind.SERIES, 2, "Left is below right, and was not at the last candle.", lookback=1
+    ),
+    Function(
+        "shift",
+        (_SERIES, _period(1, "candles")),
+        Kind.SERIES,
+        "The value so many candles ago.",
+        indicators.shift,
+        lookback=lambda candles: candles,
+    ),
+    Function(
+        "highest",
+        (_SERIES, _period(20)),
+        Kind.SERIES,
+        "The greatest of the last values, this one included.",
+        indicators.highest,
+        _window,
+    ),
+    Function(
+        "lowest",
+        (_SERIES, _period(20)),
+        Kind.SERIES,
+        "The smallest of the last values, this one included.",
+        indicators.lowest,
+        _window,
+    ),
+    Function("sma", (_SERIES, _period(20)), Kind.SERIES, "Simple moving average.", indicators.sma, _window),
+    Function(
+        "ema",
+        (_SERIES, _period(20)),
+        Kind.SERIES,
+        "Exponential moving average.",
+        indicators.ema,
+        _window,
+        _exponential,
+    ),
+    Function(
+        "wma", (_SERIES, _period(20)), Kind.SERIES, "Linearly weighted average.", indicators.wma, _window
+    ),
+    Function(
+        "stddev",
+        (_SERIES, _period(20, minimum=2)),
+        Kind.SERIES,
+        "Population standard deviation of the last values.",
+        indicators.stddev,
+        _window,
+    ),
+    Function(
+        "momentum",
+        (_SERIES, _period(10)),
+        Kind.SERIES,
+        "Change over so many candles.",
+        indicators.momentum,
+        lookback=lambda period: period,
+    ),
+    Function(
+        "roc",
+        (_SERIES, _period(10)),
+        Kind.SERIES,
+        "Rate of change over so many candles, in percent.",
+        indicators.roc,
+        lookback=lambda period: period,
+    ),
+    Function(
+        "rsi",
+        (_SERIES, _period(14, minimum=2)),
+        Kind.SERIES,
+        "Wilder's relative strength index, 0 to 100.",
+        indicators.rsi,
+        lookback=lambda period: period,
+        warmup=_wilder,
+    ),
+    Function(
+        "true_range",
+        _HIGH_LOW_CLOSE,
+        Kind.SERIES,
+        "Wilder's true range.",
+        indicators.true_range,
+        lookback=lambda: 1,
+    ),
+    Function(
+        "atr",
+        (*_HIGH_LOW_CLOSE, _period(14)),
+        Kind.SERIES,
+        "Wilder's average true range.",
+        indicators.atr,
+        lookback=lambda period: period,
+        warmup=_wilder,
+    ),
+    Function(
+        "bollinger_lower",
+        (_SERIES, *_BOLLINGER),
+        Kind.SERIES,
+        "Lower Bollinger band.",
+        # It is evaluated from the SMA and the standard deviation.
+        lookback=_window,
+    ),
+    Function(
+        "bollinger_upper",
+        (_SERIES, *_BOLLINGER),
+        Kind.SERIES,
+        "Upper Bollinger band.",
+        # It is evaluated from the SMA and the standard deviation.
+        lookback=_window,
+    ),
+    Function(
+        "keltner_lower",
+        (*_HIGH_LOW_CLOSE, *_KELTNER),
+        Kind.SERIES,
+        "Lower Keltner channel: EMA less a multiple of the ATR.",
+        indicators.keltner_channel,
+        _keltner_lookback,
+        _keltner_warmup,
+        part=0,
+    ),
+    Function(
+        "keltner_upper",
+        (*_HIGH_LOW_CLOSE, *_KELTNER),
+        Kind.SERIES,
+        "Upper Keltner channel: EMA plus a multiple of the ATR.",
+        indicators.keltner_channel,
+        _keltner_lookback,
+        _keltner_warmup,
+        part=2,
+    ),
+    *(
+        Function(
+            name,
+            (_SERIES, *_MACD),
+            Kind.SERIES,
+            help_text,
+            indicators.macd,
+            lookback=lambda fast, slow, signal: max(fast, slow) + signal - 2,
+            warmup=lambda fast, slow, signal: _exponential(max(fast, slow)) + _exponential(signal),
+            part=part,
+        )
+        for part, (name, help_text) in enumerate(
+            (
+                ("macd", "Fast less slow exponential average."),
+                ("macd_signal", "Exponential average of the MACD."),
+                ("macd_histogram", "MACD less its signal."),
+            )
+        )
+    ),
+    Function(
+        "stochastic_k",
+        (*_HIGH_LOW_CLOSE, *_STOCHASTIC),
+        Kind.SERIES,
+        "Slow stochastic %K, 0 to 100.",
+        indicators.stochastic_k,
+        _stochastic_lookback,
+    ),
+    Function(
+        "stochastic_d",
+        (*_HIGH_LOW_CLOSE, *_STOCHASTIC, _period(3, "signal")),
+        Kind.SERIES,
+        "Slow stochastic %D, the average of %K.",
+        # It is evaluated as what it says: the SMA of %K.
+        lookback=_stochastic_lookback,
+    ),
+    Function(
+        "supertrend",
+        (*_HIGH_LOW_CLOSE, _period(10), _factor("multiple", 3.0)),
+        Kind.SERIES,
+        "Supertrend line: below the price in a rise, above it in a fall.",
+        indicators.supertrend,
+        lookback=lambda period, _multiple: period,
+        warmup=_wilder,
+    ),
+)
+
+# By name, which is also the name in texts and, in capitals, of the API's enum value.
+FUNCTIONS: dict[str, Function] = {function.name: function for function in _FUNCTIONS}
+
+
+def parts_of(compute: Callable[..., Any]) -> dict[str, int]:
+    """Return the names of the functions that are parts of what `compute` returns, and which parts."""
+    return {
+        function.name: function.part
+        for function in _FUNCTIONS
+        if function.compute is compute and function.part is not None
+    }

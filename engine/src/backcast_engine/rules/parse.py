@@ -1,0 +1,281 @@
+"""Parses a line of text to an expression: `rsi(14) < 30 and close > sma(200)`. Nothing in it is executed.
+
+From weakest to strongest: `or`, `and`, `not`, comparisons (`<` `<=` `>` `>=`, which cannot be chained),
+`+` and `-`, `*` and `/`, unary `-`. Names are those of the candles' columns and of `functions.FUNCTIONS`,
+in small letters or capitals. A call may leave out all of a function's series together, which are its usual
+columns then, and its last numbers: `rsi(14)` is `rsi(close, 14)`, `atr()` is `atr(high, low, close, 14)`.
+Where it could be read both ways, a call that starts with a number leaves out its series: `macd(5, 35)`.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import NoReturn
+
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken, v_args
+
+from backcast_engine.candles import VALUE_COLUMNS
+from backcast_engine.errors import InvalidInput
+from backcast_engine.near_names import did_you_mean
+from backcast_engine.rules.check import (
+    MAX_DEPTH,
+    MAX_NODES,
+    constant_fault,
+    input_fault,
+    number_fault,
+)
+from backcast_engine.rules.functions import FUNCTIONS, Constant, Function, Input, Kind
+from backcast_engine.rules.nodes import Column, Expression, Number, shared_call
+from backcast_engine.rules.text import BINARY, CALLABLE, signature
+
+MAX_LENGTH = 4_000
+# How much of a long line an error shows around what is wrong: with an indent and two ellipses it has to fit
+# into the 80 characters of a terminal, or the mark is not below it.
+_SHOWN = 76
+
+_GRAMMAR = r"""
+?start: or
+?or: and | or OR and -> binary
+?and: not | and AND not -> binary
+?not: comparison | NOT not -> inverted
+?comparison: sum | sum (COMPARE sum)+ -> compared
+?sum: product | sum (PLUS | MINUS) product -> binary
+?product: sign | product (TIMES | OVER) sign -> binary
+?sign: atom | MINUS sign -> negated
+?atom: NUMBER -> number
+     | NAME -> column
+     | NAME OPEN [or (COMMA or)*] CLOSE -> called
+     | OPEN or CLOSE -> grouped
+
+OR.2: /or\b/i
+AND.2: /and\b/i
+NOT.2: /not\b/i
+NAME: /[a-z_][a-z_0-9]*/i
+NUMBER: /([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?/i
+COMPARE: /[<>]=?/
+PLUS: "+"
+MINUS: "-"
+TIMES: "*"
+OVER: "/"
+OPEN: "("
+CLOSE: ")"
+COMMA: ","
+%ignore /\s+/
+"""
+
+_OPERAND = "a number, a column, a function or a parenthesis"
+_EXPECTED = {"COMMA": "','", "CLOSE": "')'", "$END": "the end"}
+_HINTS = {
+    "=": "compare with <, <=, > or >=; arguments have no names",
+    "!": "write not",
+    "&": "write and",
+    "|": "write or",
+    "^": "write a product",
+    "%": "write a fraction, as 0.05",
+    "'": "names are written without quotes",
+    '"': "names are written without quotes",
+}
+
+
+def parse(line: str, field: str, wanted: Kind = Kind.CONDITION) -> Expression:
+    """Parse and check `line`.
+
+    Raises InvalidInput of `field`, with the reason, the character, and the line with a mark under the error.
+    """
+    try:
+        return parse_line(line, wanted)
+    except LineFault as fault:
+        raise InvalidInput.of(field, fault.shown_in(line)) from None
+
+
+def parse_line(line: str, wanted: Kind = Kind.CONDITION) -> Expression:
+    """Parse and check `line`; raise LineFault for the first error."""
+    if len(line) > MAX_LENGTH:
+        raise LineFault(f"is {len(line):,} characters long, at most {MAX_LENGTH:,} are allowed")
+    if not line.strip():
+        raise LineFault(f"is empty: expected {wanted.value}")
+    try:
+        # The result of the transformer.
+        part: _Part = _parser().parse(line)  # type: ignore[assignment]
+    except UnexpectedCharacters as error:
+        _refuse_character(line, error.pos_in_stream)  # type: ignore[arg-type]  # lark declares it as None
+    except UnexpectedToken as error:
+        _refuse_token(line, error)
+    _require(part, wanted)
+    return part.node
+
+
+class LineFault(Exception):
+    """An error in the characters of a line from `start` to before `end`; where both are 0, in the whole line.
+
+    Where something is missing at the end of the line, the place is the character behind it.
+    """
+
+    def __init__(self, reason: str, start: int = 0, end: int = 0) -> None:
+        self.reason, self.start, self.end = reason, start, end
+
+    def shown_in(self, line: str) -> str:
+        """Return the reason, and under it the line with a mark below the error."""
+        if not self.end:
+            return self.reason
+        first = max(min(self.start - _SHOWN // 2, len(line) - _SHOWN), 0)
+        last = min(first + _SHOWN, len(line))
+        before, after = "…" if first else "", "…" if last < len(line) else ""
+        shown = "".join(character if character.isprintable() else " " for character in line[first:last])
+        indent = " " * (len(before) + self.start - first)
+        marks = "^" * max(min(self.end, last) - self.start, 1)
+        return f"at character {self.start + 1}: {self.reason}\n  {before}{shown}{after}\n  {indent}{marks}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """An expression, and its place in the line."""
+
+    node: Expression
+    kind: Kind
+    start: int
+    end: int
+    depth: int = 1
+    size: int = 1
+    # Written as digits only: a minus before it makes a negative number, not an operation.
+    is_literal: bool = False
+
+
+@cache
+def _parser() -> Lark:
+    return Lark(_GRAMMAR, parser="lalr", lexer="basic", transformer=_Builder(), maybe_placeholders=False)
+
+
+@v_args(inline=True)
+class _Builder(Transformer[Token, _Part]):
+    """Builds an expression for each rule of the grammar as soon as it is complete, the innermost first.
+
+    So no step is recursive, and an expression that gets too deep or too large is refused early.
+    """
+
+    def number(self, token: Token) -> _Part:
+        node = Number(float(token))
+        if fault := number_fault(node.value):
+            raise LineFault(fault, *_span(token))
+        return _Part(node, Kind.SERIES, *_span(token), is_literal=True)
+
+    def column(self, token: Token) -> _Part:
+        name = token.lower()
+        if name in CALLABLE:
+            raise LineFault(f"{name} is a function: write {signature(CALLABLE[name])}", *_span(token))
+        if name not in VALUE_COLUMNS:
+            raise LineFault(_unknown(name), *_span(token))
+        return _Part(Column(name), Kind.SERIES, *_span(token))
+
+    def grouped(self, opening: Token, part: _Part, closing: Token) -> _Part:
+        start, end = _span(opening)[0], _span(closing)[1]
+        return _Part(part.node, part.kind, start, end, part.depth, part.size)
+
+    def inverted(self, operator: Token, part: _Part) -> _Part:
+        return _call("not", [part], *_span(operator), part.end)
+
+    def negated(self, operator: Token, part: _Part) -> _Part:
+        if part.is_literal and isinstance(part.node, Number):
+            return _Part(Number(-part.node.value), Kind.SERIES, _span(operator)[0], part.end)
+        return _call("negate", [part], *_span(operator), part.end)
+
+    def binary(self, left: _Part, operator: Token, right: _Part) -> _Part:
+        return _call(BINARY[operator.lower()], [left, right], left.start, left.end, right.end)
+
+    def compared(self, left: _Part, operator: Token, right: _Part, *more: Token | _Part) -> _Part:
+        if more and isinstance(more[0], Token):
+            reason = "comparisons cannot be chained: write a < b and b < c instead of a < b < c"
+            raise LineFault(reason, *_span(more[0]))
+        return self.binary(left, operator, right)
+
+    def called(self, token: Token, *rest: Token | _Part) -> _Part:
+        name = token.lower()
+        start, end = _span(token)
+        if name in VALUE_COLUMNS:
+            raise LineFault(f"{name} is a column, not a function", start, end)
+        if name not in CALLABLE:
+            raise LineFault(_unknown(name), start, end)
+        given = [part for part in rest if isinstance(part, _Part)]
+        closing = rest[-1]
+        assert isinstance(closing, Token)
+        return _call(name, _completed(CALLABLE[name], given, start, end), start, end, _span(closing)[1])
+
+
+def _span(token: Token) -> tuple[int, int]:
+    assert token.start_pos is not None
+    return token.start_pos, token.start_pos + len(token)
+
+
+def _completed(function: Function, given: list[_Part], start: int, end: int) -> list[_Part]:
+    """Return the arguments of a call, with defaults for omitted ones, which have no place in the line."""
+    inputs, constants = function.inputs, function.constants
+    usual = [_Part(Column(one.default), Kind.SERIES, start, end) for one in inputs if one.default]
+    leaves_out_series = not given or (isinstance(given[0].node, Number) and len(given) <= len(constants))
+    arguments = usual + given if usual and leaves_out_series else given
+    if not len(inputs) <= len(arguments) <= len(function.arguments):
+        many = "1 argument" if len(given) == 1 else f"{len(given)} arguments"
+        together = (
+            f"; {', '.join(one.name for one in inputs)} can only be left out together"
+            if len(usual) > 1 and len(arguments) < len(inputs)
+            else ""
+        )
+        raise LineFault(f"{signature(function)} cannot be called with {many}{together}", start, end)
+    missing = constants[len(arguments) - len(inputs) :]
+    return arguments + [_Part(Number(float(one.default)), Kind.SERIES, start, end) for one in missing]
+
+
+def _call(name: str, parts: list[_Part], start: int, start_end: int, end: int) -> _Part:
+    """Return the call of a function with all of its arguments.
+
+    Errors of the call as a whole are marked from `start` to `start_end`.
+    """
+    function = FUNCTIONS[name]
+    for argument, part in zip(function.arguments, parts, strict=True):
+        if isinstance(argument, Input):
+            _require(part, argument.kind)
+            if fault := input_fault(function, argument, part.node):
+                raise LineFault(fault, part.start, part.end)
+        else:
+            _require_constant(function, argument, part)
+    depth, size = 1 + max(part.depth for part in parts), 1 + sum(part.size for part in parts)
+    if depth > MAX_DEPTH:
+        raise LineFault(
+            f"this is nested deeper than the {MAX_DEPTH} levels that are allowed", start, start_end
+        )
+    if size > MAX_NODES:
+        raise LineFault(f"this has more than the {MAX_NODES} parts that are allowed", start, start_end)
+    node = shared_call(name, tuple(part.node for part in parts))
+    return _Part(node, function.gives, start, end, depth, size)
+
+
+def _require(part: _Part, wanted: Kind) -> None:
+    if part.kind is not wanted:
+        raise LineFault(f"expected {wanted.value}, not {part.kind.value}", part.start, part.end)
+
+
+def _require_constant(function: Function, constant: Constant, part: _Part) -> None:
+    if fault := constant_fault(constant, part.node):
+        raise LineFault(f"{constant.name} of {function.name} {fault}", part.start, part.end)
+
+
+def _unknown(name: str) -> str:
+    every = f"there are the columns {', '.join(VALUE_COLUMNS)} and the functions {', '.join(CALLABLE)}"
+    hint = did_you_mean(name, [*VALUE_COLUMNS, *CALLABLE], every)
+    return f"there is no {name[:40]}: {hint}"
+
+
+def _refuse_character(line: str, position: int) -> NoReturn:
+    character = line[position]
+    hint = f": {_HINTS[character]}" if character in _HINTS else ""
+    raise LineFault(f"{character!r} means nothing here{hint}", position, position + 1)
+
+
+def _refuse_token(line: str, error: UnexpectedToken) -> NoReturn:
+    token: Token = error.token
+    accepted = error.accepts or set()
+    expected = [_OPERAND if "NUMBER" in accepted else "an operator"]
+    expected += [words for name, words in _EXPECTED.items() if name in accepted]
+    reason = f"expected {' or '.join(expected)}, not "
+    if token.type == "$END":
+        end = len(line.rstrip())
+        raise LineFault(f"{reason}the end", end, end + 1)
+    raise LineFault(f"{reason}{str(token)[:40]!r}", *_span(token))
