@@ -10,7 +10,7 @@ import pytest
 PROJECT = Path(__file__).parents[1]
 PAGE = (PROJECT / "docs" / "architecture.md").read_text()
 
-# A file below services/ or of the engine, and beside it in the drawing, or behind it in brackets in the text, what it defines.
+# A file below services/ or of the engine; beside it in the drawing, or behind it in brackets, what it defines.
 DRAWN = re.findall(r"(?<![\w/])((?:\w+/)+\w+)\.py {2,}([A-Za-z_]\w*(?:\.\w+)?)(?=\s)", PAGE)
 WRITTEN = [
     (file, name)
@@ -40,7 +40,7 @@ def test_a_test_that_the_page_names_is_there(path: str) -> None:
 
 
 def members() -> dict[str, set[str]]:
-    """Return the methods and attributes of every class of the services and the engine, by the name of the class."""
+    """Return the methods and attributes of every class of services and engine, by the class's name."""
     found: dict[str, set[str]] = {}
     for path in [*(PROJECT / "services").rglob("*.py"), *(PROJECT / "engine").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):

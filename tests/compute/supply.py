@@ -36,7 +36,7 @@ class Supply:
 
     async def columns(
         self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...], since_s: int
-    ) -> AsyncGenerator[tuple[DataVersion, CandleLocation | BackcastError]]:
+    ) -> AsyncGenerator[list[tuple[DataVersion, CandleLocation | BackcastError]]]:
         for data in cryptos:
             self.asked.append((data, since_s))
             stored = StoredCandles(self.folder, data, interval, columns, since_s)
@@ -44,4 +44,4 @@ class Supply:
             if self.gone[data] < 0 and data not in self.errors:
                 candles = self.candles[data]
                 stored.write([candles[int(candles.open_time_s.searchsorted(since_s)) :]])
-            yield data, self.errors.get(data, stored)
+            yield [(data, self.errors.get(data, stored))]

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 from itertools import count
@@ -22,7 +22,7 @@ from backcast_engine.interval import Interval
 from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.times import EARLIEST_S
 from services.compute.candles.column_files import ColumnFiles
-from services.compute.candles.column_provider import ColumnProvider
+from services.compute.candles.column_provider import ColumnProvider, Columns
 from services.compute.candles.location import DataVersion
 from services.compute.candles.source import CandleSource
 from services.domain.errors import Unavailable
@@ -86,6 +86,16 @@ async def known(data_service: "MarketDataServiceAsyncStub", market: dict[str, Ca
     return [DataVersion(crypto.symbol, crypto.fingerprint) for crypto in cryptos]
 
 
+async def singly(
+    groups: AsyncGenerator[list[tuple[DataVersion, Columns]]],
+) -> AsyncGenerator[tuple[DataVersion, Columns]]:
+    """Yield one crypto after the other."""
+    async with aclosing(groups):
+        async for group in groups:
+            for one in group:
+                yield one
+
+
 async def brought(
     supply: ColumnProvider,
     cryptos: list[DataVersion],
@@ -96,7 +106,7 @@ async def brought(
     """Return each crypto's columns as a worker would map them, or why there are none."""
     return {
         data.symbol: stored if isinstance(stored, Exception) else stored.map().candles
-        async for data, stored in supply.columns(cryptos, interval, columns, since_s)
+        async for data, stored in singly(supply.columns(cryptos, interval, columns, since_s))
     }
 
 
@@ -263,7 +273,7 @@ async def test_what_came_before_a_stream_broke_is_kept(
     cryptos = await known(data_service, market)
     line.hold(after=size("close") // 2)
     found: dict[str, Candles | Exception] = {}
-    async for data, stored in supply.columns(cryptos, HOUR, CLOSE):
+    async for data, stored in singly(supply.columns(cryptos, HOUR, CLOSE)):
         found[data.symbol] = stored if isinstance(stored, Exception) else stored.map().candles
         if len(found) == 1:
             line.cut()
@@ -287,7 +297,7 @@ async def test_a_run_whose_reader_is_slow_holds_nobody_up(
     supply: ColumnProvider, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     cryptos = await known(data_service, market)
-    async with aclosing(supply.columns(cryptos, HOUR, CLOSE)) as slow:
+    async with aclosing(singly(supply.columns(cryptos, HOUR, CLOSE))) as slow:
         await anext(slow)
         assert_same(await brought(supply, cryptos), market)
 
@@ -302,7 +312,7 @@ async def test_a_run_that_is_left_breaks_no_other(
 ) -> None:
     cryptos = await known(data_service, market)
     line.hold(after=size("close") // 2)
-    first, second = (supply.columns(cryptos, HOUR, CLOSE) for _ in range(2))
+    first, second = (singly(supply.columns(cryptos, HOUR, CLOSE)) for _ in range(2))
     await anext(first)
     await anext(second)
     leaving, staying = (first, second) if left == "the one that fetches" else (second, first)
@@ -322,7 +332,7 @@ async def test_the_folder_can_be_deleted_at_any_time(
 ) -> None:
     cryptos = await known(data_service, market)
     found = set()
-    async for data, stored in supply.columns(cryptos, HOUR, CLOSE):
+    async for data, stored in singly(supply.columns(cryptos, HOUR, CLOSE)):
         assert not isinstance(stored, Exception)
         found.add(data.symbol)
         shutil.rmtree(tmp_path / "columns", ignore_errors=True)
@@ -342,7 +352,7 @@ async def test_a_run_that_asks_for_data_of_the_past_gets_the_present(
     present = await known(data_service, market)
     assert_same(await brought(supply, past), market)
     files = {path.name: path.stat().st_ino for path in (tmp_path / "columns").iterdir()}
-    assert [data async for data, _ in supply.columns(past, HOUR, CLOSE)] == present
+    assert [data async for data, _ in singly(supply.columns(past, HOUR, CLOSE))] == present
     assert files == {path.name: path.stat().st_ino for path in (tmp_path / "columns").iterdir()}
 
 
@@ -378,7 +388,7 @@ async def test_a_run_larger_than_the_folder_may_be_is_complete(
     files = ColumnFiles(tmp_path, limit / GB)
     supply = ColumnProvider(files, source)
     cryptos = await known(data_service, market)
-    async with aclosing(supply.columns(cryptos[:4], HOUR, CLOSE)) as run:
+    async with aclosing(singly(supply.columns(cryptos[:4], HOUR, CLOSE))) as run:
         for _ in cryptos[:4]:
             await anext(run)
         other = await brought(supply, cryptos[4:])

@@ -45,8 +45,8 @@ class ColumnProvider:
         interval: Interval,
         columns: tuple[str, ...],
         since_s: int = EARLIEST_S,
-    ) -> AsyncGenerator[tuple[DataVersion, Columns]]:
-        """Yield every crypto with its columns: first those in files, then the fetched ones as they come.
+    ) -> AsyncGenerator[list[tuple[DataVersion, Columns]]]:
+        """Yield every crypto with its columns, in lists: those in files, then the fetched ones as they come.
 
         Candles that open before `since_s` (Unix seconds) may be missing.
         The version may be newer than the one that was asked for. While this iterator is open, its files are
@@ -54,22 +54,15 @@ class ColumnProvider:
         """
         in_use: set[str] = set()
         self._in_use[id(in_use)] = in_use
+        look = partial(self._look, interval, columns, since_s, in_use)
         wanted, fetches = cryptos, 0
         try:
             while wanted:
-                here, absent = await asyncio.to_thread(self._look, wanted, interval, columns, since_s)
-                in_use.update(stored.name for _, stored in here)
-                for data, stored in here:
-                    yield data, stored
+                here, absent = await asyncio.to_thread(look, wanted)
+                if here:
+                    yield here
                 if fetches == _MOST_FETCHES:
-                    for data in absent:
-                        yield (
-                            data,
-                            Unavailable(
-                                "its candles change faster than they can be read: try again",
-                                reason=ErrorReason.CANDLES_CHANGING,
-                            ),
-                        )
+                    yield [(data, _changing_too_fast()) for data in absent]
                     return
                 wanted = []
                 if absent:
@@ -77,27 +70,33 @@ class ColumnProvider:
                     # Waiting for another job's fetch, or fetching after it was cancelled, is no failure.
                     fetches += any((interval, item.data) not in self._under_way for item in missing)
                     async with aclosing(self._fetched(missing, interval, in_use)) as fetched:
-                        async for data, error in fetched:
-                            stored = self._files.stored(data, interval, columns, since_s)
-                            if error:
-                                yield data, error
-                            elif stored.use():
-                                fetches = 0
-                                in_use.add(stored.name)
-                                yield data, stored
-                            else:
-                                wanted.append(data)
+                        async for group in fetched:
+                            here, gone = await asyncio.to_thread(
+                                look, [data for data, error in group if not error]
+                            )
+                            fetches = 0 if here else fetches
+                            here += [(data, error) for data, error in group if error]
+                            if here:
+                                yield here
+                            wanted += gone
         finally:
             del self._in_use[id(in_use)]
 
     def _look(
-        self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...], since_s: int
-    ) -> tuple[list[tuple[DataVersion, StoredCandles]], list[DataVersion]]:
-        """Return the columns that are in files, and the cryptos of which some are missing."""
-        here, absent = [], []
+        self,
+        interval: Interval,
+        columns: tuple[str, ...],
+        since_s: int,
+        in_use: set[str],
+        cryptos: list[DataVersion],
+    ) -> tuple[list[tuple[DataVersion, Columns]], list[DataVersion]]:
+        """Return the columns in files, which are in use now, and the cryptos of which some are missing."""
+        here: list[tuple[DataVersion, Columns]] = []
+        absent = []
         for data in cryptos:
             stored = self._files.stored(data, interval, columns, since_s)
             if stored.use():
+                in_use.add(stored.name)
                 here.append((data, stored))
             else:
                 absent.append(data)
@@ -105,8 +104,8 @@ class ColumnProvider:
 
     async def _fetched(
         self, missing: list[MissingColumns], interval: Interval, in_use: set[str]
-    ) -> AsyncGenerator[tuple[DataVersion, BackcastError | None]]:
-        """Yield the version of the columns as they come, fetched here or by another job, or their error.
+    ) -> AsyncGenerator[list[tuple[DataVersion, BackcastError | None]]]:
+        """Yield the versions of the columns as they come, fetched here or by another job, or their errors.
 
         Where another job was cancelled while it fetched, its versions are yielded without an error, and their
         files are missing.
@@ -126,15 +125,13 @@ class ColumnProvider:
         # However the fetch ends, even cancelled before it begins, nobody waits for its futures any more.
         fetch.add_done_callback(lambda _: [future.cancel() for _, future in ours.values()])
         try:
-            for _ in missing:
-                data, future = await ended.get()
-                outcome = data if future.cancelled() else future.result()
-                if isinstance(outcome, DataVersion):
-                    yield outcome, None
-                elif isinstance(outcome, BackcastError):
-                    yield data, outcome
-                else:
-                    raise outcome
+            left = len(missing)
+            while left:
+                group = [await ended.get()]
+                while not ended.empty():
+                    group.append(ended.get_nowait())
+                left -= len(group)
+                yield [_version_or_error(data, future) for data, future in group]
         finally:
             if not all(future.done() for _, future in ours.values()):
                 fetch.cancel()
@@ -196,6 +193,22 @@ class ColumnProvider:
 
     def _forget(self, key: _Key, _: _Fetched) -> None:
         del self._under_way[key]
+
+
+def _version_or_error(data: DataVersion, future: _Fetched) -> tuple[DataVersion, BackcastError | None]:
+    """Return what came of a crypto's fetch; raise what is not meant for people."""
+    outcome = data if future.cancelled() else future.result()
+    if isinstance(outcome, DataVersion):
+        return outcome, None
+    if isinstance(outcome, BackcastError):
+        return data, outcome
+    raise outcome
+
+
+def _changing_too_fast() -> Unavailable:
+    return Unavailable(
+        "its candles change faster than they can be read: try again", reason=ErrorReason.CANDLES_CHANGING
+    )
 
 
 def _put(ended: "asyncio.Queue[tuple[DataVersion, _Fetched]]", data: DataVersion, future: _Fetched) -> None:

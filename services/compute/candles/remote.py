@@ -102,10 +102,11 @@ class RemoteProvider:
 
     async def columns(
         self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...], since_s: int
-    ) -> AsyncGenerator[tuple[DataVersion, RemoteCandles]]:
-        """Yield every crypto with the location of its candles."""
-        for data in cryptos:
-            yield data, RemoteCandles(self._data_address, data, interval, columns, since_s)
+    ) -> AsyncGenerator[list[tuple[DataVersion, RemoteCandles]]]:
+        """Yield all cryptos with the locations of their candles."""
+        yield [
+            (data, RemoteCandles(self._data_address, data, interval, columns, since_s)) for data in cryptos
+        ]
 
 
 @cache

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
@@ -61,8 +61,10 @@ class CandleProvider(Protocol):
 
     def columns(
         self, cryptos: list[DataVersion], interval: Interval, columns: tuple[str, ...], since_s: int
-    ) -> AsyncGenerator[tuple[DataVersion, CandleLocation | BackcastError]]:
+    ) -> AsyncGenerator[Sequence[tuple[DataVersion, CandleLocation | BackcastError]]]:
         """Yield every crypto with the location of its candles, which holds until the iterator is closed.
+
+        What comes at the same time comes in one list.
 
         Candles before `since_s` (Unix seconds) may be missing.
         """
@@ -194,19 +196,24 @@ class _JobRun:
         """Make the tasks of every crypto as its candles come, and send them."""
         found = self._provider.columns(cryptos, self._job.interval, self._job.columns, since_s)
         locations = await self._open_locations.enter_async_context(aclosing(found))
+        to_come = len(cryptos)
         # Not to the iterator's end: while it is open, the candles stay where they are.
-        for _ in cryptos:
-            data, location = await anext(locations)
-            self._cryptos_to_come -= 1
-            if isinstance(location, BackcastError):
-                for task in tasks_of(data) if last_try else (None,):
-                    self._events.put_nowait(Outcome(data, task, location))
-                continue
-            self._ready.extend(LocatedTask(location, task, last_try) for task in tasks_of(data))
+        while to_come:
+            group = await anext(locations)
+            to_come -= len(group)
+            for data, location in group:
+                self._cryptos_to_come -= 1
+                if isinstance(location, BackcastError):
+                    for task in tasks_of(data) if last_try else (None,):
+                        self._events.put_nowait(Outcome(data, task, location))
+                    continue
+                self._ready.extend(LocatedTask(location, task, last_try) for task in tasks_of(data))
+                if len(self._ready) >= _MOST_IN_BATCH:
+                    self._send_batches()
+                while len(self._ready) >= _MOST_IN_BATCH:
+                    self._room.clear()
+                    await self._room.wait()
             self._send_batches()
-            while len(self._ready) >= _MOST_IN_BATCH:
-                self._room.clear()
-                await self._room.wait()
 
     def _send_batches(self) -> None:
         """Send as many batches as may be under way."""
