@@ -10,7 +10,7 @@ import pytest
 PROJECT = Path(__file__).parents[1]
 PAGE = (PROJECT / "docs" / "architecture.md").read_text()
 
-# A file below services/ or of the engine; beside it in the drawing, or behind it in brackets, what it defines.
+# A file below services/ or of the engine; beside it in the drawing, or after it in brackets, what it defines.
 DRAWN = re.findall(r"(?<![\w/])((?:\w+/)+\w+)\.py {2,}([A-Za-z_]\w*(?:\.\w+)?)(?=\s)", PAGE)
 WRITTEN = [
     (file, name)
