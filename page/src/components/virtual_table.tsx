@@ -16,20 +16,21 @@ export interface Sorting {
   readonly descending: boolean;
 }
 
-interface Props {
+interface Props<Item> {
   /** What the table has, for screen readers. */
   label: string;
   columns: readonly Column[];
-  rowCount: number;
-  /** Identifies the row, so that the selection stays with it when the order changes. */
-  keyOf: (row: number) => string;
-  /** What a cell shows. Rows are drawn anew when it is another function, and only then. */
-  cell: (row: number, column: Column) => ComponentChildren;
+  /** What the rows show, in their order. */
+  items: ArrayLike<Item>;
+  /** Identifies an item, so that the selection stays with it when the order changes. */
+  keyOf: (item: Item) => string;
+  /** What a cell shows. A row is drawn anew when its item or this function is another one, and only then. */
+  cell: (item: Item, column: Column) => ComponentChildren;
   /** The key of a row that is chosen elsewhere: it becomes the active one, and is scrolled to. */
   selected?: string | undefined;
   sorting?: Sorting;
   onSort?: (column: Column) => void;
-  onOpen?: (row: number) => void;
+  onOpen?: (item: Item) => void;
   /** Shown in place of rows if there are none. */
   empty: string;
 }
@@ -38,10 +39,10 @@ const ROW = 28;
 /** Rows beyond the edges, so that scrolling shows no gap before the next frame. */
 const BEYOND = 8;
 
-export function VirtualTable({
+export function VirtualTable<Item>({
   label,
   columns,
-  rowCount,
+  items,
   keyOf,
   cell,
   selected,
@@ -49,7 +50,8 @@ export function VirtualTable({
   onSort,
   onOpen,
   empty,
-}: Props) {
+}: Props<Item>) {
+  const rowCount = items.length;
   const scroller = useRef<HTMLDivElement>(null);
   const [{ top, left }, setPosition] = useState({ top: 0, left: 0 });
   const [{ height, width }, setSize] = useState({ height: 600, width: 800 });
@@ -69,7 +71,7 @@ export function VirtualTable({
   const last = Math.min(rowCount, Math.ceil((top + height) / ROW) + BEYOND);
   const slots = Math.ceil(height / ROW) + 2 * BEYOND + 1;
   const seen = Array.from({ length: Math.max(last - first, 0) }, (_, index) => first + index);
-  const activeRow = active === "" ? -1 : seen.find((row) => keyOf(row) === active);
+  const activeRow = active === "" ? -1 : seen.find((row) => keyOf(items[row]!) === active);
   const inView = columnsInView(columns, left, width);
   // Rows are drawn anew where they get other columns.
   const drawn = useMemo(() => inView, [columns, inView.map(({ place }) => place).join()]);
@@ -100,17 +102,19 @@ export function VirtualTable({
     [columns, sorting?.column, sorting?.descending, onSort === undefined],
   );
 
+  const opened = useRef(onOpen);
+  opened.current = onOpen;
   const open = useCallback(
-    (row: number) => {
-      setActive(keyOf(row));
-      onOpen?.(row);
+    (item: Item) => {
+      setActive(keyOf(item));
+      opened.current?.(item);
     },
-    [keyOf, onOpen],
+    [keyOf],
   );
 
   const moveTo = (row: number) => {
     const next = Math.max(0, Math.min(row, rowCount - 1));
-    setActive(keyOf(next));
+    setActive(keyOf(items[next]!));
     const element = scroller.current!;
     const above = next * ROW;
     const room = element.clientHeight - ROW;
@@ -119,14 +123,14 @@ export function VirtualTable({
   };
 
   useLayoutEffect(() => {
-    const row = selected === undefined ? -1 : rowOf(selected, rowCount, keyOf, undefined);
+    const row = selected === undefined ? -1 : rowOf(selected, items, keyOf, undefined);
     if (row >= 0) moveTo(row);
   }, [selected, rowCount]);
 
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.target instanceof HTMLButtonElement || rowCount === 0) return;
     const page = Math.max(1, Math.floor(height / ROW) - 2);
-    const row = active === "" ? -1 : rowOf(active, rowCount, keyOf, activeRow);
+    const row = active === "" ? -1 : rowOf(active, items, keyOf, activeRow);
     const moves: Readonly<Record<string, number>> = {
       ArrowDown: row + 1,
       ArrowUp: row - 1,
@@ -137,7 +141,7 @@ export function VirtualTable({
     };
     const next = moves[event.key];
     if (next !== undefined) moveTo(next);
-    else if (event.key === "Enter" && row >= 0) onOpen?.(row);
+    else if (event.key === "Enter" && row >= 0) onOpen?.(items[row]!);
     else return;
     event.preventDefault();
   };
@@ -162,6 +166,7 @@ export function VirtualTable({
             key={row % slots}
             id={rowId(label, row)}
             row={row}
+            item={items[row]!}
             isActive={row === activeRow}
             columns={drawn}
             tracks={tracks}
@@ -175,24 +180,25 @@ export function VirtualTable({
   );
 }
 
-interface RowProps {
+interface RowProps<Item> {
   id: string;
   row: number;
+  item: Item;
   isActive: boolean;
   columns: readonly PlacedColumn[];
   tracks: string;
-  cell: (row: number, column: Column) => ComponentChildren;
-  onOpen: (row: number) => void;
+  cell: (item: Item, column: Column) => ComponentChildren;
+  onOpen: (item: Item) => void;
 }
 
 /** A row that is drawn anew only if something of it is another. */
-class Row extends Component<RowProps> {
-  override shouldComponentUpdate(next: RowProps): boolean {
+class Row<Item> extends Component<RowProps<Item>> {
+  override shouldComponentUpdate(next: RowProps<Item>): boolean {
     const { props } = this;
-    return (Object.keys(next) as (keyof RowProps)[]).some((name) => next[name] !== props[name]);
+    return (Object.keys(next) as (keyof RowProps<Item>)[]).some((name) => next[name] !== props[name]);
   }
 
-  override render({ id, row, isActive, columns, tracks, cell, onOpen }: RowProps) {
+  override render({ id, row, item, isActive, columns, tracks, cell, onOpen }: RowProps<Item>) {
     return (
       <div
         id={id}
@@ -201,7 +207,7 @@ class Row extends Component<RowProps> {
         aria-rowindex={row + 2}
         aria-selected={isActive}
         style={{ gridTemplateColumns: tracks, transform: `translateY(${ROW * (row + 1)}px)` }}
-        onClick={() => onOpen(row)}
+        onClick={() => onOpen(item)}
       >
         {columns.map(({ column, place }) => (
           <div
@@ -211,7 +217,7 @@ class Row extends Component<RowProps> {
             aria-colindex={place}
             style={{ gridColumn: place }}
           >
-            {cell(row, column)}
+            {cell(item, column)}
           </div>
         ))}
       </div>
@@ -272,14 +278,14 @@ function useScrolling(
   }, [scroller, tell]);
 }
 
-function rowOf(
+function rowOf<Item>(
   key: string,
-  rowCount: number,
-  keyOf: (row: number) => string,
+  items: ArrayLike<Item>,
+  keyOf: (item: Item) => string,
   seen: number | undefined,
 ): number {
   if (seen !== undefined && seen >= 0) return seen;
-  for (let row = 0; row < rowCount; row++) if (keyOf(row) === key) return row;
+  for (let row = 0; row < items.length; row++) if (keyOf(items[row]!) === key) return row;
   return -1;
 }
 

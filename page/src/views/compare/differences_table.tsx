@@ -38,30 +38,30 @@ export function DifferencesTable({ sides, metric, selected, onSelect, sort = "-d
   );
   const { column, reversed } = parseOrder(sort);
   const ordered = useMemo(() => inOrder(rows, columns, column, reversed), [rows, columns, column, reversed]);
-  const keyOf = useCallback((row: number) => ordered[row]?.symbol ?? "", [ordered]);
   const cell = useCallback(
-    (row: number, { name }: Column) => {
-      const { symbol, values } = ordered[row] as Row;
+    ({ symbol, values }: Row, { name }: Column) => {
       if (name === "symbol") return symbol;
       return figure(metric, values[columns.findIndex((column) => column.name === name) - 1]);
     },
-    [ordered, columns, metric],
+    [columns, metric],
   );
   return (
     <VirtualTable
       label="Cryptos"
       columns={columns}
-      rowCount={ordered.length}
-      keyOf={keyOf}
+      items={ordered}
+      keyOf={symbolOf}
       cell={cell}
       selected={selected}
       sorting={{ column, descending: reversed }}
       onSort={({ name }) => onSort(sort === `-${name}` ? name : `-${name}`)}
-      onOpen={(row) => onSelect(keyOf(row))}
+      onOpen={({ symbol }) => onSelect(symbol)}
       empty="No crypto has a result in these runs yet."
     />
   );
 }
+
+const symbolOf = ({ symbol }: { readonly symbol: string }) => symbol;
 
 function rowsOf(sides: Props["sides"], { field }: MetricInfo): Row[] {
   const symbols = new Set(sides.flatMap(({ results }) => [...results.metrics.keys()]));

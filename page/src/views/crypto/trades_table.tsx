@@ -153,28 +153,26 @@ interface Props {
 export function TradesTable({ result, selected, onSelect, order = "entry", onOrder }: Props) {
   const { column, reversed } = parseOrder(order);
   const rows = useMemo(() => ordered(result.trades, column, reversed), [result, column, reversed]);
-  const keyOf = useCallback((row: number) => String(rows[row]), [rows]);
   const cell = useCallback(
-    (row: number, { name }: Column) => {
-      const index = rows[row] as number;
+    (index: number, { name }: Column) => {
       const trade = result.trades[index] as Trade;
       const { show, value, signed } = BY_NAME.get(name) as TradeColumn;
       const text = show(trade, index + 1);
       return signed ? <span class={value(trade, index) < 0 ? "loss" : "gain"}>{text}</span> : text;
     },
-    [rows, result],
+    [result],
   );
   return (
     <VirtualTable
       label="Trades"
       columns={COLUMNS}
-      rowCount={rows.length}
-      keyOf={keyOf}
+      items={rows}
+      keyOf={String}
       selected={selected === null ? undefined : String(selected)}
       cell={cell}
       sorting={{ column, descending: reversed }}
       onSort={({ name }) => onOrder(order === name ? `-${name}` : name)}
-      onOpen={(row) => onSelect(rows[row] as number)}
+      onOpen={onSelect}
       empty="The strategy made no trade in this window."
     />
   );

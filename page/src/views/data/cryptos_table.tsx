@@ -74,13 +74,13 @@ export function CryptosTable({ query, cryptos }: Props) {
       <VirtualTable
         label="Cryptos"
         columns={COLUMNS}
-        rowCount={rows.length}
-        keyOf={(row) => rows[row]!.symbol}
-        cell={(row, { name }) => cell(rows[row]!, name)}
+        items={rows}
+        keyOf={({ symbol }) => symbol}
+        cell={(crypto, { name }) => cell(crypto, name)}
         selected={query.symbol}
         sorting={{ column, descending: reversed }}
         onSort={({ name }) => change({ sort: order === name ? `-${name}` : name })}
-        onOpen={(row) => change({ symbol: rows[row]!.symbol })}
+        onOpen={({ symbol }) => change({ symbol })}
         empty={search === "" ? "There are no candles yet." : `No crypto has "${search}" in its symbol.`}
       />
     </section>

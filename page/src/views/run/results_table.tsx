@@ -33,14 +33,11 @@ export function ResultsTable({ query, results, version, underWay, children }: Pr
   // The results grow; the version says when.
   const rows = useMemo(() => rowOrder(results, filter, order), [results, version, filter, order]);
 
-  const keyOf = useCallback((row: number) => results.all[rows[row]!]!.symbol, [results, rows]);
+  // Rows that are there already are not drawn again when results arrive.
+  const keyOf = useCallback((arrival: number) => results.all[arrival]!.symbol, [results]);
   const cellOf = useCallback(
-    (row: number, column: Column) => cell(results.all[rows[row]!]!, column),
-    [results, rows],
-  );
-  const open = useCallback(
-    (row: number) => go("crypto", cryptoQuery(results.all[rows[row]!]!.symbol, run.peek())),
-    [results, rows],
+    (arrival: number, column: Column) => cell(results.all[arrival]!, column),
+    [results],
   );
 
   return (
@@ -66,12 +63,12 @@ export function ResultsTable({ query, results, version, underWay, children }: Pr
       <VirtualTable
         label="Results"
         columns={COLUMNS}
-        rowCount={rows.length}
+        items={rows}
         keyOf={keyOf}
         cell={cellOf}
         sorting={sortingOf(order)}
         onSort={(column) => change({ sort: nextOrder(order, column.name) })}
-        onOpen={open}
+        onOpen={(arrival) => go("crypto", cryptoQuery(keyOf(arrival), run.peek()))}
         empty={
           text !== "" && results.length > 0
             ? "No result fulfils the filter."

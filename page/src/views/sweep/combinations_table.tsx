@@ -61,13 +61,13 @@ export function CombinationsTable({ query, shown, table, ranking }: Props) {
       <VirtualTable
         label="Combinations"
         columns={columns}
-        rowCount={rows.length}
-        keyOf={(index) => String(rows[index])}
-        cell={(index, column) => cell(rows[index]!, column)}
+        items={rows}
+        keyOf={String}
+        cell={cell}
         selected={query.pick}
         sorting={{ column: sorted, descending: columnOf(table, sorted)[1] === reversed }}
         onSort={({ name }) => change({ sort: nextOrder(order, name) })}
-        onOpen={(index) => go("run", combinationQuery(shown, table.valuesOf(rows[index]!)))}
+        onOpen={(row) => go("run", combinationQuery(shown, table.valuesOf(row)))}
         empty="No combination could be backtested."
       />
     </section>
