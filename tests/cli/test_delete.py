@@ -30,7 +30,7 @@ async def test_delete_with_yes_asks_nobody(cli: Cli, tmp_path: Path) -> None:
     again = await cli("data", "delete", "CLIGONEUSDT", "--yes")
     assert (again.status, again.out) == (1, "")
     # Other tests' cryptos may be near it.
-    one_line = r"backcast: SYMBOL: there is no crypto 'CLIGONEUSDT'(: did you mean [A-Z0-9. ]+\?)?\n"
+    one_line = r"backcast: SYMBOL: there is no crypto 'CLIGONEUSDT'(: did you mean [A-Za-z0-9., ]+\?)?\n"
     assert re.fullmatch(one_line, again.err)
     near = await cli("data", "delete", "CLISTAYUSDT", "--yes")
     assert "SYMBOL: there is no crypto 'CLISTAYUSDT': did you mean CLISTAYSUSDT" in near.err
