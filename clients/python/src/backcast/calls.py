@@ -8,14 +8,16 @@ import grpc
 
 from backcast.connection import Connection
 from backcast.errors import BackcastError, ConnectionFailedError
-from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsRequest
+from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsRequest, SweepBacktestsRequest
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
-from backcast.gateway.v1.run_service_pb2 import WatchRunRequest
+from backcast.gateway.v1.run_service_pb2 import CancelRunRequest, WatchRunRequest
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from backcast.run_log import event_class, watched_event
 from backcast.status import error_of
 from backcast.versions import client_version, version_in
+
+_CANCEL_TIMEOUT_S = 2.0
 
 
 class Calls:
@@ -39,18 +41,31 @@ class Calls:
             response_deserializer=watched_event,
         )
 
-    def events(self, request: RunBacktestsRequest | WatchRunRequest, timeout_s: float | None) -> Any:
+    def events(
+        self, request: RunBacktestsRequest | WatchRunRequest | SweepBacktestsRequest, timeout_s: float | None
+    ) -> Any:
         """Begin the call that streams the events that are asked for."""
-        self._check_open()
-        method = self._watch_run if isinstance(request, WatchRunRequest) else self._run_backtests
-        return method(request, metadata=self.connection.metadata, timeout=timeout_s)
+        match request:
+            case RunBacktestsRequest():
+                method = self._run_backtests
+            case WatchRunRequest():
+                method = self._watch_run
+            case SweepBacktestsRequest():
+                method = self.backtests.SweepBacktests
+        return self.stream(method, request, timeout_s)
+
+    def cancel_run(self, run_id: str) -> Any:
+        """Begin the call that cancels a run or a sweep; a client that is being closed has this call too."""
+        return self.runs.CancelRun(
+            CancelRunRequest(run_id=run_id), metadata=self.connection.metadata, timeout=_CANCEL_TIMEOUT_S
+        )
 
     def unary(self, method: Any, request: Any) -> Any:
         """Begin a call of a method with one answer."""
         self._check_open()
         return method(request, metadata=self.connection.metadata, timeout=self.connection.timeout_s)
 
-    def stream(self, method: Any, request: Any, timeout_s: float | None = None) -> Any:
+    def stream(self, method: Any, request: Any, timeout_s: float | None) -> Any:
         """Begin a call of a method that streams."""
         self._check_open()
         return method(request, metadata=self.connection.metadata, timeout=timeout_s)

@@ -53,7 +53,7 @@ class RulesSweepLog(SweepLog):
         written = {name: f"{value:.15g}" if isinstance(value, float) else value for name, value in self._next}
         return Rules(self._rules.entry.format(**written), self._rules.exit.format(**written))
 
-    def next_request(self, strategy: StrategyMessage) -> pb.RunBacktestsRequest:
+    def next_run_request(self, strategy: StrategyMessage) -> pb.RunBacktestsRequest:
         """Return the request of the next run, with its rules as the server has parsed them."""
         return run_request(strategy, self._options)
 

@@ -43,6 +43,15 @@ class SweepLog:
         """True if the sweep has told everything."""
         return self.summary is not None
 
+    @property
+    def has_started(self) -> bool:
+        """True from the event `started` on, until the sweep begins anew."""
+        return bool(self.run_id)
+
+    def next_request(self) -> pb.SweepBacktestsRequest:
+        """Return the request that brings all events: a sweep cannot be resumed."""
+        return self.request
+
     def add(self, event: pb.SweepBacktestsResponse) -> None:
         """Note an event."""
         match event.WhichOneof("event"):
@@ -176,7 +185,7 @@ class SweepRecovery:
         `broken` is gRPC's error, None where the stream ended without one; `error` is what it means.
         """
         now = time.monotonic()
-        has_begun = bool(self._log.run_id) or self._failing_since is not None
+        has_begun = self._log.has_started or self._failing_since is not None
         self._failing_since = self._failing_since or now
         pause = max(error.retry_after, _PAUSE_S) if isinstance(error, BusyError) else _PAUSE_S
         # A sweep of this name is under way until its server has noticed the end of its stream.

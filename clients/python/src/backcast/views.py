@@ -1,21 +1,42 @@
 """What a run and a sweep show of themselves without waiting, whoever reads them."""
 
+from typing import ClassVar
+
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.run_log import Progress, RunLog
 from backcast.sweep_log import SweepLog
 
 
-class RunView:
-    """What has come of a run."""
+class JobView:
+    """What has come of a run or of a sweep."""
 
-    def __init__(self, log: RunLog) -> None:
+    _kind: ClassVar[str]
+
+    def __init__(self, log: RunLog | SweepLog) -> None:
         self._log = log
         self._is_cancelled = False
 
     @property
     def id(self) -> str:
-        """The id of the run, for `client.watch` and the server's logs."""
+        """The id of the run or sweep, for the server's logs; that of a run also for `client.watch`."""
         return self._log.run_id
+
+    @property
+    def progress(self) -> Progress:
+        """The progress so far: of a run in cryptos, of a sweep in backtests."""
+        return self._log.progress
+
+    @property
+    def is_complete(self) -> bool:
+        """True if everything has come."""
+        return self._log.is_complete
+
+
+class RunView(JobView):
+    """What has come of a run."""
+
+    _kind = "run"
+    _log: RunLog
 
     @property
     def request(self) -> pb.RunBacktestsRequest:
@@ -23,19 +44,9 @@ class RunView:
         return self._log.request
 
     @property
-    def progress(self) -> Progress:
-        """The progress so far, in cryptos."""
-        return self._log.progress
-
-    @property
     def left_out(self) -> list[str]:
         """Symbols of the cryptos that have no candle in the window."""
         return list(self._log.left_out)
-
-    @property
-    def is_complete(self) -> bool:
-        """True if everything has come."""
-        return self._log.is_complete
 
     def __len__(self) -> int:
         """Return the number of cryptos of the run."""
@@ -52,27 +63,11 @@ class RunView:
         return run_html(self._log)
 
 
-class SweepView:
+class SweepView(JobView):
     """What has come of a sweep."""
 
-    def __init__(self, log: SweepLog) -> None:
-        self._log = log
-        self._is_cancelled = False
-
-    @property
-    def id(self) -> str:
-        """The id of the sweep, for the server's logs."""
-        return self._log.run_id
-
-    @property
-    def progress(self) -> Progress:
-        """The progress so far, in backtests."""
-        return self._log.progress
-
-    @property
-    def is_complete(self) -> bool:
-        """True if everything has come."""
-        return self._log.is_complete
+    _kind = "sweep"
+    _log: SweepLog
 
     def __repr__(self) -> str:
         return f"<Sweep {self.id}: {self.progress.done:,} of {self.progress.total:,} backtests>"

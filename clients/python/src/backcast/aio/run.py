@@ -1,27 +1,17 @@
 """A run, read by a task: iterate over it for results as they come, or ask it for frames."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import grpc
-
+from backcast.aio.job import Job
 from backcast.backtest.v1 import result_pb2
 from backcast.calls import Calls
-from backcast.errors import BackcastError, CancelledError
-from backcast.gateway.v1.run_service_pb2 import CancelRunRequest
 from backcast.result import Metrics, Result, metrics_of
-from backcast.run_log import Recovery, RunLog, ended_early, needs_detail
-from backcast.versions import check_server, version_in
+from backcast.run_log import Recovery, RunLog, needs_detail
 from backcast.views import RunView
 
-_CANCEL_TIMEOUT_S = 2.0
 
-
-class Run(RunView):
+class Run(RunView, Job):
     """A run of one strategy on many cryptos.
 
     Iterating yields each result once, as it comes; iterating again begins with the first one. Frames
@@ -31,19 +21,7 @@ class Run(RunView):
 
     def __init__(self, calls: Calls, log: RunLog, timeout_s: float | None) -> None:
         """`client.run` and `client.watch` make runs. `timeout_s` is for the whole run."""
-        super().__init__(log)
-        self._calls = calls
-        self._ends_at = None if timeout_s is None else time.monotonic() + timeout_s
-        self._recovery = Recovery(log, calls.connection.patience_s)
-        self._call: Any = None
-
-    async def begin(self) -> Self:
-        """Ask the server, and wait for the start of the run."""
-        while not self._log.has_started:
-            await self._read()
-        if self._call is not None:
-            check_server(version_in(await self._call.initial_metadata()), self._calls.connection.address)
-        return self
+        super().__init__(calls, log, Recovery(log, calls.connection.patience_s), timeout_s)
 
     async def __aiter__(self) -> AsyncIterator[Result]:
         """Yield each result as it comes, those that have come already first."""
@@ -61,12 +39,6 @@ class Run(RunView):
         while (result := self._log.result(symbol)) is None:
             await self._read()
         return result
-
-    async def wait(self) -> Self:
-        """Wait for the end of the run, and return it."""
-        while not self._log.is_complete:
-            await self._read()
-        return self
 
     async def metrics(self) -> Any:
         """Return a frame with a row for each crypto: its metrics, and which candles it has."""
@@ -91,64 +63,6 @@ class Run(RunView):
     async def median(self) -> Metrics:
         """Return the median of each metric over the cryptos."""
         return metrics_of((await self.wait())._log.summary.median)
-
-    async def cancel(self) -> None:
-        """Cancel the run, if it is not complete: the server computes nothing more of it."""
-        if self._is_cancelled or self._log.is_complete:
-            return
-        self._is_cancelled = True
-        if self._call is not None:
-            self._call.cancel()
-        if self._log.has_started:
-            # Where this fails, the server has noticed the end of the stream, or is away: it computes nothing.
-            with suppress(grpc.RpcError):
-                await self._calls.runs.CancelRun(
-                    CancelRunRequest(run_id=self.id),
-                    metadata=self._calls.connection.metadata,
-                    timeout=_CANCEL_TIMEOUT_S,
-                )
-
-    def __del__(self) -> None:
-        # A task of gRPC's keeps a call alive that nobody reads any more.
-        if self._call is not None:
-            self._call.cancel()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.cancel()
-
-    async def _read(self) -> None:
-        """Read the next event, through as many streams as it takes."""
-        if self._is_cancelled:
-            raise CancelledError("this run was cancelled")
-        while True:
-            broken: grpc.RpcError | None = None
-            error: BackcastError
-            try:
-                if self._call is None:
-                    self._call = self._calls.events(self._log.next_request(), self._seconds_left())
-                event = await self._call.read()
-            except grpc.RpcError as failed:
-                broken, error = failed, self._calls.error_of(failed)
-            except asyncio.CancelledError:
-                # gRPC has cancelled the call; who waits for results again resumes the run.
-                self._call = None
-                raise
-            else:
-                if event is not grpc.aio.EOF:
-                    self._log.add(event)
-                    self._recovery.succeeded()
-                    return
-                error = ended_early(self._calls.connection.address)
-            self._call = None
-            await asyncio.sleep(self._recovery.pause_after(broken, error))
-
-    def _seconds_left(self) -> float | None:
-        return None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())
 
     async def _with_detail(self, detail: int) -> RunLog:
         await self.wait()

@@ -1,29 +1,20 @@
 """A sweep, read by a task."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import grpc
-
+from backcast.aio.job import Job
 from backcast.aio.run import Run
 from backcast.calls import Calls
-from backcast.errors import BackcastError, CancelledError
-from backcast.gateway.v1.run_service_pb2 import CancelRunRequest
 from backcast.requests import rules_request, rules_strategy
 from backcast.rules_sweep_log import RulesSweepLog
-from backcast.run_log import Progress, RunLog, ended_early
+from backcast.run_log import Progress, RunLog
 from backcast.sweep_log import SweepLog, SweepRecovery
-from backcast.versions import check_server, version_in
 from backcast.views import SweepView
 
-_CANCEL_TIMEOUT_S = 2.0
 
-
-class Sweep(SweepView):
+class Sweep(SweepView, Job):
     """A sweep over parameters of a strategy. Iterating yields its progress; frames wait for its end.
 
     A sweep whose stream breaks off is asked for again: what is computed comes from the cache.
@@ -31,19 +22,7 @@ class Sweep(SweepView):
 
     def __init__(self, calls: Calls, log: SweepLog, timeout_s: float | None) -> None:
         """`client.sweep` makes sweeps."""
-        super().__init__(log)
-        self._calls = calls
-        self._ends_at = None if timeout_s is None else time.monotonic() + timeout_s
-        self._call: Any = None
-        self._recovery = SweepRecovery(log, calls.connection.patience_s)
-
-    async def begin(self) -> Self:
-        """Ask the server, and wait for the start of the sweep."""
-        while not self._log.run_id:
-            await self._read()
-        if self._call is not None:
-            check_server(version_in(await self._call.initial_metadata()), self._calls.connection.address)
-        return self
+        super().__init__(calls, log, SweepRecovery(log, calls.connection.patience_s), timeout_s)
 
     async def __aiter__(self) -> AsyncIterator[Progress]:
         """Yield the progress, whenever it changes."""
@@ -52,12 +31,6 @@ class Sweep(SweepView):
             await self._read()
             if self._log.progress != before:
                 yield self._log.progress
-
-    async def wait(self) -> Self:
-        """Wait for the end of the sweep, and return it."""
-        while not self._log.is_complete:
-            await self._read()
-        return self
 
     async def table(self) -> Any:
         """Return a frame with a row for each combination: parameters, medians and means over the cryptos."""
@@ -79,65 +52,13 @@ class Sweep(SweepView):
         """Return the message SweepSummary: winner, selection bias, walk-forward."""
         return (await self.wait())._log.summary
 
-    async def cancel(self) -> None:
-        """Cancel the sweep, if it is not complete."""
-        if self._is_cancelled or self._log.is_complete:
-            return
-        self._is_cancelled = True
-        if self._call is not None:
-            self._call.cancel()
-        if self._log.run_id:
-            # Where this fails, the server has noticed the end of the stream, or is away: it computes nothing.
-            with suppress(grpc.RpcError):
-                await self._calls.runs.CancelRun(
-                    CancelRunRequest(run_id=self._log.run_id),
-                    metadata=self._calls.connection.metadata,
-                    timeout=_CANCEL_TIMEOUT_S,
-                )
-
-    def __del__(self) -> None:
-        # A task of gRPC's keeps a call alive that nobody reads any more.
-        if self._call is not None:
-            self._call.cancel()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.cancel()
-
-    async def _read(self) -> None:
-        if self._is_cancelled:
-            raise CancelledError("this sweep was cancelled")
-        while True:
-            broken: grpc.RpcError | None = None
-            error: BackcastError
-            try:
-                if self._call is None:
-                    self._call = self._calls.stream(
-                        self._calls.backtests.SweepBacktests, self._log.request, self._seconds_left()
-                    )
-                event = await self._call.read()
-            except grpc.RpcError as failed:
-                broken, error = failed, self._calls.error_of(failed)
-            except asyncio.CancelledError:
-                # gRPC has cancelled the call. A sweep cannot be resumed: who waits again asks for it anew.
-                self._call = None
-                self._log.begin_anew()
-                raise
-            else:
-                if event is not grpc.aio.EOF:
-                    self._log.add(event)
-                    self._recovery.succeeded()
-                    return
-                error = ended_early(self._calls.connection.address)
-            self._call = None
-            await asyncio.sleep(self._recovery.pause_after(broken, error))
-
-    def _seconds_left(self) -> float | None:
-        return None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())
+    async def _read_next(self) -> None:
+        try:
+            await super()._read_next()
+        except asyncio.CancelledError:
+            # A sweep cannot be resumed: who waits again asks for it anew.
+            self._log.begin_anew()
+            raise
 
 
 class RulesSweep(Sweep):
@@ -145,14 +66,12 @@ class RulesSweep(Sweep):
 
     _log: RulesSweepLog
 
-    async def _read(self) -> None:
+    async def _read_next(self) -> None:
         """Run the next combination."""
-        if self._is_cancelled:
-            raise CancelledError("this sweep was cancelled")
         parse = self._calls.backtests.ParseRules
         with self._calls.readable_errors():
             parsed = await self._calls.unary(parse, rules_request(self._log.next_rules()))
-        request = self._log.next_request(rules_strategy(parsed.description.rules))
+        request = self._log.next_run_request(rules_strategy(parsed.description.rules))
         run = Run(self._calls, RunLog(request, self._log.library), self._seconds_left())
         await run.begin()
         # That of the run under way: `cancel` cancels it.
