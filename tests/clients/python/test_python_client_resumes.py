@@ -1,8 +1,10 @@
 """A stream that breaks off is resumed by the Python client: no result is missing, none comes twice."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +15,19 @@ from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 from tests.end_to_end.line import Line
 from tests.end_to_end.one_service import service_beside
+from tests.waiting import until
 
 RSI = backcast.Rsi(period=7)
 # Some hundred bytes are the result of a crypto; with the equity, hundreds of kilobytes.
 SOME_BYTES = 200_000
+# The table of such a sweep has some hundred bytes a row, in messages of 500 rows: the first passes, not the second.
+MANY_ROWS: dict[str, Any] = {
+    "period": range(5, 65),
+    "oversold": range(20, 40),
+    "start": "2024-01-01",
+    "top": 1,
+}
+ROWS, BYTES_OF_SOME_ROWS = 60 * 20, 300_000
 
 
 async def test_a_run_goes_on_after_its_line_was_cut(stack: LocalStack, cryptos: dict[str, Candles]) -> None:
@@ -88,3 +99,63 @@ async def test_patience_with_a_server_that_is_away_ends(
     with pytest.raises(ConnectionFailedError):
         await run.wait()
     await client.close()
+
+
+async def held(line: Line) -> None:
+    """Wait until the line holds something back."""
+    await until(lambda: line.limit is not None and line.received > line.limit)
+
+
+async def stopped_waiting(waiting: Coroutine[Any, Any, Any], line: Line) -> None:
+    """Wait for something while its line holds; stop waiting, and open the line."""
+    task = asyncio.create_task(waiting)
+    await asyncio.sleep(0)
+    await held(line)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    line.open()
+
+
+async def test_who_stopped_waiting_for_a_run_may_wait_again(
+    stack: LocalStack, cryptos: dict[str, Candles]
+) -> None:
+    async with (
+        Line(stack.gateway_address) as line,
+        backcast.aio.connect(line.address, frames="numpy") as client,
+    ):
+        line.hold(SOME_BYTES)
+        run = await client.run(RSI, symbols=cryptos, detail="equity")
+        await stopped_waiting(run.wait(), line)
+        assert not run.is_complete
+        assert (await run.metrics())["symbol"].tolist() == sorted(cryptos)
+
+
+async def test_who_stopped_waiting_for_a_sweep_gets_each_row_once(
+    stack: LocalStack, cryptos: dict[str, Candles]
+) -> None:
+    async with (
+        Line(stack.gateway_address) as line,
+        backcast.aio.connect(line.address, frames="numpy") as client,
+    ):
+        line.hold(BYTES_OF_SOME_ROWS)
+        sweep = await client.sweep(backcast.Rsi(), symbols=cryptos, **MANY_ROWS)
+        await stopped_waiting(sweep.wait(), line)
+        assert not sweep.is_complete
+        table = await sweep.table()
+    assert table["combination"].tolist() == [*range(ROWS)]
+
+
+async def test_a_thread_gets_each_row_of_a_sweep_once_after_its_line_was_cut(
+    stack: LocalStack, cryptos: dict[str, Candles]
+) -> None:
+    def read(address: str) -> Any:
+        with backcast.connect(address, frames="numpy") as client:
+            return client.sweep(backcast.Rsi(), symbols=cryptos, **MANY_ROWS).table()
+
+    async with Line(stack.gateway_address) as line:
+        line.hold(BYTES_OF_SOME_ROWS)
+        reading = asyncio.create_task(asyncio.to_thread(read, line.address))
+        await held(line)
+        line.cut()
+        assert (await reading)["combination"].tolist() == [*range(ROWS)]

@@ -65,9 +65,14 @@ class Connection:
     patience_s: float
     library: str
 
+    def open_channel(self, kind: Any) -> Any:
+        """Open a channel of a kind: `grpc` for threads, `grpc.aio` for tasks."""
+        if self.credentials is None:
+            return kind.insecure_channel(self.address, options=self._options)
+        return kind.secure_channel(self.address, self.credentials, options=self._options)
+
     @property
-    def options(self) -> tuple[tuple[str, Any], ...]:
-        """The options of its channel."""
+    def _options(self) -> tuple[tuple[str, Any], ...]:
         options = (*_OPTIONS, ("grpc.service_config", json.dumps(_SERVICE_CONFIG)))
         if self.is_loopback:
             # A proxy of the environment is not meant for this machine.

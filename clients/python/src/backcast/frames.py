@@ -3,10 +3,10 @@
 A number that is undefined is NaN in NumPy and pandas, and null in Polars and PyArrow.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -29,6 +29,11 @@ class Names:
 
     names: list[str]
     codes: "np.ndarray[Any, np.dtype[np.int32]]"
+
+    @classmethod
+    def repeated(cls, names: list[str], counts: Sequence[int]) -> Self:
+        """Return the column that has each name as many times as `counts` says, one name after the other."""
+        return cls(names, np.repeat(np.arange(len(names), dtype=np.int32), counts))
 
 
 NOT_A_TIME = np.iinfo(np.int64).min

@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from backcast.enumerations import short_name
 from backcast.frames import Columns, Names, Times
 from backcast.gateway.v1.run_service_pb2 import RunState
 from backcast.gateway.v1.strategy_description_pb2 import ParameterType
 from backcast.marketdata.v1.crypto_pb2 import CryptoKind
 from backcast.result import time_column
+from backcast.wire import joined
 
 _CANDLES = ("open", "high", "low", "close", "volume")
 
@@ -40,17 +42,14 @@ class CandleBlocks:
         return columns | {name: self._column(name, "<f8") for name in _CANDLES}
 
     def _column(self, name: str, dtype: str) -> Any:
-        parts = [np.frombuffer(getattr(block, name), dtype) for block in self._columns]
-        if len(parts) == 1:
-            return parts[0]
-        return np.concatenate(parts) if parts else np.empty(0, dtype)
+        return joined([np.frombuffer(getattr(block, name), dtype) for block in self._columns], dtype)
 
 
 def crypto_columns(cryptos: list[Any]) -> Columns:
     """Return the columns of cryptos."""
     return {
         "symbol": [crypto.symbol for crypto in cryptos],
-        "kind": [CryptoKind.Name(crypto.kind).removeprefix("CRYPTO_KIND_").lower() for crypto in cryptos],
+        "kind": [short_name(CryptoKind.DESCRIPTOR, crypto.kind).lower() for crypto in cryptos],
         "first_candle_time": time_column(cryptos, "first_candle_time"),
         "last_candle_time": time_column(cryptos, "last_candle_time"),
         "candle_count": np.array([crypto.candle_count for crypto in cryptos], np.int64),
@@ -65,7 +64,7 @@ def strategy_columns(strategies: list[Any]) -> Columns:
     return {
         "strategy": [name for name, _ in rows],
         "parameter": [one.name for _, one in rows],
-        "type": [ParameterType.Name(one.type).removeprefix("PARAMETER_TYPE_").lower() for _, one in rows],
+        "type": [short_name(ParameterType.DESCRIPTOR, one.type).lower() for _, one in rows],
         "default": [f"{value:g}" if isinstance(value, float) else str(value) for value in defaults],
         "minimum": _optional([one for _, one in rows], "minimum"),
         "maximum": _optional([one for _, one in rows], "maximum"),
@@ -80,7 +79,7 @@ def run_columns(runs: list[Any]) -> Columns:
         "run_id": [run.run_id for run in runs],
         "method": [run.method for run in runs],
         "client": [run.client for run in runs],
-        "state": [RunState.Name(run.state).removeprefix("RUN_STATE_").lower() for run in runs],
+        "state": [short_name(RunState.DESCRIPTOR, run.state).lower() for run in runs],
         "strategy": [run.strategy for run in runs],
         "start_time": time_column(runs, "start_time"),
         "elapsed_s": np.array([run.elapsed.ToTimedelta().total_seconds() for run in runs], np.float64),

@@ -14,6 +14,7 @@ from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.strategy_pb2 import Rules as RulesMessage
 from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
+from backcast.enumerations import short_names
 from backcast.errors import InvalidRequestError
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1.interval_pb2 import Interval as IntervalNumber
@@ -120,7 +121,7 @@ def run_request(strategy: Strategy | StrategyMessage, options: RunOptions) -> pb
     request = pb.RunBacktestsRequest(max_results_per_event=RESULTS_PER_EVENT)
     _set_backtest(request, strategy, options)
     if "detail" in options:
-        request.detail = result_pb2.Detail.ValueType(_enum(result_pb2.Detail.DESCRIPTOR, options, "detail"))
+        request.detail = _enum(result_pb2.Detail.DESCRIPTOR, options, "detail")
     _set_whole(request, "curve_points", options, "curve_points")
     return request
 
@@ -148,7 +149,7 @@ def sweep_request(strategy: Strategy, arguments: Mapping[str, Any]) -> pb.SweepB
     _set_whole(request, "min_trades", options, "min_trades")
     _set_whole(request, "curve_points", options, "curve_points")
     if "metric" in options:
-        request.metric = result_pb2.Metric.ValueType(_enum(result_pb2.Metric.DESCRIPTOR, options, "metric"))
+        request.metric = _enum(result_pb2.Metric.DESCRIPTOR, options, "metric")
     return request
 
 
@@ -168,9 +169,7 @@ def candles_request(
     """Return the request for all columns of candles."""
     request = StreamCandlesRequest(
         symbols=symbols,
-        interval=IntervalNumber.ValueType(
-            _enum(IntervalNumber.DESCRIPTOR, {"interval": interval}, "interval")
-        ),
+        interval=_enum(IntervalNumber.DESCRIPTOR, {"interval": interval}, "interval"),
     )
     for name, time in (("start", start), ("end", end)):
         if time is not None:
@@ -196,7 +195,7 @@ def _set_backtest(
     if excluded := options.get("exclude"):
         request.exclude.extend(quantities.symbols(excluded, "exclude"))
     if "cache" in options:
-        request.cache_mode = pb.CacheMode.ValueType(_enum(pb.CacheMode.DESCRIPTOR, options, "cache"))
+        request.cache_mode = _enum(pb.CacheMode.DESCRIPTOR, options, "cache")
     request.run_id = options.get("run_id", "")
     _set_spec(request.spec, strategy, options)
 
@@ -204,7 +203,7 @@ def _set_backtest(
 def _set_spec(spec: BacktestSpec, strategy: Strategy | StrategyMessage, options: BacktestOptions) -> None:
     spec.strategy.CopyFrom(strategy if isinstance(strategy, StrategyMessage) else strategy_message(strategy))
     if "interval" in options:
-        spec.interval = IntervalNumber.ValueType(_enum(IntervalNumber.DESCRIPTOR, options, "interval"))
+        spec.interval = _enum(IntervalNumber.DESCRIPTOR, options, "interval")
     if "start" in options:
         _set_time(spec.start_time, options["start"], "start")
     if "end" in options:
@@ -282,11 +281,9 @@ def _set_size(message: execution_pb2.Execution, given: Mapping[str, Any]) -> Non
 
 def _set_choices(message: execution_pb2.Execution, given: Mapping[str, Any]) -> None:
     if "fill" in given:
-        fill = _enum(execution_pb2.FillTime.DESCRIPTOR, given, "fill")
-        message.fill_time = execution_pb2.FillTime.ValueType(fill)
+        message.fill_time = _enum(execution_pb2.FillTime.DESCRIPTOR, given, "fill")
     if "breaks" in given:
-        rule = _enum(execution_pb2.BreakRule.DESCRIPTOR, given, "breaks")
-        message.break_rule = execution_pb2.BreakRule.ValueType(rule)
+        message.break_rule = _enum(execution_pb2.BreakRule.DESCRIPTOR, given, "breaks")
     if "direction" in given:
         # Like the command, without ONLY.
         sides = {
@@ -326,11 +323,11 @@ def _value(value: float | str) -> Value:
     return Value(string_value=value) if isinstance(value, str) else Value(number_value=value)
 
 
-def _enum(enum: EnumDescriptor, options: Mapping[str, Any], name: str) -> int:
+def _enum(enum: EnumDescriptor, options: Mapping[str, Any], name: str) -> Any:
+    """Return the number that an option names; to type checkers, each enumeration has numbers of its own."""
     return quantities.choice(options[name], _numbers(enum), name)
 
 
 def _numbers(enum: EnumDescriptor) -> dict[str, int]:
     """Return the numbers of an enumeration by the short names of its values, without UNSPECIFIED = 0."""
-    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
-    return {value.name.removeprefix(prefix): value.number for value in enum.values if value.number}
+    return {name: number for number, name in short_names(enum).items() if number}

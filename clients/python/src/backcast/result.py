@@ -8,6 +8,7 @@ import numpy as np
 
 from backcast import wire
 from backcast.backtest.v1.result_pb2 import BacktestResult, ExitReason
+from backcast.enumerations import short_names
 from backcast.errors import RefusedError
 from backcast.frames import NOT_A_TIME, Columns, Names, Times, frame
 
@@ -201,17 +202,10 @@ _TRADE_NUMBERS = (
 
 def trade_columns(views: "list[Any]") -> Columns:
     """Return the columns of the trades of results."""
-
     trades = [trade for view in views for trade in view.trades]
-    counts = [len(view.trades) for view in views]
-    reasons: dict[int, str] = {
-        number: name.removeprefix("EXIT_REASON_").lower() for name, number in ExitReason.items()
-    }
-    reasons[0] = ""
+    reasons = {number: name.lower() for number, name in short_names(ExitReason.DESCRIPTOR).items()} | {0: ""}
     columns: dict[str, Any] = {
-        "symbol": Names(
-            [view.symbol for view in views], np.repeat(np.arange(len(views), dtype=np.int32), counts)
-        ),
+        "symbol": Names.repeated([view.symbol for view in views], [len(view.trades) for view in views]),
         "entry_time": time_column(trades, "entry_time"),
         "exit_time": time_column(trades, "exit_time"),
     }

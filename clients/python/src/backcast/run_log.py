@@ -192,14 +192,11 @@ class RunLog:
         """Return a frame of all equity curves, ordered by symbol and time."""
         results = self._sorted()
         curves = [result.curve() for result in results]
-        lengths = [len(curve[0]) for curve in curves]
         times, equity, drawdown = (
             np.concatenate([curve[column] for curve in curves]) if curves else np.empty(0, dtype)
             for column, dtype in enumerate((np.int64, np.float64, np.float64))
         )
-        symbols = Names(
-            [result.symbol for result in results], np.repeat(np.arange(len(results), dtype=np.int32), lengths)
-        )
+        symbols = Names.repeated([result.symbol for result in results], [len(curve[0]) for curve in curves])
         return self._frame({"symbol": symbols, "time": Times(times), "equity": equity, "drawdown": drawdown})
 
     def summary_frame(self) -> Any:

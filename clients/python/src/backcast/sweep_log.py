@@ -7,6 +7,7 @@ import grpc
 import numpy as np
 
 from backcast import frames
+from backcast.enumerations import short_name
 from backcast.errors import AlreadyExistsError, BackcastError, BusyError
 from backcast.frames import Names, Times
 from backcast.gateway.v1 import backtest_service_pb2 as pb
@@ -88,8 +89,7 @@ class SweepLog:
                 [row.median_trades if row.HasField("median_trades") else np.nan for row in rows], np.float64
             ),
         }
-        for part in self._parts:
-            prefix = "" if part == "train" else "test_"
+        for part, prefix in self._parts.items():
             figures = [getattr(row, part) for row in rows]
             for statistic in ("median", "mean"):
                 metrics = metric_rows([getattr(one, statistic) for one in figures])
@@ -104,8 +104,7 @@ class SweepLog:
             "combination": np.array([trial.combination for trial in trials], np.int64),
             **self._parameters(trials),
         }
-        for part in self._parts:
-            prefix = "" if part == "train" else "test_"
+        for part, prefix in self._parts.items():
             metrics = metric_rows([getattr(trial, part) for trial in trials])
             columns |= {f"{prefix}{name}": column for name, column in metrics.items()}
         return frames.frame(columns, self.library)
@@ -126,9 +125,10 @@ class SweepLog:
         """Return a frame of the out-of-sample curves of a walk-forward, ordered by symbol and time."""
         of_cryptos = sorted(self.out_of_sample, key=lambda one: str(one.symbol))
         curves = [one.equity_curve for one in of_cryptos]
-        codes = np.repeat(np.arange(len(curves), dtype=np.int32), [len(curve.equity) for curve in curves])
         columns: dict[str, Any] = {
-            "symbol": Names([one.symbol for one in of_cryptos], codes),
+            "symbol": Names.repeated(
+                [one.symbol for one in of_cryptos], [len(curve.equity) for curve in curves]
+            ),
             "time": Times(joined([np.array(curve.open_time_s, np.int64) for curve in curves], np.int64)),
         }
         for name in ("equity", "drawdown"):
@@ -136,8 +136,9 @@ class SweepLog:
         return frames.frame(columns, self.library)
 
     @property
-    def _parts(self) -> tuple[str, ...]:
-        return ("train", "test") if self.request.WhichOneof("cut") else ("train",)
+    def _parts(self) -> dict[str, str]:
+        """The parts of the window, and the prefixes of their columns."""
+        return {"train": "", "test": "test_"} if self.request.WhichOneof("cut") else {"train": ""}
 
     @property
     def swept(self) -> list[str]:
@@ -150,10 +151,7 @@ class SweepLog:
         values = {}
         for name in self.swept:
             value, enum = getattr(kind, name), kind.DESCRIPTOR.fields_by_name[name].enum_type
-            if enum:
-                prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
-                value = enum.values_by_number[value].name.removeprefix(prefix)
-            values[name] = value
+            values[name] = short_name(enum, value) if enum else value
         return values
 
     def _parameters(self, items: list[Any]) -> dict[str, Any]:

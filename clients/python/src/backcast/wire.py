@@ -63,7 +63,7 @@ def integers(pieces: Sequence[bytes]) -> Integers:
     return numbers
 
 
-def joined(arrays: Sequence[Any], dtype: type) -> Any:
+def joined(arrays: Sequence[Any], dtype: Any) -> Any:
     """Return the arrays one after the other; a single one is not copied."""
     if len(arrays) == 1:
         return arrays[0]

@@ -1,7 +1,7 @@
 """The client of a gateway for asyncio: `async with backcast.aio.connect() as client: await client.run(…)`."""
 
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self, Unpack
 from weakref import WeakSet
@@ -12,7 +12,7 @@ from backcast.aio.run import Run
 from backcast.aio.sweep import RulesSweep, Sweep
 from backcast.calls import Calls
 from backcast.connection import Connection, connection
-from backcast.frames import frame
+from backcast.frames import Columns, frame
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.run_service_pb2 import CancelRunRequest, ListRunsRequest
 from backcast.lists import CandleBlocks, crypto_columns, run_columns, strategy_columns
@@ -65,12 +65,7 @@ class Client:
     def __init__(self, connection: Connection) -> None:
         """See `connect`."""
         self._connection = connection
-        if connection.credentials is None:
-            self._channel = grpc.aio.insecure_channel(connection.address, options=connection.options)
-        else:
-            self._channel = grpc.aio.secure_channel(
-                connection.address, connection.credentials, options=connection.options
-            )
+        self._channel = connection.open_channel(grpc.aio)
         self._calls = Calls(self._channel, connection)
         self._open: WeakSet[Run | Sweep] = WeakSet()
 
@@ -142,30 +137,19 @@ class Client:
 
     async def cryptos(self) -> Any:
         """Return a frame with a row for each crypto that has candles."""
-        cryptos = [
-            crypto
-            async for page in self._pages(self._calls.market.ListCryptos, ListCryptosRequest())
-            for crypto in page.cryptos
-        ]
-        return frame(crypto_columns(cryptos), self._connection.library)
+        return await self._listed(
+            self._calls.market.ListCryptos, ListCryptosRequest(), "cryptos", crypto_columns
+        )
 
     async def strategies(self) -> Any:
         """Return a frame with a row for each parameter of each strategy."""
-        strategies = [
-            strategy
-            async for page in self._pages(self._calls.backtests.ListStrategies, pb.ListStrategiesRequest())
-            for strategy in page.strategies
-        ]
-        return frame(strategy_columns(strategies), self._connection.library)
+        return await self._listed(
+            self._calls.backtests.ListStrategies, pb.ListStrategiesRequest(), "strategies", strategy_columns
+        )
 
     async def runs(self) -> Any:
         """Return a frame with a row for each run that is under way, is paused or ended recently."""
-        runs = [
-            run
-            async for page in self._pages(self._calls.runs.ListRuns, ListRunsRequest())
-            for run in page.runs
-        ]
-        return frame(run_columns(runs), self._connection.library)
+        return await self._listed(self._calls.runs.ListRuns, ListRunsRequest(), "runs", run_columns)
 
     async def cancel(self, run_id: str) -> None:
         """Cancel a run, of this client or of another one with the same token."""
@@ -203,10 +187,14 @@ class Client:
         with self._calls.readable_errors():
             return await self._calls.unary(method, request)
 
-    async def _pages(self, method: Any, request: Any) -> AsyncIterator[Any]:
+    async def _listed(
+        self, method: Any, request: Any, field: str, columns: Callable[[list[Any]], Columns]
+    ) -> Any:
+        """Return the frame of a list that comes in pages; `field` is the one of its items in a page."""
+        items: list[Any] = []
         while True:
             page = await self._answer(method, request)
-            yield page
+            items.extend(getattr(page, field))
             if not page.next_page_token:
-                return
+                return frame(columns(items), self._connection.library)
             request.page_token = page.next_page_token
