@@ -20,7 +20,7 @@ from tests.waiting import until
 RSI = backcast.Rsi(period=7)
 # Some hundred bytes are the result of a crypto; with the equity, hundreds of kilobytes.
 SOME_BYTES = 200_000
-# The table of such a sweep has some hundred bytes a row, in messages of 500 rows: the first passes, not the second.
+# A sweep whose table comes at its end, in messages of 500 rows, 200 kB each: the first passes, no other one.
 MANY_ROWS: dict[str, Any] = {
     "period": range(5, 65),
     "oversold": range(20, 40),
