@@ -53,7 +53,7 @@ def test_a_result_draws_its_equity(result: LocalResult) -> None:
 
 @pytest.mark.parametrize("of", [pd.DataFrame, pl.DataFrame, pa.table, dict])
 def test_frames_of_a_result_are_of_the_library_of_the_candles(of: Any) -> None:
-    frame = of(columns())
+    frame = of(columns(time=CANDLES.open_time_s))
     result = backtest(frame, RSI)
     assert type(result.trades_frame()) is type(frame)
     assert type(result.equity_frame()) is type(frame)

@@ -10,6 +10,7 @@ from backcast.engine import LocalResult, backtest
 from backcast.strategies import Strategy
 from backcast_engine.candles import Candles
 from tests.candle_making import import_candles, random_candles
+from tests.clients.python.test_strategies import CLIENT_STRATEGIES
 from tests.engine_results import message_of
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 RELISTED = "FACADEUSDT"
 STRATEGIES: list[Strategy] = [
-    *(kind() for kind in Strategy.__subclasses__() if kind is not backcast.Rules),
+    *(kind() for name, kind in CLIENT_STRATEGIES.items() if name != "rules"),
     backcast.rules("close > sma(50) and volume > sma(volume, 10)", "crosses_below(rsi(14), 50)"),
 ]
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -43,10 +44,8 @@ async def frames(
     cryptos: dict[str, Candles],
 ) -> dict[str, Any]:
     """The candles of two cryptos, as the client reads them; one of them was relisted in the window."""
-    before, after = (
-        random_candles(31, 900),
-        random_candles(32, 1_300, random_candles(31, 980).open_time_s[-1]),
-    )
+    before = random_candles(31, 900)
+    after = random_candles(32, 1_300, int(before.open_time_s[-1]) + 80 * 3_600)
     risen = [column * 40 for column in (after.open, after.high, after.low, after.close)]
     relisted = Candles.concatenate([before, Candles(after.open_time_s, *risen, after.volume)])
     await import_candles(data_service, RELISTED, relisted)

@@ -11,9 +11,10 @@ from backcast.errors import InvalidRequestError, NotFoundError, RefusedError
 from backcast.options import check_sizes, violation
 from backcast.strategies import Rules, Strategy, check_strategy
 from backcast_engine import BreakRule, Direction, Distance, Execution, FillTime, VolatilityTarget, Window
-from backcast_engine.errors import InvalidInput, NotFound, Refused
+from backcast_engine.errors import InvalidInput, NotFound, Refused, Violations
 from backcast_engine.interval import Interval
 from backcast_engine.parameters import parameters_of
+from backcast_engine.rules.nodes import CLOSE
 from backcast_engine.rules.parse import parse
 from backcast_engine.strategies.custom_rules import CustomRules
 
@@ -63,9 +64,12 @@ def strategy_of(strategy: Strategy) -> backcast_engine.Strategy:
 
 
 def _rules_of(rules: Rules) -> CustomRules:
+    violations = Violations()
+    entry = violations.read(CLOSE, parse, rules.entry, "strategy.rules.entry")
+    exit = violations.read(CLOSE, parse, rules.exit, "strategy.rules.exit") if rules.exit else None
     with readable_errors():
-        entry = parse(rules.entry, "entry")
-        return CustomRules(entry, parse(rules.exit, "exit") if rules.exit else None)
+        violations.raise_if_any()
+    return CustomRules(entry, exit)
 
 
 def _parameter(kind: type, value: Any, name: str) -> Any:
@@ -118,7 +122,7 @@ def _size(options: Mapping[str, Any]) -> dict[str, Any]:
 def _choices(options: Mapping[str, Any]) -> dict[str, Any]:
     # Like the command, without ONLY.
     sides = {side.name.removesuffix("_ONLY"): side for side in Direction}
-    fields = {
+    fields: dict[str, tuple[str, Mapping[str, Any]]] = {
         "fill": ("fill_time", {time.name: time for time in FillTime}),
         "breaks": ("break_rule", {rule.name: rule for rule in BreakRule}),
         "direction": ("direction", sides),

@@ -77,9 +77,9 @@ class _GivenSignals(backcast_engine.Strategy):
     """Signals at known times, which need no candles: all columns have the shape (n,)."""
 
     name: ClassVar[str] = "signals"
-    columns: ClassVar[frozenset[str]] = frozenset()  # type: ignore[misc]  # no rules say them
-    lookback_candles: ClassVar[int] = 0  # type: ignore[misc]
-    warmup_candles: ClassVar[int] = 0  # type: ignore[misc]
+    columns: ClassVar[frozenset[str]] = frozenset()
+    lookback_candles: ClassVar[int] = 0
+    warmup_candles: ClassVar[int] = 0
 
     open_time_s: TimeColumn
     buys: NDArray[np.bool_]
@@ -100,7 +100,7 @@ def _read(frame: Any, options: FrameOptions) -> Frame:
 
 
 def _flags(values: Any, name: str, frame: Frame) -> NDArray[np.bool_]:
-    index = getattr(values, "index", None)
+    index: Any = getattr(values, "index", None)
     if frame.index is not None and hasattr(index, "equals") and not index.equals(frame.index):
         raise InvalidRequestError.of(name, "its index is not that of the frame")
     flags = np.asarray(values)

@@ -70,10 +70,10 @@ class Condition(_Written):
 
     # A series or a number on the left has no such operator.
     def __rand__(self, other: object) -> NoReturn:
-        _condition(other)
+        _refuse(other)
 
     def __ror__(self, other: object) -> NoReturn:
-        _condition(other)
+        _refuse(other)
 
 
 class Series(_Written):
@@ -121,7 +121,7 @@ class Series(_Written):
         return type(self)(f"-({self})")
 
     def __and__(self, other: object) -> NoReturn:
-        _condition(self)
+        _refuse(self)
 
     __or__ = __rand__ = __ror__ = __and__
 
@@ -160,9 +160,11 @@ def _operand(value: object) -> str:
     return str(value) if isinstance(value, _Written) else repr(quantities.number(value, "rules"))
 
 
-def _condition(value: object) -> Any:
-    if isinstance(value, Condition):
-        return value
+def _condition(value: object) -> Condition:
+    return value if isinstance(value, Condition) else _refuse(value)
+
+
+def _refuse(value: object) -> NoReturn:
     raise InvalidRequestError.of(
         "rules", f"{value} is no condition: put comparisons into parentheses, as (a < b) & (c < d)"
     )

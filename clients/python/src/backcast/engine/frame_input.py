@@ -169,7 +169,7 @@ def _whole(values: Any) -> tuple[Any, int]:
 def _read_each(values: Any) -> Any:
     """Return texts and datetimes as int64 microseconds since 1970."""
     numbers = np.empty(len(values), np.int64)
-    for row, value in enumerate(values):
+    for row, value in enumerate(values.tolist()):
         try:
             numbers[row] = (quantities.time(value, "time") - _EPOCH) // _MICROSECOND
         except InvalidRequestError as error:
