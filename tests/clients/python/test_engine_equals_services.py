@@ -46,8 +46,10 @@ async def frames(
     """The candles of two cryptos, as the client reads them; one of them was relisted in the window."""
     before = random_candles(31, 900)
     after = random_candles(32, 1_300, int(before.open_time_s[-1]) + 80 * 3_600)
-    risen = [column * 40 for column in (after.open, after.high, after.low, after.close)]
-    relisted = Candles.concatenate([before, Candles(after.open_time_s, *risen, after.volume)])
+    risen = Candles(
+        after.open_time_s, after.open * 40, after.high * 40, after.low * 40, after.close * 40, after.volume
+    )
+    relisted = Candles.concatenate([before, risen])
     await import_candles(data_service, RELISTED, relisted)
     return {symbol: client_of_the_module.candles(symbol) for symbol in ("CLIENT0USDT", RELISTED)}
 
