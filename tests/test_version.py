@@ -28,6 +28,11 @@ def test_the_libraries_have_the_version_and_are_required_in_it(folder: str) -> N
     assert f"{library['name']}=={VERSION}" in server["dependencies"]
 
 
+def test_the_client_brings_the_engine_of_its_version() -> None:
+    client = tomllib.loads((PROJECT / "clients/python/pyproject.toml").read_text())["project"]
+    assert client["optional-dependencies"]["engine"] == [f"backcast-engine=={VERSION}"]
+
+
 def test_the_newest_section_of_the_changelog_is_of_the_version() -> None:
     newest = re.findall(r"^## \[(.*?)\]", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
     assert newest == ("Unreleased" if ".dev" in VERSION else VERSION)

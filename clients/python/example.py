@@ -102,6 +102,25 @@ def big_results(symbols: list[str]) -> None:
     # docs: end
 
 
+def engine(symbols: list[str]) -> None:
+    """Backtest a frame of candles in this process."""
+    with backcast.connect() as client:
+        frame = client.candles(symbols[0])
+    # docs: engine
+    from backcast.engine import backtest, backtest_signals, close, rsi, sma
+
+    result = backtest(frame, backcast.Rsi(period=7), fee="0.1%", stop_loss="2atr")
+    result.stats()  # a table of all metrics
+    print(result.trades_frame())
+    print(result.equity_frame())
+    # Rules with Python's operators, and signals of your own: a boolean for each row of the frame.
+    rules = backcast.rules((close > sma(200)) & (rsi(14) < 30), ~(close > sma(200)))
+    print(backtest(frame, rules, direction="long-short"))
+    rises = frame["close"] > frame["open"]
+    print(backtest_signals(frame, entries=rises, exits=~rises))
+    # docs: end
+
+
 if __name__ == "__main__":
     task, *symbols = sys.argv[1:]
     if task == "asyncio":
@@ -114,4 +133,5 @@ if __name__ == "__main__":
             "resume": resume,
             "errors": errors,
             "big-results": big_results,
+            "engine": engine,
         }[task](symbols)

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backcast_engine.breaks import jumps
+from backcast_engine.candle_rules import broken_values, off_grid, off_grid_reason
 from backcast_engine.candles import VALUE_COLUMNS, Candles, TimeColumn
 from backcast_engine.errors import InvalidInput
 from backcast_engine.interval import Interval
 from backcast_engine.times import utc
 from services.domain.aggregation import aggregate
-from services.domain.candle_rules import broken_values, off_grid, off_grid_reason
 from services.domain.conflict_rule import ConflictRule
 from services.domain.ticks import scale_for
 from services.ingest.candle_rows import CandleRows

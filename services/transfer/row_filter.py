@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from backcast_engine.candle_rules import broken_rules, off_grid_reason
 from backcast_engine.candles import Candles
 from backcast_engine.interval import Interval
 from backcast_engine.times import EARLIEST_S, LATEST_S, utc
-from services.domain.candle_rules import broken_rules, off_grid_reason
 
 # Rejected rows of a crypto that are described.
 _REJECTIONS_KEPT = 10

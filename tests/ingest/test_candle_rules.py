@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
+from backcast_engine.candle_rules import broken_rules
 from backcast_engine.candles import Candles
 from backcast_engine.errors import InvalidInput
 from backcast_engine.interval import Interval
-from services.domain.candle_rules import broken_rules, checked_blocks
+from services.domain.candle_rules import checked_blocks
 from tests.candle_making import START_S, random_candles
 
 HOUR_S = 3600

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backcast_engine.candle_rules import off_grid
 from backcast_engine.candles import TimeColumn
 from backcast_engine.errors import InvalidInput
 from backcast_engine.interval import Interval
 from backcast_engine.times import utc
-from services.domain.candle_rules import off_grid
 
 # Fewer distances could be equal by chance: if nothing was traded in between, or a few times are wrong.
 _TELLING_CANDLES = 10

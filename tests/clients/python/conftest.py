@@ -32,6 +32,13 @@ def client(stack: LocalStack) -> Iterator[backcast.Client]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def client_of_the_module(stack: LocalStack) -> Iterator[backcast.Client]:
+    """The same client for all tests of a module."""
+    with backcast.connect(stack.gateway_address, frames="numpy") as client:
+        yield client
+
+
 @pytest.fixture
 async def aio_client(stack: LocalStack) -> "AsyncIterator[backcast.aio.Client]":
     """A client for asyncio, whose frames are dicts of arrays."""

@@ -12,7 +12,8 @@ from backcast.backtest.v1 import execution_pb2, result_pb2
 from backcast.backtest.v1.result_pb2 import Metrics as MetricsMessage
 from backcast.backtest.v1.strategy_pb2 import MOVING_AVERAGE_KIND_EMA
 from backcast.errors import InvalidRequestError
-from backcast.requests import RUN_OPTIONS, run_request, sweep_request
+from backcast.options import RUN_OPTIONS
+from backcast.requests import run_request, sweep_request
 from backcast.result import METRICS
 from backcast.rules_sweep_log import RulesSweepLog
 from backcast_engine.high_costs import HIGH_FEE_RATE, HIGH_SLIPPAGE_BPS

@@ -29,6 +29,18 @@ for library in libraries.split(","):
         print(len(run.equity()["equity"]) > 0, len(run.trades()["profit"]) > 0)
 """
 
+ENGINE_CODE = """
+import numpy as np
+import backcast
+from backcast.engine import backtest, close, sma
+
+hours = np.arange(500)
+prices = 100 + 10 * np.sin(hours / 20)
+frame = {"time": hours * 3600 + 1_704_067_200, **dict.fromkeys(("open", "high", "low", "close"), prices)}
+print(backtest(frame, backcast.Rsi(period=7)).metrics.trade_count > 0)
+print(backtest(frame, backcast.rules(close > sma(20), close < sma(20))).metrics.trade_count > 0)
+"""
+
 
 def run(*command: str | Path, folder: Path | None = None) -> str:
     done = subprocess.run([*map(str, command)], check=False, capture_output=True, text=True, cwd=folder)
@@ -95,7 +107,8 @@ async def test_the_client_runs_without_the_services(
     required, libraries = [f"{wheel}"], "numpy"
     if versions == "oldest":
         extras = SETTINGS["optional-dependencies"]
-        # pip resolves these pins together with what the distribution asks for.
+        # pip resolves these pins together with what the distribution asks for. The engine has its own test.
+        extras = {name: pins for name, pins in extras.items() if name != "engine"}
         pins = [*SETTINGS["dependencies"], *(pin for extra in extras.values() for pin in extra)]
         required = [f"{wheel}[{','.join(extras)}]", *map(oldest, pins)]
         libraries = ",".join([libraries, *extras])
@@ -103,6 +116,17 @@ async def test_the_client_runs_without_the_services(
     await asyncio.to_thread(run, python, "-m", "pip", "install", "--quiet", *required)
     printed = await asyncio.to_thread(run, python, "-c", CODE, stack.gateway_address, libraries, *cryptos)
     assert printed.split() == ["True"] * 3 * len(libraries.split(","))
+
+
+@pytest.mark.slow
+def test_the_engine_runs_where_the_extra_is_installed_and_the_services_are_not(
+    wheel: Path, tmp_path: Path
+) -> None:
+    engine = PROJECT / "engine"
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", engine, "--wheel-dir", tmp_path)
+    python = environment(tmp_path)
+    run(python, "-m", "pip", "install", "--quiet", "--find-links", tmp_path, f"{wheel}[engine]")
+    assert run(python, "-c", ENGINE_CODE).split() == ["True", "True"]
 
 
 def oldest(requirement: str) -> str:

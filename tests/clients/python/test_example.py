@@ -77,6 +77,13 @@ async def test_all_bad_arguments_are_printed(stack: LocalStack, cryptos: dict[st
     assert {line.split()[0] for line in out.splitlines()} == {"period", f"symbols[{len(cryptos)}]"}
 
 
+async def test_the_engine_alone_prints_its_results(stack: LocalStack, cryptos: dict[str, Candles]) -> None:
+    out = await printed(stack, "engine", cryptos)
+    for word in ("Sharpe ratio", "exit_reason", "drawdown"):
+        assert word in out
+    assert out.count("<LocalResult candles:") == 2
+
+
 async def test_long_results_come_whole(stack: LocalStack, long_market: None) -> None:
     out = await printed(stack, "big-results", LONG_SYMBOLS[:2])
     assert re.findall(r"LONG\dUSDT (\d+) points", out) == [str(LONG_HOURS)] * 2

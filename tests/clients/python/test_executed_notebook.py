@@ -27,6 +27,8 @@ CELLS = {
     "picture": "result.plot()",
     "sweep": "client.sweep(backcast.Rsi(), period=range(5, 9), **options).wait()",
     "frame": "run.metrics()",
+    "engine": "from backcast.engine import backtest\n"
+    "backtest(client.candles('CLIENT0USDT'), backcast.Rsi(period=7), symbol='CLIENT0USDT', fee='0.1%')",
     "client": "client",
     "close": "client.close()",
 }
@@ -88,6 +90,12 @@ def test_a_result_draws_its_equity_and_its_drawdown(outputs: dict[str, list[Any]
     # The blue line of the equity and the paler area of the drawdown, on white.
     is_blue = (pixels[:, 2] > pixels[:, 0] + np.uint8(40)) & (pixels[:, 0] < 200)
     assert is_blue.mean() > 0.01
+
+
+def test_a_result_of_the_engine_alone_shows_its_figures(outputs: dict[str, list[Any]]) -> None:
+    shown = html(outputs["engine"])
+    assert "CLIENT0USDT" in shown
+    assert "Sharpe" in shown
 
 
 def test_frames_are_those_of_pandas(outputs: dict[str, list[Any]], cryptos: dict[str, Candles]) -> None:

@@ -72,10 +72,11 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
+    # Not in __all__: the engine needs the extra.
+    if name in ("aio", "engine", "errors"):
+        return import_module(f"backcast.{name}")
     if name not in __all__:
         raise AttributeError(f"module 'backcast' has no attribute {name!r}")
-    if name in ("aio", "errors"):
-        return import_module(f"backcast.{name}")
     value = getattr(import_module(f"backcast.{_MODULES.get(name, 'strategies')}"), name)
     globals()[name] = value
     return value

@@ -15,10 +15,9 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.run_service_pb2 import CancelRunRequest, ListRunsRequest
 from backcast.lists import CandleBlocks, crypto_columns, run_columns, strategy_columns
 from backcast.marketdata.v1.market_data_service_pb2 import ListCryptosRequest
+from backcast.options import Interval, RunOptions
 from backcast.quantities import Time
 from backcast.requests import (
-    Interval,
-    RunOptions,
     candles_request,
     rules_request,
     rules_strategy,
@@ -83,7 +82,7 @@ class Client:
         """Backtest a strategy on many cryptos; return the run as soon as it has started.
 
         `timeout` is for the whole run, in seconds. The other arguments have the server's defaults, and
-        `backcast.requests.RunOptions` explains them: symbols, exclude, interval, start, end; detail,
+        `backcast.options.RunOptions` explains them: symbols, exclude, interval, start, end; detail,
         curve_points; fee, slippage, initial_capital, fill, direction; size_fraction, size_amount,
         size_volatility, volatility_period; stop_loss, take_profit, trailing_stop, atr_period; borrow_rate,
         funding_rate, breaks; cache, run_id.

@@ -37,6 +37,19 @@ class Names:
 
 
 NOT_A_TIME = np.iinfo(np.int64).min
+# The columns of frames of trades that are numbers, in their order.
+TRADE_NUMBERS = (
+    "entry_price",
+    "exit_price",
+    "units",
+    "profit",
+    "return_fraction",
+    "fees_paid",
+    "borrow_paid",
+    "funding_paid",
+    "worst_excursion",
+    "best_excursion",
+)
 
 Columns = Mapping[str, Any]
 """Columns by name: NumPy arrays of numbers, Times, Names, or lists of text."""

@@ -1,30 +1,14 @@
-"""Runs, sweeps and results as HTML, for notebooks."""
+"""Runs and sweeps as HTML, for notebooks."""
 
-from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from backcast.result import Metrics, Result, metrics_of
+from backcast.metric_tables import STYLE, metrics_table
+from backcast.result import Metrics, metrics_of
 from backcast.run_log import Progress, RunLog
 from backcast.sweep_log import SweepLog
 
 _MOST_ROWS = 20
-_STYLE = (
-    "<style>.backcast td,.backcast th{text-align:right;padding:.15em .7em;font-variant-numeric:tabular-nums}"
-    ".backcast td:first-child,.backcast th:first-child{text-align:left}.backcast caption{text-align:left;"
-    "caption-side:top;font-weight:600;padding:.3em .7em}</style>"
-)
-# Labels, metrics, and how they are written.
-_FIGURES = (
-    ("return", "total_return", "+.1%"),
-    ("holding", "buy_and_hold_return", "+.1%"),
-    ("Sharpe", "sharpe_ratio", ".2f"),
-    ("Sortino", "sortino_ratio", ".2f"),
-    ("drawdown", "max_drawdown", ".1%"),
-    ("exposure", "exposure", ".0%"),
-    ("win rate", "win_rate", ".0%"),
-    ("trades", "trade_count", ",.0f"),
-)
 _STATISTICS = {
     "mean": "mean",
     "quantile_05": "5 %",
@@ -37,14 +21,14 @@ _STATISTICS = {
 
 def run_html(log: RunLog) -> str:
     """Return a run: its progress, the summary where it is complete, and its best results so far."""
-    parts = [_STYLE, _progress(f"Run {log.run_id}", log.progress, "cryptos")]
+    parts = [STYLE, _progress(f"Run {log.run_id}", log.progress, "cryptos")]
     if log.is_complete:
         rows = [(label, _statistic(log.summary, name)) for name, label in _STATISTICS.items()]
-        parts.append(_table("over the cryptos", "statistic", rows))
+        parts.append(metrics_table("over the cryptos", "statistic", rows))
     ranked = sorted(log.results, key=lambda result: -(result.metrics.total_return or 0.0))
     shown = [(result.symbol, result.metrics) for result in ranked[:_MOST_ROWS]]
     of_all = f"best {len(shown)} of {len(ranked)} results" if len(ranked) > len(shown) else "results"
-    parts.append(_table(of_all, "crypto", shown))
+    parts.append(metrics_table(of_all, "crypto", shown))
     if log.failures:
         first = "".join(
             f"<li>{escape(symbol)}: {escape(status.message)}</li>"
@@ -60,14 +44,9 @@ def sweep_html(log: SweepLog) -> str:
         (f"{trial.symbol} · {_parameters(trial, log)}", metrics_of(trial.train))
         for trial in log.trials[:_MOST_ROWS]
     ]
-    table = _table("best trials", "trial", trials)
+    table = metrics_table("best trials", "trial", trials)
     progress = _progress(f"Sweep {log.run_id}", log.progress, "backtests")
-    return f'<div class="backcast">{_STYLE}{progress}{table}</div>'
-
-
-def result_html(result: Result) -> str:
-    """Return the metrics of a result."""
-    return f'<div class="backcast">{_STYLE}{_table("", "crypto", [(result.symbol, result.metrics)])}</div>'
+    return f'<div class="backcast">{STYLE}{progress}{table}</div>'
 
 
 def _statistic(summary: Any, name: str) -> Metrics:
@@ -88,22 +67,3 @@ def _progress(name: str, progress: Progress, what: str) -> str:
     if progress.failed:
         text += f", {progress.failed:,} failed"
     return f'<div>{text}<br><progress max="{progress.total or 1}" value="{progress.done}"></progress></div>'
-
-
-def _table(caption: str, first: str, rows: Sequence[tuple[str, Metrics]]) -> str:
-    if not rows:
-        return ""
-    head = _row("th", [first, *(label for label, _, _ in _FIGURES)])
-    body = "".join(
-        _row("td", [name, *(_written(getattr(metrics, metric), form) for _, metric, form in _FIGURES)])
-        for name, metrics in rows
-    )
-    return f"<table><caption>{escape(caption)}</caption><thead>{head}</thead><tbody>{body}</tbody></table>"
-
-
-def _row(tag: str, cells: Iterable[str]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
-
-
-def _written(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)

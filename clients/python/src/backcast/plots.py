@@ -6,14 +6,16 @@ from io import BytesIO
 from typing import Any
 
 from backcast.errors import InvalidRequestError, MissingLibraryError
-from backcast.result import Result
 
 _LIBRARIES = ("matplotlib", "plotly")
 
 
-def plot_result(result: Result, library: str) -> Any:
-    """Draw equity above drawdown, and return the figure of `library`; see `Result.plot`."""
-    seconds, equity, drawdown = result.curve()
+def plot_curve(symbol: str, curve: tuple[Any, Any, Any], library: str) -> Any:
+    """Draw equity above drawdown, and return the figure of `library`; see `Result.plot`.
+
+    `curve` has the opening times in Unix seconds, the equity and the drawdown.
+    """
+    seconds, equity, drawdown = curve
     if library == "auto":
         installed = [name for name in _LIBRARIES if find_spec(name)]
         if not installed:
@@ -25,7 +27,7 @@ def plot_result(result: Result, library: str) -> Any:
         raise MissingLibraryError(f"plot(library={library!r}) needs {library}: pip install {library}")
     times = seconds.view("datetime64[s]")
     draw = _with_matplotlib if library == "matplotlib" else _with_plotly
-    return draw(result.symbol, times, equity, -100 * drawdown)
+    return draw(symbol, times, equity, -100 * drawdown)
 
 
 @cache

@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import TypeVar
 
 import numpy as np
 
-from backcast.backtest.v1.execution_pb2 import Distance
 from backcast.errors import InvalidRequestError
 
 Number = float | int | str
@@ -15,6 +15,10 @@ Number = float | int | str
 Time = str | date | datetime | np.datetime64
 """A time: ISO 8601 text, a date, a datetime, or a timestamp of pandas or NumPy. Without a zone it is UTC."""
 
+# Costs above these are refused unless they are written with a unit; the server has the same limits.
+HIGH_FEE_RATE, HIGH_SLIPPAGE = 0.02, 0.05
+
+_T = TypeVar("_T")
 _WRITTEN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?)\s*(%|bps?)?", re.ASCII | re.IGNORECASE)
 _UNITS = {"%": Decimal("0.01"), "bps": Decimal("0.0001"), "bp": Decimal("0.0001")}
 
@@ -71,14 +75,17 @@ def whole(value: object, name: str) -> int:
     return int(result)
 
 
-def distance(value: Number, name: str) -> Distance:
-    """Return a distance: a fraction of the price, or a multiple of the average true range like `2atr`."""
+def distance(value: Number, name: str) -> tuple[str, float]:
+    """Return the kind of a distance, and its value.
+
+    It is a `fraction` of the price, or the `atr_multiple`, of the average true range, of text like `2atr`.
+    """
     if isinstance(value, str) and value.strip().lower().endswith("atr"):
         multiple, has_unit = _fraction(value.strip()[:-3], name)
         if has_unit:
             raise InvalidRequestError.of(name, f"{value!r} is not a distance like 5%, 0.05 or 2atr")
-        return Distance(atr_multiple=multiple)
-    return Distance(fraction=fraction(value, name))
+        return "atr_multiple", multiple
+    return "fraction", fraction(value, name)
 
 
 def time(value: Time, name: str) -> datetime:
@@ -100,13 +107,13 @@ def time(value: Time, name: str) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value
 
 
-def choice(value: str, names: Mapping[str, int], name: str) -> int:
-    """Return the number of the choice that `value` names, in any case, with hyphens or underscores."""
-    number_ = names.get(str(value).strip().upper().replace("-", "_"))
-    if number_ is None:
+def choice(value: str, names: Mapping[str, _T], name: str) -> _T:
+    """Return the choice that `value` names, in any case, with hyphens or underscores."""
+    chosen = names.get(str(value).strip().upper().replace("-", "_"))
+    if chosen is None:
         choices = ", ".join(choice.lower().replace("_", "-") for choice in names)
         raise InvalidRequestError.of(name, f"{value!r} is not one of {choices}")
-    return number_
+    return chosen
 
 
 def symbols(value: object, name: str) -> list[str]:

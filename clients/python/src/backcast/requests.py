@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Literal, TypedDict, get_type_hints
+from typing import Any
 
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.message import Message
@@ -19,97 +19,20 @@ from backcast.errors import InvalidRequestError
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1.interval_pb2 import Interval as IntervalNumber
 from backcast.marketdata.v1.market_data_service_pb2 import StreamCandlesRequest
-from backcast.quantities import Number, Time
-from backcast.strategies import Rules, Strategy
+from backcast.options import (
+    RUN_OPTIONS,
+    SWEEP_OPTIONS,
+    BacktestOptions,
+    Interval,
+    RunOptions,
+    check_names,
+    check_sizes,
+)
+from backcast.quantities import Time
+from backcast.strategies import Rules, Strategy, check_strategy
 
 # As many results as the server puts into one event. It does not wait for them, and the first comes alone.
 RESULTS_PER_EVENT = 100
-# Costs above these are refused unless they are written with a unit; the server has the same limits.
-_HIGH_FEE_RATE, _HIGH_SLIPPAGE = 0.02, 0.05
-
-Interval = Literal["1h", "4h", "1d", "1w"]
-Detail = Literal["metrics", "trades", "equity"]
-
-
-class BacktestOptions(TypedDict, total=False):
-    """Arguments of runs and sweeps; what is not given has the server's default."""
-
-    symbols: str | Iterable[str]
-    """Cryptos: "all", one symbol, several with commas between them, or a list. Default: all."""
-    exclude: str | Iterable[str]
-    """Cryptos to leave out."""
-    interval: Interval
-    """Length of the candles. Default: 1h."""
-    start: Time
-    """Start of the window. Default: 365 days before its end."""
-    end: Time
-    """End of the window, excluded. Default: the end of the data."""
-    fee: Number
-    """Fee of each fill: "0.1%", "10bps" or 0.001. Default: 0.1 %."""
-    slippage: Number
-    """How much worse than the market price each fill is: "5bps", "0.05%" or 0.0005. Default: 0."""
-    initial_capital: float
-    """Capital at the start, in the quote currency. Default: 10,000."""
-    fill: Literal["next-open", "same-close"]
-    """When a signal fills. Default: next-open."""
-    direction: Literal["long", "short", "long-short"]
-    """Which positions are allowed. Default: long."""
-    size_fraction: Number
-    """Size of a position as a fraction of the equity. Default: 100 %."""
-    size_amount: float
-    """Or: size of a position as an amount of the quote currency."""
-    size_volatility: Number
-    """Or: the annual volatility of the equity that sizes target."""
-    volatility_period: int
-    """Number of closes over which the volatility is measured. Default: 30."""
-    stop_loss: Number
-    """Closes a position at this loss: "5%", 0.05 or "2atr"."""
-    take_profit: Number
-    """Closes a position at this gain."""
-    trailing_stop: Number
-    """Closes a position this far from its best price."""
-    atr_period: int
-    """Period of the average true range of distances in `atr`. Default: 14."""
-    borrow_rate: Number
-    """Annual cost of a short position, as a fraction of its value. Default: 0."""
-    funding_rate: Number
-    """Annual cost of a long position, as a fraction of its value. Default: 0."""
-    breaks: Literal["close", "split", "ignore"]
-    """What happens where a crypto was relisted or redenominated. Default: close."""
-    cache: Literal["default", "bypass", "refresh", "only"]
-    """How the server's cache is used. Default: read and written."""
-    run_id: str
-    """Name of the run. Default: the server makes one."""
-
-
-class RunOptions(BacktestOptions, total=False):
-    """Arguments of runs."""
-
-    detail: Detail
-    """What results have from the start: metrics, also trades, or also the equity. Default: metrics."""
-    curve_points: int
-    """With detail="equity": the maximum number of points of each curve. Default: all."""
-
-
-class SweepOptions(BacktestOptions, total=False):
-    """Arguments of sweeps."""
-
-    split: Number
-    """The fraction of the window on which combinations are ranked; the rest tests them."""
-    folds: int
-    """Or: the number of folds of a walk-forward."""
-    metric: str
-    """The metric to rank by. Default: sharpe_ratio."""
-    top: int
-    """Number of best trials. Default: 20."""
-    min_trades: int
-    """Combinations with fewer trades have no rank. Default: 1."""
-    curve_points: int
-    """With folds: the maximum number of points of each out-of-sample curve. Default: all."""
-
-
-RUN_OPTIONS = frozenset(get_type_hints(RunOptions))
-SWEEP_OPTIONS = frozenset(get_type_hints(SweepOptions))
 
 
 def run_request(strategy: Strategy | StrategyMessage, options: RunOptions) -> pb.RunBacktestsRequest:
@@ -117,7 +40,7 @@ def run_request(strategy: Strategy | StrategyMessage, options: RunOptions) -> pb
 
     Rules must have been parsed: see `rules_request`.
     """
-    _check_names(options)
+    check_names(options, RUN_OPTIONS)
     request = pb.RunBacktestsRequest(max_results_per_event=RESULTS_PER_EVENT)
     _set_backtest(request, strategy, options)
     if "detail" in options:
@@ -177,15 +100,6 @@ def candles_request(
     return request
 
 
-def _check_names(options: Mapping[str, Any]) -> None:
-    """Raise TypeError, as Python does for a function, where an argument has no name of a run's option."""
-    for name in options:
-        if name not in RUN_OPTIONS:
-            near = get_close_matches(name, RUN_OPTIONS, n=1)
-            hint = f": did you mean {near[0]}?" if near else ""
-            raise TypeError(f"unexpected argument {name!r}{hint}")
-
-
 def _set_backtest(
     request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest,
     strategy: Strategy | StrategyMessage,
@@ -222,8 +136,7 @@ def _set_time(message: Any, time: Time, name: str) -> None:
 
 def strategy_message(strategy: Strategy) -> StrategyMessage:
     """Return the message of a strategy, with all of its parameters."""
-    if not isinstance(strategy, Strategy):
-        raise InvalidRequestError.of("strategy", f"{strategy!r} is no strategy, as backcast.Rsi(period=7) is")
+    check_strategy(strategy)
     message = StrategyMessage()
     kind: Any = getattr(message, strategy.name)
     kind.SetInParent()
@@ -238,18 +151,15 @@ def strategy_message(strategy: Strategy) -> StrategyMessage:
     return message
 
 
-_SIZES = ("size_fraction", "size_amount", "size_volatility")
-
-
 def _set_execution(message: execution_pb2.Execution, options: BacktestOptions) -> None:
     given: Mapping[str, Any] = options
     _set_size(message, given)
     _set_choices(message, given)
     if "fee" in given:
-        message.fee_rate, is_high = quantities.cost(given["fee"], "fee", _HIGH_FEE_RATE)
+        message.fee_rate, is_high = quantities.cost(given["fee"], "fee", quantities.HIGH_FEE_RATE)
         message.allow_high_costs |= is_high
     if "slippage" in given:
-        slippage, is_high = quantities.cost(given["slippage"], "slippage", _HIGH_SLIPPAGE)
+        slippage, is_high = quantities.cost(given["slippage"], "slippage", quantities.HIGH_SLIPPAGE)
         message.slippage_bps = slippage * 10_000
         message.allow_high_costs |= is_high
     for name in ("borrow_rate", "funding_rate"):
@@ -260,15 +170,12 @@ def _set_execution(message: execution_pb2.Execution, options: BacktestOptions) -
     _set_whole(message, "atr_period", given, "atr_period")
     for name in ("stop_loss", "take_profit", "trailing_stop"):
         if name in given:
-            getattr(message, name).CopyFrom(quantities.distance(given[name], name))
+            kind, value = quantities.distance(given[name], name)
+            setattr(getattr(message, name), kind, value)
 
 
 def _set_size(message: execution_pb2.Execution, given: Mapping[str, Any]) -> None:
-    sizes = [name for name in _SIZES if name in given]
-    if len(sizes) > 1:
-        raise InvalidRequestError.of(sizes[1], f"only one size can be given, and {sizes[0]} is given")
-    if "volatility_period" in given and "size_volatility" not in given:
-        raise InvalidRequestError.of("volatility_period", "needs size_volatility")
+    check_sizes(given)
     if "size_fraction" in given:
         message.equity_fraction = quantities.fraction(given["size_fraction"], "size_fraction")
     if "size_amount" in given:

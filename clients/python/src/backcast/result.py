@@ -10,7 +10,8 @@ from backcast import wire
 from backcast.backtest.v1.result_pb2 import BacktestResult, ExitReason
 from backcast.enumerations import short_names
 from backcast.errors import RefusedError
-from backcast.frames import NOT_A_TIME, Columns, Names, Times, frame
+from backcast.frames import NOT_A_TIME, TRADE_NUMBERS, Columns, Names, Times, frame
+from backcast.metric_tables import in_short, result_html
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,32 +151,19 @@ class Result:
 
         `library` is auto, matplotlib or plotly; auto takes the first of the two that is installed.
         """
-        from backcast.plots import plot_result  # noqa: PLC0415  # few draw
+        from backcast.plots import plot_curve  # noqa: PLC0415  # few draw
 
-        return plot_result(self, library)
+        return plot_curve(self.symbol, self.curve(), library)
 
     def _need(self, detail: int, name: str) -> None:
         if self.detail < detail:
             raise RefusedError(f"this result has no {name}: start the run with detail={name!r}")
 
     def __repr__(self) -> str:
-        metrics = self.metrics
-        figures = [
-            f"{label} {value:{form}}"
-            for label, value, form in (
-                ("return", metrics.total_return, "+.1%"),
-                ("Sharpe", metrics.sharpe_ratio, ".2f"),
-                ("drawdown", metrics.max_drawdown, ".1%"),
-                ("trades", metrics.trade_count, ",.0f"),
-            )
-            if value is not None
-        ]
-        return f"<Result {self.symbol}: {', '.join(figures)}>"
+        return f"<Result {self.symbol}: {in_short(self.metrics)}>"
 
     def _repr_html_(self) -> str:
-        from backcast.html import result_html  # noqa: PLC0415  # notebooks only
-
-        return result_html(self)
+        return result_html(self.symbol, self.metrics)
 
 
 def time_column(messages: "list[Any]", name: str) -> Times:
@@ -184,20 +172,6 @@ def time_column(messages: "list[Any]", name: str) -> Times:
         getattr(message, name).seconds if message.HasField(name) else NOT_A_TIME for message in messages
     ]
     return Times(np.array(seconds, np.int64))
-
-
-_TRADE_NUMBERS = (
-    "entry_price",
-    "exit_price",
-    "units",
-    "profit",
-    "return_fraction",
-    "fees_paid",
-    "borrow_paid",
-    "funding_paid",
-    "worst_excursion",
-    "best_excursion",
-)
 
 
 def trade_columns(views: "list[Any]") -> Columns:
@@ -209,7 +183,7 @@ def trade_columns(views: "list[Any]") -> Columns:
         "entry_time": time_column(trades, "entry_time"),
         "exit_time": time_column(trades, "exit_time"),
     }
-    for name in _TRADE_NUMBERS:
+    for name in TRADE_NUMBERS:
         columns[name] = np.array([getattr(trade, name) for trade in trades], np.float64)
     is_open = np.array([trade.open for trade in trades], np.bool_)
     columns["exit_price"][is_open] = np.nan

@@ -17,7 +17,8 @@ from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
 from backcast.errors import InvalidRequestError
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import sweep_pb2
-from backcast.requests import BacktestOptions, range_values, run_request
+from backcast.options import BacktestOptions
+from backcast.requests import range_values, run_request
 from backcast.result import Metrics
 from backcast.run_log import Progress, RunLog
 from backcast.strategies import Rules

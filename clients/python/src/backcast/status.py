@@ -1,6 +1,5 @@
 """Failed calls as exceptions of this package."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -23,8 +22,8 @@ from backcast.errors import (
     ServerError,
     TooLargeError,
     UnavailableError,
-    Violation,
 )
+from backcast.options import violation
 from backcast.versions import lacking_call
 
 _DOMAIN = "backcast"
@@ -49,26 +48,6 @@ _SIGNS = {
     "http1.x server": "{address} is no gRPC server: the port of the page is another one",
     "resol": "the host of {address!r} is unknown",
 }
-# The arguments of this package for fields of the API.
-_ARGUMENTS = {
-    "spec.interval": "interval",
-    "spec.start_time": "start",
-    "spec.end_time": "end",
-    "spec.execution.fee_rate": "fee",
-    "spec.execution.slippage_bps": "slippage",
-    "spec.execution.fill_time": "fill",
-    "spec.execution.equity_fraction": "size_fraction",
-    "spec.execution.quote_amount": "size_amount",
-    "spec.execution.volatility_target.annual_volatility": "size_volatility",
-    "spec.execution.volatility_target.period": "volatility_period",
-    "spec.execution.break_rule": "breaks",
-    "best_trial_count": "top",
-    "fold_count": "folds",
-    "start_time": "start",
-    "end_time": "end",
-    "cache_mode": "cache",
-}
-_PREFIX = re.compile(r"spec\.(?:execution|strategy\.\w+)\.(\w+)")
 
 
 def status_of(error: grpc.RpcError) -> status_pb2.Status | None:
@@ -130,7 +109,7 @@ def error_of_status(status: status_pb2.Status) -> BackcastError:
         if detail.Unpack(info) and info.domain == _DOMAIN:
             reason, metadata = info.reason, dict(info.metadata)
         elif detail.Unpack(bad):
-            violations = [_violation(one.field, one.description) for one in bad.field_violations]
+            violations = [violation(one.field, one.description) for one in bad.field_violations]
         elif detail.Unpack(retry):
             retry_after = retry.retry_delay.ToTimedelta().total_seconds()
     if status.code == code_pb2.INVALID_ARGUMENT and violations:
@@ -151,14 +130,6 @@ _KINDS: dict[int, Callable[..., BackcastError]] = {
     code_pb2.CANCELLED: CancelledError,
     code_pb2.UNAVAILABLE: UnavailableError,
 }
-
-
-def _violation(path: str, reason: str) -> Violation:
-    name = _ARGUMENTS.get(path)
-    if name is None:
-        inner = _PREFIX.match(path)
-        name = inner[1] if inner else path
-    return Violation(name, path, reason)
 
 
 def _not_connected(details: str, address: str) -> str:

@@ -6,6 +6,8 @@ The defaults are those of the server: a test of the server compares them.
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
+from backcast.errors import InvalidRequestError
+
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
@@ -137,9 +139,16 @@ class Rules(Strategy):
     exit: str = ""
 
 
-def rules(entry: str, exit: str = "") -> Rules:
+def rules(entry: object, exit: object = "") -> Rules:
     """Return the strategy that buys where `entry` holds and sells where `exit` holds.
 
-    Both are text like `rsi(14) < 30 and close > sma(200)`, which the server parses.
+    Both are text like `rsi(14) < 30 and close > sma(200)`, which the server parses, or conditions that
+    `backcast.engine` writes with Python's operators.
     """
-    return Rules(entry, exit)
+    return Rules(str(entry), str(exit))
+
+
+def check_strategy(strategy: object) -> None:
+    """Raise InvalidRequestError where something is no strategy."""
+    if not isinstance(strategy, Strategy):
+        raise InvalidRequestError.of("strategy", f"{strategy!r} is no strategy, as backcast.Rsi(period=7) is")
