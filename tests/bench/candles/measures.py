@@ -156,10 +156,11 @@ async def _into_compute(market: Market, supply: ColumnProvider) -> float:
     count = 0
     began = time.perf_counter()
     async with aclosing(supply.columns(cryptos, Interval.HOUR_1, ("close",))) as supplied:
-        async for _, columns in supplied:
-            if not isinstance(columns, StoredCandles):
-                raise columns
-            count += len(columns.map().candles)
+        async for group in supplied:
+            for _, columns in group:
+                if not isinstance(columns, StoredCandles):
+                    raise columns
+                count += len(columns.map().candles)
     took_s = time.perf_counter() - began
     if count != len(market.symbols) * HOURS:
         raise RuntimeError(f"{count} candles came")
