@@ -316,7 +316,7 @@ def test_the_words_of_rules_are_told():
 
 
 def test_the_engine_is_imported_only_where_rules_are_read():
-    script = "import sys; from services.cli{}; print('backcast_engine' in sys.modules)"
+    script = "import sys; from services.cli{}; print('backcast_engine.rules' in sys.modules)"
     for code in (
         ".options.requests import run_request, StrategyOptions, CandleOptions, ExecutionOptions; "
         "run_request(StrategyOptions('rsi'), CandleOptions(), ExecutionOptions())",

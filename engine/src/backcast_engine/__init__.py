@@ -2,39 +2,45 @@
 
 `run_backtest` computes one backtest, `TradedWindow` many on one crypto. `rules` and `strategies` define the
 signals, `execution` and `simulation` the fills, `parts` the breaks, and `metrics` the figures.
+
+What is named here is imported when it is first used: candles, times and errors need no compiled code.
 """
 
-from backcast_engine.backtest import (
-    Backtest,
-    TradedWindow,
-    backtest_series,
-    columns_of,
-    metrics_of,
-    run_backtest,
-)
-from backcast_engine.execution import (
-    BreakRule,
-    Direction,
-    Distance,
-    Execution,
-    FillTime,
-    VolatilityTarget,
-)
-from backcast_engine.results import (
-    METRIC_NAMES,
-    BacktestResult,
-    Coverage,
-    Detail,
-    EquityCurve,
-    ExitReason,
-    Metrics,
-    MonthlyReturn,
-    ResultPart,
-    Trade,
-    Window,
-    WindowSeries,
-)
-from backcast_engine.strategies import STRATEGIES, Strategy
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backcast_engine.backtest import (
+        Backtest,
+        TradedWindow,
+        backtest_series,
+        columns_of,
+        metrics_of,
+        run_backtest,
+    )
+    from backcast_engine.execution import (
+        BreakRule,
+        Direction,
+        Distance,
+        Execution,
+        FillTime,
+        VolatilityTarget,
+    )
+    from backcast_engine.results import (
+        METRIC_NAMES,
+        BacktestResult,
+        Coverage,
+        Detail,
+        EquityCurve,
+        ExitReason,
+        Metrics,
+        MonthlyReturn,
+        ResultPart,
+        Trade,
+        Window,
+        WindowSeries,
+    )
+    from backcast_engine.strategies import STRATEGIES, Strategy
 
 # Part of the key of every cached result: raise it whenever any number of a result can change.
 ENGINE_VERSION = "4"
@@ -68,3 +74,44 @@ __all__ = [
     "metrics_of",
     "run_backtest",
 ]
+
+_MODULES = {
+    "Backtest": "backtest",
+    "TradedWindow": "backtest",
+    "backtest_series": "backtest",
+    "columns_of": "backtest",
+    "metrics_of": "backtest",
+    "run_backtest": "backtest",
+    "BreakRule": "execution",
+    "Direction": "execution",
+    "Distance": "execution",
+    "Execution": "execution",
+    "FillTime": "execution",
+    "VolatilityTarget": "execution",
+    "METRIC_NAMES": "results",
+    "BacktestResult": "results",
+    "Coverage": "results",
+    "Detail": "results",
+    "EquityCurve": "results",
+    "ExitReason": "results",
+    "Metrics": "results",
+    "MonthlyReturn": "results",
+    "ResultPart": "results",
+    "Trade": "results",
+    "Window": "results",
+    "WindowSeries": "results",
+    "STRATEGIES": "strategies",
+    "Strategy": "strategies",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'backcast_engine' has no attribute {name!r}")
+    value = getattr(import_module(f"backcast_engine.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -33,4 +33,4 @@ def import_engine() -> None:
             pass
 
     with event.install_listener("numba:compile", FirstCompilation()):  # type: ignore[no-untyped-call,unused-ignore]
-        import_module(_ENGINE)
+        import_module(f"{_ENGINE}.backtest")
