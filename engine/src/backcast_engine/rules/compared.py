@@ -11,7 +11,8 @@ from itertools import count
 import numpy as np
 
 from backcast_engine.candles import Candles
-from backcast_engine.rules.check import columns_of_expression, constants_of, lookback
+from backcast_engine.indicators.library import LibraryFunction
+from backcast_engine.rules.check import constants_of, lookback, varies
 from backcast_engine.rules.evaluation import Evaluation
 from backcast_engine.rules.functions import FUNCTIONS, Kind
 from backcast_engine.rules.nodes import VOLUME, Call, Column, Expression, Number, Rules, shared_call
@@ -22,7 +23,7 @@ PRICE_PANE = 0
 # The price and the volume in a market that stands still. No series is near such a price by chance.
 _STEADY_PRICE, _STEADY_VOLUME = 1e9, 1e-9
 
-_ABBREVIATIONS = frozenset(("sma", "ema", "wma", "roc", "rsi", "atr", "macd"))
+_ABBREVIATIONS = frozenset(("sma", "ema", "wma", "roc", "rsi", "atr", "macd", "vwap"))
 _WORDS = {"stddev": "standard deviation", "k": "%K", "d": "%D"}
 
 
@@ -58,7 +59,7 @@ def compared_series(rules: Rules) -> tuple[ComparedSeries, ...]:
                 own_levels, own_partners = levels.setdefault(side, set()), partners.setdefault(side, set())
                 if _is_series(other):
                     own_partners.add(other)
-                elif not columns_of_expression(other) and np.isfinite(level := _steady_value(other)):
+                elif not varies(other) and np.isfinite(level := _steady_value(other)):
                     own_levels.add(level)
     panes = _panes(partners)
     return tuple(ComparedSeries(each, panes[each], tuple(sorted(levels[each]))) for each in partners)
@@ -76,7 +77,7 @@ def _comparisons(condition: Expression) -> Iterator[tuple[Expression, Expression
 
 
 def _is_series(side: Expression) -> bool:
-    return side == VOLUME or (isinstance(side, Call) and bool(columns_of_expression(side)))
+    return side == VOLUME or (isinstance(side, Call) and varies(side))
 
 
 def _panes(partners: dict[Expression, set[Expression]]) -> dict[Expression, int]:
@@ -134,9 +135,11 @@ def _label(node: Expression) -> str:
     if function.name == "shift":
         (candles,) = constants_of(node)
         return f"{_label(inputs[0])}, {candles} candle{'s' if candles > 1 else ''} ago"
+    # TA-Lib's names are abbreviations, and the endings that tell its results apart are words.
+    library = function.compute
+    shortened = library.name.lower().split("_") if isinstance(library, LibraryFunction) else _ABBREVIATIONS
     words = [
-        word.upper() if word in _ABBREVIATIONS else _WORDS.get(word, word)
-        for word in function.name.split("_")
+        word.upper() if word in shortened else _WORDS.get(word, word) for word in function.name.split("_")
     ]
     label = " ".join(words)
     if numbers := node.arguments[len(inputs) :]:
