@@ -123,6 +123,17 @@ def test_it_is_known_of_each_function_whether_it_follows_the_price():
     assert over_the_candles == averages | bands
 
 
+@pytest.mark.parametrize(
+    ("series", "pane"),
+    [
+        *((name, 0) for name in ("kama(10)", "sar()", "bbands_middle(20)", "ha_close()", "linearreg(5)")),
+        *((name, 1) for name in ("adx()", "obv()", "cumsum()", "sum(3)", "cdlengulfing()", "natr()", "hour")),
+    ],
+)
+def test_functions_of_the_library_that_follow_the_price_are_drawn_over_it(series, pane):
+    assert [found for _, found, _ in shown(f"{series} > 1")] == [pane]
+
+
 def test_series_that_are_compared_share_a_pane_also_through_a_third_one():
     entry = "rsi(5) > 50 and roc(3) > 1 and rsi(9) > rsi(5) and atr(14) > 1 and rsi(20) > rsi(9)"
     assert {name: pane for name, pane, _ in shown(entry)} == {
@@ -167,6 +178,13 @@ def test_an_undefined_number_is_no_level_and_numbers_alone_are_no_series():
         ("sma(high - low, 3)", "SMA 3 of high - low"),
         ("sma(20) * 1.02", "sma(20) * 1.02"),
         ("volume", "Volume"),
+        ("adx(14)", "ADX 14"),
+        ("plus_di(14)", "PLUS DI 14"),
+        ("bbands_upper(20)", "BBANDS upper 20, 2, 2, 0"),
+        ("zscore(20)", "Z-score 20"),
+        ("vwap(5)", "VWAP 5"),
+        ("value_when(close > open, high)", "value_when(close > open, high)"),
+        ("day_of_month", "Day of month"),
     ],
 )
 def test_a_label_says_what_is_drawn(series, words):

@@ -24,7 +24,7 @@ PRICE_PANE = 0
 _STEADY_PRICE, _STEADY_VOLUME = 1e9, 1e-9
 
 _ABBREVIATIONS = frozenset(("sma", "ema", "wma", "roc", "rsi", "atr", "macd", "vwap"))
-_WORDS = {"stddev": "standard deviation", "k": "%K", "d": "%D"}
+_WORDS = {"stddev": "standard deviation", "zscore": "z-score", "k": "%K", "d": "%D"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,8 @@ def _follows_price(series: Expression) -> bool:
 def _steady_value(series: Expression) -> float:
     """Return the value of a series in a market that stands still; NaN where it is undefined."""
     shortened = _shortened(series)
-    candles = 1 + lookback(shortened)
+    # Of one candle, a sum of prices would be a price.
+    candles = 2 + lookback(shortened)
     price = np.full(candles, _STEADY_PRICE)
     times_s = 3600 * np.arange(candles, dtype=np.int64)
     steady = Candles(times_s, price, price, price, price, np.full(candles, _STEADY_VOLUME))
@@ -124,7 +125,10 @@ def _shortened(node: Expression) -> Expression:
 
 
 def _is_formula(node: Expression) -> bool:
-    return isinstance(node, Call) and not FUNCTIONS[node.function].is_indicator
+    if not isinstance(node, Call):
+        return False
+    function = FUNCTIONS[node.function]
+    return not function.is_indicator or any(one.kind is Kind.CONDITION for one in function.inputs)
 
 
 def _label(node: Expression) -> str:
