@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from talib.abstract import Function as Abstract
 
+from backcast_engine import Window
 from backcast_engine.candles import VALUE_COLUMNS, Candles
 from backcast_engine.indicators.library import Memory
 from backcast_engine.interval import Interval
@@ -15,7 +16,9 @@ from backcast_engine.rules.check import lookback, warmup
 from backcast_engine.rules.functions import FUNCTIONS, LIBRARY, Constant
 from backcast_engine.rules.library import described_functions
 from backcast_engine.rules.nodes import CLOSE, OPEN, Call, Column, Number, call
-from tests.engine.inputs import real_candles
+from backcast_engine.rules.parse import parse
+from backcast_engine.strategies.custom_rules import CustomRules
+from tests.engine.inputs import real_candles, run
 from tests.engine.random_inputs import histories
 from tests.engine.rules.expressions import constants
 
@@ -198,3 +201,16 @@ def test_adaptive_averages_have_a_longer_warmup():
 
 def test_names_are_no_columns():
     assert not LIBRARY & set(VALUE_COLUMNS)
+
+
+def test_a_backtest_trades_by_the_library_and_forgets_what_was_before_the_warmup():
+    strategy = CustomRules(
+        parse("adx(14) > 25 and plus_di(14) > minus_di(14)", "it"), parse("mfi(14) > 80", "it")
+    )
+    window = Window(int(CANDLES.open_time_s[4_000]), int(CANDLES.open_time_s[-1]))
+    whole = run(CANDLES, strategy, window=window)
+    later = run(CANDLES[4_000 - 1_024 :], strategy, window=window)
+    assert strategy.warmup_candles == 20 * 28
+    assert whole.warmup_candles == later.warmup_candles == 1_024
+    assert len(whole.trades) > 10
+    assert whole.trades == later.trades
