@@ -39,6 +39,12 @@ ELSEWHERE = {
     "ohlc4": "avgprice()",
 }
 
+# By names of functions of two values, which elsewhere are of a period.
+WINDOWED = {
+    "max": "the greatest of the last values is highest(high, 20)",
+    "min": "the smallest of the last values is lowest(low, 20)",
+}
+
 _PRICES = (OPEN, HIGH, LOW, CLOSE)
 # A comparison that asks for a price above the highest, and one below the lowest.
 _ABOVE = frozenset(("greater", "crosses_above"))

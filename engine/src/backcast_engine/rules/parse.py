@@ -26,7 +26,7 @@ from backcast_engine.rules.check import (
     number_fault,
 )
 from backcast_engine.rules.functions import FUNCTIONS, LIBRARY, Constant, Function, Input, Kind
-from backcast_engine.rules.habits import ELSEWHERE, impossible
+from backcast_engine.rules.habits import ELSEWHERE, WINDOWED, impossible
 from backcast_engine.rules.nodes import Call, Column, Expression, Number, constant_value, shared_call
 from backcast_engine.rules.text import BINARY, CALLABLE, signature
 
@@ -297,7 +297,8 @@ def _refuse_count(function: Function, given: list[_Given], start: int, end: int)
         if len(inputs) > 1 and all(one.default for one in inputs) and len(given) < len(inputs)
         else ""
     )
-    raise LineFault(f"{signature(function)} cannot be called with {many}{together}", start, end)
+    instead = f"; {WINDOWED[function.name]}" if function.name in WINDOWED else ""
+    raise LineFault(f"{signature(function)} cannot be called with {many}{together}{instead}", start, end)
 
 
 def _call(name: str, parts: list[_Part], start: int, start_end: int, end: int) -> _Part:

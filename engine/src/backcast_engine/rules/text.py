@@ -38,6 +38,8 @@ def text(expression: Expression) -> str:
 
 def signature(function: Function) -> str:
     """Return the signature of a function, with its defaults: rsi(series = close, period = 14)."""
+    if not function.arguments:
+        return function.name
     return f"{function.name}({', '.join(map(_declared, function.arguments))})"
 
 
