@@ -1,11 +1,14 @@
 """TA-Lib's functions as functions of rules: described as there, with its values, and without look-ahead."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from talib.abstract import Function as Abstract
+from talib.abstract import Function as Abstract  # type: ignore[attr-defined]
 
 from backcast_engine import Window
 from backcast_engine.candles import VALUE_COLUMNS, Candles
@@ -197,6 +200,20 @@ def test_adaptive_averages_have_a_longer_warmup():
         > 4_800
         > warmup(call("ma", CLOSE, 10, 1))
     )
+
+
+def test_the_library_is_imported_only_where_it_is_needed():
+    script = (
+        "import sys, backcast_engine\n"
+        "from backcast_engine.rules.check import warmup\n"
+        "from backcast_engine.rules.parse import parse\n"
+        "warmup(parse('rsi(14) < 30 and close > sma(200)', 'it')), parse('adx(14) > 25', 'it')\n"
+        "print('talib' in sys.modules)\n"
+        "warmup(parse('adx(14) > 25', 'it'))\n"
+        "print('talib' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert ended.stdout.split() == [b"False", b"True"]
 
 
 def test_names_are_no_columns():
