@@ -35,8 +35,9 @@ def print_language() -> None:
         "  [bold]rsi(14) < 30 and close > sma(200)[/bold]\n"
         "  [bold]crosses_below(ema(12), ema(26)) or not volume > 2 * sma(volume, 20)[/bold]\n\n"
         f"columns    {', '.join(VALUE_COLUMNS)}\n"
-        "operators  or · and · not · < <= > >= · + - · * / · unary -, the weakest first; parentheses\n"
-        "functions  arguments with defaults can be omitted: series all together, numbers from the end",
+        "operators  or · and · not · < <= > >= == != · + - · * / · unary - · close\\[1], the weakest first\n"
+        "functions  arguments with defaults can be omitted: series all together, numbers from the end;\n"
+        "           arguments can be named, and numbers computed: macd(signal=5), sma(5 * 24)",
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("function", "gives"):

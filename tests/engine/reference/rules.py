@@ -153,6 +153,8 @@ def _compare(name, left, right):
         "less_equal": lambda a, b: a <= b,
         "greater": lambda a, b: a > b,
         "greater_equal": lambda a, b: a >= b,
+        "equal": lambda a, b: a == b,
+        "not_equal": lambda a, b: a != b,
     }[name]
     values: list[bool | None] = []
     clear: list[bool] = []
@@ -195,6 +197,9 @@ _ARITHMETIC = {
     "multiply": lambda a, b: a * b,
     "divide": _divide,
     "negate": lambda a: -a,
+    "abs": abs,
+    "min": min,
+    "max": max,
 }
 
 
@@ -210,7 +215,7 @@ def _arithmetic(compute, name, of):
             errors.append(0.0)
         elif None in numbers or max(distances) == math.inf:
             errors.append(max(distances) if max(distances) == math.inf else 0.0)
-        elif name in ("add", "subtract", "negate"):
+        elif name in ("add", "subtract", "negate", "abs", "min", "max"):
             errors.append(sum(distances))
         else:
             (a, b), (a_error, b_error) = numbers, distances

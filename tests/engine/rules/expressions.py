@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.rules.check import columns_of_expression
 from backcast_engine.rules.functions import FUNCTIONS, Constant, Input, Kind
-from backcast_engine.rules.nodes import Call, Column, Expression, Number
+from backcast_engine.rules.habits import impossible
+from backcast_engine.rules.nodes import Call, Column, Expression, Number, walk
 
 NUMBERS = st.one_of(
     st.sampled_from([0.0, -0.0, 1.0, -5.0, 0.5, 1e-3, 1e16, -1e-300, 5e-324, 1e300]),
@@ -54,4 +55,9 @@ def expressions(kind: Kind = Kind.CONDITION, parts: int = 40) -> st.SearchStrate
     if parts < 4:
         comparisons = st.sampled_from(["less", "less_equal", "greater", "greater_equal", "crosses_above"])
         return st.builds(lambda name, *sides: Call(name, sides), comparisons, leaves, leaves)
-    return _calls(kind, parts)
+    # The text of what can never hold is refused.
+    return _calls(kind, parts).filter(_may_hold)
+
+
+def _may_hold(condition: Expression) -> bool:
+    return not any(isinstance(node, Call) and impossible(node) for node in walk(condition))

@@ -4,9 +4,16 @@ from hypothesis import strategies as st
 
 from backcast_engine.rules import Call, Expression
 from backcast_engine.rules.check import columns_of_expression, condition_violations
-from backcast_engine.rules.functions import FUNCTIONS, Constant, Function, Kind
+from backcast_engine.rules.functions import FUNCTIONS, LIBRARY, Constant, Function, Kind
 from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, Number, call
 from backcast_engine.strategies.custom_rules import CustomRules
+
+# They have tests of their own: test_library.py and test_events.py.
+_WITHOUT_REFERENCE = LIBRARY | {
+    *("log", "sqrt", "exp", "round", "sign", "zscore", "vwap", "hour", "weekday", "day_of_month"),
+    *("bars_since", "value_when", "count"),
+}
+_FUNCTIONS = [function for name, function in FUNCTIONS.items() if name not in _WITHOUT_REFERENCE]
 
 _LEAVES = st.one_of(
     st.sampled_from([OPEN, HIGH, LOW, CLOSE, CLOSE, VOLUME]),
@@ -33,7 +40,7 @@ def _call(function: Function, depth: int) -> st.SearchStrategy[Expression]:
 
 
 def _giving(kind: Kind, depth: int) -> st.SearchStrategy[Expression]:
-    functions = [function for function in FUNCTIONS.values() if function.gives is kind]
+    functions = [function for function in _FUNCTIONS if function.gives is kind]
     if depth == 1:
         functions = [
             function for function in functions if all(i.kind is Kind.SERIES for i in function.inputs)

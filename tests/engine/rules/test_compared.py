@@ -5,7 +5,7 @@ import pytest
 from backcast_engine.rules import compared
 from backcast_engine.rules.compared import compared_series
 from backcast_engine.rules.evaluation import Evaluation
-from backcast_engine.rules.functions import Kind
+from backcast_engine.rules.functions import LIBRARY
 from backcast_engine.rules.nodes import Call, Column, Number, Rules
 from backcast_engine.rules.parse import parse
 from backcast_engine.rules.text import CALLABLE, text
@@ -108,8 +108,8 @@ def test_what_does_not_follow_the_price_has_a_pane_of_its_own(series):
 
 def test_it_is_known_of_each_function_whether_it_follows_the_price():
     over_the_candles = set()
-    for function in CALLABLE.values():
-        if function.gives is Kind.SERIES:
+    for name, function in CALLABLE.items():
+        if name not in LIBRARY and function.inputs and all(one.default for one in function.inputs):
             arguments = [
                 *(Column(one.default) for one in function.inputs),
                 *(Number(one.default) for one in function.constants),
@@ -118,9 +118,20 @@ def test_it_is_known_of_each_function_whether_it_follows_the_price():
             (series,) = compared_series(Rules(condition))
             if series.pane == 0:
                 over_the_candles.add(function.name)
-    averages = {"sma", "ema", "wma", "shift", "highest", "lowest", "supertrend"}
+    averages = {"sma", "ema", "wma", "shift", "highest", "lowest", "supertrend", "vwap"}
     bands = {"bollinger_lower", "bollinger_upper", "keltner_lower", "keltner_upper"}
     assert over_the_candles == averages | bands
+
+
+@pytest.mark.parametrize(
+    ("series", "pane"),
+    [
+        *((name, 0) for name in ("kama(10)", "sar()", "bbands_middle(20)", "ha_close()", "linearreg(5)")),
+        *((name, 1) for name in ("adx()", "obv()", "cumsum()", "sum(3)", "cdlengulfing()", "natr()", "hour")),
+    ],
+)
+def test_functions_of_the_library_that_follow_the_price_are_drawn_over_it(series, pane):
+    assert [found for _, found, _ in shown(f"{series} > 1")] == [pane]
 
 
 def test_series_that_are_compared_share_a_pane_also_through_a_third_one():
@@ -167,6 +178,13 @@ def test_an_undefined_number_is_no_level_and_numbers_alone_are_no_series():
         ("sma(high - low, 3)", "SMA 3 of high - low"),
         ("sma(20) * 1.02", "sma(20) * 1.02"),
         ("volume", "Volume"),
+        ("adx(14)", "ADX 14"),
+        ("plus_di(14)", "PLUS DI 14"),
+        ("bbands_upper(20)", "BBANDS upper 20, 2, 2, 0"),
+        ("zscore(20)", "Z-score 20"),
+        ("vwap(5)", "VWAP 5"),
+        ("value_when(close > open, high)", "value_when(close > open, high)"),
+        ("day_of_month", "Day of month"),
     ],
 )
 def test_a_label_says_what_is_drawn(series, words):

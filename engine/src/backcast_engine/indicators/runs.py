@@ -71,6 +71,14 @@ def run_by_run(
     return result
 
 
+def defined_runs(columns: tuple[PriceColumn, ...], shortest: int) -> Runs:
+    """Return the runs of at least `shortest` values, 1 or more, that are finite in all columns."""
+    if max([magnitude_bits(column) for column in columns]) < _INFINITY:
+        length = len(columns[0])
+        return np.array([[0, length]] if length >= shortest else np.empty((0, 2)), np.int64)
+    return _runs(_defined(columns), shortest)
+
+
 def defined_together(*columns: PriceColumn) -> tuple[PriceColumn, ...]:
     """Return the columns, each undefined where any of them is: for indicators made of others."""
     columns = tuple(np.ascontiguousarray(column, np.float64) for column in columns)

@@ -95,7 +95,7 @@ def input_fault(function: Function, given: Input, node: Expression) -> str | Non
 
     For example, `sma(10 + 10)` was meant as an average over 20 candles.
     """
-    if not function.is_indicator or columns_of_expression(node):
+    if not function.is_indicator or varies(node):
         return None
     return (
         f"{given.name} of {function.name} must read a column, and this is the same at every candle "
@@ -112,6 +112,15 @@ def constant_fault(constant: Constant, node: Expression) -> str | None:
     if not constant.minimum <= node.value <= constant.maximum:
         return f"must be from {constant.minimum:g} to {constant.maximum:g}, not {node.value:g}"
     return None
+
+
+def varies(expression: Expression) -> bool:
+    """Return whether an expression reads a column or the time: all others are the same at every candle."""
+    # What tells the time has no arguments.
+    return any(
+        isinstance(node, Column) or (isinstance(node, Call) and not node.arguments)
+        for node in walk(expression)
+    )
 
 
 def columns_of_expression(expression: Expression) -> set[str]:

@@ -11,7 +11,8 @@ from itertools import count
 import numpy as np
 
 from backcast_engine.candles import Candles
-from backcast_engine.rules.check import columns_of_expression, constants_of, lookback
+from backcast_engine.indicators.library import LibraryFunction
+from backcast_engine.rules.check import constants_of, lookback, varies
 from backcast_engine.rules.evaluation import Evaluation
 from backcast_engine.rules.functions import FUNCTIONS, Kind
 from backcast_engine.rules.nodes import VOLUME, Call, Column, Expression, Number, Rules, shared_call
@@ -22,8 +23,8 @@ PRICE_PANE = 0
 # The price and the volume in a market that stands still. No series is near such a price by chance.
 _STEADY_PRICE, _STEADY_VOLUME = 1e9, 1e-9
 
-_ABBREVIATIONS = frozenset(("sma", "ema", "wma", "roc", "rsi", "atr", "macd"))
-_WORDS = {"stddev": "standard deviation", "k": "%K", "d": "%D"}
+_ABBREVIATIONS = frozenset(("sma", "ema", "wma", "roc", "rsi", "atr", "macd", "vwap"))
+_WORDS = {"stddev": "standard deviation", "zscore": "z-score", "k": "%K", "d": "%D"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def compared_series(rules: Rules) -> tuple[ComparedSeries, ...]:
                 own_levels, own_partners = levels.setdefault(side, set()), partners.setdefault(side, set())
                 if _is_series(other):
                     own_partners.add(other)
-                elif not columns_of_expression(other) and np.isfinite(level := _steady_value(other)):
+                elif not varies(other) and np.isfinite(level := _steady_value(other)):
                     own_levels.add(level)
     panes = _panes(partners)
     return tuple(ComparedSeries(each, panes[each], tuple(sorted(levels[each]))) for each in partners)
@@ -76,7 +77,7 @@ def _comparisons(condition: Expression) -> Iterator[tuple[Expression, Expression
 
 
 def _is_series(side: Expression) -> bool:
-    return side == VOLUME or (isinstance(side, Call) and bool(columns_of_expression(side)))
+    return side == VOLUME or (isinstance(side, Call) and varies(side))
 
 
 def _panes(partners: dict[Expression, set[Expression]]) -> dict[Expression, int]:
@@ -102,7 +103,8 @@ def _follows_price(series: Expression) -> bool:
 def _steady_value(series: Expression) -> float:
     """Return the value of a series in a market that stands still; NaN where it is undefined."""
     shortened = _shortened(series)
-    candles = 1 + lookback(shortened)
+    # Of one candle, a sum of prices would be a price.
+    candles = 2 + lookback(shortened)
     price = np.full(candles, _STEADY_PRICE)
     times_s = 3600 * np.arange(candles, dtype=np.int64)
     steady = Candles(times_s, price, price, price, price, np.full(candles, _STEADY_VOLUME))
@@ -123,7 +125,10 @@ def _shortened(node: Expression) -> Expression:
 
 
 def _is_formula(node: Expression) -> bool:
-    return isinstance(node, Call) and not FUNCTIONS[node.function].is_indicator
+    if not isinstance(node, Call):
+        return False
+    function = FUNCTIONS[node.function]
+    return not function.is_indicator or any(one.kind is Kind.CONDITION for one in function.inputs)
 
 
 def _label(node: Expression) -> str:
@@ -134,9 +139,11 @@ def _label(node: Expression) -> str:
     if function.name == "shift":
         (candles,) = constants_of(node)
         return f"{_label(inputs[0])}, {candles} candle{'s' if candles > 1 else ''} ago"
+    # TA-Lib's names are abbreviations, and the endings that tell its results apart are words.
+    library = function.compute
+    shortened = library.name.lower().split("_") if isinstance(library, LibraryFunction) else _ABBREVIATIONS
     words = [
-        word.upper() if word in _ABBREVIATIONS else _WORDS.get(word, word)
-        for word in function.name.split("_")
+        word.upper() if word in shortened else _WORDS.get(word, word) for word in function.name.split("_")
     ]
     label = " ".join(words)
     if numbers := node.arguments[len(inputs) :]:

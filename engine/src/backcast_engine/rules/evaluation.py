@@ -9,6 +9,7 @@ A comparison never depends on rounding where its sides have exact values. Where 
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from backcast_engine.indicators.offset import offset
 from backcast_engine.indicators.stochastic import place
 from backcast_engine.rules.check import constants_of
 from backcast_engine.rules.exact import PLACE, ExactValues, decided_by_rounding, in_basic_functions
-from backcast_engine.rules.functions import FUNCTIONS, parts_of
+from backcast_engine.rules.functions import FUNCTIONS, Kind, parts_of
 from backcast_engine.rules.nodes import Call, Column, Expression, Number, call, shared_call
 from backcast_engine.rules.rounding import Bounds, Rounding, positions_within
 from backcast_engine.rules.ticks import WindowedTicks
@@ -29,17 +30,22 @@ Flags = NDArray[np.bool_]
 # Cache size: more than the parts of one strategy; a sweep over many periods evicts the least recently used.
 _MOST_BYTES = 128 * 1024 * 1024
 
-_COMPARISONS = {
+_COMPARISONS: dict[str, Callable[..., Any]] = {
     "less": np.less,
     "less_equal": np.less_equal,
     "greater": np.greater,
     "greater_equal": np.greater_equal,
+    "equal": np.equal,
+    # What is undefined is not unequal either.
+    "not_equal": lambda left, right: (left < right) | (left > right),
 }
 _OPPOSITES = {
     "less": "greater_equal",
     "less_equal": "greater",
     "greater": "less_equal",
     "greater_equal": "less",
+    "equal": "not_equal",
+    "not_equal": "equal",
 }
 # On which side of the average a Bollinger band lies.
 _BANDS = {"bollinger_lower": -1.0, "bollinger_upper": 1.0}
@@ -49,12 +55,12 @@ _CROSSES = {"crosses_above": ("greater", "less_equal"), "crosses_below": ("less"
 
 
 def _made_of_kept_parts(node: Call) -> bool:
-    """Return whether a node is a stochastic that is evaluated as the functions that it is made of.
+    """Return whether a node is a stochastic or a z-score, evaluated as the functions that it is made of.
 
     Other expressions share these. %D is always the average of %K; %K only over columns, because other series
     can be undefined in different places, and are first made undefined together.
     """
-    if node.function == "stochastic_d":
+    if node.function in ("stochastic_d", "zscore"):
         return True
     return node.function == "stochastic_k" and all(
         isinstance(series, Column) for series in node.arguments[:3]
@@ -109,9 +115,14 @@ class Evaluation:
     def _computed(self, node: Call) -> Any:
         function = FUNCTIONS[node.function]
         of = self.series if function.is_indicator else self._value
-        inputs = [of(child) for child in node.arguments[: len(function.inputs)]]
-        if node.function == "divide":
-            inputs[1] = self._with_exact_zeros(inputs[1], node.arguments[1])
+        inputs = [
+            of(child) if one.kind is Kind.SERIES else self._truth_values(child)
+            for one, child in zip(function.inputs, node.arguments, strict=False)
+        ]
+        if node.function in ("divide", "sign"):
+            inputs[-1] = self._with_exact_zeros(inputs[-1], node.arguments[-1])
+        if not function.inputs:
+            inputs = [self.candles.open_time_s]
         assert function.compute is not None
         value = function.compute(*inputs, *constants_of(node))
         if function.part is not None:
@@ -139,6 +150,11 @@ class Evaluation:
     def _place(self, high: Expression, low: Expression, close: Expression, period: Expression) -> PriceColumn:
         bounds = self.series(call("lowest", low, period)), self.series(call("highest", high, period))
         return place(*bounds, self.series(close))
+
+    def _truth_values(self, node: Expression) -> PriceColumn:
+        """Return a condition as a column: 1 where it is true, 0 where it is false, NaN where undefined."""
+        is_true, is_false = self._truth(node, holds=True), self._truth(node, holds=False)
+        return np.where(is_true, 1.0, np.where(is_false, 0.0, np.nan))
 
     def _truth(self, node: Expression, *, holds: bool) -> Flags:
         """Return where a condition is true (`holds`), or where it is false; undefined is neither."""

@@ -9,6 +9,7 @@ Averages that never forget (EMA, RSI, MACD, ATR, Keltner, Supertrend) have no ex
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -30,11 +31,11 @@ Positions = NDArray[np.intp]
 """Indices of candles, ascending, none of them twice."""
 
 # These give one of the values that they read, or its opposite.
-_SELECTIONS = frozenset(("negate", "shift", "highest", "lowest"))
+_SELECTIONS = frozenset(("negate", "abs", "min", "max", "shift", "highest", "lowest"))
 _EXACT = _SELECTIONS | frozenset(
     (
         *("add", "subtract", "multiply", "divide", "sma", "wma", "stddev", "momentum", "roc", "true_range"),
-        *("bollinger_lower", "bollinger_upper", "stochastic_k", "stochastic_d"),
+        *("bollinger_lower", "bollinger_upper", "stochastic_k", "stochastic_d", "zscore"),
     )
 )
 # In a stochastic: where the close is between the lowest and the highest. No function of the language.
@@ -82,6 +83,9 @@ def in_basic_functions(node: Call) -> Call:
                 call("sma", series, period),
                 reach,
             )
+        case "zscore":
+            distance = call("subtract", arguments[0], call("sma", *arguments))
+            basic = call("divide", distance, call("stddev", *arguments))
         case "stochastic_k":
             basic = call("sma", call(PLACE, *arguments[:4]), arguments[4])
         case "stochastic_d":
@@ -192,8 +196,8 @@ class ExactValues:
             return self._place(arguments, at)
         if name == "true_range":
             return self._true_range(arguments, at)
-        if name in _BINARY:
-            return _BINARY[name](*(self._ratios(child, at) for child in arguments))
+        if name in _BY_CANDLE:
+            return _BY_CANDLE[name](*(self._ratios(child, at) for child in arguments))
         (period,) = map(int, constants_of(node))
         if name == "shift":
             return self._ratios(arguments[0], at - period)
@@ -367,5 +371,26 @@ def _lowest(values: Ratios, ends: Positions, period: int) -> Ratios:
     return _negated(_highest(_negated(values), ends, period))
 
 
-_BINARY = {"add": _add, "subtract": _subtract, "multiply": _multiply, "divide": _divide}
+def _abs(values: Ratios) -> Ratios:
+    return Ratios(np.abs(values.numerators), values.denominator, values.largest, values.rounded)
+
+
+def _max(left: Ratios, right: Ratios) -> Ratios:
+    (first, second), denominator, largest, rounded = _common(left, right)
+    return Ratios(np.maximum(first, second), denominator, largest, rounded)
+
+
+def _min(left: Ratios, right: Ratios) -> Ratios:
+    return _negated(_max(_negated(left), _negated(right)))
+
+
+_BY_CANDLE: dict[str, Callable[..., Ratios]] = {
+    "add": _add,
+    "subtract": _subtract,
+    "multiply": _multiply,
+    "divide": _divide,
+    "abs": _abs,
+    "min": _min,
+    "max": _max,
+}
 _WINDOWED = {"sma": _sma, "wma": _wma, "stddev": _stddev, "highest": _highest, "lowest": _lowest}

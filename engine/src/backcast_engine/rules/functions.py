@@ -1,7 +1,7 @@
 """The functions of expressions: arguments, results, lookback and warm-up."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from backcast_engine import indicators
+from backcast_engine.indicators.library import LibraryFunction, Memory
+from backcast_engine.rules.library import Described, described_functions
 
 # The longest period: more than a year of hourly candles.
 MAX_PERIOD = 10_000
@@ -52,11 +54,12 @@ class Function:
     """A function of expressions.
 
     `compute` gets its inputs as float64 columns of shape (n,), or as floats where they are the same at
-    every candle and it is no indicator, then its constants; it returns a float64 column, NaN where it
-    is undefined. Where it returns several, `part` is which of them this function gives. Conditions, %D and
-    Bollinger bands have none: see `evaluation`. `lookback` is how many candles before a first value it needs
-    to have seen, `warmup` how many until what came before has no say any more; both are functions of the
-    constants, and both count from where its inputs are defined.
+    every candle and it is no indicator, then its constants; an input that is a condition is 1, 0 or NaN. A
+    function without inputs gets the times at which the candles open. It returns a float64 column, NaN where
+    it is undefined. Where it returns several, `part` is which of them this function gives. Conditions, %D,
+    the z-score and Bollinger bands have none: see `evaluation`. `lookback` is how many candles before a first
+    value it needs to have seen, `warmup` how many until what came before has no say any more; both are
+    functions of the constants, and both count from where its inputs are defined.
     """
 
     name: str
@@ -90,7 +93,8 @@ def _arithmetic(name: str, of: Callable[..., Any], count: int, help_text: str) -
             return result if finite.all() else np.where(finite, result, np.nan)
         return float(result) if np.isfinite(result) else np.nan
 
-    inputs = tuple(Input(name, Kind.SERIES) for name in ("left", "right")[:count])
+    names = ("series",) if count == 1 else ("left", "right")
+    inputs = tuple(Input(name, Kind.SERIES) for name in names)
     return Function(name, inputs, Kind.SERIES, help_text, compute, is_indicator=False)
 
 
@@ -100,6 +104,7 @@ def _condition(name: str, kind: Kind, count: int, help_text: str, *, lookback: i
 
 
 _SERIES = Input("series", Kind.SERIES, "close")
+_CONDITION = Input("condition", Kind.CONDITION)
 _HIGH_LOW = (Input("high", Kind.SERIES, "high"), Input("low", Kind.SERIES, "low"))
 _HIGH_LOW_CLOSE = (*_HIGH_LOW, Input("close", Kind.SERIES, "close"))
 
@@ -143,16 +148,48 @@ def _keltner_warmup(period: int, atr_period: int, _multiple: float) -> int:
     return max(_exponential(period), _wilder(atr_period))
 
 
+def _of_library(described: Described) -> Iterator[Function]:
+    """Yield a function of TA-Lib, or where it has several results, a function for each."""
+    inputs = tuple(Input(name, Kind.SERIES, default) for name, default in described.inputs)
+    constants = tuple(
+        Constant(one.name, one.whole, one.minimum, one.maximum or MAX_PERIOD, one.default)
+        for one in described.constants
+    )
+    compute = described.compute
+    since = ", from the first candle of the warm-up on" if compute.memory is Memory.SUMS else ""
+    for index, part in enumerate(described.parts):
+        yield Function(
+            "_".join(filter(None, (described.name, part))),
+            (*inputs, *constants),
+            Kind.SERIES,
+            f"{described.help}{part and ', '}{part}{since}.",
+            compute,
+            compute.lookback,
+            compute.warmup,
+            part=index if len(described.parts) > 1 else None,
+        )
+
+
 _FUNCTIONS = (
     _arithmetic("add", operator.add, 2, "The sum."),
     _arithmetic("subtract", operator.sub, 2, "The difference."),
     _arithmetic("multiply", operator.mul, 2, "The product."),
     _arithmetic("divide", np.divide, 2, "The ratio; undefined over zero."),
     _arithmetic("negate", operator.neg, 1, "The opposite."),
+    _arithmetic("abs", np.abs, 1, "The value without its sign."),
+    _arithmetic("min", np.minimum, 2, "The smaller one of two values."),
+    _arithmetic("max", np.maximum, 2, "The greater one of two values."),
+    _arithmetic("log", np.log, 1, "Natural logarithm; undefined from zero on down."),
+    _arithmetic("sqrt", np.sqrt, 1, "Square root; undefined below zero."),
+    _arithmetic("exp", np.exp, 1, "Exponential function."),
+    _arithmetic("round", np.rint, 1, "The nearest whole number; of two, the even one."),
+    _arithmetic("sign", np.sign, 1, "1 above zero, -1 below, 0 at zero."),
     _condition("less", Kind.SERIES, 2, "Left is below right."),
     _condition("less_equal", Kind.SERIES, 2, "Left is below right, or equal."),
     _condition("greater", Kind.SERIES, 2, "Left is above right."),
     _condition("greater_equal", Kind.SERIES, 2, "Left is above right, or equal."),
+    _condition("equal", Kind.SERIES, 2, "Left is right."),
+    _condition("not_equal", Kind.SERIES, 2, "Left is not right."),
     _condition("and", Kind.CONDITION, 2, "Both hold."),
     _condition("or", Kind.CONDITION, 2, "One holds, or both."),
     _condition("not", Kind.CONDITION, 1, "It does not hold; undefined where it is."),
@@ -329,10 +366,71 @@ _FUNCTIONS = (
         lookback=lambda period, _multiple: period,
         warmup=_wilder,
     ),
+    Function(
+        "zscore",
+        (_SERIES, _period(20, minimum=2)),
+        Kind.SERIES,
+        "Distance from the simple average, in standard deviations.",
+        # It is evaluated as what it says.
+        lookback=_window,
+    ),
+    Function(
+        "vwap",
+        (*_HIGH_LOW_CLOSE, Input("volume", Kind.SERIES, "volume"), _period(20)),
+        Kind.SERIES,
+        "Average of (high + low + close) / 3 over the last candles, weighted by volume.",
+        indicators.vwap,
+        _window,
+    ),
+    Function(
+        "bars_since",
+        (_CONDITION,),
+        Kind.SERIES,
+        "Candles since the condition held last, 0 where it holds; looks back as far as the warm-up.",
+        indicators.bars_since,
+        is_indicator=False,
+    ),
+    Function(
+        "value_when",
+        (_CONDITION, Input("series", Kind.SERIES)),
+        Kind.SERIES,
+        "The value where the condition held last; looks back as far as the warm-up.",
+        indicators.value_when,
+    ),
+    Function(
+        "count",
+        (_CONDITION, _period(20)),
+        Kind.SERIES,
+        "At how many of the last candles the condition held, this one included.",
+        indicators.count,
+        _window,
+        is_indicator=False,
+    ),
+    Function("hour", (), Kind.SERIES, "Hour at which the candle opens, UTC, 0 to 23.", indicators.hour),
+    Function(
+        "weekday",
+        (),
+        Kind.SERIES,
+        "Day on which the candle opens, UTC, Monday 1 to Sunday 7.",
+        indicators.weekday,
+    ),
+    Function(
+        "day_of_month",
+        (),
+        Kind.SERIES,
+        "Day of the month on which the candle opens, UTC, 1 to 31.",
+        indicators.day_of_month,
+    ),
+    *(function for described in described_functions() for function in _of_library(described)),
 )
 
 # By name, which is also the name in texts and, in capitals, of the API's enum value.
 FUNCTIONS: dict[str, Function] = {function.name: function for function in _FUNCTIONS}
+
+# The names of TA-Lib's functions among them.
+LIBRARY = frozenset(
+    name for name, function in FUNCTIONS.items() if isinstance(function.compute, LibraryFunction)
+)
 
 
 def parts_of(compute: Callable[..., Any]) -> dict[str, int]:

@@ -1,8 +1,11 @@
 """Expressions: trees of numbers, columns of the candles, and calls of functions."""
 
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
+from math import isfinite
 
 
 class _Node:
@@ -87,6 +90,35 @@ def call(function: str, *arguments: Operand) -> Call:
             for argument in arguments
         ),
     )
+
+
+def constant_value(node: Expression) -> float | None:
+    """Return the value of an expression of written numbers only, as on paper: 5 * 24; None for all else."""
+    value = _constant_fraction(node)
+    return None if value is None else float(value)
+
+
+def _constant_fraction(node: Expression) -> Fraction | None:
+    if isinstance(node, Number):
+        return Fraction(repr(node.value)) if isfinite(node.value) else None
+    if not isinstance(node, Call) or node.function not in _ARITHMETIC:
+        return None
+    values = [value for value in map(_constant_fraction, node.arguments) if value is not None]
+    if len(values) < len(node.arguments) or (node.function == "divide" and not values[1]):
+        return None
+    # Beyond a float64, it is no number of a function anyway.
+    result = _ARITHMETIC[node.function](*values)
+    return result if abs(result) <= _MOST else None
+
+
+_MOST = Fraction(10) ** 300
+_ARITHMETIC: dict[str, Callable[..., Fraction]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "negate": operator.neg,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """Parses a line of text to an expression: `rsi(14) < 30 and close > sma(200)`. Nothing in it is executed.
 
-From weakest to strongest: `or`, `and`, `not`, comparisons (`<` `<=` `>` `>=`, which cannot be chained),
-`+` and `-`, `*` and `/`, unary `-`. Names are those of the candles' columns and of `functions.FUNCTIONS`,
-in small letters or capitals. A call may leave out all of a function's series together, which are its usual
-columns then, and its last numbers: `rsi(14)` is `rsi(close, 14)`, `atr()` is `atr(high, low, close, 14)`.
-Where it could be read both ways, a call that starts with a number leaves out its series: `macd(5, 35)`.
+From weakest to strongest: `or`, `and`, `not`, comparisons (`<` `<=` `>` `>=` `==` `!=`; `1 < a < 2` is
+`1 < a and a < 2`), `+` and `-`, `*` and `/`, unary `-`, and `close[1]`, which is `shift(close, 1)`. Names are
+those of the candles' columns and of `functions.FUNCTIONS`, in small letters or capitals. A call may leave out
+all of a function's series together, which are its usual columns then, and its last numbers: `rsi(14)` is
+`rsi(close, 14)`, `atr()` is `atr(high, low, close, 14)`. Where it could be read both ways, a call that starts
+with a number leaves out its series: `macd(5, 35)`. Arguments may be named, after those that are not:
+`macd(signal=5)`. The numbers of a function may be computed from numbers: `sma(5 * 24)`.
 """
 
 from dataclasses import dataclass
@@ -23,8 +25,9 @@ from backcast_engine.rules.check import (
     input_fault,
     number_fault,
 )
-from backcast_engine.rules.functions import FUNCTIONS, Constant, Function, Input, Kind
-from backcast_engine.rules.nodes import Column, Expression, Number, shared_call
+from backcast_engine.rules.functions import FUNCTIONS, LIBRARY, Constant, Function, Input, Kind
+from backcast_engine.rules.habits import ELSEWHERE, WINDOWED, impossible
+from backcast_engine.rules.nodes import Call, Column, Expression, Number, constant_value, shared_call
 from backcast_engine.rules.text import BINARY, CALLABLE, signature
 
 MAX_LENGTH = 4_000
@@ -40,33 +43,38 @@ _GRAMMAR = r"""
 ?comparison: sum | sum (COMPARE sum)+ -> compared
 ?sum: product | sum (PLUS | MINUS) product -> binary
 ?product: sign | product (TIMES | OVER) sign -> binary
-?sign: atom | MINUS sign -> negated
+?sign: item | MINUS sign -> negated
+?item: atom | item FROM or UNTIL -> shifted
 ?atom: NUMBER -> number
      | NAME -> column
-     | NAME OPEN [or (COMMA or)*] CLOSE -> called
+     | NAME OPEN [argument (COMMA argument)*] CLOSE -> called
      | OPEN or CLOSE -> grouped
+?argument: or | NAME ASSIGN or -> named
 
 OR.2: /or\b/i
 AND.2: /and\b/i
 NOT.2: /not\b/i
 NAME: /[a-z_][a-z_0-9]*/i
 NUMBER: /([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?/i
-COMPARE: /[<>]=?/
+COMPARE.2: /[<>]=?|[=!]=/
+ASSIGN: "="
 PLUS: "+"
 MINUS: "-"
 TIMES: "*"
 OVER: "/"
 OPEN: "("
 CLOSE: ")"
+FROM: "["
+UNTIL: "]"
 COMMA: ","
 %ignore /\s+/
 """
 
 _OPERAND = "a number, a column, a function or a parenthesis"
-_EXPECTED = {"COMMA": "','", "CLOSE": "')'", "$END": "the end"}
+_EXPECTED = {"COMMA": "','", "CLOSE": "')'", "UNTIL": "']'", "$END": "the end"}
 _HINTS = {
-    "=": "compare with <, <=, > or >=; arguments have no names",
-    "!": "write not",
+    "!": "write not, or != for unequal",
+    ".": "names have no dots: write rsi(14), not ta.rsi(14)",
     "&": "write and",
     "|": "write or",
     "^": "write a product",
@@ -140,6 +148,17 @@ class _Part:
     is_literal: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """An argument with its name, which is at the place of `token`."""
+
+    token: Token
+    part: _Part
+
+
+_Given = _Part | _Named
+
+
 @cache
 def _parser() -> Lark:
     return Lark(_GRAMMAR, parser="lalr", lexer="basic", transformer=_Builder(), maybe_placeholders=False)
@@ -160,6 +179,8 @@ class _Builder(Transformer[Token, _Part]):
 
     def column(self, token: Token) -> _Part:
         name = token.lower()
+        if name in CALLABLE and not CALLABLE[name].arguments:
+            return _call(name, [], *_span(token), _span(token)[1])
         if name in CALLABLE:
             raise LineFault(f"{name} is a function: write {signature(CALLABLE[name])}", *_span(token))
         if name not in VALUE_COLUMNS:
@@ -181,23 +202,41 @@ class _Builder(Transformer[Token, _Part]):
     def binary(self, left: _Part, operator: Token, right: _Part) -> _Part:
         return _call(BINARY[operator.lower()], [left, right], left.start, left.end, right.end)
 
-    def compared(self, left: _Part, operator: Token, right: _Part, *more: Token | _Part) -> _Part:
-        if more and isinstance(more[0], Token):
-            reason = "comparisons cannot be chained: write a < b and b < c instead of a < b < c"
-            raise LineFault(reason, *_span(more[0]))
-        return self.binary(left, operator, right)
+    def compared(self, *parts: Token | _Part) -> _Part:
+        # Operands and operators in turn; neighbours are compared, and all of that must hold.
+        operands = [part for part in parts if isinstance(part, _Part)]
+        operators = [part for part in parts if isinstance(part, Token)]
+        whole, *more = map(self._compared, operands, operators, operands[1:])
+        for part in more:
+            whole = _call("and", [whole, part], whole.start, part.end, part.end)
+        return whole
 
-    def called(self, token: Token, *rest: Token | _Part) -> _Part:
+    def _compared(self, left: _Part, operator: Token, right: _Part) -> _Part:
+        compared: _Part = self.binary(left, operator, right)
+        if isinstance(compared.node, Call) and (fault := impossible(compared.node)):
+            raise LineFault(fault, compared.start, compared.end)
+        return compared
+
+    def shifted(self, part: _Part, opening: Token, candles: _Part, closing: Token) -> _Part:
+        return _call("shift", [part, candles], part.start, *[_span(closing)[1]] * 2)
+
+    def named(self, token: Token, _assign: Token, part: _Part) -> _Named:
+        return _Named(token, part)
+
+    def called(self, token: Token, *rest: Token | _Given) -> _Part:
         name = token.lower()
         start, end = _span(token)
         if name in VALUE_COLUMNS:
             raise LineFault(f"{name} is a column, not a function", start, end)
         if name not in CALLABLE:
             raise LineFault(_unknown(name), start, end)
-        given = [part for part in rest if isinstance(part, _Part)]
+        given = [part for part in rest if not isinstance(part, Token)]
         closing = rest[-1]
         assert isinstance(closing, Token)
-        return _call(name, _completed(CALLABLE[name], given, start, end), start, end, _span(closing)[1])
+        whole = _call(name, _completed(CALLABLE[name], given, start, end), start, end, _span(closing)[1])
+        if isinstance(whole.node, Call) and (fault := impossible(whole.node)):
+            raise LineFault(fault, start, whole.end)
+        return whole
 
 
 def _span(token: Token) -> tuple[int, int]:
@@ -205,22 +244,61 @@ def _span(token: Token) -> tuple[int, int]:
     return token.start_pos, token.start_pos + len(token)
 
 
-def _completed(function: Function, given: list[_Part], start: int, end: int) -> list[_Part]:
+def _completed(function: Function, given: list[_Given], start: int, end: int) -> list[_Part]:
     """Return the arguments of a call, with defaults for omitted ones, which have no place in the line."""
     inputs, constants = function.inputs, function.constants
-    usual = [_Part(Column(one.default), Kind.SERIES, start, end) for one in inputs if one.default]
-    leaves_out_series = not given or (isinstance(given[0].node, Number) and len(given) <= len(constants))
-    arguments = usual + given if usual and leaves_out_series else given
-    if not len(inputs) <= len(arguments) <= len(function.arguments):
-        many = "1 argument" if len(given) == 1 else f"{len(given)} arguments"
-        together = (
-            f"; {', '.join(one.name for one in inputs)} can only be left out together"
-            if len(usual) > 1 and len(arguments) < len(inputs)
-            else ""
-        )
-        raise LineFault(f"{signature(function)} cannot be called with {many}{together}", start, end)
-    missing = constants[len(arguments) - len(inputs) :]
-    return arguments + [_Part(Number(float(one.default)), Kind.SERIES, start, end) for one in missing]
+    usual = bool(inputs) and all(one.default for one in inputs)
+    unnamed = [part for part in given if isinstance(part, _Part)]
+    names_numbers = not unnamed or (
+        constant_value(unnamed[0].node) is not None and len(unnamed) <= len(constants)
+    )
+    first = len(inputs) if usual and names_numbers else 0
+    found: list[_Part | None] = [*[None] * first, *unnamed]
+    most = len(function.arguments)
+    if len(found) > most or (len(found) < len(inputs) and unnamed):
+        _refuse_count(function, given, start, end)
+    found += [None] * (most - len(found))
+    _set_named(function, found, given)
+    completed = []
+    for argument, part in zip(function.arguments, found, strict=True):
+        if part is None:
+            if argument.default is None:
+                _refuse_count(function, given, start, end)
+            missing = Column(argument.default) if isinstance(argument, Input) else Number(argument.default)
+            completed.append(_Part(missing, Kind.SERIES, start, end))
+        else:
+            completed.append(part)
+    return completed
+
+
+def _set_named(function: Function, found: list[_Part | None], given: list[_Given]) -> None:
+    """Put the named arguments of a call into their places in `found`."""
+    names = [argument.name for argument in function.arguments]
+    named = False
+    for one in given:
+        if isinstance(one, _Part):
+            if named:
+                raise LineFault("arguments without a name come first", one.start, one.end)
+            continue
+        named, name = True, one.token.lower()
+        if name not in names:
+            hint = did_you_mean(name, names, f"it has {', '.join(names) or 'none'}")
+            raise LineFault(f"{function.name} has no argument {name[:40]}: {hint}", *_span(one.token))
+        if found[names.index(name)] is not None:
+            raise LineFault(f"{name} of {function.name} is given twice", *_span(one.token))
+        found[names.index(name)] = one.part
+
+
+def _refuse_count(function: Function, given: list[_Given], start: int, end: int) -> NoReturn:
+    inputs = function.inputs
+    many = "1 argument" if len(given) == 1 else f"{len(given)} arguments"
+    together = (
+        f"; {', '.join(one.name for one in inputs)} can only be left out together"
+        if len(inputs) > 1 and all(one.default for one in inputs) and len(given) < len(inputs)
+        else ""
+    )
+    instead = f"; {WINDOWED[function.name]}" if function.name in WINDOWED else ""
+    raise LineFault(f"{signature(function)} cannot be called with {many}{together}{instead}", start, end)
 
 
 def _call(name: str, parts: list[_Part], start: int, start_end: int, end: int) -> _Part:
@@ -229,6 +307,10 @@ def _call(name: str, parts: list[_Part], start: int, start_end: int, end: int) -
     Errors of the call as a whole are marked from `start` to `start_end`.
     """
     function = FUNCTIONS[name]
+    parts = [
+        part if isinstance(argument, Input) else _computed(part)
+        for argument, part in zip(function.arguments, parts, strict=True)
+    ]
     for argument, part in zip(function.arguments, parts, strict=True):
         if isinstance(argument, Input):
             _require(part, argument.kind)
@@ -236,7 +318,8 @@ def _call(name: str, parts: list[_Part], start: int, start_end: int, end: int) -
                 raise LineFault(fault, part.start, part.end)
         else:
             _require_constant(function, argument, part)
-    depth, size = 1 + max(part.depth for part in parts), 1 + sum(part.size for part in parts)
+    depth = 1 + max((part.depth for part in parts), default=0)
+    size = 1 + sum(part.size for part in parts)
     if depth > MAX_DEPTH:
         raise LineFault(
             f"this is nested deeper than the {MAX_DEPTH} levels that are allowed", start, start_end
@@ -257,9 +340,19 @@ def _require_constant(function: Function, constant: Constant, part: _Part) -> No
         raise LineFault(f"{constant.name} of {function.name} {fault}", part.start, part.end)
 
 
+def _computed(part: _Part) -> _Part:
+    """Return a part that is computed from numbers only as the number that it is."""
+    value = constant_value(part.node)
+    return part if value is None else _Part(Number(value), Kind.SERIES, part.start, part.end)
+
+
 def _unknown(name: str) -> str:
-    every = f"there are the columns {', '.join(VALUE_COLUMNS)} and the functions {', '.join(CALLABLE)}"
-    hint = did_you_mean(name, [*VALUE_COLUMNS, *CALLABLE], every)
+    if name in ELSEWHERE:
+        return f"there is no {name}: write {ELSEWHERE[name]}"
+    ours = ", ".join(each for each in CALLABLE if each not in LIBRARY)
+    every = f"there are the columns {', '.join(VALUE_COLUMNS)}, the functions {ours}, and those of TA-Lib"
+    # Among so many names, some are always a little like any other.
+    hint = did_you_mean(name, [*VALUE_COLUMNS, *CALLABLE], every, likeness=0.7)
     return f"there is no {name[:40]}: {hint}"
 
 
@@ -275,6 +368,8 @@ def _refuse_token(line: str, error: UnexpectedToken) -> NoReturn:
     expected = [_OPERAND if "NUMBER" in accepted else "an operator"]
     expected += [words for name, words in _EXPECTED.items() if name in accepted]
     reason = f"expected {' or '.join(expected)}, not "
+    if token.type == "ASSIGN":
+        raise LineFault("compare with ==; only the arguments of a function are named with =", *_span(token))
     if token.type == "$END":
         end = len(line.rstrip())
         raise LineFault(f"{reason}the end", end, end + 1)

@@ -164,8 +164,8 @@ class Rounding:
         name, arguments = node.function, node.arguments
         if name == PLACE:
             return self._place(arguments)
-        if name in _BINARY:
-            return _BINARY[name](*map(self.bounds, arguments))
+        if name in _BY_CANDLE:
+            return _BY_CANDLE[name](*map(self.bounds, arguments))
         if name == "divide":
             left, right = arguments
             return _quotient(self.bounds(left), self.bounds(right), self._series(left), self._series(right))
@@ -299,7 +299,24 @@ def _quotient(above: Accuracy, below: Accuracy, dividend: Bound, divisor: Bound)
     return Accuracy(magnitude, error).off_by(2 * _UNIT * magnitude)
 
 
-_BINARY = {"add": _sum, "subtract": _sum, "multiply": _product}
+def _either(left: Accuracy, right: Accuracy) -> Accuracy:
+    """Return the bounds of the smaller or the greater one of two values."""
+    return Accuracy(_larger(left.magnitude, right.magnitude), _larger(left.error, right.error))
+
+
+def _larger(left: Bound, right: Bound) -> Bound:
+    larger: PriceColumn = np.maximum(left, right)
+    return larger if larger.ndim else float(larger)
+
+
+_BY_CANDLE: dict[str, Callable[..., Accuracy]] = {
+    "add": _sum,
+    "subtract": _sum,
+    "multiply": _product,
+    "abs": lambda inner: inner,
+    "min": _either,
+    "max": _either,
+}
 # By how many units of the magnitude a function over `period` candles can be off.
 _WINDOW_UNITS: dict[str, Callable[[float], float]] = {
     "shift": lambda _: 0,

@@ -3,7 +3,7 @@
 from backcast_engine.rules.functions import FUNCTIONS, Argument, Constant, Function
 from backcast_engine.rules.nodes import Column, Expression, Number
 
-# The weakest operators come first. Binary operators are left-associative, but comparisons cannot be chained.
+# The weakest operators come first. Binary operators are left-associative; comparisons are written as pairs.
 _OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _SIGN, _ATOM = range(8)
 _OPERATORS = {
     "or": ("or", _OR),
@@ -12,6 +12,8 @@ _OPERATORS = {
     "less_equal": ("<=", _COMPARISON),
     "greater": (">", _COMPARISON),
     "greater_equal": (">=", _COMPARISON),
+    "equal": ("==", _COMPARISON),
+    "not_equal": ("!=", _COMPARISON),
     "add": ("+", _SUM),
     "subtract": ("-", _SUM),
     "multiply": ("*", _PRODUCT),
@@ -36,6 +38,8 @@ def text(expression: Expression) -> str:
 
 def signature(function: Function) -> str:
     """Return the signature of a function, with its defaults: rsi(series = close, period = 14)."""
+    if not function.arguments:
+        return function.name
     return f"{function.name}({', '.join(map(_declared, function.arguments))})"
 
 
@@ -62,6 +66,8 @@ def _write(node: Expression) -> tuple[str, int]:
         # The minus of a number belongs to the number; that of any other expression is an operator.
         tightest = isinstance(value, Number) and node.function == "negate"
         return f"{symbol}{_within(value, _ATOM + 1 if tightest else level)}", level
+    if not node.arguments:
+        return node.function, _ATOM
     function = FUNCTIONS[node.function]
     usual = tuple(Column(declared.default) for declared in function.inputs if declared.default)
     series = len(function.inputs)
