@@ -7,7 +7,7 @@ import pytest
 
 import backcast
 from backcast import engine
-from backcast.engine import close, crosses_above, high, low, macd, macd_signal, rsi, sma, volume
+from backcast.engine import close, crosses_above, high, hour, low, macd, macd_signal, rsi, sma, volume
 from backcast.errors import InvalidRequestError
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.rules.text import CALLABLE
@@ -29,6 +29,12 @@ from tests.clients.python.test_engine_frames import columns
         (lambda: (close - 1) * 2 / close + 3 > -close, "(close - 1) * 2 / close + 3 > -close"),
         (lambda: 1 - close > 2 / (3 * (4 + close)), "1 - close > 2 / (3 * (4 + close))"),
         (lambda: close > -5, "close > -5"),
+        (lambda: close == high, "close == high"),
+        (lambda: hour != 3, "hour != 3"),
+        (lambda: close > close[1], "close > shift(1)"),
+        (lambda: (close - 1)[2] > 0, "shift(close - 1, 2) > 0"),
+        (lambda: rsi(period=7) > 1, "rsi(7) > 1"),
+        (lambda: macd(close, signal=5) > 1, "macd(12, 26, 5) > 1"),
         (lambda: sma((high + low) / 2, 20) > sma(volume, 5), "sma((high + low) / 2, 20) > sma(volume, 5)"),
         (
             lambda: crosses_above(macd(), macd_signal(5, 35, 5)),
@@ -56,8 +62,10 @@ def test_rules_take_them_and_give_the_result_of_the_text() -> None:
         (lambda: close > 1 and close > 2, "write & for and"),
         (lambda: 1 < close < 2, "write & for and"),
         (lambda: not close > 1, "write & for and"),
-        (lambda: close == 1, "compare with <"),
-        (lambda: close != 1, "compare with <"),
+        (lambda: (close > 1) == (close > 2), "== and != compare numbers"),
+        (lambda: (close > 1) != (close > 2), "== and != compare numbers"),
+        (lambda: close[0.5], "periods? of shift|whole"),
+        (lambda: rsi(periods=5) > 1, "periods"),
         (lambda: close > "sma(200)", "'sma\\(200\\)' is not a number"),
         (lambda: close > float("inf"), "inf is not a finite number"),
         (lambda: sma(0) > 1, "period of sma"),

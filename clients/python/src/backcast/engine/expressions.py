@@ -47,12 +47,6 @@ class _Written:
             "rules", "write & for and, | for or, ~ for not, and (a < b) & (b < c) for a < b < c"
         )
 
-    def __eq__(self, other: object) -> NoReturn:
-        raise InvalidRequestError.of("rules", "compare with <, <=, > or >=: == and != are no rules")
-
-    __ne__ = __eq__
-    __hash__ = object.__hash__
-
 
 class Condition(_Written):
     """What is true or false at every candle; conditions are combined with `&`, `|` and `~`."""
@@ -68,6 +62,12 @@ class Condition(_Written):
     def __invert__(self) -> "Condition":
         return Condition(f"not ({self})")
 
+    def __eq__(self, other: object) -> NoReturn:
+        raise InvalidRequestError.of("rules", f"{self} is a condition: == and != compare numbers")
+
+    __ne__ = __eq__
+    __hash__ = object.__hash__
+
     # A series or a number on the left has no such operator.
     def __rand__(self, other: object) -> NoReturn:
         _refuse(other)
@@ -77,7 +77,10 @@ class Condition(_Written):
 
 
 class Series(_Written):
-    """A number at every candle; series are combined with `+ - * /`, and compared with `< <= > >=`."""
+    """A number at every candle: combined with `+ - * /`, compared with `< <= > >= == !=`.
+
+    `close[1]` is the close of the candle before.
+    """
 
     __slots__ = ()
 
@@ -92,6 +95,20 @@ class Series(_Written):
 
     def __ge__(self, other: object) -> Condition:
         return self._compared(">=", other)
+
+    def __eq__(self, other: object) -> Condition:  # type: ignore[override]  # as arrays do
+        return self._compared("==", other)
+
+    def __ne__(self, other: object) -> Condition:  # type: ignore[override]
+        return self._compared("!=", other)
+
+    __hash__ = object.__hash__
+
+    def __getitem__(self, candles: object) -> Self:
+        return type(self)(f"({self})[{_operand(candles)}]")
+
+    # Otherwise Python would count from close[0] on, without an end.
+    __iter__ = None
 
     def __add__(self, other: object) -> Self:
         return self._combined(self, "+", other)
@@ -133,8 +150,11 @@ class Series(_Written):
 
 
 def named(name: str) -> Any:
-    """Return the series of a column, or the function of rules with this name; raise AttributeError."""
-    if name in VALUE_COLUMNS:
+    """Return the series of a column or of the clock, or the function of rules with this name.
+
+    Raises AttributeError where there is none.
+    """
+    if name in VALUE_COLUMNS or (name in CALLABLE and not CALLABLE[name].arguments):
         return Series(name)
     if name in CALLABLE:
         return _function(name)
@@ -147,8 +167,9 @@ def _function(name: str) -> Callable[..., Series | Condition]:
     function = CALLABLE[name]
     kind = Condition if function.gives is Kind.CONDITION else Series
 
-    def written(*arguments: object) -> Series | Condition:
-        return kind(f"{name}({', '.join(map(_operand, arguments))})")
+    def written(*arguments: object, **named: object) -> Series | Condition:
+        texts = [*map(_operand, arguments), *(f"{each}={_operand(value)}" for each, value in named.items())]
+        return kind(f"{name}({', '.join(texts)})")
 
     written.__name__ = written.__qualname__ = name
     written.__doc__ = f"{function.help}\n\n{signature(function)}"
