@@ -1,0 +1,715 @@
+"""The account: one pass over time that trades the signals of many cryptos with one capital, compiled.
+
+docs/portfolios.md defines what happens, in which order; `simulation` does the same for one crypto. All of it is
+in one file, because what is compiled must not depend on the code of another file; tests hold the arithmetic of
+fills to that of `simulation`, bit by bit.
+
+A leg is a strategy on a crypto: leg = crypto × strategies + strategy, and cryptos are in order of their symbols.
+The candles of all cryptos lie behind each other in one column, those of crypto c from `offsets[c]` to before
+`offsets[c + 1]`; columns of legs have one such column for each strategy, behind each other.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, types
+from numpy.typing import NDArray
+
+from backcast_engine.candles import PriceColumn
+from backcast_engine.terms import TERMS, TRADE, Terms, TradeColumns
+
+_YEAR_S = 365 * 86_400
+# Numbers of ExitReason, as constants for compiled code.
+_NOT_CLOSED, _SIGNAL, _STOP_LOSS, _TRAILING_STOP, _TAKE_PROFIT, _LIQUIDATION, _BREAK = range(7)
+# Numbers of SkipReason.
+_NO_EQUITY, _NO_PLACE, _UNDEFINED_SIZE, _NO_CASH = range(4)
+_SKIP_REASONS = 4
+# An entry that gets less than this share of its size is none.
+_LEAST_SHARE = 0.01
+# How often a leg can be closed at one of the portfolio's candles: at its open, within it, and at its close.
+_MOST_EXITS = 3
+
+
+class Plan(NamedTuple):
+    """How the account is divided, in the form for compiled code; `every` is 0 without rebalancing."""
+
+    places: int
+    equal: bool
+    every: int
+    threshold: float
+
+
+PLAN = types.NamedTuple((types.int64, types.boolean, types.int64, types.float64), Plan)  # type: ignore[no-untyped-call]
+
+
+class MarketColumns(NamedTuple):
+    """The candles of all cryptos, behind each other: columns of shape (n,), unless they are empty.
+
+    `step` is the number of the portfolio's candle that a candle belongs to, int64, and `ends` tells where a
+    position is closed: at the last candle of a part before a break, or of a crypto that ends early. `offsets` is
+    int64 of shape (cryptos + 1,). High and low are empty where the terms do not need the range. `rank` is empty
+    without a rank.
+    """
+
+    time_s: NDArray[np.int64]
+    open: PriceColumn
+    high: PriceColumn
+    low: PriceColumn
+    close: PriceColumn
+    step: NDArray[np.int64]
+    ends: NDArray[np.bool_]
+    offsets: NDArray[np.int64]
+    rank: PriceColumn
+
+
+class LegColumns(NamedTuple):
+    """Signals and measures of all legs: columns of shape (strategies × n,), measures possibly empty."""
+
+    buy: NDArray[np.bool_]
+    sell: NDArray[np.bool_]
+    atr: PriceColumn
+    volatility: PriceColumn
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What became of the account in a window of n candles of the portfolio, with k trades and L legs.
+
+    Of shape (n,): `equity`, `cash` and `exposure` are float64, `positions` is int64. `trades` are records of
+    dtype TRADE, shape (k,), whose entries and exits count the candles of their own crypto; `legs` is int64 of
+    shape (k,). `held` is the number of closes at which a position was open. Of shape (L,): `traded` is the value
+    of all fills, float64; `skipped`, of shape (L, 4), counts skipped entries by reason. Of shape (n, cryptos):
+    `changes` is how the profit of a crypto's positions changed in a candle, and `had` whether it had any.
+    """
+
+    equity: PriceColumn
+    cash: PriceColumn
+    exposure: PriceColumn
+    positions: NDArray[np.int64]
+    trades: TradeColumns
+    legs: NDArray[np.int64]
+    held: int
+    traded: PriceColumn
+    skipped: NDArray[np.int64]
+    changes: NDArray[np.float64]
+    had: NDArray[np.bool_]
+
+
+def trade_account(
+    market: MarketColumns, legs: LegColumns, weights: PriceColumn, steps: int, plan: Plan, terms: Terms
+) -> Account:
+    """Trade the signals of all legs with one account, over `steps` candles of the portfolio.
+
+    `weights` is float64 of shape (strategies,).
+    """
+    return Account(*_trade_account(*market, *legs, weights, steps, plan, terms))
+
+
+_STATE = np.dtype([("cash", np.float64), ("open", np.int64), ("count", np.int64)])
+# A leg's position. As in `simulation`, and: `bought` units were bought in all, `paid` is what they took from the
+# cash, `locked` is the collateral of a short position, `mark` its present price.
+_POSITION = np.dtype(
+    [
+        (name, np.float64)
+        for name in (
+            *("side", "units", "cost", "price", "bought", "paid", "fee_paid", "carry", "charged_s"),
+            *("stop", "profit", "trail", "best", "atr", "locked", "mark"),
+        )
+    ]
+    + [("since", np.int64)]
+)
+
+
+class _Book(NamedTuple):
+    """All that changes: `state` has one record, `order` the legs with an open position in ascending order.
+
+    `at` is the candle that a crypto has reached, and `is_new` whether that is one of the present time. `seen` and
+    `had` are of the legs that something happened to, and that had a position.
+    """
+
+    state: NDArray[np.void]
+    positions: NDArray[np.void]
+    order: NDArray[np.int64]
+    at: NDArray[np.int64]
+    is_new: NDArray[np.bool_]
+    taken: NDArray[np.int64]
+    realized: PriceColumn
+    traded: PriceColumn
+    skipped: NDArray[np.int64]
+    seen: NDArray[np.bool_]
+    had: NDArray[np.bool_]
+    offsets: NDArray[np.int64]
+
+
+# As NumPy computes: a division by zero gives infinity or NaN, and raises nothing.
+_compiled = njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_compiled
+def _wanted(side, buy, sell, may_long, may_short):  # type: ignore[no-untyped-def]  # compiled
+    """Return the side that the signals of a close ask for."""
+    if side <= 0 and buy and (may_long or side < 0):
+        return 1 if may_long else 0
+    if side >= 0 and sell and (may_short or side > 0):
+        return -1 if may_short else 0
+    return side
+
+
+@_compiled
+def _size(share, volatility, plan, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Return what a position of a strategy with this share of the equity should cost; 0 if that is undefined."""
+    if plan.equal:
+        return share / plan.places
+    if np.isnan(terms.target):
+        return min(share * terms.fraction, terms.amount)
+    if not volatility > 0:
+        return 0.0
+    return share * min(1.0, terms.target / volatility)
+
+
+@_compiled
+def _level(price, sign, fraction, multiple, atr):  # type: ignore[no-untyped-def]  # compiled
+    """Return the price at a distance from `price`; NaN, which nothing ever touches, where there is none."""
+    if not np.isnan(fraction):
+        return price * (1 + sign * fraction)
+    return price + sign * multiple * atr
+
+
+@_compiled
+def _value(book, without=-1):  # type: ignore[no-untyped-def]  # compiled
+    """Return the value of all positions at their present prices, but for the one of leg `without`."""
+    value = 0.0
+    for leg in book.order[: book.state[0].open]:
+        if leg != without:
+            now = book.positions[leg]
+            value += now.side * now.units * now.mark
+    return value
+
+
+@_compiled
+def _free_cash(book):  # type: ignore[no-untyped-def]  # compiled
+    locked = 0.0
+    for leg in book.order[: book.state[0].open]:
+        locked += book.positions[leg].locked
+    return book.state[0].cash - locked
+
+
+@_compiled
+def _open_leg(book, leg):  # type: ignore[no-untyped-def]  # compiled
+    """Put a leg among those with an open position."""
+    state, order = book.state[0], book.order
+    place = state.open
+    while place > 0 and order[place - 1] > leg:
+        order[place] = order[place - 1]
+        place -= 1
+    order[place] = leg
+    state.open += 1
+    book.taken[leg % len(book.taken)] += 1
+    book.seen[leg] = book.had[leg] = True
+
+
+@_compiled
+def _close_leg(book, leg):  # type: ignore[no-untyped-def]  # compiled
+    state, order = book.state[0], book.order
+    place = 0
+    while order[place] != leg:
+        place += 1
+    state.open -= 1
+    for i in range(place, state.open):
+        order[i] = order[i + 1]
+    book.taken[leg % len(book.taken)] -= 1
+    book.seen[leg] = True
+    book.positions[leg].side, book.positions[leg].units, book.positions[leg].locked = 0.0, 0.0, 0.0
+
+
+@_compiled
+def _enter(book, leg, side, raw, index, time_s, budget, atr, terms):  # type: ignore[no-untyped-def]  # compiled
+    now = book.positions[leg]
+    price = raw * (1 + side * terms.slippage)
+    now.side, now.price, now.since, now.cost, now.mark = side, price, index, budget, raw
+    now.units = budget / (price * (1 + terms.fee))
+    now.fee_paid, now.carry, now.charged_s = now.units * price * terms.fee, 0.0, time_s
+    now.best, now.atr, now.bought = price, atr, now.units
+    now.stop = _level(price, -side, terms.stop_fraction, terms.stop_atr, atr)
+    now.profit = _level(price, side, terms.profit_fraction, terms.profit_atr, atr)
+    now.trail = _level(price, -side, terms.trail_fraction, terms.trail_atr, atr)
+    if side > 0:
+        book.state[0].cash -= budget
+        now.paid, now.locked = budget, 0.0
+    else:
+        brought = now.units * price * (1 - terms.fee)
+        book.state[0].cash += brought
+        now.paid, now.locked = now.fee_paid - now.units * price, budget + brought
+    book.traded[leg] += now.units * price
+    _open_leg(book, leg)
+
+
+@_compiled
+def _closing_worth(now, raw, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Return what closing a position adds to the cash: a negative amount for a short position."""
+    side = now.side
+    return side * (now.units * raw * (1 - side * terms.slippage) * (1 - side * terms.fee))
+
+
+@_compiled
+def _is_ruined(now, backing, raw, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Return whether closing a position takes all that backs it."""
+    return (now.side < 0 or backing < 0) and backing + _closing_worth(now, raw, terms) <= 0
+
+
+@_compiled
+def _record(now, trade, index, reason, exit_price, worth, exit_fee):  # type: ignore[no-untyped-def]  # compiled
+    """Write a position into the record `trade`, as one whose closing adds `worth` to the cash."""
+    trade.entry, trade.exit, trade.reason = now.since, index, reason
+    trade.units, trade.cost = now.side * now.units, now.cost
+    trade.entry_price, trade.exit_price = now.price, exit_price
+    trade.profit = worth - now.paid - now.carry
+    trade.fees = now.fee_paid + exit_fee
+    trade.borrow, trade.funding = (now.carry, 0.0) if now.side < 0 else (0.0, now.carry)
+
+
+@_compiled
+def _close(book, trades, legs, leg, reason, exit_price, worth, exit_fee):  # type: ignore[no-untyped-def]  # compiled
+    state = book.state[0]
+    index = book.at[leg // len(book.taken)] - book.offsets[leg // len(book.taken)]
+    trade = trades[state.count]
+    _record(book.positions[leg], trade, index, reason, exit_price, worth, exit_fee)
+    legs[state.count] = leg
+    state.count += 1
+    state.cash += worth
+    book.realized[leg] += trade.profit
+    book.traded[leg] += book.positions[leg].units * exit_price
+    _close_leg(book, leg)
+
+
+@_compiled
+def _leave(book, trades, legs, leg, raw, reason, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Close a position at the raw price; where that takes all of the equity, the account is closed."""
+    now = book.positions[leg]
+    backing = book.state[0].cash + _value(book, leg)
+    worth = _closing_worth(now, raw, terms)
+    is_gone = reason == _LIQUIDATION or backing + worth < 0
+    if is_gone:
+        # A price that opened beyond the liquidation too: no more than everything can be lost.
+        reason, worth = _LIQUIDATION, -backing
+    exit_price = raw * (1 - now.side * terms.slippage)
+    _close(book, trades, legs, leg, reason, exit_price, worth, now.units * exit_price * terms.fee)
+    if is_gone:
+        while book.state[0].open:
+            other = book.order[0]
+            left = book.positions[other]
+            worth = left.side * left.units * left.mark
+            _close(book, trades, legs, other, _LIQUIDATION, left.mark, worth, 0.0)
+        book.state[0].cash = 0.0
+
+
+@_compiled
+def _has_carry(now, terms):  # type: ignore[no-untyped-def]  # compiled
+    return now.side < 0 or (now.side > 0 and terms.funding_rate != 0)
+
+
+@_compiled
+def _charge(book, now, raw, time_s, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Take from the cash what a position's borrowing or funding has cost since it was last charged."""
+    rate = terms.borrow_rate if now.side < 0 else terms.funding_rate
+    cost = now.units * raw * rate * ((time_s - now.charged_s) / _YEAR_S)
+    book.state[0].cash -= cost
+    now.carry += cost
+    now.charged_s = time_s
+
+
+@_compiled
+def _touched(now, backing, open_, high, low, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Return why a position is closed within a candle (_NOT_CLOSED: it is not), and at which raw price."""
+    side, stop, profit = now.side, now.stop, now.profit
+    reason = _STOP_LOSS
+    # Of several stops, the one nearest to the price; NaN means no stop.
+    if not np.isnan(now.trail) and not side * now.trail <= side * stop:
+        reason, stop = _TRAILING_STOP, now.trail
+    if side < 0 or backing < 0:
+        ruin = -side * backing / (now.units * (1 - side * terms.slippage) * (1 - side * terms.fee))
+        if not side * ruin <= side * stop:
+            reason, stop = _LIQUIDATION, ruin
+    worst, best = (low, high) if side > 0 else (high, low)
+    opens_beyond_profit = side * open_ >= side * profit
+    if side * worst <= side * stop and not opens_beyond_profit:
+        return reason, (min(stop, open_) if side > 0 else max(stop, open_))
+    if side * best >= side * profit:
+        return _TAKE_PROFIT, (max(profit, open_) if side > 0 else min(profit, open_))
+    return _NOT_CLOSED, np.nan
+
+
+@_compiled
+def _live_through(book, trades, legs, leg, i, time_s, open_, high, low, close, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Take a position through candle i of its crypto."""
+    now = book.positions[leg]
+    if not terms.needs_range:
+        now.mark = close[i]
+        return
+    reason, raw = _touched(now, book.state[0].cash + _value(book, leg), open_[i], high[i], low[i], terms)
+    if reason == _NOT_CLOSED:
+        if not np.isnan(now.trail):
+            now.best = max(now.best, high[i]) if now.side > 0 else min(now.best, low[i])
+            now.trail = _level(now.best, -now.side, terms.trail_fraction, terms.trail_atr, now.atr)
+        now.mark = close[i]
+        if not _has_carry(now, terms):
+            return
+        _charge(book, now, close[i], time_s[i] + terms.interval_s, terms)
+        if not _is_ruined(now, book.state[0].cash + _value(book, leg), close[i], terms):
+            return
+        reason, raw = _LIQUIDATION, close[i]
+    _leave(book, trades, legs, leg, raw, reason, terms)
+
+
+@_compiled
+def _sell_down(book, leg, raw, excess, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Sell units of a position (short: buy them back) that are worth `excess`."""
+    now = book.positions[leg]
+    units, side = excess / raw, now.side
+    price = raw * (1 - side * terms.slippage)
+    worth = side * (units * price * (1 - side * terms.fee))
+    book.state[0].cash += worth
+    now.paid -= worth
+    now.locked *= 1 - units / now.units
+    now.fee_paid += units * price * terms.fee
+    now.units -= units
+    book.traded[leg] += units * price
+
+
+@_compiled
+def _buy_up(book, leg, raw, budget, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Add to a position for `budget`."""
+    now = book.positions[leg]
+    side = now.side
+    price = raw * (1 + side * terms.slippage)
+    units = budget / (price * (1 + terms.fee))
+    if side > 0:
+        book.state[0].cash -= budget
+        now.paid += budget
+    else:
+        brought = units * price * (1 - terms.fee)
+        book.state[0].cash += brought
+        now.paid += units * price * terms.fee - units * price
+        now.locked += budget + brought
+    now.price = (now.price * now.bought + price * units) / (now.bought + units)
+    now.bought += units
+    now.cost += budget
+    now.fee_paid += units * price * terms.fee
+    now.units += units
+    book.traded[leg] += units * price
+
+
+@_compiled
+def _rebalance(book, equity, prices, shift, volatility, weights, plan, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Bring positions to their targets: first those above, then those below."""
+    strategies, held = len(weights), book.order[: book.state[0].open]
+    missing = np.zeros(len(held))
+    for place, leg in enumerate(held):
+        crypto = leg // strategies
+        if book.is_new[crypto]:
+            i = book.at[crypto]
+            signal = (leg % strategies) * len(prices) + i - shift
+            then = volatility[signal] if len(volatility) else np.nan
+            target = _size(equity * weights[leg % strategies], then, plan, terms)
+            distance = target - book.positions[leg].units * prices[i]
+            if target > 0 and abs(distance) > plan.threshold * target:
+                missing[place] = distance
+    for place, leg in enumerate(held):
+        if missing[place] < 0:
+            _sell_down(book, leg, prices[book.at[leg // strategies]], -missing[place], terms)
+    for place, leg in enumerate(held):
+        budget = min(missing[place], _free_cash(book)) if missing[place] > 0 else 0.0
+        if budget > 0:
+            _buy_up(book, leg, prices[book.at[leg // strategies]], budget, terms)
+
+
+@_compiled
+def _try_to_enter(
+    book, trades, legs, leg, side, equity, prices, time_s, shift, atr, volatility, weights, plan, terms
+):  # type: ignore[no-untyped-def]  # compiled
+    """Open a position, or count why there is none."""
+    strategies = len(weights)
+    crypto, strategy = leg // strategies, leg % strategies
+    i = book.at[crypto]
+    signal = strategy * len(prices) + i - shift
+    if not (equity > 0 and book.state[0].cash + _value(book) > 0):
+        book.skipped[leg, _NO_EQUITY] += 1
+        return
+    if book.taken[strategy] >= plan.places:
+        book.skipped[leg, _NO_PLACE] += 1
+        return
+    size = _size(equity * weights[strategy], volatility[signal] if len(volatility) else np.nan, plan, terms)
+    atr_then = atr[signal] if len(atr) else np.nan
+    if not size > 0 or (len(atr) and np.isnan(atr_then)):
+        book.skipped[leg, _UNDEFINED_SIZE] += 1
+        return
+    budget = min(size, _free_cash(book))
+    if not budget >= _LEAST_SHARE * size:
+        book.skipped[leg, _NO_CASH] += 1
+        return
+    fill_s = time_s[i] + (0 if shift else terms.interval_s)
+    _enter(book, leg, side, prices[i], i - book.offsets[crypto], fill_s, budget, atr_then, terms)
+    # Costs can take all of the equity; a position that is opened at an open sees that within its candle.
+    now = book.positions[leg]
+    if not shift and _is_ruined(now, book.state[0].cash + _value(book, leg), prices[i], terms):
+        _leave(book, trades, legs, leg, prices[i], _LIQUIDATION, terms)
+
+
+@_compiled
+def _exit(book, trades, legs, sides, prices, ends, shift, buy, sell, strategies, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Close what signals ask to close, and write the sides that legs want to enter into `sides`."""
+    wants = 0
+    for leg in range(len(sides)):
+        sides[leg] = 0
+        crypto = leg // strategies
+        i = book.at[crypto]
+        if not book.is_new[crypto] or (shift and (i == book.offsets[crypto] or ends[i - 1])):
+            continue
+        signal = (leg % strategies) * len(prices) + i - shift
+        side = int(book.positions[leg].side)
+        wanted = _wanted(side, buy[signal], sell[signal], terms.may_long, terms.may_short)
+        if wanted == side:
+            continue
+        if side != 0:
+            _leave(book, trades, legs, leg, prices[i], _SIGNAL, terms)
+        sides[leg] = wanted
+        wants += wanted != 0
+    return wants
+
+
+@_compiled
+def _by_rank(book, sides, wants, rank, shift, strategies):  # type: ignore[no-untyped-def]  # compiled
+    """Return the legs that want to enter: higher ranks first, then in order; undefined ranks last."""
+    candidates, keys, count = np.empty(wants, np.int64), np.empty(wants), 0
+    for leg in range(len(sides)):
+        if sides[leg] != 0:
+            value = rank[book.at[leg // strategies] - shift] if len(rank) else np.nan
+            candidates[count], keys[count] = leg, np.inf if np.isnan(value) else -value
+            count += 1
+    # Mergesort keeps the order of equal keys.
+    return candidates[np.argsort(keys, kind="mergesort")]
+
+
+@_compiled
+def _fill_orders(
+    book,
+    trades,
+    legs,
+    sides,
+    t,
+    prices,
+    shift,
+    time_s,
+    ends,
+    rank,
+    buy,
+    sell,
+    atr,
+    volatility,
+    weights,
+    plan,
+    terms,
+):  # type: ignore[no-untyped-def]  # compiled
+    """Fill the orders of one moment: at the opens where `shift` is 1, at the closes of the signals where it is 0."""
+    strategies = len(weights)
+    due = plan.every > 0 and t > 0 and t % plan.every == 0
+    wants = _exit(book, trades, legs, sides, prices, ends, shift, buy, sell, strategies, terms)
+    if not due and not wants:
+        return
+    equity = book.state[0].cash + _value(book)
+    if due and equity > 0:
+        _rebalance(book, equity, prices, shift, volatility, weights, plan, terms)
+    if not wants:
+        return
+    for leg in _by_rank(book, sides, wants, rank, shift, strategies):
+        _try_to_enter(
+            book,
+            trades,
+            legs,
+            leg,
+            sides[leg],
+            equity,
+            prices,
+            time_s,
+            shift,
+            atr,
+            volatility,
+            weights,
+            plan,
+            terms,
+        )
+
+
+@_compiled
+def _advance(book, t, step, offsets):  # type: ignore[no-untyped-def]  # compiled
+    """Move each crypto that has a candle at the portfolio's candle t on to it."""
+    for crypto in range(len(book.at)):
+        i = book.at[crypto] + 1
+        has_one = i < offsets[crypto + 1] and step[i] == t
+        book.is_new[crypto] = has_one
+        if has_one:
+            book.at[crypto] = i
+
+
+@_compiled
+def _open_candle(book, open_, time_s, strategies, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Take the opens as prices, and charge positions for the gaps before them."""
+    book.had[:] = False
+    for leg in book.order[: book.state[0].open]:
+        book.seen[leg] = book.had[leg] = True
+        crypto = leg // strategies
+        if book.is_new[crypto]:
+            i, now = book.at[crypto], book.positions[leg]
+            now.mark = open_[i]
+            if _has_carry(now, terms) and now.charged_s < time_s[i]:
+                _charge(book, now, open_[i], time_s[i], terms)
+
+
+@_compiled
+def _note_profits(book, profits, changes, had, strategies):  # type: ignore[no-untyped-def]  # compiled
+    """Write how the profits of the cryptos changed since the last close, and which cryptos had a position."""
+    for leg in range(len(profits)):
+        if not book.seen[leg]:
+            continue
+        now = book.positions[leg]
+        profit = book.realized[leg]
+        if now.side != 0:
+            profit += now.side * now.units * now.mark - now.paid - now.carry
+        changes[leg // strategies] += profit - profits[leg]
+        profits[leg] = profit
+        if book.had[leg]:
+            had[leg // strategies] = True
+        book.seen[leg] = False
+
+
+@_compiled
+def _gross(book):  # type: ignore[no-untyped-def]  # compiled
+    """Return the value of all positions, of short ones as a positive number."""
+    gross = 0.0
+    for leg in book.order[: book.state[0].open]:
+        gross += book.positions[leg].units * book.positions[leg].mark
+    return gross
+
+
+@_compiled
+def _close_ends(book, trades, legs, close, ends, strategies, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Close positions on cryptos that break off or end; the equity of this candle does not know it."""
+    for leg in book.order[: book.state[0].open].copy():
+        i = book.at[leg // strategies]
+        if book.positions[leg].side != 0 and book.is_new[leg // strategies] and ends[i]:
+            _leave(book, trades, legs, leg, close[i], _BREAK, terms)
+
+
+@_compiled
+def _write_open_trades(book, trades, legs, close, strategies):  # type: ignore[no-untyped-def]  # compiled
+    """Write the positions that are open at the end as trades that have as many candles as their cryptos."""
+    state = book.state[0]
+    for leg in book.order[: state.open]:
+        crypto, now = leg // strategies, book.positions[leg]
+        length = book.offsets[crypto + 1] - book.offsets[crypto]
+        worth = now.side * now.units * now.mark
+        _record(now, trades[state.count], length, _NOT_CLOSED, np.nan, worth, 0.0)
+        legs[state.count] = leg
+        state.count += 1
+
+
+@_compiled
+def _with_room(trades, legs, count, room):  # type: ignore[no-untyped-def]  # compiled
+    if count + room <= len(trades):
+        return trades, legs
+    larger, larger_legs = np.empty(2 * len(trades) + room, TRADE), np.empty(2 * len(trades) + room, np.int64)
+    larger[:count] = trades[:count]
+    larger_legs[:count] = legs[:count]
+    return larger, larger_legs
+
+
+# Columns may be read-only.
+_PRICES = types.Array(types.float64, 1, "C", readonly=True)
+_FLAGS = types.Array(types.boolean, 1, "C", readonly=True)
+_WHOLE = types.Array(types.int64, 1, "C", readonly=True)
+
+
+# A signature makes this compile at import, once for all processes: the machine code is cached on disk.
+@njit(
+    (
+        *(_WHOLE, _PRICES, _PRICES, _PRICES, _PRICES, _WHOLE, _FLAGS, _WHOLE, _PRICES),
+        *(_FLAGS, _FLAGS, _PRICES, _PRICES),
+        *(_PRICES, types.int64, PLAN, TERMS),
+    ),
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def _trade_account(
+    time_s,
+    open_,
+    high,
+    low,
+    close,
+    step,
+    ends,
+    offsets,
+    rank,
+    buy,
+    sell,
+    atr,
+    volatility,
+    weights,
+    steps,
+    plan,
+    terms,
+):  # type: ignore[no-untyped-def]  # compiled
+    strategies, cryptos = len(weights), len(offsets) - 1
+    count = strategies * cryptos
+    book = _Book(
+        np.zeros(1, _STATE),
+        np.zeros(count, _POSITION),
+        np.empty(count, np.int64),
+        offsets[:-1] - 1,
+        np.zeros(cryptos, np.bool_),
+        np.zeros(strategies, np.int64),
+        np.zeros(count),
+        np.zeros(count),
+        np.zeros((count, _SKIP_REASONS), np.int64),
+        np.zeros(count, np.bool_),
+        np.zeros(count, np.bool_),
+        offsets,
+    )
+    state = book.state[0]
+    state.cash = terms.capital
+    equity, cash, exposure = np.empty(steps), np.empty(steps), np.empty(steps)
+    positions, held = np.empty(steps, np.int64), 0
+    changes, had = np.zeros((steps, cryptos)), np.zeros((steps, cryptos), np.bool_)
+    sides, profits = np.zeros(count, np.int64), np.zeros(count)
+    room = _MOST_EXITS * count
+    trades, legs = np.empty(2 * room, TRADE), np.empty(2 * room, np.int64)
+    for t in range(steps):
+        trades, legs = _with_room(trades, legs, state.count, room)
+        _advance(book, t, step, offsets)
+        _open_candle(book, open_, time_s, strategies, terms)
+        if not terms.same_close:
+            _fill_orders(
+                *(book, trades, legs, sides, t, open_, 1, time_s, ends, rank),
+                *(buy, sell, atr, volatility, weights, plan, terms),
+            )
+        for leg in book.order[: state.open].copy():
+            if book.positions[leg].side != 0 and book.is_new[leg // strategies]:
+                i = book.at[leg // strategies]
+                _live_through(book, trades, legs, leg, i, time_s, open_, high, low, close, terms)
+        if terms.same_close:
+            _fill_orders(
+                *(book, trades, legs, sides, t, close, 0, time_s, ends, rank),
+                *(buy, sell, atr, volatility, weights, plan, terms),
+            )
+        equity[t], cash[t], positions[t] = state.cash + _value(book), state.cash, state.open
+        exposure[t] = _gross(book) / equity[t] if equity[t] > 0 else 0.0
+        held += state.open > 0
+        _note_profits(book, profits, changes[t], had[t], strategies)
+        _close_ends(book, trades, legs, close, ends, strategies, terms)
+    trades, legs = _with_room(trades, legs, state.count, room)
+    _write_open_trades(book, trades, legs, close, strategies)
+    return (
+        *(equity, cash, exposure, positions, trades[: state.count], legs[: state.count], held),
+        *(book.traded, book.skipped, changes, had),
+    )
