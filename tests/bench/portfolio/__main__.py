@@ -1,4 +1,4 @@
-"""`python -m tests.bench.portfolio`: one account over 211 cryptos of a year, next to its signals and to vectorbt.
+"""`python -m tests.bench.portfolio`: one account of 211 cryptos, next to its signals and to vectorbt.
 
 Timings are never tests: they depend on the machine, and on what else it does.
 """

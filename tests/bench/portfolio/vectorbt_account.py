@@ -1,7 +1,7 @@
 """vectorbt's account of many cryptos: from_signals with shared cash, as like docs/portfolios.md as it can be.
 
-It has no places and no ranks: there are positions as long as the cash lasts, in order of the columns. Like ours,
-it sells before it buys, and makes no purchase that is below a hundredth of its size.
+It has no places and no ranks: there are positions as long as the cash lasts, in order of the columns. Like
+ours, it sells before it buys, and makes no purchase that is below a hundredth of its size.
 """
 
 from importlib.metadata import version
@@ -22,7 +22,7 @@ Columns = dict[str, NDArray[np.float64] | NDArray[np.bool_]]
 
 
 def columns_of(cryptos: list[CryptoOrders]) -> Columns:
-    """Return what vectorbt trades, one column a crypto; signals move down by one: they fill at the next open."""
+    """Return a column for each crypto; signals move down by one: they fill at the next open."""
     shape = (len(cryptos[0].candles), len(cryptos))
     entries, exits = np.zeros(shape, bool), np.zeros(shape, bool)
     for number, crypto in enumerate(cryptos):

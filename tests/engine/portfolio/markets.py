@@ -1,4 +1,4 @@
-"""Random markets of a few cryptos with random signals, drawn by hypothesis; and the reference's view of them."""
+"""Random markets of a few cryptos with random signals, drawn by hypothesis."""
 
 import math
 import random
@@ -27,7 +27,7 @@ from tests.engine.random_inputs import executions
 
 @st.composite
 def markets(draw) -> tuple[list[CryptoOrders], Portfolio]:
-    """Draw cryptos that are listed late, end early, have gaps, breaks and equal ranks; and a portfolio of them."""
+    """Draw cryptos with late listings, early ends, gaps, breaks and equal ranks; and a portfolio of them."""
     rng = random.Random(draw(st.integers(0, 2**32)))
     steps, count = draw(st.integers(1, 60)), draw(st.integers(1, 6))
     execution = draw(executions())

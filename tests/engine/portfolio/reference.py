@@ -14,7 +14,7 @@ YEAR_S = 365 * 86_400
 
 @dataclass
 class Crypto:
-    """A crypto's candles in the window, as lists; of signals and measures there is one list for each strategy."""
+    """A crypto's candles in the window, as lists; signals and measures have one list for each strategy."""
 
     symbol: str
     time_s: list[int]
@@ -63,7 +63,7 @@ class Position:
 
 @dataclass
 class Outcome:
-    """What should come out; `clearance` is how far decisions stayed off what rounding could change, relatively."""
+    """What should come out; `clearance` is how far decisions stayed off their levels, relatively."""
 
     equity: list[float] = field(default_factory=list)
     cash: list[float] = field(default_factory=list)

@@ -127,7 +127,7 @@ def test_correlations_are_those_of_the_references_profits(market):
 
 
 def returns_of_positions(expected, capital):
-    """Return for each candle the return of each crypto that had a position, where equity was left before it."""
+    """Return for each candle that began with equity the return of each crypto that had a position."""
     before = zip(
         [capital, *expected.equity], [dict.fromkeys(expected.profits[0], 0.0), *expected.profits], strict=True
     )

@@ -1,8 +1,8 @@
 """Portfolios: one account that trades many cryptos. docs/portfolios.md defines them.
 
-`crypto_orders` computes what a portfolio needs of one crypto, from its history alone, so that workers can do it
-side by side. `run_portfolio` trades the orders of all cryptos with one capital. `account` is the pass over time,
-and `figures` has what is only told of portfolios.
+`crypto_orders` computes what a portfolio needs of one crypto, from its history alone, so that workers can do
+it side by side. `run_portfolio` trades the orders of all cryptos with one capital. `account` is the pass over
+time, and `figures` has what is only told of portfolios.
 """
 
 from backcast_engine.portfolio.orders import CryptoOrders, crypto_orders

@@ -1,12 +1,12 @@
 """The account: one pass over time that trades the signals of many cryptos with one capital, compiled.
 
-docs/portfolios.md defines what happens, in which order; `simulation` does the same for one crypto. All of it is
-in one file, because what is compiled must not depend on the code of another file; tests hold the arithmetic of
-fills to that of `simulation`, bit by bit.
+docs/portfolios.md defines what happens, in which order; `simulation` does the same for one crypto. All of it
+is in one file, because what is compiled must not depend on the code of another file; tests hold the
+arithmetic of fills to that of `simulation`, bit by bit.
 
-A leg is a strategy on a crypto: leg = crypto × strategies + strategy, and cryptos are in order of their symbols.
-The candles of all cryptos lie behind each other in one column, those of crypto c from `offsets[c]` to before
-`offsets[c + 1]`; columns of legs have one such column for each strategy, behind each other.
+A leg is a strategy on a crypto: leg = crypto × strategies + strategy, and cryptos are in order of their
+symbols. The candles of all cryptos lie behind each other in one column, those of crypto c from `offsets[c]`
+to before `offsets[c + 1]`; columns of legs have one such column for each strategy, behind each other.
 """
 
 from dataclasses import dataclass
@@ -47,9 +47,9 @@ class MarketColumns(NamedTuple):
     """The candles of all cryptos, behind each other: columns of shape (n,), unless they are empty.
 
     `step` is the number of the portfolio's candle that a candle belongs to, int64, and `ends` tells where a
-    position is closed: at the last candle of a part before a break, or of a crypto that ends early. `offsets` is
-    int64 of shape (cryptos + 1,). High and low are empty where the terms do not need the range. `rank` is empty
-    without a rank.
+    position is closed: at the last candle of a part before a break, or of a crypto that ends early. `offsets`
+    is int64 of shape (cryptos + 1,). High and low are empty where the terms do not need the range. `rank` is
+    empty without a rank.
     """
 
     time_s: NDArray[np.int64]
@@ -78,9 +78,10 @@ class Account:
 
     Of shape (n,): `equity`, `cash` and `exposure` are float64, `positions` is int64. `trades` are records of
     dtype TRADE, shape (k,), whose entries and exits count the candles of their own crypto; `legs` is int64 of
-    shape (k,). `held` is the number of closes at which a position was open. Of shape (L,): `traded` is the value
-    of all fills, float64; `skipped`, of shape (L, 4), counts skipped entries by reason. Of shape (n, cryptos):
-    `changes` is how the profit of a crypto's positions changed in a candle, and `had` whether it had any.
+    shape (k,). `held` is the number of closes at which a position was open. Of shape (L,): `traded` is the
+    value of all fills, float64; `skipped`, of shape (L, 4), counts skipped entries by reason. Of shape (n,
+    cryptos): `changes` is how the profit of a crypto's positions changed in a candle, and `had` whether it
+    had any.
     """
 
     equity: PriceColumn
@@ -107,8 +108,8 @@ def trade_account(
 
 
 _STATE = np.dtype([("cash", np.float64), ("open", np.int64), ("count", np.int64)])
-# A leg's position. As in `simulation`, and: `bought` units were bought in all, `paid` is what they took from the
-# cash, `locked` is the collateral of a short position, `mark` its present price.
+# A leg's position. As in `simulation`, and: `bought` units were bought in all, `paid` is what they took from
+# the cash, `locked` is the collateral of a short position, `mark` its present price.
 _POSITION = np.dtype(
     [
         (name, np.float64)
@@ -124,8 +125,8 @@ _POSITION = np.dtype(
 class _Book(NamedTuple):
     """All that changes: `state` has one record, `order` the legs with an open position in ascending order.
 
-    `at` is the candle that a crypto has reached, and `is_new` whether that is one of the present time. `seen` and
-    `had` are of the legs that something happened to, and that had a position.
+    `at` is the candle that a crypto has reached, and `is_new` whether that is one of the present time. `seen`
+    and `had` are of the legs that something happened to, and that had a position.
     """
 
     state: NDArray[np.void]
@@ -158,7 +159,7 @@ def _wanted(side, buy, sell, may_long, may_short):  # type: ignore[no-untyped-de
 
 @_compiled
 def _size(share, volatility, plan, terms):  # type: ignore[no-untyped-def]  # compiled
-    """Return what a position of a strategy with this share of the equity should cost; 0 if that is undefined."""
+    """Return what a position of a strategy with this share of the equity should cost; 0 if undefined."""
     if plan.equal:
         return share / plan.places
     if np.isnan(terms.target):
@@ -341,24 +342,26 @@ def _touched(now, backing, open_, high, low, terms):  # type: ignore[no-untyped-
 
 
 @_compiled
-def _live_through(book, trades, legs, leg, i, time_s, open_, high, low, close, terms):  # type: ignore[no-untyped-def]  # compiled
-    """Take a position through candle i of its crypto."""
-    now = book.positions[leg]
+def _live_through(book, trades, legs, leg, market, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Take a position through the present candle of its crypto."""
+    now, i = book.positions[leg], book.at[leg // len(book.taken)]
+    close = market.close[i]
     if not terms.needs_range:
-        now.mark = close[i]
+        now.mark = close
         return
-    reason, raw = _touched(now, book.state[0].cash + _value(book, leg), open_[i], high[i], low[i], terms)
+    backing = book.state[0].cash + _value(book, leg)
+    reason, raw = _touched(now, backing, market.open[i], market.high[i], market.low[i], terms)
     if reason == _NOT_CLOSED:
         if not np.isnan(now.trail):
-            now.best = max(now.best, high[i]) if now.side > 0 else min(now.best, low[i])
+            now.best = max(now.best, market.high[i]) if now.side > 0 else min(now.best, market.low[i])
             now.trail = _level(now.best, -now.side, terms.trail_fraction, terms.trail_atr, now.atr)
-        now.mark = close[i]
+        now.mark = close
         if not _has_carry(now, terms):
             return
-        _charge(book, now, close[i], time_s[i] + terms.interval_s, terms)
-        if not _is_ruined(now, book.state[0].cash + _value(book, leg), close[i], terms):
+        _charge(book, now, close, market.time_s[i] + terms.interval_s, terms)
+        if not _is_ruined(now, book.state[0].cash + _value(book, leg), close, terms):
             return
-        reason, raw = _LIQUIDATION, close[i]
+        reason, raw = _LIQUIDATION, close
     _leave(book, trades, legs, leg, raw, reason, terms)
 
 
@@ -401,18 +404,25 @@ def _buy_up(book, leg, raw, budget, terms):  # type: ignore[no-untyped-def]  # c
 
 
 @_compiled
-def _rebalance(book, equity, prices, shift, volatility, weights, plan, terms):  # type: ignore[no-untyped-def]  # compiled
+def _measure(values, book, leg, prices, shift):  # type: ignore[no-untyped-def]  # compiled
+    """Return a measure at the close of the signal that a leg follows now; NaN where there is none."""
+    strategies = len(book.taken)
+    if not len(values):
+        return np.nan
+    return values[(leg % strategies) * len(prices) + book.at[leg // strategies] - shift]
+
+
+@_compiled
+def _rebalance(book, equity, prices, shift, orders, weights, plan, terms):  # type: ignore[no-untyped-def]  # compiled
     """Bring positions to their targets: first those above, then those below."""
     strategies, held = len(weights), book.order[: book.state[0].open]
     missing = np.zeros(len(held))
     for place, leg in enumerate(held):
         crypto = leg // strategies
         if book.is_new[crypto]:
-            i = book.at[crypto]
-            signal = (leg % strategies) * len(prices) + i - shift
-            then = volatility[signal] if len(volatility) else np.nan
-            target = _size(equity * weights[leg % strategies], then, plan, terms)
-            distance = target - book.positions[leg].units * prices[i]
+            volatility = _measure(orders.volatility, book, leg, prices, shift)
+            target = _size(equity * weights[leg % strategies], volatility, plan, terms)
+            distance = target - book.positions[leg].units * prices[book.at[crypto]]
             if target > 0 and abs(distance) > plan.threshold * target:
                 missing[place] = distance
     for place, leg in enumerate(held):
@@ -425,50 +435,45 @@ def _rebalance(book, equity, prices, shift, volatility, weights, plan, terms):  
 
 
 @_compiled
-def _try_to_enter(
-    book, trades, legs, leg, side, equity, prices, time_s, shift, atr, volatility, weights, plan, terms
-):  # type: ignore[no-untyped-def]  # compiled
-    """Open a position, or count why there is none."""
-    strategies = len(weights)
-    crypto, strategy = leg // strategies, leg % strategies
-    i = book.at[crypto]
-    signal = strategy * len(prices) + i - shift
-    if not (equity > 0 and book.state[0].cash + _value(book) > 0):
-        book.skipped[leg, _NO_EQUITY] += 1
-        return
-    if book.taken[strategy] >= plan.places:
-        book.skipped[leg, _NO_PLACE] += 1
-        return
-    size = _size(equity * weights[strategy], volatility[signal] if len(volatility) else np.nan, plan, terms)
-    atr_then = atr[signal] if len(atr) else np.nan
-    if not size > 0 or (len(atr) and np.isnan(atr_then)):
-        book.skipped[leg, _UNDEFINED_SIZE] += 1
-        return
+def _try_to_enter(book, leg, side, equity, prices, shift, market, orders, weights, plan, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Open a position, or count why there is none; return whether there is one."""
+    strategy, crypto = leg % len(weights), leg // len(weights)
+    size = _size(
+        equity * weights[strategy], _measure(orders.volatility, book, leg, prices, shift), plan, terms
+    )
+    atr = _measure(orders.atr, book, leg, prices, shift)
     budget = min(size, _free_cash(book))
-    if not budget >= _LEAST_SHARE * size:
-        book.skipped[leg, _NO_CASH] += 1
-        return
-    fill_s = time_s[i] + (0 if shift else terms.interval_s)
-    _enter(book, leg, side, prices[i], i - book.offsets[crypto], fill_s, budget, atr_then, terms)
-    # Costs can take all of the equity; a position that is opened at an open sees that within its candle.
-    now = book.positions[leg]
-    if not shift and _is_ruined(now, book.state[0].cash + _value(book, leg), prices[i], terms):
-        _leave(book, trades, legs, leg, prices[i], _LIQUIDATION, terms)
+    skipped = book.skipped[leg]
+    if not (equity > 0 and book.state[0].cash + _value(book) > 0):
+        skipped[_NO_EQUITY] += 1
+    elif book.taken[strategy] >= plan.places:
+        skipped[_NO_PLACE] += 1
+    elif not size > 0 or (len(orders.atr) and np.isnan(atr)):
+        skipped[_UNDEFINED_SIZE] += 1
+    elif not budget >= _LEAST_SHARE * size:
+        skipped[_NO_CASH] += 1
+    else:
+        i = book.at[crypto]
+        fill_s = market.time_s[i] + (0 if shift else terms.interval_s)
+        _enter(book, leg, side, prices[i], i - book.offsets[crypto], fill_s, budget, atr, terms)
+        return True
+    return False
 
 
 @_compiled
-def _exit(book, trades, legs, sides, prices, ends, shift, buy, sell, strategies, terms):  # type: ignore[no-untyped-def]  # compiled
-    """Close what signals ask to close, and write the sides that legs want to enter into `sides`."""
-    wants = 0
+def _exit(book, trades, legs, sides, prices, shift, market, orders, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Close what signals ask to close; write the sides that legs want to enter, and return how many do."""
+    wants, strategies = 0, len(book.taken)
     for leg in range(len(sides)):
         sides[leg] = 0
         crypto = leg // strategies
         i = book.at[crypto]
-        if not book.is_new[crypto] or (shift and (i == book.offsets[crypto] or ends[i - 1])):
+        # No signal fills across a break.
+        if not book.is_new[crypto] or (shift and (i == book.offsets[crypto] or market.ends[i - 1])):
             continue
-        signal = (leg % strategies) * len(prices) + i - shift
-        side = int(book.positions[leg].side)
-        wanted = _wanted(side, buy[signal], sell[signal], terms.may_long, terms.may_short)
+        signal, side = (leg % strategies) * len(prices) + i - shift, int(book.positions[leg].side)
+        buys, sells = orders.buy[signal], orders.sell[signal]
+        wanted = _wanted(side, buys, sells, terms.may_long, terms.may_short)
         if wanted == side:
             continue
         if side != 0:
@@ -479,12 +484,12 @@ def _exit(book, trades, legs, sides, prices, ends, shift, buy, sell, strategies,
 
 
 @_compiled
-def _by_rank(book, sides, wants, rank, shift, strategies):  # type: ignore[no-untyped-def]  # compiled
+def _by_rank(book, sides, wants, rank, shift):  # type: ignore[no-untyped-def]  # compiled
     """Return the legs that want to enter: higher ranks first, then in order; undefined ranks last."""
     candidates, keys, count = np.empty(wants, np.int64), np.empty(wants), 0
     for leg in range(len(sides)):
         if sides[leg] != 0:
-            value = rank[book.at[leg // strategies] - shift] if len(rank) else np.nan
+            value = rank[book.at[leg // len(book.taken)] - shift] if len(rank) else np.nan
             candidates[count], keys[count] = leg, np.inf if np.isnan(value) else -value
             count += 1
     # Mergesort keeps the order of equal keys.
@@ -492,94 +497,64 @@ def _by_rank(book, sides, wants, rank, shift, strategies):  # type: ignore[no-un
 
 
 @_compiled
-def _fill_orders(
-    book,
-    trades,
-    legs,
-    sides,
-    t,
-    prices,
-    shift,
-    time_s,
-    ends,
-    rank,
-    buy,
-    sell,
-    atr,
-    volatility,
-    weights,
-    plan,
-    terms,
-):  # type: ignore[no-untyped-def]  # compiled
-    """Fill the orders of one moment: at the opens where `shift` is 1, at the closes of the signals where it is 0."""
-    strategies = len(weights)
+def _fill_orders(book, trades, legs, sides, t, shift, market, orders, weights, plan, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Fill the orders of a moment: at opens, of the closes before (`shift` 1), or at the same closes (0)."""
+    prices = market.open if shift else market.close
     due = plan.every > 0 and t > 0 and t % plan.every == 0
-    wants = _exit(book, trades, legs, sides, prices, ends, shift, buy, sell, strategies, terms)
+    wants = _exit(book, trades, legs, sides, prices, shift, market, orders, terms)
     if not due and not wants:
         return
     equity = book.state[0].cash + _value(book)
     if due and equity > 0:
-        _rebalance(book, equity, prices, shift, volatility, weights, plan, terms)
+        _rebalance(book, equity, prices, shift, orders, weights, plan, terms)
     if not wants:
         return
-    for leg in _by_rank(book, sides, wants, rank, shift, strategies):
-        _try_to_enter(
-            book,
-            trades,
-            legs,
-            leg,
-            sides[leg],
-            equity,
-            prices,
-            time_s,
-            shift,
-            atr,
-            volatility,
-            weights,
-            plan,
-            terms,
-        )
+    for leg in _by_rank(book, sides, wants, market.rank, shift):
+        if _try_to_enter(book, leg, sides[leg], equity, prices, shift, market, orders, weights, plan, terms):
+            # Costs can take all of the equity; what is opened at an open sees that within its candle.
+            now, raw = book.positions[leg], prices[book.at[leg // len(weights)]]
+            if not shift and _is_ruined(now, book.state[0].cash + _value(book, leg), raw, terms):
+                _leave(book, trades, legs, leg, raw, _LIQUIDATION, terms)
 
 
 @_compiled
-def _advance(book, t, step, offsets):  # type: ignore[no-untyped-def]  # compiled
+def _advance(book, t, step):  # type: ignore[no-untyped-def]  # compiled
     """Move each crypto that has a candle at the portfolio's candle t on to it."""
     for crypto in range(len(book.at)):
         i = book.at[crypto] + 1
-        has_one = i < offsets[crypto + 1] and step[i] == t
+        has_one = i < book.offsets[crypto + 1] and step[i] == t
         book.is_new[crypto] = has_one
         if has_one:
             book.at[crypto] = i
 
 
 @_compiled
-def _open_candle(book, open_, time_s, strategies, terms):  # type: ignore[no-untyped-def]  # compiled
+def _open_candle(book, market, terms):  # type: ignore[no-untyped-def]  # compiled
     """Take the opens as prices, and charge positions for the gaps before them."""
     book.had[:] = False
     for leg in book.order[: book.state[0].open]:
         book.seen[leg] = book.had[leg] = True
-        crypto = leg // strategies
+        crypto = leg // len(book.taken)
         if book.is_new[crypto]:
             i, now = book.at[crypto], book.positions[leg]
-            now.mark = open_[i]
-            if _has_carry(now, terms) and now.charged_s < time_s[i]:
-                _charge(book, now, open_[i], time_s[i], terms)
+            now.mark = market.open[i]
+            if _has_carry(now, terms) and now.charged_s < market.time_s[i]:
+                _charge(book, now, market.open[i], market.time_s[i], terms)
 
 
 @_compiled
-def _note_profits(book, profits, changes, had, strategies):  # type: ignore[no-untyped-def]  # compiled
+def _note_profits(book, profits, changes, had):  # type: ignore[no-untyped-def]  # compiled
     """Write how the profits of the cryptos changed since the last close, and which cryptos had a position."""
     for leg in range(len(profits)):
         if not book.seen[leg]:
             continue
-        now = book.positions[leg]
-        profit = book.realized[leg]
+        crypto, now, profit = leg // len(book.taken), book.positions[leg], book.realized[leg]
         if now.side != 0:
             profit += now.side * now.units * now.mark - now.paid - now.carry
-        changes[leg // strategies] += profit - profits[leg]
+        changes[crypto] += profit - profits[leg]
         profits[leg] = profit
         if book.had[leg]:
-            had[leg // strategies] = True
+            had[crypto] = True
         book.seen[leg] = False
 
 
@@ -593,20 +568,21 @@ def _gross(book):  # type: ignore[no-untyped-def]  # compiled
 
 
 @_compiled
-def _close_ends(book, trades, legs, close, ends, strategies, terms):  # type: ignore[no-untyped-def]  # compiled
+def _close_ends(book, trades, legs, market, terms):  # type: ignore[no-untyped-def]  # compiled
     """Close positions on cryptos that break off or end; the equity of this candle does not know it."""
     for leg in book.order[: book.state[0].open].copy():
-        i = book.at[leg // strategies]
-        if book.positions[leg].side != 0 and book.is_new[leg // strategies] and ends[i]:
-            _leave(book, trades, legs, leg, close[i], _BREAK, terms)
+        crypto = leg // len(book.taken)
+        i = book.at[crypto]
+        if book.positions[leg].side != 0 and book.is_new[crypto] and market.ends[i]:
+            _leave(book, trades, legs, leg, market.close[i], _BREAK, terms)
 
 
 @_compiled
-def _write_open_trades(book, trades, legs, close, strategies):  # type: ignore[no-untyped-def]  # compiled
-    """Write the positions that are open at the end as trades that have as many candles as their cryptos."""
+def _write_open_trades(book, trades, legs):  # type: ignore[no-untyped-def]  # compiled
+    """Write the positions that are open at the end as trades that end behind their cryptos' last candles."""
     state = book.state[0]
     for leg in book.order[: state.open]:
-        crypto, now = leg // strategies, book.positions[leg]
+        crypto, now = leg // len(book.taken), book.positions[leg]
         length = book.offsets[crypto + 1] - book.offsets[crypto]
         worth = now.side * now.units * now.mark
         _record(now, trades[state.count], length, _NOT_CLOSED, np.nan, worth, 0.0)
@@ -622,6 +598,26 @@ def _with_room(trades, legs, count, room):  # type: ignore[no-untyped-def]  # co
     larger[:count] = trades[:count]
     larger_legs[:count] = legs[:count]
     return larger, larger_legs
+
+
+@_compiled
+def _new_book(offsets, legs, strategies, capital):  # type: ignore[no-untyped-def]  # compiled
+    state = np.zeros(1, _STATE)
+    state[0].cash = capital
+    return _Book(
+        state,
+        np.zeros(legs, _POSITION),
+        np.empty(legs, np.int64),
+        offsets[:-1] - 1,
+        np.zeros(len(offsets) - 1, np.bool_),
+        np.zeros(strategies, np.int64),
+        np.zeros(legs),
+        np.zeros(legs),
+        np.zeros((legs, _SKIP_REASONS), np.int64),
+        np.zeros(legs, np.bool_),
+        np.zeros(legs, np.bool_),
+        offsets,
+    )
 
 
 # Columns may be read-only.
@@ -641,7 +637,7 @@ _WHOLE = types.Array(types.int64, 1, "C", readonly=True)
     nogil=True,
     error_model="numpy",
 )
-def _trade_account(
+def _trade_account(  # type: ignore[no-untyped-def]  # compiled
     time_s,
     open_,
     high,
@@ -659,25 +655,13 @@ def _trade_account(
     steps,
     plan,
     terms,
-):  # type: ignore[no-untyped-def]  # compiled
-    strategies, cryptos = len(weights), len(offsets) - 1
-    count = strategies * cryptos
-    book = _Book(
-        np.zeros(1, _STATE),
-        np.zeros(count, _POSITION),
-        np.empty(count, np.int64),
-        offsets[:-1] - 1,
-        np.zeros(cryptos, np.bool_),
-        np.zeros(strategies, np.int64),
-        np.zeros(count),
-        np.zeros(count),
-        np.zeros((count, _SKIP_REASONS), np.int64),
-        np.zeros(count, np.bool_),
-        np.zeros(count, np.bool_),
-        offsets,
-    )
+):
+    market = MarketColumns(time_s, open_, high, low, close, step, ends, offsets, rank)
+    orders = LegColumns(buy, sell, atr, volatility)
+    cryptos = len(offsets) - 1
+    count = len(weights) * cryptos
+    book = _new_book(offsets, count, len(weights), terms.capital)
     state = book.state[0]
-    state.cash = terms.capital
     equity, cash, exposure = np.empty(steps), np.empty(steps), np.empty(steps)
     positions, held = np.empty(steps, np.int64), 0
     changes, had = np.zeros((steps, cryptos)), np.zeros((steps, cryptos), np.bool_)
@@ -686,30 +670,21 @@ def _trade_account(
     trades, legs = np.empty(2 * room, TRADE), np.empty(2 * room, np.int64)
     for t in range(steps):
         trades, legs = _with_room(trades, legs, state.count, room)
-        _advance(book, t, step, offsets)
-        _open_candle(book, open_, time_s, strategies, terms)
+        _advance(book, t, step)
+        _open_candle(book, market, terms)
         if not terms.same_close:
-            _fill_orders(
-                *(book, trades, legs, sides, t, open_, 1, time_s, ends, rank),
-                *(buy, sell, atr, volatility, weights, plan, terms),
-            )
+            _fill_orders(book, trades, legs, sides, t, 1, market, orders, weights, plan, terms)
         for leg in book.order[: state.open].copy():
-            if book.positions[leg].side != 0 and book.is_new[leg // strategies]:
-                i = book.at[leg // strategies]
-                _live_through(book, trades, legs, leg, i, time_s, open_, high, low, close, terms)
+            if book.positions[leg].side != 0 and book.is_new[leg // len(weights)]:
+                _live_through(book, trades, legs, leg, market, terms)
         if terms.same_close:
-            _fill_orders(
-                *(book, trades, legs, sides, t, close, 0, time_s, ends, rank),
-                *(buy, sell, atr, volatility, weights, plan, terms),
-            )
+            _fill_orders(book, trades, legs, sides, t, 0, market, orders, weights, plan, terms)
         equity[t], cash[t], positions[t] = state.cash + _value(book), state.cash, state.open
         exposure[t] = _gross(book) / equity[t] if equity[t] > 0 else 0.0
         held += state.open > 0
-        _note_profits(book, profits, changes[t], had[t], strategies)
-        _close_ends(book, trades, legs, close, ends, strategies, terms)
+        _note_profits(book, profits, changes[t], had[t])
+        _close_ends(book, trades, legs, market, terms)
     trades, legs = _with_room(trades, legs, state.count, room)
-    _write_open_trades(book, trades, legs, close, strategies)
-    return (
-        *(equity, cash, exposure, positions, trades[: state.count], legs[: state.count], held),
-        *(book.traded, book.skipped, changes, had),
-    )
+    _write_open_trades(book, trades, legs)
+    found = trades[: state.count], legs[: state.count]
+    return equity, cash, exposure, positions, *found, held, book.traded, book.skipped, changes, had

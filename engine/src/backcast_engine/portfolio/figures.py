@@ -19,8 +19,8 @@ _FEWEST_RETURNS = 3
 def holding_curve(candles: Candles, part_ends: Sequence[int], *, at_close: bool) -> PriceColumn:
     """Return by which factor holding a crypto has grown until each close: float64 of shape (n,).
 
-    As in metrics.holding_growth, it is held in each part from the first price at which it can be bought on; before
-    that, and during breaks, nothing changes. All NaN if no part can be held.
+    As in metrics.holding_growth, it is held in each part from the first price at which it can be bought on;
+    before that, and during breaks, nothing changes. All NaN if no part can be held.
     """
     growth, so_far, held = np.empty(len(candles)), 1.0, False
     for start, end in pairwise((0, *part_ends)):

@@ -29,7 +29,7 @@ def traded(
     times: TimeColumn,
     steps: Sequence[NDArray[np.int64]],
 ) -> Account:
-    """Trade cryptos, which are in order of their symbols; `steps` are the places of their candles in `times`."""
+    """Trade cryptos, in order of their symbols; `steps` are the places of their candles in `times`."""
     rebalancing, terms = portfolio.rebalancing, terms_of(portfolio.execution, portfolio.interval.seconds)
     plan = Plan(
         portfolio.max_positions,

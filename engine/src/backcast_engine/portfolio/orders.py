@@ -13,8 +13,8 @@ from backcast_engine.simulation import NO_COLUMN
 class CryptoOrders:
     """What the strategies of a portfolio ask for on one crypto, at each of its n candles in the window.
 
-    `part_ends` are the positions behind the last candle of each part between breaks. `orders` are those of each
-    strategy. `rank` is float64 of shape (n,), or empty where the portfolio has no rank.
+    `part_ends` are the positions behind the last candle of each part between breaks. `orders` are those of
+    each strategy. `rank` is float64 of shape (n,), or empty where the portfolio has no rank.
     """
 
     symbol: str

@@ -48,8 +48,9 @@ class Rebalancing:
 class Portfolio:
     """A portfolio in every respect but the cryptos; docs/portfolios.md says what each of these means.
 
-    Higher values of `rank`, a series, are entered first. Without a `benchmark`, it is BTCUSDT where that is one
-    of the cryptos. Curves have at most `curve_points` points (0: all, else at least curves.FEWEST_POINTS).
+    Higher values of `rank`, a series, are entered first. Without a `benchmark`, it is BTCUSDT where that is
+    one of the cryptos. Curves have at most `curve_points` points (0: all, else at least
+    curves.FEWEST_POINTS).
     """
 
     strategies: tuple[WeightedStrategy, ...]

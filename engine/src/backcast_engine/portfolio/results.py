@@ -32,8 +32,8 @@ class PortfolioTrade:
 class CryptoResult:
     """What a crypto did in a portfolio; money is in the quote currency.
 
-    `contribution` is the profit of all its trades, open ones marked at the last close, and `turnover` the value
-    of all its fills. `skipped` counts the entries that were not made, of each SkipReason.
+    `contribution` is the profit of all its trades, open ones marked at the last close, and `turnover` the
+    value of all its fills. `skipped` counts the entries that were not made, of each SkipReason.
     """
 
     symbol: str
@@ -80,8 +80,8 @@ class BenchmarkResult:
 class PortfolioResult:
     """The result of a portfolio; `cryptos` and `correlation` are in order of the symbols.
 
-    `hold` are the figures of the equal-weighted hold. `correlation` is float64 of shape (cryptos, cryptos), NaN
-    where undefined. Trades are in order of their closing, open ones last.
+    `hold` are the figures of the equal-weighted hold. `correlation` is float64 of shape (cryptos, cryptos),
+    NaN where undefined. Trades are in order of their closing, open ones last.
     """
 
     metrics: Metrics

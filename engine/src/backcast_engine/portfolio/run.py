@@ -38,8 +38,9 @@ _USUAL_BENCHMARK = "BTCUSDT"
 def run_portfolio(cryptos: Iterable[CryptoOrders], portfolio: Portfolio) -> PortfolioResult:
     """Trade the orders of all cryptos with one account; the order of the cryptos changes nothing.
 
-    Raises InvalidInput where the portfolio is wrong or does not fit to the cryptos, NotFound where there is no
-    crypto, and Refused if prices are so extreme that the equity or a trade is beyond the numbers of a float64.
+    Raises InvalidInput where the portfolio is wrong or does not fit to the cryptos, NotFound where there is
+    no crypto, and Refused if prices are so extreme that the equity or a trade is beyond the numbers of a
+    float64.
     """
     ordered = sorted(cryptos, key=lambda each: each.symbol)
     if not ordered:
@@ -82,7 +83,7 @@ class _Run:
         )
 
     def _growth(self, number: int) -> PriceColumn | None:
-        """Return how holding a crypto has grown until each of the portfolio's closes; None if it cannot be held."""
+        """Return how holding a crypto has grown until each close; None if it cannot be held."""
         at_close = self._portfolio.execution.fill_time is FillTime.SAME_CLOSE
         crypto = self._cryptos[number]
         growth = holding_curve(crypto.candles, crypto.part_ends, at_close=at_close)
