@@ -240,7 +240,7 @@ class Account:
         raw, signal = self.price_of(symbol, at_close), self.signal_of(symbol, at_close)
         price, cost = raw * (1 + side * self.slippage), min(size, self.free_cash())
         atr = self.cryptos[symbol].atr[strategy]
-        levels = {}
+        levels: dict[str, float | None] = {}
         for name, distance, towards in (
             ("stop", self.execution.stop_loss, -side),
             ("profit", self.execution.take_profit, side),

@@ -25,8 +25,8 @@ def expect(cryptos, portfolio):
     assume(expected.own > 1e-3)
     for reason in {position.reason for position in expected.closed}:
         event(f"closed by {reason.name}")
-    for reason in {reason for skipped in expected.skipped.values() for reason in skipped if skipped[reason]}:
-        event(f"skipped for {reason.name}")
+    for skip in {skip for skipped in expected.skipped.values() for skip in skipped if skipped[skip]}:
+        event(f"skipped for {skip.name}")
     event(f"{min(max(expected.positions), 3)} positions (3: or more)")
     return expected
 
