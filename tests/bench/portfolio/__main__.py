@@ -9,8 +9,10 @@ import time
 from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from backcast_engine import Detail, Execution
@@ -24,7 +26,7 @@ from backcast_engine.portfolio import (
     crypto_orders,
     run_portfolio,
 )
-from backcast_engine.portfolio.market import common_times, traded
+from backcast_engine.portfolio.market import common_times, steps_of, traded
 from backcast_engine.rules.nodes import CLOSE, call
 from backcast_engine.strategies.rsi import Rsi
 from services.cli.views.console import make_console, say
@@ -78,9 +80,9 @@ async def bench(rounds: int, console: Console) -> None:
         peer = _peer(console)
         notes = []
         if peer:
-            columns = peer.columns_of(plain)
+            columns = peer.columns_of(plain, _sold(plain))
             measures["peer"] = _timed(lambda: peer.equity(columns, NO_PLACES.execution))
-            notes.append(_agreement(peer, plain))
+            notes.append(_agreement(peer, plain, columns))
         samples = await sampled(measures, rounds, "one account", console)
         took = {name: totals(timings) for name, timings in samples.items()}
         whole = [one + other for one, other in zip(took["orders"], took["portfolio"], strict=True)]
@@ -125,7 +127,7 @@ def _timed(work) -> Measure:  # type: ignore[no-untyped-def]  # anything that ca
 
 def _passed(cryptos: list[CryptoOrders], portfolio: Portfolio) -> None:
     times = common_times(cryptos)
-    traded(cryptos, portfolio, times, [np.searchsorted(times, each.candles.open_time_s) for each in cryptos])
+    traded(cryptos, portfolio, times, [steps_of(each.candles.open_time_s, times) for each in cryptos])
 
 
 def _peer(console: Console) -> ModuleType | None:
@@ -137,11 +139,22 @@ def _peer(console: Console) -> ModuleType | None:
         return None
 
 
-def _agreement(peer: ModuleType, cryptos: list[CryptoOrders]) -> str:
+def _sold(cryptos: list[CryptoOrders]) -> NDArray[np.bool_]:
+    """Return at which opens a crypto is sold: shape (candles, cryptos)."""
+    sold = np.zeros((len(cryptos[0].candles), len(cryptos)), np.bool_)
+    columns = {crypto.symbol: column for column, crypto in enumerate(cryptos)}
+    for each in run_portfolio(cryptos, replace(NO_PLACES, detail=Detail.TRADES)).trades:
+        if each.trade.exit_time_s is not None:
+            row = np.searchsorted(cryptos[0].candles.open_time_s, each.trade.exit_time_s)
+            sold[row, columns[each.symbol]] = True
+    return sold
+
+
+def _agreement(peer: ModuleType, cryptos: list[CryptoOrders], columns: dict[str, Any]) -> str:
     """Say how far the equity of both is apart, where the semantics are the same."""
     result = run_portfolio(cryptos, replace(NO_PLACES, detail=Detail.EQUITY))
     assert result.curve is not None
-    theirs = peer.equity(peer.columns_of(cryptos), NO_PLACES.execution)
+    theirs = peer.equity(columns, NO_PLACES.execution)
     apart = float(np.max(np.abs(theirs / result.curve.equity - 1)))
     trades = f"{result.metrics.trade_count:,.0f} trades, total return {result.metrics.total_return:+.6%}"
     if apart > _TOLERANCE:

@@ -112,6 +112,7 @@ def test_correlations_are_those_of_the_references_profits(market):
     portfolio = detailed(portfolio, cryptos)
     expected = expect(cryptos, portfolio)
     found = run_portfolio(cryptos, portfolio).correlation
+    assert found is not None
     symbols = sorted(crypto.symbol for crypto in cryptos)
     returns = returns_of_positions(expected, portfolio.execution.initial_capital)
     for row, one in enumerate(symbols):

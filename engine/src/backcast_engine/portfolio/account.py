@@ -436,28 +436,22 @@ def _rebalance(book, equity, prices, shift, orders, weights, plan, terms):  # ty
 
 @_compiled
 def _try_to_enter(book, leg, side, equity, prices, shift, market, orders, weights, plan, terms):  # type: ignore[no-untyped-def]  # compiled
-    """Open a position, or count why there is none; return whether there is one."""
+    """Open a position where there is a place, or count why there is none; return whether there is one."""
     strategy, crypto = leg % len(weights), leg // len(weights)
-    size = _size(
-        equity * weights[strategy], _measure(orders.volatility, book, leg, prices, shift), plan, terms
-    )
+    share = equity * weights[strategy]
+    size = _size(share, _measure(orders.volatility, book, leg, prices, shift), plan, terms)
     atr = _measure(orders.atr, book, leg, prices, shift)
+    if not size > 0 or (len(orders.atr) and np.isnan(atr)):
+        book.skipped[leg, _UNDEFINED_SIZE] += 1
+        return False
     budget = min(size, _free_cash(book))
-    skipped = book.skipped[leg]
-    if not (equity > 0 and book.state[0].cash + _value(book) > 0):
-        skipped[_NO_EQUITY] += 1
-    elif book.taken[strategy] >= plan.places:
-        skipped[_NO_PLACE] += 1
-    elif not size > 0 or (len(orders.atr) and np.isnan(atr)):
-        skipped[_UNDEFINED_SIZE] += 1
-    elif not budget >= _LEAST_SHARE * size:
-        skipped[_NO_CASH] += 1
-    else:
-        i = book.at[crypto]
-        fill_s = market.time_s[i] + (0 if shift else terms.interval_s)
-        _enter(book, leg, side, prices[i], i - book.offsets[crypto], fill_s, budget, atr, terms)
-        return True
-    return False
+    if not budget >= _LEAST_SHARE * size:
+        book.skipped[leg, _NO_CASH] += 1
+        return False
+    i = book.at[crypto]
+    fill_s = market.time_s[i] + (0 if shift else terms.interval_s)
+    _enter(book, leg, side, prices[i], i - book.offsets[crypto], fill_s, budget, atr, terms)
+    return True
 
 
 @_compiled
@@ -509,12 +503,20 @@ def _fill_orders(book, trades, legs, sides, t, shift, market, orders, weights, p
         _rebalance(book, equity, prices, shift, orders, weights, plan, terms)
     if not wants:
         return
+    has_equity = equity > 0
     for leg in _by_rank(book, sides, wants, market.rank, shift):
-        if _try_to_enter(book, leg, sides[leg], equity, prices, shift, market, orders, weights, plan, terms):
+        if not has_equity:
+            book.skipped[leg, _NO_EQUITY] += 1
+        elif book.taken[leg % len(weights)] >= plan.places:
+            book.skipped[leg, _NO_PLACE] += 1
+        elif _try_to_enter(
+            book, leg, sides[leg], equity, prices, shift, market, orders, weights, plan, terms
+        ):
             # Costs can take all of the equity; what is opened at an open sees that within its candle.
             now, raw = book.positions[leg], prices[book.at[leg // len(weights)]]
             if not shift and _is_ruined(now, book.state[0].cash + _value(book, leg), raw, terms):
                 _leave(book, trades, legs, leg, raw, _LIQUIDATION, terms)
+            has_equity = book.state[0].cash + _value(book) > 0
 
 
 @_compiled

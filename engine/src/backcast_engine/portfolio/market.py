@@ -23,6 +23,13 @@ def common_times(cryptos: Sequence[CryptoOrders]) -> TimeColumn:
     return np.unique(np.concatenate((longest, *others))) if others else longest
 
 
+def steps_of(open_time_s: TimeColumn, times: TimeColumn) -> NDArray[np.int64]:
+    """Return the places of a crypto's candles in the common times."""
+    if len(open_time_s) == len(times):
+        return np.arange(len(times))
+    return np.searchsorted(times, open_time_s)
+
+
 def traded(
     cryptos: Sequence[CryptoOrders],
     portfolio: Portfolio,

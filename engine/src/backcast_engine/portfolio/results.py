@@ -80,15 +80,15 @@ class BenchmarkResult:
 class PortfolioResult:
     """The result of a portfolio; `cryptos` and `correlation` are in order of the symbols.
 
-    `hold` are the figures of the equal-weighted hold. `correlation` is float64 of shape (cryptos, cryptos),
-    NaN where undefined. Trades are in order of their closing, open ones last.
+    `hold` are the figures of the equal-weighted hold. `correlation`, with Detail.TRADES, is float64 of shape
+    (cryptos, cryptos), NaN where undefined. Trades are in order of their closing, open ones last.
     """
 
     metrics: Metrics
     cryptos: tuple[CryptoResult, ...]
     hold: Metrics
     benchmark: BenchmarkResult | None
-    correlation: NDArray[np.float64]
+    correlation: NDArray[np.float64] | None
     trades: tuple[PortfolioTrade, ...] = ()
     curve: PortfolioCurve | None = None
     monthly_returns: tuple[MonthlyReturn, ...] = ()

@@ -18,7 +18,7 @@ from backcast_engine.portfolio.figures import (
     holding_curve,
     returns_of,
 )
-from backcast_engine.portfolio.market import common_times, traded
+from backcast_engine.portfolio.market import common_times, steps_of, traded
 from backcast_engine.portfolio.orders import CryptoOrders
 from backcast_engine.portfolio.request import Portfolio
 from backcast_engine.portfolio.results import (
@@ -59,7 +59,7 @@ class _Run:
         self._cryptos, self._portfolio = cryptos, portfolio
         self._capital = portfolio.execution.initial_capital
         self._times = common_times(cryptos)
-        self._steps = [np.searchsorted(self._times, each.candles.open_time_s) for each in cryptos]
+        self._steps = [steps_of(each.candles.open_time_s, self._times) for each in cryptos]
         self._account = traded(cryptos, portfolio, self._times, self._steps)
 
     def result(self) -> PortfolioResult:
@@ -70,14 +70,16 @@ class _Run:
         # Without one that can be held, there is cash.
         hold = sum(held[1:], held[0]) / len(held) if held else np.ones(len(self._times))
         metrics = metrics_of(self._figures(hold[-1] if held else np.nan))
-        wants_curve = detail >= Detail.EQUITY
+        wants_trades, wants_curve = detail >= Detail.TRADES, detail >= Detail.EQUITY
         return PortfolioResult(
             metrics=metrics,
             cryptos=self._crypto_results(),
             hold=self._curve_metrics(capital * hold),
             benchmark=self._benchmark(growths),
-            correlation=correlations(account.changes, account.had, account.equity, capital),
-            trades=self._trades() if detail >= Detail.TRADES else (),
+            correlation=(
+                correlations(account.changes, account.had, account.equity, capital) if wants_trades else None
+            ),
+            trades=self._trades() if wants_trades else (),
             curve=self._curve(capital * hold) if wants_curve else None,
             monthly_returns=monthly_returns(self._times, account.equity, capital) if wants_curve else (),
         )
