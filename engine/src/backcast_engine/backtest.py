@@ -21,7 +21,7 @@ from backcast_engine.rules import Evaluation, Expression
 from backcast_engine.rules.check import columns_of_expression, warmup
 from backcast_engine.rules.compared import compared_series
 from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, call
-from backcast_engine.simulation import Simulation, joined, simulate
+from backcast_engine.simulation import NO_COLUMN, Simulation, joined, simulate
 from backcast_engine.strategies import Signals, Strategy
 from backcast_engine.terms import Terms, terms_of
 from backcast_engine.times import EARLIEST_ASKED_S, EARLIEST_S, utc
@@ -36,6 +36,18 @@ _YEAR_S = 365 * 86_400
 _SPARE_CANDLES = 512
 # A standard deviation of returns below this is a rounding error of 0.
 _ROUNDING = 1e-14
+
+
+@dataclass(frozen=True, slots=True)
+class WindowOrders:
+    """What a strategy asks for at each of a window's n candles, and the measures of stops and sizes there.
+
+    `atr` and `volatility` (per year) are float64 of shape (n,), or empty where the execution needs none.
+    """
+
+    signals: Signals
+    atr: PriceColumn
+    volatility: PriceColumn
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +227,51 @@ class TradedWindow:
                     row[within] = evaluation.series(each.expression)[before:]
         return WindowSeries(self._traded.open_time_s, values)
 
+    @property
+    def candles(self) -> Candles:
+        """The candles that are traded: those of the window, without any that straddle a break."""
+        return self._traded
+
+    @property
+    def part_ends(self) -> list[int]:
+        """The position behind the last candle of each part between breaks, counted in the window."""
+        return [part.end - self._start for part in self._parts]
+
+    def orders(self, strategy: Strategy) -> WindowOrders:
+        """Return the signals and measures that `result` trades; a part that is too short has no signals.
+
+        Raises HistoryTooShort as `run_backtest` does.
+        """
+        found = []
+        with np.errstate(all="ignore"):
+            for part in self._parts:
+                evaluation, before = self._evaluated(strategy, part)
+                signals = strategy.signals(evaluation)
+                measures = self._needed_columns(evaluation, before)
+                columns = (measures.get(name, NO_COLUMN) for name in ("atr", "volatility"))
+                found.append((signals.buy[before:], signals.sell[before:], *columns))
+        buy, sell, atr, volatility = map(np.concatenate, zip(*found, strict=True))
+        return WindowOrders(Signals(buy, sell), atr, volatility)
+
+    def values(self, expression: Expression) -> PriceColumn:
+        """Return a series at each of the window's candles, NaN where undefined, with a warm-up of its own.
+
+        Raises HistoryTooShort as `run_backtest` does.
+        """
+        found = []
+        with np.errstate(all="ignore"):
+            for part in self._parts:
+                before = self._candles_before(_power_of_two(warmup(expression)), part)
+                found.append(self._evaluation(part, before).series(expression)[before:])
+        return np.concatenate(found)
+
     def _warmup(self, strategy: Strategy, part: Part) -> int:
         """Return the number of warm-up candles before a part; see `_rounded_warmup`."""
-        wanted, there = _rounded_warmup(strategy, self._needed_warmup), part.start - part.reach
+        return self._candles_before(_rounded_warmup(strategy, self._needed_warmup), part)
+
+    def _candles_before(self, wanted: int, part: Part) -> int:
+        """Return how many of so many wanted candles before a part there are."""
+        there = part.start - part.reach
         if there < wanted and not part.reach and not self._history.is_whole:
             raise HistoryTooShort
         return min(wanted, there)
@@ -277,11 +331,14 @@ class TradedWindow:
     def _evaluated(self, strategy: Strategy, part: Part) -> tuple[Evaluation, int]:
         """Return the evaluation over a part and the candles of its warm-up, and how many these are."""
         before = self._warmup(strategy, part)
+        return self._evaluation(part, before), before
+
+    def _evaluation(self, part: Part, before: int) -> Evaluation:
         evaluation = self._evaluations.get((part.start, before))
         if evaluation is None:
             evaluation = Evaluation(self._candles[part.start - before : part.end])
             self._evaluations[part.start, before] = evaluation
-        return evaluation, before
+        return evaluation
 
     def _trade(self, strategy: Strategy, part: Part, terms: Terms, *, breaks_off: bool) -> Simulation:
         evaluation, before = self._evaluated(strategy, part)

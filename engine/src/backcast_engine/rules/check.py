@@ -24,6 +24,15 @@ def rules_violations(rules: Rules, prefix: str) -> list[Violation]:
 
 def condition_violations(expression: Expression, field: str) -> list[Violation]:
     """Return the violations of an expression that must be a condition; fields are named from `field`."""
+    return _expression_violations(expression, Kind.CONDITION, field)
+
+
+def series_violations(expression: Expression, field: str) -> list[Violation]:
+    """Return the violations of an expression that must be a series; fields are named from `field`."""
+    return _expression_violations(expression, Kind.SERIES, field)
+
+
+def _expression_violations(expression: Expression, wanted: Kind, field: str) -> list[Violation]:
     depth = _depth(expression)
     if depth > MAX_DEPTH:
         return [Violation(field, f"is nested {depth} deep, at most {MAX_DEPTH} are allowed")]
@@ -31,7 +40,7 @@ def condition_violations(expression: Expression, field: str) -> list[Violation]:
     size = sum(1 for _ in islice(walk(expression), 100 * MAX_NODES))
     if size > MAX_NODES:
         return [Violation(field, f"has {size} parts, at most {MAX_NODES} are allowed")]
-    return _violations(expression, Kind.CONDITION, field)
+    return _violations(expression, wanted, field)
 
 
 def _depth(expression: Expression) -> int:

@@ -1,0 +1,39 @@
+"""Portfolios: one account that trades many cryptos. docs/portfolios.md defines them.
+
+`crypto_orders` computes what a portfolio needs of one crypto, from its history alone, so that workers can do
+it side by side. `run_portfolio` trades the orders of all cryptos with one capital. `account` is the pass over
+time, and `figures` has what is only told of portfolios.
+"""
+
+from backcast_engine.portfolio.orders import CryptoOrders, crypto_orders
+from backcast_engine.portfolio.request import (
+    Portfolio,
+    PortfolioSize,
+    Rebalancing,
+    WeightedStrategy,
+)
+from backcast_engine.portfolio.results import (
+    BenchmarkResult,
+    CryptoResult,
+    PortfolioCurve,
+    PortfolioResult,
+    PortfolioTrade,
+    SkipReason,
+)
+from backcast_engine.portfolio.run import run_portfolio
+
+__all__ = [
+    "BenchmarkResult",
+    "CryptoOrders",
+    "CryptoResult",
+    "Portfolio",
+    "PortfolioCurve",
+    "PortfolioResult",
+    "PortfolioSize",
+    "PortfolioTrade",
+    "Rebalancing",
+    "SkipReason",
+    "WeightedStrategy",
+    "crypto_orders",
+    "run_portfolio",
+]

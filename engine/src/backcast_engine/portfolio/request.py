@@ -1,0 +1,121 @@
+"""What a portfolio is asked to be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from backcast_engine.backtest import columns_of
+from backcast_engine.candles import VALUE_COLUMNS
+from backcast_engine.errors import Violation
+from backcast_engine.execution import Execution
+from backcast_engine.interval import Interval
+from backcast_engine.results import Detail, Window
+from backcast_engine.rules import Expression
+from backcast_engine.rules.check import columns_of_expression, series_violations
+from backcast_engine.strategies import Strategy
+
+# Sums of weights such as 0.1 are not exactly 1.
+_ROUNDING = 1e-9
+
+
+class PortfolioSize(IntEnum):
+    """The size of a position: an equal share of the equity for each place, or the size of the execution."""
+
+    EQUAL = 1
+    EXECUTION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedStrategy:
+    """A strategy, and the share of the equity that it trades with."""
+
+    strategy: Strategy
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rebalancing:
+    """Brings positions to their targets at every so many candles.
+
+    A position is left alone that is not further from its target than `threshold` × target.
+    """
+
+    every: int
+    threshold: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """A portfolio in every respect but the cryptos; docs/portfolios.md says what each of these means.
+
+    Higher values of `rank`, a series, are entered first. Without a `benchmark`, it is BTCUSDT where that is
+    one of the cryptos. Curves have at most `curve_points` points (0: all, else at least
+    curves.FEWEST_POINTS).
+    """
+
+    strategies: tuple[WeightedStrategy, ...]
+    interval: Interval
+    window: Window
+    execution: Execution
+    max_positions: int = 10
+    rank: Expression | None = None
+    size: PortfolioSize = PortfolioSize.EQUAL
+    rebalancing: Rebalancing | None = None
+    benchmark: str | None = None
+    detail: Detail = Detail.METRICS
+    curve_points: int = 0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of candles that it reads besides the time, in the candles' order."""
+        read = set().union(
+            *(columns_of(each.strategy, self.execution, self.detail) for each in self.strategies)
+        )
+        if self.rank is not None:
+            read |= columns_of_expression(self.rank)
+        return tuple(name for name in VALUE_COLUMNS if name in read)
+
+    def violations(self, symbols: Sequence[str]) -> list[Violation]:
+        """Return a violation for each field that is out of range, or does not fit to the cryptos."""
+        found = self.execution.violations()
+        for index, each in enumerate(self.strategies):
+            found += [
+                Violation(f"strategies[{index}].{fault.field}", fault.reason)
+                for fault in each.strategy.violations()
+            ]
+            if not each.weight > 0:
+                found.append(
+                    Violation(f"strategies[{index}].weight", f"must be above 0, not {each.weight:g}")
+                )
+        total = sum(each.weight for each in self.strategies)
+        if not self.strategies:
+            found.append(Violation("strategies", "needs at least one strategy"))
+        elif not abs(total - 1) <= _ROUNDING:
+            found.append(Violation("strategies", f"their weights must add up to 1, not {total:g}"))
+        return found + self._place_violations(symbols) + self._rebalancing_violations()
+
+    def _place_violations(self, symbols: Sequence[str]) -> list[Violation]:
+        found = []
+        if len(set(symbols)) < len(symbols):
+            twice = next(symbol for symbol in symbols if list(symbols).count(symbol) > 1)
+            found.append(Violation("symbols", f"{twice} is there twice"))
+        if not 1 <= self.max_positions <= len(symbols):
+            fault = f"must be from 1 to {len(symbols)}, the number of cryptos, not {self.max_positions}"
+            found.append(Violation("max_positions", fault))
+        if self.rank is not None:
+            found += series_violations(self.rank, "rank")
+        if self.benchmark is not None and self.benchmark not in symbols:
+            found.append(Violation("benchmark", f"{self.benchmark} is not one of the cryptos"))
+        return found
+
+    def _rebalancing_violations(self) -> list[Violation]:
+        if self.rebalancing is None:
+            return []
+        found, every, threshold = [], self.rebalancing.every, self.rebalancing.threshold
+        if every < 1:
+            found.append(Violation("rebalancing.every", f"must be at least 1, not {every}"))
+        if not 0 <= threshold <= 1:
+            found.append(Violation("rebalancing.threshold", f"must be from 0 to 1, not {threshold:g}"))
+        if self.size is PortfolioSize.EXECUTION and self.execution.quote_amount is not None:
+            found.append(Violation("rebalancing", "needs a target, and execution.quote_amount is none"))
+        return found

@@ -1,0 +1,1 @@
+"""How long one account takes that trades a whole market."""
