@@ -274,7 +274,6 @@ def _binance_markets(stand_in: StandIn) -> Any:
             "symbol": name,
             "status": "TRADING" if served.is_traded else "BREAK",
             "quoteAsset": name[-4:],
-            "isSpotTradingAllowed": True,
         }
         for name, served in stand_in.served.items()
     ]

@@ -5,6 +5,7 @@ import csv
 import gzip
 import socket
 from collections import deque
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -23,7 +24,7 @@ from services.feed.client import Client
 from services.feed.errors import Banned, Forbidden
 from services.feed.exchanges.all_exchanges import EXCHANGES
 from services.feed.exchanges.exchange import Limit, Market
-from services.feed.fetch import OVERLAP_S, fetch_all
+from services.feed.fetch import OVERLAP_S, CryptoReport, fetch_all
 from services.feed.spans import Span
 from services.feed.writing import writer_to
 from services.imports.candle_writer import write_reading
@@ -38,7 +39,7 @@ START_S = 1_700_002_800  # 2023-11-14 23:00 UTC
 _numbers = count()
 
 
-def made_records(hours: int, absent: set[int] = frozenset()) -> list[Record]:
+def made_records(hours: int, absent: Collection[int] = ()) -> list[Record]:
     """Return candles whose values tell their hours."""
     return [
         (
@@ -71,6 +72,17 @@ def stand_in_of(exchange_name: str, records: list[Record], now_s: float, **more:
 # --- any faults, any kills
 
 
+def killer(task: asyncio.Task[CryptoReport], last: int) -> Callable[[int], None]:
+    """Return what ends a task when its exchange gets request number `last`."""
+    loop = asyncio.get_running_loop()
+
+    def kill(number: int) -> None:
+        if number == last:
+            loop.call_soon_threadsafe(task.cancel)
+
+    return kill
+
+
 @settings(max_examples=25)
 @given(
     exchange_name=st.sampled_from(sorted(EXCHANGES)),
@@ -92,14 +104,11 @@ async def test_the_database_equals_the_closed_hours_for_any_faults_and_kills(
         stand_in.cap = 10_000  # what it does not send cannot be had
     # Five faults in a row would end a fetch.
     stand_in.faults = deque(fault if place % 5 else "" for place, fault in enumerate(faults))
-    loop = asyncio.get_running_loop()
     with serving(stand_in):
         for kill_at in kills:
             task = asyncio.create_task(fetch(stand_in, store, market, span(10_000)))
             last = len(stand_in.asked) + kill_at
-            stand_in.on_request = lambda number, task=task, last=last: (
-                loop.call_soon_threadsafe(task.cancel) and None if number == last else None
-            )
+            stand_in.on_request = killer(task, last)
             await asyncio.wait([task])
             assert task.cancelled() or not task.result().error
         stand_in.on_request = None
@@ -126,14 +135,14 @@ async def test_the_database_equals_the_closed_hours_for_any_faults_and_kills(
 def _csv_records(path: Path) -> list[Record]:
     with gzip.open(path, "rt") as file:
         return [
-            (int(row[0]), *row[1:6]) if row[0].isdigit() else (_seconds(row[0]), *row[1:6])
-            for row in csv.reader(file)
-            if row[0][0].isdigit()
+            (_seconds(time), open_, high, low, close, volume)
+            for time, open_, high, low, close, volume, *_ in csv.reader(file)
+            if time[0].isdigit()
         ]
 
 
 def _seconds(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp())
+    return int(text) if text.isdigit() else int(datetime.fromisoformat(text).timestamp())
 
 
 @pytest.mark.parametrize(

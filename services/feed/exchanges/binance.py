@@ -46,7 +46,6 @@ def _markets(answer: Json) -> list[Market]:
             is_traded=each.get("status") == "TRADING",
         )
         for each in objects_at(answer, "symbols")
-        if each.get("isSpotTradingAllowed") is not False
     ]
 
 
@@ -68,7 +67,7 @@ EXCHANGE = Exchange(
     answer_format=binance,
     candles_request=_candles_request,
     candles_in=list_at,
-    markets_request=Request("/api/v3/exchangeInfo", {"permissions": "SPOT"}, weight=20),
+    markets_request=Request("/api/v3/exchangeInfo", weight=20),
     markets_in=_markets,
     verdict=_verdict,
 )
