@@ -5,7 +5,7 @@ these are asked again, because exchanges correct candles.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -72,20 +72,22 @@ class CryptoReport:
 async def fetch_all(
     client: Client,
     wanted: dict[str, tuple[Market, Span]],
-    asked: dict[str, Sequence[Span]],
+    asked: Mapping[str, Sequence[Span]],
     write: Write,
     progress: Progress | None = None,
+    again: bool = False,
 ) -> AsyncGenerator[CryptoReport]:
     """Fetch several cryptos at once; yield the report of each when it is done.
 
-    `wanted` and `asked` are by symbol. A crypto that fails does not stop the others, unless they would fail
-    in the same way: then Banned, Forbidden or Unavailable is raised.
+    `wanted` and `asked` are by symbol. With `again`, all hours are asked for. A crypto that fails does not
+    stop the others, unless they would fail in the same way: then Banned, Forbidden or Unavailable is raised.
     """
     turns = asyncio.Semaphore(MOST_REQUESTS)
 
     async def fetched(market: Market, span: Span) -> CryptoReport:
         async with turns:
-            return await fetch_crypto(client, market, span, asked.get(market.symbol, ()), write, progress)
+            known = asked.get(market.symbol, ())
+            return await fetch_crypto(client, market, span, known, write, progress, again)
 
     tasks = [asyncio.create_task(fetched(*each)) for each in wanted.values()]
     try:
@@ -104,16 +106,18 @@ async def fetch_crypto(
     asked: Sequence[Span],
     write: Write,
     progress: Progress | None = None,
+    again: bool = False,
 ) -> CryptoReport:
     """Fetch the hours of `wanted` that were not asked before, and the last two days of those that were.
 
     The end is the newest hour that is closed by both clocks. A first fetch is written under the guarded rule:
-    it is refused if candles are stored already and differ.
+    it is refused if candles are stored already and differ. With `again`, all of the hours are asked for, and
+    stored candles are replaced.
     """
     report = CryptoReport(market.symbol)
-    rule = ConflictRule.REPLACE if asked else ConflictRule.GUARDED
+    rule = ConflictRule.REPLACE if asked or again else ConflictRule.GUARDED
     try:
-        for span in _missing(client, wanted, asked):
+        for span in _missing(client, wanted, () if again else asked):
             _check_kept(client, market, span)
             await _fetch_span(client, market, span, rule, write, report, progress)
     except Unanswered as error:

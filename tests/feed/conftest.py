@@ -2,12 +2,31 @@
 
 import ipaddress
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import stamina
 
+from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.feed import fetch
+from services.local.postgres import EmbeddedPostgres
+from services.rpc.channel import open_channel
+from tests.data.data_process import data_process
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+
+@pytest.fixture(scope="package")
+async def data_service(short_folder: Path) -> "AsyncIterator[MarketDataServiceAsyncStub]":
+    """A client of a data service with a database of its own; a fetch needs no other service."""
+    folder = short_folder / "feed"
+    folder.mkdir()
+    with EmbeddedPostgres(folder) as server:
+        async with data_process(server.url) as (_, address), open_channel(address) as channel:
+            yield MarketDataServiceStub(channel)
 
 
 @pytest.fixture(autouse=True, scope="package")

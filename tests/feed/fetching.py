@@ -2,17 +2,17 @@
 
 import gzip
 import json
-from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast_engine.candles import Candles
 from services.feed.client import Client
 from services.feed.exchanges.exchange import Market
-from services.feed.fetch import Batch, CryptoReport, fetch_crypto
+from services.feed.fetch import CryptoReport, fetch_crypto
 from services.feed.spans import Span
-from services.feed.writing import writer_to
+from services.feed.writing import spans_asked, writer_to
 from services.wire.candles import candles_from
 from tests.feed.stand_in import HOUR_S, NAMES, Served, StandIn
 from tests.ingest.exchange_answers import Record
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 
 class Store:
-    """The data service, and the spans that were asked for what it has stored."""
+    """The data service, with what it has stored and was asked for."""
 
-    def __init__(self, data_service: "MarketDataServiceAsyncStub") -> None:
+    def __init__(self, data_service: "MarketDataServiceAsyncStub", source: str) -> None:
         self._stub = data_service
-        self._write = writer_to(data_service, "data service")
-        self.asked: dict[str, list[Span]] = defaultdict(list)
+        self.write = writer_to(data_service, "data service", source)
 
-    async def write(self, batch: Batch) -> pb.ImportCandlesResponse:
-        """Write a batch, and then note its span."""
-        counts = await self._write(batch)
-        self.asked[batch.symbol].append(batch.asked)
-        return counts
+    async def asked(self, symbol: str) -> list[Span]:
+        """Return the spans that were asked for what is stored."""
+        (crypto,) = (await self._stub.ListCryptos(pb.ListCryptosRequest(symbols=[symbol]))).cryptos or [
+            Crypto()
+        ]
+        return spans_asked(crypto)
 
     async def candles(self, symbol: str) -> Candles:
         """Return all that is stored of a crypto."""
@@ -50,7 +50,7 @@ async def fetch(
         stand_in.clock.set(stand_in.clock.now_s() + stand_in.exchange.limit.window_s)
     async with Client(stand_in.exchange, stand_in.clock, stand_in.base_url, read_s) as client:
         await client.markets()
-        return await fetch_crypto(client, market, wanted, store.asked[market.symbol], store.write)
+        return await fetch_crypto(client, market, wanted, await store.asked(market.symbol), store.write)
 
 
 def served_as(exchange_name: str, records: list[Record], **more: object) -> dict[str, Served]:

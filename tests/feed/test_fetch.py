@@ -11,11 +11,13 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.candles import Candles
 from backcast_engine.errors import Refused
 from backcast_engine.interval import Interval
 from services.domain.conflict_rule import ConflictRule
@@ -27,7 +29,7 @@ from services.feed.exchanges.exchange import Limit, Market
 from services.feed.fetch import OVERLAP_S, CryptoReport, fetch_all
 from services.feed.spans import Span
 from services.feed.writing import writer_to
-from services.imports.candle_writer import write_reading
+from services.imports.candle_writer import write_candles, write_reading
 from services.ingest.detect import read_file
 from services.rpc.channel import open_channel
 from tests.feed.fetching import Store, closed, fetch, klines, rows, served_as
@@ -98,7 +100,7 @@ async def test_the_database_equals_the_closed_hours_for_any_faults_and_kills(
 ):
     records = made_records(690, {hour + each for hour, length in absent for each in range(length)})
     now_s = START_S + 680 * HOUR_S + 60 * minutes
-    market, store = own_market(exchange_name), Store(data_service)
+    market, store = own_market(exchange_name), Store(data_service, exchange_name)
     stand_in = stand_in_of(exchange_name, records, now_s, ahead_s=ahead_s, cap=cap)
     if exchange_name == "kraken":
         stand_in.cap = 10_000  # what it does not send cannot be had
@@ -158,7 +160,7 @@ def _seconds(text: str) -> int:
 async def test_fetched_candles_equal_imported_ones(
     data_service, market_data, exchange_name, file, first, hours
 ):
-    path, store = market_data / file, Store(data_service)
+    path, store = market_data / file, Store(data_service, exchange_name)
     records = klines(market_data) if exchange_name == "binance" else _csv_records(path)
     begin_s = records[first][0]
     wanted = Span(begin_s, begin_s + hours * HOUR_S)
@@ -182,7 +184,7 @@ async def test_fetched_candles_equal_imported_ones(
 
 
 async def test_corrections_after_the_close_are_fetched_within_two_days(data_service):
-    records, store, market = made_records(100), Store(data_service), own_market("binance")
+    records, store, market = made_records(100), Store(data_service, "binance"), own_market("binance")
     stand_in = stand_in_of("binance", records, START_S + 60 * HOUR_S)
     stand_in.served[market.name].settles_after_s = 3 * HOUR_S
     with serving(stand_in):
@@ -196,7 +198,7 @@ async def test_corrections_after_the_close_are_fetched_within_two_days(data_serv
 
 
 async def test_forty_days_of_absence_are_made_up_for(data_service):
-    records, store, market = made_records(2000), Store(data_service), own_market("binance")
+    records, store, market = made_records(2000), Store(data_service, "binance"), own_market("binance")
     stand_in = stand_in_of("binance", records, START_S + 1000 * HOUR_S)
     with serving(stand_in):
         await fetch(stand_in, store, market, span(2000))
@@ -209,29 +211,39 @@ async def test_forty_days_of_absence_are_made_up_for(data_service):
 @pytest.mark.parametrize("exchange_name", ["binance", "okx"])
 async def test_a_symbol_that_was_listed_again_is_fetched_to_its_end(data_service, exchange_name):
     records = made_records(1500, set(range(200, 1300)))
-    store, market = Store(data_service), own_market(exchange_name)
+    store, market = Store(data_service, exchange_name), own_market(exchange_name)
     with serving(stand_in_of(exchange_name, records, START_S + 2000 * HOUR_S)) as stand_in:
         report = await fetch(stand_in, store, market, Span(START_S - 500 * HOUR_S, START_S + 2000 * HOUR_S))
     assert (report.inserted, report.first_s) == (400, START_S)
     assert rows(await store.candles(market.symbol)) == closed(records, stand_in.now_s, span(2000))
 
 
-async def test_a_first_fetch_over_other_candles_is_refused(data_service):
-    """As over candles of another exchange, which were imported."""
-    store, market = Store(data_service), own_market("binance")
-    for shift, is_refused in ((0, False), (7, True)):
-        records = [(time_s, *map(str, (a, b, c, d, shift))) for time_s, a, b, c, d, _ in made_records(100)]
-        records = records if not shift else [(t, o, h, low, o, v) for t, o, h, low, _, v in records]
-        store.asked.clear()
-        with serving(stand_in_of("binance", records, START_S + 200 * HOUR_S)) as stand_in:
-            report = await fetch(stand_in, store, market, span(200))
-        assert bool(report.error) == is_refused
-    assert isinstance(report.error, Refused)
-    assert "100 of 100 stored hours would change" in str(report.error)
+@pytest.mark.parametrize(("factor", "is_refused"), [(1.0, False), (1.1, True)])
+async def test_a_first_fetch_over_imported_candles_compares_them(data_service, factor, is_refused):
+    records, market = made_records(100), own_market("binance")
+    store = Store(data_service, "binance")
+    times_s, *columns = zip(*closed(records, START_S + 200 * HOUR_S, span(100)), strict=True)
+    imported = Candles(np.array(times_s), *(factor * np.array(column) for column in columns))
+    await write_candles(data_service, market.symbol, imported)
+    with serving(stand_in_of("binance", records, START_S + 200 * HOUR_S)) as stand_in:
+        report = await fetch(stand_in, store, market, span(200))
+    assert isinstance(report.error, Refused) == is_refused
+    if is_refused:
+        assert "100 of 100 stored hours would change" in str(report.error)
+    assert bool(await store.asked(market.symbol)) != is_refused
+
+
+async def test_candles_of_two_exchanges_are_not_mixed(data_service):
+    records, market = made_records(100), own_market("binance")
+    for exchange_name in ("binance", "bybit"):
+        with serving(stand_in_of(exchange_name, records, START_S + 200 * HOUR_S)) as stand_in:
+            report = await fetch(stand_in, Store(data_service, exchange_name), market, span(200))
+    reason = f"{market.symbol} has candles of binance: those of bybit cannot be mixed in"
+    assert (type(report.error), str(report.error)) == (Refused, reason)
 
 
 async def test_hours_that_kraken_has_dropped_are_told(data_service):
-    records, store, market = made_records(900), Store(data_service), own_market("kraken")
+    records, store, market = made_records(900), Store(data_service, "kraken"), own_market("kraken")
     with serving(stand_in_of("kraken", records, START_S + 900 * HOUR_S)) as stand_in:
         report = await fetch(stand_in, store, market, span(900))
         assert str(report.error).startswith("since: Kraken gives only the newest 719 hours")
@@ -249,7 +261,7 @@ async def test_what_would_fail_for_all_ends_the_fetch(data_service, fault, error
         {f"C{number}USDT": Served("", {each[0]: each for each in made_records(40)}) for number in range(20)},
         faults=deque([""] * 4 + [fault] * 100),
     )
-    store = Store(data_service)
+    store = Store(data_service, "binance")
     with serving(stand_in):
         async with Client(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
             wanted = {market.symbol: (market, span(40)) for market in await client.markets()}
@@ -269,7 +281,7 @@ async def test_a_data_service_that_is_away_ends_the_fetch():
             open_channel(address) as channel,
             Client(stand_in.exchange, stand_in.clock, stand_in.base_url) as client,
         ):
-            write = writer_to(MarketDataServiceStub(channel), "data service")
+            write = writer_to(MarketDataServiceStub(channel), "data service", "binance")
             wanted = {market.symbol: (market, span(40)) for market in await client.markets()}
             with pytest.raises(Unavailable, match="data service"):
                 async for _ in fetch_all(client, wanted, {}, write):
@@ -281,7 +293,7 @@ async def test_the_others_go_on_where_one_fails(data_service):
         f"G{number}USDT": Served("", {each[0]: each for each in made_records(40)}) for number in range(12)
     }
     stand_in = StandIn(EXCHANGES["binance"], VirtualClock(START_S + 50 * HOUR_S), served)
-    store = Store(data_service)
+    store = Store(data_service, "binance")
     with serving(stand_in):
         async with Client(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
             wanted = {market.symbol: (market, span(40)) for market in await client.markets()}
@@ -302,7 +314,7 @@ async def test_many_cryptos_take_as_long_as_the_weight_allows(data_service):
     exchange = replace(EXCHANGES["binance"], limit=limit)
     begin_s = START_S + 400 * HOUR_S + 30
     stand_in = StandIn(exchange, VirtualClock(begin_s), served, cap=20)
-    store = Store(data_service)
+    store = Store(data_service, "binance")
     with serving(stand_in):
         async with Client(exchange, stand_in.clock, stand_in.base_url) as client:
             wanted = {market.symbol: (market, span(400)) for market in await client.markets()}
