@@ -39,6 +39,8 @@ def writer_to(stub: "MarketDataServiceAsyncStub", service: str, source: str) -> 
     return write
 
 
-def spans_asked(crypto: Crypto) -> list[Span]:
-    """Return the spans that were asked for the stored candles of a crypto."""
+def spans_asked(crypto: Crypto, source: str) -> list[Span]:
+    """Return the spans that an exchange was asked for the stored candles of a crypto."""
+    if crypto.source != source:
+        return []
     return [Span(each.start_time.seconds, each.end_time.seconds) for each in crypto.asked_hours]

@@ -137,6 +137,25 @@ async def test_a_ban_ends_the_fetch_and_is_told(cli: Cli) -> None:
     assert finished.err.startswith("backcast: Binance has banned this machine until ")
 
 
+async def test_candles_of_two_exchanges_are_not_mixed(cli: Cli) -> None:
+    served = {"CLFXUSDT": Served("", made_records(50))}
+    statuses, lines = [], []
+    for exchange in ("binance", "bybit"):
+        stand_in = StandIn(EXCHANGES[exchange], VirtualClock(START_S + 60 * HOUR_S), served)
+        with serving(stand_in):
+            finished = await cli(
+                "fetch", exchange, "--symbols", "CLFXUSDT", *SINCE, "--url", stand_in.base_url
+            )
+        statuses.append(finished.status)
+        lines += finished.out.splitlines()[1:]
+    assert statuses == [0, 1]
+    assert lines == [
+        "CLFXUSDT: 50 inserted, 10 hours that Binance does not have",
+        "CLFXUSDT: it has candles of binance: those of bybit cannot be mixed in",
+    ]
+    assert not stand_in.windows()
+
+
 SINCE = ("--since", "2020-01-01")
 
 

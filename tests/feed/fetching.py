@@ -26,6 +26,7 @@ class Store:
 
     def __init__(self, data_service: "MarketDataServiceAsyncStub", source: str) -> None:
         self._stub = data_service
+        self._source = source
         self.write = writer_to(data_service, "data service", source)
 
     async def asked(self, symbol: str) -> list[Span]:
@@ -33,7 +34,7 @@ class Store:
         (crypto,) = (await self._stub.ListCryptos(pb.ListCryptosRequest(symbols=[symbol]))).cryptos or [
             Crypto()
         ]
-        return spans_asked(crypto)
+        return spans_asked(crypto, self._source)
 
     async def candles(self, symbol: str) -> Candles:
         """Return all that is stored of a crypto."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import stamina
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from backcast_engine.errors import InvalidInput, Violation
 from backcast_engine.interval import Interval
@@ -51,11 +52,11 @@ def fetch(exchange: str, options: FetchOptions, address: str) -> bool:
         raise InvalidInput.of("--symbols", "either --symbols or --quote is needed")
     if options.delisted and options.quote is None:
         raise InvalidInput.of("--delisted", "is for --quote: --symbols are fetched whether traded or not")
-    wanted = _span(options.since, options.until, int(time.time()))
+    span = _span(options.since, options.until, int(time.time()))
     # Errors tell what was tried in vain.
     stamina.instrumentation.set_on_retry_hooks([])
     try:
-        return asyncio.run(_fetch(exchange, options, wanted, address))
+        return asyncio.run(_fetch(exchange, options, span, address))
     except InvalidInput as error:
         raise InvalidInput(*map(_of_option, error.violations)) from None
 
@@ -79,7 +80,7 @@ def _of_option(violation: Violation) -> Violation:
     return Violation("--symbols" if name == "symbols" else _OPTIONS.get(name, name), violation.reason)
 
 
-async def _fetch(exchange: str, options: FetchOptions, wanted: Span, address: str) -> bool:
+async def _fetch(exchange: str, options: FetchOptions, span: Span, address: str) -> bool:
     console = make_console()
     async with (
         Client(exchange_named(exchange), SystemClock(), options.url) as client,
@@ -90,14 +91,23 @@ async def _fetch(exchange: str, options: FetchOptions, wanted: Span, address: st
         if client.skew:
             say(console, f"[yellow]{client.skew}: a candle counts as closed when both say so[/yellow]")
         with readable_errors("gateway", address):
-            asked = await _asked(stub)
-        title, failures, done = client.exchange.title, 0, 0
-        with FetchProgress(console, client, len(markets)) as progress:
+            stored = await _stored(stub)
+        source, title = client.exchange.name, client.exchange.title
+        others = {
+            symbol: crypto.source for symbol, crypto in stored.items() if crypto.source not in ("", source)
+        }
+        asked = {symbol: spans for symbol, crypto in stored.items() if (spans := spans_asked(crypto, source))}
+        wanted = {market.symbol: (market, span) for market in markets if market.symbol not in others}
+        failures = done = len(markets) - len(wanted)
+        for symbol in (market.symbol for market in markets if market.symbol in others):
+            reason = f"it has candles of {others[symbol]}: those of {source} cannot be mixed in"
+            say(console, f"[red]{symbol}: {reason}[/red]")
+        with FetchProgress(console, client, len(wanted)) as progress:
             reports = fetch_all(
                 client,
-                {market.symbol: (market, wanted) for market in markets},
+                wanted,
                 asked,
-                writer_to(stub, "gateway", client.exchange.name),
+                writer_to(stub, "gateway", source),
                 progress.reached,
                 options.again,
             )
@@ -106,7 +116,7 @@ async def _fetch(exchange: str, options: FetchOptions, wanted: Span, address: st
                     progress.done()
                     done += 1
                     failures += report.error is not None
-                    say(console, report_line(report, title, wanted, report.symbol not in asked))
+                    say(console, report_line(report, title, span, report.symbol not in asked))
     if done > 1:
         say(console, f"{counted(done, 'crypto')}: {done - failures:,} fetched, {failures:,} failed")
     return not failures
@@ -121,12 +131,7 @@ def _chosen(client: Client, markets: list[Market], options: FetchOptions) -> lis
     return with_symbols(client.exchange, markets, symbols)
 
 
-async def _asked(stub: "MarketDataServiceAsyncStub") -> dict[str, list[Span]]:
-    """Return the spans that were asked before, by symbol."""
+async def _stored(stub: "MarketDataServiceAsyncStub") -> dict[str, Crypto]:
+    """Return all cryptos that have candles, by symbol."""
     pages = pages_of(stub.ListCryptos, pb.ListCryptosRequest())
-    return {
-        crypto.symbol: spans_asked(crypto)
-        async for page in pages
-        for crypto in page.cryptos
-        if crypto.asked_hours
-    }
+    return {crypto.symbol: crypto async for page in pages for crypto in page.cryptos}
