@@ -177,6 +177,10 @@ SINCE = ("--since", "2020-01-01")
             "--since: 2020-01-01 is not before --until 2019-01-01",
         ),
         (
+            ("binance", "--quote", "USDT", "--since", "2020-01-01T00:10", "--until", "2020-01-01T00:50"),
+            "--since: there is no whole hour from 2020-01-01T00:10 to 2020-01-01T00:50",
+        ),
+        (
             ("binance", "--quote", "USDT", *SINCE, "--url", "http://192.0.2.1"),
             "--url: http://192.0.2.1 is not https, which is needed off this machine",
         ),

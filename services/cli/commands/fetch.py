@@ -72,7 +72,10 @@ def _span(since: str, until: str | None, now_s: int) -> Span:
     if start_s >= end_s:
         raise InvalidInput.of("--since", f"{since} is not before --until {until}")
     hour = Interval.HOUR_1
-    return Span(hour.next_opening(start_s), hour.opening(end_s))
+    span = Span(hour.next_opening(start_s), hour.opening(end_s))
+    if not span:
+        raise InvalidInput.of("--since", f"there is no whole hour from {since} to {until or 'now'}")
+    return span
 
 
 def _of_option(violation: Violation) -> Violation:
