@@ -225,6 +225,45 @@ def import_(
 
 
 @app.command()
+def fetch(
+    exchange: Annotated[str, typer.Argument(help="binance, okx, bybit, coinbase or kraken.")],
+    since: Annotated[str, typer.Option(help="Time of the first candles, UTC: 2020-01-01.")],
+    symbols: Annotated[
+        str | None, typer.Option(help="Spot pairs, separated by commas: BTC/USDT,ETH/USDT.")
+    ] = None,
+    quote: Annotated[
+        str | None, typer.Option(help="Instead: all pairs of this quote currency: USDT.")
+    ] = None,
+    delisted: Annotated[
+        bool, typer.Option("--delisted", help="With --quote: also pairs that are no longer traded.")
+    ] = False,
+    until: Annotated[
+        str | None, typer.Option(help="End, UTC, exclusive; by default the newest closed hour.")
+    ] = None,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again", help="Also ask for hours that were asked for before, and replace stored candles."
+        ),
+    ] = False,
+    url: Annotated[
+        str | None, typer.Option(help="Address of a server that answers as the exchange does.")
+    ] = None,
+) -> None:
+    """Fetch hourly candles from an exchange. The exit status is 0 only if every crypto succeeds.
+
+    A fetch that was interrupted goes on where it was.
+    """
+    from services.cli.commands.fetch import FetchOptions
+    from services.cli.commands.fetch import fetch as fetch_candles
+    from services.settings import load_settings
+
+    options = FetchOptions(symbols, quote, delisted, since, until, again, url)
+    if not fetch_candles(exchange, options, load_settings().gateway):
+        raise typer.Exit(1)
+
+
+@app.command()
 def runs() -> None:
     """List runs in progress, and paused and ended runs that can still be watched."""
     from services.cli.commands.runs import list_runs

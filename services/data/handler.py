@@ -24,6 +24,7 @@ from services.data.requests import (
     check_hourly,
     columns_from,
     conflict_rule_from,
+    fetched_from,
     window_from,
 )
 from services.data.store.break_edits import BreakStore
@@ -144,9 +145,10 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
         if header.candle_count < 0:
             reason = f"must not be negative, as {header.candle_count} is"
             violations.add(Violation("header.candle_count", reason))
+        fetched = violations.read(None, fetched_from, header)
         violations.raise_if_any()
         blocks = checked_blocks(_read_blocks(requests, header), Interval.HOUR_1, int(time.time()))
-        counts = await self._candles.write(symbol, header.synthetic, blocks, conflict_rule)
+        counts = await self._candles.write(symbol, header.synthetic, blocks, conflict_rule, fetched)
         CANDLES_WRITTEN.labels("inserted").inc(counts.inserted)
         CANDLES_WRITTEN.labels("corrected").inc(counts.corrected)
         return pb.ImportCandlesResponse(
@@ -222,6 +224,11 @@ def _crypto_message(crypto: Crypto) -> crypto_pb2.Crypto:
         synthetic=crypto.synthetic,
         fingerprint_before=crypto.fingerprint_before or "",
         kind=_KINDS[kind_of(crypto.symbol)],
+        source=crypto.source,
+        asked_hours=[
+            crypto_pb2.AskedHours(start_time=timestamp_to(start_s), end_time=timestamp_to(end_s))
+            for start_s, end_s in zip(crypto.asked_from_s, crypto.asked_to_s, strict=True)
+        ],
     )
 
 

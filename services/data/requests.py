@@ -1,6 +1,9 @@
 """Conversion of requests about candles to domain types."""
 
+import re
 from collections.abc import Sequence
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.marketdata.v1 import interval_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
@@ -8,8 +11,11 @@ from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.errors import InvalidInput, Violation, Violations
 from backcast_engine.interval import Interval
 from backcast_engine.times import EARLIEST_S, LATEST_S
+from services.data.store.writer import Fetched
 from services.domain.conflict_rule import ConflictRule
 from services.wire.candles import COLUMN_VALUES, time_from
+
+_SOURCE = re.compile("[a-z0-9]{1,32}")
 
 _CONFLICT_RULES = {
     pb.CONFLICT_RULE_UNSPECIFIED: ConflictRule.GUARDED,
@@ -63,6 +69,30 @@ def check_hourly(interval: int) -> None:
     """Raise InvalidInput if the interval of an import is not one hour."""
     if interval not in (interval_pb2.INTERVAL_UNSPECIFIED, interval_pb2.INTERVAL_1H):
         raise InvalidInput.of("header.interval", "only hourly candles are stored; others derive from them")
+
+
+def fetched_from(header: pb.ImportHeader) -> Fetched | None:
+    """Return where an import was fetched from; None if it was not. Raises InvalidInput if fields are bad."""
+    if not header.source and not header.HasField("asked_hours"):
+        return None
+    violations = Violations()
+    if not _SOURCE.fullmatch(header.source):
+        violations.add(Violation("header.source", "1 to 32 letters a to z and digits are needed"))
+    if header.synthetic:
+        violations.add(Violation("header.synthetic", "generated candles are not fetched"))
+    start_s = violations.read(0, _hour_from, header.asked_hours.start_time, "header.asked_hours.start_time")
+    end_s = violations.read(0, _hour_from, header.asked_hours.end_time, "header.asked_hours.end_time")
+    violations.raise_if_any()
+    if start_s >= end_s:
+        raise InvalidInput.of("header.asked_hours.start_time", "must be before end_time")
+    return Fetched(header.source, start_s, end_s)
+
+
+def _hour_from(message: Timestamp, field: str) -> int:
+    time_s = time_from(message, field)
+    if message.nanos or time_s % Interval.HOUR_1.seconds:
+        raise InvalidInput.of(field, "is not a full hour")
+    return time_s
 
 
 def conflict_rule_from(value: int) -> ConflictRule:

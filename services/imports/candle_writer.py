@@ -1,6 +1,7 @@
 """Client of `ImportCandles`: sends the candles of one crypto to the data service."""
 
 from collections.abc import AsyncGenerator, Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
@@ -24,6 +25,15 @@ _RULE_VALUES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class FetchedFrom:
+    """The exchange that candles were fetched from, and the hours that it was asked for (Unix seconds)."""
+
+    source: str
+    start_s: int
+    end_s: int
+
+
 async def write_candles(
     stub: "MarketDataServiceAsyncStub",
     symbol: str,
@@ -32,10 +42,12 @@ async def write_candles(
     on_conflict: ConflictRule = ConflictRule.REPLACE,
     progress: Callable[[int, int], None] | None = None,
     metadata: Iterable[tuple[str, str]] = (),
+    fetched: FetchedFrom | None = None,
 ) -> pb.ImportCandlesResponse:
     """Write one crypto's hourly candles in one transaction, by a call with `metadata`.
 
-    `progress` is called with the number of candles sent so far, and the number of all candles.
+    `progress` is called with the number of candles sent so far, and the number of all candles. `fetched` is
+    recorded with them; None if they come from a file.
     """
     header = pb.ImportHeader(
         symbol=symbol,
@@ -44,6 +56,10 @@ async def write_candles(
         on_conflict=_RULE_VALUES[on_conflict],
         candle_count=len(candles),
     )
+    if fetched:
+        header.source = fetched.source
+        header.asked_hours.start_time.seconds = fetched.start_s
+        header.asked_hours.end_time.seconds = fetched.end_s
 
     async def parts() -> AsyncGenerator[pb.ImportCandlesRequest]:
         yield pb.ImportCandlesRequest(header=header)

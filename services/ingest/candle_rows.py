@@ -1,7 +1,7 @@
 """Rows of a file as candles: values parsed, rules not applied yet."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,31 @@ class CandleRows:
     length_s: int | None = None
     lengths_s: NDArray[np.int64] | None = None
     still_open: int = 0
+
+    def between(self, start_s: int, end_s: int) -> "CandleRows":
+        """Return the rows without those that open before `start_s`, or at or after `end_s` (Unix seconds).
+
+        Rows that are no candles stay, because their times may mean nothing.
+        """
+        times_s = self.candles.open_time_s
+        is_kept = (times_s >= start_s) & (times_s < end_s)
+        is_kept[list(self.reasons)] = True
+        if is_kept.all():
+            return self
+        places = np.cumsum(is_kept) - 1
+        return replace(
+            self,
+            lines=self.lines[is_kept],
+            candles=self.candles.at(is_kept),
+            reasons={int(places[position]): reason for position, reason in self.reasons.items()},
+            lengths_s=None if self.lengths_s is None else self.lengths_s[is_kept],
+        )
+
+    def times_s(self) -> NDArray[np.int64]:
+        """Return the opening times of the rows that are candles, in Unix seconds."""
+        is_candle = np.ones(len(self.lines), np.bool_)
+        is_candle[list(self.reasons)] = False
+        return self.candles.open_time_s[is_candle]
 
 
 class TextReading:

@@ -39,7 +39,8 @@ async def dump(database: Database, folder: Path) -> AsyncGenerator[tuple[DumpedC
         await connection.execute("SET LOCAL statement_timeout = 0")
         rows = await connection.fetch(
             "SELECT crypto_id, symbol, synthetic, candle_count, price_scale, volume_scale, "
-            "extract(epoch FROM first_ts)::bigint AS first_s, extract(epoch FROM last_ts)::bigint AS last_s "
+            "extract(epoch FROM first_ts)::bigint AS first_s, extract(epoch FROM last_ts)::bigint AS last_s, "
+            "source, asked_hours::text "
             "FROM cryptos ORDER BY symbol"
         )
         total = sum(row["candle_count"] for row in rows)

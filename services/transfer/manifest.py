@@ -57,7 +57,8 @@ class DumpedBreak(BaseModel):
 class DumpedCrypto(BaseModel):
     """A row of `cryptos`, times in Unix seconds, the files of its candles by interval, and its breaks.
 
-    `breaks` is None in a dump of a version without breaks; the restore detects them.
+    `breaks` is None in a dump of a version without breaks; the restore detects them. `asked_hours` is as
+    PostgreSQL writes it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -71,6 +72,8 @@ class DumpedCrypto(BaseModel):
     volume_scale: _Scale
     files: dict[Literal["1h", "4h", "1d", "1w"], DumpedFile]
     breaks: list[DumpedBreak] | None = None
+    source: str | None = Field(None, pattern="^[a-z0-9]{1,32}$")
+    asked_hours: str = Field("{}", pattern=r'^\{[-+:0-9 ,"\[()]*\}$')
 
     @property
     def candles(self) -> int:

@@ -160,7 +160,8 @@ async def _note(connection: "Connection", crypto_id: int, crypto: DumpedCrypto, 
         WITH noted AS (
             UPDATE cryptos
             SET candle_count = $2, first_ts = to_timestamp($3), last_ts = to_timestamp($4),
-                price_scale = $5, volume_scale = $6, packed_fingerprint = CASE WHEN $7 THEN fingerprint END
+                price_scale = $5, volume_scale = $6, packed_fingerprint = CASE WHEN $7 THEN fingerprint END,
+                source = $8, asked_hours = $9::text::tstzmultirange
             WHERE crypto_id = $1
             RETURNING fingerprint
         )
@@ -174,4 +175,6 @@ async def _note(connection: "Connection", crypto_id: int, crypto: DumpedCrypto, 
         crypto.price_scale,
         crypto.volume_scale,
         is_packed,
+        crypto.source,
+        crypto.asked_hours,
     )

@@ -37,7 +37,7 @@ async def old_url(empty_url: str) -> AsyncIterator[str]:
         "DROP TABLE breaks; DROP INDEX candles_4h_partial, candles_1d_partial, candles_1w_partial; "
         "ALTER TABLE cryptos DROP COLUMN breaks_found; "
         "DROP TABLE packed_hours; ALTER TABLE cryptos DROP COLUMN is_packed, DROP COLUMN packed_fingerprint; "
-        "DELETE FROM schema_migrations WHERE version >= 5; "
+        "DELETE FROM schema_migrations WHERE version IN (5, 6); "
         "INSERT INTO cryptos (symbol) VALUES ('NONEUSDT')",
     )
     yield empty_url

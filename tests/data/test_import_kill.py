@@ -3,11 +3,7 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -17,31 +13,13 @@ from backcast_engine.interval import Interval
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
 from services.imports.candle_writer import write_candles
-from services.local.ports import HOST, choose_ports
-from services.local.stack import serve_command
 from services.rpc.channel import open_channel
 from tests.waiting import LIMIT_S
 
 from .conftest import Server, bits, history_of, listed, rows
+from .data_process import PROJECT, data_process
 from .importer import SYMBOLS, candles_of
 from .test_aggregates import aggregated
-
-PROJECT = Path(__file__).parents[2]
-
-
-@asynccontextmanager
-async def _data_service(url: str) -> AsyncIterator[tuple[subprocess.Popen[bytes], str]]:
-    """Run a data service on a database; give its process and its address."""
-    (port,) = choose_ports([0])
-    environment = {**os.environ, "BACKCAST_DATABASE_URL": url, "BACKCAST_DATA_PORT": str(port)}
-    service = subprocess.Popen(serve_command("data"), env=environment, cwd=PROJECT, stderr=subprocess.DEVNULL)
-    try:
-        async with open_channel(f"{HOST}:{port}") as channel:
-            await asyncio.wait_for(channel.channel_ready(), LIMIT_S)
-        yield service, f"{HOST}:{port}"
-    finally:
-        service.kill()
-        service.wait()
 
 
 async def _kill_backends(server: Server) -> None:
@@ -60,7 +38,7 @@ async def _kill_backends(server: Server) -> None:
 async def test_what_was_reported_is_there_and_nothing_else_is_broken(
     server: Server, empty_url: str, victim: str, reported_before: int
 ) -> None:
-    async with _data_service(empty_url) as (service, address):
+    async with data_process(empty_url) as (service, address):
         importer = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.data.importer", address),
             cwd=PROJECT,
@@ -90,7 +68,7 @@ async def test_what_was_reported_is_there_and_nothing_else_is_broken(
             assert crypto.candle_count == len(candles_of(symbol))
 
         # Once more to the end: nothing that is there stands in the way.
-        async with _data_service(empty_url) as (_, address), open_channel(address) as channel:
+        async with data_process(empty_url) as (_, address), open_channel(address) as channel:
             for symbol in SYMBOLS:
                 counts = await write_candles(MarketDataServiceStub(channel), symbol, candles_of(symbol))
                 assert (counts.inserted == 0) == (symbol in there)

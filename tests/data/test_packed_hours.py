@@ -263,7 +263,7 @@ async def _unpacked_database(url: str) -> None:
     await execute(
         url,
         "DROP TABLE packed_hours; ALTER TABLE cryptos DROP COLUMN is_packed, DROP COLUMN packed_fingerprint; "
-        "DELETE FROM schema_migrations WHERE version >= 6; INSERT INTO cryptos (symbol) VALUES ('NONEUSDT')",
+        "DELETE FROM schema_migrations WHERE version = 6; INSERT INTO cryptos (symbol) VALUES ('NONEUSDT')",
     )
 
 

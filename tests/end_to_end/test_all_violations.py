@@ -144,8 +144,20 @@ CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
         },
     ),
     "MarketDataService.ImportCandles": (
-        [{"header": {"symbol": NO_SYMBOL, "interval": 3, "onConflict": 9, "candleCount": -1}}],
-        {"header.symbol", "header.interval", "header.on_conflict", "header.candle_count"},
+        [
+            {
+                "header": {
+                    **{"symbol": NO_SYMBOL, "interval": 3, "onConflict": 9, "candleCount": -1},
+                    **{"synthetic": True, "source": NO_SYMBOL},
+                    "askedHours": {"startTime": NO_TIME, "endTime": "2024-01-01T00:30:00Z"},
+                }
+            }
+        ],
+        {
+            *("header.symbol", "header.interval", "header.on_conflict", "header.candle_count"),
+            *("header.synthetic", "header.source"),
+            *("header.asked_hours.start_time", "header.asked_hours.end_time"),
+        },
     ),
     "MarketDataService.DeleteCrypto": ({"symbol": NO_SYMBOL}, {"symbol"}),
     "MarketDataService.ListBreaks": (

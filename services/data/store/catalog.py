@@ -1,5 +1,6 @@
 """The catalog of cryptos, and the fingerprints that name the states of their candles."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,10 @@ _VIOLATIONS_SHOWN = 10
 # The columns of Crypto, in its order.
 CRYPTO_COLUMNS = (
     "symbol, synthetic, candle_count, extract(epoch FROM first_ts)::bigint AS first_candle_s, "
-    "extract(epoch FROM last_ts)::bigint AS last_candle_s, fingerprint::text"
+    "extract(epoch FROM last_ts)::bigint AS last_candle_s, fingerprint::text, "
+    "coalesce(source, '') AS source, "
+    "ARRAY(SELECT extract(epoch FROM lower(span))::bigint FROM unnest(asked_hours) AS span) AS asked_from_s, "
+    "ARRAY(SELECT extract(epoch FROM upper(span))::bigint FROM unnest(asked_hours) AS span) AS asked_to_s"
 )
 
 
@@ -24,8 +28,9 @@ CRYPTO_COLUMNS = (
 class Crypto:
     """A crypto; times are opening times of hourly candles in Unix seconds, None if it has none.
 
-    `fingerprint_before` is the fingerprint of the candles before the requested time; None if none was
-    requested.
+    `source` is the exchange that candles were fetched from, empty if all were imported. It was asked for the
+    hours from each of `asked_from_s` up to its equal in `asked_to_s`. `fingerprint_before` is the fingerprint
+    of the candles before the requested time; None if none was requested.
     """
 
     symbol: str
@@ -34,6 +39,9 @@ class Crypto:
     first_candle_s: int | None
     last_candle_s: int | None
     fingerprint: str
+    source: str = ""
+    asked_from_s: Sequence[int] = ()
+    asked_to_s: Sequence[int] = ()
     fingerprint_before: str | None = None
 
 

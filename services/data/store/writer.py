@@ -43,6 +43,19 @@ class ImportCounts:
     breaks: tuple[StoredBreak, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The exchange that candles were fetched from, and the hours that it was asked for (Unix seconds).
+
+    The hours open at or after `start_s` and before `end_s`. The candles are all that the exchange has of
+    them.
+    """
+
+    source: str
+    start_s: int
+    end_s: int
+
+
 class CandleStore:
     """Writes and deletes candles in the database."""
 
@@ -56,18 +69,25 @@ class CandleStore:
         synthetic: bool,
         blocks: AsyncIterator[Candles],
         on_conflict: ConflictRule = ConflictRule.REPLACE,
+        fetched: Fetched | None = None,
     ) -> ImportCounts:
         """Write hourly candles of one crypto in one transaction: all blocks, or nothing.
 
-        The blocks are in order of time. Raises Refused if real candles would be mixed with synthetic ones, or
-        if the rule does not allow the import to change stored candles.
+        The blocks are in order of time. `fetched` is recorded with them. Raises Refused if real candles would
+        be mixed with synthetic ones, or candles fetched from two exchanges, or if the rule does not allow the
+        import to change stored candles.
         """
         # All blocks are received before the transaction, so that a slow sender holds neither a connection nor
         # a lock. Memory is bounded, because there are no more candles than hours since 1970.
         candles = Candles.concatenate([block async for block in blocks])
         if not len(candles):
             raise InvalidInput.of("columns", "an import needs at least one candle")
-        return await self.write_candles(symbol, synthetic, candles, on_conflict)
+        if fetched:
+            outside = (candles.open_time_s < fetched.start_s) | (candles.open_time_s >= fetched.end_s)
+            if outside.any():
+                position = int(np.argmax(outside))
+                raise InvalidInput.of(f"columns[{position}]", "the candle is outside of header.asked_hours")
+        return await self.write_candles(symbol, synthetic, candles, on_conflict, fetched)
 
     async def write_candles(
         self,
@@ -75,12 +95,13 @@ class CandleStore:
         synthetic: bool,
         candles: Candles,
         on_conflict: ConflictRule = ConflictRule.REPLACE,
+        fetched: Fetched | None = None,
     ) -> ImportCounts:
         """Like `write`, for candles in memory: at least one."""
         # The crypto's row is locked as well, for other processes. Within this process, a waiting import must
         # not hold a connection.
         async with self._locks.setdefault(symbol, asyncio.Lock()):
-            return await self._write(symbol, synthetic, candles, on_conflict)
+            return await self._write(symbol, synthetic, candles, on_conflict, fetched)
 
     async def delete(self, symbol: str) -> Crypto:
         """Delete a crypto with its candles of all lengths, its breaks and its recorded changes.
@@ -110,10 +131,17 @@ class CandleStore:
     # TimescaleDB locks the chunks that it compresses, in another order.
     @stamina.retry(on=Contended, attempts=ATTEMPTS)
     async def _write(
-        self, symbol: str, synthetic: bool, candles: Candles, on_conflict: ConflictRule
+        self,
+        symbol: str,
+        synthetic: bool,
+        candles: Candles,
+        on_conflict: ConflictRule,
+        fetched: Fetched | None,
     ) -> ImportCounts:
         async with self._database.connection() as connection, connection.transaction():
             crypto = await _LockedCrypto.take(connection, symbol, synthetic)
+            if fetched:
+                await crypto.note_fetched(fetched)
             return await crypto.write(candles, on_conflict)
 
 
@@ -167,6 +195,31 @@ class _LockedCrypto:
         return cls(
             connection, crypto_id, symbol, scales, last_s, is_new=False, packed=packed, is_packed=is_packed
         )
+
+    async def note_fetched(self, fetched: Fetched) -> None:
+        """Record what was asked for, in the transaction of its candles."""
+        noted = await self.connection.fetchval(
+            """
+            UPDATE cryptos
+            SET source = $2,
+                asked_hours = asked_hours + tstzmultirange(tstzrange(to_timestamp($3), to_timestamp($4)))
+            WHERE crypto_id = $1 AND coalesce(source, $2) = $2
+            RETURNING true
+            """,
+            self.crypto_id,
+            fetched.source,
+            fetched.start_s,
+            fetched.end_s,
+        )
+        if not noted:
+            source = await self.connection.fetchval(
+                "SELECT source FROM cryptos WHERE crypto_id = $1", self.crypto_id
+            )
+            raise Refused(
+                f"{self.symbol} has candles of {source}: those of {fetched.source} cannot be mixed in",
+                reason=ErrorReason.CANDLES_CONFLICT,
+                symbol=self.symbol,
+            )
 
     async def write(self, candles: Candles, on_conflict: ConflictRule) -> ImportCounts:
         hourly = self._table(Interval.HOUR_1)

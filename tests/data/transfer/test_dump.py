@@ -16,11 +16,11 @@ from services.data.schema.migrate import migrate
 from services.data.store.break_edits import BreakStore
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
-from services.data.store.writer import CandleStore
+from services.data.store.writer import CandleStore, Fetched
 from services.transfer.dump import dump
 from services.transfer.manifest import MANIFEST, read_manifest
 from services.transfer.restore import RestoredCrypto, check_files, restore
-from tests.candle_making import random_candles
+from tests.candle_making import START_S, random_candles
 from tests.data.conftest import Server, bits, history_of, listed, new_database
 from tests.data.test_breaks import at, flat, stretch
 from tests.data.test_retention import CANDLES, DAYS, NOW_S
@@ -39,7 +39,8 @@ EVERYTHING = """
     ORDER BY 1, 2, 4
 """
 KNOWN = (
-    "SELECT symbol, synthetic, candle_count, first_ts, last_ts, price_scale, volume_scale, is_packed "
+    "SELECT symbol, synthetic, candle_count, first_ts, last_ts, price_scale, volume_scale, is_packed, "
+    "source, asked_hours "
     "FROM cryptos ORDER BY symbol"
 )
 PACKED = (
@@ -66,7 +67,9 @@ async def market(database: Database, store: CandleStore) -> Database:
     await store.write_candles("DECIMALUSDT", False, CANDLES)
     noise = random_candles(5, HOURS)
     noise.volume[[3, 7]] = 0.1 + 0.2, 1e-17
-    await store.write_candles("NOISEUSDT", False, noise)
+    for first, last in ((0, 100), (90, 200), (300, HOURS)):
+        asked = Fetched("binance", *(START_S + 3600 * hour for hour in (first, last)))
+        await store.write_candles("NOISEUSDT", False, noise[first:last], fetched=asked)
     await store.write_candles("SYNUSDT", True, random_candles(6, HOURS))
     assert await apply_retention(database, DAYS, NOW_S) > 0
     return database

@@ -1,0 +1,140 @@
+"""`backcast fetch`: fetches candles from an exchange, and has the data service write them."""
+
+import asyncio
+import time
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import stamina
+
+from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from backcast.marketdata.v1.crypto_pb2 import Crypto
+from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.errors import InvalidInput, Violation
+from backcast_engine.interval import Interval
+from services.cli.client.errors import readable_errors
+from services.cli.client.gateway_channel import open_gateway, pages_of
+from services.cli.options.requests import parse_time
+from services.cli.views.console import counted, make_console, say
+from services.cli.views.fetch import FetchProgress, report_line
+from services.feed.client import Client
+from services.feed.clock import SystemClock
+from services.feed.exchanges.all_exchanges import exchange_named
+from services.feed.exchanges.exchange import Market
+from services.feed.fetch import fetch_all
+from services.feed.markets import with_quote, with_symbols
+from services.feed.spans import Span
+from services.feed.writing import spans_asked, writer_to
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+_OPTIONS = {"exchange": "EXCHANGE", "quote": "--quote", "since": "--since", "base_url": "--url"}
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOptions:
+    """What is fetched: symbols, separated by commas, or all of a quote currency, from one time to another."""
+
+    symbols: str | None
+    quote: str | None
+    delisted: bool
+    since: str
+    until: str | None
+    again: bool
+    url: str | None
+
+
+def fetch(exchange: str, options: FetchOptions, address: str) -> bool:
+    """Fetch candles, and print a line for each crypto; return whether all of them succeeded."""
+    if (options.symbols is None) == (options.quote is None):
+        raise InvalidInput.of("--symbols", "either --symbols or --quote is needed")
+    if options.delisted and options.quote is None:
+        raise InvalidInput.of("--delisted", "is for --quote: --symbols are fetched whether traded or not")
+    span = _span(options.since, options.until, int(time.time()))
+    # Errors tell what was tried in vain.
+    stamina.instrumentation.set_on_retry_hooks([])
+    try:
+        return asyncio.run(_fetch(exchange, options, span, address))
+    except InvalidInput as error:
+        raise InvalidInput(*map(_of_option, error.violations)) from None
+
+
+def _span(since: str, until: str | None, now_s: int) -> Span:
+    """Return the hours from `since` up to `until`, or up to now; raise InvalidInput if there are none."""
+    start_s = int(parse_time(since, "--since").timestamp())
+    if start_s < 0:
+        raise InvalidInput.of("--since", f"{since} is before 1970")
+    if start_s > now_s:
+        raise InvalidInput.of("--since", f"{since} is in the future")
+    end_s = now_s if until is None else int(parse_time(until, "--until").timestamp())
+    if start_s >= end_s:
+        raise InvalidInput.of("--since", f"{since} is not before --until {until}")
+    hour = Interval.HOUR_1
+    span = Span(hour.next_opening(start_s), hour.opening(end_s))
+    if not span:
+        raise InvalidInput.of("--since", f"there is no whole hour from {since} to {until or 'now'}")
+    return span
+
+
+def _of_option(violation: Violation) -> Violation:
+    name = violation.field.partition("[")[0]
+    return Violation("--symbols" if name == "symbols" else _OPTIONS.get(name, name), violation.reason)
+
+
+async def _fetch(exchange: str, options: FetchOptions, span: Span, address: str) -> bool:
+    console = make_console()
+    async with (
+        Client(exchange_named(exchange), SystemClock(), options.url) as client,
+        open_gateway(address) as channel,
+    ):
+        stub = MarketDataServiceStub(channel)
+        markets = _chosen(client, await client.markets(), options)
+        if client.skew:
+            say(console, f"[yellow]{client.skew}: a candle counts as closed when both say so[/yellow]")
+        with readable_errors("gateway", address):
+            stored = await _stored(stub)
+        source, title = client.exchange.name, client.exchange.title
+        others = {
+            symbol: crypto.source for symbol, crypto in stored.items() if crypto.source not in ("", source)
+        }
+        asked = {symbol: spans for symbol, crypto in stored.items() if (spans := spans_asked(crypto, source))}
+        wanted = {market.symbol: (market, span) for market in markets if market.symbol not in others}
+        failures = done = len(markets) - len(wanted)
+        for symbol in (market.symbol for market in markets if market.symbol in others):
+            reason = f"it has candles of {others[symbol]}: those of {source} cannot be mixed in"
+            say(console, f"[red]{symbol}: {reason}[/red]")
+        with FetchProgress(console, client, len(wanted)) as progress:
+            reports = fetch_all(
+                client,
+                wanted,
+                asked,
+                writer_to(stub, "gateway", source),
+                progress.reached,
+                options.again,
+            )
+            async with aclosing(reports):
+                async for report in reports:
+                    progress.done()
+                    done += 1
+                    failures += report.error is not None
+                    say(console, report_line(report, title, span, report.symbol not in asked))
+    if done > 1:
+        say(console, f"{counted(done, 'crypto')}: {done - failures:,} fetched, {failures:,} failed")
+    return not failures
+
+
+def _chosen(client: Client, markets: list[Market], options: FetchOptions) -> list[Market]:
+    if options.quote is not None:
+        return with_quote(client.exchange, markets, options.quote, options.delisted)
+    symbols = [symbol for symbol in (options.symbols or "").split(",") if symbol.strip()]
+    if not symbols:
+        raise InvalidInput.of("symbols", "a symbol is needed")
+    return with_symbols(client.exchange, markets, symbols)
+
+
+async def _stored(stub: "MarketDataServiceAsyncStub") -> dict[str, Crypto]:
+    """Return all cryptos that have candles, by symbol."""
+    pages = pages_of(stub.ListCryptos, pb.ListCryptosRequest())
+    return {crypto.symbol: crypto async for page in pages for crypto in page.cryptos}

@@ -1,0 +1,31 @@
+"""Why an exchange gives no candles."""
+
+from backcast_engine.errors import BackcastError, ErrorReason
+from backcast_engine.times import utc
+from services.domain.errors import Unavailable
+
+
+class Unanswered(Unavailable):
+    """The exchange gave no usable answer; asking again may help."""
+
+
+class Unreachable(Unavailable):
+    """The exchange cannot be reached from here; asking again at once does not help."""
+
+
+class Forbidden(BackcastError):
+    """The exchange refuses to answer this machine."""
+
+    reason = ErrorReason.UNAVAILABLE
+
+
+class Banned(BackcastError):
+    """The exchange has banned this machine for some time, because it was asked too often."""
+
+    reason = ErrorReason.UNAVAILABLE
+
+    def __init__(self, exchange: str, until_s: float) -> None:
+        super().__init__(
+            f"{exchange} has banned this machine until {utc(int(until_s))}, because it was asked too often"
+        )
+        self.until_s = until_s

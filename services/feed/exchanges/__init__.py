@@ -1,0 +1,1 @@
+"""The exchanges that candles can be fetched from, one module for each."""

@@ -1,0 +1,69 @@
+"""The history of a market, page by page: every hour of a span is asked for, whatever answers leave out.
+
+An exchange has silent caps, gaps, exclusive cursors and rows that nobody asked for. So a short answer is not
+the end, nor is an empty one: what an answer does not reach is asked again, until the exchange has nothing.
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from backcast_engine.interval import Interval
+from services.feed.client import Client
+from services.feed.exchanges.exchange import Market
+from services.feed.spans import Span
+from services.ingest.candle_rows import CandleRows
+
+_HOUR = Interval.HOUR_1
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The rows that the exchange has of all hours of a span, in any order, in blocks."""
+
+    span: Span
+    blocks: list[CandleRows]
+
+
+async def pages(client: Client, market: Market, wanted: Span) -> AsyncGenerator[Page]:
+    """Yield the pages of a span of whole hours, in ascending order without a hole between them.
+
+    Raises the errors of `Client.candles`.
+    """
+    exchange = client.exchange
+    start_s = wanted.start_s
+    while start_s < wanted.end_s:
+        end_s = wanted.end_s
+        if not exchange.jumps_gaps:
+            end_s = min(start_s + exchange.page_candles * _HOUR.seconds, end_s)
+        window = Span(start_s, end_s)
+        page = await (_newest_first if exchange.newest_first else _oldest_first)(client, market, window)
+        yield page
+        start_s = page.span.end_s
+
+
+async def _oldest_first(client: Client, market: Market, window: Span) -> Page:
+    """Return the page of one answer: it ends where the answer does."""
+    rows = await _rows(client, market, window)
+    if rows is None:
+        return Page(window, [])
+    end_s = _HOUR.opening(int(rows.times_s().max())) + _HOUR.seconds
+    return Page(Span(window.start_s, end_s), [rows])
+
+
+async def _newest_first(client: Client, market: Market, window: Span) -> Page:
+    """Return the page of the whole window, of as many answers as are needed to reach its start."""
+    blocks: list[CandleRows] = []
+    rest = window
+    while rest and (rows := await _rows(client, market, rest)):
+        blocks.append(rows)
+        # An oldest row off the grid leaves its hour open; the next answer has to bring less in any case.
+        oldest_s = _HOUR.next_opening(int(rows.times_s().min()))
+        rest = Span(rest.start_s, min(oldest_s, rest.end_s - _HOUR.seconds))
+    return Page(window, blocks)
+
+
+async def _rows(client: Client, market: Market, window: Span) -> CandleRows | None:
+    """Return the rows of one answer that lie in the window; None if there are none."""
+    rows = await client.candles(market, window.start_s, window.end_s)
+    rows = rows and rows.between(window.start_s, window.end_s)
+    return rows if rows and len(rows.times_s()) else None

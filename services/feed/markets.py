@@ -1,0 +1,51 @@
+"""Which of an exchange's markets are fetched: those with given symbols, or all of a quote currency."""
+
+from collections.abc import Sequence
+
+from backcast_engine.errors import InvalidInput, Violation, Violations
+from backcast_engine.near_names import did_you_mean
+from services.domain.symbols import Kind, parse_symbol
+from services.feed.exchanges.exchange import Exchange, Market
+
+# All symbols of a quote currency end alike.
+_LIKENESS = 0.8
+
+
+def with_symbols(exchange: Exchange, markets: Sequence[Market], symbols: Sequence[str]) -> list[Market]:
+    """Return the markets with these symbols, in this order, each once.
+
+    Raises InvalidInput, naming `symbols[0]` and so on, for what is no symbol, what is not spot, and what the
+    exchange does not have, with the nearest names.
+    """
+    known = {market.other_symbol: market for market in markets if market.other_symbol}
+    known |= {market.symbol: market for market in markets}
+    violations = Violations()
+    found: dict[str, Market] = {}
+    for index, text in enumerate(symbols):
+        field = f"symbols[{index}]"
+        symbol = violations.read(None, parse_symbol, text, field)
+        if symbol is None:
+            continue
+        if symbol.kind is not Kind.SPOT:
+            reason = f"{symbol.canonical} is a {symbol.kind.value}, and only spot candles can be fetched"
+            violations.add(Violation(field, reason))
+        elif market := known.get(symbol.canonical):
+            found[market.symbol] = market
+        else:
+            hint = did_you_mean(symbol.canonical, known, likeness=_LIKENESS)
+            reason = f"{exchange.title} has no {symbol.canonical}{hint and f': {hint}'}"
+            violations.add(Violation(field, reason))
+    violations.raise_if_any()
+    return list(found.values())
+
+
+def with_quote(
+    exchange: Exchange, markets: Sequence[Market], quote: str, with_delisted: bool = False
+) -> list[Market]:
+    """Return the markets of a quote currency, ordered by symbol; raise InvalidInput if there are none."""
+    upper = quote.strip().upper()
+    found = [each for each in markets if each.quote == upper and (each.is_traded or with_delisted)]
+    if not found:
+        hint = did_you_mean(upper, {market.quote for market in markets})
+        raise InvalidInput.of("quote", f"{exchange.title} quotes nothing in {upper}{hint and f': {hint}'}")
+    return sorted(found, key=lambda market: market.symbol)

@@ -1,0 +1,46 @@
+"""Writes fetched candles through `ImportCandles`, as an import does, with the hours that were asked for."""
+
+from typing import TYPE_CHECKING
+
+import grpc
+import stamina
+
+from backcast.marketdata.v1.crypto_pb2 import Crypto
+from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
+from services.domain.errors import Unavailable
+from services.feed.fetch import Batch, Write
+from services.feed.spans import Span
+from services.imports.candle_writer import FetchedFrom, write_candles
+from services.rpc.status import error_of
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+# How long a service may be away, as while it is started again.
+_PATIENCE_S = 60.0
+
+
+def writer_to(stub: "MarketDataServiceAsyncStub", service: str, source: str) -> Write:
+    """Return what writes a batch of an exchange's candles by a call of `service`, which errors name.
+
+    A service that is away is tried again for a minute: writing a batch twice is writing it once.
+    """
+
+    @stamina.retry(on=Unavailable, attempts=None, timeout=_PATIENCE_S, wait_initial=0.1, wait_max=5.0)
+    async def write(batch: Batch) -> ImportCandlesResponse:
+        try:
+            fetched = FetchedFrom(source, batch.asked.start_s, batch.asked.end_s)
+            return await write_candles(
+                stub, batch.symbol, batch.candles, on_conflict=batch.on_conflict, fetched=fetched
+            )
+        except grpc.aio.AioRpcError as error:
+            raise error_of(error, service) from None
+
+    return write
+
+
+def spans_asked(crypto: Crypto, source: str) -> list[Span]:
+    """Return the spans that an exchange was asked for the stored candles of a crypto."""
+    if crypto.source != source:
+        return []
+    return [Span(each.start_time.seconds, each.end_time.seconds) for each in crypto.asked_hours]

@@ -1,0 +1,60 @@
+"""Stand-ins for exchanges, and a guard: no socket of these tests leaves loopback."""
+
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import stamina
+
+from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.feed import fetch
+from services.local.postgres import EmbeddedPostgres
+from services.rpc.channel import open_channel
+from tests.data.data_process import data_process
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+
+@pytest.fixture(scope="package")
+async def data_service(short_folder: Path) -> "AsyncIterator[MarketDataServiceAsyncStub]":
+    """A client of a data service with a database of its own; a fetch needs no other service."""
+    folder = short_folder / "feed"
+    folder.mkdir()
+    with EmbeddedPostgres(folder) as server:
+        async with data_process(server.url) as (_, address), open_channel(address) as channel:
+            yield MarketDataServiceStub(channel)
+
+
+@pytest.fixture(autouse=True, scope="package")
+def only_loopback() -> Iterator[None]:
+    """Fail a test that connects to another machine."""
+    connect = socket.socket.connect
+
+    def connect_here(self: socket.socket, address: object) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            assert isinstance(address, tuple)
+            assert ipaddress.ip_address(address[0]).is_loopback, f"a test connects to {address}"
+        connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect_here)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="package")
+def retries_without_waiting() -> Iterator[None]:
+    """Try again at once, and as often as without the test."""
+    with stamina.set_testing(True, attempts=100, cap=True):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="package")
+def small_batches() -> Iterator[None]:
+    """Write often, so that there is something to lose and to resume."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fetch, "_CANDLES_TOGETHER", 150)
+        yield

@@ -1,0 +1,80 @@
+"""Fetches from stand-ins into the data service, and reads back what is stored."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from backcast.marketdata.v1.crypto_pb2 import Crypto
+from backcast_engine.candles import Candles
+from services.feed.client import Client
+from services.feed.exchanges.exchange import Market
+from services.feed.fetch import CryptoReport, fetch_crypto
+from services.feed.spans import Span
+from services.feed.writing import spans_asked, writer_to
+from services.wire.candles import candles_from
+from tests.feed.stand_in import HOUR_S, NAMES, Served, StandIn
+from tests.ingest.exchange_answers import Record
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+
+
+class Store:
+    """The data service, with what it has stored and was asked for."""
+
+    def __init__(self, data_service: "MarketDataServiceAsyncStub", source: str) -> None:
+        self._stub = data_service
+        self._source = source
+        self.write = writer_to(data_service, "data service", source)
+
+    async def asked(self, symbol: str) -> list[Span]:
+        """Return the spans that were asked for what is stored."""
+        (crypto,) = (await self._stub.ListCryptos(pb.ListCryptosRequest(symbols=[symbol]))).cryptos or [
+            Crypto()
+        ]
+        return spans_asked(crypto, self._source)
+
+    async def candles(self, symbol: str) -> Candles:
+        """Return all that is stored of a crypto."""
+        call = self._stub.StreamCandles(pb.StreamCandlesRequest(symbols=[symbol]))
+        return Candles.concatenate([candles_from(block.columns) async for block in call])
+
+
+async def fetch(
+    stand_in: StandIn, store: Store, market: Market, wanted: Span, read_s: float = 30.0
+) -> CryptoReport:
+    """Fetch one crypto, as a new process does: it asks for the markets first."""
+    if not stand_in.exchange.limit.used_header:
+        # No answer tells what a process before has used: a new one takes longer than that to start.
+        stand_in.clock.set(stand_in.clock.now_s() + stand_in.exchange.limit.window_s)
+    async with Client(stand_in.exchange, stand_in.clock, stand_in.base_url, read_s) as client:
+        await client.markets()
+        return await fetch_crypto(client, market, wanted, await store.asked(market.symbol), store.write)
+
+
+def served_as(exchange_name: str, records: list[Record], **more: object) -> dict[str, Served]:
+    """Return the one market that a stand-in serves, with these candles."""
+    name, _ = NAMES[exchange_name]
+    return {name: Served(name, {record[0]: record for record in records}, **more)}
+
+
+def klines(market_data: Path) -> list[Record]:
+    """Return the records of a file of Binance's."""
+    content = gzip.decompress((market_data / "binance-rest-klines" / "SOLUSDT-1h.json.gz").read_bytes())
+    return [(kline[0] // 1000, *kline[1:6]) for kline in json.loads(content)]
+
+
+def closed(records: list[Record], now_s: float, span: Span) -> list[tuple[float, ...]]:
+    """Return the rows of the closed hours of a span, as they are stored."""
+    return [
+        (record[0], *map(float, record[1:]))
+        for record in records
+        if span.start_s <= record[0] < span.end_s and record[0] + HOUR_S <= now_s
+    ]
+
+
+def rows(candles: Candles) -> list[tuple[float, ...]]:
+    """Return candles as rows."""
+    return list(zip(*(column.tolist() for column in candles.columns()), strict=True))
