@@ -11,13 +11,37 @@ export const descriptorsAsBytes: Plugin = {
   transform: (code, id) =>
     id.includes("/api/stubs/")
       ? code.replace(/fileDesc\("([^"]+)"/g, (_, text) => {
-          const bytes = atob(text);
+          const bytes = withoutOptions(atob(text));
           // The last field of a file is its syntax; `leanDescriptors` leaves out what editions have in its place.
           if (!bytes.endsWith("proto3")) throw new Error(`${id} is not of proto3`);
           return `fileDesc(/*@__PURE__*/ btoa(${JSON.stringify(bytes)})`;
         })
       : undefined,
 };
+
+const OPTIONS = 8;
+
+/** Return the descriptor of a file without its options, which are names for generators of other languages. */
+function withoutOptions(file: string): string {
+  let kept = "";
+  for (let at = 0; at < file.length; ) {
+    const start = at;
+    const number = () => {
+      let value = 0;
+      for (let shift = 0; ; shift += 7) {
+        const byte = file.charCodeAt(at++);
+        value |= (byte & 0x7f) << shift;
+        if (byte < 0x80) return value;
+      }
+    };
+    const tag = number();
+    // Lengths stand before what is long; all else are numbers.
+    const length = number();
+    if ((tag & 7) === 2) at += length;
+    if (tag >> 3 !== OPTIONS) kept += file.slice(start, at);
+  }
+  return kept;
+}
 
 /** Of descriptor.proto, by which the library reads the stubs' descriptors: what these have. */
 const DESCRIPTORS = new Set([
