@@ -11,6 +11,7 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 
 from backcast_engine.errors import InvalidInput, Violations
+from backcast_engine.near_names import did_you_mean
 from services.wire.enum_names import names_of, number_of
 
 _MessageT = TypeVar("_MessageT", bound=Message)
@@ -18,6 +19,8 @@ _MessageT = TypeVar("_MessageT", bound=Message)
 _NUMBER = re.compile(r"-?\d+")
 # Of a name that is none, in an error.
 _MOST_CHARACTERS = 40
+# Of more names, an error tells those that are near.
+_MOST_NAMES = 30
 
 
 def request_from_json(text: bytes, kind: type[_MessageT]) -> _MessageT:
@@ -92,8 +95,11 @@ def _number(enum: EnumDescriptor, name: str, path: str) -> int | str:
         return unspecified.number
     if _NUMBER.fullmatch(name):
         return name
-    shown = name[:_MOST_CHARACTERS]
-    raise InvalidInput.of(path, f"must be one of {', '.join(names_of(enum).values())}, not {shown!r}")
+    shown, names = name[:_MOST_CHARACTERS], list(names_of(enum).values())
+    if len(names) <= _MOST_NAMES:
+        raise InvalidInput.of(path, f"must be one of {', '.join(names)}, not {shown!r}")
+    hint = did_you_mean(shown.upper(), names, f"docs/api.md lists the values of {enum.name}")
+    raise InvalidInput.of(path, f"there is no {shown!r}: {hint}")
 
 
 @cache

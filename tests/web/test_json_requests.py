@@ -119,6 +119,9 @@ def test_names_that_there_are_not_are_all_told_with_their_fields() -> None:
     ]
     assert told["spec.interval"] == "must be one of 1H, 4H, 1D, 1W, not '7h'"
     assert told["detail"].endswith("TRADES, EQUITY, not 'everything'")
+    assert told[f"{entry}.function"] == "there is no 'below': docs/api.md lists the values of Function"
+    condition["function"] = "lesss"
+    assert refused(content)[f"{entry}.function"].startswith("there is no 'lesss': did you mean LESS")
     assert list(refused({"columns": ["open", "x" * 1_000]}, md.StreamCandlesRequest)) == ["columns[1]"]
 
 
