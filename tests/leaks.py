@@ -1,6 +1,7 @@
 """What a test leaves behind: child processes, threads that keep the process alive, listening ports."""
 
 import os
+import re
 import socket
 import stat
 import threading
@@ -83,6 +84,7 @@ def _has_children() -> bool:
 
 def _command_of(process: psutil.Process) -> str:
     try:
-        return " ".join(process.cmdline())
+        # Fork servers name the descriptors and paths that they were started with, which another one has not.
+        return re.sub(r"import main; main\(.*", "import main", " ".join(process.cmdline()))
     except psutil.NoSuchProcess:
         return "that has ended and is not waited for"
