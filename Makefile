@@ -17,9 +17,11 @@ PAGE := $(if $(filter 1,$(BACKCAST_WITHOUT_PAGE)),,services/web/static/index.htm
 demo: .venv/installed $(PAGE)
 	@$(BIN)/backcast demo
 
-# Several processes, each with servers of its own: a test waits more than it computes. A file's tests stay together.
+# A process for each core, each with servers of its own; `make test PROCESSES=0` runs all tests in one, in their order.
+PROCESSES ?= auto
+
 test: .venv/installed $(PAGE)
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest --numprocesses $(PROCESSES) --maxprocesses 4 --dist loadfile
 
 # The tests that need no server and little processor time.
 test-quick: .venv/installed
