@@ -16,7 +16,13 @@ from services.gateway.messages.strategies import parsed_rules
 from services.rpc.status import status_of
 
 PROJECT = Path(__file__).parents[2]
-SOURCES = [path for path in (PROJECT / "services").rglob("*.py") if "stubs" not in path.parts]
+# Errors of feeds are told by the command, and by no call.
+SOURCES = [
+    path
+    for folder in ("services", "engine/src")
+    for path in (PROJECT / folder).rglob("*.py")
+    if "feed" not in path.parts
+]
 # Errors that are defined beside the code that raises them.
 DEFINED_ELSEWHERE = (WorkerDied, database.DatabaseUnavailable)
 
