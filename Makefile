@@ -25,7 +25,7 @@ test: .venv/installed $(PAGE)
 
 # The tests that need no server and little processor time.
 test-quick: .venv/installed
-	$(BIN)/pytest -m "not servers and not slow"
+	$(BIN)/pytest --numprocesses $(PROCESSES) --maxprocesses 4 --dist loadfile -m "not servers and not slow"
 
 bench: .venv/installed .venv/peers $(PAGE)
 	$(BIN)/python -m tests.bench
