@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
+from itertools import chain
 
 from backcast.marketdata.v1 import (
     break_pb2,
@@ -127,10 +128,10 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
         start_s, end_s = violations.read((EARLIEST_S, LATEST_S), window_from, request)
         violations.raise_if_any()
         query = HistoryQuery(interval, columns, start_s=start_s, end_s=end_s)
-        async with aclosing(self._histories.read(symbols, query, known)) as histories:
-            async for history in histories:
-                CANDLES_READ.labels(query.interval.value).inc(len(history.open_time_s))
-                for response in _blocks(history):
+        async with aclosing(self._histories.read(symbols, query, known)) as groups:
+            async for group in groups:
+                CANDLES_READ.labels(query.interval.value).inc(sum(len(each.open_time_s) for each in group))
+                for response in _responses(group):
                     yield response
 
     async def ImportCandles(  # noqa: N802  # the RPC's name
@@ -232,8 +233,23 @@ def _crypto_message(crypto: Crypto) -> crypto_pb2.Crypto:
     )
 
 
-def _blocks(history: History) -> Iterator[pb.StreamCandlesResponse]:
-    """Cut a history into messages below 1 MiB; a history without candles is one empty block.
+def _responses(histories: Iterable[History]) -> Iterator[pb.StreamCandlesResponse]:
+    """Put the blocks of histories into messages below 1 MiB."""
+    response, size = pb.StreamCandlesResponse(), 0
+    for block in chain.from_iterable(map(_blocks, histories)):
+        # Breaks and candles that miss hours can be long.
+        block_size = block.ByteSize()
+        if size and size + block_size > BLOCK_BYTES:
+            yield response
+            response, size = pb.StreamCandlesResponse(), 0
+        response.blocks.append(block)
+        size += block_size
+    if size:
+        yield response
+
+
+def _blocks(history: History) -> Iterator[pb.CandleBlock]:
+    """Cut a history into blocks; a history without candles is one empty block.
 
     The last block has the breaks and the candles that miss hours.
     """
@@ -245,7 +261,7 @@ def _blocks(history: History) -> Iterator[pb.StreamCandlesResponse]:
     for start in range(0, max(count, 1), block):
         is_last = start + block >= count
         part = slice(start, start + block)
-        yield pb.StreamCandlesResponse(
+        yield pb.CandleBlock(
             symbol=history.symbol,
             fingerprint=history.fingerprint,
             columns=CandleColumns(

@@ -25,6 +25,8 @@ _INTERVAL_VALUES = {interval: value for value, interval in _INTERVALS.items()}
 # By the names of Candles' columns.
 COLUMN_VALUES = {name: CandleColumn.Value(f"CANDLE_COLUMN_{name.upper()}") for name in VALUE_COLUMNS}
 
+NO_PARTIAL_CANDLES = PartialCandles.none()
+
 # Six columns of 8 bytes: 960 kB, so that a message stays below 1 MiB.
 BLOCK_CANDLES = 20_000
 
@@ -97,6 +99,8 @@ def candles_to(candles: Candles) -> CandleColumns:
 
 def partial_candles_from(message: PartialCandlesMessage) -> PartialCandles:
     """Return the longer candles that miss hours; raise InvalidInput if the columns differ in length."""
+    if not message.open_time_s and not message.hours:
+        return NO_PARTIAL_CANDLES
     if len(message.open_time_s) != len(message.hours):
         raise InvalidInput.of("partial_candles", "the columns have different lengths")
     return PartialCandles(np.array(message.open_time_s, np.int64), np.array(message.hours, np.int64))

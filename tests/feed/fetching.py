@@ -39,7 +39,8 @@ class Store:
     async def candles(self, symbol: str) -> Candles:
         """Return all that is stored of a crypto."""
         call = self._stub.StreamCandles(pb.StreamCandlesRequest(symbols=[symbol]))
-        return Candles.concatenate([candles_from(block.columns) async for block in call])
+        blocks = [block async for response in call for block in response.blocks]
+        return Candles.concatenate([candles_from(block.columns) for block in blocks])
 
 
 async def fetch(

@@ -108,14 +108,14 @@ async def _checks(
         blocks: list[Candles] = []
         try:
             async for response in call:
-                blocks.append(candles_from(response.columns))
-                if response.last_block:
-                    candles, blocks = Candles.concatenate(blocks), []
-                    if len(candles):
-                        check = check_history(
-                            candles, Interval.HOUR_1, tuple(map(break_from, response.breaks))
-                        )
-                        yield response.symbol, check, find_suspicions(response.symbol, candles)
+                for block in response.blocks:
+                    blocks.append(candles_from(block.columns))
+                    if block.last_block:
+                        candles, blocks = Candles.concatenate(blocks), []
+                        if len(candles):
+                            breaks = tuple(map(break_from, block.breaks))
+                            check = check_history(candles, Interval.HOUR_1, breaks)
+                            yield block.symbol, check, find_suspicions(block.symbol, candles)
         finally:
             call.cancel()
 
