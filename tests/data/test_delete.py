@@ -186,5 +186,6 @@ async def _read_ids(database: Database, cryptos: CryptoStore, store: CandleStore
     async with aclosing(
         Histories(database, Deleting(database)).read(["C0USDT"], HistoryQuery(Interval.DAY_1), [""])
     ) as reading:
-        async for history in reading:
-            yield history
+        async for group in reading:
+            for history in group:
+                yield history
