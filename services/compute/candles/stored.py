@@ -173,10 +173,10 @@ class StoredCandles:
     def grow(self, data: DataVersion, fetched: FetchedHistory) -> bool:
         """Make this file that of a newer version, whose fetched candles follow those of the file.
 
-        Returns False, and leaves the file as it is, where some of its candles have changed, or where it has no
-        room for the fetched ones, other columns, another `since_s`, other breaks or other partial candles. Whoever has the file mapped keeps the candles of the
-        older version. Raises FileNotFoundError where the file is gone, as another process makes another
-        version of it, and other OSErrors as `write` does.
+        Returns False, and leaves the file as it is, where some of its candles have changed, or where it has
+        no room for the fetched ones, other columns, another `since_s`, other breaks or other partial candles.
+        Whoever has the file mapped keeps the candles of the older version. Raises FileNotFoundError where the
+        file is gone, as another process makes another version of it, and other OSErrors as `write` does.
         """
         file = os.open(self.path, os.O_RDWR)
         try:

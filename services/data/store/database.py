@@ -151,7 +151,7 @@ class Database:
 
 
 async def _keep_session(_: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Do without asyncpg's reset of the session: it takes as long as a short query, and nothing changes it."""
+    """Skip asyncpg's reset of the session: it takes as long as a short query, and nothing changes it."""
 
 
 async def has_timescale(connection: "Connection") -> bool:
