@@ -58,8 +58,8 @@ def doubles(pieces: Sequence[bytes]) -> Floats:
 
 
 def integers(pieces: Sequence[bytes]) -> Integers:
-    """Return the numbers of packed varints."""
-    numbers: Integers = joined([_varints(piece) for piece in pieces], np.int64)
+    """Return the numbers of packed varints; they are read-only, as other columns may share them."""
+    numbers: Integers = joined([_decoded(piece) for piece in pieces], np.int64)
     return numbers
 
 
@@ -72,6 +72,20 @@ def joined(arrays: Sequence[Any], dtype: Any) -> Any:
 
 # The length of times from 1978 to 3058 as varints, and the top bits of such a varint, little-endian.
 _TIME_BYTES, _TOP_BITS, _TOP_BITS_OF_TIME = 5, np.uint64(0x80_80_80_80_80), np.uint64(0x00_80_80_80_80)
+
+
+# The last column and its numbers: most cryptos of a run have the same times.
+_last_decoded: tuple[bytes, Integers] = b"", np.empty(0, np.int64)
+
+
+def _decoded(piece: bytes) -> Integers:
+    global _last_decoded  # noqa: PLW0603  # replaced in one step, so that threads do no harm
+    last, numbers = _last_decoded
+    if piece != last:
+        numbers = _varints(piece)
+        numbers.flags.writeable = False
+        _last_decoded = piece, numbers
+    return numbers
 
 
 def _varints(piece: bytes) -> Integers:
