@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
-from itertools import chain
 
 from backcast.marketdata.v1 import (
     break_pb2,
@@ -12,7 +11,6 @@ from backcast.marketdata.v1 import (
     market_data_service_pb2_grpc,
 )
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
-from backcast.marketdata.v1.candle_columns_pb2 import CandleColumns, PartialCandles
 from backcast_engine.breaks import BreakState
 from backcast_engine.candles import Candles
 from backcast_engine.errors import InvalidInput, Violation, Violations
@@ -42,6 +40,8 @@ from services.wire.paging import MAX_SYMBOLS, page_of, requested_page, token_aft
 
 # Bytes of columns in a message, so that it stays below 1 MiB.
 BLOCK_BYTES = 960_000
+# Of a block without its columns, of a break, and of a longer candle that misses hours: at most so many.
+_ABOUT_BYTES = 128
 # The position of a page of candles is the opening time of the last candle before it.
 _OPENING_TIME = r"-?\d{1,12}"
 
@@ -234,53 +234,44 @@ def _crypto_message(crypto: Crypto) -> crypto_pb2.Crypto:
 
 
 def _responses(histories: Iterable[History]) -> Iterator[pb.StreamCandlesResponse]:
-    """Put the blocks of histories into messages below 1 MiB."""
+    """Put histories into messages below 1 MiB; a history without candles is one empty block."""
     response, size = pb.StreamCandlesResponse(), 0
-    for block in chain.from_iterable(map(_blocks, histories)):
-        # Breaks and candles that miss hours can be long.
-        block_size = block.ByteSize()
-        if size and size + block_size > BLOCK_BYTES:
-            yield response
-            response, size = pb.StreamCandlesResponse(), 0
-        response.blocks.append(block)
-        size += block_size
+    for history in histories:
+        count = len(history.open_time_s)
+        candle_bytes = history.open_time_s.itemsize * (1 + len(history.columns))
+        most = BLOCK_BYTES // candle_bytes
+        for start in range(0, max(count, 1), most):
+            part, is_last = slice(start, start + most), start + most >= count
+            block_bytes = candle_bytes * min(most, count - start) + _ABOUT_BYTES
+            # Breaks and candles that miss hours can be many.
+            if is_last:
+                block_bytes += _ABOUT_BYTES * (len(history.breaks) + len(history.partial.hours))
+            if size and size + block_bytes > BLOCK_BYTES:
+                yield response
+                response, size = pb.StreamCandlesResponse(), 0
+            _fill(response.blocks.add(), history, part, is_last)
+            size += block_bytes
     if size:
         yield response
 
 
-def _blocks(history: History) -> Iterator[pb.CandleBlock]:
-    """Cut a history into blocks; a history without candles is one empty block.
+def _fill(block: pb.CandleBlock, history: History, part: slice, is_last: bool) -> None:
+    """Fill a block with a part of a history; the last one has breaks, and the candles that miss hours.
 
-    The last block has the breaks and the candles that miss hours.
+    Each column is set by itself: a message that is made and then added is copied twice.
     """
-    count = len(history.open_time_s)
-    block = BLOCK_BYTES // (history.open_time_s.itemsize * (1 + len(history.columns)))
-    unchanged_before = (
-        None if history.unchanged_before_s is None else timestamp_to(history.unchanged_before_s)
-    )
-    for start in range(0, max(count, 1), block):
-        is_last = start + block >= count
-        part = slice(start, start + block)
-        yield pb.CandleBlock(
-            symbol=history.symbol,
-            fingerprint=history.fingerprint,
-            columns=CandleColumns(
-                open_time_s=history.open_time_s[part].astype("<i8", copy=False).tobytes(),
-                **{
-                    name: column[part].astype("<f8", copy=False).tobytes()
-                    for name, column in history.columns.items()
-                },
-            ),
-            last_block=is_last,
-            unchanged_before=unchanged_before,
-            breaks=_break_messages(served(history.breaks)) if is_last else (),
-            partial_candles=PartialCandles(
-                open_time_s=history.partial.open_time_s.tolist(), hours=history.partial.hours.tolist()
-            )
-            if is_last
-            else None,
-            no_earlier_candles=is_last and not history.has_earlier,
-        )
+    block.symbol, block.fingerprint = history.symbol, history.fingerprint
+    block.columns.open_time_s = history.open_time_s[part].astype("<i8", copy=False).tobytes()
+    for name, column in history.columns.items():
+        setattr(block.columns, name, column[part].astype("<f8", copy=False).tobytes())
+    if history.unchanged_before_s is not None:
+        block.unchanged_before.seconds = history.unchanged_before_s
+    if not is_last:
+        return
+    block.last_block, block.no_earlier_candles = True, not history.has_earlier
+    block.breaks.extend(_break_messages(served(history.breaks)))
+    block.partial_candles.open_time_s.extend(history.partial.open_time_s.tolist())
+    block.partial_candles.hours.extend(history.partial.hours.tolist())
 
 
 def _break_messages(breaks: Iterable[StoredBreak]) -> list[break_pb2.Break]:
