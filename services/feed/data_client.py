@@ -1,5 +1,7 @@
 """Client of the data service, as a follower uses it: stored cryptos, turns, and the record of rounds."""
 
+import secrets
+import socket
 from typing import TYPE_CHECKING
 
 import grpc
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 
 # How long a call may take: a service that hangs counts as away.
 _CALL_S = 30.0
+
+
+def follower_name() -> str:
+    """Return a name that no other follower has, and that tells its machine."""
+    return f"{socket.gethostname()[:64]}-{secrets.token_hex(4)}"
 
 
 class DataClient:

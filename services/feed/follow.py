@@ -143,6 +143,8 @@ class Follower:
             try:
                 feed = await self._turn(hour_s, end_s)
                 if feed is None:
+                    outcome.is_left = outcome.is_done = True
+                    yield outcome
                     return
                 await self._ask(outcome, feed, work)
                 await self._record(outcome, work)
