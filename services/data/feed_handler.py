@@ -15,7 +15,7 @@ from services.wire.candles import timestamp_to
 from services.wire.paging import page_of, requested_page
 
 _QUOTE = re.compile("[A-Z0-9]{1,32}")
-_MOST_FOLLOWER, _MOST_FAILURE = 128, 1000
+_MOST_FOLLOWER, _MOST_FAILURE, _MOST_COUNT = 128, 1000, 10**9
 _COUNTS = ("crypto_count", "failed_count", "left_out_count", "inserted_count", "corrected_count")
 
 _OfFeed = pb.TakeFeedTurnRequest | pb.RecordFeedRoundRequest
@@ -59,8 +59,8 @@ class FeedHandler(feed_service_pb2_grpc.FeedServiceServicer):
         violations = Violations()
         hour_s = _read_round_of(request, violations)
         for name in _COUNTS:
-            if (count := getattr(request, name)) < 0:
-                violations.add(Violation(name, f"must not be negative, as {count} is"))
+            if not 0 <= (count := getattr(request, name)) <= _MOST_COUNT:
+                violations.add(Violation(name, f"must be from 0 to {_MOST_COUNT:,}, not {count:,}"))
         if len(request.failure) > _MOST_FAILURE or "\0" in request.failure:
             violations.add(
                 Violation("failure", f"at most {_MOST_FAILURE:,} characters are taken, and no NUL")

@@ -272,7 +272,7 @@ class Follower:
         if error and error.reason is ErrorReason.CANDLES_CONFLICT:
             work.left_out[symbol] = str(error)
         elif error and is_failure:
-            outcome.failed[symbol] = str(error)
+            outcome.failed[symbol] = str(error).removeprefix("symbol: ")
             return
         elif has_stopped:
             self._end(symbol, outcome)

@@ -70,4 +70,6 @@ def watch_feed(
         REQUESTS.labels(exchange, outcome)
     for change in ("inserted", "corrected"):
         CANDLES.labels(exchange, quote, change)
+    for state in ("followed", "failed", "left_out", "ended"):
+        CRYPTOS.labels(exchange, quote, state)
     FAILURES.labels(exchange, quote)

@@ -28,7 +28,7 @@ class Feed:
     `newest_hour_s` is the newest hour up to which every crypto was asked for without a failure,
     `rechecked_hour_s` that of the last round that asked for 30 days again, and `round_end_s` when the last
     round ended: None if there was none. Numbers of cryptos, and `failure`, are of the last round; those of
-    candles and failures are of all rounds.
+    candles are of all rounds, and `failure_count` is the number of rounds in which something failed.
     """
 
     exchange: str
@@ -176,7 +176,7 @@ SET newest_hour = CASE WHEN $5 THEN greatest(newest_hour, to_timestamp($3)) ELSE
     failure = $11,
     inserted_count = inserted_count + $12,
     corrected_count = corrected_count + $13,
-    failure_count = failure_count + $9,
+    failure_count = failure_count + (NOT $5)::integer,
     ended_symbols = $14,
     turn_is_done = turn_is_done OR ($6 AND turn_hour = to_timestamp($3) AND turn_follower = $4)
 WHERE exchange = $1 AND quote = $2
