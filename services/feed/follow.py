@@ -112,15 +112,18 @@ class Follower:
         The first round is that of the newest closed hour, at once. Raises InvalidInput if the exchange quotes
         nothing in the currency.
         """
-        async for failed in self._meet():
-            yield failed
+        async with aclosing(self._meet()) as failures:
+            async for failed in failures:
+                yield failed
         while True:
             hour_s = self._newest_closed_s()
             end_s = hour_s + 2 * _HOUR_S + _SETTLED_S + _JITTER_S * self._jitter()
+            error = None
             async with aclosing(self._rounds_of(hour_s, end_s)) as rounds:
                 async for each in rounds:
+                    error = each.error
                     yield each
-            await self._until(end_s)
+            await self._until(max(end_s, self._after(error, 0)))
 
     async def _meet(self) -> AsyncGenerator[Round]:
         """Ask for the pairs, which also tells the exchange's clock, until there is an answer."""
@@ -139,20 +142,24 @@ class Follower:
         """Do the rounds of an hour until nothing is left, or until it is time for the next hour."""
         work, begin_s = _HourWork(), self._client.now_s()
         for attempt in count():
-            outcome = Round(hour_s, attempt)
+            outcome, has_turn = Round(hour_s, attempt), False
             try:
                 feed = await self._turn(hour_s, end_s)
                 if feed is None:
                     outcome.is_left = outcome.is_done = True
                     yield outcome
                     return
+                has_turn, outcome.ended = True, feed.ended
+                if attempt == 0:
+                    begin_s = self._client.now_s()
                 await self._ask(outcome, feed, work)
                 await self._record(outcome, work)
             except BackcastError as error:
                 outcome.error = error
-                # It may be the exchange that is away.
-                with suppress(BackcastError):
-                    await self._record(outcome, work)
+                if has_turn:
+                    # It may be the exchange that is away.
+                    with suppress(BackcastError):
+                        await self._record(outcome, work)
             if not outcome.is_complete:
                 FAILURES.labels(self._client.exchange.name, self._quote).inc()
             yield outcome

@@ -37,18 +37,13 @@ async def test_the_data_service_may_be_away_for_hours(data: DataService, store: 
                 assert [each.attempt for each in away[:8]] == list(range(8))
                 assert follower.lag_s > 2 * HOUR_S
                 line.down = False
-                back = [each async for each in until_done(rounds)][-1]
+                back = await anext(rounds)
+                while not back.is_done:
+                    back = await anext(rounds)
                 await rounds.aclose()
     assert (back.failed, back.error) == ({}, None)
     for symbol in exchange.symbols:
         assert await exchange.is_stored(store, symbol, 0, (back.hour_s - START_S) // HOUR_S + 1)
-
-
-async def until_done(rounds):
-    async for each in rounds:
-        yield each
-        if each.is_done:
-            return
 
 
 async def test_the_exchange_may_be_away(data: DataService, store: Store) -> None:
@@ -73,7 +68,6 @@ async def test_one_crypto_that_fails_holds_up_no_other(data: DataService, store:
             await anext(rounds)
             # Listed, and yet unknown.
             failing = exchange.symbols[1]
-            exchange.stand_in.on_request = lambda _: None
             served = exchange.stand_in.served.pop(failing)
             listed = exchange.stand_in.served
             exchange.stand_in.served = HiddenFromCandles(listed, failing, served)
