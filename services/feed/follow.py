@@ -13,11 +13,11 @@ from itertools import count
 from typing import Protocol
 
 from backcast.marketdata.v1.crypto_pb2 import Crypto
-from backcast_engine.errors import BackcastError, ErrorReason, InvalidInput
+from backcast_engine.errors import BackcastError, InvalidInput
 from backcast_engine.interval import Interval
 from services.feed.client import Client
 from services.feed.clock import Clock
-from services.feed.errors import Banned, Unanswered
+from services.feed.errors import Banned, Conflicting, Unanswered
 from services.feed.exchanges.exchange import Market
 from services.feed.feed_round import FeedState, Round, Turn
 from services.feed.fetch import OVERLAP_S, CryptoReport, Write, fetch_all
@@ -276,7 +276,7 @@ class Follower:
         work.corrected += report.corrected
         # What has stopped may be unknown by now.
         is_failure = isinstance(error, Unanswered) or not has_stopped
-        if error and error.reason is ErrorReason.CANDLES_CONFLICT:
+        if isinstance(error, Conflicting):
             work.left_out[symbol] = str(error)
         elif error and is_failure:
             outcome.failed[symbol] = str(error).removeprefix("symbol: ")

@@ -92,11 +92,11 @@ async def test_what_cannot_be_followed_is_refused(cli: Cli) -> None:
     assert refused.err == (
         "backcast: --url: http://example.com is not https, which is needed off this machine\n"
     )
-    for arguments, error in (
+    for options, error in (
         (("--quote", "USDT"), "--quote: is for --follow"),
         (("--follow", "krakn"), "--follow: 'krakn' is not a known exchange: did you mean kraken?"),
     ):
-        refused = await cli("up", *arguments)
+        refused = await cli("up", *options)
         assert (refused.status, refused.err) == (1, f"backcast: {error}\n")
 
 
@@ -113,7 +113,7 @@ async def test_an_exchange_that_is_away_is_told_and_ends_nothing(cli: Cli) -> No
         finally:
             process.terminate()
             await process.communicate()
-    assert lines[-1].endswith(": Binance refuses to answer this machine, with status 451: no")
+    assert lines[-1].endswith(": Binance refuses to answer this machine, with status 451")
 
 
 class FeedProcess:
@@ -204,3 +204,23 @@ async def test_a_wrong_setting_ends_the_process_and_is_named(
     finally:
         await asyncio.to_thread(feed.process.stop, 10)
     assert str(record["event"]).startswith(error)
+
+
+async def test_the_data_service_logs_corrections_with_old_and_new_values(
+    cli: Cli, short_folder: Path
+) -> None:
+    stand_in = stand_in_of("QCLE", "CLWA")
+    arguments = ("fetch", "binance", "--quote", "QCLE", "--since", "2020-01-01", "--url")
+    with serving(stand_in):
+        await cli(*arguments, stand_in.base_url)
+        records = stand_in.served["CLWAQCLE"].records
+        time_s = START_S + 70 * HOUR_S
+        records[time_s] = (*records[time_s][:5], "777")
+        corrected = await cli(*arguments, stand_in.base_url)
+    assert "CLWAQCLE: 1 corrected, 47 unchanged" in corrected.out.splitlines()
+    log = (short_folder / "stack" / "logs" / "data.log").read_text()
+    (record,) = (json.loads(line) for line in log.splitlines() if "CLWAQCLE" in line)
+    assert (record["event"], record["source"], record["time"]) == (
+        *("candle corrected", "binance", "2020-01-03 22:00 UTC"),
+    )
+    assert (record["old"], record["new"]) == ([10, 82, 9, 11, 70.5], [10, 82, 9, 11, 777])

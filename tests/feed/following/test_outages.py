@@ -13,7 +13,7 @@ from tests.end_to_end.line import Line
 from tests.feed.fetching import Store
 from tests.feed.following.conftest import DataService
 from tests.feed.following.feeds import START_S, FollowedExchange
-from tests.feed.stand_in import HOUR_S, serving
+from tests.feed.stand_in import HOUR_S, Served, serving
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ async def test_one_crypto_that_fails_holds_up_no_other(data: DataService, store:
             first, second = await anext(rounds), await anext(rounds)
             feed = await data.feed(exchange.quote)
             assert (feed.failed_count, feed.newest_hour_time.seconds) == (1, START_S + 99 * HOUR_S)
-            assert feed.failure == f"{failing}: Binance does not know it: Invalid symbol."
+            assert feed.failure == f"{failing}: Binance does not know it: 'Invalid symbol.'"
             exchange.stand_in.served = {**listed, failing: served}
             third = await anext(rounds)
     assert (first.inserted, list(first.failed), first.is_done) == (2, [failing], False)
@@ -83,10 +83,10 @@ async def test_one_crypto_that_fails_holds_up_no_other(data: DataService, store:
     assert (await data.feed(exchange.quote)).newest_hour_time.seconds == START_S + 100 * HOUR_S
 
 
-class HiddenFromCandles(dict):
+class HiddenFromCandles(dict[str, Served]):
     """Markets of which one is in the list, and unknown where candles are asked for."""
 
-    def __init__(self, others: dict, name: str, served: object) -> None:
+    def __init__(self, others: dict[str, Served], name: str, served: Served) -> None:
         super().__init__({**others, name: served})
         self._name = name
 
@@ -113,5 +113,5 @@ async def test_a_follower_that_is_refused_from_the_start_tries_again(data: DataS
         async with exchange.rounds(data.channel) as rounds:
             outcomes = [await anext(rounds) for _ in range(3)]
     assert [type(each.error) for each in outcomes] == [Forbidden, Forbidden, type(None)]
-    assert str(outcomes[0].error) == "Binance refuses to answer this machine, with status 451: no"
+    assert str(outcomes[0].error) == "Binance refuses to answer this machine, with status 451"
     assert (outcomes[2].inserted, outcomes[2].is_done) == (100, True)
