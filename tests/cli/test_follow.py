@@ -82,15 +82,15 @@ async def test_following_prints_a_line_for_a_round_and_feeds_lists_it(
 async def test_what_cannot_be_followed_is_refused(cli: Cli) -> None:
     with serving(stand_in_of("QCLB", "CLWA")) as stand_in:
         for arguments, error in (
-            (("binanse",), "EXCHANGE: 'binanse' is not a known exchange: did you mean binance?"),
+            (("bynance",), "EXCHANGE: 'bynance' is not a known exchange: did you mean binance?"),
             (("binance", "--quote", "QCLX"), "--quote: Binance quotes nothing in QCLX"),
         ):
             refused = await cli("follow", *arguments, "--url", stand_in.base_url)
             assert refused.status == 1
             assert refused.err.startswith(f"backcast: {error}")
-    refused = await cli("follow", "binance", "--url", "http://example.com")
+    refused = await cli("follow", "binance", "--url", "http://192.0.2.1")
     assert refused.err == (
-        "backcast: --url: http://example.com is not https, which is needed off this machine\n"
+        "backcast: --url: http://192.0.2.1 is not https, which is needed off this machine\n"
     )
     for options, error in (
         (("--quote", "USDT"), "--quote: is for --follow"),
@@ -192,7 +192,7 @@ async def test_the_process_follows_and_answers_probes_and_prometheus(
     [
         ({}, "BACKCAST_FEED_EXCHANGE: must be set"),
         ({"exchange": "bynance"}, "BACKCAST_FEED_EXCHANGE: 'bynance' is not a known exchange"),
-        ({"exchange": "okx", "url": "ftp://x"}, "BACKCAST_FEED_URL: ftp://x is not https"),
+        ({"exchange": "okx", "url": "http://192.0.2.1"}, "BACKCAST_FEED_URL: http://192.0.2.1 is not https"),
     ],
 )
 async def test_a_wrong_setting_ends_the_process_and_is_named(
