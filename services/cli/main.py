@@ -38,12 +38,13 @@ app.add_typer(data_commands.app, name="data")
 
 
 class Service(StrEnum):
-    """The three services, and the page."""
+    """The three services, the page, and the feed."""
 
     DATA = "data"
     COMPUTE = "compute"
     GATEWAY = "gateway"
     WEB = "web"
+    FEED = "feed"
 
 
 def _print_version(wanted: bool) -> None:
@@ -264,6 +265,30 @@ def fetch(
 
 
 @app.command()
+def follow(
+    exchange: Annotated[str, typer.Argument(help="binance, okx, bybit, coinbase or kraken.")],
+    quote: Annotated[str, typer.Option(help="All pairs of this quote currency.")] = "USDT",
+    url: Annotated[
+        str | None, typer.Option(help="Address of a server that answers as the exchange does.")
+    ] = None,
+) -> None:
+    """Fetch the newest candles of an exchange every hour, and what it corrects, until Ctrl-C."""
+    from services.cli.commands.follow import follow as follow_exchange
+    from services.settings import load_settings
+
+    follow_exchange(exchange, quote, url, load_settings().gateway)
+
+
+@app.command()
+def feeds() -> None:
+    """List what is followed: the newest hour, its age, corrections and failures of each feed."""
+    from services.cli.commands.feeds import list_feeds
+    from services.settings import load_settings
+
+    list_feeds(load_settings().gateway)
+
+
+@app.command()
 def runs() -> None:
     """List runs in progress, and paused and ended runs that can still be watched."""
     from services.cli.commands.runs import list_runs
@@ -320,12 +345,19 @@ def up(
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of the data and logs; it survives a restart.")
     ] = None,
+    follow: Annotated[
+        str | None,
+        typer.Option(help="Also fetch the newest candles of this exchange every hour: binance, okx, …"),
+    ] = None,
+    quote: Annotated[
+        str | None, typer.Option(help="With --follow: the quote currency of the pairs; by default USDT.")
+    ] = None,
 ) -> None:
     """Run PostgreSQL, Valkey, the three services and the page on this machine, until Ctrl-C."""
     from services.cli.commands.up import up as run_up
     from services.settings import load_settings
 
-    run_up(load_settings(), data_dir)
+    run_up(load_settings(), data_dir, follow, quote)
 
 
 @app.command()
@@ -389,6 +421,8 @@ def serve(service: Annotated[Service, typer.Argument(help="The service to run.")
             from services.gateway.app import run as run_service
         case Service.WEB:
             from services.web.app import run as run_service
+        case Service.FEED:
+            from services.feed.app import run as run_service
     with failures_logged():
         # Here, and not in the event loop: it takes 100 ms.
         freeze_objects()

@@ -16,6 +16,7 @@ from backcast_engine.candles import Candles
 from backcast_engine.errors import InvalidInput, Violation, Violations
 from backcast_engine.interval import Interval
 from backcast_engine.times import EARLIEST_S, LATEST_S
+from services.data.corrections import log_corrections
 from services.data.metrics import CANDLES_READ, CANDLES_WRITTEN
 from services.data.requests import (
     after_time_from,
@@ -152,6 +153,8 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
         counts = await self._candles.write(symbol, header.synthetic, blocks, conflict_rule, fetched)
         CANDLES_WRITTEN.labels("inserted").inc(counts.inserted)
         CANDLES_WRITTEN.labels("corrected").inc(counts.corrected)
+        if fetched:
+            log_corrections(symbol, fetched.source, counts.replaced, counts.replacing)
         return pb.ImportCandlesResponse(
             inserted=counts.inserted,
             corrected=counts.corrected,

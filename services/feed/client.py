@@ -17,6 +17,7 @@ from services.domain.addresses import is_loopback
 from services.feed.clock import Clock
 from services.feed.errors import Banned, Forbidden, Unanswered, Unreachable
 from services.feed.exchanges.exchange import Exchange, Market, Outcome, Request, Verdict
+from services.feed.metrics import REQUESTS, TOO_OFTEN, request_counted
 from services.feed.pace import Pace
 from services.imports.daemon_thread import in_daemon_thread
 from services.ingest.answers import read_answer
@@ -146,7 +147,7 @@ class Client:
         )
         try:
             async for attempt in attempts:
-                with attempt:
+                with attempt, request_counted(self.exchange.name):
                     return read(*await self._answered(request))
         except Unanswered as error:
             times = f"{_ATTEMPTS} times"
@@ -163,6 +164,7 @@ class Client:
             verdict = Verdict(Outcome.FAILED) if content is None else self.exchange.verdict(content)
             reason = f": {shown(verdict.reason)}" if verdict.reason else ""
             if answer.status == _TOO_OFTEN or verdict.outcome is Outcome.TOO_OFTEN:
+                REQUESTS.labels(self.exchange.name, TOO_OFTEN).inc()
                 self.pace.pause(answer.retry_after_s or self.exchange.limit.window_s)
                 continue
             self._raise_if_refused(answer, verdict, reason)

@@ -54,8 +54,8 @@ class CryptoReport:
     """The outcome of the fetch of one crypto. `error` is why it failed; what was written before stays.
 
     `absent` counts hours that the exchange does not have, after the first candle of this fetch; `rejected`
-    counts rows that are no candles. `first_s` is the opening time of that candle, None if there is none;
-    `asked` are the spans that were asked and written.
+    counts rows that are no candles. `first_s` is the opening time of that candle, and `newest_s` that of the
+    last one, None if there is none; `asked` are the spans that were asked and written.
     """
 
     symbol: str
@@ -65,6 +65,7 @@ class CryptoReport:
     absent: int = 0
     rejected: int = 0
     first_s: int | None = None
+    newest_s: int | None = None
     asked: list[Span] = field(default_factory=list)
     error: BackcastError | None = None
 
@@ -76,18 +77,19 @@ async def fetch_all(
     write: Write,
     progress: Progress | None = None,
     again: bool = False,
+    overlap_s: int = OVERLAP_S,
 ) -> AsyncGenerator[CryptoReport]:
     """Fetch several cryptos at once; yield the report of each when it is done.
 
-    `wanted` and `asked` are by symbol. With `again`, all hours are asked for. A crypto that fails does not
-    stop the others, unless they would fail in the same way: then Banned, Forbidden or Unavailable is raised.
+    `wanted` and `asked` are by symbol; see `fetch_crypto`. A crypto that fails does not stop the others,
+    unless they would fail in the same way: then Banned, Forbidden or Unavailable is raised.
     """
     turns = asyncio.Semaphore(MOST_REQUESTS)
 
     async def fetched(market: Market, span: Span) -> CryptoReport:
         async with turns:
             known = asked.get(market.symbol, ())
-            return await fetch_crypto(client, market, span, known, write, progress, again)
+            return await fetch_crypto(client, market, span, known, write, progress, again, overlap_s)
 
     tasks = [asyncio.create_task(fetched(*each)) for each in wanted.values()]
     try:
@@ -107,8 +109,9 @@ async def fetch_crypto(
     write: Write,
     progress: Progress | None = None,
     again: bool = False,
+    overlap_s: int = OVERLAP_S,
 ) -> CryptoReport:
-    """Fetch the hours of `wanted` that were not asked before, and the last two days of those that were.
+    """Fetch the hours of `wanted` that were not asked before, and the last `overlap_s` of those that were.
 
     The end is the newest hour that is closed by both clocks. A first fetch is written under the guarded rule:
     it is refused if candles are stored already and differ. With `again`, all of the hours are asked for, and
@@ -117,7 +120,7 @@ async def fetch_crypto(
     report = CryptoReport(market.symbol)
     rule = ConflictRule.REPLACE if asked or again else ConflictRule.GUARDED
     try:
-        for span in _missing(client, wanted, () if again else asked):
+        for span in _missing(client, wanted, () if again else asked, overlap_s):
             _check_kept(client, market, span)
             await _fetch_span(client, market, span, rule, write, report, progress)
     except Unanswered as error:
@@ -130,14 +133,14 @@ async def fetch_crypto(
     return report
 
 
-def _missing(client: Client, wanted: Span, asked: Sequence[Span]) -> list[Span]:
+def _missing(client: Client, wanted: Span, asked: Sequence[Span], overlap_s: int) -> list[Span]:
     hour = Interval.HOUR_1
     end_s = min(hour.opening(wanted.end_s), hour.opening(int(client.now_s())))
     wanted = Span(hour.next_opening(wanted.start_s), end_s)
     known = joined(asked)
     if known:
         newest = known[-1]
-        known[-1] = Span(newest.start_s, newest.end_s - OVERLAP_S)
+        known[-1] = Span(newest.start_s, newest.end_s - overlap_s)
     return without(wanted, known)
 
 
@@ -207,5 +210,6 @@ async def _written(
     )
     if report.first_s is None:
         report.first_s = first_s
+    report.newest_s = int(candles.open_time_s[-1])
     report.asked.append(asked)
     return []

@@ -3,7 +3,7 @@
 from functools import partial
 
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
-from backcast.marketdata.v1 import market_data_service_pb2
+from backcast.marketdata.v1 import feed_service_pb2, market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.gateway.api.backtest_handler import SERVICE_NAME, BacktestHandler
 from services.gateway.api.market_data_proxy import add_proxy_to
@@ -25,7 +25,11 @@ from services.rpc.tls import channel_credentials
 from services.settings import Settings
 from services.telemetry.observation import observed
 
-_MARKET_DATA = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"]
+# What the data service serves, to clients of the gateway too.
+_OF_DATA = (
+    market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"],
+    feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
+)
 
 
 async def run(settings: Settings) -> None:
@@ -57,8 +61,9 @@ async def run(settings: Settings) -> None:
                 [
                     ServedService(SERVICE_NAME, backtests.add_to),
                     ServedService(RUN_SERVICE, RunHandler(registry).add_to),
-                    ServedService(
-                        _MARKET_DATA.full_name, partial(add_proxy_to, service=_MARKET_DATA, channel=data)
+                    *(
+                        ServedService(each.full_name, partial(add_proxy_to, service=each, channel=data))
+                        for each in _OF_DATA
                     ),
                 ],
                 access,

@@ -12,12 +12,18 @@ from google.protobuf.message_factory import GetMessageClass
 
 from backcast.compute.v1 import compute_service_pb2
 from backcast.gateway.v1 import backtest_service_pb2, run_service_pb2
-from backcast.marketdata.v1 import market_data_service_pb2
+from backcast.marketdata.v1 import feed_service_pb2, market_data_service_pb2
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.rpc.status import violations_of
 
-FILES = (backtest_service_pb2, run_service_pb2, market_data_service_pb2, compute_service_pb2)
+FILES = (
+    backtest_service_pb2,
+    run_service_pb2,
+    market_data_service_pb2,
+    feed_service_pb2,
+    compute_service_pb2,
+)
 METHODS: dict[str, MethodDescriptor] = {
     f"{name}.{method.name}": method
     for file in FILES
@@ -168,6 +174,22 @@ CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
         {"symbol": NO_SYMBOL, "afterTime": NO_TIME, "state": 77},
         {"symbol", "after_time", "state"},
     ),
+    "FeedService.ListFeeds": ({"pageSize": -1, "pageToken": JUNK}, {"page_size", "page_token"}),
+    "FeedService.TakeFeedTurn": (
+        {"exchange": NO_SYMBOL, "quote": NO_SYMBOL, "hourTime": "9999-01-01T00:00:00Z"},
+        {"exchange", "quote", "hour_time", "follower"},
+    ),
+    "FeedService.RecordFeedRound": (
+        {
+            **{"exchange": "Binance", "quote": "usdt", "hourTime": NO_TIME, "follower": "x" * 129},
+            **{"cryptoCount": -1, "failedCount": -1, "leftOutCount": -1, "failure": "x" * 1001},
+            **{"insertedCount": -1, "correctedCount": -1, "endedSymbols": ["BTCUSDT", NO_SYMBOL]},
+        },
+        {
+            *("exchange", "quote", "hour_time", "follower", "crypto_count", "failed_count"),
+            *("left_out_count", "failure", "inserted_count", "corrected_count", "ended_symbols[1]"),
+        },
+    ),
     "ComputeService.ComputeBacktests": (
         {
             **{"cryptos": [{"symbol": "A"}, {"symbol": "A"}, {"symbol": "?"}], "detail": 77},
@@ -200,14 +222,17 @@ CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
     ),
 }
 # No value of these is bad: unknown symbols and versions are ignored.
-NEVER_BAD = {"MarketDataService.ListCryptos": {"symbols", "known_version"}}
+NEVER_BAD = {
+    "MarketDataService.ListCryptos": {"symbols", "known_version"},
+    "FeedService.RecordFeedRound": {"complete", "done", "rechecked"},
+}
 
 
 @pytest.fixture
 async def channels(stack: LocalStack) -> AsyncIterator[dict[str, grpc.aio.Channel]]:
     """Channels to the services by the names of the services that clients call there."""
     async with open_channel(stack.gateway_address) as gateway, open_channel(stack.compute_address) as compute:
-        services = ("BacktestService", "RunService", "MarketDataService")
+        services = ("BacktestService", "RunService", "MarketDataService", "FeedService")
         yield {**dict.fromkeys(services, gateway), "ComputeService": compute}
 
 

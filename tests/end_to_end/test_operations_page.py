@@ -47,6 +47,7 @@ ANSWERS = {
     "BacktestService/SweepBacktests": '"deflated_sharpe_ratio"',
     "MarketDataService/GetCandles": '"close"',
     "MarketDataService/ListCryptos": '"fingerprint"',
+    "FeedService/ListFeeds": "{",
     "Channelz/GetServers": '"calls_started"',
     "Channelz/GetTopChannels": '"channel"',
 }

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 from weakref import WeakValueDictionary
 
@@ -33,7 +33,7 @@ class ImportCounts:
 
     `inserted` candles are new, `corrected` ones have new values, `unchanged` ones were stored with equal
     values, and `kept` ones are stored with other values. `breaks` are in order of time, including removed
-    ones.
+    ones. `replaced` are the corrected candles as they were stored, and `replacing` as they are now.
     """
 
     inserted: int
@@ -41,6 +41,8 @@ class ImportCounts:
     unchanged: int
     kept: int = 0
     breaks: tuple[StoredBreak, ...] = ()
+    replaced: Candles = field(default_factory=Candles.empty, compare=False)
+    replacing: Candles = field(default_factory=Candles.empty, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,8 @@ class _LockedCrypto:
             corrected=int(is_corrected.sum()),
             unchanged=int((~is_new & ~is_different).sum()),
             kept=int((is_different & ~is_corrected).sum()),
+            replaced=stored.at(np.isin(stored.open_time_s, candles.open_time_s[is_corrected])),
+            replacing=candles.at(is_corrected),
         )
         is_changed = is_new | is_corrected
         changed = candles if is_changed.all() else candles.at(is_changed)

@@ -42,6 +42,8 @@ _NEEDED = {
     "backcast.marketdata.v1.MarketDataService/ImportCandles": {Right.IMPORT},
     "backcast.marketdata.v1.MarketDataService/UpdateBreak": {Right.IMPORT, Right.ADMIN},
     "backcast.marketdata.v1.MarketDataService/DeleteCrypto": {Right.ADMIN},
+    "backcast.marketdata.v1.FeedService": {Right.IMPORT},
+    "backcast.marketdata.v1.FeedService/ListFeeds": {Right.RUN},
     "grpc.channelz.v1.Channelz": {Right.ADMIN},
     "grpc.reflection.v1.ServerReflection": set(Right),
     "grpc.reflection.v1alpha.ServerReflection": set(Right),
