@@ -1,11 +1,13 @@
 """Rules written by the user."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from backcast_engine.errors import Violation
-from backcast_engine.rules import Expression, Rules
-from backcast_engine.rules.check import rules_violations
+from backcast_engine.interval import Interval
+from backcast_engine.rules import Expression, OtherCandles, Rules
+from backcast_engine.rules.check import interval_violations, located_other_candles, rules_violations
 from backcast_engine.strategies.base import Strategy
 
 
@@ -22,6 +24,16 @@ class CustomRules(Strategy):
     def violations(self) -> list[Violation]:
         """Return a violation for each invalid part of the expressions."""
         return rules_violations(self.rules(), f"strategy.{self.name}")
+
+    def interval_violations(self, interval: Interval) -> list[Violation]:
+        """Return a violation for each part that looks at candles no longer than `interval`."""
+        return interval_violations(self.located_other_candles(), interval)
+
+    def located_other_candles(self) -> Iterator[tuple[str, OtherCandles]]:
+        """Yield the other candles that the conditions look at, and the path of each part that does."""
+        yield from located_other_candles(self.entry, f"strategy.{self.name}.entry")
+        if self.exit is not None:
+            yield from located_other_candles(self.exit, f"strategy.{self.name}.exit")
 
     def rules(self) -> Rules:
         """Return the two conditions."""

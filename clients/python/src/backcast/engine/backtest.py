@@ -20,7 +20,7 @@ from backcast_engine.candles import TimeColumn
 from backcast_engine.errors import InvalidInput, Violation
 from backcast_engine.history import History
 from backcast_engine.interval import Interval as EngineInterval
-from backcast_engine.rules import Evaluation, Rules
+from backcast_engine.rules import Evaluation, On, Rules
 from backcast_engine.strategies import Signals
 
 
@@ -78,6 +78,7 @@ class _GivenSignals(backcast_engine.Strategy):
 
     name: ClassVar[str] = "signals"
     columns: ClassVar[frozenset[str]] = frozenset()
+    on_other_candles: ClassVar[tuple[On, ...]] = ()
     lookback_candles: ClassVar[int] = 0
     warmup_candles: ClassVar[int] = 0
 
