@@ -56,9 +56,7 @@ def read_cryptos(refs: Mapping[str, pb.CryptoRef], violations: Violations) -> li
 
 def read_others(refs: Sequence[pb.CryptoRef], violations: Violations) -> tuple[DataVersion, ...]:
     """Return the other cryptos of a request."""
-    return tuple(
-        _read_refs({f"other_cryptos[{index}]": each for index, each in enumerate(refs)}, violations)
-    )
+    return tuple(_read_refs({f"other_cryptos[{index}]": each for index, each in enumerate(refs)}, violations))
 
 
 def _read_refs(refs: Mapping[str, pb.CryptoRef], violations: Violations) -> list[DataVersion]:
@@ -80,9 +78,7 @@ def read_window(spec: BacktestSpec, violations: Violations) -> Window:
     return window
 
 
-def _read_backtest(
-    spec: BacktestSpec, others: Sequence[DataVersion], violations: Violations
-) -> Backtest:
+def _read_backtest(spec: BacktestSpec, others: Sequence[DataVersion], violations: Violations) -> Backtest:
     strategy = read_strategy(spec.strategy, violations) or BuyAndHold()
     interval = violations.read(Interval.HOUR_1, interval_from, spec.interval)
     window = read_window(spec, violations)

@@ -37,9 +37,7 @@ class Job:
     others: tuple[DataVersion, ...] = ()
 
 
-def backtest_job(
-    cryptos: list[DataVersion], backtest: Backtest, others: tuple[DataVersion, ...] = ()
-) -> Job:
+def backtest_job(cryptos: list[DataVersion], backtest: Backtest, others: tuple[DataVersion, ...] = ()) -> Job:
     """Return the job of one backtest on many cryptos; its results are those of `computed_result`."""
     task = Task(computed_result, backtest)
     return Job(cryptos, backtest.interval, backtest.columns, lambda _: [task], backtest.since_s, others)

@@ -74,28 +74,25 @@ def _depth(expression: Expression) -> int:
 
 
 def _violations(node: Expression, wanted: Kind, field: str) -> list[Violation]:
+    if isinstance(node, On):
+        fault = part_fault(node.part)
+        return [Violation(field, fault)] if fault else _violations(node.part, wanted, field)
+    gives, fault = Kind.SERIES, None
     if isinstance(node, Number):
-        gives = Kind.SERIES
-        if fault := number_fault(node.value):
-            return [Violation(field, fault)]
+        fault = number_fault(node.value)
     elif isinstance(node, Column):
-        gives = Kind.SERIES
         if node.name not in VALUE_COLUMNS:
-            return [Violation(field, f"there is no column {node.name!r}: {', '.join(VALUE_COLUMNS)}")]
-    elif isinstance(node, On):
-        if fault := part_fault(node.part):
-            return [Violation(field, fault)]
-        return _violations(node.part, wanted, field)
+            fault = f"there is no column {node.name!r}: {', '.join(VALUE_COLUMNS)}"
+    elif node.function not in FUNCTIONS:
+        fault = f"there is no function {node.function!r}"
     else:
-        function = FUNCTIONS.get(node.function)
-        if function is None:
-            return [Violation(field, f"there is no function {node.function!r}")]
+        function = FUNCTIONS[node.function]
         gives = function.gives
         if violations := _argument_violations(function, node, field):
             return violations
-    if gives is not wanted:
-        return [Violation(field, f"must be {wanted.value}, not {gives.value}")]
-    return []
+    if not fault and gives is not wanted:
+        fault = f"must be {wanted.value}, not {gives.value}"
+    return [Violation(field, fault)] if fault else []
 
 
 def _argument_violations(function: Function, call: Call, field: str) -> list[Violation]:
@@ -212,7 +209,10 @@ def lookback(expression: Expression) -> int:
 
 
 def warmup(expression: Expression) -> int:
-    """Return the number of candles before a window after which earlier ones have no influence; see `lookback`."""
+    """Return the number of candles before a window after which earlier ones have no influence.
+
+    As of `lookback`, parts on other candles count none.
+    """
     return _candles_before(expression, True)
 
 

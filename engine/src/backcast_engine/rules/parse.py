@@ -138,7 +138,7 @@ def parse_line(line: str, wanted: Kind = Kind.CONDITION) -> Expression:
 
 
 def fault_at(line: str, path: str, reason: str) -> "LineFault":
-    """Return an error in a right line, at the part that `path` leads to: `entry.arguments[1].arguments[0]`."""
+    """Return an error in a right line, at the part that a path leads to: entry.arguments[1].arguments[0]."""
     # As above.
     part: _Part = _parser().parse(line)  # type: ignore[assignment]
     for index in _ARGUMENT.findall(path):

@@ -1,24 +1,41 @@
 """Other candles as an evaluation sees them: at each of its candles the last one that has closed by then."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backcast_engine.candles import PriceColumn
+from backcast_engine.candles import Candles, PriceColumn
 from backcast_engine.rules.exact import Positions, Ratios, concatenated
 from backcast_engine.rules.nodes import Expression
 from backcast_engine.rules.rounding import Accuracy, Bound
 
-if TYPE_CHECKING:
-    from backcast_engine.rules.evaluation import Evaluation, Flags
+Flags = NDArray[np.bool_]
+
+
+class Evaluated(Protocol):
+    """What an Evaluation over other candles offers."""
+
+    candles: Candles
+
+    def series(self, expression: Expression, /) -> PriceColumn:
+        """Return the values of a series."""
+
+    def truth(self, node: Expression, /, *, holds: bool) -> Flags:
+        """Return where a condition is true, or where it is false."""
+
+    def accuracy(self, node: Expression, /) -> Accuracy:
+        """Return the bounds of a series."""
+
+    def ratios(self, node: Expression, at: Positions, /) -> Ratios:
+        """Return the exact values of a series at some candles."""
 
 
 class SeenPart(NamedTuple):
     """An evaluation over other candles without a break, of which the first `before` are its warm-up."""
 
-    evaluation: "Evaluation"
+    evaluation: Evaluated
     before: int
 
 
@@ -41,7 +58,7 @@ class SeenCandles:
         """Return the values of a series: float64 of shape (n,), NaN where it is undefined or not seen."""
         return self._aligned([part.evaluation.series(node)[part.before :] for part in self._parts])
 
-    def truth(self, node: Expression, *, holds: bool) -> "Flags":
+    def truth(self, node: Expression, *, holds: bool) -> Flags:
         """Return where a condition is true (`holds`), or where it is false: bool of shape (n,)."""
         if not self._parts:
             return np.zeros(len(self._positions), np.bool_)

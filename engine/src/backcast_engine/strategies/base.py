@@ -1,6 +1,7 @@
 """The base class of strategies."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 from backcast_engine.errors import Violation
 from backcast_engine.interval import Interval
 from backcast_engine.parameters import range_violations
-from backcast_engine.rules import Evaluation, Expression, On, Rules
-from backcast_engine.rules.check import columns_of_expression, lookback, warmup
+from backcast_engine.rules import Evaluation, Expression, On, OtherCandles, Rules
+from backcast_engine.rules.check import columns_of_expression, interval_violations, lookback, warmup
 from backcast_engine.rules.nodes import on_other_candles
 
 
@@ -48,9 +49,13 @@ class Strategy(ABC):
         """Return violations between parameters that are each within their range."""
         return []
 
+    def located_other_candles(self) -> Iterator[tuple[str, OtherCandles]]:
+        """Yield the other candles that valid rules look at, and the path of each part that does."""
+        return iter(())
+
     def interval_violations(self, interval: Interval) -> list[Violation]:
         """Return a violation for each part of valid rules that looks at candles no longer than `interval`."""
-        return []
+        return interval_violations(self.located_other_candles(), interval)
 
     @cached_property
     def _conditions(self) -> tuple[Expression, ...]:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from backcast_engine.errors import Violation
-from backcast_engine.interval import Interval
 from backcast_engine.rules import Expression, OtherCandles, Rules
-from backcast_engine.rules.check import interval_violations, located_other_candles, rules_violations
+from backcast_engine.rules.check import located_other_candles, rules_violations
 from backcast_engine.strategies.base import Strategy
 
 
@@ -24,10 +23,6 @@ class CustomRules(Strategy):
     def violations(self) -> list[Violation]:
         """Return a violation for each invalid part of the expressions."""
         return rules_violations(self.rules(), f"strategy.{self.name}")
-
-    def interval_violations(self, interval: Interval) -> list[Violation]:
-        """Return a violation for each part that looks at candles no longer than `interval`."""
-        return interval_violations(self.located_other_candles(), interval)
 
     def located_other_candles(self) -> Iterator[tuple[str, OtherCandles]]:
         """Yield the other candles that the conditions look at, and the path of each part that does."""
