@@ -302,4 +302,4 @@ class _JobRun:
         elif isinstance(value, Exception) and not isinstance(value, BackcastError):
             _log.error("task failed", symbol=data.symbol, exc_info=value)
             value = Internal("internal error; the service's log has more")
-        return Outcome(data, located.task, value, result.others)
+        return Outcome(data, located.task, value, others=result.others)
