@@ -29,6 +29,7 @@ from backcast_engine.candles import Candles
 from backcast_engine.errors import NotFound, Refused
 from backcast_engine.history import History, HistoryTooShort
 from backcast_engine.interval import Interval
+from backcast_engine.rules import Evaluation
 from backcast_engine.rules.functions import Kind
 from backcast_engine.rules.parse import parse, parse_line
 from backcast_engine.rules.ticks import exact_sums
@@ -238,6 +239,16 @@ def test_the_time_from_which_candles_are_asked_for_holds_the_warm_up_of_other_ca
     assert run_backtest(short, asked) == run_backtest(whole, asked)
 
 
+def test_what_came_before_the_warm_up_of_other_candles_has_no_say():
+    hours_ = make_candles(np.arange(400 * 24) % 97 + 3.0)
+    window = Window(MONDAY_S + 390 * 86_400, MONDAY_S + 400 * 86_400)
+    _, values = values_of(History(hours_), "ema(5)@1d", HOUR, window)
+    days, _ = aggregate(hours_, DAY, exact_sums)
+    whole = Evaluation(days).series(parse_line("ema(5)", Kind.SERIES))[389:399].repeat(24)
+    # The last hour of a day sees this day.
+    assert values[:24] == pytest.approx([*whole[:23], whole[24]], rel=1e-8)
+
+
 @pytest.mark.parametrize("interval", [HOUR_4, DAY, WEEK])
 @pytest.mark.parametrize("symbol", ["BTCUSDT", "ETHUSDT"])
 def test_longer_candles_are_those_that_an_import_stores_bit_by_bit(interval, symbol):
@@ -292,6 +303,11 @@ def test_averages_of_other_candles_are_compared_as_on_paper():
     assert conditions(own, btc, "sma(2) == sma(6)@BTCUSDT")[0] == everywhere
     assert conditions(own, btc, "sma(3)@BTCUSDT / sma(6)@BTCUSDT == 1")[0] == everywhere
     assert conditions(own, btc, "sma(close@BTCUSDT, 6) == 0.2")[0] == everywhere
+    # In float64, 0.2 * 3 is above 0.6, and 0.3 - 0.2 is below 0.1.
+    assert conditions(own, btc, "sma(6)@BTCUSDT * 3 == 0.6", "(sma(6) * 3)@BTCUSDT > 0.6") == (everywhere, [])
+    risen = [position for position in range(1, 72) if position % 3]
+    assert conditions(own, btc, "close@BTCUSDT - close[1]@BTCUSDT == 0.1")[0] == risen
+    assert conditions(own, btc, "(close - close[1] == 0.1)@BTCUSDT")[0] == risen
     days = make_candles([0.1] * 24 + [0.2] * 24 + [0.3] * 25)
     assert conditions(days, btc, "sma(3)@1d == 0.2")[0] == [71, 72]
 

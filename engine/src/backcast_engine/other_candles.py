@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,25 +64,31 @@ class OtherHistories:
         These are one or more, without a break between them. The function raises HistoryTooShort where earlier
         candles than those of a history would count.
         """
-        return cache(partial(self._seen, open_time_s))
+        span_of = cache(partial(self._span, open_time_s))
+        return cache(lambda node: self._seen(node, span_of(node.candles)))
 
-    def _seen(self, open_time_s: TimeColumn, node: On) -> SeenCandles:
-        series, wanted = self._of(node.candles), warmup_of(node)
+    def _span(self, open_time_s: TimeColumn, candles: OtherCandles) -> "_Span":
+        series = self._of(candles)
         openings_s = series.interval.openings(open_time_s + self._interval.seconds) - series.interval.seconds
+        if openings_s[0] < series.since_s:
+            raise HistoryTooShort
         first, end = series.position(int(openings_s[0])), series.position(int(openings_s[-1]) + 1)
-        if not node.candles.symbol:
+        if not candles.symbol:
             # Before the break that the run's own candles come after, prices were not those of the same thing.
             first = max(first, series.start_after(series.break_before(int(open_time_s[0]), self._interval)))
+        return _Span(first, end, _positions_of(openings_s, series.candles.open_time_s[first:end]))
+
+    def _seen(self, node: On, span: "_Span") -> SeenCandles:
+        series, wanted, first, end = self._of(node.candles), warmup_of(node), span.first, span.end
         reach = max((start for start in series.starts if start <= first), default=0)
-        if openings_s[0] < series.since_s or (first - reach < wanted and not reach and not series.is_whole):
+        if first - reach < wanted and not reach and not series.is_whole:
             raise HistoryTooShort
         parts = []
         for start, stop in pairwise([first, *(start for start in series.starts if first < start < end), end]):
             before = min(wanted, first - reach) if start == first else 0
             if start < stop:
                 parts.append(SeenPart(self._evaluation(node.candles, start - before, stop), before))
-        times_s = series.candles.open_time_s[first:end]
-        return SeenCandles(parts, _positions_of(openings_s, times_s))
+        return SeenCandles(parts, span.positions)
 
     def _evaluation(self, candles: OtherCandles, start: int, stop: int) -> Evaluation:
         key = candles, start, stop
@@ -113,6 +120,17 @@ class OtherHistories:
             # The first one may be made of fewer candles than there are.
             found = found[int(np.searchsorted(found.open_time_s, history.since_s)) :]
         return _Series(found, interval, breaks, history.since_s)
+
+
+class _Span(NamedTuple):
+    """The other candles that the run's candles see: from `first` to before `end`.
+
+    `positions` are those that each of them sees, counted from `first`, or -1.
+    """
+
+    first: int
+    end: int
+    positions: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
