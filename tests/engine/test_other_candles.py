@@ -132,7 +132,7 @@ def expected(run, run_interval, other, interval, part, ignored, times, is_own):
     own = candles_by_opening(run, run_interval, ignored)
     longer = candles_by_opening(other, interval, ignored)
     known = sorted(opening for opening, candle in longer.items() if candle)
-    values = []
+    values: list[float | None] = []
     for time in times:
         closed_s = time + run_interval.seconds
         opening = closed_s - (closed_s - MONDAY_S) % interval.seconds - interval.seconds

@@ -155,6 +155,7 @@ class Evaluation:
         kept = self._find(node)
         if kept is not None:
             return kept
+        value: Any
         if isinstance(node, On):
             value = self._others(node).series(node.part)
         elif _made_of_kept_parts(node):
