@@ -105,7 +105,7 @@ def big_results(symbols: list[str]) -> None:
 def engine(symbols: list[str]) -> None:
     """Backtest a frame of candles in this process."""
     with backcast.connect() as client:
-        frame = client.candles(symbols[0])
+        frame, other = client.candles(symbols[0]), client.candles(symbols[1])
     # docs: engine
     from backcast.engine import backtest, backtest_signals, close, rsi, sma
 
@@ -116,6 +116,9 @@ def engine(symbols: list[str]) -> None:
     # Rules with Python's operators, and signals of your own: a boolean for each row of the frame.
     rules = backcast.rules((close > sma(200)) & (rsi(14) < 30), ~(close > sma(200)))
     print(backtest(frame, rules, direction="long-short"))
+    # Rules on longer candles, which are made of the frame's own, and on another crypto, whose frame is given.
+    rules = backcast.rules(close > sma(20) @ "1d", close @ symbols[1] < sma(20) @ symbols[1])
+    print(backtest(frame, rules, others={symbols[1]: other}))
     rises = frame["close"] > frame["open"]
     print(backtest_signals(frame, entries=rises, exits=~rises))
     # docs: end

@@ -31,12 +31,12 @@ NO_PARTIAL_CANDLES = PartialCandles.none()
 BLOCK_CANDLES = 20_000
 
 
-def interval_from(value: int) -> Interval:
+def interval_from(value: int, field: str = "interval") -> Interval:
     """Return the interval of an enum value; one hour if it is unspecified."""
     if value == interval_pb2.INTERVAL_UNSPECIFIED:
         return Interval.HOUR_1
     if value not in _INTERVALS:
-        raise InvalidInput.of("interval", f"there is no interval {value}")
+        raise InvalidInput.of(field, f"there is no interval {value}")
     return _INTERVALS[interval_pb2.Interval.ValueType(value)]
 
 

@@ -1,9 +1,13 @@
 """Conversion of expressions. Enum values have the names of the domain's functions and columns."""
 
+from dataclasses import replace
+
 from backcast.backtest.v1 import expression_pb2 as pb
 from backcast_engine.errors import InvalidInput, Violations
 from backcast_engine.rules.check import MAX_DEPTH, MAX_NODES
-from backcast_engine.rules.nodes import Column, Expression, Number, shared_call
+from backcast_engine.rules.nodes import Column, Expression, Number, On, OtherCandles, shared_call
+from services.domain.symbols import canonical_symbol
+from services.wire.candles import interval_from, interval_to
 from services.wire.enum_names import names_of, numbers_of
 
 
@@ -31,6 +35,12 @@ def expression_to(expression: Expression) -> pb.Expression:
     if isinstance(expression, Column):
         column = numbers_of(pb.Column.DESCRIPTOR)[expression.name.upper()]
         return pb.Expression(column=pb.Column.ValueType(column))
+    if isinstance(expression, On):
+        message, candles = expression_to(expression.part), expression.candles
+        message.symbol = candles.symbol
+        if candles.interval:
+            message.interval = interval_to(candles.interval)
+        return message
     function = numbers_of(pb.Function.DESCRIPTOR)[expression.function.upper()]
     return pb.Expression(
         function=pb.Function.ValueType(function), arguments=map(expression_to, expression.arguments)
@@ -61,7 +71,19 @@ class _Reading:
             self.read(argument, f"{field}.arguments[{index}]", depth + 1)
             for index, argument in enumerate(message.arguments)
         )
-        return self._violations.read(Number(0), _node, message, arguments, field)
+        node = self._violations.read(Number(0), _node, message, arguments, field)
+        candles = self._other_candles(message, field)
+        return node if candles == OtherCandles() else On(node, candles)
+
+    def _other_candles(self, message: pb.Expression, field: str) -> OtherCandles:
+        candles, read = OtherCandles(), self._violations.read
+        if message.symbol:
+            symbol = read("", canonical_symbol, message.symbol, f"{field}.symbol")
+            candles = replace(candles, symbol=symbol)
+        if message.interval:
+            interval = read(None, interval_from, message.interval, f"{field}.interval")
+            candles = replace(candles, interval=interval)
+        return candles
 
 
 def _node(message: pb.Expression, arguments: tuple[Expression, ...], field: str) -> Expression:

@@ -5,11 +5,13 @@ from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 
 from backcast.backtest.v1 import expression_pb2 as pb
+from backcast.marketdata.v1 import interval_pb2
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from backcast_engine.rules.check import MAX_DEPTH, MAX_NODES
 from backcast_engine.rules.functions import FUNCTIONS
-from backcast_engine.rules.nodes import CLOSE, HIGH, Number, call
+from backcast_engine.rules.nodes import CLOSE, HIGH, Number, On, OtherCandles, call
 from services.wire.enum_names import names_of
 from services.wire.expressions import expression_from, expression_to
 from tests.engine.rules.expressions import expressions
@@ -32,6 +34,18 @@ def test_enum_values_have_the_names_of_functions_and_columns():
     assert message.function == pb.FUNCTION_RSI
     assert message.arguments[0].column == pb.COLUMN_HIGH
     assert message.arguments[1].number == 14
+
+
+def test_a_part_on_other_candles_is_the_message_of_the_part_with_two_more_fields():
+    message = expression_to(On(call("rsi", HIGH, 14), OtherCandles("BTCUSDT", Interval.DAY_1)))
+    assert message == pb.Expression(
+        function=pb.FUNCTION_RSI,
+        arguments=[pb.Expression(column=pb.COLUMN_HIGH), pb.Expression(number=14)],
+        symbol="BTCUSDT",
+        interval=interval_pb2.INTERVAL_1D,
+    )
+    message.symbol = "btc-usdt"
+    assert expression_from(message, "it").candles == OtherCandles("BTCUSDT", Interval.DAY_1)
 
 
 NOTHING = pb.Expression()
@@ -59,6 +73,19 @@ NOTHING = pb.Expression()
             ),
             "it.arguments[0].arguments[0]",
             "there is no column 6",
+        ),
+        (
+            pb.Expression(
+                function=pb.FUNCTION_NOT,
+                arguments=[pb.Expression(column=pb.COLUMN_CLOSE, interval=77)],  # type: ignore[arg-type]
+            ),
+            "it.arguments[0].interval",
+            "there is no interval 77",
+        ),
+        (
+            pb.Expression(column=pb.COLUMN_CLOSE, symbol="?"),
+            "it.symbol",
+            "'?' is not a symbol: 1 to 32 letters and digits, like BTCUSDT, BTCUSDT.P or BTCUSDT_240329",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

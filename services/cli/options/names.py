@@ -42,6 +42,8 @@ _OPTIONS = {
     "after_sequence": "--after",
 }
 _RULE = re.compile(r"strategy\.rules\.(entry|exit)\b.*")
+# A part of rules on other candles, whose crypto or length is wrong.
+_OTHER_CANDLES = re.compile(r"(?:spec\.)?strategy\.rules\.(entry|exit)\b.*\.(?:symbol|interval)")
 _PARAMETER = re.compile(r"\bstrategy\.\w+\.(\w+)")
 _RANGE = re.compile(r"ranges\[(\d+)\]")
 _TIMES = re.compile(r"\b(start|end)_time\b")
@@ -81,8 +83,22 @@ def option_of(field: str, request: Message) -> str:
 
 def _of_option(violation: Violation, request: Message) -> Violation:
     reason = _TIMES.sub(r"--\1", _PARAMETER.sub(r"--param \1", violation.reason))
+    if _OTHER_CANDLES.fullmatch(violation.field):
+        reason = _at_its_place(violation, request)
     if violation.field in _FALLS:
         fraction = getattr(request.spec.execution, violation.field.split(".")[2]).fraction  # type: ignore[attr-defined]  # both have one
         if 1 < fraction < 100:
             reason += f": {fraction:g} percent is {fraction:g}% or {fraction / 100:g}"
     return Violation(option_of(violation.field, request), reason)
+
+
+def _at_its_place(violation: Violation, request: Message) -> str:
+    """Return the reason, and under it the rule with a mark below its wrong part."""
+    from backcast_engine.rules.parse import fault_at
+    from backcast_engine.rules.text import text
+    from services.wire.expressions import expression_from
+
+    field = violation.field.removeprefix("spec.")
+    name = field.split(".")[2]
+    rule = text(expression_from(getattr(request.spec.strategy.rules, name), field))  # type: ignore[attr-defined]  # where there are rules
+    return fault_at(rule, field, violation.reason).shown_in(rule)

@@ -6,7 +6,7 @@ from backcast_engine.errors import BackcastError, Violation, Violations
 from backcast_engine.interval import Interval
 from backcast_engine.strategies.buy_and_hold import BuyAndHold
 from backcast_engine.sweep import Grid, Sweep, make_grid
-from services.compute.messages.backtests import read_cryptos, read_window
+from services.compute.messages.backtests import read_cryptos, read_others, read_window
 from services.compute.tasks.jobs import Job, sweep_job
 from services.compute.tasks.runner import Outcome
 from services.rpc.status import status_of
@@ -24,6 +24,7 @@ async def job_of_sweep(request: pb.ComputeSweepRequest) -> Job:
     violations = Violations()
     refs = {f"cryptos[{index}].crypto": each.crypto for index, each in enumerate(request.cryptos)}
     cryptos = read_cryptos(refs, violations)
+    others = read_others(request.other_cryptos, violations)
     base = read_strategy(request.spec.strategy, violations)
     interval = violations.read(Interval.HOUR_1, interval_from, request.spec.interval)
     whole = read_window(request.spec, violations)
@@ -55,7 +56,7 @@ async def job_of_sweep(request: pb.ComputeSweepRequest) -> Job:
     violations.raise_if_any()
     sweep = Sweep(grid, interval, windows, execution, stretches)
     chunks = {data: list(item.chunks) for data, item in zip(cryptos, request.cryptos, strict=True)}
-    return await sweep_job(sweep, request.chunk_size, chunks)
+    return await sweep_job(sweep, request.chunk_size, chunks, others)
 
 
 def sweep_response(outcome: Outcome) -> pb.ComputeSweepResponse:
@@ -76,5 +77,6 @@ def sweep_response(outcome: Outcome) -> pb.ComputeSweepResponse:
             returns=result.returns.astype("<f4").tobytes(),
             failed=result.failed,
             first_failure=status_of(result.first_failure) if result.first_failure else None,
+            other_fingerprints={other.symbol: other.fingerprint for other in outcome.others},
         )
     )

@@ -5,7 +5,7 @@ The worker processes import this: nothing here may import grpc.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backcast_engine import ENGINE_VERSION
@@ -29,19 +29,27 @@ class Task:
 
 @dataclass(frozen=True)
 class LocatedTask:
-    """A task and the location of its candles; with `last_try`, it fails where they are gone."""
+    """A task, and the locations of its candles and of those of other cryptos that it looks at.
+
+    With `last_try`, it fails where they are gone.
+    """
 
     location: CandleLocation
     task: Task
     last_try: bool = False
+    others: tuple[CandleLocation, ...] = ()
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What a task returned or raised, and the version of the data that it read, None where it read none."""
+    """What a task returned or raised, and the version of the data that it read, None where it read none.
+
+    `others` are the versions of the data of other cryptos that it read.
+    """
 
     data: DataVersion | None
     value: Any
+    others: tuple[DataVersion, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,11 @@ def run_batch(batch: Batch) -> BatchResult:
 def _run(located: LocatedTask) -> TaskResult:
     data = None
     try:
+        loaded = [location.load() for location in located.others]
         data, history = located.location.load()
-        return TaskResult(data, located.task.work(history, located.task.argument))
+        if loaded:
+            history = replace(history, others={other.symbol: others for other, others in loaded})
+        value = located.task.work(history, located.task.argument)
+        return TaskResult(data, value, tuple(other for other, _ in loaded))
     except Exception as error:
         return TaskResult(data, picklable(error))

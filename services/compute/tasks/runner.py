@@ -74,13 +74,14 @@ class CandleProvider(Protocol):
 class Outcome:
     """The outcome of a task: its result, or the error that it failed with.
 
-    `data` is the version that it was computed from. A crypto without candles has one outcome, whose `task` is
-    None.
+    `data` is the version that it was computed from, `others` are those of the other cryptos that it looks at.
+    A crypto without candles has one outcome, whose `task` is None.
     """
 
     data: DataVersion
     task: Task | None
     result: Any | BackcastError
+    others: tuple[DataVersion, ...] = ()
 
 
 class TaskRunner:
@@ -194,6 +195,39 @@ class _JobRun:
         self, cryptos: list[DataVersion], tasks_of: _TasksOf, since_s: int, last_try: bool
     ) -> None:
         """Make the tasks of every crypto as its candles come, and send them."""
+        others, failure = await self._locate_others(since_s)
+        async for group in self._located(cryptos, since_s):
+            for data, location in group:
+                self._cryptos_to_come -= 1
+                if failure or isinstance(location, BackcastError):
+                    for task in tasks_of(data) if last_try else (None,):
+                        self._events.put_nowait(Outcome(data, task, failure or location))
+                    continue
+                self._ready.extend(LocatedTask(location, task, last_try, others) for task in tasks_of(data))
+                if len(self._ready) >= _MOST_IN_BATCH:
+                    self._send_batches()
+                while len(self._ready) >= _MOST_IN_BATCH:
+                    self._room.clear()
+                    await self._room.wait()
+            self._send_batches()
+
+    async def _locate_others(self, since_s: int) -> tuple[tuple[CandleLocation, ...], BackcastError | None]:
+        """Return the locations of the other cryptos' candles, or why one has none."""
+        others = []
+        async for group in self._located(list(self._job.others), since_s):
+            for data, location in group:
+                if isinstance(location, BackcastError):
+                    reason = f"{data.symbol}, which the rules look at: {location}"
+                    return (), type(location)(reason, reason=location.reason, **location.metadata)
+                others.append(location)
+        return tuple(others), None
+
+    async def _located(
+        self, cryptos: list[DataVersion], since_s: int
+    ) -> AsyncGenerator[Sequence[tuple[DataVersion, CandleLocation | BackcastError]]]:
+        """Yield every crypto with the location of its candles, which holds until the end of the job."""
+        if not cryptos:
+            return
         found = self._provider.columns(cryptos, self._job.interval, self._job.columns, since_s)
         locations = await self._open_locations.enter_async_context(aclosing(found))
         to_come = len(cryptos)
@@ -201,19 +235,7 @@ class _JobRun:
         while to_come:
             group = await anext(locations)
             to_come -= len(group)
-            for data, location in group:
-                self._cryptos_to_come -= 1
-                if isinstance(location, BackcastError):
-                    for task in tasks_of(data) if last_try else (None,):
-                        self._events.put_nowait(Outcome(data, task, location))
-                    continue
-                self._ready.extend(LocatedTask(location, task, last_try) for task in tasks_of(data))
-                if len(self._ready) >= _MOST_IN_BATCH:
-                    self._send_batches()
-                while len(self._ready) >= _MOST_IN_BATCH:
-                    self._room.clear()
-                    await self._room.wait()
-            self._send_batches()
+            yield group
 
     def _send_batches(self) -> None:
         """Send as many batches as may be under way."""
@@ -280,4 +302,4 @@ class _JobRun:
         elif isinstance(value, Exception) and not isinstance(value, BackcastError):
             _log.error("task failed", symbol=data.symbol, exc_info=value)
             value = Internal("internal error; the service's log has more")
-        return Outcome(data, located.task, value)
+        return Outcome(data, located.task, value, others=result.others)

@@ -34,6 +34,7 @@ from services.gateway.messages.runs import (
     single_request_to,
 )
 from services.gateway.messages.strategies import (
+    check_other_candles,
     compared_series_of,
     describe_rules,
     describe_strategies,
@@ -77,7 +78,7 @@ class SinglePlan:
     def of(cls, plan: RunPlan) -> Self:
         """Return the plan with what depends on it alone."""
         (crypto,) = plan.cryptos
-        key = ResultKeys(plan.backtest).key(crypto, crypto.seen_fingerprint)
+        key = ResultKeys(plan.backtest, plan.others).key(crypto, crypto.seen_fingerprint)
         return cls(plan, single_request_to(plan), key)
 
 
@@ -173,7 +174,11 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         self, request: pb.ParseRulesRequest, context: object
     ) -> pb.ParseRulesResponse:
         """Parse two texts to rules."""
-        return pb.ParseRulesResponse(description=describe_rules(parsed_rules(request.entry, request.exit)))
+        rules = parsed_rules(request.entry, request.exit)
+        others = list(rules.other_symbols)
+        known = await self._market.cryptos(others, None) if others else []
+        check_other_candles(rules, request, [crypto.symbol for crypto in known])
+        return pb.ParseRulesResponse(description=describe_rules(rules))
 
     async def DescribeStrategy(  # noqa: N802  # the RPC's name
         self, request: pb.DescribeStrategyRequest, context: object
@@ -250,11 +255,11 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         return _CacheRead(cache, results.get(single.key), time.monotonic() - began)
 
     async def _plan(self, request: RunRequest) -> RunPlan:
-        known = await self._market.cryptos(list(request.symbols), request.seen_before_s)
+        known = await self._market.cryptos(request.listed_symbols, request.seen_before_s)
         return make_plan(request, known, int(time.time()))
 
     async def _sweep_plan(self, request: SweepRequest) -> SweepPlan:
-        known = await self._market.cryptos(list(request.run.symbols), request.run.seen_before_s)
+        known = await self._market.cryptos(request.run.listed_symbols, request.run.seen_before_s)
         return make_sweep_plan(request, await possible_positions(request.grid), known, int(time.time()))
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,14 +18,15 @@ _RESULT_PREFIX = f"backcast:result:v{ENGINE_VERSION}.{_RESULT_FORMAT}:"
 _CHUNK_PREFIX = f"backcast:sweep:v{ENGINE_VERSION}:"
 
 # Floats are written so that they read back as the same floats, and sorted keys in one order only.
-_ENCODER = json.JSONEncoder(sort_keys=True)
+_ENCODER = json.JSONEncoder(sort_keys=True, default=lambda interval: interval.value)
 
 
 class ResultKeys:
-    """Keys of the results of one backtest on many cryptos."""
+    """Keys of the results of one backtest on many cryptos; its rules look at the cryptos `others`."""
 
-    def __init__(self, backtest: Backtest) -> None:
+    def __init__(self, backtest: Backtest, others: Sequence[CryptoData] = ()) -> None:
         self._backtest = backtest
+        self._others = OtherData(backtest, others)
         self._hash = hashlib.sha256(
             _json(
                 {
@@ -39,11 +41,49 @@ class ResultKeys:
             )
         )
 
-    def key(self, crypto: CryptoData, fingerprint: str) -> str:
-        """Return the key of a crypto's result; `fingerprint` is that of the candles that the window sees."""
+    def key(
+        self, crypto: CryptoData, fingerprint: str, other_fingerprints: Mapping[str, str] | None = None
+    ) -> str:
+        """Return the key of a crypto's result; `fingerprint` is that of the candles that the window sees.
+
+        `other_fingerprints` are those of the data of the other cryptos that it was computed from, by symbol;
+        None stands for the data that was listed.
+        """
         digest = self._hash.copy()
         digest.update(_json([crypto.symbol, fingerprint, complete_until_s(self._backtest, crypto)]))
+        digest.update(self._others.part(other_fingerprints))
         return _RESULT_PREFIX + digest.hexdigest()
+
+    def key_of_result(
+        self, crypto: CryptoData, data_fingerprint: str, other_fingerprints: Mapping[str, str]
+    ) -> str:
+        """Return the key under which to cache a result that was computed from data of these fingerprints."""
+        return self.key(crypto, crypto.fingerprint_of_result(data_fingerprint), other_fingerprints)
+
+
+class OtherData:
+    """The part of keys that the data of other cryptos makes: empty where rules look at none."""
+
+    def __init__(self, backtest: Backtest, others: Sequence[CryptoData]) -> None:
+        self._backtest = backtest
+        self._others = others
+        self._listed = self._part({}) if others else b""
+
+    def part(self, fingerprints: Mapping[str, str] | None) -> bytes:
+        """Return the part for data of these fingerprints, by symbol; None stands for what was listed."""
+        return self._part(fingerprints) if fingerprints and self._others else self._listed
+
+    def _part(self, fingerprints: Mapping[str, str]) -> bytes:
+        return _json(
+            [
+                [
+                    other.symbol,
+                    other.fingerprint_of_result(fingerprints.get(other.symbol, other.fingerprint)),
+                    complete_until_s(self._backtest, other),
+                ]
+                for other in self._others
+            ]
+        )
 
 
 class ChunkKeys:
@@ -70,12 +110,21 @@ class ChunkKeys:
                 "execution": _parts_of_execution(sweep.execution),
             }
         )
+        self._others = OtherData(plan.run.backtest, plan.run.others)
         self._by_chunk: dict[int, str] = {}
 
-    def key(self, chunk: int, crypto: CryptoData, fingerprint: str) -> str:
-        """Return the key of a crypto's chunk; `fingerprint` is that of the candles that the window sees."""
+    def key(
+        self,
+        chunk: int,
+        crypto: CryptoData,
+        fingerprint: str,
+        other_fingerprints: Mapping[str, str] | None = None,
+    ) -> str:
+        """Return the key of a crypto's chunk; for the fingerprints, see `ResultKeys.key`."""
         until_s = complete_until_s(self._plan.run.backtest, crypto)
         parts = [self._common, self._combinations(chunk), crypto.symbol, fingerprint, until_s]
+        if others := self._others.part(other_fingerprints):
+            parts.append(others.decode())
         return _CHUNK_PREFIX + _digest(parts)
 
     def _combinations(self, chunk: int) -> str:

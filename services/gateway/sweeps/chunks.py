@@ -96,7 +96,8 @@ class SweepChunks:
         wanted = [
             (crypto, chunks) for crypto, chunks in zip(plan.cryptos, self._missing, strict=True) if chunks
         ]
-        async with aclosing(self._compute.sweep_outcomes(plan.sweep, plan.chunk_size, wanted)) as outcomes:
+        found = self._compute.sweep_outcomes(plan.sweep, plan.chunk_size, wanted, plan.run.others)
+        async with aclosing(found) as outcomes:
             async for outcome in outcomes:
                 if outcome.HasField("failure"):
                     for chunk in self._failed(outcome.failure):
@@ -176,7 +177,8 @@ class SweepChunks:
             return
         number = chunk.first_combination // self._plan.chunk_size
         crypto = self._plan.cryptos[self._index[chunk.symbol]]
-        key = self._keys.key(number, crypto, crypto.fingerprint_of_result(chunk.fingerprint))
+        fingerprint = crypto.fingerprint_of_result(chunk.fingerprint)
+        key = self._keys.key(number, crypto, fingerprint, chunk.other_fingerprints)
         await self.cache.put(key, chunk)
 
 

@@ -1,6 +1,6 @@
 """The client of the compute service."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +32,11 @@ class ComputeClient:
         self._stub = stub
 
     async def outcomes(
-        self, backtest: Backtest, cryptos: list[CryptoData]
+        self, backtest: Backtest, cryptos: list[CryptoData], others: Sequence[CryptoData] = ()
     ) -> AsyncGenerator[pb.ComputeBacktestsResponse]:
         """Yield the cryptos' outcomes as they complete; closing the iterator cancels the others.
 
-        Every result is whole, however many parts it came in.
+        Every result is whole, however many parts it came in. The rules look at the cryptos `others`.
         """
         missing = {crypto.symbol: crypto for crypto in cryptos}
         begun = ComputedResult()
@@ -50,6 +50,7 @@ class ComputeClient:
                     spec=spec_to(backtest.strategy, backtest.interval, backtest.window, backtest.execution),
                     detail=detail_to(backtest.detail),
                     curve_points=backtest.curve_points,
+                    other_cryptos=map(_crypto_ref, others),
                 ),
                 metadata=outgoing_metadata(),
             )
@@ -63,13 +64,15 @@ class ComputeClient:
                 yield response
 
     async def series(
-        self, backtest: Backtest, crypto: CryptoData
+        self, backtest: Backtest, crypto: CryptoData, others: Sequence[CryptoData] = ()
     ) -> AsyncGenerator[pb.ComputeSeriesResponse]:
         """Yield the blocks of the series that a backtest's strategy compares on a crypto, or their failure.
 
-        Raises Unavailable also where the stream breaks off and the crypto has other candles afterwards.
+        The rules look at the cryptos `others`. Raises Unavailable also where the stream breaks off and one of
+        the cryptos has other candles afterwards.
         """
         missing, received, fingerprint = [crypto], 0, ""
+        symbols = [each.symbol for each in (crypto, *others)]
 
         def call() -> "UnaryStreamCall[Any, pb.ComputeSeriesResponse]":
             return self._stub.ComputeSeries(
@@ -77,6 +80,7 @@ class ComputeClient:
                     crypto=_crypto_ref(crypto),
                     spec=spec_to(backtest.strategy, backtest.interval, backtest.window, backtest.execution),
                     skipped_candle_count=received,
+                    other_cryptos=map(_crypto_ref, others),
                 ),
                 metadata=outgoing_metadata(),
             )
@@ -85,7 +89,7 @@ class ComputeClient:
             async for response in responses:
                 if received and response.fingerprint != fingerprint:
                     raise Unavailable(
-                        f"candles of {crypto.symbol} were imported meanwhile: try again",
+                        f"candles of {' or '.join(symbols)} were imported meanwhile: try again",
                         reason=ErrorReason.CANDLES_CHANGING,
                     )
                 fingerprint = response.fingerprint
@@ -95,7 +99,11 @@ class ComputeClient:
                 yield response
 
     async def sweep_outcomes(
-        self, sweep: Sweep, chunk_size: int, chunks: list[tuple[CryptoData, list[int]]]
+        self,
+        sweep: Sweep,
+        chunk_size: int,
+        chunks: list[tuple[CryptoData, list[int]]],
+        others: Sequence[CryptoData] = (),
     ) -> AsyncGenerator[pb.ComputeSweepResponse]:
         """Yield the outcome of every chunk that is wanted of each crypto, as `outcomes` does."""
         missing = {crypto.symbol: (crypto, set(wanted)) for crypto, wanted in chunks}
@@ -115,6 +123,7 @@ class ComputeClient:
                     windows=map(window_to, sweep.windows),
                     chunk_size=chunk_size,
                     stretches=sweep.stretches,
+                    other_cryptos=map(_crypto_ref, others),
                 ),
                 metadata=outgoing_metadata(),
             )

@@ -82,7 +82,7 @@ async def test_the_engine_alone_prints_its_results(stack: LocalStack, cryptos: d
     out = await printed(stack, "engine", cryptos)
     for word in ("Sharpe ratio", "exit_reason", "drawdown"):
         assert word in out
-    assert out.count("<LocalResult candles:") == 2
+    assert out.count("<LocalResult candles:") == 3
 
 
 async def test_long_results_come_whole(stack: LocalStack, long_market: None) -> None:

@@ -11,7 +11,12 @@ from backcast_engine.execution import Execution
 from backcast_engine.interval import Interval
 from backcast_engine.results import Detail, Window
 from backcast_engine.rules import Expression
-from backcast_engine.rules.check import columns_of_expression, series_violations
+from backcast_engine.rules.check import (
+    columns_of_expression,
+    interval_violations,
+    located_other_candles,
+    series_violations,
+)
 from backcast_engine.strategies import Strategy
 
 # Sums of weights such as 0.1 are not exactly 1.
@@ -81,7 +86,7 @@ class Portfolio:
         for index, each in enumerate(self.strategies):
             found += [
                 Violation(f"strategies[{index}].{fault.field}", fault.reason)
-                for fault in each.strategy.violations()
+                for fault in each.strategy.violations() or each.strategy.interval_violations(self.interval)
             ]
             if not each.weight > 0:
                 found.append(
@@ -103,7 +108,8 @@ class Portfolio:
             fault = f"must be from 1 to {len(symbols)}, the number of cryptos, not {self.max_positions}"
             found.append(Violation("max_positions", fault))
         if self.rank is not None:
-            found += series_violations(self.rank, "rank")
+            located = located_other_candles(self.rank, "rank")
+            found += series_violations(self.rank, "rank") or interval_violations(located, self.interval)
         if self.benchmark is not None and self.benchmark not in symbols:
             found.append(Violation("benchmark", f"{self.benchmark} is not one of the cryptos"))
         return found

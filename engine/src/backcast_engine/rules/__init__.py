@@ -7,6 +7,6 @@ the series that rules compare, for charts.
 """
 
 from backcast_engine.rules.evaluation import Evaluation
-from backcast_engine.rules.nodes import Call, Column, Expression, Number, Rules
+from backcast_engine.rules.nodes import Call, Column, Expression, Number, On, OtherCandles, Rules
 
-__all__ = ["Call", "Column", "Evaluation", "Expression", "Number", "Rules"]
+__all__ = ["Call", "Column", "Evaluation", "Expression", "Number", "On", "OtherCandles", "Rules"]

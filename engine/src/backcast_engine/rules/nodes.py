@@ -1,4 +1,4 @@
-"""Expressions: trees of numbers, columns of the candles, and calls of functions."""
+"""Expressions: trees of numbers, columns of the candles, calls of functions, and parts on other candles."""
 
 import operator
 from collections.abc import Callable, Iterator
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from math import isfinite
+
+from backcast_engine.interval import Interval
 
 
 class _Node:
@@ -62,7 +64,40 @@ class Call(_HashedOnce):
         return shared_call, (self.function, self.arguments)
 
 
-Expression = Number | Column | Call
+@dataclass(frozen=True, slots=True)
+class OtherCandles:
+    """Candles that are not those of the run: of the crypto `symbol`, of length `interval`, or both.
+
+    Where `symbol` is empty, they are the run's crypto's; where `interval` is None, they are as long as the
+    run's.
+    """
+
+    symbol: str = ""
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class On(_HashedOnce):
+    """A part of an expression that is evaluated on other candles, of which it has no further parts.
+
+    At each candle of the run, its value is that at the last of the other candles that has closed by then.
+    """
+
+    part: "Expression"
+    candles: OtherCandles
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.part, self.candles)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> tuple[type["On"], tuple["Expression", OtherCandles]]:
+        # As of calls.
+        return On, (self.part, self.candles)
+
+
+Expression = Number | Column | Call | On
 Operand = _Node | float
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = map(Column, ("open", "high", "low", "close", "volume"))
@@ -141,3 +176,10 @@ def walk(expression: Expression) -> Iterator[Expression]:
         yield node
         if isinstance(node, Call):
             waiting.extend(node.arguments)
+        elif isinstance(node, On):
+            waiting.append(node.part)
+
+
+def on_other_candles(expression: Expression) -> Iterator[On]:
+    """Yield the parts of an expression that are evaluated on other candles."""
+    return (node for node in walk(expression) if isinstance(node, On))

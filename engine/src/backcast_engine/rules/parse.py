@@ -7,9 +7,13 @@ all of a function's series together, which are its usual columns then, and its l
 `rsi(close, 14)`, `atr()` is `atr(high, low, close, 14)`. Where it could be read both ways, a call that starts
 with a number leaves out its series: `macd(5, 35)`. Arguments may be named, after those that are not:
 `macd(signal=5)`. The numbers of a function may be computed from numbers: `sma(5 * 24)`.
+
+`@` binds as `[ ]` does: `sma(200)@1d` is evaluated on daily candles, `close@BTCUSDT` on those of BTCUSDT, and
+`sma(200)@BTCUSDT@1d` on the daily ones of BTCUSDT.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import NoReturn
 
@@ -17,6 +21,7 @@ from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken
 
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from backcast_engine.near_names import did_you_mean
 from backcast_engine.rules.check import (
     MAX_DEPTH,
@@ -24,10 +29,22 @@ from backcast_engine.rules.check import (
     constant_fault,
     input_fault,
     number_fault,
+    other_candles_fault,
+    part_fault,
 )
 from backcast_engine.rules.functions import FUNCTIONS, LIBRARY, Constant, Function, Input, Kind
 from backcast_engine.rules.habits import ELSEWHERE, WINDOWED, impossible
-from backcast_engine.rules.nodes import Call, Column, Expression, Number, constant_value, shared_call
+from backcast_engine.rules.nodes import (
+    Call,
+    Column,
+    Expression,
+    Number,
+    On,
+    OtherCandles,
+    constant_value,
+    on_other_candles,
+    shared_call,
+)
 from backcast_engine.rules.text import BINARY, CALLABLE, signature
 
 MAX_LENGTH = 4_000
@@ -44,7 +61,7 @@ _GRAMMAR = r"""
 ?sum: product | sum (PLUS | MINUS) product -> binary
 ?product: sign | product (TIMES | OVER) sign -> binary
 ?sign: item | MINUS sign -> negated
-?item: atom | item FROM or UNTIL -> shifted
+?item: atom | item FROM or UNTIL -> shifted | item AT -> elsewhere
 ?atom: NUMBER -> number
      | NAME -> column
      | NAME OPEN [argument (COMMA argument)*] CLOSE -> called
@@ -66,6 +83,7 @@ OPEN: "("
 CLOSE: ")"
 FROM: "["
 UNTIL: "]"
+AT: /@\s*\w+(\.\w+)?/
 COMMA: ","
 %ignore /\s+/
 """
@@ -81,7 +99,12 @@ _HINTS = {
     "%": "write a fraction, as 0.05",
     "'": "names are written without quotes",
     '"': "names are written without quotes",
+    "@": "write a length of candles or a crypto behind it, as close@1d or close@BTCUSDT",
 }
+# What looks like a length of candles; symbols of cryptos have more letters.
+_INTERVAL = re.compile(r"[0-9]+ ?(?:s|m|min|h|d|w|mo|y)", re.IGNORECASE)
+_ARGUMENT = re.compile(r"\barguments\[([0-9]+)\]")
+_INTERVALS = {interval.value: interval for interval in Interval}
 
 
 def parse(line: str, field: str, wanted: Kind = Kind.CONDITION) -> Expression:
@@ -109,7 +132,18 @@ def parse_line(line: str, wanted: Kind = Kind.CONDITION) -> Expression:
     except UnexpectedToken as error:
         _refuse_token(line, error)
     _require(part, wanted)
+    if fault := other_candles_fault({node.candles for node in on_other_candles(part.node)}):
+        raise LineFault(fault)
     return part.node
+
+
+def fault_at(line: str, path: str, reason: str) -> "LineFault":
+    """Return an error in a right line, at the part that a path leads to: entry.arguments[1].arguments[0]."""
+    # As above.
+    part: _Part = _parser().parse(line)  # type: ignore[assignment]
+    for index in _ARGUMENT.findall(path):
+        part = part.parts[int(index)]
+    return LineFault(reason, part.start, part.end)
 
 
 class LineFault(Exception):
@@ -146,6 +180,8 @@ class _Part:
     size: int = 1
     # Written as digits only: a minus before it makes a negative number, not an operation.
     is_literal: bool = False
+    # The arguments of a call, also those that were left out.
+    parts: tuple["_Part", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +225,7 @@ class _Builder(Transformer[Token, _Part]):
 
     def grouped(self, opening: Token, part: _Part, closing: Token) -> _Part:
         start, end = _span(opening)[0], _span(closing)[1]
-        return _Part(part.node, part.kind, start, end, part.depth, part.size)
+        return _Part(part.node, part.kind, start, end, part.depth, part.size, parts=part.parts)
 
     def inverted(self, operator: Token, part: _Part) -> _Part:
         return _call("not", [part], *_span(operator), part.end)
@@ -219,6 +255,28 @@ class _Builder(Transformer[Token, _Part]):
 
     def shifted(self, part: _Part, opening: Token, candles: _Part, closing: Token) -> _Part:
         return _call("shift", [part, candles], part.start, *[_span(closing)[1]] * 2)
+
+    def elsewhere(self, part: _Part, token: Token) -> _Part:
+        start, end = part.start, _span(token)[1]
+        candles, node = OtherCandles(), part.node
+        if isinstance(node, On):
+            # Of two in a row, one is the crypto, and one the length of its candles.
+            candles, node = node.candles, node.part
+        elif fault := part_fault(node):
+            raise LineFault(fault, start, end)
+        name = token[1:].strip()
+        if _INTERVAL.fullmatch(name):
+            if name.lower() not in _INTERVALS:
+                known = ", ".join(_INTERVALS)
+                raise LineFault(f"there are no candles of {name}: choose {known}", *_span(token))
+            if candles.interval:
+                raise LineFault("this has a length of candles already", *_span(token))
+            candles = replace(candles, interval=_INTERVALS[name.lower()])
+        else:
+            if candles.symbol:
+                raise LineFault(f"this is of {candles.symbol} already", *_span(token))
+            candles = replace(candles, symbol=name.upper())
+        return replace(part, node=On(node, candles), start=start, end=end)
 
     def named(self, token: Token, _assign: Token, part: _Part) -> _Named:
         return _Named(token, part)
@@ -327,7 +385,7 @@ def _call(name: str, parts: list[_Part], start: int, start_end: int, end: int) -
     if size > MAX_NODES:
         raise LineFault(f"this has more than the {MAX_NODES} parts that are allowed", start, start_end)
     node = shared_call(name, tuple(part.node for part in parts))
-    return _Part(node, function.gives, start, end, depth, size)
+    return _Part(node, function.gives, start, end, depth, size, parts=tuple(parts))
 
 
 def _require(part: _Part, wanted: Kind) -> None:
