@@ -31,8 +31,10 @@ def parameter_range(parameter: str, strategy: Strategy) -> ParameterRange:
     kind = getattr(strategy, strategy.WhichOneof("kind") or "")
     field = kind.DESCRIPTOR.fields_by_name.get(name)
     option = f"--param {name}"
+    if not text:
+        raise InvalidInput.of("--param", f"{parameter!r} does not have the form name=values")
     if ".." in text:
-        values = [Value(number_value=number) for number in _steps(text, option)]
+        values = [Value(number_value=number) for number in steps(text, option)]
     else:
         items = [item.strip() for item in text.split(",")]
         if not all(items):
@@ -51,7 +53,8 @@ def _value(text: str, field: FieldDescriptor | None, option: str) -> Value:
     return Value(number_value=float(_number(text, option)))
 
 
-def _steps(text: str, option: str) -> list[float]:
+def steps(text: str, option: str) -> list[float]:
+    """Return the numbers of `first..last` or `first..last:step`; raise InvalidInput where it is no range."""
     ends, colon, step_text = text.partition(":")
     written = dict(zip(("first", "last"), ends.split("..", 1), strict=True))
     written |= {"step": step_text} if colon else {}

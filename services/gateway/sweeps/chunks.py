@@ -1,7 +1,7 @@
 """The chunks of a sweep: cached ones first, then the others as compute completes them."""
 
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -60,16 +60,14 @@ class SweepChunks:
         self._stretches = sum(plan.blocks.per_window)
         self._missing: list[list[int]] = [[] for _ in plan.cryptos]
 
-    async def chunks(self) -> AsyncGenerator[Chunk]:
-        """Yield every chunk once; closing the iterator cancels what is being computed.
+    async def chunks(self, numbers: Sequence[int]) -> AsyncGenerator[Chunk]:
+        """Yield the chunks with these numbers of all cryptos, each once.
 
-        Chunks that were computed until then are in the cache.
+        Closing the iterator cancels what is being computed; chunks that were computed until then are in the
+        cache.
         """
-        wanted = [
-            (crypto, number)
-            for crypto in range(len(self._plan.cryptos))
-            for number in range(self._plan.chunk_count)
-        ]
+        self._missing = [[] for _ in self._plan.cryptos]
+        wanted = [(crypto, number) for crypto in range(len(self._plan.cryptos)) for number in numbers]
         for start in range(0, len(wanted), _READ_BATCH):
             batch = wanted[start : start + _READ_BATCH]
             for (crypto, number), value in zip(batch, await self._read(batch), strict=True):
@@ -96,7 +94,10 @@ class SweepChunks:
         wanted = [
             (crypto, chunks) for crypto, chunks in zip(plan.cryptos, self._missing, strict=True) if chunks
         ]
-        async with aclosing(self._compute.sweep_outcomes(plan.sweep, plan.chunk_size, wanted)) as outcomes:
+        positions = plan.possible.tolist() if plan.request.search else ()
+        async with aclosing(
+            self._compute.sweep_outcomes(plan.sweep, plan.chunk_size, wanted, positions)
+        ) as outcomes:
             async for outcome in outcomes:
                 if outcome.HasField("failure"):
                     for chunk in self._failed(outcome.failure):

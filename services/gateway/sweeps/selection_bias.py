@@ -74,6 +74,7 @@ def walk_forward_message(plan: SweepPlan, table: SweepTable, chosen: list[int | 
             tests.append(table.medians_in_window(combination, test))
             row.combination = combination
             row.strategy.CopyFrom(strategy_to(plan.strategy(combination)))
+            row.value_indexes.extend(plan.value_indexes(combination))
             row.train.CopyFrom(metrics_message(table.medians_in_window(combination, train)))
             row.test.CopyFrom(metrics_message(tests[-1]))
     if tests:

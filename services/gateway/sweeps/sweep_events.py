@@ -20,7 +20,8 @@ from services.gateway.planning.sweep_plan import SweepPlan
 from services.gateway.runs.report import RunReport
 from services.gateway.runs.statistics import no_trade_counted
 from services.gateway.sweeps.chunks import Chunk, SweepChunks
-from services.gateway.sweeps.out_of_sample import curve_backtest, out_of_sample_message, stitched_cryptos
+from services.gateway.sweeps.optimizer import make_optimizer
+from services.gateway.sweeps.out_of_sample import out_of_sample_message, stitched_cryptos
 from services.gateway.sweeps.selection_bias import (
     chosen_combinations,
     deflated_out_of_sample,
@@ -68,7 +69,7 @@ class SweepEvents:
         # Long computations run in threads, here and below: other clients are served meanwhile.
         self._table = await asyncio.to_thread(self._empty_table)
         progress_at = best_at = time.monotonic()
-        async with aclosing(self._chunks.chunks()) as chunks:
+        async with aclosing(self._computed()) as chunks:
             async for chunk in chunks:
                 self._take(chunk)
                 now = time.monotonic()
@@ -108,6 +109,34 @@ class SweepEvents:
                     yield event
         await self._fill(summary, overfitting)
         yield SweepBacktestsResponse(summary=summary)
+
+    async def _computed(self) -> AsyncGenerator[Chunk]:
+        """Yield every chunk once; in an optimization, the figures of chunks propose the next ones."""
+        plan = self._plan
+        if not plan.is_optimized:
+            async with aclosing(self._chunks.chunks(range(plan.chunk_count))) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            return
+        optimizer = await asyncio.to_thread(make_optimizer, plan)
+        for number in range(plan.chunk_count):
+            start = number * plan.chunk_size
+            stop = min(start + plan.chunk_size, len(plan.possible))
+            plan.possible[start:stop] = await asyncio.to_thread(optimizer.proposed, stop - start)
+            async with aclosing(self._chunks.chunks([number])) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            # Who reads the chunks has put them into the table.
+            await asyncio.to_thread(optimizer.learn, self._scores(start, stop))
+
+    def _scores(self, start: int, stop: int) -> Figures:
+        """Return the medians of the metric of the combinations from `start` to before `stop`.
+
+        NaN where too few trades give a combination no rank.
+        """
+        rows = self._table.across_cryptos(start, stop, Part.TRAIN)
+        medians = rows.median[:, METRIC_NAMES.index(self._plan.metric)]
+        return np.where(self._table.median_trades(start, stop) >= self._plan.min_trades, medians, np.nan)
 
     def _empty_table(self) -> SweepTable:
         plan = self._plan
@@ -202,7 +231,7 @@ class SweepEvents:
     async def _returns_of(self, trial: int) -> ReturnShape | None:
         """Return the shape of a trial's returns in the train part; None where it cannot be computed."""
         combination, crypto = divmod(trial, len(self._plan.cryptos))
-        backtest = curve_backtest(self._plan, combination, self._plan.folds[0].train)
+        backtest = self._plan.backtest(combination, self._plan.folds[0].train)
         async with aclosing(self._compute.outcomes(backtest, [self._plan.cryptos[crypto]])) as responses:
             async for response in responses:
                 for result in response.results:

@@ -6,12 +6,12 @@ from itertools import islice
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.errors import Violation
 from backcast_engine.rules.functions import FUNCTIONS, Constant, Function, Input, Kind
-from backcast_engine.rules.nodes import Call, Column, Expression, Number, Rules, walk
+from backcast_engine.rules.nodes import Call, Column, Expression, Number, Placeholder, Rules, walk
 
 MAX_NODES = 200
 MAX_DEPTH = 32
 # Largest number: sums over a period stay far from overflowing.
-_MAX_NUMBER = 1e300
+MAX_NUMBER = 1e300
 
 
 def rules_violations(rules: Rules, prefix: str) -> list[Violation]:
@@ -58,10 +58,10 @@ def _violations(node: Expression, wanted: Kind, field: str) -> list[Violation]:
         gives = Kind.SERIES
         if fault := number_fault(node.value):
             return [Violation(field, fault)]
-    elif isinstance(node, Column):
+    elif isinstance(node, Column | Placeholder):
         gives = Kind.SERIES
-        if node.name not in VALUE_COLUMNS:
-            return [Violation(field, f"there is no column {node.name!r}: {', '.join(VALUE_COLUMNS)}")]
+        if fault := _name_fault(node):
+            return [Violation(field, fault)]
     else:
         function = FUNCTIONS.get(node.function)
         if function is None:
@@ -72,6 +72,13 @@ def _violations(node: Expression, wanted: Kind, field: str) -> list[Violation]:
     if gives is not wanted:
         return [Violation(field, f"must be {wanted.value}, not {gives.value}")]
     return []
+
+
+def _name_fault(node: Column | Placeholder) -> str | None:
+    if isinstance(node, Placeholder):
+        return f"{{{node.label}}} is a placeholder, which only a sweep fills in"
+    known = node.name in VALUE_COLUMNS
+    return None if known else f"there is no column {node.name!r}: {', '.join(VALUE_COLUMNS)}"
 
 
 def _argument_violations(function: Function, call: Call, field: str) -> list[Violation]:
@@ -96,7 +103,7 @@ def _argument_violations(function: Function, call: Call, field: str) -> list[Vio
 
 def number_fault(value: float) -> str | None:
     """Return why a number is invalid as a series; None if it is valid."""
-    return None if abs(value) <= _MAX_NUMBER else f"must be a number up to {_MAX_NUMBER:g}, not {value:g}"
+    return None if abs(value) <= MAX_NUMBER else f"must be a number up to {MAX_NUMBER:g}, not {value:g}"
 
 
 def input_fault(function: Function, given: Input, node: Expression) -> str | None:

@@ -1,15 +1,16 @@
 """The base class of strategies."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backcast_engine.errors import Violation
-from backcast_engine.parameters import range_violations
+from backcast_engine.parameters import Parameter, parameters_of, range_violations
 from backcast_engine.rules import Evaluation, Expression, Rules
 from backcast_engine.rules.check import columns_of_expression, lookback, warmup
 
@@ -45,6 +46,14 @@ class Strategy(ABC):
     def conflicts(self, prefix: str) -> list[Violation]:
         """Return violations between parameters that are each within their range."""
         return []
+
+    def swept_parameters(self) -> list[Parameter]:
+        """Return the parameters that can have several values in a sweep."""
+        return parameters_of(type(self))
+
+    def with_values(self, values: Mapping[str, Any]) -> Self:
+        """Return the same strategy with other values of some parameters, by their names."""
+        return replace(self, **values)
 
     @cached_property
     def _conditions(self) -> tuple[Expression, ...]:
