@@ -169,8 +169,8 @@ def sweep(
 ) -> None:
     """Backtest every combination of parameters. The exit status is 0 only if every backtest succeeds.
 
-    Stops, size, direction, fill, fee, slippage, borrow rate, funding rate and ATR period can have several
-    values too: --stop-loss 1%..5%:1%,none.
+    Interval, stops, size, direction, fill, fee, slippage, borrow rate, funding rate and ATR period can have
+    several values too: --stop-loss 1%..5%:1%,none.
 
     In a sweep of all cryptos, those with too few candles do not count.
     """

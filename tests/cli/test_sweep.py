@@ -10,10 +10,23 @@ from backcast.backtest.v1.result_pb2 import METRIC_TOTAL_RETURN
 from backcast.backtest.v1.strategy_pb2 import MaCross, Rsi, Strategy
 from backcast.backtest.v1.sweep_pb2 import ExecutionRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.sweep_pb2 import (
+    SEARCH_METHOD_RANDOM,
+    SEARCH_METHOD_TPE,
+    SearchMethod,
+    SweepSearch,
+)
+from backcast.marketdata.v1.interval_pb2 import INTERVAL_1H, INTERVAL_4H
 from backcast_engine.errors import InvalidInput
 from services.cli.options.parameter_ranges import parameter_range
 from services.cli.options.requests import sweep_request
-from services.cli.options.run_options import CandleOptions, ExecutionOptions, RunOptions, StrategyOptions
+from services.cli.options.run_options import (
+    CandleOptions,
+    ExecutionOptions,
+    RunOptions,
+    SearchOptions,
+    StrategyOptions,
+)
 from tests.cli.conftest import Cli, write_csv
 
 RSI, MA_CROSS = Strategy(rsi=Rsi()), Strategy(ma_cross=MaCross())
@@ -79,7 +92,9 @@ def test_what_cannot_be_read_names_its_option(parameter: str, reason: str) -> No
     assert reason in str(caught.value)
 
 
-def request_of(*parameters: str, split: str | None = None, **options: str) -> pb.SweepBacktestsRequest:
+def request_of(
+    *parameters: str, split: str | None = None, search: SearchOptions | None = None, **options: Any
+) -> pb.SweepBacktestsRequest:
     strategy, execution = StrategyOptions("rsi", list(parameters)), ExecutionOptions(**options)
     return sweep_request(
         *(strategy, CandleOptions(), execution),
@@ -87,6 +102,7 @@ def request_of(*parameters: str, split: str | None = None, **options: str) -> pb
         top=20,
         split=split,
         folds=None,
+        search=search,
         options=RunOptions(),
     )
 
@@ -157,6 +173,50 @@ def test_an_option_with_several_values_is_a_range(
     (swept,) = request.execution_ranges
     assert swept == ParseDict({"name": name, "values": values}, ExecutionRange())
     assert request.spec.execution == Execution()
+
+
+def test_several_intervals_are_a_range() -> None:
+    strategy = StrategyOptions("rsi", ["period=5,7"])
+    request = sweep_request(
+        *(strategy, CandleOptions(interval="1h, 4h"), ExecutionOptions()),
+        metric="sharpe_ratio",
+        top=20,
+        split=None,
+        folds=None,
+        options=RunOptions(),
+    )
+    assert list(request.intervals) == [INTERVAL_1H, INTERVAL_4H]
+    assert not request_of("period=5,7").intervals
+
+
+@pytest.mark.parametrize(
+    ("search", "method", "count", "seed"),
+    [
+        (SearchOptions(random=50), SEARCH_METHOD_RANDOM, 50, 0),
+        (SearchOptions(optimize=40, seed=7), SEARCH_METHOD_TPE, 40, 7),
+    ],
+)
+def test_a_search_is_in_the_request(
+    search: SearchOptions, method: SearchMethod.ValueType, count: int, seed: int
+) -> None:
+    request = request_of("period=5,7", search=search)
+    assert request.search == SweepSearch(method=method, combination_count=count, seed=seed)
+    assert not request_of("period=5,7").HasField("search")
+
+
+@pytest.mark.parametrize(
+    ("search", "fault"),
+    [
+        (SearchOptions(random=5, optimize=5), "--optimize: cannot be combined with --random"),
+        (SearchOptions(seed=5), "--seed: needs --random or --optimize"),
+        (SearchOptions(random=10**10), "--random: is out of range"),
+        (SearchOptions(optimize=5, seed=-(10**10)), "--seed: is out of range"),
+    ],
+)
+def test_a_search_that_cannot_be_names_its_option(search: SearchOptions, fault: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        request_of("period=5,7", search=search)
+    assert str(caught.value) == fault
 
 
 def test_options_with_one_value_are_the_same_for_all_combinations() -> None:
@@ -236,6 +296,21 @@ async def test_rules_and_stops_are_swept_together(cli: Cli, swept_symbols: str) 
     assert finished.out.index("combinations, medians") < finished.out.index("the best")
 
 
+async def test_intervals_of_a_random_sample_are_shown(cli: Cli, swept_symbols: str) -> None:
+    finished = await cli(
+        *("sweep", "rsi", "--param", "period=3..12", "--interval", "1h,4h", "--random", 6, "--seed", 4),
+        *("--symbols", swept_symbols, "--start", "2024-01-02", "--fee", "0,10bps"),
+    )
+    assert finished.status == 0
+    for text in (
+        "sweeping interval 1h, 4h; period 3, 4, …, 12; fee 0%, 0.1%\n",
+        "6 combinations of 40 (at random, seed 4) × 2 cryptos, candles from 2024-01-02",
+        "slippage 0 bps, capital 10,000; fills at the next open",
+        "interval  period",
+    ):
+        assert text in finished.out
+
+
 async def test_the_tables_show_the_best_and_what_luck_makes_of_it(cli: Cli, swept_symbols: str) -> None:
     finished = await cli(
         *(
@@ -304,6 +379,16 @@ async def test_jsonl_has_every_combination(cli: Cli, swept_symbols: str) -> None
             ["rules", "--entry", "rsi({n}) < 30", "--param", "n=0..2"],
             "--param n: n = 0: period of rsi must be from 2 to 10000, not 0",
         ),
+        (["rsi", "--param", "period=5,7", "--random", "0"], "--random: must be from 1 to 100,000, not 0"),
+        (
+            ["rsi", "--param", "period=5,7", "--optimize", "9", "--folds", "2"],
+            "--optimize: TPE cannot be combined with folds",
+        ),
+        (
+            ["rsi", "--interval", "1h,4h", "--folds", "2"],
+            "--folds: cannot be combined with several intervals",
+        ),
+        (["rsi", "--interval", "1h,2h"], "--interval: '2h' is not one of 1h, 4h, 1d, 1w"),
         (["rsi", "--stop-loss", "2%,150%"], "--stop-loss: must be above 0 and at most 1, not 1.5"),
         (
             ["rsi", "--param", "period=5,7", "--split", "0.5", "--folds", "2"],

@@ -32,6 +32,7 @@ _OPTIONS = {
     "symbols": "--symbols",
     "exclude": "--exclude",
     "interval": "--interval",
+    "intervals": "--interval",
     "start_time": "--start",
     "end_time": "--end",
     "curve_points": "--curve-points",

@@ -105,6 +105,8 @@ def sweep_request(
         if name in names[:place]:
             raise InvalidInput.of(f"--param {name}", "is given twice")
     fixed_execution, execution_ranges = swept_execution(execution)
+    names = [name.strip() for name in candles.interval.split(",")]
+    candles = replace(candles, interval=names[-1])
     run = run_request(replace(strategy, param=fixed), candles, ExecutionOptions(), options=options)
     run.spec.execution.CopyFrom(fixed_execution)
     if split is not None and folds is not None:
@@ -115,6 +117,7 @@ def sweep_request(
         spec=run.spec,
         ranges=[parameter_range(one, run.spec.strategy) for one in swept],
         execution_ranges=execution_ranges,
+        intervals=[interval_to(parse_interval(name)) for name in names] if len(names) > 1 else [],
         cache_mode=run.cache_mode,
         run_id=run.run_id,
         metric=metric_number(metric, "--metric"),

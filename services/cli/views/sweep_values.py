@@ -6,6 +6,7 @@ from google.protobuf.message import Message
 
 from backcast.backtest.v1 import execution_pb2
 from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsRequest
+from backcast_engine.interval import Interval
 from services.cli.views.request import percent
 from services.wire.enum_names import names_of
 
@@ -29,7 +30,9 @@ class Dimension:
 
 def dimensions_of(request: SweepBacktestsRequest) -> list[Dimension]:
     """Return the dimensions of a sweep that has started, in the order of a combination's `value_indexes`."""
-    parameters = [
+    intervals = tuple(tuple(Interval)[number - 1].value for number in request.intervals)
+    parameters = [Dimension("interval", intervals)] if intervals else []
+    parameters += [
         Dimension(one.name, tuple(value.string_value or f"{value.number_value:g}" for value in one.values))
         for one in request.ranges
     ]

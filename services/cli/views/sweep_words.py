@@ -25,7 +25,7 @@ _CHANCE, _LOW = 0.5, 0.05
 def started_words(started: SweepStarted) -> str:
     """Return the parameters of a sweep, in a few lines."""
     request = started.request
-    interval = tuple(Interval)[request.spec.interval - 1].value
+    interval = "" if request.intervals else f"{tuple(Interval)[request.spec.interval - 1].value} "
     start, end = (
         time.ToDatetime().strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
         for time in (request.spec.start_time, request.spec.end_time)
@@ -37,7 +37,7 @@ def started_words(started: SweepStarted) -> str:
         f"{_fixed_words(request)}sweeping {'; '.join(map(_range_words, dimensions_of(request)))}\n"
         f"{counted(started.combination_count, 'combination')}{skipped}{_search_words(request)} × "
         f"{counted(len(request.symbols), 'crypto')}, "
-        f"{interval} candles from {start} to {end} (UTC){_cut_words(request)}\n"
+        f"{interval}candles from {start} to {end} (UTC){_cut_words(request)}\n"
         f"{execution_words(_fixed_execution(request))}"
     )
 
@@ -127,7 +127,7 @@ def _search_words(request: SweepBacktestsRequest) -> str:
     """Return how a search chooses combinations, in parentheses; empty where all are backtested."""
     if not request.HasField("search"):
         return ""
-    every = math.prod(len(one.values) for one in (*request.ranges, *request.execution_ranges))
+    every = math.prod(len(one.values) for one in dimensions_of(request))
     how = "proposed by TPE" if request.search.method == sweep_pb2.SEARCH_METHOD_TPE else "at random"
     return f" of {every:,} ({how}, seed {request.search.seed})"
 

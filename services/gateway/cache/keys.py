@@ -109,6 +109,7 @@ def _values_of(grid: Grid) -> list[Sequence[Any]]:
         [[asdict(value)[field] for field in SETTINGS[setting.name]] for value in setting.values]
         for setting in grid.settings
     ]
+    # Chunks are of one interval.
     return [*grid.values, *settings]
 
 

@@ -1,14 +1,18 @@
 """Converts requests for sweeps to SweepRequest, and plans of sweeps back to requests."""
 
+from dataclasses import replace
+
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.sweep_pb2 import SearchMethod as SearchMethodValue
 from backcast.gateway.v1.sweep_pb2 import SweepSearch
 from backcast_engine.errors import InvalidInput, Violations
+from backcast_engine.interval import Interval
 from backcast_engine.sweep import Grid, make_grid
 from backcast_engine.sweep.grid import MAX_COMBINATIONS, MAX_SEARCHED
 from services.gateway.messages.runs import UNREAD_STRATEGY, left_out_to, read_run_request, run_request_to
 from services.gateway.planning.sweep_plan import Search, SearchMethod, SweepPlan, SweepRequest
 from services.wire.backtests import metric_from, metric_to, strategy_to
+from services.wire.candles import interval_from, interval_to
 from services.wire.enum_names import names_of
 from services.wire.sweeps import execution_ranges_to, ranges_to, read_execution_ranges, read_ranges
 
@@ -19,11 +23,18 @@ def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
     run = read_run_request(request, violations)
     ranges = read_ranges(request.ranges, request.spec.strategy, violations)
     settings = read_execution_ranges(request.execution_ranges, violations)
+    intervals = [
+        violations.read(Interval.HOUR_1, _interval_from, value, f"intervals[{index}]")
+        for index, value in enumerate(request.intervals)
+    ]
+    if intervals:
+        run = replace(run, interval=max(intervals, key=lambda interval: interval.seconds))
     grid = Grid(run.strategy, (), ())
     # Which ranges there can be depends on the strategy; there must be one in any case.
     if run.strategy is not UNREAD_STRATEGY or not ranges:
         most = MAX_SEARCHED if request.HasField("search") else MAX_COMBINATIONS
-        grid = violations.read(grid, make_grid, run.strategy, ranges, settings, run.execution, most)
+        dimensions = ranges, settings, run.execution, intervals
+        grid = violations.read(grid, make_grid, run.strategy, *dimensions, most)
     asked = SweepRequest(
         run=run,
         grid=grid,
@@ -37,6 +48,15 @@ def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
     )
     violations.raise_if_any(asked.violations)
     return asked
+
+
+def _interval_from(value: int, field: str) -> Interval:
+    if not value:
+        raise InvalidInput.of(field, "must be an interval")
+    try:
+        return interval_from(value)
+    except InvalidInput as error:
+        raise InvalidInput.of(field, error.violations[0].reason) from None
 
 
 def _search_from(message: SweepSearch) -> Search:
@@ -57,6 +77,7 @@ def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:
         spec=run.spec,
         ranges=ranges_to(asked.grid),
         execution_ranges=execution_ranges_to(asked.grid),
+        intervals=map(interval_to, asked.grid.intervals),
         cache_mode=run.cache_mode,
         metric=metric_to(plan.metric),
         best_trial_count=plan.best_trial_count,

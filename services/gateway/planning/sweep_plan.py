@@ -1,9 +1,11 @@
 """A sweep as requested, and as planned: defaults filled in, everything checked."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from importlib.util import find_spec
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +106,9 @@ class SweepRequest:
         """
         if self.search is None:
             return await possible_positions(self.grid)
-        return await asyncio.to_thread(sampled_positions, self.grid, self.search.count, self.search.seed)
+        sample = await asyncio.to_thread(sampled_positions, self.grid, self.search.count, self.search.seed)
+        # One interval after the other, as chunks are of one.
+        return sample[np.argsort(sample // self.grid.of_one_interval.size, kind="stable")]
 
     def violations(self) -> list[Violation]:
         """Return what is wrong with the request beside the grid, whatever the data."""
@@ -122,6 +126,9 @@ class SweepRequest:
             violations.append(Violation("split", fault))
         if self.fold_count is not None and (fault := fold_count_fault(self.fold_count)):
             violations.append(Violation("fold_count", fault))
+        if self.fold_count is not None and len(self.grid.intervals) > 1:
+            reason = "cannot be combined with several intervals: a curve has candles of one length"
+            violations.append(Violation("fold_count", reason))
         if self.search:
             violations += self.search.violations(folds=self.fold_count is not None)
         return violations
@@ -169,20 +176,43 @@ class SweepPlan:
         return self.request.grid.strategy(int(self.possible[combination]))
 
     def value_indexes(self, combination: int) -> tuple[int, ...]:
-        """Return the indexes of a combination's values: of each parameter, then of each setting."""
+        """Return the indexes of a combination's values, of each dimension of the grid."""
         return self.request.grid.indexes(int(self.possible[combination]))
 
     def backtest(self, combination: int, window: Window) -> Backtest:
         """Return the backtest of a combination in one window, with all points of its equity curve."""
-        run = self.run.backtest
-        position = int(self.possible[combination])
+        run, grid, position = self.run.backtest, self.request.grid, int(self.possible[combination])
         return Backtest(
-            strategy=self.request.grid.strategy(position),
-            interval=run.interval,
+            strategy=grid.strategy(position),
+            interval=grid.interval(position, run.interval),
             window=window,
-            execution=self.request.grid.execution(position, run.execution),
+            execution=grid.execution(position, run.execution),
             detail=Detail.EQUITY,
         )
+
+    def parts(self, start: int = 0, stop: int | None = None) -> "Iterator[tuple[int, SweepPlan]]":
+        """Yield sweeps of one interval, of the combinations from `start` to before `stop` in their order.
+
+        With each comes the number that its first combination has here.
+        """
+        grid, positions = self.request.grid, self.possible[start:stop]
+        if not grid.intervals:
+            yield start, self if len(positions) == len(self.possible) else replace(self, possible=positions)
+            return
+        numbers, within = np.divmod(positions, grid.of_one_interval.size)
+        edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(positions)]
+        for first, end in pairwise(edges):
+            interval = grid.intervals[numbers[first]]
+            backtest = replace(self.run.backtest, interval=interval)
+            yield (
+                start + first,
+                replace(
+                    self,
+                    request=replace(self.request, grid=grid.of_one_interval),
+                    run=replace(self.run, backtest=backtest),
+                    possible=within[first:end],
+                ),
+            )
 
     @property
     def is_optimized(self) -> bool:
@@ -191,15 +221,21 @@ class SweepPlan:
         return search is not None and search.method is SearchMethod.TPE and len(self.possible) == search.count
 
     @property
+    def batches(self) -> "Iterator[tuple[int, int]]":
+        """The numbers of combinations from which and before which an optimization proposes together."""
+        size = min(self.chunk_size, _BATCH)
+        for start in range(0, len(self.possible), size):
+            yield start, min(start + size, len(self.possible))
+
+    @property
     def has_placeholders(self) -> bool:
         """Whether the combinations fill in placeholders of rules."""
         return isinstance(self.request.grid.base, CustomRules) and bool(self.request.grid.names)
 
     @property
     def chunk_size(self) -> int:
-        """How many combinations a chunk has; of an optimization, a batch of proposals is a chunk."""
-        most = chunk_size(len(self.windows))
-        return min(most, _BATCH) if self.is_optimized else most
+        """How many combinations a chunk has at most."""
+        return chunk_size(len(self.windows))
 
     @property
     def chunk_count(self) -> int:

@@ -6,6 +6,7 @@ J. Bergstra, R. Bardenet, Y. Bengio and B. Kégl, Algorithms for Hyper-Parameter
 import math
 import warnings
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from services.domain.metric_order import SMALLEST_IS_BEST
 from services.gateway.planning.sweep_plan import SweepPlan
 
 # Proposals that are known already or conflict, for each new one: then a random combination takes its place.
-_MOST_REPEATED = 20
+_MOST_REPEATED = 4
 
 
 def make_optimizer(plan: SweepPlan) -> "Optimizer":
@@ -49,7 +50,8 @@ class Optimizer:
         )
         self._grid = grid
         self._others = list(reversed(others))
-        dimensions: list[Sequence[Any]] = [*grid.values]
+        dimensions: list[Sequence[Any]] = [[interval.seconds for interval in grid.intervals]]
+        dimensions = [*(dimensions if grid.intervals else ()), *grid.values]
         dimensions += [
             [tuple(setting.parts(index).values()) for index in range(len(setting.values))]
             for setting in grid.settings
@@ -66,7 +68,7 @@ class Optimizer:
         self._batch: list[tuple[int, Any]] = []
 
     def proposed(self, count: int) -> NDArray[np.int64]:
-        """Return the positions of `count` combinations that were not proposed before."""
+        """Return the positions of `count` combinations that were not proposed before, ascending."""
         self._batch = []
         for _ in range(_MOST_REPEATED * count):
             if len(self._batch) == count:
@@ -75,9 +77,7 @@ class Optimizer:
             position = self._position(trial.params)
             if position in self._scores:
                 self._tell(trial, self._scores[position])
-            elif any(position == other for other, _ in self._batch) or self._grid.strategy(
-                position
-            ).conflicts(""):
+            elif self._is_in_batch(position) or self._grid.strategy(position).conflicts(""):
                 self._tell(trial, math.nan)
             else:
                 self._batch.append((position, trial))
@@ -85,6 +85,7 @@ class Optimizer:
             position = self._others.pop()
             if position not in self._scores and not self._is_in_batch(position):
                 self._batch.append((position, None))
+        self._batch.sort(key=itemgetter(0))
         return np.array([position for position, _ in self._batch], np.int64)
 
     def learn(self, scores: NDArray[np.float64]) -> None:

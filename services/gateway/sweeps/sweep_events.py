@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from backcast_engine.sweep.deflated_sharpe import ReturnShape, shape_of
 from backcast_engine.sweep.out_of_sample import equal_weighted
 from services.domain.metric_order import SMALLEST_IS_BEST
 from services.gateway.cache.result_cache import ResultCache
+from services.gateway.cache.run_cache import RunCache
 from services.gateway.messages.sweeps import sweep_started
 from services.gateway.planning.run_plan import CacheMode
 from services.gateway.planning.sweep_plan import SweepPlan
@@ -55,7 +57,7 @@ class SweepEvents:
         self._report = report
         self._compute = compute
         self._arrived_at = arrived_at
-        self._chunks = SweepChunks(plan, cache, compute)
+        self._cache = RunCache(cache, plan.run.cache_mode)
         self._ranking = Ranking(plan.best_trial_count, smallest_is_best=plan.metric in SMALLEST_IS_BEST)
         self._ranking_changed = False
         self._progress = pb.SweepProgress(total=plan.backtests)
@@ -111,23 +113,28 @@ class SweepEvents:
         yield SweepBacktestsResponse(summary=summary)
 
     async def _computed(self) -> AsyncGenerator[Chunk]:
-        """Yield every chunk once; in an optimization, the figures of chunks propose the next ones."""
+        """Yield every chunk once; in an optimization, the figures of a batch propose the next one."""
         plan = self._plan
         if not plan.is_optimized:
-            async with aclosing(self._chunks.chunks(range(plan.chunk_count))) as chunks:
+            async with aclosing(self._chunks(plan.parts())) as chunks:
                 async for chunk in chunks:
                     yield chunk
             return
         optimizer = await asyncio.to_thread(make_optimizer, plan)
-        for number in range(plan.chunk_count):
-            start = number * plan.chunk_size
-            stop = min(start + plan.chunk_size, len(plan.possible))
+        for start, stop in plan.batches:
             plan.possible[start:stop] = await asyncio.to_thread(optimizer.proposed, stop - start)
-            async with aclosing(self._chunks.chunks([number])) as chunks:
+            async with aclosing(self._chunks(plan.parts(start, stop))) as chunks:
                 async for chunk in chunks:
                     yield chunk
             # Who reads the chunks has put them into the table.
             await asyncio.to_thread(optimizer.learn, self._scores(start, stop))
+
+    async def _chunks(self, parts: Iterator[tuple[int, SweepPlan]]) -> AsyncGenerator[Chunk]:
+        """Yield the chunks of parts of the plan, with the numbers that combinations have in the plan."""
+        for first, part in parts:
+            async with aclosing(SweepChunks(part, self._cache, self._compute).chunks()) as chunks:
+                async for chunk in chunks:
+                    yield replace(chunk, first=first + chunk.first)
 
     def _scores(self, start: int, stop: int) -> Figures:
         """Return the medians of the metric of the combinations from `start` to before `stop`.
@@ -214,14 +221,16 @@ class SweepEvents:
     ) -> None:
         """Fill in the parts of a summary besides the walk forward."""
         summary.progress.CopyFrom(self._progress)
-        summary.cache_state = self._chunks.cache.state
+        summary.cache_state = self._cache.state
         winners = self._ranking.trials.tolist()
         if winners:
             summary.winner.CopyFrom(self._trial(winners[0]))
         if self._plan.request.fold_count is None:
             computes = self._plan.run.cache_mode is not CacheMode.ONLY
             shape = await self._returns_of(winners[0]) if winners and computes else None
-            bias = await asyncio.to_thread(selection_bias_message, self._plan, self._table, shape)
+            bias = await asyncio.to_thread(
+                selection_bias_message, self._plan, self._table, shape, winners[0] if winners else None
+            )
             summary.selection_bias.CopyFrom(bias)
         probability = await overfitting
         if probability is not None:

@@ -14,6 +14,8 @@ from backcast.backtest.v1.result_pb2 import Metrics as MetricsMessage
 from backcast.backtest.v1.strategy_pb2 import MOVING_AVERAGE_KIND_EMA
 from backcast.backtest.v1.sweep_pb2 import ExecutionRange
 from backcast.errors import InvalidRequestError
+from backcast.gateway.v1.sweep_pb2 import SEARCH_METHOD_RANDOM, SweepSearch
+from backcast.marketdata.v1.interval_pb2 import INTERVAL_1H, INTERVAL_4H
 from backcast.options import RUN_OPTIONS
 from backcast.requests import run_request, sweep_request
 from backcast.result import METRICS
@@ -157,7 +159,10 @@ def test_every_option_of_a_sweep_reaches_the_request() -> None:
         "symbols": "AUSDT", "exclude": "BUSDT", "cache": "bypass", "run_id": "nightly", "folds": 3, "top": 5,
         "metric": "cagr", "min_trades": 2, "curve_points": 100,
     }  # fmt: skip
-    sweep = sweep_request(backcast.Rsi(), {**values, "period": [5, 6], "direction": ["long", "short"]})
+    ranges = {"period": [5, 6], "direction": ["long", "short"], "interval": ["1h", "4h"]}
+    sweep = sweep_request(backcast.Rsi(), {**values, **ranges, "random": 3, "seed": 4})
+    assert list(sweep.intervals) == [INTERVAL_1H, INTERVAL_4H]
+    assert sweep.search == SweepSearch(method=SEARCH_METHOD_RANDOM, combination_count=3, seed=4)
     unset = {field.name for field in sweep.DESCRIPTOR.fields} - {
         field.name for field, _ in sweep.ListFields()
     }
@@ -204,6 +209,10 @@ def test_a_swept_volatility_keeps_its_period() -> None:
         ({"fee": [None]}, "fee"),
         ({"size_fraction": [0.5], "size_amount": 100}, "size_amount"),
         ({"period": [5], "top": "many"}, "top"),
+        ({"period": [5], "random": 2, "optimize": 2}, "optimize"),
+        ({"period": [5], "seed": 2}, "seed"),
+        ({"period": [5], "random": "all"}, "random"),
+        ({"interval": ["1h", "2h"]}, "interval"),
     ],
 )
 def test_a_sweep_names_the_argument_that_is_wrong(arguments: dict[str, Any], field: str) -> None:

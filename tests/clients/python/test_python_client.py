@@ -184,14 +184,16 @@ def test_a_sweep_over_options_has_a_column_for_each(
         n=[5, 9],
         stop_loss=["2%", None],
         fee=(fee for fee in (0, 0.004)),
+        interval=["4h", "1h"],
         symbols=cryptos,
         start="2024-01-01",
         split=0.6,
     )
     table = sweep.table()
-    assert table["n"].tolist() == [5, 5, 5, 5, 9, 9, 9, 9]
-    assert list(table["stop_loss"]) == ["2%", "2%", "none", "none"] * 2
-    assert table["fee"].tolist() == [0, 0.004] * 4
+    assert list(table["interval"]) == ["4h"] * 8 + ["1h"] * 8
+    assert table["n"].tolist() == [5, 5, 5, 5, 9, 9, 9, 9] * 2
+    assert list(table["stop_loss"]) == ["2%", "2%", "none", "none"] * 4
+    assert table["fee"].tolist() == [0, 0.004] * 8
     free, paid = table["mean_total_return"][0], table["mean_total_return"][1]
     assert free > paid
 

@@ -61,8 +61,10 @@ def sweep_request(
     Rules must have been parsed: see `rules_request`.
     """
     settings = swept_settings(arguments)
+    intervals = settings.pop("interval", None)
+    swept = {*settings, *(("interval",) if intervals is not None else ())}
     options: Any = {
-        name: value for name, value in arguments.items() if name in SWEEP_OPTIONS and name not in settings
+        name: value for name, value in arguments.items() if name in SWEEP_OPTIONS and name not in swept
     }
     ranges = {name: values for name, values in arguments.items() if name not in SWEEP_OPTIONS}
     request = pb.SweepBacktestsRequest()
@@ -70,7 +72,11 @@ def sweep_request(
         # Its period is in each of the volatilities.
         options.pop("volatility_period", None)
     _set_backtest(request, strategy, options)
-    if not ranges and not settings:
+    if intervals is not None:
+        request.intervals.extend(
+            _enum(IntervalNumber.DESCRIPTOR, {"interval": interval}, "interval") for interval in intervals
+        )
+    if not ranges and not settings and not intervals:
         raise InvalidRequestError.of("sweep", "no parameter has a range, as period=range(5, 31) has")
     for name, values in ranges.items():
         if isinstance(strategy, Strategy) and name not in strategy.parameters:
@@ -111,7 +117,9 @@ def swept_settings(arguments: Mapping[str, Any]) -> dict[str, list[Any]]:
     return {
         name: list(values)
         for name, values in arguments.items()
-        if name in SWEPT_SETTINGS and isinstance(values, Iterable) and not isinstance(values, str)
+        if (name in SWEPT_SETTINGS or name == "interval")
+        and isinstance(values, Iterable)
+        and not isinstance(values, str)
     }
 
 

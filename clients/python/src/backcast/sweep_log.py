@@ -36,7 +36,8 @@ class SweepLog:
         """
         self.request = request
         self.library = library
-        self._settings = settings or {}
+        self._settings = dict(settings or {})
+        self._intervals = self._settings.pop("interval", ())
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -154,23 +155,24 @@ class SweepLog:
     @property
     def swept(self) -> list[str]:
         """The names of the parameters and of the options that have ranges."""
-        return [*(one.name for one in self.request.ranges), *self._settings]
+        intervals = ["interval"] if self.request.intervals else []
+        return [*intervals, *(one.name for one in self.request.ranges), *self._settings]
 
     def values_of(self, item: Any) -> dict[str, Any]:
         """Return the swept values of a row or a trial, by name: numbers, or choices; a stop may be none."""
         parameters = [one.name for one in self.request.ranges]
-        values = {}
+        indexes, values = list(item.value_indexes), {}
+        if self.request.intervals:
+            values["interval"] = str(self._intervals[indexes.pop(0)])
         if self.request.spec.strategy.HasField("rules"):
-            for one, index in zip(self.request.ranges, item.value_indexes, strict=False):
+            for one, index in zip(self.request.ranges, indexes, strict=False):
                 values[one.name] = _number(one, index)
         else:
             kind = getattr(item.strategy, item.strategy.WhichOneof("kind"))
             for name in parameters:
                 value, enum = getattr(kind, name), kind.DESCRIPTOR.fields_by_name[name].enum_type
                 values[name] = short_name(enum, value) if enum else value
-        for (name, given), index in zip(
-            self._settings.items(), item.value_indexes[len(parameters) :], strict=True
-        ):
+        for (name, given), index in zip(self._settings.items(), indexes[len(parameters) :], strict=True):
             values[name] = _as_given(given, index)
         return values
 

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from backcast_engine.errors import InvalidInput, Violation
 from backcast_engine.execution import Execution
+from backcast_engine.interval import Interval
 from backcast_engine.near_names import did_you_mean
 from backcast_engine.parameters import Choices, Parameter, fault_of, parameters_of, range_violations
 from backcast_engine.rules import Rules
@@ -45,30 +46,37 @@ class ParameterValues:
 class Grid:
     """Every combination of the values of some of a strategy's parameters; the others are those of `base`.
 
-    The settings of the execution are dimensions like the parameters, after these. Positions count all
-    combinations from 0 in the order of itertools.product: the last dimension changes first. Combinations in
-    which parameters conflict have a position too, and are not `possible`.
+    The settings of the execution are dimensions like the parameters, after these, and so are intervals where
+    there are several, before them. Positions count all combinations from 0 in the order of itertools.product:
+    the last dimension changes first. Combinations in which parameters conflict have a position too, and are
+    not `possible`.
     """
 
     base: Strategy
     names: tuple[str, ...]
     values: tuple[tuple[Any, ...], ...]
     settings: tuple[SettingValues, ...] = ()
+    intervals: tuple[Interval, ...] = ()
 
     @property
     def size(self) -> int:
         """The number of positions."""
-        return math.prod(map(len, self.values)) * self._executions
+        return math.prod(map(len, self.dimensions))
+
+    @property
+    def dimensions(self) -> tuple[Sequence[Any], ...]:
+        """The values of each dimension, in order."""
+        intervals = (self.intervals,) if self.intervals else ()
+        return (*intervals, *self.values, *(setting.values for setting in self.settings))
 
     @property
     def _executions(self) -> int:
         return math.prod(len(setting.values) for setting in self.settings)
 
     def indexes(self, position: int) -> tuple[int, ...]:
-        """Return the indexes of the values at a position: of each parameter, then of each setting."""
+        """Return the indexes of the values at a position, of each dimension."""
         chosen = []
-        dimensions = (*self.values, *(setting.values for setting in self.settings))
-        for values in reversed(dimensions):
+        for values in reversed(self.dimensions):
             position, index = divmod(position, len(values))
             chosen.append(index)
         return tuple(reversed(chosen))
@@ -76,21 +84,30 @@ class Grid:
     def position(self, indexes: Sequence[int]) -> int:
         """Return the position of the values with these indexes."""
         position = 0
-        dimensions = (*self.values, *(setting.values for setting in self.settings))
-        for values, index in zip(dimensions, indexes, strict=True):
+        for values, index in zip(self.dimensions, indexes, strict=True):
             position = position * len(values) + index
         return position
 
     def strategy(self, position: int) -> Strategy:
         """Return the strategy at a position."""
-        chosen = zip(self.names, self.values, self.indexes(position), strict=False)
+        indexes = self.indexes(position)[1 if self.intervals else 0 :]
+        chosen = zip(self.names, self.values, indexes, strict=False)
         return self.base.with_values({name: values[index] for name, values, index in chosen})
 
     def execution(self, position: int, base: Execution) -> Execution:
         """Return the execution at a position, which is `base` in what is no setting of the grid."""
         if not self.settings:
             return base
-        return with_settings(base, self.settings, self.indexes(position)[len(self.names) :])
+        return with_settings(base, self.settings, self.indexes(position)[-len(self.settings) :])
+
+    def interval(self, position: int, base: Interval) -> Interval:
+        """Return the interval at a position, which is `base` where there are not several."""
+        return self.intervals[self.indexes(position)[0]] if self.intervals else base
+
+    @property
+    def of_one_interval(self) -> "Grid":
+        """The same grid without its intervals."""
+        return replace(self, intervals=())
 
     def possible(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
         """Return the positions from `start` to before `stop` whose parameters do not conflict, ascending."""
@@ -101,7 +118,8 @@ class Grid:
         given = {parameter.name: getattr(self.base, parameter.name) for parameter in parameters_of(kind)}
         found = []
         strategies = start // each, -(-stop // each)
-        for number, chosen in enumerate(islice(product(*self.values), *strategies), strategies[0]):
+        dimensions = (range(max(len(self.intervals), 1)), *self.values)
+        for number, (_, *chosen) in enumerate(islice(product(*dimensions), *strategies), strategies[0]):
             given.update(zip(self.names, chosen, strict=True))
             if not kind(**given).conflicts(""):
                 found.append(number)
@@ -114,6 +132,7 @@ def make_grid(
     ranges: Sequence[ParameterValues],
     settings: Sequence[SettingValues] = (),
     execution: Execution = Execution(),  # noqa: B008  # it is immutable
+    intervals: Sequence[Interval] = (),
     most: int = MAX_COMBINATIONS,
 ) -> Grid:
     """Return the grid of `ranges` and `settings`; raise InvalidInput, naming the field, if there can be none.
@@ -122,7 +141,7 @@ def make_grid(
     own for what has no range. `execution` is that of the sweep, of which the settings are varied, and `most`
     the greatest number of combinations.
     """
-    if not ranges and not settings:
+    if not ranges and not settings and len(intervals) < 2:
         raise InvalidInput.of("ranges", "at least one parameter with its values is needed")
     declared = {parameter.name: parameter for parameter in base.swept_parameters()}
     violations = []
@@ -150,11 +169,16 @@ def make_grid(
     violations += setting_violations(execution, settings, MAX_VALUES)
     if isinstance(base, CustomRules):
         violations += _placeholders_without_range(base, taken)
-    size = math.prod(len(given.values) for given in (*ranges, *settings))
+    violations += [
+        Violation(f"intervals[{index}]", f"{interval.value} occurs twice")
+        for index, interval in enumerate(intervals)
+        if interval in intervals[:index]
+    ]
+    size = math.prod(len(given.values) for given in (*ranges, *settings)) * max(len(intervals), 1)
     if size > most:
         reason = f"the ranges have {size:,} combinations, and at most {most:,} are allowed"
         violations.insert(0, Violation("ranges", reason))
-    grid = Grid(base, tuple(given.name for given in ranges), tuple(values), tuple(settings))
+    grid = Grid(base, tuple(given.name for given in ranges), tuple(values), tuple(settings), tuple(intervals))
     if isinstance(base, CustomRules) and not violations:
         violations = list(islice(_refused(base, grid), _VIOLATIONS_SHOWN)) or grid.strategy(0).violations()
     if violations:
