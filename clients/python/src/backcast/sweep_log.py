@@ -161,7 +161,8 @@ class SweepLog:
     def values_of(self, item: Any) -> dict[str, Any]:
         """Return the swept values of a row or a trial, by name: numbers, or choices; a stop may be none."""
         parameters = [one.name for one in self.request.ranges]
-        indexes, values = list(item.value_indexes), {}
+        indexes = list(item.value_indexes)
+        values: dict[str, Any] = {}
         if self.request.intervals:
             values["interval"] = str(self._intervals[indexes.pop(0)])
         if self.request.spec.strategy.HasField("rules"):

@@ -150,6 +150,7 @@ class Rounding:
             return kept
         if isinstance(node, Number):
             return _read(abs(node.value))
+        assert isinstance(node, Column)
         return _read(self._largest(node.name))
 
     def _largest(self, column: str) -> float:

@@ -124,7 +124,7 @@ class Grid:
             if not kind(**given).conflicts(""):
                 found.append(number)
         positions = (np.array(found, np.int64)[:, None] * each + np.arange(each)).ravel()
-        return positions[(positions >= start) & (positions < stop)]  # type: ignore[no-any-return]  # NumPy's stubs
+        return positions[(positions >= start) & (positions < stop)]
 
 
 def make_grid(
@@ -174,7 +174,8 @@ def make_grid(
         for index, interval in enumerate(intervals)
         if interval in intervals[:index]
     ]
-    size = math.prod(len(given.values) for given in (*ranges, *settings)) * max(len(intervals), 1)
+    size = math.prod(len(given.values) for given in ranges) * math.prod(len(one.values) for one in settings)
+    size *= max(len(intervals), 1)
     if size > most:
         reason = f"the ranges have {size:,} combinations, and at most {most:,} are allowed"
         violations.insert(0, Violation("ranges", reason))
