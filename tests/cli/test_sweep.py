@@ -83,6 +83,8 @@ def test_choices_are_listed_by_their_names() -> None:
         ("period=0..nan", "nan is out of range"),
         ("oversold=0..1:0.00001", "has 100,001 values, and at most 10,000"),
         ("period=0..1e300", "1e300 is out of range"),
+        ("stop_loss=2%,3%", "--param stop_loss: is an option of its own: write --stop-loss 2%,3%"),
+        ("interval=1h,4h", "--param interval: is an option of its own: write --interval 1h,4h"),
         ("kind=sma,wma", "--param kind: 'wma' is not one of SMA, EMA"),
     ],
 )
@@ -293,7 +295,7 @@ async def test_rules_and_stops_are_swept_together(cli: Cli, swept_symbols: str) 
         "… and 5 more combinations",
     ):
         assert text in finished.out
-    assert finished.out.index("combinations, medians") < finished.out.index("the best")
+    assert finished.out.index("combinations, medians") < finished.out.index("the best single cryptos")
 
 
 async def test_intervals_of_a_random_sample_are_shown(cli: Cli, swept_symbols: str) -> None:

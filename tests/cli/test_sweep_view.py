@@ -101,7 +101,7 @@ def test_as_many_combinations_are_shown_as_asked_for(terminal: bool) -> None:
 
 def test_combinations_come_before_single_cryptos() -> None:
     text = shown()
-    assert text.index("combinations, medians over the cryptos") < text.index("the best")
+    assert text.index("combinations, medians over the cryptos") < text.index("the best single cryptos")
 
 
 def test_rows_that_say_little_are_explained() -> None:
@@ -168,7 +168,7 @@ def test_where_nothing_was_chosen_there_is_no_curve() -> None:
 
 
 def test_means_over_folds_are_called_so() -> None:
-    assert "the best, means over 3 folds" in shown(foldCount=3)
+    assert "the best single cryptos, means over 3 folds" in shown(foldCount=3)
     assert "combinations, medians over the cryptos of means over 3 folds" in shown(foldCount=3)
     assert "means" not in shown(split=0.5) + shown(foldCount=1)
 

@@ -73,7 +73,7 @@ class SweepTables:
             *self._values(trials),
             *self._figures([(trial.train, trial.test) for trial in trials]),
         ]
-        return fitted_table(width, columns, f"the best{self._means and f', {self._means}'}")
+        return fitted_table(width, columns, f"the best single cryptos{self._means and f', {self._means}'}")
 
     def combinations(self, width: int, rows: Sequence[sweep_pb2.SweepRow]) -> Table:
         """Return rows of the table of all combinations."""

@@ -96,6 +96,8 @@ def _argument_violations(function: Function, call: Call, field: str) -> list[Vio
             if not wrong and (fault := input_fault(function, argument, node)):
                 wrong = [Violation(place, fault)]
             violations += wrong
+        elif labels := [each for each in walk(node) if isinstance(each, Placeholder)]:
+            violations += _violations(labels[0], Kind.SERIES, place)
         elif fault := constant_fault(argument, node):
             violations.append(Violation(place, f"{argument.name} of {function.name} {fault}"))
     return violations

@@ -178,6 +178,7 @@ def make_grid(
     size *= max(len(intervals), 1)
     if size > most:
         reason = f"the ranges have {size:,} combinations, and at most {most:,} are allowed"
+        reason += ", unless a search chooses some" if most < MAX_SEARCHED else ""
         violations.insert(0, Violation("ranges", reason))
     grid = Grid(base, tuple(given.name for given in ranges), tuple(values), tuple(settings), tuple(intervals))
     if isinstance(base, CustomRules) and not violations:
