@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.sweep_pb2 import SearchMethod as SearchMethodValue
-from backcast.gateway.v1.sweep_pb2 import SweepSearch
 from backcast_engine.errors import InvalidInput, Violations
 from backcast_engine.interval import Interval
 from backcast_engine.sweep import Grid, make_grid
@@ -44,7 +43,7 @@ def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
         best_trial_count=request.best_trial_count,
         min_trades=request.min_trades if request.HasField("min_trades") else None,
         curve_points=request.curve_points if request.HasField("curve_points") else None,
-        search=violations.read(None, _search_from, request.search) if request.HasField("search") else None,
+        search=violations.read(None, _search_from, request) if request.HasField("search") else None,
     )
     violations.raise_if_any(asked.violations)
     return asked
@@ -59,13 +58,18 @@ def _interval_from(value: int, field: str) -> Interval:
         raise InvalidInput.of(field, error.violations[0].reason) from None
 
 
-def _search_from(message: SweepSearch) -> Search:
+def _search_from(request: pb.SweepBacktestsRequest) -> Search:
+    """Return the search of a request that has one; raise InvalidInput where it cannot be."""
+    message = request.search
     names = names_of(SearchMethodValue.DESCRIPTOR)
     if message.method and message.method not in names:
         reason = f"must be one of {', '.join(names.values())}, not {message.method}"
         raise InvalidInput.of("search.method", reason)
     method = SearchMethod(message.method) if message.method else SearchMethod.RANDOM
-    return Search(method, message.combination_count, message.seed)
+    search = Search(method, message.combination_count, message.seed)
+    if violations := search.violations(folds=request.HasField("fold_count")):
+        raise InvalidInput(*violations)
+    return search
 
 
 def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:

@@ -129,8 +129,6 @@ class SweepRequest:
         if self.fold_count is not None and len(self.grid.intervals) > 1:
             reason = "cannot be combined with several intervals: a curve has candles of one length"
             violations.append(Violation("fold_count", reason))
-        if self.search:
-            violations += self.search.violations(folds=self.fold_count is not None)
         return violations
 
 
