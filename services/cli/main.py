@@ -23,6 +23,7 @@ from services.cli.options.run_options import (
     Format,
     RowOptions,
     RunOptions,
+    SearchOptions,
     StrategyOptions,
 )
 from services.domain.conflict_rule import ConflictRule
@@ -124,9 +125,28 @@ def sweep(
         list[str] | None,
         typer.Option(
             help="A parameter and its values: period=5..30, oversold=20..40:5 (in steps of 5), kind=sma,ema; "
-            "or a fixed value: overbought=75. Can be repeated."
+            "or a fixed value: overbought=75. Of rules, a placeholder: n=5..30 for {n}. Can be repeated."
         ),
     ] = None,
+    entry: Annotated[
+        str | None,
+        typer.Option(help="For rules: when to buy, with placeholders, as in 'rsi({n}) < {low}'."),
+    ] = None,
+    exit_: Annotated[
+        str | None,
+        typer.Option("--exit", help="For rules: when to sell; without it, no signal ever sells."),
+    ] = None,
+    random: Annotated[
+        int | None, typer.Option(help="Backtest only so many combinations, chosen at random.", metavar="N")
+    ] = None,
+    optimize: Annotated[
+        int | None,
+        typer.Option(
+            help="Or: backtest so many combinations, which Optuna proposes by the figures of those before.",
+            metavar="N",
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="For --random and --optimize: another choice.")] = None,
     metric: Annotated[str, typer.Option(help="The metric to rank by.")] = "sharpe_ratio",
     top: Annotated[int, typer.Option(help="Number of best trials and combinations to show.")] = 20,
     split: Annotated[
@@ -150,6 +170,9 @@ def sweep(
 ) -> None:
     """Backtest every combination of parameters. The exit status is 0 only if every backtest succeeds.
 
+    Interval, stops, size, direction, fill, fee, slippage, borrow rate, funding rate and ATR period can have
+    several values too: --stop-loss 1%..5%:1%,none.
+
     In a sweep of all cryptos, those with too few candles do not count.
     """
     from services.cli.commands import sweep as sweep_command
@@ -157,12 +180,13 @@ def sweep(
     from services.settings import load_settings
 
     request = sweep_request(
-        *(strategy, param or [], candles, execution),
+        *(StrategyOptions(strategy, param, entry, exit_), candles, execution),
         metric=metric,
         top=top,
         split=split,
         folds=folds,
         min_trades=min_trades,
+        search=SearchOptions(random, optimize, seed),
         options=options,
     )
     if not sweep_command.sweep(request, load_settings().gateway, format_ is Format.JSONL, columns):

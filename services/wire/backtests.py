@@ -101,17 +101,23 @@ _EXECUTION_CHOICES: dict[str, type[IntEnum]] = {
 }
 
 
-def read_execution(message: execution_pb2.Execution, violations: Violations) -> Execution:
-    """Return the execution, with defaults for what is absent or cannot be read. Ranges are not checked."""
+def read_execution(
+    message: execution_pb2.Execution, violations: Violations, path: str = "execution"
+) -> Execution:
+    """Return the execution at `path`, with defaults for what is absent or cannot be read.
+
+    Ranges are not checked.
+    """
     given = {
-        field.name: violations.read(getattr(_USUAL, field.name), _execution_value, field, value)
+        field.name: violations.read(
+            getattr(_USUAL, field.name), _execution_value, field, value, f"{path}.{field.name}"
+        )
         for field, value in message.ListFields()
     }
     return Execution(**given)
 
 
-def _execution_value(field: FieldDescriptor, value: Any) -> Any:
-    path = f"execution.{field.name}"
+def _execution_value(field: FieldDescriptor, value: Any, path: str) -> Any:
     if field.enum_type:
         return _EXECUTION_CHOICES[field.name](_known(field.enum_type, value, path))
     if isinstance(value, execution_pb2.Distance):

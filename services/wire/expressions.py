@@ -1,14 +1,25 @@
 """Conversion of expressions. Enum values have the names of the domain's functions and columns."""
 
+import re
 from dataclasses import replace
 
 from backcast.backtest.v1 import expression_pb2 as pb
 from backcast_engine.errors import InvalidInput, Violations
 from backcast_engine.rules.check import MAX_DEPTH, MAX_NODES
-from backcast_engine.rules.nodes import Column, Expression, Number, On, OtherCandles, shared_call
+from backcast_engine.rules.nodes import (
+    Column,
+    Expression,
+    Number,
+    On,
+    OtherCandles,
+    Placeholder,
+    shared_call,
+)
 from services.domain.symbols import canonical_symbol
 from services.wire.candles import interval_from, interval_to
 from services.wire.enum_names import names_of, numbers_of
+
+_LABEL = re.compile("[a-z_][a-z_0-9]{0,39}", re.ASCII | re.IGNORECASE)
 
 
 def expression_from(message: pb.Expression, field: str) -> Expression:
@@ -32,6 +43,8 @@ def expression_to(expression: Expression) -> pb.Expression:
     """Return the message of a checked expression."""
     if isinstance(expression, Number):
         return pb.Expression(number=expression.value)
+    if isinstance(expression, Placeholder):
+        return pb.Expression(placeholder=expression.label)
     if isinstance(expression, Column):
         column = numbers_of(pb.Column.DESCRIPTOR)[expression.name.upper()]
         return pb.Expression(column=pb.Column.ValueType(column))
@@ -90,11 +103,16 @@ def _node(message: pb.Expression, arguments: tuple[Expression, ...], field: str)
     """Return the node of a message whose arguments were read."""
     kind = message.WhichOneof("kind")
     if kind is None:
-        raise InvalidInput.of(field, "needs a number, a column or a function")
+        raise InvalidInput.of(field, "needs a number, a column, a function or a placeholder")
     if kind != "function" and arguments:
         raise InvalidInput.of(field, f"a {kind} takes no arguments")
     if kind == "number":
         return Number(message.number)
+    if kind == "placeholder":
+        if not _LABEL.fullmatch(message.placeholder):
+            reason = "a placeholder has 1 to 40 letters, digits and underscores, and begins with no digit"
+            raise InvalidInput.of(field, reason)
+        return Placeholder(message.placeholder)
     if kind == "column":
         return Column(_name(names_of(pb.Column.DESCRIPTOR), message.column, kind, field))
     return shared_call(_name(names_of(pb.Function.DESCRIPTOR), message.function, kind, field), arguments)

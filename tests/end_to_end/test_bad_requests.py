@@ -62,7 +62,7 @@ async def failure_of(
         (
             {"strategy": {"rules": {"entry": {"function": 6, "arguments": [{"column": 4}, {}]}}}},
             "spec.strategy.rules.entry.arguments[1]",
-            "needs a number, a column or a function",
+            "needs a number, a column, a function or a placeholder",
         ),
         (
             {"strategy": {"rules": {"entry": {"function": 6, "arguments": [{"column": 4}]}}}},

@@ -144,8 +144,9 @@ async def test_a_longer_candle_that_rules_see_is_the_one_that_is_stored(
     blocks = [response.block async for response in stream]
     times = np.frombuffer(b"".join(block.open_time_s for block in blocks), "<i8")
     stored = md.StreamCandlesRequest(symbols=[OWN], interval=interval_to(Interval.DAY_1))
+    responses = [response async for response in data_service.StreamCandles(stored)]
     days = Candles.concatenate(
-        [candles_from(block.columns) async for block in data_service.StreamCandles(stored)]
+        [candles_from(block.columns) for response in responses for block in response.blocks]
     )
     # Each day is seen first at the hour with which it ends.
     ends = np.flatnonzero((times + 3_600) % 86_400 == 0)

@@ -11,7 +11,7 @@ from backcast_engine.errors import InvalidInput
 from backcast_engine.interval import Interval
 from backcast_engine.rules.check import MAX_DEPTH, MAX_NODES
 from backcast_engine.rules.functions import FUNCTIONS
-from backcast_engine.rules.nodes import CLOSE, HIGH, Number, On, OtherCandles, call
+from backcast_engine.rules.nodes import CLOSE, HIGH, Number, On, OtherCandles, Placeholder, call
 from services.wire.enum_names import names_of
 from services.wire.expressions import expression_from, expression_to
 from tests.engine.rules.expressions import expressions
@@ -22,6 +22,13 @@ from tests.engine.rules.expressions import expressions
 def test_every_expression_comes_back(expression):
     raw = expression_to(expression).SerializeToString()
     assert expression_from(pb.Expression.FromString(raw), "it") == expression
+
+
+def test_a_placeholder_comes_back():
+    expression = call("less", call("rsi", CLOSE, Placeholder("N_1")), Placeholder("low"))
+    message = expression_to(expression)
+    assert message.arguments[1].placeholder == "low"
+    assert expression_from(message, "it") == expression
 
 
 def test_the_enums_know_all_functions_and_columns_and_no_others():
@@ -49,22 +56,29 @@ def test_a_part_on_other_candles_is_the_message_of_the_part_with_two_more_fields
 
 
 NOTHING = pb.Expression()
+EMPTY = "needs a number, a column, a function or a placeholder"
+LABEL = "a placeholder has 1 to 40 letters, digits and underscores, and begins with no digit"
 
 
 @pytest.mark.parametrize(
     ("message", "place", "reason"),
     [
-        (NOTHING, "it", "needs a number, a column or a function"),
+        (NOTHING, "it", EMPTY),
+        (pb.Expression(placeholder=""), "it", LABEL),
+        (pb.Expression(placeholder="1a"), "it", LABEL),
+        (pb.Expression(placeholder="a b"), "it", LABEL),
+        (pb.Expression(placeholder="a" * 41), "it", LABEL),
+        (pb.Expression(placeholder="n", arguments=[NOTHING]), "it.arguments[0]", EMPTY),
         (pb.Expression(column=pb.COLUMN_UNSPECIFIED), "it", "there is no column 0"),
         (pb.Expression(column=77), "it", "there is no column 77"),  # type: ignore[arg-type]
         (pb.Expression(function=pb.FUNCTION_UNSPECIFIED), "it", "there is no function 0"),
         (pb.Expression(function=999, arguments=[expression_to(CLOSE)]), "it", "there is no function 999"),  # type: ignore[arg-type]
         (pb.Expression(number=1, arguments=[expression_to(CLOSE)]), "it", "a number takes no arguments"),
-        (pb.Expression(arguments=[expression_to(CLOSE)]), "it", "needs a number, a column or a function"),
+        (pb.Expression(arguments=[expression_to(CLOSE)]), "it", EMPTY),
         (
             pb.Expression(function=pb.FUNCTION_LESS, arguments=[expression_to(CLOSE), NOTHING]),
             "it.arguments[1]",
-            "needs a number, a column or a function",
+            EMPTY,
         ),
         (
             pb.Expression(

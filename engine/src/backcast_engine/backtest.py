@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -168,15 +169,31 @@ class TradedWindow:
         # Compiled code needs contiguous columns; contiguous ones are not copied.
         time, *values = candles[start:end].columns()
         self._traded = Candles(np.ascontiguousarray(time), *map(np.ascontiguousarray, values))
-        self._interval, self._window, self._execution = interval, window, execution
-        self._terms = terms_of(execution, interval.seconds)
+        self._interval, self._window = interval, window
         self._others = OtherHistories(history, interval, execution.break_rule)
+        self._execute(execution)
+        # Strategies with the same warm-up see the same candles and share indicators.
+        self._evaluations: dict[tuple[int, int], Evaluation] = {}
+
+    def _execute(self, execution: Execution) -> None:
+        self._execution = execution
+        self._terms = terms_of(execution, self._interval.seconds)
         self._needed = _needed_series(execution)
         self._needed_warmup = _longest_warmup(self._needed)
         # Computed once for all strategies.
         self._holding: float | None = None
-        # Strategies with the same warm-up see the same candles and share indicators.
-        self._evaluations: dict[tuple[int, int], Evaluation] = {}
+
+    def with_execution(self, execution: Execution) -> "TradedWindow":
+        """Return the same window with another execution, whose backtests share the indicators of this one.
+
+        The rule for breaks must be the same.
+        """
+        assert (execution.break_rule is BreakRule.IGNORE) == (
+            self._execution.break_rule is BreakRule.IGNORE
+        ), "the rule for breaks decides which candles are traded"
+        other = copy(self)
+        other._execute(execution)
+        return other
 
     def metrics(self, strategy: Strategy) -> NDArray[np.float64]:
         """Return the figures of a backtest, float64 in the order of METRIC_NAMES, NaN where undefined.

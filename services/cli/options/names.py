@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from google.protobuf.message import Message
 
+from backcast.gateway.v1.sweep_pb2 import SEARCH_METHOD_TPE
 from backcast_engine.errors import InvalidInput, Violation
 
 # Fields of an execution, without its name. A field that is not listed keeps its name in the API.
@@ -17,6 +19,7 @@ _OPTIONS = {
     "direction": "--direction",
     "equity_fraction": "--size-fraction",
     "quote_amount": "--size-amount",
+    "size": "--size-fraction",
     "volatility_target.annual_volatility": "--size-volatility",
     "volatility_target.period": "--volatility-period",
     "stop_loss": "--stop-loss",
@@ -29,6 +32,7 @@ _OPTIONS = {
     "symbols": "--symbols",
     "exclude": "--exclude",
     "interval": "--interval",
+    "intervals": "--interval",
     "start_time": "--start",
     "end_time": "--end",
     "curve_points": "--curve-points",
@@ -46,6 +50,7 @@ _RULE = re.compile(r"strategy\.rules\.(entry|exit)\b.*")
 _OTHER_CANDLES = re.compile(r"(?:spec\.)?strategy\.rules\.(entry|exit)\b.*\.(?:symbol|interval)")
 _PARAMETER = re.compile(r"\bstrategy\.\w+\.(\w+)")
 _RANGE = re.compile(r"ranges\[(\d+)\]")
+_EXECUTION_RANGE = re.compile(r"execution_ranges\[(\d+)\]")
 _TIMES = re.compile(r"\b(start|end)_time\b")
 # A price cannot fall by more than 100 %.
 _FALLS = ("spec.execution.stop_loss.fraction", "spec.execution.trailing_stop.fraction")
@@ -74,11 +79,23 @@ def option_of(field: str, request: Message) -> str:
         return f"--param {parameter[1]}"
     if one := _RANGE.match(field):
         return f"--param {request.ranges[int(one[1])].name}"  # type: ignore[attr-defined]  # a sweep's
+    if field.startswith(("search.", "execution_ranges[")):
+        return _option_of_sweep(field, request)
     if field == "run_id" and "spec" not in request.DESCRIPTOR.fields_by_name:
         # The argument of a command about a run that there is.
         return "RUN_ID"
     name = re.sub(r"\[\d+\]$", "", field.removeprefix("execution."))
     return _OPTIONS.get(name) or _OPTIONS.get(name.partition(".")[0]) or field
+
+
+def _option_of_sweep(field: str, request: Any) -> str:
+    """Return the option of a field of a search, or of a range of the execution."""
+    if one := _EXECUTION_RANGE.match(field):
+        name: str = request.execution_ranges[int(one[1])].name
+        return _OPTIONS.get(name, name)
+    if field == "search.seed":
+        return "--seed"
+    return "--optimize" if request.search.method == SEARCH_METHOD_TPE else "--random"
 
 
 def _of_option(violation: Violation, request: Message) -> Violation:

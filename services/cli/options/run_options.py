@@ -66,6 +66,15 @@ class RowOptions:
     ] = None
 
 
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """Which combinations of a sweep are backtested; without a number, all."""
+
+    random: int | None = None
+    optimize: int | None = None
+    seed: int | None = None
+
+
 class Cache(StrEnum):
     """How the cache is used; the names are those of the API."""
 
@@ -117,7 +126,10 @@ class Breaks(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExecutionOptions:
-    """How signals become fills. Fractions are text like 0.1%, 10bps or 0.001."""
+    """How signals become fills. Fractions are text like 0.1%, 10bps or 0.001.
+
+    What is text can be a list of values in a sweep: see `execution_ranges`.
+    """
 
     fee: Annotated[str | None, typer.Option(help="Fee per side: 0.1%, 10bps or 0.001; by default 0.1%.")] = (
         None
@@ -129,16 +141,20 @@ class ExecutionOptions:
     slippage_bps: Annotated[str | None, typer.Option(help="Or: slippage in basis points.")] = None
     initial_capital: Annotated[float | None, typer.Option(help="Initial capital; by default 10,000.")] = None
     fill: Annotated[
-        Fill | None, typer.Option(help="The price at which a signal fills; by default next-open.")
+        str | None,
+        typer.Option(
+            help="The price at which a signal fills; by default next-open.", metavar=f"[{'|'.join(Fill)}]"
+        ),
     ] = None
-    direction: Annotated[Direction | None, typer.Option(help="The sides of positions; by default long.")] = (
-        None
-    )
+    direction: Annotated[
+        str | None,
+        typer.Option(help="The sides of positions; by default long.", metavar=f"[{'|'.join(Direction)}]"),
+    ] = None
     size_fraction: Annotated[
         str | None, typer.Option(help="Position size as a fraction of the equity: 50%; by default 100%.")
     ] = None
     size_amount: Annotated[
-        float | None, typer.Option(help="Or: position size as an amount of the quote currency.")
+        str | None, typer.Option(help="Or: position size as an amount of the quote currency.")
     ] = None
     size_volatility: Annotated[
         str | None,
@@ -157,7 +173,7 @@ class ExecutionOptions:
         str | None, typer.Option(help="Close a position 5% (or 0.05) or 2atr from its best price.")
     ] = None
     atr_period: Annotated[
-        int | None, typer.Option(help="Period of the average true range for stops; by default 14.")
+        str | None, typer.Option(help="Period of the average true range for stops; by default 14.")
     ] = None
     borrow_rate: Annotated[
         str | None,

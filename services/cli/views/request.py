@@ -34,7 +34,10 @@ def strategy_words(strategy: Strategy) -> str:
 
 
 def execution_words(execution: execution_pb2.Execution) -> str:
-    """Return costs and fills, and on a second line everything that differs from the defaults."""
+    """Return costs and fills, and on a second line everything that differs from the defaults.
+
+    What is not set is left out: a sweep tells its values.
+    """
     words = [_DIRECTIONS.get(execution.direction), _size(execution)]
     words += [
         f"{name.replace('_', ' ')} {_distance(getattr(execution, name), execution.atr_period)}"
@@ -44,11 +47,11 @@ def execution_words(execution: execution_pb2.Execution) -> str:
     words += [f"borrowing at {percent(execution.borrow_rate)} a year"] if execution.borrow_rate else []
     words += [f"funding at {percent(execution.funding_rate)} a year"] if execution.funding_rate else []
     words.append(_BREAK_RULES.get(execution.break_rule))
-    usual = (
-        f"fee {execution.fee_rate:.3%}, slippage {execution.slippage_bps:g} bps, "
-        f"capital {execution.initial_capital:,.0f}; "
-        f"fills at {_FILLS.get(execution.fill_time, 'the next open')}"
-    )
+    costs = [f"fee {execution.fee_rate:.3%}"] if execution.HasField("fee_rate") else []
+    costs += [f"slippage {execution.slippage_bps:g} bps"] if execution.HasField("slippage_bps") else []
+    usual = ", ".join([*costs, f"capital {execution.initial_capital:,.0f}"])
+    if execution.fill_time:
+        usual += f"; fills at {_FILLS.get(execution.fill_time, 'the next open')}"
     return "\n".join(filter(None, (usual, ", ".join(filter(None, words)))))
 
 

@@ -6,6 +6,9 @@ The worker processes import this: nothing here may import grpc.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast_engine import Backtest, backtest_series, run_backtest
 from backcast_engine.history import History
@@ -56,13 +59,15 @@ async def sweep_job(
     sweep: Sweep,
     chunk_size: int,
     chunks: dict[DataVersion, list[int]],
+    chosen: NDArray[np.int64] | None = None,
     others: tuple[DataVersion, ...] = (),
 ) -> Job:
     """Return the job of a sweep: of each crypto, the chunks whose numbers (from 0) are wanted.
 
-    A chunk has `chunk_size` combinations, the last one may have fewer.
+    A chunk has `chunk_size` combinations, the last one may have fewer. The combinations are those at the
+    positions `chosen` in the grid, in their order; None: all that are possible.
     """
-    positions = await possible_positions(sweep.grid)
+    positions = await possible_positions(sweep.grid) if chosen is None else chosen
     by_symbol = {data.symbol: wanted for data, wanted in chunks.items()}
 
     def tasks_of(data: DataVersion) -> list[Task]:

@@ -17,7 +17,6 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import backtest_service_pb2_grpc
 from backcast.gateway.v1.run_events_pb2 import CACHE_STATE_UNSPECIFIED, CACHE_STATE_USED, CacheState
 from backcast.marketdata.v1 import market_data_service_pb2
-from backcast_engine.sweep.grid import possible_positions
 from services.gateway.api.planner import Planner
 from services.gateway.api.run_stream import run_stream
 from services.gateway.cache.keys import ResultKeys
@@ -260,7 +259,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
 
     async def _sweep_plan(self, request: SweepRequest) -> SweepPlan:
         known = await self._market.cryptos(request.run.listed_symbols, request.run.seen_before_s)
-        return make_sweep_plan(request, await possible_positions(request.grid), known, int(time.time()))
+        return make_sweep_plan(request, await request.positions(), known, int(time.time()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from backcast_engine import ENGINE_VERSION, Backtest, Execution
 from backcast_engine.interval import Interval
+from backcast_engine.sweep import SETTINGS, Grid
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.sweep_plan import SweepPlan
 
@@ -98,7 +99,12 @@ class ChunkKeys:
         sweep = plan.sweep
         base = asdict(sweep.grid.base)
         for name in sweep.grid.names:
-            del base[name]
+            # Those of rules are no fields: the rules have placeholders for them.
+            base.pop(name, None)
+        execution = _parts_of_execution(sweep.execution)
+        for setting in sweep.grid.settings:
+            for field in SETTINGS[setting.name]:
+                del execution[field]
         self._common = _digest(
             {
                 "engine": ENGINE_VERSION,
@@ -107,10 +113,12 @@ class ChunkKeys:
                 "interval": sweep.interval.value,
                 "windows": [asdict(window) for window in sweep.windows],
                 "stretches": sweep.stretches,
-                "execution": _parts_of_execution(sweep.execution),
+                "execution": execution,
+                "execution_ranges": [setting.name for setting in sweep.grid.settings],
             }
         )
         self._others = OtherData(plan.run.backtest, plan.run.others)
+        self._values = _values_of(sweep.grid)
         self._by_chunk: dict[int, str] = {}
 
     def key(
@@ -131,8 +139,26 @@ class ChunkKeys:
         if chunk not in self._by_chunk:
             size, grid = self._plan.chunk_size, self._plan.request.grid
             positions = self._plan.possible[chunk * size : (chunk + 1) * size]
-            self._by_chunk[chunk] = _digest([grid.combination(position) for position in positions.tolist()])
+            self._by_chunk[chunk] = _digest(
+                [
+                    [
+                        values[index]
+                        for values, index in zip(self._values, grid.indexes(position), strict=True)
+                    ]
+                    for position in positions.tolist()
+                ]
+            )
         return self._by_chunk[chunk]
+
+
+def _values_of(grid: Grid) -> list[Sequence[Any]]:
+    """Return the values of each dimension of a grid, as JSON can have them."""
+    settings = [
+        [[asdict(value)[field] for field in SETTINGS[setting.name]] for value in setting.values]
+        for setting in grid.settings
+    ]
+    # Chunks are of one interval.
+    return [*grid.values, *settings]
 
 
 def complete_until_s(backtest: Backtest, crypto: CryptoData) -> int | None:

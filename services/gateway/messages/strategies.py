@@ -17,6 +17,7 @@ from backcast_engine.rules import Expression
 from backcast_engine.rules.check import interval_fault
 from backcast_engine.rules.compared import compared_series
 from backcast_engine.rules.parse import LineFault, fault_at, parse_line
+from backcast_engine.rules.placeholders import labels_of
 from backcast_engine.rules.text import text
 from backcast_engine.strategies.custom_rules import CustomRules
 from services.wire.backtests import strategy_to
@@ -110,8 +111,9 @@ def _raise_if_any(faults: dict[str, LineFault]) -> None:
 
 
 def describe_rules(strategy: Strategy) -> rules_pb.RulesDescription:
-    """Return the description of a checked strategy as rules."""
+    """Return the description of a checked strategy as rules; what depends on placeholders is left out."""
     rules = strategy.rules()
+    has_placeholders = bool(labels_of(rules))
     columns = numbers_of(Column.DESCRIPTOR)
     return rules_pb.RulesDescription(
         rules=strategy_to(CustomRules(rules.entry, rules.exit)).rules,
@@ -120,8 +122,8 @@ def describe_rules(strategy: Strategy) -> rules_pb.RulesDescription:
         columns=[
             Column.ValueType(columns[name.upper()]) for name in VALUE_COLUMNS if name in strategy.columns
         ],
-        warmup_candles=strategy.warmup_candles,
-        series=compared_series_of(strategy),
+        warmup_candles=0 if has_placeholders else strategy.warmup_candles,
+        series=[] if has_placeholders else compared_series_of(strategy),
     )
 
 

@@ -14,7 +14,7 @@ from services.gateway.planning.crypto_data import CryptoData
 from services.rpc.channel import outgoing_metadata
 from services.rpc.resumed_stream import resumed_stream
 from services.wire.backtests import detail_to, spec_to
-from services.wire.sweeps import ranges_to, window_to
+from services.wire.sweeps import execution_ranges_to, ranges_to, window_to
 
 if TYPE_CHECKING:
     from grpc.aio import UnaryStreamCall
@@ -103,9 +103,13 @@ class ComputeClient:
         sweep: Sweep,
         chunk_size: int,
         chunks: list[tuple[CryptoData, list[int]]],
+        positions: Sequence[int] = (),
         others: Sequence[CryptoData] = (),
     ) -> AsyncGenerator[pb.ComputeSweepResponse]:
-        """Yield the outcome of every chunk that is wanted of each crypto, as `outcomes` does."""
+        """Yield the outcome of every chunk that is wanted of each crypto, as `outcomes` does.
+
+        `positions` are those of the combinations in the grid; empty: all that are possible.
+        """
         missing = {crypto.symbol: (crypto, set(wanted)) for crypto, wanted in chunks}
         whole = Window(
             min(window.start_s for window in sweep.windows), max(window.end_s for window in sweep.windows)
@@ -124,6 +128,8 @@ class ComputeClient:
                     chunk_size=chunk_size,
                     stretches=sweep.stretches,
                     other_cryptos=map(_crypto_ref, others),
+                    execution_ranges=execution_ranges_to(sweep.grid),
+                    positions=positions,
                 ),
                 metadata=outgoing_metadata(),
             )

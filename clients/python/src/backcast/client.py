@@ -23,12 +23,12 @@ from backcast.requests import (
     rules_strategy,
     run_request,
     sweep_request,
+    swept_settings,
 )
-from backcast.rules_sweep_log import RulesSweepLog
 from backcast.run import Run
 from backcast.run_log import RunLog
 from backcast.strategies import Rules, Strategy
-from backcast.sweep import RulesSweep, Sweep
+from backcast.sweep import Sweep
 from backcast.sweep_log import SweepLog
 
 
@@ -109,16 +109,17 @@ class Client:
         """Backtest every combination of parameters on many cryptos; return the sweep once it has started.
 
         Parameters with several values are arguments like `period=range(5, 31)`. The other arguments are those
-        of `run`, without detail, and split, folds, metric, top, min_trades. Values in rules have names in
-        braces: `client.sweep(backcast.rules("rsi({n}) < 30"), n=range(5, 31))`.
+        of `run`, without detail, and those of `backcast.options.SweepOptions`: split, folds, metric, top,
+        min_trades, curve_points, random, optimize, seed.
+
+        In rules, a name in braces stands for a number: `client.sweep(backcast.rules("rsi({n}) < 30"),
+        n=range(5, 31))`. Stops, size, direction, fill, costs and atr_period can be lists: `stop_loss=["2%",
+        "5%", None]`, in which None is no stop.
         """
-        library = self._connection.library
-        made: Sweep
-        if isinstance(strategy, Rules):
-            made = RulesSweep(self._calls, RulesSweepLog(strategy, arguments, library), timeout)
-        else:
-            made = Sweep(self._calls, SweepLog(sweep_request(strategy, arguments), library), timeout)
-        sweep: Sweep = self._begun(made)
+        settings = swept_settings(arguments)
+        request = sweep_request(self._parsed(strategy), {**arguments, **settings})
+        log = SweepLog(request, self._connection.library, settings)
+        sweep: Sweep = self._begun(Sweep(self._calls, log, timeout))
         return sweep
 
     def candles(

@@ -92,6 +92,12 @@ class SweepOptions(BacktestOptions, total=False):
     """Combinations with fewer trades have no rank. Default: 1."""
     curve_points: int
     """With folds: the maximum number of points of each out-of-sample curve. Default: all."""
+    random: int
+    """Backtest only so many combinations, chosen at random. Default: all."""
+    optimize: int
+    """Or: backtest so many combinations, which Optuna proposes by the figures of those before."""
+    seed: int
+    """Seed of the random numbers of `random` and `optimize`. Default: 0."""
 
 
 RUN_OPTIONS = frozenset(get_type_hints(RunOptions))
@@ -114,9 +120,19 @@ _ARGUMENTS = {
     "start_time": "start",
     "end_time": "end",
     "cache_mode": "cache",
+    "search.seed": "seed",
 }
 _PREFIX = re.compile(r"spec\.(?:execution|strategy\.\w+)\.(\w+)")
-_SIZES = ("size_fraction", "size_amount", "size_volatility")
+SIZES = ("size_fraction", "size_amount", "size_volatility")
+STOPS = ("stop_loss", "take_profit", "trailing_stop")
+# Of the options that can have several values in a sweep, the names of the settings in the API.
+SWEPT_SETTINGS = {
+    **{name: name for name in (*STOPS, "atr_period", "direction", "borrow_rate", "funding_rate")},
+    **dict.fromkeys(SIZES, "size"),
+    "fill": "fill_time",
+    "fee": "fee_rate",
+    "slippage": "slippage_bps",
+}
 
 
 def check_names(given: Mapping[str, Any], known: frozenset[str]) -> None:
@@ -133,7 +149,7 @@ def check_names(given: Mapping[str, Any], known: frozenset[str]) -> None:
 
 def check_sizes(given: Mapping[str, Any]) -> None:
     """Raise InvalidRequestError where more than one size is given, or a period of none."""
-    sizes = [name for name in _SIZES if name in given]
+    sizes = [name for name in SIZES if name in given]
     if len(sizes) > 1:
         raise InvalidRequestError.of(sizes[1], f"only one size can be given, and {sizes[0]} is given")
     if "volatility_period" in given and "size_volatility" not in given:

@@ -17,11 +17,15 @@ from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.enumerations import short_names
 from backcast.errors import InvalidRequestError
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.sweep_pb2 import SEARCH_METHOD_RANDOM, SEARCH_METHOD_TPE
 from backcast.marketdata.v1.interval_pb2 import Interval as IntervalNumber
 from backcast.marketdata.v1.market_data_service_pb2 import StreamCandlesRequest
 from backcast.options import (
     RUN_OPTIONS,
+    SIZES,
+    STOPS,
     SWEEP_OPTIONS,
+    SWEPT_SETTINGS,
     BacktestOptions,
     Interval,
     RunOptions,
@@ -49,22 +53,41 @@ def run_request(strategy: Strategy | StrategyMessage, options: RunOptions) -> pb
     return request
 
 
-def sweep_request(strategy: Strategy, arguments: Mapping[str, Any]) -> pb.SweepBacktestsRequest:
-    """Return the request of a sweep; arguments that are no SweepOptions are values of parameters, by name."""
-    options: Any = {name: value for name, value in arguments.items() if name in SWEEP_OPTIONS}
+def sweep_request(
+    strategy: Strategy | StrategyMessage, arguments: Mapping[str, Any]
+) -> pb.SweepBacktestsRequest:
+    """Return the request of a sweep; arguments that are no SweepOptions are values of parameters, by name.
+
+    Rules must have been parsed: see `rules_request`.
+    """
+    settings = swept_settings(arguments)
+    intervals = settings.pop("interval", None)
+    swept = {*settings, *(("interval",) if intervals is not None else ())}
+    options: Any = {
+        name: value for name, value in arguments.items() if name in SWEEP_OPTIONS and name not in swept
+    }
     ranges = {name: values for name, values in arguments.items() if name not in SWEEP_OPTIONS}
     request = pb.SweepBacktestsRequest()
+    if any(name in settings for name in SIZES):
+        # Its period is in each of the volatilities.
+        options.pop("volatility_period", None)
     _set_backtest(request, strategy, options)
-    if not ranges:
+    if intervals is not None:
+        request.intervals.extend(
+            _enum(IntervalNumber.DESCRIPTOR, {"interval": interval}, "interval") for interval in intervals
+        )
+    if not ranges and not settings and not intervals:
         raise InvalidRequestError.of("sweep", "no parameter has a range, as period=range(5, 31) has")
     for name, values in ranges.items():
-        if name not in strategy.parameters:
+        if isinstance(strategy, Strategy) and name not in strategy.parameters:
             near = get_close_matches(name, [*strategy.parameters, *SWEEP_OPTIONS], n=1)
             hint = f": did you mean {near[0]}?" if near else ""
             raise InvalidRequestError.of(name, f"{strategy.name} has no parameter {name}{hint}")
         request.ranges.append(ParameterRange(name=name, values=map(_value, range_values(values, name))))
+    _set_execution_ranges(request, settings, arguments)
     if "split" in options and "folds" in options:
         raise InvalidRequestError.of("folds", "cannot be combined with split")
+    _set_search(request, options)
     if "split" in options:
         request.split = quantities.fraction(options["split"], "split")
     _set_whole(request, "fold_count", options, "folds")
@@ -74,6 +97,53 @@ def sweep_request(strategy: Strategy, arguments: Mapping[str, Any]) -> pb.SweepB
     if "metric" in options:
         request.metric = _enum(result_pb2.Metric.DESCRIPTOR, options, "metric")
     return request
+
+
+def _set_search(request: pb.SweepBacktestsRequest, options: Mapping[str, Any]) -> None:
+    if "random" in options and "optimize" in options:
+        raise InvalidRequestError.of("optimize", "cannot be combined with random")
+    for name, method in (("random", SEARCH_METHOD_RANDOM), ("optimize", SEARCH_METHOD_TPE)):
+        if name in options:
+            request.search.method = method
+            _set_whole(request.search, "combination_count", options, name)
+            _set_whole(request.search, "seed", options, "seed")
+            return
+    if "seed" in options:
+        raise InvalidRequestError.of("seed", "needs random or optimize")
+
+
+def swept_settings(arguments: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return the arguments that give an option of the execution several values, as lists."""
+    return {
+        name: list(values)
+        for name, values in arguments.items()
+        if (name in SWEPT_SETTINGS or name == "interval")
+        and isinstance(values, Iterable)
+        and not isinstance(values, str)
+    }
+
+
+def _set_execution_ranges(
+    request: pb.SweepBacktestsRequest, settings: Mapping[str, list[Any]], arguments: Mapping[str, Any]
+) -> None:
+    """Add a range for each option of the execution that has several values."""
+    check_sizes({name: arguments[name] for name in (*SIZES, "volatility_period") if name in arguments})
+    for name, values in settings.items():
+        if not values:
+            raise InvalidRequestError.of(name, "the range is empty")
+        swept = request.execution_ranges.add(name=SWEPT_SETTINGS[name])
+        for value in values:
+            message = swept.values.add()
+            if value is None:
+                if name not in STOPS:
+                    raise InvalidRequestError.of(name, "cannot be None: only stops can")
+                continue
+            given: Any = {name: value}
+            if name == "size_volatility" and "volatility_period" in arguments:
+                given["volatility_period"] = arguments["volatility_period"]
+            _set_execution(message, given)
+            request.spec.execution.allow_high_costs |= message.allow_high_costs
+            message.ClearField("allow_high_costs")
 
 
 def rules_request(strategy: Rules) -> pb.ParseRulesRequest:

@@ -15,6 +15,7 @@ from backcast_engine.rules.nodes import (
     Number,
     On,
     OtherCandles,
+    Placeholder,
     Rules,
     on_other_candles,
     walk,
@@ -25,7 +26,7 @@ MAX_DEPTH = 32
 # Of different cryptos, or of different lengths.
 MAX_OTHER_CANDLES = 8
 # Largest number: sums over a period stay far from overflowing.
-_MAX_NUMBER = 1e300
+MAX_NUMBER = 1e300
 
 
 def rules_violations(rules: Rules, prefix: str) -> list[Violation]:
@@ -80,9 +81,8 @@ def _violations(node: Expression, wanted: Kind, field: str) -> list[Violation]:
     gives, fault = Kind.SERIES, None
     if isinstance(node, Number):
         fault = number_fault(node.value)
-    elif isinstance(node, Column):
-        if node.name not in VALUE_COLUMNS:
-            fault = f"there is no column {node.name!r}: {', '.join(VALUE_COLUMNS)}"
+    elif isinstance(node, Column | Placeholder):
+        fault = _name_fault(node)
     elif node.function not in FUNCTIONS:
         fault = f"there is no function {node.function!r}"
     else:
@@ -93,6 +93,13 @@ def _violations(node: Expression, wanted: Kind, field: str) -> list[Violation]:
     if not fault and gives is not wanted:
         fault = f"must be {wanted.value}, not {gives.value}"
     return [Violation(field, fault)] if fault else []
+
+
+def _name_fault(node: Column | Placeholder) -> str | None:
+    if isinstance(node, Placeholder):
+        return f"{{{node.label}}} is a placeholder, which only a sweep fills in"
+    known = node.name in VALUE_COLUMNS
+    return None if known else f"there is no column {node.name!r}: {', '.join(VALUE_COLUMNS)}"
 
 
 def _argument_violations(function: Function, call: Call, field: str) -> list[Violation]:
@@ -110,6 +117,8 @@ def _argument_violations(function: Function, call: Call, field: str) -> list[Vio
             if not wrong and (fault := input_fault(function, argument, node)):
                 wrong = [Violation(place, fault)]
             violations += wrong
+        elif labels := [each for each in walk(node) if isinstance(each, Placeholder)]:
+            violations += _violations(labels[0], Kind.SERIES, place)
         elif fault := constant_fault(argument, node):
             violations.append(Violation(place, f"{argument.name} of {function.name} {fault}"))
     return violations
@@ -117,7 +126,7 @@ def _argument_violations(function: Function, call: Call, field: str) -> list[Vio
 
 def number_fault(value: float) -> str | None:
     """Return why a number is invalid as a series; None if it is valid."""
-    return None if abs(value) <= _MAX_NUMBER else f"must be a number up to {_MAX_NUMBER:g}, not {value:g}"
+    return None if abs(value) <= MAX_NUMBER else f"must be a number up to {MAX_NUMBER:g}, not {value:g}"
 
 
 def input_fault(function: Function, given: Input, node: Expression) -> str | None:

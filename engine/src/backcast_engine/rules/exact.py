@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from backcast_engine.candles import Candles, PriceColumn
 from backcast_engine.indicators.runs import COLUMN, compiled
 from backcast_engine.rules.check import columns_of_expression, constants_of, lookback
-from backcast_engine.rules.nodes import Call, Column, Expression, On, call, on_other_candles
+from backcast_engine.rules.nodes import Call, Column, Expression, Number, On, call, on_other_candles
 from backcast_engine.rules.ticks import ticks_of
 
 Integers = NDArray[Any]
@@ -196,6 +196,7 @@ class ExactValues:
             return self._of_column(node.name, at)
         if isinstance(node, On):
             return self._of_others(node, at)
+        assert isinstance(node, Number)
         value = Fraction(repr(node.value))
         largest = max(1, abs(value.numerator))
         return Ratios(_integers([value.numerator] * len(at), largest), value.denominator, largest)

@@ -1,4 +1,4 @@
-"""Expressions: trees of numbers, columns of the candles, calls of functions, and parts on other candles."""
+"""Expressions: trees of numbers, columns, placeholders, calls of functions, and parts on other candles."""
 
 import operator
 from collections.abc import Callable, Iterator
@@ -37,6 +37,13 @@ class Column(_Node):
     """A column of the candles: open, high, low, close or volume."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder(_Node):
+    """A number that each combination of a sweep fills in: {n}."""
+
+    label: str
 
 
 class _HashedOnce(_Node):
@@ -97,7 +104,7 @@ class On(_HashedOnce):
         return On, (self.part, self.candles)
 
 
-Expression = Number | Column | Call | On
+Expression = Number | Column | Placeholder | Call | On
 Operand = _Node | float
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = map(Column, ("open", "high", "low", "close", "volume"))
@@ -154,6 +161,19 @@ _ARITHMETIC: dict[str, Callable[..., Fraction]] = {
     "divide": operator.truediv,
     "negate": operator.neg,
 }
+
+
+def is_number_of_sweep(node: Expression) -> bool:
+    """Return whether an expression is a number that a sweep computes of its placeholders: 5 * {n}."""
+    return has_placeholder(node) and all(
+        each.function in _ARITHMETIC if isinstance(each, Call) else not isinstance(each, Column)
+        for each in walk(node)
+    )
+
+
+def has_placeholder(expression: Expression) -> bool:
+    """Return whether an expression has numbers that a sweep fills in."""
+    return any(isinstance(node, Placeholder) for node in walk(expression))
 
 
 @dataclass(frozen=True, slots=True)

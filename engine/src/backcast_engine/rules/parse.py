@@ -6,7 +6,8 @@ those of the candles' columns and of `functions.FUNCTIONS`, in small letters or 
 all of a function's series together, which are its usual columns then, and its last numbers: `rsi(14)` is
 `rsi(close, 14)`, `atr()` is `atr(high, low, close, 14)`. Where it could be read both ways, a call that starts
 with a number leaves out its series: `macd(5, 35)`. Arguments may be named, after those that are not:
-`macd(signal=5)`. The numbers of a function may be computed from numbers: `sma(5 * 24)`.
+`macd(signal=5)`. The numbers of a function may be computed from numbers: `sma(5 * 24)`. Where a number can
+stand, a name in braces can too: `rsi({n}) < {low}`; a sweep fills it in.
 
 `@` binds as `[ ]` does: `sma(200)@1d` is evaluated on daily candles, `close@BTCUSDT` on those of BTCUSDT, and
 `sma(200)@BTCUSDT@1d` on the daily ones of BTCUSDT.
@@ -41,7 +42,9 @@ from backcast_engine.rules.nodes import (
     Number,
     On,
     OtherCandles,
+    Placeholder,
     constant_value,
+    is_number_of_sweep,
     on_other_candles,
     shared_call,
 )
@@ -63,6 +66,7 @@ _GRAMMAR = r"""
 ?sign: item | MINUS sign -> negated
 ?item: atom | item FROM or UNTIL -> shifted | item AT -> elsewhere
 ?atom: NUMBER -> number
+     | PLACEHOLDER -> placeholder
      | NAME -> column
      | NAME OPEN [argument (COMMA argument)*] CLOSE -> called
      | OPEN or CLOSE -> grouped
@@ -73,6 +77,7 @@ AND.2: /and\b/i
 NOT.2: /not\b/i
 NAME: /[a-z_][a-z_0-9]*/i
 NUMBER: /([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?/i
+PLACEHOLDER: /\{[a-z_][a-z_0-9]{0,39}\}/i
 COMPARE.2: /[<>]=?|[=!]=/
 ASSIGN: "="
 PLUS: "+"
@@ -97,6 +102,8 @@ _HINTS = {
     "|": "write or",
     "^": "write a product",
     "%": "write a fraction, as 0.05",
+    "{": "a placeholder is a name in braces, as {n}",
+    "}": "a placeholder is a name in braces, as {n}",
     "'": "names are written without quotes",
     '"': "names are written without quotes",
     "@": "write a length of candles or a crypto behind it, as close@1d or close@BTCUSDT",
@@ -213,6 +220,9 @@ class _Builder(Transformer[Token, _Part]):
             raise LineFault(fault, *_span(token))
         return _Part(node, Kind.SERIES, *_span(token), is_literal=True)
 
+    def placeholder(self, token: Token) -> _Part:
+        return _Part(Placeholder(token[1:-1]), Kind.SERIES, *_span(token))
+
     def column(self, token: Token) -> _Part:
         name = token.lower()
         if name in CALLABLE and not CALLABLE[name].arguments:
@@ -307,9 +317,7 @@ def _completed(function: Function, given: list[_Given], start: int, end: int) ->
     inputs, constants = function.inputs, function.constants
     usual = bool(inputs) and all(one.default for one in inputs)
     unnamed = [part for part in given if isinstance(part, _Part)]
-    names_numbers = not unnamed or (
-        constant_value(unnamed[0].node) is not None and len(unnamed) <= len(constants)
-    )
+    names_numbers = not unnamed or (_is_number(unnamed[0].node) and len(unnamed) <= len(constants))
     first = len(inputs) if usual and names_numbers else 0
     found: list[_Part | None] = [*[None] * first, *unnamed]
     most = len(function.arguments)
@@ -327,6 +335,10 @@ def _completed(function: Function, given: list[_Given], start: int, end: int) ->
         else:
             completed.append(part)
     return completed
+
+
+def _is_number(node: Expression) -> bool:
+    return constant_value(node) is not None or is_number_of_sweep(node)
 
 
 def _set_named(function: Function, found: list[_Part | None], given: list[_Given]) -> None:
@@ -394,6 +406,8 @@ def _require(part: _Part, wanted: Kind) -> None:
 
 
 def _require_constant(function: Function, constant: Constant, part: _Part) -> None:
+    if is_number_of_sweep(part.node):
+        return
     if fault := constant_fault(constant, part.node):
         raise LineFault(f"{constant.name} of {function.name} {fault}", part.start, part.end)
 

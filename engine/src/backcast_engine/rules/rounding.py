@@ -154,6 +154,7 @@ class Rounding:
             return _read(abs(node.value))
         if isinstance(node, On):
             return self._of_others(node)
+        assert isinstance(node, Column)
         return _read(self._largest(node.name))
 
     def _largest(self, column: str) -> float:

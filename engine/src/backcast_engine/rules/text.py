@@ -1,7 +1,7 @@
 """Writes expressions as one line of text that `parse` reads: `rsi(14) < 30 and close > sma(200)`."""
 
 from backcast_engine.rules.functions import FUNCTIONS, Argument, Constant, Function
-from backcast_engine.rules.nodes import Call, Column, Expression, Number, OtherCandles
+from backcast_engine.rules.nodes import Call, Column, Expression, Number, OtherCandles, Placeholder
 
 # The weakest operators come first. Binary operators are left-associative; comparisons are written as pairs.
 _OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _SIGN, _ATOM = range(8)
@@ -55,8 +55,8 @@ def _write(node: Expression) -> tuple[str, int]:
     if isinstance(node, Number):
         written = _number(node.value)
         return written, _SIGN if written.startswith("-") else _ATOM
-    if isinstance(node, Column):
-        return node.name, _ATOM
+    if isinstance(node, Column | Placeholder):
+        return node.name if isinstance(node, Column) else f"{{{node.label}}}", _ATOM
     return f"{_within(node.part, _ATOM)}{place_text(node.candles)}", _ATOM
 
 

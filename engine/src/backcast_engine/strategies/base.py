@@ -1,17 +1,17 @@
 """The base class of strategies."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backcast_engine.errors import Violation
 from backcast_engine.interval import Interval
-from backcast_engine.parameters import range_violations
+from backcast_engine.parameters import Parameter, parameters_of, range_violations
 from backcast_engine.rules import Evaluation, Expression, On, OtherCandles, Rules
 from backcast_engine.rules.check import columns_of_expression, interval_violations, lookback, warmup
 from backcast_engine.rules.nodes import on_other_candles
@@ -56,6 +56,14 @@ class Strategy(ABC):
     def interval_violations(self, interval: Interval) -> list[Violation]:
         """Return a violation for each part of valid rules that looks at candles no longer than `interval`."""
         return interval_violations(self.located_other_candles(), interval)
+
+    def swept_parameters(self) -> list[Parameter]:
+        """Return the parameters that can have several values in a sweep."""
+        return parameters_of(type(self))
+
+    def with_values(self, values: Mapping[str, Any]) -> Self:
+        """Return the same strategy with other values of some parameters, by their names."""
+        return replace(self, **values)
 
     @cached_property
     def _conditions(self) -> tuple[Expression, ...]:
