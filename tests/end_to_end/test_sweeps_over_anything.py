@@ -87,6 +87,30 @@ async def test_every_trial_is_the_single_backtest_of_its_values(
         assert single.result.metrics == trial.train
 
 
+async def test_placeholders_can_be_in_parts_on_other_candles(
+    gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    entry, trends = "rsi({n}) < 40 and close@1d > sma({trend})@1d and roc({n})@RUN02USDT > 0", [2, 5]
+    request = await asked(
+        gateway,
+        strategy={"rules": await rules_of(gateway, entry)},
+        ranges=ranges_of({"n": NUMBERS["n"], "trend": trends}),
+    )
+    sweep = await swept(gateway, request)
+    assert len(sweep.best) == 2 * 4
+    for trial in sweep.best:
+        n, trend = NUMBERS["n"][trial.value_indexes[0]], trends[trial.value_indexes[1]]
+        spec = {
+            "strategy": {"rules": await rules_of(gateway, entry.format(n=n, trend=trend))},
+            "startTime": "2024-01-31T00:00:00Z",
+            "endTime": sweep.started.request.spec.end_time.ToJsonString(),
+        }
+        single = await gateway.RunBacktest(
+            pb.RunBacktestRequest(symbol=trial.symbol, spec=ParseDict(spec, BacktestSpec()))
+        )
+        assert single.result.metrics == trial.train
+
+
 async def test_the_request_is_told_with_its_ranges(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:

@@ -152,7 +152,7 @@ class Evaluation:
             return node.value
         if isinstance(node, Column):
             return getattr(self.candles, node.name)
-        assert isinstance(node, Call), "a sweep has filled in its placeholders"
+        assert isinstance(node, Call | On), "a sweep has filled in its placeholders"
         kept = self._find(node)
         if kept is not None:
             return kept

@@ -9,6 +9,7 @@ from backcast_engine.rules.nodes import (
     Call,
     Expression,
     Number,
+    On,
     Placeholder,
     Rules,
     constant_value,
@@ -71,6 +72,9 @@ def _computed_constants(rules: Rules) -> Iterator[tuple[Constant, str, Expressio
 def _filled(node: Expression, values: Mapping[str, float]) -> Expression:
     if isinstance(node, Placeholder):
         return Number(float(values[node.label]))
+    if isinstance(node, On):
+        part = _filled(node.part, values)
+        return node if part is node.part else On(part, node.candles)
     if not isinstance(node, Call):
         return node
     arguments = tuple(_filled(argument, values) for argument in node.arguments)
