@@ -7,7 +7,7 @@ import stamina
 
 from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
-from services.domain.errors import Unavailable
+from services.domain.errors import Denied, Unauthenticated, Unavailable
 from services.feed.fetch import Batch, Write
 from services.feed.spans import Span
 from services.imports.candle_writer import FetchedFrom, write_candles
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # How long a service may be away, as while it is started again.
 _PATIENCE_S = 60.0
+# What trying again does not help.
+_NEVER = {grpc.StatusCode.UNAUTHENTICATED: Unauthenticated, grpc.StatusCode.PERMISSION_DENIED: Denied}
 
 
 def writer_to(stub: "MarketDataServiceAsyncStub", service: str, source: str) -> Write:
@@ -34,6 +36,8 @@ def writer_to(stub: "MarketDataServiceAsyncStub", service: str, source: str) -> 
                 stub, batch.symbol, batch.candles, on_conflict=batch.on_conflict, fetched=fetched
             )
         except grpc.aio.AioRpcError as error:
+            if kind := _NEVER.get(error.code()):
+                raise kind(error.details() or error.code().name) from None
             raise error_of(error, service) from None
 
     return write

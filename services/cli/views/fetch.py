@@ -82,8 +82,12 @@ def report_line(report: CryptoReport, title: str, wanted: Span, is_first: bool) 
     if is_first and report.first_s is not None and report.first_s > wanted.start_s:
         parts.append(f"its first candle is of {utc(report.first_s)}")
     if report.error:
-        # The option instead of the API's value.
+        # The options instead of the API's values and fields.
         reason = str(report.error).removeprefix("symbol: ").replace("CONFLICT_RULE_REPLACE", "--again")
+        if reason.startswith("since: "):
+            reason = f"--{reason}"
         before = f"{', '.join(parts)}; then: " if parts else ""
         return f"[red]{escape(f'{report.symbol}: {before}{reason}')}[/red]"
+    if not report.wanted_hours:
+        parts.append("nothing to ask for: all of these hours were asked for before")
     return escape(f"{report.symbol}: {', '.join(parts) or f'{title} has no candles'}")

@@ -10,7 +10,7 @@ import numpy as np
 import stamina
 from numpy.typing import NDArray
 
-from backcast_engine.candles import Candles
+from backcast_engine.candles import Candles, TimeColumn
 from backcast_engine.errors import ErrorReason, InvalidInput, Refused
 from backcast_engine.interval import Interval
 from services.data.store.breaks import BreakTable, StoredBreak
@@ -73,14 +73,16 @@ class CandleStore:
     ) -> ImportCounts:
         """Write hourly candles of one crypto in one transaction: all blocks, or nothing.
 
-        The blocks are in order of time. `fetched` is recorded with them. Raises Refused if real candles would
-        be mixed with synthetic ones, or candles fetched from two exchanges, or if the rule does not allow the
-        import to change stored candles.
+        The blocks are in order of time. `fetched` is recorded with them; if the crypto is stored, the hours
+        may be recorded without any candle. Raises Refused if real candles would be mixed with synthetic ones,
+        or candles fetched from two exchanges, or if the rule does not allow the import to change stored
+        candles. Candles of hours that the same exchange was asked for before may change under any rule but
+        FAIL.
         """
         # All blocks are received before the transaction, so that a slow sender holds neither a connection nor
         # a lock. Memory is bounded, because there are no more candles than hours since 1970.
         candles = Candles.concatenate([block async for block in blocks])
-        if not len(candles):
+        if not len(candles) and not fetched:
             raise InvalidInput.of("columns", "an import needs at least one candle")
         if fetched:
             outside = (candles.open_time_s < fetched.start_s) | (candles.open_time_s >= fetched.end_s)
@@ -140,9 +142,13 @@ class CandleStore:
     ) -> ImportCounts:
         async with self._database.connection() as connection, connection.transaction():
             crypto = await _LockedCrypto.take(connection, symbol, synthetic)
+            was_asked = np.zeros(len(candles), np.bool_)
             if fetched:
+                was_asked = await crypto.was_asked(candles.open_time_s)
                 await crypto.note_fetched(fetched)
-            return await crypto.write(candles, on_conflict)
+            if not len(candles):
+                return await crypto.unchanged()
+            return await crypto.write(candles, on_conflict, was_asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +227,30 @@ class _LockedCrypto:
                 symbol=self.symbol,
             )
 
-    async def write(self, candles: Candles, on_conflict: ConflictRule) -> ImportCounts:
+    async def was_asked(self, open_time_s: TimeColumn) -> NDArray[np.bool_]:
+        """Return for which of the hours its exchange was asked before."""
+        result = np.zeros(len(open_time_s), np.bool_)
+        spans = await self.connection.fetch(
+            "SELECT extract(epoch FROM lower(span))::bigint, extract(epoch FROM upper(span))::bigint "
+            "FROM cryptos, unnest(asked_hours) AS span WHERE crypto_id = $1",
+            self.crypto_id,
+        )
+        for start_s, end_s in spans:
+            result |= (open_time_s >= start_s) & (open_time_s < end_s)
+        return result
+
+    async def unchanged(self) -> ImportCounts:
+        """Return the outcome of an import without candles; raise InvalidInput if the crypto is new."""
+        if self.is_new:
+            raise InvalidInput.of(
+                "columns", f"{self.symbol} is not stored yet: at least one candle is needed"
+            )
+        return ImportCounts(0, 0, 0, breaks=tuple(await BreakTable(self.connection, self.crypto_id).all()))
+
+    async def write(
+        self, candles: Candles, on_conflict: ConflictRule, was_asked: NDArray[np.bool_]
+    ) -> ImportCounts:
+        """Write candles; those that `was_asked` are corrections of the exchange's own."""
         hourly = self._table(Interval.HOUR_1)
         # Whole weeks, because longer candles are aggregated again from all of their hours.
         first_s, last_s = candles.open_time_s[[0, -1]].tolist()
@@ -230,7 +259,10 @@ class _LockedCrypto:
         stored = Candles.empty() if self.is_new else await hourly.candles(self.scales, start_s, end_s)
 
         is_new, is_different = changes(stored, candles)
-        check_overwriting(self.symbol, stored, candles, is_new, is_different, on_conflict)
+        is_compared = ~was_asked | (on_conflict is ConflictRule.FAIL)
+        check_overwriting(
+            self.symbol, stored, candles, is_new | ~is_compared, is_different & is_compared, on_conflict
+        )
         is_corrected = is_different & on_conflict.replaces
         counts = ImportCounts(
             inserted=int(is_new.sum()),
