@@ -35,12 +35,19 @@ class Cli:
             "NO_PROXY": "",
         }
 
-    async def start(self, *arguments: object, **environment: str) -> asyncio.subprocess.Process:
+    async def start(
+        self, *arguments: object, out: int = asyncio.subprocess.PIPE, **environment: str
+    ) -> asyncio.subprocess.Process:
+        return await self.start_python(*BACKCAST[1:], *arguments, out=out, **environment)
+
+    async def start_python(
+        self, *arguments: object, out: int = asyncio.subprocess.PIPE, **environment: str
+    ) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            *BACKCAST,
+            sys.executable,
             *map(str, arguments),
             env={**self.environment, **environment},
-            stdout=asyncio.subprocess.PIPE,
+            stdout=out,
             stderr=asyncio.subprocess.PIPE,
         )
 

@@ -162,15 +162,14 @@ async def test_whatever_is_answered_is_candles_or_an_error(
         request = stand_in.exchange.candles_request(market.name, START_S, START_S + 50 * HOUR_S)
         _, good = stand_in.answer(request.path, request.params, "")
         for body in (json.dumps(answer), with_other_value(json.loads(good), answer, place)):
-            for path in ("candles", "markets"):
-                stand_in.faults = deque([body.encode()] * 5)
-                with suppress(BackcastError):
-                    if path == "markets":
-                        await client.markets()
-                    else:
-                        rows = await client.candles(market, START_S, START_S + 50 * HOUR_S)
-                        assert rows is None or len(rows.times_s())
-                stand_in.clock.set(stand_in.clock.now_s() + 60)
+            # What is not believed is asked again, and then answered well.
+            stand_in.faults = deque([body.encode()])
+            with suppress(BackcastError):
+                rows = await client.candles(market, START_S, START_S + 50 * HOUR_S)
+                assert rows is None or len(rows.times_s())
+        stand_in.faults = deque([json.dumps(answer).encode()])
+        with suppress(BackcastError):
+            assert await client.markets()
 
 
 def with_other_value(answer: Any, value: object, place: int) -> str:
