@@ -3,9 +3,10 @@
 import pytest
 
 from backcast_engine.errors import InvalidInput, Refused
+from services.data.store.asked_hours import Fetched
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
-from services.data.store.writer import CandleStore, Fetched
+from services.data.store.writer import CandleStore
 from services.domain.conflict_rule import ConflictRule
 from tests.candle_making import START_S, random_candles
 

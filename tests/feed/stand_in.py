@@ -189,9 +189,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(header, str(used))
         for name, value in headers.items():
             self.send_header(name, value)
-        self.end_headers()
         # One who has been killed is not there any more.
         with suppress(ConnectionError):
+            self.end_headers()
             self.wfile.write(body[: len(body) // 2] if is_cut else body)
         self.close_connection |= is_cut
 

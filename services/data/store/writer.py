@@ -10,9 +10,10 @@ import numpy as np
 import stamina
 from numpy.typing import NDArray
 
-from backcast_engine.candles import Candles, TimeColumn
+from backcast_engine.candles import Candles
 from backcast_engine.errors import ErrorReason, InvalidInput, Refused
 from backcast_engine.interval import Interval
+from services.data.store.asked_hours import AskedHours, Fetched
 from services.data.store.breaks import BreakTable, StoredBreak
 from services.data.store.catalog import CRYPTO_COLUMNS, Crypto, is_text
 from services.data.store.database import ATTEMPTS, Contended, Database
@@ -43,19 +44,6 @@ class ImportCounts:
     breaks: tuple[StoredBreak, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """The exchange that candles were fetched from, and the hours that it was asked for (Unix seconds).
-
-    The hours open at or after `start_s` and before `end_s`. The candles are all that the exchange has of
-    them.
-    """
-
-    source: str
-    start_s: int
-    end_s: int
-
-
 class CandleStore:
     """Writes and deletes candles in the database."""
 
@@ -76,8 +64,7 @@ class CandleStore:
         The blocks are in order of time. `fetched` is recorded with them; if the crypto is stored, the hours
         may be recorded without any candle. Raises Refused if real candles would be mixed with synthetic ones,
         or candles fetched from two exchanges, or if the rule does not allow the import to change stored
-        candles. Candles of hours that the same exchange was asked for before may change under any rule but
-        FAIL.
+        candles. GUARDED allows an exchange to change what it was asked for before.
         """
         # All blocks are received before the transaction, so that a slow sender holds neither a connection nor
         # a lock. Memory is bounded, because there are no more candles than hours since 1970.
@@ -144,8 +131,9 @@ class CandleStore:
             crypto = await _LockedCrypto.take(connection, symbol, synthetic)
             was_asked = np.zeros(len(candles), np.bool_)
             if fetched:
-                was_asked = await crypto.was_asked(candles.open_time_s)
-                await crypto.note_fetched(fetched)
+                asked_hours = AskedHours(connection, crypto.crypto_id, symbol)
+                was_asked = await asked_hours.include(candles.open_time_s)
+                await asked_hours.add(fetched)
             if not len(candles):
                 return await crypto.unchanged()
             return await crypto.write(candles, on_conflict, was_asked)
@@ -201,43 +189,6 @@ class _LockedCrypto:
         return cls(
             connection, crypto_id, symbol, scales, last_s, is_new=False, packed=packed, is_packed=is_packed
         )
-
-    async def note_fetched(self, fetched: Fetched) -> None:
-        """Record what was asked for, in the transaction of its candles."""
-        noted = await self.connection.fetchval(
-            """
-            UPDATE cryptos
-            SET source = $2,
-                asked_hours = asked_hours + tstzmultirange(tstzrange(to_timestamp($3), to_timestamp($4)))
-            WHERE crypto_id = $1 AND coalesce(source, $2) = $2
-            RETURNING true
-            """,
-            self.crypto_id,
-            fetched.source,
-            fetched.start_s,
-            fetched.end_s,
-        )
-        if not noted:
-            source = await self.connection.fetchval(
-                "SELECT source FROM cryptos WHERE crypto_id = $1", self.crypto_id
-            )
-            raise Refused(
-                f"{self.symbol} has candles of {source}: those of {fetched.source} cannot be mixed in",
-                reason=ErrorReason.CANDLES_CONFLICT,
-                symbol=self.symbol,
-            )
-
-    async def was_asked(self, open_time_s: TimeColumn) -> NDArray[np.bool_]:
-        """Return for which of the hours its exchange was asked before."""
-        result = np.zeros(len(open_time_s), np.bool_)
-        spans = await self.connection.fetch(
-            "SELECT extract(epoch FROM lower(span))::bigint, extract(epoch FROM upper(span))::bigint "
-            "FROM cryptos, unnest(asked_hours) AS span WHERE crypto_id = $1",
-            self.crypto_id,
-        )
-        for start_s, end_s in spans:
-            result |= (open_time_s >= start_s) & (open_time_s < end_s)
-        return result
 
     async def unchanged(self) -> ImportCounts:
         """Return the outcome of an import without candles; raise InvalidInput if the crypto is new."""

@@ -64,7 +64,7 @@ def check_history(
     if missing.any():
         position = int(np.argmax(missing))
         longest_gap = Gap(int(candles.open_time_s[position]) + interval.seconds, int(missing[position]))
-    never_asked = _never_asked(candles, interval, asked) if missing.any() else ()
+    never_asked = _never_asked(candles, interval, asked) if missing.any() else missing[:0]
     return HistoryCheck(
         candles=len(candles),
         first_s=int(candles.open_time_s[0]),
