@@ -169,7 +169,7 @@ async def test_a_terminal_shows_how_far_a_fetch_is(cli: Cli) -> None:
     with serving(stand_in_of(served, 90)) as stand_in:
         arguments = ("--quote", "USDT", *SINCE, "--url", stand_in.base_url)
         shown = await on_a_terminal(cli, "fetch", "binance", *arguments)
-    assert "2 of 2" in shown
+    assert "2/2" in shown
     # The list of pairs weighs 20.
     assert re.search(r"CLFP\dUSDT 2020-01-04, [\d,]+ candles/s, weight 24 of 6,000", shown)
 
