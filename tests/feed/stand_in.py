@@ -148,8 +148,9 @@ class _Handler(BaseHTTPRequestHandler):
             used, is_too_much = _count_weight(stand_in, url.path)
         if stand_in.on_request:
             stand_in.on_request(number)
-        if is_too_much or (isinstance(fault, str) and fault in _STATUSES):
-            status, headers = _STATUSES["429" if is_too_much else fault]
+        name = "429" if is_too_much else fault
+        if isinstance(name, str) and name in _STATUSES:
+            status, headers = _STATUSES[name]
             if fault == "429 until":
                 headers = {"Retry-After": formatdate(stand_in.now_s + 7, usegmt=True)}
             self._send(status, b'{"msg": "no"}', headers, used)

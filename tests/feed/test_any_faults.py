@@ -48,9 +48,9 @@ async def fetched_at_last(stand_in: StandIn, store: Store, market: Market, wante
     return await fetch(stand_in, store, market, wanted)
 
 
-def apart(faults: list[str]) -> deque[str]:
+def apart(faults: list[str]) -> deque[str | bytes]:
     """Return faults without an empty answer soon after another: two of them are what an exchange has."""
-    result: list[str] = []
+    result: list[str | bytes] = []
     for fault in faults:
         result.append("" if fault == "[]" and "[]" in result[-6:] else fault)
     return deque(result)

@@ -1,8 +1,9 @@
 """`python -m tests.bench.feed`: how long `backcast fetch` of 211 pairs from 2020 to now takes.
 
-The exchange is a stand-in with the limits of Binance. All clocks are real: what is asked is whether the work
-keeps up with the limits, and it does so only while time passes. It takes as long as the weight of the
-requests does, some five minutes, and leaves nothing behind.
+The exchange is a stand-in with the limits of Binance; candles are written by a data service with a database
+of its own. All clocks are real: the question is whether the work keeps up with the limits. It takes as long
+as the weight of the requests does, some five minutes, needs a machine that does nothing else, and leaves
+nothing behind.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +26,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from services.cli.views.console import make_console, say
 from services.local.interrupts import Interrupts
-from services.local.stack import LocalStack, StackSettings
+from services.local.postgres import EmbeddedPostgres
 from tests.bench.machine import machine_lines
+from tests.data.data_process import data_process
 
 _PAIRS, _SINCE = 211, "2020-01-01"
 # What the exchange allows a minute, and the share of it that a fetch uses.
@@ -46,12 +48,15 @@ class Exchange:
 
 @dataclass
 class Fetched:
-    """The outcome of a fetch: its lines, the seconds, and the most memory of each process in bytes."""
+    """The outcome of a fetch: its lines, the seconds, and what the command and the services used.
+
+    Of each process, `memory` is the most in bytes, and `processor_s` the processor time in seconds.
+    """
 
     lines: list[str] = field(default_factory=list)
     status: int = 0
     took_s: float = 0.0
-    processor_s: float = 0.0
+    processor_s: dict[str, float] = field(default_factory=dict)
     memory: dict[str, int] = field(default_factory=dict)
     # The command's when a tenth of the pairs was done.
     early_memory: int = 0
@@ -60,17 +65,14 @@ class Fetched:
 async def bench(pairs: int, since: str, console: Console) -> None:
     """Measure a fetch of so many pairs, and a second one, and print them."""
     with Interrupts(), tempfile.TemporaryDirectory(prefix="backcast-bench-") as folder:
-        settings = StackSettings(Path(folder), 0, 0, 0, database_url=None, redis_url=None, quiet=True)
-        async with LocalStack(settings) as stack:
-            with console.status("writing the candles of the stand-in"):
-                opened = open_exchange(pairs, since)
-                exchange = await opened.__aenter__()
-            try:
+        # The database's account, which need not be ours, passes through.
+        Path(folder).chmod(0o755)
+        with EmbeddedPostgres(Path(folder)) as database:
+            async with data_process(database.url) as (data, address), open_exchange(pairs, since) as exchange:
+                services = {"data service": data.pid, "database": database.process.pid}
                 arguments = ("fetch", "binance", "--quote", "USDT", "--since", since, "--url", exchange.url)
-                first = await fetched(arguments, stack.gateway_address, pairs, console)
-                second = await fetched(arguments, stack.gateway_address, pairs, console)
-            finally:
-                await opened.__aexit__(None, None, None)
+                first = await fetched(arguments, address, services, pairs, console)
+                second = await fetched(arguments, address, services, pairs, console)
     say(console, "\n".join((*_lines(pairs, exchange, first, second), "", *machine_lines())))
 
 
@@ -97,15 +99,17 @@ async def open_exchange(pairs: int, since: str) -> AsyncGenerator[Exchange]:
         await process.wait()
 
 
-async def fetched(arguments: tuple[str, ...], gateway: str, pairs: int, console: Console) -> Fetched:
-    """Run the command, and watch it."""
+async def fetched(
+    arguments: tuple[str, ...], address: str, services: dict[str, int], pairs: int, console: Console
+) -> Fetched:
+    """Run the command, and watch it and the processes of the services."""
     result, begin_s = Fetched(), time.monotonic()
     command = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.cli.main", *arguments),
-        env={**os.environ, "BACKCAST_GATEWAY_ADDRESS": gateway},
+        env={**os.environ, "BACKCAST_GATEWAY_ADDRESS": address},
         stdout=subprocess.PIPE,
     )
-    watching = asyncio.create_task(_watch(psutil.Process(command.pid), result, pairs))
+    watching = asyncio.create_task(_watch({"fetch": command.pid, **services}, result, pairs))
     progress = Progress(
         TextColumn("fetching"),
         BarColumn(bar_width=40),
@@ -135,23 +139,29 @@ async def _lines_of(command: asyncio.subprocess.Process) -> AsyncIterator[str]:
         yield line.decode().rstrip()
 
 
-async def _watch(command: psutil.Process, result: Fetched, pairs: int) -> None:
-    """Note the most memory of the command and of the services, and the command's processor time."""
-    services = {
-        each.cmdline()[-1]: each for each in psutil.Process().children() if each.cmdline()[-2:-1] == ["serve"]
-    }
-    while True:
-        try:
-            for name, process in {"fetch": command, **services}.items():
+async def _watch(pids: dict[str, int], result: Fetched, pairs: int) -> None:
+    """Note the most memory of the command and of the services, and their processor time."""
+    processes = {name: psutil.Process(pid) for name, pid in pids.items()}
+    begin_s = {name: _processor_s(each) for name, each in processes.items()}
+    command = processes["fetch"]
+    while command.is_running() and command.status() != psutil.STATUS_ZOMBIE:
+        for name, process in processes.items():
+            with suppress(psutil.NoSuchProcess):
                 result.memory[name] = max(result.memory.get(name, 0), process.memory_info().rss)
-            result.processor_s = sum(command.cpu_times()[:2])
-        except psutil.NoSuchProcess:
-            return
+                result.processor_s[name] = _processor_s(process) - begin_s[name]
         if len(result.lines) <= pairs / 10:
             result.early_memory = result.memory["fetch"]
-        if command.status() == psutil.STATUS_ZOMBIE:
-            return
         await asyncio.sleep(0.25)
+
+
+def _processor_s(process: psutil.Process) -> float:
+    """Return the processor time of a process and of its children."""
+    total_s = 0.0
+    for each in (process, *process.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            times = each.cpu_times()
+            total_s += times.user + times.system
+    return total_s
 
 
 def _lines(pairs: int, exchange: Exchange, first: Fetched, second: Fetched) -> list[str]:
@@ -160,7 +170,9 @@ def _lines(pairs: int, exchange: Exchange, first: Fetched, second: Fetched) -> l
     weight = exchange.weight - 20 - 2 * pairs
     allowed_s = 60 * weight / (_SHARE * _WEIGHT)
     ratio = first.took_s / allowed_s
-    memory = ", ".join(f"{name} {_megabytes(most)} MB" for name, most in sorted(first.memory.items()))
+    most = {name: most for name, most in first.memory.items() if name != "database"}
+    memory = ", ".join(f"{name} {_megabytes(most)} MB" for name, most in most.items())
+    processor = ", ".join(f"{name} {took_s:.1f} s" for name, took_s in first.processor_s.items())
     requests = exchange.requests - 1 - pairs
     return [
         f"{pairs} pairs, {inserted:,} candles, {requests:,} requests of weight {weight:,}; "
@@ -171,7 +183,7 @@ def _lines(pairs: int, exchange: Exchange, first: Fetched, second: Fetched) -> l
         f"weight used in a minute: at most {exchange.most_used:,} of {_WEIGHT:,}",
         f"memory of the command: {_megabytes(first.early_memory)} MB after a tenth; "
         f"at most of each process: {memory}",
-        f"processor time of the command: {first.processor_s:.1f} s",
+        f"processor time: {processor}",
         f"the same command again: {second.took_s:.1f} s, exit status {second.status}",
     ]
 
