@@ -11,7 +11,7 @@ from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.errors import InvalidInput, Violation, Violations
 from backcast_engine.interval import Interval
 from backcast_engine.times import EARLIEST_S, LATEST_S
-from services.data.store.writer import Fetched
+from services.data.store.asked_hours import Fetched
 from services.domain.conflict_rule import ConflictRule
 from services.wire.candles import COLUMN_VALUES, time_from
 

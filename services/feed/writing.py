@@ -8,7 +8,7 @@ import stamina
 from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
 from backcast_engine.errors import Refused
-from services.domain.errors import Unavailable
+from services.domain.errors import Denied, Unauthenticated, Unavailable
 from services.feed.errors import Conflicting
 from services.feed.fetch import Batch, Write
 from services.feed.spans import Span
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # How long a service may be away, as while it is started again.
 _PATIENCE_S = 60.0
+# What trying again does not help.
+_NEVER = {grpc.StatusCode.UNAUTHENTICATED: Unauthenticated, grpc.StatusCode.PERMISSION_DENIED: Denied}
 
 
 def writer_to(stub: "MarketDataServiceAsyncStub", service: str, source: str) -> Write:
@@ -37,6 +39,8 @@ def writer_to(stub: "MarketDataServiceAsyncStub", service: str, source: str) -> 
                 stub, batch.symbol, batch.candles, on_conflict=batch.on_conflict, fetched=fetched
             )
         except grpc.aio.AioRpcError as error:
+            if kind := _NEVER.get(error.code()):
+                raise kind(error.details() or error.code().name) from None
             failure = error_of(error, service)
             if isinstance(failure, Refused):
                 raise Conflicting(str(failure), reason=failure.reason, **failure.metadata) from None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
 
 SYMBOLS = ["RUN01USDT", "RUN03USDT"]
-NUMBERS = {"n": [5, 9], "low": [25.5, 40]}
+NUMBERS: dict[str, list[float]] = {"n": [5, 9], "low": [25.5, 40]}
 SETTINGS: dict[str, list[Any]] = {
     "stop_loss": [{"stopLoss": {"fraction": 0.03}}, {"stopLoss": {"atrMultiple": 2}}, {}],
     "direction": [{"direction": "DIRECTION_LONG_ONLY"}, {"direction": "DIRECTION_LONG_SHORT"}],
@@ -90,7 +90,8 @@ async def test_every_trial_is_the_single_backtest_of_its_values(
 async def test_placeholders_can_be_in_parts_on_other_candles(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
-    entry, trends = "rsi({n}) < 40 and close@1d > sma({trend})@1d and roc({n})@RUN02USDT > 0", [2, 5]
+    entry = "rsi({n}) < 40 and close@1d > sma({trend})@1d and roc({n})@RUN02USDT > 0"
+    trends: list[float] = [2, 5]
     request = await asked(
         gateway,
         strategy={"rules": await rules_of(gateway, entry)},
