@@ -7,6 +7,7 @@ from backcast_engine import Strategy
 from backcast_engine.errors import InvalidInput, Violation, Violations
 from backcast_engine.portfolio import Portfolio, PortfolioSize, Rebalancing, WeightedStrategy
 from backcast_engine.rules import Expression
+from backcast_engine.strategies.buy_and_hold import BuyAndHold
 from services.wire.backtests import execution_to, read_strategy, strategy_to
 from services.wire.candles import interval_to, timestamp_to
 from services.wire.expressions import expression_to, read_expression
@@ -17,28 +18,31 @@ _MOST_STRATEGIES = 100
 def read_weighted_strategies(
     messages: Sequence[pb.WeightedStrategy], violations: Violations
 ) -> tuple[WeightedStrategy, ...]:
-    """Return the strategies that can be read, with equal weights for absent ones. Ranges are not checked."""
+    """Return the strategies, with equal weights for absent ones. Ranges are not checked.
+
+    Something stands for strategies that cannot be read.
+    """
     if len(messages) > _MOST_STRATEGIES:
         reason = f"at most {_MOST_STRATEGIES} are allowed, not {len(messages)}"
         violations.add(Violation("strategies", reason))
         return ()
-    found = []
-    for index, message in enumerate(messages):
-        strategy = _read_strategy(message, f"strategies[{index}]", violations)
-        weight = message.weight if message.HasField("weight") else 1 / len(messages)
-        if strategy:
-            found.append(WeightedStrategy(strategy, weight))
-    return tuple(found)
+    return tuple(
+        WeightedStrategy(
+            _read_strategy(message, f"strategies[{index}]", violations),
+            message.weight if message.HasField("weight") else 1 / len(messages),
+        )
+        for index, message in enumerate(messages)
+    )
 
 
-def _read_strategy(message: pb.WeightedStrategy, path: str, violations: Violations) -> Strategy | None:
+def _read_strategy(message: pb.WeightedStrategy, path: str, violations: Violations) -> Strategy:
     found = Violations()
     strategy = read_strategy(message.strategy, found)
     try:
         found.raise_if_any()
     except InvalidInput as error:
         violations.add(*(Violation(f"{path}.{each.field}", each.reason) for each in error.violations))
-    return strategy
+    return strategy or BuyAndHold()
 
 
 def read_rank(spec: pb.PortfolioSpec, violations: Violations) -> Expression | None:

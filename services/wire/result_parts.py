@@ -50,7 +50,9 @@ def result_parts(result: BacktestResult) -> Iterator[BacktestResult]:
     yield from cut(result, _LISTS, BacktestResult(symbol=result.symbol))
 
 
-def cut(message: _Message, lists: Sequence[MessageList], beginning: _Message | None = None) -> Iterator[_Message]:
+def cut(
+    message: _Message, lists: Sequence[MessageList], beginning: _Message | None = None
+) -> Iterator[_Message]:
     """Yield the parts of a message, each shorter than 1 MiB; merged in order, they are the message.
 
     The first one has everything but the rest of `lists`; each other one has the fields of `beginning`, and

@@ -39,8 +39,17 @@ _OPTIONS = {
     "split": "--split",
     "fold_count": "--folds",
     "run_id": "--run-id",
+    "max_positions": "--max-positions",
+    "rank": "--rank",
+    "size": "--size",
+    "rebalancing.every": "--rebalance-every",
+    "rebalancing.threshold": "--rebalance-threshold",
+    "rebalancing": "--rebalance-every",
+    "benchmark": "--benchmark",
+    "strategies": "STRATEGY",
     "after_sequence": "--after",
 }
+_OF_STRATEGY = re.compile(r"strategies\[(\d+)\]\.(?:(weight)$)?(.*)")
 _RULE = re.compile(r"strategy\.rules\.(entry|exit)\b.*")
 _PARAMETER = re.compile(r"\bstrategy\.\w+\.(\w+)")
 _RANGE = re.compile(r"ranges\[(\d+)\]")
@@ -66,6 +75,12 @@ def named_options(request: Message) -> Iterator[None]:
 def option_of(field: str, request: Message) -> str:
     """Return the option that sets a field of `request`, or the field if no option does."""
     field = field.removeprefix("spec.")
+    if of_strategy := _OF_STRATEGY.match(field):
+        number, weight, path = of_strategy.groups()
+        option = "--weight" if weight else option_of(path, request)
+        # Each of several strategies has options of its own.
+        several = len(request.spec.strategies) > 1  # type: ignore[attr-defined]  # a portfolio's
+        return f"STRATEGY {int(number) + 1} {option}" if several else option
     if rule := _RULE.fullmatch(field):
         return f"--{rule[1]}"
     if parameter := _PARAMETER.fullmatch(field):
