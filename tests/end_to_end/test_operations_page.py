@@ -45,6 +45,7 @@ ANSWERS = {
     "BacktestService/RunBacktests": '"summary"',
     "BacktestService/RunBacktest": '"metrics"',
     "BacktestService/SweepBacktests": '"deflated_sharpe_ratio"',
+    "PortfolioService/RunPortfolio": '"contribution"',
     "MarketDataService/GetCandles": '"close"',
     "MarketDataService/ListCryptos": '"fingerprint"',
     "Channelz/GetServers": '"calls_started"',

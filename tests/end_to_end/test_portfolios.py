@@ -471,7 +471,7 @@ async def test_a_worker_that_dies_in_a_portfolio_changes_nothing(
     assert killed
 
 
-async def test_a_portfolio_does_not_depend_on_the_number_of_workers(
+async def test_a_portfolio_depends_neither_on_the_number_of_workers_nor_on_the_cache(
     stack: LocalStack,
     portfolios: "PortfolioServiceAsyncStub",
     market: dict[str, Candles],
@@ -483,9 +483,12 @@ async def test_a_portfolio_does_not_depend_on_the_number_of_workers(
     settings = StackSettings(
         *(short_folder / "one-for-portfolios", 0, 0, 0),
         database_url=stack.database_url,
-        redis_url=stack.redis_url,
+        # Nobody listens there.
+        redis_url="redis://127.0.0.1:1",
         quiet=True,
     )
+    request = portfolio_request(EVERYTHING, cache_mode=CACHE_MODE_DEFAULT)
     async with LocalStack(settings) as other, open_channel(other.gateway_address) as channel:
-        theirs = await traded(PortfolioServiceStub(channel), portfolio_request(EVERYTHING))
+        theirs = await traded(PortfolioServiceStub(channel), request)
     assert theirs.outcome == ours.outcome
+    assert theirs.summary.cache_state == run_events_pb2.CACHE_STATE_UNAVAILABLE
