@@ -131,7 +131,10 @@ CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
         },
     ),
     "BacktestService.ListStrategies": ({"pageSize": -1, "pageToken": JUNK}, {"page_size", "page_token"}),
-    "BacktestService.ParseRules": ({"entry": "close <", "exit": "nope"}, {"entry", "exit"}),
+    "BacktestService.ParseRules": (
+        {"entry": "close <", "exit": "nope", "series": "close > 3"},
+        {"entry", "exit", "series"},
+    ),
     "BacktestService.DescribeStrategy": (
         {"strategy": {"bollinger": {"period": 0, "width": -1, "exitBand": 9}}},
         {f"strategy.bollinger.{field}" for field in ("period", "width", "exit_band")},

@@ -172,8 +172,8 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
     async def ParseRules(  # noqa: N802  # the RPC's name
         self, request: pb.ParseRulesRequest, context: object
     ) -> pb.ParseRulesResponse:
-        """Parse two texts to rules."""
-        return pb.ParseRulesResponse(description=describe_rules(parsed_rules(request.entry, request.exit)))
+        """Parse texts to rules and to a series."""
+        return parsed_rules(request)
 
     async def DescribeStrategy(  # noqa: N802  # the RPC's name
         self, request: pb.DescribeStrategyRequest, context: object

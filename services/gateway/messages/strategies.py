@@ -5,17 +5,20 @@ from google.protobuf.struct_pb2 import Value
 from backcast.backtest.v1.expression_pb2 import Column
 from backcast.gateway.v1 import rules_description_pb2 as rules_pb
 from backcast.gateway.v1 import strategy_description_pb2 as pb
+from backcast.gateway.v1.backtest_service_pb2 import ParseRulesRequest, ParseRulesResponse
 from backcast_engine import STRATEGIES, Strategy
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.errors import ErrorReason, InvalidInput, Violation
 from backcast_engine.parameters import Choices, Parameter, parameters_of
 from backcast_engine.rules import Expression
 from backcast_engine.rules.compared import compared_series
+from backcast_engine.rules.functions import Kind
 from backcast_engine.rules.parse import LineFault, parse_line
 from backcast_engine.rules.text import text
 from backcast_engine.strategies.custom_rules import CustomRules
 from services.wire.backtests import strategy_to
 from services.wire.enum_names import numbers_of
+from services.wire.expressions import expression_to
 
 _TYPES = {int: pb.PARAMETER_TYPE_INTEGER, float: pb.PARAMETER_TYPE_NUMBER}
 
@@ -56,26 +59,34 @@ def _describe(parameter: Parameter) -> pb.StrategyParameter:
     )
 
 
-def parsed_rules(entry: str, exit_: str) -> CustomRules:
-    """Return the rules of two texts, of which `exit_` may be empty.
+def parsed_rules(request: ParseRulesRequest) -> ParseRulesResponse:
+    """Return the rules and the series of a request's texts.
 
     Raises InvalidInput with the first error of each text, and their places as metadata.
     """
-    rules: dict[str, Expression] = {}
+    parsed: dict[str, Expression] = {}
     violations: list[Violation] = []
     places: dict[str, str] = {}
-    for field, line in (("entry", entry), ("exit", exit_)):
-        if field == "exit" and not line:
+    texts = {"entry": request.entry, "exit": request.exit, "series": request.series}
+    for field, line in texts.items():
+        # The only text that a request must have.
+        is_needed = field == "entry" and (request.exit or not request.series)
+        if not line and not is_needed:
             continue
         try:
-            rules[field] = parse_line(line)
+            parsed[field] = parse_line(line, Kind.SERIES if field == "series" else Kind.CONDITION)
         except LineFault as fault:
             violations.append(Violation(field, fault.reason))
             places[f"{field}_start"] = str(fault.start)
             places[f"{field}_length"] = str(fault.end - fault.start)
     if violations:
         raise InvalidInput(*violations, reason=ErrorReason.INVALID_RULES, **places)
-    return CustomRules(**rules)
+    response = ParseRulesResponse()
+    if series := parsed.pop("series", None):
+        response.series.CopyFrom(expression_to(series))
+    if parsed:
+        response.description.CopyFrom(describe_rules(CustomRules(**parsed)))
+    return response
 
 
 def describe_rules(strategy: Strategy) -> rules_pb.RulesDescription:
