@@ -6,7 +6,7 @@ from contextlib import aclosing
 from backcast.backtest.v1.portfolio_pb2 import PortfolioSpec
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1 import compute_service_pb2_grpc
-from backcast_engine.errors import BackcastError
+from backcast_engine.errors import BackcastError, ErrorReason
 from services.compute.messages.backtests import job_of_backtests, job_of_series
 from services.compute.messages.portfolios import (
     asked_portfolio_from,
@@ -18,7 +18,11 @@ from services.compute.messages.sweeps import job_of_sweep, sweep_response
 from services.compute.metrics import count_backtests, count_chunk, count_portfolio
 from services.compute.tasks.portfolio.run import SignalsFailed, TradedPortfolio, portfolio_outcomes
 from services.compute.tasks.runner import TaskRunner
+from services.domain.errors import Unavailable
 from services.wire.backtests import spec_fields_named
+
+# Unavailable for other reasons, compute is stopping or has no workers: the gateway asks again.
+_LASTING = (ErrorReason.WORKER_DIED, ErrorReason.CANDLES_CHANGING)
 
 
 class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
@@ -78,5 +82,11 @@ class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
                     for response in portfolio_responses(outcome, asked.cryptos):
                         yield response
         except (BackcastError, SignalsFailed) as error:
+            if _is_passing(error):
+                raise
             count_portfolio(error.error if isinstance(error, SignalsFailed) else error)
             yield portfolio_failure(error)
+
+
+def _is_passing(error: BackcastError | SignalsFailed) -> bool:
+    return isinstance(error, Unavailable) and error.reason not in _LASTING

@@ -129,8 +129,8 @@ def error_of_status(status: status_pb2.Status) -> BackcastError:
     """Return the error of a backtest or a portfolio of which `status_of` has made a status."""
     info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     for detail in status.details:
-        # A detail of the other type stays in place.
-        _ = detail.Unpack(info) or detail.Unpack(bad_request)
+        if not detail.Unpack(info):
+            detail.Unpack(bad_request)
     reason = _REASONS.get(info.reason)
     if status.code == code_pb2.INVALID_ARGUMENT and bad_request.field_violations:
         violations = (Violation(bad.field, bad.description) for bad in bad_request.field_violations)

@@ -46,7 +46,10 @@ class PortfolioRequest:
         run = self.run
         named = [symbol for symbol in run.symbols if symbol not in run.exclude]
         portfolio = self.portfolio(named, Window(run.start_s or 0, run.end_s or 0))
-        found = [*run.violations_beside_strategy(), *portfolio.violations(named or None)]
+        found = portfolio.violations(named or None)
+        # Both check the execution.
+        fields = {violation.field for violation in found}
+        found += [each for each in run.violations_beside_strategy() if each.field not in fields]
         if self.size is PortfolioSize.EQUAL and _has_size(run.execution):
             found.append(Violation("size", "is an equal share, and the execution names another size"))
         return found
