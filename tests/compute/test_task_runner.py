@@ -19,7 +19,7 @@ from backcast_engine.strategies.ma_cross import MaCross
 from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.times import EARLIEST_S
 from services.compute.candles.location import DataVersion
-from services.compute.tasks.batch import Batch, BatchResult, Task, run_batch
+from services.compute.tasks.batch import Batch, Task, run_batch
 from services.compute.tasks.errors import WorkerDied
 from services.compute.tasks.jobs import Job, backtest_job, computed_result
 from services.compute.tasks.runner import Outcome, TaskRunner

@@ -19,7 +19,7 @@ from backcast.gateway.v1.backtest_service_pb2 import (
 )
 from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
-from backcast_engine import Detail, Direction, Distance, Execution, VolatilityTarget, Window
+from backcast_engine import BreakRule, Detail, Direction, Distance, Execution, VolatilityTarget, Window
 from backcast_engine.candles import Candles
 from backcast_engine.interval import Interval
 from backcast_engine.portfolio import Portfolio, PortfolioSize, Rebalancing, WeightedStrategy
@@ -344,6 +344,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         },
         ["spec.rebalancing"],
     ),
+    "parts": ({"execution": Execution(break_rule=BreakRule.SPLIT)}, ["spec.execution.break_rule"]),
     "two sizes": ({"execution": Execution(equity_fraction=0.5)}, ["spec.size"]),
     "all at once": (
         {

@@ -58,7 +58,7 @@ def benchmark_line(result: portfolio_pb2.PortfolioResult) -> str | None:
     benchmark = result.benchmark
     alpha = colored(benchmark.alpha) if benchmark.HasField("alpha") else ABSENT
     beta, ratio = (
-        f"{getattr(benchmark, name):z,.2f}" if benchmark.HasField(name) else ABSENT  # type: ignore[arg-type]  # names of its fields
+        f"{getattr(benchmark, name):z,.2f}" if benchmark.HasField(name) else ABSENT
         for name in ("beta", "information_ratio")
     )
     return f"against {benchmark.symbol}: alpha {alpha} a year, beta {beta}, information ratio {ratio}"

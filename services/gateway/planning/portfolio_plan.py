@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backcast_engine import Detail, Execution, Window
+from backcast_engine import BreakRule, Detail, Execution, Window
 from backcast_engine.errors import Violation, Violations
 from backcast_engine.portfolio import (
     USUAL_BENCHMARK,
@@ -52,6 +52,9 @@ class PortfolioRequest:
         found += [each for each in run.violations_beside_strategy() if each.field not in fields]
         if self.size is PortfolioSize.EQUAL and _has_size(run.execution):
             found.append(Violation("size", "is an equal share, and the execution names another size"))
+        if run.execution.break_rule is BreakRule.SPLIT:
+            reason = "a portfolio has no results of parts: close, instead of split, trades the same"
+            found.append(Violation("execution.break_rule", reason))
         return found
 
     def portfolio(self, symbols: Sequence[str], window: Window) -> Portfolio:

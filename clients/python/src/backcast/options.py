@@ -143,9 +143,7 @@ _ARGUMENTS = {
     "spec.benchmark": "benchmark",
     "spec.strategies": "strategies",
 }
-_PREFIX = re.compile(
-    r"spec\.(?:execution|(?:strategies\[\d+\]\.)?strategy\.\w+|strategies\[\d+\])\.(\w+)"
-)
+_PREFIX = re.compile(r"spec\.(?:execution|(?:strategies\[\d+\]\.)?strategy\.\w+|strategies\[\d+\])\.(\w+)")
 _SIZES = ("size_fraction", "size_amount", "size_volatility")
 
 
