@@ -121,7 +121,7 @@ def _crypto_cells(row: portfolio_pb2.PortfolioCrypto | str, capital: float) -> d
                 row.symbol,
                 f"{row.contribution:+z,.2f}",
                 colored(row.contribution / capital),
-                f"{row.trade_count:,}" + ("+1" if row.open_trade_count else ""),
+                f"{row.trade_count:,}" + (f"+{row.open_trade_count}" if row.open_trade_count else ""),
                 f"{row.turnover:,.0f}",
                 f"{skipped:,}",
             ),

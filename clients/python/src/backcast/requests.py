@@ -122,14 +122,13 @@ def weighted_strategies(
     strategies: Strategy | Iterable[Strategy] | Mapping[Strategy, Number],
 ) -> list[tuple[Strategy, Number | None]]:
     """Return strategies with their weights; raise InvalidRequestError where something is no strategy."""
-    if isinstance(strategies, Strategy):
-        return [(strategies, None)]
-    if isinstance(strategies, Mapping):
-        weighted: list[tuple[Strategy, Number | None]] = list(strategies.items())
-    elif isinstance(strategies, Iterable):
-        weighted = [(strategy, None) for strategy in strategies]
-    else:
-        weighted = [(strategies, None)]
+    if not isinstance(strategies, Iterable):
+        strategies = [strategies]
+    weighted: list[tuple[Strategy, Number | None]] = (
+        list(strategies.items())
+        if isinstance(strategies, Mapping)
+        else [(strategy, None) for strategy in strategies]
+    )
     for strategy, _ in weighted:
         check_strategy(strategy)
     return weighted
