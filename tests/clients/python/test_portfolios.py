@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import backcast
-from backcast.errors import CancelledError, InvalidRequestError, RefusedError
+from backcast.errors import CancelledError, InvalidRequestError, NotFoundError, RefusedError
 from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
 from backcast.requests import portfolio_request
 from backcast_engine.candles import Candles
@@ -77,6 +77,13 @@ def test_what_a_portfolio_does_not_have_is_refused(
             getattr(portfolio, name)()
     with pytest.raises(RefusedError, match="this run is a portfolio"):
         client.watch("client-portfolio")
+
+
+def test_a_portfolio_that_is_not_cached_is_not_found(
+    client: backcast.Client, cryptos: dict[str, Candles]
+) -> None:
+    with pytest.raises(NotFoundError, match="the portfolio's result is not in the cache"):
+        client.portfolio(backcast.Rsi(oversold=12.5), symbols=cryptos, cache="only").wait()
 
 
 def test_bad_arguments_of_portfolios_are_named(client: backcast.Client, cryptos: dict[str, Candles]) -> None:

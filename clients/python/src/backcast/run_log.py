@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from backcast.portfolio_log import PortfolioLog
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+# The server does not know the run any more, or not all of its events.
+_FORGOTTEN = ("RUN_NOT_FOUND", "RUN_EVENTS_NOT_KEPT")
 _QUANTILES = ("quantile_05", "quantile_25", "quantile_50", "quantile_75", "quantile_95")
 _CODES = {number: name for name, number in code_pb2.Code.items()}
 
@@ -259,7 +261,7 @@ class Recovery:
             raise error
         now = time.monotonic()
         self._failing_since = self._failing_since or now
-        if isinstance(error, NotFoundError) and self._log.run_id:
+        if error.reason in _FORGOTTEN and self._log.run_id:
             self._log.begin_anew(keep_name=error.reason == "RUN_NOT_FOUND")
             return 0.0
         if isinstance(error, BusyError):

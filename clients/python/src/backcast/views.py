@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
-from backcast.portfolio_log import PortfolioLog
 from backcast.metric_tables import in_short
+from backcast.portfolio_log import PortfolioLog
 from backcast.result import metrics_of
 from backcast.run_log import Progress, RunLog
 from backcast.sweep_log import SweepLog
