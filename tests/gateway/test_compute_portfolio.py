@@ -30,7 +30,7 @@ class Compute(compute_service_pb2_grpc.ComputeServiceServicer):
     def __init__(self) -> None:
         self.calls: list[pb.ComputePortfolioRequest] = []
 
-    async def ComputePortfolio(
+    async def ComputePortfolio(  # noqa: N802  # the RPC's name
         self, request: pb.ComputePortfolioRequest, context: Any
     ) -> AsyncIterator[pb.ComputePortfolioResponse]:
         self.calls.append(request)

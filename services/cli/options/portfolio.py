@@ -55,7 +55,7 @@ def portfolio_request(
         run_id=run.run_id,
     )
     for time in ("start_time", "end_time"):
-        if run.spec.HasField(time):  # type: ignore[arg-type]  # names of its fields
+        if run.spec.HasField(time):
             getattr(request.spec, time).CopyFrom(getattr(run.spec, time))
     if portfolio.max_positions is not None:
         try:
