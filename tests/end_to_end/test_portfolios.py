@@ -458,7 +458,7 @@ async def test_a_worker_that_dies_in_a_portfolio_changes_nothing(
     request = slow_request("")
     request.detail = DETAIL_METRICS
     whole = await traded(portfolios, request)
-    killed = []
+    killed: list[int] = []
 
     async def events() -> AsyncIterator[Any]:
         async for event in portfolios.RunPortfolio(request):
