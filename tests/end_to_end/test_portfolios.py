@@ -10,7 +10,6 @@ import grpc
 import pytest
 
 from backcast.backtest.v1 import portfolio_pb2
-from backcast.backtest.v1.result_pb2 import DETAIL_METRICS
 from backcast.gateway.v1 import run_events_pb2, run_service_pb2
 from backcast.gateway.v1.backtest_service_pb2 import (
     CACHE_MODE_DEFAULT,
@@ -41,16 +40,14 @@ from tests.end_to_end.portfolios import (
     WEEK_S,
     WINDOW,
     Traded,
-    collected,
     costing,
     in_process,
     portfolio_request,
     traded,
     without_window,
 )
-from tests.end_to_end.processes import compute_workers, process_at, until_idle, until_workers_work
+from tests.end_to_end.processes import compute_workers, process_at, until_idle, workers_held
 from tests.known_runs import known_run
-from tests.long_run import LONG_HOURS, LONG_START_S, LONG_SYMBOLS
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
@@ -62,6 +59,7 @@ def series(text: str) -> Expression:
     return parse(text, "rank", Kind.SERIES)
 
 
+YEARS_AGO_S = START_S - 3 * 365 * 86_400
 EVERYTHING = replace(
     PORTFOLIO,
     strategies=(
@@ -307,16 +305,17 @@ async def test_a_crypto_without_candles_in_the_window_is_left_out_and_told(
 
 
 async def test_a_long_result_comes_in_parts(
-    portfolios: "PortfolioServiceAsyncStub", long_market: None
+    portfolios: "PortfolioServiceAsyncStub", data_service: "MarketDataServiceAsyncStub"
 ) -> None:
-    window = Window(LONG_START_S + WEEK_S, LONG_START_S + 3600 * LONG_HOURS)
-    portfolio = replace(PORTFOLIO, window=window, max_positions=5)
-    answer = await traded(portfolios, portfolio_request(portfolio, symbols=LONG_SYMBOLS))
-    cryptos = {
-        symbol: random_candles(number, LONG_HOURS, LONG_START_S) for number, symbol in enumerate(LONG_SYMBOLS)
-    }
+    hours = 3 * 365 * 24
+    cryptos = {f"PFLONG{number}USDT": random_candles(503 + number, hours, YEARS_AGO_S) for number in range(2)}
+    for symbol, candles in cryptos.items():
+        await import_candles(data_service, symbol, candles)
+    window = Window(YEARS_AGO_S + WEEK_S, YEARS_AGO_S + 3600 * hours)
+    portfolio = replace(PORTFOLIO, window=window, max_positions=2)
+    answer = await traded(portfolios, portfolio_request(portfolio, symbols=cryptos))
     assert answer.result == in_process(portfolio, cryptos)
-    assert len(answer.parts) > 3
+    assert len(answer.parts) > 1
     assert max(event.ByteSize() for event in answer.parts) < 2**20
 
 
@@ -396,40 +395,27 @@ async def test_a_portfolio_with_too_many_candles_is_refused(
     assert [violation.field for violation in violations_of(caught.value)] == ["spec.start_time"]
 
 
-def slow_request(run_id: str) -> Any:
-    """Return a portfolio whose signals take seconds: many strategies on long histories."""
-    strategies = tuple(WeightedStrategy(Rsi(period), 1 / 10) for period in range(5, 15))
-    portfolio = replace(
-        PORTFOLIO,
-        strategies=strategies,
-        window=Window(LONG_START_S, LONG_START_S + 3600 * LONG_HOURS),
-        rank=series("stddev(500)"),
-        max_positions=30,
-    )
-    return portfolio_request(portfolio, symbols=LONG_SYMBOLS, run_id=run_id)
-
-
 async def test_a_cancelled_portfolio_ends_for_its_client_and_frees_the_workers(
     stack: LocalStack,
     portfolios: "PortfolioServiceAsyncStub",
     runs: "RunServiceAsyncStub",
-    long_market: None,
+    market: dict[str, Candles],
 ) -> None:
-    call = portfolios.RunPortfolio(slow_request("cancel-portfolio"))
-    assert (await anext(aiter(call))).started.crypto_count == 30
-    compute = process_at(stack.compute_address)
-    await until_workers_work(compute)
-    listed = await known_run(runs, "cancel-portfolio")
-    assert (listed.method, listed.strategy, listed.backtest_count) == ("RunPortfolio", "rsi", 300)
-    answer = await runs.CancelRun(run_service_pb2.CancelRunRequest(run_id="cancel-portfolio"))
-    assert answer.run.state == run_service_pb2.RUN_STATE_CANCELLED
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        _ = [event async for event in call]
+    async with workers_held(stack):
+        call = portfolios.RunPortfolio(portfolio_request(EVERYTHING, run_id="cancel-portfolio"))
+        assert (await anext(aiter(call))).started.crypto_count == 12
+        listed = await known_run(runs, "cancel-portfolio")
+        assert (listed.method, listed.strategy) == ("RunPortfolio", "rsi, supertrend")
+        assert (listed.backtest_count, listed.watcher_count) == (24, 1)
+        answer = await runs.CancelRun(run_service_pb2.CancelRunRequest(run_id="cancel-portfolio"))
+        assert answer.run.state == run_service_pb2.RUN_STATE_CANCELLED
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            _ = [event async for event in call]
     assert (caught.value.code(), caught.value.details()) == (
         grpc.StatusCode.CANCELLED,
         "the run was cancelled",
     )
-    await until_idle(*compute_workers(stack))
+    await until_idle(process_at(stack.compute_address))
 
 
 async def test_a_portfolio_whose_stream_broke_is_resumed_without_a_gap(
@@ -453,23 +439,14 @@ async def test_a_portfolio_whose_stream_broke_is_resumed_without_a_gap(
 
 
 async def test_a_worker_that_dies_in_a_portfolio_changes_nothing(
-    stack: LocalStack, portfolios: "PortfolioServiceAsyncStub", long_market: None
+    stack: LocalStack, portfolios: "PortfolioServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
-    request = slow_request("")
-    request.detail = DETAIL_METRICS
-    whole = await traded(portfolios, request)
-    killed: list[int] = []
-
-    async def events() -> AsyncIterator[Any]:
-        async for event in portfolios.RunPortfolio(request):
-            if event.HasField("progress") and not killed:
-                worker = compute_workers(stack)[0]
-                killed.append(worker.pid)
-                worker.kill()
-            yield event
-
-    assert (await collected(events())).outcome == whole.outcome
-    assert killed
+    whole = await traded(portfolios, portfolio_request(EVERYTHING))
+    async with workers_held(stack):
+        call = portfolios.RunPortfolio(portfolio_request(EVERYTHING))
+        started = await anext(aiter(call))
+        compute_workers(stack)[0].kill()
+    assert Traded([started, *[event async for event in call]]).outcome == whole.outcome
 
 
 async def test_a_portfolio_depends_neither_on_the_number_of_workers_nor_on_the_cache(

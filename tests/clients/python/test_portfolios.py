@@ -100,9 +100,8 @@ def test_bad_arguments_of_portfolios_are_named(client: backcast.Client, cryptos:
         client.portfolio(backcast.Rsi(), places=3)  # type: ignore[call-arg]
 
 
-def test_a_portfolio_that_is_left_is_cancelled(client: backcast.Client, long_market: None) -> None:
-    strategies = [backcast.Rsi(period=period) for period in range(5, 25)]
-    with client.portfolio(strategies, start="2018-01-01", cache="bypass") as portfolio:
+def test_a_portfolio_that_is_left_is_cancelled(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
+    with client.portfolio(backcast.Rsi(), symbols=cryptos, cache="bypass") as portfolio:
         pass
     with pytest.raises(CancelledError, match="this portfolio was cancelled"):
         portfolio.wait()
