@@ -36,6 +36,7 @@ bench: .venv/installed .venv/peers $(PAGE)
 	$(BIN)/python -m tests.bench.feed
 	$(BIN)/python -m tests.bench.engine
 	$(BIN)/python -m tests.bench.portfolio
+	$(BIN)/python -m tests.bench.portfolio.gateway
 	$(BIN)/python -m tests.bench.python_client
 
 lint: .venv/installed $(GOOGLEAPIS) breaking

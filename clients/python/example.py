@@ -40,6 +40,24 @@ def sweep(symbols: list[str]) -> None:
     # docs: end
 
 
+def portfolio(symbols: list[str]) -> None:
+    """Trade all of the symbols with one account."""
+    # docs: portfolio
+    with backcast.connect() as client:
+        portfolio = client.portfolio(
+            {backcast.Rsi(period=7): "40%", backcast.Supertrend(): "60%"},
+            symbols=symbols,
+            start="2024-01-01",
+            max_positions=2,
+            rank="roc(168)",
+            detail="equity",
+        )
+        print(portfolio.metrics, portfolio.hold)  # the account, and holding all cryptos
+        print(portfolio.cryptos())  # a row a crypto: its contribution, and why entries were skipped
+        print(portfolio.equity())  # equity, cash, exposure and positions at each close
+    # docs: end
+
+
 async def run_in_a_loop(symbols: list[str]) -> None:
     """Do the same from an event loop."""
     # docs: asyncio
@@ -132,6 +150,7 @@ if __name__ == "__main__":
         {
             "run": run,
             "sweep": sweep,
+            "portfolio": portfolio,
             "cancel": cancel,
             "resume": resume,
             "errors": errors,

@@ -21,6 +21,7 @@ from services.cli.options.run_options import (
     Detail,
     ExecutionOptions,
     Format,
+    PortfolioOptions,
     RowOptions,
     RunOptions,
     SearchOptions,
@@ -191,6 +192,43 @@ def sweep(
     )
     if not sweep_command.sweep(request, load_settings().gateway, format_ is Format.JSONL, columns):
         raise typer.Exit(1)
+
+
+@app.command()
+@takes_groups
+def portfolio(
+    strategies: Annotated[
+        list[str],
+        typer.Argument(
+            help="A strategy, or several in quotes: 'rsi --param period=7 --weight 40%' 'supertrend --weight "
+            "60%'. Rules: \"rules --entry 'rsi(14) < 30' --exit 'rsi(14) > 70'\".",
+            metavar="STRATEGY…",
+        ),
+    ],
+    portfolio: PortfolioOptions,
+    candles: CandleOptions,
+    execution: ExecutionOptions,
+    options: RunOptions,
+    detail: Annotated[Detail, typer.Option(help="What the result contains.")] = Detail.METRICS,
+    curve_points: Annotated[
+        int, typer.Option(help="With --detail equity: the most points of the curve; 0 for all.")
+    ] = 0,
+    format_: Annotated[
+        Format, typer.Option("--format", help="Print tables, or each event as a line of JSON.")
+    ] = Format.TABLE,
+) -> None:
+    """Trade many cryptos with one account."""
+    from services.cli.commands import portfolio as portfolio_command
+    from services.cli.options.portfolio import portfolio_request
+    from services.settings import load_settings
+
+    request = portfolio_request(
+        *(strategies, candles, execution, portfolio),
+        detail=detail,
+        curve_points=curve_points,
+        options=options,
+    )
+    portfolio_command.portfolio(request, load_settings().gateway, format_ is Format.JSONL)
 
 
 @app.command()

@@ -7,6 +7,8 @@ from backcast.marketdata.v1 import feed_service_pb2, market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.gateway.api.backtest_handler import SERVICE_NAME, BacktestHandler
 from services.gateway.api.market_data_proxy import add_proxy_to
+from services.gateway.api.portfolio_handler import SERVICE_NAME as PORTFOLIO_SERVICE
+from services.gateway.api.portfolio_handler import PortfolioHandler
 from services.gateway.api.run_handler import SERVICE_NAME as RUN_SERVICE
 from services.gateway.api.run_handler import RunHandler
 from services.gateway.auth.authentication import gateway_access
@@ -47,7 +49,7 @@ async def run(settings: Settings) -> None:
             open_channel(settings.data, credentials) as data,
             open_channel(settings.compute, credentials) as compute,
         ):
-            backtests = BacktestHandler(
+            parts = (
                 Market(MarketDataServiceStub(data)),
                 ComputeClient(ComputeServiceStub(compute)),
                 cache,
@@ -59,7 +61,8 @@ async def run(settings: Settings) -> None:
                 "gateway",
                 settings.gateway_port,
                 [
-                    ServedService(SERVICE_NAME, backtests.add_to),
+                    ServedService(SERVICE_NAME, BacktestHandler(*parts).add_to),
+                    ServedService(PORTFOLIO_SERVICE, PortfolioHandler(*parts).add_to),
                     ServedService(RUN_SERVICE, RunHandler(registry).add_to),
                     *(
                         ServedService(each.full_name, partial(add_proxy_to, service=each, channel=data))

@@ -2,11 +2,14 @@
 
 import pytest
 
-from backcast.gateway.v1 import backtest_service_pb2, run_service_pb2
+from backcast.gateway.v1 import backtest_service_pb2, portfolio_service_pb2, run_service_pb2
 from backcast.marketdata.v1 import feed_service_pb2, market_data_service_pb2
 from services.gateway.auth.clients import Right, is_open, rights_needed
 
-DESCRIPTORS = (backtest_service_pb2, run_service_pb2, market_data_service_pb2, feed_service_pb2)
+DESCRIPTORS = (
+    *(backtest_service_pb2, portfolio_service_pb2, run_service_pb2),
+    *(market_data_service_pb2, feed_service_pb2),
+)
 
 
 def test_each_method_of_ours_needs_its_rights() -> None:

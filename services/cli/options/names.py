@@ -19,7 +19,6 @@ _OPTIONS = {
     "direction": "--direction",
     "equity_fraction": "--size-fraction",
     "quote_amount": "--size-amount",
-    "size": "--size-fraction",
     "volatility_target.annual_volatility": "--size-volatility",
     "volatility_target.period": "--volatility-period",
     "stop_loss": "--stop-loss",
@@ -43,8 +42,17 @@ _OPTIONS = {
     "split": "--split",
     "fold_count": "--folds",
     "run_id": "--run-id",
+    "max_positions": "--max-positions",
+    "rank": "--rank",
+    "size": "--size",
+    "rebalancing.every": "--rebalance-every",
+    "rebalancing.threshold": "--rebalance-threshold",
+    "rebalancing": "--rebalance-every",
+    "benchmark": "--benchmark",
+    "strategies": "STRATEGY",
     "after_sequence": "--after",
 }
+_OF_STRATEGY = re.compile(r"strategies\[(\d+)\]\.(?:(weight)$)?(.*)")
 _RULE = re.compile(r"strategy\.rules\.(entry|exit)\b.*")
 # A part of rules on other candles, whose crypto or length is wrong.
 _OTHER_CANDLES = re.compile(r"(?:spec\.)?strategy\.rules\.(entry|exit)\b.*\.(?:symbol|interval)")
@@ -73,13 +81,17 @@ def named_options(request: Message) -> Iterator[None]:
 def option_of(field: str, request: Message) -> str:
     """Return the option that sets a field of `request`, or the field if no option does."""
     field = field.removeprefix("spec.")
+    if of_strategy := _OF_STRATEGY.match(field):
+        number, weight, path = of_strategy.groups()
+        option = "--weight" if weight else option_of(path, request)
+        # Each of several strategies has options of its own.
+        several = len(request.spec.strategies) > 1  # type: ignore[attr-defined]  # a portfolio's
+        return f"STRATEGY {int(number) + 1} {option}" if several else option
     if rule := _RULE.fullmatch(field):
         return f"--{rule[1]}"
     if parameter := _PARAMETER.fullmatch(field):
         return f"--param {parameter[1]}"
-    if one := _RANGE.match(field):
-        return f"--param {request.ranges[int(one[1])].name}"  # type: ignore[attr-defined]  # a sweep's
-    if field.startswith(("search.", "execution_ranges[")):
+    if field.startswith(("ranges[", "search.", "execution_ranges[")):
         return _option_of_sweep(field, request)
     if field == "run_id" and "spec" not in request.DESCRIPTOR.fields_by_name:
         # The argument of a command about a run that there is.
@@ -89,10 +101,12 @@ def option_of(field: str, request: Message) -> str:
 
 
 def _option_of_sweep(field: str, request: Any) -> str:
-    """Return the option of a field of a search, or of a range of the execution."""
+    """Return the option of a field of a range, of a search, or of a range of the execution."""
+    if one := _RANGE.match(field):
+        return f"--param {request.ranges[int(one[1])].name}"
     if one := _EXECUTION_RANGE.match(field):
         name: str = request.execution_ranges[int(one[1])].name
-        return _OPTIONS.get(name, name)
+        return "--size-fraction" if name == "size" else _OPTIONS.get(name, name)
     if field == "search.seed":
         return "--seed"
     return "--optimize" if request.search.method == SEARCH_METHOD_TPE else "--random"

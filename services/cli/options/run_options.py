@@ -75,6 +75,48 @@ class SearchOptions:
     seed: int | None = None
 
 
+class Size(StrEnum):
+    """The size of a portfolio's positions; the names are those of the API."""
+
+    EQUAL = "equal"
+    EXECUTION = "execution"
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioOptions:
+    """How one account is divided among many cryptos."""
+
+    max_positions: Annotated[
+        int | None,
+        typer.Option(help="The most positions of each strategy at the same time; by default 10."),
+    ] = None
+    rank: Annotated[
+        str | None,
+        typer.Option(
+            help="Which entries come first where places are few: those with higher values of a series, "
+            "such as 'roc(168)'; by default in order of symbols."
+        ),
+    ] = None
+    size: Annotated[
+        Size | None,
+        typer.Option(
+            help="equal: an equal share of the equity for each place; the default. execution: the size of "
+            "--size-fraction, --size-amount or --size-volatility; the default with one of them."
+        ),
+    ] = None
+    rebalance_every: Annotated[
+        int | None, typer.Option(help="Bring positions back to their size every so many candles.")
+    ] = None
+    rebalance_threshold: Annotated[
+        str | None,
+        typer.Option(help="Leave positions alone that are not further from their size than this: 10%."),
+    ] = None
+    benchmark: Annotated[
+        str | None,
+        typer.Option(help="A crypto to compare with; by default BTCUSDT if it is one of the cryptos."),
+    ] = None
+
+
 class Cache(StrEnum):
     """How the cache is used; the names are those of the API."""
 

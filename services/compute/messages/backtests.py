@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
+from backcast.backtest.v1.portfolio_pb2 import PortfolioSpec
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast_engine import Backtest, Detail, Window
 from backcast_engine.curves import FEWEST_POINTS
@@ -69,8 +70,8 @@ def _read_refs(refs: Mapping[str, pb.CryptoRef], violations: Violations) -> list
     return list(cryptos.values())
 
 
-def read_window(spec: BacktestSpec, violations: Violations) -> Window:
-    """Return the window of a backtest, whose times are whole seconds."""
+def read_window(spec: BacktestSpec | PortfolioSpec, violations: Violations) -> Window:
+    """Return the window of a backtest or a portfolio, whose times are whole seconds."""
     window = Window(spec.start_time.seconds, spec.end_time.seconds)
     if not EARLIEST_S <= window.start_s < window.end_s <= LATEST_S:
         reason = "must be before end_time, both between the years 1 and 9999"

@@ -71,16 +71,21 @@ class BatchResult:
 def run_batch(batch: Batch) -> BatchResult:
     """Compute one task after the other; an exception of a task is its result.
 
-    Raises Unavailable where this worker has another version of the engine: the results would be cached as
-    those of the expected one.
+    Raises Unavailable as `check_engine` does.
     """
-    if batch.engine_version != ENGINE_VERSION:
-        raise Unavailable(
-            f"a worker has version {ENGINE_VERSION} of the engine, and compute {batch.engine_version}"
-        )
+    check_engine(batch.engine_version)
     began = time.perf_counter()
     results = [_run(located) for located in batch.tasks]
     return BatchResult(results, time.perf_counter() - began)
+
+
+def check_engine(expected: str) -> None:
+    """Raise Unavailable where this worker has another version of the engine than compute.
+
+    The results would be cached as those of the expected one.
+    """
+    if expected != ENGINE_VERSION:
+        raise Unavailable(f"a worker has version {ENGINE_VERSION} of the engine, and compute {expected}")
 
 
 def _run(located: LocatedTask) -> TaskResult:

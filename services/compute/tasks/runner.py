@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -25,6 +25,9 @@ from services.telemetry.tracing import past_span
 
 _log = structlog.get_logger()
 
+_Argument = TypeVar("_Argument")
+_Value = TypeVar("_Value")
+
 # For each call that the workers can do at once: one batch that is being computed, and one that waits for a
 # worker or whose outcomes are being read. A job that is cancelled, or whose reader is slow, has no more
 # batches in any queue.
@@ -38,6 +41,8 @@ _LEAST_SHARE = 0.1
 _GATHERING_S = 0.005
 _MOST_GATHERED = 256
 
+_INTERNAL = "internal error; the service's log has more"
+
 
 class Workers(Protocol):
     """An Executor (see concurrent.futures) that calls functions of modules in other processes."""
@@ -48,7 +53,7 @@ class Workers(Protocol):
     async def capacity(self) -> int:
         """Return how many calls run at once; raise Unavailable where there is no worker."""
 
-    def submit(self, fn: Callable[[Batch], BatchResult], batch: Batch, /) -> Future[BatchResult]:
+    def submit(self, fn: Callable[[_Argument], _Value], argument: _Argument, /) -> Future[_Value]:
         """Have a worker call `fn`. The future raises WorkerDied where the call killed its workers.
 
         Cancelling the future cancels the call: a call that waits is withdrawn, and a call that runs ends
@@ -74,14 +79,16 @@ class CandleProvider(Protocol):
 class Outcome:
     """The outcome of a task: its result, or the error that it failed with.
 
-    `data` is the version that it was computed from, `others` are those of the other cryptos that it looks at.
-    A crypto without candles has one outcome, whose `task` is None.
+    `data` is the version that it was computed from, `location` where that was read, and `others` are the
+    versions of the other cryptos that it looks at. A crypto without candles has one outcome, whose `task` and
+    `location` are None.
     """
 
     data: DataVersion
     task: Task | None
     result: Any | BackcastError
     others: tuple[DataVersion, ...] = ()
+    location: CandleLocation | None = None
 
 
 class TaskRunner:
@@ -99,6 +106,28 @@ class TaskRunner:
         there are no workers.
         """
         return _JobRun(self._workers, self._provider, job).outcomes()
+
+    async def call(self, fn: Callable[[_Argument], _Value], argument: _Argument) -> _Value:
+        """Have a worker call `fn`, a function of a module that imports no grpc, and return what it returns.
+
+        A call that is cancelled is cancelled as a task is (see `Workers`). Raises the BackcastErrors and the
+        FileNotFoundErrors that `fn` raises, Internal for other errors, and Unavailable as `run` does.
+        """
+        future = asyncio.wrap_future(self._workers.submit(fn, argument))
+        try:
+            # A future that the workers have cancelled is no cancellation of the caller.
+            await asyncio.wait([future])
+        finally:
+            future.cancel()
+        if future.cancelled():
+            raise _stopping()
+        try:
+            return future.result()
+        except (BackcastError, FileNotFoundError):
+            raise
+        except Exception as error:
+            _log.error("call of a worker failed", exc_info=error)
+            raise Internal(_INTERNAL) from error
 
 
 _TasksOf = Callable[[DataVersion], Iterable[Task]]
@@ -262,14 +291,17 @@ class _JobRun:
     def _outcomes_of_batch(self, batch: Batch, future: _BatchFuture) -> list[Outcome]:
         """Return the outcomes of a batch; tasks that are tried again have none yet."""
         if future.cancelled():
-            raise Unavailable("compute is stopping", reason=ErrorReason.SERVICE_STOPPING, service="compute")
+            raise _stopping()
         try:
             done = future.result()
         except WorkerDied as death:
             if len(batch.tasks) > 1:
                 self._suspects.extend(batch.tasks)
                 return []
-            return [Outcome(located.location.data, located.task, death) for located in batch.tasks]
+            return [
+                Outcome(located.location.data, located.task, death, location=located.location)
+                for located in batch.tasks
+            ]
         past_span("compute batch", done.seconds, tasks=len(batch.tasks))
         self._resize_batches(len(batch.tasks), done.seconds)
         outcomes = (
@@ -301,5 +333,9 @@ class _JobRun:
             )
         elif isinstance(value, Exception) and not isinstance(value, BackcastError):
             _log.error("task failed", symbol=data.symbol, exc_info=value)
-            value = Internal("internal error; the service's log has more")
-        return Outcome(data, located.task, value, others=result.others)
+            value = Internal(_INTERNAL)
+        return Outcome(data, located.task, value, result.others, located.location)
+
+
+def _stopping() -> Unavailable:
+    return Unavailable("compute is stopping", reason=ErrorReason.SERVICE_STOPPING, service="compute")

@@ -37,7 +37,7 @@ from services.gateway.messages.strategies import (
     compared_series_of,
     describe_rules,
     describe_strategies,
-    parsed_rules,
+    parsed_texts,
 )
 from services.gateway.messages.sweeps import sweep_request_from
 from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
@@ -52,6 +52,7 @@ from services.gateway.sweeps.sweep_events import SweepEvents
 from services.gateway.upstream.compute import ComputeClient
 from services.gateway.upstream.market import Market
 from services.wire.backtests import spec_fields_named, strategy_from
+from services.wire.expressions import expression_to
 from services.wire.paging import page_of
 from services.wire.result_parts import PartJoiner, joined_parts
 
@@ -172,12 +173,17 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
     async def ParseRules(  # noqa: N802  # the RPC's name
         self, request: pb.ParseRulesRequest, context: object
     ) -> pb.ParseRulesResponse:
-        """Parse two texts to rules."""
-        rules = parsed_rules(request.entry, request.exit)
-        others = list(rules.other_symbols)
-        known = await self._market.cryptos(others, None) if others else []
-        check_other_candles(rules, request, [crypto.symbol for crypto in known])
-        return pb.ParseRulesResponse(description=describe_rules(rules))
+        """Parse texts to rules and to a series."""
+        rules, series = parsed_texts(request)
+        response = pb.ParseRulesResponse()
+        if series:
+            response.series.CopyFrom(expression_to(series))
+        if rules:
+            others = list(rules.other_symbols)
+            known = await self._market.cryptos(others, None) if others else []
+            check_other_candles(rules, request, [crypto.symbol for crypto in known])
+            response.description.CopyFrom(describe_rules(rules))
+        return response
 
     async def DescribeStrategy(  # noqa: N802  # the RPC's name
         self, request: pb.DescribeStrategyRequest, context: object

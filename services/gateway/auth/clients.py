@@ -37,6 +37,7 @@ current_client: ContextVar[Client] = ContextVar("current_client", default=ANONYM
 # Any of the rights will do; all of them: any token.
 _NEEDED = {
     "backcast.gateway.v1.BacktestService": {Right.RUN},
+    "backcast.gateway.v1.PortfolioService": {Right.RUN},
     "backcast.gateway.v1.RunService": {Right.RUN, Right.ADMIN},
     "backcast.marketdata.v1.MarketDataService": {Right.RUN},
     "backcast.marketdata.v1.MarketDataService/ImportCandles": {Right.IMPORT},

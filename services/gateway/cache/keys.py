@@ -3,13 +3,14 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from backcast_engine import ENGINE_VERSION, Backtest, Execution
 from backcast_engine.interval import Interval
 from backcast_engine.sweep import SETTINGS, Grid
 from services.gateway.planning.crypto_data import CryptoData
+from services.gateway.planning.portfolio_plan import PortfolioPlan
 from services.gateway.planning.sweep_plan import SweepPlan
 
 # Increase it whenever results are cached as another message than before.
@@ -17,6 +18,7 @@ _RESULT_FORMAT = 2
 # Values of another version of the engine are never read: their numbers may differ.
 _RESULT_PREFIX = f"backcast:result:v{ENGINE_VERSION}.{_RESULT_FORMAT}:"
 _CHUNK_PREFIX = f"backcast:sweep:v{ENGINE_VERSION}:"
+_PORTFOLIO_PREFIX = f"backcast:portfolio:v{ENGINE_VERSION}.{_RESULT_FORMAT}:"
 
 # Floats are written so that they read back as the same floats, and sorted keys in one order only.
 _ENCODER = json.JSONEncoder(sort_keys=True, default=lambda interval: interval.value)
@@ -159,6 +161,36 @@ def _values_of(grid: Grid) -> list[Sequence[Any]]:
     ]
     # Chunks are of one interval.
     return [*grid.values, *settings]
+
+
+class PortfolioKeys:
+    """Keys of the result of one portfolio, which depends on the data of all of its cryptos."""
+
+    def __init__(self, plan: PortfolioPlan) -> None:
+        self._plan = plan
+        portfolio = plan.portfolio
+        parts = {field.name: getattr(portfolio, field.name) for field in fields(portfolio)}
+        self._common = {
+            **parts,
+            "engine": ENGINE_VERSION,
+            "strategies": [
+                [each.strategy.name, asdict(each.strategy), each.weight] for each in portfolio.strategies
+            ],
+            "interval": portfolio.interval.value,
+            "window": asdict(portfolio.window),
+            "execution": _parts_of_execution(portfolio.execution),
+            "rank": None if portfolio.rank is None else asdict(portfolio.rank),
+            "rebalancing": None if portfolio.rebalancing is None else asdict(portfolio.rebalancing),
+        }
+
+    def key(self, fingerprints: Mapping[str, str]) -> str:
+        """Return the key of the result; `fingerprints` are those of the candles that the window sees."""
+        backtest = self._plan.run.backtest
+        cryptos = [
+            [crypto.symbol, fingerprints[crypto.symbol], complete_until_s(backtest, crypto)]
+            for crypto in self._plan.cryptos
+        ]
+        return _PORTFOLIO_PREFIX + _digest({**self._common, "cryptos": cryptos})
 
 
 def complete_until_s(backtest: Backtest, crypto: CryptoData) -> int | None:

@@ -16,6 +16,7 @@ from backcast_engine.parameters import Choices, Parameter, parameters_of
 from backcast_engine.rules import Expression
 from backcast_engine.rules.check import interval_fault
 from backcast_engine.rules.compared import compared_series
+from backcast_engine.rules.functions import Kind
 from backcast_engine.rules.parse import LineFault, fault_at, parse_line
 from backcast_engine.rules.placeholders import labels_of
 from backcast_engine.rules.text import text
@@ -63,26 +64,30 @@ def _describe(parameter: Parameter) -> pb.StrategyParameter:
     )
 
 
-def parsed_rules(entry: str, exit_: str) -> CustomRules:
-    """Return the rules of two texts, of which `exit_` may be empty.
+def parsed_texts(request: ParseRulesRequest) -> tuple[CustomRules | None, Expression | None]:
+    """Return the rules and the series of a request's texts, None for what it does not have.
 
     Raises InvalidInput with the first error of each text, and their places as metadata.
     """
-    rules: dict[str, Expression] = {}
+    parsed: dict[str, Expression] = {}
     faults: dict[str, LineFault] = {}
-    for field, line in (("entry", entry), ("exit", exit_)):
-        if field == "exit" and not line:
+    texts = {"entry": request.entry, "exit": request.exit, "series": request.series}
+    for field, line in texts.items():
+        # The only text that a request must have.
+        is_needed = field == "entry" and (request.exit or not request.series)
+        if not line and not is_needed:
             continue
         try:
-            rules[field] = parse_line(line)
+            parsed[field] = parse_line(line, Kind.SERIES if field == "series" else Kind.CONDITION)
         except LineFault as fault:
             faults[field] = fault
     _raise_if_any(faults)
-    return CustomRules(**rules)
+    series = parsed.pop("series", None)
+    return CustomRules(**parsed) if parsed else None, series
 
 
 def check_other_candles(rules: CustomRules, request: ParseRulesRequest, cryptos: Collection[str]) -> None:
-    """Raise InvalidInput as `parsed_rules` does where rules look at other candles that they cannot look at.
+    """Raise InvalidInput as `parsed_texts` does where rules look at other candles that they cannot look at.
 
     They are those of the texts of `request`; `cryptos` are the symbols that there are.
     """

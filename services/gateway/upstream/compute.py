@@ -8,12 +8,14 @@ from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast_engine import Backtest, Window
 from backcast_engine.errors import ErrorReason
+from backcast_engine.portfolio import Portfolio
 from backcast_engine.sweep import Sweep
 from services.domain.errors import Unavailable
 from services.gateway.planning.crypto_data import CryptoData
 from services.rpc.channel import outgoing_metadata
 from services.rpc.resumed_stream import resumed_stream
 from services.wire.backtests import detail_to, spec_to
+from services.wire.portfolios import portfolio_spec_to
 from services.wire.sweeps import execution_ranges_to, ranges_to, window_to
 
 if TYPE_CHECKING:
@@ -138,6 +140,37 @@ class ComputeClient:
             async for response in responses:
                 for outcome in outcomes_by_chunk(response, missing, chunk_size):
                     yield outcome
+
+    async def portfolio(
+        self, portfolio: Portfolio, cryptos: list[CryptoData]
+    ) -> AsyncGenerator[pb.ComputePortfolioResponse]:
+        """Yield the progress of a portfolio, and last its result, which is whole, or its failure.
+
+        Where the stream breaks off, the progress begins anew.
+        """
+        missing, begun = [portfolio], pb.ComputePortfolioResponse()
+
+        def call() -> "UnaryStreamCall[Any, pb.ComputePortfolioResponse]":
+            begun.Clear()
+            return self._stub.ComputePortfolio(
+                pb.ComputePortfolioRequest(
+                    cryptos=map(_crypto_ref, cryptos),
+                    spec=portfolio_spec_to(portfolio),
+                    detail=detail_to(portfolio.detail),
+                    curve_points=portfolio.curve_points,
+                ),
+                metadata=outgoing_metadata(),
+            )
+
+        async with aclosing(resumed_stream("compute", missing, call)) as responses:
+            async for response in responses:
+                if response.HasField("completed_crypto_count"):
+                    yield response
+                    continue
+                begun.MergeFrom(response)
+                if not response.result_continues:
+                    missing.clear()
+                    yield begun
 
 
 def complete_result(response: pb.ComputeBacktestsResponse, begun: ComputedResult) -> bool:

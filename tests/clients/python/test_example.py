@@ -52,6 +52,12 @@ async def test_a_sweep_prints_its_combinations(stack: LocalStack, cryptos: dict[
     assert "combination" in out
 
 
+async def test_a_portfolio_prints_its_account(stack: LocalStack, cryptos: dict[str, Candles]) -> None:
+    out = await printed(stack, "portfolio", cryptos)
+    for column in ("total_return", "contribution", "positions"):
+        assert column in out
+
+
 async def test_an_event_loop_gets_every_result(stack: LocalStack, cryptos: dict[str, Candles]) -> None:
     out = await printed(stack, "asyncio", cryptos)
     assert set(cryptos) <= set(out.split())

@@ -1,4 +1,4 @@
-"""Requests of the API, made of the arguments of `run`, `sweep` and `candles`."""
+"""Requests of the API, made of the arguments of `run`, `sweep`, `portfolio` and `candles`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -11,16 +11,20 @@ from google.protobuf.struct_pb2 import Value
 from backcast import quantities
 from backcast.backtest.v1 import execution_pb2, result_pb2
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
+from backcast.backtest.v1.expression_pb2 import Expression
+from backcast.backtest.v1.portfolio_pb2 import PortfolioSize, PortfolioSpec
 from backcast.backtest.v1.strategy_pb2 import Rules as RulesMessage
 from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.enumerations import short_names
 from backcast.errors import InvalidRequestError
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
 from backcast.gateway.v1.sweep_pb2 import SEARCH_METHOD_RANDOM, SEARCH_METHOD_TPE
 from backcast.marketdata.v1.interval_pb2 import Interval as IntervalNumber
 from backcast.marketdata.v1.market_data_service_pb2 import StreamCandlesRequest
 from backcast.options import (
+    PORTFOLIO_OPTIONS,
     RUN_OPTIONS,
     SIZES,
     STOPS,
@@ -28,11 +32,12 @@ from backcast.options import (
     SWEPT_SETTINGS,
     BacktestOptions,
     Interval,
+    PortfolioOptions,
     RunOptions,
     check_names,
     check_sizes,
 )
-from backcast.quantities import Time
+from backcast.quantities import Number, Time
 from backcast.strategies import Rules, Strategy, check_strategy
 
 # As many results as the server puts into one event. It does not wait for them, and the first comes alone.
@@ -146,6 +151,64 @@ def _set_execution_ranges(
             message.ClearField("allow_high_costs")
 
 
+def portfolio_request(
+    strategies: Sequence[tuple[Strategy | StrategyMessage, Number | None]],
+    rank: Expression | None,
+    options: PortfolioOptions,
+) -> RunPortfolioRequest:
+    """Return the request of a portfolio of strategies and their weights, None for equal ones.
+
+    Rules and the rank must have been parsed: see `rules_request` and `series_request`.
+    """
+    check_names(options, PORTFOLIO_OPTIONS)
+    request = RunPortfolioRequest()
+    _set_cryptos(request, options)
+    spec = request.spec
+    for strategy, weight in strategies:
+        weighted = spec.strategies.add()
+        weighted.strategy.CopyFrom(_strategy_of(strategy))
+        if weight is not None:
+            weighted.weight = quantities.fraction(weight, "weight")
+    _set_common(spec, options)
+    if rank is not None:
+        spec.rank.CopyFrom(rank)
+    _set_whole(spec, "max_positions", options, "max_positions")
+    if "size" in options:
+        spec.size = _enum(PortfolioSize.DESCRIPTOR, options, "size")
+    if "rebalance_threshold" in options and "rebalance_every" not in options:
+        raise InvalidRequestError.of("rebalance_threshold", "needs rebalance_every")
+    _set_whole(spec.rebalancing, "every", options, "rebalance_every")
+    if "rebalance_threshold" in options:
+        threshold = quantities.fraction(options["rebalance_threshold"], "rebalance_threshold")
+        spec.rebalancing.threshold = threshold
+    spec.benchmark = options.get("benchmark", "")
+    if "detail" in options:
+        request.detail = _enum(result_pb2.Detail.DESCRIPTOR, options, "detail")
+    _set_whole(request, "curve_points", options, "curve_points")
+    return request
+
+
+def weighted_strategies(
+    strategies: Strategy | Iterable[Strategy] | Mapping[Strategy, Number],
+) -> list[tuple[Strategy, Number | None]]:
+    """Return strategies with their weights; raise InvalidRequestError where something is no strategy."""
+    if not isinstance(strategies, Iterable):
+        strategies = [strategies]
+    weighted: list[tuple[Strategy, Number | None]] = (
+        list(strategies.items())
+        if isinstance(strategies, Mapping)
+        else [(strategy, None) for strategy in strategies]
+    )
+    for strategy, _ in weighted:
+        check_strategy(strategy)
+    return weighted
+
+
+def series_request(series: object) -> pb.ParseRulesRequest:
+    """Return the request that parses a series, such as a rank."""
+    return pb.ParseRulesRequest(series=str(series))
+
+
 def rules_request(strategy: Rules) -> pb.ParseRulesRequest:
     """Return the request that parses rules."""
     return pb.ParseRulesRequest(entry=strategy.entry, exit=strategy.exit)
@@ -175,17 +238,29 @@ def _set_backtest(
     strategy: Strategy | StrategyMessage,
     options: BacktestOptions,
 ) -> None:
+    _set_cryptos(request, options)
+    request.spec.strategy.CopyFrom(_strategy_of(strategy))
+    _set_common(request.spec, options)
+
+
+def _set_cryptos(
+    request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest | RunPortfolioRequest,
+    options: BacktestOptions,
+) -> None:
     request.symbols.extend(quantities.symbols(options.get("symbols", "all"), "symbols"))
     if excluded := options.get("exclude"):
         request.exclude.extend(quantities.symbols(excluded, "exclude"))
     if "cache" in options:
         request.cache_mode = _enum(pb.CacheMode.DESCRIPTOR, options, "cache")
     request.run_id = options.get("run_id", "")
-    _set_spec(request.spec, strategy, options)
 
 
-def _set_spec(spec: BacktestSpec, strategy: Strategy | StrategyMessage, options: BacktestOptions) -> None:
-    spec.strategy.CopyFrom(strategy if isinstance(strategy, StrategyMessage) else strategy_message(strategy))
+def _strategy_of(strategy: Strategy | StrategyMessage) -> StrategyMessage:
+    return strategy if isinstance(strategy, StrategyMessage) else strategy_message(strategy)
+
+
+def _set_common(spec: BacktestSpec | PortfolioSpec, options: BacktestOptions) -> None:
+    """Set what a backtest and a portfolio have in common: interval, window and execution."""
     if "interval" in options:
         spec.interval = _enum(IntervalNumber.DESCRIPTOR, options, "interval")
     if "start" in options:

@@ -20,7 +20,7 @@ from backcast_engine.portfolio.figures import (
 )
 from backcast_engine.portfolio.market import common_times, steps_of, traded
 from backcast_engine.portfolio.orders import CryptoOrders
-from backcast_engine.portfolio.request import Portfolio
+from backcast_engine.portfolio.request import USUAL_BENCHMARK, Portfolio
 from backcast_engine.portfolio.results import (
     BenchmarkResult,
     CryptoResult,
@@ -31,8 +31,6 @@ from backcast_engine.portfolio.results import (
 from backcast_engine.results import Detail, ExitReason, Metrics
 from backcast_engine.simulation import NO_COLUMN, Simulation
 from backcast_engine.trades import trade_records
-
-_USUAL_BENCHMARK = "BTCUSDT"
 
 
 def run_portfolio(cryptos: Iterable[CryptoOrders], portfolio: Portfolio) -> PortfolioResult:
@@ -113,7 +111,7 @@ class _Run:
 
     def _benchmark(self, growths: Sequence[PriceColumn | None]) -> BenchmarkResult | None:
         symbols = [each.symbol for each in self._cryptos]
-        symbol = self._portfolio.benchmark or _USUAL_BENCHMARK
+        symbol = self._portfolio.benchmark or USUAL_BENCHMARK
         growth = growths[symbols.index(symbol)] if symbol in symbols else None
         if growth is None:
             return None
