@@ -130,7 +130,7 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 
 def _usage(error: typer.TyperException) -> str:
-    reason = error.format_message().rstrip(".")  # type: ignore[attr-defined]  # every error of the parser has it
+    reason = error.format_message().rstrip(".")  # every error of the parser has it
     hint = ""
     if "extra argument" in reason:
         hint = ": rules have quotes of their own within, as in 'rules --entry \"rsi(14) < 30\"'"

@@ -86,7 +86,7 @@ def _execution(execution: execution_pb2.Execution) -> Iterator[str]:
     if execution.direction in _DIRECTIONS:
         yield from ("--direction", _DIRECTIONS[execution.direction])
     yield from _size(execution)
-    stops = [name for name in ("stop_loss", "take_profit", "trailing_stop") if execution.HasField(name)]  # type: ignore[arg-type]  # names of its fields
+    stops = [name for name in ("stop_loss", "take_profit", "trailing_stop") if execution.HasField(name)]
     for name in stops:
         yield from (f"--{name.replace('_', '-')}", _distance(getattr(execution, name)))
     if stops:
