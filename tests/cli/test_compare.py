@@ -120,14 +120,14 @@ async def test_the_tables_say_what_is_compared(cli: Cli, compared: str) -> None:
     assert finished.status == 0
     for text in (
         "A: rsi period 14, oversold 30, overbought 70",
-        "B: supertrend period 5, multiplier 3",
+        "B: supertrend period 5, multiple 3",
         "   4h candles",
         "   entry: rsi(5) < 40 and close > 0",
         "   fee 0.300%, slippage 0 bps",
         "7 cryptos from 2024-01-02 to 2024-01-20 (UTC)",
         "gained  beat holding",
         "of the cryptos",
-        "minus A, crypto by crypto",
+        "differences from A, crypto by crypto",
         "B supertrend",
         "C rules",
     ):

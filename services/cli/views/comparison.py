@@ -83,11 +83,7 @@ class ComparisonTables:
         """Return a row for each metric and strategy after the first: its differences from the first."""
         rows = [(name, place, one) for name in self._varying for place, one in enumerate(differences)]
         columns = [
-            Column(
-                f"minus {LETTERS[0]}, crypto by crypto",
-                [_once(name, place == 0) for name, place, _ in rows],
-                left=True,
-            ),
+            Column("minus A", [_once(name, place == 0) for name, place, _ in rows], left=True),
             Column("", [self._names[place + 1] for _, place, _ in rows], left=True),
             Column("mean", [difference_cell(name, one.mean.get(name)) for name, _, one in rows]),
             Column("median", [difference_cell(name, one.median.get(name)) for name, _, one in rows]),
@@ -95,7 +91,7 @@ class ComparisonTables:
             Column("higher on", [f"{one.higher_count[name]:,}" for name, _, one in rows]),
             Column("lower on", [f"{one.lower_count[name]:,}" for name, _, one in rows]),
         ]
-        return fitted_table(width, columns)
+        return fitted_table(width, columns, "differences from A, crypto by crypto")
 
 
 def _message(values: Values) -> Metrics:

@@ -68,7 +68,7 @@ def histogram(caption: str, values: _Column) -> Markup:
     every = math.ceil(len(edges) / _MOST_TICKS)
     zero = int(np.abs(edges).argmin())
     shown = [place for place in range(len(edges)) if (place - zero) % every == 0]
-    marks += _marks("x", [(place / len(counts), f"{edges[place]:+z.0%}") for place in shown])
+    marks += _marks("x", [(place / len(counts), _signed(edges[place])) for place in shown])
     return _chart(caption, Markup("").join([_grid([tick / top for tick in ticks]), bars]), marks)
 
 
@@ -136,7 +136,11 @@ def _grid(ticks: Sequence[float]) -> Markup:
 def _y(ticks: Sequence[float]) -> Iterator[Markup]:
     digits = 0 if ticks[1] - ticks[0] >= 0.01 else 1
     low, high = ticks[0], ticks[-1]
-    return _marks("y", [((tick - low) / (high - low), f"{tick:+z.{digits}%}") for tick in ticks])
+    return _marks("y", [((tick - low) / (high - low), _signed(tick, digits)) for tick in ticks])
+
+
+def _signed(fraction: float, digits: int = 0) -> str:
+    return "0%" if abs(fraction) < 1e-9 else f"{fraction:+.{digits}%}"
 
 
 def _times(times: NDArray[np.int64]) -> Iterator[Markup]:

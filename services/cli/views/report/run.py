@@ -27,7 +27,7 @@ from services.cli.views.summary import break_lines, missing_line, spread_table
 from services.cli.views.trades_table import trades_table
 
 # Wide enough for every column of a table.
-WIDE = 10_000
+_WIDE = 10_000
 # Of more cryptos, the curves are drawn together, and trades and months are left out.
 _MOST_DETAILED = 3
 _MOST_TRADES = 500
@@ -74,12 +74,11 @@ class RunReport:
             figures=[*self._figures()],
             notes=NOTES,
         )
-        if len(best_first) > 1:
-            report.sections += self._over_cryptos(spec)
         if len(best_first) <= _MOST_DETAILED:
             report.sections += [_crypto(result, spec) for result in best_first]
-        rows = Section("Cryptos", tables=[results_table(WIDE, best_first)])
-        report.sections.append(rows)
+        else:
+            report.sections += self._over_cryptos(spec)
+        report.sections.append(Section("Cryptos", tables=[results_table(_WIDE, best_first)]))
         return report
 
     def _warnings(self, spec: BacktestSpec) -> Iterator[str]:
@@ -104,7 +103,7 @@ class RunReport:
                 Text.from_markup(cell(quantile, name)).plain
                 for quantile in (spread.quantile_25, spread.quantile_75)
             )
-            note = f"half: {low} to {high}"
+            note = f"middle half {low} to {high}"
             yield Figure(f"median {heading_of(name)}", cell(spread.quantile_50, name), note)
         gained = f"{spread.share_gained:.0%}" if spread.HasField("share_gained") else ABSENT
         beat = f"{spread.share_beat_holding:.0%}" if spread.HasField("share_beat_holding") else ABSENT
@@ -121,8 +120,12 @@ class RunReport:
         charts = [curve_chart(caption, times, held.mean(axis=0), (low, high))]
         returns = np.array([result.metrics.total_return for result in self._results])
         yield Section("Over time", charts=charts)
-        spread = spread_table(WIDE, self._summary)
-        pictured = [histogram(Markup("number of cryptos by return"), returns)]
+        spread = spread_table(_WIDE, self._summary)
+        pictured = [
+            histogram(
+                Markup("number of cryptos by return; the outermost bars have all beyond them, too"), returns
+            )
+        ]
         yield Section("Over the cryptos", charts=pictured, tables=[spread])
 
 
@@ -135,10 +138,10 @@ def _crypto(result: BacktestResult, spec: BacktestSpec) -> Section:
         curve_chart(Markup('<span class="key"></span>return since the start'), times, gains),
         fall_chart(Markup('<span class="key drawdown"></span>drawdown'), times, np.array(curve.drawdown)),
     ]
-    tables = [months_table(WIDE, result.symbol, result.monthly_returns)]
+    tables = [months_table(_WIDE, result.symbol, result.monthly_returns)]
     if result.trades:
         last = result.trades[-_MOST_TRADES:]
-        tables.append(trades_table(WIDE, result.symbol, last, len(result.trades)))
+        tables.append(trades_table(_WIDE, result.symbol, last, len(result.trades)))
     return Section(result.symbol, charts=charts, tables=tables)
 
 

@@ -69,6 +69,9 @@ class SweepReport:
             reason = next((one.status.message for one in self._failures), "no backtest was made")
             raise BackcastError(f"there is nothing to report: {reason}")
         request = self._started.request
+        rows = BestRows(metric_of(request.metric), _MOST_ROWS, request.min_trades)
+        rows.add(self._rows)
+        best = rows.best()
         tables = SweepTables(
             [one.name for one in request.ranges],
             metric_of(request.metric),
@@ -82,8 +85,8 @@ class SweepReport:
             lines=[started_words(self._started), *self._warnings()],
             command=sweep_command(self.asked, request),
             request=MessageToJson(request, preserving_proto_field_name=True),
-            figures=[*self._figures()],
-            sections=[*self._sections(tables)],
+            figures=[*self._figures(best)],
+            sections=[*self._sections(tables, best)],
             notes=NOTES,
         )
 
@@ -98,9 +101,8 @@ class SweepReport:
             for one in self._failures
         )
 
-    def _figures(self) -> Iterator[Figure]:
+    def _figures(self, best: Sequence[sweep_pb2.SweepRow]) -> Iterator[Figure]:
         """Yield the figures of the best combination, as the median over the cryptos."""
-        best = self._best_rows().best()
         if not best:
             return
         row = best[0]
@@ -119,7 +121,7 @@ class SweepReport:
                 "probability of overfitting", f"{self._summary.overfitting.probability:.3f}", "chance is 0.5"
             )
 
-    def _sections(self, tables: SweepTables) -> Iterator[Section]:
+    def _sections(self, tables: SweepTables, best: Sequence[sweep_pb2.SweepRow]) -> Iterator[Section]:
         request, summary = self._started.request, self._summary
         verdict = []
         if self._best and summary.HasField("selection_bias"):
@@ -130,25 +132,18 @@ class SweepReport:
             yield Section("Skill or luck", lines=verdict)
         if summary.HasField("walk_forward"):
             yield self._walk_forward(tables)
-        rows = self._best_rows().best()
-        more = len(self._rows) - len(rows)
+        more = len(self._rows) - len(best)
         yield Section(
             "Combinations",
-            lines=[f"[dim]the best {len(rows):,} of {len(self._rows):,}[/dim]"] if more else [],
+            lines=[f"[dim]the best {len(best):,} of {len(self._rows):,}[/dim]"] if more else [],
             charts=[*self._heat_map()],
-            tables=[tables.combinations(_WIDE, rows)] if rows else [],
+            tables=[tables.combinations(_WIDE, best)] if best else [],
         )
         if self._best:
             yield Section("Single cryptos", tables=[tables.best(_WIDE, self._best)])
         if self._curves:
             best_first = sorted(self._curves, key=lambda curve: (-curve.metrics.total_return, curve.symbol))
             yield Section("Out of sample, by crypto", tables=[tables.out_of_sample(_WIDE, best_first)])
-
-    def _best_rows(self) -> BestRows:
-        request = self._started.request
-        rows = BestRows(metric_of(request.metric), _MOST_ROWS, request.min_trades)
-        rows.add(self._rows)
-        return rows
 
     def _walk_forward(self, tables: SweepTables) -> Section:
         walk = self._summary.walk_forward
