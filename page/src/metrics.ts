@@ -179,10 +179,12 @@ export const METRICS: readonly MetricInfo[] = [
 const BY_NAME = new Map(METRICS.map((one) => [one.name, one]));
 
 /** Return a figure as it counts in statistics over several cryptos; NaN if it does not count. */
-export function countedFigure(metrics: Metrics | undefined, metric: MetricInfo): number {
-  const { tradeCount = 0, openTradeCount = 0 } = metrics ?? {};
-  const isZero = metrics && metric.zeroWithoutTrades && tradeCount + openTradeCount === 0;
-  return metrics?.[metric.field] ?? (isZero ? 0 : Number.NaN);
+export function countedFigure(
+  metrics: Metrics | undefined,
+  { field, zeroWithoutTrades }: MetricInfo,
+): number {
+  const isZero = zeroWithoutTrades && metrics?.tradeCount === 0 && metrics.openTradeCount === 0;
+  return metrics?.[field] ?? (isZero ? 0 : Number.NaN);
 }
 
 /** Return the metric with a name of the API; throw if there is none. */

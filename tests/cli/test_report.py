@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.json_format import ParseDict
 
+from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.views.report.document import words
 from tests.cli.conftest import Cli, write_csv
 
@@ -74,21 +76,29 @@ async def report_of(cli: Cli, path: Path, *arguments: object) -> Document:
     return document
 
 
-async def started_by(cli: Cli, command: str) -> Any:
+Request = pb.RunBacktestsRequest | pb.SweepBacktestsRequest
+
+
+def request_of(content: dict[str, Any]) -> Request:
+    """Return the request that is written as JSON, without what is not about its backtests."""
+    request = ParseDict(
+        content, pb.SweepBacktestsRequest() if "ranges" in content else pb.RunBacktestsRequest()
+    )
+    for name in ("run_id", "detail", "curve_points", "max_results_per_event"):
+        if name in request.DESCRIPTOR.fields_by_name:
+            request.ClearField(name)
+    return request
+
+
+async def started_by(cli: Cli, command: str) -> Request:
     """Return the request, as the server understood it, that a command line makes."""
     finished = await cli(*shlex.split(command)[1:], "--format", "jsonl")
-    request = json.loads(finished.out.splitlines()[0])["started"]["request"]
-    for name in ("run_id", "detail", "curve_points", "max_results_per_event"):
-        request.pop(name, None)
-    return request
+    return request_of(json.loads(finished.out.splitlines()[0])["started"]["request"])
 
 
-def request_in(document: Document) -> Any:
-    """Return the request that a report has, as JSON."""
-    request = json.loads(document.of("code")[1])
-    for name in ("run_id", "detail", "curve_points", "max_results_per_event"):
-        request.pop(name, None)
-    return request
+def request_in(document: Document) -> Request:
+    """Return the request that a report has."""
+    return request_of(json.loads(document.of("code")[1]))
 
 
 async def test_a_run_of_many_cryptos_has_charts_quantiles_and_a_row_for_each(

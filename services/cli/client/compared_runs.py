@@ -98,7 +98,7 @@ async def _check_strategies(gateway: str, requests: Sequence[pb.RunBacktestsRequ
 
 @contextmanager
 def _named_strategy(number: int) -> Iterator[None]:
-    """Let an InvalidInput name the strategy with a number, unless it is about all of them."""
+    """Let errors name the strategy with a number, unless they are about all of them."""
     try:
         yield
     except InvalidInput as error:
@@ -108,6 +108,11 @@ def _named_strategy(number: int) -> Iterator[None]:
                 for violation in error.violations
             )
         ) from None
+    except BackcastError as error:
+        # Of its subclasses, such as one for a gateway that does not answer, all are about more.
+        if type(error) is not BackcastError:
+            raise
+        raise BackcastError(f"strategy {number}: {error}") from None
 
 
 def _nothing_in_common(runs: Sequence[ComparedRun]) -> str:

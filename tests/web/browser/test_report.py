@@ -1,4 +1,4 @@
-"""A report of `backcast report` in the browser: it loads nothing, fits a phone, and is readable by everybody."""
+"""A report of `backcast report` in the browser: it loads nothing, fits a phone, and everybody can read it."""
 
 from pathlib import Path
 from typing import Literal

@@ -4,7 +4,7 @@ import { METRICS, type MetricInfo } from "../../metrics";
 export interface Compared {
   readonly slot: string;
   readonly name: string;
-  readonly valueOf: (metric: MetricInfo) => number | undefined;
+  readonly figureOf: (metric: MetricInfo) => number | undefined;
 }
 
 // Amounts of the quote currency over cryptos of all prices mean little, and the number of open trades less.
@@ -37,7 +37,7 @@ export function FiguresTable({ compared }: { readonly compared: readonly Compare
         </thead>
         <tbody>
           {SHOWN.map((metric) => {
-            const values = compared.map(({ valueOf }) => valueOf(metric));
+            const values = compared.map(({ figureOf }) => figureOf(metric));
             const best = UNRANKED.has(metric.name) ? -1 : bestOf(values, metric.smallestIsBest);
             return (
               <tr key={metric.name}>
@@ -61,7 +61,7 @@ export function FiguresTable({ compared }: { readonly compared: readonly Compare
 
 /** The index of the best value; -1 if fewer than two are defined or the best are equal. */
 function bestOf(values: readonly (number | undefined)[], smallest: boolean): number {
-  const defined = values.filter((value) => value !== undefined && !Number.isNaN(value)) as number[];
+  const defined = values.filter(Number.isFinite) as number[];
   if (defined.length < 2) return -1;
   const best = smallest ? Math.min(...defined) : Math.max(...defined);
   return defined.filter((value) => value === best).length === 1 ? values.indexOf(best) : -1;

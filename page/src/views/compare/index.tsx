@@ -3,7 +3,7 @@
 import { useMemo } from "preact/hooks";
 import { address, change, encode, href, type Query } from "../../address";
 import { ErrorNotice, Notice } from "../../components/notice";
-import { count, counted } from "../../format";
+import { counted } from "../../format";
 import { METRICS, type MetricInfo, metricMeant, metricOf } from "../../metrics";
 import { isStartedHere, noteStarted } from "../../started";
 import "../../charts/charts.css";
@@ -107,27 +107,22 @@ function Comparison({ shown }: { readonly shown: Shown }) {
     [shown],
   );
   const means = useMemo(() => shown.flatMap(({ results: { mean } }) => mean ?? []), [shown]);
-  const common = useMemo(
-    () =>
-      [...(shown[0]?.results.metrics.keys() ?? [])].filter((one) =>
-        shown.every(({ results }) => results.metrics.has(one)),
-      ),
-    [shown],
+  const common = [...shown[0]!.results.metrics.keys()].filter((one) =>
+    shown.every(({ results }) => results.metrics.has(one)),
   );
   const differing = shown.some(({ results }) => results.metrics.size > common.length);
   const compared = shown.map(({ slot, name, results }) => ({
     slot,
     name,
-    valueOf: (of: MetricInfo) =>
-      symbol ? results.metrics.get(symbol)?.[of.field] : OVER[over](valuesOf(results, common, of)),
+    figureOf: (of: MetricInfo) =>
+      symbol ? results.metrics.get(symbol)?.[of.field] : OVER[over](valuesOf(common, of, results)),
   }));
   return (
     <>
       {differing && (
         <Notice
           kind="warning"
-          sentence={`The runs have different cryptos (${shown.map(({ results }) => count(results.metrics.size)).join(", ")}).`}
-          advice={`Figures are those of the ${counted(common.length, "crypto")} that all have.`}
+          sentence={`Figures are those of the ${counted(common.length, "crypto")} that all runs have.`}
         />
       )}
       <div class="compare-columns">

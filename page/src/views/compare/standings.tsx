@@ -1,6 +1,6 @@
 import { count, counted, decimal } from "../../format";
 import type { MetricInfo } from "../../metrics";
-import { differencesOf, mean, median, tStatistic } from "./statistics";
+import { mean, median, tStatistic, valuesOf } from "./statistics";
 import type { SideResults } from "./use_sides";
 
 /** Metrics of which neither more nor less is better. */
@@ -19,15 +19,15 @@ export function Standings({ sides, metric }: Props) {
   return (
     <>
       {others.map(({ slot, results }) => {
-        const differences = differencesOf(first.results, results, metric);
+        const differences = valuesOf(results.metrics.keys(), metric, results, first.results);
         const above = differences.filter((value) => value > 0).length;
         const below = differences.filter((value) => value < 0).length;
         const [better, worse] = metric.smallestIsBest ? [below, above] : [above, below];
         return (
           <p key={slot}>
             In the {metric.label}, {slot.toUpperCase()} is {more} than {first.slot.toUpperCase()} on{" "}
-            <strong>{count(better)}</strong> of {counted(differences.length, "crypto")} that both have, {less} on{" "}
-            <strong>{count(worse)}</strong>
+            <strong>{count(better)}</strong> of {counted(differences.length, "crypto")} that both have, {less}{" "}
+            on <strong>{count(worse)}</strong>
             {differences.length > 0 && (
               <>
                 ; the mean difference is <strong>{signed(metric, mean(differences))}</strong> (t ={" "}

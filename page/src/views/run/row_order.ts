@@ -30,7 +30,9 @@ export function rowOrder(results: Results, filter: Filter, order: string): Uint3
   const descending = metric.smallestIsBest === reversed;
   const { tradeCount, openTradeCount } = results.metrics;
   const valueIn = (row: number) =>
-    metric.zeroWithoutTrades && Number.isNaN(values[row]) && !(tradeCount[row]! + openTradeCount[row]!) ? 0 : values[row]!;
+    metric.zeroWithoutTrades && Number.isNaN(values[row]) && !(tradeCount[row]! + openTradeCount[row]!)
+      ? 0
+      : values[row]!;
   // Equal figures stay in the order of arrival.
   return shown.sort((a, b) => compareFigures(valueIn(a), valueIn(b), descending) || a - b);
 }

@@ -134,19 +134,20 @@ def _grid(ticks: Sequence[float]) -> Markup:
 
 
 def _y(ticks: Sequence[float]) -> Iterator[Markup]:
-    digits = 0 if ticks[1] - ticks[0] >= 0.01 else 1
+    # Whole percents, unless the ticks are closer than that.
+    digits = 0 if ticks[1] - ticks[0] > 0.009 else 1
     low, high = ticks[0], ticks[-1]
     return _marks("y", [((tick - low) / (high - low), _signed(tick, digits)) for tick in ticks])
 
 
 def _signed(fraction: float, digits: int = 0) -> str:
-    return "0%" if abs(fraction) < 1e-9 else f"{fraction:+.{digits}%}"
+    return "0%" if abs(fraction) < 1e-9 else f"{fraction:+,.{digits}%}"
 
 
 def _times(times: NDArray[np.int64]) -> Iterator[Markup]:
     first, last = int(times[0]), int(times[-1])
     shown = np.linspace(first, last, _MOST_TIMES).astype(np.int64).tolist()
-    form = "%Y-%m-%d"
+    form = "%Y-%m-%d" if last - first > _MOST_TIMES * 86_400 else "%m-%d %H:%M"
     return _marks(
         "x",
         [
