@@ -95,7 +95,7 @@ def _show(
     console.print(tables.differences(console.width, differences))
     say(
         console,
-        "[dim]cryptos move together: |t| says too much if it is read as for independent samples[/dim]",
+        "[dim]t takes the cryptos as independent; they move together, so it overstates the evidence[/dim]",
     )
     for letter, run in zip(LETTERS, runs, strict=False):
         for line in failure_lines((symbol, status.message) for symbol, status in run.failures.items()):

@@ -10,12 +10,13 @@ export interface Compared {
 // Amounts of the quote currency over cryptos of all prices mean little, and the number of open trades less.
 const SHOWN = METRICS.filter(({ name }) => !["final_equity", "open_trade_count"].includes(name));
 
-// Of these, more is neither better nor worse.
-const UNRANKED = new Set([
+/** Metrics of which neither more nor less is better. */
+export const UNRANKED = new Set([
   "buy_and_hold_return",
   "exposure",
   "fees_paid",
   "trade_count",
+  "open_trade_count",
   "borrow_paid",
   "funding_paid",
 ]);

@@ -1,10 +1,8 @@
 import { count, counted, decimal } from "../../format";
 import type { MetricInfo } from "../../metrics";
+import { UNRANKED } from "./figures_table";
 import { mean, median, tStatistic, valuesOf } from "./statistics";
 import type { SideResults } from "./use_sides";
-
-/** Metrics of which neither more nor less is better. */
-const NEUTRAL = new Set(["buy_and_hold_return", "exposure", "trade_count", "open_trade_count"]);
 
 interface Props {
   readonly sides: readonly { readonly slot: string; readonly results: SideResults }[];
@@ -15,7 +13,7 @@ interface Props {
 export function Standings({ sides, metric }: Props) {
   const [first, ...others] = sides;
   if (first === undefined) return null;
-  const [more, less] = NEUTRAL.has(metric.name) ? ["higher", "lower"] : ["better", "worse"];
+  const [more, less] = UNRANKED.has(metric.name) ? ["higher", "lower"] : ["better", "worse"];
   return (
     <>
       {others.map(({ slot, results }) => {
