@@ -15,8 +15,12 @@ import typer
 from backcast_engine.errors import BackcastError
 from services.cli.commands import data as data_commands
 from services.cli.commands import db as db_commands
+from services.cli.commands import report as report_commands
 from services.cli.options.groups import takes_groups
+from services.cli.options.output import OutputOptions
 from services.cli.options.run_options import (
+    Cache,
+    CacheOption,
     CandleOptions,
     Detail,
     ExecutionOptions,
@@ -24,9 +28,9 @@ from services.cli.options.run_options import (
     PortfolioOptions,
     RowOptions,
     RunOptions,
-    SearchOptions,
     StrategyOptions,
 )
+from services.cli.options.sweep_options import SweepOptions
 from services.domain.conflict_rule import ConflictRule
 
 app = typer.Typer(
@@ -37,6 +41,7 @@ app = typer.Typer(
 )
 app.add_typer(db_commands.app, name="db")
 app.add_typer(data_commands.app, name="data")
+app.add_typer(report_commands.app, name="report")
 
 
 class Service(StrEnum):
@@ -74,6 +79,7 @@ def run(
     execution: ExecutionOptions,
     options: RunOptions,
     rows: RowOptions,
+    output: OutputOptions,
     detail: Annotated[Detail, typer.Option(help="What each result contains.")] = Detail.METRICS,
     curve_points: Annotated[
         int, typer.Option(help="With --detail equity: the most points of each curve; 0 for all.")
@@ -93,7 +99,43 @@ def run(
     request = run_request(
         strategy, candles, execution, detail=detail, curve_points=curve_points, options=options
     )
-    if not run_command.run(request, load_settings().gateway, format_ is Format.JSONL, rows):
+    files = run_command.result_files(output, detail)
+    if not run_command.run(request, load_settings().gateway, format_ is Format.JSONL, rows, files):
+        raise typer.Exit(1)
+
+
+@app.command()
+@takes_groups
+def compare(
+    strategies: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="STRATEGY",
+            help="Two to six strategies, each in quotes with options of its own: 'supertrend --interval 4h'.",
+        ),
+    ],
+    candles: CandleOptions,
+    execution: ExecutionOptions,
+    cache: CacheOption = Cache.DEFAULT,
+    columns: Annotated[
+        str | None, typer.Option(help="The metrics to show in the tables, separated by commas.")
+    ] = None,
+    format_: Annotated[
+        Format, typer.Option("--format", help="Print tables, or lines of JSON.")
+    ] = Format.TABLE,
+) -> None:
+    """Backtest several strategies on the same cryptos and window, and compare them with the first one.
+
+    Options outside the quotes are for all strategies; options of one strategy, as `backcast run` has them,
+    stand within its quotes. The exit status is 0 only if every crypto succeeds with every strategy; of all
+    cryptos, those with too few candles do not count.
+    """
+    from services.cli.commands import compare as compare_command
+    from services.cli.options.compared import compared_requests
+    from services.settings import load_settings
+
+    requests = compared_requests(strategies, candles, execution, cache)
+    if not compare_command.compare(requests, load_settings().gateway, format_ is Format.JSONL, columns):
         raise typer.Exit(1)
 
 
@@ -118,49 +160,10 @@ def verify(
 @app.command()
 @takes_groups
 def sweep(
-    strategy: Annotated[str, typer.Argument(help="A strategy; `backcast strategies` lists them.")],
+    swept: SweepOptions,
     candles: CandleOptions,
     execution: ExecutionOptions,
     options: RunOptions,
-    param: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A parameter and its values: period=5..30, oversold=20..40:5 (in steps of 5), kind=sma,ema; "
-            "or a fixed value: overbought=75. Of rules, a placeholder: n=5..30 for {n}. Can be repeated."
-        ),
-    ] = None,
-    entry: Annotated[
-        str | None,
-        typer.Option(help="For rules: when to buy, with placeholders, as in 'rsi({n}) < {low}'."),
-    ] = None,
-    exit_: Annotated[
-        str | None,
-        typer.Option("--exit", help="For rules: when to sell; without it, no signal ever sells."),
-    ] = None,
-    random: Annotated[
-        int | None, typer.Option(help="Backtest only so many combinations, chosen at random.", metavar="N")
-    ] = None,
-    optimize: Annotated[
-        int | None,
-        typer.Option(
-            help="Or: backtest so many combinations, which Optuna proposes by the figures of those before.",
-            metavar="N",
-        ),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="For --random and --optimize: another choice.")] = None,
-    metric: Annotated[str, typer.Option(help="The metric to rank by.")] = "sharpe_ratio",
-    top: Annotated[int, typer.Option(help="Number of best trials and combinations to show.")] = 20,
-    split: Annotated[
-        str | None,
-        typer.Option(help="Train on this fraction of the window, 0.7 or 70%, and test on the rest."),
-    ] = None,
-    folds: Annotated[int | None, typer.Option(help="Or: walk forward, with this number of folds.")] = None,
-    min_trades: Annotated[
-        int | None,
-        typer.Option(
-            help="Do not choose combinations with fewer trades, by the median over the cryptos; by default 1."
-        ),
-    ] = None,
     columns: Annotated[
         str | None,
         typer.Option(help="Further metrics that the tables show, separated by commas."),
@@ -177,19 +180,9 @@ def sweep(
     In a sweep of all cryptos, those with too few candles do not count.
     """
     from services.cli.commands import sweep as sweep_command
-    from services.cli.options.requests import sweep_request
     from services.settings import load_settings
 
-    request = sweep_request(
-        *(StrategyOptions(strategy, param, entry, exit_), candles, execution),
-        metric=metric,
-        top=top,
-        split=split,
-        folds=folds,
-        min_trades=min_trades,
-        search=SearchOptions(random, optimize, seed),
-        options=options,
-    )
+    request = swept.request(candles, execution, options)
     if not sweep_command.sweep(request, load_settings().gateway, format_ is Format.JSONL, columns):
         raise typer.Exit(1)
 

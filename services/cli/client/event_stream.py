@@ -27,7 +27,7 @@ RESULTS_PER_EVENT = 100
 
 _Event = TypeVar("_Event")
 # None in the window, or fewer than an indicator needs.
-_TOO_FEW_CANDLES = (NOT_FOUND, FAILED_PRECONDITION)
+TOO_FEW_CANDLES = (NOT_FOUND, FAILED_PRECONDITION)
 
 _Request = TypeVar("_Request", bound=Message)
 
@@ -138,7 +138,7 @@ async def follow(
             show(event)
             failed = max(failed, event.progress.failed)
             if excuse_short_histories and event.WhichOneof("event") == "failure":
-                has_too_few = event.failure.status.code in _TOO_FEW_CANDLES
+                has_too_few = event.failure.status.code in TOO_FEW_CANDLES
                 # A failure of a run is one backtest; a failure of a sweep says how many backtests it is.
                 excused += getattr(event.failure, "backtest_count", 1) if has_too_few else 0
     return failed <= excused
@@ -151,6 +151,9 @@ def excuses_short_histories(request: pb.RunBacktestsRequest | pb.SweepBacktestsR
 
 def print_json(event: Message) -> None:
     """Print an event as a line of JSON."""
-    # Zeros are printed, so that an absent field means undefined and not 0.
-    sys.stdout.write(MessageToJson(event, indent=None, always_print_fields_with_no_presence=True) + "\n")
+    # Zeros are printed, so that an absent field means undefined and not 0; names are those of files.
+    line = MessageToJson(
+        event, indent=None, always_print_fields_with_no_presence=True, preserving_proto_field_name=True
+    )
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()

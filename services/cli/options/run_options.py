@@ -126,17 +126,20 @@ class Cache(StrEnum):
     ONLY = "only"
 
 
+CacheOption = Annotated[
+    Cache,
+    typer.Option(
+        help="How the cache is used. default: read and write. bypass: neither. refresh: compute "
+        "everything, and write. only: compute nothing."
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """Options of runs and sweeps that are not about the backtest."""
 
-    cache: Annotated[
-        Cache,
-        typer.Option(
-            help="How the cache is used. default: read and write. bypass: neither. refresh: compute "
-            "everything, and write. only: compute nothing."
-        ),
-    ] = Cache.DEFAULT
+    cache: CacheOption = Cache.DEFAULT
     run_id: Annotated[
         str,
         typer.Option(help="Name of the run, in logs and for `backcast watch`; by default one is generated."),

@@ -3,7 +3,10 @@
 from google.protobuf.descriptor import FieldDescriptor
 
 from backcast.backtest.v1 import execution_pb2
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.strategy_pb2 import Strategy
+from backcast_engine.interval import Interval
+from services.cli.views.console import counted
 from services.wire.enum_names import names_of
 
 _FILLS = {execution_pb2.FILL_TIME_SAME_CLOSE: "the signal's own close"}
@@ -15,6 +18,29 @@ _DIRECTIONS = {
     execution_pb2.DIRECTION_SHORT_ONLY: "short only",
     execution_pb2.DIRECTION_LONG_SHORT: "long and short",
 }
+
+
+def window_words(spec: BacktestSpec) -> str:
+    """Return the window of a backtest, as "from 2024-01-01 to 2025-01-01 (UTC)"."""
+    start, end = (
+        time.ToDatetime().strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
+        for time in (spec.start_time, spec.end_time)
+    )
+    return f"from {start} to {end} (UTC)"
+
+
+def run_words(spec: BacktestSpec, crypto_count: int) -> str:
+    """Return the parameters of a run, in a few lines."""
+    return (
+        f"{strategy_words(spec.strategy)}\n"
+        f"{counted(crypto_count, 'crypto')}, {interval_of(spec).value} candles {window_words(spec)}\n"
+        f"{execution_words(spec.execution)}"
+    )
+
+
+def interval_of(spec: BacktestSpec) -> Interval:
+    """Return the length of the candles."""
+    return tuple(Interval)[spec.interval - 1]
 
 
 def strategy_words(strategy: Strategy) -> str:
