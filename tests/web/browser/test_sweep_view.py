@@ -72,6 +72,9 @@ async def test_a_cell_of_the_heat_map_has_the_median_of_its_combination(
     for key in ("ArrowRight", "ArrowUp", "ArrowUp"):
         await tab.page.keyboard.press(key)
     await expect(told).to_have_text(words(rows[10, 40], 10, 40))
+    await tab.page.keyboard.press("ArrowDown")
+    await expect(told).to_have_text(words(rows[10, 30], 10, 30))
+    await tab.page.keyboard.press("ArrowUp")
     await tab.page.keyboard.press("Enter")
     await expect(tab.page.locator(".sweep-picked")).to_contain_text("fast 10, slow 40")
     await tab.page.get_by_label("Across").select_option("slow")
