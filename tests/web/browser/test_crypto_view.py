@@ -214,25 +214,44 @@ async def test_the_equity_of_holding_is_compounded_over_the_parts_between_breaks
 
 
 async def test_the_worst_drawdowns_are_those_of_the_curve(
+    tab: Tab, crypto: str, gateway: "BacktestServiceAsyncStub"
+) -> None:
+    result = await result_of(gateway, crypto)
+    expected = worst_drawdowns(result)
+    assert len(expected) > 2
+    assert expected[0][0] == pytest.approx(result.metrics.max_drawdown)
+    await shows_drawdowns(tab, expected)
+
+
+async def test_a_drawdown_from_the_initial_capital_begins_at_the_last_close_with_it(
     tab: Tab, cryptos: list[str], gateway: "BacktestServiceAsyncStub"
 ) -> None:
-    # A crypto whose first trade loses: of the closes with the initial capital, the last one is the peak.
+    # One whose first trade loses, some time after the window's start.
     for symbol in cryptos:
         result = await result_of(gateway, symbol)
-        times, equity = list(result.equity_curve.open_time_s), list(result.equity_curve.equity)
-        expected = drawdowns(times, equity)[:10]
-        if any(equity[times.index(peak)] == 10_000 and peak > times[0] for _, peak, _, _ in expected):
+        expected = worst_drawdowns(result)
+        equity = dict(zip(result.equity_curve.open_time_s, result.equity_curve.equity, strict=True))
+        if any(equity[peak] == 10_000 and peak > START_S for _, peak, _, _ in expected):
             break
     else:
         pytest.fail("no crypto has a drawdown from the initial capital among its worst")
-    assert expected[0][0] == pytest.approx(result.metrics.max_drawdown)
     await tab.show("/crypto", symbol=symbol, **BACKTEST)
+    await shows_drawdowns(tab, expected)
+
+
+async def shows_drawdowns(tab: Tab, expected: list[tuple[float, int, int, int | None]]) -> None:
+    """Fail unless the view lists these drawdowns, in their order."""
     rows = tab.page.get_by_role("region", name="Worst drawdowns", exact=True).locator("tbody tr")
     await expect(rows).to_have_count(len(expected))
     for row, (depth, peak, trough, recovered) in enumerate(expected):
         cells = await rows.nth(row).get_by_role("cell").all_inner_texts()
         assert cells[:3] == [f"{100 * depth:.1f} %", written(peak), written(trough)]
         assert cells[3] == ("not yet" if recovered is None else written(recovered))
+
+
+def worst_drawdowns(result: BacktestResult) -> list[tuple[float, int, int, int | None]]:
+    """Return the ten deepest drawdowns of a result."""
+    return drawdowns(list(result.equity_curve.open_time_s), list(result.equity_curve.equity))[:10]
 
 
 def drawdowns(times: list[int], equity: list[float]) -> list[tuple[float, int, int, int | None]]:
