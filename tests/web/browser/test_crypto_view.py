@@ -313,11 +313,12 @@ async def test_a_run_without_look_ahead_is_verified(tab: Tab, crypto: str) -> No
     ).to_be_visible()
 
 
-async def test_a_result_that_knows_the_future_is_told(tab: Tab, crypto: str) -> None:
-    shorter = 0
+@pytest.mark.parametrize("what", ["equity", "entry price of a trade"])
+async def test_a_result_that_knows_the_future_is_told(tab: Tab, crypto: str, what: str) -> None:
+    shorter, changed_s = 0, 0
 
     async def change_shorter(route: Route) -> None:
-        nonlocal shorter
+        nonlocal shorter, changed_s
         answer = await route.fetch()
         body = await answer.body()
         # gRPC-Web: one byte of flags and four of length before the message, and before the trailers after it.
@@ -325,8 +326,12 @@ async def test_a_result_that_knows_the_future_is_told(tab: Tab, crypto: str) -> 
         response = pb.RunBacktestResponse.FromString(body[5:end])
         if response.request.spec.end_time.seconds < START_S + 3600 * HOURS:
             shorter += 1
-            if shorter == 3:
+            if shorter == 3 and what == "equity":
                 response.result.equity_curve.equity[100] += 1e-9
+                changed_s = START_S + 3600 * 100
+            elif shorter == 3:
+                response.result.trades[1].entry_price += 1e-9
+                changed_s = response.result.trades[1].entry_time.seconds
         message = response.SerializeToString()
         framed = body[:1] + len(message).to_bytes(4) + message + body[end:]
         await route.fulfill(response=answer, body=framed)
@@ -336,8 +341,8 @@ async def test_a_result_that_knows_the_future_is_told(tab: Tab, crypto: str) -> 
     await expect(tab.says("This run knows the future.")).to_be_visible()
     await expect(tab.says(re.compile("1 of 16 shorter histories differ"))).to_be_visible()
     row = tab.page.get_by_role("region", name="Look-ahead", exact=True).locator("tbody tr")
-    await expect(row).to_contain_text(written(START_S + 3600 * 100))
-    await expect(row).to_contain_text("equity")
+    await expect(row).to_contain_text(written(changed_s))
+    await expect(row).to_contain_text(what)
 
 
 async def test_a_strategy_becomes_rules_of_the_view_run(tab: Tab, crypto: str) -> None:

@@ -185,6 +185,7 @@ async def test_downloads_have_every_result(
     assert returns == {row["symbol"]: float(row["total_return"]) for row in rows}
     assert whole["summary"]["progress"]["completed"] == 24
     assert whole["failures"][0]["status"]["details"]
+    assert re.fullmatch(r"\d+\.\d+s", whole["summary"]["elapsed"])
     # The file is in the JSON of the API: read and written by protobuf, it is the same.
     kinds = {
         "request": pb.RunBacktestsRequest,

@@ -83,6 +83,17 @@ async def test_a_cell_of_the_heat_map_has_the_median_of_its_combination(
     )
 
 
+async def test_combinations_are_listed_best_first(
+    tab: Tab, gateway: "BacktestServiceAsyncStub", cryptos: list[str]
+) -> None:
+    await swept(tab, cryptos[:5])
+    rows = await expected_rows(gateway, cryptos[:5])
+    listed = tab.page.locator(".combinations .grid-row:not(.grid-head)")
+    shown = [(await row.get_by_role("gridcell").all_inner_texts())[:2] for row in await listed.all()]
+    best_first = sorted(rows, key=lambda values: -rows[values].train.median.sharpe_ratio)
+    assert shown == [[str(fast), str(slow)] for fast, slow in best_first]
+
+
 async def test_the_heat_map_of_one_crypto_has_its_own_figures(
     tab: Tab, gateway: "BacktestServiceAsyncStub", cryptos: list[str]
 ) -> None:
