@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
 
 SYMBOLS = ["RUN01USDT", "RUN03USDT"]
-NUMBERS = {"n": [5, 9], "low": [25.5, 40]}
+NUMBERS: dict[str, list[float]] = {"n": [5, 9], "low": [25.5, 40]}
 SETTINGS: dict[str, list[Any]] = {
     "stop_loss": [{"stopLoss": {"fraction": 0.03}}, {"stopLoss": {"atrMultiple": 2}}, {}],
     "direction": [{"direction": "DIRECTION_LONG_ONLY"}, {"direction": "DIRECTION_LONG_SHORT"}],
