@@ -106,7 +106,7 @@ def expected(
         (f"close > sma(9)@1d and roc(24)@{LEADER} > 0", "close < sma(9)@1d", Interval.HOUR_1),
         (f"(rsi(5) > 50)@{LEADER}@4h", "close@1w < close[1]@1w", Interval.HOUR_1),
         (f"volume@1d > sma(volume, 3)@{LEADER}@1d", f"close@{LEADER} < ema(5)@{LEADER}", Interval.HOUR_4),
-        (f"close > close@1w and close > sma(2)@{LEADER}", f"close@{LEADER}@1w < 5", Interval.DAY_1),
+        (f"close > close@1w and roc(1)@{LEADER} > 0", f"close < close@{LEADER}@1w", Interval.DAY_1),
     ],
 )
 async def test_results_are_those_of_the_engine(
