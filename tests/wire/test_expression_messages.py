@@ -54,7 +54,11 @@ LABEL = "a placeholder has 1 to 40 letters, digits and underscores, and begins w
         (pb.Expression(placeholder="1a"), "it", LABEL),
         (pb.Expression(placeholder="a b"), "it", LABEL),
         (pb.Expression(placeholder="a" * 41), "it", LABEL),
-        (pb.Expression(placeholder="n", arguments=[NOTHING]), "it.arguments[0]", EMPTY),
+        (
+            pb.Expression(placeholder="n", arguments=[expression_to(CLOSE)]),
+            "it",
+            "a placeholder takes no arguments",
+        ),
         (pb.Expression(column=pb.COLUMN_UNSPECIFIED), "it", "there is no column 0"),
         (pb.Expression(column=77), "it", "there is no column 77"),  # type: ignore[arg-type]
         (pb.Expression(function=pb.FUNCTION_UNSPECIFIED), "it", "there is no function 0"),
