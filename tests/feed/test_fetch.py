@@ -18,7 +18,7 @@ from backcast_engine.interval import Interval
 from services.domain.conflict_rule import ConflictRule
 from services.domain.errors import Unavailable
 from services.feed.client import Client
-from services.feed.errors import Banned, Forbidden
+from services.feed.errors import Banned, Conflicting, Forbidden
 from services.feed.exchanges.all_exchanges import EXCHANGES
 from services.feed.exchanges.exchange import Limit
 from services.feed.fetch import OVERLAP_S, CryptoReport, fetch_all
@@ -220,7 +220,7 @@ async def test_candles_of_two_exchanges_are_not_mixed(data_service):
         with serving(stand_in_of(exchange_name, records, START_S + 200 * HOUR_S)) as stand_in:
             report = await fetch(stand_in, Store(data_service, exchange_name), market, span(200))
     reason = f"{market.symbol} has candles of binance: those of bybit cannot be mixed in"
-    assert (type(report.error), str(report.error)) == (Refused, reason)
+    assert (type(report.error), str(report.error)) == (Conflicting, reason)
 
 
 async def test_hours_that_kraken_has_dropped_are_told(data_service):

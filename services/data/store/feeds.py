@@ -154,10 +154,11 @@ WHERE feed.turn_hour < excluded.turn_hour
 RETURNING {_COLUMNS}
 """
 
+# This transaction may have begun before that of the follower that has the turn.
 _HELD = f"""
 SELECT {_COLUMNS},
     turn_is_done OR turn_hour > to_timestamp($3),
-    greatest(extract(epoch FROM turn_taken_at - now()) + $4, 1)::double precision
+    greatest(extract(epoch FROM turn_taken_at - clock_timestamp()) + $4, 1)::double precision
 FROM feeds
 WHERE exchange = $1 AND quote = $2
 """
