@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import psutil
@@ -104,8 +104,10 @@ async def test_fields_that_hold_no_number_are_answered_with_a_clear_status(metho
     for channel, method in methods:
         for path, message in messages_with_one_double(method.input_type):
             fields = method.input_type.fields_by_name
-            if "spec" in fields and not path.startswith("spec.strategy"):
-                message.spec.strategy.rsi.SetInParent()  # type: ignore[attr-defined]  # it has one
+            if "spec" in fields and not path.startswith("spec.strateg"):
+                spec: Any = message.spec  # type: ignore[attr-defined]  # it has one
+                is_portfolio = "strategies" in spec.DESCRIPTOR.fields_by_name
+                (spec.strategies.add() if is_portfolio else spec).strategy.rsi.SetInParent()
             if "symbols" in fields:
                 message.symbols.append(SYMBOL)  # type: ignore[attr-defined]  # it has them
             code = await code_of(channel, method, message.SerializeToString())
