@@ -133,9 +133,9 @@ def _setting(name: str, execution: execution_pb2.Execution) -> tuple[str, str] |
             return _size(execution)
         case "atr_period" if execution.HasField("atr_period"):
             text = str(execution.atr_period)
-        case "borrow_rate" | "funding_rate" if execution.HasField(name):  # type: ignore[arg-type]  # one of the two
+        case "borrow_rate" | "funding_rate" if execution.HasField(name):
             text = _percent(getattr(execution, name))
-        case "stop_loss" | "take_profit" | "trailing_stop" if execution.HasField(name):  # type: ignore[arg-type]  # one of the three
+        case "stop_loss" | "take_profit" | "trailing_stop" if execution.HasField(name):
             text = _distance(getattr(execution, name))
     return (option, text) if text else None
 
