@@ -1,7 +1,7 @@
 """The command that repeats a run or a sweep: the inverse of the options."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -13,15 +13,26 @@ from backcast.backtest.v1 import execution_pb2
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1 import sweep_pb2
+from backcast_engine.interval import Interval
 from services.cli.views.metric_cells import metric_of
-from services.cli.views.request import interval_of
 from services.wire.enum_names import names_of
 
 _SHORTEST_STEPS = 3
+_FILLS = {
+    execution_pb2.FILL_TIME_NEXT_OPEN: "next-open",
+    execution_pb2.FILL_TIME_SAME_CLOSE: "same-close",
+}
 _DIRECTIONS = {
+    execution_pb2.DIRECTION_LONG_ONLY: "long",
     execution_pb2.DIRECTION_SHORT_ONLY: "short",
     execution_pb2.DIRECTION_LONG_SHORT: "long-short",
 }
+# The settings that a sweep can vary, in the order of their options.
+_SETTINGS = (
+    *("fee_rate", "slippage_bps", "fill_time", "direction", "size"),
+    *("stop_loss", "take_profit", "trailing_stop", "atr_period", "borrow_rate", "funding_rate"),
+)
 _BREAKS = {execution_pb2.BREAK_RULE_SPLIT: "split", execution_pb2.BREAK_RULE_IGNORE: "ignore"}
 
 
@@ -32,15 +43,20 @@ def run_command(asked: pb.RunBacktestsRequest, understood: pb.RunBacktestsReques
     server understood it, with the window that its data had then.
     """
     spec = understood.spec
-    return shlex.join(["backcast", "run", *_strategy(spec.strategy), *_candles(asked, spec)])
+    words = ["backcast", "run", *_strategy(spec.strategy), *_candles(asked, spec)]
+    return shlex.join([*words, *_execution(spec.execution, {})])
 
 
 def sweep_command(asked: pb.SweepBacktestsRequest, understood: pb.SweepBacktestsRequest) -> str:
     """Return the command line of a sweep, as `run_command` does."""
-    swept = {one.name for one in understood.ranges}
-    words = ["backcast", "sweep", *_strategy(understood.spec.strategy, swept)]
+    spec = understood.spec
+    words = ["backcast", "sweep", *_strategy(spec.strategy, {one.name for one in understood.ranges})]
     for one in understood.ranges:
         words += ["--param", f"{one.name}={_values(one.values)}"]
+    if understood.HasField("search"):
+        method = "random" if understood.search.method == sweep_pb2.SEARCH_METHOD_RANDOM else "optimize"
+        words += [f"--{method}", str(understood.search.combination_count)]
+        words += ["--seed", str(understood.search.seed)]
     words += ["--metric", metric_of(understood.metric), "--top", str(understood.best_trial_count)]
     match understood.WhichOneof("cut"):
         case "split":
@@ -48,7 +64,9 @@ def sweep_command(asked: pb.SweepBacktestsRequest, understood: pb.SweepBacktests
         case "fold_count":
             words += ["--folds", str(understood.fold_count)]
     words += ["--min-trades", str(understood.min_trades)]
-    return shlex.join([*words, *_candles(asked, understood.spec)])
+    words += _candles(asked, spec, understood.intervals)
+    words += _execution(spec.execution, {one.name: one.values for one in understood.execution_ranges})
+    return shlex.join(words)
 
 
 def _strategy(strategy: Strategy, swept: set[str] | None = None) -> Iterator[str]:
@@ -67,47 +85,70 @@ def _strategy(strategy: Strategy, swept: set[str] | None = None) -> Iterator[str
             yield from ("--param", f"{field.name}={shown}")
 
 
-def _candles(asked: pb.RunBacktestsRequest | pb.SweepBacktestsRequest, spec: BacktestSpec) -> Iterator[str]:
+def _candles(
+    asked: pb.RunBacktestsRequest | pb.SweepBacktestsRequest,
+    spec: BacktestSpec,
+    intervals: Sequence[int] = (),
+) -> Iterator[str]:
     for name, symbols in (("symbols", asked.symbols), ("exclude", asked.exclude)):
         if symbols:
             yield from (f"--{name}", ",".join(symbols))
-    yield from ("--interval", interval_of(spec).value)
+    yield from ("--interval", ",".join(_interval(number) for number in intervals or [spec.interval]))
     yield from ("--start", _time(spec.start_time), "--end", _time(spec.end_time))
-    yield from _execution(spec.execution)
 
 
-def _execution(execution: execution_pb2.Execution) -> Iterator[str]:
-    """Yield costs and capital, and what differs from the defaults."""
-    yield from ("--fee", _percent(execution.fee_rate))
-    yield from ("--slippage", f"{_plain(execution.slippage_bps)}bps")
+def _execution(
+    execution: execution_pb2.Execution, swept: Mapping[str, Sequence[execution_pb2.Execution]]
+) -> Iterator[str]:
+    """Yield the options of the settings of an execution; those that are `swept` have several values."""
     yield from ("--initial-capital", _number(execution.initial_capital))
-    if execution.fill_time == execution_pb2.FILL_TIME_SAME_CLOSE:
-        yield from ("--fill", "same-close")
-    if execution.direction in _DIRECTIONS:
-        yield from ("--direction", _DIRECTIONS[execution.direction])
-    yield from _size(execution)
-    stops = [name for name in ("stop_loss", "take_profit", "trailing_stop") if execution.HasField(name)]
-    for name in stops:
-        yield from (f"--{name.replace('_', '-')}", _distance(getattr(execution, name)))
-    if stops:
-        yield from ("--atr-period", str(execution.atr_period))
-    for name in ("borrow_rate", "funding_rate"):
-        if rate := getattr(execution, name):
-            yield from (f"--{name.replace('_', '-')}", _percent(rate))
     if execution.break_rule in _BREAKS:
         yield from ("--breaks", _BREAKS[execution.break_rule])
+    for setting in _SETTINGS:
+        values: dict[str, list[str]] = {}
+        for value in swept.get(setting, [execution]):
+            found = _setting(setting, value)
+            if found or setting in swept:
+                option, text = found or (f"--{setting.replace('_', '-')}", "none")
+                values.setdefault(option, []).append(text)
+            if value.WhichOneof("size") == "volatility_target" and setting == "size":
+                values["--volatility-period"] = [str(value.volatility_target.period)]
+        for option, texts in values.items():
+            yield from (option, ",".join(texts))
 
 
-def _size(execution: execution_pb2.Execution) -> Iterator[str]:
+def _setting(name: str, execution: execution_pb2.Execution) -> tuple[str, str] | None:
+    """Return the option of a setting and its value; None where it is absent."""
+    option, text = f"--{name.replace('_', '-')}", ""
+    match name:
+        case "fee_rate" if execution.HasField("fee_rate"):
+            option, text = "--fee", _percent(execution.fee_rate)
+        case "slippage_bps" if execution.HasField("slippage_bps"):
+            option, text = "--slippage", f"{_plain(execution.slippage_bps)}bps"
+        case "fill_time" if execution.fill_time in _FILLS:
+            option, text = "--fill", _FILLS[execution.fill_time]
+        case "direction" if execution.direction in _DIRECTIONS:
+            text = _DIRECTIONS[execution.direction]
+        case "size":
+            return _size(execution)
+        case "atr_period" if execution.HasField("atr_period"):
+            text = str(execution.atr_period)
+        case "borrow_rate" | "funding_rate" if execution.HasField(name):
+            text = _percent(getattr(execution, name))
+        case "stop_loss" | "take_profit" | "trailing_stop" if execution.HasField(name):
+            text = _distance(getattr(execution, name))
+    return (option, text) if text else None
+
+
+def _size(execution: execution_pb2.Execution) -> tuple[str, str] | None:
     match execution.WhichOneof("size"):
-        case "equity_fraction" if execution.equity_fraction != 1:
-            yield from ("--size-fraction", _percent(execution.equity_fraction))
+        case "equity_fraction":
+            return "--size-fraction", _percent(execution.equity_fraction)
         case "quote_amount":
-            yield from ("--size-amount", _number(execution.quote_amount))
+            return "--size-amount", _number(execution.quote_amount)
         case "volatility_target":
-            target = execution.volatility_target
-            yield from ("--size-volatility", _percent(target.annual_volatility))
-            yield from ("--volatility-period", str(target.period))
+            return "--size-volatility", _percent(execution.volatility_target.annual_volatility)
+    return None
 
 
 def _distance(distance: execution_pb2.Distance) -> str:
@@ -131,6 +172,10 @@ def _values(values: Sequence[Value]) -> str:
         if len(numbers) > 1
         else f"{numbers[0]:f}..{numbers[0]:f}:1"
     )
+
+
+def _interval(number: int) -> str:
+    return tuple(Interval)[number - 1].value
 
 
 def _number(value: float) -> str:
