@@ -33,18 +33,6 @@ def holding_curve(candles: Candles, part_ends: Sequence[int], *, at_close: bool)
     return growth if held else np.full(len(candles), math.nan)
 
 
-def at_steps(values: PriceColumn, step: NDArray[np.int64], steps: int, before: float) -> PriceColumn:
-    """Spread a crypto's values over the candles of the portfolio, of which it has those numbered `step`.
-
-    In between, a value stays as it is; ahead of the first one it is `before`.
-    """
-    if len(step) == steps:
-        return values
-    last = np.zeros(steps, np.int64)
-    last[step] = np.arange(1, len(step) + 1)
-    return np.concatenate(([before], values))[np.maximum.accumulate(last)]
-
-
 def returns_of(equity: PriceColumn, capital: float) -> PriceColumn:
     """Return the return of each candle, of a curve that begins with `capital`; 0 where nothing was left."""
     before = np.concatenate(([capital], equity[:-1]))

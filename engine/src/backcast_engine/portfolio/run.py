@@ -13,12 +13,11 @@ from backcast_engine.execution import FillTime
 from backcast_engine.metrics import measure, measure_curve
 from backcast_engine.portfolio.figures import (
     against_benchmark,
-    at_steps,
     correlations,
     holding_curve,
     returns_of,
 )
-from backcast_engine.portfolio.market import common_times, steps_of, traded
+from backcast_engine.portfolio.market import traded
 from backcast_engine.portfolio.orders import CryptoOrders
 from backcast_engine.portfolio.request import Portfolio
 from backcast_engine.portfolio.results import (
@@ -28,6 +27,7 @@ from backcast_engine.portfolio.results import (
     PortfolioResult,
     PortfolioTrade,
 )
+from backcast_engine.portfolio.timeline import Timeline
 from backcast_engine.results import Detail, ExitReason, Metrics
 from backcast_engine.simulation import NO_COLUMN, Simulation
 from backcast_engine.trades import trade_records
@@ -58,9 +58,9 @@ class _Run:
     def __init__(self, cryptos: Sequence[CryptoOrders], portfolio: Portfolio) -> None:
         self._cryptos, self._portfolio = cryptos, portfolio
         self._capital = portfolio.execution.initial_capital
-        self._times = common_times(cryptos)
-        self._steps = [steps_of(each.candles.open_time_s, self._times) for each in cryptos]
-        self._account = traded(cryptos, portfolio, self._times, self._steps)
+        self._timeline = Timeline.of([each.candles.open_time_s for each in cryptos])
+        self._times = self._timeline.time_s
+        self._account = traded(cryptos, portfolio, self._timeline)
 
     def result(self) -> PortfolioResult:
         """Return the result in the detail that the portfolio asks for."""
@@ -91,7 +91,7 @@ class _Run:
         growth = holding_curve(crypto.candles, crypto.part_ends, at_close=at_close)
         if np.isnan(growth[-1]):
             return None
-        return at_steps(growth, self._steps[number], len(self._times), 1.0)
+        return self._timeline.spread(growth, number, 1.0)
 
     def _figures(self, holding: float) -> NDArray[np.float64]:
         account = self._account
