@@ -30,8 +30,6 @@ _SKIP_REASONS = 4
 _NOT_SKIPPED = -1
 # An entry that gets less than this share of its size is none.
 _LEAST_SHARE = 0.01
-# Of so many legs at a time it is asked whether one asks for a side.
-_AT_ONCE = 16
 # How often a leg can be closed at one of the portfolio's candles: at its open, within it, and at its close.
 _MOST_EXITS = 3
 
@@ -85,14 +83,16 @@ def trade_account(market: Market, weights: PriceColumn, plan: Plan, terms: Terms
     `weights` is float64 of shape (strategies,).
     """
     legs, strategies = len(market.legs), len(weights)
-    order, skipped = np.empty((2, legs), np.int64), np.zeros((legs, _SKIP_REASONS), np.int64)
+    order = np.empty((2, legs), np.int64)
+    skipped = np.zeros((_SKIP_REASONS, strategies, len(market.cryptos)), np.int64)
     book = np.zeros(1, _BOOK)
     book["cash"] = terms.capital
     traded = _trade_account(
         *market, weights, book, order, np.zeros(strategies, np.int64), skipped, plan, terms
     )
     *curves, trades, traders, held, changes, had = traded
-    return Account(*curves, trades, traders, held, market.legs["traded"].copy(), skipped, changes, had)
+    skipped_by_leg = skipped.transpose(2, 1, 0).reshape(legs, _SKIP_REASONS)
+    return Account(*curves, trades, traders, held, market.legs["traded"].copy(), skipped_by_leg, changes, had)
 
 
 # The cash, how many positions are open, and how many trades are recorded; and the addresses of all else:
@@ -103,7 +103,7 @@ _BOOK = np.dtype(
     + [
         (name, np.int64)
         for name in (
-            *("open", "count", "strategies", "crypto_count"),
+            *("open", "count", "strategies", "crypto_count", "is_measured"),
             *("time_s", "cryptos", "legs", "sides", "weights"),
             *("order", "reviewed", "taken", "skipped", "trades", "traders"),
         )
@@ -167,6 +167,12 @@ def _leg(book, leg):  # type: ignore[no-untyped-def]  # compiled
 def _open_leg(book, place):  # type: ignore[no-untyped-def]  # compiled
     """Return the leg with an open position at a place in their order."""
     return _leg(book, _numbers(book.order)[place])
+
+
+@_compiled
+def _sides(book, strategy):  # type: ignore[no-untyped-def]  # compiled
+    """Return the sides that a strategy asks for at the present candle, of all cryptos."""
+    return _bytes(book.sides + strategy * book.crypto_count)
 
 
 @_compiled
@@ -500,7 +506,7 @@ def _exit(book, shift, terms):  # type: ignore[no-untyped-def]  # compiled
         side, i = int(now.side), _crypto(book, now.crypto).at - shift
         asks = _bytes(now.sell if side > 0 else now.buy)[i] != 0
         wanted = _wanted(side, asks, terms.may_long, terms.may_short)
-        _bytes(book.sides)[now.strategy * book.crypto_count + now.crypto] = 0 if wanted == side else wanted
+        _sides(book, now.strategy)[now.crypto] = 0 if wanted == side else wanted
         if wanted != side:
             _leave(book, now, now.mark, _SIGNAL, terms)
 
@@ -523,30 +529,11 @@ def _reach(book, crypto, t):  # type: ignore[no-untyped-def]  # compiled
 
 
 @_compiled
-def _next(book, place):  # type: ignore[no-untyped-def]  # compiled
-    """Return the first place from this one on at which a side is asked for, or the number of places."""
-    sides, count = _bytes(book.sides), book.strategies * book.crypto_count
-    # At most, there is none: it is faster to ask many at once.
-    while place + _AT_ONCE <= count:
-        found = 0
-        for i in range(_AT_ONCE):
-            found |= sides[place + i]
-        if found:
-            break
-        place += _AT_ONCE
-    while place < count and sides[place] == 0:
-        place += 1
-    return place
-
-
-@_compiled
-def _leg_of(book, place):  # type: ignore[no-untyped-def]  # compiled
-    """Return the leg at a place of the sides, which have all cryptos of a strategy behind each other."""
-    strategy = 0
-    while place >= book.crypto_count:
-        place -= book.crypto_count
-        strategy += 1
-    return _leg(book, place * book.strategies + strategy)
+def _has_any(sides, count):  # type: ignore[no-untyped-def]  # compiled
+    found = 0
+    for i in range(count):
+        found |= sides[i]
+    return found != 0
 
 
 @_compiled
@@ -572,48 +559,52 @@ def _measures(now, i):  # type: ignore[no-untyped-def]  # compiled
 
 
 @_compiled
-def _count_skipped(book, now):  # type: ignore[no-untyped-def]  # compiled
-    _numbers(book.skipped)[_number_of(book, now) * _SKIP_REASONS + now.skip_reason] += 1
+def _skips(book, reason, strategy):  # type: ignore[no-untyped-def]  # compiled
+    """Return how many entries of a strategy were skipped for a reason so far, of all cryptos."""
+    return _numbers(book.skipped + 8 * (reason * book.strategies + strategy) * book.crypto_count)
 
 
 @_compiled
-def _are_all_skipped(book, t, shift, equity, plan, terms):  # type: ignore[no-untyped-def]  # compiled
-    """Return whether no entry can be made; if so, count them. Only an entry changes what others find."""
-    free, count, last = _free_cash(book), book.strategies * book.crypto_count, -1
-    reason, volatility, atr = _NOT_SKIPPED, np.nan, 0.0
-    place = _next(book, 0)
-    while place < count:
-        now = _leg_of(book, place)
-        is_measured = now.volatility_column != 0 or now.atr_column != 0
-        if is_measured:
-            volatility, atr = _measures(now, _reach(book, now.crypto, t) - shift)
-        # Without measures, all of a strategy find the same.
-        if is_measured or now.strategy != last:
-            last = now.strategy
-            reason, _ = _skip_reason(book, last, equity, equity > 0, free, volatility, atr, plan, terms)
-            if reason == _NOT_SKIPPED:
+def _common_reason(book, strategy, equity, free, plan, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Return why no entry of a strategy can be made; _NOT_SKIPPED if one can, or measures can differ."""
+    reason, _ = _skip_reason(book, strategy, equity, equity > 0, free, np.nan, 0.0, plan, terms)
+    if book.is_measured and reason != _NO_EQUITY and reason != _NO_PLACE:
+        return _NOT_SKIPPED
+    return reason
+
+
+@_compiled
+def _are_all_skipped(book, equity, plan, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Return whether all entries are skipped for a reason that they have in common; if so, count them.
+
+    Mostly there is no place or no cash, and as nobody enters, that stays so for all: ranks do not matter.
+    """
+    free = _free_cash(book)
+    for strategy in range(book.strategies):
+        if _has_any(_sides(book, strategy), book.crypto_count):
+            if _common_reason(book, strategy, equity, free, plan, terms) == _NOT_SKIPPED:
                 return False
-        now.skip_reason = reason
-        place = _next(book, place + 1)
-    place = _next(book, 0)
-    while place < count:
-        _count_skipped(book, _leg_of(book, place))
-        place = _next(book, place + 1)
+    for strategy in range(book.strategies):
+        reason = _common_reason(book, strategy, equity, free, plan, terms)
+        if reason != _NOT_SKIPPED:
+            sides, skips = _sides(book, strategy), _skips(book, reason, strategy)
+            for crypto in range(book.crypto_count):
+                skips[crypto] += sides[crypto] != 0
     return True
 
 
 @_compiled
 def _by_rank(book, t, shift):  # type: ignore[no-untyped-def]  # compiled
     """Return the legs that want to enter: higher ranks first, then in order; undefined ranks last."""
-    sides, count = _bytes(book.sides), 0
-    legs = book.crypto_count * book.strategies
+    legs, count = book.crypto_count * book.strategies, 0
     candidates, keys = np.empty(legs, np.int64), np.empty(legs)
-    for leg in range(legs):
-        now = _leg(book, leg)
-        if sides[now.strategy * book.crypto_count + now.crypto] != 0:
-            rank = _value_of(_crypto(book, now.crypto).rank, _reach(book, now.crypto, t) - shift)
-            candidates[count], keys[count] = leg, np.inf if np.isnan(rank) else -rank
-            count += 1
+    for crypto in range(book.crypto_count):
+        for strategy in range(book.strategies):
+            if _sides(book, strategy)[crypto] != 0:
+                rank = _value_of(_crypto(book, crypto).rank, _reach(book, crypto, t) - shift)
+                candidates[count] = crypto * book.strategies + strategy
+                keys[count] = np.inf if np.isnan(rank) else -rank
+                count += 1
     # Mergesort keeps the order of equal keys.
     return candidates[np.argsort(keys[:count], kind="mergesort")]
 
@@ -628,14 +619,14 @@ def _enter_by_rank(book, t, shift, equity, plan, terms):  # type: ignore[no-unty
         noted = _crypto(book, now.crypto)
         i, free = noted.at, _free_cash(book)
         volatility, atr = _measures(now, i - shift)
-        now.skip_reason, budget = _skip_reason(
+        reason, budget = _skip_reason(
             book, now.strategy, equity, has_equity, free, volatility, atr, plan, terms
         )
-        if now.skip_reason != _NOT_SKIPPED:
-            _count_skipped(book, now)
+        if reason != _NOT_SKIPPED:
+            _skips(book, reason, now.strategy)[now.crypto] += 1
             continue
         raw = _prices(noted.open if shift else noted.close)[i]
-        side = int(_bytes(book.sides)[now.strategy * book.crypto_count + now.crypto])
+        side = int(_sides(book, now.strategy)[now.crypto])
         now.is_new, now.until = 1, _end_from(noted, i)
         _enter(book, now, side, raw, i, fill_s, budget, atr, terms)
         # Costs can take all of the equity; what is opened at an open sees that within its candle.
@@ -659,13 +650,13 @@ def _fill_orders(book, t, shift, plan, terms):  # type: ignore[no-untyped-def]  
     """Fill the orders of a moment: at opens, of the closes before (`shift` 1), or at the same closes (0)."""
     _exit(book, shift, terms)
     due = plan.every > 0 and t > 0 and t % plan.every == 0
-    wants = _next(book, 0) < book.strategies * book.crypto_count
+    wants = _has_any(_bytes(book.sides), book.strategies * book.crypto_count)
     if not due and not wants:
         return
     equity = _equity(book)
     if due and equity > 0:
         _rebalance(book, equity, shift, plan, terms)
-    if wants and not _are_all_skipped(book, t, shift, equity, plan, terms):
+    if wants and not _are_all_skipped(book, equity, plan, terms):
         _enter_by_rank(book, t, shift, equity, plan, terms)
 
 
@@ -747,7 +738,7 @@ def _with_room(book, trades, traders, room):  # type: ignore[no-untyped-def]  # 
 @njit(
     (
         *(WHOLE, CRYPTOS, LEGS, SIDES, PRICES, types.Array(from_dtype(_BOOK), 1, "C")),
-        *(types.int64[:, ::1], types.int64[::1], types.int64[:, ::1], PLAN, TERMS),
+        *(types.int64[:, ::1], types.int64[::1], types.int64[:, :, ::1], PLAN, TERMS),
     ),
     cache=True,
     nogil=True,
@@ -756,6 +747,7 @@ def _with_room(book, trades, traders, room):  # type: ignore[no-untyped-def]  # 
 def _trade_account(time_s, cryptos, legs, sides, weights, books, order, taken, skipped, plan, terms):  # type: ignore[no-untyped-def]  # compiled
     steps, book = len(time_s), books[0]
     book.strategies, book.crypto_count = len(weights), len(cryptos)
+    book.is_measured = legs[0].volatility_column != 0 or legs[0].atr_column != 0
     book.time_s, book.weights = time_s.ctypes.data, weights.ctypes.data
     book.cryptos, book.legs = cryptos.ctypes.data, legs.ctypes.data
     book.order, book.reviewed = order[0].ctypes.data, order[1].ctypes.data

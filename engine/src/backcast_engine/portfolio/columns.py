@@ -31,7 +31,7 @@ CRYPTO = _record(
     (*("open", "high", "low", "close", "rank", "step", "ends"), *("candle_count", "end_count", "at"))
 )
 # A leg: its crypto and strategy; the addresses of its columns (0: it has none); whether something happened to
-# it, and whether it had a position, in the present candle; why it is skipped now; the profit of its closed
+# it, and whether it had a position, in the present candle; the profit of its closed
 # trades, the value of all its fills, its profit at the last close, and what it lacks when positions are
 # rebalanced. And its position, as in `simulation`:
 # `bought` units were bought in all, `paid` is what they took from the cash, `locked` is the collateral of a
@@ -40,7 +40,7 @@ CRYPTO = _record(
 LEG = _record(
     (
         *("crypto", "strategy", "buy", "sell", "atr_column", "volatility_column"),
-        *("is_seen", "had_position", "skip_reason", "since", "until", "is_new"),
+        *("is_seen", "had_position", "since", "until", "is_new"),
     ),
     (
         *("realized", "traded", "noted_profit", "missing"),
