@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -250,7 +251,7 @@ class TradedWindow:
                 measures = self._needed_columns(evaluation, before)
                 columns = (measures.get(name, NO_COLUMN) for name in ("atr", "volatility"))
                 found.append((signals.buy[before:], signals.sell[before:], *columns))
-        buy, sell, atr, volatility = map(np.concatenate, zip(*found, strict=True))
+        buy, sell, atr, volatility = map(_joined, zip(*found, strict=True))
         return WindowOrders(Signals(buy, sell), atr, volatility)
 
     def values(self, expression: Expression) -> PriceColumn:
@@ -263,7 +264,7 @@ class TradedWindow:
             for part in self._parts:
                 before = self._candles_before(_power_of_two(warmup(expression)), part)
                 found.append(self._evaluation(part, before).series(expression)[before:])
-        return np.concatenate(found)
+        return _joined(found)
 
     def _warmup(self, strategy: Strategy, part: Part) -> int:
         """Return the number of warm-up candles before a part; see `_rounded_warmup`."""
@@ -372,6 +373,11 @@ class TradedWindow:
             found = evaluation.series(deviation)[before:]
             columns["volatility"] = np.where(found < _ROUNDING, 0.0, found * factor)
         return columns
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Join columns that follow each other; a single one is not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _power_of_two(wanted: int) -> int:

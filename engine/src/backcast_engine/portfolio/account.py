@@ -568,7 +568,7 @@ def _skips(book, reason, strategy):  # type: ignore[no-untyped-def]  # compiled
 def _common_reason(book, strategy, equity, free, plan, terms):  # type: ignore[no-untyped-def]  # compiled
     """Return why no entry of a strategy can be made; _NOT_SKIPPED if one can, or measures can differ."""
     reason, _ = _skip_reason(book, strategy, equity, equity > 0, free, np.nan, 0.0, plan, terms)
-    if book.is_measured and reason != _NO_EQUITY and reason != _NO_PLACE:
+    if book.is_measured and reason in (_UNDEFINED_SIZE, _NO_CASH):
         return _NOT_SKIPPED
     return reason
 
@@ -581,9 +581,9 @@ def _are_all_skipped(book, equity, plan, terms):  # type: ignore[no-untyped-def]
     """
     free = _free_cash(book)
     for strategy in range(book.strategies):
-        if _has_any(_sides(book, strategy), book.crypto_count):
-            if _common_reason(book, strategy, equity, free, plan, terms) == _NOT_SKIPPED:
-                return False
+        asks = _has_any(_sides(book, strategy), book.crypto_count)
+        if asks and _common_reason(book, strategy, equity, free, plan, terms) == _NOT_SKIPPED:
+            return False
     for strategy in range(book.strategies):
         reason = _common_reason(book, strategy, equity, free, plan, terms)
         if reason != _NOT_SKIPPED:
@@ -727,7 +727,10 @@ def _with_room(book, trades, traders, room):  # type: ignore[no-untyped-def]  # 
     """Return the records of trades with room for so many more."""
     if book.count + room <= len(trades):
         return trades, traders
-    larger, larger_traders = np.empty(2 * len(trades) + room, TRADE), np.empty(2 * len(trades) + room, np.int64)
+    larger, larger_traders = (
+        np.empty(2 * len(trades) + room, TRADE),
+        np.empty(2 * len(trades) + room, np.int64),
+    )
     larger[: book.count] = trades[: book.count]
     larger_traders[: book.count] = traders[: book.count]
     book.trades, book.traders = larger.ctypes.data, larger_traders.ctypes.data

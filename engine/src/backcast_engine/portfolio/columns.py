@@ -31,12 +31,11 @@ CRYPTO = _record(
     (*("open", "high", "low", "close", "rank", "step", "ends"), *("candle_count", "end_count", "at"))
 )
 # A leg: its crypto and strategy; the addresses of its columns (0: it has none); whether something happened to
-# it, and whether it had a position, in the present candle; the profit of its closed
-# trades, the value of all its fills, its profit at the last close, and what it lacks when positions are
-# rebalanced. And its position, as in `simulation`:
-# `bought` units were bought in all, `paid` is what they took from the cash, `locked` is the collateral of a
-# short position, `mark` its present price, `until` the candle after which it is closed (-1: none), and
-# `is_new` tells whether its crypto has a candle at the present time.
+# it, and whether it had a position, in the present candle; the profit of its closed trades, the value of all
+# its fills, its profit at the last close, and what it lacks when positions are rebalanced. And its position,
+# as in `simulation`: `bought` units were bought in all, `paid` is what they took from the cash, `locked` is
+# the collateral of a short position, `mark` its present price, `until` the candle after which it is closed
+# (-1: none), and `is_new` tells whether its crypto has a candle at the present time.
 LEG = _record(
     (
         *("crypto", "strategy", "buy", "sell", "atr_column", "volatility_column"),
@@ -89,7 +88,7 @@ def readable(column: AnyColumn) -> AnyColumn:
 
 
 # Of so many closes at a time it is asked whether one has a signal.
-_BLOCK = 64
+_BLOCK = 16
 
 _compiled = njit(cache=True, nogil=True)
 
@@ -105,27 +104,24 @@ def _flags(context, address):  # type: ignore[no-untyped-def]  # compiled
 
 
 @_compiled
-def _address(column):  # type: ignore[no-untyped-def]  # compiled
-    return np.int64(column.ctypes.data) if len(column) else 0
+def _address(column, count):  # type: ignore[no-untyped-def]  # compiled
+    """Return the address of a column, 0 if it is empty; whoever reads it there knows no other length."""
+    if len(column) == 0:
+        return 0
+    if len(column) != count:
+        raise ValueError("a column is not as long as its crypto has candles")
+    return np.int64(column.ctypes.data)
 
 
 # A signature makes this compile at import, once for all processes: the machine code is cached on disk.
 @njit((CRYPTOS, types.int64, *(PRICES,) * 5, *(WHOLE,) * 2), cache=True, nogil=True)
 def note_crypto(cryptos, number, open_, high, low, close, rank, step, ends):  # type: ignore[no-untyped-def]  # compiled
-    """Note a crypto's columns."""
-    noted = cryptos[number]
-    noted.open, noted.high = _address(open_), _address(high)
-    noted.low, noted.close = _address(low), _address(close)
-    noted.rank, noted.step = _address(rank), _address(step)
-    noted.ends, noted.end_count, noted.candle_count = _address(ends), len(ends), len(step)
-
-
-@_compiled
-def _block_has_any(flags):  # type: ignore[no-untyped-def]  # compiled
-    found = 0
-    for i in range(_BLOCK):
-        found |= flags[i]
-    return found != 0
+    """Note a crypto's columns; raise ValueError if one has another length than `step`, and is not empty."""
+    noted, count = cryptos[number], len(step)
+    noted.open, noted.high = _address(open_, count), _address(high, count)
+    noted.low, noted.close = _address(low, count), _address(close, count)
+    noted.rank, noted.step = _address(rank, count), _address(step, count)
+    noted.ends, noted.end_count, noted.candle_count = _address(ends, len(ends)), len(ends), count
 
 
 @njit(
@@ -138,23 +134,27 @@ def note_orders(  # type: ignore[no-untyped-def]  # compiled
 ):
     """Note a leg's columns, and the side that it asks for at the orders of each candle."""
     noted = legs[crypto * sides.shape[1] + strategy]
-    noted.buy, noted.sell = _address(buy), _address(sell)
-    noted.atr_column, noted.volatility_column = _address(atr), _address(volatility)
+    noted.buy, noted.sell = _address(buy, len(step)), _address(sell, len(step))
+    noted.atr_column = _address(atr, len(step))
+    noted.volatility_column = _address(volatility, len(step))
     # Orders at an open are those of the close before.
     shift = 0 if at_close else 1
-    count, i = len(step) - shift, 0
-    while i < count:
-        if i % _BLOCK == 0 and i + _BLOCK <= count:
-            # Most closes ask for nothing: it is faster to look at many at once.
-            has_buy = may_long and _block_has_any(_flags(noted.buy + i))
-            if not has_buy and not (may_short and _block_has_any(_flags(noted.sell + i))):
-                i += _BLOCK
+    long_mask, short_mask = np.uint8(may_long), np.uint8(may_short)
+    count, buys, sells = len(step) - shift, _flags(noted.buy), _flags(noted.sell)
+    for start in range(0, count, _BLOCK):
+        end = min(start + _BLOCK, count)
+        # Most closes ask for nothing: it is faster to look at many at once.
+        if end - start == _BLOCK:
+            found = np.uint8(0)
+            for i in range(_BLOCK):
+                found |= (buys[start + i] & long_mask) | (sells[start + i] & short_mask)
+            if not found:
                 continue
-        if may_long and buy[i]:
-            sides[step[i + shift], strategy, crypto] = 1
-        elif may_short and sell[i]:
-            sides[step[i + shift], strategy, crypto] = -1
-        i += 1
+        for i in range(start, end):
+            if buys[i] & long_mask:
+                sides[step[i + shift], strategy, crypto] = 1
+            elif sells[i] & short_mask:
+                sides[step[i + shift], strategy, crypto] = -1
     if not at_close:
         for end in ends:
             # No signal fills across a break.

@@ -28,7 +28,9 @@ def holding_curve(candles: Candles, part_ends: Sequence[int], *, at_close: bool)
         if at_close or end - start > 1:
             first = candles.close[start] if at_close else candles.open[start + 1]
             bought = start if at_close else start + 1
-            growth[bought:end] = so_far * (candles.close[bought:end] / first)
+            np.divide(candles.close[bought:end], first, out=growth[bought:end])
+            if so_far != 1.0:
+                growth[bought:end] *= so_far
             so_far, held = growth[end - 1], True
     return growth if held else np.full(len(candles), math.nan)
 

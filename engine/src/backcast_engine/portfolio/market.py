@@ -63,7 +63,7 @@ def _note(
 
 
 def _ends(crypto: CryptoOrders, *, ends_early: bool) -> NDArray[np.int64]:
-    """Return after which candles of a crypto a position is closed; at the end of the window, it stays open."""
+    """Return after which candles of a crypto a position is closed; at the window's end, it stays open."""
     ends = [end - 1 for end in crypto.part_ends[:-1]]
     if ends_early:
         ends.append(len(crypto.candles) - 1)

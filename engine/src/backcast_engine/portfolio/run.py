@@ -65,17 +65,17 @@ class _Run:
     def result(self) -> PortfolioResult:
         """Return the result in the detail that the portfolio asks for."""
         account, detail, capital = self._account, self._portfolio.detail, self._capital
-        growths = [self._growth(number) for number in range(len(self._cryptos))]
-        held = [growth for growth in growths if growth is not None]
-        # Without one that can be held, there is cash.
-        hold = sum(held[1:], held[0]) / len(held) if held else np.ones(len(self._times))
-        metrics = metrics_of(self._figures(hold[-1] if held else np.nan))
+        hold = self._hold()
+        metrics = metrics_of(self._figures(np.nan if hold is None else hold[-1]))
+        if hold is None:
+            # Without a crypto that can be held, there is cash.
+            hold = np.ones(len(self._times))
         wants_trades, wants_curve = detail >= Detail.TRADES, detail >= Detail.EQUITY
         return PortfolioResult(
             metrics=metrics,
             cryptos=self._crypto_results(),
             hold=self._curve_metrics(capital * hold),
-            benchmark=self._benchmark(growths),
+            benchmark=self._benchmark(),
             correlation=(
                 correlations(account.changes, account.had, account.equity, capital) if wants_trades else None
             ),
@@ -83,6 +83,19 @@ class _Run:
             curve=self._curve(capital * hold) if wants_curve else None,
             monthly_returns=monthly_returns(self._times, account.equity, capital) if wants_curve else (),
         )
+
+    def _hold(self) -> PriceColumn | None:
+        """Return how holding equal shares of all cryptos that can be held has grown; None if there are none.
+
+        One crypto after the other: hundreds of columns at a time would not stay in the processor's cache.
+        """
+        total, held = np.zeros(len(self._times)), 0
+        for number in range(len(self._cryptos)):
+            growth = self._growth(number)
+            if growth is not None:
+                total += growth
+                held += 1
+        return total / held if held else None
 
     def _growth(self, number: int) -> PriceColumn | None:
         """Return how holding a crypto has grown until each close; None if it cannot be held."""
@@ -111,10 +124,10 @@ class _Run:
         elapsed_s = int(self._times[-1] - self._times[0]) + interval.seconds
         return metrics_of(measure_curve(equity, self._capital, elapsed_s, interval))
 
-    def _benchmark(self, growths: Sequence[PriceColumn | None]) -> BenchmarkResult | None:
+    def _benchmark(self) -> BenchmarkResult | None:
         symbols = [each.symbol for each in self._cryptos]
         symbol = self._portfolio.benchmark or _USUAL_BENCHMARK
-        growth = growths[symbols.index(symbol)] if symbol in symbols else None
+        growth = self._growth(symbols.index(symbol)) if symbol in symbols else None
         if growth is None:
             return None
         figures = against_benchmark(

@@ -42,9 +42,7 @@ class Timeline:
         step, count = self.steps[crypto], len(self.time_s)
         if len(step) == count:
             return values
-        return np.concatenate(
-            (np.full(step[0], before), np.repeat(values, np.diff(step, append=count)))
-        )
+        return np.concatenate((np.full(step[0], before), np.repeat(values, np.diff(step, append=count))))
 
 
 def _steps_of(columns: Sequence[TimeColumn], time_s: TimeColumn) -> list[NDArray[np.int64]]:
