@@ -375,11 +375,6 @@ class TradedWindow:
         return columns
 
 
-def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Join columns that follow each other; a single one is not copied."""
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
 def _power_of_two(wanted: int) -> int:
     """Return the smallest power of two that is not below `wanted`, 0 for 0."""
     return 1 << (wanted - 1).bit_length() if wanted else 0
@@ -395,3 +390,8 @@ def _where_they_are(candles: Candles) -> str:
         return ""
     first_s, last_s = candles.open_time_s[[0, -1]].tolist()
     return f": the first one opens at {utc(first_s)}, the last at {utc(last_s)}"
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Join columns that follow each other; a single one is not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
