@@ -33,8 +33,10 @@ bench: .venv/installed .venv/peers $(PAGE)
 	$(BIN)/python -m tests.bench.responsiveness
 	$(BIN)/python -m tests.bench.page
 	$(BIN)/python -m tests.bench.candles
+	$(BIN)/python -m tests.bench.feed
 	$(BIN)/python -m tests.bench.engine
 	$(BIN)/python -m tests.bench.portfolio
+	$(BIN)/python -m tests.bench.portfolio.gateway
 	$(BIN)/python -m tests.bench.python_client
 
 lint: .venv/installed $(GOOGLEAPIS) breaking

@@ -10,8 +10,8 @@ export const descriptorsAsBytes: Plugin = {
   name: "descriptors-as-bytes",
   transform: (code, id) =>
     id.includes("/api/stubs/")
-      ? code.replace(/fileDesc\("([^"]+)"/g, (_, text) => {
-          const bytes = withoutOptions(atob(text));
+      ? withoutPortfolios(code).replace(/fileDesc\("([^"]+)"/g, (_, text) => {
+          const bytes = lean(atob(text));
           // The last field of a file is its syntax; `leanDescriptors` leaves out what editions have in its place.
           if (!bytes.endsWith("proto3")) throw new Error(`${id} is not of proto3`);
           return `fileDesc(/*@__PURE__*/ btoa(${JSON.stringify(bytes)})`;
@@ -19,17 +19,39 @@ export const descriptorsAsBytes: Plugin = {
       : undefined,
 };
 
-const OPTIONS = 8;
+/** The page watches no portfolio, and gets no event of one: what describes them is not served. */
+const PORTFOLIO_EVENT = ".backcast.gateway.v1.RunPortfolioResponse";
+
+/** Return the code of a stub without its import of the stub of portfolios. */
+function withoutPortfolios(code: string): string {
+  return code
+    .replace(/^import [^;]*"\.\/portfolio_service_pb(\.js)?";$/gm, "")
+    .replace(/,\s*file_backcast_gateway_v1_portfolio_service\b/, "");
+}
+
+/** Numbers of fields of descriptors. */
+const [FILE_OPTIONS, MESSAGE_TYPE, FIELD] = [8, 4, 2];
 
 /** Return the descriptor of a file without its options, which are names for generators of other languages. */
-function withoutOptions(file: string): string {
+function lean(file: string): string {
+  return changed(file, (number, value) => {
+    if (number === FILE_OPTIONS) return undefined;
+    if (number !== MESSAGE_TYPE) return value;
+    return changed(value, (inner, field) =>
+      inner === FIELD && field.includes(PORTFOLIO_EVENT) ? undefined : field,
+    );
+  });
+}
+
+/** Return a serialized message with its long fields, each known by its number, as `change` returns them. */
+function changed(message: string, change: (number: number, value: string) => string | undefined): string {
   let kept = "";
-  for (let at = 0; at < file.length; ) {
+  for (let at = 0; at < message.length; ) {
     const start = at;
     const number = () => {
       let value = 0;
       for (let shift = 0; ; shift += 7) {
-        const byte = file.charCodeAt(at++);
+        const byte = message.charCodeAt(at++);
         value |= (byte & 0x7f) << shift;
         if (byte < 0x80) return value;
       }
@@ -37,10 +59,22 @@ function withoutOptions(file: string): string {
     const tag = number();
     // Lengths stand before what is long; all else are numbers.
     const length = number();
-    if ((tag & 7) === 2) at += length;
-    if (tag >> 3 !== OPTIONS) kept += file.slice(start, at);
+    if ((tag & 7) !== 2) {
+      kept += message.slice(start, at);
+      continue;
+    }
+    const value = change(tag >> 3, message.slice(at, at + length));
+    at += length;
+    if (value !== undefined) kept += varint(tag) + varint(value.length) + value;
   }
   return kept;
+}
+
+/** Return a number as protobuf writes it: seven bits a byte, the lowest first. */
+function varint(value: number): string {
+  return value < 0x80
+    ? String.fromCharCode(value)
+    : String.fromCharCode((value & 0x7f) | 0x80) + varint(value >>> 7);
 }
 
 /** Of descriptor.proto, by which the library reads the stubs' descriptors: what these have. */

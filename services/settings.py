@@ -126,6 +126,13 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="Age in days from which hourly candles are dropped; longer candles stay; 0: never.",
     )
+    feed_exchange: str | None = Field(
+        None, description="The exchange that `backcast serve feed` follows: binance, okx, …"
+    )
+    feed_quote: str = Field("USDT", description="The quote currency of the pairs that it follows.")
+    feed_url: str | None = Field(
+        None, description="Address of a server that answers it as the exchange does, such as a mirror."
+    )
     redis_url: str | None = Field(
         None, description="Redis or Valkey: redis://…; `backcast up` embeds Valkey if not set."
     )
@@ -204,6 +211,9 @@ class Settings(BaseSettings):
 
     web_metrics_port: int | None = Field(
         None, ge=0, le=65535, description="Port of the metrics of the page's process."
+    )
+    feed_metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="Port of the metrics of the feed's process."
     )
 
     @property

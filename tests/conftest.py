@@ -1,7 +1,9 @@
 """Real servers for all tests: started once, on free ports, in a folder of their own, ended by the tests."""
 
+import ipaddress
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -58,6 +60,21 @@ def import_cases() -> Path:
     if not IMPORT_CASES.is_dir():
         pytest.skip(f"NO IMPORT CASES: {IMPORT_CASES} is not there")
     return IMPORT_CASES
+
+
+@pytest.fixture(scope="session", autouse=True)
+def only_loopback() -> Iterator[None]:
+    """Fail a test that connects to another machine."""
+    connect = socket.socket.connect
+
+    def connect_here(self: socket.socket, address: tuple[str, int]) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            assert ipaddress.ip_address(address[0]).is_loopback, f"a test connects to {address}"
+        connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect_here)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -40,6 +40,24 @@ def sweep(symbols: list[str]) -> None:
     # docs: end
 
 
+def portfolio(symbols: list[str]) -> None:
+    """Trade all of the symbols with one account."""
+    # docs: portfolio
+    with backcast.connect() as client:
+        portfolio = client.portfolio(
+            {backcast.Rsi(period=7): "40%", backcast.Supertrend(): "60%"},
+            symbols=symbols,
+            start="2024-01-01",
+            max_positions=2,
+            rank="roc(168)",
+            detail="equity",
+        )
+        print(portfolio.metrics, portfolio.hold)  # the account, and holding all cryptos
+        print(portfolio.cryptos())  # a row a crypto: its contribution, and why entries were skipped
+        print(portfolio.equity())  # equity, cash, exposure and positions at each close
+    # docs: end
+
+
 async def run_in_a_loop(symbols: list[str]) -> None:
     """Do the same from an event loop."""
     # docs: asyncio
@@ -105,7 +123,7 @@ def big_results(symbols: list[str]) -> None:
 def engine(symbols: list[str]) -> None:
     """Backtest a frame of candles in this process."""
     with backcast.connect() as client:
-        frame = client.candles(symbols[0])
+        frame, other = client.candles(symbols[0]), client.candles(symbols[1])
     # docs: engine
     from backcast.engine import backtest, backtest_signals, close, rsi, sma
 
@@ -116,6 +134,9 @@ def engine(symbols: list[str]) -> None:
     # Rules with Python's operators, and signals of your own: a boolean for each row of the frame.
     rules = backcast.rules((close > sma(200)) & (rsi(14) < 30), ~(close > sma(200)))
     print(backtest(frame, rules, direction="long-short"))
+    # Rules on longer candles, which are made of the frame's own, and on another crypto, whose frame is given.
+    rules = backcast.rules(close > sma(20) @ "1d", close @ symbols[1] < sma(20) @ symbols[1])
+    print(backtest(frame, rules, others={symbols[1]: other}))
     rises = frame["close"] > frame["open"]
     print(backtest_signals(frame, entries=rises, exits=~rises))
     # docs: end
@@ -129,6 +150,7 @@ if __name__ == "__main__":
         {
             "run": run,
             "sweep": sweep,
+            "portfolio": portfolio,
             "cancel": cancel,
             "resume": resume,
             "errors": errors,

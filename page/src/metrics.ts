@@ -21,6 +21,8 @@ export interface MetricInfo {
   readonly signed: boolean;
   /** True if the smallest value is the best one. */
   readonly smallestIsBest: boolean;
+  /** True if it counts as 0 over several cryptos where a crypto has no trade: its return is 0, too. */
+  readonly zeroWithoutTrades: boolean;
   /** True if a typed 10 may stand for 10 %: the metric is a fraction. */
   readonly fraction: boolean;
   show(value: number | undefined): string;
@@ -54,6 +56,7 @@ function metric(
     definition,
     signed: kind === "gain",
     fraction: kind === "gain" || kind === "share",
+    zeroWithoutTrades: name.endsWith("_ratio"),
     smallestIsBest,
     show: SHOWN[kind],
   };
@@ -174,6 +177,15 @@ export const METRICS: readonly MetricInfo[] = [
 ];
 
 const BY_NAME = new Map(METRICS.map((one) => [one.name, one]));
+
+/** Return a figure as it counts in statistics over several cryptos; NaN if it does not count. */
+export function countedFigure(
+  metrics: Metrics | undefined,
+  { field, zeroWithoutTrades }: MetricInfo,
+): number {
+  const isZero = zeroWithoutTrades && metrics?.tradeCount === 0 && metrics.openTradeCount === 0;
+  return metrics?.[field] ?? (isZero ? 0 : Number.NaN);
+}
 
 /** Return the metric with a name of the API; throw if there is none. */
 export function metricOf(name: string): MetricInfo {

@@ -28,7 +28,9 @@ export interface Asked {
 /** Return the request of a query; wait for what is not there yet: the list of strategies and the parsed rules. */
 export async function requestOf(query: Query): Promise<Asked> {
   const rules =
-    strategyName(query) === "rules" ? await parse(query.entry ?? "", query.exit ?? "") : undefined;
+    strategyName(query) === "rules"
+      ? await parse(query.entry ?? "", query.exit ?? "", query.interval)
+      : undefined;
   const { spec, problems } = specOf(query, await strategies.wanted(), rules?.rules);
   const request = create(RunBacktestsRequestSchema, {
     symbols: symbolsOf(query.symbols),

@@ -15,16 +15,22 @@ import typer
 from backcast_engine.errors import BackcastError
 from services.cli.commands import data as data_commands
 from services.cli.commands import db as db_commands
+from services.cli.commands import report as report_commands
 from services.cli.options.groups import takes_groups
+from services.cli.options.output import OutputOptions
 from services.cli.options.run_options import (
+    Cache,
+    CacheOption,
     CandleOptions,
     Detail,
     ExecutionOptions,
     Format,
+    PortfolioOptions,
     RowOptions,
     RunOptions,
     StrategyOptions,
 )
+from services.cli.options.sweep_options import SweepOptions
 from services.domain.conflict_rule import ConflictRule
 
 app = typer.Typer(
@@ -35,15 +41,17 @@ app = typer.Typer(
 )
 app.add_typer(db_commands.app, name="db")
 app.add_typer(data_commands.app, name="data")
+app.add_typer(report_commands.app, name="report")
 
 
 class Service(StrEnum):
-    """The three services, and the page."""
+    """The three services, the page, and the feed."""
 
     DATA = "data"
     COMPUTE = "compute"
     GATEWAY = "gateway"
     WEB = "web"
+    FEED = "feed"
 
 
 def _print_version(wanted: bool) -> None:
@@ -71,6 +79,7 @@ def run(
     execution: ExecutionOptions,
     options: RunOptions,
     rows: RowOptions,
+    output: OutputOptions,
     detail: Annotated[Detail, typer.Option(help="What each result contains.")] = Detail.METRICS,
     curve_points: Annotated[
         int, typer.Option(help="With --detail equity: the most points of each curve; 0 for all.")
@@ -90,7 +99,43 @@ def run(
     request = run_request(
         strategy, candles, execution, detail=detail, curve_points=curve_points, options=options
     )
-    if not run_command.run(request, load_settings().gateway, format_ is Format.JSONL, rows):
+    files = run_command.result_files(output, detail)
+    if not run_command.run(request, load_settings().gateway, format_ is Format.JSONL, rows, files):
+        raise typer.Exit(1)
+
+
+@app.command()
+@takes_groups
+def compare(
+    strategies: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="STRATEGY",
+            help="Two to six strategies, each in quotes with options of its own: 'supertrend --interval 4h'.",
+        ),
+    ],
+    candles: CandleOptions,
+    execution: ExecutionOptions,
+    cache: CacheOption = Cache.DEFAULT,
+    columns: Annotated[
+        str | None, typer.Option(help="The metrics to show in the tables, separated by commas.")
+    ] = None,
+    format_: Annotated[
+        Format, typer.Option("--format", help="Print tables, or lines of JSON.")
+    ] = Format.TABLE,
+) -> None:
+    """Backtest several strategies on the same cryptos and window, and compare them with the first one.
+
+    Options outside the quotes are for all strategies; options of one strategy, as `backcast run` has them,
+    stand within its quotes. The exit status is 0 only if every crypto succeeds with every strategy; of all
+    cryptos, those with too few candles do not count.
+    """
+    from services.cli.commands import compare as compare_command
+    from services.cli.options.compared import compared_requests
+    from services.settings import load_settings
+
+    requests = compared_requests(strategies, candles, execution, cache)
+    if not compare_command.compare(requests, load_settings().gateway, format_ is Format.JSONL, columns):
         raise typer.Exit(1)
 
 
@@ -115,30 +160,10 @@ def verify(
 @app.command()
 @takes_groups
 def sweep(
-    strategy: Annotated[str, typer.Argument(help="A strategy; `backcast strategies` lists them.")],
+    swept: SweepOptions,
     candles: CandleOptions,
     execution: ExecutionOptions,
     options: RunOptions,
-    param: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A parameter and its values: period=5..30, oversold=20..40:5 (in steps of 5), kind=sma,ema; "
-            "or a fixed value: overbought=75. Can be repeated."
-        ),
-    ] = None,
-    metric: Annotated[str, typer.Option(help="The metric to rank by.")] = "sharpe_ratio",
-    top: Annotated[int, typer.Option(help="Number of best trials and combinations to show.")] = 20,
-    split: Annotated[
-        str | None,
-        typer.Option(help="Train on this fraction of the window, 0.7 or 70%, and test on the rest."),
-    ] = None,
-    folds: Annotated[int | None, typer.Option(help="Or: walk forward, with this number of folds.")] = None,
-    min_trades: Annotated[
-        int | None,
-        typer.Option(
-            help="Do not choose combinations with fewer trades, by the median over the cryptos; by default 1."
-        ),
-    ] = None,
     columns: Annotated[
         str | None,
         typer.Option(help="Further metrics that the tables show, separated by commas."),
@@ -149,23 +174,54 @@ def sweep(
 ) -> None:
     """Backtest every combination of parameters. The exit status is 0 only if every backtest succeeds.
 
+    Interval, stops, size, direction, fill, fee, slippage, borrow rate, funding rate and ATR period can have
+    several values too: --stop-loss 1%..5%:1%,none.
+
     In a sweep of all cryptos, those with too few candles do not count.
     """
     from services.cli.commands import sweep as sweep_command
-    from services.cli.options.requests import sweep_request
     from services.settings import load_settings
 
-    request = sweep_request(
-        *(strategy, param or [], candles, execution),
-        metric=metric,
-        top=top,
-        split=split,
-        folds=folds,
-        min_trades=min_trades,
-        options=options,
-    )
+    request = swept.request(candles, execution, options)
     if not sweep_command.sweep(request, load_settings().gateway, format_ is Format.JSONL, columns):
         raise typer.Exit(1)
+
+
+@app.command()
+@takes_groups
+def portfolio(
+    strategies: Annotated[
+        list[str],
+        typer.Argument(
+            help="A strategy, or several in quotes: 'rsi --param period=7 --weight 40%' 'supertrend --weight "
+            "60%'. Rules: \"rules --entry 'rsi(14) < 30' --exit 'rsi(14) > 70'\".",
+            metavar="STRATEGY…",
+        ),
+    ],
+    portfolio: PortfolioOptions,
+    candles: CandleOptions,
+    execution: ExecutionOptions,
+    options: RunOptions,
+    detail: Annotated[Detail, typer.Option(help="What the result contains.")] = Detail.METRICS,
+    curve_points: Annotated[
+        int, typer.Option(help="With --detail equity: the most points of the curve; 0 for all.")
+    ] = 0,
+    format_: Annotated[
+        Format, typer.Option("--format", help="Print tables, or each event as a line of JSON.")
+    ] = Format.TABLE,
+) -> None:
+    """Trade many cryptos with one account."""
+    from services.cli.commands import portfolio as portfolio_command
+    from services.cli.options.portfolio import portfolio_request
+    from services.settings import load_settings
+
+    request = portfolio_request(
+        *(strategies, candles, execution, portfolio),
+        detail=detail,
+        curve_points=curve_points,
+        options=options,
+    )
+    portfolio_command.portfolio(request, load_settings().gateway, format_ is Format.JSONL)
 
 
 @app.command()
@@ -264,6 +320,30 @@ def fetch(
 
 
 @app.command()
+def follow(
+    exchange: Annotated[str, typer.Argument(help="binance, okx, bybit, coinbase or kraken.")],
+    quote: Annotated[str, typer.Option(help="All pairs of this quote currency.")] = "USDT",
+    url: Annotated[
+        str | None, typer.Option(help="Address of a server that answers as the exchange does.")
+    ] = None,
+) -> None:
+    """Fetch the newest candles of an exchange every hour, and what it corrects, until Ctrl-C."""
+    from services.cli.commands.follow import follow as follow_exchange
+    from services.settings import load_settings
+
+    follow_exchange(exchange, quote, url, load_settings().gateway)
+
+
+@app.command()
+def feeds() -> None:
+    """List what is followed: the newest hour, its age, corrections and failures of each feed."""
+    from services.cli.commands.feeds import list_feeds
+    from services.settings import load_settings
+
+    list_feeds(load_settings().gateway)
+
+
+@app.command()
 def runs() -> None:
     """List runs in progress, and paused and ended runs that can still be watched."""
     from services.cli.commands.runs import list_runs
@@ -320,12 +400,19 @@ def up(
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of the data and logs; it survives a restart.")
     ] = None,
+    follow: Annotated[
+        str | None,
+        typer.Option(help="Also fetch the newest candles of this exchange every hour: binance, okx, …"),
+    ] = None,
+    quote: Annotated[
+        str | None, typer.Option(help="With --follow: the quote currency of the pairs; by default USDT.")
+    ] = None,
 ) -> None:
     """Run PostgreSQL, Valkey, the three services and the page on this machine, until Ctrl-C."""
     from services.cli.commands.up import up as run_up
     from services.settings import load_settings
 
-    run_up(load_settings(), data_dir)
+    run_up(load_settings(), data_dir, follow, quote)
 
 
 @app.command()
@@ -389,6 +476,8 @@ def serve(service: Annotated[Service, typer.Argument(help="The service to run.")
             from services.gateway.app import run as run_service
         case Service.WEB:
             from services.web.app import run as run_service
+        case Service.FEED:
+            from services.feed.app import run as run_service
     with failures_logged():
         # Here, and not in the event loop: it takes 100 ms.
         freeze_objects()

@@ -3,18 +3,30 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from backcast.backtest.v1.portfolio_pb2 import PortfolioSpec
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1 import compute_service_pb2_grpc
+from backcast_engine.errors import BackcastError, ErrorReason
 from services.compute.messages.backtests import job_of_backtests, job_of_series
+from services.compute.messages.portfolios import (
+    asked_portfolio_from,
+    portfolio_failure,
+    portfolio_responses,
+)
 from services.compute.messages.responses import result_responses, series_responses
 from services.compute.messages.sweeps import job_of_sweep, sweep_response
-from services.compute.metrics import count_backtests, count_chunk
+from services.compute.metrics import count_backtests, count_chunk, count_portfolio
+from services.compute.tasks.portfolio.run import SignalsFailed, TradedPortfolio, portfolio_outcomes
 from services.compute.tasks.runner import TaskRunner
+from services.domain.errors import Unavailable
 from services.wire.backtests import spec_fields_named
+
+# Unavailable for other reasons, compute is stopping or has no workers: the gateway asks again.
+_LASTING = (ErrorReason.WORKER_DIED, ErrorReason.CANDLES_CHANGING)
 
 
 class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
-    """Runs backtests and sweeps, and evaluates series, for the gateway."""
+    """Runs backtests, sweeps and portfolios, and evaluates series, for the gateway."""
 
     def __init__(self, runner: TaskRunner) -> None:
         self._runner = runner
@@ -54,3 +66,27 @@ class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
                 for outcome in outcomes:
                     for response in series_responses(outcome, request.skipped_candle_count):
                         yield response
+
+    async def ComputePortfolio(  # noqa: N802  # the RPC's name
+        self, request: pb.ComputePortfolioRequest, context: object
+    ) -> AsyncGenerator[pb.ComputePortfolioResponse]:
+        """Stream the progress of a portfolio's signals, then its result."""
+        with spec_fields_named(PortfolioSpec):
+            asked = asked_portfolio_from(request)
+        outcomes = portfolio_outcomes(self._runner, asked.cryptos, asked.portfolio)
+        try:
+            async with aclosing(outcomes):
+                async for outcome in outcomes:
+                    if isinstance(outcome, TradedPortfolio):
+                        count_portfolio(None)
+                    for response in portfolio_responses(outcome, asked.cryptos):
+                        yield response
+        except (BackcastError, SignalsFailed) as error:
+            if _is_passing(error):
+                raise
+            count_portfolio(error.error if isinstance(error, SignalsFailed) else error)
+            yield portfolio_failure(error)
+
+
+def _is_passing(error: BackcastError | SignalsFailed) -> bool:
+    return isinstance(error, Unavailable) and error.reason not in _LASTING

@@ -15,12 +15,13 @@ from services.rpc.status import status_of
 
 BACKTESTS = Counter(
     "backcast_backtests_total",
-    "Backtests that were computed, or failed, by the name of their status code; of a sweep each combination.",
+    "Backtests that were computed, or failed, by the name of their status code; of a sweep each combination, "
+    "and a portfolio counts as one.",
     ["method", "code"],
 )
 
 # Series exist from the start: a rate does not see the first increase of a series that appears with it.
-for _method in ("ComputeBacktests", "ComputeSweep"):
+for _method in ("ComputeBacktests", "ComputeSweep", "ComputePortfolio"):
     BACKTESTS.labels(_method, "OK")
 
 
@@ -39,6 +40,11 @@ def count_chunk(result: ChunkFigures | BackcastError) -> None:
     BACKTESTS.labels("ComputeSweep", _code(None)).inc(combinations * windows - result.failed)
     if result.failed:
         BACKTESTS.labels("ComputeSweep", _code(result.first_failure)).inc(result.failed)
+
+
+def count_portfolio(failure: BackcastError | None) -> None:
+    """Count a portfolio, which failed unless `failure` is None."""
+    BACKTESTS.labels("ComputePortfolio", _code(failure)).inc()
 
 
 def _code(result: object) -> str:

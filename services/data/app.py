@@ -2,7 +2,13 @@
 
 from functools import partial
 
-from backcast.marketdata.v1 import market_data_service_pb2, market_data_service_pb2_grpc
+from backcast.marketdata.v1 import (
+    feed_service_pb2,
+    feed_service_pb2_grpc,
+    market_data_service_pb2,
+    market_data_service_pb2_grpc,
+)
+from services.data.feed_handler import FeedHandler
 from services.data.handler import MarketDataHandler
 from services.data.maintenance.daily import daily_maintenance
 from services.data.metrics import watch_connections
@@ -10,6 +16,7 @@ from services.data.schema.migrate import migrate
 from services.data.store.break_edits import BreakStore
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
+from services.data.store.feeds import FeedStore
 from services.data.store.reader import Histories
 from services.data.store.writer import CandleStore
 from services.domain.process_memory import keep_freed_memory
@@ -22,6 +29,7 @@ from services.telemetry.observation import observed
 _KEPT_BYTES = 16 * 2**20
 
 SERVICE_NAME = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"].full_name
+FEED_SERVICE = feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"].full_name
 
 
 async def run(settings: Settings) -> None:
@@ -51,7 +59,14 @@ async def run(settings: Settings) -> None:
                         partial(
                             market_data_service_pb2_grpc.add_MarketDataServiceServicer_to_server, handler
                         ),
-                    )
+                    ),
+                    ServedService(
+                        FEED_SERVICE,
+                        partial(
+                            feed_service_pb2_grpc.add_FeedServiceServicer_to_server,
+                            FeedHandler(FeedStore(database)),
+                        ),
+                    ),
                 ],
                 access,
             )

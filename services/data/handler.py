@@ -11,12 +11,12 @@ from backcast.marketdata.v1 import (
     market_data_service_pb2_grpc,
 )
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
-from backcast.marketdata.v1.candle_columns_pb2 import CandleColumns, PartialCandles
 from backcast_engine.breaks import BreakState
 from backcast_engine.candles import Candles
 from backcast_engine.errors import InvalidInput, Violation, Violations
 from backcast_engine.interval import Interval
 from backcast_engine.times import EARLIEST_S, LATEST_S
+from services.data.corrections import log_corrections
 from services.data.metrics import CANDLES_READ, CANDLES_WRITTEN
 from services.data.requests import (
     after_time_from,
@@ -41,6 +41,8 @@ from services.wire.paging import MAX_SYMBOLS, page_of, requested_page, token_aft
 
 # Bytes of columns in a message, so that it stays below 1 MiB.
 BLOCK_BYTES = 960_000
+# Of a block without its columns, of a break, and of a longer candle that misses hours: at most so many.
+_ABOUT_BYTES = 128
 # The position of a page of candles is the opening time of the last candle before it.
 _OPENING_TIME = r"-?\d{1,12}"
 
@@ -127,10 +129,10 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
         start_s, end_s = violations.read((EARLIEST_S, LATEST_S), window_from, request)
         violations.raise_if_any()
         query = HistoryQuery(interval, columns, start_s=start_s, end_s=end_s)
-        async with aclosing(self._histories.read(symbols, query, known)) as histories:
-            async for history in histories:
-                CANDLES_READ.labels(query.interval.value).inc(len(history.open_time_s))
-                for response in _blocks(history):
+        async with aclosing(self._histories.read(symbols, query, known)) as groups:
+            async for group in groups:
+                CANDLES_READ.labels(query.interval.value).inc(sum(len(each.open_time_s) for each in group))
+                for response in _responses(group):
                     yield response
 
     async def ImportCandles(  # noqa: N802  # the RPC's name
@@ -151,6 +153,8 @@ class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
         counts = await self._candles.write(symbol, header.synthetic, blocks, conflict_rule, fetched)
         CANDLES_WRITTEN.labels("inserted").inc(counts.inserted)
         CANDLES_WRITTEN.labels("corrected").inc(counts.corrected)
+        if fetched:
+            log_corrections(symbol, fetched.source, counts.replaced, counts.replacing)
         return pb.ImportCandlesResponse(
             inserted=counts.inserted,
             corrected=counts.corrected,
@@ -232,39 +236,45 @@ def _crypto_message(crypto: Crypto) -> crypto_pb2.Crypto:
     )
 
 
-def _blocks(history: History) -> Iterator[pb.StreamCandlesResponse]:
-    """Cut a history into messages below 1 MiB; a history without candles is one empty block.
+def _responses(histories: Iterable[History]) -> Iterator[pb.StreamCandlesResponse]:
+    """Put histories into messages below 1 MiB; a history without candles is one empty block."""
+    response, size = pb.StreamCandlesResponse(), 0
+    for history in histories:
+        count = len(history.open_time_s)
+        candle_bytes = history.open_time_s.itemsize * (1 + len(history.columns))
+        most = BLOCK_BYTES // candle_bytes
+        for start in range(0, max(count, 1), most):
+            part, is_last = slice(start, start + most), start + most >= count
+            block_bytes = candle_bytes * min(most, count - start) + _ABOUT_BYTES
+            # Breaks and candles that miss hours can be many.
+            if is_last:
+                block_bytes += _ABOUT_BYTES * (len(history.breaks) + len(history.partial.hours))
+            if size and size + block_bytes > BLOCK_BYTES:
+                yield response
+                response, size = pb.StreamCandlesResponse(), 0
+            _fill(response.blocks.add(), history, part, is_last)
+            size += block_bytes
+    if size:
+        yield response
 
-    The last block has the breaks and the candles that miss hours.
+
+def _fill(block: pb.CandleBlock, history: History, part: slice, is_last: bool) -> None:
+    """Fill a block with a part of a history; the last one has breaks, and the candles that miss hours.
+
+    Each column is set by itself: a message that is made and then added is copied twice.
     """
-    count = len(history.open_time_s)
-    block = BLOCK_BYTES // (history.open_time_s.itemsize * (1 + len(history.columns)))
-    unchanged_before = (
-        None if history.unchanged_before_s is None else timestamp_to(history.unchanged_before_s)
-    )
-    for start in range(0, max(count, 1), block):
-        is_last = start + block >= count
-        part = slice(start, start + block)
-        yield pb.StreamCandlesResponse(
-            symbol=history.symbol,
-            fingerprint=history.fingerprint,
-            columns=CandleColumns(
-                open_time_s=history.open_time_s[part].astype("<i8", copy=False).tobytes(),
-                **{
-                    name: column[part].astype("<f8", copy=False).tobytes()
-                    for name, column in history.columns.items()
-                },
-            ),
-            last_block=is_last,
-            unchanged_before=unchanged_before,
-            breaks=_break_messages(served(history.breaks)) if is_last else (),
-            partial_candles=PartialCandles(
-                open_time_s=history.partial.open_time_s.tolist(), hours=history.partial.hours.tolist()
-            )
-            if is_last
-            else None,
-            no_earlier_candles=is_last and not history.has_earlier,
-        )
+    block.symbol, block.fingerprint = history.symbol, history.fingerprint
+    block.columns.open_time_s = history.open_time_s[part].astype("<i8", copy=False).tobytes()
+    for name, column in history.columns.items():
+        setattr(block.columns, name, column[part].astype("<f8", copy=False).tobytes())
+    if history.unchanged_before_s is not None:
+        block.unchanged_before.seconds = history.unchanged_before_s
+    if not is_last:
+        return
+    block.last_block, block.no_earlier_candles = True, not history.has_earlier
+    block.breaks.extend(_break_messages(served(history.breaks)))
+    block.partial_candles.open_time_s.extend(history.partial.open_time_s.tolist())
+    block.partial_candles.hours.extend(history.partial.hours.tolist())
 
 
 def _break_messages(breaks: Iterable[StoredBreak]) -> list[break_pb2.Break]:

@@ -11,7 +11,7 @@ from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.errors import InvalidInput, Violation, Violations
 from backcast_engine.interval import Interval
 from backcast_engine.times import EARLIEST_S, LATEST_S
-from services.data.store.writer import Fetched
+from services.data.store.asked_hours import Fetched
 from services.domain.conflict_rule import ConflictRule
 from services.wire.candles import COLUMN_VALUES, time_from
 
@@ -76,19 +76,26 @@ def fetched_from(header: pb.ImportHeader) -> Fetched | None:
     if not header.source and not header.HasField("asked_hours"):
         return None
     violations = Violations()
-    if not _SOURCE.fullmatch(header.source):
-        violations.add(Violation("header.source", "1 to 32 letters a to z and digits are needed"))
+    source = violations.read("", source_from, header.source, "header.source")
     if header.synthetic:
         violations.add(Violation("header.synthetic", "generated candles are not fetched"))
-    start_s = violations.read(0, _hour_from, header.asked_hours.start_time, "header.asked_hours.start_time")
-    end_s = violations.read(0, _hour_from, header.asked_hours.end_time, "header.asked_hours.end_time")
+    start_s = violations.read(0, hour_from, header.asked_hours.start_time, "header.asked_hours.start_time")
+    end_s = violations.read(0, hour_from, header.asked_hours.end_time, "header.asked_hours.end_time")
     violations.raise_if_any()
     if start_s >= end_s:
         raise InvalidInput.of("header.asked_hours.start_time", "must be before end_time")
-    return Fetched(header.source, start_s, end_s)
+    return Fetched(source, start_s, end_s)
 
 
-def _hour_from(message: Timestamp, field: str) -> int:
+def source_from(name: str, field: str) -> str:
+    """Return the name of an exchange; raise InvalidInput if it cannot be one."""
+    if not _SOURCE.fullmatch(name):
+        raise InvalidInput.of(field, "1 to 32 letters a to z and digits are needed")
+    return name
+
+
+def hour_from(message: Timestamp, field: str) -> int:
+    """Return the opening time of an hour in Unix seconds; raise InvalidInput if it is none."""
     time_s = time_from(message, field)
     if message.nanos or time_s % Interval.HOUR_1.seconds:
         raise InvalidInput.of(field, "is not a full hour")

@@ -1,4 +1,4 @@
-"""The order of metrics: whether the greatest or the smallest value is best.
+"""The order of metrics, and how they count over several backtests.
 
 Apart from the engine, which computes the metrics: the command sorts by them without importing Numba.
 """
@@ -7,3 +7,5 @@ Apart from the engine, which computes the metrics: the command sorts by them wit
 SMALLEST_IS_BEST = frozenset(
     ("max_drawdown", "annual_volatility", "fees_paid", "borrow_paid", "funding_paid")
 )
+# In statistics over several backtests, these are 0 for a backtest without a trade, as its return is.
+ZERO_WITHOUT_TRADES = frozenset(("sharpe_ratio", "sortino_ratio", "calmar_ratio"))

@@ -1,7 +1,7 @@
 """Client of an exchange: sends requests at its pace, and takes only answers of the right shape."""
 
+import asyncio
 import json
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from services.domain.addresses import is_loopback
 from services.feed.clock import Clock
 from services.feed.errors import Banned, Forbidden, Unanswered, Unreachable
 from services.feed.exchanges.exchange import Exchange, Market, Outcome, Request, Verdict
+from services.feed.metrics import REQUESTS, TOO_OFTEN, request_counted
 from services.feed.pace import Pace
 from services.imports.daemon_thread import in_daemon_thread
 from services.ingest.answers import read_answer
@@ -31,11 +32,13 @@ MOST_REQUESTS = 8
 
 _ATTEMPTS = 5
 _CONNECT_S = 5.0
-# Without a byte, and for the whole body.
+# Without a byte, and for the whole answer.
 _READ_S = 10.0
-_BODY_S = 60.0
+_ANSWER_S = 60.0
 # The list of all markets is some 20 MB.
 _MOST_BYTES = 128 * 2**20
+# Of a number in a header.
+_MOST_DIGITS = 10
 # How often one request is told to wait.
 _MOST_WAITS = 20
 _NEVER = (301, 302, 303, 307, 308)
@@ -71,6 +74,7 @@ class Client:
         self.pace = Pace(exchange.limit, clock)
         self._clock = clock
         self._base_url = base_url or exchange.base_url
+        self._host = urlsplit(self._base_url).netloc
         self._read_s = read_s
         self._ahead_s = 0.0
         # The name of an exchange behind a proxy may be unknown here.
@@ -96,6 +100,10 @@ class Client:
     def now_s(self) -> float:
         """Return the time in Unix seconds that both clocks, ours and the exchange's, have reached."""
         return self._clock.now_s() + min(self._ahead_s, 0)
+
+    def exchange_s(self) -> float:
+        """Return the time in Unix seconds by the exchange's clock."""
+        return self._clock.now_s() + self._ahead_s
 
     @property
     def skew(self) -> str:
@@ -146,7 +154,7 @@ class Client:
         )
         try:
             async for attempt in attempts:
-                with attempt:
+                with attempt, request_counted(self.exchange.name):
                     return read(*await self._answered(request))
         except Unanswered as error:
             times = f"{_ATTEMPTS} times"
@@ -157,12 +165,13 @@ class Client:
         """Return the body of a good answer, and what it holds."""
         for _ in range(_MOST_WAITS):
             await self.pace.take(request.weight)
-            answer = await in_daemon_thread(lambda: self._get(request))
+            answer = await self._answer_to(request)
             self._note(answer)
             body, content = answer.body, _json(answer.body)
             verdict = Verdict(Outcome.FAILED) if content is None else self.exchange.verdict(content)
             reason = f": {shown(verdict.reason)}" if verdict.reason else ""
             if answer.status == _TOO_OFTEN or verdict.outcome is Outcome.TOO_OFTEN:
+                REQUESTS.labels(self.exchange.name, TOO_OFTEN).inc()
                 self.pace.pause(answer.retry_after_s or self.exchange.limit.window_s)
                 continue
             self._raise_if_refused(answer, verdict, reason)
@@ -198,9 +207,17 @@ class Client:
         if answer.used_weight is not None:
             self.pace.told(answer.used_weight, answer.at_s)
 
+    async def _answer_to(self, request: Request) -> _Answer:
+        """Send a request in another thread; raise Unanswered also where its answer comes byte by byte."""
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                return await in_daemon_thread(lambda: self._get(request))
+        except TimeoutError:
+            raise Unanswered("its answer does not end") from None
+
     def _get(self, request: Request) -> _Answer:
         """Send a request in this thread; raise Unanswered or Unreachable where no whole answer comes."""
-        title, deadline_s = self.exchange.title, time.monotonic() + _BODY_S
+        title = self.exchange.title
         try:
             with self._session.get(
                 self._base_url + request.path,
@@ -212,34 +229,32 @@ class Client:
                 body = bytearray()
                 for part in response.iter_content(65_536):
                     body += part
-                    if len(body) > _MOST_BYTES or time.monotonic() > deadline_s:
+                    if len(body) > _MOST_BYTES:
                         raise Unanswered("its answer does not end")
                 headers = response.headers
+                at_s = _time_in(headers.get("Date"))
                 return _Answer(
                     response.status_code,
                     bytes(body),
-                    _time_in(headers.get("Date")),
+                    at_s,
                     _whole_number(headers.get(self.exchange.limit.used_header)),
-                    self._wait_in(headers.get("Retry-After")),
+                    _wait_in(headers.get("Retry-After"), self._clock.now_s() if at_s is None else at_s),
                 )
         except requests.exceptions.SSLError as error:
+            if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+                raise Unanswered(f"there is no connection by TLS to {self._host}, or it broke") from error
             raise Unreachable(f"the certificate of {title} is not trusted here") from error
         except requests.exceptions.ProxyError as error:
             raise Unreachable(f"the proxy does not let through to {title}") from error
+        except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidProxyURL) as error:
+            raise Unreachable(f"the proxy that the environment names cannot be used: {error}") from error
         except requests.exceptions.Timeout as error:
             raise Unanswered("it did not answer in time") from error
         except requests.exceptions.RequestException as error:
-            raise Unanswered(
-                f"there is no connection to {urlsplit(self._base_url).netloc}, or it broke"
-            ) from error
-
-    def _wait_in(self, text: str | None) -> float | None:
-        """Return the seconds that a `Retry-After` means, which may be a time; None if there is none."""
-        seconds = _whole_number(text)
-        if seconds is not None:
-            return float(seconds)
-        time_s = _time_in(text)
-        return None if time_s is None else max(time_s - self._clock.now_s(), 1.0)
+            raise Unanswered(f"there is no connection to {self._host}, or it broke") from error
+        except OSError as error:
+            # What requests does not wrap: the certificates that the environment names cannot be read.
+            raise Unreachable(f"{title} cannot be asked: {error}") from error
 
 
 def _json(body: bytes) -> Json:
@@ -250,12 +265,25 @@ def _json(body: bytes) -> Json:
         return None
 
 
+def _wait_in(text: str | None, now_s: float) -> float | None:
+    """Return the seconds that a `Retry-After` means, which may be a time of the clock that says `now_s`.
+
+    None if there is none.
+    """
+    seconds = _whole_number(text)
+    if seconds is not None:
+        return float(seconds)
+    time_s = _time_in(text)
+    return None if time_s is None else max(time_s - now_s, 1.0)
+
+
 def _time_in(text: str | None) -> float | None:
     """Return the Unix seconds of a time of HTTP; None if there is none."""
-    with suppress(TypeError, ValueError):
+    with suppress(TypeError, ValueError, OverflowError):
         return parsedate_to_datetime(text or "").timestamp()
     return None
 
 
 def _whole_number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None
+    """Return the number that a header has; None if it has none, or none of a sensible size."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS else None

@@ -1,6 +1,6 @@
-"""Why an exchange gives no candles."""
+"""Why an exchange gives no candles, or they cannot be stored."""
 
-from backcast_engine.errors import BackcastError, ErrorReason
+from backcast_engine.errors import BackcastError, ErrorReason, Refused
 from backcast_engine.times import utc
 from services.domain.errors import Unavailable
 
@@ -29,3 +29,7 @@ class Banned(BackcastError):
             f"{exchange} has banned this machine until {utc(int(until_s))}, because it was asked too often"
         )
         self.until_s = until_s
+
+
+class Conflicting(Refused):
+    """The data service refuses candles, because they do not fit those that are stored of the crypto."""

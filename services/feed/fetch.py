@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 
 from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
 from backcast_engine.candles import Candles
-from backcast_engine.errors import BackcastError, InvalidInput
+from backcast_engine.errors import BackcastError
 from backcast_engine.interval import Interval
-from backcast_engine.times import utc
 from services.domain.conflict_rule import ConflictRule
-from services.domain.errors import Unavailable
+from services.domain.errors import Denied, Unauthenticated, Unavailable
 from services.feed.client import MOST_REQUESTS, Client
 from services.feed.errors import Banned, Forbidden, Unanswered
 from services.feed.exchanges.exchange import Market
@@ -29,12 +28,15 @@ OVERLAP_S = 48 * 3600
 # process is killed, and is in memory until then.
 _CANDLES_TOGETHER = 20_000
 
+# What would fail in the same way for other cryptos.
+_OF_ALL = (Banned, Forbidden, Unavailable, Unauthenticated, Denied)
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Candles of one crypto, which are written together, with the span that was asked for them.
 
-    `asked` are hours of which the exchange has no other candles than these.
+    `asked` are hours of which the exchange has no other candles than these. It may have none at all.
     """
 
     symbol: str
@@ -43,7 +45,7 @@ class Batch:
     on_conflict: ConflictRule
 
 
-# Writes a batch in one transaction. A batch has at least one candle.
+# Writes a batch in one transaction. The first batch of a crypto has at least one candle.
 Write = Callable[[Batch], Awaitable[ImportCandlesResponse]]
 # Called with the symbol, the time that is reached, and the number of candles since the last call.
 Progress = Callable[[str, int, int], None]
@@ -53,8 +55,9 @@ Progress = Callable[[str, int, int], None]
 class CryptoReport:
     """The outcome of the fetch of one crypto. `error` is why it failed; what was written before stays.
 
-    `absent` counts hours that the exchange does not have, after the first candle of this fetch; `rejected`
-    counts rows that are no candles. `first_s` is the opening time of that candle, None if there is none;
+    `absent` counts hours that the exchange does not have, after the first candle of this fetch if it has one;
+    `rejected` counts rows that are no candles. `first_s` is the opening time of that candle, and `newest_s`
+    that of the last one, None if there is none. `wanted_hours` counts the hours that were to be asked for;
     `asked` are the spans that were asked and written.
     """
 
@@ -65,6 +68,8 @@ class CryptoReport:
     absent: int = 0
     rejected: int = 0
     first_s: int | None = None
+    newest_s: int | None = None
+    wanted_hours: int = 0
     asked: list[Span] = field(default_factory=list)
     error: BackcastError | None = None
 
@@ -76,18 +81,20 @@ async def fetch_all(
     write: Write,
     progress: Progress | None = None,
     again: bool = False,
+    overlap_s: int = OVERLAP_S,
 ) -> AsyncGenerator[CryptoReport]:
     """Fetch several cryptos at once; yield the report of each when it is done.
 
-    `wanted` and `asked` are by symbol. With `again`, all hours are asked for. A crypto that fails does not
-    stop the others, unless they would fail in the same way: then Banned, Forbidden or Unavailable is raised.
+    `wanted` and `asked` are by symbol; see `fetch_crypto`. A crypto that fails does not stop the others,
+    unless they would fail in the same way: then Banned, Forbidden, Unavailable, Unauthenticated or Denied is
+    raised.
     """
     turns = asyncio.Semaphore(MOST_REQUESTS)
 
     async def fetched(market: Market, span: Span) -> CryptoReport:
         async with turns:
             known = asked.get(market.symbol, ())
-            return await fetch_crypto(client, market, span, known, write, progress, again)
+            return await fetch_crypto(client, market, span, known, write, progress, again, overlap_s)
 
     tasks = [asyncio.create_task(fetched(*each)) for each in wanted.values()]
     try:
@@ -107,22 +114,24 @@ async def fetch_crypto(
     write: Write,
     progress: Progress | None = None,
     again: bool = False,
+    overlap_s: int = OVERLAP_S,
 ) -> CryptoReport:
-    """Fetch the hours of `wanted` that were not asked before, and the last two days of those that were.
+    """Fetch the hours of `wanted` that were not asked before, and the last `overlap_s` of those that were.
 
-    The end is the newest hour that is closed by both clocks. A first fetch is written under the guarded rule:
-    it is refused if candles are stored already and differ. With `again`, all of the hours are asked for, and
-    stored candles are replaced.
+    The end is the newest hour that is closed by both clocks. Candles are written under the guarded rule: a
+    batch is refused if it differs from candles that are stored, and not of this exchange. With `again`, all
+    of the hours are asked for, and stored candles are replaced.
     """
     report = CryptoReport(market.symbol)
-    rule = ConflictRule.REPLACE if asked or again else ConflictRule.GUARDED
+    rule = ConflictRule.REPLACE if again else ConflictRule.GUARDED
+    fetching = _Fetching(client, market, rule, write, report, progress, is_stored=bool(asked))
     try:
-        for span in _missing(client, wanted, () if again else asked):
-            _check_kept(client, market, span)
-            await _fetch_span(client, market, span, rule, write, report, progress)
+        for span in _missing(client, wanted, () if again else asked, overlap_s):
+            report.wanted_hours += span.hours
+            await fetching.fetch(span)
     except Unanswered as error:
         report.error = error
-    except (Banned, Forbidden, Unavailable):
+    except _OF_ALL:
         raise
     except BackcastError as error:
         report.error = error
@@ -130,82 +139,78 @@ async def fetch_crypto(
     return report
 
 
-def _missing(client: Client, wanted: Span, asked: Sequence[Span]) -> list[Span]:
+def _missing(client: Client, wanted: Span, asked: Sequence[Span], overlap_s: int) -> list[Span]:
     hour = Interval.HOUR_1
     end_s = min(hour.opening(wanted.end_s), hour.opening(int(client.now_s())))
     wanted = Span(hour.next_opening(wanted.start_s), end_s)
     known = joined(asked)
     if known:
         newest = known[-1]
-        known[-1] = Span(newest.start_s, newest.end_s - OVERLAP_S)
+        known[-1] = Span(newest.start_s, newest.end_s - overlap_s)
     return without(wanted, known)
 
 
-def _check_kept(client: Client, market: Market, span: Span) -> None:
-    """Raise InvalidInput if the exchange has dropped the first hours of a span already."""
-    exchange = client.exchange
-    if exchange.kept_hours is None:
-        return
-    closed_s = Interval.HOUR_1.opening(int(client.now_s()))
-    kept_from_s = closed_s - exchange.kept_hours * Interval.HOUR_1.seconds
-    if span.start_s < kept_from_s:
-        raise InvalidInput.of(
-            "since",
-            f"{exchange.title} gives only the newest {exchange.kept_hours} hours, which are those from "
-            f"{utc(kept_from_s)} on; older ones are in its quarterly files, which `backcast import` reads",
-        )
+@dataclass(slots=True)
+class _Fetching:
+    """The fetch of one crypto, whose outcome is counted in `report`.
 
+    `is_stored`: there are stored candles of this exchange.
+    """
 
-async def _fetch_span(
-    client: Client,
-    market: Market,
-    span: Span,
-    rule: ConflictRule,
-    write: Write,
-    report: CryptoReport,
-    progress: Progress | None,
-) -> None:
-    """Fetch and write a span, in batches of whole pages, and count in the report."""
-    held: list[Page] = []
-    async with aclosing(pages(client, market, span)) as all_pages:
-        async for page in all_pages:
-            held.append(page)
-            if progress:
-                progress(market.symbol, page.span.end_s, sum(len(each.lines) for each in page.blocks))
-            if sum(len(each.lines) for one in held for each in one.blocks) >= _CANDLES_TOGETHER:
-                held = await _written(client, market, held, rule, write, report)
-    await _written(client, market, held, rule, write, report)
+    client: Client
+    market: Market
+    rule: ConflictRule
+    write: Write
+    report: CryptoReport
+    progress: Progress | None
+    is_stored: bool
 
+    async def fetch(self, span: Span) -> None:
+        """Fetch and write a span, in batches of whole pages."""
+        held: list[Page] = []
+        async with aclosing(pages(self.client, self.market, span)) as all_pages:
+            async for page in all_pages:
+                held.append(page)
+                if self.progress:
+                    rows = sum(len(each.lines) for each in page.blocks)
+                    self.progress(self.market.symbol, page.span.end_s, rows)
+                if sum(len(each.lines) for one in held for each in one.blocks) >= _CANDLES_TOGETHER:
+                    await self._write(held)
+                    held = []
+        if held:
+            await self._write(held)
 
-async def _written(
-    client: Client, market: Market, held: list[Page], rule: ConflictRule, write: Write, report: CryptoReport
-) -> list[Page]:
-    """Write the held pages; return those that are still held, because they have no candles."""
-    blocks = [rows for page in held for rows in page.blocks]
-    if not blocks:
-        return held
-    asked = Span(held[0].span.start_s, held[-1].span.end_s)
+    async def _write(self, held: Sequence[Page]) -> None:
+        """Write the candles of pages, which follow each other, and that their hours were asked for."""
+        asked = Span(held[0].span.start_s, held[-1].span.end_s)
+        candles, rejected = await asyncio.to_thread(self._brought_together, held)
+        self.report.rejected += rejected
+        if not len(candles) and not self.is_stored:
+            return
+        counts = await self.write(Batch(self.market.symbol, candles, asked, self.rule))
+        self.is_stored = True
+        self._count(candles, asked, counts)
 
-    def brought_together() -> tuple[Candles, int]:
-        assembly = assembly_of_answers(market.symbol, int(client.now_s()))
+    def _brought_together(self, held: Sequence[Page]) -> tuple[Candles, int]:
+        """Return the candles of pages, and the number of rows that are none."""
+        blocks = [rows for page in held for rows in page.blocks]
+        if not blocks:
+            return Candles.empty(), 0
+        assembly = assembly_of_answers(self.market.symbol, int(self.client.now_s()))
         for rows in blocks:
             assembly.add(rows)
-        reading = assembly.reading(client.exchange.answer_format.NAME)
+        reading = assembly.reading(self.client.exchange.answer_format.NAME)
         return reading.candles, reading.rejected - reading.conflicts
 
-    candles, rejected = await asyncio.to_thread(brought_together)
-    report.rejected += rejected
-    if not len(candles):
-        return held
-    counts = await write(Batch(market.symbol, candles, asked, rule))
-    report.inserted += counts.inserted
-    report.corrected += counts.corrected
-    report.unchanged += counts.unchanged
-    first_s = int(candles.open_time_s[0])
-    report.absent += Span(first_s if report.first_s is None else asked.start_s, asked.end_s).hours - len(
-        candles
-    )
-    if report.first_s is None:
-        report.first_s = first_s
-    report.asked.append(asked)
-    return []
+    def _count(self, candles: Candles, asked: Span, counts: ImportCandlesResponse) -> None:
+        report = self.report
+        report.inserted += counts.inserted
+        report.corrected += counts.corrected
+        report.unchanged += counts.unchanged
+        start_s = asked.start_s
+        if len(candles):
+            if report.first_s is None:
+                start_s = report.first_s = int(candles.open_time_s[0])
+            report.newest_s = int(candles.open_time_s[-1])
+        report.absent += Span(start_s, asked.end_s).hours - len(candles)
+        report.asked.append(asked)

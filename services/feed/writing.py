@@ -7,7 +7,9 @@ import stamina
 
 from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
-from services.domain.errors import Unavailable
+from backcast_engine.errors import Refused
+from services.domain.errors import Denied, Unauthenticated, Unavailable
+from services.feed.errors import Conflicting
 from services.feed.fetch import Batch, Write
 from services.feed.spans import Span
 from services.imports.candle_writer import FetchedFrom, write_candles
@@ -18,12 +20,15 @@ if TYPE_CHECKING:
 
 # How long a service may be away, as while it is started again.
 _PATIENCE_S = 60.0
+# What trying again does not help.
+_NEVER = {grpc.StatusCode.UNAUTHENTICATED: Unauthenticated, grpc.StatusCode.PERMISSION_DENIED: Denied}
 
 
 def writer_to(stub: "MarketDataServiceAsyncStub", service: str, source: str) -> Write:
     """Return what writes a batch of an exchange's candles by a call of `service`, which errors name.
 
-    A service that is away is tried again for a minute: writing a batch twice is writing it once.
+    A service that is away is tried again for a minute: writing a batch twice is writing it once. What is
+    written raises Conflicting if it does not fit what is stored.
     """
 
     @stamina.retry(on=Unavailable, attempts=None, timeout=_PATIENCE_S, wait_initial=0.1, wait_max=5.0)
@@ -34,7 +39,12 @@ def writer_to(stub: "MarketDataServiceAsyncStub", service: str, source: str) -> 
                 stub, batch.symbol, batch.candles, on_conflict=batch.on_conflict, fetched=fetched
             )
         except grpc.aio.AioRpcError as error:
-            raise error_of(error, service) from None
+            if kind := _NEVER.get(error.code()):
+                raise kind(error.details() or error.code().name) from None
+            failure = error_of(error, service)
+            if isinstance(failure, Refused):
+                raise Conflicting(str(failure), reason=failure.reason, **failure.metadata) from None
+            raise failure from None
 
     return write
 

@@ -3,10 +3,12 @@
 from functools import partial
 
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
-from backcast.marketdata.v1 import market_data_service_pb2
+from backcast.marketdata.v1 import feed_service_pb2, market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.gateway.api.backtest_handler import SERVICE_NAME, BacktestHandler
 from services.gateway.api.market_data_proxy import add_proxy_to
+from services.gateway.api.portfolio_handler import SERVICE_NAME as PORTFOLIO_SERVICE
+from services.gateway.api.portfolio_handler import PortfolioHandler
 from services.gateway.api.run_handler import SERVICE_NAME as RUN_SERVICE
 from services.gateway.api.run_handler import RunHandler
 from services.gateway.auth.authentication import gateway_access
@@ -25,7 +27,11 @@ from services.rpc.tls import channel_credentials
 from services.settings import Settings
 from services.telemetry.observation import observed
 
-_MARKET_DATA = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"]
+# What the data service serves, to clients of the gateway too.
+_OF_DATA = (
+    market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"],
+    feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
+)
 
 
 async def run(settings: Settings) -> None:
@@ -43,7 +49,7 @@ async def run(settings: Settings) -> None:
             open_channel(settings.data, credentials) as data,
             open_channel(settings.compute, credentials) as compute,
         ):
-            backtests = BacktestHandler(
+            parts = (
                 Market(MarketDataServiceStub(data)),
                 ComputeClient(ComputeServiceStub(compute)),
                 cache,
@@ -55,10 +61,12 @@ async def run(settings: Settings) -> None:
                 "gateway",
                 settings.gateway_port,
                 [
-                    ServedService(SERVICE_NAME, backtests.add_to),
+                    ServedService(SERVICE_NAME, BacktestHandler(*parts).add_to),
+                    ServedService(PORTFOLIO_SERVICE, PortfolioHandler(*parts).add_to),
                     ServedService(RUN_SERVICE, RunHandler(registry).add_to),
-                    ServedService(
-                        _MARKET_DATA.full_name, partial(add_proxy_to, service=_MARKET_DATA, channel=data)
+                    *(
+                        ServedService(each.full_name, partial(add_proxy_to, service=each, channel=data))
+                        for each in _OF_DATA
                     ),
                 ],
                 access,

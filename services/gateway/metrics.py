@@ -8,7 +8,8 @@ from services.telemetry.metrics import SECONDS
 
 RUNS = Counter(
     "backcast_runs_total",
-    "Runs, sweeps and single backtests by outcome: completed, cancelled, paused, or the error of a failure.",
+    "Runs, sweeps, portfolios and single backtests by outcome: completed, cancelled, paused, or the error of "
+    "a failure.",
     ["method", "outcome"],
 )
 RUN_PHASE = Histogram(
@@ -27,7 +28,7 @@ RUNS_IN_PROGRESS = Gauge("backcast_runs_in_progress", "Runs and sweeps under way
 BACKTESTS_IN_PROGRESS = Gauge("backcast_backtests_in_progress", "Backtests of the runs under way.")
 
 # Series exist from the start: a rate does not see the first increase of a series that appears with it.
-for _method in ("RunBacktests", "RunBacktest", "SweepBacktests", "StreamSeries"):
+for _method in ("RunBacktests", "RunBacktest", "SweepBacktests", "StreamSeries", "RunPortfolio"):
     FAILURES.labels(_method)
     for _outcome in ("completed", "cancelled", "paused"):
         RUNS.labels(_method, _outcome)

@@ -1,4 +1,4 @@
-"""The supervisor: runs embedded servers, the three services and the page as child processes."""
+"""The supervisor: runs embedded servers, the services, the page and the feed as child processes."""
 
 import asyncio
 import os
@@ -36,7 +36,8 @@ _WATCH_PAUSE_S = 0.1
 class StackSettings:
     """Folder, ports and servers: port 0 is any free port; with a URL, that server is not embedded.
 
-    Without a web port, the page is not served.
+    Without a web port, the page is not served. `follow` is an exchange whose pairs of `quote` are followed;
+    None: nothing is.
     """
 
     data_dir: Path
@@ -47,6 +48,8 @@ class StackSettings:
     redis_url: str | None
     quiet: bool = False
     web_port: int | None = None
+    follow: str | None = None
+    quote: str = "USDT"
 
 
 def serve_command(service: str) -> Sequence[str]:
@@ -139,11 +142,13 @@ class LocalStack:
             async with asyncio.TaskGroup() as group:
                 database = group.create_task(self._start_database(postgres))
                 cache = group.create_task(self._start_cache(valkey))
-                group.create_task(self._start_service("data", after=database))
+                data = group.create_task(self._start_service("data", after=database))
                 group.create_task(self._start_service("compute"))
                 group.create_task(self._start_service("gateway", after=cache))
                 if "web" in self._ports:
                     group.create_task(self._start_service("web"))
+                if "feed" in self._ports:
+                    group.create_task(self._start_service("feed", after=data))
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
 
@@ -152,6 +157,8 @@ class LocalStack:
         # In the order of stopping: who calls stops before who is called.
         wanted = {
             **({} if settings.web_port is None else {"web": settings.web_port}),
+            # It has none but that of its health.
+            **({} if settings.follow is None else {"feed": 0}),
             "gateway": settings.gateway_port,
             "compute": settings.compute_port,
             "data": settings.data_port,
@@ -193,7 +200,7 @@ class LocalStack:
             f"the {name} service",
             self._service_command(name),
             self._data_dir / "logs" / f"{name}.log",
-            environment=self._environment(),
+            environment=self._environment(name),
             watchdog=self._watchdog,
         )
         try:
@@ -216,21 +223,31 @@ class LocalStack:
         settings = load_settings()
         if name == "web":
             return await is_page_served(self.page_url, settings.tls_ca_file)
+        if name == "feed":
+            return await is_serving(self._address(name))
         return await is_serving(self._address(name), channel_credentials(settings))
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, service: str) -> dict[str, str]:
         """Return the environment of a service that starts now; its dependencies are running already."""
         # A health port of the environment cannot be shared by three services.
         inherited = {name: value for name, value in os.environ.items() if name != "BACKCAST_HEALTH_PORT"}
+        if service == "feed":
+            inherited["BACKCAST_HEALTH_PORT"] = str(self._ports["feed"])
+            inherited["BACKCAST_FEED_EXCHANGE"] = self._settings.follow or ""
+            inherited["BACKCAST_FEED_QUOTE"] = self._settings.quote
         return {
             **inherited,
             "PYTHONUNBUFFERED": "1",
             "BACKCAST_HOST": HOST,
-            **{f"BACKCAST_{name.upper()}_PORT": str(port) for name, port in self._ports.items()},
+            **{
+                f"BACKCAST_{name.upper()}_PORT": str(port)
+                for name, port in self._ports.items()
+                if name != "feed"
+            },
             **{
                 f"BACKCAST_{name.upper()}_ADDRESS": self._address(name)
                 for name in self._ports
-                if name != "web"
+                if name not in ("web", "feed")
             },
             **({"BACKCAST_DATABASE_URL": self.database_url} if self.database_url else {}),
             **({"BACKCAST_REDIS_URL": self.redis_url} if self.redis_url else {}),

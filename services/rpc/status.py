@@ -51,6 +51,12 @@ _CODES: dict[type[BackcastError], int] = {
     Unauthenticated: code_pb2.UNAUTHENTICATED,
     Denied: code_pb2.PERMISSION_DENIED,
 }
+# The errors of single backtests and portfolios, by code.
+_IN_RESULTS: dict[int, type[BackcastError]] = {
+    code_pb2.NOT_FOUND: NotFound,
+    code_pb2.FAILED_PRECONDITION: Refused,
+    code_pb2.UNAVAILABLE: Unavailable,
+}
 # What gRPC itself ends calls with: the connection was not made, or is lost; the service is stopping; it has
 # reset the stream; a request could not be sent ("Internal error from Core").
 _CODES_OF_BREAKS = (
@@ -117,6 +123,19 @@ def error_of(error: grpc.aio.AioRpcError | grpc.RpcError, service: str) -> Backc
                 reason=ErrorReason.SERVICE_UNAVAILABLE,
                 service=service,
             )
+
+
+def error_of_status(status: status_pb2.Status) -> BackcastError:
+    """Return the error of a backtest or a portfolio of which `status_of` has made a status."""
+    info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    for detail in status.details:
+        if not detail.Unpack(info):
+            detail.Unpack(bad_request)
+    reason = _REASONS.get(info.reason)
+    if status.code == code_pb2.INVALID_ARGUMENT and bad_request.field_violations:
+        violations = (Violation(bad.field, bad.description) for bad in bad_request.field_violations)
+        return InvalidInput(*violations, reason=reason)
+    return _IN_RESULTS.get(status.code, Internal)(status.message, reason=reason, **info.metadata)
 
 
 def unanswered(service: str) -> Unavailable:

@@ -3,13 +3,15 @@
 A message and its dataclass have the same field names, so one function serves all strategies.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from enum import IntEnum, StrEnum
 from typing import Any
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
 
 from backcast.backtest.v1 import execution_pb2, result_pb2
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
@@ -32,23 +34,27 @@ from services.wire.candles import interval_to, timestamp_to
 from services.wire.enum_names import names_of, numbers_of
 from services.wire.expressions import expression_to, read_expression
 
-_SPEC_FIELDS = frozenset(BacktestSpec.DESCRIPTOR.fields_by_name)
+# The first name in the path of a field: that of `strategies[0].weight` is `strategies`.
+_FIRST_NAME = re.compile(r"\w*")
 
 
 @contextmanager
-def spec_fields_named() -> Iterator[None]:
+def spec_fields_named(spec: type[Message] = BacktestSpec) -> Iterator[None]:
     """Let an InvalidInput name the fields of a request's `spec` by their whole path: `spec.start_time`.
 
-    Functions that read and check a backtest name its fields without the message that embeds it.
+    Functions that read and check a backtest or a portfolio name its fields without the message `spec` that
+    embeds it.
     """
+    names = spec.DESCRIPTOR.fields_by_name
     try:
         yield
     except InvalidInput as error:
-        raise type(error)(*map(_in_request, error.violations)) from None
+        raise type(error)(*(_in_request(each, names) for each in error.violations)) from None
 
 
-def _in_request(violation: Violation) -> Violation:
-    if violation.field.partition(".")[0] in _SPEC_FIELDS:
+def _in_request(violation: Violation, names: Container[str]) -> Violation:
+    first = _FIRST_NAME.match(violation.field)
+    if first and first[0] in names:
         return Violation(f"spec.{violation.field}", violation.reason)
     return violation
 
@@ -101,17 +107,23 @@ _EXECUTION_CHOICES: dict[str, type[IntEnum]] = {
 }
 
 
-def read_execution(message: execution_pb2.Execution, violations: Violations) -> Execution:
-    """Return the execution, with defaults for what is absent or cannot be read. Ranges are not checked."""
+def read_execution(
+    message: execution_pb2.Execution, violations: Violations, path: str = "execution"
+) -> Execution:
+    """Return the execution at `path`, with defaults for what is absent or cannot be read.
+
+    Ranges are not checked.
+    """
     given = {
-        field.name: violations.read(getattr(_USUAL, field.name), _execution_value, field, value)
+        field.name: violations.read(
+            getattr(_USUAL, field.name), _execution_value, field, value, f"{path}.{field.name}"
+        )
         for field, value in message.ListFields()
     }
     return Execution(**given)
 
 
-def _execution_value(field: FieldDescriptor, value: Any) -> Any:
-    path = f"execution.{field.name}"
+def _execution_value(field: FieldDescriptor, value: Any, path: str) -> Any:
     if field.enum_type:
         return _EXECUTION_CHOICES[field.name](_known(field.enum_type, value, path))
     if isinstance(value, execution_pb2.Distance):

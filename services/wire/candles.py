@@ -25,16 +25,18 @@ _INTERVAL_VALUES = {interval: value for value, interval in _INTERVALS.items()}
 # By the names of Candles' columns.
 COLUMN_VALUES = {name: CandleColumn.Value(f"CANDLE_COLUMN_{name.upper()}") for name in VALUE_COLUMNS}
 
+NO_PARTIAL_CANDLES = PartialCandles.none()
+
 # Six columns of 8 bytes: 960 kB, so that a message stays below 1 MiB.
 BLOCK_CANDLES = 20_000
 
 
-def interval_from(value: int) -> Interval:
+def interval_from(value: int, field: str = "interval") -> Interval:
     """Return the interval of an enum value; one hour if it is unspecified."""
     if value == interval_pb2.INTERVAL_UNSPECIFIED:
         return Interval.HOUR_1
     if value not in _INTERVALS:
-        raise InvalidInput.of("interval", f"there is no interval {value}")
+        raise InvalidInput.of(field, f"there is no interval {value}")
     return _INTERVALS[interval_pb2.Interval.ValueType(value)]
 
 
@@ -97,6 +99,8 @@ def candles_to(candles: Candles) -> CandleColumns:
 
 def partial_candles_from(message: PartialCandlesMessage) -> PartialCandles:
     """Return the longer candles that miss hours; raise InvalidInput if the columns differ in length."""
+    if not message.open_time_s and not message.hours:
+        return NO_PARTIAL_CANDLES
     if len(message.open_time_s) != len(message.hours):
         raise InvalidInput.of("partial_candles", "the columns have different lengths")
     return PartialCandles(np.array(message.open_time_s, np.int64), np.array(message.hours, np.int64))

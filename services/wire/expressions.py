@@ -1,10 +1,25 @@
 """Conversion of expressions. Enum values have the names of the domain's functions and columns."""
 
+import re
+from dataclasses import replace
+
 from backcast.backtest.v1 import expression_pb2 as pb
 from backcast_engine.errors import InvalidInput, Violations
 from backcast_engine.rules.check import MAX_DEPTH, MAX_NODES
-from backcast_engine.rules.nodes import Column, Expression, Number, shared_call
+from backcast_engine.rules.nodes import (
+    Column,
+    Expression,
+    Number,
+    On,
+    OtherCandles,
+    Placeholder,
+    shared_call,
+)
+from services.domain.symbols import canonical_symbol
+from services.wire.candles import interval_from, interval_to
 from services.wire.enum_names import names_of, numbers_of
+
+_LABEL = re.compile("[a-z_][a-z_0-9]{0,39}", re.ASCII | re.IGNORECASE)
 
 
 def expression_from(message: pb.Expression, field: str) -> Expression:
@@ -28,9 +43,17 @@ def expression_to(expression: Expression) -> pb.Expression:
     """Return the message of a checked expression."""
     if isinstance(expression, Number):
         return pb.Expression(number=expression.value)
+    if isinstance(expression, Placeholder):
+        return pb.Expression(placeholder=expression.label)
     if isinstance(expression, Column):
         column = numbers_of(pb.Column.DESCRIPTOR)[expression.name.upper()]
         return pb.Expression(column=pb.Column.ValueType(column))
+    if isinstance(expression, On):
+        message, candles = expression_to(expression.part), expression.candles
+        message.symbol = candles.symbol
+        if candles.interval:
+            message.interval = interval_to(candles.interval)
+        return message
     function = numbers_of(pb.Function.DESCRIPTOR)[expression.function.upper()]
     return pb.Expression(
         function=pb.Function.ValueType(function), arguments=map(expression_to, expression.arguments)
@@ -61,18 +84,35 @@ class _Reading:
             self.read(argument, f"{field}.arguments[{index}]", depth + 1)
             for index, argument in enumerate(message.arguments)
         )
-        return self._violations.read(Number(0), _node, message, arguments, field)
+        node = self._violations.read(Number(0), _node, message, arguments, field)
+        candles = self._other_candles(message, field)
+        return node if candles == OtherCandles() else On(node, candles)
+
+    def _other_candles(self, message: pb.Expression, field: str) -> OtherCandles:
+        candles, read = OtherCandles(), self._violations.read
+        if message.symbol:
+            symbol = read("", canonical_symbol, message.symbol, f"{field}.symbol")
+            candles = replace(candles, symbol=symbol)
+        if message.interval:
+            interval = read(None, interval_from, message.interval, f"{field}.interval")
+            candles = replace(candles, interval=interval)
+        return candles
 
 
 def _node(message: pb.Expression, arguments: tuple[Expression, ...], field: str) -> Expression:
     """Return the node of a message whose arguments were read."""
     kind = message.WhichOneof("kind")
     if kind is None:
-        raise InvalidInput.of(field, "needs a number, a column or a function")
+        raise InvalidInput.of(field, "needs a number, a column, a function or a placeholder")
     if kind != "function" and arguments:
         raise InvalidInput.of(field, f"a {kind} takes no arguments")
     if kind == "number":
         return Number(message.number)
+    if kind == "placeholder":
+        if not _LABEL.fullmatch(message.placeholder):
+            reason = "a placeholder has 1 to 40 letters, digits and underscores, and begins with no digit"
+            raise InvalidInput.of(field, reason)
+        return Placeholder(message.placeholder)
     if kind == "column":
         return Column(_name(names_of(pb.Column.DESCRIPTOR), message.column, kind, field))
     return shared_call(_name(names_of(pb.Function.DESCRIPTOR), message.function, kind, field), arguments)

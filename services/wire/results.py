@@ -42,19 +42,20 @@ def unpacked_metrics(packed: Iterable[bytes]) -> NDArray[np.float64]:
 def result_message(result: backcast_engine.BacktestResult) -> BacktestResult:
     """Return the message of a result, without the fields that say of which crypto and which data it is."""
     return BacktestResult(
-        metrics=_metrics_message(result.metrics),
+        metrics=metrics_message(result.metrics),
         coverage=_coverage_message(result.coverage),
         warmup_candles=result.warmup_candles,
-        trades=map(_trade_message, result.trades),
+        trades=map(trade_message, result.trades),
         equity_curve=_equity_message(result.equity_curve) if result.equity_curve else None,
         engine_version=ENGINE_VERSION,
-        monthly_returns=map(_monthly_return_message, result.monthly_returns),
+        monthly_returns=map(monthly_return_message, result.monthly_returns),
         breaks=map(break_to, result.breaks),
         parts=map(_part_message, result.parts),
     )
 
 
-def _metrics_message(metrics: Metrics) -> pb.Metrics:
+def metrics_message(metrics: Metrics) -> pb.Metrics:
+    """Return the message of metrics."""
     # None leaves a field absent, as a figure that is undefined has to be.
     return pb.Metrics(**{name: getattr(metrics, name) for name in METRIC_NAMES})
 
@@ -63,7 +64,7 @@ def _part_message(part: ResultPart) -> pb.ResultPart:
     return pb.ResultPart(
         first_candle_time=timestamp_to(part.first_candle_s),
         last_candle_time=timestamp_to(part.last_candle_s),
-        metrics=_metrics_message(part.metrics),
+        metrics=metrics_message(part.metrics),
     )
 
 
@@ -78,7 +79,8 @@ def _coverage_message(coverage: Coverage) -> pb.Coverage:
     )
 
 
-def _trade_message(trade: Trade) -> pb.Trade:
+def trade_message(trade: Trade) -> pb.Trade:
+    """Return the message of a trade."""
     return pb.Trade(
         entry_time=timestamp_to(trade.entry_time_s),
         entry_price=trade.entry_price,
@@ -107,5 +109,6 @@ def _equity_message(curve: EquityCurve) -> pb.EquityCurve:
     )
 
 
-def _monthly_return_message(month: MonthlyReturn) -> pb.MonthlyReturn:
+def monthly_return_message(month: MonthlyReturn) -> pb.MonthlyReturn:
+    """Return the message of a month's return."""
     return pb.MonthlyReturn(year=month.year, month=month.month, return_fraction=month.return_fraction)

@@ -1,16 +1,18 @@
-"""Conversion of the parameters of a sweep: ranges and windows."""
+"""Conversion of the parameters of a sweep: ranges of parameters and of settings, and windows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.struct_pb2 import Value
 
 from backcast.backtest.v1 import sweep_pb2 as pb
+from backcast.backtest.v1.execution_pb2 import Execution as ExecutionMessage
 from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
 from backcast_engine import Window
-from backcast_engine.errors import InvalidInput, Violations
-from backcast_engine.sweep import Grid, ParameterValues
+from backcast_engine.errors import InvalidInput, Violation, Violations
+from backcast_engine.sweep import SETTINGS, Grid, ParameterValues, SettingValues
+from services.wire.backtests import execution_to, read_execution
 from services.wire.candles import timestamp_to
 from services.wire.enum_names import names_of, number_of
 
@@ -45,6 +47,44 @@ def ranges_to(grid: Grid) -> list[pb.ParameterRange]:
         pb.ParameterRange(name=name, values=map(_value_to, values))
         for name, values in zip(grid.names, grid.values, strict=True)
     ]
+
+
+def read_execution_ranges(
+    messages: Iterable[pb.ExecutionRange], violations: Violations
+) -> list[SettingValues]:
+    """Return the ranges of settings of the execution; a value must not set what is no part of its setting."""
+    settings = []
+    for index, message in enumerate(messages):
+        fields = SETTINGS.get(message.name, ())
+        values = []
+        for position, value in enumerate(message.values):
+            field = f"execution_ranges[{index}].values[{position}]"
+            others = [each.name for each, _ in value.ListFields() if fields and each.name not in fields]
+            if others:
+                reason = f"is a value of {message.name}, and {' and '.join(others)} cannot be set in it"
+                violations.add(Violation(field, reason))
+            values.append(read_execution(value, violations, field))
+        settings.append(SettingValues(message.name, tuple(values)))
+    return settings
+
+
+def execution_ranges_to(grid: Grid) -> list[pb.ExecutionRange]:
+    """Return the ranges of settings of a grid."""
+    return [pb.ExecutionRange(name=setting.name, values=_settings_to(setting)) for setting in grid.settings]
+
+
+def _settings_to(setting: SettingValues) -> Iterator[ExecutionMessage]:
+    """Yield the messages of a setting's values, which have the setting's fields only."""
+    for value in setting.values:
+        whole, part = execution_to(value), ExecutionMessage()
+        for field, content in whole.ListFields():
+            if field.name not in SETTINGS[setting.name]:
+                continue
+            if field.message_type:
+                getattr(part, field.name).CopyFrom(content)
+            else:
+                setattr(part, field.name, content)
+        yield part
 
 
 def window_from(message: pb.Window) -> Window:

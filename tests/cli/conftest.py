@@ -27,14 +27,27 @@ class Cli:
     """Runs the command with the gateway's address in its environment."""
 
     def __init__(self, stack: LocalStack) -> None:
-        self.environment = {**os.environ, "BACKCAST_GATEWAY_ADDRESS": stack.gateway_address}
+        self.environment = {
+            **os.environ,
+            "BACKCAST_GATEWAY_ADDRESS": stack.gateway_address,
+            # What would leave this machine meets a proxy that is not there.
+            **dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY"), "http://127.0.0.1:1"),
+            "NO_PROXY": "",
+        }
 
-    async def start(self, *arguments: object, **environment: str) -> asyncio.subprocess.Process:
+    async def start(
+        self, *arguments: object, out: int = asyncio.subprocess.PIPE, **environment: str
+    ) -> asyncio.subprocess.Process:
+        return await self.start_python(*BACKCAST[1:], *arguments, out=out, **environment)
+
+    async def start_python(
+        self, *arguments: object, out: int = asyncio.subprocess.PIPE, **environment: str
+    ) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            *BACKCAST,
+            sys.executable,
             *map(str, arguments),
             env={**self.environment, **environment},
-            stdout=asyncio.subprocess.PIPE,
+            stdout=out,
             stderr=asyncio.subprocess.PIPE,
         )
 

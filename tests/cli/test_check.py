@@ -2,9 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tests.candle_making import START_S
+import numpy as np
+
+from services.imports.candle_writer import FetchedFrom, write_candles
+from tests.candle_making import START_S, random_candles
 from tests.cli.conftest import Cli
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 
 async def _imported(cli: Cli, folder: Path) -> None:
@@ -32,6 +39,33 @@ async def test_all_cryptos_as_json(cli: Cli, tmp_path: Path) -> None:
     checks = {check["symbol"]: check for check in map(json.loads, finished.out.splitlines())}
     assert checks["CHECKUSDT"]["longest_gap"] == {"start_s": START_S + 10_800, "missing": 717}
     assert checks["CHECKUSDT"]["breaks"][0]["open"] == 90
+
+
+async def test_what_the_exchange_does_not_have_is_told_from_what_it_was_never_asked(
+    cli: Cli, data_service: "MarketDataServiceAsyncStub"
+) -> None:
+    candles = random_candles(5, 100)
+    there = np.r_[0:10, 12:50, 60:70, 75:100]  # 2, 10 and 5 hours are missing
+    for symbol, last in (("CHECKFAUSDT", 100), ("CHECKFBUSDT", 62)):
+        await write_candles(data_service, symbol, candles.at(there))
+        fetched = FetchedFrom("okx", START_S, START_S + last * 3600)
+        await write_candles(data_service, symbol, candles.at(there[there < last]), fetched=fetched)
+    finished = await cli("data", "check", "CHECKFAUSDT", "CHECKFBUSDT", COLUMNS="300")
+    rows = {row[0]: row[1:] for row in map(str.split, finished.out.splitlines()) if row}
+    assert rows["CHECKFAUSDT"][5:8] == ["3", "17", "–"]
+    assert rows["CHECKFBUSDT"][5:8] == ["3", "17", "5"]
+    never = (
+        "CHECKFBUSDT: okx was never asked for 5 of 17 missing hours, the first at 2024-01-03 22:00 UTC: "
+        "`backcast fetch okx --symbols CHECKFBUSDT --since 2024-01-03` asks for them"
+    )
+    assert [line for line in finished.out.splitlines() if "never asked for" in line] == [
+        never,
+        "fetched: 34 missing hours, of which exchanges do not have 29 and were never asked for 5",
+    ]
+    checked = await cli("data", "check", "CHECKFBUSDT", "--format", "jsonl")
+    check = json.loads(checked.out)
+    assert (check["source"], check["never_asked"]) == ("okx", 5)
+    assert check["never_asked_from_s"] == START_S + 70 * 3600
 
 
 async def test_what_was_stored_wrongly_is_named(cli: Cli, tmp_path: Path) -> None:

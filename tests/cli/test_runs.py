@@ -40,7 +40,7 @@ async def test_the_cache_does_as_it_is_told(cli: Cli, imported: list[str]) -> No
     ] * 2
     for mode, from_cache in (("refresh", 0), ("bypass", 0), ("only", 2), ("default", 2)):
         finished = await cli(*asked, mode)
-        assert json.loads(finished.out.splitlines()[-1])["progress"]["fromCache"] == from_cache
+        assert json.loads(finished.out.splitlines()[-1])["progress"]["from_cache"] == from_cache
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,32 @@
 """`backcast sweep`, as a user runs it, and how it reads values."""
 
-import pytest
-from google.protobuf.json_format import Parse
+from typing import Any
 
+import pytest
+from google.protobuf.json_format import Parse, ParseDict
+
+from backcast.backtest.v1.execution_pb2 import Execution
 from backcast.backtest.v1.result_pb2 import METRIC_TOTAL_RETURN
 from backcast.backtest.v1.strategy_pb2 import MaCross, Rsi, Strategy
+from backcast.backtest.v1.sweep_pb2 import ExecutionRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.sweep_pb2 import (
+    SEARCH_METHOD_RANDOM,
+    SEARCH_METHOD_TPE,
+    SearchMethod,
+    SweepSearch,
+)
+from backcast.marketdata.v1.interval_pb2 import INTERVAL_1H, INTERVAL_4H
 from backcast_engine.errors import InvalidInput
 from services.cli.options.parameter_ranges import parameter_range
 from services.cli.options.requests import sweep_request
-from services.cli.options.run_options import CandleOptions, ExecutionOptions, RunOptions
+from services.cli.options.run_options import (
+    CandleOptions,
+    ExecutionOptions,
+    RunOptions,
+    SearchOptions,
+    StrategyOptions,
+)
 from tests.cli.conftest import Cli, write_csv
 
 RSI, MA_CROSS = Strategy(rsi=Rsi()), Strategy(ma_cross=MaCross())
@@ -66,6 +83,8 @@ def test_choices_are_listed_by_their_names() -> None:
         ("period=0..nan", "nan is out of range"),
         ("oversold=0..1:0.00001", "has 100,001 values, and at most 10,000"),
         ("period=0..1e300", "1e300 is out of range"),
+        ("stop_loss=2%,3%", "--param stop_loss: is an option of its own: write --stop-loss 2%,3%"),
+        ("interval=1h,4h", "--param interval: is an option of its own: write --interval 1h,4h"),
         ("kind=sma,wma", "--param kind: 'wma' is not one of SMA, EMA"),
     ],
 )
@@ -75,13 +94,17 @@ def test_what_cannot_be_read_names_its_option(parameter: str, reason: str) -> No
     assert reason in str(caught.value)
 
 
-def request_of(*parameters: str, split: str | None = None) -> pb.SweepBacktestsRequest:
+def request_of(
+    *parameters: str, split: str | None = None, search: SearchOptions | None = None, **options: Any
+) -> pb.SweepBacktestsRequest:
+    strategy, execution = StrategyOptions("rsi", list(parameters)), ExecutionOptions(**options)
     return sweep_request(
-        *("rsi", list(parameters), CandleOptions(), ExecutionOptions()),
+        *(strategy, CandleOptions(), execution),
         metric="sharpe_ratio",
         top=20,
         split=split,
         folds=None,
+        search=search,
         options=RunOptions(),
     )
 
@@ -105,6 +128,189 @@ def test_a_sweep_that_cannot_be_names_its_option(
     with pytest.raises(InvalidInput) as caught:
         request_of(*parameters, split=split)
     assert str(caught.value) == fault
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "values"),
+    [
+        (
+            {"stop_loss": "1%..3%:1%, 2atr,none"},
+            "stop_loss",
+            [{"stopLoss": {"fraction": part}} for part in (0.01, 0.02, 0.03)]
+            + [{"stopLoss": {"atrMultiple": 2}}, {}],
+        ),
+        (
+            {"trailing_stop": "1..2atr:0.5"},
+            "trailing_stop",
+            [{"trailingStop": {"atrMultiple": multiple}} for multiple in (1, 1.5, 2)],
+        ),
+        (
+            {"direction": "long,long-short"},
+            "direction",
+            [{"direction": "DIRECTION_LONG_ONLY"}, {"direction": "DIRECTION_LONG_SHORT"}],
+        ),
+        (
+            {"fill": "next-open,same-close"},
+            "fill_time",
+            [{"fillTime": "FILL_TIME_NEXT_OPEN"}, {"fillTime": "FILL_TIME_SAME_CLOSE"}],
+        ),
+        ({"fee": "0,10bps"}, "fee_rate", [{"feeRate": 0}, {"feeRate": 0.001}]),
+        ({"slippage_bps": "0..10:5"}, "slippage_bps", [{"slippageBps": bps} for bps in (0, 5, 10)]),
+        ({"atr_period": "10,20"}, "atr_period", [{"atrPeriod": 10}, {"atrPeriod": 20}]),
+        (
+            {"size_fraction": "50%", "size_amount": "500", "size_volatility": "40%", "volatility_period": 20},
+            "size",
+            [
+                {"equityFraction": 0.5},
+                {"quoteAmount": 500},
+                {"volatilityTarget": {"annualVolatility": 0.4, "period": 20}},
+            ],
+        ),
+    ],
+)
+def test_an_option_with_several_values_is_a_range(
+    options: dict[str, Any], name: str, values: list[dict[str, Any]]
+) -> None:
+    request = request_of("period=5,7", **options)
+    (swept,) = request.execution_ranges
+    assert swept == ParseDict({"name": name, "values": values}, ExecutionRange())
+    assert request.spec.execution == Execution()
+
+
+def test_several_intervals_are_a_range() -> None:
+    strategy = StrategyOptions("rsi", ["period=5,7"])
+    request = sweep_request(
+        *(strategy, CandleOptions(interval="1h, 4h"), ExecutionOptions()),
+        metric="sharpe_ratio",
+        top=20,
+        split=None,
+        folds=None,
+        options=RunOptions(),
+    )
+    assert list(request.intervals) == [INTERVAL_1H, INTERVAL_4H]
+    assert not request_of("period=5,7").intervals
+
+
+@pytest.mark.parametrize(
+    ("search", "method", "count", "seed"),
+    [
+        (SearchOptions(random=50), SEARCH_METHOD_RANDOM, 50, 0),
+        (SearchOptions(optimize=40, seed=7), SEARCH_METHOD_TPE, 40, 7),
+    ],
+)
+def test_a_search_is_in_the_request(
+    search: SearchOptions, method: SearchMethod.ValueType, count: int, seed: int
+) -> None:
+    request = request_of("period=5,7", search=search)
+    assert request.search == SweepSearch(method=method, combination_count=count, seed=seed)
+    assert not request_of("period=5,7").HasField("search")
+
+
+@pytest.mark.parametrize(
+    ("search", "fault"),
+    [
+        (SearchOptions(random=5, optimize=5), "--optimize: cannot be combined with --random"),
+        (SearchOptions(seed=5), "--seed: needs --random or --optimize"),
+        (SearchOptions(random=10**10), "--random: is out of range"),
+        (SearchOptions(optimize=5, seed=-(10**10)), "--seed: is out of range"),
+    ],
+)
+def test_a_search_that_cannot_be_names_its_option(search: SearchOptions, fault: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        request_of("period=5,7", search=search)
+    assert str(caught.value) == fault
+
+
+def test_options_with_one_value_are_the_same_for_all_combinations() -> None:
+    request = request_of("period=5,7", stop_loss="2%", take_profit="none", fee="0.3%", direction="short")
+    assert not request.execution_ranges
+    expected = {"stopLoss": {"fraction": 0.02}, "feeRate": 0.003, "direction": "DIRECTION_SHORT_ONLY"}
+    assert request.spec.execution == ParseDict(expected, Execution())
+
+
+def test_a_high_cost_with_a_unit_is_allowed_in_a_range() -> None:
+    request = request_of("period=5,7", fee="0.1%,3%")
+    assert request.spec.execution.allow_high_costs
+    assert not any(value.allow_high_costs for value in request.execution_ranges[0].values)
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"stop_loss": "1%,,2%"}, "--stop-loss: a value is missing in '1%,,2%': commas stand between two"),
+        ({"stop_loss": "1%..2atr"}, "--stop-loss: '1%..2atr' has different units: % and atr"),
+        ({"stop_loss": "0.01..0.02"}, "--stop-loss: 0.01..0.02 needs a step, as in 0.01..0.02:0.5"),
+        ({"stop_loss": "5,x"}, "--stop-loss: 'x' is not a distance like 5%, 0.05 or 2atr"),
+        ({"fee": "none,1bps"}, "--fee: cannot be none: only stops can"),
+        ({"direction": "long,up"}, "--direction: 'up' is not one of long, short, long-short"),
+        ({"size_amount": "5,many"}, "--size-amount: 'many' is not a number"),
+        ({"atr_period": "5,5.5"}, "--atr-period: '5.5' is not a whole number"),
+    ],
+)
+def test_a_value_of_an_option_that_cannot_be_read_names_the_option(
+    options: dict[str, Any], fault: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        request_of("period=5,7", **options)
+    assert str(caught.value).startswith(fault)
+
+
+def test_a_placeholder_with_one_value_is_a_range_of_one() -> None:
+    strategy = StrategyOptions("rules", ["n=5..7", "low=30"], "rsi({n}) < {low}")
+    request = sweep_request(
+        *(strategy, CandleOptions(), ExecutionOptions()),
+        metric="sharpe_ratio",
+        top=20,
+        split=None,
+        folds=None,
+        options=RunOptions(),
+    )
+    assert {one.name: [value.number_value for value in one.values] for one in request.ranges} == {
+        "n": [5, 6, 7],
+        "low": [30],
+    }
+
+
+async def test_rules_and_stops_are_swept_together(cli: Cli, swept_symbols: str) -> None:
+    finished = await cli(
+        *("sweep", "rules", "--entry", "rsi({n}) < {low}", "--exit", "rsi({n}) > 60"),
+        *(
+            "--param",
+            "n=4..6",
+            "--param",
+            "low=35",
+            "--stop-loss",
+            "2%,3atr,none",
+            "--symbols",
+            swept_symbols,
+        ),
+        *("--start", "2024-01-02", "--top", 4),
+    )
+    assert finished.status == 0
+    for text in (
+        "rules\nentry: rsi({n}) < {low}\nexit: rsi({n}) > 60\n",
+        "sweeping n 4, 5, 6; low 35; stop loss 2%, 3atr, none\n9 combinations × 2 cryptos",
+        "18 of 18 backtests in",
+        "n  low  stop loss",
+        "… and 5 more combinations",
+    ):
+        assert text in finished.out
+    assert finished.out.index("combinations, medians") < finished.out.index("the best single cryptos")
+
+
+async def test_intervals_of_a_random_sample_are_shown(cli: Cli, swept_symbols: str) -> None:
+    finished = await cli(
+        *("sweep", "rsi", "--param", "period=3..12", "--interval", "1h,4h", "--random", 6, "--seed", 4),
+        *("--symbols", swept_symbols, "--start", "2024-01-02", "--fee", "0,10bps"),
+    )
+    assert finished.status == 0
+    for text in (
+        "sweeping interval 1h, 4h; period 3, 4, …, 12; fee 0%, 0.1%\n",
+        "6 combinations of 40 (at random, seed 4) × 2 cryptos, candles from 2024-01-02",
+        "slippage 0 bps, capital 10,000; fills at the next open",
+        "interval  period",
+    ):
+        assert text in finished.out
 
 
 async def test_the_tables_show_the_best_and_what_luck_makes_of_it(cli: Cli, swept_symbols: str) -> None:
@@ -166,7 +372,26 @@ async def test_jsonl_has_every_combination(cli: Cli, swept_symbols: str) -> None
             ["rsi", "--param", "peroid=5,7"],
             "--param peroid: rsi has no parameter 'peroid': did you mean period?",
         ),
-        (["rules", "--param", "period=5,7"], "strategy: rules have no parameters that can be swept"),
+        (["rules", "--param", "period=5,7"], "--entry: is required for rules"),
+        (
+            ["rules", "--entry", "rsi({n}) < {low}", "--param", "n=5,7"],
+            "--entry: {low} has no range: a placeholder needs a range of values",
+        ),
+        (
+            ["rules", "--entry", "rsi({n}) < 30", "--param", "n=0..2"],
+            "--param n: n = 0: period of rsi must be from 2 to 10000, not 0",
+        ),
+        (["rsi", "--param", "period=5,7", "--random", "0"], "--random: must be from 1 to 100,000, not 0"),
+        (
+            ["rsi", "--param", "period=5,7", "--optimize", "9", "--folds", "2"],
+            "--optimize: TPE cannot be combined with folds",
+        ),
+        (
+            ["rsi", "--interval", "1h,4h", "--folds", "2"],
+            "--folds: cannot be combined with several intervals",
+        ),
+        (["rsi", "--interval", "1h,2h"], "--interval: '2h' is not one of 1h, 4h, 1d, 1w"),
+        (["rsi", "--stop-loss", "2%,150%"], "--stop-loss: must be above 0 and at most 1, not 1.5"),
         (
             ["rsi", "--param", "period=5,7", "--split", "0.5", "--folds", "2"],
             "--folds: cannot be combined with --split",

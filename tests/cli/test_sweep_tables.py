@@ -4,15 +4,19 @@ import pytest
 from google.protobuf.json_format import ParseDict
 
 from backcast.backtest.v1.result_pb2 import Metrics
-from backcast.backtest.v1.strategy_pb2 import Rsi, Strategy
 from backcast.backtest.v1.sweep_pb2 import Window
 from backcast.gateway.v1 import sweep_pb2
+from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsRequest
 from services.cli.views.fitted_table import Column, fitted_table
 from services.cli.views.sweep_tables import SweepTables
+from services.cli.views.sweep_values import Dimension, dimensions_of
 from tests.cli.printing import printed
 
 NAMES = ["period", "oversold", "overbought"]
-STRATEGY = Strategy(rsi=Rsi(period=10000, oversold=22.75, overbought=77.25))
+DIMENSIONS = [
+    Dimension(name, ("–", value)) for name, value in zip(NAMES, ("10000", "22.75", "77.25"), strict=True)
+]
+CHOSEN = [1, 1, 1]
 TRAIN = Metrics(sharpe_ratio=-12.34, total_return=12.345, max_drawdown=0.987, trade_count=1234)
 TEST = Metrics(sharpe_ratio=-43.21, total_return=-0.999, max_drawdown=0.876, trade_count=5)
 
@@ -21,8 +25,8 @@ def window(start: str, end: str) -> Window:
     return ParseDict({"startTime": f"{start}T00:00:00Z", "endTime": f"{end}T00:00:00Z"}, Window())
 
 
-TRIALS = [sweep_pb2.SweepTrial(symbol="SYN001USDT", strategy=STRATEGY, train=TRAIN, test=TEST)] * 20
-ROW = sweep_pb2.SweepRow(strategy=STRATEGY, crypto_count=211)
+TRIALS = [sweep_pb2.SweepTrial(symbol="SYN001USDT", value_indexes=CHOSEN, train=TRAIN, test=TEST)] * 20
+ROW = sweep_pb2.SweepRow(value_indexes=CHOSEN, crypto_count=211)
 ROW.train.median.CopyFrom(TRAIN)
 ROW.test.median.CopyFrom(TEST)
 FOLDS = [
@@ -30,7 +34,7 @@ FOLDS = [
         train_window=window("2024-01-01", "2024-07-01"),
         test_window=window("2024-07-01", "2025-01-01"),
         combination=3,
-        strategy=STRATEGY,
+        value_indexes=CHOSEN,
         train=TRAIN,
         test=TEST,
     ),
@@ -44,7 +48,7 @@ FOLDS = [
 @pytest.mark.parametrize("names", [NAMES[:1], NAMES[:2], NAMES])
 @pytest.mark.parametrize("cut", [False, True])
 def test_no_cell_of_a_wide_table_is_cut(width: int, names: list[str], cut: bool) -> None:
-    tables = SweepTables(names, "sharpe_ratio", cut=cut)
+    tables = SweepTables(DIMENSIONS[: len(names)], "sharpe_ratio", cut=cut)
     for table, first in (
         (tables.best(width, TRIALS), ["1", "SYN001USDT"]),
         (tables.combinations(width, [ROW] * 20), ["1"]),
@@ -62,7 +66,7 @@ def test_no_cell_of_a_wide_table_is_cut(width: int, names: list[str], cut: bool)
 
 
 def test_a_wide_table_has_every_column() -> None:
-    tables = SweepTables(NAMES, "sharpe_ratio", cut=True)
+    tables = SweepTables(DIMENSIONS, "sharpe_ratio", cut=True)
     _, headings, _, row, none = printed(tables.folds(160, FOLDS), 160)
     assert headings.split("  ")[0].strip() == "fold"
     for heading in ("chosen on", "tested on", *NAMES, "Sharpe", "return", "drawdown", "test drawdown"):
@@ -72,7 +76,7 @@ def test_a_wide_table_has_every_column() -> None:
 
 
 def test_the_drawdown_of_the_test_goes_first() -> None:
-    tables = SweepTables(NAMES[:2], "sharpe_ratio", cut=True)
+    tables = SweepTables(DIMENSIONS[:2], "sharpe_ratio", cut=True)
     widest = printed(tables.best(160, TRIALS), 160)
     _, narrower, *_ = printed(tables.best(len(widest[1]) - 1, TRIALS), 160)
     assert narrower.split("  ")[-2:] == ["test Sharpe", "test return"]
@@ -90,3 +94,33 @@ def test_headings_are_cut_where_columns_must_stay() -> None:
         assert row.split() == ["SYN001USDT", "12345", "67890"]
         assert "a_l" in headings
         assert "…" in headings
+
+
+def test_values_are_written_as_on_the_command_line() -> None:
+    ranges = [{"name": "n", "values": [5, 0.25]}, {"name": "kind", "values": ["SMA"]}]
+    settings = {
+        "stop_loss": [{"stopLoss": {"fraction": 0.025}}, {"stopLoss": {"atrMultiple": 2.5}}, {}],
+        "size": [
+            {"equityFraction": 0.5},
+            {"quoteAmount": 1500},
+            {"volatilityTarget": {"annualVolatility": 0.4}},
+        ],
+        "direction": [{"direction": "DIRECTION_LONG_ONLY"}, {"direction": "DIRECTION_LONG_SHORT"}],
+        "fill_time": [{"fillTime": "FILL_TIME_SAME_CLOSE"}],
+        "fee_rate": [{"feeRate": 0}, {"feeRate": 0.0005}],
+        "slippage_bps": [{"slippageBps": 2.5}],
+        "atr_period": [{"atrPeriod": 20}],
+    }
+    executions = [{"name": name, "values": values} for name, values in settings.items()]
+    request = ParseDict({"ranges": ranges, "executionRanges": executions}, SweepBacktestsRequest())
+    assert {one.name: one.values for one in dimensions_of(request)} == {
+        "n": ("5", "0.25"),
+        "kind": ("SMA",),
+        "stop loss": ("2.5%", "2.5atr", "none"),
+        "size": ("50%", "1,500", "40% volatility"),
+        "direction": ("long", "long-short"),
+        "fill": ("same-close",),
+        "fee": ("0%", "0.05%"),
+        "slippage": ("2.5 bps",),
+        "ATR period": ("20",),
+    }

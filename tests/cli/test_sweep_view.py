@@ -7,7 +7,6 @@ import pytest
 from google.protobuf.json_format import ParseDict
 from rich.console import Console
 
-from backcast.backtest.v1.strategy_pb2 import Rsi, Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import sweep_pb2
 from services.cli.views.best_rows import BestRows
@@ -28,7 +27,7 @@ def row(combination: int, cryptos: int, sharpe: float | None, trades: float = 5)
     made = sweep_pb2.SweepRow(
         combination=combination,
         crypto_count=cryptos,
-        strategy=Strategy(rsi=Rsi(period=3)),
+        value_indexes=[0],
         median_trades=trades,
     )
     if sharpe is not None:
@@ -78,7 +77,7 @@ def shown(
         **{"metric": "METRIC_SHARPE_RATIO", "bestTrialCount": 20, "interval": 1, **request},
     )
     started = {"request": asked, "combinationCount": 6, "trialCount": 24, "backtestCount": 24}
-    best = [{"symbol": "A", "strategy": {"rsi": {"period": 3}}}]
+    best = [{"symbol": "A", "valueIndexes": [0]}]
     with SweepView(console) as view:
         for event in ({"started": started}, {"best": {"trials": best}}):
             view.show(ParseDict(event, pb.SweepBacktestsResponse()))
@@ -93,10 +92,16 @@ def shown(
     return console.file.getvalue()
 
 
-def test_a_terminal_shows_as_many_combinations_as_it_was_asked_for() -> None:
-    assert "and 4 more combinations" in shown(terminal=True, bestTrialCount=2)
-    assert "and 1 more combination:" in shown(terminal=True, bestTrialCount=5)
-    assert "more combination" not in shown(bestTrialCount=2)
+@pytest.mark.parametrize("terminal", [False, True])
+def test_as_many_combinations_are_shown_as_asked_for(terminal: bool) -> None:
+    assert "and 4 more combinations" in shown(terminal=terminal, bestTrialCount=2)
+    assert "and 1 more combination:" in shown(terminal=terminal, bestTrialCount=5)
+    assert "more combination" not in shown(terminal=terminal, bestTrialCount=6)
+
+
+def test_combinations_come_before_single_cryptos() -> None:
+    text = shown()
+    assert text.index("combinations, medians over the cryptos") < text.index("the best single cryptos")
 
 
 def test_rows_that_say_little_are_explained() -> None:
@@ -163,7 +168,7 @@ def test_where_nothing_was_chosen_there_is_no_curve() -> None:
 
 
 def test_means_over_folds_are_called_so() -> None:
-    assert "the best, means over 3 folds" in shown(foldCount=3)
+    assert "the best single cryptos, means over 3 folds" in shown(foldCount=3)
     assert "combinations, medians over the cryptos of means over 3 folds" in shown(foldCount=3)
     assert "means" not in shown(split=0.5) + shown(foldCount=1)
 

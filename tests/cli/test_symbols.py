@@ -50,7 +50,7 @@ async def run(cli: Cli, *symbols: str) -> tuple[dict[str, dict[str, object]], in
     assert finished.status == 0, finished.err
     events = list(map(json.loads, finished.out.splitlines()))
     results = {event["result"]["symbol"]: event["result"] for event in events if "result" in event}
-    return results, max(event["progress"]["fromCache"] for event in events if "progress" in event)
+    return results, max(event["progress"]["from_cache"] for event in events if "progress" in event)
 
 
 @pytest.mark.usefixtures("market")

@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from services.feed.exchanges.all_exchanges import EXCHANGES
 from services.local.health import is_page_served
 from services.local.ports import choose_ports
 from tests.cli.conftest import BACKCAST, write_csv
+from tests.feed.stand_in import HOUR_S, Served, StandIn, serving
+from tests.feed.virtual_clock import VirtualClock
+from tests.waiting import until
+
+START_S = 1_577_836_800  # 2020-01-01
 
 
 def environment() -> dict[str, str]:
@@ -24,9 +30,11 @@ def environment() -> dict[str, str]:
     }
 
 
-async def start(data_dir: Path, settings: dict[str, str]) -> asyncio.subprocess.Process:
+async def start(data_dir: Path, settings: dict[str, str], *options: str) -> asyncio.subprocess.Process:
     process = await asyncio.create_subprocess_exec(
-        *BACKCAST, "up", "--data-dir", str(data_dir), env=settings, stdout=asyncio.subprocess.PIPE
+        *(*BACKCAST, "up", "--data-dir", str(data_dir), *options),
+        env=settings,
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout
     line = (await process.stdout.readline()).decode()
@@ -56,3 +64,25 @@ async def test_data_survives_a_restart(short_folder: Path, tmp_path: Path) -> No
         assert "UPUSDT" in await output_of(settings, "cryptos")
         process.send_signal(number)
         assert await process.wait() == 0
+
+
+async def test_an_exchange_is_followed_if_it_is_asked_for(short_folder: Path) -> None:
+    settings = environment()
+    records = {
+        START_S + HOUR_S * hour: (START_S + HOUR_S * hour, "2", "3", "1", "2", "5") for hour in range(90)
+    }
+    clock = VirtualClock(START_S + 90 * HOUR_S + 600)
+    served = {"UPFOUSDC": Served("", records)}
+    with serving(StandIn(EXCHANGES["binance"], clock, served)) as stand_in:
+        settings["BACKCAST_FEED_URL"] = stand_in.base_url
+        data_dir = short_folder / "up-follow"
+        process = await start(data_dir, settings, "--follow", "Binance", "--quote", "USDC")
+
+        async def is_followed() -> bool:
+            return "2020-01-04 17:00" in await output_of(settings, "feeds")
+
+        await until(is_followed)
+        assert "UPFOUSDC" in await output_of(settings, "cryptos")
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+    assert '"round"' in (data_dir / "logs" / "feed.log").read_text()

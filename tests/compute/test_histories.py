@@ -52,14 +52,14 @@ COLUMNS = ("open", "high", "low", "close", "volume")
 def responses(symbol: str) -> list[pb.StreamCandlesResponse]:
     """Return what the data service streams: the last block describes the whole history."""
     first, last = (
-        pb.StreamCandlesResponse(symbol=symbol, columns=candles_to(block), fingerprint="1")
+        pb.CandleBlock(symbol=symbol, columns=candles_to(block), fingerprint="1")
         for block in (DAYS[:35], DAYS[35:])
     )
     last.last_block = True
     last.breaks.extend(map(break_to, BREAKS))
     last.breaks[0].state = BREAK_STATE_CONFIRMED
     last.partial_candles.CopyFrom(partial_candles_to(PARTIAL))
-    return [first, last]
+    return [pb.StreamCandlesResponse(blocks=[block]) for block in (first, last)]
 
 
 def computed(folder: Path, execution: Execution) -> BacktestResult:
@@ -68,8 +68,7 @@ def computed(folder: Path, execution: Execution) -> BacktestResult:
     # Those of one crypto have no say in another's.
     for response in responses("AUSDT"):
         blocks.add(response)
-    *_, history = map(blocks.add, responses("BUSDT"))
-    assert history is not None
+    *_, (history,) = map(blocks.add, responses("BUSDT"))
     files = ColumnFiles(folder, 1.0)
     (missing,) = files.missing([DataVersion("BUSDT", "1")], Interval.DAY_1, COLUMNS)
     data = files.write(missing, Interval.DAY_1, history)

@@ -16,9 +16,9 @@ PROJECT = Path(__file__).parents[2]
 
 
 @asynccontextmanager
-async def data_process(url: str) -> AsyncIterator[tuple[subprocess.Popen[bytes], str]]:
-    """Run a data service on a database; give its process and its address."""
-    (port,) = choose_ports([0])
+async def data_process(url: str, port: int = 0) -> AsyncIterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run a data service on a database, on a free port or a given one; give its process and its address."""
+    (port,) = choose_ports([port])
     environment = {**os.environ, "BACKCAST_DATABASE_URL": url, "BACKCAST_DATA_PORT": str(port)}
     service = subprocess.Popen(serve_command("data"), env=environment, cwd=PROJECT, stderr=subprocess.DEVNULL)
     try:

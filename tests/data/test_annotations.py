@@ -28,7 +28,7 @@ def hours(*numbers):
 
 async def read(histories, *symbols, query=DAY) -> list[History]:
     async with aclosing(histories.read(list(symbols), query, [""] * len(symbols))) as found:
-        return [history async for history in found]
+        return [history async for group in found for history in group]
 
 
 async def change_counts(database):

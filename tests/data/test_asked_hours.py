@@ -3,9 +3,10 @@
 import pytest
 
 from backcast_engine.errors import InvalidInput, Refused
+from services.data.store.asked_hours import Fetched
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
-from services.data.store.writer import CandleStore, Fetched
+from services.data.store.writer import CandleStore
 from services.domain.conflict_rule import ConflictRule
 from tests.candle_making import START_S, random_candles
 
@@ -60,3 +61,39 @@ async def test_a_candle_outside_of_the_asked_hours_is_refused(store: CandleStore
     with pytest.raises(InvalidInput, match=r"^columns\[5\]: the candle is outside of header.asked_hours$"):
         await store.write("AUSDT", False, blocks_of(CANDLES[:10]), fetched=hours(0, 5))
     assert await listed(CryptoStore(database)) == {}
+
+
+async def test_hours_without_candles_are_recorded_where_the_crypto_is_stored(
+    store: CandleStore, database: Database
+) -> None:
+    with pytest.raises(
+        InvalidInput, match=r"^columns: AUSDT is not stored yet: at least one candle is needed$"
+    ):
+        await store.write("AUSDT", False, blocks_of(CANDLES[:0]), fetched=hours(0, 100))
+    assert await listed(CryptoStore(database)) == {}
+    await store.write("AUSDT", False, blocks_of(CANDLES[:100]), fetched=hours(0, 100))
+    fingerprint = (await listed(CryptoStore(database)))["AUSDT"].fingerprint
+    counts = await store.write("AUSDT", False, blocks_of(CANDLES[:0]), fetched=hours(100, 200))
+    assert (counts.inserted, counts.corrected, counts.unchanged) == (0, 0, 0)
+    assert await asked_of(database, "AUSDT") == ("binance", [(0, 200)])
+    assert (await listed(CryptoStore(database)))["AUSDT"].fingerprint == fingerprint
+    with pytest.raises(InvalidInput, match=r"^columns: an import needs at least one candle$"):
+        await store.write("AUSDT", False, blocks_of(CANDLES[:0]))
+
+
+@pytest.mark.parametrize("rule", [ConflictRule.GUARDED, ConflictRule.FAIL])
+async def test_an_exchange_may_correct_its_own_candles_and_no_others(
+    store: CandleStore, database: Database, rule: ConflictRule
+) -> None:
+    await store.write("AUSDT", False, blocks_of(CANDLES[100:200]))
+    await store.write("AUSDT", False, blocks_of(CANDLES[:100]), fetched=hours(0, 100))
+    others = random_candles(2, 300)
+    if rule is ConflictRule.GUARDED:
+        counts = await store.write("AUSDT", False, blocks_of(others[50:100]), rule, hours(50, 100))
+        assert counts.corrected == 50
+    else:
+        with pytest.raises(Refused, match="has other values stored for 50 candles"):
+            await store.write("AUSDT", False, blocks_of(others[50:100]), rule, hours(50, 100))
+    with pytest.raises(Refused):
+        await store.write("AUSDT", False, blocks_of(others[50:150]), rule, hours(50, 150))
+    assert await asked_of(database, "AUSDT") == ("binance", [(0, 100)])

@@ -192,7 +192,7 @@ async def test_readers_get_all_that_count_with_any_part_of_the_candles(store, br
     for interval in Interval:
         for query in (HistoryQuery(interval), HistoryQuery(interval, start_s=at(250))):
             async with aclosing(histories.read(["AUSDT"], query, [known])) as read:
-                (history,) = [each async for each in read]
+                ((history,),) = [group async for group in read]
             assert history.breaks == await breaks.of("AUSDT")
             assert len(history.breaks) == 2
 

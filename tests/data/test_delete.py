@@ -91,7 +91,9 @@ async def test_a_crypto_that_is_imported_again_is_another_one(store, cryptos, da
     assert (await listed(cryptos))["AUSDT"].fingerprint != before
     # Who has its old candles gets all of the new ones.
     histories = Histories(database, cryptos)
-    (history,) = [each async for each in histories.read(["AUSDT"], HistoryQuery(Interval.HOUR_1), [before])]
+    ((history,),) = [
+        group async for group in histories.read(["AUSDT"], HistoryQuery(Interval.HOUR_1), [before])
+    ]
     assert history.unchanged_before_s is None
     assert len(history.open_time_s) == len(CANDLES)
 
@@ -159,10 +161,10 @@ async def test_a_reader_of_many_gets_no_candle_of_a_deleted_crypto(store, crypto
     histories = Histories(database, cryptos)
     read: list[History] = []
     async with aclosing(histories.read(symbols, HistoryQuery(Interval.HOUR_1), [""] * 10)) as reading:
-        async for history in reading:
+        async for group in reading:
             if not read:
                 await store.delete("C9USDT")
-            read.append(history)
+            read += group
     assert [history.symbol for history in read] == symbols
     assert [len(history.open_time_s) for history in read[:-1]] == [len(CANDLES)] * 9
     last = read[-1]
@@ -184,5 +186,6 @@ async def _read_ids(database: Database, cryptos: CryptoStore, store: CandleStore
     async with aclosing(
         Histories(database, Deleting(database)).read(["C0USDT"], HistoryQuery(Interval.DAY_1), [""])
     ) as reading:
-        async for history in reading:
-            yield history
+        async for group in reading:
+            for history in group:
+                yield history

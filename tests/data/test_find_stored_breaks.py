@@ -73,7 +73,7 @@ async def test_breaks_are_found_in_what_is_stored_and_readers_get_them(old_url):
         # A reader that has the last day, which is not over, from the older version, loses it.
         query = HistoryQuery(Interval.DAY_1)
         histories = Histories(database, cryptos)
-        (history,) = [each async for each in histories.read(["CUSDT"], query, [before["CUSDT"]])]
+        ((history,),) = [group async for group in histories.read(["CUSDT"], query, [before["CUSDT"]])]
         assert history.unchanged_before_s is not None
         assert history.unchanged_before_s <= Interval.DAY_1.opening(int(CLEAN.open_time_s[-1]))
         # Done once, it is not done again.

@@ -35,7 +35,7 @@ async def _read(
     histories: Histories, symbols: list[str], query: HistoryQuery, known: list[str]
 ) -> list[History]:
     async with aclosing(histories.read(symbols, query, known)) as read:
-        return [history async for history in read]
+        return [history async for group in read for history in group]
 
 
 @pytest.mark.parametrize("interval", Interval)
@@ -96,7 +96,7 @@ async def test_a_reader_who_leaves_gives_the_connections_back(store, histories, 
         await store.write(symbol, False, blocks_of(random_candles(number, 30)))
     for _ in range(20):
         async with aclosing(histories.read(symbols, HistoryQuery(Interval.HOUR_1), [""] * 20)) as read:
-            async for _history in read:
+            async for _histories in read:
                 break
     everyone = [database.connection() for _ in range(5)]
     await asyncio.gather(*(each.__aenter__() for each in everyone))

@@ -46,7 +46,7 @@ async def test_a_reader_gets_the_candle_that_became_over(
     appended = end if missing == 0 else max(end + missing, 3 * hours)
     await store.write_candles("AUSDT", False, _hours(appended, appended + 1))
     query = HistoryQuery(interval)
-    (history,) = [each async for each in histories.read(["AUSDT"], query, [state.fingerprint])]
+    ((history,),) = [group async for group in histories.read(["AUSDT"], query, [state.fingerprint])]
     present = await history_of(database, "AUSDT", interval)
     assert len(present.candles) >= 3
     assert history.unchanged_before_s is not None
@@ -83,8 +83,8 @@ async def test_candles_that_miss_hours_are_told_with_any_part(store, histories, 
         (HistoryQuery(interval, ("close",), start_s=START_S + 3 * interval.seconds), ""),
         (HistoryQuery(interval, limit=1), ""),
     ):
-        (history,) = [each async for each in histories.read(["AUSDT"], query, [fingerprint])]
+        ((history,),) = [group async for group in histories.read(["AUSDT"], query, [fingerprint])]
         partial = history.partial
         assert list(zip(partial.open_time_s.tolist(), partial.hours.tolist(), strict=True)) == expected
-    (hourly,) = [each async for each in histories.read(["AUSDT"], HistoryQuery(Interval.HOUR_1), [""])]
+    ((hourly,),) = [group async for group in histories.read(["AUSDT"], HistoryQuery(Interval.HOUR_1), [""])]
     assert not len(hourly.partial.open_time_s)

@@ -77,14 +77,15 @@ async def _copy(database: Database, begun: asyncio.Event, _: asyncio.Event) -> N
             await connection.copy_to_table("copied", source=lines())
 
 
-async def _given_back(database: Database, begun: asyncio.Event, is_paused: asyncio.Event) -> None:
-    """Do nothing with a connection, which is cleaned when it is given back."""
-    async with database.connection():
+async def _session(database: Database, begun: asyncio.Event, is_paused: asyncio.Event) -> None:
+    """Wait for a statement of a session of its own, which has no time limit."""
+    async with database.session() as connection:
         begun.set()
         await is_paused.wait()
+        await connection.execute("SELECT")
 
 
-@pytest.mark.parametrize("amid", [_statement, _transaction, _copy, _given_back])
+@pytest.mark.parametrize("amid", [_statement, _transaction, _copy, _session])
 async def test_a_call_to_a_paused_database_ends(server: Server, impatient: Database, amid: Work) -> None:
     begun, is_paused = asyncio.Event(), asyncio.Event()
     under_way = asyncio.create_task(amid(impatient, begun, is_paused))

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from services.feed.exchanges.all_exchanges import EXCHANGES
 from services.settings import Settings
 from tests.deploy.dockerfile import stages
 from tests.deploy.yaml_files import COMPOSE, DEPLOY, compose
 
 WHOLE = compose()
 SERVICES = WHOLE["services"]
-OURS = {"data", "compute", "gateway", "web"}
+OURS = {"data", "compute", "gateway", "web", "feed"}
 ALL = pytest.mark.parametrize("name", SERVICES)
 
 
@@ -61,7 +62,7 @@ def test_only_two_share_a_network_and_only_those_that_talk() -> None:
     talking = {
         frozenset(pair)
         for network, options in WHOLE["networks"].items()
-        if network != "clients"
+        if network not in ("clients", "exchanges")
         for pair in itertools.combinations(
             [name for name, service in SERVICES.items() if network in service["networks"]], 2
         )
@@ -69,8 +70,16 @@ def test_only_two_share_a_network_and_only_those_that_talk() -> None:
     }
     wanted = ["gateway cache", "gateway data", "gateway compute", "compute data", "data database"]
     wanted += ["gateway web", "gateway prometheus", "compute prometheus", "data prometheus"]
-    wanted += ["web prometheus", "grafana prometheus"]
+    wanted += ["web prometheus", "grafana prometheus", "feed data", "feed prometheus"]
     assert talking == {frozenset(pair.split()) for pair in wanted}
+
+
+def test_the_feed_alone_reaches_exchanges_and_only_if_it_is_asked_for() -> None:
+    assert [name for name, service in SERVICES.items() if "exchanges" in service["networks"]] == ["feed"]
+    assert {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service} == {
+        "feed": ["feed"]
+    }
+    assert SERVICES["feed"]["environment"]["BACKCAST_FEED_EXCHANGE"] in EXCHANGES
 
 
 def test_what_is_referred_to_is_there() -> None:
@@ -106,7 +115,7 @@ def test_no_secret_is_written_in_it() -> None:
 @pytest.mark.parametrize("name", sorted(OURS))
 def test_addresses_have_the_ports_that_the_services_listen_on(name: str) -> None:
     environment = SERVICES[name]["environment"]
-    for other in OURS:
+    for other in OURS - {"feed"}:
         address = environment.get(f"BACKCAST_{other.upper()}_ADDRESS")
         port = Settings.model_fields[f"{other}_port"].default
         assert address in (None, f"dns:///{other}:{port}")

@@ -1,16 +1,20 @@
 """deploy/kubernetes: valid, closed except for what is needed, and its parts agree."""
 
 import re
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import kubernetes_validate
 import pytest
 
+from services.feed.exchanges.all_exchanges import EXCHANGES
 from services.settings import Settings
 from tests.deploy.dockerfile import stages
 from tests.deploy.yaml_files import KUBERNETES, documents, kustomization, resource, resources
 
-OURS = ("data", "compute", "gateway", "web")
+CALLED = ("data", "compute", "gateway", "web")
+# Nobody calls the feed, except for its health and its metrics.
+OURS = (*CALLED, "feed")
 PODS = pytest.mark.parametrize("name", [*OURS, "cache"])
 # The oldest that lets pods sleep before they stop, and the newest.
 VERSIONS = ("1.30", kubernetes_validate.__version__)
@@ -81,26 +85,32 @@ def test_pods_run_as_the_images_user_and_stop_in_time(name: str) -> None:
     context = pod(name)["securityContext"]
     assert f"{context['runAsUser']}:{context['runAsGroup']}" == stages()[-1].last("USER")
     assert container(name)["args"] == [name]
-    rest = (
-        pod(name)["terminationGracePeriodSeconds"]
-        - container(name)["lifecycle"]["preStop"]["sleep"]["seconds"]
-    )
-    assert rest > int(variables(name)["BACKCAST_SHUTDOWN_GRACE_S"])
+    if name in CALLED:
+        rest = (
+            pod(name)["terminationGracePeriodSeconds"]
+            - container(name)["lifecycle"]["preStop"]["sleep"]["seconds"]
+        )
+        assert rest > int(variables(name)["BACKCAST_SHUTDOWN_GRACE_S"])
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_ports_of_services_and_pods_agree(name: str) -> None:
+def test_ports_of_health_and_metrics_agree(name: str) -> None:
     set_to = variables(name)
-    assert main_port(name) == Settings.model_fields[f"{name}_port"].default
     assert str(port(name, "health")) == set_to["BACKCAST_HEALTH_PORT"]
     assert str(port(name, "metrics")) == set_to[f"BACKCAST_{name.upper()}_METRICS_PORT"]
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert container(name)[probe]["grpc"] == {"port": port(name, "health")}
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_ports_of_services_and_pods_agree(name: str) -> None:
+    set_to = variables(name)
+    assert main_port(name) == Settings.model_fields[f"{name}_port"].default
     service = resource("Service", name)["spec"]
     # Headless: the name stands for the pods themselves, so that callers use each in turn. Browsers do not.
     assert service.get("clusterIP") == (None if name == "web" else "None")
     assert [each["port"] for each in service["ports"]] == [main_port(name)]
-    for other in OURS:
+    for other in CALLED:
         assert set_to.get(f"BACKCAST_{other.upper()}_ADDRESS") in (
             None,
             f"dns:///{other}:{main_port(other)}",
@@ -111,7 +121,8 @@ def test_ports_of_services_and_pods_agree(name: str) -> None:
 def test_selectors_find_their_pods(name: str) -> None:
     labels = resource("Deployment", name)["spec"]["template"]["metadata"]["labels"]
     assert resource("Deployment", name)["spec"]["selector"]["matchLabels"] == labels
-    assert resource("Service", name)["spec"]["selector"] == labels
+    if name != "feed":
+        assert resource("Service", name)["spec"]["selector"] == labels
     assert resource("NetworkPolicy", name)["spec"]["podSelector"]["matchLabels"] == labels
     if name in OURS:
         assert resource("PodDisruptionBudget", name)["spec"]["selector"]["matchLabels"] == labels
@@ -148,6 +159,8 @@ def callers(rules: list[dict[str, Any]], side: str) -> set[tuple[str, int]]:
 
 
 def peer_name(peer: dict[str, Any]) -> str:
+    if "ipBlock" in peer:
+        return "the internet"
     selector = peer.get("podSelector") or peer.get("namespaceSelector")
     return "/".join(selector["matchLabels"].values()) if selector else "anybody"
 
@@ -166,8 +179,10 @@ def test_everything_is_refused_but_what_is_needed() -> None:
         "data": {
             ("gateway", port("data", "grpc")),
             ("compute", port("data", "grpc")),
+            ("feed", port("data", "grpc")),
             ("monitoring", port("data", "metrics")),
         },
+        "feed": {("monitoring", port("feed", "metrics"))},
         "cache": {("gateway", port("cache", "redis"))},
     }
     out = {
@@ -183,8 +198,20 @@ def test_everything_is_refused_but_what_is_needed() -> None:
         },
         "compute": {("data", port("data", "grpc"))},
         "data": {("anybody", 5432)},
+        "feed": {("data", port("data", "grpc")), ("the internet", 443)},
         "cache": set(),
     }
+
+
+def test_the_feed_reaches_the_internet_and_no_private_network() -> None:
+    rules = resource("NetworkPolicy", "feed")["spec"]["egress"]
+    blocks = [peer["ipBlock"] for rule in rules for peer in rule["to"] if "ipBlock" in peer]
+    assert [block["cidr"] for block in blocks] == ["0.0.0.0/0", "::/0"]
+    left_out = [ip_network(each) for block in blocks for each in block["except"]]
+    for private in ("10.1.2.3", "172.31.0.1", "192.168.1.1", "169.254.169.254", "fd00::1", "fe80::1"):
+        assert any(ip_address(private) in network for network in left_out)
+    assert not any(ip_address("8.8.8.8") in network for network in left_out)
+    assert variables("feed")["BACKCAST_FEED_EXCHANGE"] in EXCHANGES
 
 
 def test_secrets_are_files() -> None:

@@ -11,13 +11,16 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from backcast.compute.v1 import compute_service_pb2
-from backcast.gateway.v1 import backtest_service_pb2, run_service_pb2
-from backcast.marketdata.v1 import market_data_service_pb2
+from backcast.gateway.v1 import backtest_service_pb2, portfolio_service_pb2, run_service_pb2
+from backcast.marketdata.v1 import feed_service_pb2, market_data_service_pb2
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.rpc.status import violations_of
 
-FILES = (backtest_service_pb2, run_service_pb2, market_data_service_pb2, compute_service_pb2)
+FILES = (
+    *(backtest_service_pb2, portfolio_service_pb2, run_service_pb2),
+    *(market_data_service_pb2, feed_service_pb2, compute_service_pb2),
+)
 METHODS: dict[str, MethodDescriptor] = {
     f"{name}.{method.name}": method
     for file in FILES
@@ -71,6 +74,28 @@ RANGES: list[dict[str, Any]] = [
 ]
 RANGES_FIELDS = {"ranges[0].values[1]", "ranges[0].values[2]", "ranges[0].values[3]", "ranges[1].name"}
 
+PORTFOLIO: dict[str, Any] = {
+    "strategies": [
+        {"strategy": {"maCross": MA_CROSS}, "weight": -1},
+        {"strategy": {"rsi": {"period": 1}}, "weight": 1},
+        {},
+    ],
+    **{
+        "interval": 77,
+        "startTime": NO_TIME,
+        "endTime": NO_TIME,
+        "execution": {"feeRate": 2, "takeProfit": {}},
+    },
+    **{"maxPositions": 0, "rank": {"column": 77}, "size": 77, "rebalancing": {"threshold": 2}},
+}
+PORTFOLIO_FIELDS = {
+    *("spec.strategies", "spec.strategies[0].weight", "spec.strategies[1].strategy.rsi.period"),
+    *(f"spec.strategies[0].strategy.{field}" for field in MA_CROSS_FIELDS),
+    *("spec.strategies[2].strategy", "spec.interval", "spec.start_time", "spec.execution.fee_rate"),
+    *("spec.execution.take_profit", "spec.max_positions", "spec.rank", "spec.size"),
+    *("spec.rebalancing.every", "spec.rebalancing.threshold"),
+}
+
 # For each method: a request, or the messages of one, and the fields that it has wrong.
 CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
     "BacktestService.RunBacktests": (
@@ -106,7 +131,10 @@ CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
         },
     ),
     "BacktestService.ListStrategies": ({"pageSize": -1, "pageToken": JUNK}, {"page_size", "page_token"}),
-    "BacktestService.ParseRules": ({"entry": "close <", "exit": "nope"}, {"entry", "exit"}),
+    "BacktestService.ParseRules": (
+        {"entry": "close <", "exit": "nope", "series": "close > 3"},
+        {"entry", "exit", "series"},
+    ),
     "BacktestService.DescribeStrategy": (
         {"strategy": {"bollinger": {"period": 0, "width": -1, "exitBand": 9}}},
         {f"strategy.bollinger.{field}" for field in ("period", "width", "exit_band")},
@@ -116,6 +144,17 @@ CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
         {"symbol", *spec_fields(*MA_CROSS_FIELDS), "run_id"},
     ),
     "BacktestService.ListCryptos": ({"pageSize": -1, "pageToken": JUNK}, {"page_size", "page_token"}),
+    "PortfolioService.RunPortfolio": (
+        {
+            **{"symbols": ["BTCUSDT", NO_SYMBOL], "exclude": ["?"]},
+            **{"spec": {**PORTFOLIO, "benchmark": NO_SYMBOL}, "detail": 77, "cacheMode": 77},
+            **{"curvePoints": 3, "runId": "a b"},
+        },
+        {
+            *("symbols[1]", "exclude[0]", *PORTFOLIO_FIELDS, "spec.end_time", "spec.benchmark"),
+            *("detail", "cache_mode", "curve_points", "run_id"),
+        },
+    ),
     "RunService.ListRuns": ({"pageSize": -1, "pageToken": JUNK}, {"page_size", "page_token"}),
     "RunService.CancelRun": ({"runId": ""}, {"run_id"}),
     "RunService.WatchRun": (
@@ -168,6 +207,22 @@ CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
         {"symbol": NO_SYMBOL, "afterTime": NO_TIME, "state": 77},
         {"symbol", "after_time", "state"},
     ),
+    "FeedService.ListFeeds": ({"pageSize": -1, "pageToken": JUNK}, {"page_size", "page_token"}),
+    "FeedService.TakeFeedTurn": (
+        {"exchange": NO_SYMBOL, "quote": NO_SYMBOL, "hourTime": "9999-01-01T00:00:00Z"},
+        {"exchange", "quote", "hour_time", "follower"},
+    ),
+    "FeedService.RecordFeedRound": (
+        {
+            **{"exchange": "Binance", "quote": "usdt", "hourTime": NO_TIME, "follower": "x" * 129},
+            **{"cryptoCount": -1, "failedCount": -1, "leftOutCount": -1, "failure": "x" * 1001},
+            **{"insertedCount": -1, "correctedCount": -1, "endedSymbols": ["BTCUSDT", NO_SYMBOL]},
+        },
+        {
+            *("exchange", "quote", "hour_time", "follower", "crypto_count", "failed_count"),
+            *("left_out_count", "failure", "inserted_count", "corrected_count", "ended_symbols[1]"),
+        },
+    ),
     "ComputeService.ComputeBacktests": (
         {
             **{"cryptos": [{"symbol": "A"}, {"symbol": "A"}, {"symbol": "?"}], "detail": 77},
@@ -188,6 +243,13 @@ CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
             *(*RANGES_FIELDS, "windows", "chunk_size", "stretches"),
         },
     ),
+    "ComputeService.ComputePortfolio": (
+        {
+            **{"cryptos": [{"symbol": "A"}, {"symbol": "?"}], "detail": 77, "curvePoints": 3},
+            "spec": {**PORTFOLIO, "benchmark": "B"},
+        },
+        {"cryptos[1].symbol", *PORTFOLIO_FIELDS, "spec.benchmark", "detail", "curve_points"},
+    ),
     "ComputeService.ComputeSeries": (
         {
             **{"crypto": {"symbol": "?"}, "spec": spec({"rules": RULES})},
@@ -200,14 +262,18 @@ CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
     ),
 }
 # No value of these is bad: unknown symbols and versions are ignored.
-NEVER_BAD = {"MarketDataService.ListCryptos": {"symbols", "known_version"}}
+NEVER_BAD = {
+    "MarketDataService.ListCryptos": {"symbols", "known_version"},
+    "FeedService.RecordFeedRound": {"complete", "done", "rechecked"},
+}
 
 
 @pytest.fixture
 async def channels(stack: LocalStack) -> AsyncIterator[dict[str, grpc.aio.Channel]]:
     """Channels to the services by the names of the services that clients call there."""
     async with open_channel(stack.gateway_address) as gateway, open_channel(stack.compute_address) as compute:
-        services = ("BacktestService", "RunService", "MarketDataService")
+        gateway_services = ("BacktestService", "PortfolioService", "RunService")
+        services = (*gateway_services, "MarketDataService", "FeedService")
         yield {**dict.fromkeys(services, gateway), "ComputeService": compute}
 
 

@@ -62,7 +62,7 @@ async def failure_of(
         (
             {"strategy": {"rules": {"entry": {"function": 6, "arguments": [{"column": 4}, {}]}}}},
             "spec.strategy.rules.entry.arguments[1]",
-            "needs a number, a column or a function",
+            "needs a number, a column, a function or a placeholder",
         ),
         (
             {"strategy": {"rules": {"entry": {"function": 6, "arguments": [{"column": 4}]}}}},
@@ -346,8 +346,8 @@ async def test_unknown_symbols_are_named_by_the_data_service_too(
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         _ = [
-            block
-            async for block in data_service.StreamCandles(
+            response
+            async for response in data_service.StreamCandles(
                 md.StreamCandlesRequest(symbols=["RUN00USDT", "NO"])
             )
         ]

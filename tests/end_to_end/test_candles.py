@@ -134,7 +134,7 @@ async def test_a_stream_that_broke_is_taken_up_with_a_time(data, value):
         columns=[candle_columns_pb2.CANDLE_COLUMN_CLOSE],
         start_time=Timestamp(seconds=int(expected.open_time_s[cut])),
     )
-    (block,) = [response async for response in data.StreamCandles(request)]
+    ((block,),) = [response.blocks async for response in data.StreamCandles(request)]
     assert np.frombuffer(block.columns.open_time_s, "<i8").tolist() == expected.open_time_s[cut:].tolist()
     assert np.frombuffer(block.columns.close, "<f8").tolist() == expected.close[cut:].tolist()
     assert block.last_block
@@ -146,8 +146,9 @@ async def test_messages_stay_below_a_mebibyte(data):
     await write_candles(data, "LONGUSDT", whole)
     for columns in ([], [candle_columns_pb2.CANDLE_COLUMN_CLOSE]):
         request = pb.StreamCandlesRequest(symbols=["LONGUSDT"], columns=columns)
-        blocks = [response async for response in data.StreamCandles(request)]
-        assert max(block.ByteSize() for block in blocks) < 2**20
+        responses = [response async for response in data.StreamCandles(request)]
+        assert max(response.ByteSize() for response in responses) < 2**20
+        blocks = [block for response in responses for block in response.blocks]
         assert [block.last_block for block in blocks] == [False] * (len(blocks) - 1) + [True]
         close = b"".join(block.columns.close for block in blocks)
         assert close == whole.close.astype("<f8").tobytes()
@@ -276,7 +277,7 @@ async def test_the_last_block_tells_breaks_and_candles_that_miss_hours(data):
         request = pb.StreamCandlesRequest(
             symbols=[symbol], interval=value, start_time=_time(LONG_AGO_S + 50 * HOUR_S)
         )
-        *others, last = [response async for response in data.StreamCandles(request)]
+        *others, last = [block async for response in data.StreamCandles(request) for block in response.blocks]
         assert len(others) == (1 if interval is Interval.HOUR_1 else 0)
         assert not any(len(each.breaks) or each.HasField("partial_candles") for each in others)
         assert list(last.breaks) == [imported.breaks[0]]

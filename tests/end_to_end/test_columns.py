@@ -471,7 +471,8 @@ async def test_whatever_happens_columns_are_the_truth(
                 async with aclosing(
                     source.histories({symbol: ""}, Interval.DAY_1, VALUE_COLUMNS)
                 ) as histories:
-                    (daily,) = (await anext(histories)).blocks
+                    (history,) = await anext(histories)
+                    (daily,) = history.blocks
                 found = await brought(supply, cryptos, columns, Interval.DAY_1)
                 assert_same(found, {symbol: daily}, columns)
 

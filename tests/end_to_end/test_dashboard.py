@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 import promql_parser
 import pytest
 import yaml
+from prometheus_client import REGISTRY
 
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast_engine.candles import Candles
+from services.feed.metrics import watch_feed
 from tests.candle_making import events_of
 from tests.end_to_end.observed import Observed
 from tests.end_to_end.service_metrics import SERVICES
@@ -81,6 +83,12 @@ async def exposed(
     labels: dict[str, set[str]] = {}
     for service in SERVICES:
         for metric in await observed.metrics.all_of(service):
+            for sample in metric.samples:
+                labels.setdefault(sample.name, set()).update(sample.labels)
+    # Those of a feed's process, which asks an exchange.
+    watch_feed("binance", "USDT", 6000, lambda: 0, lambda: 0.0)
+    for metric in REGISTRY.collect():
+        if metric.name.startswith("backcast_feed_"):
             for sample in metric.samples:
                 labels.setdefault(sample.name, set()).update(sample.labels)
     return labels

@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
+from backcast.backtest.v1.portfolio_pb2 import PortfolioResult
+from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
@@ -16,6 +19,7 @@ from backcast_engine.candles import Candles
 from backcast_engine.errors import InvalidInput
 from backcast_engine.history import History
 from backcast_engine.interval import Interval
+from backcast_engine.rules.nodes import CLOSE, call
 from backcast_engine.strategies.ma_cross import MaCross
 from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.sweep import (
@@ -33,6 +37,7 @@ from services.compute.candles.remote import RemoteProvider
 from services.compute.candles.source import CandleSource
 from services.compute.tasks.batch import Task
 from services.compute.tasks.jobs import Job, backtest_job, computed_result, sweep_job
+from services.compute.tasks.portfolio.run import TradedPortfolio, portfolio_outcomes
 from services.compute.tasks.runner import Outcome, TaskRunner
 from services.compute.workers.dask_cluster import DaskCluster
 from services.domain.errors import Unavailable
@@ -45,6 +50,7 @@ from tests.compute.dask_processes import DaskProcesses, connected, kill
 from tests.compute.one_worker import one_worker
 from tests.compute.running import outcomes_of
 from tests.end_to_end.conftest import HOURS
+from tests.end_to_end.portfolios import PORTFOLIO, in_process
 from tests.end_to_end.processes import gateway_beside
 
 if TYPE_CHECKING:
@@ -88,6 +94,19 @@ def results_by_task(outcomes: list[Outcome]) -> dict[tuple[DataVersion, Backtest
     results = {(outcome.data, outcome.task.argument): outcome.result for outcome in outcomes if outcome.task}
     assert len(results) == len(outcomes)
     return results
+
+
+async def test_a_portfolio_on_the_cluster_is_that_of_the_engine(
+    cluster: DaskCluster, stack: LocalStack, cryptos: list[DataVersion], market: dict[str, Candles]
+) -> None:
+    runner = TaskRunner(cluster, RemoteProvider(stack.data_address))
+    portfolio = replace(PORTFOLIO, rank=call("roc", CLOSE, 24))
+    async with aclosing(portfolio_outcomes(runner, cryptos, portfolio)) as outcomes:
+        *progress, traded = [outcome async for outcome in outcomes]
+    assert progress[-1] == len(market)
+    assert isinstance(traded, TradedPortfolio)
+    parts = [part for each in traded.parts for part in ComputedResult.FromString(each).parts]
+    assert PortfolioResult.FromString(b"".join(parts)) == in_process(portfolio, market)
 
 
 async def test_a_worker_is_killed_and_the_results_are_equal_and_complete(

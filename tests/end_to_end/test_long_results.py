@@ -244,7 +244,7 @@ async def test_the_command_prints_a_long_result_in_one_piece(
         "result",
         "summary",
     ]
-    count = int(events[1]["result"]["metrics"]["tradeCount"])
+    count = int(events[1]["result"]["metrics"]["trade_count"])
     assert count > 40_000
     assert len(events[1]["result"]["trades"]) in (count, count + 1)
     watched = await cli("watch", "long-of-cli", "--format", "jsonl")

@@ -1,4 +1,4 @@
-"""The lines with grpcurl in README and docs/operations.md, as they stand there, with the real grpcurl."""
+"""The lines with grpcurl in README and docs, as they stand there, with the real grpcurl."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 PROJECT = Path(__file__).parents[2]
-PAGES = (PROJECT / "README.md", PROJECT / "docs" / "operations.md")
+PAGES = (PROJECT / "README.md", PROJECT / "docs" / "operations.md", PROJECT / "docs" / "portfolios.md")
 # `.ci/run` installs it beside python.
 PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
@@ -45,8 +45,10 @@ ANSWERS = {
     "BacktestService/RunBacktests": '"summary"',
     "BacktestService/RunBacktest": '"metrics"',
     "BacktestService/SweepBacktests": '"deflated_sharpe_ratio"',
+    "PortfolioService/RunPortfolio": '"contribution"',
     "MarketDataService/GetCandles": '"close"',
     "MarketDataService/ListCryptos": '"fingerprint"',
+    "FeedService/ListFeeds": "{",
     "Channelz/GetServers": '"calls_started"',
     "Channelz/GetTopChannels": '"channel"',
 }

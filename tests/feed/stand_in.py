@@ -5,13 +5,14 @@ The candle of an hour that is not over by the virtual clock has other values tha
 one after the other, one for each request, until none is left.
 """
 
+import ssl
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -33,7 +34,10 @@ PASSING_FAULTS = (
     "twice",
     "null",
     "closed",
+    "[]",
 )
+# What ends a fetch; the next one goes on.
+LASTING_FAULTS = ("418", "403", "451", "400", "302")
 Params = dict[str, str]
 
 
@@ -59,18 +63,31 @@ class StandIn:
     cap: int = 10_000
     # How far its clock is ahead.
     ahead_s: int = 0
-    faults: deque[str] = field(default_factory=deque)
+    # A fault's name; or a body that is sent with status 200.
+    faults: deque[str | bytes] = field(default_factory=deque)
     asked: list[tuple[str, Params]] = field(default_factory=list)
+    # The weight used in each window, where answers tell it: the first window starts in 1970.
     weights: Counter[int] = field(default_factory=Counter)
+    # Where they do not, any `window_s` seconds count: the times of requests, and their weight.
+    sent: list[tuple[float, int]] = field(default_factory=list)
+    # The most weight that was used in any window.
+    most_used: int = 0
     # Called with the number of each request before it is answered.
     on_request: Callable[[int], None] | None = None
     base_url: str = ""
+    # Set when it is not served any more.
+    over: Event = field(default_factory=Event)
     lock: Lock = field(default_factory=Lock)
 
     @property
     def now_s(self) -> int:
         """The time by its clock."""
         return int(self.clock.now_s()) + self.ahead_s
+
+    def answer(self, path: str, params: Params, fault: str) -> tuple[int, bytes]:
+        """Return status and body of the answer to a request; it may have a fault."""
+        status, answer = _answer(self, path, params, fault)
+        return status, written(answer).encode()
 
     def windows(self) -> list[tuple[int, int]]:
         """Return the first and the last hour that each request for candles was for; 0 if it gave none."""
@@ -91,20 +108,23 @@ def provisional(record: Record) -> Record:
 
 
 @contextmanager
-def serving(stand_in: StandIn) -> Iterator[StandIn]:
-    """Serve a stand-in on loopback for as long as the context lasts."""
+def serving(stand_in: StandIn, tls: ssl.SSLContext | None = None) -> Iterator[StandIn]:
+    """Serve a stand-in on loopback for as long as the context lasts; by HTTPS with `tls`."""
 
     class Handler(_Handler):
         exchange = stand_in
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    stand_in.base_url = f"http://127.0.0.1:{server.server_address[1]}"
+    stand_in.base_url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
     try:
         yield stand_in
     finally:
+        stand_in.over.set()
         server.shutdown()
         server.server_close()
 
@@ -128,11 +148,23 @@ class _Handler(BaseHTTPRequestHandler):
             used, is_too_much = _count_weight(stand_in, url.path)
         if stand_in.on_request:
             stand_in.on_request(number)
-        if is_too_much or fault in _STATUSES:
-            status, headers = _STATUSES["429" if is_too_much else fault]
+        name = "429" if is_too_much else fault
+        if isinstance(name, str) and name in _STATUSES:
+            status, headers = _STATUSES[name]
+            if fault == "429 until":
+                headers = {"Retry-After": formatdate(stand_in.now_s + 7, usegmt=True)}
             self._send(status, b'{"msg": "no"}', headers, used)
         elif fault == "stall":
-            self.rfile.read(1)  # until the client gives up
+            with suppress(ConnectionError):
+                self.rfile.read(1)  # until the client gives up
+            self.close_connection = True
+        elif fault == "drip":
+            self.send_response_only(200)
+            self.send_header("Content-Length", "1000000")
+            self.end_headers()
+            with suppress(ConnectionError):
+                while not stand_in.over.wait(0.05):
+                    self.wfile.write(b" ")
             self.close_connection = True
         elif fault == "closed":
             self.close_connection = True
@@ -142,9 +174,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, b'{"status": "ok"}', {}, used)
         elif fault == "null":
             self._send(200, b"null", {}, used)
+        elif isinstance(fault, bytes):
+            self._send(200, fault, {}, used)
         else:
-            status, answer = _answer(stand_in, url.path, params, fault)
-            self._send(status, written(answer).encode(), {}, used, is_cut=fault == "cut")
+            status, body = stand_in.answer(url.path, params, fault)
+            self._send(status, body, {}, used, is_cut=fault == "cut")
 
     def _send(
         self, status: int, body: bytes, headers: dict[str, str], used: int, is_cut: bool = False
@@ -156,8 +190,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(header, str(used))
         for name, value in headers.items():
             self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if is_cut else body)
+        # One who has been killed is not there any more.
+        with suppress(ConnectionError):
+            self.end_headers()
+            self.wfile.write(body[: len(body) // 2] if is_cut else body)
         self.close_connection |= is_cut
 
     def log_message(self, *_: object) -> None:
@@ -167,6 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
 _STATUSES = {
     "503": (503, {}),
     "429": (429, {"Retry-After": "7"}),
+    "429 until": (429, {}),
     "418": (418, {"Retry-After": "300"}),
     "403": (403, {}),
     "451": (451, {}),
@@ -178,13 +215,21 @@ _STATUSES = {
 def _count_weight(stand_in: StandIn, path: str) -> tuple[int, bool]:
     """Count a request; return the weight used in this window, and whether it is too much."""
     limit = stand_in.exchange.limit
-    window = stand_in.now_s // limit.window_s
     is_markets = path == stand_in.exchange.markets_request.path
     weight = (
         stand_in.exchange.markets_request.weight if is_markets else _WEIGHTS.get(stand_in.exchange.name, 1)
     )
-    stand_in.weights[window] += weight
-    return stand_in.weights[window], stand_in.weights[window] > limit.weight
+    if limit.used_header:
+        window = stand_in.now_s // limit.window_s
+        stand_in.weights[window] += weight
+        used = stand_in.weights[window]
+    else:
+        now_s = stand_in.clock.now_s()
+        counting = [each for each in stand_in.sent if each[0] > now_s - limit.window_s]
+        stand_in.sent = [*counting, (now_s, weight)]
+        used = sum(weight for _, weight in stand_in.sent)
+    stand_in.most_used = max(stand_in.most_used, used)
+    return used, used > limit.weight
 
 
 _WEIGHTS = {"binance": 2}
@@ -197,6 +242,8 @@ def _answer(stand_in: StandIn, path: str, params: Params, fault: str) -> tuple[i
 
     def shaken(records: list[Record], all_records: list[Record], takes_oldest: bool) -> list[Record]:
         """Return records as a nasty answer has them."""
+        if fault == "[]":
+            return []
         most = min(stand_in.cap, max(len(records) // 2, 1) if fault == "short" else len(records))
         records = records[:most] if takes_oldest else records[len(records) - most :]
         if fault == "row before" and records:

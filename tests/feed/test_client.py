@@ -1,15 +1,22 @@
 """The client of an exchange takes only answers of the right shape, and says why there is none."""
 
+import json
 import socket
+import ssl
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import requests
+import trustme
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from backcast_engine.errors import BackcastError, InvalidInput, Refused
+from services.feed import client as client_module
 from services.feed.client import Client
 from services.feed.errors import Banned, Forbidden, Unanswered, Unreachable
 from services.feed.exchanges.all_exchanges import EXCHANGES, exchange_named
@@ -19,6 +26,7 @@ from tests.feed.fetching import served_as
 from tests.feed.stand_in import HOUR_S, NAMES, PASSING_FAULTS, StandIn, serving
 from tests.feed.virtual_clock import VirtualClock
 from tests.ingest.exchange_answers import Record
+from tests.security.certificates import make_files
 
 START_S = 1_700_002_800
 RECORDS: list[Record] = [(START_S + HOUR_S * hour, "2", "3", "1", "2.5", f"{hour}") for hour in range(50)]
@@ -49,7 +57,9 @@ async def asked(client: Client, market: Market) -> np.ndarray:
 
 
 @pytest.mark.parametrize("exchange_name", EXCHANGES)
-@pytest.mark.parametrize("fault", [each for each in PASSING_FAULTS if each not in ("short", "row before")])
+@pytest.mark.parametrize(
+    "fault", [each for each in PASSING_FAULTS if each not in ("short", "row before", "[]")]
+)
 async def test_a_fault_that_passes_is_asked_again(exchange_name: str, fault: str) -> None:
     async with client_of(exchange_name, (fault,)) as (client, stand_in, market):
         assert len(await asked(client, market)) == 50
@@ -118,6 +128,68 @@ async def test_who_is_told_to_wait_waits_as_long() -> None:
         assert stand_in.clock.now_s() == NOW_S + 14
 
 
+@pytest.mark.parametrize("ahead_s", [-300, 0, 300])
+async def test_a_time_to_wait_until_is_one_of_the_exchanges_clock(ahead_s: int) -> None:
+    async with client_of("binance", ("429 until",), ahead_s=ahead_s) as (client, stand_in, market):
+        assert len(await asked(client, market)) == 50
+        assert stand_in.clock.now_s() == NOW_S + 7
+
+
+async def test_an_answer_that_comes_byte_by_byte_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "_ANSWER_S", 2.0)
+    async with client_of("binance", ("drip",)) as (client, stand_in, market):
+        assert len(await asked(client, market)) == 50
+        assert len(stand_in.asked) >= 2
+
+
+_NAMES = st.sampled_from(
+    ("code", "msg", "data", "result", "list", "retCode", "error", "errors", "candles", "last", "start", "s")
+)
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=7) | st.dictionaries(_NAMES, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=25)
+@given(exchange_name=st.sampled_from(sorted(EXCHANGES)), answer=_json, place=st.integers(0, 30))
+async def test_whatever_is_answered_is_candles_or_an_error(
+    exchange_name: str, answer: object, place: int
+) -> None:
+    """Any JSON, alone and in the place of a value of a good answer."""
+    async with client_of(exchange_name) as (client, stand_in, market):
+        request = stand_in.exchange.candles_request(market.name, START_S, START_S + 50 * HOUR_S)
+        _, good = stand_in.answer(request.path, request.params, "")
+        for body in (json.dumps(answer), with_other_value(json.loads(good), answer, place)):
+            # What is not believed is asked again, and then answered well.
+            stand_in.faults = deque([body.encode()])
+            with suppress(BackcastError):
+                rows = await client.candles(market, START_S, START_S + 50 * HOUR_S)
+                assert rows is None or len(rows.times_s())
+        stand_in.faults = deque([json.dumps(answer).encode()])
+        with suppress(BackcastError):
+            assert await client.markets()
+
+
+def with_other_value(answer: Any, value: object, place: int) -> str:
+    """Write an answer whose value at a place, counted through all of its lists and objects, is another."""
+    places: list[tuple[Any, Any]] = []
+
+    def find(inner: Any) -> None:
+        items = (
+            inner.items() if isinstance(inner, dict) else enumerate(inner) if isinstance(inner, list) else ()
+        )
+        for key, each in items:
+            places.append((inner, key))
+            find(each)
+
+    find(answer)
+    inside, key = places[place % len(places)]
+    inside[key] = value
+    return json.dumps(answer)
+
+
 @pytest.mark.parametrize("ahead_s", [-300, 300])
 async def test_a_candle_is_closed_by_both_clocks(ahead_s: int) -> None:
     async with client_of("binance", ahead_s=ahead_s) as (client, _, market):
@@ -136,23 +208,68 @@ async def test_a_server_that_is_not_there_is_told() -> None:
             await client.markets()
 
 
+@pytest.fixture
+def tls_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[StandIn, Path]]:
+    """A stand-in of OKX that is served by HTTPS, and the file of the CA that has signed its certificate."""
+    ca = trustme.CA()
+    files = make_files(tmp_path / "tls", ca, ca, "127.0.0.1")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files.cert, files.key)
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    stand_in = StandIn(EXCHANGES["okx"], VirtualClock(NOW_S), served_as("okx", RECORDS))
+    with serving(stand_in, context):
+        yield stand_in, files.ca
+
+
+async def test_a_certificate_is_trusted_where_its_ca_is_named(
+    tls_stand_in: tuple[StandIn, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in, ca = tls_stand_in
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca))
+    async with Client(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
+        assert [market.symbol for market in await client.markets()] == ["SOLUSDT"]
+
+
 @pytest.mark.parametrize(
-    ("error", "message"),
+    ("name", "value", "message"),
     [
-        (requests.exceptions.SSLError, "the certificate of OKX is not trusted here"),
-        (requests.exceptions.ProxyError, "the proxy does not let through to OKX"),
+        ("REQUESTS_CA_BUNDLE", "", "the certificate of OKX is not trusted here"),
+        ("REQUESTS_CA_BUNDLE", "/no/such/file", "OKX cannot be asked: .*/no/such/file"),
+        ("HTTPS_PROXY", "http://127.0.0.1:1", "the proxy does not let through to OKX"),
+        ("HTTPS_PROXY", "socks9://127.0.0.1:1", "the proxy that the environment names cannot be used"),
+        ("HTTPS_PROXY", "http://", "the proxy that the environment names cannot be used"),
     ],
 )
 async def test_what_stands_in_the_way_is_named(
-    monkeypatch: pytest.MonkeyPatch, error: type[Exception], message: str
+    tls_stand_in: tuple[StandIn, Path], monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
 ) -> None:
-    def get(*_: object, **__: object) -> None:
-        raise error
-
-    monkeypatch.setattr(requests.Session, "get", get)
-    async with Client(EXCHANGES["okx"], VirtualClock(NOW_S), "http://127.0.0.1:1") as client:
+    stand_in, _ = tls_stand_in
+    monkeypatch.setenv(name, value)
+    async with Client(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
         with pytest.raises(Unreachable, match=message):
             await client.markets()
+    assert not stand_in.asked
+
+
+async def test_a_proxy_that_refuses_is_told(
+    tls_stand_in: tuple[StandIn, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in, _ = tls_stand_in
+    # It does not know CONNECT, as a proxy that refuses it.
+    with serving(StandIn(EXCHANGES["okx"], VirtualClock(NOW_S), {})) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.base_url)
+        async with Client(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
+            with pytest.raises(Unreachable, match="the proxy does not let through to OKX"):
+                await client.markets()
+
+
+async def test_a_server_without_tls_is_told() -> None:
+    with serving(StandIn(EXCHANGES["okx"], VirtualClock(NOW_S), {})) as plain:
+        url = plain.base_url.replace("http:", "https:")
+        async with Client(EXCHANGES["okx"], VirtualClock(NOW_S), url) as client:
+            with pytest.raises(Unanswered, match=r"there is no connection by TLS to 127\.0\.0\.1:"):
+                await client.markets()
 
 
 def test_plain_http_is_for_this_machine_only() -> None:

@@ -1,20 +1,15 @@
 """What is fetched is what the exchange has of the closed hours, whatever happens on the way."""
 
-import asyncio
 import csv
 import gzip
 import socket
 from collections import deque
-from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from backcast_engine.candles import Candles
@@ -25,111 +20,36 @@ from services.domain.errors import Unavailable
 from services.feed.client import Client
 from services.feed.errors import Banned, Forbidden
 from services.feed.exchanges.all_exchanges import EXCHANGES
-from services.feed.exchanges.exchange import Limit, Market
+from services.feed.exchanges.exchange import Limit
 from services.feed.fetch import OVERLAP_S, CryptoReport, fetch_all
 from services.feed.spans import Span
 from services.feed.writing import writer_to
 from services.imports.candle_writer import write_candles, write_reading
 from services.ingest.detect import read_file
 from services.rpc.channel import open_channel
-from tests.feed.fetching import Store, closed, fetch, klines, rows, served_as
-from tests.feed.stand_in import HOUR_S, NAMES, PASSING_FAULTS, Served, StandIn, serving
+from tests.feed.fetching import (
+    START_S,
+    Store,
+    closed,
+    fetch,
+    klines,
+    made_records,
+    own_market,
+    rows,
+    span,
+    stand_in_of,
+)
+from tests.feed.stand_in import (
+    HOUR_S,
+    Served,
+    StandIn,
+    serving,
+)
 from tests.feed.virtual_clock import VirtualClock
 from tests.ingest.exchange_answers import Record
 
-START_S = 1_700_002_800  # 2023-11-14 23:00 UTC
-_numbers = count()
-
-
-def made_records(hours: int, absent: Collection[int] = ()) -> list[Record]:
-    """Return candles whose values tell their hours."""
-    return [
-        (
-            START_S + HOUR_S * hour,
-            f"{hour + 10}.5",
-            f"{hour + 12}",
-            f"{hour + 9}.25",
-            f"{hour + 11}",
-            f"{hour}.125",
-        )
-        for hour in range(hours)
-        if hour not in absent
-    ]
-
-
-def span(hours: int) -> Span:
-    return Span(START_S, START_S + hours * HOUR_S)
-
-
-def own_market(exchange_name: str) -> Market:
-    """Return the market of the stand-in, stored under a symbol of its own."""
-    return Market(f"F{next(_numbers)}USDT", NAMES[exchange_name][0], "USDT", True)
-
-
-def stand_in_of(exchange_name: str, records: list[Record], now_s: float, **more: object) -> StandIn:
-    exchange = EXCHANGES[exchange_name]
-    return StandIn(exchange, VirtualClock(now_s), served_as(exchange_name, records), **more)
-
-
-# --- any faults, any kills
-
-
-def killer(task: asyncio.Task[CryptoReport], last: int) -> Callable[[int], None]:
-    """Return what ends a task when its exchange gets request number `last`."""
-    loop = asyncio.get_running_loop()
-
-    def kill(number: int) -> None:
-        if number == last:
-            loop.call_soon_threadsafe(task.cancel)
-
-    return kill
-
-
-@settings(max_examples=25)
-@given(
-    exchange_name=st.sampled_from(sorted(EXCHANGES)),
-    absent=st.lists(st.tuples(st.integers(0, 690), st.integers(1, 130)), max_size=3),
-    cap=st.sampled_from((40, 100, 10_000)),
-    faults=st.lists(st.sampled_from(("", "", *PASSING_FAULTS)), max_size=20),
-    kills=st.lists(st.integers(1, 12), max_size=3),
-    ahead_s=st.sampled_from((-300, 0, 300)),
-    minutes=st.sampled_from((0, 30)),
-)
-async def test_the_database_equals_the_closed_hours_for_any_faults_and_kills(
-    data_service, exchange_name, absent, cap, faults, kills, ahead_s, minutes
-):
-    records = made_records(690, {hour + each for hour, length in absent for each in range(length)})
-    now_s = START_S + 680 * HOUR_S + 60 * minutes
-    market, store = own_market(exchange_name), Store(data_service, exchange_name)
-    stand_in = stand_in_of(exchange_name, records, now_s, ahead_s=ahead_s, cap=cap)
-    if exchange_name == "kraken":
-        stand_in.cap = 10_000  # what it does not send cannot be had
-    # Five faults in a row would end a fetch.
-    stand_in.faults = deque(fault if place % 5 else "" for place, fault in enumerate(faults))
-    with serving(stand_in):
-        for kill_at in kills:
-            task = asyncio.create_task(fetch(stand_in, store, market, span(10_000)))
-            last = len(stand_in.asked) + kill_at
-            stand_in.on_request = killer(task, last)
-            await asyncio.wait([task])
-            assert task.cancelled() or not task.result().error
-        stand_in.on_request = None
-        report = await fetch(stand_in, store, market, span(10_000))
-        assert report.error is None
-        closed_s = min(stand_in.clock.now_s(), stand_in.now_s)
-        expected = closed(records, closed_s, span(10_000))
-        if expected:
-            assert rows(await store.candles(market.symbol)) == expected
-
-        stand_in.asked.clear()
-        again = await fetch(stand_in, store, market, span(10_000))
-        assert (again.inserted, again.corrected) == (0, 0)
-        if expected:
-            oldest = min(first for first, _ in stand_in.windows())
-            assert oldest >= expected[-1][0] + HOUR_S - OVERLAP_S
-    limit = stand_in.exchange.limit
-    assert max(stand_in.weights.values()) <= limit.weight
-
+# All but Kraken, which keeps 720.
+OF_ALL_HOURS = sorted(EXCHANGES.keys() - {"kraken"})
 
 # --- fetched and imported are one thing
 
@@ -208,7 +128,7 @@ async def test_forty_days_of_absence_are_made_up_for(data_service):
     assert rows(await store.candles(market.symbol)) == closed(records, stand_in.now_s, span(2000))
 
 
-@pytest.mark.parametrize("exchange_name", ["binance", "okx"])
+@pytest.mark.parametrize("exchange_name", OF_ALL_HOURS)
 async def test_a_symbol_that_was_listed_again_is_fetched_to_its_end(data_service, exchange_name):
     records = made_records(1500, set(range(200, 1300)))
     store, market = Store(data_service, exchange_name), own_market(exchange_name)
@@ -216,6 +136,67 @@ async def test_a_symbol_that_was_listed_again_is_fetched_to_its_end(data_service
         report = await fetch(stand_in, store, market, Span(START_S - 500 * HOUR_S, START_S + 2000 * HOUR_S))
     assert (report.inserted, report.first_s) == (400, START_S)
     assert rows(await store.candles(market.symbol)) == closed(records, stand_in.now_s, span(2000))
+
+
+@pytest.mark.parametrize("exchange_name", OF_ALL_HOURS)
+async def test_hours_after_the_last_candle_are_asked_for_once(data_service, exchange_name):
+    """A pair that is no longer traded, and has as many candles as are written together."""
+    records, store, market = made_records(200), Store(data_service, exchange_name), own_market(exchange_name)
+    with serving(stand_in_of(exchange_name, records, START_S + 900 * HOUR_S)) as stand_in:
+        first = await fetch(stand_in, store, market, span(2000))
+        assert (first.inserted, first.absent) == (200, 700)
+        assert await store.asked(market.symbol) == [span(900)]
+        for hours in (1000, 1500):
+            stand_in.asked.clear()
+            asked_s = (await store.asked(market.symbol))[-1].end_s
+            stand_in.clock.set(START_S + hours * HOUR_S)
+            report = await fetch(stand_in, store, market, span(2000))
+            assert (report.error, report.inserted, report.first_s) == (None, 0, None)
+            assert min(first_s for first_s, _ in stand_in.windows()) == asked_s - OVERLAP_S
+    assert await store.asked(market.symbol) == [span(1500)]
+
+
+@pytest.mark.parametrize("exchange_name", sorted(EXCHANGES))
+async def test_one_empty_answer_is_not_believed(data_service, exchange_name):
+    records, store, market = made_records(250), Store(data_service, exchange_name), own_market(exchange_name)
+    stand_in = stand_in_of(exchange_name, records, START_S + 250 * HOUR_S, faults=deque(["", "[]"]))
+    with serving(stand_in):
+        report = await fetch(stand_in, store, market, span(250))
+    assert (report.inserted, report.absent) == (250, 0)
+
+
+async def test_hours_that_were_all_asked_for_before_are_not_asked_again(data_service):
+    records, store, market = made_records(300), Store(data_service, "binance"), own_market("binance")
+    with serving(stand_in_of("binance", records, START_S + 300 * HOUR_S)) as stand_in:
+        await fetch(stand_in, store, market, span(300))
+        stand_in.asked.clear()
+        report = await fetch(stand_in, store, market, span(200))
+    assert not stand_in.windows()
+    assert report == CryptoReport(market.symbol)
+
+
+@pytest.mark.parametrize(("factor", "is_refused"), [(1.0, False), (1.1, True)])
+async def test_imported_hours_that_a_first_fetch_did_not_reach_are_compared_by_the_next(
+    data_service, factor, is_refused
+):
+    records, market = made_records(500), own_market("binance")
+    store = Store(data_service, "binance")
+    right = closed(records, START_S + 500 * HOUR_S, Span(START_S + 300 * HOUR_S, START_S + 400 * HOUR_S))
+    times_s, *columns = zip(*right, strict=True)
+    imported = Candles(np.array(times_s), *(factor * np.array(column) for column in columns))
+    await write_candles(data_service, market.symbol, imported)
+    stand_in = stand_in_of("binance", records, START_S + 500 * HOUR_S, cap=100)
+    with serving(stand_in):
+        first = await fetch(stand_in, store, market, span(200))
+        second = await fetch(stand_in, store, market, span(500))
+    assert (first.error, first.inserted) == (None, 200)
+    assert isinstance(second.error, Refused) == is_refused
+    if is_refused:
+        # The last two days of what was asked before are the exchange's own, and do not count.
+        assert "52 of 52 stored hours would change" in str(second.error)
+    stored = rows(await store.candles(market.symbol))
+    assert (stored == closed(records, stand_in.now_s, span(500))) != is_refused
+    assert (await store.asked(market.symbol))[-1].end_s == START_S + (200 if is_refused else 500) * HOUR_S
 
 
 @pytest.mark.parametrize(("factor", "is_refused"), [(1.0, False), (1.1, True)])
@@ -251,6 +232,34 @@ async def test_hours_that_kraken_has_dropped_are_told(data_service):
         kept = Span(START_S + 181 * HOUR_S, START_S + 900 * HOUR_S)
         report = await fetch(stand_in, store, market, kept)
     assert (report.error, report.inserted) == (None, 719)
+
+
+async def test_an_hour_that_kraken_drops_while_it_is_asked_is_told(data_service):
+    records, store, market = made_records(900), Store(data_service, "kraken"), own_market("kraken")
+    stand_in = stand_in_of("kraken", records, START_S + 800 * HOUR_S - 10)
+    kept = Span(START_S + 80 * HOUR_S, START_S + 800 * HOUR_S)
+
+    def next_hour(_: int) -> None:
+        if stand_in.windows():
+            stand_in.clock.set(START_S + 800 * HOUR_S)
+
+    with serving(stand_in):
+        stand_in.on_request = next_hour
+        report = await fetch(stand_in, store, market, kept)
+        assert str(report.error).startswith("since: Kraken gives only the newest 719 hours, which are those ")
+        assert len(stand_in.windows()) == 1
+    assert await store.asked(market.symbol) == []
+
+
+async def test_what_kraken_has_dropped_is_told_by_its_clock(data_service):
+    """Its hour begins five minutes before ours."""
+    records, store, market = made_records(900), Store(data_service, "kraken"), own_market("kraken")
+    stand_in = stand_in_of("kraken", records, START_S + 800 * HOUR_S - 120, ahead_s=300)
+    with serving(stand_in):
+        report = await fetch(stand_in, store, market, Span(START_S + 80 * HOUR_S, stand_in.now_s))
+        assert str(report.error).startswith("since: Kraken gives only the newest 719 hours, which are those ")
+        report = await fetch(stand_in, store, market, Span(START_S + 81 * HOUR_S, stand_in.now_s))
+    assert (report.error, report.inserted) == (None, 718)
 
 
 @pytest.mark.parametrize(("fault", "error"), [("418", Banned), ("451", Forbidden), ("403", Forbidden)])
@@ -320,6 +329,6 @@ async def test_many_cryptos_take_as_long_as_the_weight_allows(data_service):
             wanted = {market.symbol: (market, span(400)) for market in await client.markets()}
             reports = [each async for each in fetch_all(client, wanted, {}, store.write)]
     assert [each.inserted for each in reports] == [400] * 12
-    assert max(stand_in.weights.values()) <= 0.8 * limit.weight
+    assert stand_in.most_used <= 0.8 * limit.weight
     allowed_s = 60 * sum(stand_in.weights.values()) / (0.8 * limit.weight)
     assert stand_in.clock.now_s() - begin_s <= 1.3 * allowed_s

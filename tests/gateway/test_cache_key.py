@@ -12,7 +12,7 @@ from backcast_engine.execution import (
     VolatilityTarget,
 )
 from backcast_engine.interval import Interval
-from backcast_engine.rules.nodes import CLOSE, HIGH, call
+from backcast_engine.rules.nodes import CLOSE, HIGH, On, OtherCandles, call
 from backcast_engine.strategies.custom_rules import CustomRules
 from backcast_engine.strategies.macd import Macd
 from backcast_engine.strategies.rsi import Rsi
@@ -36,6 +36,16 @@ STRATEGIES = [
     CustomRules(call("greater", call("ema", CLOSE, 1), 1)),
     CustomRules(call("and", call("and", ABOVE, BELOW), ABOVE)),
     CustomRules(call("and", ABOVE, call("and", BELOW, ABOVE))),
+    *(
+        CustomRules(On(ABOVE, OtherCandles(symbol, interval)))
+        for symbol, interval in (
+            ("", Interval.DAY_1),
+            ("", Interval.WEEK_1),
+            ("BTCUSDT", None),
+            ("ETHUSDT", None),
+        )
+    ),
+    CustomRules(call("greater", On(CLOSE, OtherCandles("BTCUSDT", None)), 1)),
 ]
 EXECUTIONS = [
     Execution(),
@@ -92,6 +102,31 @@ def test_a_day_that_is_over_now_makes_another_key():
     backtest = replace(backtest_of(Rsi(), Execution()), interval=Interval.DAY_1, window=Window(0, 86_400))
     running, over, later = (
         ResultKeys(backtest).key(CryptoData("BTCUSDT", "whole", 0, last_s, "part"), "fingerprint")
+        for last_s in (22 * 3_600, 23 * 3_600, 40 * 3_600)
+    )
+    assert running != over == later
+
+
+def test_the_candles_of_another_crypto_that_rules_look_at_make_another_key():
+    backtest = backtest_of(CustomRules(On(ABOVE, OtherCandles("BTCUSDT"))), Execution())
+    crypto = CryptoData("ETHUSDT", "whole", 0, 0, "part")
+    keys = [ResultKeys(backtest, [CryptoData("BTCUSDT", "all", 0, 0, seen)]) for seen in ("one", "two")]
+    listed, corrected = (each.key(crypto, "part") for each in keys)
+    assert listed != corrected
+    # A result says which data it was computed from: what was listed, or what was imported since.
+    assert keys[0].key_of_result(crypto, "whole", {"BTCUSDT": "all"}) == listed
+    newer = keys[0].key_of_result(crypto, "whole", {"BTCUSDT": "newer"})
+    assert newer not in (listed, corrected)
+    seen_as = ResultKeys(backtest, [CryptoData("BTCUSDT", "newer", 0, 0, "newer")])
+    assert newer == seen_as.key(crypto, "part")
+
+
+def test_a_day_of_another_crypto_that_is_over_now_makes_another_key():
+    strategy = CustomRules(On(ABOVE, OtherCandles("BTCUSDT")))
+    backtest = replace(backtest_of(strategy, Execution()), interval=Interval.DAY_1, window=Window(0, 86_400))
+    crypto = CryptoData("ETHUSDT", "whole", 0, 23 * 3_600, "part")
+    running, over, later = (
+        ResultKeys(backtest, [CryptoData("BTCUSDT", "all", 0, last_s, "seen")]).key(crypto, "part")
         for last_s in (22 * 3_600, 23 * 3_600, 40 * 3_600)
     )
     assert running != over == later

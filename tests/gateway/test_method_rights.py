@@ -2,11 +2,14 @@
 
 import pytest
 
-from backcast.gateway.v1 import backtest_service_pb2, run_service_pb2
-from backcast.marketdata.v1 import market_data_service_pb2
+from backcast.gateway.v1 import backtest_service_pb2, portfolio_service_pb2, run_service_pb2
+from backcast.marketdata.v1 import feed_service_pb2, market_data_service_pb2
 from services.gateway.auth.clients import Right, is_open, rights_needed
 
-DESCRIPTORS = (backtest_service_pb2, run_service_pb2, market_data_service_pb2)
+DESCRIPTORS = (
+    *(backtest_service_pb2, portfolio_service_pb2, run_service_pb2),
+    *(market_data_service_pb2, feed_service_pb2),
+)
 
 
 def test_each_method_of_ours_needs_its_rights() -> None:
@@ -16,7 +19,9 @@ def test_each_method_of_ours_needs_its_rights() -> None:
         for service in module.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }
-    assert {name for name, rights in needed.items() if rights == {Right.IMPORT}} == {"ImportCandles"}
+    assert {name for name, rights in needed.items() if rights == {Right.IMPORT}} == {
+        *("ImportCandles", "TakeFeedTurn", "RecordFeedRound")
+    }
     assert {name for name, rights in needed.items() if rights == {Right.RUN, Right.ADMIN}} == {
         *("ListRuns", "CancelRun", "WatchRun")
     }
@@ -25,9 +30,10 @@ def test_each_method_of_ours_needs_its_rights() -> None:
     }
     assert {name for name, rights in needed.items() if rights == {Right.ADMIN}} == {"DeleteCrypto"}
     others = needed.keys() - {
-        *("ImportCandles", "ListRuns", "CancelRun", "WatchRun", "UpdateBreak", "DeleteCrypto")
+        *("ImportCandles", "ListRuns", "CancelRun", "WatchRun", "UpdateBreak", "DeleteCrypto"),
+        *("TakeFeedTurn", "RecordFeedRound"),
     }
-    assert "ListBreaks" in others
+    assert {"ListBreaks", "ListFeeds"} <= others
     assert all(needed[name] == {Right.RUN} for name in others)
 
 

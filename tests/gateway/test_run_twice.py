@@ -25,7 +25,7 @@ SYMBOLS = ["A", "B", "C"]
 class Failures:
     """In the place of the compute service, which is not what this is about."""
 
-    async def outcomes(self, _: object, cryptos: list[CryptoData]) -> Any:
+    async def outcomes(self, _: object, cryptos: list[CryptoData], others: object) -> Any:
         for crypto in cryptos:
             yield ComputeBacktestsResponse(failures=[ComputeFailure(symbol=crypto.symbol)])
 
@@ -33,7 +33,7 @@ class Failures:
 class LongResults:
     """In the same place: every result takes three events."""
 
-    async def outcomes(self, _: object, cryptos: list[CryptoData]) -> Any:
+    async def outcomes(self, _: object, cryptos: list[CryptoData], others: object) -> Any:
         for crypto in cryptos:
             result = computed_result(crypto.symbol, message=long_result(), total_return=0.5)
             yield ComputeBacktestsResponse(results=[result])
@@ -42,7 +42,7 @@ class LongResults:
 class LongResultsAtOnce:
     """In the same place: all results come together."""
 
-    async def outcomes(self, _: object, cryptos: list[CryptoData]) -> Any:
+    async def outcomes(self, _: object, cryptos: list[CryptoData], others: object) -> Any:
         yield ComputeBacktestsResponse(
             results=[
                 computed_result(crypto.symbol, message=long_result(), total_return=0.5) for crypto in cryptos
@@ -59,7 +59,7 @@ def long_result(**facts: str) -> BacktestResult:
 class ShortResultsAtOnce:
     """In the same place: all results come together, and are short."""
 
-    async def outcomes(self, _: object, cryptos: list[CryptoData]) -> Any:
+    async def outcomes(self, _: object, cryptos: list[CryptoData], others: object) -> Any:
         yield ComputeBacktestsResponse(results=[computed_result(crypto.symbol) for crypto in cryptos])
 
 

@@ -36,7 +36,7 @@ class StoredCandles:
         self.may_answer = asyncio.Event()
 
     async def outcomes(
-        self, _: object, cryptos: list[CryptoData]
+        self, _: object, cryptos: list[CryptoData], others: object
     ) -> AsyncGenerator[ComputeBacktestsResponse]:
         version = next(self._versions)
         await self.may_answer.wait()

@@ -40,3 +40,21 @@ def test_candles_without_volume_are_counted() -> None:
         (),
     )
     assert (check.zero_volume, check.zero_volume_share) == (3, 0.05)
+
+
+@given(
+    st.sets(st.integers(0, 59), min_size=1),
+    st.lists(st.tuples(st.integers(-5, 65), st.integers(0, 30)), max_size=3),
+)
+def test_missing_hours_were_asked_for_or_never(hours: set[int], spans: list[tuple[int, int]]) -> None:
+    asked = {hour + each for hour, length in spans for each in range(length)}
+    check = check_history(
+        WHOLE.at(np.array(sorted(hours))),
+        Interval.HOUR_1,
+        (),
+        "okx",
+        [(START_S + HOUR_S * hour, START_S + HOUR_S * (hour + length)) for hour, length in spans],
+    )
+    never = sorted(set(range(min(hours), max(hours))) - hours - asked)
+    assert (check.source, check.never_asked) == ("okx", len(never))
+    assert check.never_asked_from_s == (START_S + HOUR_S * never[0] if never else None)

@@ -16,11 +16,14 @@ from google.protobuf.descriptor_pb2 import (
 from reference import reference
 
 from backcast.compute.v1 import compute_service_pb2
-from backcast.gateway.v1 import backtest_service_pb2, run_service_pb2
+from backcast.gateway.v1 import backtest_service_pb2, portfolio_service_pb2, run_service_pb2
 from backcast.marketdata.v1 import market_data_service_pb2
 from generate import reference_page
 
-SERVICES = (backtest_service_pb2, compute_service_pb2, market_data_service_pb2, run_service_pb2)
+SERVICES = (
+    *(backtest_service_pb2, compute_service_pb2, market_data_service_pb2),
+    *(portfolio_service_pb2, run_service_pb2),
+)
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from google.rpc import code_pb2
 
+from backcast.gateway.v1.backtest_service_pb2 import ParseRulesRequest
 from backcast_engine.errors import BackcastError, ErrorReason, InvalidInput
 from services.compute.tasks.errors import WorkerDied
 from services.data.store import database
-from services.gateway.messages.strategies import parsed_rules
+from services.gateway.messages.strategies import parsed_texts
 from services.rpc.status import status_of
 
 PROJECT = Path(__file__).parents[2]
@@ -81,7 +82,7 @@ def test_every_reason_is_documented_and_given() -> None:
     given = given_reasons()
     # Its metadata is named after the texts that are wrong, so that the call does not name it.
     with pytest.raises(InvalidInput) as wrong:
-        parsed_rules("close >", "close <")
+        parsed_texts(ParseRulesRequest(entry="close >", exit="close <"))
     given[wrong.value.reason][1].update(wrong.value.metadata)
     assert documented_reasons() == given
     assert set(given) == set(ErrorReason)

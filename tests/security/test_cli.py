@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import trustme
 
+from services.feed.exchanges.all_exchanges import EXCHANGES
 from services.gateway.auth.tokens import PREFIX, hash_of, make_token, tokens_from_toml
 from tests.cli.conftest import Finished, write_csv
+from tests.feed.stand_in import Served, StandIn, serving
+from tests.feed.virtual_clock import VirtualClock
 from tests.security.certificates import make_files
 from tests.security.secured import Secured
 
@@ -84,6 +87,22 @@ async def test_the_command_reports_missing_credentials_in_one_line(
         assert finished.status == 1
         for secret in (run, wrong, hash_of(run)):
             assert secret not in line
+
+
+async def test_a_fetch_without_the_right_to_import_ends_at_once(secured: Secured) -> None:
+    records = {1_577_836_800 + 3600 * hour: (1_577_836_800 + 3600 * hour, *"22221") for hour in range(30)}
+    served = {f"SECF{number}USDT": Served("", records) for number in range(30)}
+    stand_in = StandIn(EXCHANGES["binance"], VirtualClock(1_577_836_800 + 3600 * 30), served)
+    with serving(stand_in):
+        finished = await backcast(
+            *("fetch", "binance", "--quote", "USDT", "--since", "2020-01-01", "--url", stand_in.base_url),
+            TOKEN=secured.tokens["run"],
+            GATEWAY_ADDRESS=secured.stack.gateway_address,
+            TLS_CA_FILE=secured.files.ca,
+        )
+    assert (finished.status, finished.err) == (1, "backcast: the token the-run lacks the right import\n")
+    # Requests that were on their way, and no more.
+    assert len(stand_in.windows()) < len(served)
 
 
 async def test_a_token_is_made_and_its_entry_can_be_appended() -> None:

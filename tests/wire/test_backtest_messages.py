@@ -61,11 +61,11 @@ def test_a_choice_of_a_strategy_is_an_enum_of_its_message():
         ({}, "strategy", "is required: one of bollinger, buy_and_hold"),
         ({"rules": {}}, "strategy.rules.entry", "is required"),
         ({"rules": {"exit": CONDITION}}, "strategy.rules.entry", "is required"),
-        ({"rules": {"entry": {}}}, "strategy.rules.entry", "needs a number, a column or a function"),
+        ({"rules": {"entry": {}}}, "strategy.rules.entry", "needs a number, a column, a function or a"),
         (
             {"rules": {"entry": CONDITION, "exit": {"function": 6, "arguments": [{"number": 1}, {}]}}},
             "strategy.rules.exit.arguments[1]",
-            "needs a number, a column or a function",
+            "needs a number, a column, a function or a placeholder",
         ),
         ({"maCross": {"kind": 7}}, "strategy.ma_cross.kind", "must be one of SMA, EMA, not 7"),
     ],

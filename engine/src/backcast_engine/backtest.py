@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,10 @@ from backcast_engine.execution import BreakRule, Execution, FillTime
 from backcast_engine.history import History, HistoryTooShort
 from backcast_engine.interval import Interval
 from backcast_engine.metrics import holding_growth, measure
+from backcast_engine.other_candles import OtherHistories, power_of_two, warmup_of
 from backcast_engine.parts import Part, parts_of, without_straddling
 from backcast_engine.results import BacktestResult, Detail, Metrics, ResultPart, Window, WindowSeries
-from backcast_engine.rules import Evaluation, Expression
+from backcast_engine.rules import Evaluation, Expression, On
 from backcast_engine.rules.check import columns_of_expression, warmup
 from backcast_engine.rules.compared import compared_series
 from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, call
@@ -75,8 +77,14 @@ class Backtest:
         """From when on it needs candles (Unix seconds), unless long gaps make the warm-up begin earlier."""
         candles = _rounded_warmup(self.strategy, _longest_warmup(_needed_series(self.execution)))
         before_s = (candles + _SPARE_CANDLES) * self.interval.seconds
+        # Those of a part on other candles come before the run's own warm-up.
+        before_s += max(map(self._warmup_s, self.strategy.on_other_candles), default=0)
         since_s = self.interval.opening(self.window.start_s - before_s)
         return since_s if since_s > EARLIEST_ASKED_S else EARLIEST_S
+
+    def _warmup_s(self, node: On) -> int:
+        # And the candle that is seen first, which may have begun two of its intervals before.
+        return (warmup_of(node) + 2) * (node.candles.interval or self.interval).seconds
 
 
 def run_backtest(history: History, backtest: Backtest) -> BacktestResult:
@@ -132,7 +140,7 @@ def _rounded_warmup(strategy: Strategy, needed_warmup: int) -> int:
 
     It is rounded up to a power of two, so that strategies with similar needs share indicators.
     """
-    return _power_of_two(max(strategy.warmup_candles, needed_warmup))
+    return power_of_two(max(strategy.warmup_candles, needed_warmup))
 
 
 class TradedWindow:
@@ -162,14 +170,31 @@ class TradedWindow:
         # Compiled code needs contiguous columns; contiguous ones are not copied.
         time, *values = candles[start:end].columns()
         self._traded = Candles(np.ascontiguousarray(time), *map(np.ascontiguousarray, values))
-        self._interval, self._window, self._execution = interval, window, execution
-        self._terms = terms_of(execution, interval.seconds)
+        self._interval, self._window = interval, window
+        self._others = OtherHistories(history, interval, execution.break_rule)
+        self._execute(execution)
+        # Strategies with the same warm-up see the same candles and share indicators.
+        self._evaluations: dict[tuple[int, int], Evaluation] = {}
+
+    def _execute(self, execution: Execution) -> None:
+        self._execution = execution
+        self._terms = terms_of(execution, self._interval.seconds)
         self._needed = _needed_series(execution)
         self._needed_warmup = _longest_warmup(self._needed)
         # Computed once for all strategies.
         self._holding: float | None = None
-        # Strategies with the same warm-up see the same candles and share indicators.
-        self._evaluations: dict[tuple[int, int], Evaluation] = {}
+
+    def with_execution(self, execution: Execution) -> "TradedWindow":
+        """Return the same window with another execution, whose backtests share the indicators of this one.
+
+        The rule for breaks must be the same.
+        """
+        assert (execution.break_rule is BreakRule.IGNORE) == (
+            self._execution.break_rule is BreakRule.IGNORE
+        ), "the rule for breaks decides which candles are traded"
+        other = copy(self)
+        other._execute(execution)
+        return other
 
     def metrics(self, strategy: Strategy) -> NDArray[np.float64]:
         """Return the figures of a backtest, float64 in the order of METRIC_NAMES, NaN where undefined.
@@ -262,7 +287,7 @@ class TradedWindow:
         found = []
         with np.errstate(all="ignore"):
             for part in self._parts:
-                before = self._candles_before(_power_of_two(warmup(expression)), part)
+                before = self._candles_before(power_of_two(warmup(expression)), part)
                 found.append(self._evaluation(part, before).series(expression)[before:])
         return _joined(found)
 
@@ -313,6 +338,9 @@ class TradedWindow:
 
     def _check_length(self, strategy: Strategy) -> None:
         """Raise Refused if no part has the candles that the strategy's indicators need."""
+        if strategy.on_other_candles:
+            end_s = int(self._traded.open_time_s[-1]) + self._interval.seconds
+            self._others.check_length(strategy.on_other_candles, end_s)
         needed = 1 + strategy.lookback_candles
         # A shortcut: usually the window has many more.
         if len(self._parts[0]) >= needed:
@@ -337,7 +365,8 @@ class TradedWindow:
     def _evaluation(self, part: Part, before: int) -> Evaluation:
         evaluation = self._evaluations.get((part.start, before))
         if evaluation is None:
-            evaluation = Evaluation(self._candles[part.start - before : part.end])
+            candles = self._candles[part.start - before : part.end]
+            evaluation = Evaluation(candles, self._others.seen_at(candles.open_time_s))
             self._evaluations[part.start, before] = evaluation
         return evaluation
 
@@ -373,11 +402,6 @@ class TradedWindow:
             found = evaluation.series(deviation)[before:]
             columns["volatility"] = np.where(found < _ROUNDING, 0.0, found * factor)
         return columns
-
-
-def _power_of_two(wanted: int) -> int:
-    """Return the smallest power of two that is not below `wanted`, 0 for 0."""
-    return 1 << (wanted - 1).bit_length() if wanted else 0
 
 
 def metrics_of(figures: NDArray[np.float64]) -> Metrics:

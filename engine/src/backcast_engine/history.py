@@ -1,8 +1,9 @@
-"""A crypto's history for backtests: candles, breaks, and partial candles.
+"""A crypto's history for backtests: candles, breaks, partial candles, and what rules look at beside it.
 
 Apart from `breaks` and `candles`, of which it is made: backtests know it, and imports do not.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -37,12 +38,14 @@ class History:
 
     Candles longer than an hour that have not ended by the end of the data are not included. Candles that open
     before `since_s` (Unix seconds) may be missing; breaks and partial candles are always those of all.
+    `others` are the histories of the cryptos that rules look at, by symbol, with candles of the same length.
     """
 
     candles: Candles
     breaks: tuple[Break, ...] = ()
     partial: PartialCandles = field(default_factory=PartialCandles.none)
     since_s: int = EARLIEST_S
+    others: Mapping[str, "History"] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:

@@ -6,6 +6,7 @@ import { backtests } from "../api/clients";
 import { type Explanation, explain } from "../api/explain";
 import type { Rules } from "../api/stubs/backcast/backtest/v1/strategy_pb";
 import { ErrorInfoSchema } from "../api/stubs/google/rpc/error_details_pb";
+import { INTERVALS } from "../spec";
 
 /** Where in a text something is wrong, in code units of JavaScript, and what. */
 export interface RuleError {
@@ -17,6 +18,8 @@ export interface RuleError {
 export interface ParsedRules {
   readonly entry: string;
   readonly exit: string;
+  /** Length of the candles that they are for, as in the query. */
+  readonly length: string | undefined;
   /** The rules, if both texts are conditions. */
   readonly rules?: Rules;
   readonly errors: { readonly entry?: RuleError; readonly exit?: RuleError };
@@ -32,43 +35,55 @@ export const parsedRules = signal<ParsedRules | undefined>(undefined);
 let timer: ReturnType<typeof setTimeout> | undefined;
 let asked = new AbortController();
 
-/** Parse two texts once nothing has been typed for a moment. */
-export function parseSoon(entry: string, exit: string): void {
+/** Parse two texts for candles of some length once nothing has been typed for a moment. */
+export function parseSoon(entry: string, exit: string, length?: string): void {
   clearTimeout(timer);
   asked.abort();
-  if (isParsed(entry, exit)) return;
-  timer = setTimeout(() => void parse(entry, exit), PAUSE_MS);
+  if (isParsed(entry, exit, length)) return;
+  timer = setTimeout(() => void parse(entry, exit, length), PAUSE_MS);
 }
 
 /** Parse two texts now; return undefined if something else was asked for meanwhile. */
-export async function parse(entry: string, exit: string): Promise<ParsedRules | undefined> {
+export async function parse(
+  entry: string,
+  exit: string,
+  length?: string,
+): Promise<ParsedRules | undefined> {
   clearTimeout(timer);
   const known = parsedRules.peek();
-  if (known !== undefined && isParsed(entry, exit)) return known;
+  if (known !== undefined && isParsed(entry, exit, length)) return known;
   asked.abort();
   asked = new AbortController();
   const { signal } = asked;
   if (entry.trim() === "") {
-    parsedRules.value = { entry, exit, errors: {} };
+    parsedRules.value = { entry, exit, length, errors: {} };
     return parsedRules.value;
   }
-  const parsed = await backtests.parseRules({ entry, exit }, { signal }).then(
+  const interval = INTERVALS.find(({ value }) => value === (length ?? "1h"))?.number ?? 0;
+  const parsed = await backtests.parseRules({ entry, exit, interval }, { signal }).then(
     ({ description }): ParsedRules => ({
       entry,
       exit,
+      length,
       errors: {},
       ...(description?.rules && { rules: description.rules }),
     }),
-    (error): ParsedRules => ({ entry, exit, ...wrong(error, { entry, exit }) }),
+    (error): ParsedRules => ({ entry, exit, length, ...wrong(error, { entry, exit }) }),
   );
   if (signal.aborted) return undefined;
   parsedRules.value = parsed;
   return parsed;
 }
 
-function isParsed(entry: string, exit: string): boolean {
+function isParsed(entry: string, exit: string, length: string | undefined): boolean {
   const known = parsedRules.peek();
-  return known !== undefined && known.entry === entry && known.exit === exit && known.failure === undefined;
+  return (
+    known !== undefined &&
+    known.entry === entry &&
+    known.exit === exit &&
+    known.length === length &&
+    known.failure === undefined
+  );
 }
 
 function wrong(

@@ -4,7 +4,6 @@
  * A sweep can have a million combinations: what is not shown is not kept.
  */
 
-import { type Strategy, StrategySchema } from "../api/stubs/backcast/backtest/v1/strategy_pb";
 import type { ParameterRange } from "../api/stubs/backcast/backtest/v1/sweep_pb";
 import type { SweepRow } from "../api/stubs/backcast/gateway/v1/sweep_pb";
 import { METRICS, type MetricField } from "../metrics";
@@ -13,6 +12,8 @@ import { METRICS, type MetricField } from "../metrics";
 export interface Axis {
   readonly name: string;
   readonly values: readonly (number | string)[];
+  /** The places in `values` of the values as the sweep has them. */
+  readonly placeOf: readonly number[];
 }
 
 export type MetricColumns = Readonly<Record<MetricField, Float64Array>>;
@@ -47,7 +48,7 @@ export class SweepTable {
 
   add(message: SweepRow): void {
     const row = message.combination;
-    const places = this.placesOf(message.strategy);
+    const places = this.placesOf(message.valueIndexes);
     for (const [index, place] of places.entries()) this.places[index]![row] = place;
     this.rowByPlace.set(places.join(), row);
     for (const { field } of METRICS) {
@@ -61,19 +62,9 @@ export class SweepTable {
     this.length = Math.max(this.length, row + 1);
   }
 
-  /** Return the indexes of a strategy's values on the axes. */
-  placesOf(strategy: Strategy | undefined): number[] {
-    const fields = StrategySchema.fields.find((one) => one.localName === strategy?.kind.case)?.message
-      ?.fields;
-    const values = (strategy?.kind.value ?? {}) as unknown as Record<string, number | undefined>;
-    return this.axes.map((axis) => {
-      const field = fields?.find((one) => one.name === axis.name);
-      const value = values[field?.localName ?? ""];
-      const choice = field?.enum?.values.find(({ number }) => number === value)?.name;
-      return axis.values.findIndex((one) =>
-        typeof one === "string" ? choice?.endsWith(`_${one}`) : one === value,
-      );
-    });
+  /** Return the places on the axes of a combination, of which the sweep tells the indexes of its values. */
+  placesOf(valueIndexes: readonly number[]): number[] {
+    return this.axes.map(({ placeOf }, axis) => placeOf[valueIndexes[axis]!]!);
   }
 
   /** Return the row of a combination; undefined if it was skipped or has not come. */
@@ -90,20 +81,9 @@ export class SweepTable {
 }
 
 function axisOf({ name, values }: ParameterRange): Axis {
-  const field = (value: number | string) => (typeof value === "number" ? value : shortName(name, value));
-  const plain = values.map(({ kind }) => field(kind.value as number | string));
-  const once = [...new Set(plain)];
-  return { name, values: typeof once[0] === "number" ? (once as number[]).sort((a, b) => a - b) : once };
-}
-
-/** EMA of MOVING_AVERAGE_KIND_EMA: choices come with the prefix of their enumeration or without it. */
-function shortName(parameter: string, text: string): string {
-  for (const strategy of StrategySchema.fields) {
-    const { enum: choices } = strategy.message?.fields.find(({ name }) => name === parameter) ?? {};
-    if (choices?.values.some(({ name }) => name === text))
-      return text.slice((choices.sharedPrefix ?? "").length).toUpperCase();
-  }
-  return text;
+  const plain = values.map(({ kind }) => kind.value as number | string);
+  const sorted = typeof plain[0] === "number" ? (plain as number[]).toSorted((a, b) => a - b) : plain;
+  return { name, values: sorted, placeOf: plain.map((value) => sorted.indexOf(value)) };
 }
 
 function metricColumns(length: number): MetricColumns {

@@ -11,6 +11,8 @@ from google.rpc.code_pb2 import FAILED_PRECONDITION, NOT_FOUND
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest, RunPortfolioResponse
+from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
 from backcast.gateway.v1.run_events_pb2 import Progress
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
@@ -18,30 +20,30 @@ from services.cli.options.names import named_options
 from services.wire.result_parts import PartJoiner
 
 if TYPE_CHECKING:
-    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+    import grpc
 
 # Each event takes the command more time than a result in it.
 RESULTS_PER_EVENT = 100
 
 _Event = TypeVar("_Event")
 # None in the window, or fewer than an indicator needs.
-_TOO_FEW_CANDLES = (NOT_FOUND, FAILED_PRECONDITION)
+TOO_FEW_CANDLES = (NOT_FOUND, FAILED_PRECONDITION)
 
 _Request = TypeVar("_Request", bound=Message)
 
 
 async def events_of(
     gateway: str,
-    method_of: "Callable[[BacktestServiceAsyncStub], Callable[[_Request], AsyncIterable[_Event]]]",
+    method_of: "Callable[[grpc.aio.Channel], Callable[[_Request], AsyncIterable[_Event]]]",
     request: _Request,
 ) -> AsyncGenerator[_Event]:
-    """Yield the events of a call of the stub's method that `method_of` returns.
+    """Yield the events of a call of the method that `method_of` returns.
 
     Closing the iterator cancels the call on the server. Raises InvalidInput, naming the options, if the
     request is invalid, and other errors whose messages can be shown as they are.
     """
     async with open_gateway(gateway) as channel:
-        call: Any = method_of(BacktestServiceStub(channel))(request)
+        call: Any = method_of(channel)(request)
         try:
             with named_options(request), readable_errors("gateway", gateway):
                 async for event in call:
@@ -58,10 +60,41 @@ async def run_events(
     asked.CopyFrom(request)
     asked.max_results_per_event = RESULTS_PER_EVENT
     results = ResultSplitter()
-    async with aclosing(events_of(gateway, lambda stub: stub.RunBacktests, asked)) as events:
+    calling = events_of(gateway, lambda channel: BacktestServiceStub(channel).RunBacktests, asked)
+    async with aclosing(calling) as events:
         async for event in events:
             for alone in results.events(event):
                 yield alone
+
+
+async def portfolio_events(
+    gateway: str, request: RunPortfolioRequest
+) -> AsyncGenerator[RunPortfolioResponse]:
+    """Yield the events of a portfolio as `events_of` does, its result in one piece."""
+    result = PortfolioJoiner()
+    calling = events_of(gateway, lambda channel: PortfolioServiceStub(channel).RunPortfolio, request)
+    async with aclosing(calling) as events:
+        async for event in events:
+            if whole := result.joined(event):
+                yield whole
+
+
+class PortfolioJoiner:
+    """Joins the parts of a portfolio's result."""
+
+    def __init__(self) -> None:
+        self._begun = RunPortfolioResponse()
+
+    def joined(self, event: RunPortfolioResponse) -> RunPortfolioResponse | None:
+        """Return an event with the whole result where it has the last part, None where parts are missing."""
+        if event.HasField("result_continuation"):
+            self._begun.result.MergeFrom(event.result_continuation)
+            self._begun.sequence, self._begun.result_continues = event.sequence, event.result_continues
+            return None if event.result_continues else self._begun
+        if event.result_continues:
+            self._begun = event
+            return None
+        return event
 
 
 class ResultSplitter:
@@ -105,7 +138,7 @@ async def follow(
             show(event)
             failed = max(failed, event.progress.failed)
             if excuse_short_histories and event.WhichOneof("event") == "failure":
-                has_too_few = event.failure.status.code in _TOO_FEW_CANDLES
+                has_too_few = event.failure.status.code in TOO_FEW_CANDLES
                 # A failure of a run is one backtest; a failure of a sweep says how many backtests it is.
                 excused += getattr(event.failure, "backtest_count", 1) if has_too_few else 0
     return failed <= excused
@@ -118,6 +151,9 @@ def excuses_short_histories(request: pb.RunBacktestsRequest | pb.SweepBacktestsR
 
 def print_json(event: Message) -> None:
     """Print an event as a line of JSON."""
-    # Zeros are printed, so that an absent field means undefined and not 0.
-    sys.stdout.write(MessageToJson(event, indent=None, always_print_fields_with_no_presence=True) + "\n")
+    # Zeros are printed, so that an absent field means undefined and not 0; names are those of files.
+    line = MessageToJson(
+        event, indent=None, always_print_fields_with_no_presence=True, preserving_proto_field_name=True
+    )
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()

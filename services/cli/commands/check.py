@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -14,11 +14,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
+from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from backcast_engine.candles import VALUE_COLUMNS, Candles
 from backcast_engine.interval import Interval
 from backcast_engine.times import utc
-from services.cli.client.gateway_channel import open_gateway
+from services.cli.client.gateway_channel import open_gateway, pages_of
 from services.cli.client.symbols import all_symbols, named_symbols
 from services.cli.views.console import CountColumn, counted, make_console, say
 from services.domain.symbols import canonical_symbol, renamed
@@ -92,6 +93,11 @@ async def _print_table(symbols: list[str], address: str, console: Console) -> No
     for symbol, suspicions in suspicious.items():
         for suspicion in suspicions:
             say(console, f"[yellow]{symbol}: {suspicion_line(symbol, suspicion)}[/yellow]")
+    for symbol, check in found.items():
+        if check.source and check.never_asked:
+            say(console, f"[yellow]{symbol}: {never_asked_line(symbol, check)}[/yellow]")
+    if fetched := [check for check in found.values() if check.source]:
+        say(console, missing_line(fetched))
     candles = sum(check.candles for check in found.values())
     say(console, f"{counted(len(found), 'crypto')}, {counted(candles, 'hourly candle')}; times are UTC")
 
@@ -101,23 +107,51 @@ async def _checks(
 ) -> AsyncGenerator[tuple[str, HistoryCheck, tuple[Suspicion, ...]]]:
     """Yield the findings in each history that has candles; only one history is in memory at a time."""
     for start in range(0, len(symbols), MAX_SYMBOLS):
-        request = pb.StreamCandlesRequest(
-            symbols=symbols[start : start + MAX_SYMBOLS], columns=columns_to(VALUE_COLUMNS)
-        )
+        some = symbols[start : start + MAX_SYMBOLS]
+        pages = pages_of(stub.ListCryptos, pb.ListCryptosRequest(symbols=some))
+        cryptos = {crypto.symbol: crypto async for page in pages for crypto in page.cryptos}
+        request = pb.StreamCandlesRequest(symbols=some, columns=columns_to(VALUE_COLUMNS))
         call = stub.StreamCandles(request)
         blocks: list[Candles] = []
         try:
             async for response in call:
-                blocks.append(candles_from(response.columns))
-                if response.last_block:
-                    candles, blocks = Candles.concatenate(blocks), []
-                    if len(candles):
-                        check = check_history(
-                            candles, Interval.HOUR_1, tuple(map(break_from, response.breaks))
-                        )
-                        yield response.symbol, check, find_suspicions(response.symbol, candles)
+                for block in response.blocks:
+                    blocks.append(candles_from(block.columns))
+                    if block.last_block:
+                        candles, blocks = Candles.concatenate(blocks), []
+                        if len(candles):
+                            check = _check(candles, block, cryptos.get(block.symbol, Crypto()))
+                            yield block.symbol, check, find_suspicions(block.symbol, candles)
         finally:
             call.cancel()
+
+
+def _check(candles: Candles, last_block: pb.CandleBlock, crypto: Crypto) -> HistoryCheck:
+    breaks = tuple(map(break_from, last_block.breaks))
+    asked = [(each.start_time.seconds, each.end_time.seconds) for each in crypto.asked_hours]
+    return check_history(candles, Interval.HOUR_1, breaks, crypto.source, asked)
+
+
+def never_asked_line(symbol: str, check: HistoryCheck) -> str:
+    """Return a sentence about the missing hours of which it is not known whether the exchange has them."""
+    assert check.never_asked_from_s is not None
+    hours = f"{check.never_asked:,} of {counted(check.missing, 'missing hour')}"
+    day = utc(check.never_asked_from_s)[:10]
+    return (
+        f"{check.source} was never asked for {hours}, the first at {utc(check.never_asked_from_s)}: "
+        f"`backcast fetch {check.source} --symbols {symbol} --since {day}` asks for them"
+    )
+
+
+def missing_line(fetched: Sequence[HistoryCheck]) -> str:
+    """Return a sentence about the missing hours of cryptos that were fetched."""
+    missing, never_asked = (
+        sum(getattr(check, name) for check in fetched) for name in ("missing", "never_asked")
+    )
+    return (
+        f"fetched: {counted(missing, 'missing hour')}, of which exchanges do not have "
+        f"{missing - never_asked:,} and were never asked for {never_asked:,}"
+    )
 
 
 def suspicion_line(symbol: str, suspicion: Suspicion) -> str:
@@ -165,7 +199,8 @@ def _table(width: int, found: dict[str, HistoryCheck]) -> Table:
     for heading in ("first", "last"):
         table.add_column(heading, no_wrap=True)
     longest = ("longest gap",) if wide else ()
-    for heading in ("gaps", "missing", *longest, "no volume", "breaks"):
+    never_asked = ("never asked",) if wide and any(check.source for check in found.values()) else ()
+    for heading in ("gaps", "missing", *never_asked, *longest, "no volume", "breaks"):
         table.add_column(heading, justify="right", no_wrap=True)
     for symbol, check in found.items():
         table.add_row(
@@ -173,6 +208,7 @@ def _table(width: int, found: dict[str, HistoryCheck]) -> Table:
             f"{check.candles:,}",
             *(_time(time_s, wide) for time_s in (check.first_s, check.last_s)),
             *(f"{count:,}" if count else _NONE for count in (check.gaps, check.missing)),
+            *((_never_asked(check),) if never_asked else ()),
             *((_longest_gap(check),) if wide else ()),
             _share(check.zero_volume_share),
             f"[yellow]{len(check.breaks)}[/yellow]" if check.breaks else _NONE,
@@ -188,6 +224,13 @@ def _time(time_s: int, wide: bool) -> str:
 def _longest_gap(check: HistoryCheck) -> str:
     gap = check.longest_gap
     return f"{gap.missing:,} h from {_time(gap.start_s, wide=False)}" if gap else _NONE
+
+
+def _never_asked(check: HistoryCheck) -> str:
+    """Return how many hours were never asked for; nothing where there is nobody to ask."""
+    if not check.source:
+        return ""
+    return f"{check.never_asked:,}" if check.never_asked else _NONE
 
 
 def _share(share: float) -> str:

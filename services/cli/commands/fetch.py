@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import stamina
+from rich.console import Console
+from rich.markup import escape
+from stamina.instrumentation import RetryDetails, RetryHook
 
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.crypto_pb2 import Crypto
@@ -20,6 +23,7 @@ from services.cli.views.console import counted, make_console, say
 from services.cli.views.fetch import FetchProgress, report_line
 from services.feed.client import Client
 from services.feed.clock import SystemClock
+from services.feed.errors import Unanswered
 from services.feed.exchanges.all_exchanges import exchange_named
 from services.feed.exchanges.exchange import Market
 from services.feed.fetch import fetch_all
@@ -53,8 +57,6 @@ def fetch(exchange: str, options: FetchOptions, address: str) -> bool:
     if options.delisted and options.quote is None:
         raise InvalidInput.of("--delisted", "is for --quote: --symbols are fetched whether traded or not")
     span = _span(options.since, options.until, int(time.time()))
-    # Errors tell what was tried in vain.
-    stamina.instrumentation.set_on_retry_hooks([])
     try:
         return asyncio.run(_fetch(exchange, options, span, address))
     except InvalidInput as error:
@@ -84,9 +86,10 @@ def _of_option(violation: Violation) -> Violation:
 
 
 async def _fetch(exchange: str, options: FetchOptions, span: Span, address: str) -> bool:
-    console = make_console()
+    console, clock = make_console(), SystemClock()
+    stamina.instrumentation.set_on_retry_hooks([_telling(console, exchange_named(exchange).title)])
     async with (
-        Client(exchange_named(exchange), SystemClock(), options.url) as client,
+        Client(exchange_named(exchange), clock, options.url) as client,
         open_gateway(address) as channel,
     ):
         stub = MarketDataServiceStub(channel)
@@ -96,16 +99,13 @@ async def _fetch(exchange: str, options: FetchOptions, span: Span, address: str)
         with readable_errors("gateway", address):
             stored = await _stored(stub)
         source, title = client.exchange.name, client.exchange.title
-        others = {
-            symbol: crypto.source for symbol, crypto in stored.items() if crypto.source not in ("", source)
-        }
+        reasons = {symbol: _reason_against(crypto, source) for symbol, crypto in stored.items()}
         asked = {symbol: spans for symbol, crypto in stored.items() if (spans := spans_asked(crypto, source))}
-        wanted = {market.symbol: (market, span) for market in markets if market.symbol not in others}
+        wanted = {market.symbol: (market, span) for market in markets if not reasons.get(market.symbol)}
         failures = done = len(markets) - len(wanted)
-        for symbol in (market.symbol for market in markets if market.symbol in others):
-            reason = f"it has candles of {others[symbol]}: those of {source} cannot be mixed in"
-            say(console, f"[red]{symbol}: {reason}[/red]")
-        with FetchProgress(console, client, len(wanted)) as progress:
+        for reason in filter(None, (reasons.get(market.symbol) for market in markets)):
+            say(console, f"[red]{reason}[/red]")
+        with FetchProgress(console, client, clock, len(wanted)) as progress:
             reports = fetch_all(
                 client,
                 wanted,
@@ -123,6 +123,30 @@ async def _fetch(exchange: str, options: FetchOptions, span: Span, address: str)
     if done > 1:
         say(console, f"{counted(done, 'crypto')}: {done - failures:,} fetched, {failures:,} failed")
     return not failures
+
+
+def _reason_against(crypto: Crypto, source: str) -> str:
+    """Return why candles of an exchange cannot be mixed into what is stored; empty if they can."""
+    if crypto.synthetic:
+        return f"{crypto.symbol} has synthetic candles: those of {source} cannot be mixed in"
+    if crypto.source not in ("", source):
+        return f"{crypto.symbol} has candles of {crypto.source}: those of {source} cannot be mixed in"
+    return ""
+
+
+def _telling(console: Console, title: str) -> RetryHook:
+    """Return what tells why something is tried again: each reason once."""
+    told = set[str]()
+
+    def tell(details: RetryDetails) -> None:
+        reason = str(details.caused_by)
+        if isinstance(details.caused_by, Unanswered):
+            reason = f"{title}: {reason}"
+        if reason not in told:
+            told.add(reason)
+            say(console, f"[yellow]{escape(reason)}: trying again[/yellow]")
+
+    return tell
 
 
 def _chosen(client: Client, markets: list[Market], options: FetchOptions) -> list[Market]:

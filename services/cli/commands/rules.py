@@ -36,6 +36,8 @@ def print_language() -> None:
         "  [bold]crosses_below(ema(12), ema(26)) or not volume > 2 * sma(volume, 20)[/bold]\n\n"
         f"columns    {', '.join(VALUE_COLUMNS)}\n"
         "operators  or · and · not · < <= > >= == != · + - · * / · unary - · close\\[1], the weakest first\n"
+        "elsewhere  sma(200)@1d looks at daily candles, roc(24)@BTCUSDT at those of another crypto,\n"
+        "           sma(200)@BTCUSDT@1d at its daily ones: always at the last one that has closed\n"
         "functions  arguments with defaults can be omitted: series all together, numbers from the end;\n"
         "           arguments can be named, and numbers computed: macd(signal=5), sma(5 * 24)",
     )

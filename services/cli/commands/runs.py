@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from rich import box
 from rich.markup import escape
@@ -9,11 +10,20 @@ from rich.table import Table
 
 from backcast.gateway.v1 import run_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse
+from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioResponse
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from backcast_engine.errors import InvalidInput
 from services.cli.client.errors import readable_errors
-from services.cli.client.event_stream import RESULTS_PER_EVENT, ResultSplitter, follow, print_json
+from services.cli.client.event_stream import (
+    RESULTS_PER_EVENT,
+    PortfolioJoiner,
+    ResultSplitter,
+    events_of,
+    follow,
+    print_json,
+)
 from services.cli.client.gateway_channel import open_gateway, pages_of
+from services.cli.commands.portfolio import show_portfolio
 from services.cli.options.names import named_options
 from services.cli.views.console import make_console, say
 from services.cli.views.run import RunView
@@ -70,23 +80,40 @@ async def _watch_run(run_id: str, after: int, gateway: str, jsonl: bool) -> bool
         )
     except ValueError:
         raise InvalidInput.of("--after", f"{after} is out of range") from None
-    if jsonl:
-        return await follow(_events(gateway, request), print_json)
-    with RunView(make_console()) as view:
-        return await follow(_events(gateway, request), view.show)
+    answers = events_of(gateway, lambda channel: RunServiceStub(channel).WatchRun, request)
+    async with aclosing(answers):
+        first = await anext(answers, None)
+        if first is None:
+            return True
+        if first.HasField("portfolio_event"):
+            await show_portfolio(_portfolio_events(first, answers), jsonl)
+            return True
+        if jsonl:
+            return await follow(_run_events(first, answers), print_json)
+        with RunView(make_console()) as view:
+            return await follow(_run_events(first, answers), view.show)
 
 
-async def _events(gateway: str, request: pb.WatchRunRequest) -> AsyncGenerator[RunBacktestsResponse]:
-    async with open_gateway(gateway) as channel:
-        call = RunServiceStub(channel).WatchRun(request)
-        results = ResultSplitter()
-        try:
-            with named_options(request), readable_errors("gateway", gateway):
-                async for answer in call:
-                    for alone in results.events(answer.event):
-                        yield alone
-        finally:
-            call.cancel()
+async def _run_events(
+    first: pb.WatchRunResponse, answers: AsyncGenerator[pb.WatchRunResponse]
+) -> AsyncGenerator[RunBacktestsResponse]:
+    results = ResultSplitter()
+    for alone in results.events(first.event):
+        yield alone
+    async for answer in answers:
+        for alone in results.events(answer.event):
+            yield alone
+
+
+async def _portfolio_events(
+    first: pb.WatchRunResponse, answers: AsyncGenerator[pb.WatchRunResponse]
+) -> AsyncGenerator[RunPortfolioResponse]:
+    result = PortfolioJoiner()
+    if whole := result.joined(first.portfolio_event):
+        yield whole
+    async for answer in answers:
+        if whole := result.joined(answer.portfolio_event):
+            yield whole
 
 
 async def _cancel_run(run_id: str, gateway: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.cli.client.event_stream import events_of, excuses_short_histories, follow, print_json
 from services.cli.views.console import make_console
 from services.cli.views.metric_cells import metric_names
@@ -21,7 +22,7 @@ def sweep(request: pb.SweepBacktestsRequest, gateway: str, jsonl: bool, columns:
 async def _sweep(
     request: pb.SweepBacktestsRequest, gateway: str, jsonl: bool, columns: list[str] | None
 ) -> bool:
-    events = events_of(gateway, lambda stub: stub.SweepBacktests, request)
+    events = events_of(gateway, lambda channel: BacktestServiceStub(channel).SweepBacktests, request)
     if jsonl:
         return await follow(events, print_json, excuse_short_histories=excuses_short_histories(request))
     with SweepView(make_console(), columns) as view:

@@ -6,16 +6,20 @@ Fractions are written as `0.1%`, `10bps` or `0.001`.
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
+from typing import TypeVar
 
 from backcast.backtest.v1 import execution_pb2 as pb
 from backcast_engine.errors import InvalidInput
 from backcast_engine.high_costs import HIGH_FEE_RATE, HIGH_SLIPPAGE_BPS
-from services.cli.options.run_options import ExecutionOptions
+from services.cli.options.run_options import Direction, ExecutionOptions, Fill
 from services.wire.enum_names import numbers_of
 
 # A number and the unit of a fraction.
 _WRITTEN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?)\s*(%|bps?)?", re.ASCII | re.IGNORECASE)
 _UNITS = {"%": Decimal("0.01"), "bps": Decimal("0.0001"), "bp": Decimal("0.0001"), None: Decimal(1)}
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 _SIZES = ("size_fraction", "size_amount", "size_volatility")
 # Fields of the message that take numbers, and fields that take fractions.
@@ -63,23 +67,25 @@ def execution_message(options: ExecutionOptions) -> pb.Execution:
     sizes = [name for name in _SIZES if getattr(options, name) is not None]
     if len(sizes) > 1:
         raise InvalidInput.of(
-            _option(sizes[1]), f"only one size can be given, and {_option(sizes[0])} is given"
+            option_name(sizes[1]), f"only one size can be given, and {option_name(sizes[0])} is given"
         )
     if options.volatility_period is not None and options.size_volatility is None:
         raise InvalidInput.of("--volatility-period", "needs --size-volatility")
     message = pb.Execution()
     _set_costs(message, options)
     for field, name in _NUMBERS.items():
-        _set(message, field, getattr(options, name), name)
+        _set(message, field, _number(getattr(options, name), field, name), name)
     for field, name in _FRACTIONS.items():
         text = getattr(options, name)
         if text is not None:
             read = _fraction if name == "size_fraction" else _yearly
             setattr(message, field, float(read(text, name).value))
     if options.fill is not None:
-        message.fill_time = pb.FillTime.ValueType(numbers_of(pb.FillTime.DESCRIPTOR)[options.fill.name])
+        fill = _chosen(Fill, options.fill, "fill")
+        message.fill_time = pb.FillTime.ValueType(numbers_of(pb.FillTime.DESCRIPTOR)[fill.name])
     if options.direction is not None:
-        number = numbers_of(pb.Direction.DESCRIPTOR)[options.direction.name]
+        direction = _chosen(Direction, options.direction, "direction")
+        number = numbers_of(pb.Direction.DESCRIPTOR)[direction.name]
         message.direction = pb.Direction.ValueType(number)
     if options.breaks is not None:
         number = numbers_of(pb.BreakRule.DESCRIPTOR)[options.breaks.name]
@@ -91,8 +97,30 @@ def execution_message(options: ExecutionOptions) -> pb.Execution:
     for name in ("stop_loss", "take_profit", "trailing_stop"):
         text = getattr(options, name)
         if text is not None:
-            getattr(message, name).CopyFrom(_distance(text, _option(name)))
+            getattr(message, name).CopyFrom(_distance(text, option_name(name)))
     return message
+
+
+def _chosen(choices: type[_Choice], text: str, name: str) -> _Choice:
+    try:
+        return choices(text)
+    except ValueError:
+        raise InvalidInput.of(option_name(name), f"{text!r} is not one of {', '.join(choices)}") from None
+
+
+def _number(value: float | str | None, field: str, name: str) -> float | None:
+    """Return the number of an option; those that a sweep can vary are text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        number = float(value)
+    except ValueError:
+        raise InvalidInput.of(option_name(name), f"{value!r} is not a number") from None
+    if field == "atr_period":
+        if not number.is_integer():
+            raise InvalidInput.of(option_name(name), f"{value!r} is not a whole number")
+        return int(number)
+    return number
 
 
 def _set_costs(message: pb.Execution, options: ExecutionOptions) -> None:
@@ -123,7 +151,7 @@ def _allow_high_cost(message: pb.Execution, cost: Fraction, text: str, name: str
         reason = f"{number} would be {cost.percent} %: write {cost.percent}% if that is meant"
         if name != "slippage_bps":
             reason += f", and {number}% or {float(100 * cost.value):.15g}bps if {number} percent is"
-        raise InvalidInput.of(_option(name), reason)
+        raise InvalidInput.of(option_name(name), reason)
     message.allow_high_costs = True
 
 
@@ -133,7 +161,7 @@ def _yearly(text: str, name: str) -> Fraction:
     if abs(rate.value) > 1 and not rate.has_unit:
         number = text.strip()
         reason = f"{number} would be {rate.percent} % a year: write {rate.percent}% if that is meant"
-        raise InvalidInput.of(_option(name), f"{reason}, and {number}% if {number} percent is")
+        raise InvalidInput.of(option_name(name), f"{reason}, and {number}% if {number} percent is")
     return rate
 
 
@@ -141,7 +169,7 @@ def _fraction(text: str, name: str) -> Fraction:
     try:
         return parse_fraction(text)
     except ValueError as error:
-        raise InvalidInput.of(_option(name), str(error)) from None
+        raise InvalidInput.of(option_name(name), str(error)) from None
 
 
 def _set(message: pb.Execution | pb.VolatilityTarget, field: str, value: float | None, name: str) -> None:
@@ -150,7 +178,7 @@ def _set(message: pb.Execution | pb.VolatilityTarget, field: str, value: float |
     try:
         setattr(message, field, value)
     except ValueError:
-        raise InvalidInput.of(_option(name), f"{value} is out of range") from None
+        raise InvalidInput.of(option_name(name), f"{value} is out of range") from None
 
 
 def _distance(text: str, option: str) -> pb.Distance:
@@ -170,5 +198,6 @@ def _plain_number(text: str) -> float:
     return float(number.value)
 
 
-def _option(name: str) -> str:
+def option_name(name: str) -> str:
+    """Return the option of a field of ExecutionOptions."""
     return f"--{name.replace('_', '-')}"

@@ -1,5 +1,6 @@
 """Converts `period=5..30`, `oversold=20..40:5` and `kind=sma,ema` to the parameter ranges of a sweep."""
 
+from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -8,10 +9,12 @@ from google.protobuf.struct_pb2 import Value
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast_engine.errors import InvalidInput
+from services.cli.options.run_options import ExecutionOptions
 from services.wire.enum_names import names_of, number_of
 
 # The gateway's limit, checked here too: a range of a billion values must not be expanded to be refused.
 _MAX_VALUES = 10_000
+_OPTIONS = frozenset(("interval", *(field.name for field in fields(ExecutionOptions))))
 
 
 def is_range(parameter: str) -> bool:
@@ -31,8 +34,13 @@ def parameter_range(parameter: str, strategy: Strategy) -> ParameterRange:
     kind = getattr(strategy, strategy.WhichOneof("kind") or "")
     field = kind.DESCRIPTOR.fields_by_name.get(name)
     option = f"--param {name}"
+    if field is None and name in _OPTIONS and not strategy.HasField("rules"):
+        instead = f"--{name.replace('_', '-')} {text}"
+        raise InvalidInput.of(option, f"is an option of its own: write {instead}")
+    if not text:
+        raise InvalidInput.of("--param", f"{parameter!r} does not have the form name=values")
     if ".." in text:
-        values = [Value(number_value=number) for number in _steps(text, option)]
+        values = [Value(number_value=number) for number in steps(text, option)]
     else:
         items = [item.strip() for item in text.split(",")]
         if not all(items):
@@ -51,7 +59,8 @@ def _value(text: str, field: FieldDescriptor | None, option: str) -> Value:
     return Value(number_value=float(_number(text, option)))
 
 
-def _steps(text: str, option: str) -> list[float]:
+def steps(text: str, option: str) -> list[float]:
+    """Return the numbers of `first..last` or `first..last:step`; raise InvalidInput where it is no range."""
     ends, colon, step_text = text.partition(":")
     written = dict(zip(("first", "last"), ends.split("..", 1), strict=True))
     written |= {"step": step_text} if colon else {}

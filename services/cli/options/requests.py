@@ -1,16 +1,25 @@
 """Converts the options of runs and sweeps to requests."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from backcast.backtest.v1 import result_pb2
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.sweep_pb2 import SEARCH_METHOD_RANDOM, SEARCH_METHOD_TPE
 from backcast_engine.errors import InvalidInput
 from backcast_engine.interval import Interval
 from services.cli.options.execution import execution_message, fraction
+from services.cli.options.execution_ranges import swept_execution
 from services.cli.options.names import option_of
 from services.cli.options.parameter_ranges import is_range, parameter_range
-from services.cli.options.run_options import CandleOptions, ExecutionOptions, RunOptions, StrategyOptions
+from services.cli.options.run_options import (
+    CandleOptions,
+    ExecutionOptions,
+    RunOptions,
+    SearchOptions,
+    StrategyOptions,
+)
 from services.cli.options.strategy import strategy_message
 from services.cli.views.metric_cells import metric_number
 from services.wire.candles import interval_to
@@ -74,8 +83,7 @@ def parse_time(text: str, option: str) -> datetime:
 
 
 def sweep_request(
-    strategy: str,
-    parameters: list[str],
+    strategy: StrategyOptions,
     candles: CandleOptions,
     execution: ExecutionOptions,
     *,
@@ -84,18 +92,23 @@ def sweep_request(
     split: str | None,
     folds: int | None,
     min_trades: int | None = None,
+    search: SearchOptions | None = None,
     options: RunOptions,
 ) -> pb.SweepBacktestsRequest:
     """Return the request; raise InvalidInput, naming the option, if one cannot be parsed."""
-    if strategy == "rules":
-        raise InvalidInput.of("strategy", "rules have no parameters that can be swept")
-    fixed = [one for one in parameters if not is_range(one)]
-    swept = [one for one in parameters if is_range(one)]
+    # The parameters of rules are placeholders: one with a single value is a range of one.
+    is_rules, parameters = strategy.strategy == "rules", strategy.param or []
+    fixed = [one for one in parameters if not is_rules and not is_range(one)]
+    swept = [one for one in parameters if is_rules or is_range(one)]
     names = [one.partition("=")[0] for one in swept + fixed]
     for place, name in enumerate(names):
         if name in names[:place]:
             raise InvalidInput.of(f"--param {name}", "is given twice")
-    run = run_request(StrategyOptions(strategy, fixed), candles, execution, options=options)
+    fixed_execution, execution_ranges = swept_execution(execution)
+    names = [name.strip() for name in candles.interval.split(",")]
+    candles = replace(candles, interval=names[-1])
+    run = run_request(replace(strategy, param=fixed), candles, ExecutionOptions(), options=options)
+    run.spec.execution.CopyFrom(fixed_execution)
     if split is not None and folds is not None:
         raise InvalidInput.of("--folds", "cannot be combined with --split")
     request = pb.SweepBacktestsRequest(
@@ -103,6 +116,8 @@ def sweep_request(
         exclude=run.exclude,
         spec=run.spec,
         ranges=[parameter_range(one, run.spec.strategy) for one in swept],
+        execution_ranges=execution_ranges,
+        intervals=[interval_to(parse_interval(name)) for name in names] if len(names) > 1 else [],
         cache_mode=run.cache_mode,
         run_id=run.run_id,
         metric=metric_number(metric, "--metric"),
@@ -114,9 +129,26 @@ def sweep_request(
                 setattr(request, field, value)
             except ValueError:
                 raise InvalidInput.of(option_of(field, request), "is out of range") from None
+    _set_search(request, search or SearchOptions())
     if split is not None:
         try:
             request.split = fraction(split)
         except ValueError:
             raise InvalidInput.of("--split", f"{split!r} is not a fraction like 0.7 or 70%") from None
     return request
+
+
+def _set_search(request: pb.SweepBacktestsRequest, search: SearchOptions) -> None:
+    if search.random is not None and search.optimize is not None:
+        raise InvalidInput.of("--optimize", "cannot be combined with --random")
+    count = search.optimize if search.random is None else search.random
+    if count is None:
+        if search.seed is not None:
+            raise InvalidInput.of("--seed", "needs --random or --optimize")
+        return
+    request.search.method = SEARCH_METHOD_TPE if search.random is None else SEARCH_METHOD_RANDOM
+    for field, value in (("combination_count", count), ("seed", search.seed or 0)):
+        try:
+            setattr(request.search, field, value)
+        except ValueError:
+            raise InvalidInput.of(option_of(f"search.{field}", request), "is out of range") from None

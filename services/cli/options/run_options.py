@@ -66,6 +66,57 @@ class RowOptions:
     ] = None
 
 
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """Which combinations of a sweep are backtested; without a number, all."""
+
+    random: int | None = None
+    optimize: int | None = None
+    seed: int | None = None
+
+
+class Size(StrEnum):
+    """The size of a portfolio's positions; the names are those of the API."""
+
+    EQUAL = "equal"
+    EXECUTION = "execution"
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioOptions:
+    """How one account is divided among many cryptos."""
+
+    max_positions: Annotated[
+        int | None,
+        typer.Option(help="The most positions of each strategy at the same time; by default 10."),
+    ] = None
+    rank: Annotated[
+        str | None,
+        typer.Option(
+            help="Which entries come first where places are few: those with higher values of a series, "
+            "such as 'roc(168)'; by default in order of symbols."
+        ),
+    ] = None
+    size: Annotated[
+        Size | None,
+        typer.Option(
+            help="equal: an equal share of the equity for each place; the default. execution: the size of "
+            "--size-fraction, --size-amount or --size-volatility; the default with one of them."
+        ),
+    ] = None
+    rebalance_every: Annotated[
+        int | None, typer.Option(help="Bring positions back to their size every so many candles.")
+    ] = None
+    rebalance_threshold: Annotated[
+        str | None,
+        typer.Option(help="Leave positions alone that are not further from their size than this: 10%."),
+    ] = None
+    benchmark: Annotated[
+        str | None,
+        typer.Option(help="A crypto to compare with; by default BTCUSDT if it is one of the cryptos."),
+    ] = None
+
+
 class Cache(StrEnum):
     """How the cache is used; the names are those of the API."""
 
@@ -75,17 +126,20 @@ class Cache(StrEnum):
     ONLY = "only"
 
 
+CacheOption = Annotated[
+    Cache,
+    typer.Option(
+        help="How the cache is used. default: read and write. bypass: neither. refresh: compute "
+        "everything, and write. only: compute nothing."
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """Options of runs and sweeps that are not about the backtest."""
 
-    cache: Annotated[
-        Cache,
-        typer.Option(
-            help="How the cache is used. default: read and write. bypass: neither. refresh: compute "
-            "everything, and write. only: compute nothing."
-        ),
-    ] = Cache.DEFAULT
+    cache: CacheOption = Cache.DEFAULT
     run_id: Annotated[
         str,
         typer.Option(help="Name of the run, in logs and for `backcast watch`; by default one is generated."),
@@ -117,7 +171,10 @@ class Breaks(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExecutionOptions:
-    """How signals become fills. Fractions are text like 0.1%, 10bps or 0.001."""
+    """How signals become fills. Fractions are text like 0.1%, 10bps or 0.001.
+
+    What is text can be a list of values in a sweep: see `execution_ranges`.
+    """
 
     fee: Annotated[str | None, typer.Option(help="Fee per side: 0.1%, 10bps or 0.001; by default 0.1%.")] = (
         None
@@ -129,16 +186,20 @@ class ExecutionOptions:
     slippage_bps: Annotated[str | None, typer.Option(help="Or: slippage in basis points.")] = None
     initial_capital: Annotated[float | None, typer.Option(help="Initial capital; by default 10,000.")] = None
     fill: Annotated[
-        Fill | None, typer.Option(help="The price at which a signal fills; by default next-open.")
+        str | None,
+        typer.Option(
+            help="The price at which a signal fills; by default next-open.", metavar=f"[{'|'.join(Fill)}]"
+        ),
     ] = None
-    direction: Annotated[Direction | None, typer.Option(help="The sides of positions; by default long.")] = (
-        None
-    )
+    direction: Annotated[
+        str | None,
+        typer.Option(help="The sides of positions; by default long.", metavar=f"[{'|'.join(Direction)}]"),
+    ] = None
     size_fraction: Annotated[
         str | None, typer.Option(help="Position size as a fraction of the equity: 50%; by default 100%.")
     ] = None
     size_amount: Annotated[
-        float | None, typer.Option(help="Or: position size as an amount of the quote currency.")
+        str | None, typer.Option(help="Or: position size as an amount of the quote currency.")
     ] = None
     size_volatility: Annotated[
         str | None,
@@ -157,7 +218,7 @@ class ExecutionOptions:
         str | None, typer.Option(help="Close a position 5% (or 0.05) or 2atr from its best price.")
     ] = None
     atr_period: Annotated[
-        int | None, typer.Option(help="Period of the average true range for stops; by default 14.")
+        str | None, typer.Option(help="Period of the average true range for stops; by default 14.")
     ] = None
     borrow_rate: Annotated[
         str | None,

@@ -6,13 +6,30 @@ from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from backcast_engine.times import utc
 from services.cli.views.console import CountColumn, counted
 from services.feed.client import Client
+from services.feed.clock import Clock
 from services.feed.fetch import CryptoReport
 from services.feed.spans import Span
+
+
+class _PlaceColumn(ProgressColumn):
+    """Where a fetch is; or how long it waits, where the exchange says that it is asked too often."""
+
+    def __init__(self, client: Client, clock: Clock) -> None:
+        super().__init__()
+        self._client = client
+        self._clock = clock
+
+    def render(self, task: Task) -> Text:
+        """Return the text for this moment."""
+        wait_s = self._client.pace.waits_until_s - self._clock.now_s()
+        title = self._client.exchange.title
+        return Text(f"{title} wants {wait_s:,.0f} s without requests" if wait_s > 0 else task.description)
 
 
 class FetchProgress:
@@ -21,7 +38,7 @@ class FetchProgress:
     Nothing is shown without a terminal.
     """
 
-    def __init__(self, console: Console, client: Client, cryptos: int) -> None:
+    def __init__(self, console: Console, client: Client, clock: Clock, cryptos: int) -> None:
         self._client = client
         self._begin_s = time.monotonic()
         self._candles = 0
@@ -29,7 +46,7 @@ class FetchProgress:
             TextColumn("fetching"),
             BarColumn(bar_width=20),
             CountColumn(),
-            TextColumn("{task.description}", markup=False),
+            _PlaceColumn(client, clock),
             TimeElapsedColumn(),
             console=console,
             transient=True,
@@ -82,8 +99,15 @@ def report_line(report: CryptoReport, title: str, wanted: Span, is_first: bool) 
     if is_first and report.first_s is not None and report.first_s > wanted.start_s:
         parts.append(f"its first candle is of {utc(report.first_s)}")
     if report.error:
-        # The option instead of the API's value.
+        # The options instead of the API's values and fields.
         reason = str(report.error).removeprefix("symbol: ").replace("CONFLICT_RULE_REPLACE", "--again")
+        if reason.startswith("since: "):
+            reason = f"--{reason}"
+        if not parts and reason.startswith(f"{report.symbol} "):
+            return f"[red]{escape(reason)}[/red]"
         before = f"{', '.join(parts)}; then: " if parts else ""
+        reason = reason.removeprefix(f"{report.symbol}: ")
         return f"[red]{escape(f'{report.symbol}: {before}{reason}')}[/red]"
+    if not report.wanted_hours:
+        parts.append("nothing to ask for: all of these hours were asked for before")
     return escape(f"{report.symbol}: {', '.join(parts) or f'{title} has no candles'}")

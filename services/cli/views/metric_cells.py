@@ -68,6 +68,15 @@ def cell(metrics: Metrics, name: str) -> str:
     return f"{value:,.0f}" if name in _COUNTS else f"{value:z,.2f}"
 
 
+def difference_cell(name: str, value: float | None) -> str:
+    """Return a difference between two values of a metric, or a mean of some, as text."""
+    if value is None:
+        return ABSENT
+    if name in _SIGNED or name in _FRACTIONS:
+        return f"{value:+z.1%}"
+    return f"{value:+z,.1f}" if name in _COUNTS else f"{value:+z,.2f}"
+
+
 def colored(value: float, text: str | None = None) -> str:
     """Return `text`, by default the value in percent: red if it begins with a minus, else green."""
     # The format z avoids "-0.0%".

@@ -3,7 +3,10 @@
 from google.protobuf.descriptor import FieldDescriptor
 
 from backcast.backtest.v1 import execution_pb2
+from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.strategy_pb2 import Strategy
+from backcast_engine.interval import Interval
+from services.cli.views.console import counted
 from services.wire.enum_names import names_of
 
 _FILLS = {execution_pb2.FILL_TIME_SAME_CLOSE: "the signal's own close"}
@@ -15,6 +18,29 @@ _DIRECTIONS = {
     execution_pb2.DIRECTION_SHORT_ONLY: "short only",
     execution_pb2.DIRECTION_LONG_SHORT: "long and short",
 }
+
+
+def window_words(spec: BacktestSpec) -> str:
+    """Return the window of a backtest, as "from 2024-01-01 to 2025-01-01 (UTC)"."""
+    start, end = (
+        time.ToDatetime().strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
+        for time in (spec.start_time, spec.end_time)
+    )
+    return f"from {start} to {end} (UTC)"
+
+
+def run_words(spec: BacktestSpec, crypto_count: int) -> str:
+    """Return the parameters of a run, in a few lines."""
+    return (
+        f"{strategy_words(spec.strategy)}\n"
+        f"{counted(crypto_count, 'crypto')}, {interval_of(spec).value} candles {window_words(spec)}\n"
+        f"{execution_words(spec.execution)}"
+    )
+
+
+def interval_of(spec: BacktestSpec) -> Interval:
+    """Return the length of the candles."""
+    return tuple(Interval)[spec.interval - 1]
 
 
 def strategy_words(strategy: Strategy) -> str:
@@ -34,7 +60,10 @@ def strategy_words(strategy: Strategy) -> str:
 
 
 def execution_words(execution: execution_pb2.Execution) -> str:
-    """Return costs and fills, and on a second line everything that differs from the defaults."""
+    """Return costs and fills, and on a second line everything that differs from the defaults.
+
+    What is not set is left out: a sweep tells its values.
+    """
     words = [_DIRECTIONS.get(execution.direction), _size(execution)]
     words += [
         f"{name.replace('_', ' ')} {_distance(getattr(execution, name), execution.atr_period)}"
@@ -44,11 +73,11 @@ def execution_words(execution: execution_pb2.Execution) -> str:
     words += [f"borrowing at {percent(execution.borrow_rate)} a year"] if execution.borrow_rate else []
     words += [f"funding at {percent(execution.funding_rate)} a year"] if execution.funding_rate else []
     words.append(_BREAK_RULES.get(execution.break_rule))
-    usual = (
-        f"fee {execution.fee_rate:.3%}, slippage {execution.slippage_bps:g} bps, "
-        f"capital {execution.initial_capital:,.0f}; "
-        f"fills at {_FILLS.get(execution.fill_time, 'the next open')}"
-    )
+    costs = [f"fee {execution.fee_rate:.3%}"] if execution.HasField("fee_rate") else []
+    costs += [f"slippage {execution.slippage_bps:g} bps"] if execution.HasField("slippage_bps") else []
+    usual = ", ".join([*costs, f"capital {execution.initial_capital:,.0f}"])
+    if execution.fill_time:
+        usual += f"; fills at {_FILLS.get(execution.fill_time, 'the next open')}"
     return "\n".join(filter(None, (usual, ", ".join(filter(None, words)))))
 
 

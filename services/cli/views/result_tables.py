@@ -11,10 +11,9 @@ from rich.table import Table
 from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics, MonthlyReturn
 from services.cli.views.fitted_table import Column, fitted_table
 from services.cli.views.metric_cells import ABSENT, cell, colored, heading_of
-from services.domain.metric_order import SMALLEST_IS_BEST
+from services.domain.metric_order import SMALLEST_IS_BEST, ZERO_WITHOUT_TRADES
 
 _ROOM_FOR_TENTHS = 100
-_COUNTED_AS_ZERO = ("sharpe_ratio", "sortino_ratio", "calmar_ratio")
 _SPARKS = "▁▂▃▄▅▆▇█"
 _SPARKLINE_WIDTH, _SHORTEST_SPARKLINE = 60, 20
 
@@ -29,7 +28,7 @@ def ranked(results: Sequence[BacktestResult], metric: str = "total_return") -> l
     def place(result: BacktestResult) -> tuple[bool, float, str]:
         there = result.metrics.HasField(metric)  # type: ignore[arg-type]  # a field's name
         trades = result.metrics.trade_count + result.metrics.open_trade_count
-        counts = there or (metric in _COUNTED_AS_ZERO and not trades)
+        counts = there or (metric in ZERO_WITHOUT_TRADES and not trades)
         # An absent figure reads as 0.
         return not counts, sign * getattr(result.metrics, metric), result.symbol
 

@@ -12,9 +12,9 @@ from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import run_events_pb2
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse, RunStarted
 from backcast_engine.interval import Interval
-from services.cli.views.console import CountColumn, counted, say
+from services.cli.views.console import CountColumn, say
 from services.cli.views.failure_lines import failure_lines, later_line, left_out_line
-from services.cli.views.request import execution_words, strategy_words
+from services.cli.views.request import interval_of, run_words
 from services.cli.views.result_tables import months_table, ranked, results_table, sparkline
 from services.cli.views.summary import break_lines, missing_line, spread_table, summary_lines
 from services.cli.views.trades_table import trades_table
@@ -105,19 +105,9 @@ class RunView:
     def _show_started(self, started: RunStarted) -> None:
         spec, self._run_id = started.request.spec, started.run_id
         # A run that is resumed later has no such event; hours are the default.
-        self._interval = tuple(Interval)[spec.interval - 1]
+        self._interval = interval_of(spec)
         self._in_parts = spec.execution.break_rule == execution_pb2.BREAK_RULE_SPLIT
-        start, end = (
-            time.ToDatetime().strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
-            for time in (spec.start_time, spec.end_time)
-        )
-        say(
-            self._console,
-            f"{strategy_words(spec.strategy)}\n"
-            f"{counted(started.crypto_count, 'crypto')}, {self._interval.value} candles "
-            f"from {start} to {end} (UTC)\n"
-            f"{execution_words(spec.execution)}",
-        )
+        say(self._console, run_words(spec, started.crypto_count))
         for line in (left_out_line(started.left_out), later_line(started.cryptos_with_later_candles)):
             if line:
                 say(self._console, line)

@@ -14,6 +14,7 @@ from services.cli.views.console import CountColumn, counted, say
 from services.cli.views.failure_lines import failure_lines, later_line, left_out_line
 from services.cli.views.metric_cells import heading_of, metric_of
 from services.cli.views.sweep_tables import SweepTables
+from services.cli.views.sweep_values import dimensions_of
 from services.cli.views.sweep_words import (
     overfitting_words,
     selection_bias_words,
@@ -91,15 +92,13 @@ class SweepView:
         request = started.request
         self._metric, self._min_trades = metric_of(request.metric), request.min_trades
         self._tables = SweepTables(
-            [one.name for one in request.ranges],
+            dimensions_of(request),
             self._metric,
             cut=request.WhichOneof("cut") is not None,
             folds=request.fold_count,
             columns=self._columns,
         )
-        # A file gets all rows, not only those for a terminal.
-        size = min(request.best_trial_count, _MOST_ROWS) if self._console.is_terminal else _MOST_ROWS
-        self._rows = BestRows(self._metric, size, request.min_trades)
+        self._rows = BestRows(self._metric, request.best_trial_count, request.min_trades)
         say(self._console, started_words(started))
         for line in (left_out_line(started.left_out), later_line(started.cryptos_with_later_candles)):
             if line:
@@ -151,11 +150,12 @@ class SweepView:
         if (more := combinations - len(rows)) > 0:
             say(
                 self._console,
-                f"[dim]… and {counted(more, 'more combination')}: --format jsonl prints all[/dim]\n",
+                f"[dim]… and {counted(more, 'more combination')}: --top shows more, "
+                "--format jsonl prints all[/dim]\n",
             )
 
     def _show_summary(self, summary: sweep_pb2.SweepSummary) -> None:
-        """Show the verdict on the winner first, then the tables."""
+        """Show the verdict on the winner, then the combinations, then the best single cryptos."""
         assert self._started
         self._show_counts(summary)
         if not self._best:
@@ -172,9 +172,9 @@ class SweepView:
         if summary.HasField("overfitting"):
             say(self._console, overfitting_words(summary.overfitting))
         self._show_failures()
+        self._show_rows(self._started.combination_count)
         if self._best:
             self._console.print(self._tables.best(self._console.width, self._best))
-        self._show_rows(self._started.combination_count)
         if self._curves:
             self._show_curves()
 

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from backcast.backtest.v1.result_pb2 import Metrics
-from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.backtest.v1.sweep_pb2 import Window
 from backcast.gateway.v1 import sweep_pb2
 from services.cli.views.console import counted
 from services.cli.views.fitted_table import Column, fitted_table
 from services.cli.views.metric_cells import ABSENT, cell, heading_of
-from services.wire.enum_names import names_of
+from services.cli.views.sweep_values import Dimension
+
+_Combination = sweep_pb2.SweepTrial | sweep_pb2.SweepRow | sweep_pb2.SweepFold
 
 # Metrics that are shown besides the one ranked by; if the window is cut, for train and test.
 _WHOLE = ("total_return", "sharpe_ratio", "max_drawdown", "trade_count")
@@ -40,14 +41,14 @@ _LEFT_OUT = {
 
 
 class SweepTables:
-    """Tables of a sweep, with the swept parameters, the metric ranked by, and other metrics.
+    """Tables of a sweep, with the swept values, the metric ranked by, and other metrics.
 
     `width` is the console's, in characters, and limits the columns.
     """
 
     def __init__(
         self,
-        names: Sequence[str],
+        dimensions: Sequence[Dimension],
         metric: str,
         *,
         cut: bool,
@@ -58,7 +59,7 @@ class SweepTables:
 
         `columns` are the metrics that are shown besides the one ranked by; None: the default ones.
         """
-        self._names = names
+        self._dimensions = dimensions
         others = columns if columns is not None else _CUT if cut else _WHOLE
         self._metrics = [metric, *(name for name in others if name != metric)]
         self._cut = cut
@@ -69,16 +70,16 @@ class SweepTables:
         columns = [
             _numbers("", len(trials)),
             Column("crypto", [trial.symbol for trial in trials], left=True),
-            *self._parameters([trial.strategy for trial in trials]),
+            *self._values(trials),
             *self._figures([(trial.train, trial.test) for trial in trials]),
         ]
-        return fitted_table(width, columns, f"the best{self._means and f', {self._means}'}")
+        return fitted_table(width, columns, f"the best single cryptos{self._means and f', {self._means}'}")
 
     def combinations(self, width: int, rows: Sequence[sweep_pb2.SweepRow]) -> Table:
         """Return rows of the table of all combinations."""
         columns = [
             _numbers("", len(rows)),
-            *self._parameters([row.strategy for row in rows]),
+            *self._values(rows),
             Column("cryptos", [f"{row.crypto_count:,}" for row in rows], _LEFT_OUT["cryptos"]),
             Column("traded", [f"{row.cryptos_traded:,}" for row in rows], _LEFT_OUT["traded"]),
             *self._fewest_trades(rows),
@@ -89,7 +90,6 @@ class SweepTables:
 
     def folds(self, width: int, folds: Sequence[sweep_pb2.SweepFold]) -> Table:
         """Return the folds: the chosen combination, and its figures in train and test."""
-        chosen = [fold.strategy if fold.HasField("combination") else None for fold in folds]
         columns = [
             _numbers("fold", len(folds)),
             Column(
@@ -98,7 +98,7 @@ class SweepTables:
             Column(
                 "tested on", [_dates(fold.test_window) for fold in folds], _LEFT_OUT["tested on"], left=True
             ),
-            *self._parameters(chosen),
+            *self._values(folds),
             *self._figures([(fold.train, fold.test) for fold in folds]),
         ]
         return fitted_table(width, columns, "walk-forward, medians over the cryptos")
@@ -128,10 +128,17 @@ class SweepTables:
             else []
         )
 
-    def _parameters(self, strategies: Sequence[Strategy | None]) -> list[Column]:
+    def _values(self, combinations: Sequence[_Combination]) -> list[Column]:
+        """Return a column for each dimension; a fold may have no combination."""
         return [
-            Column(name, [ABSENT if one is None else _parameter(one, name) for one in strategies])
-            for name in self._names
+            Column(
+                dimension.name,
+                [
+                    dimension.values[one.value_indexes[place]] if one.value_indexes else ABSENT
+                    for one in combinations
+                ],
+            )
+            for place, dimension in enumerate(self._dimensions)
         ]
 
     def _figures(self, parts: Sequence[tuple[Metrics, Metrics]]) -> list[Column]:
@@ -150,12 +157,6 @@ class SweepTables:
 
 def _numbers(heading: str, count: int) -> Column:
     return Column(heading, [str(number) for number in range(1, count + 1)], left=True)
-
-
-def _parameter(strategy: Strategy, name: str) -> str:
-    kind = getattr(strategy, strategy.WhichOneof("kind") or "")
-    value, enum = getattr(kind, name), kind.DESCRIPTOR.fields_by_name[name].enum_type
-    return names_of(enum)[value] if enum else f"{value:g}"
 
 
 def _dates(window: Window) -> str:

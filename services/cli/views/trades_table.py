@@ -11,17 +11,23 @@ from services.wire.enum_names import names_of
 
 # The order in which columns are left out if there is no room.
 _LEFT_OUT = {"worst": 1, "best": 2, "candles": 3, "fees": 4, "profit": 5, "side": 6, "by": 7}
-_LEFT = ("side", "opened", "closed", "by")
+_LEFT = ("crypto", "side", "opened", "closed", "by")
 
 
-def trades_table(width: int, symbol: str, trades: Sequence[Trade], total: int) -> Table:
+def trades_table(
+    width: int, whose: str, trades: Sequence[Trade], total: int, symbols: Sequence[str] = ()
+) -> Table:
     """Return a table of trades; `total` is the number of all trades, of which `trades` are the last ones.
+
+    With `symbols`, each trade has its own.
 
     `width` is the console's, in characters, and limits the columns. `entry` and `exit` are prices. `worst`
     and `best` are how far the price went against a position and in its favour.
     """
-    title = f"trades of {symbol}" + (f" (the last {len(trades)} of {total})" if len(trades) < total else "")
+    title = f"trades of {whose}" + (f" (the last {len(trades)} of {total})" if len(trades) < total else "")
     rows = [_cells(trade) for trade in trades]
+    if symbols:
+        rows = [{"crypto": symbol, **row} for symbol, row in zip(symbols, rows, strict=True)]
     # The side is shown only if there are trades on both sides.
     kept = {"side"} if len({row["side"] for row in rows}) > 1 else set()
     return fitted_table(

@@ -116,14 +116,18 @@ class ColumnFiles:
             return data
         stored = self.stored(data, interval, missing.columns, missing.since_s)
         try:
+            superseded = missing.there - {data.fingerprint}
             if fetched.unchanged_before_s is None:
                 _write_with_others(stored, fetched.blocks, fetched)
             else:
                 older = replace(stored, data=DataVersion(data.symbol, missing.older_fingerprint))
-                _write_after(older, stored, fetched.unchanged_before_s, fetched)
-            for superseded in missing.there - {data.fingerprint}:
+                if not stored.header() and older.grow(data, fetched):
+                    superseded -= {missing.older_fingerprint}
+                else:
+                    _write_after(older, stored, fetched.unchanged_before_s, fetched)
+            for fingerprint in superseded:
                 # A worker that has it mapped keeps it; a worker that comes later fetches the new one.
-                self.stored(DataVersion(data.symbol, superseded), interval, ()).delete()
+                self.stored(DataVersion(data.symbol, fingerprint), interval, ()).delete()
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -175,9 +179,6 @@ def _write_after(
     candles = older.map().candles
     # The file may begin earlier, and what changed there was not fetched.
     start, end = candles.open_time_s.searchsorted((stored.since_s, unchanged_before_s)).tolist()
-    is_all_there = start == 0 and end == len(candles)
-    if is_all_there and not stored.header() and older.grow(stored.data, fetched):
-        return
     _write_with_others(stored, [candles[start:end], *fetched.blocks], fetched)
 
 

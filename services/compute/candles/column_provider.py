@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
+from itertools import chain
 
 from backcast_engine.errors import BackcastError, ErrorReason
 from backcast_engine.interval import Interval
@@ -25,7 +26,7 @@ _Key = tuple[Interval, DataVersion]
 
 # How often in a row all that was fetched may be deleted before it is used.
 _MOST_FETCHES = 3
-# Histories that wait for being written; a slow disk makes the data service wait.
+# Responses whose histories wait for being written; a slow disk makes the data service wait.
 _MOST_WAITING = 16
 
 
@@ -215,16 +216,18 @@ def _put(ended: "asyncio.Queue[tuple[DataVersion, _Fetched]]", data: DataVersion
     ended.put_nowait((data, future))
 
 
-async def _gathered(histories: AsyncGenerator[FetchedHistory]) -> AsyncGenerator[list[FetchedHistory]]:
-    """Yield histories in lists: the first alone, then all that came while those before were written."""
-    came: list[FetchedHistory] = []
+async def _gathered(
+    histories: AsyncGenerator[list[FetchedHistory]],
+) -> AsyncGenerator[list[FetchedHistory]]:
+    """Yield lists joined: the first alone, then all that came while those before were written."""
+    came: list[list[FetchedHistory]] = []
     has_news, room = asyncio.Event(), asyncio.Semaphore(_MOST_WAITING)
 
     async def read() -> None:
         async with aclosing(histories):
-            async for history in histories:
+            async for group in histories:
                 await room.acquire()
-                came.append(history)
+                came.append(group)
                 has_news.set()
 
     reading = asyncio.create_task(read())
@@ -233,12 +236,12 @@ async def _gathered(histories: AsyncGenerator[FetchedHistory]) -> AsyncGenerator
         while not reading.done() or came:
             await has_news.wait()
             has_news.clear()
-            group = came.copy()
+            groups = came.copy()
             came.clear()
-            for _ in group:
+            for _ in groups:
                 room.release()
-            if group:
-                yield group
+            if groups:
+                yield list(chain.from_iterable(groups))
         reading.result()
     finally:
         reading.cancel()

@@ -83,7 +83,7 @@ class RemoteCandles:
         blocks = HistoryBlocks(missing.columns, missing.since_s)
         try:
             for response in _data_service(self.data_address).StreamCandles(request, timeout=_FETCH_LIMIT_S):
-                if history := blocks.add(response):
+                for history in blocks.add(response):
                     return history
         except grpc.RpcError as error:
             raise error_of(error, "data") from error

@@ -38,20 +38,23 @@ class HistoryBlocks:
         self._since_s = since_s
         self._blocks: list[Candles] = []
 
-    def add(self, response: pb.StreamCandlesResponse) -> FetchedHistory | None:
-        """Add the next block; return the history where it is the last block of one."""
-        self._blocks.append(candles_from(response.columns, wanted=self._wanted))
-        if not response.last_block:
+    def add(self, response: pb.StreamCandlesResponse) -> list[FetchedHistory]:
+        """Add the next blocks; return the histories of which they are the last ones."""
+        return [history for block in response.blocks if (history := self._add(block))]
+
+    def _add(self, block: pb.CandleBlock) -> FetchedHistory | None:
+        self._blocks.append(candles_from(block.columns, wanted=self._wanted))
+        if not block.last_block:
             return None
         blocks, self._blocks = self._blocks, []
         return FetchedHistory(
-            response.symbol,
-            response.fingerprint,
-            response.unchanged_before.seconds if response.HasField("unchanged_before") else None,
+            block.symbol,
+            block.fingerprint,
+            block.unchanged_before.seconds if block.HasField("unchanged_before") else None,
             blocks,
-            tuple(map(break_from, response.breaks)),
-            partial_candles_from(response.partial_candles),
-            EARLIEST_S if response.no_earlier_candles else self._since_s,
+            tuple(map(break_from, block.breaks)),
+            partial_candles_from(block.partial_candles),
+            EARLIEST_S if block.no_earlier_candles else self._since_s,
         )
 
 
@@ -85,8 +88,8 @@ class CandleSource:
         interval: Interval,
         columns: Sequence[str],
         since_s: int = EARLIEST_S,
-    ) -> AsyncGenerator[FetchedHistory]:
-        """Yield each history that `candles_request` asks for, in its order.
+    ) -> AsyncGenerator[list[FetchedHistory]]:
+        """Yield the histories that `candles_request` asks for, in its order, and in lists as they come.
 
         A crypto that does not exist (it was deleted after the run was planned) has a history without candles.
         Raises Unavailable where the service is away or silent.
@@ -105,9 +108,10 @@ class CandleSource:
             try:
                 async with aclosing(resumed_stream("data", missing, call, self._stall_limit_s)) as responses:
                     async for response in responses:
-                        if history := blocks.add(response):
-                            del missing[history.symbol]
-                            yield history
+                        if histories := blocks.add(response):
+                            for history in histories:
+                                del missing[history.symbol]
+                            yield histories
                 return
             except InvalidInput as error:
                 # The other cryptos can still be fetched.
@@ -116,7 +120,7 @@ class CandleSource:
                     raise
             for symbol in absent:
                 del missing[symbol]
-                yield FetchedHistory(symbol, _NO_DATA, None, [])
+            yield [FetchedHistory(symbol, _NO_DATA, None, []) for symbol in absent]
 
 
 def _absent_symbols(asked: list[str], error: InvalidInput) -> list[str]:

@@ -171,12 +171,12 @@ class StoredCandles:
             raise
 
     def grow(self, data: DataVersion, fetched: FetchedHistory) -> bool:
-        """Make this file that of a newer version, of which the fetched candles follow those of the file.
+        """Make this file that of a newer version, whose fetched candles follow those of the file.
 
-        Returns False, and leaves the file as it is, where it has no room for them, other columns, another
-        `since_s`, other breaks or other partial candles. Whoever has the file mapped keeps the candles of the
-        older version. Raises FileNotFoundError where the file is gone, as another process makes another
-        version of it, and other OSErrors as `write` does.
+        Returns False, and leaves the file as it is, where some of its candles have changed, or where it has
+        no room for the fetched ones, other columns, another `since_s`, other breaks or other partial candles.
+        Whoever has the file mapped keeps the candles of the older version. Raises FileNotFoundError where the
+        file is gone, as another process makes another version of it, and other OSErrors as `write` does.
         """
         file = os.open(self.path, os.O_RDWR)
         try:
@@ -187,6 +187,7 @@ class StoredCandles:
                 and header.is_of(self.data.fingerprint)
                 and (header.columns, header.since_s) == (self.columns, self.since_s)
                 and header.candle_count + added <= header.room
+                and _last_open_time_s(file, header) < (fetched.unchanged_before_s or EARLIEST_S)
                 and _has_annotations(file, header, _packed(fetched.breaks, fetched.partial))
             ):
                 return False
@@ -240,6 +241,14 @@ def _packed(breaks: Sequence[Break], partial: PartialCandles) -> bytes:
         partial.hours.astype("<i8"),
     ]
     return b"".join(column.tobytes() for column in columns)
+
+
+def _last_open_time_s(file: int, header: FileHeader) -> int:
+    """Return when the last candle of an open file opens; EARLIEST_S where it has none."""
+    if not header.candle_count:
+        return EARLIEST_S
+    word = os.pread(file, 8, 8 * (header.first_word(0) + header.candle_count - 1))
+    return int.from_bytes(word, "little", signed=True)
 
 
 def _has_annotations(file: int, header: FileHeader, annotations: bytes) -> bool:

@@ -1,9 +1,10 @@
 """Reads requests for backtests and series, and what sweeps have in common with them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
+from backcast.backtest.v1.portfolio_pb2 import PortfolioSpec
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast_engine import Backtest, Detail, Window
 from backcast_engine.curves import FEWEST_POINTS
@@ -24,31 +25,42 @@ def job_of_backtests(request: pb.ComputeBacktestsRequest) -> Job:
     violations = Violations()
     refs = {f"cryptos[{index}]": each for index, each in enumerate(request.cryptos)}
     cryptos = read_cryptos(refs, violations)
-    backtest = _read_backtest(request.spec, violations)
+    others = read_others(request.other_cryptos, violations)
+    backtest = _read_backtest(request.spec, others, violations)
     detail = violations.read(Detail.METRICS, detail_from, request.detail)
     if request.curve_points and request.curve_points < FEWEST_POINTS:
         reason = f"must be 0 for all, or at least {FEWEST_POINTS}, not {request.curve_points}"
         violations.add(Violation("curve_points", reason))
     violations.raise_if_any()
-    return backtest_job(cryptos, replace(backtest, detail=detail, curve_points=request.curve_points))
+    return backtest_job(cryptos, replace(backtest, detail=detail, curve_points=request.curve_points), others)
 
 
 def job_of_series(request: pb.ComputeSeriesRequest) -> Job:
     """Return the job of a request; raise InvalidInput, naming every bad field."""
     violations = Violations()
     (crypto,) = read_cryptos({"crypto": request.crypto}, violations)
-    backtest = _read_backtest(request.spec, violations)
+    others = read_others(request.other_cryptos, violations)
+    backtest = _read_backtest(request.spec, others, violations)
     if request.skipped_candle_count < 0:
         reason = f"must be at least 0, not {request.skipped_candle_count}"
         violations.add(Violation("skipped_candle_count", reason))
     violations.raise_if_any()
-    return series_job(crypto, backtest)
+    return series_job(crypto, backtest, others)
 
 
 def read_cryptos(refs: Mapping[str, pb.CryptoRef], violations: Violations) -> list[DataVersion]:
     """Return the cryptos of a request, of which each has the path of its message."""
     if not 0 < len(refs) <= MAX_SYMBOLS:
         violations.add(Violation("cryptos", f"from 1 to {MAX_SYMBOLS} are needed, not {len(refs)}"))
+    return _read_refs(refs, violations)
+
+
+def read_others(refs: Sequence[pb.CryptoRef], violations: Violations) -> tuple[DataVersion, ...]:
+    """Return the other cryptos of a request."""
+    return tuple(_read_refs({f"other_cryptos[{index}]": each for index, each in enumerate(refs)}, violations))
+
+
+def _read_refs(refs: Mapping[str, pb.CryptoRef], violations: Violations) -> list[DataVersion]:
     cryptos: dict[str, DataVersion] = {}
     for path, ref in refs.items():
         symbol = violations.read("", canonical_symbol, ref.symbol, f"{path}.symbol")
@@ -58,8 +70,8 @@ def read_cryptos(refs: Mapping[str, pb.CryptoRef], violations: Violations) -> li
     return list(cryptos.values())
 
 
-def read_window(spec: BacktestSpec, violations: Violations) -> Window:
-    """Return the window of a backtest, whose times are whole seconds."""
+def read_window(spec: BacktestSpec | PortfolioSpec, violations: Violations) -> Window:
+    """Return the window of a backtest or a portfolio, whose times are whole seconds."""
     window = Window(spec.start_time.seconds, spec.end_time.seconds)
     if not EARLIEST_S <= window.start_s < window.end_s <= LATEST_S:
         reason = "must be before end_time, both between the years 1 and 9999"
@@ -67,10 +79,15 @@ def read_window(spec: BacktestSpec, violations: Violations) -> Window:
     return window
 
 
-def _read_backtest(spec: BacktestSpec, violations: Violations) -> Backtest:
+def _read_backtest(spec: BacktestSpec, others: Sequence[DataVersion], violations: Violations) -> Backtest:
     strategy = read_strategy(spec.strategy, violations) or BuyAndHold()
     interval = violations.read(Interval.HOUR_1, interval_from, spec.interval)
     window = read_window(spec, violations)
     execution = read_execution(spec.execution, violations)
-    violations.add(*strategy.violations(), *execution.violations())
+    violations.add(*execution.violations())
+    faults = strategy.violations() or strategy.interval_violations(interval)
+    violations.add(*faults)
+    if not faults and (missing := set(strategy.other_symbols) - {each.symbol for each in others}):
+        reason = f"must have {', '.join(sorted(missing))}, at which the strategy looks"
+        violations.add(Violation("other_cryptos", reason))
     return Backtest(strategy, interval, window, execution)

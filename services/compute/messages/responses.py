@@ -43,7 +43,10 @@ def _fields(outcome: Outcome) -> list[bytes]:
     if isinstance(result, BackcastError):
         failure = pb.ComputeFailure(symbol=data.symbol, status=status_of(result))
         return [_FAILURE.of(failure.SerializeToString())]
-    whose = ComputedResult(symbol=data.symbol, fingerprint=data.fingerprint).SerializeToString()
+    others = {other.symbol: other.fingerprint for other in outcome.others}
+    whose = ComputedResult(
+        symbol=data.symbol, fingerprint=data.fingerprint, other_fingerprints=others
+    ).SerializeToString()
     return [_RESULT.of(whose + part) for part in result]
 
 
@@ -66,6 +69,6 @@ def series_responses(outcome: Outcome, skipped: int) -> Iterator[pb.ComputeSerie
                 open_time_s=result.open_time_s[start:end].astype("<i8").tobytes(),
                 values=[row[start:end].astype("<f8").tobytes() for row in result.values],
             ),
-            fingerprint=outcome.data.fingerprint,
+            fingerprint=" ".join(each.fingerprint for each in (outcome.data, *outcome.others)),
             is_last=end >= count,
         )

@@ -1,18 +1,21 @@
 """Converts requests for sweeps to jobs, and chunks to messages."""
 
+import numpy as np
+
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
 from backcast_engine.errors import BackcastError, Violation, Violations
 from backcast_engine.interval import Interval
 from backcast_engine.strategies.buy_and_hold import BuyAndHold
-from backcast_engine.sweep import Grid, Sweep, make_grid
-from services.compute.messages.backtests import read_cryptos, read_window
+from backcast_engine.sweep import MAX_SAMPLE, Grid, Sweep, make_grid
+from backcast_engine.sweep.grid import MAX_COMBINATIONS, MAX_SEARCHED
+from services.compute.messages.backtests import read_cryptos, read_others, read_window
 from services.compute.tasks.jobs import Job, sweep_job
 from services.compute.tasks.runner import Outcome
 from services.rpc.status import status_of
 from services.wire.backtests import read_execution, read_strategy
 from services.wire.candles import interval_from
-from services.wire.sweeps import read_ranges, window_from
+from services.wire.sweeps import read_execution_ranges, read_ranges, window_from
 
 # The gateway asks for chunks of fewer backtests.
 _MAX_BACKTESTS = 1_000
@@ -24,16 +27,19 @@ async def job_of_sweep(request: pb.ComputeSweepRequest) -> Job:
     violations = Violations()
     refs = {f"cryptos[{index}].crypto": each.crypto for index, each in enumerate(request.cryptos)}
     cryptos = read_cryptos(refs, violations)
+    others = read_others(request.other_cryptos, violations)
     base = read_strategy(request.spec.strategy, violations)
     interval = violations.read(Interval.HOUR_1, interval_from, request.spec.interval)
     whole = read_window(request.spec, violations)
     execution = read_execution(request.spec.execution, violations)
     violations.add(*execution.violations())
     ranges = read_ranges(request.ranges, request.spec.strategy, violations)
+    settings = read_execution_ranges(request.execution_ranges, violations)
     grid = Grid(BuyAndHold(), (), ())
     # Which ranges there can be depends on the strategy; there must be one in any case.
     if base or not ranges:
-        grid = violations.read(grid, make_grid, base or grid.base, ranges)
+        most = MAX_SEARCHED if request.positions else MAX_COMBINATIONS
+        grid = violations.read(grid, make_grid, base or grid.base, ranges, settings, execution, (), most)
     windows = tuple(map(window_from, request.windows))
     if not windows or any(not whole.start_s <= one.start_s < one.end_s <= whole.end_s for one in windows):
         reason = "at least one is needed; each must start before it ends, within the window of the spec"
@@ -47,15 +53,20 @@ async def job_of_sweep(request: pb.ComputeSweepRequest) -> Job:
         violations.add(Violation("stretches", reason))
     # How many chunks there are depends on the ranges, and on the size of a chunk.
     violations.raise_if_any()
+    chosen = np.array(request.positions, np.int64) if request.positions else None
+    if chosen is not None and not (
+        len(chosen) <= MAX_SAMPLE and chosen.min() >= 0 and chosen.max() < grid.size
+    ):
+        reason = f"must be at most {MAX_SAMPLE:,}, each from 0 to below {grid.size:,}"
+        violations.add(Violation("positions", reason))
+    most = grid.size if chosen is None else len(chosen)
     for index, item in enumerate(request.cryptos):
-        if any(not 0 <= chunk * request.chunk_size < grid.size for chunk in item.chunks):
-            violations.add(
-                Violation(f"cryptos[{index}].chunks", f"there are {grid.size} combinations at most")
-            )
+        if any(not 0 <= chunk * request.chunk_size < most for chunk in item.chunks):
+            violations.add(Violation(f"cryptos[{index}].chunks", f"there are {most} combinations at most"))
     violations.raise_if_any()
     sweep = Sweep(grid, interval, windows, execution, stretches)
     chunks = {data: list(item.chunks) for data, item in zip(cryptos, request.cryptos, strict=True)}
-    return await sweep_job(sweep, request.chunk_size, chunks)
+    return await sweep_job(sweep, request.chunk_size, chunks, chosen, others)
 
 
 def sweep_response(outcome: Outcome) -> pb.ComputeSweepResponse:
@@ -76,5 +87,6 @@ def sweep_response(outcome: Outcome) -> pb.ComputeSweepResponse:
             returns=result.returns.astype("<f4").tobytes(),
             failed=result.failed,
             first_failure=status_of(result.first_failure) if result.first_failure else None,
+            other_fingerprints={other.symbol: other.fingerprint for other in outcome.others},
         )
     )

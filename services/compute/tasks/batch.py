@@ -5,7 +5,7 @@ The worker processes import this: nothing here may import grpc.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backcast_engine import ENGINE_VERSION
@@ -29,19 +29,27 @@ class Task:
 
 @dataclass(frozen=True)
 class LocatedTask:
-    """A task and the location of its candles; with `last_try`, it fails where they are gone."""
+    """A task, and the locations of its candles and of those of other cryptos that it looks at.
+
+    With `last_try`, it fails where they are gone.
+    """
 
     location: CandleLocation
     task: Task
     last_try: bool = False
+    others: tuple[CandleLocation, ...] = ()
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What a task returned or raised, and the version of the data that it read, None where it read none."""
+    """What a task returned or raised, and the version of the data that it read, None where it read none.
+
+    `others` are the versions of the data of other cryptos that it read.
+    """
 
     data: DataVersion | None
     value: Any
+    others: tuple[DataVersion, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,22 +71,31 @@ class BatchResult:
 def run_batch(batch: Batch) -> BatchResult:
     """Compute one task after the other; an exception of a task is its result.
 
-    Raises Unavailable where this worker has another version of the engine: the results would be cached as
-    those of the expected one.
+    Raises Unavailable as `check_engine` does.
     """
-    if batch.engine_version != ENGINE_VERSION:
-        raise Unavailable(
-            f"a worker has version {ENGINE_VERSION} of the engine, and compute {batch.engine_version}"
-        )
+    check_engine(batch.engine_version)
     began = time.perf_counter()
     results = [_run(located) for located in batch.tasks]
     return BatchResult(results, time.perf_counter() - began)
 
 
+def check_engine(expected: str) -> None:
+    """Raise Unavailable where this worker has another version of the engine than compute.
+
+    The results would be cached as those of the expected one.
+    """
+    if expected != ENGINE_VERSION:
+        raise Unavailable(f"a worker has version {ENGINE_VERSION} of the engine, and compute {expected}")
+
+
 def _run(located: LocatedTask) -> TaskResult:
     data = None
     try:
+        loaded = [location.load() for location in located.others]
         data, history = located.location.load()
-        return TaskResult(data, located.task.work(history, located.task.argument))
+        if loaded:
+            history = replace(history, others={other.symbol: others for other, others in loaded})
+        value = located.task.work(history, located.task.argument)
+        return TaskResult(data, value, tuple(other for other, _ in loaded))
     except Exception as error:
         return TaskResult(data, picklable(error))

@@ -6,6 +6,9 @@ The worker processes import this: nothing here may import grpc.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast_engine import Backtest, backtest_series, run_backtest
 from backcast_engine.history import History
@@ -24,6 +27,7 @@ class Job:
     """Tasks on the candles of `cryptos`, which read `columns` besides the opening time.
 
     They read candles that open from `since_s` on; a task that raises HistoryTooShort also needs earlier ones.
+    Each task gets the candles of the cryptos `others`, too, which its rules look at.
     `tasks_of` makes the tasks of a crypto when its candles are there. They may be newer than what was asked
     for.
     """
@@ -33,29 +37,37 @@ class Job:
     columns: tuple[str, ...]
     tasks_of: Callable[[DataVersion], Iterable[Task]]
     since_s: int = EARLIEST_S
+    others: tuple[DataVersion, ...] = ()
 
 
-def backtest_job(cryptos: list[DataVersion], backtest: Backtest) -> Job:
+def backtest_job(cryptos: list[DataVersion], backtest: Backtest, others: tuple[DataVersion, ...] = ()) -> Job:
     """Return the job of one backtest on many cryptos; its results are those of `computed_result`."""
     task = Task(computed_result, backtest)
-    return Job(cryptos, backtest.interval, backtest.columns, lambda _: [task], backtest.since_s)
+    return Job(cryptos, backtest.interval, backtest.columns, lambda _: [task], backtest.since_s, others)
 
 
-def series_job(crypto: DataVersion, backtest: Backtest) -> Job:
+def series_job(crypto: DataVersion, backtest: Backtest, others: tuple[DataVersion, ...] = ()) -> Job:
     """Return the job of the series that the strategy of a backtest compares, on one crypto.
 
     It reads the columns of the backtest, which are mostly there already.
     """
     task = Task(backtest_series, backtest)
-    return Job([crypto], backtest.interval, backtest.columns, lambda _: [task], backtest.since_s)
+    return Job([crypto], backtest.interval, backtest.columns, lambda _: [task], backtest.since_s, others)
 
 
-async def sweep_job(sweep: Sweep, chunk_size: int, chunks: dict[DataVersion, list[int]]) -> Job:
+async def sweep_job(
+    sweep: Sweep,
+    chunk_size: int,
+    chunks: dict[DataVersion, list[int]],
+    chosen: NDArray[np.int64] | None = None,
+    others: tuple[DataVersion, ...] = (),
+) -> Job:
     """Return the job of a sweep: of each crypto, the chunks whose numbers (from 0) are wanted.
 
-    A chunk has `chunk_size` combinations, the last one may have fewer.
+    A chunk has `chunk_size` combinations, the last one may have fewer. The combinations are those at the
+    positions `chosen` in the grid, in their order; None: all that are possible.
     """
-    positions = await possible_positions(sweep.grid)
+    positions = await possible_positions(sweep.grid) if chosen is None else chosen
     by_symbol = {data.symbol: wanted for data, wanted in chunks.items()}
 
     def tasks_of(data: DataVersion) -> list[Task]:
@@ -65,7 +77,7 @@ async def sweep_job(sweep: Sweep, chunk_size: int, chunks: dict[DataVersion, lis
             for first in firsts
         ]
 
-    return Job(list(chunks), sweep.interval, columns_of_sweep(sweep), tasks_of)
+    return Job(list(chunks), sweep.interval, columns_of_sweep(sweep), tasks_of, others=others)
 
 
 def computed_result(history: History, backtest: Backtest) -> list[bytes]:

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -25,6 +25,9 @@ from services.telemetry.tracing import past_span
 
 _log = structlog.get_logger()
 
+_Argument = TypeVar("_Argument")
+_Value = TypeVar("_Value")
+
 # For each call that the workers can do at once: one batch that is being computed, and one that waits for a
 # worker or whose outcomes are being read. A job that is cancelled, or whose reader is slow, has no more
 # batches in any queue.
@@ -38,6 +41,8 @@ _LEAST_SHARE = 0.1
 _GATHERING_S = 0.005
 _MOST_GATHERED = 256
 
+_INTERNAL = "internal error; the service's log has more"
+
 
 class Workers(Protocol):
     """An Executor (see concurrent.futures) that calls functions of modules in other processes."""
@@ -48,7 +53,7 @@ class Workers(Protocol):
     async def capacity(self) -> int:
         """Return how many calls run at once; raise Unavailable where there is no worker."""
 
-    def submit(self, fn: Callable[[Batch], BatchResult], batch: Batch, /) -> Future[BatchResult]:
+    def submit(self, fn: Callable[[_Argument], _Value], argument: _Argument, /) -> Future[_Value]:
         """Have a worker call `fn`. The future raises WorkerDied where the call killed its workers.
 
         Cancelling the future cancels the call: a call that waits is withdrawn, and a call that runs ends
@@ -74,13 +79,16 @@ class CandleProvider(Protocol):
 class Outcome:
     """The outcome of a task: its result, or the error that it failed with.
 
-    `data` is the version that it was computed from. A crypto without candles has one outcome, whose `task` is
-    None.
+    `data` is the version that it was computed from, `location` where that was read, and `others` are the
+    versions of the other cryptos that it looks at. A crypto without candles has one outcome, whose `task` and
+    `location` are None.
     """
 
     data: DataVersion
     task: Task | None
     result: Any | BackcastError
+    others: tuple[DataVersion, ...] = ()
+    location: CandleLocation | None = None
 
 
 class TaskRunner:
@@ -98,6 +106,28 @@ class TaskRunner:
         there are no workers.
         """
         return _JobRun(self._workers, self._provider, job).outcomes()
+
+    async def call(self, fn: Callable[[_Argument], _Value], argument: _Argument) -> _Value:
+        """Have a worker call `fn`, a function of a module that imports no grpc, and return what it returns.
+
+        A call that is cancelled is cancelled as a task is (see `Workers`). Raises the BackcastErrors and the
+        FileNotFoundErrors that `fn` raises, Internal for other errors, and Unavailable as `run` does.
+        """
+        future = asyncio.wrap_future(self._workers.submit(fn, argument))
+        try:
+            # A future that the workers have cancelled is no cancellation of the caller.
+            await asyncio.wait([future])
+        finally:
+            future.cancel()
+        if future.cancelled():
+            raise _stopping()
+        try:
+            return future.result()
+        except (BackcastError, FileNotFoundError):
+            raise
+        except Exception as error:
+            _log.error("call of a worker failed", exc_info=error)
+            raise Internal(_INTERNAL) from error
 
 
 _TasksOf = Callable[[DataVersion], Iterable[Task]]
@@ -194,6 +224,39 @@ class _JobRun:
         self, cryptos: list[DataVersion], tasks_of: _TasksOf, since_s: int, last_try: bool
     ) -> None:
         """Make the tasks of every crypto as its candles come, and send them."""
+        others, failure = await self._locate_others(since_s)
+        async for group in self._located(cryptos, since_s):
+            for data, location in group:
+                self._cryptos_to_come -= 1
+                if failure or isinstance(location, BackcastError):
+                    for task in tasks_of(data) if last_try else (None,):
+                        self._events.put_nowait(Outcome(data, task, failure or location))
+                    continue
+                self._ready.extend(LocatedTask(location, task, last_try, others) for task in tasks_of(data))
+                if len(self._ready) >= _MOST_IN_BATCH:
+                    self._send_batches()
+                while len(self._ready) >= _MOST_IN_BATCH:
+                    self._room.clear()
+                    await self._room.wait()
+            self._send_batches()
+
+    async def _locate_others(self, since_s: int) -> tuple[tuple[CandleLocation, ...], BackcastError | None]:
+        """Return the locations of the other cryptos' candles, or why one has none."""
+        others = []
+        async for group in self._located(list(self._job.others), since_s):
+            for data, location in group:
+                if isinstance(location, BackcastError):
+                    reason = f"{data.symbol}, which the rules look at: {location}"
+                    return (), type(location)(reason, reason=location.reason, **location.metadata)
+                others.append(location)
+        return tuple(others), None
+
+    async def _located(
+        self, cryptos: list[DataVersion], since_s: int
+    ) -> AsyncGenerator[Sequence[tuple[DataVersion, CandleLocation | BackcastError]]]:
+        """Yield every crypto with the location of its candles, which holds until the end of the job."""
+        if not cryptos:
+            return
         found = self._provider.columns(cryptos, self._job.interval, self._job.columns, since_s)
         locations = await self._open_locations.enter_async_context(aclosing(found))
         to_come = len(cryptos)
@@ -201,19 +264,7 @@ class _JobRun:
         while to_come:
             group = await anext(locations)
             to_come -= len(group)
-            for data, location in group:
-                self._cryptos_to_come -= 1
-                if isinstance(location, BackcastError):
-                    for task in tasks_of(data) if last_try else (None,):
-                        self._events.put_nowait(Outcome(data, task, location))
-                    continue
-                self._ready.extend(LocatedTask(location, task, last_try) for task in tasks_of(data))
-                if len(self._ready) >= _MOST_IN_BATCH:
-                    self._send_batches()
-                while len(self._ready) >= _MOST_IN_BATCH:
-                    self._room.clear()
-                    await self._room.wait()
-            self._send_batches()
+            yield group
 
     def _send_batches(self) -> None:
         """Send as many batches as may be under way."""
@@ -240,14 +291,17 @@ class _JobRun:
     def _outcomes_of_batch(self, batch: Batch, future: _BatchFuture) -> list[Outcome]:
         """Return the outcomes of a batch; tasks that are tried again have none yet."""
         if future.cancelled():
-            raise Unavailable("compute is stopping", reason=ErrorReason.SERVICE_STOPPING, service="compute")
+            raise _stopping()
         try:
             done = future.result()
         except WorkerDied as death:
             if len(batch.tasks) > 1:
                 self._suspects.extend(batch.tasks)
                 return []
-            return [Outcome(located.location.data, located.task, death) for located in batch.tasks]
+            return [
+                Outcome(located.location.data, located.task, death, location=located.location)
+                for located in batch.tasks
+            ]
         past_span("compute batch", done.seconds, tasks=len(batch.tasks))
         self._resize_batches(len(batch.tasks), done.seconds)
         outcomes = (
@@ -279,5 +333,9 @@ class _JobRun:
             )
         elif isinstance(value, Exception) and not isinstance(value, BackcastError):
             _log.error("task failed", symbol=data.symbol, exc_info=value)
-            value = Internal("internal error; the service's log has more")
-        return Outcome(data, located.task, value)
+            value = Internal(_INTERNAL)
+        return Outcome(data, located.task, value, result.others, located.location)
+
+
+def _stopping() -> Unavailable:
+    return Unavailable("compute is stopping", reason=ErrorReason.SERVICE_STOPPING, service="compute")

@@ -17,12 +17,13 @@ from typing import Any
 import structlog
 
 from services.compute.tasks import batch, jobs
+from services.compute.tasks.portfolio import account
 from services.compute.workers import worker
 
 # Workers come from a fork server, a process of its own that has imported the engine but never grpc:
 # forking from this process would copy gRPC's threads and locks in whatever state they are.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload([module.__name__ for module in (worker, batch, jobs)])
+_CONTEXT.set_forkserver_preload([module.__name__ for module in (worker, batch, jobs, account)])
 
 _log = structlog.get_logger()
 

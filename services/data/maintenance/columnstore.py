@@ -50,10 +50,9 @@ async def compress(database: Database, after_days: int) -> AsyncGenerator[Compre
 
     Raises Refused if the server is not TimescaleDB.
     """
-    async with database.connection() as connection:
+    async with database.session() as connection:
         if not await has_timescale(connection):
             raise Refused("the database is plain PostgreSQL: only TimescaleDB compresses candles")
-        await connection.execute("SET statement_timeout = 0")
         chunks = [
             (table, chunk, is_partial)
             for table in HYPERTABLES

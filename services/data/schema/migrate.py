@@ -26,8 +26,7 @@ async def migrate(database: Database) -> None:
         for file in files("services.data.schema").joinpath("migrations").iterdir()
         if file.name.endswith(".sql")
     }
-    async with database.connection() as connection:
-        await connection.execute("SET statement_timeout = 0")
+    async with database.session() as connection:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         try:
             await connection.execute(

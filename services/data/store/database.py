@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +16,8 @@ from services.domain.errors import Unavailable
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-    Connection = PoolConnectionProxy[asyncpg.Record]
+    Connection = PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
+    _Connect = Callable[..., Awaitable[asyncpg.Connection[asyncpg.Record]]]
 
 # asyncpg's pool logs a traceback whenever the database is away; callers get an error, and we log it
 # ourselves.
@@ -54,8 +55,11 @@ class Contended(DatabaseUnavailable):
 class Database:
     """A pool of connections to PostgreSQL or TimescaleDB."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", heartbeat: Heartbeat) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", connect: "_Connect", heartbeat: Heartbeat
+    ) -> None:
         self._pool = pool
+        self._connect = connect
         self._heartbeat = heartbeat
 
     @classmethod
@@ -68,9 +72,14 @@ class Database:
         If the database does not answer for `timeout_s`, calls that wait for it raise Unavailable. Raises
         InvalidInput if the URL is wrong, and Unavailable if no database answers.
         """
-        connect = partial(asyncpg.connect, url, timeout=timeout_s, server_settings=_SERVER_SETTINGS)
+        connect = partial(asyncpg.connect, url, timeout=timeout_s)
         pool = asyncpg.create_pool(
-            url, min_size=1, max_size=pool_size, timeout=timeout_s, server_settings=_SERVER_SETTINGS
+            url,
+            min_size=1,
+            max_size=pool_size,
+            timeout=timeout_s,
+            server_settings=_SERVER_SETTINGS,
+            reset=_keep_session,
         )
         try:
             with _named_errors():
@@ -82,11 +91,11 @@ class Database:
             raise InvalidInput.of(
                 "BACKCAST_DATABASE_URL", "is not of the form postgresql://user:password@host:port/database"
             ) from None
-        heartbeat = Heartbeat(connect, timeout_s)
+        heartbeat = Heartbeat(partial(connect, server_settings=_SERVER_SETTINGS), timeout_s)
         try:
             # Idle connections may be dead as well; they are closed, so that no call has to find out.
             async with heartbeat.beating(on_silence=pool.expire_connections):
-                yield cls(pool, heartbeat)
+                yield cls(pool, connect, heartbeat)
         finally:
             # Closing waits for the server, but not longer than this.
             with suppress(TimeoutError):
@@ -101,7 +110,10 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator["Connection"]:
-        """Acquire a connection; raise Unavailable if the database does not answer or all stay in use."""
+        """Acquire a connection; raise Unavailable if the database does not answer or all stay in use.
+
+        Statements must not change its session, which the next caller gets as it is: see `session`.
+        """
         with _named_errors():
             connection = await self._acquire()
             with self._heartbeat.ending(connection.terminate):
@@ -110,7 +122,19 @@ class Database:
                 finally:
                     await self._pool.release(connection)
 
-    async def _acquire(self) -> "Connection":
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["Connection"]:
+        """Open a connection beside the pool, for locks of a session and for statements of any duration."""
+        with _named_errors():
+            settings = _SERVER_SETTINGS | {"statement_timeout": "0"}
+            connection = await self._connect(server_settings=settings)
+            with self._heartbeat.ending(connection.terminate):
+                try:
+                    yield connection
+                finally:
+                    await connection.close()
+
+    async def _acquire(self) -> "PoolConnectionProxy[asyncpg.Record]":
         try:
             async with asyncio.timeout(_LEND_TIMEOUT_S) as waiting:
 
@@ -124,6 +148,10 @@ class Database:
             if self._pool.get_size() < self._pool.get_max_size():
                 raise
             raise DatabaseUnavailable("all connections to the database are in use: try again") from error
+
+
+async def _keep_session(_: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Skip asyncpg's reset of the session: it takes as long as a short query, and nothing changes it."""
 
 
 async def has_timescale(connection: "Connection") -> bool:

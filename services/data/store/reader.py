@@ -101,8 +101,8 @@ class Histories:
 
     async def read(
         self, symbols: list[str], query: HistoryQuery, known_fingerprints: list[str]
-    ) -> AsyncGenerator[History]:
-        """Yield each crypto's history, in the given order; several are read at once.
+    ) -> AsyncGenerator[list[History]]:
+        """Yield the cryptos' histories, in the given order, in lists; several lists are read at once.
 
         `known_fingerprints` are those of the data that the reader has, one for each symbol, "" for none.
         Raises InvalidInput, naming the symbols that do not exist.
@@ -118,8 +118,7 @@ class Histories:
             while waiting or reading:
                 while waiting and len(reading) < _READ_AHEAD:
                     reading.append(asyncio.create_task(self._group(waiting.popleft(), query)))
-                for history in await reading[0]:
-                    yield history
+                yield await reading[0]
                 reading.popleft()
         finally:
             for task in reading:

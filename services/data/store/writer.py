@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 from weakref import WeakValueDictionary
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from backcast_engine.candles import Candles
 from backcast_engine.errors import ErrorReason, InvalidInput, Refused
 from backcast_engine.interval import Interval
+from services.data.store.asked_hours import AskedHours, Fetched
 from services.data.store.breaks import BreakTable, StoredBreak
 from services.data.store.catalog import CRYPTO_COLUMNS, Crypto, is_text
 from services.data.store.database import ATTEMPTS, Contended, Database
@@ -33,7 +34,7 @@ class ImportCounts:
 
     `inserted` candles are new, `corrected` ones have new values, `unchanged` ones were stored with equal
     values, and `kept` ones are stored with other values. `breaks` are in order of time, including removed
-    ones.
+    ones. `replaced` are the corrected candles as they were stored, and `replacing` as they are now.
     """
 
     inserted: int
@@ -41,19 +42,8 @@ class ImportCounts:
     unchanged: int
     kept: int = 0
     breaks: tuple[StoredBreak, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """The exchange that candles were fetched from, and the hours that it was asked for (Unix seconds).
-
-    The hours open at or after `start_s` and before `end_s`. The candles are all that the exchange has of
-    them.
-    """
-
-    source: str
-    start_s: int
-    end_s: int
+    replaced: Candles = field(default_factory=Candles.empty, compare=False)
+    replacing: Candles = field(default_factory=Candles.empty, compare=False)
 
 
 class CandleStore:
@@ -73,14 +63,15 @@ class CandleStore:
     ) -> ImportCounts:
         """Write hourly candles of one crypto in one transaction: all blocks, or nothing.
 
-        The blocks are in order of time. `fetched` is recorded with them. Raises Refused if real candles would
-        be mixed with synthetic ones, or candles fetched from two exchanges, or if the rule does not allow the
-        import to change stored candles.
+        The blocks are in order of time. `fetched` is recorded with them; if the crypto is stored, the hours
+        may be recorded without any candle. Raises Refused if real candles would be mixed with synthetic ones,
+        or candles fetched from two exchanges, or if the rule does not allow the import to change stored
+        candles. GUARDED allows an exchange to change what it was asked for before.
         """
         # All blocks are received before the transaction, so that a slow sender holds neither a connection nor
         # a lock. Memory is bounded, because there are no more candles than hours since 1970.
         candles = Candles.concatenate([block async for block in blocks])
-        if not len(candles):
+        if not len(candles) and not fetched:
             raise InvalidInput.of("columns", "an import needs at least one candle")
         if fetched:
             outside = (candles.open_time_s < fetched.start_s) | (candles.open_time_s >= fetched.end_s)
@@ -140,9 +131,14 @@ class CandleStore:
     ) -> ImportCounts:
         async with self._database.connection() as connection, connection.transaction():
             crypto = await _LockedCrypto.take(connection, symbol, synthetic)
+            was_asked = np.zeros(len(candles), np.bool_)
             if fetched:
-                await crypto.note_fetched(fetched)
-            return await crypto.write(candles, on_conflict)
+                asked_hours = AskedHours(connection, crypto.crypto_id, symbol)
+                was_asked = await asked_hours.include(candles.open_time_s)
+                await asked_hours.add(fetched)
+            if not len(candles):
+                return await crypto.unchanged()
+            return await crypto.write(candles, on_conflict, was_asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,32 +192,18 @@ class _LockedCrypto:
             connection, crypto_id, symbol, scales, last_s, is_new=False, packed=packed, is_packed=is_packed
         )
 
-    async def note_fetched(self, fetched: Fetched) -> None:
-        """Record what was asked for, in the transaction of its candles."""
-        noted = await self.connection.fetchval(
-            """
-            UPDATE cryptos
-            SET source = $2,
-                asked_hours = asked_hours + tstzmultirange(tstzrange(to_timestamp($3), to_timestamp($4)))
-            WHERE crypto_id = $1 AND coalesce(source, $2) = $2
-            RETURNING true
-            """,
-            self.crypto_id,
-            fetched.source,
-            fetched.start_s,
-            fetched.end_s,
-        )
-        if not noted:
-            source = await self.connection.fetchval(
-                "SELECT source FROM cryptos WHERE crypto_id = $1", self.crypto_id
+    async def unchanged(self) -> ImportCounts:
+        """Return the outcome of an import without candles; raise InvalidInput if the crypto is new."""
+        if self.is_new:
+            raise InvalidInput.of(
+                "columns", f"{self.symbol} is not stored yet: at least one candle is needed"
             )
-            raise Refused(
-                f"{self.symbol} has candles of {source}: those of {fetched.source} cannot be mixed in",
-                reason=ErrorReason.CANDLES_CONFLICT,
-                symbol=self.symbol,
-            )
+        return ImportCounts(0, 0, 0, breaks=tuple(await BreakTable(self.connection, self.crypto_id).all()))
 
-    async def write(self, candles: Candles, on_conflict: ConflictRule) -> ImportCounts:
+    async def write(
+        self, candles: Candles, on_conflict: ConflictRule, was_asked: NDArray[np.bool_]
+    ) -> ImportCounts:
+        """Write candles; those that `was_asked` are corrections of the exchange's own."""
         hourly = self._table(Interval.HOUR_1)
         # Whole weeks, because longer candles are aggregated again from all of their hours.
         first_s, last_s = candles.open_time_s[[0, -1]].tolist()
@@ -230,13 +212,18 @@ class _LockedCrypto:
         stored = Candles.empty() if self.is_new else await hourly.candles(self.scales, start_s, end_s)
 
         is_new, is_different = changes(stored, candles)
-        check_overwriting(self.symbol, stored, candles, is_new, is_different, on_conflict)
+        is_compared = ~was_asked | (on_conflict is ConflictRule.FAIL)
+        check_overwriting(
+            self.symbol, stored, candles, is_new | ~is_compared, is_different & is_compared, on_conflict
+        )
         is_corrected = is_different & on_conflict.replaces
         counts = ImportCounts(
             inserted=int(is_new.sum()),
             corrected=int(is_corrected.sum()),
             unchanged=int((~is_new & ~is_different).sum()),
             kept=int((is_different & ~is_corrected).sum()),
+            replaced=stored.at(np.isin(stored.open_time_s, candles.open_time_s[is_corrected])),
+            replacing=candles.at(is_corrected),
         )
         is_changed = is_new | is_corrected
         changed = candles if is_changed.all() else candles.at(is_changed)

@@ -17,7 +17,6 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import backtest_service_pb2_grpc
 from backcast.gateway.v1.run_events_pb2 import CACHE_STATE_UNSPECIFIED, CACHE_STATE_USED, CacheState
 from backcast.marketdata.v1 import market_data_service_pb2
-from backcast_engine.sweep.grid import possible_positions
 from services.gateway.api.planner import Planner
 from services.gateway.api.run_stream import run_stream
 from services.gateway.cache.keys import ResultKeys
@@ -34,10 +33,11 @@ from services.gateway.messages.runs import (
     single_request_to,
 )
 from services.gateway.messages.strategies import (
+    check_other_candles,
     compared_series_of,
     describe_rules,
     describe_strategies,
-    parsed_rules,
+    parsed_texts,
 )
 from services.gateway.messages.sweeps import sweep_request_from
 from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
@@ -52,6 +52,7 @@ from services.gateway.sweeps.sweep_events import SweepEvents
 from services.gateway.upstream.compute import ComputeClient
 from services.gateway.upstream.market import Market
 from services.wire.backtests import spec_fields_named, strategy_from
+from services.wire.expressions import expression_to
 from services.wire.paging import page_of
 from services.wire.result_parts import PartJoiner, joined_parts
 
@@ -77,7 +78,7 @@ class SinglePlan:
     def of(cls, plan: RunPlan) -> Self:
         """Return the plan with what depends on it alone."""
         (crypto,) = plan.cryptos
-        key = ResultKeys(plan.backtest).key(crypto, crypto.seen_fingerprint)
+        key = ResultKeys(plan.backtest, plan.others).key(crypto, crypto.seen_fingerprint)
         return cls(plan, single_request_to(plan), key)
 
 
@@ -172,8 +173,17 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
     async def ParseRules(  # noqa: N802  # the RPC's name
         self, request: pb.ParseRulesRequest, context: object
     ) -> pb.ParseRulesResponse:
-        """Parse two texts to rules."""
-        return pb.ParseRulesResponse(description=describe_rules(parsed_rules(request.entry, request.exit)))
+        """Parse texts to rules and to a series."""
+        rules, series = parsed_texts(request)
+        response = pb.ParseRulesResponse()
+        if series:
+            response.series.CopyFrom(expression_to(series))
+        if rules:
+            others = list(rules.other_symbols)
+            known = await self._market.cryptos(others, None) if others else []
+            check_other_candles(rules, request, [crypto.symbol for crypto in known])
+            response.description.CopyFrom(describe_rules(rules))
+        return response
 
     async def DescribeStrategy(  # noqa: N802  # the RPC's name
         self, request: pb.DescribeStrategyRequest, context: object
@@ -250,12 +260,12 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
         return _CacheRead(cache, results.get(single.key), time.monotonic() - began)
 
     async def _plan(self, request: RunRequest) -> RunPlan:
-        known = await self._market.cryptos(list(request.symbols), request.seen_before_s)
+        known = await self._market.cryptos(request.listed_symbols, request.seen_before_s)
         return make_plan(request, known, int(time.time()))
 
     async def _sweep_plan(self, request: SweepRequest) -> SweepPlan:
-        known = await self._market.cryptos(list(request.run.symbols), request.run.seen_before_s)
-        return make_sweep_plan(request, await possible_positions(request.grid), known, int(time.time()))
+        known = await self._market.cryptos(request.run.listed_symbols, request.run.seen_before_s)
+        return make_sweep_plan(request, await request.positions(), known, int(time.time()))
 
 
 @dataclass(frozen=True, slots=True)

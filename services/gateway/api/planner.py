@@ -61,7 +61,7 @@ class Planner(Generic[_Request, _Plan]):
         key = _key(request)
         remembered = self._plans.get(key)
         asked = remembered.asked if remembered else self._read(request)
-        view, known = await self._market.view(list(asked.symbols), asked.seen_before_s)
+        view, known = await self._market.view(asked.listed_symbols, asked.seen_before_s)
         if view is not self._view:
             self._view = view
             self._plans.clear()

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     _Context = grpc.aio.ServicerContext[Any, Any]
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["RunService"].full_name
-_EVENT = RawField(pb.WatchRunResponse, "event")
+# The field of a run's events, by the method that started it.
+_EVENTS = {
+    "RunBacktests": RawField(pb.WatchRunResponse, "event"),
+    "RunPortfolio": RawField(pb.WatchRunResponse, "portfolio_event"),
+}
 
 
 class RunHandler(run_service_pb2_grpc.RunServiceServicer):
@@ -80,7 +84,7 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
         await context.send_initial_metadata((VERSION_METADATA,))
         async with aclosing(run_stream(run, per_event, request.after_sequence)) as events:
             async for event in events:
-                yield _EVENT.of(event)
+                yield _EVENTS[run.report.method].of(event)
 
     def _run(self, run_id: str) -> Run:
         if not run_id:

@@ -37,11 +37,14 @@ current_client: ContextVar[Client] = ContextVar("current_client", default=ANONYM
 # Any of the rights will do; all of them: any token.
 _NEEDED = {
     "backcast.gateway.v1.BacktestService": {Right.RUN},
+    "backcast.gateway.v1.PortfolioService": {Right.RUN},
     "backcast.gateway.v1.RunService": {Right.RUN, Right.ADMIN},
     "backcast.marketdata.v1.MarketDataService": {Right.RUN},
     "backcast.marketdata.v1.MarketDataService/ImportCandles": {Right.IMPORT},
     "backcast.marketdata.v1.MarketDataService/UpdateBreak": {Right.IMPORT, Right.ADMIN},
     "backcast.marketdata.v1.MarketDataService/DeleteCrypto": {Right.ADMIN},
+    "backcast.marketdata.v1.FeedService": {Right.IMPORT},
+    "backcast.marketdata.v1.FeedService/ListFeeds": {Right.RUN},
     "grpc.channelz.v1.Channelz": {Right.ADMIN},
     "grpc.reflection.v1.ServerReflection": set(Right),
     "grpc.reflection.v1alpha.ServerReflection": set(Right),

@@ -5,9 +5,11 @@ from dataclasses import replace
 from typing import TypeVar
 
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
+from backcast.backtest.v1.portfolio_pb2 import PortfolioSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
 from backcast.gateway.v1.run_events_pb2 import LeftOutCrypto
-from backcast_engine import Detail
+from backcast_engine import Detail, Strategy
 from backcast_engine.errors import InvalidInput, Violation, Violations
 from backcast_engine.interval import Interval
 from backcast_engine.strategies.buy_and_hold import BuyAndHold
@@ -28,7 +30,11 @@ from services.wire.paging import MAX_SYMBOLS
 
 _Request = TypeVar(
     "_Request",
-    bound=pb.RunBacktestsRequest | pb.RunBacktestRequest | pb.SweepBacktestsRequest | pb.StreamSeriesRequest,
+    bound=pb.RunBacktestsRequest
+    | pb.RunBacktestRequest
+    | pb.SweepBacktestsRequest
+    | pb.StreamSeriesRequest
+    | RunPortfolioRequest,
 )
 
 # Stands for the strategy of a request that names none.
@@ -44,7 +50,7 @@ _CACHE_MODE_VALUES = {mode: value for value, mode in _CACHE_MODES.items() if val
 def run_request_from(request: pb.RunBacktestsRequest) -> RunRequest:
     """Return what a client asks to run; raise InvalidInput, naming every bad field."""
     violations = Violations()
-    asked = _with_detail(request, read_run_request(request, violations), violations)
+    asked = with_detail(request, read_run_request(request, violations), violations)
     results_per_event = violations.read(1, results_per_event_from, request.max_results_per_event)
     violations.raise_if_any(asked.violations)
     return replace(asked, results_per_event=results_per_event)
@@ -59,9 +65,12 @@ def results_per_event_from(value: int) -> int:
 
 
 def read_run_request(
-    request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest, violations: Violations
+    request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest | RunPortfolioRequest, violations: Violations
 ) -> RunRequest:
-    """Return what runs and sweeps have in common, with defaults for what cannot be read."""
+    """Return what runs, sweeps and portfolios have in common, with defaults for what cannot be read.
+
+    The strategies of a portfolio are none of it.
+    """
     symbols = _fields("symbols", request.symbols)
     if len(request.symbols) > MAX_SYMBOLS:
         reason = f"at most {MAX_SYMBOLS} are allowed, not {len(request.symbols)}"
@@ -74,7 +83,7 @@ def single_request_from(request: pb.RunBacktestRequest) -> RunRequest:
     """Return the single backtest that a client asks for, as a run of one crypto; its page is checked too."""
     violations = Violations()
     asked = _read(request, [("symbol", request.symbol)], (), violations)
-    asked = _with_detail(request, asked, violations)
+    asked = with_detail(request, asked, violations)
     violations.read(Page(), page_from, request.page_token)
     violations.raise_if_any(asked.violations)
     return asked
@@ -93,7 +102,7 @@ def check_run_id(request: _Request, read: Callable[[_Request], object]) -> None:
     A run has its id before it is planned.
     """
     if request.run_id and not is_run_id(request.run_id):
-        with spec_fields_named():
+        with spec_fields_named(type(request.spec)):
             read(request)
 
 
@@ -104,7 +113,7 @@ def _run_id_from(text: str) -> str:
 
 
 def _read(
-    request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest | pb.RunBacktestRequest,
+    request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest | pb.RunBacktestRequest | RunPortfolioRequest,
     symbols: Iterable[tuple[str, str]],
     exclude: Iterable[tuple[str, str]],
     violations: Violations,
@@ -114,7 +123,7 @@ def _read(
     return RunRequest(
         symbols=_by_symbol(symbols, violations),
         exclude=_by_symbol(exclude, violations),
-        strategy=read_strategy(spec.strategy, violations) or UNREAD_STRATEGY,
+        strategy=_strategy(spec, violations),
         interval=read(Interval.HOUR_1, interval_from, spec.interval),
         start_s=read(None, _time_s, spec, "start_time"),
         end_s=read(None, _time_s, spec, "end_time"),
@@ -125,9 +134,18 @@ def _read(
     )
 
 
-def _with_detail(
-    request: pb.RunBacktestsRequest | pb.RunBacktestRequest, asked: RunRequest, violations: Violations
+def _strategy(spec: BacktestSpec | PortfolioSpec, violations: Violations) -> Strategy:
+    if isinstance(spec, PortfolioSpec):
+        return UNREAD_STRATEGY
+    return read_strategy(spec.strategy, violations) or UNREAD_STRATEGY
+
+
+def with_detail(
+    request: pb.RunBacktestsRequest | pb.RunBacktestRequest | RunPortfolioRequest,
+    asked: RunRequest,
+    violations: Violations,
 ) -> RunRequest:
+    """Return what a client asks for with the detail of its results."""
     detail = violations.read(Detail.METRICS, detail_from, request.detail)
     return replace(asked, detail=detail, curve_points=request.curve_points)
 
@@ -152,7 +170,7 @@ def _by_symbol(named: Iterable[tuple[str, str]], violations: Violations) -> dict
     return fields
 
 
-def _time_s(spec: BacktestSpec, field: str) -> int | None:
+def _time_s(spec: BacktestSpec | PortfolioSpec, field: str) -> int | None:
     """Return a time in Unix seconds, None where it was left out."""
     is_given = spec.HasField(field)  # type: ignore[arg-type]  # one of two names
     return time_from(getattr(spec, field), field) if is_given else None

@@ -1,12 +1,19 @@
 """Converts requests for sweeps to SweepRequest, and plans of sweeps back to requests."""
 
+from dataclasses import replace
+
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from backcast_engine.errors import Violations
+from backcast.gateway.v1.sweep_pb2 import SearchMethod as SearchMethodValue
+from backcast_engine.errors import InvalidInput, Violations
+from backcast_engine.interval import Interval
 from backcast_engine.sweep import Grid, make_grid
+from backcast_engine.sweep.grid import MAX_COMBINATIONS, MAX_SEARCHED
 from services.gateway.messages.runs import UNREAD_STRATEGY, left_out_to, read_run_request, run_request_to
-from services.gateway.planning.sweep_plan import SweepPlan, SweepRequest
+from services.gateway.planning.sweep_plan import Search, SearchMethod, SweepPlan, SweepRequest
 from services.wire.backtests import metric_from, metric_to, strategy_to
-from services.wire.sweeps import ranges_to, read_ranges
+from services.wire.candles import interval_from, interval_to
+from services.wire.enum_names import names_of
+from services.wire.sweeps import execution_ranges_to, ranges_to, read_execution_ranges, read_ranges
 
 
 def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
@@ -14,10 +21,19 @@ def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
     violations = Violations()
     run = read_run_request(request, violations)
     ranges = read_ranges(request.ranges, request.spec.strategy, violations)
+    settings = read_execution_ranges(request.execution_ranges, violations)
+    intervals = [
+        violations.read(Interval.HOUR_1, _interval_from, value, f"intervals[{index}]")
+        for index, value in enumerate(request.intervals)
+    ]
+    if intervals:
+        run = replace(run, interval=max(intervals, key=lambda interval: interval.seconds))
     grid = Grid(run.strategy, (), ())
     # Which ranges there can be depends on the strategy; there must be one in any case.
     if run.strategy is not UNREAD_STRATEGY or not ranges:
-        grid = violations.read(grid, make_grid, run.strategy, ranges)
+        most = MAX_SEARCHED if request.HasField("search") else MAX_COMBINATIONS
+        dimensions = ranges, settings, run.execution, intervals
+        grid = violations.read(grid, make_grid, run.strategy, *dimensions, most)
     asked = SweepRequest(
         run=run,
         grid=grid,
@@ -27,9 +43,33 @@ def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
         best_trial_count=request.best_trial_count,
         min_trades=request.min_trades if request.HasField("min_trades") else None,
         curve_points=request.curve_points if request.HasField("curve_points") else None,
+        search=violations.read(None, _search_from, request) if request.HasField("search") else None,
     )
     violations.raise_if_any(asked.violations)
     return asked
+
+
+def _interval_from(value: int, field: str) -> Interval:
+    if not value:
+        raise InvalidInput.of(field, "must be an interval")
+    try:
+        return interval_from(value)
+    except InvalidInput as error:
+        raise InvalidInput.of(field, error.violations[0].reason) from None
+
+
+def _search_from(request: pb.SweepBacktestsRequest) -> Search:
+    """Return the search of a request that has one; raise InvalidInput where it cannot be."""
+    message = request.search
+    names = names_of(SearchMethodValue.DESCRIPTOR)
+    if message.method and message.method not in names:
+        reason = f"must be one of {', '.join(names.values())}, not {message.method}"
+        raise InvalidInput.of("search.method", reason)
+    method = SearchMethod(message.method) if message.method else SearchMethod.RANDOM
+    search = Search(method, message.combination_count, message.seed)
+    if violations := search.violations(folds=request.HasField("fold_count")):
+        raise InvalidInput(*violations)
+    return search
 
 
 def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:
@@ -40,6 +80,8 @@ def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:
         symbols=run.symbols,
         spec=run.spec,
         ranges=ranges_to(asked.grid),
+        execution_ranges=execution_ranges_to(asked.grid),
+        intervals=map(interval_to, asked.grid.intervals),
         cache_mode=run.cache_mode,
         metric=metric_to(plan.metric),
         best_trial_count=plan.best_trial_count,
@@ -52,12 +94,16 @@ def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:
         request.fold_count = asked.fold_count
         # Without folds there are no curves.
         request.curve_points = plan.curve_points
+    if search := asked.search:
+        request.search.method = SearchMethodValue.ValueType(search.method.value)
+        request.search.combination_count = search.count
+        request.search.seed = search.seed
     # The run's is one of the combinations.
     request.spec.strategy.CopyFrom(strategy_to(asked.grid.base))
     return pb.SweepStarted(
         request=request,
         combination_count=len(plan.possible),
-        skipped_combination_count=asked.grid.size - len(plan.possible),
+        skipped_combination_count=0 if asked.search else asked.grid.size - len(plan.possible),
         trial_count=plan.trials,
         backtest_count=plan.backtests,
         run_id=run_id,

@@ -61,6 +61,11 @@ class RunRequest:
         """
         return None if self.end_s is None else min(self.interval.next_opening(self.end_s), LATEST_S)
 
+    @property
+    def listed_symbols(self) -> list[str]:
+        """The cryptos that have to be known to plan it, and those that its rules look at; none means all."""
+        return list(dict.fromkeys((*self.symbols, *self.strategy.other_symbols))) if self.symbols else []
+
     def same_plan_s(self, now_s: int) -> range:
         """Return the seconds, `now_s` among them, at which it has the same plan, of the same cryptos."""
         if self.end_s is not None and self.end_s <= now_s:
@@ -72,7 +77,8 @@ class RunRequest:
 
     def violations(self) -> list[Violation]:
         """Return what is wrong with the request, whatever the data."""
-        return self.strategy.violations() + self.violations_beside_strategy()
+        of_strategy = self.strategy.violations() or self.strategy.interval_violations(self.interval)
+        return of_strategy + self.violations_beside_strategy()
 
     def violations_beside_strategy(self) -> list[Violation]:
         """Return what is wrong with the request, whatever the strategy and the data."""
@@ -91,7 +97,7 @@ class RunPlan:
 
     `left_out` are cryptos of the request that have no candle in the window, in order of symbols.
     `with_later_candles` counts the cryptos of the request that have candles after the end of a default
-    window.
+    window. `others` are the cryptos that the rules look at beside the one that is traded.
     """
 
     cryptos: list[CryptoData]
@@ -100,10 +106,11 @@ class RunPlan:
     cache_mode: CacheMode
     with_later_candles: int = 0
     results_per_event: int = 1
+    others: tuple[CryptoData, ...] = ()
 
 
 def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPlan:
-    """Return the plan for `request`; `known` are the cryptos of its symbols, or all of them.
+    """Return the plan for `request`; `known` are the cryptos of its `listed_symbols`, or all of them.
 
     If some of its symbols do not exist, `known` must be all cryptos: the error suggests similar ones. `now_s`
     is the present, in Unix seconds: no window ends after it.
@@ -116,6 +123,7 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
     violations.raise_if_any()
     cryptos = _chosen(request, known)
     window = _window(request, cryptos, now_s)
+    others = _others(request, known, window)
     with_later = 0
     if request.end_s is None:
         with_later = sum(one.over_until_s(request.interval) > window.end_s for one in cryptos)
@@ -142,7 +150,9 @@ def make_plan(request: RunRequest, known: list[CryptoData], now_s: int) -> RunPl
         curve_points=request.curve_points if request.detail >= Detail.EQUITY else 0,
     )
     left_out.sort(key=lambda crypto: crypto.symbol)
-    return RunPlan(cryptos, left_out, backtest, request.cache_mode, with_later, request.results_per_event)
+    return RunPlan(
+        cryptos, left_out, backtest, request.cache_mode, with_later, request.results_per_event, others
+    )
 
 
 def unknown_symbols(request: RunRequest, known: list[CryptoData]) -> list[Violation]:
@@ -158,6 +168,11 @@ def unknown_symbols(request: RunRequest, known: list[CryptoData]) -> list[Violat
         Violation(field, _not_to_exclude(symbol, possible, bool(request.symbols)))
         for symbol, field in request.exclude.items()
         if symbol not in possible
+    ]
+    unknown += [
+        Violation(f"{field}.symbol", no_such_crypto(candles.symbol, by_symbol))
+        for field, candles in request.strategy.located_other_candles()
+        if by_symbol and candles.symbol and candles.symbol not in by_symbol
     ]
     return unknown[:_VIOLATIONS_SHOWN]
 
@@ -175,6 +190,27 @@ def _chosen(request: RunRequest, known: list[CryptoData]) -> list[CryptoData]:
     if not chosen:
         raise InvalidInput.of("exclude", "leaves no crypto")
     return chosen
+
+
+def _others(request: RunRequest, known: list[CryptoData], window: Window) -> tuple[CryptoData, ...]:
+    """Return the other cryptos that the rules look at.
+
+    Raises InvalidInput, naming the part of the rules, where the window sees no candle of one.
+    """
+    by_symbol = {crypto.symbol: crypto for crypto in known}
+    violations = Violations()
+    for field, candles in request.strategy.located_other_candles():
+        if not candles.symbol:
+            continue
+        crypto, interval = by_symbol[candles.symbol], candles.interval or request.interval
+        # The window sees candles that have closed by its first close.
+        seen = Window(window.start_s - 2 * interval.seconds, window.end_s)
+        if not crypto.may_have_candles(seen, request.interval):
+            first, last = utc(crypto.first_candle_s), utc(crypto.last_candle_s)
+            reason = f"{crypto.symbol} has candles from {first} to {last}, none of which the window sees"
+            violations.add(Violation(f"{field}.symbol", reason))
+    violations.raise_if_any()
+    return tuple(by_symbol[symbol] for symbol in request.strategy.other_symbols)
 
 
 def _not_to_exclude(symbol: str, possible: Collection[str], named: bool) -> str:

@@ -1,15 +1,22 @@
 """A sweep as requested, and as planned: defaults filled in, everything checked."""
 
+import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import Enum
+from importlib.util import find_spec
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backcast_engine import Strategy, Window
+from backcast_engine import Backtest, Detail, Strategy, Window
 from backcast_engine.curves import FEWEST_POINTS
 from backcast_engine.errors import Violation, Violations
 from backcast_engine.interval import Interval
+from backcast_engine.strategies.custom_rules import CustomRules
 from backcast_engine.sweep import (
+    MAX_SAMPLE,
     Blocks,
     Fold,
     Grid,
@@ -17,14 +24,20 @@ from backcast_engine.sweep import (
     chunk_size,
     fold_count_fault,
     make_blocks,
+    sampled_positions,
     split_fault,
     split_window,
     walk_forward,
 )
+from backcast_engine.sweep.grid import possible_positions
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan, unknown_symbols
 
 MAX_BEST_TRIALS = 1_000
+# Each of Optuna's proposals takes longer than the one before: so many take some tens of seconds.
+MAX_OPTIMIZED = 1_000
+# Proposals that are computed together: many, to keep workers busy, and few, as none learns from the others.
+_BATCH = 16
 DEFAULT_METRIC = "sharpe_ratio"
 DEFAULT_BEST_TRIALS = 20
 DEFAULT_MIN_TRADES = 1
@@ -34,13 +47,46 @@ DEFAULT_CURVE_POINTS = 500
 MAX_CURVE_POINTS = 150_000
 
 
+class SearchMethod(Enum):
+    """How a search chooses combinations; the names are those of the API."""
+
+    RANDOM = 1
+    TPE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search among a grid's combinations: how, how many are backtested, and the random numbers' seed."""
+
+    method: SearchMethod
+    count: int
+    seed: int
+
+    def violations(self, *, folds: bool) -> list[Violation]:
+        """Return what is wrong with it, in a walk-forward (`folds`) or not."""
+        violations = []
+        most = MAX_OPTIMIZED if self.method is SearchMethod.TPE else MAX_SAMPLE
+        if not 1 <= self.count <= most:
+            reason = f"must be from 1 to {most:,}, not {self.count:,}"
+            violations.append(Violation("search.combination_count", reason))
+        if self.seed < 0:
+            violations.append(Violation("search.seed", f"must be at least 0, not {self.seed}"))
+        if self.method is SearchMethod.TPE and folds:
+            reason = "TPE cannot be combined with folds: later folds would choose the trials of earlier ones"
+            violations.append(Violation("search.method", reason))
+        if self.method is SearchMethod.TPE and find_spec("optuna") is None:
+            reason = "TPE needs Optuna at the gateway: pip install 'backcast[optimize]'"
+            violations.append(Violation("search.method", reason))
+        return violations
+
+
 @dataclass(frozen=True, slots=True)
 class SweepRequest:
     """What a client asked for.
 
     `run` is all that a sweep has in common with a run. At most one of `split` (a fraction) and `fold_count`
     is not None. An empty `metric`, a `best_trial_count` of 0, and None for `min_trades` or `curve_points`
-    stand for defaults.
+    stand for defaults. Without a `search`, all combinations are backtested.
     """
 
     run: RunRequest
@@ -51,6 +97,18 @@ class SweepRequest:
     best_trial_count: int
     min_trades: int | None
     curve_points: int | None
+    search: Search | None = None
+
+    async def positions(self) -> NDArray[np.int64]:
+        """Return the positions in the grid of the combinations to backtest; a thread finds them.
+
+        Those of an optimization are a random sample, which its proposals replace.
+        """
+        if self.search is None:
+            return await possible_positions(self.grid)
+        sample = await asyncio.to_thread(sampled_positions, self.grid, self.search.count, self.search.seed)
+        # One interval after the other, as chunks are of one.
+        return sample[np.argsort(sample // self.grid.of_one_interval.size, kind="stable")]
 
     def violations(self) -> list[Violation]:
         """Return what is wrong with the request beside the grid, whatever the data."""
@@ -68,6 +126,9 @@ class SweepRequest:
             violations.append(Violation("split", fault))
         if self.fold_count is not None and (fault := fold_count_fault(self.fold_count)):
             violations.append(Violation("fold_count", fault))
+        if self.fold_count is not None and len(self.grid.intervals) > 1:
+            reason = "cannot be combined with several intervals: a curve has candles of one length"
+            violations.append(Violation("fold_count", reason))
         return violations
 
 
@@ -75,7 +136,8 @@ class SweepRequest:
 class SweepPlan:
     """A sweep: the possible combinations (int64 positions in the grid) in every window on many cryptos.
 
-    `cryptos` are in order of symbols. `run` is the run of one of the combinations.
+    `cryptos` are in order of symbols. `run` is the run of one of the combinations. Of an optimization, the
+    positions change: those of combinations that are not computed yet are replaced.
     """
 
     request: SweepRequest
@@ -111,9 +173,66 @@ class SweepPlan:
         """Return the strategy of a combination's number."""
         return self.request.grid.strategy(int(self.possible[combination]))
 
+    def value_indexes(self, combination: int) -> tuple[int, ...]:
+        """Return the indexes of a combination's values, of each dimension of the grid."""
+        return self.request.grid.indexes(int(self.possible[combination]))
+
+    def backtest(self, combination: int, window: Window) -> Backtest:
+        """Return the backtest of a combination in one window, with all points of its equity curve."""
+        run, grid, position = self.run.backtest, self.request.grid, int(self.possible[combination])
+        return Backtest(
+            strategy=grid.strategy(position),
+            interval=grid.interval(position, run.interval),
+            window=window,
+            execution=grid.execution(position, run.execution),
+            detail=Detail.EQUITY,
+        )
+
+    def parts(self, start: int = 0, stop: int | None = None) -> "Iterator[tuple[int, SweepPlan]]":
+        """Yield sweeps of one interval, of the combinations from `start` to before `stop` in their order.
+
+        With each comes the number that its first combination has here.
+        """
+        grid, positions = self.request.grid, self.possible[start:stop]
+        if not grid.intervals:
+            yield start, self if len(positions) == len(self.possible) else replace(self, possible=positions)
+            return
+        numbers, within = np.divmod(positions, grid.of_one_interval.size)
+        edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(positions)]
+        for first, end in pairwise(edges):
+            interval = grid.intervals[numbers[first]]
+            backtest = replace(self.run.backtest, interval=interval)
+            yield (
+                start + first,
+                replace(
+                    self,
+                    request=replace(self.request, grid=grid.of_one_interval),
+                    run=replace(self.run, backtest=backtest),
+                    possible=within[first:end],
+                ),
+            )
+
+    @property
+    def is_optimized(self) -> bool:
+        """Whether figures of some combinations propose others; never where all are backtested."""
+        search = self.request.search
+        return search is not None and search.method is SearchMethod.TPE and len(self.possible) == search.count
+
+    @property
+    def batches(self) -> "Iterator[tuple[int, int]]":
+        """The numbers of combinations from which and before which an optimization proposes together."""
+        size = min(self.chunk_size, _BATCH)
+        for start in range(0, len(self.possible), size):
+            yield start, min(start + size, len(self.possible))
+
+    @property
+    def has_placeholders(self) -> bool:
+        """Whether the combinations fill in placeholders of rules."""
+        return isinstance(self.request.grid.base, CustomRules) and bool(self.request.grid.names)
+
     @property
     def chunk_size(self) -> int:
-        """How many combinations a chunk has."""
+        """How many combinations a chunk has at most."""
         return chunk_size(len(self.windows))
 
     @property

@@ -55,7 +55,7 @@ class BacktestEvents:
         self._compute = compute
         self._report = report
         self._arrived_at = arrived_at
-        self._keys = ResultKeys(plan.backtest)
+        self._keys = ResultKeys(plan.backtest, plan.others)
         self._progress = pb.Progress(total=len(plan.cryptos))
         # The cryptos that have no event yet, by the key of the result.
         self._pending: dict[str, CryptoData] = {}
@@ -157,7 +157,8 @@ class BacktestEvents:
         """
         if self._cache.is_read:
             try:
-                versions = {key: crypto.fingerprint for key, crypto in self._pending.items()}
+                others = "".join(f" {other.fingerprint}" for other in self._plan.others)
+                versions = {key: crypto.fingerprint + others for key, crypto in self._pending.items()}
                 async with aclosing(self._single_flight.outcomes(versions, self._outcomes)) as lists:
                     async for outcomes in lists:
                         for outcome in outcomes:
@@ -192,8 +193,8 @@ class BacktestEvents:
     async def _outcomes(self, keys: list[str]) -> AsyncGenerator[list[Computed]]:
         """Have results computed; each is saved under the key of the version that it was computed from."""
         cryptos = {self._pending[key].symbol: (key, self._pending[key]) for key in keys}
-        wanted = [crypto for _, crypto in cryptos.values()]
-        async with aclosing(self._compute.outcomes(self._plan.backtest, wanted)) as responses:
+        wanted, others = [crypto for _, crypto in cryptos.values()], self._plan.others
+        async with aclosing(self._compute.outcomes(self._plan.backtest, wanted, others)) as responses:
             async for response in responses:
                 computed = []
                 for failure in response.failures:
@@ -201,9 +202,7 @@ class BacktestEvents:
                     computed.append(Computed(key, failure=failure.status))
                 for result in response.results:
                     key, crypto = cryptos[result.symbol]
-                    fingerprint = crypto.fingerprint_of_result(result.fingerprint)
-                    is_listed = fingerprint == crypto.seen_fingerprint
-                    saved_as = key if is_listed else self._keys.key(crypto, fingerprint)
+                    saved_as = self._keys.key_of_result(crypto, result.fingerprint, result.other_fingerprints)
                     computed.append(Computed(key, saved_as, result))
                 yield computed
 

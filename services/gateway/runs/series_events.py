@@ -18,7 +18,7 @@ async def series_events(
     `arrived_at` is when the request came, by time.monotonic().
     """
     report.total = 1
-    async with aclosing(compute.series(plan.backtest, plan.cryptos[0])) as responses:
+    async with aclosing(compute.series(plan.backtest, plan.cryptos[0], plan.others)) as responses:
         async for response in responses:
             report.phases_s.setdefault("first_result", time.monotonic() - arrived_at)
             if response.is_last:

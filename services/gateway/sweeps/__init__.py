@@ -1,1 +1,1 @@
-"""Sweeps: their chunks, table, ranking and selection bias, and the events that clients get."""
+"""Sweeps: their chunks, table, ranking, selection bias and optimizer, and the events that clients get."""

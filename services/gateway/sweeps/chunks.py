@@ -14,7 +14,6 @@ from backcast.compute.v1.compute_service_pb2 import SweepChunkFailure
 from backcast.compute.v1.sweep_chunk_pb2 import SweepChunk
 from backcast_engine import METRIC_NAMES
 from services.gateway.cache.keys import ChunkKeys
-from services.gateway.cache.result_cache import ResultCache
 from services.gateway.cache.run_cache import RunCache
 from services.gateway.planning.run_plan import CacheMode
 from services.gateway.planning.sweep_plan import SweepPlan
@@ -49,11 +48,11 @@ class Chunk:
 
 
 class SweepChunks:
-    """The chunks of one sweep."""
+    """The chunks of a sweep of one interval."""
 
-    def __init__(self, plan: SweepPlan, cache: ResultCache, compute: ComputeClient) -> None:
+    def __init__(self, plan: SweepPlan, cache: RunCache, compute: ComputeClient) -> None:
         self._plan = plan
-        self.cache = RunCache(cache, plan.run.cache_mode)
+        self._cache = cache
         self._compute = compute
         self._keys = ChunkKeys(plan)
         self._index = {crypto.symbol: index for index, crypto in enumerate(plan.cryptos)}
@@ -89,14 +88,16 @@ class SweepChunks:
                     async for chunk in computed:
                         yield chunk
             finally:
-                await self.cache.flush()
+                await self._cache.flush()
 
     async def _computed(self) -> AsyncGenerator[Chunk]:
         plan = self._plan
         wanted = [
             (crypto, chunks) for crypto, chunks in zip(plan.cryptos, self._missing, strict=True) if chunks
         ]
-        async with aclosing(self._compute.sweep_outcomes(plan.sweep, plan.chunk_size, wanted)) as outcomes:
+        positions = plan.possible.tolist() if plan.request.search else ()
+        found = self._compute.sweep_outcomes(plan.sweep, plan.chunk_size, wanted, positions, plan.run.others)
+        async with aclosing(found) as outcomes:
             async for outcome in outcomes:
                 if outcome.HasField("failure"):
                     for chunk in self._failed(outcome.failure):
@@ -132,7 +133,7 @@ class SweepChunks:
 
     def _absent(self) -> list[Chunk]:
         """Return chunks without figures for all that are missing."""
-        status = self.cache.absence("its figures are")
+        status = self._cache.absence("its figures are")
         return [
             chunk
             for crypto, missing in zip(self._plan.cryptos, self._missing, strict=True)
@@ -161,23 +162,24 @@ class SweepChunks:
         )
 
     async def _read(self, batch: list[tuple[int, int]]) -> list[bytes | None]:
-        if not self.cache.is_read:
+        if not self._cache.is_read:
             return [None] * len(batch)
         cryptos = self._plan.cryptos
         keys = [
             self._keys.key(chunk, cryptos[crypto], cryptos[crypto].seen_fingerprint)
             for crypto, chunk in batch
         ]
-        return await self.cache.get(keys)
+        return await self._cache.get(keys)
 
     async def _save(self, chunk: SweepChunk) -> None:
         """Save a new chunk under the key of the version that it was computed from."""
-        if not self.cache.is_used:
+        if not self._cache.is_used:
             return
         number = chunk.first_combination // self._plan.chunk_size
         crypto = self._plan.cryptos[self._index[chunk.symbol]]
-        key = self._keys.key(number, crypto, crypto.fingerprint_of_result(chunk.fingerprint))
-        await self.cache.put(key, chunk)
+        fingerprint = crypto.fingerprint_of_result(chunk.fingerprint)
+        key = self._keys.key(number, crypto, fingerprint, chunk.other_fingerprints)
+        await self._cache.put(key, chunk)
 
 
 def _parsed(value: bytes | None) -> SweepChunk | None:

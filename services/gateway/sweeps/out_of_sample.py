@@ -1,14 +1,12 @@
 """Curves out of sample: the chosen combination of each fold in its test window, stitched together."""
 
 from contextlib import aclosing
-from dataclasses import replace
 
 import numpy as np
 
 from backcast.backtest.v1.result_pb2 import EquityCurve
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast.gateway.v1.sweep_pb2 import OutOfSample
-from backcast_engine import Backtest, Detail, Window
 from backcast_engine.curves import equity_curve
 from backcast_engine.sweep.out_of_sample import Curve, FoldResult, StitchedCrypto
 from services.gateway.planning.sweep_plan import SweepPlan
@@ -32,7 +30,7 @@ async def stitched_cryptos(
         assert fold.test is not None
         without = dict(by_symbol)
         if combination is not None:
-            backtest = curve_backtest(plan, combination, fold.test)
+            backtest = plan.backtest(combination, fold.test)
             async with aclosing(compute.outcomes(backtest, plan.cryptos)) as responses:
                 async for response in responses:
                     for result in response.results:
@@ -40,17 +38,6 @@ async def stitched_cryptos(
         for one in without.values():
             one.hold(fold.test)
     return stitched
-
-
-def curve_backtest(plan: SweepPlan, combination: int, window: Window) -> Backtest:
-    """Return the backtest of a combination in one window, with all points of its equity curve."""
-    return replace(
-        plan.run.backtest,
-        strategy=plan.strategy(combination),
-        window=window,
-        detail=Detail.EQUITY,
-        curve_points=0,
-    )
 
 
 def _fold_result(result: ComputedResult) -> FoldResult:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backcast.gateway.v1 import sweep_pb2 as pb
+from backcast_engine.interval import Interval
 from backcast_engine.sweep.deflated_sharpe import ReturnShape, deflated_sharpe_ratio, expected_maximum
 from backcast_engine.sweep.overfitting import count_overfitted, steps
 from services.domain.metric_order import SMALLEST_IS_BEST
@@ -23,30 +24,32 @@ _FEWEST_COMBINATIONS = 10
 
 
 def selection_bias_message(
-    plan: SweepPlan, table: SweepTable, winner: ReturnShape | None
+    plan: SweepPlan, table: SweepTable, winner: ReturnShape | None, trial: int | None
 ) -> pb.SelectionBias:
-    """Return the selection bias of the best trial of the train part; `winner` are its returns there."""
+    """Return the selection bias of the best `trial` of the train part; `winner` are its returns there."""
     ratios = table.counted_in_window("sharpe_ratio", 0)
     ratios = ratios[~np.isnan(ratios)]
     bias = pb.SelectionBias(trial_count=len(ratios))
-    expected = _expected_maximum(plan, ratios)
+    expected = _expected_maximum(ratios)
     if expected is not None:
-        bias.expected_maximum_sharpe_ratio = expected * math.sqrt(_candles_a_year(plan))
-        deflated = deflated_sharpe_ratio(winner, expected) if winner else None
+        bias.expected_maximum_sharpe_ratio = expected
+        deflated = None
+        if winner and trial is not None:
+            backtest = plan.backtest(trial // len(plan.cryptos), plan.folds[0].train)
+            deflated = deflated_sharpe_ratio(winner, expected / _root_of_candles(backtest.interval))
         if deflated is not None:
             bias.deflated_sharpe_ratio = deflated
     return bias
 
 
-def _expected_maximum(plan: SweepPlan, ratios: NDArray[np.float64]) -> float | None:
-    """Return the expected Sharpe ratio (per candle) of the best of so many trials without any skill."""
-    # The metric is per year, the formulas are per candle.
-    variance = float(ratios.var(ddof=1)) / _candles_a_year(plan) if len(ratios) > 1 else 0.0
-    return expected_maximum(len(ratios), variance)
+def _expected_maximum(ratios: NDArray[np.float64]) -> float | None:
+    """Return the expected Sharpe ratio (per year) of the best of so many trials without any skill."""
+    return expected_maximum(len(ratios), float(ratios.var(ddof=1)) if len(ratios) > 1 else 0.0)
 
 
-def _candles_a_year(plan: SweepPlan) -> float:
-    return _YEAR_S / plan.run.backtest.interval.seconds
+def _root_of_candles(interval: Interval) -> float:
+    """Return by what Sharpe ratios per year are divided for those per candle, of which the formulas are."""
+    return math.sqrt(_YEAR_S / interval.seconds)
 
 
 def chosen_combinations(plan: SweepPlan, table: SweepTable) -> list[int | None]:
@@ -74,6 +77,7 @@ def walk_forward_message(plan: SweepPlan, table: SweepTable, chosen: list[int | 
             tests.append(table.medians_in_window(combination, test))
             row.combination = combination
             row.strategy.CopyFrom(strategy_to(plan.strategy(combination)))
+            row.value_indexes.extend(plan.value_indexes(combination))
             row.train.CopyFrom(metrics_message(table.medians_in_window(combination, train)))
             row.test.CopyFrom(metrics_message(tests[-1]))
     if tests:
@@ -108,10 +112,10 @@ def deflated_out_of_sample(plan: SweepPlan, table: SweepTable, shape: ReturnShap
     their Sharpe ratios the means over the cryptos, and before over the folds, of those in the train parts.
     """
     ratios = table.means_across_cryptos("sharpe_ratio", Part.TRAIN)
-    expected = _expected_maximum(plan, ratios[~np.isnan(ratios)])
+    expected = _expected_maximum(ratios[~np.isnan(ratios)])
     if shape is None or expected is None:
         return None
-    return deflated_sharpe_ratio(shape, expected)
+    return deflated_sharpe_ratio(shape, expected / _root_of_candles(plan.run.backtest.interval))
 
 
 async def overfitting_message(plan: SweepPlan, table: SweepTable) -> pb.Overfitting | None:

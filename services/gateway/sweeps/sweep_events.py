@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,13 +15,15 @@ from backcast_engine.sweep.deflated_sharpe import ReturnShape, shape_of
 from backcast_engine.sweep.out_of_sample import equal_weighted
 from services.domain.metric_order import SMALLEST_IS_BEST
 from services.gateway.cache.result_cache import ResultCache
+from services.gateway.cache.run_cache import RunCache
 from services.gateway.messages.sweeps import sweep_started
 from services.gateway.planning.run_plan import CacheMode
 from services.gateway.planning.sweep_plan import SweepPlan
 from services.gateway.runs.report import RunReport
 from services.gateway.runs.statistics import no_trade_counted
 from services.gateway.sweeps.chunks import Chunk, SweepChunks
-from services.gateway.sweeps.out_of_sample import curve_backtest, out_of_sample_message, stitched_cryptos
+from services.gateway.sweeps.optimizer import make_optimizer
+from services.gateway.sweeps.out_of_sample import out_of_sample_message, stitched_cryptos
 from services.gateway.sweeps.selection_bias import (
     chosen_combinations,
     deflated_out_of_sample,
@@ -54,7 +57,7 @@ class SweepEvents:
         self._report = report
         self._compute = compute
         self._arrived_at = arrived_at
-        self._chunks = SweepChunks(plan, cache, compute)
+        self._cache = RunCache(cache, plan.run.cache_mode)
         self._ranking = Ranking(plan.best_trial_count, smallest_is_best=plan.metric in SMALLEST_IS_BEST)
         self._ranking_changed = False
         self._progress = pb.SweepProgress(total=plan.backtests)
@@ -68,7 +71,7 @@ class SweepEvents:
         # Long computations run in threads, here and below: other clients are served meanwhile.
         self._table = await asyncio.to_thread(self._empty_table)
         progress_at = best_at = time.monotonic()
-        async with aclosing(self._chunks.chunks()) as chunks:
+        async with aclosing(self._computed()) as chunks:
             async for chunk in chunks:
                 self._take(chunk)
                 now = time.monotonic()
@@ -108,6 +111,39 @@ class SweepEvents:
                     yield event
         await self._fill(summary, overfitting)
         yield SweepBacktestsResponse(summary=summary)
+
+    async def _computed(self) -> AsyncGenerator[Chunk]:
+        """Yield every chunk once; in an optimization, the figures of a batch propose the next one."""
+        plan = self._plan
+        if not plan.is_optimized:
+            async with aclosing(self._chunks(plan.parts())) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            return
+        optimizer = await asyncio.to_thread(make_optimizer, plan)
+        for start, stop in plan.batches:
+            plan.possible[start:stop] = await asyncio.to_thread(optimizer.proposed, stop - start)
+            async with aclosing(self._chunks(plan.parts(start, stop))) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            # Who reads the chunks has put them into the table.
+            await asyncio.to_thread(optimizer.learn, self._scores(start, stop))
+
+    async def _chunks(self, parts: Iterator[tuple[int, SweepPlan]]) -> AsyncGenerator[Chunk]:
+        """Yield the chunks of parts of the plan, with the numbers that combinations have in the plan."""
+        for first, part in parts:
+            async with aclosing(SweepChunks(part, self._cache, self._compute).chunks()) as chunks:
+                async for chunk in chunks:
+                    yield replace(chunk, first=first + chunk.first)
+
+    def _scores(self, start: int, stop: int) -> Figures:
+        """Return the medians of the metric of the combinations from `start` to before `stop`.
+
+        NaN where too few trades give a combination no rank.
+        """
+        rows = self._table.across_cryptos(start, stop, Part.TRAIN)
+        medians = rows.median[:, METRIC_NAMES.index(self._plan.metric)]
+        return np.where(self._table.median_trades(start, stop) >= self._plan.min_trades, medians, np.nan)
 
     def _empty_table(self) -> SweepTable:
         plan = self._plan
@@ -185,14 +221,16 @@ class SweepEvents:
     ) -> None:
         """Fill in the parts of a summary besides the walk forward."""
         summary.progress.CopyFrom(self._progress)
-        summary.cache_state = self._chunks.cache.state
+        summary.cache_state = self._cache.state
         winners = self._ranking.trials.tolist()
         if winners:
             summary.winner.CopyFrom(self._trial(winners[0]))
         if self._plan.request.fold_count is None:
             computes = self._plan.run.cache_mode is not CacheMode.ONLY
             shape = await self._returns_of(winners[0]) if winners and computes else None
-            bias = await asyncio.to_thread(selection_bias_message, self._plan, self._table, shape)
+            bias = await asyncio.to_thread(
+                selection_bias_message, self._plan, self._table, shape, winners[0] if winners else None
+            )
             summary.selection_bias.CopyFrom(bias)
         probability = await overfitting
         if probability is not None:
@@ -202,7 +240,7 @@ class SweepEvents:
     async def _returns_of(self, trial: int) -> ReturnShape | None:
         """Return the shape of a trial's returns in the train part; None where it cannot be computed."""
         combination, crypto = divmod(trial, len(self._plan.cryptos))
-        backtest = curve_backtest(self._plan, combination, self._plan.folds[0].train)
+        backtest = self._plan.backtest(combination, self._plan.folds[0].train)
         async with aclosing(self._compute.outcomes(backtest, [self._plan.cryptos[crypto]])) as responses:
             async for response in responses:
                 for result in response.results:

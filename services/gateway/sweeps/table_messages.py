@@ -33,6 +33,7 @@ def trial_message(plan: SweepPlan, table: SweepTable, trial: int) -> sweep_pb2.S
         strategy=strategy_to(plan.strategy(combination)),
         train=metrics_message(table.trial(combination, crypto, Part.TRAIN)),
         test=metrics_message(table.trial(combination, crypto, Part.TEST)) if plan.has_test else None,
+        value_indexes=plan.value_indexes(combination),
     )
 
 
@@ -48,7 +49,9 @@ def rows_message(plan: SweepPlan, table: SweepTable, start: int, stop: int) -> s
         rows=[
             sweep_pb2.SweepRow(
                 combination=start + row,
-                strategy=strategy_to(plan.strategy(start + row)),
+                # A million rules with their numbers would be most of what is sent.
+                strategy=None if plan.has_placeholders else strategy_to(plan.strategy(start + row)),
+                value_indexes=plan.value_indexes(start + row),
                 crypto_count=int(train.count[row, metric]),
                 train=_across_message(train, row),
                 test=_across_message(test, row) if test else None,

@@ -1,6 +1,6 @@
 """The client of the compute service."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -8,13 +8,15 @@ from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast_engine import Backtest, Window
 from backcast_engine.errors import ErrorReason
+from backcast_engine.portfolio import Portfolio
 from backcast_engine.sweep import Sweep
 from services.domain.errors import Unavailable
 from services.gateway.planning.crypto_data import CryptoData
 from services.rpc.channel import outgoing_metadata
 from services.rpc.resumed_stream import resumed_stream
 from services.wire.backtests import detail_to, spec_to
-from services.wire.sweeps import ranges_to, window_to
+from services.wire.portfolios import portfolio_spec_to
+from services.wire.sweeps import execution_ranges_to, ranges_to, window_to
 
 if TYPE_CHECKING:
     from grpc.aio import UnaryStreamCall
@@ -32,11 +34,11 @@ class ComputeClient:
         self._stub = stub
 
     async def outcomes(
-        self, backtest: Backtest, cryptos: list[CryptoData]
+        self, backtest: Backtest, cryptos: list[CryptoData], others: Sequence[CryptoData] = ()
     ) -> AsyncGenerator[pb.ComputeBacktestsResponse]:
         """Yield the cryptos' outcomes as they complete; closing the iterator cancels the others.
 
-        Every result is whole, however many parts it came in.
+        Every result is whole, however many parts it came in. The rules look at the cryptos `others`.
         """
         missing = {crypto.symbol: crypto for crypto in cryptos}
         begun = ComputedResult()
@@ -50,6 +52,7 @@ class ComputeClient:
                     spec=spec_to(backtest.strategy, backtest.interval, backtest.window, backtest.execution),
                     detail=detail_to(backtest.detail),
                     curve_points=backtest.curve_points,
+                    other_cryptos=map(_crypto_ref, others),
                 ),
                 metadata=outgoing_metadata(),
             )
@@ -63,13 +66,15 @@ class ComputeClient:
                 yield response
 
     async def series(
-        self, backtest: Backtest, crypto: CryptoData
+        self, backtest: Backtest, crypto: CryptoData, others: Sequence[CryptoData] = ()
     ) -> AsyncGenerator[pb.ComputeSeriesResponse]:
         """Yield the blocks of the series that a backtest's strategy compares on a crypto, or their failure.
 
-        Raises Unavailable also where the stream breaks off and the crypto has other candles afterwards.
+        The rules look at the cryptos `others`. Raises Unavailable also where the stream breaks off and one of
+        the cryptos has other candles afterwards.
         """
         missing, received, fingerprint = [crypto], 0, ""
+        symbols = [each.symbol for each in (crypto, *others)]
 
         def call() -> "UnaryStreamCall[Any, pb.ComputeSeriesResponse]":
             return self._stub.ComputeSeries(
@@ -77,6 +82,7 @@ class ComputeClient:
                     crypto=_crypto_ref(crypto),
                     spec=spec_to(backtest.strategy, backtest.interval, backtest.window, backtest.execution),
                     skipped_candle_count=received,
+                    other_cryptos=map(_crypto_ref, others),
                 ),
                 metadata=outgoing_metadata(),
             )
@@ -85,7 +91,7 @@ class ComputeClient:
             async for response in responses:
                 if received and response.fingerprint != fingerprint:
                     raise Unavailable(
-                        f"candles of {crypto.symbol} were imported meanwhile: try again",
+                        f"candles of {' or '.join(symbols)} were imported meanwhile: try again",
                         reason=ErrorReason.CANDLES_CHANGING,
                     )
                 fingerprint = response.fingerprint
@@ -95,9 +101,17 @@ class ComputeClient:
                 yield response
 
     async def sweep_outcomes(
-        self, sweep: Sweep, chunk_size: int, chunks: list[tuple[CryptoData, list[int]]]
+        self,
+        sweep: Sweep,
+        chunk_size: int,
+        chunks: list[tuple[CryptoData, list[int]]],
+        positions: Sequence[int] = (),
+        others: Sequence[CryptoData] = (),
     ) -> AsyncGenerator[pb.ComputeSweepResponse]:
-        """Yield the outcome of every chunk that is wanted of each crypto, as `outcomes` does."""
+        """Yield the outcome of every chunk that is wanted of each crypto, as `outcomes` does.
+
+        `positions` are those of the combinations in the grid; empty: all that are possible.
+        """
         missing = {crypto.symbol: (crypto, set(wanted)) for crypto, wanted in chunks}
         whole = Window(
             min(window.start_s for window in sweep.windows), max(window.end_s for window in sweep.windows)
@@ -115,6 +129,9 @@ class ComputeClient:
                     windows=map(window_to, sweep.windows),
                     chunk_size=chunk_size,
                     stretches=sweep.stretches,
+                    other_cryptos=map(_crypto_ref, others),
+                    execution_ranges=execution_ranges_to(sweep.grid),
+                    positions=positions,
                 ),
                 metadata=outgoing_metadata(),
             )
@@ -123,6 +140,37 @@ class ComputeClient:
             async for response in responses:
                 for outcome in outcomes_by_chunk(response, missing, chunk_size):
                     yield outcome
+
+    async def portfolio(
+        self, portfolio: Portfolio, cryptos: list[CryptoData]
+    ) -> AsyncGenerator[pb.ComputePortfolioResponse]:
+        """Yield the progress of a portfolio, and last its result, which is whole, or its failure.
+
+        Where the stream breaks off, the progress begins anew.
+        """
+        missing, begun = [portfolio], pb.ComputePortfolioResponse()
+
+        def call() -> "UnaryStreamCall[Any, pb.ComputePortfolioResponse]":
+            begun.Clear()
+            return self._stub.ComputePortfolio(
+                pb.ComputePortfolioRequest(
+                    cryptos=map(_crypto_ref, cryptos),
+                    spec=portfolio_spec_to(portfolio),
+                    detail=detail_to(portfolio.detail),
+                    curve_points=portfolio.curve_points,
+                ),
+                metadata=outgoing_metadata(),
+            )
+
+        async with aclosing(resumed_stream("compute", missing, call)) as responses:
+            async for response in responses:
+                if response.HasField("completed_crypto_count"):
+                    yield response
+                    continue
+                begun.MergeFrom(response)
+                if not response.result_continues:
+                    missing.clear()
+                    yield begun
 
 
 def complete_result(response: pb.ComputeBacktestsResponse, begun: ComputedResult) -> bool:

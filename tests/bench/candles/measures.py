@@ -132,7 +132,7 @@ async def _streamed(
     count = 0
     began = time.perf_counter()
     async for response in market.data.StreamCandles(request):
-        count += len(response.columns.open_time_s) // 8
+        count += sum(len(block.columns.open_time_s) // 8 for block in response.blocks)
     took_s = time.perf_counter() - began
     if expected is not None and abs(count - expected) > 1:
         raise RuntimeError(f"{count} candles came, not {expected}")

@@ -6,16 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from google.protobuf.json_format import ParseDict
 
 import backcast
 from backcast.backtest.v1 import execution_pb2, result_pb2
 from backcast.backtest.v1.result_pb2 import Metrics as MetricsMessage
 from backcast.backtest.v1.strategy_pb2 import MOVING_AVERAGE_KIND_EMA
+from backcast.backtest.v1.sweep_pb2 import ExecutionRange
 from backcast.errors import InvalidRequestError
+from backcast.gateway.v1.sweep_pb2 import SEARCH_METHOD_RANDOM, SweepSearch
+from backcast.marketdata.v1.interval_pb2 import INTERVAL_1H, INTERVAL_4H
 from backcast.options import RUN_OPTIONS
 from backcast.requests import run_request, sweep_request
 from backcast.result import METRICS
-from backcast.rules_sweep_log import RulesSweepLog
 from backcast_engine.high_costs import HIGH_FEE_RATE, HIGH_SLIPPAGE_BPS
 
 
@@ -156,7 +159,10 @@ def test_every_option_of_a_sweep_reaches_the_request() -> None:
         "symbols": "AUSDT", "exclude": "BUSDT", "cache": "bypass", "run_id": "nightly", "folds": 3, "top": 5,
         "metric": "cagr", "min_trades": 2, "curve_points": 100,
     }  # fmt: skip
-    sweep = sweep_request(backcast.Rsi(), {**values, "period": [5, 6]})
+    ranges = {"period": [5, 6], "direction": ["long", "short"], "interval": ["1h", "4h"]}
+    sweep = sweep_request(backcast.Rsi(), {**values, **ranges, "random": 3, "seed": 4})
+    assert list(sweep.intervals) == [INTERVAL_1H, INTERVAL_4H]
+    assert sweep.search == SweepSearch(method=SEARCH_METHOD_RANDOM, combination_count=3, seed=4)
     unset = {field.name for field in sweep.DESCRIPTOR.fields} - {
         field.name for field, _ in sweep.ListFields()
     }
@@ -171,27 +177,45 @@ def test_a_range_of_no_parameter_is_refused_with_the_nearest_name() -> None:
         sweep_request(backcast.Rsi(), {"periods": range(5, 8)})
 
 
+def test_lists_of_options_are_ranges_of_the_execution() -> None:
+    arguments = {"stop_loss": ["2%", "1.5atr", None], "fee": [0, "3%"], "fill": ["next-open"], "slippage": 0}
+    request = sweep_request(backcast.Rsi(), arguments)
+    expected = [
+        {
+            "name": "stop_loss",
+            "values": [{"stopLoss": {"fraction": 0.02}}, {"stopLoss": {"atrMultiple": 1.5}}, {}],
+        },
+        {"name": "fee_rate", "values": [{"feeRate": 0}, {"feeRate": 0.03}]},
+        {"name": "fill_time", "values": [{"fillTime": "FILL_TIME_NEXT_OPEN"}]},
+    ]
+    assert list(request.execution_ranges) == [ParseDict(one, ExecutionRange()) for one in expected]
+    # A cost with a unit is meant.
+    assert request.spec.execution == execution_pb2.Execution(slippage_bps=0, allow_high_costs=True)
+
+
+def test_a_swept_volatility_keeps_its_period() -> None:
+    request = sweep_request(backcast.Rsi(), {"size_volatility": ["20%", "40%"], "volatility_period": 10})
+    assert [value.volatility_target.period for value in request.execution_ranges[0].values] == [10, 10]
+
+
 @pytest.mark.parametrize(
-    ("entry", "arguments", "field"),
+    ("arguments", "field"),
     [
-        ("rsi({n}) < 30", {}, "entry"),
-        ("rsi({n}) < 30", {"n": [5], "m": [6]}, "m"),
-        ("rsi(14) < 30", {}, "sweep"),
-        ("rsi({n}) < 30", {"n": []}, "n"),
-        ("rsi({n}) < 30", {"n": 5}, "n"),
-        ("rsi({n < 30", {"n": [5]}, "entry"),
-        ("rsi({n}) < 30", {"n": [5], "folds": 3}, "folds"),
-        ("rsi({n}) < 30", {"n": [5], "top": "many"}, "top"),
+        ({}, "sweep"),
+        ({"period": []}, "period"),
+        ({"period": 5}, "period"),
+        ({"stop_loss": []}, "stop_loss"),
+        ({"stop_loss": ["2%", "x"]}, "stop_loss"),
+        ({"fee": [None]}, "fee"),
+        ({"size_fraction": [0.5], "size_amount": 100}, "size_amount"),
+        ({"period": [5], "top": "many"}, "top"),
+        ({"period": [5], "random": 2, "optimize": 2}, "optimize"),
+        ({"period": [5], "seed": 2}, "seed"),
+        ({"period": [5], "random": "all"}, "random"),
+        ({"interval": ["1h", "2h"]}, "interval"),
     ],
 )
-def test_a_sweep_over_rules_names_the_argument_that_is_wrong(
-    entry: str, arguments: dict[str, Any], field: str
-) -> None:
+def test_a_sweep_names_the_argument_that_is_wrong(arguments: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidRequestError) as refused:
-        RulesSweepLog(backcast.rules(entry), arguments, "numpy")
+        sweep_request(backcast.Rsi(), arguments)
     assert refused.value.field == field
-
-
-def test_values_are_written_into_rules_without_a_loss() -> None:
-    log = RulesSweepLog(backcast.rules("rsi({n}) < {low}"), {"n": range(7, 9), "low": [20.125]}, "numpy")
-    assert log.next_rules() == backcast.rules("rsi(7) < 20.125")

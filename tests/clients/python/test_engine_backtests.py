@@ -148,5 +148,25 @@ def test_the_options_are_those_of_a_run() -> None:
     from backcast.engine.backtest import FrameOptions
 
     of_runs_alone = {"symbols", "exclude", "cache", "run_id", "detail", "curve_points"}
-    assert FrameOptions.__annotations__.keys() >= {"interval", "start", "end", "symbol"}
-    assert FrameOptions.__optional_keys__ - {"symbol"} == RUN_OPTIONS - of_runs_alone
+    assert FrameOptions.__annotations__.keys() >= {"interval", "start", "end", "symbol", "others"}
+    assert FrameOptions.__optional_keys__ - {"symbol", "others"} == RUN_OPTIONS - of_runs_alone
+
+
+def test_rules_look_at_the_frames_of_other_cryptos() -> None:
+    candles = columns()
+    higher = {name: column if name == "time" else column * 2 for name, column in candles.items()}
+    rules = backcast.rules("close < sma(3)@ETHUSDT@1d / 2", "close > sma(3)@1d")
+    local = backtest(candles, rules, others={"ETHUSDT": higher})
+    own = backtest(candles, backcast.rules("close < sma(3)@1d", "close > sma(3)@1d"))
+    assert len(local.engine_result.trades) > 3
+    assert local.engine_result == own.engine_result
+    with pytest.raises(
+        InvalidRequestError, match=r"look at ETHUSDT: give its candles, as others="
+    ) as refused:
+        backtest(candles, rules)
+    assert refused.value.field == "others"
+
+
+def test_rules_cannot_look_at_candles_that_are_no_longer() -> None:
+    with pytest.raises(InvalidRequestError, match="candles of 1h are as long as those of the run"):
+        backtest(columns(), backcast.rules("close > sma(3)@1h"))

@@ -112,3 +112,16 @@ def test_frames_of_trades_and_equity_have_the_columns_of_a_run(
             assert ours[name].tobytes() == column.tobytes()
     assert len(result.trades()["profit"]) > 3
     assert np.isnan(result.trades()["exit_price"]).sum() <= 1
+
+
+def test_rules_on_other_candles_have_the_result_of_the_services(
+    client_of_the_module: backcast.Client, frames: dict[str, Any]
+) -> None:
+    strategy = backcast.rules(
+        "close > sma(3)@1d and rsi(5)@CLIENT0USDT@4h < 60", f"close@{RELISTED} < ema(9)@{RELISTED}"
+    )
+    run = client_of_the_module.run(strategy, symbols=[*frames], detail="equity", **WINDOW).wait()
+    for symbol, frame in frames.items():
+        local = backtest(frame, strategy, others=frames, **WINDOW)
+        assert same(run[symbol], local), symbol
+        assert len(local.engine_result.trades) > 5

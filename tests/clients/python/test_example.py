@@ -52,6 +52,12 @@ async def test_a_sweep_prints_its_combinations(stack: LocalStack, cryptos: dict[
     assert "combination" in out
 
 
+async def test_a_portfolio_prints_its_account(stack: LocalStack, cryptos: dict[str, Candles]) -> None:
+    out = await printed(stack, "portfolio", cryptos)
+    for column in ("total_return", "contribution", "positions"):
+        assert column in out
+
+
 async def test_an_event_loop_gets_every_result(stack: LocalStack, cryptos: dict[str, Candles]) -> None:
     out = await printed(stack, "asyncio", cryptos)
     assert set(cryptos) <= set(out.split())
@@ -82,7 +88,7 @@ async def test_the_engine_alone_prints_its_results(stack: LocalStack, cryptos: d
     out = await printed(stack, "engine", cryptos)
     for word in ("Sharpe ratio", "exit_reason", "drawdown"):
         assert word in out
-    assert out.count("<LocalResult candles:") == 2
+    assert out.count("<LocalResult candles:") == 3
 
 
 async def test_long_results_come_whole(stack: LocalStack, long_market: None) -> None:

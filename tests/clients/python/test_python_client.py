@@ -171,10 +171,31 @@ async def test_a_sweep_over_rules_has_the_numbers_of_the_strategy(
 def test_a_value_that_rules_cannot_have_is_refused(
     client: backcast.Client, cryptos: dict[str, Candles]
 ) -> None:
-    sweep = client.sweep(backcast.rules("rsi({n}) < 30"), n=[7, 10**9], symbols="CLIENT0USDT")
-    with pytest.raises(InvalidRequestError) as refused:
-        sweep.wait()
-    assert refused.value.field == "entry"
+    with pytest.raises(InvalidRequestError, match=r"n = 1e\+09: period of rsi must be from 2") as refused:
+        client.sweep(backcast.rules("rsi({n}) < 30"), n=[7, 10**9], symbols="CLIENT0USDT")
+    assert refused.value.field == "ranges[0].values[1]"
+
+
+def test_a_sweep_over_options_has_a_column_for_each(
+    client: backcast.Client, cryptos: dict[str, Candles]
+) -> None:
+    sweep = client.sweep(
+        backcast.rules("rsi({n}) < 40", "rsi({n}) > 60"),
+        n=[5, 9],
+        stop_loss=["2%", None],
+        fee=(fee for fee in (0, 0.004)),
+        interval=["4h", "1h"],
+        symbols=cryptos,
+        start="2024-01-01",
+        split=0.6,
+    )
+    table = sweep.table()
+    assert list(table["interval"]) == ["4h"] * 8 + ["1h"] * 8
+    assert table["n"].tolist() == [5, 5, 5, 5, 9, 9, 9, 9] * 2
+    assert list(table["stop_loss"]) == ["2%", "2%", "none", "none"] * 4
+    assert table["fee"].tolist() == [0, 0.004] * 8
+    free, paid = table["mean_total_return"][0], table["mean_total_return"][1]
+    assert free > paid
 
 
 def test_a_sweep_says_what_failed(client: backcast.Client, cryptos: dict[str, Candles]) -> None:

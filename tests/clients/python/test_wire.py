@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,3 +48,14 @@ def test_serialized_the_view_is_the_message() -> None:
     result.metrics.total_return = 0.5
     view = wire.message_class("backcast.backtest.v1.BacktestResult").FromString(result.SerializeToString())
     assert BacktestResult.FromString(view.SerializeToString()) == result
+
+
+def test_equal_columns_one_after_the_other_share_their_numbers_which_nobody_can_change() -> None:
+    hours, days = range(0, 9 * 3600, 3600), range(0, 9 * 86_400, 86_400)
+    first, again, other = (
+        wire.integers(view_of(EquityCurve(open_time_s=times)).open_time_s) for times in (hours, hours, days)
+    )
+    assert again is first
+    assert (first.tolist(), other.tolist()) == (list(hours), list(days))
+    with pytest.raises(ValueError, match="read-only"):
+        first[0] = 1

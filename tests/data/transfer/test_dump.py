@@ -13,10 +13,11 @@ from backcast_engine.errors import InvalidInput
 from backcast_engine.interval import Interval
 from services.data.maintenance.retention import apply_retention
 from services.data.schema.migrate import migrate
+from services.data.store.asked_hours import Fetched
 from services.data.store.break_edits import BreakStore
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
-from services.data.store.writer import CandleStore, Fetched
+from services.data.store.writer import CandleStore
 from services.transfer.dump import dump
 from services.transfer.manifest import MANIFEST, read_manifest
 from services.transfer.restore import RestoredCrypto, check_files, restore

@@ -177,8 +177,8 @@ async def test_a_data_service_that_stands_still_is_given_up_by_those_who_ask_it(
     known = dict.fromkeys(SYMBOLS, "")
 
     async def fetched() -> list[str]:
-        histories = source.histories(known, Interval.HOUR_1, ("close",))
-        return [history.symbol async for history in histories]
+        groups = source.histories(known, Interval.HOUR_1, ("close",))
+        return [history.symbol async for group in groups for history in group]
 
     beside.data.suspend()
     try:

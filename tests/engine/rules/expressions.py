@@ -3,10 +3,11 @@
 from hypothesis import strategies as st
 
 from backcast_engine.candles import VALUE_COLUMNS
-from backcast_engine.rules.check import columns_of_expression
+from backcast_engine.interval import Interval
+from backcast_engine.rules.check import columns_of_expression, part_fault
 from backcast_engine.rules.functions import FUNCTIONS, Constant, Input, Kind
 from backcast_engine.rules.habits import impossible
-from backcast_engine.rules.nodes import Call, Column, Expression, Number, walk
+from backcast_engine.rules.nodes import Call, Column, Expression, Number, On, OtherCandles, walk
 
 NUMBERS = st.one_of(
     st.sampled_from([0.0, -0.0, 1.0, -5.0, 0.5, 1e-3, 1e16, -1e-300, 5e-324, 1e300]),
@@ -47,8 +48,24 @@ def _argument(draw, argument, parts: int, usual: bool, of_indicator: bool) -> Ex
     return draw(drawn.filter(columns_of_expression) if of_indicator else drawn)
 
 
+OTHERS = st.sampled_from(
+    [
+        OtherCandles(symbol, interval)
+        for symbol in ("", "BTCUSDT", "BTCUSDT.P", "1INCHUSDT", "BTCUSDT_240329", "币安人生USDT")
+        for interval in (None, Interval.HOUR_1, Interval.DAY_1, Interval.WEEK_1)
+        if symbol or interval
+    ][:8]
+)
+
+
 def expressions(kind: Kind = Kind.CONDITION, parts: int = 40) -> st.SearchStrategy[Expression]:
-    """Draw a series or a condition of some `parts` at most."""
+    """Draw a series or a condition of some `parts` at most; parts of it are on other candles."""
+    here = _expressions(kind, parts)
+    elsewhere = st.builds(On, here.filter(lambda drawn: part_fault(drawn) is None), OTHERS)
+    return st.one_of(here, here, here, elsewhere)
+
+
+def _expressions(kind: Kind, parts: int) -> st.SearchStrategy[Expression]:
     leaves = NUMBERS | COLUMNS
     if kind is Kind.SERIES:
         return leaves if parts < 4 else st.one_of(leaves, _calls(kind, parts))

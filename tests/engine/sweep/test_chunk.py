@@ -9,8 +9,10 @@ from backcast_engine import (
     METRIC_NAMES,
     Backtest,
     Detail,
+    Direction,
     Distance,
     Execution,
+    FillTime,
     Strategy,
     VolatilityTarget,
     Window,
@@ -21,6 +23,11 @@ from backcast_engine.candles import Candles
 from backcast_engine.errors import NotFound, Refused
 from backcast_engine.history import History
 from backcast_engine.interval import Interval
+from backcast_engine.rules import Evaluation
+from backcast_engine.rules.nodes import Call
+from backcast_engine.rules.parse import parse
+from backcast_engine.rules.text import text
+from backcast_engine.strategies.custom_rules import CustomRules
 from backcast_engine.strategies.ma_cross import MaCross
 from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.strategies.supertrend import Supertrend
@@ -28,6 +35,7 @@ from backcast_engine.sweep import (
     ChunkFigures,
     Grid,
     ParameterValues,
+    SettingValues,
     Sweep,
     SweepChunk,
     chunk_size,
@@ -63,6 +71,23 @@ GRIDS = [
     make_grid(Supertrend(), [ParameterValues("period", [3, 7]), ParameterValues("multiple", [1.0, 2.5])]),
 ]
 
+# Every kind of setting: a stop or none, in fractions and in ATRs, sides, fill times, sizes and costs.
+SETTINGS = [
+    SettingValues(
+        "stop_loss",
+        (Execution(stop_loss=Distance(0.02)), Execution(stop_loss=Distance(None, 2.0)), Execution()),
+    ),
+    SettingValues("direction", (Execution(), Execution(direction=Direction.LONG_SHORT))),
+    SettingValues("fill_time", (Execution(fill_time=FillTime.SAME_CLOSE), Execution())),
+    SettingValues("size", (Execution(), Execution(volatility_target=VolatilityTarget(0.4)))),
+    SettingValues("fee_rate", (Execution(fee_rate=0.0), Execution(fee_rate=0.004))),
+]
+RULES = make_grid(
+    CustomRules(parse("rsi({n}) < {low}", "entry"), parse("rsi({n}) > 60", "exit")),
+    [ParameterValues("n", [3, 9]), ParameterValues("low", [30, 45.5])],
+)
+MANY = make_grid(RULES.base, [ParameterValues("n", [3, 9]), ParameterValues("low", [40])], SETTINGS)
+
 
 def chunk_of(grid: Grid, execution: Execution, windows: tuple[Window, ...], part: slice) -> SweepChunk:
     positions = grid.possible()[part]
@@ -76,12 +101,15 @@ def single(candles: Candles, strategy: Strategy, window: Window, execution: Exec
 
 
 @pytest.mark.parametrize("execution", EXECUTIONS, ids=["plain", "stop", "target"])
-@pytest.mark.parametrize("grid", GRIDS, ids=lambda grid: grid.base.name)
+@pytest.mark.parametrize("grid", [*GRIDS, RULES, MANY], ids=lambda grid: grid.base.name)
 def test_a_chunk_is_its_single_backtests_bit_by_bit(grid: Grid, execution: Execution) -> None:
     computed = compute_chunk(History(CANDLES), chunk_of(grid, execution, WINDOWS, slice(None)))
     expected = np.array(
         [
-            [single(CANDLES, grid.strategy(position), window, execution) for window in WINDOWS]
+            [
+                single(CANDLES, grid.strategy(position), window, grid.execution(position, execution))
+                for window in WINDOWS
+            ]
             for position in grid.possible().tolist()
         ]
     )
@@ -169,3 +197,29 @@ def test_a_window_without_candles_fails_for_all_combinations() -> None:
 
 def test_chunks_have_256_backtests_or_one_combination() -> None:
     assert [chunk_size(windows) for windows in (1, 2, 10, 200, 1000)] == [256, 128, 25, 1, 1]
+
+
+def test_an_indicator_of_several_combinations_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[str] = []
+    inner = Evaluation._computed
+
+    def counting(self: Evaluation, node: Call) -> object:
+        computed.append(text(node))
+        return inner(self, node)
+
+    monkeypatch.setattr(Evaluation, "_computed", counting)
+    compute_chunk(History(CANDLES), chunk_of(MANY, Execution(), WINDOWS, slice(None)))
+    # Of 96 combinations, once for each window and each length of warm-up: that of the rule or of a stop.
+    assert MANY.size == 96
+    assert computed.count("rsi(3)") <= 2 * 3
+    assert computed.count("rsi(9)") <= 2 * 3
+    assert computed.count("atr(14)") <= 2 * 2
+
+
+def test_a_sweep_reads_the_columns_of_all_its_executions() -> None:
+    def columns(*settings: SettingValues) -> tuple[str, ...]:
+        grid = make_grid(Rsi(), [ParameterValues("period", [5])], settings)
+        return columns_of_sweep(Sweep(grid, HOUR, WINDOWS, Execution(), STRETCHES))
+
+    assert columns() == columns(SETTINGS[2], SETTINGS[3]) == ("open", "close")
+    assert columns(SETTINGS[0]) == columns(SETTINGS[1]) == ("open", "high", "low", "close")

@@ -1,4 +1,4 @@
-"""Stitched equity, against a second implementation that was written from docs/backtests.md alone."""
+"""Stitched equity, against a second implementation that was written from docs/sweeps.md alone."""
 
 import math
 from statistics import fmean, stdev

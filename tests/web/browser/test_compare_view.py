@@ -1,6 +1,7 @@
 """The view Compare: runs side by side, their figures, curves and differences."""
 
 import re
+import statistics
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -177,20 +178,57 @@ async def test_what_names_no_run_is_not_added(tab: Tab, pasted: str, sentence: s
 async def test_a_run_is_added_by_its_address_and_by_its_id(
     tab: Tab, cryptos: list[str], gateway: "BacktestServiceAsyncStub"
 ) -> None:
-    await tab.run(cryptos[:COUNT], **{"strategy": "ma_cross", "p.fast": FAST, "p.slow": SLOW, **WINDOW})
-    await tab.until_done(COUNT)
+    # Of an odd number of cryptos, a run is not better on as many as it is worse on.
+    chosen = cryptos[:3]
+    await tab.run(chosen, **{"strategy": "ma_cross", "p.fast": FAST, "p.slow": SLOW, **WINDOW})
+    await tab.until_done(3)
     address = tab.page.url
-    await tab.run(cryptos[:COUNT], **{"strategy": "rsi", **WINDOW})
-    await tab.until_done(COUNT)
+    await tab.run(chosen, **{"strategy": "rsi", **WINDOW})
+    await tab.until_done(3)
     run_id = tab.run_id
     assert run_id
     await tab.show("/compare")
     await add(tab, address, run_id)
-    await expect(cryptos_of(tab)).to_have_count(COUNT)
-    first, last = [await returns(gateway, cryptos[:COUNT], strategy) for strategy in ("ma_cross", "rsi")]
-    better = sum(last[symbol] > first[symbol] for symbol in cryptos[:COUNT])
+    await expect(cryptos_of(tab)).to_have_count(3)
+    first, last = [await returns(gateway, chosen, strategy) for strategy in ("ma_cross", "rsi")]
+    better = sum(last[symbol] > first[symbol] for symbol in chosen)
     sentence = tab.says(re.compile("^In the total return, B is better than A on"))
-    await expect(sentence).to_contain_text(f"on {better} of {COUNT} cryptos")
+    await expect(sentence).to_contain_text(f"on {better} of 3 cryptos that both have, worse on {3 - better};")
+    _, median, _ = sorted(last[symbol] - first[symbol] for symbol in chosen)
+    await expect(sentence).to_contain_text(f"the median difference is {signed(median)}.")
+
+
+async def test_differences_have_a_mean_and_a_t_statistic(
+    compared: Tab, cryptos: list[str], gateway: "BacktestServiceAsyncStub"
+) -> None:
+    first, last = [await returns(gateway, cryptos[:COUNT], strategy) for strategy in ("ma_cross", "rsi")]
+    paired = [last[symbol] - first[symbol] for symbol in cryptos[:COUNT]]
+    mean = statistics.mean(paired)
+    t = f"{mean / (statistics.stdev(paired) / COUNT**0.5):.2f}".replace("-", "−")
+    sentence = compared.says(re.compile("^In the total return, B is better than A on"))
+    await expect(sentence).to_contain_text(f"the mean difference is {signed(mean)} (t = {t})")
+    await expect(sentence).to_contain_text(f"the median one {signed(statistics.median(paired))}")
+
+
+async def test_a_crypto_without_a_trade_counts_with_a_sharpe_ratio_of_0(tab: Tab, cryptos: list[str]) -> None:
+    idle = side(cryptos, strategy="rules", entry="close < 0")
+    await tab.show("/compare", a=side(cryptos, strategy="rsi"), b=idle, metric="sharpe_ratio")
+    await tab.button("Run this").click()
+    await expect(figure(tab, "Sharpe ratio", 1)).to_contain_text("0.00")
+    sentence = tab.says(re.compile("^In the Sharpe ratio, B is better than A on"))
+    await expect(sentence).to_contain_text(f"of {COUNT} cryptos that both have")
+
+
+async def test_figures_are_those_of_the_cryptos_that_all_runs_have(
+    tab: Tab, cryptos: list[str], gateway: "BacktestServiceAsyncStub"
+) -> None:
+    fewer = urlencode({"symbols": ",".join(cryptos[1:COUNT]), **WINDOW, "strategy": "macd"})
+    await tab.show("/compare", a=side(cryptos, strategy="rsi"), b=fewer)
+    await tab.button("Run this").click()
+    notice = "Figures are those of the 3 cryptos that all runs have."
+    await expect(tab.says(notice)).to_be_visible()
+    expected = (await returns(gateway, cryptos[1:COUNT], "rsi"))["median"]
+    await expect(figure(tab, "total return", 0)).to_contain_text(signed(expected))
 
 
 async def test_six_runs_are_the_most_that_stand_side_by_side(tab: Tab, cryptos: list[str]) -> None:

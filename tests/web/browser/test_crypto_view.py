@@ -217,14 +217,41 @@ async def test_the_worst_drawdowns_are_those_of_the_curve(
     tab: Tab, crypto: str, gateway: "BacktestServiceAsyncStub"
 ) -> None:
     result = await result_of(gateway, crypto)
-    expected = drawdowns(list(result.equity_curve.open_time_s), list(result.equity_curve.equity))[:10]
+    expected = worst_drawdowns(result)
+    assert len(expected) > 2
     assert expected[0][0] == pytest.approx(result.metrics.max_drawdown)
+    await shows_drawdowns(tab, expected)
+
+
+async def test_a_drawdown_from_the_initial_capital_begins_at_the_last_close_with_it(
+    tab: Tab, cryptos: list[str], gateway: "BacktestServiceAsyncStub"
+) -> None:
+    # One whose first trade loses, some time after the window's start.
+    for symbol in cryptos:
+        result = await result_of(gateway, symbol)
+        expected = worst_drawdowns(result)
+        equity = dict(zip(result.equity_curve.open_time_s, result.equity_curve.equity, strict=True))
+        if any(equity[peak] == 10_000 and peak > START_S for _, peak, _, _ in expected):
+            break
+    else:
+        pytest.fail("no crypto has a drawdown from the initial capital among its worst")
+    await tab.show("/crypto", symbol=symbol, **BACKTEST)
+    await shows_drawdowns(tab, expected)
+
+
+async def shows_drawdowns(tab: Tab, expected: list[tuple[float, int, int, int | None]]) -> None:
+    """Fail unless the view lists these drawdowns, in their order."""
     rows = tab.page.get_by_role("region", name="Worst drawdowns", exact=True).locator("tbody tr")
     await expect(rows).to_have_count(len(expected))
     for row, (depth, peak, trough, recovered) in enumerate(expected):
         cells = await rows.nth(row).get_by_role("cell").all_inner_texts()
         assert cells[:3] == [f"{100 * depth:.1f} %", written(peak), written(trough)]
         assert cells[3] == ("not yet" if recovered is None else written(recovered))
+
+
+def worst_drawdowns(result: BacktestResult) -> list[tuple[float, int, int, int | None]]:
+    """Return the ten deepest drawdowns of a result."""
+    return drawdowns(list(result.equity_curve.open_time_s), list(result.equity_curve.equity))[:10]
 
 
 def drawdowns(times: list[int], equity: list[float]) -> list[tuple[float, int, int, int | None]]:
@@ -286,11 +313,12 @@ async def test_a_run_without_look_ahead_is_verified(tab: Tab, crypto: str) -> No
     ).to_be_visible()
 
 
-async def test_a_result_that_knows_the_future_is_told(tab: Tab, crypto: str) -> None:
-    shorter = 0
+@pytest.mark.parametrize("what", ["equity", "entry price of a trade"])
+async def test_a_result_that_knows_the_future_is_told(tab: Tab, crypto: str, what: str) -> None:
+    shorter, changed_s = 0, 0
 
     async def change_shorter(route: Route) -> None:
-        nonlocal shorter
+        nonlocal shorter, changed_s
         answer = await route.fetch()
         body = await answer.body()
         # gRPC-Web: one byte of flags and four of length before the message, and before the trailers after it.
@@ -298,8 +326,12 @@ async def test_a_result_that_knows_the_future_is_told(tab: Tab, crypto: str) -> 
         response = pb.RunBacktestResponse.FromString(body[5:end])
         if response.request.spec.end_time.seconds < START_S + 3600 * HOURS:
             shorter += 1
-            if shorter == 3:
+            if shorter == 3 and what == "equity":
                 response.result.equity_curve.equity[100] += 1e-9
+                changed_s = START_S + 3600 * 100
+            elif shorter == 3:
+                response.result.trades[1].entry_price += 1e-9
+                changed_s = response.result.trades[1].entry_time.seconds
         message = response.SerializeToString()
         framed = body[:1] + len(message).to_bytes(4) + message + body[end:]
         await route.fulfill(response=answer, body=framed)
@@ -309,8 +341,8 @@ async def test_a_result_that_knows_the_future_is_told(tab: Tab, crypto: str) -> 
     await expect(tab.says("This run knows the future.")).to_be_visible()
     await expect(tab.says(re.compile("1 of 16 shorter histories differ"))).to_be_visible()
     row = tab.page.get_by_role("region", name="Look-ahead", exact=True).locator("tbody tr")
-    await expect(row).to_contain_text(written(START_S + 3600 * 100))
-    await expect(row).to_contain_text("equity")
+    await expect(row).to_contain_text(written(changed_s))
+    await expect(row).to_contain_text(what)
 
 
 async def test_a_strategy_becomes_rules_of_the_view_run(tab: Tab, crypto: str) -> None:

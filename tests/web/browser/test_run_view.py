@@ -17,6 +17,7 @@ from backcast.gateway.v1.run_events_pb2 import RunFailure, RunSummary
 from services.local.stack import LocalStack
 from tests.candle_making import import_candles, random_candles
 from tests.end_to_end.processes import compute_workers, until_idle, workers_held
+from tests.waiting import until
 from tests.web.browser.tab import Tab, held_run
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 TOTAL_RETURN = 1
 SHARPE = 3
+TRADES = 6
 
 
 async def test_the_first_rows_are_there_before_the_last_result_is_computed(
@@ -75,13 +77,23 @@ async def test_a_run_tells_its_time_its_failures_and_what_it_comes_to(
     await expect(picture).to_have_accessible_name(
         f"Distribution of 7 returns: {gained} of the cryptos gained."
     )
-    assert len(await picture.evaluate(COLOURS)) > 2
+
+    async def has_both() -> bool:
+        return await picture.evaluate(COLOURS) == ["gain", "loss"]
+
+    await until(has_both)
 
 
-# The colours of a canvas: bars of gains and of losses, lines and words.
+# The colours of bars that are in a canvas: that of gains and that of losses.
 COLOURS = """
-  canvas => [...new Set(new Uint32Array(
-    canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer))]
+  canvas => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const drawn = new Set();
+    for (let at = 0; at < data.length; at += 4)
+      drawn.add("#" + [...data.slice(at, at + 3)].map(part => part.toString(16).padStart(2, "0")).join(""));
+    const style = getComputedStyle(document.documentElement);
+    return ["gain", "loss"].filter(name => drawn.has(style.getPropertyValue(`--${name}`).trim()));
+  }
 """
 
 
@@ -105,6 +117,7 @@ async def test_a_heading_sorts_the_best_first_then_the_worst_then_as_results_arr
     await tab.run(cryptos)
     await tab.until_done(24)
     arrived = await tab.column()
+    assert sorted(arrived) == cryptos
     heading = tab.page.get_by_role("columnheader", name="Sharpe").get_by_role("button")
     await heading.click()
     best_first = await tab.column(SHARPE)
@@ -123,9 +136,18 @@ async def test_the_filter_takes_parts_of_symbols_and_conditions_on_metrics(
     await tab.until_done(24)
     returns = dict(zip(await tab.column(), map(figure, await tab.column(TOTAL_RETURN)), strict=True))
     limit = sorted(returns.values())[12]
+    # A crypto whose position is still open has "12+1" trades.
+    closed = [figure(cell.partition("+")[0]) for cell in await tab.column(TRADES)]
+    trades = dict(zip(await tab.column(), closed, strict=True))
     field = tab.page.get_by_label("Filter the results")
     await field.fill(f"tab0 return > {limit}%")
     expected = {symbol for symbol, value in returns.items() if "TAB0" in symbol and value > limit}
+    await tab.until_rows(len(expected))
+    assert set(await tab.column()) == expected
+    # Every part is wanted, and the limit itself is not above the limit.
+    fewest = min(count for symbol, count in trades.items() if "TAB0" in symbol)
+    await field.fill(f"tab0 usdt trades > {fewest:.0f}")
+    expected = {symbol for symbol, count in trades.items() if "TAB0" in symbol and count > fewest}
     await tab.until_rows(len(expected))
     assert set(await tab.column()) == expected
     await field.fill("shrp > 1")
@@ -163,6 +185,7 @@ async def test_downloads_have_every_result(
     assert returns == {row["symbol"]: float(row["total_return"]) for row in rows}
     assert whole["summary"]["progress"]["completed"] == 24
     assert whole["failures"][0]["status"]["details"]
+    assert re.fullmatch(r"\d+\.\d+s", whole["summary"]["elapsed"])
     # The file is in the JSON of the API: read and written by protobuf, it is the same.
     kinds = {
         "request": pb.RunBacktestsRequest,
@@ -215,11 +238,27 @@ async def test_an_error_in_a_rule_is_said_while_it_is_typed(tab: Tab, cryptos: l
     await expect(entry).to_have_attribute("aria-invalid", "true")
     await entry.press_sequentially("30")
     await expect(entry).to_have_attribute("aria-invalid", "false")
-    await tab.page.get_by_label("Sell when").fill("rsy(14) > 70")
+    await tab.page.get_by_label("Sell when").fill("sma(5) > rsy(14)")
     await expect(tab.page.locator(".rule-marks mark")).to_have_text("rsy")
     await tab.page.get_by_label("Sell when").fill("rsi(14) > 70")
     await tab.button("Run").click()
     await tab.until_done(24)
+
+
+async def test_a_rule_that_looks_at_candles_that_it_cannot_see_is_marked(
+    tab: Tab, cryptos: list[str]
+) -> None:
+    entry, mark = tab.page.get_by_label("Buy when"), tab.page.locator(".rule-marks mark")
+    await tab.show("/", strategy="rules", symbols=cryptos[0], entry="close > sma(2)@1d", interval="1d")
+    await expect(mark).to_have_text("sma(2)@1d")
+    await tab.page.get_by_label("Candles", exact=True).select_option("1h")
+    await expect(mark).to_have_count(0)
+    await entry.fill("close > open@NOSUCHUSDT")
+    await expect(mark).to_have_text("open@NOSUCHUSDT")
+    await entry.fill(f"close > sma(2)@1d and close@{cryptos[1]} > 0")
+    await expect(mark).to_have_count(0)
+    await tab.button("Run").click()
+    await tab.until_done(1)
 
 
 async def test_a_run_keeps_its_fields_in_its_address_when_they_are_edited(

@@ -61,13 +61,15 @@ async def test_a_token_is_asked_for_and_kept_for_the_tab_only(
         await tab.page.reload()
         await tab.until_done(24)
         assert token not in tab.page.url
-        async with opened(browser, tab.address) as other:
-            await other.show("/runs")
-            await expect(other.page.get_by_label("The gateway wants a token that it knows.")).to_be_visible()
-            # A page of an earlier version kept what no header can carry.
-            await other.page.evaluate("sessionStorage.setItem('backcast-token', 't\u00f6k\u00e9n')")
-            await other.page.reload()
-            await expect(other.page.get_by_label("The gateway wants a token that it knows.")).to_be_visible()
+        # Another tab of the same browser: what is stored for all its tabs is there too.
+        other = await tab.page.context.new_page()
+        await other.goto(f"http://{tab.address}/runs")
+        asks = other.get_by_label("The gateway wants a token that it knows.")
+        await expect(asks).to_be_visible()
+        # A page of an earlier version kept what no header can carry.
+        await other.evaluate("sessionStorage.setItem('backcast-token', 't\u00f6k\u00e9n')")
+        await other.reload()
+        await expect(asks).to_be_visible()
 
 
 async def test_compare_asks_for_a_token_and_goes_on_with_it(
@@ -94,6 +96,14 @@ async def test_compare_asks_for_a_token_and_goes_on_with_it(
             await expect(field).to_have_count(0)
             await expect(tab.page.locator(".notice")).to_have_count(0)
             await tab.page.evaluate("sessionStorage.clear()")
+        # A token that is taken from the file is refused from the next call on.
+        token = make_token()
+        tokens_file.write_text(entry("somebody", token, "run"))
+        await add(tab, side(cryptos, strategy="macd"))
+        await field.fill(token)
+        await tab.button("Use it").click()
+        await expect(figure(tab, "total return", 2)).to_be_visible()
+        await expect(field).to_have_count(0)
 
 
 async def test_a_limit_and_a_cache_that_is_away_are_said_and_waited_for(

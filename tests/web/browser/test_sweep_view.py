@@ -72,12 +72,26 @@ async def test_a_cell_of_the_heat_map_has_the_median_of_its_combination(
     for key in ("ArrowRight", "ArrowUp", "ArrowUp"):
         await tab.page.keyboard.press(key)
     await expect(told).to_have_text(words(rows[10, 40], 10, 40))
+    await tab.page.keyboard.press("ArrowDown")
+    await expect(told).to_have_text(words(rows[10, 30], 10, 30))
+    await tab.page.keyboard.press("ArrowUp")
     await tab.page.keyboard.press("Enter")
     await expect(tab.page.locator(".sweep-picked")).to_contain_text("fast 10, slow 40")
     await tab.page.get_by_label("Across").select_option("slow")
     await expect(tab.page.get_by_role("application")).to_have_accessible_name(
         re.compile("^Sharpe ratio by slow and fast, 6 values")
     )
+
+
+async def test_combinations_are_listed_best_first(
+    tab: Tab, gateway: "BacktestServiceAsyncStub", cryptos: list[str]
+) -> None:
+    await swept(tab, cryptos[:5])
+    rows = await expected_rows(gateway, cryptos[:5])
+    listed = tab.page.locator(".combinations .grid-row:not(.grid-head)")
+    shown = [(await row.get_by_role("gridcell").all_inner_texts())[:2] for row in await listed.all()]
+    best_first = sorted(rows, key=lambda values: -rows[values].train.median.sharpe_ratio)
+    assert shown == [[str(fast), str(slow)] for fast, slow in best_first]
 
 
 async def test_the_heat_map_of_one_crypto_has_its_own_figures(

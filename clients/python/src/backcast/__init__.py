@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from backcast import aio, errors
     from backcast.client import Client, connect
     from backcast.errors import BackcastError
+    from backcast.portfolio import Portfolio
     from backcast.result import Metrics, Result
     from backcast.run import Run
     from backcast.run_log import Progress
@@ -42,6 +43,7 @@ __all__ = [
     "MaCross",
     "Macd",
     "Metrics",
+    "Portfolio",
     "Progress",
     "Result",
     "RocMomentum",
@@ -63,6 +65,7 @@ _MODULES = {
     "BackcastError": "errors",
     "Client": "client",
     "Metrics": "result",
+    "Portfolio": "portfolio",
     "Progress": "run_log",
     "Result": "result",
     "Run": "run",

@@ -10,12 +10,14 @@ from backcast.connection import Connection
 from backcast.errors import BackcastError, ConnectionFailedError
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsRequest, SweepBacktestsRequest
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
 from backcast.gateway.v1.run_service_pb2 import CancelRunRequest, WatchRunRequest
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from backcast.run_log import event_class, watched_event
+from backcast.run_log import watched_event
 from backcast.status import error_of
 from backcast.versions import client_version, version_in
+from backcast.wire import message_class
 
 _CANCEL_TIMEOUT_S = 2.0
 
@@ -33,7 +35,12 @@ class Calls:
         self._run_backtests = channel.unary_stream(
             "/backcast.gateway.v1.BacktestService/RunBacktests",
             request_serializer=RunBacktestsRequest.SerializeToString,
-            response_deserializer=event_class().FromString,
+            response_deserializer=message_class("backcast.gateway.v1.RunBacktestsResponse").FromString,
+        )
+        self._run_portfolio = channel.unary_stream(
+            "/backcast.gateway.v1.PortfolioService/RunPortfolio",
+            request_serializer=RunPortfolioRequest.SerializeToString,
+            response_deserializer=message_class("backcast.gateway.v1.RunPortfolioResponse").FromString,
         )
         self._watch_run = channel.unary_stream(
             "/backcast.gateway.v1.RunService/WatchRun",
@@ -42,7 +49,9 @@ class Calls:
         )
 
     def events(
-        self, request: RunBacktestsRequest | WatchRunRequest | SweepBacktestsRequest, timeout_s: float | None
+        self,
+        request: RunBacktestsRequest | WatchRunRequest | SweepBacktestsRequest | RunPortfolioRequest,
+        timeout_s: float | None,
     ) -> Any:
         """Begin the call that streams the events that are asked for."""
         match request:
@@ -52,6 +61,8 @@ class Calls:
                 method = self._watch_run
             case SweepBacktestsRequest():
                 method = self.backtests.SweepBacktests
+            case RunPortfolioRequest():
+                method = self._run_portfolio
         return self.stream(method, request, timeout_s)
 
     def cancel_run(self, run_id: str) -> Any:

@@ -115,9 +115,12 @@ def _polars(columns: Columns) -> Any:
     def converted(name: str, column: Any) -> Any:
         match column:
             case Times():
-                # Polars has no seconds.
-                times = column.seconds.view("datetime64[s]").astype("datetime64[ms]")
-                return pl.Series(name, times).dt.replace_time_zone("UTC")
+                # Polars has no seconds. It copies times of NumPy one by one, to look for missing ones.
+                missing = column.seconds == NOT_A_TIME
+                if not missing.any():
+                    return pl.Series(name, column.seconds * 1000).cast(pl.Datetime("ms", "UTC"))
+                times = pl.Series(name, np.where(missing, 0, column.seconds) * 1000)
+                return times.set(pl.Series(missing), None).cast(pl.Datetime("ms", "UTC"))
             case Names():
                 names = pl.Series(name, column.names, pl.Enum(column.names))
                 return names.gather(pl.Series(column.codes.astype(np.uint32)))
@@ -146,7 +149,7 @@ def _pyarrow(columns: Columns) -> Any:
             case list():
                 return pa.array(column, pa.string())
             case _:
-                # A NaN becomes a null.
-                return pa.array(column, from_pandas=True)
+                # A NaN becomes a null. Without one, nothing is copied.
+                return pa.array(column, from_pandas=column.dtype.kind == "f" and bool(np.isnan(column).any()))
 
     return pa.table({name: converted(column) for name, column in columns.items()})

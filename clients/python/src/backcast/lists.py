@@ -25,11 +25,12 @@ class CandleBlocks:
 
     def add(self, response: Any) -> None:
         """Add a StreamCandlesResponse."""
-        if not self._symbols or self._symbols[-1] != response.symbol:
-            self._symbols.append(response.symbol)
-        if response.columns.open_time_s:
-            self._codes.append(len(self._symbols) - 1)
-            self._columns.append(response.columns)
+        for block in response.blocks:
+            if not self._symbols or self._symbols[-1] != block.symbol:
+                self._symbols.append(block.symbol)
+            if block.columns.open_time_s:
+                self._codes.append(len(self._symbols) - 1)
+                self._columns.append(block.columns)
 
     def columns(self, *, with_symbols: bool) -> Columns:
         """Return the columns; those of a single block are not copied."""

@@ -77,6 +77,24 @@ class RunOptions(BacktestOptions, total=False):
     """With detail="equity": the maximum number of points of each curve. Default: all."""
 
 
+class PortfolioOptions(RunOptions, total=False):
+    """Arguments of portfolios."""
+
+    max_positions: int
+    """How many positions each strategy can have at the same time. Default: 10."""
+    rank: str
+    """A series, such as "roc(168)": entries with higher values come first. Default: in order of symbols."""
+    size: Literal["equal", "execution"]
+    """Size of positions: an equal share for each place, or that of size_fraction, size_amount or
+    size_volatility. Default: equal, unless one of them is given."""
+    rebalance_every: int
+    """Brings positions back to their size every so many candles. Default: never."""
+    rebalance_threshold: Number
+    """Leaves positions alone that are not further from their size. Default: 0."""
+    benchmark: str
+    """A crypto to compare with. Default: BTCUSDT if it is one of the cryptos."""
+
+
 class SweepOptions(BacktestOptions, total=False):
     """Arguments of sweeps."""
 
@@ -92,9 +110,16 @@ class SweepOptions(BacktestOptions, total=False):
     """Combinations with fewer trades have no rank. Default: 1."""
     curve_points: int
     """With folds: the maximum number of points of each out-of-sample curve. Default: all."""
+    random: int
+    """Backtest only so many combinations, chosen at random. Default: all."""
+    optimize: int
+    """Or: backtest so many combinations, which Optuna proposes by the figures of those before."""
+    seed: int
+    """Seed of the random numbers of `random` and `optimize`. Default: 0."""
 
 
 RUN_OPTIONS = frozenset(get_type_hints(RunOptions))
+PORTFOLIO_OPTIONS = frozenset(get_type_hints(PortfolioOptions))
 SWEEP_OPTIONS = frozenset(get_type_hints(SweepOptions))
 # The arguments of this package for fields of the API.
 _ARGUMENTS = {
@@ -114,9 +139,28 @@ _ARGUMENTS = {
     "start_time": "start",
     "end_time": "end",
     "cache_mode": "cache",
+    "search.seed": "seed",
+    "spec.rebalancing": "rebalance_every",
+    "spec.rebalancing.every": "rebalance_every",
+    "spec.rebalancing.threshold": "rebalance_threshold",
+    "spec.max_positions": "max_positions",
+    "spec.rank": "rank",
+    "series": "rank",
+    "spec.size": "size",
+    "spec.benchmark": "benchmark",
+    "spec.strategies": "strategies",
 }
-_PREFIX = re.compile(r"spec\.(?:execution|strategy\.\w+)\.(\w+)")
-_SIZES = ("size_fraction", "size_amount", "size_volatility")
+_PREFIX = re.compile(r"spec\.(?:execution|(?:strategies\[\d+\]\.)?strategy\.\w+|strategies\[\d+\])\.(\w+)")
+SIZES = ("size_fraction", "size_amount", "size_volatility")
+STOPS = ("stop_loss", "take_profit", "trailing_stop")
+# Of the options that can have several values in a sweep, the names of the settings in the API.
+SWEPT_SETTINGS = {
+    **{name: name for name in (*STOPS, "atr_period", "direction", "borrow_rate", "funding_rate")},
+    **dict.fromkeys(SIZES, "size"),
+    "fill": "fill_time",
+    "fee": "fee_rate",
+    "slippage": "slippage_bps",
+}
 
 
 def check_names(given: Mapping[str, Any], known: frozenset[str]) -> None:
@@ -133,7 +177,7 @@ def check_names(given: Mapping[str, Any], known: frozenset[str]) -> None:
 
 def check_sizes(given: Mapping[str, Any]) -> None:
     """Raise InvalidRequestError where more than one size is given, or a period of none."""
-    sizes = [name for name in _SIZES if name in given]
+    sizes = [name for name in SIZES if name in given]
     if len(sizes) > 1:
         raise InvalidRequestError.of(sizes[1], f"only one size can be given, and {sizes[0]} is given")
     if "volatility_period" in given and "size_volatility" not in given:

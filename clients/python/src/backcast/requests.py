@@ -1,4 +1,4 @@
-"""Requests of the API, made of the arguments of `run`, `sweep` and `candles`."""
+"""Requests of the API, made of the arguments of `run`, `sweep`, `portfolio` and `candles`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -11,24 +11,33 @@ from google.protobuf.struct_pb2 import Value
 from backcast import quantities
 from backcast.backtest.v1 import execution_pb2, result_pb2
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
+from backcast.backtest.v1.expression_pb2 import Expression
+from backcast.backtest.v1.portfolio_pb2 import PortfolioSize, PortfolioSpec
 from backcast.backtest.v1.strategy_pb2 import Rules as RulesMessage
 from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.enumerations import short_names
 from backcast.errors import InvalidRequestError
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
+from backcast.gateway.v1.sweep_pb2 import SEARCH_METHOD_RANDOM, SEARCH_METHOD_TPE
 from backcast.marketdata.v1.interval_pb2 import Interval as IntervalNumber
 from backcast.marketdata.v1.market_data_service_pb2 import StreamCandlesRequest
 from backcast.options import (
+    PORTFOLIO_OPTIONS,
     RUN_OPTIONS,
+    SIZES,
+    STOPS,
     SWEEP_OPTIONS,
+    SWEPT_SETTINGS,
     BacktestOptions,
     Interval,
+    PortfolioOptions,
     RunOptions,
     check_names,
     check_sizes,
 )
-from backcast.quantities import Time
+from backcast.quantities import Number, Time
 from backcast.strategies import Rules, Strategy, check_strategy
 
 # As many results as the server puts into one event. It does not wait for them, and the first comes alone.
@@ -49,22 +58,41 @@ def run_request(strategy: Strategy | StrategyMessage, options: RunOptions) -> pb
     return request
 
 
-def sweep_request(strategy: Strategy, arguments: Mapping[str, Any]) -> pb.SweepBacktestsRequest:
-    """Return the request of a sweep; arguments that are no SweepOptions are values of parameters, by name."""
-    options: Any = {name: value for name, value in arguments.items() if name in SWEEP_OPTIONS}
+def sweep_request(
+    strategy: Strategy | StrategyMessage, arguments: Mapping[str, Any]
+) -> pb.SweepBacktestsRequest:
+    """Return the request of a sweep; arguments that are no SweepOptions are values of parameters, by name.
+
+    Rules must have been parsed: see `rules_request`.
+    """
+    settings = swept_settings(arguments)
+    intervals = settings.pop("interval", None)
+    swept = {*settings, *(("interval",) if intervals is not None else ())}
+    options: Any = {
+        name: value for name, value in arguments.items() if name in SWEEP_OPTIONS and name not in swept
+    }
     ranges = {name: values for name, values in arguments.items() if name not in SWEEP_OPTIONS}
     request = pb.SweepBacktestsRequest()
+    if any(name in settings for name in SIZES):
+        # Its period is in each of the volatilities.
+        options.pop("volatility_period", None)
     _set_backtest(request, strategy, options)
-    if not ranges:
+    if intervals is not None:
+        request.intervals.extend(
+            _enum(IntervalNumber.DESCRIPTOR, {"interval": interval}, "interval") for interval in intervals
+        )
+    if not ranges and not settings and not intervals:
         raise InvalidRequestError.of("sweep", "no parameter has a range, as period=range(5, 31) has")
     for name, values in ranges.items():
-        if name not in strategy.parameters:
+        if isinstance(strategy, Strategy) and name not in strategy.parameters:
             near = get_close_matches(name, [*strategy.parameters, *SWEEP_OPTIONS], n=1)
             hint = f": did you mean {near[0]}?" if near else ""
             raise InvalidRequestError.of(name, f"{strategy.name} has no parameter {name}{hint}")
         request.ranges.append(ParameterRange(name=name, values=map(_value, range_values(values, name))))
+    _set_execution_ranges(request, settings, arguments)
     if "split" in options and "folds" in options:
         raise InvalidRequestError.of("folds", "cannot be combined with split")
+    _set_search(request, options)
     if "split" in options:
         request.split = quantities.fraction(options["split"], "split")
     _set_whole(request, "fold_count", options, "folds")
@@ -74,6 +102,111 @@ def sweep_request(strategy: Strategy, arguments: Mapping[str, Any]) -> pb.SweepB
     if "metric" in options:
         request.metric = _enum(result_pb2.Metric.DESCRIPTOR, options, "metric")
     return request
+
+
+def _set_search(request: pb.SweepBacktestsRequest, options: Mapping[str, Any]) -> None:
+    if "random" in options and "optimize" in options:
+        raise InvalidRequestError.of("optimize", "cannot be combined with random")
+    for name, method in (("random", SEARCH_METHOD_RANDOM), ("optimize", SEARCH_METHOD_TPE)):
+        if name in options:
+            request.search.method = method
+            _set_whole(request.search, "combination_count", options, name)
+            _set_whole(request.search, "seed", options, "seed")
+            return
+    if "seed" in options:
+        raise InvalidRequestError.of("seed", "needs random or optimize")
+
+
+def swept_settings(arguments: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return the arguments that give an option of the execution several values, as lists."""
+    return {
+        name: list(values)
+        for name, values in arguments.items()
+        if (name in SWEPT_SETTINGS or name == "interval")
+        and isinstance(values, Iterable)
+        and not isinstance(values, str)
+    }
+
+
+def _set_execution_ranges(
+    request: pb.SweepBacktestsRequest, settings: Mapping[str, list[Any]], arguments: Mapping[str, Any]
+) -> None:
+    """Add a range for each option of the execution that has several values."""
+    check_sizes({name: arguments[name] for name in (*SIZES, "volatility_period") if name in arguments})
+    for name, values in settings.items():
+        if not values:
+            raise InvalidRequestError.of(name, "the range is empty")
+        swept = request.execution_ranges.add(name=SWEPT_SETTINGS[name])
+        for value in values:
+            message = swept.values.add()
+            if value is None:
+                if name not in STOPS:
+                    raise InvalidRequestError.of(name, "cannot be None: only stops can")
+                continue
+            given: Any = {name: value}
+            if name == "size_volatility" and "volatility_period" in arguments:
+                given["volatility_period"] = arguments["volatility_period"]
+            _set_execution(message, given)
+            request.spec.execution.allow_high_costs |= message.allow_high_costs
+            message.ClearField("allow_high_costs")
+
+
+def portfolio_request(
+    strategies: Sequence[tuple[Strategy | StrategyMessage, Number | None]],
+    rank: Expression | None,
+    options: PortfolioOptions,
+) -> RunPortfolioRequest:
+    """Return the request of a portfolio of strategies and their weights, None for equal ones.
+
+    Rules and the rank must have been parsed: see `rules_request` and `series_request`.
+    """
+    check_names(options, PORTFOLIO_OPTIONS)
+    request = RunPortfolioRequest()
+    _set_cryptos(request, options)
+    spec = request.spec
+    for strategy, weight in strategies:
+        weighted = spec.strategies.add()
+        weighted.strategy.CopyFrom(_strategy_of(strategy))
+        if weight is not None:
+            weighted.weight = quantities.fraction(weight, "weight")
+    _set_common(spec, options)
+    if rank is not None:
+        spec.rank.CopyFrom(rank)
+    _set_whole(spec, "max_positions", options, "max_positions")
+    if "size" in options:
+        spec.size = _enum(PortfolioSize.DESCRIPTOR, options, "size")
+    if "rebalance_threshold" in options and "rebalance_every" not in options:
+        raise InvalidRequestError.of("rebalance_threshold", "needs rebalance_every")
+    _set_whole(spec.rebalancing, "every", options, "rebalance_every")
+    if "rebalance_threshold" in options:
+        threshold = quantities.fraction(options["rebalance_threshold"], "rebalance_threshold")
+        spec.rebalancing.threshold = threshold
+    spec.benchmark = options.get("benchmark", "")
+    if "detail" in options:
+        request.detail = _enum(result_pb2.Detail.DESCRIPTOR, options, "detail")
+    _set_whole(request, "curve_points", options, "curve_points")
+    return request
+
+
+def weighted_strategies(
+    strategies: Strategy | Iterable[Strategy] | Mapping[Strategy, Number],
+) -> list[tuple[Strategy, Number | None]]:
+    """Return strategies with their weights; raise InvalidRequestError where something is no strategy."""
+    if not isinstance(strategies, Iterable):
+        strategies = [strategies]
+    weighted: list[tuple[Strategy, Number | None]] = (
+        list(strategies.items())
+        if isinstance(strategies, Mapping)
+        else [(strategy, None) for strategy in strategies]
+    )
+    for strategy, _ in weighted:
+        check_strategy(strategy)
+    return weighted
+
+
+def series_request(series: object) -> pb.ParseRulesRequest:
+    """Return the request that parses a series, such as a rank."""
+    return pb.ParseRulesRequest(series=str(series))
 
 
 def rules_request(strategy: Rules) -> pb.ParseRulesRequest:
@@ -105,17 +238,29 @@ def _set_backtest(
     strategy: Strategy | StrategyMessage,
     options: BacktestOptions,
 ) -> None:
+    _set_cryptos(request, options)
+    request.spec.strategy.CopyFrom(_strategy_of(strategy))
+    _set_common(request.spec, options)
+
+
+def _set_cryptos(
+    request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest | RunPortfolioRequest,
+    options: BacktestOptions,
+) -> None:
     request.symbols.extend(quantities.symbols(options.get("symbols", "all"), "symbols"))
     if excluded := options.get("exclude"):
         request.exclude.extend(quantities.symbols(excluded, "exclude"))
     if "cache" in options:
         request.cache_mode = _enum(pb.CacheMode.DESCRIPTOR, options, "cache")
     request.run_id = options.get("run_id", "")
-    _set_spec(request.spec, strategy, options)
 
 
-def _set_spec(spec: BacktestSpec, strategy: Strategy | StrategyMessage, options: BacktestOptions) -> None:
-    spec.strategy.CopyFrom(strategy if isinstance(strategy, StrategyMessage) else strategy_message(strategy))
+def _strategy_of(strategy: Strategy | StrategyMessage) -> StrategyMessage:
+    return strategy if isinstance(strategy, StrategyMessage) else strategy_message(strategy)
+
+
+def _set_common(spec: BacktestSpec | PortfolioSpec, options: BacktestOptions) -> None:
+    """Set what a backtest and a portfolio have in common: interval, window and execution."""
     if "interval" in options:
         spec.interval = _enum(IntervalNumber.DESCRIPTOR, options, "interval")
     if "start" in options:

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 import numpy as np
@@ -18,7 +18,12 @@ from backcast.requests import RESULTS_PER_EVENT
 from backcast.result import Result, metric_rows, time_column, trade_columns
 from backcast.status import error_of_status, is_cut_off
 
+if TYPE_CHECKING:
+    from backcast.portfolio_log import PortfolioLog
+
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+# The server does not know the run any more, or not all of its events.
+_FORGOTTEN = ("RUN_NOT_FOUND", "RUN_EVENTS_NOT_KEPT")
 _QUANTILES = ("quantile_05", "quantile_25", "quantile_50", "quantile_75", "quantile_95")
 _CODES = {number: name for name, number in code_pb2.Code.items()}
 
@@ -84,7 +89,12 @@ class RunLog:
         return Progress(len(self.results), len(self.failures), self._from_cache, self.total)
 
     def add(self, event: Any) -> None:
-        """Note an event, a RunBacktestsResponse of backcast.wire."""
+        """Note an event, a RunBacktestsResponse of backcast.wire.
+
+        Raises RefusedError for an event of a portfolio, which can be watched too.
+        """
+        if event.DESCRIPTOR.name != pb.RunBacktestsResponse.DESCRIPTOR.name:
+            raise RefusedError("this run is a portfolio: `client.portfolio`, asked again, reads it")
         self._sequence = event.sequence or self._sequence
         match event.WhichOneof("event"):
             case "started":
@@ -229,9 +239,9 @@ class RunLog:
 
 
 class Recovery:
-    """Decides, when the stream of a run has ended too early, whether and when to ask again."""
+    """Decides, when the stream of a run or a portfolio ended too early, whether and when to ask again."""
 
-    def __init__(self, log: RunLog, patience_s: float) -> None:
+    def __init__(self, log: "RunLog | PortfolioLog", patience_s: float) -> None:
         """A server that is away is asked again for `patience_s` seconds."""
         self._log = log
         self._patience_s = patience_s
@@ -251,7 +261,7 @@ class Recovery:
             raise error
         now = time.monotonic()
         self._failing_since = self._failing_since or now
-        if isinstance(error, NotFoundError) and self._log.run_id:
+        if error.reason in _FORGOTTEN and self._log.run_id:
             self._log.begin_anew(keep_name=error.reason == "RUN_NOT_FOUND")
             return 0.0
         if isinstance(error, BusyError):
@@ -270,14 +280,10 @@ def ended_early(address: str) -> BackcastError:
     return ConnectionFailedError(f"the stream of {address} ended before the end of the run")
 
 
-def event_class() -> Any:
-    """Return the class of the events of a run."""
-    return wire.message_class("backcast.gateway.v1.RunBacktestsResponse")
-
-
 def watched_event(raw: bytes) -> Any:
-    """Return the event in a serialized WatchRunResponse."""
-    return wire.message_class("backcast.gateway.v1.WatchRunResponse").FromString(raw).event
+    """Return the event in a serialized WatchRunResponse, of a run or of a portfolio."""
+    response = wire.message_class("backcast.gateway.v1.WatchRunResponse").FromString(raw)
+    return response.portfolio_event if response.HasField("portfolio_event") else response.event
 
 
 def needs_detail(log: RunLog, detail: int) -> bool:

@@ -5,10 +5,7 @@ from typing import Any
 
 from backcast.calls import Calls
 from backcast.job import Job
-from backcast.requests import rules_request, rules_strategy
-from backcast.rules_sweep_log import RulesSweepLog
-from backcast.run import Run
-from backcast.run_log import Progress, RunLog
+from backcast.run_log import Progress
 from backcast.sweep_log import SweepLog, SweepRecovery
 from backcast.views import SweepView
 
@@ -51,21 +48,3 @@ class Sweep(SweepView, Job):
     def summary(self) -> Any:
         """The message SweepSummary: winner, selection bias, walk-forward; waits for the end of the sweep."""
         return self.wait()._log.summary
-
-
-class RulesSweep(Sweep):
-    """A sweep over values in the text of rules: a run for each combination, one after the other."""
-
-    _log: RulesSweepLog
-
-    def _read_next(self) -> None:
-        """Run the next combination."""
-        parse = self._calls.backtests.ParseRules
-        with self._calls.readable_errors():
-            parsed = self._calls.unary(parse, rules_request(self._log.next_rules()))
-        request = self._log.next_run_request(rules_strategy(parsed.description.rules))
-        run = Run(self._calls, RunLog(request, self._log.library), self._seconds_left())
-        run.begin()
-        # That of the run under way: `cancel` cancels it.
-        self._log.run_id = run.id
-        self._log.add_run(run.wait()._log)

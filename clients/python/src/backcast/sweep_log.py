@@ -1,12 +1,14 @@
 """What a sweep has told so far, as frames; without any I/O."""
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import grpc
 import numpy as np
 
 from backcast import frames
+from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.enumerations import short_name
 from backcast.errors import AlreadyExistsError, BackcastError, BusyError
 from backcast.frames import Names, Times
@@ -22,10 +24,20 @@ _PAUSE_S = 0.5
 class SweepLog:
     """The events of a sweep."""
 
-    def __init__(self, request: pb.SweepBacktestsRequest, library: str) -> None:
-        """`library` is the one that frames are made with."""
+    def __init__(
+        self,
+        request: pb.SweepBacktestsRequest,
+        library: str,
+        settings: Mapping[str, Sequence[Any]] | None = None,
+    ) -> None:
+        """`library` is the one that frames are made with.
+
+        `settings` are the values of the execution's options that have several, in the order of the request.
+        """
         self.request = request
         self.library = library
+        self._settings = dict(settings or {})
+        self._intervals = self._settings.pop("interval", ())
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -142,16 +154,27 @@ class SweepLog:
 
     @property
     def swept(self) -> list[str]:
-        """The names of the parameters that have ranges."""
-        return [one.name for one in self.request.ranges]
+        """The names of the parameters and of the options that have ranges."""
+        intervals = ["interval"] if self.request.intervals else []
+        return [*intervals, *(one.name for one in self.request.ranges), *self._settings]
 
     def values_of(self, item: Any) -> dict[str, Any]:
-        """Return the values of the swept parameters of a row or a trial, by name: numbers, or choices."""
-        kind = getattr(item.strategy, item.strategy.WhichOneof("kind"))
-        values = {}
-        for name in self.swept:
-            value, enum = getattr(kind, name), kind.DESCRIPTOR.fields_by_name[name].enum_type
-            values[name] = short_name(enum, value) if enum else value
+        """Return the swept values of a row or a trial, by name: numbers, or choices; a stop may be none."""
+        parameters = [one.name for one in self.request.ranges]
+        indexes = list(item.value_indexes)
+        values: dict[str, Any] = {}
+        if self.request.intervals:
+            values["interval"] = str(self._intervals[indexes.pop(0)])
+        if self.request.spec.strategy.HasField("rules"):
+            for one, index in zip(self.request.ranges, indexes, strict=False):
+                values[one.name] = _number(one, index)
+        else:
+            kind = getattr(item.strategy, item.strategy.WhichOneof("kind"))
+            for name in parameters:
+                value, enum = getattr(kind, name), kind.DESCRIPTOR.fields_by_name[name].enum_type
+                values[name] = short_name(enum, value) if enum else value
+        for (name, given), index in zip(self._settings.items(), indexes[len(parameters) :], strict=True):
+            values[name] = _as_given(given, index)
         return values
 
     def _parameters(self, items: list[Any]) -> dict[str, Any]:
@@ -162,6 +185,19 @@ class SweepLog:
             name: column if any(isinstance(value, str) for value in column) else np.array(column)
             for name, column in columns.items()
         }
+
+
+def _number(swept: ParameterRange, index: int) -> float:
+    """Return a value of a placeholder, whole where all of them are."""
+    numbers = [value.number_value for value in swept.values]
+    return int(numbers[index]) if all(map(float.is_integer, numbers)) else numbers[index]
+
+
+def _as_given(values: Sequence[Any], index: int) -> Any:
+    """Return a value of an option as it was given; without a stop, none among texts and NaN among numbers."""
+    if any(isinstance(value, str) for value in values):
+        return "none" if values[index] is None else str(values[index])
+    return np.nan if values[index] is None else values[index]
 
 
 class SweepRecovery:

@@ -1,29 +1,33 @@
-"""What a run and a sweep show of themselves without waiting, whoever reads them."""
+"""What runs, sweeps and portfolios show of themselves without waiting, whoever reads them."""
 
 from typing import ClassVar
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
+from backcast.metric_tables import in_short
+from backcast.portfolio_log import PortfolioLog
+from backcast.result import metrics_of
 from backcast.run_log import Progress, RunLog
 from backcast.sweep_log import SweepLog
 
 
 class JobView:
-    """What has come of a run or of a sweep."""
+    """What has come of a run, a sweep or a portfolio."""
 
     _kind: ClassVar[str]
 
-    def __init__(self, log: RunLog | SweepLog) -> None:
+    def __init__(self, log: RunLog | SweepLog | PortfolioLog) -> None:
         self._log = log
         self._is_cancelled = False
 
     @property
     def id(self) -> str:
-        """The id of the run or sweep, for the server's logs; that of a run also for `client.watch`."""
+        """The id, for the server's logs; that of a run also for `client.watch`."""
         return self._log.run_id
 
     @property
     def progress(self) -> Progress:
-        """The progress so far: of a run in cryptos, of a sweep in backtests."""
+        """The progress so far: of a sweep in backtests, else in cryptos."""
         return self._log.progress
 
     @property
@@ -61,6 +65,32 @@ class RunView(JobView):
         from backcast.html import run_html  # noqa: PLC0415  # notebooks only
 
         return run_html(self._log)
+
+
+class PortfolioView(JobView):
+    """What has come of a portfolio."""
+
+    _kind = "portfolio"
+    _log: PortfolioLog
+
+    @property
+    def request(self) -> RunPortfolioRequest:
+        """The request with every default filled in."""
+        return self._log.request
+
+    @property
+    def left_out(self) -> list[str]:
+        """Symbols of the cryptos that have no candle in the window."""
+        return list(self._log.left_out)
+
+    def __len__(self) -> int:
+        """Return the number of cryptos of the portfolio."""
+        return self._log.total
+
+    def __repr__(self) -> str:
+        if self._log.view is not None:
+            return f"<Portfolio {self.id}: {in_short(metrics_of(self._log.view.metrics))}>"
+        return f"<Portfolio {self.id}: signals of {self.progress.done} of {self.progress.total} cryptos>"
 
 
 class SweepView(JobView):

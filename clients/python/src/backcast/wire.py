@@ -1,7 +1,7 @@
 """Results as messages whose columns are bytes: NumPy reads a column without a Python object per value.
 
 On the wire, a packed list of numbers is a field of bytes. The messages here are those of the API, except that
-the columns of EquityCurve are declared as the bytes that they are. Serialized, both are the same.
+the columns of curves are declared as the bytes that they are. Serialized, both are the same.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,11 @@ from backcast.gateway.v1 import run_service_pb2
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Integers = np.ndarray[Any, np.dtype[np.int64]]
 
-_CURVE = "backcast/backtest/v1/result.proto", "EquityCurve"
+# Messages that only have columns, by the file that each is in.
+_CURVES = {
+    "backcast/backtest/v1/result.proto": "EquityCurve",
+    "backcast/backtest/v1/portfolio.proto": "PortfolioCurve",
+}
 
 
 @cache
@@ -33,8 +37,8 @@ def _pool() -> DescriptorPool:
     for file in _with_imports(run_service_pb2.DESCRIPTOR, set()):
         proto = descriptor_pb2.FileDescriptorProto()
         file.CopyToProto(proto)
-        if file.name == _CURVE[0]:
-            (curve,) = (message for message in proto.message_type if message.name == _CURVE[1])
+        if file.name in _CURVES:
+            (curve,) = (message for message in proto.message_type if message.name == _CURVES[file.name])
             for column in curve.field:
                 # Repeated, as a message may have several pieces of a packed list.
                 column.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
@@ -58,8 +62,8 @@ def doubles(pieces: Sequence[bytes]) -> Floats:
 
 
 def integers(pieces: Sequence[bytes]) -> Integers:
-    """Return the numbers of packed varints."""
-    numbers: Integers = joined([_varints(piece) for piece in pieces], np.int64)
+    """Return the numbers of packed varints; they are read-only, as other columns may share them."""
+    numbers: Integers = joined([_decoded(piece) for piece in pieces], np.int64)
     return numbers
 
 
@@ -72,6 +76,20 @@ def joined(arrays: Sequence[Any], dtype: Any) -> Any:
 
 # The length of times from 1978 to 3058 as varints, and the top bits of such a varint, little-endian.
 _TIME_BYTES, _TOP_BITS, _TOP_BITS_OF_TIME = 5, np.uint64(0x80_80_80_80_80), np.uint64(0x00_80_80_80_80)
+
+
+# The last column and its numbers: most cryptos of a run have the same times.
+_last_decoded: tuple[bytes, Integers] = b"", np.empty(0, np.int64)
+
+
+def _decoded(piece: bytes) -> Integers:
+    global _last_decoded  # noqa: PLW0603  # replaced in one step, so that threads do no harm
+    last, numbers = _last_decoded
+    if piece != last:
+        numbers = _varints(piece)
+        numbers.flags.writeable = False
+        _last_decoded = piece, numbers
+    return numbers
 
 
 def _varints(piece: bytes) -> Integers:

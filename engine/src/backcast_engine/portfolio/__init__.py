@@ -7,6 +7,7 @@ time, and `figures` has what is only told of portfolios.
 
 from backcast_engine.portfolio.orders import CryptoOrders, crypto_orders
 from backcast_engine.portfolio.request import (
+    USUAL_BENCHMARK,
     Portfolio,
     PortfolioSize,
     Rebalancing,
@@ -23,6 +24,7 @@ from backcast_engine.portfolio.results import (
 from backcast_engine.portfolio.run import run_portfolio
 
 __all__ = [
+    "USUAL_BENCHMARK",
     "BenchmarkResult",
     "CryptoOrders",
     "CryptoResult",

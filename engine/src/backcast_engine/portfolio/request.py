@@ -4,15 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from backcast_engine.backtest import columns_of
+from backcast_engine.backtest import Backtest, columns_of
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.errors import Violation
 from backcast_engine.execution import Execution
 from backcast_engine.interval import Interval
 from backcast_engine.results import Detail, Window
 from backcast_engine.rules import Expression
-from backcast_engine.rules.check import columns_of_expression, series_violations
+from backcast_engine.rules.check import (
+    columns_of_expression,
+    interval_violations,
+    located_other_candles,
+    series_violations,
+)
+from backcast_engine.rules.nodes import call
 from backcast_engine.strategies import Strategy
+from backcast_engine.strategies.custom_rules import CustomRules
+
+USUAL_BENCHMARK = "BTCUSDT"
+"""The benchmark of a portfolio that names none, where it is one of the cryptos."""
 
 # Sums of weights such as 0.1 are not exactly 1.
 _ROUNDING = 1e-9
@@ -48,8 +58,8 @@ class Rebalancing:
 class Portfolio:
     """A portfolio in every respect but the cryptos; docs/portfolios.md says what each of these means.
 
-    Higher values of `rank`, a series, are entered first. Without a `benchmark`, it is BTCUSDT where that is
-    one of the cryptos. Curves have at most `curve_points` points (0: all, else at least
+    Higher values of `rank`, a series, are entered first. Without a `benchmark`, it is USUAL_BENCHMARK where
+    that is one of the cryptos. Curves have at most `curve_points` points (0: all, else at least
     curves.FEWEST_POINTS).
     """
 
@@ -75,13 +85,27 @@ class Portfolio:
             read |= columns_of_expression(self.rank)
         return tuple(name for name in VALUE_COLUMNS if name in read)
 
-    def violations(self, symbols: Sequence[str]) -> list[Violation]:
-        """Return a violation for each field that is out of range, or does not fit to the cryptos."""
+    @property
+    def since_s(self) -> int:
+        """From when on it needs candles (Unix seconds), as Backtest.since_s."""
+        warmed_up = [each.strategy for each in self.strategies]
+        if self.rank is not None:
+            # Rules that read the rank have its warm-up.
+            warmed_up.append(CustomRules(call("greater", self.rank, 0)))
+        return min(
+            Backtest(strategy, self.interval, self.window, self.execution).since_s for strategy in warmed_up
+        )
+
+    def violations(self, symbols: Sequence[str] | None = None) -> list[Violation]:
+        """Return a violation for each field that is out of range, or does not fit to the cryptos.
+
+        Without `symbols`, the cryptos are not known yet.
+        """
         found = self.execution.violations()
         for index, each in enumerate(self.strategies):
             found += [
                 Violation(f"strategies[{index}].{fault.field}", fault.reason)
-                for fault in each.strategy.violations()
+                for fault in each.strategy.violations() or each.strategy.interval_violations(self.interval)
             ]
             if not each.weight > 0:
                 found.append(
@@ -94,16 +118,22 @@ class Portfolio:
             found.append(Violation("strategies", f"their weights must add up to 1, not {total:g}"))
         return found + self._place_violations(symbols) + self._rebalancing_violations()
 
-    def _place_violations(self, symbols: Sequence[str]) -> list[Violation]:
-        found = []
+    def _rank_violations(self, rank: Expression) -> list[Violation]:
+        found = series_violations(rank, "rank")
+        return found or interval_violations(located_other_candles(rank, "rank"), self.interval)
+
+    def _place_violations(self, symbols: Sequence[str] | None) -> list[Violation]:
+        found = [] if self.rank is None else self._rank_violations(self.rank)
+        if symbols is None:
+            if self.max_positions < 1:
+                found.append(Violation("max_positions", f"must be at least 1, not {self.max_positions}"))
+            return found
         if len(set(symbols)) < len(symbols):
             twice = next(symbol for symbol in symbols if list(symbols).count(symbol) > 1)
             found.append(Violation("symbols", f"{twice} is there twice"))
         if not 1 <= self.max_positions <= len(symbols):
             fault = f"must be from 1 to {len(symbols)}, the number of cryptos, not {self.max_positions}"
             found.append(Violation("max_positions", fault))
-        if self.rank is not None:
-            found += series_violations(self.rank, "rank")
         if self.benchmark is not None and self.benchmark not in symbols:
             found.append(Violation("benchmark", f"{self.benchmark} is not one of the cryptos"))
         return found

@@ -19,7 +19,7 @@ from backcast_engine.portfolio.figures import (
 )
 from backcast_engine.portfolio.market import traded
 from backcast_engine.portfolio.orders import CryptoOrders
-from backcast_engine.portfolio.request import Portfolio
+from backcast_engine.portfolio.request import USUAL_BENCHMARK, Portfolio
 from backcast_engine.portfolio.results import (
     BenchmarkResult,
     CryptoResult,
@@ -31,8 +31,6 @@ from backcast_engine.portfolio.timeline import Timeline
 from backcast_engine.results import Detail, ExitReason, Metrics
 from backcast_engine.simulation import NO_COLUMN, Simulation
 from backcast_engine.trades import trade_records
-
-_USUAL_BENCHMARK = "BTCUSDT"
 
 
 def run_portfolio(cryptos: Iterable[CryptoOrders], portfolio: Portfolio) -> PortfolioResult:
@@ -126,7 +124,7 @@ class _Run:
 
     def _benchmark(self) -> BenchmarkResult | None:
         symbols = [each.symbol for each in self._cryptos]
-        symbol = self._portfolio.benchmark or _USUAL_BENCHMARK
+        symbol = self._portfolio.benchmark or USUAL_BENCHMARK
         growth = self._growth(symbols.index(symbol)) if symbol in symbols else None
         if growth is None:
             return None

@@ -15,13 +15,15 @@ from backcast_engine.indicators.library import LibraryFunction
 from backcast_engine.rules.check import constants_of, lookback, varies
 from backcast_engine.rules.evaluation import Evaluation
 from backcast_engine.rules.functions import FUNCTIONS, Kind
-from backcast_engine.rules.nodes import VOLUME, Call, Column, Expression, Number, Rules, shared_call
-from backcast_engine.rules.text import text
+from backcast_engine.rules.nodes import VOLUME, Call, Column, Expression, Number, On, Rules, call, shared_call
+from backcast_engine.rules.text import place_text, text
 
 PRICE_PANE = 0
 
 # The price and the volume in a market that stands still. No series is near such a price by chance.
 _STEADY_PRICE, _STEADY_VOLUME = 1e9, 1e-9
+# How much higher the price of another crypto is: the two are not on one scale.
+_OTHER_PRICE = 1e5
 
 _ABBREVIATIONS = frozenset(("sma", "ema", "wma", "roc", "rsi", "atr", "macd", "vwap"))
 _WORDS = {"stddev": "standard deviation", "zscore": "z-score", "k": "%K", "d": "%D"}
@@ -67,6 +69,11 @@ def compared_series(rules: Rules) -> tuple[ComparedSeries, ...]:
 
 def _comparisons(condition: Expression) -> Iterator[tuple[Expression, Expression]]:
     """Yield the two sides of each comparison in a checked condition, from left to right."""
+    if isinstance(condition, On):
+        for sides in _comparisons(condition.part):
+            left, right = (On(side, condition.candles) if varies(side) else side for side in sides)
+            yield left, right
+        return
     assert isinstance(condition, Call)
     if FUNCTIONS[condition.function].inputs[0].kind is Kind.SERIES:
         left, right = condition.arguments
@@ -77,7 +84,7 @@ def _comparisons(condition: Expression) -> Iterator[tuple[Expression, Expression
 
 
 def _is_series(side: Expression) -> bool:
-    return side == VOLUME or (isinstance(side, Call) and varies(side))
+    return side == VOLUME or (isinstance(side, Call | On) and varies(side))
 
 
 def _panes(partners: dict[Expression, set[Expression]]) -> dict[Expression, int]:
@@ -112,7 +119,13 @@ def _steady_value(series: Expression) -> float:
 
 
 def _shortened(node: Expression) -> Expression:
-    """Return a series with the shortest periods: they make no difference where nothing moves."""
+    """Return a series with the shortest periods, and without other candles.
+
+    They make no difference where nothing moves, but that another crypto has another price.
+    """
+    if isinstance(node, On):
+        part = _shortened(node.part)
+        return _at_other_price(part) if node.candles.symbol else part
     if not isinstance(node, Call):
         return node
     function = FUNCTIONS[node.function]
@@ -124,6 +137,14 @@ def _shortened(node: Expression) -> Expression:
     return shared_call(node.function, (*inputs, *map(Number, constants)))
 
 
+def _at_other_price(node: Expression) -> Expression:
+    if isinstance(node, Column) and node != VOLUME:
+        return call("multiply", node, _OTHER_PRICE)
+    if not isinstance(node, Call):
+        return node
+    return shared_call(node.function, tuple(map(_at_other_price, node.arguments)))
+
+
 def _is_formula(node: Expression) -> bool:
     if not isinstance(node, Call):
         return False
@@ -132,6 +153,9 @@ def _is_formula(node: Expression) -> bool:
 
 
 def _label(node: Expression) -> str:
+    if isinstance(node, On):
+        whose = " ".join(filter(None, place_text(node.candles).split("@")))
+        return f"{_label(node.part)}, {whose}"
     if not isinstance(node, Call) or _is_formula(node):
         return text(node)
     function = FUNCTIONS[node.function]

@@ -19,10 +19,18 @@ from backcast_engine.candles import Candles, PriceColumn
 from backcast_engine.indicators.offset import offset
 from backcast_engine.indicators.stochastic import place
 from backcast_engine.rules.check import constants_of
-from backcast_engine.rules.exact import PLACE, ExactValues, decided_by_rounding, in_basic_functions
+from backcast_engine.rules.exact import (
+    PLACE,
+    ExactValues,
+    Positions,
+    Ratios,
+    decided_by_rounding,
+    in_basic_functions,
+)
 from backcast_engine.rules.functions import FUNCTIONS, Kind, parts_of
-from backcast_engine.rules.nodes import Call, Column, Expression, Number, call, shared_call
-from backcast_engine.rules.rounding import Bounds, Rounding, positions_within
+from backcast_engine.rules.nodes import Call, Column, Expression, Number, On, call, shared_call
+from backcast_engine.rules.rounding import Accuracy, Bounds, Rounding, positions_within
+from backcast_engine.rules.seen import SeenCandles
 from backcast_engine.rules.ticks import WindowedTicks
 
 Flags = NDArray[np.bool_]
@@ -67,24 +75,73 @@ def _made_of_kept_parts(node: Call) -> bool:
     )
 
 
+def _no_others(node: On) -> SeenCandles:
+    raise ValueError(f"there are no other candles for {node}")
+
+
 class Evaluation:
     """Values of checked expressions over `candles`; every part is computed once and cached."""
 
-    def __init__(self, candles: Candles) -> None:
+    def __init__(self, candles: Candles, others: Callable[[On], SeenCandles] = _no_others) -> None:
+        """`others` returns the other candles of a part of an expression, as they are seen at `candles`."""
         self.candles = candles
+        self._others = others
         self._kept: OrderedDict[object, NDArray[Any]] = OrderedDict()
         self._bytes = 0
-        self._exact = ExactValues(candles)
+        self._exact = ExactValues(candles, lambda node, at: others(node).ratios(node.part, at))
         self._bounds = Bounds()
         self._ticks = WindowedTicks(candles)
 
     def condition(self, expression: Expression) -> Flags:
         """Return where a condition is true: bool of shape (n,), read-only."""
-        return self._truth(expression, holds=True)
+        return self.truth(expression, holds=True)
 
     def series(self, expression: Expression) -> PriceColumn:
         """Return the values of a series: float64 of shape (n,), NaN where undefined; read-only."""
         return self._column(self._value(expression))
+
+    def truth(self, node: Expression, *, holds: bool) -> Flags:
+        """Return where a condition is true (`holds`), or where it is false; undefined is neither.
+
+        bool of shape (n,), read-only.
+        """
+        key = (node, holds)
+        kept: Flags | None = self._find(key)
+        if kept is not None:
+            return kept
+        if isinstance(node, On):
+            truth = self._others(node).truth(node.part, holds=holds)
+            self._keep(key, truth)
+            return truth
+        assert isinstance(node, Call)
+        name, arguments = node.function, node.arguments
+        if name == "not":
+            return self.truth(arguments[0], holds=not holds)
+        if name in ("and", "or"):
+            left, right = (self.truth(child, holds=holds) for child in arguments)
+            # What makes an `and` false makes one of its sides false.
+            truth = left & right if (name == "and") is holds else left | right
+        elif name in _COMPARISONS:
+            truth = self._compare(name if holds else _OPPOSITES[name], arguments)
+        else:
+            now, before = _CROSSES[name]
+            if holds:
+                truth = self._compare(now, arguments)
+                truth[1:] &= self._compare(before, arguments)[:-1]
+                truth[:1] = False
+            else:
+                truth = self._compare(_OPPOSITES[now], arguments)
+                truth[1:] |= self._compare(_OPPOSITES[before], arguments)[:-1]
+        self._keep(key, truth)
+        return truth
+
+    def accuracy(self, node: Expression) -> Accuracy:
+        """Return the bounds of a series that has exact values; see `rounding`."""
+        return self._rounding().bounds(node)
+
+    def ratios(self, node: Expression, at: Positions) -> Ratios:
+        """Return the exact values of a series at candles at which it is defined; see `exact`."""
+        return self._exact.ratios(node, at)
 
     def _column(self, value: Any) -> PriceColumn:
         return value if isinstance(value, np.ndarray) else np.full(len(self.candles), value)
@@ -95,10 +152,14 @@ class Evaluation:
             return node.value
         if isinstance(node, Column):
             return getattr(self.candles, node.name)
+        assert isinstance(node, Call | On), "a sweep has filled in its placeholders"
         kept = self._find(node)
         if kept is not None:
             return kept
-        if _made_of_kept_parts(node):
+        value: Any
+        if isinstance(node, On):
+            value = self._others(node).series(node.part)
+        elif _made_of_kept_parts(node):
             value = self._value(in_basic_functions(node))
         elif node.function == PLACE:
             value = self._place(*node.arguments)
@@ -153,36 +214,8 @@ class Evaluation:
 
     def _truth_values(self, node: Expression) -> PriceColumn:
         """Return a condition as a column: 1 where it is true, 0 where it is false, NaN where undefined."""
-        is_true, is_false = self._truth(node, holds=True), self._truth(node, holds=False)
+        is_true, is_false = self.truth(node, holds=True), self.truth(node, holds=False)
         return np.where(is_true, 1.0, np.where(is_false, 0.0, np.nan))
-
-    def _truth(self, node: Expression, *, holds: bool) -> Flags:
-        """Return where a condition is true (`holds`), or where it is false; undefined is neither."""
-        assert isinstance(node, Call)
-        key = (node, holds)
-        kept: Flags | None = self._find(key)
-        if kept is not None:
-            return kept
-        name, arguments = node.function, node.arguments
-        if name == "not":
-            return self._truth(arguments[0], holds=not holds)
-        if name in ("and", "or"):
-            left, right = (self._truth(child, holds=holds) for child in arguments)
-            # What makes an `and` false makes one of its sides false.
-            truth = left & right if (name == "and") is holds else left | right
-        elif name in _COMPARISONS:
-            truth = self._compare(name if holds else _OPPOSITES[name], arguments)
-        else:
-            now, before = _CROSSES[name]
-            if holds:
-                truth = self._compare(now, arguments)
-                truth[1:] &= self._compare(before, arguments)[:-1]
-                truth[:1] = False
-            else:
-                truth = self._compare(_OPPOSITES[now], arguments)
-                truth[1:] |= self._compare(_OPPOSITES[before], arguments)[:-1]
-        self._keep(key, truth)
-        return truth
 
     def _compare(self, name: str, arguments: tuple[Expression, ...]) -> Flags:
         left, right = arguments
@@ -207,8 +240,7 @@ class Evaluation:
         kept: NDArray[np.int64] | None = self._find(key)
         if kept is not None:
             return kept
-        # Created each time: keeping it would make a reference cycle, which frees columns late.
-        tolerance = Rounding(self.candles, self.series, self._bounds).tolerance(left, right)
+        tolerance = self._rounding().tolerance(left, right)
         column, other = left_value, right_value
         if not isinstance(column, np.ndarray):
             column, other = right_value, left_value
@@ -216,6 +248,12 @@ class Evaluation:
         calls = np.array([positions, self._exact.order(left, right, positions)]) if len(positions) else _NONE
         self._keep(key, calls)
         return calls
+
+    def _rounding(self) -> Rounding:
+        # Created each time: keeping it would make a reference cycle, which frees columns late.
+        return Rounding(
+            self.candles, self.series, lambda node: self._others(node).accuracy(node.part), self._bounds
+        )
 
     def _with_exact_zeros(self, value: Any, node: Expression) -> Any:
         """Return the values of a series, exactly 0 where it is 0 on paper: a divisor is undefined there."""

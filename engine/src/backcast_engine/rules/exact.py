@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from backcast_engine.candles import Candles, PriceColumn
 from backcast_engine.indicators.runs import COLUMN, compiled
 from backcast_engine.rules.check import columns_of_expression, constants_of, lookback
-from backcast_engine.rules.nodes import Call, Column, Expression, call
+from backcast_engine.rules.nodes import Call, Column, Expression, Number, On, call, on_other_candles
 from backcast_engine.rules.ticks import ticks_of
 
 Integers = NDArray[Any]
@@ -55,6 +55,8 @@ def decided_by_rounding(left: Expression, right: Expression) -> bool:
 
 
 def _may_be_exact(node: Expression) -> bool:
+    if isinstance(node, On):
+        node = node.part
     return not isinstance(node, Call) or node.function in _EXACT
 
 
@@ -95,6 +97,8 @@ def in_basic_functions(node: Call) -> Call:
 
 @lru_cache(maxsize=4096)
 def _is_exact(node: Expression) -> bool:
+    if isinstance(node, On):
+        return _is_exact(node.part)
     if not isinstance(node, Call):
         return True
     return _may_be_exact(node) and all(map(_is_exact, node.arguments))
@@ -102,6 +106,8 @@ def _is_exact(node: Expression) -> bool:
 
 @lru_cache(maxsize=4096)
 def _rounds(node: Expression) -> bool:
+    if isinstance(node, On):
+        return _rounds(node.part)
     if not isinstance(node, Call):
         return False
     return node.function not in _SELECTIONS or any(map(_rounds, node.arguments))
@@ -125,6 +131,9 @@ class Ratios:
         return Ratios(self.numerators[indices], self.denominator, self.largest, self.rounded)
 
 
+OfOthers = Callable[[On, Positions], Ratios]
+
+
 class ExactValues:
     """Exact values of expressions over `candles`.
 
@@ -132,8 +141,10 @@ class ExactValues:
     expression looks back to is there.
     """
 
-    def __init__(self, candles: Candles) -> None:
+    def __init__(self, candles: Candles, of_others: OfOthers) -> None:
+        """`of_others` returns the exact values of a part on other candles, at such positions."""
         self._candles = candles
+        self._of_others = of_others
         # Calls of the present comparison, where they were looked at, and their values: its sides share some.
         self._found: dict[Call, tuple[Positions, Ratios]] = {}
         # Decimals that values were found to have: those of other columns are mostly as many.
@@ -141,7 +152,8 @@ class ExactValues:
 
     def order(self, left: Expression, right: Expression, at: Positions) -> NDArray[np.int64]:
         """Return -1, 0 or 1 at each position: left is below right, equal, or above; int64 of shape (k,)."""
-        if len(at) <= _FEW:
+        # What has moved on other candles is not known here.
+        if len(at) <= _FEW or any(next(on_other_candles(side), None) for side in (left, right)):
             return self._order(left, right, at)
         # Where nothing has moved for longer than both look back, the order is that of the candle before.
         moved = self._moved(left, right)[at]
@@ -149,6 +161,12 @@ class ExactValues:
         moved[:1] = True
         order: NDArray[np.int64] = self._order(left, right, at[moved])[np.cumsum(moved) - 1]
         return order
+
+    def ratios(self, node: Expression, at: Positions) -> Ratios:
+        """Return the values of a series."""
+        found = self._ratios(node, at)
+        self._found.clear()
+        return found
 
     def _moved(self, left: Expression, right: Expression) -> NDArray[np.bool_]:
         """Return at which candles anything has moved in those that the series look back to, and one more."""
@@ -176,6 +194,9 @@ class ExactValues:
             return self._of_known_call(node, at)
         if isinstance(node, Column):
             return self._of_column(node.name, at)
+        if isinstance(node, On):
+            return self._of_others(node, at)
+        assert isinstance(node, Number)
         value = Fraction(repr(node.value))
         largest = max(1, abs(value.numerator))
         return Ratios(_integers([value.numerator] * len(at), largest), value.denominator, largest)
@@ -283,6 +304,12 @@ def _common(*ratios: Ratios, room: int = 1) -> tuple[list[Integers], int, int, b
         for each, factor in zip(ratios, factors, strict=True)
     ]
     return numerators, denominator, largest, any(each.rounded for each in ratios)
+
+
+def concatenated(parts: list[Ratios]) -> Ratios:
+    """Return the values of one or more lists behind each other."""
+    numerators, denominator, largest, rounded = _common(*parts)
+    return Ratios(np.concatenate(numerators), denominator, largest, rounded)
 
 
 def _add(left: Ratios, right: Ratios) -> Ratios:

@@ -1,7 +1,7 @@
 """What people write out of habit from elsewhere, and what to write instead."""
 
-from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, Call, Expression
-from backcast_engine.rules.text import text
+from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, Call, Expression, On
+from backcast_engine.rules.text import place_text, text
 
 # By names that are none here.
 ELSEWHERE = {
@@ -37,6 +37,10 @@ ELSEWHERE = {
     "hl2": "medprice()",
     "hlc3": "typprice()",
     "ohlc4": "avgprice()",
+    **dict.fromkeys(
+        ("security", "request_security", "timeframe", "resample", "htf"), "close@1d, of daily candles"
+    ),
+    **dict.fromkeys(("benchmark", "btc", "btcusdt"), "close@BTCUSDT, of another crypto"),
 }
 
 # By names of functions of two values, which elsewhere are of a period.
@@ -59,6 +63,10 @@ def impossible(comparison: Call) -> str | None:
     if comparison.function not in _ABOVE | _BELOW:
         return None
     left, right = comparison.arguments
+    suffix = ""
+    if isinstance(left, On) and isinstance(right, On) and left.candles == right.candles:
+        suffix = place_text(left.candles)
+        left, right = left.part, right.part
     for price, extreme, above in ((left, right, _ABOVE), (right, left, _BELOW)):
         name, widest = ("highest", HIGH) if comparison.function in above else ("lowest", LOW)
         if (
@@ -67,13 +75,13 @@ def impossible(comparison: Call) -> str | None:
             and extreme.function == name
             and extreme.arguments[0] in (price, widest)
         ):
-            return _advice(price, extreme)
+            return _advice(price, extreme, suffix)
     return None
 
 
-def _advice(price: Expression, extreme: Call) -> str:
+def _advice(price: Expression, extreme: Call, suffix: str) -> str:
     written, side = text(extreme), "above" if extreme.function == "highest" else "below"
     return (
-        f"{text(price)} is never {side} {written}, which includes this candle: compare with {written}[1], "
-        "which ends at the last one"
+        f"{text(price)}{suffix} is never {side} {written}{suffix}, which includes this candle: compare with "
+        f"{written}[1]{suffix}, which ends at the last one"
     )

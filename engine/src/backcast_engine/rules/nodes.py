@@ -1,4 +1,4 @@
-"""Expressions: trees of numbers, columns of the candles, and calls of functions."""
+"""Expressions: trees of numbers, columns, placeholders, calls of functions, and parts on other candles."""
 
 import operator
 from collections.abc import Callable, Iterator
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from math import isfinite
+
+from backcast_engine.interval import Interval
 
 
 class _Node:
@@ -37,6 +39,13 @@ class Column(_Node):
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Placeholder(_Node):
+    """A number that each combination of a sweep fills in: {n}."""
+
+    label: str
+
+
 class _HashedOnce(_Node):
     """Caches the hash of a tree: expressions are keys, and every look-up would hash the whole tree."""
 
@@ -62,7 +71,40 @@ class Call(_HashedOnce):
         return shared_call, (self.function, self.arguments)
 
 
-Expression = Number | Column | Call
+@dataclass(frozen=True, slots=True)
+class OtherCandles:
+    """Candles that are not those of the run: of the crypto `symbol`, of length `interval`, or both.
+
+    Where `symbol` is empty, they are the run's crypto's; where `interval` is None, they are as long as the
+    run's.
+    """
+
+    symbol: str = ""
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class On(_HashedOnce):
+    """A part of an expression that is evaluated on other candles, of which it has no further parts.
+
+    At each candle of the run, its value is that at the last of the other candles that has closed by then.
+    """
+
+    part: "Expression"
+    candles: OtherCandles
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.part, self.candles)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> tuple[type["On"], tuple["Expression", OtherCandles]]:
+        # As of calls.
+        return On, (self.part, self.candles)
+
+
+Expression = Number | Column | Placeholder | Call | On
 Operand = _Node | float
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = map(Column, ("open", "high", "low", "close", "volume"))
@@ -121,6 +163,19 @@ _ARITHMETIC: dict[str, Callable[..., Fraction]] = {
 }
 
 
+def is_number_of_sweep(node: Expression) -> bool:
+    """Return whether an expression is a number that a sweep computes of its placeholders: 5 * {n}."""
+    return has_placeholder(node) and all(
+        each.function in _ARITHMETIC if isinstance(each, Call) else not isinstance(each, Column)
+        for each in walk(node)
+    )
+
+
+def has_placeholder(expression: Expression) -> bool:
+    """Return whether an expression has numbers that a sweep fills in."""
+    return any(isinstance(node, Placeholder) for node in walk(expression))
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """A strategy: buys at closes where `entry` is true, sells where `exit` is; None: no signal sells."""
@@ -141,3 +196,10 @@ def walk(expression: Expression) -> Iterator[Expression]:
         yield node
         if isinstance(node, Call):
             waiting.extend(node.arguments)
+        elif isinstance(node, On):
+            waiting.append(node.part)
+
+
+def on_other_candles(expression: Expression) -> Iterator[On]:
+    """Yield the parts of an expression that are evaluated on other candles."""
+    return (node for node in walk(expression) if isinstance(node, On))

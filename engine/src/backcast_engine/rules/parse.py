@@ -6,10 +6,15 @@ those of the candles' columns and of `functions.FUNCTIONS`, in small letters or 
 all of a function's series together, which are its usual columns then, and its last numbers: `rsi(14)` is
 `rsi(close, 14)`, `atr()` is `atr(high, low, close, 14)`. Where it could be read both ways, a call that starts
 with a number leaves out its series: `macd(5, 35)`. Arguments may be named, after those that are not:
-`macd(signal=5)`. The numbers of a function may be computed from numbers: `sma(5 * 24)`.
+`macd(signal=5)`. The numbers of a function may be computed from numbers: `sma(5 * 24)`. Where a number can
+stand, a name in braces can too: `rsi({n}) < {low}`; a sweep fills it in.
+
+`@` binds as `[ ]` does: `sma(200)@1d` is evaluated on daily candles, `close@BTCUSDT` on those of BTCUSDT, and
+`sma(200)@BTCUSDT@1d` on the daily ones of BTCUSDT.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import NoReturn
 
@@ -17,6 +22,7 @@ from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken
 
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.errors import InvalidInput
+from backcast_engine.interval import Interval
 from backcast_engine.near_names import did_you_mean
 from backcast_engine.rules.check import (
     MAX_DEPTH,
@@ -24,10 +30,24 @@ from backcast_engine.rules.check import (
     constant_fault,
     input_fault,
     number_fault,
+    other_candles_fault,
+    part_fault,
 )
 from backcast_engine.rules.functions import FUNCTIONS, LIBRARY, Constant, Function, Input, Kind
 from backcast_engine.rules.habits import ELSEWHERE, WINDOWED, impossible
-from backcast_engine.rules.nodes import Call, Column, Expression, Number, constant_value, shared_call
+from backcast_engine.rules.nodes import (
+    Call,
+    Column,
+    Expression,
+    Number,
+    On,
+    OtherCandles,
+    Placeholder,
+    constant_value,
+    is_number_of_sweep,
+    on_other_candles,
+    shared_call,
+)
 from backcast_engine.rules.text import BINARY, CALLABLE, signature
 
 MAX_LENGTH = 4_000
@@ -44,8 +64,9 @@ _GRAMMAR = r"""
 ?sum: product | sum (PLUS | MINUS) product -> binary
 ?product: sign | product (TIMES | OVER) sign -> binary
 ?sign: item | MINUS sign -> negated
-?item: atom | item FROM or UNTIL -> shifted
+?item: atom | item FROM or UNTIL -> shifted | item AT -> elsewhere
 ?atom: NUMBER -> number
+     | PLACEHOLDER -> placeholder
      | NAME -> column
      | NAME OPEN [argument (COMMA argument)*] CLOSE -> called
      | OPEN or CLOSE -> grouped
@@ -56,6 +77,7 @@ AND.2: /and\b/i
 NOT.2: /not\b/i
 NAME: /[a-z_][a-z_0-9]*/i
 NUMBER: /([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?/i
+PLACEHOLDER: /\{[a-z_][a-z_0-9]{0,39}\}/i
 COMPARE.2: /[<>]=?|[=!]=/
 ASSIGN: "="
 PLUS: "+"
@@ -66,6 +88,7 @@ OPEN: "("
 CLOSE: ")"
 FROM: "["
 UNTIL: "]"
+AT: /@\s*\w+(\.\w+)?/
 COMMA: ","
 %ignore /\s+/
 """
@@ -79,9 +102,16 @@ _HINTS = {
     "|": "write or",
     "^": "write a product",
     "%": "write a fraction, as 0.05",
+    "{": "a placeholder is a name in braces, as {n}",
+    "}": "a placeholder is a name in braces, as {n}",
     "'": "names are written without quotes",
     '"': "names are written without quotes",
+    "@": "write a length of candles or a crypto behind it, as close@1d or close@BTCUSDT",
 }
+# What looks like a length of candles; symbols of cryptos have more letters.
+_INTERVAL = re.compile(r"[0-9]+ ?(?:s|m|min|h|d|w|mo|y)", re.IGNORECASE)
+_ARGUMENT = re.compile(r"\barguments\[([0-9]+)\]")
+_INTERVALS = {interval.value: interval for interval in Interval}
 
 
 def parse(line: str, field: str, wanted: Kind = Kind.CONDITION) -> Expression:
@@ -109,7 +139,18 @@ def parse_line(line: str, wanted: Kind = Kind.CONDITION) -> Expression:
     except UnexpectedToken as error:
         _refuse_token(line, error)
     _require(part, wanted)
+    if fault := other_candles_fault({node.candles for node in on_other_candles(part.node)}):
+        raise LineFault(fault)
     return part.node
+
+
+def fault_at(line: str, path: str, reason: str) -> "LineFault":
+    """Return an error in a right line, at the part that a path leads to: entry.arguments[1].arguments[0]."""
+    # As above.
+    part: _Part = _parser().parse(line)  # type: ignore[assignment]
+    for index in _ARGUMENT.findall(path):
+        part = part.parts[int(index)]
+    return LineFault(reason, part.start, part.end)
 
 
 class LineFault(Exception):
@@ -146,6 +187,8 @@ class _Part:
     size: int = 1
     # Written as digits only: a minus before it makes a negative number, not an operation.
     is_literal: bool = False
+    # The arguments of a call, also those that were left out.
+    parts: tuple["_Part", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +220,9 @@ class _Builder(Transformer[Token, _Part]):
             raise LineFault(fault, *_span(token))
         return _Part(node, Kind.SERIES, *_span(token), is_literal=True)
 
+    def placeholder(self, token: Token) -> _Part:
+        return _Part(Placeholder(token[1:-1]), Kind.SERIES, *_span(token))
+
     def column(self, token: Token) -> _Part:
         name = token.lower()
         if name in CALLABLE and not CALLABLE[name].arguments:
@@ -189,7 +235,7 @@ class _Builder(Transformer[Token, _Part]):
 
     def grouped(self, opening: Token, part: _Part, closing: Token) -> _Part:
         start, end = _span(opening)[0], _span(closing)[1]
-        return _Part(part.node, part.kind, start, end, part.depth, part.size)
+        return _Part(part.node, part.kind, start, end, part.depth, part.size, parts=part.parts)
 
     def inverted(self, operator: Token, part: _Part) -> _Part:
         return _call("not", [part], *_span(operator), part.end)
@@ -220,6 +266,28 @@ class _Builder(Transformer[Token, _Part]):
     def shifted(self, part: _Part, opening: Token, candles: _Part, closing: Token) -> _Part:
         return _call("shift", [part, candles], part.start, *[_span(closing)[1]] * 2)
 
+    def elsewhere(self, part: _Part, token: Token) -> _Part:
+        start, end = part.start, _span(token)[1]
+        candles, node = OtherCandles(), part.node
+        if isinstance(node, On):
+            # Of two in a row, one is the crypto, and one the length of its candles.
+            candles, node = node.candles, node.part
+        elif fault := part_fault(node):
+            raise LineFault(fault, start, end)
+        name = token[1:].strip()
+        if _INTERVAL.fullmatch(name):
+            if name.lower() not in _INTERVALS:
+                known = ", ".join(_INTERVALS)
+                raise LineFault(f"there are no candles of {name}: choose {known}", *_span(token))
+            if candles.interval:
+                raise LineFault("this has a length of candles already", *_span(token))
+            candles = replace(candles, interval=_INTERVALS[name.lower()])
+        else:
+            if candles.symbol:
+                raise LineFault(f"this is of {candles.symbol} already", *_span(token))
+            candles = replace(candles, symbol=name.upper())
+        return replace(part, node=On(node, candles), start=start, end=end)
+
     def named(self, token: Token, _assign: Token, part: _Part) -> _Named:
         return _Named(token, part)
 
@@ -249,9 +317,7 @@ def _completed(function: Function, given: list[_Given], start: int, end: int) ->
     inputs, constants = function.inputs, function.constants
     usual = bool(inputs) and all(one.default for one in inputs)
     unnamed = [part for part in given if isinstance(part, _Part)]
-    names_numbers = not unnamed or (
-        constant_value(unnamed[0].node) is not None and len(unnamed) <= len(constants)
-    )
+    names_numbers = not unnamed or (_is_number(unnamed[0].node) and len(unnamed) <= len(constants))
     first = len(inputs) if usual and names_numbers else 0
     found: list[_Part | None] = [*[None] * first, *unnamed]
     most = len(function.arguments)
@@ -269,6 +335,10 @@ def _completed(function: Function, given: list[_Given], start: int, end: int) ->
         else:
             completed.append(part)
     return completed
+
+
+def _is_number(node: Expression) -> bool:
+    return constant_value(node) is not None or is_number_of_sweep(node)
 
 
 def _set_named(function: Function, found: list[_Part | None], given: list[_Given]) -> None:
@@ -327,7 +397,7 @@ def _call(name: str, parts: list[_Part], start: int, start_end: int, end: int) -
     if size > MAX_NODES:
         raise LineFault(f"this has more than the {MAX_NODES} parts that are allowed", start, start_end)
     node = shared_call(name, tuple(part.node for part in parts))
-    return _Part(node, function.gives, start, end, depth, size)
+    return _Part(node, function.gives, start, end, depth, size, parts=tuple(parts))
 
 
 def _require(part: _Part, wanted: Kind) -> None:
@@ -336,6 +406,8 @@ def _require(part: _Part, wanted: Kind) -> None:
 
 
 def _require_constant(function: Function, constant: Constant, part: _Part) -> None:
+    if is_number_of_sweep(part.node):
+        return
     if fault := constant_fault(constant, part.node):
         raise LineFault(f"{constant.name} of {function.name} {fault}", part.start, part.end)
 

@@ -18,7 +18,7 @@ from backcast_engine.indicators.runs import COLUMN, compiled, magnitude_bits
 from backcast_engine.rules.check import columns_of_expression, constants_of
 from backcast_engine.rules.exact import PLACE, in_basic_functions
 from backcast_engine.rules.functions import FUNCTIONS
-from backcast_engine.rules.nodes import Call, Column, Expression, Number, call
+from backcast_engine.rules.nodes import Call, Column, Expression, Number, On, call
 
 # Half the distance from 1 to the next float64, and the distance of those next to 0.
 _UNIT = 2.0**-53
@@ -111,17 +111,19 @@ def _widest(bound: Bound) -> float:
 class Rounding:
     """Bounds for expressions over `candles` that have exact values (see `exact`).
 
-    `series` gives the float64 values of an expression; what something is divided by is looked at. `kept` is
-    what was found before on the same candles; more is added.
+    `series` gives the float64 values of an expression; what something is divided by is looked at. `of_others`
+    gives the bounds of a part on other candles. `kept` is what was found before on the same candles; more is
+    added.
     """
 
     def __init__(
         self,
         candles: Candles,
         series: Callable[[Expression], PriceColumn],
+        of_others: Callable[[On], "Accuracy"],
         kept: Bounds,
     ) -> None:
-        self._candles, self._series, self._kept = candles, series, kept
+        self._candles, self._series, self._of_others, self._kept = candles, series, of_others, kept
 
     def tolerance(self, left: Expression, right: Expression) -> Bound:
         """Return the distance from which on the float64 values of two series are in the right order."""
@@ -150,6 +152,9 @@ class Rounding:
             return kept
         if isinstance(node, Number):
             return _read(abs(node.value))
+        if isinstance(node, On):
+            return self._of_others(node)
+        assert isinstance(node, Column)
         return _read(self._largest(node.name))
 
     def _largest(self, column: str) -> float:
@@ -208,7 +213,7 @@ class _OfUnitPrices(Rounding):
     """Bounds for homogeneous expressions, which need no candles, over prices of up to 1."""
 
     def __init__(self) -> None:
-        super().__init__(Candles.empty(), lambda _: np.empty(0), Bounds())
+        super().__init__(Candles.empty(), lambda _: np.empty(0), lambda _: Accuracy(np.inf, np.inf), Bounds())
 
     def _largest(self, column: str) -> float:
         return 1.0

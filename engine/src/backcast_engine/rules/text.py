@@ -1,7 +1,7 @@
 """Writes expressions as one line of text that `parse` reads: `rsi(14) < 30 and close > sma(200)`."""
 
 from backcast_engine.rules.functions import FUNCTIONS, Argument, Constant, Function
-from backcast_engine.rules.nodes import Column, Expression, Number
+from backcast_engine.rules.nodes import Call, Column, Expression, Number, OtherCandles, Placeholder
 
 # The weakest operators come first. Binary operators are left-associative; comparisons are written as pairs.
 _OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _SIGN, _ATOM = range(8)
@@ -50,11 +50,17 @@ def _declared(argument: Argument) -> str:
 
 def _write(node: Expression) -> tuple[str, int]:
     """Return the text of `node`, and how strongly it binds."""
+    if isinstance(node, Call):
+        return _write_call(node)
     if isinstance(node, Number):
         written = _number(node.value)
         return written, _SIGN if written.startswith("-") else _ATOM
-    if isinstance(node, Column):
-        return node.name, _ATOM
+    if isinstance(node, Column | Placeholder):
+        return node.name if isinstance(node, Column) else f"{{{node.label}}}", _ATOM
+    return f"{_within(node.part, _ATOM)}{place_text(node.candles)}", _ATOM
+
+
+def _write_call(node: Call) -> tuple[str, int]:
     if node.function in _OPERATORS:
         symbol, level = _OPERATORS[node.function]
         left, right = node.arguments
@@ -73,6 +79,12 @@ def _write(node: Expression) -> tuple[str, int]:
     series = len(function.inputs)
     arguments = node.arguments[series:] if node.arguments[:series] == usual else node.arguments
     return f"{node.function}({', '.join(_write(argument)[0] for argument in arguments)})", _ATOM
+
+
+def place_text(candles: OtherCandles) -> str:
+    """Return what an expression on other candles ends with: @BTCUSDT@1d."""
+    names = candles.symbol, candles.interval and candles.interval.value
+    return "".join(f"@{name}" for name in names if name)
 
 
 def _within(node: Expression, level: int) -> str:

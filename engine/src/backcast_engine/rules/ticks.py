@@ -9,6 +9,7 @@ right as long as the sum of the window itself fits, as int64 computes modulo 2^6
 """
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from math import lcm
 
@@ -58,6 +59,23 @@ def ticks_of(values: PriceColumn, decimals: int = 0) -> Ticks | None:
     """
     numbers, found, least, greatest = _ticks(values, decimals, _POWERS)
     return Ticks(numbers, found, least, greatest) if found >= 0 else None
+
+
+def exact_sums(values: PriceColumn, starts: NDArray[np.intp]) -> PriceColumn:
+    """Return the sums of the groups of values of shape (n,) that begin at `starts`, each rounded once.
+
+    `starts` are ascending positions of shape (m,) that begin with 0; the result has the shape (m,). Decimals
+    are summed as decimals: 0.1 and 0.2 make 0.3. A group has at most 1,000 values.
+    """
+    ticks = ticks_of(values)
+    if ticks is None:
+        written = np.array([Fraction(repr(value)) for value in values.tolist()], object)
+        return np.add.reduceat(written, starts).astype(np.float64)
+    sums, unit = np.add.reduceat(ticks.numbers, starts), 10**ticks.decimals
+    if sums.max(initial=0) < _EXACT:
+        return sums / float(unit)
+    # Python rounds the quotient of two whole numbers once.
+    return np.array([number / unit for number in sums.tolist()])
 
 
 class WindowedTicks:

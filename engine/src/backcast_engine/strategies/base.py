@@ -1,17 +1,20 @@
 """The base class of strategies."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backcast_engine.errors import Violation
-from backcast_engine.parameters import range_violations
-from backcast_engine.rules import Evaluation, Expression, Rules
-from backcast_engine.rules.check import columns_of_expression, lookback, warmup
+from backcast_engine.interval import Interval
+from backcast_engine.parameters import Parameter, parameters_of, range_violations
+from backcast_engine.rules import Evaluation, Expression, On, OtherCandles, Rules
+from backcast_engine.rules.check import columns_of_expression, interval_violations, lookback, warmup
+from backcast_engine.rules.nodes import on_other_candles
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,22 @@ class Strategy(ABC):
         """Return violations between parameters that are each within their range."""
         return []
 
+    def located_other_candles(self) -> Iterator[tuple[str, OtherCandles]]:
+        """Yield the other candles that valid rules look at, and the path of each part that does."""
+        return iter(())
+
+    def interval_violations(self, interval: Interval) -> list[Violation]:
+        """Return a violation for each part of valid rules that looks at candles no longer than `interval`."""
+        return interval_violations(self.located_other_candles(), interval)
+
+    def swept_parameters(self) -> list[Parameter]:
+        """Return the parameters that can have several values in a sweep."""
+        return parameters_of(type(self))
+
+    def with_values(self, values: Mapping[str, Any]) -> Self:
+        """Return the same strategy with other values of some parameters, by their names."""
+        return replace(self, **values)
+
     @cached_property
     def _conditions(self) -> tuple[Expression, ...]:
         return self.rules().conditions()
@@ -54,6 +73,17 @@ class Strategy(ABC):
     def columns(self) -> frozenset[str]:
         """The columns of the candles that the signals read; others may be empty."""
         return frozenset().union(*map(columns_of_expression, self._conditions))
+
+    @cached_property
+    def on_other_candles(self) -> tuple[On, ...]:
+        """The parts of the conditions that are evaluated on other candles than the run's, each once."""
+        return tuple(dict.fromkeys(node for one in self._conditions for node in on_other_candles(one)))
+
+    @cached_property
+    def other_symbols(self) -> tuple[str, ...]:
+        """The other cryptos that the conditions look at, each once."""
+        symbols = (node.candles.symbol for node in self.on_other_candles)
+        return tuple(dict.fromkeys(filter(None, symbols)))
 
     @cached_property
     def lookback_candles(self) -> int:

@@ -1,7 +1,9 @@
-"""Sweeps: many combinations of a strategy's parameters, on train and test windows.
+"""Sweeps: many combinations of parameters and of settings of the execution, on train and test windows.
 
-`grid` has the combinations, `periods` the windows, and `chunk` computes. `deflated_sharpe` and `overfitting`
-(over `blocks` of time) measure selection bias; `out_of_sample` has the outcome of a walk-forward.
+`grid` has the combinations, of parameters and of `settings`, and `sampling` chooses some at random. `periods`
+has the windows, and `chunk` computes.
+`deflated_sharpe` and `overfitting` (over `blocks` of time) measure selection bias; `out_of_sample` has the
+outcome of a walk-forward.
 """
 
 from backcast_engine.sweep.blocks import Blocks, make_blocks
@@ -21,13 +23,18 @@ from backcast_engine.sweep.periods import (
     split_window,
     walk_forward,
 )
+from backcast_engine.sweep.sampling import MAX_SAMPLE, sampled_positions
+from backcast_engine.sweep.settings import SETTINGS, SettingValues
 
 __all__ = [
+    "MAX_SAMPLE",
+    "SETTINGS",
     "Blocks",
     "ChunkFigures",
     "Fold",
     "Grid",
     "ParameterValues",
+    "SettingValues",
     "Sweep",
     "SweepChunk",
     "chunk_size",
@@ -36,6 +43,7 @@ __all__ = [
     "fold_count_fault",
     "make_blocks",
     "make_grid",
+    "sampled_positions",
     "split_fault",
     "split_window",
     "walk_forward",

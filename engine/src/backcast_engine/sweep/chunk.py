@@ -17,6 +17,7 @@ from backcast_engine.results import METRIC_NAMES, Window
 from backcast_engine.strategies import Strategy
 from backcast_engine.sweep.blocks import stretch_ends_s, stretch_returns
 from backcast_engine.sweep.grid import Grid
+from backcast_engine.sweep.settings import with_settings
 
 # Some 0.05 s of work for a year of hours: what indicators cost is shared by many, and a sweep that is
 # cancelled has stopped soon.
@@ -32,7 +33,8 @@ def chunk_size(windows: int) -> int:
 class Sweep:
     """The parameters that all chunks of a sweep share.
 
-    `stretches` are the numbers of stretches of equal time, into which each window is cut for its returns.
+    `execution` is that of all combinations, but for the settings of the grid. `stretches` are the numbers of
+    stretches of equal time, into which each window is cut for its returns.
     """
 
     grid: Grid
@@ -73,25 +75,28 @@ def compute_chunk(history: History, chunk: SweepChunk) -> ChunkFigures:
     `columns_of_sweep` may be empty.
     """
     sweep = chunk.sweep
-    strategies = _strategies(sweep.grid, chunk.positions.tobytes())
-    figures = np.full((len(strategies), len(sweep.windows), len(METRIC_NAMES)), np.nan)
+    combinations = _combinations(sweep.grid, sweep.execution, chunk.positions.tobytes())
+    figures = np.full((len(combinations), len(sweep.windows), len(METRIC_NAMES)), np.nan)
     equities = []
     failures: dict[tuple[int, int], BackcastError] = {}
     for w, (window, stretches) in enumerate(zip(sweep.windows, sweep.stretches, strict=True)):
-        equity = np.full((len(strategies), stretches), np.nan)
+        equity = np.full((len(combinations), stretches), np.nan)
         equities.append(equity)
         try:
             traded = TradedWindow(history, sweep.interval, window, sweep.execution)
         except NotFound as error:
-            failures |= {(s, w): error for s in range(len(strategies))}
+            failures |= {(c, w): error for c in range(len(combinations))}
             continue
         before = traded.candles_before(stretch_ends_s(window, stretches))
         closes = np.maximum(before - 1, 0)
-        for s, strategy in enumerate(strategies):
+        by_execution = {sweep.execution: traded}
+        for c, (strategy, execution) in enumerate(combinations):
+            if execution not in by_execution:
+                by_execution[execution] = traded.with_execution(execution)
             try:
-                figures[s, w], equity[s] = traded.metrics_and_equity(strategy, closes)
+                figures[c, w], equity[c] = by_execution[execution].metrics_and_equity(strategy, closes)
             except Refused as error:
-                failures[s, w] = error
+                failures[c, w] = error
         # Until the first candle there is the capital; what failed stays undefined.
         untraded = int((before == 0).sum())
         equity[~np.isnan(equity[:, -1:]).any(axis=1), :untraded] = sweep.execution.initial_capital
@@ -106,19 +111,31 @@ def compute_chunk(history: History, chunk: SweepChunk) -> ChunkFigures:
 
 # The same chunk comes for one crypto after the other, and a strategy finds out what it needs once.
 @lru_cache(maxsize=16)
-def _strategies(grid: Grid, positions: bytes) -> list[Strategy]:
-    return [grid.strategy(position) for position in np.frombuffer(positions, np.int64).tolist()]
+def _combinations(grid: Grid, execution: Execution, positions: bytes) -> list[tuple[Strategy, Execution]]:
+    return [
+        (grid.strategy(position), grid.execution(position, execution))
+        for position in np.frombuffer(positions, np.int64).tolist()
+    ]
 
 
 def columns_of_sweep(sweep: Sweep) -> tuple[str, ...]:
     """Return the columns besides the time that a sweep's backtests read, in the candles' order.
 
-    Choices may decide over columns (they decide over functions), numbers do not.
+    Choices may decide over columns (they decide over functions), and so may settings; numbers do not. A
+    setting needs the same columns, whatever the others are.
     """
     grid = sweep.grid
     deciding = [values if isinstance(values[0], str) else values[:1] for values in grid.values]
     read: set[str] = set()
+    executions = [
+        sweep.execution,
+        *(
+            with_settings(sweep.execution, [setting], [index])
+            for setting in grid.settings
+            for index in range(len(setting.values))
+        ),
+    ]
     for chosen in product(*deciding):
         strategy = Grid(grid.base, grid.names, tuple((value,) for value in chosen)).strategy(0)
-        read.update(columns_of(strategy, sweep.execution))
+        read.update(*(columns_of(strategy, execution) for execution in executions))
     return tuple(name for name in VALUE_COLUMNS if name in read)

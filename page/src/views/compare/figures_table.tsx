@@ -1,22 +1,22 @@
-import type { Metrics } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import { Scrolls } from "../../components/scrolls";
-import { METRICS } from "../../metrics";
+import { METRICS, type MetricInfo } from "../../metrics";
 
 export interface Compared {
   readonly slot: string;
   readonly name: string;
-  readonly metrics: Metrics | undefined;
+  readonly figureOf: (metric: MetricInfo) => number | undefined;
 }
 
 // Amounts of the quote currency over cryptos of all prices mean little, and the number of open trades less.
 const SHOWN = METRICS.filter(({ name }) => !["final_equity", "open_trade_count"].includes(name));
 
-// Of these, more is neither better nor worse.
-const UNRANKED = new Set([
+/** Metrics of which neither more nor less is better. */
+export const UNRANKED = new Set([
   "buy_and_hold_return",
   "exposure",
   "fees_paid",
   "trade_count",
+  "open_trade_count",
   "borrow_paid",
   "funding_paid",
 ]);
@@ -38,7 +38,7 @@ export function FiguresTable({ compared }: { readonly compared: readonly Compare
         </thead>
         <tbody>
           {SHOWN.map((metric) => {
-            const values = compared.map(({ metrics }) => metrics?.[metric.field]);
+            const values = compared.map(({ figureOf }) => figureOf(metric));
             const best = UNRANKED.has(metric.name) ? -1 : bestOf(values, metric.smallestIsBest);
             return (
               <tr key={metric.name}>
@@ -62,7 +62,7 @@ export function FiguresTable({ compared }: { readonly compared: readonly Compare
 
 /** The index of the best value; -1 if fewer than two are defined or the best are equal. */
 function bestOf(values: readonly (number | undefined)[], smallest: boolean): number {
-  const defined = values.filter((value) => value !== undefined);
+  const defined = values.filter(Number.isFinite) as number[];
   if (defined.length < 2) return -1;
   const best = smallest ? Math.min(...defined) : Math.max(...defined);
   return defined.filter((value) => value === best).length === 1 ? values.indexOf(best) : -1;

@@ -3,8 +3,8 @@
 import { useMemo } from "preact/hooks";
 import { address, change, encode, href, type Query } from "../../address";
 import { ErrorNotice, Notice } from "../../components/notice";
-import { count, counted } from "../../format";
-import { METRICS, metricMeant, metricOf } from "../../metrics";
+import { counted } from "../../format";
+import { METRICS, type MetricInfo, metricMeant, metricOf } from "../../metrics";
 import { isStartedHere, noteStarted } from "../../started";
 import "../../charts/charts.css";
 import { added, MOST_SIDES, nameOf, sidesOf, without } from "./address";
@@ -15,9 +15,10 @@ import { FiguresTable } from "./figures_table";
 import { PasteRun } from "./paste_run";
 import { RunPicker } from "./run_picker";
 import { Standings } from "./standings";
+import { mean, median, valuesOf } from "./statistics";
 import { type SideResults, useSides } from "./use_sides";
 
-const OVER = ["median", "mean"] as const;
+const OVER = { median, mean };
 
 export default function CompareView() {
   const { query } = address.value;
@@ -98,7 +99,7 @@ type Shown = readonly { readonly slot: string; readonly name: string; readonly r
 
 function Comparison({ shown }: { readonly shown: Shown }) {
   const { query } = address.value;
-  const over = OVER.find((one) => one === query.over) ?? "median";
+  const over = query.over === "mean" ? "mean" : "median";
   const metric = metricMeant(query.metric ?? "") ?? metricOf("total_return");
   const { symbol } = query;
   const curveSides = useMemo(
@@ -106,19 +107,22 @@ function Comparison({ shown }: { readonly shown: Shown }) {
     [shown],
   );
   const means = useMemo(() => shown.flatMap(({ results: { mean } }) => mean ?? []), [shown]);
-  const differing = new Set(shown.map(({ results }) => results.metrics.size)).size > 1;
+  const common = [...shown[0]!.results.metrics.keys()].filter((one) =>
+    shown.every(({ results }) => results.metrics.has(one)),
+  );
+  const differing = shown.some(({ results }) => results.metrics.size > common.length);
   const compared = shown.map(({ slot, name, results }) => ({
     slot,
     name,
-    metrics: symbol ? results.metrics.get(symbol) : results.summary?.[over],
+    figureOf: (of: MetricInfo) =>
+      symbol ? results.metrics.get(symbol)?.[of.field] : OVER[over](valuesOf(common, of, results)),
   }));
   return (
     <>
       {differing && (
         <Notice
           kind="warning"
-          sentence={`The runs have different numbers of cryptos (${shown.map(({ results }) => count(results.metrics.size)).join(", ")}).`}
-          advice="Figures over all cryptos are those of each run's own."
+          sentence={`Figures are those of the ${counted(common.length, "crypto")} that all runs have.`}
         />
       )}
       <div class="compare-columns">
@@ -139,7 +143,7 @@ function Comparison({ shown }: { readonly shown: Shown }) {
                   value={over}
                   onChange={(event) => change({ over: event.currentTarget.value })}
                 >
-                  {OVER.map((one) => (
+                  {Object.keys(OVER).map((one) => (
                     <option key={one} value={one}>
                       {one}
                     </option>

@@ -28,13 +28,11 @@ export function rowOrder(results: Results, filter: Filter, order: string): Uint3
   if (metric === undefined) return shown;
   const values = results.metrics[metric.field];
   const descending = metric.smallestIsBest === reversed;
-  const counted = COUNTED_AS_ZERO.has(name);
   const { tradeCount, openTradeCount } = results.metrics;
   const valueIn = (row: number) =>
-    counted && Number.isNaN(values[row]) && !(tradeCount[row]! + openTradeCount[row]!) ? 0 : values[row]!;
+    metric.zeroWithoutTrades && Number.isNaN(values[row]) && !(tradeCount[row]! + openTradeCount[row]!)
+      ? 0
+      : values[row]!;
   // Equal figures stay in the order of arrival.
   return shown.sort((a, b) => compareFigures(valueIn(a), valueIn(b), descending) || a - b);
 }
-
-// As in the summary: a crypto without a trade has a return of 0, and its ratios count as 0.
-const COUNTED_AS_ZERO = new Set(["sharpe_ratio", "sortino_ratio", "calmar_ratio"]);

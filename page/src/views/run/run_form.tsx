@@ -44,7 +44,8 @@ export function RunForm(props: FormProps) {
 function RuleFields({ form: { query, field }, refused }: { form: Form; refused: Problems }) {
   const entry = query.entry ?? "";
   const exit = query.exit ?? "";
-  useEffect(() => parseSoon(entry, exit), [entry, exit]);
+  const { interval } = query;
+  useEffect(() => parseSoon(entry, exit, interval), [entry, exit, interval]);
   const parsed = parsedRules.value;
   const errorOf = (name: "entry" | "exit", text: string) => {
     if (parsed !== undefined && parsed[name] === text) {

@@ -111,6 +111,7 @@ const WHAT: Readonly<Record<string, string>> = {
   RunBacktest: "one crypto",
   SweepBacktests: "sweep",
   StreamSeries: "series",
+  RunPortfolio: "portfolio",
 };
 
 function Row({ run, onCancel }: { run: Run; onCancel: () => void }) {

@@ -35,8 +35,8 @@ export function BestTrials({ shown, rank }: { shown: SweepSnapshot; rank: Metric
             </tr>
           </thead>
           <tbody>
-            {best.slice(0, MOST_SHOWN).map(({ symbol, combination, strategy, train, test }) => {
-              const values = sweptValues(shown, strategy);
+            {best.slice(0, MOST_SHOWN).map(({ symbol, combination, valueIndexes, train, test }) => {
+              const values = sweptValues(shown, valueIndexes);
               const { symbols: _, exclude: __, ...backtest } = combinationQuery(shown, values);
               return (
                 <tr key={`${symbol} ${combination}`}>

@@ -1,7 +1,6 @@
 /** Where a combination of a sweep leads: the view Run, or that of one crypto, with the sweep as it was made. */
 
 import type { Query } from "../../address";
-import type { Strategy } from "../../api/stubs/backcast/backtest/v1/strategy_pb";
 import { queryOf } from "../../request";
 import { strategies } from "../../state/lists";
 import type { SweepSnapshot } from "../../state/sweep";
@@ -21,12 +20,12 @@ export function combinationQuery(
   };
 }
 
-/** Return the values of a strategy's swept parameters as text. */
+/** Return the swept values of a combination as text. */
 export function sweptValues(
   { table }: SweepSnapshot,
-  strategy: Strategy | undefined,
+  valueIndexes: readonly number[],
 ): Record<string, string> {
-  const places = table?.placesOf(strategy) ?? [];
+  const places = table?.placesOf(valueIndexes) ?? [];
   return Object.fromEntries(
     (table?.axes ?? []).map(({ name, values }, index) => [name, String(values[places[index]!] ?? "")]),
   );

@@ -21,7 +21,7 @@ export function Verdicts({ shown, rank }: { shown: SweepSnapshot; rank: MetricIn
         <p>No trial has a rank by {rank.label}.</p>
       ) : (
         <p>
-          The best trial: <strong>{valueWords(sweptValues(shown, winner.strategy))}</strong> on{" "}
+          The best trial: <strong>{valueWords(sweptValues(shown, winner.valueIndexes))}</strong> on{" "}
           <strong>{winner.symbol}</strong>, with a {rank.label} of{" "}
           <strong>{rank.show(winner.train?.[rank.field])}</strong>
           {winner.test !== undefined && !untested && (

@@ -59,8 +59,8 @@ export function WalkForward({ query, shown, walk, rank }: Props) {
             </tr>
           </thead>
           <tbody>
-            {walk.folds.map(({ trainWindow, testWindow, combination, strategy, train, test }) => {
-              const values = sweptValues(shown, strategy);
+            {walk.folds.map(({ trainWindow, testWindow, combination, valueIndexes, train, test }) => {
+              const values = sweptValues(shown, valueIndexes);
               return (
                 <tr key={windowWords(testWindow)}>
                   <td>{windowWords(trainWindow)}</td>

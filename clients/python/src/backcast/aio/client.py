@@ -1,15 +1,16 @@
 """The client of a gateway for asyncio: `async with backcast.aio.connect() as client: await client.run(…)`."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, Unpack
 from weakref import WeakSet
 
 import grpc
 
+from backcast.aio.portfolio import Portfolio
 from backcast.aio.run import Run
-from backcast.aio.sweep import RulesSweep, Sweep
+from backcast.aio.sweep import Sweep
 from backcast.calls import Calls
 from backcast.connection import Connection, connection
 from backcast.frames import Columns, frame
@@ -17,16 +18,20 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.run_service_pb2 import CancelRunRequest, ListRunsRequest
 from backcast.lists import CandleBlocks, crypto_columns, run_columns, strategy_columns
 from backcast.marketdata.v1.market_data_service_pb2 import ListCryptosRequest
-from backcast.options import Interval, RunOptions
-from backcast.quantities import Time
+from backcast.options import Interval, PortfolioOptions, RunOptions
+from backcast.portfolio_log import PortfolioLog
+from backcast.quantities import Number, Time
 from backcast.requests import (
     candles_request,
+    portfolio_request,
     rules_request,
     rules_strategy,
     run_request,
+    series_request,
     sweep_request,
+    swept_settings,
+    weighted_strategies,
 )
-from backcast.rules_sweep_log import RulesSweepLog
 from backcast.run_log import RunLog
 from backcast.strategies import Rules, Strategy
 from backcast.sweep_log import SweepLog
@@ -66,7 +71,7 @@ class Client:
         self._connection = connection
         self._channel = connection.open_channel(grpc.aio)
         self._calls = Calls(self._channel, connection)
-        self._open: WeakSet[Run | Sweep] = WeakSet()
+        self._open: WeakSet[Run | Sweep | Portfolio] = WeakSet()
 
     async def run(
         self, strategy: Strategy, *, timeout: float | None = None, **options: Unpack[RunOptions]
@@ -101,17 +106,39 @@ class Client:
         """Backtest every combination of parameters on many cryptos; return the sweep once it has started.
 
         Parameters with several values are arguments like `period=range(5, 31)`. The other arguments are those
-        of `run`, without detail, and split, folds, metric, top, min_trades. Values in rules have names in
-        braces: `client.sweep(backcast.rules("rsi({n}) < 30"), n=range(5, 31))`.
+        of `run`, without detail, and those of `backcast.options.SweepOptions`: split, folds, metric, top,
+        min_trades, curve_points, random, optimize, seed.
+
+        In rules, a name in braces stands for a number: `client.sweep(backcast.rules("rsi({n}) < 30"),
+        n=range(5, 31))`. Stops, size, direction, fill, costs and atr_period can be lists: `stop_loss=["2%",
+        "5%", None]`, in which None is no stop.
         """
-        library = self._connection.library
-        made: Sweep
-        if isinstance(strategy, Rules):
-            made = RulesSweep(self._calls, RulesSweepLog(strategy, arguments, library), timeout)
-        else:
-            made = Sweep(self._calls, SweepLog(sweep_request(strategy, arguments), library), timeout)
-        sweep: Sweep = await self._begun(made)
+        settings = swept_settings(arguments)
+        request = sweep_request(await self._parsed(strategy), {**arguments, **settings})
+        log = SweepLog(request, self._connection.library, settings)
+        sweep: Sweep = await self._begun(Sweep(self._calls, log, timeout))
         return sweep
+
+    async def portfolio(
+        self,
+        strategies: Strategy | Iterable[Strategy] | Mapping[Strategy, Number],
+        *,
+        timeout: float | None = None,
+        **options: Unpack[PortfolioOptions],
+    ) -> Portfolio:
+        """Trade many cryptos with one account; return the portfolio once it has started.
+
+        Several strategies are a list, or a dict with their weights: `{backcast.Rsi(): 0.4, …}`.
+        """
+        weighted = [(await self._parsed(one), weight) for one, weight in weighted_strategies(strategies)]
+        rank = None
+        if "rank" in options:
+            parse = self._calls.backtests.ParseRules
+            rank = (await self._answer(parse, series_request(options["rank"]))).series
+        request = portfolio_request(weighted, rank, options)
+        log = PortfolioLog(request, self._connection.library)
+        portfolio: Portfolio = await self._begun(Portfolio(self._calls, log, timeout))
+        return portfolio
 
     async def candles(
         self,

@@ -1,4 +1,4 @@
-"""What a run and a sweep have in common that a task reads: their events are read, resumed and cancelled."""
+"""What runs, sweeps and portfolios have in common that a task reads: how they are read and cancelled."""
 
 import asyncio
 import time
@@ -10,6 +10,7 @@ import grpc
 
 from backcast.calls import Calls
 from backcast.errors import BackcastError, CancelledError
+from backcast.portfolio_log import PortfolioLog
 from backcast.run_log import Recovery, RunLog, ended_early
 from backcast.sweep_log import SweepLog, SweepRecovery
 from backcast.versions import check_server, version_in
@@ -17,12 +18,12 @@ from backcast.views import JobView
 
 
 class Job(JobView):
-    """A run or a sweep; leaving its block cancels it."""
+    """A run, a sweep or a portfolio; leaving its block cancels it."""
 
     def __init__(
         self,
         calls: Calls,
-        log: RunLog | SweepLog,
+        log: RunLog | SweepLog | PortfolioLog,
         recovery: Recovery | SweepRecovery,
         timeout_s: float | None,
     ) -> None:

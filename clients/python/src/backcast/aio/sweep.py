@@ -5,11 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from backcast.aio.job import Job
-from backcast.aio.run import Run
 from backcast.calls import Calls
-from backcast.requests import rules_request, rules_strategy
-from backcast.rules_sweep_log import RulesSweepLog
-from backcast.run_log import Progress, RunLog
+from backcast.run_log import Progress
 from backcast.sweep_log import SweepLog, SweepRecovery
 from backcast.views import SweepView
 
@@ -59,21 +56,3 @@ class Sweep(SweepView, Job):
             # A sweep cannot be resumed: who waits again asks for it anew.
             self._log.begin_anew()
             raise
-
-
-class RulesSweep(Sweep):
-    """A sweep over values in the text of rules: a run for each combination, one after the other."""
-
-    _log: RulesSweepLog
-
-    async def _read_next(self) -> None:
-        """Run the next combination."""
-        parse = self._calls.backtests.ParseRules
-        with self._calls.readable_errors():
-            parsed = await self._calls.unary(parse, rules_request(self._log.next_rules()))
-        request = self._log.next_run_request(rules_strategy(parsed.description.rules))
-        run = Run(self._calls, RunLog(request, self._log.library), self._seconds_left())
-        await run.begin()
-        # That of the run under way: `cancel` cancels it.
-        self._log.run_id = run.id
-        self._log.add_run((await run.wait())._log)

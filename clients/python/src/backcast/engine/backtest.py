@@ -1,6 +1,7 @@
 """Backtests of one frame of candles, in this process."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Unpack, get_type_hints
 
 import numpy as np
@@ -16,11 +17,11 @@ from backcast.quantities import Time
 from backcast.strategies import Strategy
 from backcast_engine import Detail, Window, run_backtest
 from backcast_engine.breaks import find_breaks
-from backcast_engine.candles import TimeColumn
+from backcast_engine.candles import Candles, TimeColumn
 from backcast_engine.errors import InvalidInput, Violation
 from backcast_engine.history import History
 from backcast_engine.interval import Interval as EngineInterval
-from backcast_engine.rules import Evaluation, Rules
+from backcast_engine.rules import Evaluation, On, Rules
 from backcast_engine.strategies import Signals
 
 
@@ -35,6 +36,8 @@ class FrameOptions(ExecutionOptions, total=False):
     """End of the window, excluded. Default: the end of the last candle."""
     symbol: str
     """Name of the crypto in tables. Default: that of the frame's column `symbol`, or "candles"."""
+    others: Mapping[str, Any]
+    """Frames of the other cryptos that rules look at, by symbol: those of BTCUSDT for `close@BTCUSDT`."""
 
 
 _OPTIONS = frozenset(get_type_hints(FrameOptions))
@@ -47,7 +50,7 @@ def backtest(frame: Any, strategy: Strategy, **options: Unpack[FrameOptions]) ->
     close and, for rules that read it, volume; opening times are the index or a column. `FrameOptions`
     explains the options, which are those of a run: fee, slippage, initial_capital, fill, direction;
     size_fraction, size_amount, size_volatility, volatility_period; stop_loss, take_profit, trailing_stop,
-    atr_period; borrow_rate, funding_rate, breaks; interval, start, end; symbol.
+    atr_period; borrow_rate, funding_rate, breaks; interval, start, end; symbol, others.
 
     Raises InvalidRequestError, with the argument or the row of the frame, for what would give a wrong
     number; RefusedError where the indicators need more candles.
@@ -78,6 +81,7 @@ class _GivenSignals(backcast_engine.Strategy):
 
     name: ClassVar[str] = "signals"
     columns: ClassVar[frozenset[str]] = frozenset()
+    on_other_candles: ClassVar[tuple[On, ...]] = ()
     lookback_candles: ClassVar[int] = 0
     warmup_candles: ClassVar[int] = 0
 
@@ -119,12 +123,37 @@ def _result(frame: Frame, strategy: backcast_engine.Strategy, options: FrameOpti
     asked = backcast_engine.Backtest(strategy, interval, window, execution_of(options), Detail.EQUITY)
     if not len(candles.volume) and "volume" in asked.columns:
         raise InvalidRequestError.of("frame", "has no column volume, which the rules read")
+    others = _others(options, strategy, interval, "volume" in asked.columns)
     with readable_errors():
-        violations: list[Violation] = [*strategy.violations(), *asked.execution.violations()]
+        of_strategy = strategy.violations() or strategy.interval_violations(interval)
+        violations: list[Violation] = [*of_strategy, *asked.execution.violations()]
         if violations:
             raise InvalidInput(*violations)
-        # As with imports, breaks are found between hours.
-        breaks = find_breaks(candles) if interval is EngineInterval.HOUR_1 else []
-        result = run_backtest(History(candles, tuple(breaks)), asked)
+        result = run_backtest(replace(_history(candles, interval), others=others), asked)
     symbol = options.get("symbol") or frame.symbol or "candles"
     return LocalResult(result, symbol, interval, frame.library)
+
+
+def _history(candles: Candles, interval: EngineInterval) -> History:
+    # As with imports, breaks are found between hours.
+    breaks = find_breaks(candles) if interval is EngineInterval.HOUR_1 else []
+    return History(candles, tuple(breaks))
+
+
+def _others(
+    options: FrameOptions, strategy: backcast_engine.Strategy, interval: EngineInterval, with_volume: bool
+) -> dict[str, History]:
+    """Return the histories of the cryptos that a strategy looks at."""
+    given, found = options.get("others", {}), {}
+    for symbol in dict.fromkeys(node.candles.symbol for node in strategy.on_other_candles):
+        if not symbol:
+            continue
+        if symbol not in given:
+            raise InvalidRequestError.of(
+                "others", f"the rules look at {symbol}: give its candles, as others={{{symbol!r}: frame}}"
+            )
+        frame = read_frame(given[symbol], interval)
+        if with_volume and not len(frame.candles.volume):
+            raise InvalidRequestError.of("others", f"the frame of {symbol} has no column volume")
+        found[symbol] = _history(frame.candles, interval)
+    return found

@@ -4,7 +4,7 @@ A condition is text in the end, as `backcast.rules` takes it: the server, too, r
 """
 
 from collections.abc import Callable
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, TypeVar
 
 from backcast import quantities
 from backcast.errors import InvalidRequestError
@@ -48,6 +48,9 @@ class _Written:
         )
 
 
+_Kind = TypeVar("_Kind", bound=_Written)
+
+
 class Condition(_Written):
     """What is true or false at every candle; conditions are combined with `&`, `|` and `~`."""
 
@@ -61,6 +64,9 @@ class Condition(_Written):
 
     def __invert__(self) -> "Condition":
         return Condition(f"not ({self})")
+
+    def __matmul__(self, other: object) -> Self:
+        return _elsewhere(self, other)
 
     def __eq__(self, other: object) -> NoReturn:
         raise InvalidRequestError.of("rules", f"{self} is a condition: == and != compare numbers")
@@ -79,7 +85,8 @@ class Condition(_Written):
 class Series(_Written):
     """A number at every candle: combined with `+ - * /`, compared with `< <= > >= == !=`.
 
-    `close[1]` is the close of the candle before.
+    `close[1]` is the close of the candle before, `close @ "1d"` that of the last daily candle, and
+    `close @ "BTCUSDT"` that of another crypto.
     """
 
     __slots__ = ()
@@ -103,6 +110,9 @@ class Series(_Written):
         return self._compared("!=", other)
 
     __hash__ = object.__hash__
+
+    def __matmul__(self, other: object) -> Self:
+        return _elsewhere(self, other)
 
     def __getitem__(self, candles: object) -> Self:
         return type(self)(f"({self})[{_operand(candles)}]")
@@ -174,6 +184,16 @@ def _function(name: str) -> Callable[..., Series | Condition]:
     written.__name__ = written.__qualname__ = name
     written.__doc__ = f"{function.help}\n\n{signature(function)}"
     return written
+
+
+def _elsewhere(written: _Kind, other: object) -> _Kind:
+    """Return an expression on other candles: those of a longer interval, or of another crypto."""
+    if not isinstance(other, str):
+        raise InvalidRequestError.of(
+            "rules", f'write close @ "1d" or close @ "BTCUSDT", not close @ {other!r}'
+        )
+    # Two in a row are one place.
+    return type(written)(f"({written})@{other}")
 
 
 def _operand(value: object) -> str:

@@ -1,0 +1,1 @@
+"""Files that commands write: tables of results, and reports."""

@@ -1,0 +1,79 @@
+"""Options of sweeps."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from services.cli.options.run_options import (
+    CandleOptions,
+    ExecutionOptions,
+    RunOptions,
+    SearchOptions,
+    StrategyOptions,
+)
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsRequest
+
+
+@dataclass(frozen=True, slots=True)
+class SweepOptions:
+    """The combinations, and how they are ranked."""
+
+    strategy: Annotated[str, typer.Argument(help="A strategy; `backcast strategies` lists them.")]
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A parameter and its values: period=5..30, oversold=20..40:5 (in steps of 5), kind=sma,ema; "
+            "or a fixed value: overbought=75. Of rules, a placeholder: n=5..30 for {n}. Can be repeated."
+        ),
+    ] = None
+    entry: Annotated[
+        str | None,
+        typer.Option(help="For rules: when to buy, with placeholders, as in 'rsi({n}) < {low}'."),
+    ] = None
+    exit: Annotated[
+        str | None, typer.Option(help="For rules: when to sell; without it, no signal ever sells.")
+    ] = None
+    random: Annotated[
+        int | None, typer.Option(help="Backtest only so many combinations, chosen at random.", metavar="N")
+    ] = None
+    optimize: Annotated[
+        int | None,
+        typer.Option(
+            help="Or: backtest so many combinations, which Optuna proposes by the figures of those before.",
+            metavar="N",
+        ),
+    ] = None
+    seed: Annotated[int | None, typer.Option(help="For --random and --optimize: another choice.")] = None
+    metric: Annotated[str, typer.Option(help="The metric to rank by.")] = "sharpe_ratio"
+    top: Annotated[int, typer.Option(help="Number of best trials and combinations to show.")] = 20
+    split: Annotated[
+        str | None,
+        typer.Option(help="Train on this fraction of the window, 0.7 or 70%, and test on the rest."),
+    ] = None
+    folds: Annotated[int | None, typer.Option(help="Or: walk forward, with this number of folds.")] = None
+    min_trades: Annotated[
+        int | None,
+        typer.Option(
+            help="Do not choose combinations with fewer trades, by the median over the cryptos; by default 1."
+        ),
+    ] = None
+
+    def request(
+        self, candles: CandleOptions, execution: ExecutionOptions, options: RunOptions
+    ) -> "SweepBacktestsRequest":
+        """Return the request; raise InvalidInput, naming the option, if one cannot be parsed."""
+        from services.cli.options.requests import sweep_request
+
+        return sweep_request(
+            *(StrategyOptions(self.strategy, self.param, self.entry, self.exit), candles, execution),
+            metric=self.metric,
+            top=self.top,
+            split=self.split,
+            folds=self.folds,
+            min_trades=self.min_trades,
+            search=SearchOptions(self.random, self.optimize, self.seed),
+            options=options,
+        )

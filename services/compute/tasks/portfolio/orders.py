@@ -1,0 +1,111 @@
+"""The orders of one crypto as a worker returns them: packed, without the candles, which every worker maps.
+
+The worker processes import this: nothing here may import grpc.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backcast_engine import Direction
+from backcast_engine.backtest import TradedWindow, WindowOrders
+from backcast_engine.history import History
+from backcast_engine.portfolio import CryptoOrders, Portfolio, crypto_orders
+from backcast_engine.simulation import NO_COLUMN
+from backcast_engine.strategies import Signals
+from services.compute.candles.location import DataVersion
+from services.compute.tasks.batch import Task
+from services.compute.tasks.jobs import Job
+
+
+@dataclass(frozen=True, slots=True)
+class PackedOrders:
+    """Signals and measures of a crypto at the candles of a portfolio's window, as bytes.
+
+    `signals` are bits: buy and sell of each strategy, one after the other. `measures` are float64: the rank,
+    the average true range and the volatility of each strategy, as far as there are any, at those candles
+    where the account may read them.
+    """
+
+    symbol: str
+    candle_count: int
+    signals: bytes
+    measures: bytes
+
+
+def orders_job(cryptos: list[DataVersion], portfolio: Portfolio) -> Job:
+    """Return the job of a portfolio's signals: one task a crypto, whose result are its PackedOrders."""
+
+    def tasks_of(data: DataVersion) -> list[Task]:
+        return [Task(packed_orders, (data.symbol, portfolio))]
+
+    return Job(cryptos, portfolio.interval, portfolio.columns, tasks_of, portfolio.since_s)
+
+
+def packed_orders(history: History, argument: tuple[str, Portfolio]) -> PackedOrders:
+    """Evaluate a portfolio's strategies and its rank on the history of a crypto, whose symbol comes first.
+
+    Raises what `crypto_orders` raises.
+    """
+    symbol, portfolio = argument
+    orders = crypto_orders(symbol, history, portfolio)
+    flags = np.stack([flag for each in orders.orders for flag in (each.signals.buy, each.signals.sell)])
+    columns = [orders.rank, *(each.atr for each in orders.orders)]
+    columns += [each.volatility for each in orders.orders]
+    measures = np.array([column for column in columns if len(column)], np.float64)
+    if len(measures):
+        measures = measures[:, _read_at(flags, portfolio)]
+    return PackedOrders(symbol, len(orders.candles), np.packbits(flags).tobytes(), measures.tobytes())
+
+
+def unpacked_orders(packed: PackedOrders, history: History, portfolio: Portfolio) -> CryptoOrders:
+    """Return the orders that were packed; `history` is the one that they were computed from.
+
+    Measures that the account never reads are NaN.
+    """
+    traded = TradedWindow(history, portfolio.interval, portfolio.window, portfolio.execution)
+    count, strategies = packed.candle_count, len(portfolio.strategies)
+    bits = np.unpackbits(np.frombuffer(packed.signals, np.uint8), count=2 * strategies * count)
+    flags = bits.view(np.bool_).reshape(2 * strategies, count)
+    execution = portfolio.execution
+    rows = {
+        "rank": int(portfolio.rank is not None),
+        "atr": strategies * execution.needs_atr,
+        "volatility": strategies * (execution.volatility_target is not None),
+    }
+    measures = np.full((sum(rows.values()), count), np.nan)
+    if len(measures):
+        values = np.frombuffer(packed.measures, np.float64).reshape(len(measures), -1)
+        measures[:, _read_at(flags, portfolio)] = values
+    rank, atr, volatility = np.split(measures, np.cumsum(list(rows.values()))[:-1])
+    return CryptoOrders(
+        packed.symbol,
+        traded.candles,
+        tuple(traded.part_ends),
+        tuple(
+            WindowOrders(
+                Signals(flags[2 * number], flags[2 * number + 1]),
+                atr[number] if len(atr) else NO_COLUMN,
+                volatility[number] if len(volatility) else NO_COLUMN,
+            )
+            for number in range(strategies)
+        ),
+        rank[0] if len(rank) else NO_COLUMN,
+    )
+
+
+def _read_at(flags: NDArray[np.bool_], portfolio: Portfolio) -> NDArray[np.bool_]:
+    """Return at which candles the account may read a measure: where a signal may open a position.
+
+    Rebalancing reads the volatility of every candle.
+    """
+    if portfolio.rebalancing and portfolio.execution.volatility_target:
+        return np.ones(flags.shape[1], np.bool_)
+    opening = {
+        Direction.LONG_ONLY: flags[::2],
+        Direction.SHORT_ONLY: flags[1::2],
+        Direction.LONG_SHORT: flags,
+    }
+    # NumPy's stubs do not know which type `any` has.
+    return np.asarray(opening[portfolio.execution.direction].any(axis=0))

@@ -1,0 +1,101 @@
+"""The feed's process: follows one feed for as long as it runs, and writes to the data service."""
+
+import asyncio
+from contextlib import aclosing
+
+import structlog
+
+from backcast_engine.errors import InvalidInput, Violation
+from backcast_engine.times import utc
+from services.feed.client import Client
+from services.feed.clock import SystemClock
+from services.feed.data_client import DataClient, follower_name
+from services.feed.exchanges.all_exchanges import exchange_named
+from services.feed.feed_round import Round
+from services.feed.follow import Follower
+from services.rpc.channel import open_channel
+from services.rpc.health import HealthServicer
+from services.rpc.server import health_served
+from services.rpc.stopping import stop_signal
+from services.rpc.tls import channel_credentials
+from services.settings import Settings
+from services.telemetry.observation import observed
+
+_log = structlog.get_logger()
+
+_VARIABLES = {
+    "exchange": "BACKCAST_FEED_EXCHANGE",
+    "quote": "BACKCAST_FEED_QUOTE",
+    "base_url": "BACKCAST_FEED_URL",
+}
+# Cryptos that a record names.
+_MOST_NAMED = 10
+
+
+async def run(settings: Settings) -> None:
+    """Follow until the process is stopped; raise InvalidInput, naming the variable, if a setting is wrong."""
+    try:
+        await _run(settings)
+    except InvalidInput as error:
+        raise InvalidInput(
+            *(Violation(_VARIABLES.get(each.field, each.field), each.reason) for each in error.violations)
+        ) from None
+
+
+async def _run(settings: Settings) -> None:
+    stop, clock, health = stop_signal(), SystemClock(), HealthServicer(())
+    exchange, quote = exchange_named(settings.required("feed_exchange")), settings.feed_quote
+    await health.start()
+    async with (
+        observed("feed", settings),
+        open_channel(settings.data, channel_credentials(settings)) as channel,
+        Client(exchange, clock, settings.feed_url) as client,
+        health_served(settings, health),
+    ):
+        store = DataClient(channel, "data service", exchange.name, quote.upper(), follower_name())
+        following = asyncio.create_task(_follow(Follower(client, quote, store, clock), client))
+        stopping = asyncio.create_task(stop.wait())
+        await health.ready()
+        _log.info("following", exchange=exchange.name, quote=quote.upper())
+        await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        _log.info("stopping")
+        await health.enter_graceful_shutdown()
+        for task in (following, stopping):
+            task.cancel()
+        await asyncio.wait({following, stopping})
+        if not following.cancelled():
+            following.result()
+
+
+async def _follow(follower: Follower, client: Client) -> None:
+    skew = ""
+    async with aclosing(follower.rounds()) as rounds:
+        async for each in rounds:
+            if client.skew and not skew:
+                _log.warning("clocks differ", skew=client.skew)
+            skew = client.skew
+            _log_round(each)
+
+
+def _log_round(outcome: Round) -> None:
+    """Log a round: as a warning if something failed."""
+    if outcome.is_left:
+        _log.info("round of another follower", hour=utc(outcome.hour_s))
+        return
+    reasons = {
+        "missing": outcome.missing[:_MOST_NAMED],
+        "ended": outcome.newly_ended[:_MOST_NAMED],
+        "lost_hours": dict(list(outcome.lost_hours.items())[:_MOST_NAMED]),
+        "failure": outcome.failure,
+    }
+    log = _log.info if outcome.is_complete else _log.warning
+    log(
+        "round",
+        hour=utc(outcome.hour_s),
+        attempt=outcome.attempt + 1,
+        cryptos=outcome.asked_count,
+        inserted=outcome.inserted,
+        corrected=outcome.corrected,
+        failed=len(outcome.failed),
+        **{name: reason for name, reason in reasons.items() if reason},
+    )

@@ -1,0 +1,133 @@
+"""A portfolio in compute: the signals of every crypto, then one call that trades them."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backcast.backtest.v1.portfolio_pb2 import PortfolioResult
+from backcast.compute.v1.computed_result_pb2 import ComputedResult
+from backcast_engine import Execution, Window
+from backcast_engine.errors import ErrorReason, Refused
+from backcast_engine.history import History
+from backcast_engine.interval import Interval
+from backcast_engine.portfolio import Portfolio, WeightedStrategy, crypto_orders, run_portfolio
+from backcast_engine.strategies.rsi import Rsi
+from services.compute.messages.portfolios import portfolio_failure
+from services.compute.tasks.portfolio.account import AccountCall, traded_account
+from services.compute.tasks.portfolio.run import SignalsFailed, TradedPortfolio, portfolio_outcomes
+from services.compute.tasks.runner import TaskRunner
+from services.domain.errors import Unavailable
+from services.wire.portfolio_results import portfolio_result_message
+from tests.candle_making import START_S
+from tests.compute.supply import Supply, cryptos
+
+COUNT = 4
+PORTFOLIO = Portfolio(
+    strategies=(WeightedStrategy(Rsi(7, 40.0, 60.0)),),
+    interval=Interval.HOUR_1,
+    window=Window(START_S, START_S + 1000 * 3600),
+    execution=Execution(),
+    max_positions=2,
+)
+
+
+@dataclass
+class HereAndNow:
+    """Workers that compute in this process, after `before_account` has been called."""
+
+    before_account: Callable[[AccountCall], None] = lambda _: None
+    accounts: int = field(default=0, init=False)
+    batch_s: float = field(default=0.1, init=False)
+
+    async def capacity(self) -> int:
+        return 1
+
+    def submit(self, fn: Callable[[Any], Any], argument: Any, /) -> "Future[Any]":
+        future: Future[Any] = Future()
+        if fn is traded_account:
+            self.accounts += 1
+            self.before_account(argument)
+        try:
+            future.set_result(fn(argument))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@pytest.fixture
+def supply(tmp_path: Path) -> Supply:
+    return Supply(tmp_path / "columns", cryptos(COUNT))
+
+
+async def outcomes_of(workers: HereAndNow, supply: Supply) -> list[int | TradedPortfolio]:
+    outcomes = portfolio_outcomes(TaskRunner(workers, supply), cryptos(COUNT), PORTFOLIO)
+    async with aclosing(outcomes):
+        return [outcome async for outcome in outcomes]
+
+
+def message_of(traded: int | TradedPortfolio) -> PortfolioResult:
+    assert isinstance(traded, TradedPortfolio)
+    parts = [part for each in traded.parts for part in ComputedResult.FromString(each).parts]
+    return PortfolioResult.FromString(b"".join(parts))
+
+
+def expected(supply: Supply) -> PortfolioResult:
+    orders = [
+        crypto_orders(data.symbol, History(candles), PORTFOLIO) for data, candles in supply.candles.items()
+    ]
+    return portfolio_result_message(run_portfolio(orders, PORTFOLIO))
+
+
+async def test_the_result_comes_after_the_signals_of_all_cryptos(supply: Supply) -> None:
+    *progress, traded = await outcomes_of(HereAndNow(), supply)
+    assert progress[-1] == COUNT
+    assert progress == sorted(progress, key=lambda count: count if isinstance(count, int) else 0)
+    assert message_of(traded) == expected(supply)
+
+
+async def test_candles_that_are_replaced_before_the_account_are_read_again(supply: Supply) -> None:
+    def replaced(call: AccountCall) -> None:
+        if workers.accounts == 1:
+            Path(call.cryptos[1].location.path).unlink()  # type: ignore[attr-defined]  # that of a file
+
+    workers = HereAndNow(replaced)
+    outcomes = await outcomes_of(workers, supply)
+    assert workers.accounts == 2
+    assert message_of(outcomes[-1]) == expected(supply)
+
+
+async def test_candles_that_are_replaced_again_and_again_make_the_portfolio_fail(supply: Supply) -> None:
+    def replaced(call: AccountCall) -> None:
+        Path(call.cryptos[1].location.path).unlink()  # type: ignore[attr-defined]  # that of a file
+
+    workers = HereAndNow(replaced)
+    with pytest.raises(Unavailable) as caught:
+        await outcomes_of(workers, supply)
+    assert (caught.value.reason, workers.accounts) == (ErrorReason.CANDLES_CHANGING, 3)
+
+
+async def test_a_crypto_whose_candles_cannot_be_read_fails_the_portfolio_by_its_name(supply: Supply) -> None:
+    supply.errors[cryptos(COUNT)[2]] = Unavailable("the data service does not answer")
+    workers = HereAndNow()
+    with pytest.raises(SignalsFailed) as caught:
+        await outcomes_of(workers, supply)
+    assert workers.accounts == 0
+    failure = portfolio_failure(caught.value).failure
+    assert failure.message == "C2USDT: the data service does not answer"
+
+
+async def test_more_places_than_cryptos_with_candles_are_refused(supply: Supply) -> None:
+    call = AccountCall(PORTFOLIO, [], ["C0USDT"])
+
+    def cut(account: AccountCall) -> None:
+        nonlocal call
+        call = AccountCall(PORTFOLIO, account.cryptos[:1], ["C1USDT", "C2USDT", "C3USDT"])
+
+    await outcomes_of(HereAndNow(cut), supply)
+    with pytest.raises(Refused, match="there are 2 places, and only 1 of 4 cryptos have candles"):
+        traded_account(call)
