@@ -10,11 +10,10 @@ took most of the time.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import from_dtype, njit, types
-from numba.extending import intrinsic
+from numba import extending, from_dtype, njit, types
 from numpy.typing import NDArray
 
 from backcast_engine.candles import PriceColumn
@@ -87,12 +86,16 @@ def trade_account(market: Market, weights: PriceColumn, plan: Plan, terms: Terms
     skipped = np.zeros((_SKIP_REASONS, strategies, len(market.cryptos)), np.int64)
     book = np.zeros(1, _BOOK)
     book["cash"] = terms.capital
-    traded = _trade_account(
-        *market, weights, book, order, np.zeros(strategies, np.int64), skipped, plan, terms
+    taken = np.zeros(strategies, np.int64)
+    traded = _trade_account(*market, weights, book, order, taken, skipped, plan, terms)
+    equity, cash, exposure, positions, trades, traders, held, changes, had = traded
+    return Account(
+        *(equity, cash, exposure, positions, trades, traders, held),
+        market.legs["traded"].copy(),
+        skipped.transpose(2, 1, 0).reshape(legs, _SKIP_REASONS),
+        changes,
+        had,
     )
-    *curves, trades, traders, held, changes, had = traded
-    skipped_by_leg = skipped.transpose(2, 1, 0).reshape(legs, _SKIP_REASONS)
-    return Account(*curves, trades, traders, held, market.legs["traded"].copy(), skipped_by_leg, changes, had)
 
 
 # The cash, how many positions are open, and how many trades are recorded; and the addresses of all else:
@@ -112,39 +115,43 @@ _BOOK = np.dtype(
 _CRYPTO_SIZE, _LEG_SIZE, _TRADE_SIZE = CRYPTO.itemsize, LEG.itemsize, TRADE.itemsize
 
 
+# What it makes is called with other arguments than its type says.
+_intrinsic: Any = extending.intrinsic
+
+
 def _as_pointer(context, builder, signature, arguments):  # type: ignore[no-untyped-def]  # of Numba
     return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
 
-@intrinsic
+@_intrinsic
 def _prices(context, address):  # type: ignore[no-untyped-def]  # compiled
     """Return the float64 column that is at an address."""
-    return types.CPointer(types.float64)(types.int64), _as_pointer
+    return types.CPointer(types.float64)(types.int64), _as_pointer  # type: ignore[no-untyped-call]
 
 
-@intrinsic
+@_intrinsic
 def _numbers(context, address):  # type: ignore[no-untyped-def]  # compiled
     """Return the int64 column that is at an address."""
-    return types.CPointer(types.int64)(types.int64), _as_pointer
+    return types.CPointer(types.int64)(types.int64), _as_pointer  # type: ignore[no-untyped-call]
 
 
-@intrinsic
+@_intrinsic
 def _bytes(context, address):  # type: ignore[no-untyped-def]  # compiled
     """Return the int8 column, or flags, that are at an address."""
-    return types.CPointer(types.int8)(types.int64), _as_pointer
+    return types.CPointer(types.int8)(types.int64), _as_pointer  # type: ignore[no-untyped-call]
 
 
-@intrinsic
+@_intrinsic
 def _crypto_at(context, address):  # type: ignore[no-untyped-def]  # compiled
     return from_dtype(CRYPTO)(types.int64), _as_pointer
 
 
-@intrinsic
+@_intrinsic
 def _leg_at(context, address):  # type: ignore[no-untyped-def]  # compiled
     return from_dtype(LEG)(types.int64), _as_pointer
 
 
-@intrinsic
+@_intrinsic
 def _trade_at(context, address):  # type: ignore[no-untyped-def]  # compiled
     return from_dtype(TRADE)(types.int64), _as_pointer
 

@@ -7,11 +7,10 @@ A leg is a strategy on a crypto: leg = crypto × strategies + strategy, and cryp
 symbols.
 """
 
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numba import from_dtype, njit, types
-from numba.extending import intrinsic
+from numba import extending, from_dtype, njit, types
 from numpy.typing import NDArray
 
 from backcast_engine.candles import TimeColumn
@@ -93,14 +92,18 @@ _BLOCK = 16
 _compiled = njit(cache=True, nogil=True)
 
 
-@intrinsic
+# What it makes is called with other arguments than its type says.
+_intrinsic: Any = extending.intrinsic
+
+
+@_intrinsic
 def _flags(context, address):  # type: ignore[no-untyped-def]  # compiled
     """Return the flags that are at an address, as numbers."""
 
     def pointer(context, builder, signature, arguments):  # type: ignore[no-untyped-def]  # of Numba
         return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
-    return types.CPointer(types.uint8)(types.int64), pointer
+    return types.CPointer(types.uint8)(types.int64), pointer  # type: ignore[no-untyped-call]
 
 
 @_compiled

@@ -48,9 +48,10 @@ def _note(
     candles = crypto.candles
     ends = _ends(crypto, ends_early=step[-1] < len(market.time_s) - 1)
     high, low = (candles.high, candles.low) if terms.needs_range else (NO_COLUMN, NO_COLUMN)
-    columns = [readable(column) for column in (candles.open, high, low, candles.close, crypto.rank)]
-    note_crypto(market.cryptos, number, *columns, step, ends)
-    kept = [*columns, step, ends]
+    open_, high, low = map(readable, (candles.open, high, low))
+    close, rank = readable(candles.close), readable(crypto.rank)
+    note_crypto(market.cryptos, number, open_, high, low, close, rank, step, ends)
+    kept: list[NDArray[Any]] = [open_, high, low, close, rank, step, ends]
     for strategy, orders in enumerate(crypto.orders):
         flags = readable(orders.signals.buy), readable(orders.signals.sell)
         measures = readable(orders.atr), readable(orders.volatility)
