@@ -29,17 +29,29 @@ function withoutPortfolios(code: string): string {
     .replace(/,\s*file_backcast_gateway_v1_portfolio_service\b/, "");
 }
 
+/** Calls of the market data that the page does not make. Their messages keep their places, without fields. */
+const UNCALLED = /^(Import|GetCandles|UpdateBreak|ListCryptos)|^(Candle|AskedHours)$/;
+
 /** Numbers of fields of descriptors. */
-const [FILE_OPTIONS, MESSAGE_TYPE, FIELD] = [8, 4, 2];
+const [FILE_OPTIONS, MESSAGE_TYPE, SERVICE, NAME, FIELD, METHOD] = [8, 4, 6, 1, 2, 2];
 
 /** Return the descriptor of a file without its options, which are names for generators of other languages. */
 function lean(file: string): string {
+  // A file begins with its name.
+  const ofMarketData = file.startsWith("backcast/marketdata/", 2);
   return changed(file, (number, value) => {
     if (number === FILE_OPTIONS) return undefined;
+    if (number === SERVICE)
+      return changed(value, (inner, method) =>
+        inner === METHOD && ofMarketData && UNCALLED.test(method.slice(2)) ? undefined : method,
+      );
     if (number !== MESSAGE_TYPE) return value;
-    return changed(value, (inner, field) =>
-      inner === FIELD && field.includes(PORTFOLIO_EVENT) ? undefined : field,
-    );
+    let isUncalled = false;
+    return changed(value, (inner, content) => {
+      if (inner === NAME) isUncalled = ofMarketData && UNCALLED.test(content);
+      const isLeftOut = inner === FIELD && (isUncalled || content.includes(PORTFOLIO_EVENT));
+      return isLeftOut ? undefined : content;
+    });
   });
 }
 

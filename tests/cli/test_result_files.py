@@ -103,7 +103,7 @@ async def test_failures_are_a_table_of_the_folder(cli: Cli, imported: list[str],
     assert finished.status == 1
     failures = table_of(folder / "failures.parquet").to_pylist()
     assert [row["symbol"] for row in failures] == imported
-    assert {row["message"] for row in failures} == {"there are no candles in the window"}
+    assert all(row["message"].startswith("there are no candles in the window") for row in failures)
     assert table_of(folder / "results.parquet").num_rows == 0
 
 

@@ -52,7 +52,7 @@ async def failure_of(
         ({"strategy": {"bollinger": {"width": 0.0}}}, "spec.strategy.bollinger.width", "not 0"),
         ({"strategy": {"bollinger": {"exitBand": 9}}}, "spec.strategy.bollinger.exit_band", "UPPER, MIDDLE"),
         ({"strategy": {"rules": {}}}, "spec.strategy.rules.entry", "required"),
-        ({"strategy": {"rules": {"entry": {}}}}, "spec.strategy.rules.entry", "needs a number, a column or"),
+        ({"strategy": {"rules": {"entry": {}}}}, "spec.strategy.rules.entry", "needs a number, a column, a function or"),
         ({"strategy": {"rules": {"entry": {"column": 77}}}}, "spec.strategy.rules.entry", "no column 77"),
         (
             {"strategy": {"rules": {"entry": {"number": 1.0}}}},

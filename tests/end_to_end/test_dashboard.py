@@ -11,6 +11,7 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
+import services.telemetry.metrics  # noqa: F401  # switches off series that only libraries know
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast_engine.candles import Candles
 from services.feed.metrics import watch_feed

@@ -13,10 +13,11 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.marketdata.v1 import market_data_service_pb2 as md
 from backcast_engine import Backtest, Detail, Execution, Window, backtest_series, run_backtest
 from backcast_engine.candles import Candles
-from backcast_engine.history import History
+from backcast_engine.history import History, PartialCandles
 from backcast_engine.interval import Interval
 from backcast_engine.rules.parse import parse
 from backcast_engine.strategies.custom_rules import CustomRules
+from services.domain.aggregation import aggregate
 from services.rpc.status import violations_of
 from services.wire.backtests import spec_to
 from services.wire.breaks import break_from
@@ -62,7 +63,11 @@ async def histories(data_service: "MarketDataServiceAsyncStub") -> dict[str, His
 def longer(history: History, interval: Interval) -> History:
     if interval is Interval.HOUR_1:
         return history
-    return replace(history, candles=longer_candles(history.candles, interval))
+    _, hours = aggregate(history.candles, interval)
+    candles = longer_candles(history.candles, interval)
+    few = hours[: len(candles)] < interval.seconds // 3_600
+    partial = PartialCandles(candles.open_time_s[few], hours[: len(candles)][few])
+    return replace(history, candles=candles, partial=partial)
 
 
 def request(
@@ -101,7 +106,7 @@ def expected(
         (f"close > sma(9)@1d and roc(24)@{LEADER} > 0", "close < sma(9)@1d", Interval.HOUR_1),
         (f"(rsi(5) > 50)@{LEADER}@4h", "close@1w < close[1]@1w", Interval.HOUR_1),
         (f"volume@1d > sma(volume, 3)@{LEADER}@1d", f"close@{LEADER} < ema(5)@{LEADER}", Interval.HOUR_4),
-        (f"close > close@1w and close > sma(2)@{LEADER}", f"close@{LEADER}@1w < 5", Interval.DAY_1),
+        (f"close > close@1w and roc(1)@{LEADER} > 0", f"close < close@{LEADER}@1w", Interval.DAY_1),
     ],
 )
 async def test_results_are_those_of_the_engine(
@@ -205,7 +210,7 @@ async def test_what_rules_cannot_look_at_is_named_before_anything_is_computed(
 ) -> None:
     entry = "spec.strategy.rules.entry"
     assert await refusal(gateway, "close > 1 and close@LEADRUSDT > 1") == [
-        f"{entry}.arguments[1].arguments[0].symbol: there is no crypto LEADRUSDT: did you mean LEADERUSDT?"
+        f"{entry}.arguments[1].arguments[0].symbol: there is no crypto 'LEADRUSDT': did you mean LEADERUSDT?"
     ]
     assert await refusal(gateway, "close > sma(9)@4h", Interval.DAY_1) == [
         f"{entry}.arguments[1].interval: candles of 4h are shorter than those of the run, which are of 1d: "
@@ -256,7 +261,7 @@ async def test_texts_that_look_at_other_candles_are_checked_with_their_places(
     assert [violation.field for violation in violations_of(caught.value)] == ["entry"]
     violations, reason, places = await refused(gateway, "close > open", "close@1d > 1 and 5 < open@LEADRUSDT")
     assert (violations, reason) == (
-        {"exit": "there is no crypto LEADRUSDT: did you mean LEADERUSDT?"},
+        {"exit": "there is no crypto 'LEADRUSDT': did you mean LEADERUSDT?"},
         "INVALID_RULES",
     )
     assert places == {"exit_start": "21", "exit_length": "14"}
@@ -267,7 +272,7 @@ async def test_the_command_marks_what_rules_cannot_look_at(cli: Cli, histories: 
     unknown = await cli(*run, "close > 1 and close@LEADRUSDT > 1")
     assert (unknown.status, unknown.err) == (
         1,
-        "backcast: --entry: at character 15: there is no crypto LEADRUSDT: did you mean LEADERUSDT?\n"
+        "backcast: --entry: at character 15: there is no crypto 'LEADRUSDT': did you mean LEADERUSDT?\n"
         "  close > 1 and close@LEADRUSDT > 1\n"
         "                ^^^^^^^^^^^^^^^\n",
     )

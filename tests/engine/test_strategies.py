@@ -43,7 +43,7 @@ def test_every_strategy_has_its_name_and_a_summary(name):
     strategy = STRATEGIES[name]
     assert strategy.name == name
     assert strategy.summary.endswith(".")
-    assert strategy.__doc__.endswith(".")
+    assert strategy.__doc__.strip().endswith(".")
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

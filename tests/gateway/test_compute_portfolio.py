@@ -47,7 +47,7 @@ class Compute(compute_service_pb2_grpc.ComputeServiceServicer):
 
 @pytest.fixture
 async def compute() -> AsyncIterator[tuple[Compute, ComputeClient]]:
-    service, server = Compute(), grpc.aio.server()  # type: ignore[abstract]  # it has what is called
+    service, server = Compute(), grpc.aio.server()  # type: ignore[abstract]  # one of its methods
     compute_service_pb2_grpc.add_ComputeServiceServicer_to_server(service, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -32,11 +32,12 @@ export async function loadBreakCounts(cryptos: readonly Crypto[], signal: AbortS
     knownFingerprints: wanted.map(({ fingerprint }) => fingerprint),
   };
   await withStream(BRIEF, signal, async (open) => {
-    for await (const block of marketData.streamCandles(request, { signal: open })) {
-      const crypto = bySymbol.get(block.symbol);
-      if (block.lastBlock && crypto !== undefined)
-        found.set(`${crypto.symbol} ${crypto.fingerprint}`, block.breaks.length);
-    }
+    for await (const { blocks } of marketData.streamCandles(request, { signal: open }))
+      for (const block of blocks) {
+        const crypto = bySymbol.get(block.symbol);
+        if (block.lastBlock && crypto !== undefined)
+          found.set(`${crypto.symbol} ${crypto.fingerprint}`, block.breaks.length);
+      }
   });
   counts.value = found;
 }

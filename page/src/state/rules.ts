@@ -44,11 +44,7 @@ export function parseSoon(entry: string, exit: string, length?: string): void {
 }
 
 /** Parse two texts now; return undefined if something else was asked for meanwhile. */
-export async function parse(
-  entry: string,
-  exit: string,
-  length?: string,
-): Promise<ParsedRules | undefined> {
+export async function parse(entry: string, exit: string, length?: string): Promise<ParsedRules | undefined> {
   clearTimeout(timer);
   const known = parsedRules.peek();
   if (known !== undefined && isParsed(entry, exit, length)) return known;

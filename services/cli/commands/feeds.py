@@ -72,5 +72,10 @@ def _lag(feed: Feed, now_s: float) -> str:
         return "[red]no round yet[/red]"
     lag_s = max(now_s - feed.newest_hour_time.seconds - Interval.HOUR_1.seconds, 0.0)
     minutes = int(lag_s // 60)
-    text = f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 60:
+        text = f"{minutes} min"
+    elif minutes < 48 * 60:
+        text = f"{minutes // 60} h {minutes % 60} min"
+    else:
+        text = f"{minutes // (24 * 60):,} days"
     return f"[red]{text}[/red]" if lag_s > _LATE_S else text

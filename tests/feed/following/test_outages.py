@@ -115,3 +115,17 @@ async def test_a_follower_that_is_refused_from_the_start_tries_again(data: DataS
     assert [type(each.error) for each in outcomes] == [Forbidden, Forbidden, type(None)]
     assert str(outcomes[0].error) == "Binance refuses to answer this machine, with status 451"
     assert (outcomes[2].inserted, outcomes[2].is_done) == (100, True)
+
+
+async def test_what_has_ended_is_remembered_while_the_exchange_is_away(data: DataService) -> None:
+    exchange = FollowedExchange()
+    ending = exchange.symbols[0]
+    with serving(exchange.stand_in):
+        async with exchange.rounds(data.channel) as rounds:
+            await anext(rounds)
+            exchange.served(ending).is_traded = False
+            assert (await anext(rounds)).newly_ended == [ending]
+            exchange.stand_in.faults = deque(["503"] * 5)
+            assert isinstance((await anext(rounds)).error, Unanswered)
+            assert list((await data.feed(exchange.quote)).ended_symbols) == [ending]
+            assert (await anext(rounds)).newly_ended == []

@@ -70,18 +70,19 @@ export async function loadCandles(
     ...(startTime && { startTime }),
     ...(endTime && { endTime }),
   };
-  const blocks: CandleColumns[] = [];
-  for await (const { columns } of marketData.streamCandles(request, { signal })) {
-    if (!columns) continue;
-    blocks.push({
-      times: secondsOfColumn(columns.openTimeS),
-      open: doublesOf(columns.open),
-      high: doublesOf(columns.high),
-      low: doublesOf(columns.low),
-      close: doublesOf(columns.close),
-    });
-  }
-  const column = (name: keyof CandleColumns) => joined(blocks.map((block) => block[name]));
+  const parts: CandleColumns[] = [];
+  for await (const { blocks } of marketData.streamCandles(request, { signal }))
+    for (const { columns } of blocks) {
+      if (!columns) continue;
+      parts.push({
+        times: secondsOfColumn(columns.openTimeS),
+        open: doublesOf(columns.open),
+        high: doublesOf(columns.high),
+        low: doublesOf(columns.low),
+        close: doublesOf(columns.close),
+      });
+    }
+  const column = (name: keyof CandleColumns) => joined(parts.map((part) => part[name]));
   return {
     times: column("times"),
     open: column("open"),
