@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -275,7 +276,7 @@ class TradedWindow:
                 measures = self._needed_columns(evaluation, before)
                 columns = (measures.get(name, NO_COLUMN) for name in ("atr", "volatility"))
                 found.append((signals.buy[before:], signals.sell[before:], *columns))
-        buy, sell, atr, volatility = map(np.concatenate, zip(*found, strict=True))
+        buy, sell, atr, volatility = map(_joined, zip(*found, strict=True))
         return WindowOrders(Signals(buy, sell), atr, volatility)
 
     def values(self, expression: Expression) -> PriceColumn:
@@ -288,7 +289,7 @@ class TradedWindow:
             for part in self._parts:
                 before = self._candles_before(power_of_two(warmup(expression)), part)
                 found.append(self._evaluation(part, before).series(expression)[before:])
-        return np.concatenate(found)
+        return _joined(found)
 
     def _warmup(self, strategy: Strategy, part: Part) -> int:
         """Return the number of warm-up candles before a part; see `_rounded_warmup`."""
@@ -413,3 +414,8 @@ def _where_they_are(candles: Candles) -> str:
         return ""
     first_s, last_s = candles.open_time_s[[0, -1]].tolist()
     return f": the first one opens at {utc(first_s)}, the last at {utc(last_s)}"
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Join columns that follow each other; a single one is not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -4,19 +4,20 @@ docs/portfolios.md defines what happens, in which order; `simulation` does the s
 is in one file, because what is compiled must not depend on the code of another file; tests hold the
 arithmetic of fills to that of `simulation`, bit by bit.
 
-A leg is a strategy on a crypto: leg = crypto × strategies + strategy, and cryptos are in order of their
-symbols. The candles of all cryptos lie behind each other in one column, those of crypto c from `offsets[c]`
-to before `offsets[c + 1]`; columns of legs have one such column for each strategy, behind each other.
+A year of a market has millions of closes. The pass looks at those of legs with a position and of legs that
+ask for one. Its functions get records and addresses, not arrays: Numba counts who holds an array, and that
+took most of the time.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import extending, from_dtype, njit, types
 from numpy.typing import NDArray
 
 from backcast_engine.candles import PriceColumn
+from backcast_engine.portfolio.columns import CRYPTO, CRYPTOS, LEG, LEGS, PRICES, SIDES, WHOLE, Market
 from backcast_engine.terms import TERMS, TRADE, Terms, TradeColumns
 
 _YEAR_S = 365 * 86_400
@@ -25,6 +26,7 @@ _NOT_CLOSED, _SIGNAL, _STOP_LOSS, _TRAILING_STOP, _TAKE_PROFIT, _LIQUIDATION, _B
 # Numbers of SkipReason.
 _NO_EQUITY, _NO_PLACE, _UNDEFINED_SIZE, _NO_CASH = range(4)
 _SKIP_REASONS = 4
+_NOT_SKIPPED = -1
 # An entry that gets less than this share of its size is none.
 _LEAST_SHARE = 0.01
 # How often a leg can be closed at one of the portfolio's candles: at its open, within it, and at its close.
@@ -32,44 +34,21 @@ _MOST_EXITS = 3
 
 
 class Plan(NamedTuple):
-    """How the account is divided, in the form for compiled code; `every` is 0 without rebalancing."""
+    """How the account is divided, and what is told of it, in the form for compiled code.
+
+    `every` is 0 without rebalancing. The profits of the cryptos are only noted where that is asked for.
+    """
 
     places: int
     equal: bool
     every: int
     threshold: float
+    notes_profits: bool
 
 
-PLAN = types.NamedTuple((types.int64, types.boolean, types.int64, types.float64), Plan)  # type: ignore[no-untyped-call]
-
-
-class MarketColumns(NamedTuple):
-    """The candles of all cryptos, behind each other: columns of shape (n,), unless they are empty.
-
-    `step` is the number of the portfolio's candle that a candle belongs to, int64, and `ends` tells where a
-    position is closed: at the last candle of a part before a break, or of a crypto that ends early. `offsets`
-    is int64 of shape (cryptos + 1,). High and low are empty where the terms do not need the range. `rank` is
-    empty without a rank.
-    """
-
-    time_s: NDArray[np.int64]
-    open: PriceColumn
-    high: PriceColumn
-    low: PriceColumn
-    close: PriceColumn
-    step: NDArray[np.int64]
-    ends: NDArray[np.bool_]
-    offsets: NDArray[np.int64]
-    rank: PriceColumn
-
-
-class LegColumns(NamedTuple):
-    """Signals and measures of all legs: columns of shape (strategies × n,), measures possibly empty."""
-
-    buy: NDArray[np.bool_]
-    sell: NDArray[np.bool_]
-    atr: PriceColumn
-    volatility: PriceColumn
+PLAN = types.NamedTuple(  # type: ignore[no-untyped-call]
+    (types.int64, types.boolean, types.int64, types.float64, types.boolean), Plan
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +59,8 @@ class Account:
     dtype TRADE, shape (k,), whose entries and exits count the candles of their own crypto; `legs` is int64 of
     shape (k,). `held` is the number of closes at which a position was open. Of shape (L,): `traded` is the
     value of all fills, float64; `skipped`, of shape (L, 4), counts skipped entries by reason. Of shape (n,
-    cryptos): `changes` is how the profit of a crypto's positions changed in a candle, and `had` whether it
-    had any.
+    cryptos), or without candles where they are not noted: `changes` is how the profit of a crypto's positions
+    changed in a candle, and `had` whether it had any.
     """
 
     equity: PriceColumn
@@ -97,50 +76,84 @@ class Account:
     had: NDArray[np.bool_]
 
 
-def trade_account(
-    market: MarketColumns, legs: LegColumns, weights: PriceColumn, steps: int, plan: Plan, terms: Terms
-) -> Account:
-    """Trade the signals of all legs with one account, over `steps` candles of the portfolio.
+def trade_account(market: Market, weights: PriceColumn, plan: Plan, terms: Terms) -> Account:
+    """Trade the signals of all legs with one account, in a market that nothing was traded in.
 
     `weights` is float64 of shape (strategies,).
     """
-    return Account(*_trade_account(*market, *legs, weights, steps, plan, terms))
+    legs, strategies = len(market.legs), len(weights)
+    order = np.empty((2, legs), np.int64)
+    skipped = np.zeros((_SKIP_REASONS, strategies, len(market.cryptos)), np.int64)
+    book = np.zeros(1, _BOOK)
+    book["cash"] = terms.capital
+    taken = np.zeros(strategies, np.int64)
+    traded = _trade_account(*market, weights, book, order, taken, skipped, plan, terms)
+    equity, cash, exposure, positions, trades, traders, held, changes, had = traded
+    return Account(
+        *(equity, cash, exposure, positions, trades, traders, held),
+        market.legs["traded"].copy(),
+        skipped.transpose(2, 1, 0).reshape(legs, _SKIP_REASONS),
+        changes,
+        had,
+    )
 
 
-_STATE = np.dtype([("cash", np.float64), ("open", np.int64), ("count", np.int64)])
-# A leg's position. As in `simulation`, and: `bought` units were bought in all, `paid` is what they took from
-# the cash, `locked` is the collateral of a short position, `mark` its present price.
-_POSITION = np.dtype(
-    [
-        (name, np.float64)
+# The cash, how many positions are open, and how many trades are recorded; and the addresses of all else:
+# `order` are the legs with an open position in ascending order, `reviewed` is for going through them while
+# they change, `taken` are the places of each strategy, `sides` those of the present candle.
+_BOOK = np.dtype(
+    [("cash", np.float64)]
+    + [
+        (name, np.int64)
         for name in (
-            *("side", "units", "cost", "price", "bought", "paid", "fee_paid", "carry", "charged_s"),
-            *("stop", "profit", "trail", "best", "atr", "locked", "mark"),
+            *("open", "count", "strategies", "crypto_count", "is_measured"),
+            *("time_s", "cryptos", "legs", "sides", "weights"),
+            *("order", "reviewed", "taken", "skipped", "trades", "traders"),
         )
     ]
-    + [("since", np.int64)]
 )
+_CRYPTO_SIZE, _LEG_SIZE, _TRADE_SIZE = CRYPTO.itemsize, LEG.itemsize, TRADE.itemsize
 
 
-class _Book(NamedTuple):
-    """All that changes: `state` has one record, `order` the legs with an open position in ascending order.
+# What it makes is called with other arguments than its type says.
+_intrinsic: Any = extending.intrinsic
 
-    `at` is the candle that a crypto has reached, and `is_new` whether that is one of the present time. `seen`
-    and `had` are of the legs that something happened to, and that had a position.
-    """
 
-    state: NDArray[np.void]
-    positions: NDArray[np.void]
-    order: NDArray[np.int64]
-    at: NDArray[np.int64]
-    is_new: NDArray[np.bool_]
-    taken: NDArray[np.int64]
-    realized: PriceColumn
-    traded: PriceColumn
-    skipped: NDArray[np.int64]
-    seen: NDArray[np.bool_]
-    had: NDArray[np.bool_]
-    offsets: NDArray[np.int64]
+def _as_pointer(context, builder, signature, arguments):  # type: ignore[no-untyped-def]  # of Numba
+    return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+
+@_intrinsic
+def _prices(context, address):  # type: ignore[no-untyped-def]  # compiled
+    """Return the float64 column that is at an address."""
+    return types.CPointer(types.float64)(types.int64), _as_pointer  # type: ignore[no-untyped-call]
+
+
+@_intrinsic
+def _numbers(context, address):  # type: ignore[no-untyped-def]  # compiled
+    """Return the int64 column that is at an address."""
+    return types.CPointer(types.int64)(types.int64), _as_pointer  # type: ignore[no-untyped-call]
+
+
+@_intrinsic
+def _bytes(context, address):  # type: ignore[no-untyped-def]  # compiled
+    """Return the int8 column, or flags, that are at an address."""
+    return types.CPointer(types.int8)(types.int64), _as_pointer  # type: ignore[no-untyped-call]
+
+
+@_intrinsic
+def _crypto_at(context, address):  # type: ignore[no-untyped-def]  # compiled
+    return from_dtype(CRYPTO)(types.int64), _as_pointer
+
+
+@_intrinsic
+def _leg_at(context, address):  # type: ignore[no-untyped-def]  # compiled
+    return from_dtype(LEG)(types.int64), _as_pointer
+
+
+@_intrinsic
+def _trade_at(context, address):  # type: ignore[no-untyped-def]  # compiled
+    return from_dtype(TRADE)(types.int64), _as_pointer
 
 
 # As NumPy computes: a division by zero gives infinity or NaN, and raises nothing.
@@ -148,13 +161,33 @@ _compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_compiled
-def _wanted(side, buy, sell, may_long, may_short):  # type: ignore[no-untyped-def]  # compiled
-    """Return the side that the signals of a close ask for."""
-    if side <= 0 and buy and (may_long or side < 0):
-        return 1 if may_long else 0
-    if side >= 0 and sell and (may_short or side > 0):
-        return -1 if may_short else 0
-    return side
+def _crypto(book, crypto):  # type: ignore[no-untyped-def]  # compiled
+    return _crypto_at(book.cryptos + crypto * _CRYPTO_SIZE)
+
+
+@_compiled
+def _leg(book, leg):  # type: ignore[no-untyped-def]  # compiled
+    return _leg_at(book.legs + leg * _LEG_SIZE)
+
+
+@_compiled
+def _open_leg(book, place):  # type: ignore[no-untyped-def]  # compiled
+    """Return the leg with an open position at a place in their order."""
+    return _leg(book, _numbers(book.order)[place])
+
+
+@_compiled
+def _sides(book, strategy):  # type: ignore[no-untyped-def]  # compiled
+    """Return the sides that a strategy asks for at the present candle, of all cryptos."""
+    return _bytes(book.sides + strategy * book.crypto_count)
+
+
+@_compiled
+def _wanted(side, asks, may_long, may_short):  # type: ignore[no-untyped-def]  # compiled
+    """Return the side that a leg with a position wants, which `asks` for the other side or does not."""
+    if not asks:
+        return side
+    return (-1 if may_short else 0) if side > 0 else (1 if may_long else 0)
 
 
 @_compiled
@@ -178,55 +211,76 @@ def _level(price, sign, fraction, multiple, atr):  # type: ignore[no-untyped-def
 
 
 @_compiled
-def _value(book, without=-1):  # type: ignore[no-untyped-def]  # compiled
-    """Return the value of all positions at their present prices, but for the one of leg `without`."""
+def _equity(book):  # type: ignore[no-untyped-def]  # compiled
+    """Return the cash and the value of all positions at their present prices."""
     value = 0.0
-    for leg in book.order[: book.state[0].open]:
-        if leg != without:
-            now = book.positions[leg]
-            value += now.side * now.units * now.mark
-    return value
+    for place in range(book.open):
+        now = _open_leg(book, place)
+        value += now.side * now.units * now.mark
+    return book.cash + value
+
+
+@_compiled
+def _backing(book, now):  # type: ignore[no-untyped-def]  # compiled
+    """Return what backs a position: the cash, and the value of all others at their present prices."""
+    value = 0.0
+    for place in range(book.open):
+        other = _open_leg(book, place)
+        if other.crypto != now.crypto or other.strategy != now.strategy:
+            value += other.side * other.units * other.mark
+    return book.cash + value
 
 
 @_compiled
 def _free_cash(book):  # type: ignore[no-untyped-def]  # compiled
     locked = 0.0
-    for leg in book.order[: book.state[0].open]:
-        locked += book.positions[leg].locked
-    return book.state[0].cash - locked
+    for place in range(book.open):
+        locked += _open_leg(book, place).locked
+    return book.cash - locked
 
 
 @_compiled
-def _open_leg(book, leg):  # type: ignore[no-untyped-def]  # compiled
+def _review(book):  # type: ignore[no-untyped-def]  # compiled
+    """Return the legs with an open position, and how many; what is returned stays when they change."""
+    order, reviewed = _numbers(book.order), _numbers(book.reviewed)
+    for place in range(book.open):
+        reviewed[place] = order[place]
+    return reviewed, book.open
+
+
+@_compiled
+def _number_of(book, now):  # type: ignore[no-untyped-def]  # compiled
+    return now.crypto * book.strategies + now.strategy
+
+
+@_compiled
+def _put_in_order(book, now):  # type: ignore[no-untyped-def]  # compiled
     """Put a leg among those with an open position."""
-    state, order = book.state[0], book.order
-    place = state.open
+    order, leg, place = _numbers(book.order), _number_of(book, now), book.open
     while place > 0 and order[place - 1] > leg:
         order[place] = order[place - 1]
         place -= 1
     order[place] = leg
-    state.open += 1
-    book.taken[leg % len(book.taken)] += 1
-    book.seen[leg] = book.had[leg] = True
+    book.open += 1
+    _numbers(book.taken)[now.strategy] += 1
+    now.is_seen = now.had_position = 1
 
 
 @_compiled
-def _close_leg(book, leg):  # type: ignore[no-untyped-def]  # compiled
-    state, order = book.state[0], book.order
-    place = 0
+def _take_out_of_order(book, now):  # type: ignore[no-untyped-def]  # compiled
+    order, leg, place = _numbers(book.order), _number_of(book, now), 0
     while order[place] != leg:
         place += 1
-    state.open -= 1
-    for i in range(place, state.open):
+    book.open -= 1
+    for i in range(place, book.open):
         order[i] = order[i + 1]
-    book.taken[leg % len(book.taken)] -= 1
-    book.seen[leg] = True
-    book.positions[leg].side, book.positions[leg].units, book.positions[leg].locked = 0.0, 0.0, 0.0
+    _numbers(book.taken)[now.strategy] -= 1
+    now.is_seen = 1
+    now.side, now.units, now.locked = 0.0, 0.0, 0.0
 
 
 @_compiled
-def _enter(book, leg, side, raw, index, time_s, budget, atr, terms):  # type: ignore[no-untyped-def]  # compiled
-    now = book.positions[leg]
+def _enter(book, now, side, raw, index, time_s, budget, atr, terms):  # type: ignore[no-untyped-def]  # compiled
     price = raw * (1 + side * terms.slippage)
     now.side, now.price, now.since, now.cost, now.mark = side, price, index, budget, raw
     now.units = budget / (price * (1 + terms.fee))
@@ -236,14 +290,14 @@ def _enter(book, leg, side, raw, index, time_s, budget, atr, terms):  # type: ig
     now.profit = _level(price, side, terms.profit_fraction, terms.profit_atr, atr)
     now.trail = _level(price, -side, terms.trail_fraction, terms.trail_atr, atr)
     if side > 0:
-        book.state[0].cash -= budget
+        book.cash -= budget
         now.paid, now.locked = budget, 0.0
     else:
         brought = now.units * price * (1 - terms.fee)
-        book.state[0].cash += brought
+        book.cash += brought
         now.paid, now.locked = now.fee_paid - now.units * price, budget + brought
-    book.traded[leg] += now.units * price
-    _open_leg(book, leg)
+    now.traded += now.units * price
+    _put_in_order(book, now)
 
 
 @_compiled
@@ -260,49 +314,46 @@ def _is_ruined(now, backing, raw, terms):  # type: ignore[no-untyped-def]  # com
 
 
 @_compiled
-def _record(now, trade, index, reason, exit_price, worth, exit_fee):  # type: ignore[no-untyped-def]  # compiled
-    """Write a position into the record `trade`, as one whose closing adds `worth` to the cash."""
+def _record(book, now, index, reason, exit_price, worth, exit_fee):  # type: ignore[no-untyped-def]  # compiled
+    """Record a position as a trade whose closing adds `worth` to the cash; return its profit."""
+    trade = _trade_at(book.trades + book.count * _TRADE_SIZE)
     trade.entry, trade.exit, trade.reason = now.since, index, reason
     trade.units, trade.cost = now.side * now.units, now.cost
     trade.entry_price, trade.exit_price = now.price, exit_price
     trade.profit = worth - now.paid - now.carry
     trade.fees = now.fee_paid + exit_fee
     trade.borrow, trade.funding = (now.carry, 0.0) if now.side < 0 else (0.0, now.carry)
+    _numbers(book.traders)[book.count] = _number_of(book, now)
+    book.count += 1
+    return trade.profit
 
 
 @_compiled
-def _close(book, trades, legs, leg, reason, exit_price, worth, exit_fee):  # type: ignore[no-untyped-def]  # compiled
-    state = book.state[0]
-    index = book.at[leg // len(book.taken)] - book.offsets[leg // len(book.taken)]
-    trade = trades[state.count]
-    _record(book.positions[leg], trade, index, reason, exit_price, worth, exit_fee)
-    legs[state.count] = leg
-    state.count += 1
-    state.cash += worth
-    book.realized[leg] += trade.profit
-    book.traded[leg] += book.positions[leg].units * exit_price
-    _close_leg(book, leg)
+def _close(book, now, reason, exit_price, worth, exit_fee):  # type: ignore[no-untyped-def]  # compiled
+    index = _crypto(book, now.crypto).at
+    now.realized += _record(book, now, index, reason, exit_price, worth, exit_fee)
+    book.cash += worth
+    now.traded += now.units * exit_price
+    _take_out_of_order(book, now)
 
 
 @_compiled
-def _leave(book, trades, legs, leg, raw, reason, terms):  # type: ignore[no-untyped-def]  # compiled
+def _leave(book, now, raw, reason, terms):  # type: ignore[no-untyped-def]  # compiled
     """Close a position at the raw price; where that takes all of the equity, the account is closed."""
-    now = book.positions[leg]
-    backing = book.state[0].cash + _value(book, leg)
+    backing = _backing(book, now)
     worth = _closing_worth(now, raw, terms)
     is_gone = reason == _LIQUIDATION or backing + worth < 0
     if is_gone:
         # A price that opened beyond the liquidation too: no more than everything can be lost.
         reason, worth = _LIQUIDATION, -backing
     exit_price = raw * (1 - now.side * terms.slippage)
-    _close(book, trades, legs, leg, reason, exit_price, worth, now.units * exit_price * terms.fee)
+    _close(book, now, reason, exit_price, worth, now.units * exit_price * terms.fee)
     if is_gone:
-        while book.state[0].open:
-            other = book.order[0]
-            left = book.positions[other]
+        while book.open:
+            left = _open_leg(book, 0)
             worth = left.side * left.units * left.mark
-            _close(book, trades, legs, other, _LIQUIDATION, left.mark, worth, 0.0)
-        book.state[0].cash = 0.0
+            _close(book, left, _LIQUIDATION, left.mark, worth, 0.0)
+        book.cash = 0.0
 
 
 @_compiled
@@ -315,7 +366,7 @@ def _charge(book, now, raw, time_s, terms):  # type: ignore[no-untyped-def]  # c
     """Take from the cash what a position's borrowing or funding has cost since it was last charged."""
     rate = terms.borrow_rate if now.side < 0 else terms.funding_rate
     cost = now.units * raw * rate * ((time_s - now.charged_s) / _YEAR_S)
-    book.state[0].cash -= cost
+    book.cash -= cost
     now.carry += cost
     now.charged_s = time_s
 
@@ -342,57 +393,70 @@ def _touched(now, backing, open_, high, low, terms):  # type: ignore[no-untyped-
 
 
 @_compiled
-def _live_through(book, trades, legs, leg, market, terms):  # type: ignore[no-untyped-def]  # compiled
-    """Take a position through the present candle of its crypto."""
-    now, i = book.positions[leg], book.at[leg // len(book.taken)]
-    close = market.close[i]
-    if not terms.needs_range:
-        now.mark = close
-        return
-    backing = book.state[0].cash + _value(book, leg)
-    reason, raw = _touched(now, backing, market.open[i], market.high[i], market.low[i], terms)
+def _live_through(book, now, close_s, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Take a position through the present candle of its crypto, where stops or liquidation can close it."""
+    noted = _crypto(book, now.crypto)
+    i = noted.at
+    close, high, low = _prices(noted.close)[i], _prices(noted.high)[i], _prices(noted.low)[i]
+    reason, raw = _touched(now, _backing(book, now), _prices(noted.open)[i], high, low, terms)
     if reason == _NOT_CLOSED:
         if not np.isnan(now.trail):
-            now.best = max(now.best, market.high[i]) if now.side > 0 else min(now.best, market.low[i])
+            now.best = max(now.best, high) if now.side > 0 else min(now.best, low)
             now.trail = _level(now.best, -now.side, terms.trail_fraction, terms.trail_atr, now.atr)
         now.mark = close
         if not _has_carry(now, terms):
             return
-        _charge(book, now, close, market.time_s[i] + terms.interval_s, terms)
-        if not _is_ruined(now, book.state[0].cash + _value(book, leg), close, terms):
+        _charge(book, now, close, close_s, terms)
+        if not _is_ruined(now, _backing(book, now), close, terms):
             return
         reason, raw = _LIQUIDATION, close
-    _leave(book, trades, legs, leg, raw, reason, terms)
+    _leave(book, now, raw, reason, terms)
 
 
 @_compiled
-def _sell_down(book, leg, raw, excess, terms):  # type: ignore[no-untyped-def]  # compiled
+def _close_candle(book, close_s, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Take all positions through the present candle, each one on a crypto that has it."""
+    if terms.needs_range:
+        legs, count = _review(book)
+        for place in range(count):
+            now = _leg(book, legs[place])
+            # It can have been liquidated along with another.
+            if now.side != 0 and now.is_new:
+                _live_through(book, now, close_s, terms)
+        return
+    for place in range(book.open):
+        now = _open_leg(book, place)
+        if now.is_new:
+            noted = _crypto(book, now.crypto)
+            now.mark = _prices(noted.close)[noted.at]
+
+
+@_compiled
+def _sell_down(book, now, raw, excess, terms):  # type: ignore[no-untyped-def]  # compiled
     """Sell units of a position (short: buy them back) that are worth `excess`."""
-    now = book.positions[leg]
     units, side = excess / raw, now.side
     price = raw * (1 - side * terms.slippage)
     worth = side * (units * price * (1 - side * terms.fee))
-    book.state[0].cash += worth
+    book.cash += worth
     now.paid -= worth
     now.locked *= 1 - units / now.units
     now.fee_paid += units * price * terms.fee
     now.units -= units
-    book.traded[leg] += units * price
+    now.traded += units * price
 
 
 @_compiled
-def _buy_up(book, leg, raw, budget, terms):  # type: ignore[no-untyped-def]  # compiled
+def _buy_up(book, now, raw, budget, terms):  # type: ignore[no-untyped-def]  # compiled
     """Add to a position for `budget`."""
-    now = book.positions[leg]
     side = now.side
     price = raw * (1 + side * terms.slippage)
     units = budget / (price * (1 + terms.fee))
     if side > 0:
-        book.state[0].cash -= budget
+        book.cash -= budget
         now.paid += budget
     else:
         brought = units * price * (1 - terms.fee)
-        book.state[0].cash += brought
+        book.cash += brought
         now.paid += units * price * terms.fee - units * price
         now.locked += budget + brought
     now.price = (now.price * now.bought + price * units) / (now.bought + units)
@@ -400,293 +464,325 @@ def _buy_up(book, leg, raw, budget, terms):  # type: ignore[no-untyped-def]  # c
     now.cost += budget
     now.fee_paid += units * price * terms.fee
     now.units += units
-    book.traded[leg] += units * price
+    now.traded += units * price
 
 
 @_compiled
-def _measure(values, book, leg, prices, shift):  # type: ignore[no-untyped-def]  # compiled
-    """Return a measure at the close of the signal that a leg follows now; NaN where there is none."""
-    strategies = len(book.taken)
-    if not len(values):
-        return np.nan
-    return values[(leg % strategies) * len(prices) + book.at[leg // strategies] - shift]
+def _value_of(column, i):  # type: ignore[no-untyped-def]  # compiled
+    """Return a value of the column at an address; NaN where there is none."""
+    return _prices(column)[i] if column else np.nan
 
 
 @_compiled
-def _rebalance(book, equity, prices, shift, orders, weights, plan, terms):  # type: ignore[no-untyped-def]  # compiled
+def _missing(book, now, equity, shift, plan, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Return how far a position is below its target; 0 if it is left alone."""
+    if not now.is_new:
+        return 0.0
+    volatility = _value_of(now.volatility_column, _crypto(book, now.crypto).at - shift)
+    target = _size(equity * _prices(book.weights)[now.strategy], volatility, plan, terms)
+    distance = target - now.units * now.mark
+    return distance if target > 0 and abs(distance) > plan.threshold * target else 0.0
+
+
+@_compiled
+def _rebalance(book, equity, shift, plan, terms):  # type: ignore[no-untyped-def]  # compiled
     """Bring positions to their targets: first those above, then those below."""
-    strategies, held = len(weights), book.order[: book.state[0].open]
-    missing = np.zeros(len(held))
-    for place, leg in enumerate(held):
-        crypto = leg // strategies
-        if book.is_new[crypto]:
-            volatility = _measure(orders.volatility, book, leg, prices, shift)
-            target = _size(equity * weights[leg % strategies], volatility, plan, terms)
-            distance = target - book.positions[leg].units * prices[book.at[crypto]]
-            if target > 0 and abs(distance) > plan.threshold * target:
-                missing[place] = distance
-    for place, leg in enumerate(held):
-        if missing[place] < 0:
-            _sell_down(book, leg, prices[book.at[leg // strategies]], -missing[place], terms)
-    for place, leg in enumerate(held):
-        budget = min(missing[place], _free_cash(book)) if missing[place] > 0 else 0.0
+    for place in range(book.open):
+        now = _open_leg(book, place)
+        now.missing = _missing(book, now, equity, shift, plan, terms)
+    for place in range(book.open):
+        now = _open_leg(book, place)
+        if now.missing < 0:
+            _sell_down(book, now, now.mark, -now.missing, terms)
+    for place in range(book.open):
+        now = _open_leg(book, place)
+        budget = min(now.missing, _free_cash(book)) if now.missing > 0 else 0.0
         if budget > 0:
-            _buy_up(book, leg, prices[book.at[leg // strategies]], budget, terms)
+            _buy_up(book, now, now.mark, budget, terms)
 
 
 @_compiled
-def _try_to_enter(book, leg, side, equity, prices, shift, market, orders, weights, plan, terms):  # type: ignore[no-untyped-def]  # compiled
-    """Open a position where there is a place, or count why there is none; return whether there is one."""
-    strategy, crypto = leg % len(weights), leg // len(weights)
-    share = equity * weights[strategy]
-    size = _size(share, _measure(orders.volatility, book, leg, prices, shift), plan, terms)
-    atr = _measure(orders.atr, book, leg, prices, shift)
-    if not size > 0 or (len(orders.atr) and np.isnan(atr)):
-        book.skipped[leg, _UNDEFINED_SIZE] += 1
-        return False
-    budget = min(size, _free_cash(book))
+def _exit(book, shift, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Close what signals ask to close. Of legs with a position, write the sides that they now ask for."""
+    legs, count = _review(book)
+    for place in range(count):
+        now = _leg(book, legs[place])
+        # A leg that was liquidated along with another has no position, and asks as those without one do.
+        if now.side == 0 or not now.is_new:
+            continue
+        side, i = int(now.side), _crypto(book, now.crypto).at - shift
+        asks = _bytes(now.sell if side > 0 else now.buy)[i] != 0
+        wanted = _wanted(side, asks, terms.may_long, terms.may_short)
+        _sides(book, now.strategy)[now.crypto] = 0 if wanted == side else wanted
+        if wanted != side:
+            _leave(book, now, now.mark, _SIGNAL, terms)
+
+
+@_compiled
+def _reach(book, crypto, t):  # type: ignore[no-untyped-def]  # compiled
+    """Return the candle that a crypto has at the portfolio's candle t."""
+    noted = _crypto(book, crypto)
+    step, low = _numbers(noted.step), noted.at
+    # It is this one, or one before where there were gaps since it was last looked at.
+    i = min(low + t - step[low], noted.candle_count - 1)
+    while step[i] != t:
+        middle = (low + i) // 2
+        if step[middle] < t:
+            low = middle + 1
+        else:
+            i = middle
+    noted.at = i
+    return i
+
+
+@_compiled
+def _has_any(sides, count):  # type: ignore[no-untyped-def]  # compiled
+    found = 0
+    for i in range(count):
+        found |= sides[i]
+    return found != 0
+
+
+@_compiled
+def _skip_reason(book, strategy, equity, has_equity, free, volatility, atr, plan, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Return why an entry cannot be made now (_NOT_SKIPPED: it can), and what it gets."""
+    if not has_equity:
+        return _NO_EQUITY, 0.0
+    if _numbers(book.taken)[strategy] >= plan.places:
+        return _NO_PLACE, 0.0
+    size = _size(equity * _prices(book.weights)[strategy], volatility, plan, terms)
+    if not size > 0 or np.isnan(atr):
+        return _UNDEFINED_SIZE, 0.0
+    budget = min(size, free)
     if not budget >= _LEAST_SHARE * size:
-        book.skipped[leg, _NO_CASH] += 1
-        return False
-    i = book.at[crypto]
-    fill_s = market.time_s[i] + (0 if shift else terms.interval_s)
-    _enter(book, leg, side, prices[i], i - book.offsets[crypto], fill_s, budget, atr, terms)
+        return _NO_CASH, 0.0
+    return _NOT_SKIPPED, budget
+
+
+@_compiled
+def _measures(now, i):  # type: ignore[no-untyped-def]  # compiled
+    """Return volatility and average true range at a candle; the latter is not NaN where none is needed."""
+    return _value_of(now.volatility_column, i), _prices(now.atr_column)[i] if now.atr_column else 0.0
+
+
+@_compiled
+def _skips(book, reason, strategy):  # type: ignore[no-untyped-def]  # compiled
+    """Return how many entries of a strategy were skipped for a reason so far, of all cryptos."""
+    return _numbers(book.skipped + 8 * (reason * book.strategies + strategy) * book.crypto_count)
+
+
+@_compiled
+def _common_reason(book, strategy, equity, free, plan, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Return why no entry of a strategy can be made; _NOT_SKIPPED if one can, or measures can differ."""
+    reason, _ = _skip_reason(book, strategy, equity, equity > 0, free, np.nan, 0.0, plan, terms)
+    if book.is_measured and reason in (_UNDEFINED_SIZE, _NO_CASH):
+        return _NOT_SKIPPED
+    return reason
+
+
+@_compiled
+def _are_all_skipped(book, equity, plan, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Return whether all entries are skipped for a reason that they have in common; if so, count them.
+
+    Mostly there is no place or no cash, and as nobody enters, that stays so for all: ranks do not matter.
+    """
+    free = _free_cash(book)
+    for strategy in range(book.strategies):
+        asks = _has_any(_sides(book, strategy), book.crypto_count)
+        if asks and _common_reason(book, strategy, equity, free, plan, terms) == _NOT_SKIPPED:
+            return False
+    for strategy in range(book.strategies):
+        reason = _common_reason(book, strategy, equity, free, plan, terms)
+        if reason != _NOT_SKIPPED:
+            sides, skips = _sides(book, strategy), _skips(book, reason, strategy)
+            for crypto in range(book.crypto_count):
+                skips[crypto] += sides[crypto] != 0
     return True
 
 
 @_compiled
-def _exit(book, trades, legs, sides, prices, shift, market, orders, terms):  # type: ignore[no-untyped-def]  # compiled
-    """Close what signals ask to close; write the sides that legs want to enter, and return how many do."""
-    wants, strategies = 0, len(book.taken)
-    for leg in range(len(sides)):
-        sides[leg] = 0
-        crypto = leg // strategies
-        i = book.at[crypto]
-        # No signal fills across a break.
-        if not book.is_new[crypto] or (shift and (i == book.offsets[crypto] or market.ends[i - 1])):
-            continue
-        signal, side = (leg % strategies) * len(prices) + i - shift, int(book.positions[leg].side)
-        buys, sells = orders.buy[signal], orders.sell[signal]
-        wanted = _wanted(side, buys, sells, terms.may_long, terms.may_short)
-        if wanted == side:
-            continue
-        if side != 0:
-            _leave(book, trades, legs, leg, prices[i], _SIGNAL, terms)
-        sides[leg] = wanted
-        wants += wanted != 0
-    return wants
-
-
-@_compiled
-def _by_rank(book, sides, wants, rank, shift):  # type: ignore[no-untyped-def]  # compiled
+def _by_rank(book, t, shift):  # type: ignore[no-untyped-def]  # compiled
     """Return the legs that want to enter: higher ranks first, then in order; undefined ranks last."""
-    candidates, keys, count = np.empty(wants, np.int64), np.empty(wants), 0
-    for leg in range(len(sides)):
-        if sides[leg] != 0:
-            value = rank[book.at[leg // len(book.taken)] - shift] if len(rank) else np.nan
-            candidates[count], keys[count] = leg, np.inf if np.isnan(value) else -value
-            count += 1
+    legs, count = book.crypto_count * book.strategies, 0
+    candidates, keys = np.empty(legs, np.int64), np.empty(legs)
+    for crypto in range(book.crypto_count):
+        for strategy in range(book.strategies):
+            if _sides(book, strategy)[crypto] != 0:
+                rank = _value_of(_crypto(book, crypto).rank, _reach(book, crypto, t) - shift)
+                candidates[count] = crypto * book.strategies + strategy
+                keys[count] = np.inf if np.isnan(rank) else -rank
+                count += 1
     # Mergesort keeps the order of equal keys.
-    return candidates[np.argsort(keys, kind="mergesort")]
+    return candidates[np.argsort(keys[:count], kind="mergesort")]
 
 
 @_compiled
-def _fill_orders(book, trades, legs, sides, t, shift, market, orders, weights, plan, terms):  # type: ignore[no-untyped-def]  # compiled
+def _enter_by_rank(book, t, shift, equity, plan, terms):  # type: ignore[no-untyped-def]  # compiled
+    """Open positions where there are places and cash, or count why there are none."""
+    fill_s = _numbers(book.time_s)[t] + (0 if shift else terms.interval_s)
+    has_equity = equity > 0
+    for leg in _by_rank(book, t, shift):
+        now = _leg(book, leg)
+        noted = _crypto(book, now.crypto)
+        i, free = noted.at, _free_cash(book)
+        volatility, atr = _measures(now, i - shift)
+        reason, budget = _skip_reason(
+            book, now.strategy, equity, has_equity, free, volatility, atr, plan, terms
+        )
+        if reason != _NOT_SKIPPED:
+            _skips(book, reason, now.strategy)[now.crypto] += 1
+            continue
+        raw = _prices(noted.open if shift else noted.close)[i]
+        side = int(_sides(book, now.strategy)[now.crypto])
+        now.is_new, now.until = 1, _end_from(noted, i)
+        _enter(book, now, side, raw, i, fill_s, budget, atr, terms)
+        # Costs can take all of the equity; what is opened at an open sees that within its candle.
+        if not shift and _is_ruined(now, _backing(book, now), raw, terms):
+            _leave(book, now, raw, _LIQUIDATION, terms)
+        has_equity = _equity(book) > 0
+
+
+@_compiled
+def _end_from(noted, i):  # type: ignore[no-untyped-def]  # compiled
+    """Return the first candle from i on after which positions on a crypto are closed; -1 if there is none."""
+    ends = _numbers(noted.ends)
+    for place in range(noted.end_count):
+        if ends[place] >= i:
+            return ends[place]
+    return -1
+
+
+@_compiled
+def _fill_orders(book, t, shift, plan, terms):  # type: ignore[no-untyped-def]  # compiled
     """Fill the orders of a moment: at opens, of the closes before (`shift` 1), or at the same closes (0)."""
-    prices = market.open if shift else market.close
+    _exit(book, shift, terms)
     due = plan.every > 0 and t > 0 and t % plan.every == 0
-    wants = _exit(book, trades, legs, sides, prices, shift, market, orders, terms)
+    wants = _has_any(_bytes(book.sides), book.strategies * book.crypto_count)
     if not due and not wants:
         return
-    equity = book.state[0].cash + _value(book)
+    equity = _equity(book)
     if due and equity > 0:
-        _rebalance(book, equity, prices, shift, orders, weights, plan, terms)
-    if not wants:
-        return
-    has_equity = equity > 0
-    for leg in _by_rank(book, sides, wants, market.rank, shift):
-        if not has_equity:
-            book.skipped[leg, _NO_EQUITY] += 1
-        elif book.taken[leg % len(weights)] >= plan.places:
-            book.skipped[leg, _NO_PLACE] += 1
-        elif _try_to_enter(
-            book, leg, sides[leg], equity, prices, shift, market, orders, weights, plan, terms
-        ):
-            # Costs can take all of the equity; what is opened at an open sees that within its candle.
-            now, raw = book.positions[leg], prices[book.at[leg // len(weights)]]
-            if not shift and _is_ruined(now, book.state[0].cash + _value(book, leg), raw, terms):
-                _leave(book, trades, legs, leg, raw, _LIQUIDATION, terms)
-            has_equity = book.state[0].cash + _value(book) > 0
+        _rebalance(book, equity, shift, plan, terms)
+    if wants and not _are_all_skipped(book, equity, plan, terms):
+        _enter_by_rank(book, t, shift, equity, plan, terms)
 
 
 @_compiled
-def _advance(book, t, step):  # type: ignore[no-untyped-def]  # compiled
-    """Move each crypto that has a candle at the portfolio's candle t on to it."""
-    for crypto in range(len(book.at)):
-        i = book.at[crypto] + 1
-        has_one = i < book.offsets[crypto + 1] and step[i] == t
-        book.is_new[crypto] = has_one
-        if has_one:
-            book.at[crypto] = i
-
-
-@_compiled
-def _open_candle(book, market, terms):  # type: ignore[no-untyped-def]  # compiled
+def _open_candle(book, t, terms):  # type: ignore[no-untyped-def]  # compiled
     """Take the opens as prices, and charge positions for the gaps before them."""
-    book.had[:] = False
-    for leg in book.order[: book.state[0].open]:
-        book.seen[leg] = book.had[leg] = True
-        crypto = leg // len(book.taken)
-        if book.is_new[crypto]:
-            i, now = book.at[crypto], book.positions[leg]
-            now.mark = market.open[i]
-            if _has_carry(now, terms) and now.charged_s < market.time_s[i]:
-                _charge(book, now, market.open[i], market.time_s[i], terms)
+    time_s = _numbers(book.time_s)[t]
+    for place in range(book.open):
+        now = _open_leg(book, place)
+        noted = _crypto(book, now.crypto)
+        step = _numbers(noted.step)
+        if noted.at + 1 < noted.candle_count and step[noted.at + 1] == t:
+            noted.at += 1
+        now.is_seen, now.had_position, now.is_new = 1, 1, step[noted.at] == t
+        if now.is_new:
+            now.mark = _prices(noted.open)[noted.at]
+            if _has_carry(now, terms) and now.charged_s < time_s:
+                _charge(book, now, now.mark, time_s, terms)
 
 
 @_compiled
-def _note_profits(book, profits, changes, had):  # type: ignore[no-untyped-def]  # compiled
+def _note_profits(book, changes, had):  # type: ignore[no-untyped-def]  # compiled
     """Write how the profits of the cryptos changed since the last close, and which cryptos had a position."""
-    for leg in range(len(profits)):
-        if not book.seen[leg]:
-            continue
-        crypto, now, profit = leg // len(book.taken), book.positions[leg], book.realized[leg]
-        if now.side != 0:
-            profit += now.side * now.units * now.mark - now.paid - now.carry
-        changes[crypto] += profit - profits[leg]
-        profits[leg] = profit
-        if book.had[leg]:
-            had[crypto] = True
-        book.seen[leg] = False
+    for leg in range(book.crypto_count * book.strategies):
+        now = _leg(book, leg)
+        if now.is_seen:
+            profit = now.realized
+            if now.side != 0:
+                profit += now.side * now.units * now.mark - now.paid - now.carry
+            changes[now.crypto] += profit - now.noted_profit
+            now.noted_profit = profit
+            if now.had_position:
+                had[now.crypto] = True
+            now.is_seen = now.had_position = 0
 
 
 @_compiled
-def _gross(book):  # type: ignore[no-untyped-def]  # compiled
-    """Return the value of all positions, of short ones as a positive number."""
+def _exposure(book, equity):  # type: ignore[no-untyped-def]  # compiled
+    """Return the value of all positions, of short ones as a positive number, in the equity."""
     gross = 0.0
-    for leg in book.order[: book.state[0].open]:
-        gross += book.positions[leg].units * book.positions[leg].mark
-    return gross
+    for place in range(book.open):
+        now = _open_leg(book, place)
+        gross += now.units * now.mark
+    return gross / equity if equity > 0 else 0.0
 
 
 @_compiled
-def _close_ends(book, trades, legs, market, terms):  # type: ignore[no-untyped-def]  # compiled
+def _close_ends(book, terms):  # type: ignore[no-untyped-def]  # compiled
     """Close positions on cryptos that break off or end; the equity of this candle does not know it."""
-    for leg in book.order[: book.state[0].open].copy():
-        crypto = leg // len(book.taken)
-        i = book.at[crypto]
-        if book.positions[leg].side != 0 and book.is_new[crypto] and market.ends[i]:
-            _leave(book, trades, legs, leg, market.close[i], _BREAK, terms)
+    legs, count = _review(book)
+    for place in range(count):
+        now = _leg(book, legs[place])
+        if now.side != 0 and now.is_new and _crypto(book, now.crypto).at == now.until:
+            _leave(book, now, now.mark, _BREAK, terms)
 
 
 @_compiled
-def _write_open_trades(book, trades, legs):  # type: ignore[no-untyped-def]  # compiled
-    """Write the positions that are open at the end as trades that end behind their cryptos' last candles."""
-    state = book.state[0]
-    for leg in book.order[: state.open]:
-        crypto, now = leg // len(book.taken), book.positions[leg]
-        length = book.offsets[crypto + 1] - book.offsets[crypto]
-        worth = now.side * now.units * now.mark
-        _record(now, trades[state.count], length, _NOT_CLOSED, np.nan, worth, 0.0)
-        legs[state.count] = leg
-        state.count += 1
+def _record_open_trades(book):  # type: ignore[no-untyped-def]  # compiled
+    """Record the positions that are open at the end as trades that end behind their cryptos' last candles."""
+    for place in range(book.open):
+        now = _open_leg(book, place)
+        worth, end = now.side * now.units * now.mark, _crypto(book, now.crypto).candle_count
+        _record(book, now, end, _NOT_CLOSED, np.nan, worth, 0.0)
 
 
 @_compiled
-def _with_room(trades, legs, count, room):  # type: ignore[no-untyped-def]  # compiled
-    if count + room <= len(trades):
-        return trades, legs
-    larger, larger_legs = np.empty(2 * len(trades) + room, TRADE), np.empty(2 * len(trades) + room, np.int64)
-    larger[:count] = trades[:count]
-    larger_legs[:count] = legs[:count]
-    return larger, larger_legs
-
-
-@_compiled
-def _new_book(offsets, legs, strategies, capital):  # type: ignore[no-untyped-def]  # compiled
-    state = np.zeros(1, _STATE)
-    state[0].cash = capital
-    return _Book(
-        state,
-        np.zeros(legs, _POSITION),
-        np.empty(legs, np.int64),
-        offsets[:-1] - 1,
-        np.zeros(len(offsets) - 1, np.bool_),
-        np.zeros(strategies, np.int64),
-        np.zeros(legs),
-        np.zeros(legs),
-        np.zeros((legs, _SKIP_REASONS), np.int64),
-        np.zeros(legs, np.bool_),
-        np.zeros(legs, np.bool_),
-        offsets,
+def _with_room(book, trades, traders, room):  # type: ignore[no-untyped-def]  # compiled
+    """Return the records of trades with room for so many more."""
+    if book.count + room <= len(trades):
+        return trades, traders
+    larger, larger_traders = (
+        np.empty(2 * len(trades) + room, TRADE),
+        np.empty(2 * len(trades) + room, np.int64),
     )
-
-
-# Columns may be read-only.
-_PRICES = types.Array(types.float64, 1, "C", readonly=True)
-_FLAGS = types.Array(types.boolean, 1, "C", readonly=True)
-_WHOLE = types.Array(types.int64, 1, "C", readonly=True)
+    larger[: book.count] = trades[: book.count]
+    larger_traders[: book.count] = traders[: book.count]
+    book.trades, book.traders = larger.ctypes.data, larger_traders.ctypes.data
+    return larger, larger_traders
 
 
 # A signature makes this compile at import, once for all processes: the machine code is cached on disk.
 @njit(
     (
-        *(_WHOLE, _PRICES, _PRICES, _PRICES, _PRICES, _WHOLE, _FLAGS, _WHOLE, _PRICES),
-        *(_FLAGS, _FLAGS, _PRICES, _PRICES),
-        *(_PRICES, types.int64, PLAN, TERMS),
+        *(WHOLE, CRYPTOS, LEGS, SIDES, PRICES, types.Array(from_dtype(_BOOK), 1, "C")),
+        *(types.int64[:, ::1], types.int64[::1], types.int64[:, :, ::1], PLAN, TERMS),
     ),
     cache=True,
     nogil=True,
     error_model="numpy",
 )
-def _trade_account(  # type: ignore[no-untyped-def]  # compiled
-    time_s,
-    open_,
-    high,
-    low,
-    close,
-    step,
-    ends,
-    offsets,
-    rank,
-    buy,
-    sell,
-    atr,
-    volatility,
-    weights,
-    steps,
-    plan,
-    terms,
-):
-    market = MarketColumns(time_s, open_, high, low, close, step, ends, offsets, rank)
-    orders = LegColumns(buy, sell, atr, volatility)
-    cryptos = len(offsets) - 1
-    count = len(weights) * cryptos
-    book = _new_book(offsets, count, len(weights), terms.capital)
-    state = book.state[0]
+def _trade_account(time_s, cryptos, legs, sides, weights, books, order, taken, skipped, plan, terms):  # type: ignore[no-untyped-def]  # compiled
+    steps, book = len(time_s), books[0]
+    book.strategies, book.crypto_count = len(weights), len(cryptos)
+    book.is_measured = legs[0].volatility_column != 0 or legs[0].atr_column != 0
+    book.time_s, book.weights = time_s.ctypes.data, weights.ctypes.data
+    book.cryptos, book.legs = cryptos.ctypes.data, legs.ctypes.data
+    book.order, book.reviewed = order[0].ctypes.data, order[1].ctypes.data
+    book.taken, book.skipped = taken.ctypes.data, skipped.ctypes.data
     equity, cash, exposure = np.empty(steps), np.empty(steps), np.empty(steps)
-    positions, held = np.empty(steps, np.int64), 0
-    changes, had = np.zeros((steps, cryptos)), np.zeros((steps, cryptos), np.bool_)
-    sides, profits = np.zeros(count, np.int64), np.zeros(count)
-    room = _MOST_EXITS * count
-    trades, legs = np.empty(2 * room, TRADE), np.empty(2 * room, np.int64)
+    positions, held, room = np.empty(steps, np.int64), 0, _MOST_EXITS * len(legs)
+    noted = (steps if plan.notes_profits else 0, len(cryptos))
+    changes, had = np.zeros(noted), np.zeros(noted, np.bool_)
+    trades, traders = np.empty(0, TRADE), np.empty(0, np.int64)
     for t in range(steps):
-        trades, legs = _with_room(trades, legs, state.count, room)
-        _advance(book, t, step)
-        _open_candle(book, market, terms)
+        trades, traders = _with_room(book, trades, traders, room)
+        book.sides = sides[t].ctypes.data
+        _open_candle(book, t, terms)
         if not terms.same_close:
-            _fill_orders(book, trades, legs, sides, t, 1, market, orders, weights, plan, terms)
-        for leg in book.order[: state.open].copy():
-            if book.positions[leg].side != 0 and book.is_new[leg // len(weights)]:
-                _live_through(book, trades, legs, leg, market, terms)
+            _fill_orders(book, t, 1, plan, terms)
+        _close_candle(book, time_s[t] + terms.interval_s, terms)
         if terms.same_close:
-            _fill_orders(book, trades, legs, sides, t, 0, market, orders, weights, plan, terms)
-        equity[t], cash[t], positions[t] = state.cash + _value(book), state.cash, state.open
-        exposure[t] = _gross(book) / equity[t] if equity[t] > 0 else 0.0
-        held += state.open > 0
-        _note_profits(book, profits, changes[t], had[t])
-        _close_ends(book, trades, legs, market, terms)
-    trades, legs = _with_room(trades, legs, state.count, room)
-    _write_open_trades(book, trades, legs)
-    found = trades[: state.count], legs[: state.count]
-    return equity, cash, exposure, positions, *found, held, book.traded, book.skipped, changes, had
+            _fill_orders(book, t, 0, plan, terms)
+        equity[t] = _equity(book)
+        cash[t], exposure[t], positions[t] = book.cash, _exposure(book, equity[t]), book.open
+        held += book.open > 0
+        if plan.notes_profits:
+            _note_profits(book, changes[t], had[t])
+        _close_ends(book, terms)
+    trades, traders = _with_room(book, trades, traders, room)
+    _record_open_trades(book)
+    count = book.count
+    return equity, cash, exposure, positions, trades[:count], traders[:count], held, changes, had

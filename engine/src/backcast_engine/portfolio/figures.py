@@ -28,21 +28,11 @@ def holding_curve(candles: Candles, part_ends: Sequence[int], *, at_close: bool)
         if at_close or end - start > 1:
             first = candles.close[start] if at_close else candles.open[start + 1]
             bought = start if at_close else start + 1
-            growth[bought:end] = so_far * (candles.close[bought:end] / first)
+            np.divide(candles.close[bought:end], first, out=growth[bought:end])
+            if so_far != 1.0:
+                growth[bought:end] *= so_far
             so_far, held = growth[end - 1], True
     return growth if held else np.full(len(candles), math.nan)
-
-
-def at_steps(values: PriceColumn, step: NDArray[np.int64], steps: int, before: float) -> PriceColumn:
-    """Spread a crypto's values over the candles of the portfolio, of which it has those numbered `step`.
-
-    In between, a value stays as it is; ahead of the first one it is `before`.
-    """
-    if len(step) == steps:
-        return values
-    last = np.zeros(steps, np.int64)
-    last[step] = np.arange(1, len(step) + 1)
-    return np.concatenate(([before], values))[np.maximum.accumulate(last)]
 
 
 def returns_of(equity: PriceColumn, capital: float) -> PriceColumn:

@@ -1,79 +1,71 @@
-"""Lays the orders of many cryptos behind each other, as the pass over time reads them."""
+"""Notes the orders of many cryptos for the pass over time, and trades them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backcast_engine.candles import TimeColumn
-from backcast_engine.portfolio.account import Account, LegColumns, MarketColumns, Plan, trade_account
+from backcast_engine.portfolio.account import Account, Plan, trade_account
+from backcast_engine.portfolio.columns import Market, empty_market, note_crypto, note_orders, readable
 from backcast_engine.portfolio.orders import CryptoOrders
 from backcast_engine.portfolio.request import Portfolio, PortfolioSize
+from backcast_engine.portfolio.timeline import Timeline
+from backcast_engine.results import Detail
 from backcast_engine.simulation import NO_COLUMN
-from backcast_engine.terms import terms_of
+from backcast_engine.terms import Terms, terms_of
+
+_NO_ENDS = np.empty(0, np.int64)
 
 
-def common_times(cryptos: Sequence[CryptoOrders]) -> TimeColumn:
-    """Return the opening times at which at least one crypto has a candle, in ascending order."""
-    longest = max((each.candles.open_time_s for each in cryptos), key=len)
-    # Mostly they all have the same candles, and sorting millions of times takes longer than the account.
-    others = [
-        each.candles.open_time_s for each in cryptos if not np.array_equal(each.candles.open_time_s, longest)
-    ]
-    return np.unique(np.concatenate((longest, *others))) if others else longest
-
-
-def steps_of(open_time_s: TimeColumn, times: TimeColumn) -> NDArray[np.int64]:
-    """Return the places of a crypto's candles in the common times."""
-    if len(open_time_s) == len(times):
-        return np.arange(len(times))
-    return np.searchsorted(times, open_time_s)
-
-
-def traded(
-    cryptos: Sequence[CryptoOrders],
-    portfolio: Portfolio,
-    times: TimeColumn,
-    steps: Sequence[NDArray[np.int64]],
-) -> Account:
-    """Trade cryptos, in order of their symbols; `steps` are the places of their candles in `times`."""
-    rebalancing, terms = portfolio.rebalancing, terms_of(portfolio.execution, portfolio.interval.seconds)
+def traded(cryptos: Sequence[CryptoOrders], portfolio: Portfolio, timeline: Timeline) -> Account:
+    """Trade cryptos, in order of their symbols; the timeline is that of their candles."""
+    rebalancing, execution = portfolio.rebalancing, portfolio.execution
+    terms = terms_of(execution, portfolio.interval.seconds)
     plan = Plan(
-        portfolio.max_positions,
-        portfolio.size is PortfolioSize.EQUAL,
-        rebalancing.every if rebalancing else 0,
-        rebalancing.threshold if rebalancing else 0.0,
+        places=portfolio.max_positions,
+        equal=portfolio.size is PortfolioSize.EQUAL,
+        every=rebalancing.every if rebalancing else 0,
+        threshold=rebalancing.threshold if rebalancing else 0.0,
+        notes_profits=portfolio.detail >= Detail.TRADES,
     )
-    candles = [each.candles for each in cryptos]
-    market = MarketColumns(
-        time_s=np.concatenate([each.open_time_s for each in candles]),
-        open=np.concatenate([each.open for each in candles]),
-        high=np.concatenate([each.high for each in candles]) if terms.needs_range else NO_COLUMN,
-        low=np.concatenate([each.low for each in candles]) if terms.needs_range else NO_COLUMN,
-        close=np.concatenate([each.close for each in candles]),
-        step=np.concatenate(steps),
-        ends=np.concatenate(
-            [_ends(each, step, len(times)) for each, step in zip(cryptos, steps, strict=True)]
-        ),
-        offsets=np.cumsum([0, *map(len, candles)]),
-        rank=np.concatenate([each.rank for each in cryptos]),
-    )
-    # All cryptos of the first strategy, then all of the second one.
-    orders = [each.orders[s] for s in range(len(portfolio.strategies)) for each in cryptos]
-    legs = LegColumns(
-        buy=np.concatenate([each.signals.buy for each in orders]),
-        sell=np.concatenate([each.signals.sell for each in orders]),
-        atr=np.concatenate([each.atr for each in orders]),
-        volatility=np.concatenate([each.volatility for each in orders]),
-    )
+    market = empty_market(timeline.time_s, len(cryptos), len(portfolio.strategies))
+    # A market has only the addresses of columns: they must not go away before it does.
+    kept = [
+        _note(market, number, crypto, step, terms)
+        for number, (crypto, step) in enumerate(zip(cryptos, timeline.steps, strict=True))
+    ]
     weights = np.array([each.weight for each in portfolio.strategies], np.float64)
-    return trade_account(market, legs, weights, len(times), plan, terms)
+    account = trade_account(market, weights, plan, terms)
+    del kept
+    return account
 
 
-def _ends(crypto: CryptoOrders, step: NDArray[np.int64], steps: int) -> NDArray[np.bool_]:
-    """Return after which candles of a crypto a position is closed."""
-    ends = np.zeros(len(step), np.bool_)
-    ends[[end - 1 for end in crypto.part_ends]] = True
-    # At the end of the window, positions stay open.
-    ends[-1] = step[-1] < steps - 1
-    return ends
+def _note(
+    market: Market, number: int, crypto: CryptoOrders, step: NDArray[np.int64], terms: Terms
+) -> list[NDArray[Any]]:
+    """Note a crypto and its orders, and return their columns."""
+    candles = crypto.candles
+    ends = _ends(crypto, ends_early=step[-1] < len(market.time_s) - 1)
+    high, low = (candles.high, candles.low) if terms.needs_range else (NO_COLUMN, NO_COLUMN)
+    open_, high, low = map(readable, (candles.open, high, low))
+    close, rank = readable(candles.close), readable(crypto.rank)
+    note_crypto(market.cryptos, number, open_, high, low, close, rank, step, ends)
+    kept: list[NDArray[Any]] = [open_, high, low, close, rank, step, ends]
+    for strategy, orders in enumerate(crypto.orders):
+        flags = readable(orders.signals.buy), readable(orders.signals.sell)
+        measures = readable(orders.atr), readable(orders.volatility)
+        note_orders(
+            *(market.legs, market.sides, number, strategy, *flags, *measures, step, ends),
+            *(terms.same_close, terms.may_long, terms.may_short),
+        )
+        kept += [*flags, *measures]
+    return kept
+
+
+def _ends(crypto: CryptoOrders, *, ends_early: bool) -> NDArray[np.int64]:
+    """Return after which candles of a crypto a position is closed; at the window's end, it stays open."""
+    ends = [end - 1 for end in crypto.part_ends[:-1]]
+    if ends_early:
+        ends.append(len(crypto.candles) - 1)
+    return np.array(ends, np.int64) if ends else _NO_ENDS

@@ -13,12 +13,11 @@ from backcast_engine.execution import FillTime
 from backcast_engine.metrics import measure, measure_curve
 from backcast_engine.portfolio.figures import (
     against_benchmark,
-    at_steps,
     correlations,
     holding_curve,
     returns_of,
 )
-from backcast_engine.portfolio.market import common_times, steps_of, traded
+from backcast_engine.portfolio.market import traded
 from backcast_engine.portfolio.orders import CryptoOrders
 from backcast_engine.portfolio.request import USUAL_BENCHMARK, Portfolio
 from backcast_engine.portfolio.results import (
@@ -28,6 +27,7 @@ from backcast_engine.portfolio.results import (
     PortfolioResult,
     PortfolioTrade,
 )
+from backcast_engine.portfolio.timeline import Timeline
 from backcast_engine.results import Detail, ExitReason, Metrics
 from backcast_engine.simulation import NO_COLUMN, Simulation
 from backcast_engine.trades import trade_records
@@ -56,24 +56,24 @@ class _Run:
     def __init__(self, cryptos: Sequence[CryptoOrders], portfolio: Portfolio) -> None:
         self._cryptos, self._portfolio = cryptos, portfolio
         self._capital = portfolio.execution.initial_capital
-        self._times = common_times(cryptos)
-        self._steps = [steps_of(each.candles.open_time_s, self._times) for each in cryptos]
-        self._account = traded(cryptos, portfolio, self._times, self._steps)
+        self._timeline = Timeline.of([each.candles.open_time_s for each in cryptos])
+        self._times = self._timeline.time_s
+        self._account = traded(cryptos, portfolio, self._timeline)
 
     def result(self) -> PortfolioResult:
         """Return the result in the detail that the portfolio asks for."""
         account, detail, capital = self._account, self._portfolio.detail, self._capital
-        growths = [self._growth(number) for number in range(len(self._cryptos))]
-        held = [growth for growth in growths if growth is not None]
-        # Without one that can be held, there is cash.
-        hold = sum(held[1:], held[0]) / len(held) if held else np.ones(len(self._times))
-        metrics = metrics_of(self._figures(hold[-1] if held else np.nan))
+        hold = self._hold()
+        metrics = metrics_of(self._figures(np.nan if hold is None else hold[-1]))
+        if hold is None:
+            # Without a crypto that can be held, there is cash.
+            hold = np.ones(len(self._times))
         wants_trades, wants_curve = detail >= Detail.TRADES, detail >= Detail.EQUITY
         return PortfolioResult(
             metrics=metrics,
             cryptos=self._crypto_results(),
             hold=self._curve_metrics(capital * hold),
-            benchmark=self._benchmark(growths),
+            benchmark=self._benchmark(),
             correlation=(
                 correlations(account.changes, account.had, account.equity, capital) if wants_trades else None
             ),
@@ -82,6 +82,19 @@ class _Run:
             monthly_returns=monthly_returns(self._times, account.equity, capital) if wants_curve else (),
         )
 
+    def _hold(self) -> PriceColumn | None:
+        """Return how holding equal shares of all cryptos that can be held has grown; None if there are none.
+
+        One crypto after the other: hundreds of columns at a time would not stay in the processor's cache.
+        """
+        total, held = np.zeros(len(self._times)), 0
+        for number in range(len(self._cryptos)):
+            growth = self._growth(number)
+            if growth is not None:
+                total += growth
+                held += 1
+        return total / held if held else None
+
     def _growth(self, number: int) -> PriceColumn | None:
         """Return how holding a crypto has grown until each close; None if it cannot be held."""
         at_close = self._portfolio.execution.fill_time is FillTime.SAME_CLOSE
@@ -89,7 +102,7 @@ class _Run:
         growth = holding_curve(crypto.candles, crypto.part_ends, at_close=at_close)
         if np.isnan(growth[-1]):
             return None
-        return at_steps(growth, self._steps[number], len(self._times), 1.0)
+        return self._timeline.spread(growth, number, 1.0)
 
     def _figures(self, holding: float) -> NDArray[np.float64]:
         account = self._account
@@ -109,10 +122,10 @@ class _Run:
         elapsed_s = int(self._times[-1] - self._times[0]) + interval.seconds
         return metrics_of(measure_curve(equity, self._capital, elapsed_s, interval))
 
-    def _benchmark(self, growths: Sequence[PriceColumn | None]) -> BenchmarkResult | None:
+    def _benchmark(self) -> BenchmarkResult | None:
         symbols = [each.symbol for each in self._cryptos]
         symbol = self._portfolio.benchmark or USUAL_BENCHMARK
-        growth = growths[symbols.index(symbol)] if symbol in symbols else None
+        growth = self._growth(symbols.index(symbol)) if symbol in symbols else None
         if growth is None:
             return None
         figures = against_benchmark(
