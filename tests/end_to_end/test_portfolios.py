@@ -26,6 +26,7 @@ from backcast_engine.rules import Expression
 from backcast_engine.rules.functions import Kind
 from backcast_engine.rules.parse import parse
 from backcast_engine.strategies.buy_and_hold import BuyAndHold
+from backcast_engine.strategies.custom_rules import CustomRules
 from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.strategies.supertrend import Supertrend
 from services.local.stack import LocalStack, StackSettings
@@ -101,8 +102,13 @@ async def runs(stack: LocalStack) -> "AsyncIterator[RunServiceAsyncStub]":
         replace(PORTFOLIO, rank=series("-stddev(48)"), rebalancing=Rebalancing(50), benchmark=SYMBOLS[3]),
         replace(PORTFOLIO, execution=Execution(direction=Direction.SHORT_ONLY), rank=series("rsi(7)")),
         replace(PORTFOLIO, curve_points=50, max_positions=12),
+        replace(
+            PORTFOLIO,
+            strategies=(WeightedStrategy(CustomRules(parse("close > sma(5)@1d", "entry"))),),
+            rank=series("roc(2)@1d"),
+        ),
     ],
-    ids=["plain", "everything", "rebalanced volatility", "rebalanced shares", "short", "all places"],
+    ids=["plain", "everything", "rebalanced volatility", "rebalanced shares", "short", "all places", "days"],
 )
 async def test_a_portfolio_is_that_of_the_engine_bit_by_bit(
     portfolios: "PortfolioServiceAsyncStub", market: dict[str, Candles], portfolio: Portfolio
@@ -333,6 +339,10 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a parameter": ({"strategies": (WeightedStrategy(Rsi(1)),)}, ["spec.strategies[0].strategy.rsi.period"]),
     "no strategy": ({"strategies": ()}, ["spec.strategies"]),
     "a rank that is a condition": ({"rank": parse("close > 3", "rank")}, ["spec.rank"]),
+    "a rank of another crypto": (
+        {"rank": series("close / close@RUN00USDT")},
+        ["spec.rank.arguments[1]"],
+    ),
     "a benchmark of others": ({"benchmark": "NOPEUSDT"}, ["spec.benchmark"]),
     "rebalancing without a step": ({"rebalancing": Rebalancing(0)}, ["spec.rebalancing.every"]),
     "rebalancing without a target": (

@@ -56,18 +56,18 @@ class PortfolioRequest:
         if run.execution.break_rule is BreakRule.SPLIT:
             reason = "a portfolio has no results of parts: close, instead of split, trades the same"
             found.append(Violation("execution.break_rule", reason))
-        return found + self._other_candles_violations()
+        return found + self._other_cryptos_violations()
 
-    def _other_candles_violations(self) -> list[Violation]:
-        reason = "a portfolio cannot look at other candles: only at those of its cryptos, of its interval"
-        fields = [
-            f"strategies[{index}].{path}"
+    def _other_cryptos_violations(self) -> list[Violation]:
+        reason = "a portfolio cannot look at other cryptos: only at longer candles of its own"
+        located = [
+            (f"strategies[{index}].{path}", candles)
             for index, each in enumerate(self.strategies)
-            for path, _ in each.strategy.located_other_candles()
+            for path, candles in each.strategy.located_other_candles()
         ]
         if self.rank is not None:
-            fields += [path for path, _ in located_other_candles(self.rank, "rank")]
-        return [Violation(field, reason) for field in fields]
+            located += located_other_candles(self.rank, "rank")
+        return [Violation(field, reason) for field, candles in located if candles.symbol]
 
     def portfolio(self, symbols: Sequence[str], window: Window) -> Portfolio:
         """Return the portfolio of cryptos, whose defaults depend on them."""

@@ -31,7 +31,7 @@ async def stitched_cryptos(
         without = dict(by_symbol)
         if combination is not None:
             backtest = plan.backtest(combination, fold.test)
-            async with aclosing(compute.outcomes(backtest, plan.cryptos)) as responses:
+            async with aclosing(compute.outcomes(backtest, plan.cryptos, plan.run.others)) as responses:
                 async for response in responses:
                     for result in response.results:
                         without.pop(result.symbol).add(_fold_result(result))

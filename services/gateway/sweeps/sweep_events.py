@@ -241,7 +241,8 @@ class SweepEvents:
         """Return the shape of a trial's returns in the train part; None where it cannot be computed."""
         combination, crypto = divmod(trial, len(self._plan.cryptos))
         backtest = self._plan.backtest(combination, self._plan.folds[0].train)
-        async with aclosing(self._compute.outcomes(backtest, [self._plan.cryptos[crypto]])) as responses:
+        outcomes = self._compute.outcomes(backtest, [self._plan.cryptos[crypto]], self._plan.run.others)
+        async with aclosing(outcomes) as responses:
             async for response in responses:
                 for result in response.results:
                     equity = np.array(joined_parts(result.parts).equity_curve.equity)

@@ -249,7 +249,8 @@ async def test_a_rule_that_looks_at_candles_that_it_cannot_see_is_marked(
     tab: Tab, cryptos: list[str]
 ) -> None:
     entry, mark = tab.page.get_by_label("Buy when"), tab.page.locator(".rule-marks mark")
-    await tab.show("/", strategy="rules", symbols=cryptos[0], entry="close > sma(2)@1d", interval="1d")
+    symbols = ",".join(cryptos[:2])
+    await tab.show("/", strategy="rules", symbols=symbols, entry="close > sma(2)@1d", interval="1d")
     await expect(mark).to_have_text("sma(2)@1d")
     await tab.page.get_by_label("Candles", exact=True).select_option("1h")
     await expect(mark).to_have_count(0)
@@ -258,7 +259,7 @@ async def test_a_rule_that_looks_at_candles_that_it_cannot_see_is_marked(
     await entry.fill(f"close > sma(2)@1d and close@{cryptos[1]} > 0")
     await expect(mark).to_have_count(0)
     await tab.button("Run").click()
-    await tab.until_done(1)
+    await tab.until_done(2)
 
 
 async def test_a_run_keeps_its_fields_in_its_address_when_they_are_edited(
