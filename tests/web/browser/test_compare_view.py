@@ -195,7 +195,7 @@ async def test_a_run_is_added_by_its_address_and_by_its_id(
     sentence = tab.says(re.compile("^In the total return, B is better than A on"))
     await expect(sentence).to_contain_text(f"on {better} of 3 cryptos that both have, worse on {3 - better};")
     _, median, _ = sorted(last[symbol] - first[symbol] for symbol in chosen)
-    await expect(sentence).to_contain_text(f"the median difference is {signed(median)}.")
+    await expect(sentence).to_contain_text(f"the median one {signed(median)}.")
 
 
 async def test_differences_have_a_mean_and_a_t_statistic(
