@@ -36,10 +36,13 @@ async def job_of_sweep(request: pb.ComputeSweepRequest) -> Job:
     ranges = read_ranges(request.ranges, request.spec.strategy, violations)
     settings = read_execution_ranges(request.execution_ranges, violations)
     grid = Grid(BuyAndHold(), (), ())
-    # Which ranges there can be depends on the strategy; there must be one in any case.
-    if base or not ranges:
+    # Which ranges there can be depends on the strategy. Where only intervals are swept, there are none.
+    if base and not (ranges or settings):
+        grid = Grid(base, (), ())
+        violations.add(*base.violations())
+    elif base:
         most = MAX_SEARCHED if request.positions else MAX_COMBINATIONS
-        grid = violations.read(grid, make_grid, base or grid.base, ranges, settings, execution, (), most)
+        grid = violations.read(grid, make_grid, base, ranges, settings, execution, (), most)
     windows = tuple(map(window_from, request.windows))
     if not windows or any(not whole.start_s <= one.start_s < one.end_s <= whole.end_s for one in windows):
         reason = "at least one is needed; each must start before it ends, within the window of the spec"
