@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 HOUR = Interval.HOUR_1
-COLUMNS = ("open", "close")
+COLUMNS = ("open", "high", "low", "close")
 WINDOW = Window(START_S, START_S + 3600 * HOURS)
 TASKS = [
     Task(run_backtest, Backtest(Rsi(period=period), HOUR, WINDOW, Execution(), Detail.TRADES))
