@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 
 import asyncpg
 import grpc
@@ -45,8 +46,10 @@ class DataService:
 @pytest.fixture(scope="package")
 async def data(short_folder: Path) -> AsyncIterator[DataService]:
     """The data service that followers write to."""
-    folder = short_folder / "following"
-    folder.mkdir()
+    # Other packages' tests may come between these: then there is a second one.
+    folder = Path(mkdtemp(prefix="following-", dir=short_folder))
+    # The database's account passes through.
+    folder.chmod(0o755)
     with EmbeddedPostgres(folder) as server:
         async with data_process(server.url) as (_, address), open_channel(address) as channel:
             yield DataService(channel, address, server.url)
