@@ -80,7 +80,7 @@ services/web/static/index.html: $(PROTOS) $(PAGE_SOURCES) | .venv/installed
 	@# Only its compiler is used, so that it asks for an older protobuf than the services have does not matter.
 	@$(BIN)/pip install --quiet --constraint constraints.txt --no-deps grpcio-tools
 	@# Compiles the engine now; otherwise all three services would compile it at their first start.
-	@$(BIN)/python -c 'import backcast_engine.backtest'
+	@$(BIN)/python -c 'import backcast_engine.backtest, backcast_engine.portfolio'
 	@touch $@
 
 # Where the other backtesters cannot be installed, the benchmark says so and measures the rest; the next

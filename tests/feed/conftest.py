@@ -12,6 +12,7 @@ from services.feed import fetch
 from services.local.postgres import EmbeddedPostgres
 from services.rpc.channel import open_channel
 from tests.data.data_process import data_process
+from tests.folders import new_folder
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="package")
 async def data_service(short_folder: Path) -> "AsyncIterator[MarketDataServiceAsyncStub]":
     """A client of a data service with a database of its own; a fetch needs no other service."""
-    folder = short_folder / "feed"
-    folder.mkdir()
-    with EmbeddedPostgres(folder) as server:
+    with EmbeddedPostgres(new_folder(short_folder, "feed")) as server:
         async with data_process(server.url) as (_, address), open_channel(address) as channel:
             yield MarketDataServiceStub(channel)
 

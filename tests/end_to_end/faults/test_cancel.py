@@ -89,8 +89,8 @@ async def kill_the_client(stack: LocalStack, request: Request, times: int = 1) -
 
 
 @pytest.fixture
-def metrics(long_stack: LocalStack, short_folder: Path) -> ServiceMetrics:
-    return ServiceMetrics(short_folder / "long" / "logs")
+def metrics(long_stack: LocalStack, long_folder: Path) -> ServiceMetrics:
+    return ServiceMetrics(long_folder / "logs")
 
 
 async def assert_nobody_works_and_most_is_left(

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 
 import asyncpg
 import grpc
@@ -15,6 +14,7 @@ from backcast.marketdata.v1.feed_service_pb2_grpc import FeedServiceStub
 from services.local.postgres import EmbeddedPostgres
 from services.rpc.channel import open_channel
 from tests.data.data_process import data_process
+from tests.folders import new_folder
 
 
 @dataclass
@@ -46,10 +46,6 @@ class DataService:
 @pytest.fixture(scope="package")
 async def data(short_folder: Path) -> AsyncIterator[DataService]:
     """The data service that followers write to."""
-    # Other packages' tests may come between these: then there is a second one.
-    folder = Path(mkdtemp(prefix="following-", dir=short_folder))
-    # The database's account passes through.
-    folder.chmod(0o755)
-    with EmbeddedPostgres(folder) as server:
+    with EmbeddedPostgres(new_folder(short_folder, "following")) as server:
         async with data_process(server.url) as (_, address), open_channel(address) as channel:
             yield DataService(channel, address, server.url)
