@@ -2,7 +2,7 @@
 
 import { create } from "@bufbuild/protobuf";
 import { signal } from "@preact/signals";
-import { rename } from "../address";
+import { type Query, rename } from "../address";
 import { backtests } from "../api/clients";
 import { type Explanation, explain } from "../api/explain";
 import { BACKGROUND, Preempted, withStream } from "../api/one_stream";
@@ -33,6 +33,8 @@ export interface SweepSnapshot {
   readonly runId: string;
   readonly phase: Phase;
   readonly request: SweepBacktestsRequest | undefined;
+  /** The texts of the rules that are swept, with their placeholders; none of another strategy. */
+  readonly texts: Query;
   readonly started: SweepStarted | undefined;
   readonly progress: SweepProgress | undefined;
   /** The best trials so far, best first. */
@@ -57,6 +59,7 @@ const IDLE: SweepSnapshot = {
   runId: "",
   phase: "idle",
   request: undefined,
+  texts: {},
   started: undefined,
   progress: undefined,
   best: [],
@@ -94,11 +97,11 @@ const publish = paced(() => {
 });
 
 /** Start a sweep under an id; the one before is cancelled. */
-export function startSweep(runId: string, request: SweepBacktestsRequest): void {
+export function startSweep(runId: string, request: SweepBacktestsRequest, texts: Query): void {
   stream.abort();
   followInBackground(leaveUnderWay);
   stream = new AbortController();
-  state = { ...idle(), runId, request, phase: "running", beganAt: performance.now() };
+  state = { ...idle(), runId, request, texts, phase: "running", beganAt: performance.now() };
   publish.now();
   void follow(runId, request, stream.signal);
 }
@@ -139,7 +142,7 @@ function leaveUnderWay(): void {
 // With another token, a sweep that was refused for want of one is asked for again.
 token.subscribe(() => {
   if (state.error?.wantsToken && state.request !== undefined)
-    startSweep(state.runId, state.request);
+    startSweep(state.runId, state.request, state.texts);
 });
 
 function idle(): State {

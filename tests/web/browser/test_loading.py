@@ -45,6 +45,7 @@ async def test_a_view_that_the_server_has_no_more_asks_for_a_reload(tab: Tab, cr
     await tab.page.get_by_role("link", name="Run", exact=True).click()
     await tab.until_rows(3)
     await tab.page.get_by_role("link", name="Sweep").click()
+    await expect(tab.button("Reload")).to_be_visible()
     await tab.page.unroute("**/assets/sweep-*")
     await tab.button("Reload").click()
     await expect(tab.page.get_by_role("heading", level=1, name="Sweep")).to_be_visible()

@@ -11,7 +11,7 @@ import { Cancelling, ErrorNotice, ImportLink, Notice } from "../../components/no
 import { ProgressBar } from "../../components/progress";
 import { LeftOut, Startable, Waiting } from "../../components/run_states";
 import { TradesTable } from "../../components/trades_table";
-import { counted, percent } from "../../format";
+import { counted, lasting, millisecondsOf, percent } from "../../format";
 import { candleWords, strategyWords } from "../../request";
 import { specOf } from "../../spec";
 import { strategies } from "../../state/lists";
@@ -49,6 +49,12 @@ export function PortfolioResults({
         {underWay && <ProgressBar shown={shown} progress={progressOf(shown)} noun="the portfolio" />}
         {underWay && progress !== undefined && progress.completed === progress.total && (
           <p class="quiet">The signals are there; the account is trading.</p>
+        )}
+        {result !== undefined && summary?.elapsed !== undefined && (
+          <p class="quiet">
+            {result.fromCache ? "From the cache, in" : "Computed in"}{" "}
+            {lasting(millisecondsOf(summary.elapsed))}
+          </p>
         )}
         <p class="unseen" role="status">
           {phase === "completed" ? "The portfolio has completed." : ""}

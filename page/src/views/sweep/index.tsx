@@ -48,7 +48,7 @@ export default function SweepView() {
     // On a narrow screen the results are below the form.
     if (matchMedia("(max-width: 800px)").matches) results.current?.scrollIntoView();
     const id = newRunId();
-    startSweep(id, asked.request);
+    startSweep(id, asked.request, { entry: query.entry, exit: query.exit });
     go("sweep", { ...query, run: id, results: undefined, strategy: strategyName(query) }, { replace });
   };
   const anew = (changes: Query) => {

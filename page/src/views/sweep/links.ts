@@ -4,17 +4,21 @@ import type { Query } from "../../address";
 import { queryOf } from "../../request";
 import { strategies } from "../../state/lists";
 import type { SweepSnapshot } from "../../state/sweep";
+import { filledIn } from "./placeholders";
 
 /** Return the query of a combination on the sweep's cryptos, whatever the form says by now. */
 export function combinationQuery(
-  { request, started }: SweepSnapshot,
+  { request, started, texts }: SweepSnapshot,
   values: Readonly<Record<string, string>>,
 ): Query {
   const spec = started?.request?.spec;
   const described = strategies.items.peek() ?? [];
+  const isRules = spec?.strategy?.kind.case === "rules";
   return {
     ...(spec && queryOf(spec, described)),
-    ...Object.fromEntries(Object.entries(values).map(([name, value]) => [`p.${name}`, value])),
+    ...(isRules
+      ? { entry: filledIn(texts.entry, values), exit: filledIn(texts.exit, values) }
+      : Object.fromEntries(Object.entries(values).map(([name, value]) => [`p.${name}`, value]))),
     symbols: request?.symbols.join(","),
     exclude: request?.exclude.join(","),
   };

@@ -7,13 +7,12 @@ import {
   type SweepBacktestsRequest,
   SweepBacktestsRequestSchema,
 } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
-import type { StrategyDescription } from "../../api/stubs/backcast/gateway/v1/strategy_description_pb";
 import type { Problems } from "../../execution";
 import { parseFraction, parseNumber } from "../../format";
 import { METRICS, type MetricInfo, metricOf } from "../../metrics";
 import { requestOf } from "../../request";
 import { fieldOf, strategyName } from "../../spec";
-import { strategies } from "../../state/lists";
+import { strayRanges, sweepable } from "./placeholders";
 import { isRange, rangeMessage, valuesOf } from "./ranges";
 
 /** As many as the gateway gives: the heat map of one crypto is made of them. */
@@ -34,32 +33,52 @@ export function rankMetric(query: Query): MetricInfo {
 /** The query without its ranges: what all combinations have in common. */
 export function fixedQuery(query: Query): Query {
   return Object.fromEntries(
-    Object.entries(query).filter(([name, value]) => !(name.startsWith("p.") && isRange(value))),
+    Object.entries(query).filter(([name, value]) => !(name.startsWith("p.") && isSwept(query, value))),
   );
 }
 
+/** Return whether a parameter as typed is swept; a placeholder of rules is, with one value too. */
+function isSwept(query: Query, text: string | undefined): text is string {
+  return text !== undefined && (strategyName(query) === "rules" || isRange(text));
+}
+
 /** Return the number of combinations that are typed, those that conflict included, and what is wrong. */
-export function combinationsOf(
-  query: Query,
-  strategy: StrategyDescription | undefined,
-): { count: number; problems: Problems } {
+export function combinationsOf(query: Query): { count: number; problems: Problems } {
   const problems: Record<string, string> = {};
   let count = 0;
-  for (const parameter of strategy?.parameters ?? []) {
+  for (const parameter of sweepable(query)) {
     const text = query[`p.${parameter.name}`];
-    if (text === undefined || !isRange(text)) continue;
+    if (!isSwept(query, text)) continue;
     const values = valuesOf(text, parameter);
     if (typeof values === "string") problems[`p.${parameter.name}`] = values;
     else count = Math.max(count, 1) * values.length;
   }
+  for (const name of strayRanges(query))
+    problems[`p.${name}`] = `The rules have no {${name}}: write it in a rule, or empty this field.`;
   return { count, problems };
+}
+
+/** Return what is missing in a sweep of which nothing else is wrong. */
+function missing(query: Query, { ranges }: SweepBacktestsRequest): Problems {
+  const parameters = sweepable(query);
+  if (strategyName(query) === "rules") {
+    if (parameters.length === 0) return { entry: "Write a name for what is swept, as {n} in rsi({n}) < 30." };
+    const unset = parameters.filter(({ name }) => query[`p.${name}`] === undefined);
+    return Object.fromEntries(
+      unset.map(({ name }) => [`p.${name}`, `Give {${name}} values, such as 5,7,9 or 5..30:5.`]),
+    );
+  }
+  if (ranges.length > 0) return {};
+  const [first] = parameters;
+  return first === undefined
+    ? { strategy: "This strategy has no parameters to sweep." }
+    : { [`p.${first.name}`]: NO_RANGE };
 }
 
 /** Return the request of a query; wait for the list of strategies. */
 export async function sweepOf(query: Query): Promise<AskedSweep> {
   const { spec, request: run, problems } = await requestOf(fixedQuery(query));
-  const strategy = (await strategies.wanted()).find(({ name }) => name === strategyName(query));
-  const found: Record<string, string> = { ...problems, ...combinationsOf(query, strategy).problems };
+  const found: Record<string, string> = { ...problems, ...combinationsOf(query).problems };
   const request = create(SweepBacktestsRequestSchema, {
     symbols: run.symbols,
     exclude: run.exclude,
@@ -67,9 +86,9 @@ export async function sweepOf(query: Query): Promise<AskedSweep> {
     metric: rankMetric(query).number,
     bestTrialCount: BEST_TRIALS,
   });
-  for (const parameter of strategy?.parameters ?? []) {
+  for (const parameter of sweepable(query)) {
     const text = query[`p.${parameter.name}`];
-    const values = text !== undefined && isRange(text) ? valuesOf(text, parameter) : "";
+    const values = isSwept(query, text) ? valuesOf(text, parameter) : "";
     if (typeof values !== "string") request.ranges.push(rangeMessage(parameter.name, values));
   }
   if (query.split !== undefined) {
@@ -86,9 +105,7 @@ export async function sweepOf(query: Query): Promise<AskedSweep> {
     if (least === undefined) found.min_trades = "Write a whole number.";
     else request.minTrades = least;
   }
-  if (request.ranges.length === 0 && Object.keys(found).length === 0 && strategy !== undefined)
-    found[`p.${strategy.parameters[0]?.name ?? ""}`] =
-      strategy.parameters.length > 0 ? NO_RANGE : "This strategy has no parameters to sweep.";
+  if (Object.keys(found).length === 0) Object.assign(found, missing(query, request));
   return { request, problems: found };
 }
 

@@ -2,6 +2,7 @@ import { useMemo } from "preact/hooks";
 import type { Query } from "../../address";
 import {
   ParameterType,
+  type StrategyDescription,
   type StrategyParameter,
 } from "../../api/stubs/backcast/gateway/v1/strategy_description_pb";
 import {
@@ -15,43 +16,32 @@ import {
   StrategyFields,
 } from "../../components/backtest_fields";
 import { ChoiceField, TextField } from "../../components/fields";
+import { RuleFields } from "../../components/strategy_form";
 import { count, counted } from "../../format";
 import { METRICS } from "../../metrics";
 import { defaultOf, rangeOf, specOf, strategyName, symbolsOf } from "../../spec";
 import { cryptos, strategies } from "../../state/lists";
+import { placeholdersOf, strayRanges } from "./placeholders";
 import { isRange, suggestedRanges } from "./ranges";
 import { combinationsOf, fixedQuery, rankMetric } from "./request";
 
 /** The form of a sweep. What is typed is the query of the address. */
 export function SweepForm(props: FormProps) {
   const { query } = props;
-  const described = strategies.items.value?.filter((one) => one.name !== "rules");
-  const strategy = described?.find((one) => one.name === strategyName(query));
-  const combinations = combinationsOf(query, strategy);
-  const ofSpec = useMemo(
-    () => specOf(fixedQuery(query), described ?? []).problems,
-    [query, strategies.items.value],
-  );
+  const described = strategies.items.value;
+  const combinations = combinationsOf(query);
+  const ofSpec = useMemo(() => specOf(fixedQuery(query), described ?? []).problems, [query, described]);
   const form = formOf(props, { ...ofSpec, ...combinations.problems });
   return (
     <BacktestForm {...props} label="Sweep" action="Sweep">
-      <StrategyFields form={form} described={described} />
-      {strategy !== undefined && strategy.parameters.length > 0 && (
+      <StrategyFields form={form} described={described} withRules />
+      {strategyName(query) === "rules" ? (
         <>
-          <div class="fields pairs">
-            {strategy.parameters.map((parameter) => (
-              <RangeField key={parameter.name} form={form} parameter={parameter} />
-            ))}
-          </div>
-          <p class="quiet summary-line">
-            Several values: <code>5,7,9</code> or <code>5..30:5</code>.{" "}
-            {combinations.count === 0 && (
-              <button type="button" class="link" onClick={() => form.change(suggestedRanges(strategy))}>
-                Fill in ranges
-              </button>
-            )}
-          </p>
+          <RuleFields form={form} refused={props.problems} examples={["rsi({n}) < {low}", "rsi({n}) > 70"]} />
+          <PlaceholderFields form={form} />
         </>
+      ) : (
+        <ParameterRanges form={form} described={described} unswept={combinations.count === 0} />
       )}
       <CandleFields form={form} />
       <div class="fields pairs">
@@ -77,6 +67,60 @@ export function SweepForm(props: FormProps) {
         {sizeWords(combinations.count, query)}
       </p>
     </BacktestForm>
+  );
+}
+
+function ParameterRanges({
+  form,
+  described,
+  unswept,
+}: {
+  form: Form;
+  described: readonly StrategyDescription[] | undefined;
+  /** True if no parameter has several values yet. */
+  unswept: boolean;
+}) {
+  const strategy = described?.find(({ name }) => name === strategyName(form.query));
+  if (strategy === undefined || strategy.parameters.length === 0) return null;
+  return (
+    <>
+      <div class="fields pairs">
+        {strategy.parameters.map((parameter) => (
+          <RangeField key={parameter.name} form={form} parameter={parameter} />
+        ))}
+      </div>
+      <p class="quiet summary-line">
+        Several values: <code>5,7,9</code> or <code>5..30:5</code>.{" "}
+        {unswept && (
+          <button type="button" class="link" onClick={() => form.change(suggestedRanges(strategy))}>
+            Fill in ranges
+          </button>
+        )}
+      </p>
+    </>
+  );
+}
+
+/** A field for each placeholder of the rules, and for values whose placeholder is in the rules no more. */
+function PlaceholderFields({ form }: { form: Form }) {
+  const names = [...placeholdersOf(form.query), ...strayRanges(form.query)];
+  return (
+    <>
+      <div class="fields pairs">
+        {names.map((name) => (
+          <TextField
+            key={name}
+            {...form.field(`p.${name}`)}
+            label={`{${name}}`}
+            placeholder="5..30:5"
+            help={`The numbers for {${name}}: 5,7,9 or 5..30:5.`}
+          />
+        ))}
+      </div>
+      <p class="quiet summary-line">
+        A name in braces is swept, as <code>{"{n}"}</code> in <code>{"rsi({n}) < 30"}</code>.
+      </p>
+    </>
   );
 }
 
