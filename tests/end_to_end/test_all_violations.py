@@ -253,12 +253,15 @@ CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
             *("other_cryptos[0].symbol", *SETTINGS_FIELDS),
         },
     ),
-    "ComputeService.ComputePortfolio": (
+    "ComputeService.ComputePortfolios": (
         {
             **{"cryptos": [{"symbol": "A"}, {"symbol": "?"}], "detail": 77, "curvePoints": 3},
-            "spec": {**PORTFOLIO, "benchmark": "B"},
+            **{"specs": [{**PORTFOLIO, "benchmark": "B"}], "otherCryptos": [{"symbol": "?"}]},
         },
-        {"cryptos[1].symbol", *PORTFOLIO_FIELDS, "spec.benchmark", "detail", "curve_points"},
+        {
+            *("cryptos[1].symbol", "other_cryptos[0].symbol", "specs[0].benchmark", "detail", "curve_points"),
+            *(field.replace("spec.", "specs[0].", 1) for field in PORTFOLIO_FIELDS),
+        },
     ),
     "ComputeService.ComputeSeries": (
         {

@@ -123,7 +123,7 @@ KEYS: list[dict[str, Any]] = [
 
 def key_of(plan: PortfolioPlan, **other_fingerprints: str) -> str:
     seen = {crypto.symbol: crypto.seen_fingerprint for crypto in plan.cryptos}
-    return PortfolioKeys(plan).key({**seen, **other_fingerprints})
+    return PortfolioKeys(plan.run, plan.cryptos).key(plan.portfolio, {**seen, **other_fingerprints})
 
 
 def test_a_key_tells_apart_everything_that_a_result_depends_on() -> None:
@@ -137,11 +137,14 @@ def test_a_key_depends_on_the_data_of_a_crypto_that_is_only_looked_at() -> None:
     assert looking.planned_run.listed_symbols == ["C00", "C01", "BTCUSDT"]
     plan = make_portfolio_plan(looking, known(*looking.planned_run.listed_symbols), END_S + DAY_S)
     assert [crypto.symbol for crypto in plan.cryptos] == ["C00", "C01"]
-    keys = [PortfolioKeys(plan).key(seen) for seen in ({}, {"BTCUSDT": "f"}, {"BTCUSDT": "newer"})]
+    keys = [
+        PortfolioKeys(plan.run, plan.cryptos).key(plan.portfolio, seen)
+        for seen in ({}, {"BTCUSDT": "f"}, {"BTCUSDT": "newer"})
+    ]
     assert keys[0] == keys[1] != keys[2]
     # Of a crypto that nobody looks at, nothing depends.
     plan = planned("C00", "C01")
-    assert PortfolioKeys(plan).key({"BTCUSDT": "newer"}) == PortfolioKeys(plan).key({})
+    assert key_of(plan, BTCUSDT="newer") == key_of(plan)
 
 
 def test_what_a_portfolio_cannot_look_at_is_named() -> None:

@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc.status_pb2 import Status
 
 from backcast.backtest.v1.portfolio_pb2 import PortfolioResult
-from backcast.compute.v1.compute_service_pb2 import ComputePortfolioResponse
+from backcast.compute.v1.compute_service_pb2 import ComputePortfoliosResponse
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast.gateway.v1 import portfolio_service_pb2 as pb
 from services.gateway.cache.connection import CacheUnavailable
@@ -51,8 +51,8 @@ class PortfolioEvents:
         self._compute = compute
         self._report = report
         self._arrived_at = arrived_at
-        self._keys = PortfolioKeys(plan)
-        self._key = self._keys.key({})
+        self._keys = PortfolioKeys(plan.run, plan.cryptos)
+        self._key = self._keys.key(plan.portfolio)
         # The number of the last event, and events that are not yielded yet.
         self._events = 0
         self._made: deque[LoggedEvent] = deque()
@@ -139,7 +139,7 @@ class PortfolioEvents:
         It is saved under the key of the versions that it was computed from.
         """
         plan = self._plan
-        found = self._compute.portfolio(plan.portfolio, plan.cryptos, plan.run.others)
+        found = self._compute.portfolios([plan.portfolio], plan.cryptos, plan.run.others)
         async with aclosing(found) as responses:
             async for response in responses:
                 if response.HasField("failure"):
@@ -150,8 +150,9 @@ class PortfolioEvents:
                     self._make_progress(response.completed_crypto_count)
                     yield []
 
-    def _saved_as(self, response: ComputePortfolioResponse) -> str:
-        return self._keys.key({crypto.symbol: crypto.fingerprint for crypto in response.newer_cryptos})
+    def _saved_as(self, response: ComputePortfoliosResponse) -> str:
+        newer = {crypto.symbol: crypto.fingerprint for crypto in response.newer_cryptos}
+        return self._keys.key(self._plan.portfolio, newer)
 
     def _take(self, result: ComputedResult | None, failure: Status | None, *, from_cache: bool) -> None:
         if result is None:
