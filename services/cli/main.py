@@ -18,6 +18,7 @@ from services.cli.commands import db as db_commands
 from services.cli.commands import report as report_commands
 from services.cli.options.groups import takes_groups
 from services.cli.options.output import OutputOptions
+from services.cli.options.portfolio_sweep import PortfolioSweepOptions
 from services.cli.options.run_options import (
     Cache,
     CacheOption,
@@ -222,6 +223,30 @@ def portfolio(
         options=options,
     )
     portfolio_command.portfolio(request, load_settings().gateway, format_ is Format.JSONL)
+
+
+@app.command()
+@takes_groups
+def sweep_portfolio(
+    swept: PortfolioSweepOptions,
+    candles: CandleOptions,
+    execution: ExecutionOptions,
+    options: RunOptions,
+    format_: Annotated[
+        Format, typer.Option("--format", help="Print tables, or each event as a line of JSON.")
+    ] = Format.TABLE,
+) -> None:
+    """Trade every combination of values with one account, and rank the accounts.
+
+    Stops, size, direction, fill, fee, slippage, borrow rate, funding rate and ATR period can have several
+    values too: --stop-loss 1%..5%:1%,none. The exit status is 0 only if every portfolio succeeds.
+    """
+    from services.cli.commands import portfolio_sweep
+    from services.settings import load_settings
+
+    request = swept.request(candles, execution, options)
+    if not portfolio_sweep.sweep_portfolio(request, load_settings().gateway, format_ is Format.JSONL):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -50,12 +50,24 @@ class PortfolioRequest:
         # Both check the execution.
         fields = {violation.field for violation in found}
         found += [each for each in run.violations_beside_strategy() if each.field not in fields]
-        if self.size is PortfolioSize.EQUAL and _has_size(run.execution):
-            found.append(Violation("size", "is an equal share, and the execution names another size"))
+        found += self._size_conflicts()
         if run.execution.break_rule is BreakRule.SPLIT:
             reason = "a portfolio has no results of parts: close, instead of split, trades the same"
             found.append(Violation("execution.break_rule", reason))
         return found
+
+    def conflicts(self) -> list[Violation]:
+        """Return violations between values that are each right by themselves."""
+        portfolio = self.portfolio((), Window(0, 0))
+        found = self._size_conflicts() + portfolio.rebalancing_conflicts()
+        for index, each in enumerate(self.strategies):
+            found += each.strategy.conflicts(f"strategies[{index}].strategy.{each.strategy.name}")
+        return found
+
+    def _size_conflicts(self) -> list[Violation]:
+        if self.size is not PortfolioSize.EQUAL or not _has_size(self.run.execution):
+            return []
+        return [Violation("size", "is an equal share, and the execution names another size")]
 
     @property
     def planned_run(self) -> RunRequest:
@@ -126,7 +138,7 @@ def make_portfolio_plan(request: PortfolioRequest, known: list[CryptoData], now_
     portfolio = request.portfolio(symbols, run.backtest.window)
     violations.add(*portfolio.violations(symbols))
     violations.raise_if_any()
-    _check_candles(portfolio, len(cryptos))
+    check_candles(portfolio, len(cryptos))
     return PortfolioPlan(run, cryptos, portfolio)
 
 
@@ -136,7 +148,8 @@ def _has_size(execution: Execution) -> bool:
     return any(getattr(execution, name) != getattr(_USUAL, name) for name in names)
 
 
-def _check_candles(portfolio: Portfolio, cryptos: int) -> None:
+def check_candles(portfolio: Portfolio, cryptos: int) -> None:
+    """Raise TooLarge where a portfolio of so many cryptos has too many candles."""
     window, legs = portfolio.window, cryptos * len(portfolio.strategies)
     candles = (window.end_s - window.start_s) // portfolio.interval.seconds
     if candles * legs > MAX_CANDLES:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import numpy as np
@@ -17,6 +17,9 @@ from backcast.result import metric_rows
 from backcast.run_log import Progress
 from backcast.status import error_of_status, is_cut_off
 from backcast.wire import joined
+
+if TYPE_CHECKING:
+    from backcast.portfolio_sweep_log import PortfolioSweepLog
 
 _PAUSE_S = 0.5
 
@@ -203,7 +206,7 @@ def _as_given(values: Sequence[Any], index: int) -> Any:
 class SweepRecovery:
     """Decides, when the stream of a sweep has ended too early, whether and when to ask again."""
 
-    def __init__(self, log: SweepLog, patience_s: float) -> None:
+    def __init__(self, log: "SweepLog | PortfolioSweepLog", patience_s: float) -> None:
         """A server that is away is asked again for `patience_s` seconds."""
         self._log = log
         self._patience_s = patience_s

@@ -167,6 +167,11 @@ class Portfolio:
             found.append(Violation("rebalancing.every", f"must be at least 1, not {every}"))
         if not 0 <= threshold <= 1:
             found.append(Violation("rebalancing.threshold", f"must be from 0 to 1, not {threshold:g}"))
-        if self.size is PortfolioSize.EXECUTION and self.execution.quote_amount is not None:
-            found.append(Violation("rebalancing", "needs a target, and execution.quote_amount is none"))
-        return found
+        return found + self.rebalancing_conflicts()
+
+    def rebalancing_conflicts(self) -> list[Violation]:
+        """Return a violation where positions are to be rebalanced, and their size is no target."""
+        has_target = self.size is PortfolioSize.EQUAL or self.execution.quote_amount is None
+        if self.rebalancing is None or has_target:
+            return []
+        return [Violation("rebalancing", "needs a target, and execution.quote_amount is none")]

@@ -11,6 +11,7 @@ import grpc
 from backcast.calls import Calls
 from backcast.errors import BackcastError, CancelledError
 from backcast.portfolio_log import PortfolioLog
+from backcast.portfolio_sweep_log import PortfolioSweepLog
 from backcast.run_log import Recovery, RunLog, ended_early
 from backcast.sweep_log import SweepLog, SweepRecovery
 from backcast.versions import check_server, version_in
@@ -23,7 +24,7 @@ class Job(JobView):
     def __init__(
         self,
         calls: Calls,
-        log: RunLog | SweepLog | PortfolioLog,
+        log: RunLog | SweepLog | PortfolioLog | PortfolioSweepLog,
         recovery: Recovery | SweepRecovery,
         timeout_s: float | None,
     ) -> None:
