@@ -150,10 +150,11 @@ def _strategies_words(strategies: Sequence[portfolio_pb2.WeightedStrategy]) -> I
 
 
 def places_words(spec: portfolio_pb2.PortfolioSpec) -> str:
-    """Return how the account is divided, in one line."""
-    words = [counted(spec.max_positions, "place")]
-    if len(spec.strategies) > 1:
-        words[0] += " of each strategy"
+    """Return how the account is divided, in one line; fields that are not set are left out."""
+    words = []
+    if spec.HasField("max_positions"):
+        of_each = " of each strategy" if len(spec.strategies) > 1 else ""
+        words.append(counted(spec.max_positions, "place") + of_each)
     if spec.size == portfolio_pb2.PORTFOLIO_SIZE_EQUAL:
         words.append("equal shares")
     if spec.HasField("rank"):

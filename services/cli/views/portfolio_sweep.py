@@ -140,6 +140,10 @@ class PortfolioSweepView:
 def _started_words(started: pb.PortfolioSweepStarted) -> Iterator[str]:
     request, spec = started.request, PortfolioSpec()
     spec.CopyFrom(request.spec)
+    # What has several values is told with these.
+    swept = {one.name for one in request.portfolio_ranges} | {one.name for one in request.execution_ranges}
+    for name in swept & set(PortfolioSpec.DESCRIPTOR.fields_by_name):
+        spec.ClearField(name)  # type: ignore[arg-type]  # a field's name
     for each in spec.strategies:
         kind = getattr(each.strategy, each.strategy.WhichOneof("kind") or "")
         for one in request.ranges:
@@ -161,7 +165,8 @@ def _started_words(started: pb.PortfolioSweepStarted) -> Iterator[str]:
         f"{counted(started.crypto_count, 'crypto')}, {tuple(Interval)[spec.interval - 1].value} candles from "
         f"{start} to {end} (UTC){cut}"
     )
-    yield places_words(spec)
+    if places := places_words(spec):
+        yield places
     yield execution_words(_fixed_execution(request))
 
 
