@@ -36,6 +36,10 @@ class Portfolio(PortfolioView, ProgressJob):
         """The metrics of holding all cryptos with equal weights."""
         return metrics_of(self.wait()._log.view.hold)
 
+    def account(self) -> Any:
+        """Return a frame with the metrics of the account, of holding all cryptos, and of the benchmark."""
+        return self.wait()._log.account()
+
     def cryptos(self) -> Any:
         """Return a frame with a row for each crypto: contribution, turnover, trades, skipped entries."""
         return self.wait()._log.cryptos()

@@ -33,6 +33,10 @@ class Portfolio(PortfolioView, ProgressJob):
         """Return the metrics of holding all cryptos with equal weights."""
         return metrics_of((await self.wait())._log.view.hold)
 
+    async def account(self) -> Any:
+        """Return a frame with the metrics of the account, of holding all cryptos, and of the benchmark."""
+        return (await self.wait())._log.account()
+
     async def cryptos(self) -> Any:
         """Return a frame with a row for each crypto: contribution, turnover, trades, skipped entries."""
         return (await self.wait())._log.cryptos()
