@@ -73,13 +73,13 @@ class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
         """Stream the progress of a portfolio's signals, then its result."""
         with spec_fields_named(PortfolioSpec):
             asked = asked_portfolio_from(request)
-        outcomes = portfolio_outcomes(self._runner, asked.cryptos, asked.portfolio)
+        outcomes = portfolio_outcomes(self._runner, asked.cryptos, asked.portfolio, asked.others)
         try:
             async with aclosing(outcomes):
                 async for outcome in outcomes:
                     if isinstance(outcome, TradedPortfolio):
                         count_portfolio(None)
-                    for response in portfolio_responses(outcome, asked.cryptos):
+                    for response in portfolio_responses(outcome, asked):
                         yield response
         except (BackcastError, SignalsFailed) as error:
             if _is_passing(error):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,17 @@ from backcast_engine.errors import ErrorReason, Refused
 from backcast_engine.history import History
 from backcast_engine.interval import Interval
 from backcast_engine.portfolio import Portfolio, WeightedStrategy, crypto_orders, run_portfolio
+from backcast_engine.rules.parse import parse
+from backcast_engine.strategies.custom_rules import CustomRules
 from backcast_engine.strategies.rsi import Rsi
+from services.compute.candles.location import DataVersion
 from services.compute.messages.portfolios import portfolio_failure
 from services.compute.tasks.portfolio.account import AccountCall, traded_account
 from services.compute.tasks.portfolio.run import SignalsFailed, TradedPortfolio, portfolio_outcomes
 from services.compute.tasks.runner import TaskRunner
 from services.domain.errors import Unavailable
 from services.wire.portfolio_results import portfolio_result_message
-from tests.candle_making import START_S
+from tests.candle_making import START_S, random_candles
 from tests.compute.supply import Supply, cryptos
 
 COUNT = 4
@@ -109,6 +112,41 @@ async def test_candles_that_are_replaced_again_and_again_make_the_portfolio_fail
     with pytest.raises(Unavailable) as caught:
         await outcomes_of(workers, supply)
     assert (caught.value.reason, workers.accounts) == (ErrorReason.CANDLES_CHANGING, 3)
+
+
+async def test_strategies_see_other_cryptos_whose_versions_are_told(supply: Supply) -> None:
+    # One is traded, too.
+    others = (cryptos(COUNT)[1], cryptos(COUNT + 1)[COUNT])
+    supply.candles[others[1]] = random_candles(77, 1_000)
+    rules = parse(
+        f"close > sma(9) and roc(5)@{others[0].symbol} > 0 and rsi(5)@{others[1].symbol} > 40", "entry"
+    )
+    portfolio = replace(PORTFOLIO, strategies=(WeightedStrategy(CustomRules(rules)),))
+    outcomes = portfolio_outcomes(TaskRunner(HereAndNow(), supply), cryptos(COUNT), portfolio, others)
+    async with aclosing(outcomes):
+        *_, outcome = [outcome async for outcome in outcomes]
+    seen = {data.symbol: History(supply.candles[data]) for data in others}
+    orders = [
+        crypto_orders(data.symbol, History(supply.candles[data], others=seen), portfolio)
+        for data in cryptos(COUNT)
+    ]
+    assert message_of(outcome) == portfolio_result_message(run_portfolio(orders, portfolio))
+    assert isinstance(outcome, TradedPortfolio)
+    assert {*outcome.cryptos} == {*cryptos(COUNT), others[1]}
+
+
+async def test_a_crypto_that_is_read_in_two_versions_makes_no_portfolio(supply: Supply) -> None:
+    newer = DataVersion(cryptos(COUNT)[1].symbol, "newer")
+    supply.candles[newer] = random_candles(78, 1_000)
+    portfolio = replace(
+        PORTFOLIO,
+        strategies=(WeightedStrategy(CustomRules(parse(f"close > close@{newer.symbol}", "entry"))),),
+    )
+    outcomes = portfolio_outcomes(TaskRunner(HereAndNow(), supply), cryptos(COUNT), portfolio, (newer,))
+    with pytest.raises(Unavailable) as caught:
+        async with aclosing(outcomes):
+            _ = [outcome async for outcome in outcomes]
+    assert caught.value.reason is ErrorReason.CANDLES_CHANGING
 
 
 async def test_a_crypto_whose_candles_cannot_be_read_fails_the_portfolio_by_its_name(supply: Supply) -> None:

@@ -11,7 +11,7 @@ from backcast_engine.errors import BackcastError, Violation, Violations
 from backcast_engine.interval import Interval
 from backcast_engine.portfolio import Portfolio, PortfolioSize
 from services.compute.candles.location import DataVersion
-from services.compute.messages.backtests import read_cryptos, read_window
+from services.compute.messages.backtests import check_others, read_cryptos, read_others, read_window
 from services.compute.tasks.portfolio.run import SignalsFailed, TradedPortfolio
 from services.rpc.status import status_of
 from services.wire.backtests import detail_from, read_execution
@@ -21,10 +21,11 @@ from services.wire.portfolios import read_rank, read_weighted_strategies, rebala
 
 @dataclass(frozen=True, slots=True)
 class AskedPortfolio:
-    """A portfolio and its cryptos."""
+    """A portfolio, its cryptos, and the other cryptos that it looks at."""
 
     cryptos: list[DataVersion]
     portfolio: Portfolio
+    others: tuple[DataVersion, ...]
 
 
 def asked_portfolio_from(request: pb.ComputePortfolioRequest) -> AskedPortfolio:
@@ -32,6 +33,7 @@ def asked_portfolio_from(request: pb.ComputePortfolioRequest) -> AskedPortfolio:
     violations, spec = Violations(), request.spec
     refs = {f"cryptos[{index}]": each for index, each in enumerate(request.cryptos)}
     cryptos = read_cryptos(refs, violations)
+    others = read_others(request.other_cryptos, violations)
     if request.curve_points and request.curve_points < FEWEST_POINTS:
         reason = f"must be 0 for all, or at least {FEWEST_POINTS}, not {request.curve_points}"
         violations.add(Violation("curve_points", reason))
@@ -48,19 +50,22 @@ def asked_portfolio_from(request: pb.ComputePortfolioRequest) -> AskedPortfolio:
         detail=violations.read(Detail.METRICS, detail_from, request.detail),
         curve_points=request.curve_points,
     )
-    violations.add(*portfolio.violations([data.symbol for data in cryptos]))
+    faults = portfolio.violations([data.symbol for data in cryptos])
+    violations.add(*faults)
+    if not faults:
+        check_others(portfolio.other_symbols, others, violations)
     violations.raise_if_any()
-    return AskedPortfolio(cryptos, portfolio)
+    return AskedPortfolio(cryptos, portfolio, others)
 
 
 def portfolio_responses(
-    outcome: int | TradedPortfolio, asked: list[DataVersion]
+    outcome: int | TradedPortfolio, asked: AskedPortfolio
 ) -> Iterator[pb.ComputePortfolioResponse]:
     """Yield the responses of an outcome: progress, or the parts of the result, each shorter than 1 MiB."""
     if isinstance(outcome, int):
         yield pb.ComputePortfolioResponse(completed_crypto_count=outcome)
         return
-    newer = sorted(set(outcome.cryptos) - set(asked), key=lambda data: data.symbol)
+    newer = sorted({*outcome.cryptos} - {*asked.cryptos, *asked.others}, key=lambda data: data.symbol)
     for number, part in enumerate(outcome.parts, 1):
         yield pb.ComputePortfolioResponse(
             result=ComputedResult.FromString(part),

@@ -77,5 +77,6 @@ class PortfolioHandler(portfolio_service_pb2_grpc.PortfolioServiceServicer):
 
     async def _plan(self, request: pb.RunPortfolioRequest) -> PortfolioPlan:
         asked = portfolio_request_from(request)
-        known = await self._market.cryptos(list(asked.run.symbols), asked.run.seen_before_s)
+        run = asked.planned_run
+        known = await self._market.cryptos(run.listed_symbols, run.seen_before_s)
         return make_portfolio_plan(asked, known, int(time.time()))

@@ -79,11 +79,7 @@ class OtherData:
     def _part(self, fingerprints: Mapping[str, str]) -> bytes:
         return _json(
             [
-                [
-                    other.symbol,
-                    other.fingerprint_of_result(fingerprints.get(other.symbol, other.fingerprint)),
-                    complete_until_s(self._backtest, other),
-                ]
+                [other.symbol, _seen_in(other, fingerprints), complete_until_s(self._backtest, other)]
                 for other in self._others
             ]
         )
@@ -168,6 +164,7 @@ class PortfolioKeys:
 
     def __init__(self, plan: PortfolioPlan) -> None:
         self._plan = plan
+        self._others = OtherData(plan.run.backtest, plan.run.others)
         portfolio = plan.portfolio
         parts = {field.name: getattr(portfolio, field.name) for field in fields(portfolio)}
         self._common = {
@@ -184,13 +181,22 @@ class PortfolioKeys:
         }
 
     def key(self, fingerprints: Mapping[str, str]) -> str:
-        """Return the key of the result; `fingerprints` are those of the candles that the window sees."""
+        """Return the key of the result of data of these fingerprints, by symbol.
+
+        Where there is none, it is that of the data that was listed.
+        """
         backtest = self._plan.run.backtest
         cryptos = [
-            [crypto.symbol, fingerprints[crypto.symbol], complete_until_s(backtest, crypto)]
+            [crypto.symbol, _seen_in(crypto, fingerprints), complete_until_s(backtest, crypto)]
             for crypto in self._plan.cryptos
         ]
-        return _PORTFOLIO_PREFIX + _digest({**self._common, "cryptos": cryptos})
+        others = self._others.part(fingerprints).decode()
+        return _PORTFOLIO_PREFIX + _digest({**self._common, "cryptos": cryptos, "others": others})
+
+
+def _seen_in(crypto: CryptoData, fingerprints: Mapping[str, str]) -> str:
+    """Return the fingerprint of what the window sees in data of these fingerprints, by symbol."""
+    return crypto.fingerprint_of_result(fingerprints.get(crypto.symbol, crypto.fingerprint))
 
 
 def complete_until_s(backtest: Backtest, crypto: CryptoData) -> int | None:

@@ -142,11 +142,11 @@ class ComputeClient:
                     yield outcome
 
     async def portfolio(
-        self, portfolio: Portfolio, cryptos: list[CryptoData]
+        self, portfolio: Portfolio, cryptos: list[CryptoData], others: Sequence[CryptoData] = ()
     ) -> AsyncGenerator[pb.ComputePortfolioResponse]:
         """Yield the progress of a portfolio, and last its result, which is whole, or its failure.
 
-        Where the stream breaks off, the progress begins anew.
+        The rules look at the cryptos `others`. Where the stream breaks off, the progress begins anew.
         """
         missing, begun = [portfolio], pb.ComputePortfolioResponse()
 
@@ -158,6 +158,7 @@ class ComputeClient:
                     spec=portfolio_spec_to(portfolio),
                     detail=detail_to(portfolio.detail),
                     curve_points=portfolio.curve_points,
+                    other_cryptos=map(_crypto_ref, others),
                 ),
                 metadata=outgoing_metadata(),
             )

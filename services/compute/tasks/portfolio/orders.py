@@ -34,13 +34,16 @@ class PackedOrders:
     measures: bytes
 
 
-def orders_job(cryptos: list[DataVersion], portfolio: Portfolio) -> Job:
-    """Return the job of a portfolio's signals: one task a crypto, whose result are its PackedOrders."""
+def orders_job(cryptos: list[DataVersion], portfolio: Portfolio, others: tuple[DataVersion, ...] = ()) -> Job:
+    """Return the job of a portfolio's signals: one task a crypto, whose result are its PackedOrders.
+
+    The strategies and the rank look at the cryptos `others`.
+    """
 
     def tasks_of(data: DataVersion) -> list[Task]:
         return [Task(packed_orders, (data.symbol, portfolio))]
 
-    return Job(cryptos, portfolio.interval, portfolio.columns, tasks_of, portfolio.since_s)
+    return Job(cryptos, portfolio.interval, portfolio.columns, tasks_of, portfolio.since_s, others)
 
 
 def packed_orders(history: History, argument: tuple[str, Portfolio]) -> PackedOrders:

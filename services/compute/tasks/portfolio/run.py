@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from backcast_engine.errors import BackcastError, ErrorReason
 from backcast_engine.portfolio import Portfolio
 from services.compute.candles.location import DataVersion
+from services.compute.tasks.jobs import Job
 from services.compute.tasks.portfolio.account import AccountCall, OrderedCrypto, traded_account
 from services.compute.tasks.portfolio.orders import orders_job
 from services.compute.tasks.runner import Outcome, TaskRunner
@@ -34,16 +35,20 @@ class TradedPortfolio:
 
 
 async def portfolio_outcomes(
-    runner: TaskRunner, cryptos: list[DataVersion], portfolio: Portfolio
+    runner: TaskRunner,
+    cryptos: list[DataVersion],
+    portfolio: Portfolio,
+    others: tuple[DataVersion, ...] = (),
 ) -> AsyncGenerator[int | TradedPortfolio]:
     """Yield how many cryptos have their signals, whenever there are more, and last the result.
 
-    Closing the iterator cancels what is under way. Raises SignalsFailed; Unavailable where the candles change
-    again and again; and the errors of `traded_account`.
+    The strategies and the rank look at the cryptos `others`. Closing the iterator cancels what is under way.
+    Raises SignalsFailed; Unavailable where the candles change again and again; and the errors of
+    `traded_account`.
     """
     for _ in range(_MOST_TRIES):
         try:
-            async with aclosing(_tried(runner, cryptos, portfolio)) as steps:
+            async with aclosing(_tried(runner, orders_job(cryptos, portfolio, others), portfolio)) as steps:
                 async for step in steps:
                     yield step
         except FileNotFoundError:
@@ -54,21 +59,19 @@ async def portfolio_outcomes(
     )
 
 
-async def _tried(
-    runner: TaskRunner, cryptos: list[DataVersion], portfolio: Portfolio
-) -> AsyncGenerator[int | TradedPortfolio]:
+async def _tried(runner: TaskRunner, job: Job, portfolio: Portfolio) -> AsyncGenerator[int | TradedPortfolio]:
     """Yield what `portfolio_outcomes` does; raise FileNotFoundError where candles were replaced meanwhile."""
     gathered = _Gathered()
-    async with aclosing(runner.run(orders_job(cryptos, portfolio))) as lists:
+    async with aclosing(runner.run(job)) as lists:
         async for outcomes in lists:
             for outcome in outcomes:
                 gathered.take(outcome)
             yield gathered.count
             # As long as the job is not over, its candles stay where they are.
-            if gathered.count == len(cryptos):
+            if gathered.count == len(job.cryptos):
                 call = AccountCall(portfolio, gathered.ordered, gathered.without_candles)
                 parts = await runner.call(traded_account, call)
-                yield TradedPortfolio(parts, gathered.read)
+                yield TradedPortfolio(parts, [*gathered.read.values()])
 
 
 @dataclass(slots=True)
@@ -77,15 +80,20 @@ class _Gathered:
 
     ordered: list[OrderedCrypto] = field(default_factory=list)
     without_candles: list[str] = field(default_factory=list)
-    read: list[DataVersion] = field(default_factory=list)
+    # The data of these, and of other cryptos that they look at, by symbol.
+    read: dict[str, DataVersion] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
         """How many cryptos there are."""
-        return len(self.read)
+        return len(self.ordered) + len(self.without_candles)
 
     def take(self, outcome: Outcome) -> None:
-        """Take in the outcome of a crypto; raise SignalsFailed where it failed."""
+        """Take in the outcome of a crypto; raise SignalsFailed where it failed.
+
+        Raises FileNotFoundError where a crypto was read in two versions: as what is traded, and as what
+        another one looks at, say.
+        """
         data, result = outcome.data, outcome.result
         if isinstance(result, BackcastError):
             if result.reason is not ErrorReason.NO_CANDLES_IN_WINDOW:
@@ -94,4 +102,6 @@ class _Gathered:
         else:
             assert outcome.location
             self.ordered.append(OrderedCrypto(outcome.location, data, result))
-        self.read.append(data)
+        for each in (data, *outcome.others):
+            if self.read.setdefault(each.symbol, each) != each:
+                raise FileNotFoundError(each.symbol)
