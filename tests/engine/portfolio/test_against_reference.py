@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import assume, event, given, settings
 
-from backcast_engine import ExitReason
 from backcast_engine.portfolio import SkipReason
 from backcast_engine.portfolio.run import run_portfolio
 from tests.engine.portfolio.markets import as_reference, markets
