@@ -4,20 +4,18 @@ import asyncio
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import stamina
 from rich.console import Console
 from rich.markup import escape
 from stamina.instrumentation import RetryDetails, RetryHook
 
-from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from backcast_engine.errors import InvalidInput, Violation
 from backcast_engine.interval import Interval
 from services.cli.client.errors import readable_errors
-from services.cli.client.gateway_channel import open_gateway, pages_of
+from services.cli.client.gateway_channel import open_gateway
 from services.cli.options.requests import parse_time
 from services.cli.views.console import counted, make_console, say
 from services.cli.views.fetch import FetchProgress, report_line
@@ -29,10 +27,8 @@ from services.feed.exchanges.exchange import Market
 from services.feed.fetch import fetch_all
 from services.feed.markets import with_quote, with_symbols
 from services.feed.spans import Span
+from services.feed.stored_cryptos import stored_cryptos
 from services.feed.writing import spans_asked, writer_to
-
-if TYPE_CHECKING:
-    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 _OPTIONS = {"exchange": "EXCHANGE", "quote": "--quote", "since": "--since", "base_url": "--url"}
 
@@ -97,7 +93,7 @@ async def _fetch(exchange: str, options: FetchOptions, span: Span, address: str)
         if client.skew:
             say(console, f"[yellow]{client.skew}: a candle counts as closed when both say so[/yellow]")
         with readable_errors("gateway", address):
-            stored = await _stored(stub)
+            stored = await stored_cryptos(stub)
         source, title = client.exchange.name, client.exchange.title
         reasons = {symbol: _reason_against(crypto, source) for symbol, crypto in stored.items()}
         asked = {symbol: spans for symbol, crypto in stored.items() if (spans := spans_asked(crypto, source))}
@@ -156,9 +152,3 @@ def _chosen(client: Client, markets: list[Market], options: FetchOptions) -> lis
     if not symbols:
         raise InvalidInput.of("symbols", "a symbol is needed")
     return with_symbols(client.exchange, markets, symbols)
-
-
-async def _stored(stub: "MarketDataServiceAsyncStub") -> dict[str, Crypto]:
-    """Return all cryptos that have candles, by symbol."""
-    pages = pages_of(stub.ListCryptos, pb.ListCryptosRequest())
-    return {crypto.symbol: crypto async for page in pages for crypto in page.cryptos}

@@ -1,17 +1,15 @@
 """A sweep over portfolios, read by a thread."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from backcast.calls import Calls
-from backcast.job import Job
+from backcast.job import ProgressJob
 from backcast.portfolio_sweep_log import PortfolioSweepLog
-from backcast.run_log import Progress
 from backcast.sweep_log import SweepRecovery
 from backcast.views import PortfolioSweepView
 
 
-class PortfolioSweep(PortfolioSweepView, Job):
+class PortfolioSweep(PortfolioSweepView, ProgressJob):
     """A sweep over portfolios. Iterating yields its progress; frames wait for its end.
 
     A sweep whose stream breaks off is asked for again: what is computed comes from the cache.
@@ -20,14 +18,6 @@ class PortfolioSweep(PortfolioSweepView, Job):
     def __init__(self, calls: Calls, log: PortfolioSweepLog, timeout_s: float | None) -> None:
         """`client.sweep_portfolio` makes them."""
         super().__init__(calls, log, SweepRecovery(log, calls.connection.patience_s), timeout_s)
-
-    def __iter__(self) -> Iterator[Progress]:
-        """Yield the progress, whenever it changes."""
-        while not self._log.is_complete:
-            before = self._log.progress
-            self._read()
-            if self._log.progress != before:
-                yield self._log.progress
 
     def table(self) -> Any:
         """Return a frame with a row for each combination: its values and the metrics of its account."""

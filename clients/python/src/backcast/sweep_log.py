@@ -15,7 +15,7 @@ from backcast.frames import Names, Times
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.result import metric_rows
 from backcast.run_log import Progress
-from backcast.status import error_of_status, is_cut_off
+from backcast.status import code_name, error_of_status, is_cut_off
 from backcast.wire import joined
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ class SweepLog:
         columns = {
             "symbol": [one.symbol for one in failures],
             "backtest_count": np.array([one.backtest_count for one in failures], np.int64),
+            "code": [code_name(one.status) for one in failures],
             "reason": [error.reason for error in errors],
             "message": [str(error) for error in errors],
         }

@@ -1,18 +1,16 @@
 """A sweep over portfolios, read by a task."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
-from backcast.aio.job import Job
+from backcast.aio.job import ProgressJob
 from backcast.calls import Calls
 from backcast.portfolio_sweep_log import PortfolioSweepLog
-from backcast.run_log import Progress
 from backcast.sweep_log import SweepRecovery
 from backcast.views import PortfolioSweepView
 
 
-class PortfolioSweep(PortfolioSweepView, Job):
+class PortfolioSweep(PortfolioSweepView, ProgressJob):
     """A sweep over portfolios. Iterating yields its progress; frames wait for its end.
 
     A sweep whose stream breaks off is asked for again: what is computed comes from the cache.
@@ -21,14 +19,6 @@ class PortfolioSweep(PortfolioSweepView, Job):
     def __init__(self, calls: Calls, log: PortfolioSweepLog, timeout_s: float | None) -> None:
         """`client.sweep_portfolio` makes them."""
         super().__init__(calls, log, SweepRecovery(log, calls.connection.patience_s), timeout_s)
-
-    async def __aiter__(self) -> AsyncIterator[Progress]:
-        """Yield the progress, whenever it changes."""
-        while not self._log.is_complete:
-            before = self._log.progress
-            await self._read()
-            if self._log.progress != before:
-                yield self._log.progress
 
     async def table(self) -> Any:
         """Return a frame with a row for each combination: its values and the metrics of its account."""
