@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import aclosing
 
+import stamina
 import structlog
 
 from backcast_engine.errors import InvalidInput, Violation
@@ -43,6 +44,8 @@ async def run(settings: Settings) -> None:
 
 
 async def _run(settings: Settings) -> None:
+    # Rounds tell what was tried in vain.
+    stamina.instrumentation.set_on_retry_hooks([])
     stop, clock, health = stop_signal(), SystemClock(), HealthServicer(())
     exchange, quote = exchange_named(settings.required("feed_exchange")), settings.feed_quote
     await health.start()
@@ -52,7 +55,7 @@ async def _run(settings: Settings) -> None:
         Client(exchange, clock, settings.feed_url) as client,
         health_served(settings, health),
     ):
-        store = DataClient(channel, "data service", exchange.name, quote.upper(), follower_name())
+        store = DataClient(channel, "data", exchange.name, quote.upper(), follower_name())
         following = asyncio.create_task(_follow(Follower(client, quote, store, clock), client))
         stopping = asyncio.create_task(stop.wait())
         await health.ready()
@@ -80,7 +83,8 @@ async def _follow(follower: Follower, client: Client) -> None:
 def _log_round(outcome: Round) -> None:
     """Log a round: as a warning if something failed."""
     if outcome.is_left:
-        _log.info("round of another follower", hour=utc(outcome.hour_s))
+        until = {} if outcome.left_until_s is None else {"until": utc(int(outcome.left_until_s))}
+        _log.info("round of another follower", hour=utc(outcome.hour_s), **until)
         return
     reasons = {
         "missing": outcome.missing[:_MOST_NAMED],
