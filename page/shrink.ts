@@ -187,11 +187,3 @@ export const enumsWithoutEffects: Plugin = {
         )
       : undefined,
 };
-
-/** Vite's helper loads what a chunk needs besides, before the chunk; here, a chunk needs nothing. */
-export const withoutPreload: Plugin = {
-  name: "without-preload",
-  enforce: "pre",
-  load: (id) =>
-    id.endsWith("vite/preload-helper.js") ? "export const __vitePreload = (load) => load();" : undefined,
-};

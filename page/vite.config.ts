@@ -1,11 +1,5 @@
 import { defineConfig, type Plugin } from "vite";
-import {
-  descriptorsAsBytes,
-  enumsWithoutEffects,
-  leanDescriptors,
-  withoutPreload,
-  withoutUnused,
-} from "./shrink.ts";
+import { descriptorsAsBytes, enumsWithoutEffects, leanDescriptors, withoutUnused } from "./shrink.ts";
 
 // The types of Node would be those of the page's sources too.
 declare const process: {
@@ -34,14 +28,7 @@ const compressed: Plugin = {
 };
 
 export default defineConfig({
-  plugins: [
-    descriptorsAsBytes,
-    leanDescriptors,
-    enumsWithoutEffects,
-    withoutUnused,
-    withoutPreload,
-    compressed,
-  ],
+  plugins: [descriptorsAsBytes, leanDescriptors, enumsWithoutEffects, withoutUnused, compressed],
   // Elements as calls with their children as arguments: the automatic form has a property for them, and is larger.
   oxc: {
     jsx: { runtime: "classic", pragma: "jsxElement", pragmaFrag: "JsxFragment" },
@@ -53,12 +40,26 @@ export default defineConfig({
     target: "es2022",
     // Everything is a file of its own: the Content-Security-Policy allows nothing inline.
     assetsInlineLimit: 0,
-    // All other views are one chunk, which needs no other file first: their style comes with that of the first view.
-    modulePreload: false,
+    // Every browser that the target names has it.
+    modulePreload: { polyfill: false },
+    // The styles of all views are 4 kB together.
     cssCodeSplit: false,
     reportCompressedSize: false,
-    // Brotli takes most of a build's time, which needs no warning.
-    rolldownOptions: { checks: { bundlerTimings: false } },
+    rolldownOptions: {
+      // Brotli takes most of a build's time, which needs no warning.
+      checks: { bundlerTimings: false },
+      output: {
+        codeSplitting: {
+          includeDependenciesRecursively: false,
+          // A view's file has what no other view needs. By itself, the bundler makes a file of each set of views that
+          // share something: a dozen small ones, which compress worse.
+          groups: [
+            { name: "charts", test: /lightweight-charts|[\\/]src[\\/]charts[\\/]/, minShareCount: 2 },
+            { name: "shared", minShareCount: 2 },
+          ],
+        },
+      },
+    },
   },
   server: {
     proxy: { "^/(backcast\\.|import)": { target: web, changeOrigin: true } },

@@ -1,12 +1,13 @@
 /** The shell: the header with the views, the view that the address names, and what a broken view shows. */
 
 import { Component, type ComponentChildren, type ComponentType } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { address, followLink, href, hrefOfView, type View } from "./address";
 import { setToken, tokenWanted } from "./api/transport";
-import { Notice } from "./components/notice";
+import { ErrorNotice, Notice } from "./components/notice";
 import { TokenField } from "./components/token_field";
-import RunView from "./views/run";
+import { useLoaded } from "./components/use_loaded";
+import { loadedView, loadView } from "./views/load";
 
 const NAMES: Readonly<Partial<Record<View, string>>> = {
   run: "Run",
@@ -45,7 +46,7 @@ export function App() {
       </header>
       {tokenWanted.value && <TokenField onEnter={setToken} />}
       <Boundary key={view}>
-        {view === "run" ? <Entered view={RunView} /> : <OtherView view={view} />}
+        <Loaded view={view} />
       </Boundary>
     </>
   );
@@ -67,39 +68,25 @@ function Entered({ view: Shown }: { view: ComponentType }) {
   return <Shown />;
 }
 
-type OtherViews = Readonly<Record<Exclude<View, "run">, ComponentType>>;
-
-/** They stay when the view that has loaded them is left. */
-let otherViews: OtherViews | undefined;
-
-/** A view that does not come with the page, as the view Run does. */
-function OtherView({ view }: { view: keyof OtherViews }) {
-  const [views, setViews] = useState(otherViews);
-  const [failed, setFailed] = useState(false);
-  useEffect(() => {
-    let left = false;
-    if (views !== undefined) return;
-    import("./views/other_views").then(
-      (module) => {
-        otherViews = module;
-        if (!left) setViews(module);
-      },
-      () => setFailed(true),
-    );
-    return () => {
-      left = true;
-    };
-  }, []);
-  const Shown = views?.[view];
-  if (Shown !== undefined) return <Entered view={Shown} />;
-  if (!failed) return <main id="main" aria-busy="true" />;
+/** A view once it is loaded; until then, why it is not. */
+function Loaded({ view }: { view: View }) {
+  const known = loadedView(view);
+  const { value = known, error } = useLoaded(async () => known ?? loadView(view), []);
+  if (value !== undefined) return <Entered view={value} />;
   return (
-    <main id="main">
-      <Notice kind="error" sentence="This view could not be loaded." advice="Reload the page.">
-        <button type="button" onClick={() => location.reload()}>
-          Reload
-        </button>
-      </Notice>
+    <main id="main" aria-busy={error === undefined}>
+      {error?.away && <ErrorNotice error={error} />}
+      {error?.away === false && (
+        <Notice
+          kind="error"
+          sentence={error.sentence}
+          advice="Reload the page: the server may have a newer one."
+        >
+          <button type="button" onClick={() => location.reload()}>
+            Reload
+          </button>
+        </Notice>
+      )}
     </main>
   );
 }
