@@ -22,12 +22,27 @@ if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 # How long a call may take: a service that hangs counts as away.
-_CALL_S = 30.0
+CALL_S = 30.0
 
 
 def follower_name() -> str:
     """Return a name that no other follower has, and that tells its machine."""
     return f"{socket.gethostname()[:64]}-{secrets.token_hex(4)}"
+
+
+async def stored_cryptos(stub: "MarketDataServiceAsyncStub", service: str) -> dict[str, Crypto]:
+    """Return all cryptos that have candles, by symbol; raise Unavailable if `service` does not answer."""
+    found: dict[str, Crypto] = {}
+    request = pb.ListCryptosRequest()
+    try:
+        while True:
+            page = await stub.ListCryptos(request, timeout=CALL_S)
+            found |= {crypto.symbol: crypto for crypto in page.cryptos}
+            if not page.next_page_token:
+                return found
+            request.page_token = page.next_page_token
+    except grpc.aio.AioRpcError as error:
+        raise error_of(error, service) from None
 
 
 class DataClient:
@@ -49,17 +64,7 @@ class DataClient:
 
     async def cryptos(self) -> dict[str, Crypto]:
         """Return all cryptos that have candles, by symbol."""
-        found: dict[str, Crypto] = {}
-        request = pb.ListCryptosRequest()
-        try:
-            while True:
-                page = await self._candles.ListCryptos(request, timeout=_CALL_S)
-                found |= {crypto.symbol: crypto for crypto in page.cryptos}
-                if not page.next_page_token:
-                    return found
-                request.page_token = page.next_page_token
-        except grpc.aio.AioRpcError as error:
-            raise error_of(error, self._service) from None
+        return await stored_cryptos(self._candles, self._service)
 
     async def take_turn(self, hour_s: int) -> Turn:
         """Take the turn of the hour that opens at `hour_s`, or return why not."""
@@ -70,7 +75,7 @@ class DataClient:
             follower=self._follower,
         )
         try:
-            answer = await self._feeds.TakeFeedTurn(request, timeout=_CALL_S)
+            answer = await self._feeds.TakeFeedTurn(request, timeout=CALL_S)
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._service) from None
         wait_s = answer.retry_after.ToTimedelta().total_seconds()
@@ -95,7 +100,7 @@ class DataClient:
             ended_symbols=sorted(outcome.ended),
         )
         try:
-            answer = await self._feeds.RecordFeedRound(request, timeout=_CALL_S)
+            answer = await self._feeds.RecordFeedRound(request, timeout=CALL_S)
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._service) from None
         return _state(answer.feed)

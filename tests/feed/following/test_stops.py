@@ -39,7 +39,9 @@ async def test_a_round_that_was_broken_off_is_made_up_for(short_folder: Path, st
             async with exchange.rounds(channel) as rounds:
                 assert (await anext(rounds)).is_done
                 last = len(exchange.stand_in.asked) + AFTER_A_WRITE
-                exchange.stand_in.on_request = lambda number: services.stop(stopped) if number == last else 0
+                exchange.stand_in.on_request = lambda number: (
+                    services.stop(stopped) if number == last else None
+                )
                 away = [await anext(rounds) for _ in range(4)]
                 assert all(isinstance(each.error, Unavailable) for each in away)
                 assert all(str(each.error).startswith(SAID[stopped]) for each in away)
