@@ -40,7 +40,7 @@ def hours_wanted(
     if start_s > now_s:
         raise InvalidInput.of(field, f"{start} is in the future")
     if end_s is not None and start_s >= end_s:
-        raise InvalidInput.of(field, f"{start} is not before {end_field} {end}")
+        raise InvalidInput.of(field, f"{start} is not before {end_field.rpartition('.')[2]} {end}")
     first_s = -(-start_s // _HOUR_S) * _HOUR_S
     last_s = (now_s if end_s is None else end_s) // _HOUR_S * _HOUR_S
     if first_s >= last_s:

@@ -129,7 +129,7 @@ async def test_what_is_wrong_with_a_fetch_is_named(data: DataService) -> None:
                 ({"quote": "USDT", "start_time": timestamp_to(-1)}, {"spec.start_time": "is before 1970"}),
                 (
                     {"quote": "USDT", "end_time": timestamp_to(START_S)},
-                    {"spec.start_time": "is not before spec.end_time"},
+                    {"spec.start_time": "is not before end_time"},
                 ),
             ):
                 with pytest.raises(grpc.aio.AioRpcError) as caught:
