@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 # How long a call may take: a service that hangs counts as away.
-_CALL_S = 30.0
+CALL_S = 30.0
 
 
 def follower_name() -> str:
@@ -63,7 +63,7 @@ class DataClient:
             follower=self._follower,
         )
         try:
-            answer = await self._feeds.TakeFeedTurn(request, timeout=_CALL_S)
+            answer = await self._feeds.TakeFeedTurn(request, timeout=CALL_S)
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._service) from None
         wait_s = answer.retry_after.ToTimedelta().total_seconds()
@@ -88,7 +88,7 @@ class DataClient:
             ended_symbols=sorted(outcome.ended),
         )
         try:
-            answer = await self._feeds.RecordFeedRound(request, timeout=_CALL_S)
+            answer = await self._feeds.RecordFeedRound(request, timeout=CALL_S)
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._service) from None
         return _state(answer.feed)

@@ -12,14 +12,14 @@ from google.protobuf.message_factory import GetMessageClass
 
 from backcast.compute.v1 import compute_service_pb2
 from backcast.gateway.v1 import backtest_service_pb2, portfolio_service_pb2, run_service_pb2
-from backcast.marketdata.v1 import feed_service_pb2, market_data_service_pb2
+from backcast.marketdata.v1 import feed_service_pb2, fetch_service_pb2, market_data_service_pb2
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.rpc.status import violations_of
 
 FILES = (
     *(backtest_service_pb2, portfolio_service_pb2, run_service_pb2),
-    *(market_data_service_pb2, feed_service_pb2, compute_service_pb2),
+    *(market_data_service_pb2, feed_service_pb2, fetch_service_pb2, compute_service_pb2),
 )
 METHODS: dict[str, MethodDescriptor] = {
     f"{name}.{method.name}": method
@@ -253,6 +253,45 @@ CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
             *("left_out_count", "failure", "inserted_count", "corrected_count", "ended_symbols[1]"),
         },
     ),
+    "FetchService.CreateFetch": (
+        {
+            "spec": {
+                **{"symbols": [NO_SYMBOL, "BTCUSDT.P"], "startTime": "9999-01-01T00:00:00Z"},
+                **{"delisted": True},
+            }
+        },
+        {
+            *("spec.exchange", "spec.symbols[0]", "spec.symbols[1]", "spec.start_time", "spec.delisted"),
+        },
+    ),
+    "FetchService.ListFetches": ({"pageSize": -1, "pageToken": JUNK}, {"page_size", "page_token"}),
+    "FetchService.CancelFetch": ({"fetchId": JUNK}, {"fetch_id"}),
+    "FetchService.TakeFetch": (
+        {"fetcher": "", "exchanges": ["binance", NO_SYMBOL]},
+        {"fetcher", "exchanges[1]"},
+    ),
+    "FetchService.RecordFetch": (
+        {
+            **{"fetchId": JUNK, "fetcher": "x" * 129, "doneSymbols": ["BTCUSDT", NO_SYMBOL]},
+            **{"error": "x" * 1001},
+            "progress": {
+                **{"cryptoCount": -1, "failedCount": -1, "insertedCount": -1, "correctedCount": -1},
+                **{"unchangedCount": -1, "symbol": NO_SYMBOL, "reachedTime": NO_TIME},
+                "failures": [{"symbol": NO_SYMBOL, "reason": "x" * 1001}],
+            },
+        },
+        {
+            *("fetch_id", "fetcher", "done_symbols[1]", "error"),
+            *(
+                f"progress.{name}"
+                for name in (
+                    *("crypto_count", "failed_count", "inserted_count", "corrected_count"),
+                    *("unchanged_count", "symbol", "reached_time"),
+                    *("failures[0].symbol", "failures[0].reason"),
+                )
+            ),
+        },
+    ),
     "ComputeService.ComputeBacktests": (
         {
             **{"cryptos": [{"symbol": "A"}, {"symbol": "A"}, {"symbol": "?"}], "detail": 77},
@@ -300,6 +339,7 @@ CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
 NEVER_BAD = {
     "MarketDataService.ListCryptos": {"symbols", "known_version"},
     "FeedService.RecordFeedRound": {"complete", "done", "rechecked"},
+    "FetchService.RecordFetch": {"finished"},
 }
 # These are checked when all else is right.
 CHECKED_LATER = {
@@ -313,7 +353,7 @@ async def channels(stack: LocalStack) -> AsyncIterator[dict[str, grpc.aio.Channe
     """Channels to the services by the names of the services that clients call there."""
     async with open_channel(stack.gateway_address) as gateway, open_channel(stack.compute_address) as compute:
         gateway_services = ("BacktestService", "PortfolioService", "RunService")
-        services = (*gateway_services, "MarketDataService", "FeedService")
+        services = (*gateway_services, "MarketDataService", "FeedService", "FetchService")
         yield {**dict.fromkeys(services, gateway), "ComputeService": compute}
 
 
