@@ -10,7 +10,7 @@ export const descriptorsAsBytes: Plugin = {
   name: "descriptors-as-bytes",
   transform: (code, id) =>
     id.includes("/api/stubs/")
-      ? withoutPortfolios(code).replace(/fileDesc\("([^"]+)"/g, (_, text) => {
+      ? code.replace(/fileDesc\("([^"]+)"/g, (_, text) => {
           const bytes = lean(atob(text));
           // The last field of a file is its syntax; `leanDescriptors` leaves out what editions have in its place.
           if (!bytes.endsWith("proto3")) throw new Error(`${id} is not of proto3`);
@@ -18,16 +18,6 @@ export const descriptorsAsBytes: Plugin = {
         })
       : undefined,
 };
-
-/** The page watches no portfolio, and gets no event of one: what describes them is not served. */
-const PORTFOLIO_EVENT = ".backcast.gateway.v1.RunPortfolioResponse";
-
-/** Return the code of a stub without its import of the stub of portfolios. */
-function withoutPortfolios(code: string): string {
-  return code
-    .replace(/^import [^;]*"\.\/portfolio_service_pb(\.js)?";$/gm, "")
-    .replace(/,\s*file_backcast_gateway_v1_portfolio_service\b/, "");
-}
 
 /** Calls of the market data that the page does not make. Their messages keep their places, without fields. */
 const UNCALLED = /^(Import|GetCandles|ListCryptos|Take|Record)|^(Candle|AskedHours)$/;
@@ -49,8 +39,7 @@ function lean(file: string): string {
     let isUncalled = false;
     return changed(value, (inner, content) => {
       if (inner === NAME) isUncalled = ofMarketData && UNCALLED.test(content);
-      const isLeftOut = inner === FIELD && (isUncalled || content.includes(PORTFOLIO_EVENT));
-      return isLeftOut ? undefined : content;
+      return inner === FIELD && isUncalled ? undefined : content;
     });
   });
 }

@@ -7,7 +7,7 @@
 
 import { signal } from "@preact/signals";
 
-const VIEWS = ["run", "crypto", "sweep", "compare", "runs", "data"] as const;
+const VIEWS = ["run", "crypto", "portfolio", "sweep", "compare", "runs", "data"] as const;
 export type View = (typeof VIEWS)[number];
 
 /** The query: text by name. A name that is not set is absent. */

@@ -11,6 +11,7 @@ import { loadedView, loadView } from "./views/load";
 
 const NAMES: Readonly<Partial<Record<View, string>>> = {
   run: "Run",
+  portfolio: "Portfolio",
   sweep: "Sweep",
   compare: "Compare",
   runs: "Runs",

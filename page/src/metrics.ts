@@ -140,7 +140,7 @@ export const METRICS: readonly MetricInfo[] = [
   ),
   metric("feesPaid", "Fees", "fees paid", "money", "Fees of all fills, in the quote currency.", LEAST),
   metric("tradeCount", "Trades", "closed trades", "count", "Number of closed trades."),
-  metric("openTradeCount", "Open", "open trades", "count", "Number of trades still open at the end: 0 or 1."),
+  metric("openTradeCount", "Open", "open trades", "count", "Number of trades still open at the end."),
   metric("winRate", "Wins", "win rate", "share", "Share of the closed trades with a profit, net of fees."),
   metric(
     "profitFactor",

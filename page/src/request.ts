@@ -15,7 +15,7 @@ import {
 import type { StrategyDescription } from "./api/stubs/backcast/gateway/v1/strategy_description_pb";
 import { BREAKS, DIRECTIONS, FILLS, type Problems } from "./execution";
 import { secondsOf, time } from "./format";
-import { defaultOf, intervalOf, specOf, strategyName, symbolsOf } from "./spec";
+import { defaultOf, intervalOf, parameterWords, specOf, strategyName, symbolsOf } from "./spec";
 import { cryptos, strategies } from "./state/lists";
 import { type ParsedRules, parse } from "./state/rules";
 
@@ -102,9 +102,19 @@ export function windowWords(window: Span | undefined): string {
 }
 
 /** "candles of 1 day, 2023-01-01 to 2024-01-01" */
-export function candleWords(spec: BacktestSpec | undefined): string {
+export function candleWords(spec: (Span & Pick<BacktestSpec, "interval">) | undefined): string {
   const window = spec === undefined ? "" : `, ${windowWords(spec)}`;
   return `candles of ${intervalOf(spec)?.label ?? "1 hour"}${window}`;
+}
+
+/** The strategy with the parameters that are not its defaults: ma_cross (fast 10). */
+export function strategyWords(
+  strategy: Strategy | undefined,
+  described: readonly StrategyDescription[],
+): string {
+  const { strategy: name = "", ...query } = strategyQuery(strategy, described, {});
+  const parameters = parameterWords(query);
+  return parameters.length === 0 ? name : `${name} (${parameters.join(", ")})`;
 }
 
 function strategyQuery(

@@ -33,7 +33,7 @@ export const INTERVALS: readonly (Choice & { readonly number: Interval; readonly
 ];
 
 /** Return the candles that a backtest trades on; undefined if it does not say. */
-export function intervalOf(spec: BacktestSpec | undefined) {
+export function intervalOf(spec: Pick<BacktestSpec, "interval"> | undefined) {
   return INTERVALS.find(({ number }) => number === spec?.interval);
 }
 

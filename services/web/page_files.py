@@ -16,7 +16,7 @@ FOLDER = Path(__file__).with_name("static")
 
 INDEX = "index.html"
 # Paths of the page's views; page/src/address.ts names them too.
-VIEWS = frozenset({"", "run", "crypto", "sweep", "compare", "runs", "data"})
+VIEWS = frozenset({"", "run", "crypto", "portfolio", "sweep", "compare", "runs", "data"})
 # Vite names these files after their content: another content has another name.
 _ASSETS = "assets/"
 _FOREVER = "public, max-age=31536000, immutable"

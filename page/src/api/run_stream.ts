@@ -6,7 +6,7 @@
  */
 
 import { create } from "@bufbuild/protobuf";
-import { Code } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { sleep } from "../sleep";
 import { newRunId } from "../started";
 import { backtests, runs } from "./clients";
@@ -17,6 +17,7 @@ import {
   RunBacktestsRequestSchema,
   type RunBacktestsResponse,
 } from "./stubs/backcast/gateway/v1/backtest_service_pb";
+import type { WatchRunResponse } from "./stubs/backcast/gateway/v1/run_service_pb";
 import { whileAway } from "./while_away";
 
 /** Results that are ready at the same time come together; the first one of a run comes alone, and at once. */
@@ -24,8 +25,33 @@ const RESULTS_PER_EVENT = 50;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
 
-export interface RunListener {
-  event(event: RunBacktestsResponse): void;
+/** What the events of all methods have whose runs can be watched. */
+interface RunEvent {
+  readonly sequence: bigint;
+  readonly event: { readonly case?: string | undefined };
+}
+
+/** A method whose runs can be watched. */
+export interface RunMethod<Request, Event extends RunEvent> {
+  /** What it starts, in a word: run. */
+  readonly noun: string;
+  start(request: Request, runId: string, signal: AbortSignal): AsyncIterable<Event>;
+  /** The method's own event of one of WatchRun. */
+  eventOf(watched: WatchRunResponse): Event | undefined;
+}
+
+export const RUN_BACKTESTS: RunMethod<RunBacktestsRequest, RunBacktestsResponse> = {
+  noun: "run",
+  start: (request, runId, signal) =>
+    backtests.runBacktests(
+      create(RunBacktestsRequestSchema, { ...request, runId, maxResultsPerEvent: RESULTS_PER_EVENT }),
+      { signal },
+    ),
+  eventOf: ({ event }) => event,
+};
+
+export interface RunListener<Event> {
+  event(event: Event): void;
   /** Everything that came is void: the run has started anew, under this id, and its first event is here. */
   restarted(runId: string): void;
   /** The stream broke or a limit is reached; it is tried again after `waitMs`. */
@@ -42,10 +68,11 @@ export interface RunListener {
  * With `known`, the run may be under way already, and is watched; otherwise it is started. If `requestOf` returns
  * undefined, it cannot be started, only watched.
  */
-export async function followRun(
+export async function followRun<Request, Event extends RunEvent>(
+  method: RunMethod<Request, Event>,
   firstId: string,
-  requestOf: () => Promise<RunBacktestsRequest | undefined>,
-  listener: RunListener,
+  requestOf: () => Promise<Request | undefined>,
+  listener: RunListener<Event>,
   signal: AbortSignal,
   { known = false, priority = BACKGROUND } = {},
 ): Promise<void> {
@@ -67,7 +94,7 @@ export async function followRun(
     try {
       const request = watch ? undefined : await requestOf();
       await withStream(priority, signal, async (open) => {
-        const events = watch ? watched(runId, last, open) : started(runId, request, open);
+        const events = watch ? watched(method, runId, last, open) : started(method, runId, request, open);
         for await (const event of events) {
           if (signal.aborted) return;
           if (broken) listener.resumed();
@@ -122,19 +149,32 @@ export async function followRun(
   }
 }
 
-async function* watched(runId: string, afterSequence: bigint, signal: AbortSignal) {
+async function* watched<Request, Event extends RunEvent>(
+  { eventOf }: RunMethod<Request, Event>,
+  runId: string,
+  afterSequence: bigint,
+  signal: AbortSignal,
+) {
   const request = { runId, afterSequence, maxResultsPerEvent: RESULTS_PER_EVENT };
-  for await (const { event } of runs.watchRun(request, { signal })) if (event !== undefined) yield event;
+  for await (const response of runs.watchRun(request, { signal })) {
+    const event = eventOf(response);
+    if (event === undefined)
+      throw new ConnectError(
+        `another view shows ${runId}: open it from the view Runs`,
+        Code.FailedPrecondition,
+      );
+    yield event;
+  }
 }
 
-function started(runId: string, request: RunBacktestsRequest | undefined, signal: AbortSignal) {
-  if (request === undefined) throw new Error("a run without a request cannot be started");
-  const named = create(RunBacktestsRequestSchema, {
-    ...request,
-    runId,
-    maxResultsPerEvent: RESULTS_PER_EVENT,
-  });
-  return backtests.runBacktests(named, { signal });
+function started<Request, Event extends RunEvent>(
+  { noun, start }: RunMethod<Request, Event>,
+  runId: string,
+  request: Request | undefined,
+  signal: AbortSignal,
+) {
+  if (request === undefined) throw new Error(`a ${noun} without a request cannot be started`);
+  return start(request, runId, signal);
 }
 
 /**

@@ -82,14 +82,15 @@ function isParsed(entry: string, exit: string, length: string | undefined): bool
   );
 }
 
-function wrong(
+/** What the gateway found wrong with texts that it was asked to parse, by their names in the request. */
+export function wrong<Name extends string>(
   error: unknown,
-  texts: { entry: string; exit: string },
-): Pick<ParsedRules, "errors" | "failure"> {
+  texts: Readonly<Record<Name, string>>,
+): { readonly errors: Partial<Record<Name, RuleError>>; readonly failure?: Explanation } {
   const failure = explain(error);
   const places = ConnectError.from(error).findDetails(ErrorInfoSchema)[0]?.metadata ?? {};
-  const errors: { entry?: RuleError; exit?: RuleError } = {};
-  for (const name of ["entry", "exit"] as const) {
+  const errors: Partial<Record<Name, RuleError>> = {};
+  for (const name of Object.keys(texts) as Name[]) {
     const violation = failure.violations.find(({ field }) => field === name);
     if (violation === undefined) continue;
     const text = [...texts[name]];

@@ -1,7 +1,7 @@
 /** The sweep that the page shows: one at a time, and one stream with it. */
 
 import { create } from "@bufbuild/protobuf";
-import { effect, signal } from "@preact/signals";
+import { signal } from "@preact/signals";
 import { rename } from "../address";
 import { backtests } from "../api/clients";
 import { type Explanation, explain } from "../api/explain";
@@ -23,9 +23,9 @@ import type {
 import { token, tokenWanted } from "../api/transport";
 import { sleep } from "../sleep";
 import { newRunId } from "../started";
+import { followInBackground } from "./background";
 import { paced } from "./frame";
 import { isUnderWay, type Phase } from "./phase";
-import { leaveRun, run } from "./run";
 import { SweepTable } from "./sweep_table";
 
 /** What is known of the sweep. The table and the lists grow; `version` says that they did. */
@@ -93,10 +93,10 @@ const publish = paced(() => {
   shown.value = { ...state };
 });
 
-/** Start a sweep under an id; the one before is cancelled, and so is the page's run: a tab has one stream. */
+/** Start a sweep under an id; the one before is cancelled. */
 export function startSweep(runId: string, request: SweepBacktestsRequest): void {
   stream.abort();
-  if (isUnderWay(run.peek())) leaveRun();
+  followInBackground(leaveUnderWay);
   stream = new AbortController();
   state = { ...idle(), runId, request, phase: "running", beganAt: performance.now() };
   publish.now();
@@ -129,16 +129,17 @@ export async function cancelSweep(): Promise<void> {
   if (state.runId === runId && isUnderWay(state)) end(cancelled ? "cancelled" : "failed");
 }
 
-// A run that is shown takes the stream; without a reader the gateway ends the sweep.
-effect(() => {
-  if (run.value.phase !== "running" || !isUnderWay(state)) return;
+// Without a reader, the gateway ends the sweep.
+function leaveUnderWay(): void {
+  if (!isUnderWay(state)) return;
   stream.abort();
   end("cancelled");
-});
+}
 
 // With another token, a sweep that was refused for want of one is asked for again.
 token.subscribe(() => {
-  if (state.error?.wantsToken && state.request !== undefined) startSweep(state.runId, state.request);
+  if (state.error?.wantsToken && state.request !== undefined)
+    startSweep(state.runId, state.request);
 });
 
 function idle(): State {

@@ -7,6 +7,7 @@ import type { View } from "../address";
 const FILES: Readonly<Record<View, () => Promise<{ default: ComponentType }>>> = {
   run: () => import("./run"),
   crypto: () => import("./crypto"),
+  portfolio: () => import("./portfolio"),
   sweep: () => import("./sweep"),
   compare: () => import("./compare"),
   runs: () => import("./runs"),

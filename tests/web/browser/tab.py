@@ -16,7 +16,7 @@ expect.set_options(timeout=1000 * LIMIT_S)
 
 # Tells the console of two streams that are open at once. A stream is closed at its end or when it is aborted.
 TELL_OF_STREAMS = """
-  const streaming = /[/](RunBacktests|WatchRun|SweepBacktests|StreamCandles|StreamSeries)$/;
+  const streaming = /[/](RunBacktests|RunPortfolio|WatchRun|SweepBacktests|StreamCandles|StreamSeries)$/;
   const open = new Set();
   const { fetch } = window;
   window.fetch = async (url, options) => {

@@ -29,6 +29,14 @@ async def test_axe_finds_nothing_serious(
     await tab.button("Run this").click()
     await tab.button("Show as a table").click()
     assert await serious(tab) == []
+    await tab.show("/portfolio", symbols=",".join(cryptos), rank="roc(14) <", positions="3", threshold="x")
+    await tab.button("Run").click()
+    assert await serious(tab) == []
+    await tab.show("/portfolio", symbols=",".join(cryptos), positions="3")
+    await tab.button("Run").click()
+    await tab.page.locator(".account-figures").wait_for()
+    await tab.button("Show as a table").click()
+    assert await serious(tab) == []
     for view in ("/sweep", "/compare", "/data"):
         await tab.show(view)
         await tab.page.get_by_role("heading", level=1).wait_for()

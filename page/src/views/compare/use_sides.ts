@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Explanation, explain } from "../../api/explain";
 import { COMPARED } from "../../api/one_stream";
-import { followRun } from "../../api/run_stream";
+import { followRun, RUN_BACKTESTS } from "../../api/run_stream";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import { Detail, type Metrics } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import type { RunBacktestsResponse } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
@@ -88,6 +88,7 @@ async function load(side: Side, signal: AbortSignal, tell: (results: SideResults
   };
   try {
     await followRun(
+      RUN_BACKTESTS,
       newRunId(),
       asked,
       {

@@ -8,6 +8,7 @@ import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest
 import type { BacktestResult, Trade } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import { MonthsGrid } from "../../charts/months_grid";
 import { ErrorNotice, Notice } from "../../components/notice";
+import { TradesTable } from "../../components/trades_table";
 import { count, counted, price, secondsOf, signedPercent, time } from "../../format";
 import { windowWords } from "../../request";
 import { save } from "../../save";
@@ -21,7 +22,6 @@ import { curveCsv, tradesCsv } from "./csv";
 import { DataPanel } from "./data_panel";
 import { DrawdownsTable } from "./drawdowns_table";
 import { AllFigures, KeyFigures } from "./figures";
-import { TradesTable } from "./trades_table";
 import { type Crypto, useCrypto } from "./use_crypto";
 import { VerifyPanel } from "./verify_panel";
 
@@ -124,7 +124,7 @@ function Loaded({ query, spec, result, crypto, retry }: LoadedProps) {
         <h2 id="trades">{counted(result.trades.length, "trade")}</h2>
         <div class="trades">
           <TradesTable
-            result={result}
+            trades={result.trades}
             selected={selected}
             onSelect={select}
             order={query.sort}

@@ -11,7 +11,7 @@ import { fieldOf, strategyName } from "../../spec";
 import { isStartedHere, newRunId } from "../../started";
 import { cryptos, listError, strategies } from "../../state/lists";
 import { isUnderWay } from "../../state/phase";
-import { cancelRun, describeRun, leaveRun, run, showRun } from "../../state/run";
+import { run } from "../../state/run";
 import { RunForm } from "./run_form";
 import { RunResults } from "./run_results";
 
@@ -31,8 +31,8 @@ export default function RunView() {
   useEffect(() => {
     const wanted = query.run ?? query.results ?? "";
     if (wanted === run.peek().runId) return;
-    if (wanted === "") leaveRun();
-    else showRun(wanted, fieldsOfRun(query), restarting, true);
+    if (wanted === "") run.leave();
+    else run.show(wanted, fieldsOfRun(query), restarting, true);
   }, [query.run, query.results]);
 
   // A run that is watched by its id alone says itself what it is.
@@ -54,7 +54,7 @@ export default function RunView() {
     scrolls.current = true;
     const id = newRunId();
     const own = { ...query, run: id, results: undefined, strategy: strategyName(query) };
-    showRun(id, own, async () => asked.request, false);
+    run.show(id, own, async () => asked.request, false);
     // With the frame that shows the run, not before its request is sent. From edited fields, Back leads to the run
     // that they were edited from.
     requestAnimationFrame(() => go("run", own, { replace: query.results !== undefined }));
@@ -69,7 +69,7 @@ export default function RunView() {
         underWay={isUnderWay(run.value)}
         onChange={edit}
         onSubmit={() => void start()}
-        onCancel={() => void cancelRun()}
+        onCancel={() => void run.cancel()}
       />
       <div class="stack" ref={results}>
         {listFailed !== undefined && !listFailed.wantsToken && runId === "" && (
@@ -117,7 +117,7 @@ async function describe(started: RunStarted): Promise<void> {
   const query = await queryOfRun(started).catch(() => undefined);
   if (query === undefined || run.peek().runId !== runId) return;
   const own = { ...query, exclude: started.request?.exclude.join(",") };
-  describeRun(own);
+  run.describe(own);
   const { view, query: shown } = address.peek();
   // Fields that were edited meanwhile are another backtest's.
   if (view !== "run" || shown.run !== runId) return;

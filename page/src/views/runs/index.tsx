@@ -2,7 +2,7 @@
 
 import "./runs.css";
 import { useEffect, useState } from "preact/hooks";
-import { href } from "../../address";
+import { href, type View } from "../../address";
 import { knownRuns } from "../../api/clients";
 import { type Explanation, explain } from "../../api/explain";
 import { cancelAtGateway } from "../../api/run_stream";
@@ -114,8 +114,12 @@ const WHAT: Readonly<Record<string, string>> = {
   RunPortfolio: "portfolio",
 };
 
+/** The views that watch runs, by the methods that start these. */
+const WATCHED_IN: Readonly<Record<string, View>> = { RunBacktests: "run", RunPortfolio: "portfolio" };
+
 function Row({ run, onCancel }: { run: Run; onCancel: () => void }) {
   const { runId, state, doneBacktestCount: done, backtestCount: total } = run;
+  const watchedIn = WATCHED_IN[run.method];
   const mayGoOn = state === RunState.RUNNING || state === RunState.PAUSED;
   return (
     <tr>
@@ -134,8 +138,8 @@ function Row({ run, onCancel }: { run: Run; onCancel: () => void }) {
       <td class="wide">{count(run.watcherCount)}</td>
       <td class="left">
         <span class="runs-actions">
-          {run.method === "RunBacktests" && (
-            <a class="button" href={href("run", { run: runId })} aria-label={`Watch the run ${runId}`}>
+          {watchedIn !== undefined && (
+            <a class="button" href={href(watchedIn, { run: runId })} aria-label={`Watch the run ${runId}`}>
               Watch
             </a>
           )}

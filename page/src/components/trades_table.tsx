@@ -1,8 +1,8 @@
 import { useCallback, useMemo } from "preact/hooks";
-import { type BacktestResult, ExitReason, type Trade } from "../../api/stubs/backcast/backtest/v1/result_pb";
-import { type Column, VirtualTable } from "../../components/virtual_table";
-import { count, decimal, price, secondsOf, signedPercent, time } from "../../format";
-import { compareFigures, parseOrder } from "../../order";
+import { ExitReason, type Trade } from "../api/stubs/backcast/backtest/v1/result_pb";
+import { count, decimal, price, secondsOf, signedPercent, time } from "../format";
+import { compareFigures, parseOrder } from "../order";
+import { type Column, VirtualTable } from "./virtual_table";
 
 interface TradeColumn extends Column {
   readonly show: (trade: Trade, number: number) => string;
@@ -140,7 +140,9 @@ const COLUMNS: readonly TradeColumn[] = [
 const BY_NAME = new Map(COLUMNS.map((one) => [one.name, one]));
 
 interface Props {
-  readonly result: BacktestResult;
+  readonly trades: readonly Trade[];
+  /** What each trade traded, where the trades are of several cryptos. */
+  readonly symbols?: readonly string[];
   /** The index of the selected trade. */
   readonly selected: number | null;
   readonly onSelect: (trade: number) => void;
@@ -149,23 +151,27 @@ interface Props {
   readonly onOrder: (order: string) => void;
 }
 
+const SYMBOL: Column = { name: "symbol", heading: "Crypto", width: 128, left: true };
+const COLUMNS_WITH_SYMBOL: readonly Column[] = [SYMBOL, ...COLUMNS];
+
 /** The trades in any order. Opening a row selects its trade. */
-export function TradesTable({ result, selected, onSelect, order = "entry", onOrder }: Props) {
+export function TradesTable({ trades, symbols, selected, onSelect, order = "entry", onOrder }: Props) {
   const { column, reversed } = parseOrder(order);
-  const rows = useMemo(() => ordered(result.trades, column, reversed), [result, column, reversed]);
+  const rows = useMemo(() => ordered(trades, symbols, column, reversed), [trades, symbols, column, reversed]);
   const cell = useCallback(
     (index: number, { name }: Column) => {
-      const trade = result.trades[index] as Trade;
+      if (name === SYMBOL.name) return symbols?.[index];
+      const trade = trades[index] as Trade;
       const { show, value, signed } = BY_NAME.get(name) as TradeColumn;
       const text = show(trade, index + 1);
       return signed ? <span class={value(trade, index) < 0 ? "loss" : "gain"}>{text}</span> : text;
     },
-    [result],
+    [trades, symbols],
   );
   return (
     <VirtualTable
       label="Trades"
-      columns={COLUMNS}
+      columns={symbols === undefined ? COLUMNS : COLUMNS_WITH_SYMBOL}
       items={rows}
       keyOf={String}
       selected={selected === null ? undefined : String(selected)}
@@ -178,11 +184,23 @@ export function TradesTable({ result, selected, onSelect, order = "entry", onOrd
   );
 }
 
-function ordered(trades: readonly Trade[], column: string, descending: boolean): number[] {
+function ordered(
+  trades: readonly Trade[],
+  symbols: readonly string[] | undefined,
+  column: string,
+  descending: boolean,
+): number[] {
+  const rows = Array.from(trades.keys());
+  if (column === SYMBOL.name && symbols !== undefined) {
+    const sign = descending ? -1 : 1;
+    return rows.sort((left, right) =>
+      symbols[left] === symbols[right] ? left - right : symbols[left]! < symbols[right]! ? -sign : sign,
+    );
+  }
   const { value } = BY_NAME.get(column) ?? (COLUMNS[0] as TradeColumn);
   const values = trades.map((trade, index) => value(trade, index + 1));
   // Equal values stay in the order of time.
-  return Array.from(trades.keys()).sort(
+  return rows.sort(
     (left, right) => compareFigures(values[left]!, values[right]!, descending) || left - right,
   );
 }
