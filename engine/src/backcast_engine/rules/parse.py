@@ -34,9 +34,9 @@ from backcast_engine.rules.check import (
     part_fault,
 )
 from backcast_engine.rules.functions import FUNCTIONS, LIBRARY, Constant, Function, Input, Kind
-from backcast_engine.rules.habits import ELSEWHERE, WINDOWED, impossible
+from backcast_engine.rules.habits import ELSEWHERE, WINDOWED
+from backcast_engine.rules.impossible import impossible
 from backcast_engine.rules.nodes import (
-    Call,
     Column,
     Expression,
     Number,
@@ -252,16 +252,10 @@ class _Builder(Transformer[Token, _Part]):
         # Operands and operators in turn; neighbours are compared, and all of that must hold.
         operands = [part for part in parts if isinstance(part, _Part)]
         operators = [part for part in parts if isinstance(part, Token)]
-        whole, *more = map(self._compared, operands, operators, operands[1:])
+        whole, *more = map(self.binary, operands, operators, operands[1:])
         for part in more:
             whole = _call("and", [whole, part], whole.start, part.end, part.end)
         return whole
-
-    def _compared(self, left: _Part, operator: Token, right: _Part) -> _Part:
-        compared: _Part = self.binary(left, operator, right)
-        if isinstance(compared.node, Call) and (fault := impossible(compared.node)):
-            raise LineFault(fault, compared.start, compared.end)
-        return compared
 
     def shifted(self, part: _Part, opening: Token, candles: _Part, closing: Token) -> _Part:
         return _call("shift", [part, candles], part.start, *[_span(closing)[1]] * 2)
@@ -301,10 +295,7 @@ class _Builder(Transformer[Token, _Part]):
         given = [part for part in rest if not isinstance(part, Token)]
         closing = rest[-1]
         assert isinstance(closing, Token)
-        whole = _call(name, _completed(CALLABLE[name], given, start, end), start, end, _span(closing)[1])
-        if isinstance(whole.node, Call) and (fault := impossible(whole.node)):
-            raise LineFault(fault, start, whole.end)
-        return whole
+        return _call(name, _completed(CALLABLE[name], given, start, end), start, end, _span(closing)[1])
 
 
 def _span(token: Token) -> tuple[int, int]:
@@ -397,6 +388,8 @@ def _call(name: str, parts: list[_Part], start: int, start_end: int, end: int) -
     if size > MAX_NODES:
         raise LineFault(f"this has more than the {MAX_NODES} parts that are allowed", start, start_end)
     node = shared_call(name, tuple(part.node for part in parts))
+    if fault := impossible(node):
+        raise LineFault(fault, start, end)
     return _Part(node, function.gives, start, end, depth, size, parts=tuple(parts))
 
 
