@@ -22,6 +22,7 @@ from services.cli.views.comparison import ComparisonTables, compared_words
 from services.cli.views.console import CountColumn, counted, make_console, say
 from services.cli.views.failure_lines import failure_lines, later_line, left_out_line
 from services.cli.views.metric_cells import metric_names
+from services.cli.views.summary import NEVER_TRADED
 from services.domain.comparison import LETTERS
 
 if TYPE_CHECKING:
@@ -111,6 +112,9 @@ def _show(console: Console, comparison: Comparison, metrics: Sequence[str] | Non
         console,
         "[dim]t takes the cryptos as independent; they move together, so it overstates the evidence[/dim]",
     )
+    for letter, one in comparison.statistics.items():
+        if one.cryptos_without_trades == len(comparison.symbols):
+            say(console, f"{letter}: {NEVER_TRADED}")
     for letter, run in comparison.runs.items():
         for line in failure_lines((symbol, status.message) for symbol, status in run.failures.items()):
             say(console, f"{letter}: {line}")
