@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.markup import escape
 from stamina.instrumentation import RetryDetails, RetryHook
 
-from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from backcast_engine.errors import InvalidInput, Violation
 from services.cli.client.errors import readable_errors
