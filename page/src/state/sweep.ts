@@ -138,8 +138,7 @@ function leaveUnderWay(): void {
 
 // With another token, a sweep that was refused for want of one is asked for again.
 token.subscribe(() => {
-  if (state.error?.wantsToken && state.request !== undefined)
-    startSweep(state.runId, state.request);
+  if (state.error?.wantsToken && state.request !== undefined) startSweep(state.runId, state.request);
 });
 
 function idle(): State {
