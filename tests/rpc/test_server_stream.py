@@ -14,18 +14,11 @@ from tests.allocated import allocated_bytes, needs_allocated_bytes
 from tests.rpc.serving import channel_to
 from tests.waiting import LIMIT_S, until
 
-<<<<<<< HEAD
-MESSAGE = bytes(50_000)
-# The messages of so many reads are 10 MB. Without our handling, nearly each of these reads loses one.
-CANCELLED, READS_BEFORE = 200, 3
-MOST_LEFT_BYTES = 2**20
-=======
 # Short: gRPC's buffers, which come and go, take megabytes where messages are long. A read that is cancelled
 # loses all of the buffer that its message came in: so many reads lost 7 MB.
 MESSAGE = bytes(300)
 CANCELLED, READS_BEFORE = 400, 3
 MOST_LEFT_BYTES = 2 * 2**20
->>>>>>> 2ad3545
 
 
 class Sender:
